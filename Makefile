@@ -1,0 +1,33 @@
+# Thin on purpose: the logic is in xtask/. Each target is one command a person types.
+XTASK := cargo run --quiet --package xtask --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench eval fmt deny setup
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+demo: ## Install what the demo lacks, then watch a phone ring
+	@$(XTASK) setup demo
+	@cargo run --quiet --package hub-server --bin forecall -- demo
+
+test: ## Install what tests lack, build, run every test, check the house rules
+	@$(XTASK) test
+
+check: ## Fast: format, lints, unit tests, house rules
+	@$(XTASK) check
+
+bench: ## Every benchmark of the workspace (examples named bench_*)
+	@$(XTASK) bench
+
+eval: ## Score the models on the evaluation data
+	@cargo run --quiet --package hub-predict --example evaluate
+
+fmt: ## Format all code
+	@cargo fmt --all
+
+deny: ## Licences and advisories of all dependencies (needs cargo-deny)
+	@cargo deny --all-features check
+
+setup: ## Install what tests and demo need, and nothing else
+	@$(XTASK) setup test
