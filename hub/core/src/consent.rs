@@ -1,0 +1,54 @@
+//! What an owner allows. A ledger: withdrawing is an entry like giving, and the newest entry counts.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One entry of the ledger for service calls to an owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentEntry {
+    /// When it was said.
+    pub at: Timestamp,
+    /// Given or withdrawn.
+    pub given: bool,
+    /// How it came: `site_file`, `phone_key_9`, `console` …
+    pub source: String,
+}
+
+/// What holds at the moment of looking. No entry is no consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// The owner agreed to service calls.
+    Given,
+    /// The owner agreed once and took it back.
+    Withdrawn,
+    /// Nobody ever asked.
+    NeverGiven,
+}
+
+/// The newest entry decides; of two at the same instant the withdrawal does.
+pub fn current(ledger: &[ConsentEntry]) -> Consent {
+    match ledger.iter().max_by_key(|entry| (entry.at, !entry.given)) {
+        Some(entry) if entry.given => Consent::Given,
+        Some(_) => Consent::Withdrawn,
+        None => Consent::NeverGiven,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_entry_counts_and_a_tie_is_a_no() {
+        let entry = |s, given| ConsentEntry {
+            at: Timestamp::from_second(s).unwrap(),
+            given,
+            source: "t".into(),
+        };
+        assert_eq!(current(&[]), Consent::NeverGiven);
+        assert_eq!(current(&[entry(1, true)]), Consent::Given);
+        assert_eq!(current(&[entry(2, false), entry(1, true)]), Consent::Withdrawn);
+        assert_eq!(current(&[entry(1, true), entry(1, false)]), Consent::Withdrawn);
+    }
+}

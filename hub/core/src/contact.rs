@@ -1,0 +1,199 @@
+//! One attempt to reach an owner. Its row is committed before the INVITE leaves, and it ends exactly once.
+
+use crate::call_result::{CallResult, Disposition};
+use crate::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Who rang whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// We rang the owner.
+    Outbound,
+    /// The owner rang the main number.
+    Inbound,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// The row is committed; the INVITE may or may not have left.
+    Dialling,
+    /// The network says it rings.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// It is over and its result stands.
+    Ended,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContactAttempt {
+    /// Id.
+    pub id: AttemptId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// For which ticket.
+    pub ticket: TicketId,
+    /// To whom.
+    pub owner: OwnerId,
+    /// Who rang whom.
+    pub direction: Direction,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// When its row was committed (civil time).
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What the network said; stands once ended.
+    pub result: Option<CallResult>,
+    /// What the conversation produced; committed before it is confirmed aloud.
+    pub disposition: Option<Disposition>,
+    /// The person who asked for it, if it was not placed by itself.
+    pub requested_by: Option<String>,
+    /// The slot that key 1 books: promised to this owner from the first prompt on.
+    pub offered: Option<crate::appointment::Slot>,
+    /// The call-detail record as the voice part wrote it: timings, digits, packets, transcript. No number in it.
+    pub detail: Option<serde_json::Value>,
+    /// From the reading to the call.
+    pub trace: TraceId,
+}
+
+/// What happens to an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttemptEvent {
+    /// 18x.
+    Ringing,
+    /// 2xx.
+    Answered,
+    /// The owner pressed a key that means something.
+    Chose(Disposition),
+    /// It is over; with the call-detail record.
+    Ended {
+        /// What the network said.
+        result: CallResult,
+        /// The record.
+        detail: serde_json::Value,
+    },
+    /// The program started and found it neither ended nor alive.
+    FoundAfterRestart,
+}
+
+/// An event that cannot happen in this state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("attempt {attempt}: {event} is impossible after it has ended")]
+pub struct AttemptError {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// What was tried.
+    pub event: &'static str,
+}
+
+impl ContactAttempt {
+    /// Applies an event. An attempt that has ended stays as it is.
+    pub fn apply(mut self, event: AttemptEvent, now: Timestamp) -> Result<Self, AttemptError> {
+        let name = match event {
+            AttemptEvent::Ringing => "ringing",
+            AttemptEvent::Answered => "answered",
+            AttemptEvent::Chose(_) => "a choice",
+            AttemptEvent::Ended { .. } => "a second end",
+            AttemptEvent::FoundAfterRestart => "being found after a restart",
+        };
+        if self.state == AttemptState::Ended {
+            return Err(AttemptError {
+                attempt: self.id,
+                event: name,
+            });
+        }
+        match event {
+            AttemptEvent::Ringing if self.state == AttemptState::Dialling => self.state = AttemptState::Ringing,
+            // 180 after 183, or a late 18x after 2xx: nothing new.
+            AttemptEvent::Ringing => {}
+            AttemptEvent::Answered => self.state = AttemptState::Answered,
+            // The last key counts, but a refusal of all calls is never taken back by a later key.
+            AttemptEvent::Chose(_) if self.disposition == Some(Disposition::DoNotCall) => {}
+            AttemptEvent::Chose(disposition) => self.disposition = Some(disposition),
+            AttemptEvent::Ended { result, detail } => {
+                if result == CallResult::Answered && self.disposition.is_none() {
+                    self.disposition = Some(Disposition::NothingChosen);
+                }
+                self.end(result, now);
+                self.detail = Some(detail);
+            }
+            AttemptEvent::FoundAfterRestart => self.end(CallResult::Unknown, now),
+        }
+        Ok(self)
+    }
+
+    fn end(&mut self, result: CallResult, now: Timestamp) {
+        self.state = AttemptState::Ended;
+        self.result = Some(result);
+        self.ended_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    pub(crate) fn attempt() -> ContactAttempt {
+        ContactAttempt {
+            id: AttemptId(Uuid::from_u128(1)),
+            tenant: TenantId::new("acme").unwrap(),
+            ticket: TicketId(Uuid::from_u128(2)),
+            owner: OwnerId(Uuid::from_u128(3)),
+            direction: Direction::Outbound,
+            state: AttemptState::Dialling,
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+            result: None,
+            disposition: None,
+            requested_by: None,
+            offered: None,
+            detail: None,
+            trace: TraceId(Uuid::from_u128(4)),
+        }
+    }
+
+    #[test]
+    fn it_ends_exactly_once() {
+        let now = Timestamp::from_second(5).unwrap();
+        let end = || AttemptEvent::Ended {
+            result: CallResult::Answered,
+            detail: serde_json::Value::Null,
+        };
+        let ended = attempt()
+            .apply(AttemptEvent::Answered, now)
+            .unwrap()
+            .apply(end(), now)
+            .unwrap();
+        assert_eq!(ended.disposition, Some(Disposition::NothingChosen));
+        for event in [
+            end(),
+            AttemptEvent::FoundAfterRestart,
+            AttemptEvent::Chose(Disposition::DoNotCall),
+        ] {
+            assert!(ended.clone().apply(event, now).is_err());
+        }
+    }
+
+    #[test]
+    fn a_nine_outlives_every_later_key_and_the_crash() {
+        let now = Timestamp::from_second(5).unwrap();
+        let nine = attempt()
+            .apply(AttemptEvent::Chose(Disposition::DoNotCall), now)
+            .unwrap();
+        let one = nine
+            .apply(AttemptEvent::Chose(Disposition::AppointmentBooked), now)
+            .unwrap();
+        let lost = one.apply(AttemptEvent::FoundAfterRestart, now).unwrap();
+        assert_eq!(
+            (lost.result, lost.disposition),
+            (Some(CallResult::Unknown), Some(Disposition::DoNotCall))
+        );
+    }
+}

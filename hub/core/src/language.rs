@@ -1,0 +1,28 @@
+//! The two languages everything a person reads or hears exists in.
+
+use serde::{Deserialize, Serialize};
+
+/// A language of pages, prompts and messages (BCP 47 tags).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+pub enum Language {
+    /// Mandarin in simplified characters.
+    #[serde(rename = "zh-CN")]
+    ZhCn,
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    En,
+}
+
+impl Language {
+    /// All of them, in the order in which a person is offered them.
+    pub const ALL: [Language; 2] = [Language::ZhCn, Language::En];
+
+    /// The BCP 47 tag.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::ZhCn => "zh-CN",
+            Language::En => "en",
+        }
+    }
+}

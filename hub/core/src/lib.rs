@@ -1,0 +1,23 @@
+//! The rules of Forecall, pure: no async, no SQL, no network, no time of day.
+//!
+//! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`contact_plan`], [`consent`],
+//! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`
+//! and are saved with their actions in one transaction.
+
+pub mod appointment;
+pub mod call_result;
+pub mod clock;
+pub mod consent;
+pub mod contact;
+pub mod contact_plan;
+pub mod finding;
+pub mod id;
+pub mod language;
+pub mod outcome;
+pub mod partition;
+pub mod phone_number;
+pub mod prediction;
+pub mod profile;
+pub mod site;
+pub mod telemetry;
+pub mod ticket;

@@ -1,0 +1,122 @@
+//! How a ticket ended: what was found, what was done, and whether the prediction was right. No ticket closes without it.
+
+use serde::{Deserialize, Serialize};
+
+/// What was done (结案结果).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// A technician repaired it.
+    ConfirmedFixed,
+    /// Repaired without a visit.
+    ConfirmedRemoteFix,
+    /// The fault is real, the repair is put off.
+    ConfirmedDeferred,
+    /// The appliance was checked and nothing found (检测无故障).
+    NoFaultFound,
+    /// A person judged from the evidence that there is no fault.
+    FalseAlarm,
+    /// The owner does not want it seen to.
+    CustomerDeclined,
+    /// The owner could not be reached.
+    Unreachable,
+}
+
+/// Was the prediction right? Feeds precision, thresholds and retraining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The predicted fault was found.
+    Right,
+    /// A fault was found, but another one.
+    OtherFault,
+    /// There was no fault.
+    Wrong,
+    /// Nobody looked.
+    NotChecked,
+}
+
+/// The end of a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What was done.
+    pub resolution: Resolution,
+    /// Was the prediction right?
+    pub verdict: Verdict,
+    /// What was found and done, in the technician's words; at most 2,000 characters.
+    pub note: String,
+}
+
+/// Why an outcome is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutcomeError {
+    /// Resolution and verdict contradict each other.
+    #[error("the verdict {verdict:?} contradicts the resolution {resolution:?}")]
+    Contradiction {
+        /// As given.
+        resolution: Resolution,
+        /// As given.
+        verdict: Verdict,
+    },
+    /// The note is too long.
+    #[error("a note has at most {NOTE_LEN_MAX} characters, this one has {0}")]
+    NoteTooLong(usize),
+}
+
+/// Longest note, in characters.
+pub const NOTE_LEN_MAX: usize = 2_000;
+
+impl Outcome {
+    /// Checks that what was done and the verdict can both be true.
+    pub fn check(&self) -> Result<(), OutcomeError> {
+        use {Resolution as R, Verdict as V};
+        let (resolution, verdict) = (self.resolution, self.verdict);
+        let possible = match resolution {
+            R::ConfirmedFixed | R::ConfirmedRemoteFix | R::ConfirmedDeferred => {
+                matches!(verdict, V::Right | V::OtherFault)
+            }
+            R::NoFaultFound | R::FalseAlarm => verdict == V::Wrong,
+            R::CustomerDeclined | R::Unreachable => verdict == V::NotChecked,
+        };
+        if !possible {
+            return Err(OutcomeError::Contradiction { resolution, verdict });
+        }
+        match self.note.chars().count() {
+            n if n > NOTE_LEN_MAX => Err(OutcomeError::NoteTooLong(n)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a repair changed the appliance, so that its baseline starts anew.
+    pub fn repaired(&self) -> bool {
+        matches!(
+            self.resolution,
+            Resolution::ConfirmedFixed | Resolution::ConfirmedRemoteFix
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_without_a_fault_is_refused() {
+        let outcome = |resolution, verdict| Outcome {
+            resolution,
+            verdict,
+            note: String::new(),
+        };
+        assert_eq!(outcome(Resolution::ConfirmedFixed, Verdict::Right).check(), Ok(()));
+        assert!(outcome(Resolution::ConfirmedFixed, Verdict::Wrong).check().is_err());
+        assert!(outcome(Resolution::Unreachable, Verdict::Right).check().is_err());
+        assert!(
+            Outcome {
+                note: "x".repeat(2_001),
+                ..outcome(Resolution::FalseAlarm, Verdict::Wrong)
+            }
+            .check()
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What a model says of an appliance: the words between scorer, finding, ticket and page.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How bad it gets if nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Comfort or running cost.
+    Minor,
+    /// A function will fail.
+    Major,
+    /// Water, heat or electricity may do damage: the owner is told not to use the appliance.
+    Critical,
+}
+
+/// One sensor's share in an alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The channel or feature, as named by the model's manifest.
+    pub channel: String,
+    /// Share of the whole deviation, 0 to 1.
+    pub share: f32,
+    /// Mean of the anomalous span, in the channel's unit.
+    pub value: f64,
+    /// The unit's own baseline mean, in the same unit.
+    pub baseline_mean: f64,
+    /// The unit's own baseline standard deviation, in the same unit.
+    pub baseline_deviation: f64,
+    /// SenML unit.
+    pub unit: String,
+}
+
+/// A fault predicted for one appliance at one moment of event time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultPrediction {
+    /// Word of the manifest's list, or `unknown_fault`.
+    pub fault_class: String,
+    /// Calibrated probability that the fault is real, 0 to 1.
+    pub probability: f32,
+    /// How bad it gets.
+    pub severity: Severity,
+    /// Score in units of the alarm threshold: 1.0 is the threshold.
+    pub score: f32,
+    /// Model and version, e.g. `washing-machine/1`.
+    pub model: String,
+    /// Event time of the newest sample that was looked at.
+    pub at: Timestamp,
+    /// Event time from which the deviation has been seen.
+    pub since: Timestamp,
+    /// At most five, largest share first.
+    pub top: Vec<Contribution>,
+}
+
+/// The name of a fault that no listed class explains.
+pub const UNKNOWN_FAULT: &str = "unknown_fault";
+
+/// One point of the series that a ticket's chart is drawn from, frozen with the finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidencePoint {
+    /// Event time.
+    pub at: Timestamp,
+    /// Score in units of the threshold.
+    pub score: f32,
+    /// Value of each of the evidence's channels, in the channel's unit.
+    pub values: Vec<f64>,
+}
+
+/// The frozen window that shows why: what a person sees on the ticket even years later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The channels shown: those of `FaultPrediction::top`, in that order.
+    pub channels: Vec<Contribution>,
+    /// At most 300 points, oldest first, reaching from the baseline into the anomalous span.
+    pub points: Vec<EvidencePoint>,
+    /// Where the anomalous span starts.
+    pub anomalous_since: Timestamp,
+}

@@ -1,0 +1,658 @@
+//! The service ticket: opened once for a finding, closed once with an outcome, and in between every step is an event.
+
+use crate::appointment::{Appointment, Slot};
+use crate::call_result::{CallResult, Disposition};
+use crate::contact_plan::HoldReason;
+use crate::id::{ApplianceId, AttemptId, FindingId, TenantId, TicketId, TraceId};
+use crate::outcome::{Outcome, OutcomeError};
+use crate::prediction::Severity;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What clocks and counts go by. Labels are for people, the category is for code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketCategory {
+    /// Somebody must act.
+    Open,
+    /// It waits for an agreed moment.
+    Paused,
+    /// It has an outcome.
+    Resolved,
+}
+
+/// Where a ticket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketState {
+    /// A call is planned; the contact worker looks at it when it is due.
+    ContactPlanned,
+    /// An attempt is under way.
+    Contacting,
+    /// A person must look: below the gate, no consent, attempts used up, the owner asked for one …
+    PersonNeeded,
+    /// A visit is agreed.
+    Appointment,
+    /// It has an outcome.
+    Closed,
+}
+
+impl TicketState {
+    /// The category of a state.
+    pub fn category(self) -> TicketCategory {
+        match self {
+            TicketState::ContactPlanned | TicketState::Contacting | TicketState::PersonNeeded => TicketCategory::Open,
+            TicketState::Appointment => TicketCategory::Paused,
+            TicketState::Closed => TicketCategory::Resolved,
+        }
+    }
+}
+
+/// A service ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceTicket {
+    /// Id.
+    pub id: TicketId,
+    /// Counts up within the tenant: what people say to each other.
+    pub number: i64,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which appliance.
+    pub appliance: ApplianceId,
+    /// Why.
+    pub finding: FindingId,
+    /// Fault class of the finding, repeated here because one open ticket per (appliance, class) is held by an index.
+    pub fault_class: String,
+    /// How bad it gets.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: TicketState,
+    /// Log-in name of the person who has it.
+    pub assignee: Option<String>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// When the contact worker looks next.
+    pub contact_due: Option<Timestamp>,
+    /// Log-in name of the person who pressed "call now", until that call has been placed or refused.
+    pub call_requested_by: Option<String>,
+    /// Why nobody was rung, if so.
+    pub held: Option<HoldReason>,
+    /// The agreed visit.
+    pub appointment: Option<Appointment>,
+    /// The end.
+    pub outcome: Option<Outcome>,
+    /// From the reading to the call.
+    pub trace: TraceId,
+}
+
+/// What happens to a ticket. Each becomes one line of its timeline, with who did it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum TicketEvent {
+    /// Opened for a finding.
+    Opened {
+        /// When the contact worker looks first.
+        contact_due: Timestamp,
+    },
+    /// The finding saw more: its class was named or its certainty grew past what was known.
+    FindingGrew {
+        /// Class now.
+        fault_class: String,
+        /// Probability now.
+        probability: f32,
+        /// Severity now.
+        severity: Severity,
+    },
+    /// The readings came back to the baseline.
+    FindingCleared,
+    /// Not rung now; looked at again then.
+    Waits {
+        /// Then.
+        until: Timestamp,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// Not rung by itself: a person decides.
+    Held {
+        /// Why.
+        reason: HoldReason,
+    },
+    /// An attempt's row is committed.
+    AttemptStarted {
+        /// Which.
+        attempt: AttemptId,
+        /// The owner rang the main number.
+        inbound: bool,
+    },
+    /// The owner chose, on the phone.
+    Chose {
+        /// In which attempt.
+        attempt: AttemptId,
+        /// What.
+        disposition: Disposition,
+        /// The slot of key 1.
+        slot: Option<Slot>,
+        /// The service point of that slot.
+        service_point: Option<String>,
+    },
+    /// An attempt is over.
+    AttemptEnded {
+        /// Which.
+        attempt: AttemptId,
+        /// What the network said.
+        result: CallResult,
+        /// What the conversation produced.
+        disposition: Option<Disposition>,
+        /// When to look again, by the contact plan's pauses; the decision is made then.
+        contact_due: Timestamp,
+    },
+    /// A person took it.
+    Taken,
+    /// A person pressed "call now".
+    CallRequested,
+    /// A person agreed a visit with the owner.
+    Booked {
+        /// The visit.
+        slot: Slot,
+        /// Who comes.
+        service_point: String,
+    },
+    /// A person closed it.
+    Closed {
+        /// With this outcome.
+        outcome: Outcome,
+    },
+}
+
+/// What must be done besides saving, in the same transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TicketAction {
+    /// Wake the contact worker then.
+    LookAt(Timestamp),
+    /// Take it off the contact worker's list.
+    StopLooking,
+    /// The finding is settled: cleared, and quiet for the cool-down if it was a false alarm.
+    SettleFinding {
+        /// A person judged that there is no fault.
+        false_alarm: bool,
+        /// A part was changed: the unit's baseline starts anew.
+        repaired: bool,
+    },
+}
+
+/// An event that cannot happen now.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TicketError {
+    /// Closed tickets stay closed.
+    #[error("ticket {0} is closed; nothing can happen to it any more")]
+    Closed(i64),
+    /// A call is up.
+    #[error("ticket {0}: a call with the owner is under way; wait until it has ended")]
+    InCall(i64),
+    /// No call without a ticket that waits for one.
+    #[error("ticket {0} does not wait for a call")]
+    NotPlanned(i64),
+    /// The outcome contradicts itself.
+    #[error("ticket {number}: the outcome is refused")]
+    Outcome {
+        /// Which ticket.
+        number: i64,
+        /// Why.
+        #[source]
+        source: OutcomeError,
+    },
+}
+
+/// `actor` of events that no person caused.
+pub const HUB: &str = "hub";
+
+impl ServiceTicket {
+    /// Applies an event that `actor` caused (a log-in name, or [`HUB`]).
+    pub fn apply(
+        mut self,
+        event: &TicketEvent,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<TicketAction>), TicketError> {
+        // What the hub learns late of a closed ticket changes nothing, and a call that ends after a person closed the
+        // ticket still ends. Whatever else is tried on a closed ticket is an error that a person sees.
+        if self.state == TicketState::Closed {
+            return match event {
+                TicketEvent::FindingCleared
+                | TicketEvent::FindingGrew { .. }
+                | TicketEvent::Chose { .. }
+                | TicketEvent::AttemptEnded { .. } => Ok((self, vec![])),
+                _ => Err(TicketError::Closed(self.number)),
+            };
+        }
+        let actions = match event {
+            TicketEvent::Opened { contact_due } => self.plan(*contact_due),
+            TicketEvent::FindingGrew {
+                fault_class, severity, ..
+            } => self.grow(fault_class, *severity, now),
+            // Not called any more (the stale guard sees to it); a person still looks at what happened.
+            TicketEvent::FindingCleared => vec![],
+            TicketEvent::Waits { until, reason } => self.wait(*until, *reason)?,
+            TicketEvent::Held { reason } => self.hold_if_planned(*reason)?,
+            TicketEvent::AttemptStarted { inbound, .. } => self.start_attempt(*inbound)?,
+            TicketEvent::Chose {
+                disposition,
+                slot,
+                service_point,
+                ..
+            } => self.choose(*disposition, *slot, service_point.as_deref()),
+            TicketEvent::AttemptEnded {
+                result,
+                disposition,
+                contact_due,
+                ..
+            } => self.end_attempt(*result, *disposition, *contact_due),
+            TicketEvent::Taken => {
+                self.assignee = Some(actor.to_owned());
+                vec![]
+            }
+            TicketEvent::CallRequested => self.request_call(actor, now)?,
+            TicketEvent::Booked { slot, service_point } => self.book(*slot, service_point, actor)?,
+            TicketEvent::Closed { outcome } => self.close(outcome, now)?,
+        };
+        Ok((self, actions))
+    }
+
+    fn plan(&mut self, due: Timestamp) -> Vec<TicketAction> {
+        self.state = TicketState::ContactPlanned;
+        self.contact_due = Some(due);
+        vec![TicketAction::LookAt(due)]
+    }
+
+    fn wait(&mut self, until: Timestamp, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_planned()?;
+        self.held = Some(reason);
+        Ok(self.plan(until))
+    }
+
+    fn hold_if_planned(&mut self, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_planned()?;
+        Ok(self.hold(Some(reason)))
+    }
+
+    /// The contact worker decides only on a ticket that still waits for it: a person may have acted meanwhile.
+    fn check_planned(&self) -> Result<(), TicketError> {
+        if self.state == TicketState::ContactPlanned {
+            Ok(())
+        } else {
+            Err(TicketError::NotPlanned(self.number))
+        }
+    }
+
+    fn check_not_in_call(&self) -> Result<(), TicketError> {
+        if self.state == TicketState::Contacting {
+            Err(TicketError::InCall(self.number))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn hold(&mut self, reason: Option<HoldReason>) -> Vec<TicketAction> {
+        self.state = TicketState::PersonNeeded;
+        self.held = reason;
+        self.contact_due = None;
+        self.call_requested_by = None;
+        vec![TicketAction::StopLooking]
+    }
+
+    /// More certainty lifts a ticket that was held only because it was below the gate.
+    fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) -> Vec<TicketAction> {
+        self.fault_class = fault_class.to_owned();
+        self.severity = self.severity.max(severity);
+        if self.state == TicketState::PersonNeeded
+            && self.held == Some(HoldReason::BelowGate)
+            && self.assignee.is_none()
+        {
+            return self.plan(now);
+        }
+        vec![]
+    }
+
+    fn start_attempt(&mut self, inbound: bool) -> Result<Vec<TicketAction>, TicketError> {
+        if inbound {
+            self.check_not_in_call()?
+        } else {
+            self.check_planned()?
+        }
+        self.state = TicketState::Contacting;
+        self.held = None;
+        self.contact_due = None;
+        self.call_requested_by = None;
+        Ok(vec![TicketAction::StopLooking])
+    }
+
+    fn choose(
+        &mut self,
+        disposition: Disposition,
+        slot: Option<Slot>,
+        service_point: Option<&str>,
+    ) -> Vec<TicketAction> {
+        match (disposition, slot, service_point) {
+            (Disposition::AppointmentBooked, Some(slot), Some(point)) => {
+                let agreed_by = "owner_by_phone".to_owned();
+                self.appointment = Some(Appointment {
+                    slot,
+                    service_point: point.to_owned(),
+                    agreed_by,
+                });
+            }
+            (Disposition::DoNotCall, _, _) => self.held = Some(HoldReason::DoNotCall),
+            _ => {}
+        }
+        vec![]
+    }
+
+    fn end_attempt(
+        &mut self,
+        result: CallResult,
+        disposition: Option<Disposition>,
+        contact_due: Timestamp,
+    ) -> Vec<TicketAction> {
+        // An end that is heard twice changes nothing.
+        if self.state != TicketState::Contacting {
+            return vec![];
+        }
+        if self.appointment.is_some() {
+            self.state = TicketState::Appointment;
+            self.contact_due = None;
+            return vec![TicketAction::StopLooking];
+        }
+        match (result, disposition) {
+            (_, Some(Disposition::DoNotCall)) => self.hold(Some(HoldReason::DoNotCall)),
+            (CallResult::Answered, _) => self.hold(Some(HoldReason::Reached)),
+            (CallResult::Unknown, _) => self.hold(Some(HoldReason::UnknownAttempt)),
+            (CallResult::Declined, _) => self.hold(Some(HoldReason::Declined)),
+            (CallResult::InvalidNumber, _) => self.hold(Some(HoldReason::InvalidNumber)),
+            (CallResult::TrunkRefused, _) => self.hold(Some(HoldReason::TrunkRefused)),
+            (CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure, _) => self.plan(contact_due),
+        }
+    }
+
+    fn request_call(&mut self, actor: &str, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_not_in_call()?;
+        self.call_requested_by = Some(actor.to_owned());
+        self.held = None;
+        Ok(self.plan(now))
+    }
+
+    fn book(&mut self, slot: Slot, service_point: &str, actor: &str) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_not_in_call()?;
+        self.appointment = Some(Appointment {
+            slot,
+            service_point: service_point.to_owned(),
+            agreed_by: actor.to_owned(),
+        });
+        self.state = TicketState::Appointment;
+        self.held = None;
+        self.contact_due = None;
+        Ok(vec![TicketAction::StopLooking])
+    }
+
+    fn close(&mut self, outcome: &Outcome, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_not_in_call()?;
+        outcome.check().map_err(|source| TicketError::Outcome {
+            number: self.number,
+            source,
+        })?;
+        let false_alarm = outcome.verdict == crate::outcome::Verdict::Wrong;
+        let repaired = outcome.repaired();
+        self.state = TicketState::Closed;
+        self.closed_at = Some(now);
+        self.held = None;
+        self.contact_due = None;
+        self.call_requested_by = None;
+        self.outcome = Some(outcome.clone());
+        Ok(vec![
+            TicketAction::StopLooking,
+            TicketAction::SettleFinding { false_alarm, repaired },
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Resolution, Verdict};
+    use expect_test::expect;
+    use uuid::Uuid;
+
+    fn now() -> Timestamp {
+        "2026-03-02T02:00:00Z".parse().unwrap()
+    }
+
+    fn ticket(state: TicketState) -> ServiceTicket {
+        ServiceTicket {
+            id: TicketId(Uuid::from_u128(1)),
+            number: 7,
+            tenant: TenantId::new("acme").unwrap(),
+            appliance: ApplianceId(1),
+            finding: FindingId(Uuid::from_u128(2)),
+            fault_class: "drain_pump_wear".into(),
+            severity: Severity::Major,
+            state,
+            assignee: None,
+            opened_at: now(),
+            closed_at: None,
+            contact_due: None,
+            call_requested_by: None,
+            held: (state == TicketState::PersonNeeded).then_some(HoldReason::BelowGate),
+            appointment: None,
+            outcome: None,
+            trace: TraceId(Uuid::from_u128(3)),
+        }
+    }
+
+    fn events() -> Vec<(&'static str, TicketEvent)> {
+        let attempt = AttemptId(Uuid::from_u128(9));
+        let slot = Slot {
+            start: now(),
+            end: now(),
+        };
+        let ended = |result, disposition| TicketEvent::AttemptEnded {
+            attempt,
+            result,
+            disposition,
+            contact_due: now(),
+        };
+        let chose = |disposition| TicketEvent::Chose {
+            attempt,
+            disposition,
+            slot: Some(slot),
+            service_point: Some("sp".into()),
+        };
+        let outcome = |resolution, verdict| TicketEvent::Closed {
+            outcome: Outcome {
+                resolution,
+                verdict,
+                note: "n".into(),
+            },
+        };
+        vec![
+            (
+                "grew",
+                TicketEvent::FindingGrew {
+                    fault_class: "x".into(),
+                    probability: 0.95,
+                    severity: Severity::Critical,
+                },
+            ),
+            ("cleared", TicketEvent::FindingCleared),
+            (
+                "waits",
+                TicketEvent::Waits {
+                    until: now(),
+                    reason: HoldReason::QuietHours,
+                },
+            ),
+            (
+                "held",
+                TicketEvent::Held {
+                    reason: HoldReason::ConsentWithdrawn,
+                },
+            ),
+            (
+                "attempt",
+                TicketEvent::AttemptStarted {
+                    attempt,
+                    inbound: false,
+                },
+            ),
+            ("rings back", TicketEvent::AttemptStarted { attempt, inbound: true }),
+            ("chose 1", chose(Disposition::AppointmentBooked)),
+            ("chose 9", chose(Disposition::DoNotCall)),
+            ("no answer", ended(CallResult::NoAnswer, None)),
+            ("declined", ended(CallResult::Declined, None)),
+            ("unknown", ended(CallResult::Unknown, None)),
+            ("9 then end", ended(CallResult::Answered, Some(Disposition::DoNotCall))),
+            ("taken", TicketEvent::Taken),
+            ("call now", TicketEvent::CallRequested),
+            (
+                "booked",
+                TicketEvent::Booked {
+                    slot,
+                    service_point: "sp".into(),
+                },
+            ),
+            ("fixed", outcome(Resolution::ConfirmedFixed, Verdict::Right)),
+            ("nonsense", outcome(Resolution::ConfirmedFixed, Verdict::Wrong)),
+        ]
+    }
+
+    /// Every state against every event, as a table that a reviewer reads as the policy.
+    #[test]
+    fn state_by_event() {
+        use TicketState as S;
+        let states = [
+            S::ContactPlanned,
+            S::Contacting,
+            S::PersonNeeded,
+            S::Appointment,
+            S::Closed,
+        ];
+        let mut table = String::new();
+        for state in states {
+            for (name, event) in events() {
+                let line = match ticket(state).apply(&event, "li", now()) {
+                    Ok((after, actions)) => {
+                        let held = after.held.map(|h| format!(" held {h:?}")).unwrap_or_default();
+                        let actions: Vec<String> = actions
+                            .iter()
+                            .map(|a| format!("{a:?}").split(['(', ' ']).next().unwrap_or("").into())
+                            .collect();
+                        format!("{:?}{held} {}", after.state, actions.join(","))
+                    }
+                    Err(error) => format!("refused: {error}"),
+                };
+                table.push_str(&format!("{state:?} + {name} -> {}\n", line.trim_end()));
+            }
+        }
+        expect![[r#"
+            ContactPlanned + grew -> ContactPlanned
+            ContactPlanned + cleared -> ContactPlanned
+            ContactPlanned + waits -> ContactPlanned held QuietHours LookAt
+            ContactPlanned + held -> PersonNeeded held ConsentWithdrawn StopLooking
+            ContactPlanned + attempt -> Contacting StopLooking
+            ContactPlanned + rings back -> Contacting StopLooking
+            ContactPlanned + chose 1 -> ContactPlanned
+            ContactPlanned + chose 9 -> ContactPlanned held DoNotCall
+            ContactPlanned + no answer -> ContactPlanned
+            ContactPlanned + declined -> ContactPlanned
+            ContactPlanned + unknown -> ContactPlanned
+            ContactPlanned + 9 then end -> ContactPlanned
+            ContactPlanned + taken -> ContactPlanned
+            ContactPlanned + call now -> ContactPlanned LookAt
+            ContactPlanned + booked -> Appointment StopLooking
+            ContactPlanned + fixed -> Closed StopLooking,SettleFinding
+            ContactPlanned + nonsense -> refused: ticket 7: the outcome is refused
+            Contacting + grew -> Contacting
+            Contacting + cleared -> Contacting
+            Contacting + waits -> refused: ticket 7 does not wait for a call
+            Contacting + held -> refused: ticket 7 does not wait for a call
+            Contacting + attempt -> refused: ticket 7 does not wait for a call
+            Contacting + rings back -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + chose 1 -> Contacting
+            Contacting + chose 9 -> Contacting held DoNotCall
+            Contacting + no answer -> ContactPlanned LookAt
+            Contacting + declined -> PersonNeeded held Declined StopLooking
+            Contacting + unknown -> PersonNeeded held UnknownAttempt StopLooking
+            Contacting + 9 then end -> PersonNeeded held DoNotCall StopLooking
+            Contacting + taken -> Contacting
+            Contacting + call now -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + booked -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + fixed -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + nonsense -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            PersonNeeded + grew -> ContactPlanned held BelowGate LookAt
+            PersonNeeded + cleared -> PersonNeeded held BelowGate
+            PersonNeeded + waits -> refused: ticket 7 does not wait for a call
+            PersonNeeded + held -> refused: ticket 7 does not wait for a call
+            PersonNeeded + attempt -> refused: ticket 7 does not wait for a call
+            PersonNeeded + rings back -> Contacting StopLooking
+            PersonNeeded + chose 1 -> PersonNeeded held BelowGate
+            PersonNeeded + chose 9 -> PersonNeeded held DoNotCall
+            PersonNeeded + no answer -> PersonNeeded held BelowGate
+            PersonNeeded + declined -> PersonNeeded held BelowGate
+            PersonNeeded + unknown -> PersonNeeded held BelowGate
+            PersonNeeded + 9 then end -> PersonNeeded held BelowGate
+            PersonNeeded + taken -> PersonNeeded held BelowGate
+            PersonNeeded + call now -> ContactPlanned LookAt
+            PersonNeeded + booked -> Appointment StopLooking
+            PersonNeeded + fixed -> Closed StopLooking,SettleFinding
+            PersonNeeded + nonsense -> refused: ticket 7: the outcome is refused
+            Appointment + grew -> Appointment
+            Appointment + cleared -> Appointment
+            Appointment + waits -> refused: ticket 7 does not wait for a call
+            Appointment + held -> refused: ticket 7 does not wait for a call
+            Appointment + attempt -> refused: ticket 7 does not wait for a call
+            Appointment + rings back -> Contacting StopLooking
+            Appointment + chose 1 -> Appointment
+            Appointment + chose 9 -> Appointment held DoNotCall
+            Appointment + no answer -> Appointment
+            Appointment + declined -> Appointment
+            Appointment + unknown -> Appointment
+            Appointment + 9 then end -> Appointment
+            Appointment + taken -> Appointment
+            Appointment + call now -> ContactPlanned LookAt
+            Appointment + booked -> Appointment StopLooking
+            Appointment + fixed -> Closed StopLooking,SettleFinding
+            Appointment + nonsense -> refused: ticket 7: the outcome is refused
+            Closed + grew -> Closed
+            Closed + cleared -> Closed
+            Closed + waits -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + held -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + attempt -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + rings back -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + chose 1 -> Closed
+            Closed + chose 9 -> Closed
+            Closed + no answer -> Closed
+            Closed + declined -> Closed
+            Closed + unknown -> Closed
+            Closed + 9 then end -> Closed
+            Closed + taken -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + call now -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + booked -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + fixed -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + nonsense -> refused: ticket 7 is closed; nothing can happen to it any more
+        "#]].assert_eq(&table);
+    }
+
+    #[test]
+    fn key_1_ends_in_an_appointment_even_if_the_line_drops() {
+        let (_, chose) = events().swap_remove(6);
+        let (booked, _) = ticket(TicketState::Contacting).apply(&chose, HUB, now()).unwrap();
+        let lost = TicketEvent::AttemptEnded {
+            attempt: AttemptId(Uuid::from_u128(9)),
+            result: CallResult::Unknown,
+            disposition: Some(Disposition::AppointmentBooked),
+            contact_due: now(),
+        };
+        let (after, _) = booked.apply(&lost, HUB, now()).unwrap();
+        assert_eq!(after.state, TicketState::Appointment);
+    }
+}
