@@ -1,0 +1,49 @@
+//! What appliances and the hub say to each other: the one contract that both ends compile.
+//!
+//! `no_std` and without allocation, so that firmware can use it; the features `alloc`, `std` and `json` add what only
+//! the hub needs. The binary messages are described for other languages in `telemetry.cddl` beside this crate, with
+//! golden vectors in `tests/golden.hex`.
+//!
+//! Versions: the first number of every message names its kind and shape. A shape never changes; a new one gets a new
+//! number, and the hub reads every number that was ever released, because queued messages outlive updates.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod decode;
+mod encode;
+#[cfg(feature = "json")]
+pub mod json;
+#[cfg(feature = "alloc")]
+mod message;
+pub mod topic;
+mod types;
+
+pub use decode::{DecodeError, DecodeProblem, Packet, Samples, Telemetry, Values, decode};
+pub use encode::{EncodeError, TelemetryEncoder, encode_clock, encode_event};
+#[cfg(feature = "alloc")]
+pub use message::{Message, Sample, decode_telemetry};
+pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};
+
+/// The telemetry message `[1, time_base, boot_id, seq, t0_ms, samples]`.
+pub const KIND_TELEMETRY: u8 = 1;
+/// The clock message `[2, boot_id, uptime_ms, utc_ms]`.
+pub const KIND_CLOCK: u8 = 2;
+/// The event message `[3, time_base, boot_id, seq, at_ms, state, code, detail]`.
+pub const KIND_EVENT: u8 = 3;
+
+/// The longest binary message in bytes, whatever its kind.
+pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+/// The most samples in one telemetry message.
+pub const MAX_SAMPLES: usize = 64;
+/// The most channels in one sample: ids are 1 to 255.
+pub const MAX_CHANNELS: usize = 255;
+/// The largest boot id, sequence number or time in milliseconds: what a signed 64-bit column and a JSON number both
+/// hold exactly.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+/// The longest event code in bytes.
+pub const MAX_EVENT_CODE_BYTES: usize = 32;
+/// The longest event detail in bytes.
+pub const MAX_EVENT_DETAIL_BYTES: usize = 1024;
