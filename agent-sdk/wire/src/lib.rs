@@ -2,7 +2,7 @@
 //!
 //! `no_std` and without allocation, so that firmware can use it; the features `alloc`, `std` and `json` add what only
 //! the hub needs. The binary messages are described for other languages in `telemetry.cddl` beside this crate, with
-//! golden vectors in `tests/golden.hex`.
+//! golden vectors in `tests/contract/golden.hex`.
 //!
 //! Versions: the first number of every message names its kind and shape. A shape never changes; a new one gets a new
 //! number, and the hub reads every number that was ever released, because queued messages outlive updates.

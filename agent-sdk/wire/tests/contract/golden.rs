@@ -1,0 +1,164 @@
+//! Golden vectors: bytes that were once released must be written and read the same for ever.
+
+use agent_sdk_wire::{
+    Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock, encode_event,
+};
+use std::collections::BTreeMap;
+
+/// `name: hex` a line; `#` starts a comment.
+fn golden() -> BTreeMap<String, Vec<u8>> {
+    let lines = include_str!("golden.hex")
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let (name, hex) = line.split_once(": ").unwrap();
+            let bytes = (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
+            (name.to_owned(), bytes.collect())
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Ten channels of a typical appliance: seven measurements, two states, one counter.
+fn ten_channels(step: u8) -> Vec<(u8, Value)> {
+    let measured = |channel: u8| (channel, Value::F32(f32::from(channel) + f32::from(step) / 8.0));
+    let mut values: Vec<_> = (1..=7).map(measured).collect();
+    values.extend([
+        (8, Value::Bool(true)),
+        (9, Value::Bool(step % 2 == 0)),
+        (10, Value::Int(1200 + i64::from(step))),
+    ]);
+    values
+}
+
+fn telemetry(samples: u8) -> Vec<u8> {
+    let header = Header {
+        time_base: TimeBase::Utc,
+        boot_id: 0x1234_5678,
+        seq: 4_711,
+        t0_ms: 1_767_225_600_000,
+    };
+    let mut buffer = [0; 512];
+    let mut encoder = TelemetryEncoder::new(&mut buffer, &header).unwrap();
+    for step in 0..samples {
+        encoder.push(u32::from(step) * 1_000, &ten_channels(step)).unwrap();
+    }
+    encoder.finish().unwrap().to_vec()
+}
+
+fn odd_telemetry() -> Vec<u8> {
+    let header = Header {
+        time_base: TimeBase::Uptime,
+        boot_id: 7,
+        seq: 0,
+        t0_ms: 42,
+    };
+    let mut buffer = [0; 128];
+    let mut encoder = TelemetryEncoder::new(&mut buffer, &header).unwrap();
+    encoder.push(0, &[]).unwrap();
+    encoder.push(0, &[(255, Value::F64(22.2577))]).unwrap();
+    encoder
+        .push(u32::MAX, &[(1, Value::Int(-300)), (2, Value::Bool(false))])
+        .unwrap();
+    encoder.finish().unwrap().to_vec()
+}
+
+fn clock() -> Vec<u8> {
+    let clock = Clock {
+        boot_id: 7,
+        uptime_ms: 90_000,
+        utc_ms: 1_767_225_600_000,
+    };
+    encode_clock(&mut [0; 32], &clock).unwrap().to_vec()
+}
+
+const EVENT: Event<'_> = Event {
+    time_base: TimeBase::Utc,
+    boot_id: 0x1234_5678,
+    seq: 3,
+    at_ms: 1_767_225_600_000,
+    state: EventState::Raised,
+    code: "E21",
+    detail: "drain time-out 排水超时",
+};
+
+fn event() -> Vec<u8> {
+    encode_event(&mut [0; 96], &EVENT).unwrap().to_vec()
+}
+
+#[test]
+fn bytes_are_as_released() {
+    let written = [
+        ("telemetry-1", telemetry(1)),
+        ("telemetry-6", telemetry(6)),
+        ("telemetry-odd", odd_telemetry()),
+    ];
+    let written = written.into_iter().chain([("clock", clock()), ("event", event())]);
+    let written: BTreeMap<_, _> = written.map(|(name, bytes)| (name.to_owned(), hex(&bytes))).collect();
+    let released: BTreeMap<_, _> = golden().into_iter().map(|(name, bytes)| (name, hex(&bytes))).collect();
+    assert_eq!(written, released);
+}
+
+#[test]
+fn released_bytes_are_read() {
+    let golden = golden();
+    for (name, samples) in [("telemetry-1", 1), ("telemetry-6", 6)] {
+        let Packet::Telemetry(read) = decode(&golden[name]).unwrap() else {
+            panic!("{name} is telemetry")
+        };
+        assert_eq!(read.header.boot_id, 0x1234_5678);
+        assert_eq!(read.header.seq, 4_711);
+        assert_eq!(read.header.t0_ms, 1_767_225_600_000);
+        let expected: Vec<_> = (0..samples)
+            .map(|step| (u32::from(step) * 1_000, ten_channels(step)))
+            .collect();
+        let read: Vec<_> = read
+            .samples()
+            .map(|(dt_ms, values)| (dt_ms, values.collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(read, expected);
+    }
+    let odd = agent_sdk_wire::decode_telemetry(&golden["telemetry-odd"]).unwrap();
+    assert_eq!(odd.time_base, TimeBase::Uptime);
+    let times: Vec<_> = odd
+        .numbered()
+        .map(|(seq, ms, sample)| (seq, ms, sample.values.clone()))
+        .collect();
+    let last = 42 + i64::from(u32::MAX);
+    assert_eq!(
+        times,
+        [
+            (0, 42, vec![]),
+            (1, 42, vec![(255, 22.2577)]),
+            (2, last, vec![(1, -300.0), (2, 0.0)])
+        ]
+    );
+    let Packet::Clock(read) = decode(&golden["clock"]).unwrap() else {
+        panic!("a clock")
+    };
+    assert_eq!(
+        read,
+        Clock {
+            boot_id: 7,
+            uptime_ms: 90_000,
+            utc_ms: 1_767_225_600_000
+        }
+    );
+    let Packet::Event(read) = decode(&golden["event"]).unwrap() else {
+        panic!("an event")
+    };
+    assert_eq!(read, EVENT);
+}
+
+#[test]
+fn sizes_stay_near_those_promised() {
+    // Flat JSON needs 147 and 889 bytes for such readings.
+    assert!((60..=80).contains(&telemetry(1).len()), "{}", telemetry(1).len());
+    assert!((300..=350).contains(&telemetry(6).len()), "{}", telemetry(6).len());
+}

@@ -1,0 +1,71 @@
+//! Telemetry JSON: the three forms, and refusals that help.
+
+use agent_sdk_wire::json::{JsonError, JsonSample, MAX_JSON_BYTES, decode};
+use proptest::prelude::*;
+
+fn sample(ts_ms: Option<i64>, values: &[(&str, f64)]) -> JsonSample {
+    JsonSample {
+        ts_ms,
+        values: values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect(),
+    }
+}
+
+#[test]
+fn three_forms_are_read() {
+    let values = &[("door", 1.0), ("pump_current_a", 0.31)];
+    let timed = br#"{"ts": 1767225600000, "values": {"pump_current_a": 0.31, "door": true}}"#;
+    assert_eq!(decode(timed).unwrap(), [sample(Some(1_767_225_600_000), values)]);
+    assert_eq!(
+        decode(br#"{"pump_current_a": 0.31, "door": true}"#).unwrap(),
+        [sample(None, values)]
+    );
+    assert_eq!(
+        decode(br#"{"values": {"a": 1}}"#).unwrap(),
+        [sample(None, &[("a", 1.0)])]
+    );
+    let array = br#"[{"ts": 1, "values": {"a": 1}}, {"a": 2}]"#;
+    assert_eq!(
+        decode(array).unwrap(),
+        [sample(Some(1), &[("a", 1.0)]), sample(None, &[("a", 2.0)])]
+    );
+    // A channel may be called "values".
+    assert_eq!(decode(br#"{"values": 3}"#).unwrap(), [sample(None, &[("values", 3.0)])]);
+}
+
+#[test]
+fn refusals_name_the_place() {
+    let refused = |text: &str| decode(text.as_bytes()).unwrap_err().to_string();
+    assert_eq!(refused("{\"a\": 1,\n oops"), "not JSON: line 2, column 2");
+    assert_eq!(
+        refused(r#"[{"a":1},{"a":"x"}]"#),
+        "sample 1: value of \"a\" is neither a number nor true or false"
+    );
+    assert_eq!(refused("[]"), "0 samples: 1 to 64 are allowed");
+    assert_eq!(refused("[3]"), "sample 0 is not an object");
+    assert!(refused(r#"{"ts": 5, "a": 1}"#).starts_with("sample 0: \"ts\""));
+    assert!(refused(r#"{"ts": "now", "values": {}}"#).starts_with("sample 0: \"ts\""));
+    assert!(refused(r#"{"": 1}"#).starts_with("sample 0: a name"));
+    let many: Vec<_> = (0..256).map(|index| format!("\"c{index}\":1")).collect();
+    assert!(matches!(
+        decode(format!("{{{}}}", many.join(",")).as_bytes()),
+        Err(JsonError::Values { count: 256, .. })
+    ));
+    assert!(matches!(
+        decode(&vec![b' '; MAX_JSON_BYTES + 1]),
+        Err(JsonError::TooLong)
+    ));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "[\\[\\]{}:,\"a-z0-9.ets ]{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        for input in [text.as_bytes(), &bytes] {
+            for sample in decode(input).unwrap_or_default() {
+                prop_assert!(sample.values.iter().all(|(_, value)| value.is_finite()));
+            }
+        }
+    }
+}

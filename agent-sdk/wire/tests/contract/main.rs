@@ -1,0 +1,7 @@
+//! The contract, from outside: golden vectors both ways, round trips, arbitrary bytes, bounds.
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+mod golden;
+mod json;
+mod robustness;
+mod topics;
