@@ -1,0 +1,63 @@
+//! The chores of this repository: set-up, checks, tests. `Makefile` only names them.
+//!
+//! Depends on no other crate of the workspace, so that set-up starts after seconds of compiling.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a command line tool talks to the person who started it"
+)]
+
+mod bench;
+mod check;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Chores of the Forecall workspace.
+#[derive(Parser)]
+#[command(name = "xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what is missing on this machine, saying what and why.
+    Setup {
+        /// What the machine must be able to do.
+        #[arg(value_enum)]
+        purpose: setup::Purpose,
+    },
+    /// Set up, build, run every test, then tidy.
+    Test,
+    /// Fast checks: format, lints, unit tests, tidy.
+    Check,
+    /// Run every benchmark: each example of the workspace named `bench_*`.
+    Bench,
+    /// The house rules no compiler checks: layering, bans, documents.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Setup { purpose } => setup::setup(purpose),
+        Chore::Test => test::test(),
+        Chore::Check => check::check(),
+        Chore::Bench => bench::bench(),
+        Chore::Tidy => tidy::tidy(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that `RUST_BACKTRACE` would add: nobody debugs the chores.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `xtask setup`: installs what this machine lacks. Says what and why first, does nothing twice, and where it may not
+//! install something prints the exact command for somebody who may.
+
+mod apt;
+mod console;
+mod postgres;
+
+use crate::run::on_path;
+use anyhow::{Result, bail};
+use apt::Authority;
+use clap::ValueEnum;
+use std::path::Path;
+
+/// What the machine must be able to do after set-up.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    /// Run the demo.
+    Demo,
+    /// Run the demo and every test.
+    Test,
+}
+
+/// One thing from Debian's packages.
+struct Need {
+    what: &'static str,
+    why: &'static str,
+    package: &'static str,
+    only_for_tests: bool,
+    present: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "PostgreSQL server",
+        why: "the hub runs its own database cluster from these binaries",
+        package: "postgresql",
+        only_for_tests: false,
+        present: postgres::present,
+    },
+    Need {
+        what: "espeak-ng",
+        why: "speaks the prompts of a call that nobody has recorded",
+        package: "espeak-ng",
+        only_for_tests: false,
+        present: || on_path("espeak-ng").is_some(),
+    },
+    Need {
+        what: "SIPp",
+        why: "an independent SIP trunk for the tests to ring",
+        package: "sip-tester",
+        only_for_tests: true,
+        present: || on_path("sipp").is_some(),
+    },
+    Need {
+        what: "Chromium",
+        why: "tests look at the console's pages as a person does",
+        package: "chromium",
+        only_for_tests: true,
+        present: || on_path("chromium").is_some(),
+    },
+    Need {
+        what: "Noto CJK fonts",
+        why: "Chinese text on those pages",
+        package: "fonts-noto-cjk",
+        only_for_tests: true,
+        present: || Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc").exists(),
+    },
+];
+
+/// Installs what `purpose` needs and this machine lacks. An error names everything left for a person to do.
+pub fn setup(purpose: Purpose) -> Result<()> {
+    let mut missing: Vec<&Need> = NEEDS
+        .iter()
+        .filter(|need| purpose == Purpose::Test || !need.only_for_tests)
+        .filter(|need| !(need.present)())
+        .collect();
+    let authority = Authority::find();
+    if authority == Authority::None {
+        missing.retain(|need| !(need.package == postgres::PACKAGE && postgres::unpack_for_this_user()));
+    }
+    install(&missing, authority)?;
+    console::scripts();
+    Ok(())
+}
+
+fn install(missing: &[&Need], authority: Authority) -> Result<()> {
+    if missing.is_empty() {
+        println!("set-up: everything needed is here");
+        return Ok(());
+    }
+    println!("set-up: {} missing on this machine:", missing.len());
+    for need in missing {
+        println!("  {} (Debian package {}): {}", need.what, need.package, need.why);
+    }
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    if authority == Authority::None {
+        bail!(
+            "set-up may not install packages here (neither root nor sudo without a password, or not Debian); \
+             run this and start again:\n  {}",
+            apt::command_for_a_person(&packages)
+        );
+    }
+    apt::install(&packages, authority)?;
+    match missing.iter().find(|need| !(need.present)()) {
+        Some(need) => bail!(
+            "package {} was installed, but {} is still not found",
+            need.package,
+            need.what
+        ),
+        None => Ok(()),
+    }
+}

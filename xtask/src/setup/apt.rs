@@ -1,0 +1,92 @@
+//! Debian's packages.
+
+use crate::run::{on_path, run, succeeds};
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+/// How this process may install packages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// It is root.
+    Root,
+    /// It may use sudo without a password.
+    Sudo,
+    /// It may not, or this is not Debian.
+    None,
+}
+
+impl Authority {
+    /// Looks at this machine and user; asks no question.
+    pub fn find() -> Self {
+        if on_path("apt-get").is_none() {
+            Self::None
+        } else if is_root() {
+            Self::Root
+        } else if on_path("sudo").is_some() && succeeds(Command::new("sudo").args(["--non-interactive", "true"])) {
+            Self::Sudo
+        } else {
+            Self::None
+        }
+    }
+
+    fn command(self, program: &str) -> Command {
+        if self == Self::Sudo {
+            let mut command = Command::new("sudo");
+            command.args(["--non-interactive", "env", "DEBIAN_FRONTEND=noninteractive", program]);
+            return command;
+        }
+        let mut command = Command::new(program);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+}
+
+const INSTALL: [&str; 5] = [
+    "install",
+    "--yes",
+    "--no-install-recommends",
+    "-o",
+    "Acquire::Retries=3",
+];
+
+/// Debian's PostgreSQL package starts a server on port 5432 unless told not to. The hub has its own, on a socket.
+const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-setup.conf";
+
+/// Refreshes the package lists and installs, with apt's own progress on the terminal.
+pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
+    let installing = || -> Result<()> {
+        run(authority
+            .command("apt-get")
+            .args(["update", "-qq", "-o", "Acquire::Retries=3"]))?;
+        if packages.contains(&super::postgres::PACKAGE) {
+            run(authority.command("apt-get").args(INSTALL).arg("postgresql-common"))?;
+            write_cluster_settings(authority)?;
+        }
+        run(authority.command("apt-get").args(INSTALL).args(packages))
+    };
+    let result = installing();
+    if Path::new(CLUSTER_SETTINGS).exists() {
+        run(authority.command("rm").arg(CLUSTER_SETTINGS))?;
+    }
+    result.with_context(|| format!("could not install; by hand: {}", command_for_a_person(packages)))
+}
+
+fn write_cluster_settings(authority: Authority) -> Result<()> {
+    let script = "mkdir -p \"$(dirname \"$0\")\" && echo 'create_main_cluster = false' > \"$0\"";
+    run(authority.command("sh").args(["-c", script, CLUSTER_SETTINGS]))
+}
+
+/// What a person with the right to do it types.
+pub fn command_for_a_person(packages: &[&str]) -> String {
+    format!(
+        "sudo apt-get update && sudo apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    )
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // The owner of this process's own entry is its effective user; no unsafe call and no further crate.
+    Path::new("/proc/self").metadata().is_ok_and(|meta| meta.uid() == 0)
+}

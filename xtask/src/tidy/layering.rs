@@ -1,0 +1,314 @@
+//! Which crate may know which: the direction of ARCHITECTURE.md, checked against every `Cargo.toml`.
+
+use super::Violation;
+use crate::workspace::{Package, Workspace};
+use std::path::Path;
+
+/// What a crate of the workspace may depend on inside the workspace.
+struct Layer {
+    name: &'static str,
+    may_use: &'static [&'static str],
+    /// Besides those, in its own tests and examples.
+    tests_may_use: &'static [&'static str],
+}
+
+const EVERYTHING_BELOW_SERVER: &[&str] = &[
+    "agent-sdk-wire",
+    "hub-api",
+    "hub-broker",
+    "hub-core",
+    "hub-lab",
+    "hub-predict",
+    "hub-store",
+    "hub-store-postgres",
+    "hub-voice",
+    "tests-world",
+];
+
+const LAYERS: &[Layer] = &[
+    Layer {
+        name: "agent-sdk-wire",
+        may_use: &[],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-core",
+        may_use: &[],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-store",
+        may_use: &["hub-core"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-store-postgres",
+        may_use: &["hub-core", "hub-store"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-broker",
+        may_use: &["hub-core", "hub-store", "agent-sdk-wire"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-predict",
+        may_use: &["hub-core", "hub-store"],
+        tests_may_use: &["tests-world"],
+    },
+    Layer {
+        name: "hub-voice",
+        may_use: &["hub-core", "hub-store"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-api",
+        may_use: &["hub-core", "hub-store"],
+        tests_may_use: &[],
+    },
+    // The simulated phone speaks the same RTP as the hub's calls.
+    Layer {
+        name: "hub-lab",
+        may_use: &["hub-core", "agent-sdk-wire", "tests-world", "hub-voice"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-server",
+        may_use: EVERYTHING_BELOW_SERVER,
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "tests-world",
+        may_use: &["hub-core", "hub-store", "agent-sdk-wire"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "tests-hub",
+        may_use: &["hub-server"],
+        tests_may_use: &[],
+    },
+    // Depends on nothing here, so that set-up compiles in seconds.
+    Layer {
+        name: "xtask",
+        may_use: &[],
+        tests_may_use: &[],
+    },
+];
+
+/// A library behind a wall: only these crates may depend on it; `tests` in their tests alone.
+struct Wall {
+    library: &'static str,
+    only: &'static [&'static str],
+    tests: &'static [&'static str],
+}
+
+impl Wall {
+    fn admits(&self, name: &str, in_tests: bool) -> bool {
+        self.only.contains(&name) || in_tests && self.tests.contains(&name)
+    }
+}
+
+const WALLS: &[Wall] = &[
+    Wall {
+        library: "rumqttd",
+        only: &["hub-broker"],
+        tests: &[],
+    },
+    Wall {
+        library: "rumqttc",
+        only: &["hub-lab", "hub-server", "tests-hub"],
+        tests: &["hub-broker"],
+    },
+    Wall {
+        library: "tract-onnx",
+        only: &["hub-predict"],
+        tests: &[],
+    },
+    Wall {
+        library: "rsipstack",
+        only: &["hub-voice", "hub-lab"],
+        tests: &[],
+    },
+    Wall {
+        library: "sqlx",
+        only: &["hub-store-postgres", "tests-hub"],
+        tests: &[],
+    },
+    Wall {
+        library: "jiff-sqlx",
+        only: &["hub-store-postgres"],
+        tests: &[],
+    },
+    Wall {
+        library: "axum",
+        only: &["hub-api"],
+        tests: &[],
+    },
+    Wall {
+        library: "maud",
+        only: &["hub-api"],
+        tests: &[],
+    },
+    Wall {
+        library: "minicbor",
+        only: &["agent-sdk-wire"],
+        tests: &[],
+    },
+    Wall {
+        library: "anyhow",
+        only: &["hub-server", "hub-lab", "tests-hub", "xtask"],
+        tests: &["hub-predict"],
+    },
+];
+
+/// Crates of rules and data: they can neither wait, nor open a socket, nor read a clock.
+pub const PURE: &[&str] = &["agent-sdk-wire", "hub-core", "tests-world"];
+
+/// What a pure crate must not depend on (the walled libraries are refused by their own rule).
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio-util",
+    "async-trait",
+    "futures",
+    "reqwest",
+    "nix",
+    "tracing-subscriber",
+];
+
+/// Checks every crate of the workspace.
+pub fn check(workspace: &Workspace) -> Vec<Violation> {
+    let root = &workspace.workspace_root;
+    let members: Vec<&str> = workspace.packages.iter().map(|package| package.name.as_str()).collect();
+    workspace
+        .packages
+        .iter()
+        .flat_map(|package| {
+            let file = package.folder(root).join("Cargo.toml");
+            complaints(package, &package.folder(root), &members)
+                .into_iter()
+                .map(move |text| Violation::new(file.clone(), 0, text))
+        })
+        .collect()
+}
+
+fn complaints(package: &Package, folder: &Path, members: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let name = package.name.as_str();
+    let expected = folder.to_string_lossy().replace('/', "-");
+    if name != expected {
+        found.push(format!("a crate's name is its path: rename {name} to {expected}"));
+    }
+    let Some(layer) = LAYERS.iter().find(|layer| layer.name == name) else {
+        found.push(format!(
+            "crate {name} has no place in the layering: add it to xtask/src/tidy/layering.rs"
+        ));
+        return found;
+    };
+    for dependency in &package.dependencies {
+        let library = dependency.name.as_str();
+        let in_tests = dependency.kind.as_deref() == Some("dev");
+        if members.contains(&library) && !allowed_layer(layer, library, in_tests) {
+            found.push(format!("{name} must not know {library}: let them meet in hub-server"));
+        }
+        if let Some(wall) = WALLS
+            .iter()
+            .find(|wall| wall.library == library && !wall.admits(name, in_tests))
+        {
+            found.push(format!(
+                "{name} must not know {library}: only {} does",
+                wall.only.join(", ")
+            ));
+        }
+        if PURE.contains(&name) && IMPURE.contains(&library) && !in_tests {
+            found.push(format!("{name} is pure: it must not depend on {library}"));
+        }
+    }
+    found
+}
+
+fn allowed_layer(layer: &Layer, library: &str, in_tests: bool) -> bool {
+    // tests-hub is the one crate that sees everything, as a user's machine does.
+    layer.name == "tests-hub" && EVERYTHING_BELOW_SERVER.contains(&library)
+        || layer.may_use.contains(&library)
+        // A crate may name itself in its tests to switch a feature on.
+        || in_tests && (layer.tests_may_use.contains(&library) || layer.name == library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LAYERS, complaints};
+    use crate::workspace::{Dependency, Package};
+    use std::path::Path;
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
+        let dependencies = dependencies
+            .iter()
+            .map(|(name, kind)| Dependency {
+                name: (*name).into(),
+                kind: kind.map(Into::into),
+            })
+            .collect();
+        Package {
+            name: name.into(),
+            manifest_path: "Cargo.toml".into(),
+            dependencies,
+            targets: Vec::new(),
+        }
+    }
+
+    fn judge(folder: &str, dependencies: &[(&str, Option<&str>)]) -> Vec<String> {
+        let members: Vec<&str> = LAYERS.iter().map(|layer| layer.name).collect();
+        complaints(
+            &package(&folder.replace('/', "-"), dependencies),
+            Path::new(folder),
+            &members,
+        )
+    }
+
+    #[test]
+    fn edge_crates_do_not_know_each_other() {
+        assert_eq!(
+            judge("hub/voice", &[("hub-core", None), ("tokio", None)]),
+            Vec::<String>::new()
+        );
+        assert_eq!(judge("hub/voice", &[("hub-broker", None)]).len(), 1);
+        assert_eq!(judge("hub/core", &[("hub-store", None)]).len(), 1);
+    }
+
+    #[test]
+    fn walled_libraries_stay_behind_their_wall() {
+        assert_eq!(judge("hub/api", &[("sqlx", None)]).len(), 1);
+        assert_eq!(judge("hub/broker", &[("rumqttc", None)]).len(), 1);
+        assert_eq!(judge("hub/broker", &[("rumqttc", Some("dev"))]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn pure_crates_cannot_wait() {
+        assert_eq!(judge("hub/core", &[("tokio", None)]).len(), 1);
+    }
+
+    #[test]
+    fn names_follow_folders_and_every_crate_has_a_layer() {
+        let stranger = complaints(&package("hub-core", &[]), Path::new("hub/kernel"), &[]);
+        assert_eq!(stranger, ["a crate's name is its path: rename hub-core to hub-kernel"]);
+        assert_eq!(judge("hub/kernel", &[]).len(), 1);
+    }
+
+    #[test]
+    fn layers_only_point_downward() {
+        for (upper, layer) in LAYERS.iter().enumerate() {
+            for used in layer.may_use {
+                let back = LAYERS
+                    .iter()
+                    .position(|other| other.name == *used)
+                    .map(|lower| &LAYERS[lower]);
+                let back = back.unwrap_or_else(|| panic!("{used} has no layer"));
+                assert!(
+                    !back.may_use.contains(&layer.name),
+                    "{} and {used} know each other ({upper})",
+                    layer.name
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Words that do not belong in what is committed.
+
+use super::{TextFile, Violation};
+use std::path::Path;
+
+/// Whole words, with what to do instead.
+const WORDS: [(&str, &str); 5] = [
+    ("TODO", "do it, or write a line in docs/known-gaps.md"),
+    ("FIXME", "fix it, or write a line in docs/known-gaps.md"),
+    ("XXX", "say what is wrong in docs/known-gaps.md"),
+    ("HACK", "say why it is right, or make it right"),
+    ("lorem", "write the text"),
+];
+
+/// Folders of one machine: a path into them works nowhere else.
+const FOLDERS: [&str; 4] = ["/home/", "/Users/", "/work/", "/workspace/"];
+
+/// Checks every text file but this one.
+pub fn check(files: &[TextFile]) -> Vec<Violation> {
+    files
+        .iter()
+        .filter(|file| file.path != Path::new("xtask/src/tidy/words.rs"))
+        .flat_map(check_file)
+        .collect()
+}
+
+fn check_file(file: &TextFile) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        for (word, instead) in WORDS {
+            if has_word(line, word) {
+                found.push(Violation::new(&file.path, index + 1, format!("`{word}`: {instead}")));
+            }
+        }
+        for folder in FOLDERS {
+            if starts_a_path(line, folder) {
+                found.push(Violation::new(
+                    &file.path,
+                    index + 1,
+                    format!("`{folder}` exists on one machine only"),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let letter = |c: char| c.is_alphanumeric() || c == '_';
+        !line[..at].ends_with(letter) && !line[at + word.len()..].starts_with(letter)
+    })
+}
+
+/// Whether `folder` begins an absolute path here, rather than standing inside a longer one.
+fn starts_a_path(line: &str, folder: &str) -> bool {
+    line.match_indices(folder).any(|(at, _)| {
+        !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '}' | '*' | '~'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TextFile, check_file};
+
+    fn count(line: &str) -> usize {
+        check_file(&TextFile {
+            path: "a.md".into(),
+            text: line.into(),
+        })
+        .len()
+    }
+
+    #[test]
+    fn finds_whole_words_only() {
+        assert_eq!(count("// TODO: later"), 1);
+        assert_eq!(count("138XXXX5678 and aTODOb"), 0);
+    }
+
+    #[test]
+    fn finds_folders_of_one_machine() {
+        assert_eq!(count("cd /home/me/forecall"), 1);
+        assert_eq!(count("../shared/work/x and src/home/page.rs"), 0);
+    }
+}
