@@ -1,1 +1,41 @@
-//! Stub.
+//! What the hub asks of a store, in the words of the path: telemetry → prediction → ticket → contact, and the site and
+//! accounts around it. No SQL here.
+//!
+//! Every method is one transaction that is durable when it returns `Ok`. What is read for a person or an integrator
+//! takes a [`Scope`], which only a session gives: tenants stay apart by construction.
+
+pub mod account;
+pub mod contact;
+pub mod error;
+pub mod event;
+pub mod prediction;
+pub mod scope;
+pub mod site;
+pub mod telemetry;
+pub mod ticket;
+
+pub use error::StoreError;
+pub use scope::Scope;
+
+/// All of it; what the program is wired with.
+pub trait Store:
+    telemetry::TelemetryStore
+    + prediction::PredictionStore
+    + ticket::TicketStore
+    + contact::ContactStore
+    + site::SiteStore
+    + account::AccountStore
+    + event::EventStore
+{
+}
+
+impl<T> Store for T where
+    T: telemetry::TelemetryStore
+        + prediction::PredictionStore
+        + ticket::TicketStore
+        + contact::ContactStore
+        + site::SiteStore
+        + account::AccountStore
+        + event::EventStore
+{
+}

@@ -1,0 +1,84 @@
+//! Contacts: the transaction that dials, and what becomes of an attempt.
+
+use crate::error::Result;
+use crate::scope::{Page, Scope};
+use crate::site::{ApplianceView, OwnerView};
+use async_trait::async_trait;
+use hub_core::contact::{AttemptEvent, ContactAttempt};
+use hub_core::contact_plan::HoldReason;
+use hub_core::finding::Finding;
+use hub_core::id::{AttemptId, TenantId, TicketId};
+use hub_core::phone_number::PhoneNumber;
+use hub_core::site::{Localised, Price};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// All that a call needs. Exists only once the attempt's row is committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DialOrder {
+    /// The committed attempt, with the slot that key 1 books.
+    pub attempt: ContactAttempt,
+    /// Whom to ring.
+    pub owner: OwnerView,
+    /// About which appliance.
+    pub appliance: ApplianceView,
+    /// Why.
+    pub finding: Finding,
+    /// Who rings, as the owner knows them.
+    pub brand: Localised,
+    /// What a visit costs.
+    pub visit_price: Price,
+}
+
+/// What the transaction that dials decided.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// Ring: the row is committed.
+    Ring(Box<DialOrder>),
+    /// Not now.
+    Waits {
+        /// Looked at again then.
+        until: Timestamp,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// Not by itself.
+    Held(HoldReason),
+    /// Nothing to do: somebody acted on the ticket meanwhile.
+    Settled,
+}
+
+/// Contacts.
+#[async_trait]
+pub trait ContactStore: Send + Sync {
+    /// Tickets whose contact is due, the longest due first.
+    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TicketId>>;
+
+    /// Waits until a contact may have become due, or `patience` has passed.
+    async fn contact_planned(&self, patience: Duration);
+
+    /// The transaction that dials: re-reads finding, consent, do-not-call list, hours, caps and running calls with the
+    /// owner's row locked, decides by [`hub_core::contact_plan::decide`], and commits either the attempt's row with
+    /// the ticket in `Contacting`, or the reason why not. `random` makes the ids.
+    async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun>;
+
+    /// An owner rings the main number of `tenant`: the open ticket of one of their appliances, if there is one that is
+    /// not in a call already, with an inbound attempt committed for it.
+    async fn begin_inbound(
+        &self,
+        tenant: &TenantId,
+        caller: &PhoneNumber,
+        now: Timestamp,
+        random: [u8; 20],
+    ) -> Result<Option<DialOrder>>;
+
+    /// Applies an event by [`ContactAttempt::apply`] and, in the same transaction, what follows from it: the ticket's
+    /// event, the visit of key 1, the consent ledger and do-not-call list of key 9.
+    async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt>;
+
+    /// Ends every attempt that is neither ended nor alive, as `Unknown`. For the start of the program, before any dial.
+    async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>>;
+
+    /// Attempts, newest first.
+    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>>;
+}

@@ -1,0 +1,44 @@
+//! Why a store operation did not happen. Nothing is half done: the transaction was rolled back.
+
+use hub_core::contact::AttemptError;
+use hub_core::ticket::TicketError;
+
+/// An operation that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or failed; trying again later may work.
+    #[error("the database did not answer or failed")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was asked for does not exist, or not in this scope.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its id as given.
+        id: String,
+    },
+    /// Somebody else was first; look again and decide anew.
+    #[error("{0}")]
+    Conflict(String),
+    /// The ticket's rules refuse it.
+    #[error("the ticket refuses this")]
+    Ticket(#[from] TicketError),
+    /// The attempt's rules refuse it.
+    #[error("the attempt refuses this")]
+    Attempt(#[from] AttemptError),
+    /// A stored value cannot be read: a newer or damaged database.
+    #[error("stored {what} cannot be read")]
+    Unreadable {
+        /// Kind of thing.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Declared data cannot be stored as it is.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, StoreError>;

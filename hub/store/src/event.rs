@@ -1,0 +1,68 @@
+//! What changed, in an order that a reader can follow without missing anything.
+
+use crate::error::Result;
+use crate::scope::Scope;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId, TicketId};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::time::Duration;
+
+/// A position behind which nothing can appear any more (serial ids alone become visible out of order).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct EventCursor {
+    /// Transaction of the event.
+    pub transaction: i64,
+    /// Its number.
+    pub number: i64,
+}
+
+impl std::fmt::Display for EventCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.transaction, self.number)
+    }
+}
+
+impl std::str::FromStr for EventCursor {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let (transaction, number) = text.split_once('-').unwrap_or((text, "0"));
+        Ok(Self {
+            transaction: transaction.parse()?,
+            number: number.parse()?,
+        })
+    }
+}
+
+/// Something changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Where it stands.
+    pub cursor: EventCursor,
+    /// Whose.
+    pub tenant: TenantId,
+    /// When (civil time).
+    pub at: Timestamp,
+    /// `finding.opened`, `finding.cleared`, `ticket.<event>`, `contact.<event>` …
+    pub kind: String,
+    /// Which ticket.
+    pub ticket: Option<TicketId>,
+    /// Which appliance.
+    pub appliance: Option<ApplianceId>,
+}
+
+/// Events.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// The newest position now.
+    async fn event_head(&self) -> Result<EventCursor>;
+
+    /// What came after `cursor`, in order; at most `limit`.
+    async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>>;
+
+    /// Waits until something may have come, or `patience` has passed.
+    async fn event_arrived(&self, patience: Duration);
+
+    /// Whether the database answers.
+    async fn healthy(&self) -> Result<()>;
+}

@@ -1,0 +1,105 @@
+//! Scoring state and findings: saved together, so that a restart sees the same windows and raises the same alarms.
+
+use crate::error::Result;
+use crate::scope::{Page, Scope};
+use async_trait::async_trait;
+use hub_core::finding::Finding;
+use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
+use hub_core::prediction::{Evidence, FaultPrediction};
+use jiff::Timestamp;
+
+/// What a detector remembers of one appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which appliance.
+    pub appliance: ApplianceId,
+    /// Model and version that wrote it.
+    pub model: String,
+    /// The detector's state.
+    pub state: Vec<u8>,
+}
+
+/// What scoring saw.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// Both detectors agree for the hold time.
+    Alarm {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// What and how sure.
+        prediction: FaultPrediction,
+        /// What a person will see.
+        evidence: Evidence,
+        /// Of the reading that raised it.
+        trace: TraceId,
+    },
+    /// The readings are back at the baseline, with the appliance in use.
+    Clear {
+        /// Which appliance.
+        appliance: ApplianceId,
+    },
+}
+
+/// One scored stretch of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScoredUpTo {
+    /// Partition.
+    pub partition: u8,
+    /// `ingest_no` of the last row scored.
+    pub ingest_no: i64,
+}
+
+/// Result of scoring a batch of rows, saved in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct ScoringCommit {
+    /// New offsets; each must lie above the stored one.
+    pub offsets: Vec<ScoredUpTo>,
+    /// New states.
+    pub checkpoints: Vec<Checkpoint>,
+    /// In the order in which they were seen.
+    pub observations: Vec<Observation>,
+}
+
+/// What scoring needs to know of an appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoringSubject {
+    /// Which appliance.
+    pub appliance: ApplianceId,
+    /// Profile it reports by, which is also its model family.
+    pub profile: String,
+    /// Another model folder than the family's own.
+    pub model: Option<String>,
+    /// The last checkpoint, unless its baseline was restarted since.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A finding that changed and, where one was opened, its ticket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingChange {
+    /// The finding as it is now.
+    pub finding: Finding,
+    /// Opened in this transaction.
+    pub opened: Option<TicketId>,
+}
+
+/// Scoring state and findings.
+#[async_trait]
+pub trait PredictionStore: Send + Sync {
+    /// What scoring needs to know of these appliances.
+    async fn scoring_subjects(&self, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>>;
+
+    /// Saves a scored batch: offsets, checkpoints, findings and the tickets they open, all or nothing. Findings are
+    /// placed by [`hub_core::finding::place`] and there is at most one open ticket for (appliance, fault class),
+    /// whatever else runs at the same time. `Conflict` if another scorer was faster.
+    async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
+
+    /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors
+    /// must be dropped.
+    async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
+
+    /// Findings, newest first.
+    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>>;
+
+    /// One finding.
+    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding>;
+}

@@ -1,0 +1,115 @@
+//! Tenants, owners, service points, trunks and devices.
+
+use crate::error::Result;
+use crate::scope::{Page, Scope};
+use async_trait::async_trait;
+use hub_core::consent::Consent;
+use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::language::Language;
+use hub_core::phone_number::PhoneNumber;
+use hub_core::site::{Site, Trunk};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// An appliance as lists and tickets show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApplianceView {
+    /// Id.
+    pub id: ApplianceId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Name of its device within the tenant.
+    pub device: DeviceId,
+    /// Profile, which is also the family.
+    pub profile: String,
+    /// Its owner.
+    pub owner: Option<String>,
+    /// Its service point.
+    pub service_point: Option<String>,
+    /// A session is up.
+    pub online: bool,
+    /// Why the last session ended, or `connected`.
+    pub presence_reason: String,
+    /// When it last connected or left.
+    pub presence_at: Option<Timestamp>,
+    /// Event time of the newest sample.
+    pub last_sample_at: Option<Timestamp>,
+    /// Samples stored.
+    pub samples: i64,
+    /// Payloads in quarantine.
+    pub quarantined: i64,
+    /// Hub's clock less the device's at the newest message, in ms.
+    pub skew_ms: Option<i64>,
+}
+
+/// An owner. The number masks itself wherever it is shown or serialised.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OwnerView {
+    /// Id.
+    pub id: OwnerId,
+    /// Name within the tenant.
+    pub name_in_tenant: String,
+    /// Name for people.
+    pub name: String,
+    /// Where they can be rung.
+    pub phone: Option<PhoneNumber>,
+    /// Language of calls.
+    pub language: Language,
+    /// IANA time zone of the household.
+    pub zone: String,
+    /// What the ledger says now.
+    pub consent: Consent,
+    /// When it said so.
+    pub consent_at: Option<Timestamp>,
+    /// The number is on the do-not-call list.
+    pub do_not_call: bool,
+}
+
+/// One thing that applying a site file changes (or would change).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SiteChange {
+    /// `add`, `change` or `remove`.
+    pub action: &'static str,
+    /// Kind of thing.
+    pub kind: &'static str,
+    /// Which.
+    pub id: String,
+}
+
+/// Tenants, owners, service points, trunks and devices.
+#[async_trait]
+pub trait SiteStore: Send + Sync {
+    /// Brings the store to what the site file declares; things it does not name stay. With `dry_run` nothing is kept.
+    async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>>;
+
+    /// Gives a device a secret, and makes the device if it is new. The secret is stored hashed.
+    async fn add_device(
+        &self,
+        tenant: &TenantId,
+        device: &hub_core::site::Device,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<ApplianceId>;
+
+    /// Writes a new consent entry of an owner.
+    async fn set_consent(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        given: bool,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<()>;
+
+    /// Trunks of all tenants.
+    async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>>;
+
+    /// Appliances by tenant and device.
+    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>>;
+
+    /// One appliance.
+    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView>;
+
+    /// One appliance by its names.
+    async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView>;
+}

@@ -1,0 +1,142 @@
+//! Readings in, devices' credentials, presence and commands.
+
+use crate::error::Result;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
+use hub_core::telemetry::TelemetryMessage;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::time::Duration;
+
+/// A device that has shown a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its appliance.
+    pub appliance: ApplianceId,
+    /// Its tenant: from the credential, never from a topic.
+    pub tenant: TenantId,
+    /// Its name within the tenant.
+    pub device: DeviceId,
+    /// Name of the profile it reports by.
+    pub profile: String,
+}
+
+/// One publish on its way into the store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ingest {
+    /// Readings.
+    Telemetry(TelemetryMessage),
+    /// A device without a clock tells its uptime at a moment of UTC: `offset_ms` is UTC less uptime.
+    Clock {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// Of which start.
+        boot: u64,
+        /// UTC less uptime, in ms.
+        offset_ms: i64,
+    },
+    /// A payload that could not be taken, kept for a person to read.
+    Quarantine(Quarantined),
+}
+
+/// A payload that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Who sent it.
+    pub appliance: ApplianceId,
+    /// On which topic.
+    pub topic: String,
+    /// What it was, cut to [`QUARANTINE_PAYLOAD_MAX`] bytes.
+    #[serde(skip)]
+    pub payload: Vec<u8>,
+    /// Why it was not taken, for a person.
+    pub reason: String,
+    /// When.
+    pub received_at: Timestamp,
+}
+
+/// Longest payload kept in quarantine, in bytes.
+pub const QUARANTINE_PAYLOAD_MAX: usize = 4096;
+/// Payloads kept in quarantine for each tenant; the oldest give way, and are counted.
+pub const QUARANTINE_ROWS_MAX: i64 = 20_000;
+
+/// What became of one publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ingested {
+    /// Samples (or quarantined payloads) stored now.
+    pub stored: u32,
+    /// Samples that were stored before.
+    pub repeated: u32,
+}
+
+/// A command on its way to a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Request id: the last topic level.
+    pub request: String,
+    /// Payload, JSON.
+    pub body: String,
+    /// Not delivered after this.
+    pub expires_at: Timestamp,
+}
+
+/// Most commands that wait for one device; one more is refused.
+pub const COMMANDS_WAITING_MAX: i64 = 32;
+
+/// A stored row, as a detector reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRow {
+    /// Which appliance.
+    pub appliance: ApplianceId,
+    /// Its partition.
+    pub partition: u8,
+    /// Counts up within the partition in the order of commits.
+    pub ingest_no: i64,
+    /// Event time.
+    pub at: Timestamp,
+    /// Stored integers by the profile's channel order.
+    pub values: Vec<Option<i32>>,
+    /// From the reading to the call.
+    pub trace: TraceId,
+}
+
+/// Telemetry, devices and commands.
+#[async_trait]
+pub trait TelemetryStore: Send + Sync {
+    /// The device with this name if `secret` is its secret and it is not revoked.
+    async fn device_by_secret(&self, tenant: &TenantId, device: &DeviceId, secret: &str) -> Result<Option<Device>>;
+
+    /// The device with this access token if it is not revoked.
+    async fn device_by_token(&self, token: &str) -> Result<Option<Device>>;
+
+    /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
+    /// recognised in the same transaction. One answer for each item, in order.
+    async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;
+
+    /// UTC less uptime of a boot, if the device has told it.
+    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>>;
+
+    /// Notes that a device connected or left, with the reason.
+    async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> Result<()>;
+
+    /// Queues a command. The same `request` again changes nothing.
+    async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()>;
+
+    /// Commands that wait for this device and have not expired, oldest first.
+    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>>;
+
+    /// Notes the device's answer. Unknown requests are ignored: they may have been answered before.
+    async fn command_replied(&self, appliance: ApplianceId, request: &str, reply: &[u8], now: Timestamp) -> Result<()>;
+
+    /// Rows that have not been scored yet, by partition and commit order; at most `limit`.
+    async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>>;
+
+    /// Waits until rows may have come that are not scored yet, or `patience` has passed.
+    async fn telemetry_arrived(&self, patience: Duration);
+
+    /// Appliances for which a command may have been queued since the last look, or nothing when `patience` has passed.
+    async fn command_queued(&self, patience: Duration) -> Vec<ApplianceId>;
+
+    /// How many samples are stored, in all.
+    async fn samples_stored(&self) -> Result<i64>;
+}

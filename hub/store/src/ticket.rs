@@ -1,0 +1,92 @@
+//! Tickets: lists, the whole story of one, and the events that change it.
+
+use crate::error::Result;
+use crate::scope::{Page, Scope};
+use crate::site::{ApplianceView, OwnerView};
+use async_trait::async_trait;
+use hub_core::appointment::Slot;
+use hub_core::contact::ContactAttempt;
+use hub_core::finding::Finding;
+use hub_core::id::TicketId;
+use hub_core::site::ServicePoint;
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One line of a ticket's timeline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a log-in name, or `hub`.
+    pub actor: String,
+    /// What.
+    pub event: TicketEvent,
+}
+
+/// A ticket in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TicketSummary {
+    /// The ticket.
+    pub ticket: ServiceTicket,
+    /// Its appliance.
+    pub appliance: ApplianceView,
+    /// Calibrated probability of its finding.
+    pub probability: f32,
+}
+
+/// Everything that a person needs to act on a ticket.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TicketView {
+    /// The ticket.
+    pub ticket: ServiceTicket,
+    /// Which appliance.
+    pub appliance: ApplianceView,
+    /// Who; the number serialises masked.
+    pub owner: Option<OwnerView>,
+    /// Why.
+    pub finding: Finding,
+    /// Who comes, with its slots.
+    pub service_point: Option<ServicePoint>,
+    /// The next free slot of that service point.
+    pub next_slot: Option<Slot>,
+    /// Attempts, oldest first.
+    pub attempts: Vec<ContactAttempt>,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// Which tickets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TicketFilter {
+    /// Only this category.
+    pub category: Option<TicketCategory>,
+    /// Only those of this log-in name.
+    pub assignee: Option<String>,
+}
+
+/// Tickets.
+#[async_trait]
+pub trait TicketStore: Send + Sync {
+    /// Tickets, newest first.
+    async fn tickets(
+        &self,
+        scope: &Scope,
+        filter: &TicketFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<TicketSummary>>;
+
+    /// The whole story of one.
+    async fn ticket(&self, scope: &Scope, id: TicketId) -> Result<TicketView>;
+
+    /// Applies an event by [`ServiceTicket::apply`] and saves ticket, timeline, actions and event in one transaction.
+    async fn apply_ticket(
+        &self,
+        scope: &Scope,
+        id: TicketId,
+        event: &TicketEvent,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket>;
+}
