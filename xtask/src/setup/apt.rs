@@ -42,13 +42,10 @@ impl Authority {
     }
 }
 
-const INSTALL: [&str; 5] = [
-    "install",
-    "--yes",
-    "--no-install-recommends",
-    "-o",
-    "Acquire::Retries=3",
-];
+const INSTALL: [&str; 3] = ["install", "--yes", "--no-install-recommends"];
+
+/// A fresh machine may be installing updates by itself: wait for it. A mirror may stumble: ask again.
+const PATIENCE: [&str; 4] = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
 
 /// Debian's PostgreSQL package starts a server on port 5432 unless told not to. The hub has its own, on a socket.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-setup.conf";
@@ -56,14 +53,16 @@ const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-
 /// Refreshes the package lists and installs, with apt's own progress on the terminal.
 pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
     let installing = || -> Result<()> {
-        run(authority
-            .command("apt-get")
-            .args(["update", "-qq", "-o", "Acquire::Retries=3"]))?;
+        run(authority.command("apt-get").args(PATIENCE).args(["update", "-qq"]))?;
         if packages.contains(&super::postgres::PACKAGE) {
-            run(authority.command("apt-get").args(INSTALL).arg("postgresql-common"))?;
+            run(authority
+                .command("apt-get")
+                .args(PATIENCE)
+                .args(INSTALL)
+                .arg("postgresql-common"))?;
             write_cluster_settings(authority)?;
         }
-        run(authority.command("apt-get").args(INSTALL).args(packages))
+        run(authority.command("apt-get").args(PATIENCE).args(INSTALL).args(packages))
     };
     let result = installing();
     if Path::new(CLUSTER_SETTINGS).exists() {
