@@ -255,3 +255,13 @@ pub(crate) fn idle(rng: &mut ChaCha8Rng, climate: &Climate) -> [f64; CHANNELS.le
         mains_v,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn channels_are_those_of_the_profile() {
+        let profile = crate::profiles::washing_machine();
+        let names: Vec<_> = profile.channels.iter().map(|channel| channel.name.as_str()).collect();
+        assert_eq!(names, super::CHANNELS);
+    }
+}
