@@ -28,6 +28,8 @@ pub struct Finding {
     pub fault_class: String,
     /// Open or cleared.
     pub state: FindingState,
+    /// Event time of the reading that raised it: the first alarm.
+    pub alarm_at: Timestamp,
     /// When the hub first recorded it (civil time).
     pub first_seen: Timestamp,
     /// When the hub last recorded it.
@@ -128,6 +130,7 @@ pub(crate) mod tests {
             appliance: ApplianceId(1),
             fault_class: fault_class.into(),
             state: FindingState::Open,
+            alarm_at: Timestamp::UNIX_EPOCH,
             first_seen: Timestamp::UNIX_EPOCH,
             last_seen: Timestamp::UNIX_EPOCH,
             count: 1,
