@@ -104,3 +104,19 @@ fn display(command: &Command) -> String {
         .collect::<Vec<_>>()
         .join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Output, run_reading};
+    use std::process::Command;
+
+    #[test]
+    fn reads_every_line_and_tells_how_the_child_ended() {
+        let mut lines = Vec::new();
+        let mut child = Command::new("sh");
+        child.args(["-c", "printf 'one\\n\\377two' >&2; exit 3"]);
+        let held = run_reading(&mut child, Output::Stderr, |line| lines.push(line.to_owned())).unwrap();
+        assert!(!held);
+        assert_eq!(lines, ["one", "\u{fffd}two"]);
+    }
+}
