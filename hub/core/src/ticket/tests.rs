@@ -1,0 +1,238 @@
+use super::*;
+use crate::outcome::{Resolution, Verdict};
+use expect_test::expect;
+use uuid::Uuid;
+
+fn now() -> Timestamp {
+    "2026-03-02T02:00:00Z".parse().unwrap()
+}
+
+fn ticket(state: TicketState) -> ServiceTicket {
+    ServiceTicket {
+        id: TicketId(Uuid::from_u128(1)),
+        number: 7,
+        tenant: TenantId::new("acme").unwrap(),
+        appliance: ApplianceId(1),
+        finding: FindingId(Uuid::from_u128(2)),
+        fault_class: "drain_pump_wear".into(),
+        severity: Severity::Major,
+        state,
+        assignee: None,
+        opened_at: now(),
+        closed_at: None,
+        contact_due: None,
+        call_requested_by: None,
+        held: (state == TicketState::PersonNeeded).then_some(HoldReason::BelowGate),
+        appointment: None,
+        outcome: None,
+        trace: TraceId(Uuid::from_u128(3)),
+    }
+}
+
+fn events() -> Vec<(&'static str, TicketEvent)> {
+    let attempt = AttemptId(Uuid::from_u128(9));
+    let slot = Slot {
+        start: now(),
+        end: now(),
+    };
+    let ended = |result, disposition| TicketEvent::AttemptEnded {
+        attempt,
+        result,
+        disposition,
+        contact_due: now(),
+    };
+    let chose = |disposition| TicketEvent::Chose {
+        attempt,
+        disposition,
+        slot: Some(slot),
+        service_point: Some("sp".into()),
+    };
+    let outcome = |resolution, verdict| TicketEvent::Closed {
+        outcome: Outcome {
+            resolution,
+            verdict,
+            note: "n".into(),
+        },
+    };
+    vec![
+        (
+            "grew",
+            TicketEvent::FindingGrew {
+                fault_class: "x".into(),
+                probability: 0.95,
+                severity: Severity::Critical,
+            },
+        ),
+        ("cleared", TicketEvent::FindingCleared),
+        (
+            "waits",
+            TicketEvent::Waits {
+                until: now(),
+                reason: HoldReason::QuietHours,
+            },
+        ),
+        (
+            "held",
+            TicketEvent::Held {
+                reason: HoldReason::ConsentWithdrawn,
+            },
+        ),
+        (
+            "attempt",
+            TicketEvent::AttemptStarted {
+                attempt,
+                inbound: false,
+            },
+        ),
+        ("rings back", TicketEvent::AttemptStarted { attempt, inbound: true }),
+        ("chose 1", chose(Disposition::AppointmentBooked)),
+        ("chose 9", chose(Disposition::DoNotCall)),
+        ("no answer", ended(CallResult::NoAnswer, None)),
+        ("declined", ended(CallResult::Declined, None)),
+        ("unknown", ended(CallResult::Unknown, None)),
+        ("9 then end", ended(CallResult::Answered, Some(Disposition::DoNotCall))),
+        ("taken", TicketEvent::Taken),
+        ("call now", TicketEvent::CallRequested),
+        (
+            "booked",
+            TicketEvent::Booked {
+                slot,
+                service_point: "sp".into(),
+            },
+        ),
+        ("fixed", outcome(Resolution::ConfirmedFixed, Verdict::Right)),
+        ("nonsense", outcome(Resolution::ConfirmedFixed, Verdict::Wrong)),
+    ]
+}
+
+/// Every state against every event, as a table that a reviewer reads as the policy.
+#[test]
+fn state_by_event() {
+    use TicketState as S;
+    let states = [
+        S::ContactPlanned,
+        S::Contacting,
+        S::PersonNeeded,
+        S::Appointment,
+        S::Closed,
+    ];
+    let mut table = String::new();
+    for state in states {
+        for (name, event) in events() {
+            let line = match ticket(state).apply(&event, "li", now()) {
+                Ok((after, actions)) => {
+                    let held = after.held.map(|h| format!(" held {h:?}")).unwrap_or_default();
+                    let actions: Vec<String> = actions
+                        .iter()
+                        .map(|a| format!("{a:?}").split(['(', ' ']).next().unwrap_or("").into())
+                        .collect();
+                    format!("{:?}{held} {}", after.state, actions.join(","))
+                }
+                Err(error) => format!("refused: {error}"),
+            };
+            table.push_str(&format!("{state:?} + {name} -> {}\n", line.trim_end()));
+        }
+    }
+    expect![[r#"
+            ContactPlanned + grew -> ContactPlanned
+            ContactPlanned + cleared -> ContactPlanned
+            ContactPlanned + waits -> ContactPlanned held QuietHours LookAt
+            ContactPlanned + held -> PersonNeeded held ConsentWithdrawn StopLooking
+            ContactPlanned + attempt -> Contacting StopLooking
+            ContactPlanned + rings back -> Contacting StopLooking
+            ContactPlanned + chose 1 -> ContactPlanned
+            ContactPlanned + chose 9 -> ContactPlanned held DoNotCall
+            ContactPlanned + no answer -> ContactPlanned
+            ContactPlanned + declined -> ContactPlanned
+            ContactPlanned + unknown -> ContactPlanned
+            ContactPlanned + 9 then end -> ContactPlanned
+            ContactPlanned + taken -> ContactPlanned
+            ContactPlanned + call now -> ContactPlanned LookAt
+            ContactPlanned + booked -> Appointment StopLooking
+            ContactPlanned + fixed -> Closed StopLooking,SettleFinding
+            ContactPlanned + nonsense -> refused: ticket 7: the outcome is refused
+            Contacting + grew -> Contacting
+            Contacting + cleared -> Contacting
+            Contacting + waits -> refused: ticket 7 does not wait for a call
+            Contacting + held -> refused: ticket 7 does not wait for a call
+            Contacting + attempt -> refused: ticket 7 does not wait for a call
+            Contacting + rings back -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + chose 1 -> Contacting
+            Contacting + chose 9 -> Contacting held DoNotCall
+            Contacting + no answer -> ContactPlanned LookAt
+            Contacting + declined -> PersonNeeded held Declined StopLooking
+            Contacting + unknown -> PersonNeeded held UnknownAttempt StopLooking
+            Contacting + 9 then end -> PersonNeeded held DoNotCall StopLooking
+            Contacting + taken -> Contacting
+            Contacting + call now -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + booked -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + fixed -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            Contacting + nonsense -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+            PersonNeeded + grew -> ContactPlanned held BelowGate LookAt
+            PersonNeeded + cleared -> PersonNeeded held BelowGate
+            PersonNeeded + waits -> refused: ticket 7 does not wait for a call
+            PersonNeeded + held -> refused: ticket 7 does not wait for a call
+            PersonNeeded + attempt -> refused: ticket 7 does not wait for a call
+            PersonNeeded + rings back -> Contacting StopLooking
+            PersonNeeded + chose 1 -> PersonNeeded held BelowGate
+            PersonNeeded + chose 9 -> PersonNeeded held DoNotCall
+            PersonNeeded + no answer -> PersonNeeded held BelowGate
+            PersonNeeded + declined -> PersonNeeded held BelowGate
+            PersonNeeded + unknown -> PersonNeeded held BelowGate
+            PersonNeeded + 9 then end -> PersonNeeded held BelowGate
+            PersonNeeded + taken -> PersonNeeded held BelowGate
+            PersonNeeded + call now -> ContactPlanned LookAt
+            PersonNeeded + booked -> Appointment StopLooking
+            PersonNeeded + fixed -> Closed StopLooking,SettleFinding
+            PersonNeeded + nonsense -> refused: ticket 7: the outcome is refused
+            Appointment + grew -> Appointment
+            Appointment + cleared -> Appointment
+            Appointment + waits -> refused: ticket 7 does not wait for a call
+            Appointment + held -> refused: ticket 7 does not wait for a call
+            Appointment + attempt -> refused: ticket 7 does not wait for a call
+            Appointment + rings back -> Contacting StopLooking
+            Appointment + chose 1 -> Appointment
+            Appointment + chose 9 -> Appointment held DoNotCall
+            Appointment + no answer -> Appointment
+            Appointment + declined -> Appointment
+            Appointment + unknown -> Appointment
+            Appointment + 9 then end -> Appointment
+            Appointment + taken -> Appointment
+            Appointment + call now -> ContactPlanned LookAt
+            Appointment + booked -> Appointment StopLooking
+            Appointment + fixed -> Closed StopLooking,SettleFinding
+            Appointment + nonsense -> refused: ticket 7: the outcome is refused
+            Closed + grew -> Closed
+            Closed + cleared -> Closed
+            Closed + waits -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + held -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + attempt -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + rings back -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + chose 1 -> Closed
+            Closed + chose 9 -> Closed
+            Closed + no answer -> Closed
+            Closed + declined -> Closed
+            Closed + unknown -> Closed
+            Closed + 9 then end -> Closed
+            Closed + taken -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + call now -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + booked -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + fixed -> refused: ticket 7 is closed; nothing can happen to it any more
+            Closed + nonsense -> refused: ticket 7 is closed; nothing can happen to it any more
+        "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn key_1_ends_in_an_appointment_even_if_the_line_drops() {
+    let (_, chose) = events().swap_remove(6);
+    let (booked, _) = ticket(TicketState::Contacting).apply(&chose, HUB, now()).unwrap();
+    let lost = TicketEvent::AttemptEnded {
+        attempt: AttemptId(Uuid::from_u128(9)),
+        result: CallResult::Unknown,
+        disposition: Some(Disposition::AppointmentBooked),
+        contact_due: now(),
+    };
+    let (after, _) = booked.apply(&lost, HUB, now()).unwrap();
+    assert_eq!(after.state, TicketState::Appointment);
+}
