@@ -1,0 +1,49 @@
+//! Evaluation of the models on recorded and simulated appliances.
+//!
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine]`. Ends with one line a bar,
+//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
+#![expect(clippy::print_stdout, reason = "a report on standard output")]
+
+mod bar;
+mod pump_rig;
+mod washing_machine;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+fn main() -> anyhow::Result<()> {
+    let mut data = PathBuf::from("../shared/data/skab");
+    let mut models = PathBuf::from("models");
+    let mut only = None;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let Some(value) = arguments.next() else {
+            bail!("{name} needs a value")
+        };
+        match name.as_str() {
+            "--data" => data = value.into(),
+            "--models" => models = value.into(),
+            "--only" => only = Some(value),
+            _ => bail!("unknown argument {name}: --data, --models or --only"),
+        }
+    }
+    let mut bars = Vec::new();
+    let wanted = |family: &str| only.as_deref().is_none_or(|o| o == family);
+    if wanted("washing-machine") {
+        bars.extend(washing_machine::evaluate(&models)?);
+    }
+    if wanted("pump-rig") {
+        if data.is_dir() {
+            bars.extend(pump_rig::evaluate(&data, &models)?);
+        } else {
+            println!("pump-rig skipped: the recorded data are not at {}", data.display());
+        }
+    }
+    bars.iter().for_each(|bar| println!("{bar}"));
+    if bars.iter().all(bar::Bar::held) {
+        Ok(())
+    } else {
+        bail!("a bar was missed")
+    }
+}

@@ -1,0 +1,469 @@
+//! One appliance under one model: rows in, verdicts out, state that survives a restart.
+
+use std::collections::VecDeque;
+
+use hub_core::prediction::{Contribution, Evidence, FaultPrediction, Severity};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::{Baseline, Deviation, Moments};
+use crate::cycle::{Cycle, CycleRule};
+use crate::evidence::Recent;
+use crate::features::{Sensors, Step};
+use crate::manifest::{Manifest, Resampling};
+use crate::model::Model;
+use crate::naming;
+use crate::network::{Reconstruction, ScoreError, Window};
+use crate::persistence::{Held, Persistence};
+use crate::resample::Period;
+use crate::table::Row;
+use crate::verdict::Verdict;
+
+/// First byte of a checkpoint.
+const CHECKPOINT_VERSION: u8 = 1;
+
+/// State of one appliance under one model. Bounded: one window, the evidence ring and the baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detector {
+    model: String,
+    calibrate: u32,
+    calibrated: u32,
+    resampler: Resampler,
+    sensors: Sensors,
+    stage: Stage,
+    window: VecDeque<Vec<f32>>,
+    persistence: Persistence,
+    span: Span,
+    fault: Option<(String, Severity)>,
+    recent: Recent,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Resampler {
+    Period(Period),
+    Cycle(Cycle),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Stage {
+    Calibrating(Moments),
+    Watching(Baseline),
+}
+
+/// Sums over the deviation that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Span {
+    count: Vec<u32>,
+    values: Vec<f64>,
+    steps: u32,
+    scaled: Vec<f64>,
+}
+
+/// A model step that waits for its reconstruction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    at: Timestamp,
+    raw: Vec<Option<f64>>,
+    after_gap: bool,
+    suspect: Vec<usize>,
+    watched: Option<Watched>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Watched {
+    deviation: Deviation,
+    normal: Vec<(f64, f64)>,
+    window: Option<Window>,
+}
+
+impl Pending {
+    /// The window to reconstruct; none while calibrating and until the first window is full.
+    pub fn window(&self) -> Option<&Window> {
+        self.watched.as_ref()?.window.as_ref()
+    }
+
+    /// Event time of the step.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Scaled deviations of this step alone, for training; empty while calibrating.
+    pub fn scaled(&self) -> &[f64] {
+        self.watched.as_ref().map_or(&[], |w| &w.deviation.scaled)
+    }
+}
+
+/// Why a checkpoint cannot be continued. The caller starts a new detector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Written under another model or version.
+    #[error("checkpoint of model {written}, now {wanted}")]
+    OtherModel {
+        /// The checkpoint's model.
+        written: String,
+        /// The model asked for.
+        wanted: String,
+    },
+    /// Not a checkpoint of this program's version.
+    #[error("checkpoint is damaged or of another program version")]
+    Damaged,
+}
+
+impl Detector {
+    /// A new detector that first learns the unit's baseline, as long as the manifest says.
+    pub fn new(model: &Model) -> Detector {
+        Self::with_calibration(model, model.manifest().baseline.calibration)
+    }
+
+    /// The same with another length of calibration: rows, or programme runs for rule `cycle`; at least 10.
+    pub fn with_calibration(model: &Model, calibrate: u32) -> Detector {
+        Self::for_manifest(model.manifest(), calibrate)
+    }
+
+    /// A detector without a network, for training: its windows are what the network learns from.
+    pub fn for_manifest(manifest: &Manifest, calibrate: u32) -> Detector {
+        let n = manifest.features.len();
+        let resampler = match manifest.resampling {
+            Resampling::Period { .. } => Resampler::Period(Period::new()),
+            Resampling::Cycle { .. } => Resampler::Cycle(Cycle::new(n)),
+        };
+        Detector {
+            model: manifest.id(),
+            calibrate: calibrate.max(10),
+            calibrated: 0,
+            resampler,
+            sensors: Sensors::new(n),
+            stage: Stage::Calibrating(Moments::new(n)),
+            window: VecDeque::new(),
+            persistence: Persistence::new(),
+            span: Span::new(n),
+            fault: None,
+            recent: Recent::new(),
+        }
+    }
+
+    /// Continues from a checkpoint: the same verdicts follow as if there had been no interruption.
+    ///
+    /// # Errors
+    /// The checkpoint belongs to another model, or cannot be read.
+    pub fn restore(model: &Model, checkpoint: &[u8]) -> Result<Detector, CheckpointError> {
+        let Some((&CHECKPOINT_VERSION, body)) = checkpoint.split_first() else {
+            return Err(CheckpointError::Damaged);
+        };
+        let detector: Detector = postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?;
+        let wanted = model.version();
+        if detector.model != wanted {
+            return Err(CheckpointError::OtherModel {
+                written: detector.model,
+                wanted: wanted.to_owned(),
+            });
+        }
+        if detector.fits(model.manifest()) {
+            Ok(detector)
+        } else {
+            Err(CheckpointError::Damaged)
+        }
+    }
+
+    fn fits(&self, manifest: &Manifest) -> bool {
+        let n = manifest.features.len();
+        let rule = matches!(
+            (&self.resampler, &manifest.resampling),
+            (Resampler::Period(_), Resampling::Period { .. }) | (Resampler::Cycle(_), Resampling::Cycle { .. })
+        );
+        let window = self.window.len() <= manifest.autoencoder.window && self.window.iter().all(|w| w.len() == n);
+        rule && window && self.span.scaled.len() == n && self.sensors.last().len() == n
+    }
+
+    /// The whole state. To be taken when every prepared step is concluded; at most some 20 kB.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
+        postcard::to_extend(self, vec![CHECKPOINT_VERSION]).expect("every type of the state has a postcard form")
+    }
+
+    /// Starts the baseline anew: after a part was changed, a firmware was installed or the owner changed.
+    pub fn restart_baseline(&mut self, model: &Model) {
+        *self = Self::with_calibration(model, self.calibrate);
+    }
+
+    /// Takes one row and gives the model steps it completes, oldest first. Steps of several rows, and of several
+    /// appliances, may be prepared before any is concluded; those of one appliance are concluded in order.
+    pub fn prepare(&mut self, model: &Model, row: &Row) -> Vec<Pending> {
+        self.prepare_row(model.manifest(), model.profile(), row)
+    }
+
+    /// [`Detector::prepare`] without a network, for training.
+    pub fn prepare_row(
+        &mut self,
+        manifest: &Manifest,
+        profile: &hub_core::profile::ApplianceProfile,
+        row: &Row,
+    ) -> Vec<Pending> {
+        let value = |channel: &str| {
+            profile
+                .position(channel)
+                .and_then(|p| row.values.get(p).copied().flatten())
+        };
+        let per = |feature: &crate::manifest::Feature| match &feature.per {
+            None => Some(1.0),
+            Some(per) => value(&per.channel)
+                .filter(|d| *d > 0.0)
+                .map(|d| (per.reference / d).powi(per.power)),
+        };
+        let raw: Vec<_> = manifest
+            .features
+            .iter()
+            .map(|f| value(&f.channel).zip(per(f)).map(|(v, p)| v * p))
+            .collect();
+        let counts_rows = matches!(self.resampler, Resampler::Period(_));
+        if counts_rows && self.calibrated < self.calibrate {
+            self.calibrated += 1;
+        } else if counts_rows {
+            self.end_calibration(manifest);
+        }
+        let steps = match (&mut self.resampler, &manifest.resampling) {
+            (Resampler::Period(period), Resampling::Period { period_s, hold_gap_s }) => {
+                period.push(row.at, raw, *period_s, *hold_gap_s)
+            }
+            (
+                Resampler::Cycle(cycle),
+                Resampling::Cycle {
+                    phase_channel,
+                    idle_phase,
+                    gap_s,
+                    min_rows,
+                },
+            ) => {
+                let rule = CycleRule {
+                    manifest,
+                    idle_phase: *idle_phase,
+                    gap_s: *gap_s,
+                    min_rows: *min_rows,
+                };
+                let phase = value(phase_channel).map(|p| p.round() as i32);
+                cycle.push(row.at, phase, &raw, &rule).into_iter().collect()
+            }
+            // `for_manifest` and `fits` pair them.
+            _ => Vec::new(),
+        };
+        steps.into_iter().map(|step| self.observe(step, manifest)).collect()
+    }
+
+    fn end_calibration(&mut self, manifest: &Manifest) {
+        if let Stage::Calibrating(moments) = &self.stage {
+            self.stage = Stage::Watching(Baseline::new(moments, manifest));
+        }
+    }
+
+    fn observe(&mut self, step: Step, manifest: &Manifest) -> Pending {
+        let features = self.sensors.observe(&step, manifest);
+        if matches!(self.resampler, Resampler::Cycle(_)) && self.calibrated >= self.calibrate {
+            self.end_calibration(manifest);
+        }
+        let watched = match &mut self.stage {
+            Stage::Calibrating(moments) => {
+                moments.add(&features);
+                if matches!(self.resampler, Resampler::Cycle(_)) {
+                    self.calibrated += 1;
+                }
+                None
+            }
+            Stage::Watching(baseline) => {
+                if step.after_gap {
+                    baseline.forget_average();
+                    self.window.clear();
+                }
+                let deviation = baseline.observe(&features, manifest);
+                let normal = (0..features.len())
+                    .map(|i| {
+                        manifest.features[i]
+                            .transform
+                            .undo(baseline.centre[i], baseline.deviation[i])
+                    })
+                    .collect();
+                let window = slide(&mut self.window, &deviation, manifest);
+                Some(Watched {
+                    deviation,
+                    normal,
+                    window,
+                })
+            }
+        };
+        let suspect = features
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.is_none())
+            .map(|(i, _)| i)
+            .collect();
+        Pending {
+            at: step.at,
+            raw: self.sensors.last().to_vec(),
+            after_gap: step.after_gap,
+            suspect,
+            watched,
+        }
+    }
+
+    /// Judges a prepared step. `reconstruction` is that of [`Pending::window`]; without one no alarm can rise.
+    pub fn conclude(&mut self, model: &Model, pending: Pending, reconstruction: Option<Reconstruction>) -> Verdict {
+        let manifest = model.manifest();
+        let mut verdict = Verdict {
+            at: pending.at,
+            calibrating: pending.watched.is_none(),
+            score: 0.0,
+            baseline_score: 0.0,
+            autoencoder_score: 0.0,
+            alarm: false,
+            prediction: None,
+            contributions: vec![0.0; manifest.features.len()],
+            values: pending.raw,
+            suspect: pending.suspect,
+        };
+        if let Some(watched) = &pending.watched {
+            if pending.after_gap {
+                self.persistence.interrupt();
+            }
+            score(&mut verdict, &watched.deviation, reconstruction.as_ref(), manifest);
+            let held = self.persistence.next(verdict.score, verdict.at, &manifest.persistence);
+            self.span.next(held, &verdict.values, &watched.deviation.scaled);
+            verdict.alarm = held.alarm;
+            verdict.prediction = self.predict(&verdict, held, watched, manifest);
+        }
+        self.recent.push(verdict.at, verdict.score, &verdict.values, manifest);
+        verdict
+    }
+
+    fn predict(&mut self, v: &Verdict, held: Held, watched: &Watched, manifest: &Manifest) -> Option<FaultPrediction> {
+        if !held.alarm {
+            self.fault = None;
+            return None;
+        }
+        // Named once, when the alarm rises: a name that changed with every step would open a ticket each time.
+        let span = &self.span;
+        let name = || naming::classify(&span.scaled, &manifest.features, &manifest.classification);
+        let (fault_class, severity) = self.fault.get_or_insert_with(name).clone();
+        Some(FaultPrediction {
+            fault_class,
+            severity,
+            probability: naming::probability(held.held_peak, &manifest.probability),
+            score: v.score,
+            model: self.model.clone(),
+            at: v.at,
+            since: held.since.unwrap_or(v.at),
+            top: self.contributions(v, watched, manifest),
+        })
+    }
+
+    fn contributions(&self, verdict: &Verdict, watched: &Watched, manifest: &Manifest) -> Vec<Contribution> {
+        let mut order: Vec<usize> = (0..manifest.features.len()).collect();
+        order.sort_by(|a, b| verdict.contributions[*b].total_cmp(&verdict.contributions[*a]));
+        let contribution = |i: usize| {
+            let (baseline_mean, baseline_deviation) = watched.normal[i];
+            Contribution {
+                channel: manifest.features[i].name.clone(),
+                share: verdict.contributions[i],
+                value: self.span.mean(i).unwrap_or(baseline_mean),
+                baseline_mean,
+                baseline_deviation,
+                unit: manifest.features[i].unit.clone(),
+            }
+        };
+        order.into_iter().take(5).map(contribution).collect()
+    }
+
+    /// The recent past to freeze with a ticket: what the prediction's features and the score did, at most 300 points.
+    pub fn evidence(&self, model: &Model, prediction: &FaultPrediction) -> Evidence {
+        self.recent.evidence(model.manifest(), prediction)
+    }
+}
+
+/// Adds the step to the window and gives the window once it is full.
+fn slide(window: &mut VecDeque<Vec<f32>>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
+    let clip = manifest.autoencoder.clip;
+    window.push_back(
+        deviation
+            .scaled
+            .iter()
+            .map(|z| (*z as f32).clamp(-clip, clip))
+            .collect(),
+    );
+    while window.len() > manifest.autoencoder.window {
+        window.pop_front();
+    }
+    let full = window.len() == manifest.autoencoder.window;
+    full.then(|| Window {
+        scaled: (0..manifest.features.len())
+            .flat_map(|i| window.iter().map(move |step| step[i]))
+            .collect(),
+    })
+}
+
+/// Both scores and each feature's share: half from the distance, half from the reconstruction.
+fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruction>, manifest: &Manifest) {
+    verdict.baseline_score = (deviation.distance / manifest.baseline.threshold) as f32;
+    let from_baseline = shares(deviation.parts.iter().copied());
+    let Some(made) = made else {
+        verdict.contributions = from_baseline;
+        return;
+    };
+    verdict.autoencoder_score = (made.total() / manifest.autoencoder.threshold) as f32;
+    verdict.score = verdict.baseline_score.min(verdict.autoencoder_score);
+    let from_network = shares(made.errors.iter().map(|e| f64::from(*e)));
+    verdict.contributions = from_baseline
+        .iter()
+        .zip(&from_network)
+        .map(|(a, b)| (a + b) / 2.0)
+        .collect();
+}
+
+fn shares(parts: impl Iterator<Item = f64> + Clone) -> Vec<f32> {
+    let sum: f64 = parts.clone().sum();
+    parts.map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
+}
+
+impl Span {
+    fn new(n: usize) -> Self {
+        Self {
+            count: vec![0; n],
+            values: vec![0.0; n],
+            steps: 0,
+            scaled: vec![0.0; n],
+        }
+    }
+
+    fn next(&mut self, held: Held, values: &[Option<f64>], scaled: &[f64]) {
+        if held.since.is_none() {
+            if self.steps > 0 {
+                *self = Self::new(self.scaled.len());
+            }
+            return;
+        }
+        self.steps = self.steps.saturating_add(1);
+        for i in 0..scaled.len() {
+            self.scaled[i] += scaled[i];
+            if let Some(value) = values[i] {
+                self.values[i] += value;
+                self.count[i] = self.count[i].saturating_add(1);
+            }
+        }
+    }
+
+    fn mean(&self, i: usize) -> Option<f64> {
+        (self.count[i] > 0).then(|| self.values[i] / f64::from(self.count[i]))
+    }
+}
+
+/// One row through the whole path, for tools that score a single appliance.
+///
+/// # Errors
+/// The network failed; the detector has then taken the row without its score.
+pub fn step(detector: &mut Detector, model: &Model, row: &Row) -> Result<Vec<Verdict>, ScoreError> {
+    let pending = detector.prepare(model, row);
+    let windows: Vec<&Window> = pending.iter().filter_map(Pending::window).collect();
+    let mut reconstructions = model.reconstruct(&windows)?.into_iter();
+    let judge = |p: Pending| {
+        let made = p.window().and_then(|_| reconstructions.next());
+        detector.conclude(model, p, made)
+    };
+    Ok(pending.into_iter().map(judge).collect())
+}

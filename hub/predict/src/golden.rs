@@ -1,0 +1,101 @@
+//! `golden.jsonl`: synthetic windows with the errors the trained network gave for them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Network, ScoreError, Window};
+
+/// Largest accepted difference, relative to the error (and absolute below 1).
+pub(crate) const TOLERANCE: f32 = 1e-4;
+
+/// One line of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    /// What the window shows.
+    name: String,
+    /// Scaled deviations, one list a feature.
+    window: Vec<Vec<f32>>,
+    /// Expected mean square error of each feature.
+    errors: Vec<f32>,
+}
+
+/// Why a network fails its golden windows.
+#[derive(Debug, thiserror::Error)]
+pub enum GoldenError {
+    /// A line is not what it should be.
+    #[error("line {line} is not a golden window")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Too few lines to mean anything.
+    #[error("has {0} windows, needs at least 3")]
+    TooFew(usize),
+    /// The network cannot run a window.
+    #[error("window {name} cannot be scored")]
+    Score {
+        /// The window.
+        name: String,
+        /// Why.
+        source: ScoreError,
+    },
+    /// The network gives other errors.
+    #[error("window {name}, feature {feature}: expected {expected}, the network gives {got}")]
+    Differs {
+        /// The window.
+        name: String,
+        /// Position of the feature.
+        feature: usize,
+        /// What the file says.
+        expected: f32,
+        /// What the network says.
+        got: f32,
+    },
+}
+
+/// Runs every golden window.
+pub(crate) fn check(text: &str, network: &Network) -> Result<(), GoldenError> {
+    let mut count = 0;
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let golden: Golden = serde_json::from_str(line).map_err(|source| GoldenError::Line {
+            line: index + 1,
+            source,
+        })?;
+        check_one(&golden, network)?;
+        count += 1;
+    }
+    if count < 3 {
+        Err(GoldenError::TooFew(count))
+    } else {
+        Ok(())
+    }
+}
+
+fn check_one(golden: &Golden, network: &Network) -> Result<(), GoldenError> {
+    let window = Window {
+        scaled: golden.window.concat(),
+    };
+    let name = || golden.name.clone();
+    let score = |source| GoldenError::Score { name: name(), source };
+    let got = network
+        .run(&[&window])
+        .map_err(score)?
+        .pop()
+        .ok_or_else(|| score(ScoreError::Output))?;
+    if got.errors.len() != golden.errors.len() {
+        return Err(score(ScoreError::Output));
+    }
+    for (feature, (&expected, &got)) in golden.errors.iter().zip(&got.errors).enumerate() {
+        if !((expected - got).abs() <= TOLERANCE * expected.abs().max(1.0)) {
+            return Err(GoldenError::Differs {
+                name: name(),
+                feature,
+                expected,
+                got,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Fault prediction: model folders, each appliance's own baseline, and the detector that joins the two.
+//!
+//! Rows go in as they are stored, verdicts come out; nothing here knows a database, a socket or the time of day. The
+//! only crate that knows tract, and only in `network`.
+//!
+//! A row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
+//! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
+//! (`persistence`).
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
+
+mod baseline;
+mod cycle;
+mod detector;
+mod evidence;
+mod features;
+mod golden;
+pub mod manifest;
+mod matrix;
+mod model;
+mod naming;
+mod network;
+mod persistence;
+mod registry;
+mod resample;
+mod score;
+mod table;
+mod verdict;
+
+pub use detector::{CheckpointError, Detector, Pending, step};
+pub use manifest::Manifest;
+pub use model::{Model, ModelError, load_manifest};
+pub use network::{Reconstruction, ScoreError, Window};
+pub use registry::{Registry, RegistryError};
+pub use score::{ScoreCsvError, score_csv};
+pub use table::{Row, Table, TableError, quantise_row, read_rows};
+pub use verdict::{SensorShare, Verdict};

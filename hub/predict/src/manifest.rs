@@ -1,0 +1,367 @@
+//! `manifest.toml` of a model folder: everything about a model that is not a weight.
+
+use std::collections::BTreeMap;
+
+use hub_core::prediction::Severity;
+use hub_core::profile::ApplianceProfile;
+use serde::{Deserialize, Serialize};
+
+/// The manifest of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Appliance family, e.g. `pump-rig`.
+    pub family: String,
+    /// Counts up with each trained model of the family.
+    pub version: u32,
+    /// Name of the appliance profile whose rows are scored.
+    pub profile: String,
+    /// The least profile version that has all channels used here.
+    pub profile_version: u16,
+    /// How rows become model steps.
+    pub resampling: Resampling,
+    /// The unit's own baseline.
+    pub baseline: Baseline,
+    /// The autoencoder's input.
+    pub autoencoder: Autoencoder,
+    /// When a deviation becomes an alarm, and when it ends.
+    pub persistence: Persistence,
+    /// From score to probability.
+    pub probability: Probability,
+    /// How a fault gets its name.
+    pub classification: Classification,
+    /// The features, in the order of the network's input.
+    pub features: Vec<Feature>,
+    /// What the scorer may cost: used by the rules that open tickets and place calls.
+    pub budgets: Budgets,
+    /// Training data.
+    pub data: Vec<DataSource>,
+    /// Figures measured when the model was made, by name.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// How rows become model steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Resampling {
+    /// One step a period of event time; short gaps repeat the last values, longer ones empty the window.
+    Period {
+        /// Seconds from step to step.
+        period_s: f64,
+        /// The longest gap, in seconds, that is filled by repeating the last values.
+        hold_gap_s: f64,
+    },
+    /// One step a programme run: from the first row whose phase is not idle to the row that is idle again.
+    Cycle {
+        /// The channel that tells the phase of the programme.
+        phase_channel: String,
+        /// Its value between runs.
+        idle_phase: i32,
+        /// A silence of this many seconds ends a run as well.
+        gap_s: f64,
+        /// A run of fewer rows is dropped (a door opened and shut, a programme given up).
+        min_rows: u32,
+    },
+}
+
+/// What is taken from a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistic {
+    /// Mean of the values (for rule `period` the value itself).
+    Mean,
+    /// Root of the mean square.
+    Rms,
+    /// Rise per minute from the first to the last row of each stretch in the phases, all stretches together.
+    RisePerMinute,
+    /// Sum of the falls from row to row, per minute, all stretches together: what leaks even when it is topped up.
+    FallPerMinute,
+}
+
+/// Division by another channel of the same row, so that what is left does not depend on how the appliance was used:
+/// `value × (reference / divisor)^power`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Per {
+    /// The divisor's channel; a row in which it is missing or not above 0 is left out.
+    pub channel: String,
+    /// The divisor's value at which nothing changes.
+    pub reference: f64,
+    /// 1 for proportional quantities, 2 for square ones.
+    pub power: i32,
+}
+
+/// A function applied before the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    /// The value as it is.
+    #[default]
+    None,
+    /// Natural logarithm, of values below 1e-3 as of 1e-3: for quantities that vary by a factor.
+    Log,
+}
+
+/// One input of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// Name shown on tickets.
+    pub name: String,
+    /// Channel of the profile.
+    pub channel: String,
+    /// SenML unit of the feature's value before the transform.
+    pub unit: String,
+    /// What is taken of the channel.
+    pub statistic: Statistic,
+    /// Rule `cycle`: what the value is divided by.
+    #[serde(default)]
+    pub per: Option<Per>,
+    /// Rule `cycle`: the phases looked at; empty means all.
+    #[serde(default)]
+    pub phases: Vec<i32>,
+    /// Applied before the baseline.
+    #[serde(default)]
+    pub transform: Transform,
+    /// Deviation, after the transform, that is harmless in this family whatever the unit's own noise.
+    pub floor: f64,
+    /// A channel whose value did not change for this many steps is taken for stuck; 0 means never.
+    #[serde(default)]
+    pub stuck_after: u32,
+}
+
+/// The unit's own baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Length of calibration where nobody says otherwise: rows for rule `period`, programme runs for rule `cycle`.
+    pub calibration: u32,
+    /// Weight of the newest step in the moving average, above 0 and up to 1.
+    pub ewma: f64,
+    /// Share of the off-diagonal covariance that is dropped, 0 to 1.
+    pub shrinkage: f64,
+    /// Steps in which a healthy unit's baseline follows a slow drift; 0 means it never moves.
+    pub recentre_steps: f64,
+    /// Mahalanobis distance that counts as 1.0.
+    pub threshold: f64,
+}
+
+/// The autoencoder's input and threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Autoencoder {
+    /// Steps in a window.
+    pub window: usize,
+    /// Steps from one window to the next; always 1 so far.
+    pub stride: usize,
+    /// Scaled deviations are cut off here.
+    pub clip: f32,
+    /// Root of the summed channel errors that counts as 1.0.
+    pub threshold: f64,
+}
+
+/// When a deviation becomes an alarm, and when it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Persistence {
+    /// Steps for which both scores must stay at 1.0 or above.
+    pub hold: usize,
+    /// Below this score a step counts as healthy again.
+    pub clear_below: f32,
+    /// Healthy steps in a row that end an alarm.
+    pub clear_after: u32,
+    /// Points kept for the evidence of a ticket, at most 300.
+    pub evidence_points: usize,
+}
+
+/// Logistic calibration: `p = 1 / (1 + exp(-(offset + slope × ln(held score))))`, never above `ceiling`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probability {
+    /// Offset at score 1.0.
+    pub offset: f64,
+    /// Per unit of the score's natural logarithm.
+    pub slope: f64,
+    /// What the number of held-out examples can support.
+    pub ceiling: f64,
+}
+
+/// How a fault gets its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classification {
+    /// Least cosine between the deviation and a class's signature; below it the fault is unknown.
+    pub min_cosine: f64,
+    /// Severity of an unknown fault.
+    pub unknown_severity: Severity,
+    /// The classes.
+    pub classes: Vec<FaultClass>,
+}
+
+/// One fault class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultClass {
+    /// Name, as in translations and tickets.
+    pub name: String,
+    /// How bad it gets.
+    pub severity: Severity,
+    /// Direction of the scaled deviation by feature; features not named are 0.
+    pub signature: BTreeMap<String, f64>,
+}
+
+/// What the scorer may cost per 1,000 appliances and month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// Tickets.
+    pub tickets: f64,
+    /// Calls.
+    pub calls: f64,
+}
+
+/// Where training data came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// What it is and who made it.
+    pub name: String,
+    /// Licence.
+    pub licence: String,
+    /// What of it was used.
+    pub part: String,
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("manifest of {family}/{version}: {what}")]
+pub struct ManifestError {
+    /// Family of the model.
+    pub family: String,
+    /// Its version.
+    pub version: u32,
+    /// What is wrong and what is expected.
+    pub what: String,
+}
+
+impl Manifest {
+    /// Checks what serde cannot: ranges, and that the profile has the channels.
+    pub fn check(&self, profile: &ApplianceProfile) -> Result<(), ManifestError> {
+        let refuse = |what: String| {
+            Err(ManifestError {
+                family: self.family.clone(),
+                version: self.version,
+                what,
+            })
+        };
+        if profile.name != self.profile || profile.version < self.profile_version {
+            return refuse(format!(
+                "needs profile {} version {} or later, found {} version {}",
+                self.profile, self.profile_version, profile.name, profile.version
+            ));
+        }
+        if self.features.is_empty() || self.features.len() > 64 {
+            return refuse("needs 1 to 64 features".into());
+        }
+        for feature in &self.features {
+            if profile.position(&feature.channel).is_none() {
+                return refuse(format!(
+                    "feature {}: profile has no channel {}",
+                    feature.name, feature.channel
+                ));
+            }
+            if let Some(per) = &feature.per
+                && (profile.position(&per.channel).is_none() || per.reference <= 0.0 || !(1..=4).contains(&per.power))
+            {
+                return refuse(format!(
+                    "feature {}: `per` needs a channel of the profile, reference > 0, power 1 to 4",
+                    feature.name
+                ));
+            }
+            if !(feature.floor > 0.0 && feature.floor.is_finite()) {
+                return refuse(format!("feature {}: floor must be above 0", feature.name));
+            }
+        }
+        if let Resampling::Cycle { phase_channel, .. } = &self.resampling
+            && profile.position(phase_channel).is_none()
+        {
+            return refuse(format!("profile has no phase channel {phase_channel}"));
+        }
+        for class in &self.classification.classes {
+            if let Some(name) = class
+                .signature
+                .keys()
+                .find(|name| !self.features.iter().any(|f| &f.name == *name))
+            {
+                return refuse(format!("class {}: signature names unknown feature {name}", class.name));
+            }
+        }
+        self.check_numbers().map_or_else(|what| refuse(what.into()), Ok)
+    }
+
+    fn check_numbers(&self) -> Result<(), &'static str> {
+        let baseline = &self.baseline;
+        let checks = [
+            (baseline.calibration >= 10, "baseline.calibration must be at least 10"),
+            (
+                baseline.ewma > 0.0 && baseline.ewma <= 1.0,
+                "baseline.ewma must be above 0 and at most 1",
+            ),
+            (
+                (0.0..=1.0).contains(&baseline.shrinkage),
+                "baseline.shrinkage must be 0 to 1",
+            ),
+            (
+                baseline.recentre_steps == 0.0 || baseline.recentre_steps >= 1.0,
+                "baseline.recentre_steps: 0 or ≥ 1",
+            ),
+            (baseline.threshold > 0.0, "baseline.threshold must be above 0"),
+            (
+                (2..=1024).contains(&self.autoencoder.window),
+                "autoencoder.window must be 2 to 1024",
+            ),
+            (self.autoencoder.stride == 1, "autoencoder.stride must be 1"),
+            (self.autoencoder.clip > 0.0, "autoencoder.clip must be above 0"),
+            (
+                self.autoencoder.threshold > 0.0,
+                "autoencoder.threshold must be above 0",
+            ),
+            (
+                (1..=600).contains(&self.persistence.hold),
+                "persistence.hold must be 1 to 600",
+            ),
+            (
+                (2..=300).contains(&self.persistence.evidence_points),
+                "persistence.evidence_points must be 2 to 300",
+            ),
+            (self.probability.slope >= 0.0, "probability.slope must not be negative"),
+            (
+                (0.0..=1.0).contains(&self.probability.ceiling),
+                "probability.ceiling must be 0 to 1",
+            ),
+            (
+                self.period_is_sane(),
+                "resampling: times must be above 0, hold_gap_s at most 600 periods",
+            ),
+        ];
+        checks
+            .iter()
+            .find(|(good, _)| !good)
+            .map_or(Ok(()), |(_, what)| Err(what))
+    }
+
+    fn period_is_sane(&self) -> bool {
+        match self.resampling {
+            Resampling::Period { period_s, hold_gap_s } => {
+                period_s > 0.0 && hold_gap_s >= period_s && hold_gap_s <= 600.0 * period_s
+            }
+            Resampling::Cycle { gap_s, min_rows, .. } => gap_s > 0.0 && min_rows > 0,
+        }
+    }
+
+    /// `family/version`, as on every prediction.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.family, self.version)
+    }
+}

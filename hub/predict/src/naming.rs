@@ -1,0 +1,58 @@
+//! Which fault it is, and how sure.
+
+use hub_core::prediction::{Severity, UNKNOWN_FAULT};
+
+use crate::manifest::{Classification, Feature, Probability};
+
+/// The class whose signature has the largest cosine with the deviation, if that is large enough.
+pub(crate) fn classify(scaled: &[f64], features: &[Feature], rule: &Classification) -> (String, Severity) {
+    let mut best: Option<(f64, &str, Severity)> = None;
+    for class in &rule.classes {
+        let signature: Vec<f64> = features
+            .iter()
+            .map(|f| class.signature.get(&f.name).copied().unwrap_or(0.0))
+            .collect();
+        let cosine = cosine(scaled, &signature);
+        if cosine >= rule.min_cosine && best.is_none_or(|(c, ..)| cosine > c) {
+            best = Some((cosine, &class.name, class.severity));
+        }
+    }
+    best.map_or_else(
+        || (UNKNOWN_FAULT.to_owned(), rule.unknown_severity),
+        |(_, n, s)| (n.to_owned(), s),
+    )
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot: f64 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let lengths = norm(a) * norm(b);
+    if lengths > 0.0 { dot / lengths } else { 0.0 }
+}
+
+/// Calibrated probability that a deviation held at `score` is a real fault.
+pub(crate) fn probability(score: f32, rule: &Probability) -> f32 {
+    if score <= 0.0 {
+        return 0.0;
+    }
+    let logit = rule.offset + rule.slope * f64::from(score).ln();
+    (1.0 / (1.0 + (-logit).exp())).min(rule.ceiling) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probability_grows_with_the_score_up_to_the_ceiling() {
+        let rule = Probability {
+            offset: 1.0,
+            slope: 3.0,
+            ceiling: 0.98,
+        };
+        assert_eq!(probability(0.0, &rule), 0.0);
+        assert!((probability(1.0, &rule) - 0.731).abs() < 1e-3);
+        assert!(probability(1.5, &rule) > probability(1.0, &rule));
+        assert_eq!(probability(100.0, &rule), 0.98);
+    }
+}

@@ -1,0 +1,60 @@
+//! What the detector says of one model step.
+
+use hub_core::prediction::FaultPrediction;
+use jiff::Timestamp;
+
+use crate::manifest::Manifest;
+
+/// One model step, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Event time of the step.
+    pub at: Timestamp,
+    /// The baseline is still being learned; no alarm is possible.
+    pub calibrating: bool,
+    /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
+    /// until a window is full.
+    pub score: f32,
+    /// Distance from the unit's own baseline in units of its threshold.
+    pub baseline_score: f32,
+    /// Error of the autoencoder in units of its threshold.
+    pub autoencoder_score: f32,
+    /// An alarm stands.
+    pub alarm: bool,
+    /// The prediction, whenever an alarm stands.
+    pub prediction: Option<FaultPrediction>,
+    /// Each feature's share of the deviation, 0 to 1, in the order of the manifest.
+    pub contributions: Vec<f32>,
+    /// Value of each feature, before any transform.
+    pub values: Vec<Option<f64>>,
+    /// Features whose sensor is missing or stuck, as positions in the manifest.
+    pub suspect: Vec<usize>,
+}
+
+/// A feature and its share of the deviation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SensorShare<'a> {
+    /// Name of the feature.
+    pub name: &'a str,
+    /// Share of the deviation, 0 to 1.
+    pub share: f32,
+}
+
+impl Verdict {
+    /// The features with the largest shares, largest first, without those below 5 %.
+    pub fn top<'a>(&self, manifest: &'a Manifest, most: usize) -> Vec<SensorShare<'a>> {
+        let mut shares: Vec<_> = manifest
+            .features
+            .iter()
+            .zip(&self.contributions)
+            .map(|(feature, &share)| SensorShare {
+                name: &feature.name,
+                share,
+            })
+            .filter(|s| s.share >= 0.05)
+            .collect();
+        shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+        shares.truncate(most);
+        shares
+    }
+}
