@@ -1,0 +1,1 @@
+//! A simulated phone: the owner as a real SIP user agent.
