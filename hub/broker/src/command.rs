@@ -1,0 +1,107 @@
+//! Commands from the store to connected devices. The store holds a command until the device replies or it expires; this
+//! only carries: at least once, again after each connection, recognised by the request id.
+
+use crate::registry::{MAIL_SPARE, Mail, Registry};
+use hub_core::clock::CivilClock;
+use hub_core::id::ApplianceId;
+use hub_store::telemetry::TelemetryStore;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Devices for which commands may wait: at most the connected ones.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    due: Mutex<BTreeSet<ApplianceId>>,
+    wake: Notify,
+}
+
+impl Desk {
+    /// Look for commands of this device.
+    pub(crate) fn look(&self, appliance: ApplianceId) {
+        self.lock().insert(appliance);
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ApplianceId>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What both workers need.
+#[derive(Clone)]
+pub(crate) struct Carrier {
+    pub(crate) store: Arc<dyn TelemetryStore>,
+    pub(crate) clock: Arc<dyn CivilClock>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) desk: Arc<Desk>,
+    /// For each question to the store.
+    pub(crate) patience: Duration,
+}
+
+impl Carrier {
+    /// Waits for newly queued commands, for ever.
+    pub(crate) async fn watch(self) {
+        loop {
+            let asked = Instant::now();
+            let queued = timeout(WATCH + self.patience, self.store.command_queued(WATCH)).await;
+            let queued = queued.unwrap_or_default();
+            if queued.is_empty() && asked.elapsed() < WATCH / 2 {
+                // The store came back early with nothing: it is in trouble, so it is not asked in a tight loop.
+                sleep(RETRY).await;
+            }
+            for appliance in queued {
+                if self.registry.mailbox(appliance).is_some() {
+                    self.desk.look(appliance);
+                }
+            }
+        }
+    }
+
+    /// Brings waiting commands to connected devices, for ever.
+    pub(crate) async fn carry(self) {
+        loop {
+            let next = self.desk.lock().pop_first();
+            let Some(appliance) = next else {
+                self.desk.wake.notified().await;
+                continue;
+            };
+            if !self.bring(appliance).await {
+                self.desk.look(appliance);
+                sleep(RETRY).await;
+            }
+        }
+    }
+
+    /// Whether nothing is left to try.
+    async fn bring(&self, appliance: ApplianceId) -> bool {
+        let Some(mailbox) = self.registry.mailbox(appliance) else {
+            return true;
+        };
+        let waiting = self.store.commands_waiting(appliance, self.clock.now());
+        let commands = match timeout(self.patience, waiting).await {
+            Ok(Ok(commands)) => commands,
+            Ok(Err(error)) => {
+                tracing::warn!(%appliance, %error, "commands not read, trying again");
+                return false;
+            }
+            Err(_) => {
+                tracing::warn!(%appliance, "commands not read in time, trying again");
+                return false;
+            }
+        };
+        if commands.is_empty() {
+            return true;
+        }
+        // The other places belong to commits under way.
+        let free = mailbox.capacity() > mailbox.max_capacity() - MAIL_SPARE;
+        free && mailbox.try_send(Mail::Commands(commands)).is_ok()
+    }
+}
+
+/// How long the store is asked to wait for new commands.
+const WATCH: Duration = Duration::from_secs(10);
+/// Pause after something did not work.
+const RETRY: Duration = Duration::from_millis(200);

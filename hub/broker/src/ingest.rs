@@ -1,0 +1,343 @@
+//! Group commit: publishes of all connections go into the store in batches, and each is answered only after its commit.
+//!
+//! A batch that fails is divided, so that one publish which the store cannot take holds up nobody; such a publish is
+//! quarantined after it has failed alone three times while others were committed. While the store is away, everything
+//! waits, is tried again with growing pauses, and is given up unacknowledged when its time is over.
+
+use crate::counters::{BrokerCounters, add};
+use crate::decode::Origin;
+use crate::registry::Mail;
+use hub_store::StoreError;
+use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Publishes that wait for the next batch; a full queue holds up the connections, not the hub.
+pub(crate) const QUEUE_MAX: usize = 8_192;
+/// Publishes in one commit.
+const BATCH_MAX: usize = 1_000;
+/// How long a batch waits for company.
+const LINGER: Duration = Duration::from_millis(2);
+/// First and longest pause after a failure.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Failures in a row after which a round is given up: more than it takes to divide a full batch down to one publish.
+const FAILURES_MAX: u32 = 14;
+/// A publish that failed alone this often, while others were committed, is quarantined.
+const STRIKES_MAX: u32 = 3;
+
+/// One publish on its way into the store.
+pub(crate) struct Item {
+    /// What the store takes.
+    pub(crate) ingest: Ingest,
+    /// For quarantine.
+    pub(crate) origin: Origin,
+    /// Who waits, and for which number; nobody waits for a will.
+    pub(crate) waiter: Option<(mpsc::Sender<Mail>, u64)>,
+    /// Given up then.
+    pub(crate) deadline: Instant,
+}
+
+/// What is known of an item besides its content.
+struct Ticket {
+    origin: Origin,
+    waiter: Option<(mpsc::Sender<Mail>, u64)>,
+    deadline: Instant,
+    /// Commits seen when it last failed alone.
+    failed_at: Option<u64>,
+    strikes: u32,
+}
+
+#[derive(Default)]
+struct Part {
+    content: Vec<Ingest>,
+    tickets: Vec<Ticket>,
+}
+
+impl Part {
+    fn push(&mut self, ingest: Ingest, ticket: Ticket) {
+        self.content.push(ingest);
+        self.tickets.push(ticket);
+    }
+
+    fn append(&mut self, mut other: Part) {
+        self.content.append(&mut other.content);
+        self.tickets.append(&mut other.tickets);
+    }
+
+    fn split_off(&mut self, at: usize) -> Part {
+        Part {
+            content: self.content.split_off(at),
+            tickets: self.tickets.split_off(at),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.tickets.len()
+    }
+}
+
+/// Why a try failed.
+enum Failure {
+    /// The store may take it later.
+    Passing(String),
+    /// The store will not take it as it is.
+    Lasting(String),
+    /// No answer in time.
+    Silent,
+}
+
+/// The worker.
+pub(crate) struct Committer {
+    store: Arc<dyn TelemetryStore>,
+    counters: Arc<BrokerCounters>,
+    patience: Duration,
+    batch_max: usize,
+    commits: u64,
+    failures_in_row: u32,
+}
+
+impl Committer {
+    pub(crate) fn new(store: Arc<dyn TelemetryStore>, counters: Arc<BrokerCounters>, patience: Duration) -> Self {
+        Self {
+            store,
+            counters,
+            patience,
+            batch_max: BATCH_MAX,
+            commits: 0,
+            failures_in_row: 0,
+        }
+    }
+
+    /// Commits until the queue is closed and empty.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
+        let mut fresh = Part::default();
+        let mut suspects = Part::default();
+        let mut pause = PAUSE.0;
+        loop {
+            if fresh.len() + suspects.len() == 0 {
+                let Some(first) = queue.recv().await else { return };
+                fresh.push_item(first);
+            }
+            gather(&mut queue, &mut fresh, self.batch_max).await;
+            let commits = self.commits;
+            self.failures_in_row = 0;
+            let left = self.divide(std::mem::take(&mut fresh)).await;
+            let still = self.one_by_one(std::mem::take(&mut suspects)).await;
+            (fresh, suspects) = self.sort(left, still);
+            if fresh.len() + suspects.len() > 0 {
+                sleep(pause).await;
+            }
+            let moved = self.commits > commits;
+            pause = if moved { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+        }
+    }
+
+    /// Commits as much as it can; gives back what failed alone or was not tried.
+    async fn divide(&mut self, batch: Part) -> Part {
+        let mut left = Part::default();
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            if part.len() == 0 {
+                continue;
+            }
+            if self.failures_in_row >= FAILURES_MAX {
+                left.append(part);
+                continue;
+            }
+            match self.commit(&part).await {
+                Ok(()) => {}
+                Err(failure) if part.len() == 1 => {
+                    self.strike(&mut part, failure);
+                    left.append(part);
+                }
+                Err(_) => {
+                    let right = part.split_off(part.len() / 2);
+                    parts.push(right);
+                    parts.push(part);
+                }
+            }
+        }
+        left
+    }
+
+    async fn one_by_one(&mut self, mut suspects: Part) -> Part {
+        let mut left = Part::default();
+        while suspects.len() > 0 {
+            let rest = suspects.split_off(1);
+            left.append(self.divide(std::mem::replace(&mut suspects, rest)).await);
+        }
+        left
+    }
+
+    /// Notes that the only item of `part` failed alone; after enough of that it becomes a case for quarantine.
+    fn strike(&mut self, part: &mut Part, failure: Failure) {
+        let (Some(ingest), Some(ticket)) = (part.content.first_mut(), part.tickets.first_mut()) else {
+            return;
+        };
+        let reason = match failure {
+            Failure::Lasting(reason) => {
+                ticket.strikes = STRIKES_MAX;
+                reason
+            }
+            Failure::Passing(reason) => {
+                if ticket.failed_at.is_none_or(|then| self.commits > then) {
+                    ticket.strikes += 1;
+                }
+                reason
+            }
+            // Says nothing about the item.
+            Failure::Silent => return,
+        };
+        ticket.failed_at = Some(self.commits);
+        if ticket.strikes >= STRIKES_MAX && !matches!(ingest, Ingest::Quarantine(_)) {
+            tracing::warn!(appliance = %ticket.origin.appliance, topic = ticket.origin.topic, reason, "publish cannot be stored");
+            *ingest = ticket.origin.quarantine(format!("the store did not take it: {reason}"));
+        }
+    }
+
+    /// One try.
+    async fn commit(&mut self, part: &Part) -> Result<(), Failure> {
+        let outcome = match timeout(self.patience, self.store.ingest(&part.content)).await {
+            Ok(Ok(outcome)) if outcome.len() == part.len() => Ok(outcome),
+            Ok(Ok(outcome)) => Err(Failure::Lasting(format!("{} answers", outcome.len()))),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(Failure::Silent),
+        };
+        match outcome {
+            Ok(outcome) => {
+                self.commits += 1;
+                self.failures_in_row = 0;
+                self.batch_max = (self.batch_max * 2).min(BATCH_MAX);
+                add(&self.counters.commits, 1);
+                self.answer(part, &outcome);
+                Ok(())
+            }
+            Err(failure) => {
+                self.failures_in_row += 1;
+                add(&self.counters.commit_failures, 1);
+                if matches!(failure, Failure::Silent) {
+                    // Perhaps too much at once; and another wait of this length helps nobody now.
+                    self.batch_max = (self.batch_max / 2).max(1);
+                    self.failures_in_row = FAILURES_MAX;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn answer(&self, part: &Part, outcome: &[Ingested]) {
+        for ((ingest, ticket), ingested) in part.content.iter().zip(&part.tickets).zip(outcome) {
+            match ingest {
+                Ingest::Telemetry(_) => {
+                    add(&self.counters.samples_stored, u64::from(ingested.stored));
+                    add(&self.counters.samples_repeated, u64::from(ingested.repeated));
+                }
+                Ingest::Clock { .. } => {}
+                Ingest::Quarantine(_) => add(&self.counters.quarantined, 1),
+            }
+            if let Some((mailbox, number)) = &ticket.waiter {
+                // Full is impossible (see `Address`); closed means that the device has gone and will send it again.
+                let _ = mailbox.try_send(Mail::Committed(*number));
+            }
+        }
+    }
+
+    /// Parts what is left into items not known to be at fault and suspects, without what is given up.
+    fn sort(&self, left: Part, still: Part) -> (Part, Part) {
+        let (mut fresh, mut suspects) = (Part::default(), Part::default());
+        let now = Instant::now();
+        let all = left.content.into_iter().zip(left.tickets);
+        for (ingest, ticket) in all.chain(still.content.into_iter().zip(still.tickets)) {
+            if ticket.is_over(now) {
+                add(&self.counters.dropped, 1);
+                if let Some((mailbox, _)) = ticket.waiter {
+                    let _ = mailbox.try_send(Mail::Failed);
+                }
+            } else if ticket.strikes > 0 {
+                suspects.push(ingest, ticket);
+            } else {
+                fresh.push(ingest, ticket);
+            }
+        }
+        if fresh.len() + suspects.len() > 0 {
+            tracing::warn!(
+                waiting = fresh.len(),
+                suspects = suspects.len(),
+                "publishes not committed, trying again"
+            );
+        }
+        // Another start each time: bad items at the front must not hide good ones behind them.
+        if fresh.len() > 1 {
+            let step = fresh.len() / 3 + 1;
+            fresh.content.rotate_left(step);
+            fresh.tickets.rotate_left(step);
+        }
+        (fresh, suspects)
+    }
+}
+
+impl Part {
+    fn push_item(&mut self, item: Item) {
+        let Item {
+            ingest,
+            origin,
+            waiter,
+            deadline,
+        } = item;
+        let ticket = Ticket {
+            origin,
+            waiter,
+            deadline,
+            failed_at: None,
+            strikes: 0,
+        };
+        self.push(ingest, ticket);
+    }
+}
+
+impl Ticket {
+    /// Its time has passed, or the device that waited has gone and sends it again.
+    fn is_over(&self, now: Instant) -> bool {
+        let gone = |(mailbox, _): &(mpsc::Sender<Mail>, u64)| mailbox.is_closed();
+        now >= self.deadline || self.waiter.as_ref().is_some_and(gone)
+    }
+}
+
+/// Takes what waits, and what comes within [`LINGER`].
+async fn gather(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, batch_max: usize) {
+    let until = Instant::now() + LINGER;
+    while batch.len() < batch_max {
+        match queue.try_recv() {
+            Ok(item) => batch.push_item(item),
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => match tokio::time::timeout_at(until, queue.recv()).await {
+                Ok(Some(item)) => batch.push_item(item),
+                Ok(None) | Err(_) => return,
+            },
+        }
+    }
+}
+
+fn failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Conflict(_) => Failure::Passing(in_full(error)),
+        StoreError::NotFound { .. }
+        | StoreError::Ticket(_)
+        | StoreError::Attempt(_)
+        | StoreError::Unreadable { .. }
+        | StoreError::Refused(_) => Failure::Lasting(in_full(error)),
+    }
+}
+
+/// The error with its causes, without control characters.
+fn in_full(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.chars().filter(|c| !c.is_control()).collect()
+}
