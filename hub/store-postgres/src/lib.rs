@@ -1,1 +1,28 @@
-//! Stub.
+//! The hub's store in PostgreSQL, and the database cluster that the hub runs when it is given none.
+//!
+//! Everything here goes by three rules. One transaction holds a change and all that follows from it. Locks are taken in
+//! one order: appliance, ticket, attempt, owner, service point. Civil time and nothing else is what rows hold, and it
+//! always comes as a parameter.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
+
+pub mod cluster;
+pub mod keyring;
+
+mod account;
+mod attempt;
+mod contact;
+mod event;
+mod finding;
+mod prediction;
+mod row;
+mod signals;
+mod site;
+mod site_apply;
+mod store;
+mod telemetry;
+mod ticket;
+mod ticket_row;
+
+pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use keyring::{Keyring, KeyringError};
+pub use store::{ConnectError, PostgresStore};

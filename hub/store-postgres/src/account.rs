@@ -1,0 +1,179 @@
+//! Accounts, sessions, and requests that may be repeated safely.
+
+use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_core::id::{AccountId, TenantId};
+use hub_store::Scope;
+use hub_store::account::{Account, AccountStore, Idempotency};
+use hub_store::error::Result;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::postgres::PgRow;
+
+/// Sessions of one account; the oldest give way.
+const SESSIONS_MAX: i64 = 20;
+/// Idempotency keys are kept for this long.
+const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// Forgotten keys removed with one request.
+const KEYS_FORGOTTEN_MAX: i64 = 100;
+
+#[async_trait]
+impl AccountStore for PostgresStore {
+    async fn create_first_account(&self, account: &Account, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        // Two hubs that start at once would both see no account.
+        sqlx::query("lock table account in share row exclusive mode")
+            .execute(&mut *tx)
+            .await
+            .map_err(db)?;
+        let made = sqlx::query(
+            "insert into account (id, name, password_hash, tenant, created_at) \
+             select $1, $2, $3, $4, $5 where not exists (select from account)",
+        )
+        .bind(account.id.0)
+        .bind(&account.name)
+        .bind(&account.password_hash)
+        .bind(account.scope.tenant())
+        .bind(sql(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?
+        .rows_affected();
+        tx.commit().await.map_err(db)?;
+        Ok(made == 1)
+    }
+
+    async fn account(&self, name: &str) -> Result<Option<Account>> {
+        sqlx::query("select * from account where name = $1")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(db)?
+            .as_ref()
+            .map(from_row)
+            .transpose()
+    }
+
+    async fn open_session(
+        &self,
+        token_hash: [u8; 32],
+        account: AccountId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "delete from session where account = $1 and (expires_at <= $2 or token_hash in ( \
+               select token_hash from session where account = $1 order by opened_at desc offset $3))",
+        )
+        .bind(account.0)
+        .bind(sql(now))
+        .bind(SESSIONS_MAX - 1)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+        sqlx::query("insert into session (token_hash, account, opened_at, expires_at) values ($1, $2, $3, $4)")
+            .bind(&token_hash[..])
+            .bind(account.0)
+            .bind(sql(now))
+            .bind(sql(expires_at))
+            .execute(&mut *tx)
+            .await
+            .map_err(db)?;
+        tx.commit().await.map_err(db)
+    }
+
+    async fn session(&self, token_hash: [u8; 32], now: Timestamp) -> Result<Option<Account>> {
+        sqlx::query(
+            "select a.* from session s join account a on a.id = s.account where s.token_hash = $1 and s.expires_at > $2",
+        )
+        .bind(&token_hash[..])
+        .bind(sql(now))
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(db)?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+    }
+
+    async fn close_session(&self, token_hash: [u8; 32]) -> Result<()> {
+        sqlx::query("delete from session where token_hash = $1")
+            .bind(&token_hash[..])
+            .execute(&self.pool)
+            .await
+            .map_err(db)?;
+        Ok(())
+    }
+
+    async fn idempotency(
+        &self,
+        account: AccountId,
+        key: &str,
+        request: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Idempotency> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "delete from idempotency where (account, key) in ( \
+               select account, key from idempotency where at < $1 order by at limit $2 for update skip locked)",
+        )
+        .bind(sql(now - KEYS_KEPT))
+        .bind(KEYS_FORGOTTEN_MAX)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+        let reserved = sqlx::query(
+            "insert into idempotency (account, key, request, at) values ($1, $2, $3, $4) on conflict do nothing",
+        )
+        .bind(account.0)
+        .bind(key)
+        .bind(&request[..])
+        .bind(sql(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?
+        .rows_affected();
+        let known = sqlx::query("select request, status, body from idempotency where account = $1 and key = $2")
+            .bind(account.0)
+            .bind(key)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(db)?;
+        tx.commit().await.map_err(db)?;
+        if reserved == 1 {
+            return Ok(Idempotency::New);
+        }
+        if known.col::<Vec<u8>>("request")? != request {
+            return Ok(Idempotency::OtherRequest);
+        }
+        let status: Option<i32> = known.col("status")?;
+        let body: Option<String> = known.col("body")?;
+        Ok(match status.and_then(|status| u16::try_from(status).ok()).zip(body) {
+            Some((status, body)) => Idempotency::Done(status, body),
+            None => Idempotency::UnderWay,
+        })
+    }
+
+    async fn remember(&self, account: AccountId, key: &str, status: u16, body: &str) -> Result<()> {
+        sqlx::query("update idempotency set status = $3, body = $4 where account = $1 and key = $2")
+            .bind(account.0)
+            .bind(key)
+            .bind(i32::from(status))
+            .bind(body)
+            .execute(&self.pool)
+            .await
+            .map_err(db)?;
+        Ok(())
+    }
+}
+
+fn from_row(row: &PgRow) -> Result<Account> {
+    let tenant: Option<TenantId> = row.maybe_word("tenant")?;
+    Ok(Account {
+        id: AccountId(row.col("id")?),
+        name: row.col("name")?,
+        password_hash: row.col("password_hash")?,
+        scope: tenant.map_or(Scope::All, Scope::Tenant),
+    })
+}

@@ -1,0 +1,202 @@
+//! The cluster's folders and files: made once and whole, configured at every start.
+
+use super::binaries::Binaries;
+use super::identity::Identity;
+use super::{ClusterError, NAME, PORT, child};
+use crate::keyring::sha256;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `initdb` may take this long on a slow disk.
+const INITDB_LIMIT: Duration = Duration::from_secs(180);
+/// The longest path of a socket, in bytes (`sun_path`, unix(7)), its end mark left out.
+const SOCKET_PATH_MAX: usize = 107;
+/// Memory for the server's buffers: an eighth of the machine's, within these bounds, in MiB.
+const BUFFERS_MIB: std::ops::RangeInclusive<u64> = 32..=256;
+/// Connections: the hub's pool, a person with `psql`, and the server's own.
+const CONNECTIONS_MAX: u32 = 40;
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// The database user's folder.
+    pub(super) home: PathBuf,
+    /// The data.
+    pub(super) data: PathBuf,
+    /// The socket's folder.
+    pub(super) socket: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folders that do not exist yet, the data excepted.
+    pub(super) fn prepare(state_dir: &Path, identity: &Identity) -> Result<Self, ClusterError> {
+        let home = state_dir.join("postgres");
+        identity.make_folder(&home)?;
+        let socket = socket_folder(&home);
+        identity.make_folder(&socket)?;
+        if !identity.owns(&socket) {
+            return Err(ClusterError::SocketFolder {
+                folder: socket,
+                user: identity.name.clone(),
+            });
+        }
+        let data = home.join("data");
+        Ok(Self { home, data, socket })
+    }
+
+    /// Major version of the data, if there are any.
+    pub(super) fn major(&self) -> Result<Option<u32>, ClusterError> {
+        let path = self.data.join("PG_VERSION");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ClusterError::file(&path)(error)),
+        }
+    }
+
+    /// Makes the data beside their place and moves them there whole, so that a kill leaves all or nothing.
+    pub(super) async fn initialise(&self, binaries: &Binaries, identity: &Identity) -> Result<(), ClusterError> {
+        if self.major()?.is_some() {
+            return Ok(());
+        }
+        let unfinished = self.home.join("data.unfinished");
+        match std::fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ClusterError::file(&unfinished)(error));
+            }
+            _ => {}
+        }
+        tracing::info!(data_dir = %self.data.display(), version = %binaries.version, "making the database");
+        let mut command = identity.command(&binaries.program("initdb"), &self.home);
+        command
+            .args([
+                "--encoding=UTF8",
+                "--no-locale",
+                "--data-checksums",
+                "--no-instructions",
+            ])
+            .args(["--auth-local=peer", "--auth-host=reject"])
+            .arg(format!("--username={NAME}"))
+            .arg("--pgdata")
+            .arg(&unfinished);
+        child::run(command, "initdb", INITDB_LIMIT).await?;
+        std::fs::rename(&unfinished, &self.data).map_err(ClusterError::file(&self.data))
+    }
+
+    /// Writes the configuration; the hub owns it, so changes by hand do not outlive a start.
+    pub(super) fn configure(&self, identity: &Identity) -> Result<(), ClusterError> {
+        self.write(identity, "postgresql.conf", &self.settings())?;
+        // Whoever is root or the database's own user is the hub's role; nobody else gets in.
+        self.write(identity, "pg_hba.conf", &format!("local all {NAME} peer map={NAME}\n"))?;
+        let map = format!("{NAME} {} {NAME}\n{NAME} {} {NAME}\n", identity.name, identity.hub_name);
+        self.write(identity, "pg_ident.conf", &map)
+    }
+
+    fn settings(&self) -> String {
+        let socket = self.socket.to_string_lossy().replace('\'', "''");
+        let buffers = (memory_mib().unwrap_or(0) / 8).clamp(*BUFFERS_MIB.start(), *BUFFERS_MIB.end());
+        format!(
+            "# Written by the hub at every start.\n\
+             listen_addresses = ''\n\
+             port = {PORT}\n\
+             unix_socket_directories = '{socket}'\n\
+             unix_socket_permissions = 0700\n\
+             max_connections = {CONNECTIONS_MAX}\n\
+             shared_buffers = {buffers}MB\n\
+             max_wal_size = 1GB\n\
+             min_wal_size = 80MB\n\
+             fsync = on\n\
+             full_page_writes = on\n\
+             synchronous_commit = on\n\
+             wal_level = replica\n\
+             jit = off\n\
+             timezone = 'UTC'\n\
+             log_timezone = 'UTC'\n\
+             lc_messages = 'C'\n\
+             logging_collector = on\n\
+             log_directory = 'log'\n\
+             log_filename = 'postgresql-%a.log'\n\
+             log_truncate_on_rotation = on\n\
+             log_rotation_age = 1d\n\
+             log_rotation_size = 0\n\
+             log_min_messages = warning\n\
+             log_min_error_statement = panic\n\
+             log_parameter_max_length = 0\n"
+        )
+    }
+
+    fn write(&self, identity: &Identity, name: &str, text: &str) -> Result<(), ClusterError> {
+        let path = self.data.join(name);
+        let beside = self.data.join(format!("{name}.new"));
+        std::fs::write(&beside, text).map_err(ClusterError::file(&beside))?;
+        identity.give(&beside)?;
+        std::fs::rename(&beside, &path).map_err(ClusterError::file(&path))
+    }
+
+    /// What the server says before its own log is open.
+    pub(super) fn start_log(&self) -> PathBuf {
+        self.home.join("start.log")
+    }
+
+    /// The end of what the server said, for an error.
+    pub(super) fn end_of_logs(&self) -> String {
+        let newest = std::fs::read_dir(self.data.join("log"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
+        let mut said = String::new();
+        for path in newest.map(|entry| entry.path()).into_iter().chain([self.start_log()]) {
+            if let Ok(text) = std::fs::read(&path) {
+                said.push_str(child::end_of(&String::from_utf8_lossy(&text)));
+                said.push('\n');
+            }
+        }
+        format!("{}(logs are in {})", said, self.data.join("log").display())
+    }
+}
+
+/// Beside the data if the path is short enough, else under a short name made from it.
+fn socket_folder(home: &Path) -> PathBuf {
+    let beside = home.join("socket");
+    let file = format!("/.s.PGSQL.{PORT}");
+    if beside.as_os_str().len() + file.len() <= SOCKET_PATH_MAX {
+        return beside;
+    }
+    let name: String = sha256(home.as_os_str().as_bytes())[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .filter(|_| !nix::unistd::geteuid().is_root())
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_dir() && folder.as_os_str() != OsStr::new("") && folder.as_os_str().len() < 60);
+    runtime
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+        .join(format!("forecall-{name}"))
+}
+
+fn memory_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_always_fits() {
+        let short = Path::new("/var/lib/forecall/postgres");
+        assert_eq!(socket_folder(short), short.join("socket"));
+        let long = PathBuf::from(format!("/var/{}/postgres", "x".repeat(90)));
+        let folder = socket_folder(&long);
+        assert!(folder.as_os_str().len() + "/.s.PGSQL.5432".len() <= SOCKET_PATH_MAX);
+        assert_ne!(folder, socket_folder(&long.join("y")));
+        assert_eq!(folder, socket_folder(&long));
+    }
+}

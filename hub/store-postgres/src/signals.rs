@@ -1,0 +1,86 @@
+//! Who waits for what within this process. Hints only: the rows are the truth, and every wait has an end.
+
+use hub_core::id::ApplianceId;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Most appliances remembered as having new commands; what is beyond is found when the device connects.
+const COMMANDS_FOR_MAX: usize = 65_536;
+/// How soon a reader looks again when events exist that another transaction still hides.
+const HIDDEN_EVENTS_PAUSE: Duration = Duration::from_millis(20);
+
+/// Fired after commits.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    telemetry: Notify,
+    contact: Notify,
+    command: Notify,
+    event: Notify,
+    events_hidden: AtomicBool,
+    commands_for: Mutex<BTreeSet<ApplianceId>>,
+}
+
+impl Signals {
+    pub(crate) fn telemetry(&self) {
+        fire(&self.telemetry);
+    }
+
+    pub(crate) fn contact(&self) {
+        fire(&self.contact);
+    }
+
+    pub(crate) fn event(&self) {
+        fire(&self.event);
+    }
+
+    pub(crate) fn command(&self, appliance: ApplianceId) {
+        let mut waiting = self.commands_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < COMMANDS_FOR_MAX {
+            waiting.insert(appliance);
+        }
+        drop(waiting);
+        fire(&self.command);
+    }
+
+    pub(crate) fn events_hidden(&self, hidden: bool) {
+        self.events_hidden.store(hidden, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn wait_telemetry(&self, patience: Duration) {
+        wait(&self.telemetry, patience).await;
+    }
+
+    pub(crate) async fn wait_contact(&self, patience: Duration) {
+        wait(&self.contact, patience).await;
+    }
+
+    pub(crate) async fn wait_event(&self, patience: Duration) {
+        let hidden = self.events_hidden.load(Ordering::Relaxed);
+        let patience = if hidden {
+            patience.min(HIDDEN_EVENTS_PAUSE)
+        } else {
+            patience
+        };
+        wait(&self.event, patience).await;
+    }
+
+    pub(crate) async fn wait_command(&self, patience: Duration) -> Vec<ApplianceId> {
+        wait(&self.command, patience).await;
+        let mut waiting = self.commands_for.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *waiting).into_iter().collect()
+    }
+}
+
+/// Wakes all that wait now, and leaves a permit for one that is about to.
+fn fire(notify: &Notify) {
+    notify.notify_waiters();
+    notify.notify_one();
+}
+
+async fn wait(notify: &Notify, patience: Duration) {
+    // Running out of patience is an answer like being woken: the caller looks either way.
+    let _ = tokio::time::timeout(patience, notify.notified()).await;
+}

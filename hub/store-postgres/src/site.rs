@@ -1,0 +1,268 @@
+//! Tenants, owners, service points, trunks and devices: what people and calls read of them.
+
+use crate::keyring::{Keyring, sha256};
+use crate::prediction::{page, page_limit};
+use crate::row::{Columns, db, not_found, sql, text, unreadable};
+use crate::site_apply;
+use crate::store::{PostgresStore, sealed};
+use async_trait::async_trait;
+use hub_core::consent::{self, ConsentEntry};
+use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::phone_number::PhoneNumber;
+use hub_core::site::{Device, ServicePoint, Site, Trunk};
+use hub_store::Scope;
+use hub_store::error::{Result, StoreError};
+use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::site::{ApplianceView, OwnerView, SiteChange, SiteStore};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use std::collections::HashMap;
+
+const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, o.name_in_tenant as owner, a.service_point, \
+     s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms \
+     from appliance a join appliance_status s on s.appliance = a.id left join owner o on o.id = a.owner";
+
+#[async_trait]
+impl SiteStore for PostgresStore {
+    async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>> {
+        site_apply::apply(self, site, now, dry_run).await
+    }
+
+    async fn add_device(
+        &self,
+        tenant: &TenantId,
+        device: &Device,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<ApplianceId> {
+        if !self.profiles.contains(&device.profile) {
+            return Err(not_found("appliance profile", &device.profile));
+        }
+        let mut tx = self.begin().await?;
+        let mut changes = Vec::new();
+        let secret = sha256(secret.as_bytes());
+        let id = site_apply::device(&mut tx, tenant, device, Some(&secret), now, &mut changes).await?;
+        tx.commit().await.map_err(db)?;
+        Ok(id)
+    }
+
+    async fn set_consent(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        given: bool,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let written = sqlx::query(
+            "insert into consent (tenant, owner, at, given, source) \
+             select tenant, id, $3, $4, $5 from owner where tenant = $1 and name_in_tenant = $2",
+        )
+        .bind(tenant.as_str())
+        .bind(owner)
+        .bind(sql(now))
+        .bind(given)
+        .bind(text(source))
+        .execute(&self.pool)
+        .await
+        .map_err(db)?
+        .rows_affected();
+        if written == 1 {
+            Ok(())
+        } else {
+            Err(not_found("owner", owner))
+        }
+    }
+
+    async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {
+        let rows = sqlx::query("select * from trunk order by tenant")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(db)?;
+        rows.iter().map(|row| trunk(row, &self.keyring)).collect()
+    }
+
+    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let (tenant, device) = match after {
+            Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
+            None => ("", ""),
+        };
+        let rows = sqlx::query(&format!(
+            "{APPLIANCE_VIEW} where ($1::text is null or a.tenant = $1) and (a.tenant, a.device) > ($2, $3) \
+             order by a.tenant, a.device limit $4"
+        ))
+        .bind(scope.tenant())
+        .bind(tenant)
+        .bind(device)
+        .bind(page_limit(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(db)?;
+        let items: Vec<ApplianceView> = rows.iter().map(appliance_view).collect::<Result<_>>()?;
+        Ok(page(items, limit, |view| format!("{}/{}", view.tenant, view.device)))
+    }
+
+    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView> {
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        appliance_views(&mut conn, &[id.0])
+            .await?
+            .remove(&id.0)
+            .filter(|view| scope.includes(&view.tenant))
+            .ok_or_else(|| not_found("appliance", id))
+    }
+
+    async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView> {
+        let row = sqlx::query(&format!("{APPLIANCE_VIEW} where a.tenant = $1 and a.device = $2"))
+            .bind(tenant.as_str())
+            .bind(device.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(db)?
+            .ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
+        appliance_view(&row)
+    }
+}
+
+/// Appliances by id.
+pub(crate) async fn appliance_views(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, ApplianceView>> {
+    let rows = sqlx::query(&format!("{APPLIANCE_VIEW} where a.id = any($1)"))
+        .bind(ids)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter()
+        .map(|row| appliance_view(row).map(|view| (view.id.0, view)))
+        .collect()
+}
+
+fn appliance_view(row: &PgRow) -> Result<ApplianceView> {
+    Ok(ApplianceView {
+        id: ApplianceId(row.col("id")?),
+        tenant: row.word("tenant")?,
+        device: row.word("device")?,
+        profile: row.col("profile")?,
+        owner: row.col("owner")?,
+        service_point: row.col("service_point")?,
+        online: row.col("online")?,
+        presence_reason: row.col("presence_reason")?,
+        presence_at: row.maybe_at("presence_at")?,
+        last_sample_at: row.maybe_at("last_sample_at")?,
+        samples: row.col("samples")?,
+        quarantined: row.col("quarantined")?,
+        skew_ms: row.col("skew_ms")?,
+    })
+}
+
+/// An owner with their word as the ledger has it now.
+pub(crate) async fn owner_view(conn: &mut PgConnection, keyring: &Keyring, id: uuid::Uuid) -> Result<OwnerView> {
+    let row = sqlx::query(
+        "select o.*, exists (select from do_not_call d where d.tenant = o.tenant and d.phone_index = o.phone_index) \
+           as do_not_call from owner o where o.id = $1",
+    )
+    .bind(id)
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(db)?;
+    let ledger = ledger(conn, id).await?;
+    Ok(OwnerView {
+        id: OwnerId(id),
+        name_in_tenant: row.col("name_in_tenant")?,
+        name: row.col("name")?,
+        phone: phone(&row, keyring, id)?,
+        language: row.word("language")?,
+        zone: row.col("zone")?,
+        consent: consent::current(&ledger),
+        consent_at: ledger.iter().map(|entry| entry.at).max(),
+        do_not_call: row.col("do_not_call")?,
+    })
+}
+
+/// What an owner has said, in the order in which it was written down.
+pub(crate) async fn ledger(conn: &mut PgConnection, owner: uuid::Uuid) -> Result<Vec<ConsentEntry>> {
+    let rows = sqlx::query("select at, given, source from consent where owner = $1 order by number")
+        .bind(owner)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            Ok(ConsentEntry {
+                at: row.at("at")?,
+                given: row.col("given")?,
+                source: row.col("source")?,
+            })
+        })
+        .collect()
+}
+
+/// Where an owner's number is sealed.
+pub(crate) fn phone_place(owner: uuid::Uuid) -> String {
+    format!("owner.phone/{owner}")
+}
+
+/// Where a secret of a trunk is sealed.
+pub(crate) fn trunk_place(column: &str, tenant: &TenantId) -> String {
+    format!("trunk.{column}/{tenant}")
+}
+
+fn phone(row: &PgRow, keyring: &Keyring, owner: uuid::Uuid) -> Result<Option<PhoneNumber>> {
+    row.col::<Option<Vec<u8>>>("phone")?
+        .map(|value| number(keyring, &phone_place(owner), &value))
+        .transpose()
+}
+
+fn number(keyring: &Keyring, place: &str, value: &[u8]) -> Result<PhoneNumber> {
+    let plain = keyring.unseal(place, value).map_err(sealed("phone number"))?;
+    let digits = std::str::from_utf8(&plain).map_err(|error| unreadable("phone number")(Box::new(error)))?;
+    PhoneNumber::new(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
+}
+
+/// A service point, if the tenant has it.
+pub(crate) async fn service_point(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<ServicePoint>> {
+    sqlx::query("select * from service_point where tenant = $1 and id = $2")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?
+        .map(|row| {
+            Ok(ServicePoint {
+                id: row.col("id")?,
+                name: row.json("name")?,
+                zone: row.col("zone")?,
+                slots: row.json("slots")?,
+            })
+        })
+        .transpose()
+}
+
+pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)> {
+    let tenant: TenantId = row.word("tenant")?;
+    let proxy: String = row.col("proxy")?;
+    let password = row
+        .col::<Option<Vec<u8>>>("password")?
+        .map(|value| {
+            let plain = keyring
+                .unseal(&trunk_place("password", &tenant), &value)
+                .map_err(sealed("trunk password"))?;
+            String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Refused("trunk password is not text".to_owned()))
+        })
+        .transpose()?;
+    let caller: Vec<u8> = row.col("caller_number")?;
+    let trunk = Trunk {
+        proxy: proxy
+            .parse()
+            .map_err(|error| unreadable("trunk proxy")(Box::<std::net::AddrParseError>::new(error)))?,
+        domain: row.col("domain")?,
+        username: row.col("username")?,
+        password,
+        caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
+    };
+    Ok((tenant, trunk))
+}

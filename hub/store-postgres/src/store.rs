@@ -1,0 +1,181 @@
+//! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
+
+use crate::keyring::Keyring;
+use crate::row::db;
+use crate::signals::Signals;
+use hub_store::error::{Result, StoreError};
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Most connections of one hub.
+const CONNECTIONS_MAX: u32 = 12;
+/// A free connection is had within this time, or the operation fails.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+/// Migrations may take this long.
+const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
+/// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
+const LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "15s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// `DATABASE_URL` is not a PostgreSQL address.
+    #[error("the database address is not of the form postgres://user:password@host:port/name")]
+    Address(#[source] sqlx::Error),
+    /// No connection.
+    #[error("the database cannot be reached; is it running, and are address, user and password right?")]
+    Unreachable(#[source] sqlx::Error),
+    /// A newer program wrote it.
+    #[error(
+        "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
+    )]
+    NewerSchema(i64),
+    /// A migration failed; it was rolled back.
+    #[error("the database could not be brought to this program's schema; nothing was changed")]
+    Migration(#[source] MigrateError),
+    /// Migrations took too long.
+    #[error("migrations did not end within {} minutes", MIGRATE_LIMIT.as_secs() / 60)]
+    MigrationTime,
+    /// Another keyring than the one that this database was written with.
+    #[error(
+        "the keyring is not the one that this database was written with: phone numbers would not open; restore the keyring file"
+    )]
+    WrongKeyring,
+    /// Durability is switched off.
+    #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
+    NotDurable {
+        /// Which setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+    },
+}
+
+/// The store. Implements every trait of `hub-store`.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pub(crate) pool: PgPool,
+    pub(crate) keyring: Keyring,
+    /// Names of the appliance profiles that exist.
+    pub(crate) profiles: BTreeSet<String>,
+    pub(crate) signals: Signals,
+}
+
+impl PostgresStore {
+    /// Connects, checks durability, migrates, and checks the keyring. `profiles` are the names of the appliance
+    /// profiles that a site file may refer to.
+    pub async fn connect(
+        options: PgConnectOptions,
+        keyring: Keyring,
+        profiles: BTreeSet<String>,
+    ) -> std::result::Result<Self, ConnectError> {
+        let options = options.application_name("forecall").options(LIMITS);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .connect_with(options)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        check_durability(&pool).await?;
+        tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
+            .await
+            .map_err(|_| ConnectError::MigrationTime)??;
+        check_keyring(&pool, &keyring).await?;
+        Ok(Self {
+            pool,
+            keyring,
+            profiles,
+            signals: Signals::default(),
+        })
+    }
+
+    /// Connects to `DATABASE_URL`; else as [`PostgresStore::connect`].
+    pub async fn connect_url(
+        url: &str,
+        keyring: Keyring,
+        profiles: BTreeSet<String>,
+    ) -> std::result::Result<Self, ConnectError> {
+        let options = PgConnectOptions::from_str(url).map_err(ConnectError::Address)?;
+        Self::connect(options, keyring, profiles).await
+    }
+
+    /// Closes all connections; what is under way ends first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        self.pool.begin().await.map_err(db)
+    }
+}
+
+/// Commits, then wakes whoever waits for events and contacts.
+pub(crate) async fn commit(store: &PostgresStore, tx: Transaction<'static, Postgres>) -> Result<()> {
+    tx.commit().await.map_err(db)?;
+    store.signals.event();
+    store.signals.contact();
+    Ok(())
+}
+
+/// A keyring failure on the way to or from a row.
+pub(crate) fn sealed(what: &'static str) -> impl FnOnce(crate::keyring::KeyringError) -> StoreError {
+    move |error| StoreError::Unreadable {
+        what,
+        source: Box::new(error),
+    }
+}
+
+async fn migrate(pool: &PgPool) -> std::result::Result<(), ConnectError> {
+    let mut conn = pool.acquire().await.map_err(ConnectError::Unreachable)?;
+    // A second hub that starts at the same time waits on the migrator's advisory lock, longer than any statement may.
+    for setting in ["set statement_timeout = '600s'", "set lock_timeout = '600s'"] {
+        sqlx::query(setting)
+            .execute(&mut *conn)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+    }
+    let migrated = sqlx::migrate!().run(&mut *conn).await;
+    // This connection's limits are not those of the pool any more.
+    conn.close().await.map_err(ConnectError::Unreachable)?;
+    migrated.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => ConnectError::NewerSchema(version),
+        other => ConnectError::Migration(other),
+    })
+}
+
+async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(pool)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        // Beyond `on`, `synchronous_commit` knows one stronger word; every other is weaker.
+        if value != "on" && value != "remote_apply" {
+            return Err(ConnectError::NotDurable { setting, value });
+        }
+    }
+    Ok(())
+}
+
+async fn check_keyring(pool: &PgPool, keyring: &Keyring) -> std::result::Result<(), ConnectError> {
+    let own = keyring.fingerprint();
+    sqlx::query("insert into keyring (fingerprint) values ($1) on conflict do nothing")
+        .bind(&own[..])
+        .execute(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    let stored: Vec<u8> = sqlx::query_scalar("select fingerprint from keyring")
+        .fetch_one(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    (stored == own).then_some(()).ok_or(ConnectError::WrongKeyring)
+}

@@ -1,0 +1,110 @@
+//! Commands to devices: rows that wait until the device has replied or their time is over.
+
+use crate::row::{Columns, db, not_found, sql, text};
+use crate::store::PostgresStore;
+use hub_core::id::ApplianceId;
+use hub_store::error::{Result, StoreError};
+use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command};
+use jiff::Timestamp;
+
+/// Commands kept for each appliance, answered ones included: so long is a repeated request recognised.
+const COMMANDS_KEPT_MAX: i64 = 256;
+/// Longest reply kept, in bytes.
+const REPLY_MAX: usize = 4096;
+
+pub(super) async fn queue(
+    store: &PostgresStore,
+    appliance: ApplianceId,
+    command: &Command,
+    now: Timestamp,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    sqlx::query("select from appliance where id = $1 for no key update")
+        .bind(appliance.0)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(db)?
+        .ok_or_else(|| not_found("appliance", appliance))?;
+    let row = sqlx::query(
+        "select count(*) filter (where replied_at is null and expires_at > $3) as waiting, \
+           coalesce(bool_or(request = $2), false) as known from command where appliance = $1",
+    )
+    .bind(appliance.0)
+    .bind(text(&command.request))
+    .bind(sql(now))
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(db)?;
+    if row.col::<bool>("known")? {
+        return Ok(());
+    }
+    if row.col::<i64>("waiting")? >= COMMANDS_WAITING_MAX {
+        return Err(StoreError::Refused(format!(
+            "{COMMANDS_WAITING_MAX} commands wait for appliance {appliance} already; wait until it has connected"
+        )));
+    }
+    sqlx::query("insert into command (appliance, request, body, queued_at, expires_at) values ($1, $2, $3, $4, $5)")
+        .bind(appliance.0)
+        .bind(text(&command.request))
+        .bind(text(&command.body))
+        .bind(sql(now))
+        .bind(sql(command.expires_at))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+    sqlx::query(
+        "delete from command where number in ( \
+           select number from command where appliance = $1 order by number desc offset $2)",
+    )
+    .bind(appliance.0)
+    .bind(COMMANDS_KEPT_MAX)
+    .execute(&mut *tx)
+    .await
+    .map_err(db)?;
+    tx.commit().await.map_err(db)?;
+    store.signals.command(appliance);
+    Ok(())
+}
+
+pub(super) async fn waiting(store: &PostgresStore, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
+    let rows = sqlx::query(
+        "select request, body, expires_at from command \
+         where appliance = $1 and replied_at is null and expires_at > $2 order by number limit $3",
+    )
+    .bind(appliance.0)
+    .bind(sql(now))
+    .bind(COMMANDS_WAITING_MAX)
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Command {
+                request: row.col("request")?,
+                body: row.col("body")?,
+                expires_at: row.at("expires_at")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn replied(
+    store: &PostgresStore,
+    appliance: ApplianceId,
+    request: &str,
+    reply: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "update command set replied_at = $3, reply = $4 \
+         where appliance = $1 and request = $2 and replied_at is null",
+    )
+    .bind(appliance.0)
+    .bind(text(request))
+    .bind(sql(now))
+    .bind(&reply[..reply.len().min(REPLY_MAX)])
+    .execute(&store.pool)
+    .await
+    .map_err(db)?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Tickets for people: lists, the whole story of one, and the events they cause.
+
+use crate::attempt;
+use crate::contact::next_slot;
+use crate::finding;
+use crate::prediction::{id_cursor, page, page_limit};
+use crate::row::{Columns, db, not_found};
+use crate::site::{appliance_views, owner_view, service_point};
+use crate::store::{PostgresStore, commit};
+use crate::ticket_row;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TicketId};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
+use hub_store::Scope;
+use hub_store::error::Result;
+use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+/// Newest lines of a timeline that are shown.
+const TIMELINE_MAX: i64 = 1_000;
+
+#[async_trait]
+impl TicketStore for PostgresStore {
+    async fn tickets(
+        &self,
+        scope: &Scope,
+        filter: &TicketFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<TicketSummary>> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let states: Option<&[&str]> = filter.category.map(|category| match category {
+            TicketCategory::Open => &["contact_planned", "contacting", "person_needed"][..],
+            TicketCategory::Paused => &["appointment"],
+            TicketCategory::Resolved => &["closed"],
+        });
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        let rows = sqlx::query(
+            "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
+             where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
+               and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+             order by t.id desc limit $5",
+        )
+        .bind(scope.tenant())
+        .bind(states)
+        .bind(&filter.assignee)
+        .bind(id_cursor(after)?)
+        .bind(page_limit(limit))
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
+        let appliances = appliance_views(&mut conn, &ids).await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let ticket = ticket_row::from_row(row)?;
+            let appliance = appliances
+                .get(&ticket.appliance.0)
+                .cloned()
+                .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+            items.push(TicketSummary {
+                ticket,
+                appliance,
+                probability: row.col("probability")?,
+            });
+        }
+        Ok(page(items, limit, |summary| summary.ticket.id.to_string()))
+    }
+
+    async fn ticket(&self, scope: &Scope, id: TicketId) -> Result<TicketView> {
+        // One snapshot: the timeline must not know of an attempt that the list of attempts does not show.
+        let mut tx = self.begin().await?;
+        sqlx::query("set transaction isolation level repeatable read, read only")
+            .execute(&mut *tx)
+            .await
+            .map_err(db)?;
+        let row = sqlx::query("select * from ticket where id = $1 and ($2::text is null or tenant = $2)")
+            .bind(id.0)
+            .bind(scope.tenant())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(db)?
+            .ok_or_else(|| not_found("ticket", id))?;
+        let ticket = ticket_row::from_row(&row)?;
+        let appliance = appliance_views(&mut tx, &[ticket.appliance.0])
+            .await?
+            .remove(&ticket.appliance.0)
+            .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+        let owner = match owner_of(&mut tx, ticket.appliance).await? {
+            Some(owner) => Some(owner_view(&mut tx, &self.keyring, owner).await?),
+            None => None,
+        };
+        let point = match &appliance.service_point {
+            Some(point) => service_point(&mut tx, &ticket.tenant, point).await?,
+            None => None,
+        };
+        let timeline = timeline(&mut tx, id).await?;
+        let asked_at = newest_time(&mut tx)
+            .await?
+            .max(appliance.last_sample_at)
+            .unwrap_or(ticket.opened_at);
+        let next_slot = match &point {
+            Some(point) => next_slot(&mut tx, &ticket.tenant, point, asked_at).await?,
+            None => None,
+        };
+        Ok(TicketView {
+            finding: finding::by_id(&mut tx, ticket.finding).await?,
+            attempts: attempt::of_ticket(&mut tx, id).await?,
+            ticket,
+            appliance,
+            owner,
+            service_point: point,
+            next_slot,
+            timeline,
+        })
+    }
+
+    async fn apply_ticket(
+        &self,
+        scope: &Scope,
+        id: TicketId,
+        event: &TicketEvent,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket> {
+        let mut tx = self.begin().await?;
+        let ticket = ticket_row::lock(&mut tx, id).await?;
+        if !scope.includes(&ticket.tenant) {
+            return Err(not_found("ticket", id));
+        }
+        let ticket = ticket_row::transition(&mut tx, ticket, event, actor, now).await?;
+        commit(self, tx).await?;
+        Ok(ticket)
+    }
+}
+
+/// The owner of an appliance.
+pub(crate) async fn owner_of(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Option<uuid::Uuid>> {
+    sqlx::query_scalar("select owner from appliance where id = $1")
+        .bind(appliance.0)
+        .fetch_one(conn)
+        .await
+        .map_err(db)
+}
+
+/// The newest civil time that the store has been told: reading a ticket brings none of its own.
+async fn newest_time(conn: &mut PgConnection) -> Result<Option<Timestamp>> {
+    sqlx::query("select at from event order by transaction desc, number desc limit 1")
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?
+        .map(|row| row.at("at"))
+        .transpose()
+}
+
+async fn timeline(conn: &mut PgConnection, ticket: TicketId) -> Result<Vec<TimelineEntry>> {
+    let rows = sqlx::query(
+        "select * from (select number, at, actor, event from timeline where ticket = $1 order by number desc limit $2) t \
+         order by number",
+    )
+    .bind(ticket.0)
+    .bind(TIMELINE_MAX)
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            Ok(TimelineEntry {
+                at: row.at("at")?,
+                actor: row.col("actor")?,
+                event: row.json("event")?,
+            })
+        })
+        .collect()
+}
