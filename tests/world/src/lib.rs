@@ -2,7 +2,6 @@
 //!
 //! Pure models: seed and time are arguments, nothing reads a clock, opens a socket or spawns. The same seed gives the
 //! same readings, however the time is cut into steps. `hub-lab` puts these models on real sockets.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
 
 mod climate;
 mod fault;

@@ -31,7 +31,7 @@ fn ten_channels(step: u8) -> Vec<(u8, Value)> {
     let mut values: Vec<_> = (1..=7).map(measured).collect();
     values.extend([
         (8, Value::Bool(true)),
-        (9, Value::Bool(step % 2 == 0)),
+        (9, Value::Bool(step.is_multiple_of(2))),
         (10, Value::Int(1200 + i64::from(step))),
     ]);
     values
