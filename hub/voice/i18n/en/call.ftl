@@ -1,0 +1,33 @@
+# What the automatic call says in English. Values arrive as readable English.
+greeting = Hello. This is an automatic call from { $brand } customer service. This call sells nothing, and it never asks for a password or a code.
+greeting-unnamed = Hello. This is an automatic call from the customer service of your appliance's maker. This call sells nothing, and it never asks for a password or a code.
+about = It is about your { $appliance }, with a serial number that ends in { $tail }.
+about-unnumbered = It is about your { $appliance }.
+
+appliance-washing-machine = washing machine
+appliance-pump-rig = water pump
+appliance-other = appliance
+
+fault-drain-pump-wear = Its own readings show that the drain pump works harder than usual and may soon fail.
+fault-drum-bearing = Its own readings show that the drum shakes more than usual. A bearing may be worn.
+fault-heater-scale = Its own readings show that it heats more slowly than usual. The heater may be covered with scale.
+fault-door-gasket = Its own readings show that the door seal may have begun to leak.
+fault-other = Its own readings differ from its usual ones. It may soon develop a fault.
+
+safe = You can keep using it until it is serviced.
+unsafe = For your safety, please do not use it until it is serviced, and unplug it.
+price = A visit costs { $price }.
+price-free = The visit is free of charge.
+slot = A technician can come on { $slot }.
+
+keys-slot = To take this time, press 1. For another time, press 2. To speak with a person, press 3. To get no more calls like this one, press 9. To hear this again, press 0.
+keys-no-slot = To arrange a visit, press 2. To speak with a person, press 3. To get no more calls like this one, press 9. To hear this again, press 0.
+wrong-key = Sorry, that key has no meaning here.
+no-key = We did not receive a key.
+
+booked = Thank you. Your visit is booked for { $slot }. Goodbye.
+another-time = Thank you. A colleague will ring you by { $by } to agree on another time. Goodbye.
+person = Thank you. A colleague will ring you by { $by }. Goodbye.
+do-not-call = We have noted it. You will get no more calls like this one. Goodbye.
+not-saved = We are sorry. Your choice could not be saved just now. A colleague will ring you by { $by }. Goodbye.
+goodbye = We did not receive a choice. You can ring this number back at any time. Goodbye.

@@ -1,0 +1,33 @@
+# What the automatic call says in Mandarin. Values arrive as readable Chinese: no Latin words, no figures.
+greeting = 您好，这里是{ $brand }客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
+greeting-unnamed = 您好，这里是您家电厂商客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
+about = 这次来电是关于您家的{ $appliance }，机身序列号的尾号是，{ $tail }。
+about-unnumbered = 这次来电是关于您家的{ $appliance }。
+
+appliance-washing-machine = 洗衣机
+appliance-pump-rig = 水泵
+appliance-other = 家电
+
+fault-drain-pump-wear = 根据它自己的运行数据，排水泵比平时更费力，可能快要坏了。
+fault-drum-bearing = 根据它自己的运行数据，滚筒轴承的震动比平时大，可能已经磨损。
+fault-heater-scale = 根据它自己的运行数据，加热比平时慢，加热管可能结了水垢。
+fault-door-gasket = 根据它自己的运行数据，门封圈可能开始漏水。
+fault-other = 根据它自己的运行数据，它的工作状态与平时不同，可能快要出故障。
+
+safe = 在检修之前，您可以照常使用。
+unsafe = 为了您的安全，在检修之前，请不要使用，并请拔下电源。
+price = 上门检修的费用是{ $price }。
+price-free = 这次上门检修不收费。
+slot = 我们可以安排维修人员在{ $slot }上门。
+
+keys-slot = 同意这个时间，请按一。想换一个时间，请按二。想和工作人员通话，请按三。以后不想再接到这样的电话，请按九。重听，请按零。
+keys-no-slot = 想约上门时间，请按二。想和工作人员通话，请按三。以后不想再接到这样的电话，请按九。重听，请按零。
+wrong-key = 对不起，没有这个选项。
+no-key = 我们没有收到您的按键。
+
+booked = 好的，已经为您约好，{ $slot }，维修人员上门。谢谢您，再见。
+another-time = 好的，我们的工作人员会在{ $by }之前给您打电话，另约时间。谢谢您，再见。
+person = 好的，我们的工作人员会在{ $by }之前给您打电话。谢谢您，再见。
+do-not-call = 好的，已经记下了，我们以后不会再给您打这样的电话。再见。
+not-saved = 很抱歉，您的选择现在没能保存。我们的工作人员会在{ $by }之前给您打电话。再见。
+goodbye = 我们没有收到您的选择。需要的时候，请回拨这个号码。再见。

@@ -1,0 +1,165 @@
+//! The conversation of an answered call, the same for both directions: audio, keys and the flow meet here.
+
+use crate::config::Limits;
+use crate::flow::{Flow, FlowAction, PromptId};
+use crate::host::{CallHost, CallProgress};
+use crate::media::{MediaEvent, MediaSession, sdp};
+use crate::prompt::Prompts;
+use crate::record::Record;
+use crate::signaling::{Leg, LegEvent};
+use hub_core::call_result::Disposition;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Timeout};
+
+/// A watcher of the live page that is slower than this is not waited for.
+const PROGRESS_MAX: Duration = Duration::from_secs(1);
+
+/// Tells the host a step.
+pub(crate) async fn tell(host: &dyn CallHost, record: &Record, progress: CallProgress) {
+    if tokio::time::timeout(PROGRESS_MAX, host.progress(record.attempt(), progress)).await.is_err() {
+        tracing::warn!(attempt = %record.attempt(), "a step of a call was not taken by its watcher");
+    }
+}
+
+/// What a conversation needs.
+pub(crate) struct Conversation<'a> {
+    pub leg: &'a mut Leg,
+    pub media: MediaSession,
+    pub prompts: Prompts,
+    pub flow: Flow,
+    pub host: Arc<dyn CallHost>,
+    pub limits: Limits,
+    pub record: &'a mut Record,
+}
+
+type Saving = Option<Pin<Box<Timeout<JoinHandle<bool>>>>>;
+
+impl Conversation<'_> {
+    /// Talks until somebody hangs up. The leg is ended by whoever drops it.
+    pub async fn run(mut self) {
+        tell(&*self.host, self.record, CallProgress::Answered).await;
+        let until = Instant::now() + self.limits.talk;
+        let mut clip = 0;
+        let mut saving: Saving = None;
+        self.flow.handle_answered();
+        let reason = loop {
+            if self.act(&mut clip, &mut saving).await {
+                break "we hung up at the end";
+            }
+            let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
+            tokio::select! {
+                event = self.leg.events.recv() => if self.handle_leg(event) { break "the owner hung up" },
+                Some(event) = self.media.event() => self.handle_media(event, clip).await,
+                saved = finished(&mut saving) => self.flow.handle_commit(saved),
+                () = tokio::time::sleep_until(due) => {
+                    if Instant::now() >= until {
+                        break "the longest time of a call was reached";
+                    }
+                    self.flow.handle_timeout(Instant::now().into());
+                }
+            }
+        };
+        self.record.ended(reason);
+        self.media.stop_playing();
+        self.settle(saving).await;
+        self.record.audio = self.media.counts();
+    }
+
+    /// Does what the flow wants; true when it wants to hang up.
+    async fn act(&mut self, clip: &mut u64, saving: &mut Saving) -> bool {
+        while let Some(action) = self.flow.poll_action() {
+            match action {
+                FlowAction::Say(prompt) => {
+                    *clip += 1;
+                    self.say(prompt, *clip).await;
+                }
+                FlowAction::Hush => self.media.stop_playing(),
+                FlowAction::Commit(disposition) => *saving = Some(Box::pin(self.save(disposition))),
+                FlowAction::HangUp => return true,
+            }
+        }
+        false
+    }
+
+    async fn say(&mut self, prompt: PromptId, clip: u64) {
+        let Some(prompt) = self.prompts.get(&prompt) else { return };
+        self.media.play(clip, Arc::clone(&prompt.samples));
+        self.record.said(&prompt.text);
+        let progress = CallProgress::Saying { text: prompt.text.clone() };
+        tell(&*self.host, self.record, progress).await;
+    }
+
+    /// In a task of its own: a commit that is late is not torn off half-way.
+    fn save(&self, disposition: Disposition) -> Timeout<JoinHandle<bool>> {
+        let (host, attempt) = (Arc::clone(&self.host), self.record.attempt());
+        let commit = tokio::spawn(async move { host.commit(attempt, disposition).await.is_ok() });
+        tokio::time::timeout(self.limits.commit, commit)
+    }
+
+    /// True when the far side is gone.
+    fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
+        match event {
+            Some(LegEvent::Redescribed(description)) => {
+                connect(&self.media, &description, self.leg.peer);
+                false
+            }
+            Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
+            Some(_) => false,
+        }
+    }
+
+    async fn handle_media(&mut self, event: MediaEvent, clip: u64) {
+        match event {
+            MediaEvent::Digit(key) => {
+                self.record.pressed(key);
+                // First the reaction, then the page: the owner should not wait.
+                self.flow.handle_digit(key);
+                tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
+            }
+            MediaEvent::PlayFinished(number) if number == clip => self.flow.handle_prompt_finished(Instant::now().into()),
+            MediaEvent::PlayFinished(_) => {}
+        }
+    }
+
+    /// A key that was pressed before the end still counts.
+    async fn settle(&mut self, mut saving: Saving) {
+        self.flow.handle_hang_up();
+        let (mut clip, mut none) = (0, None);
+        self.act(&mut clip, &mut none).await;
+        if none.is_some() {
+            saving = none;
+        }
+        if self.flow.is_saving() {
+            let saved = finished(&mut saving).await;
+            self.flow.handle_commit(saved);
+        }
+        (self.record.saved, self.record.refused) = (self.flow.saved(), self.flow.refused());
+    }
+}
+
+/// Waits for a commit under way; for ever when there is none.
+async fn finished(saving: &mut Saving) -> bool {
+    let Some(commit) = saving else { return std::future::pending().await };
+    // Only borrowed: when another branch of `select!` wins, the commit goes on.
+    let saved = matches!(commit.await, Ok(Ok(true)));
+    *saving = None;
+    saved
+}
+
+/// Connects the audio to a description; false when it cannot be used.
+pub(crate) fn connect(media: &MediaSession, description: &[u8], peer: IpAddr) -> bool {
+    match sdp::understand(description) {
+        Ok(negotiated) => {
+            media.connect(negotiated, peer);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a session description cannot be used");
+            false
+        }
+    }
+}

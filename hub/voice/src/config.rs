@@ -1,0 +1,81 @@
+//! How the telephone side is set up.
+
+use hub_core::phone_number::PhoneNumber;
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+pub use crate::limits::Limits;
+
+/// A password. Never shown, never written out.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a password.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The password, for the trunk only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A carrier's SIP trunk. With user name and password it is asked by digest (RFC 3261 §22); without, it knows us by our address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    /// A name for logs and pages.
+    pub name: String,
+    /// Where requests go; calls come in from this address only.
+    pub proxy: SocketAddr,
+    /// The host part of From, To and Request-URI.
+    pub domain: String,
+    /// The digest user name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The digest password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The number shown to owners; rung back, it reaches the hub.
+    pub caller_number: PhoneNumber,
+    /// Calls at the same time, in and out together.
+    #[serde(default = "default_channels")]
+    pub channels: usize,
+}
+
+fn default_channels() -> usize {
+    10
+}
+
+/// How the telephone side is set up.
+#[derive(Debug, Clone)]
+pub struct VoiceConfig {
+    /// Where SIP is received over UDP. Port 0: the system chooses.
+    pub bind: SocketAddr,
+    /// The address written into SIP and SDP when it is not `bind`'s; needed when `bind` is 0.0.0.0.
+    pub advertise: Option<IpAddr>,
+    /// The UDP ports for audio; the system chooses when there is none.
+    pub media_ports: Option<RangeInclusive<u16>>,
+    /// At least one. Calls go out over the first that has a free channel.
+    pub trunks: Vec<TrunkConfig>,
+    /// Where spoken prompts are kept.
+    pub prompt_cache: PathBuf,
+    /// How much of them, in bytes; 64 MB is about an hour.
+    pub prompt_cache_bytes: u64,
+    /// Recordings that stand for spoken prompts, as `{language}/{message}.wav`.
+    pub recordings: Option<PathBuf>,
+    /// The time limits of a call.
+    pub limits: Limits,
+}

@@ -1,0 +1,68 @@
+//! The call-detail record: what became of one call.
+
+use crate::media::AudioCounts;
+use hub_core::call_result::{CallResult, Disposition};
+use hub_core::id::AttemptId;
+use serde::{Deserialize, Serialize};
+
+/// Which way a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The hub rang.
+    Outbound,
+    /// The owner rang the main number.
+    Inbound,
+}
+
+/// Who said a line of the transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// The automatic call.
+    Hub,
+    /// The owner, by key.
+    Owner,
+}
+
+/// One line of the transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptLine {
+    /// Milliseconds since the answer.
+    pub at_ms: u64,
+    /// Who.
+    pub speaker: Speaker,
+    /// What was said, or the key that was pressed.
+    pub text: String,
+}
+
+/// What became of one call. There is exactly one for each call, whatever happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallDetail {
+    /// The attempt it belongs to.
+    pub attempt: AttemptId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What the network said.
+    pub result: CallResult,
+    /// The final SIP status, if there was one.
+    pub sip_status: Option<u16>,
+    /// The same in words, or why there was no call at all.
+    pub reason: String,
+    /// What the conversation produced and the host has saved; `NothingChosen` after an answer without a choice.
+    pub disposition: Option<Disposition>,
+    /// What the owner pressed for and the host could not save: a person has to ring.
+    pub refused: Option<Disposition>,
+    /// All keys in order, at most 64.
+    pub digits: String,
+    /// From INVITE to the first sign of ringing or the final answer, in milliseconds.
+    pub post_dial_ms: u64,
+    /// From the first sign of ringing to the answer or the end, in milliseconds.
+    pub ring_ms: u64,
+    /// From the answer to the end, in milliseconds.
+    pub talk_ms: u64,
+    /// The conversation; at most 100 lines.
+    pub transcript: Vec<TranscriptLine>,
+    /// How the audio went.
+    pub audio: AudioCounts,
+}

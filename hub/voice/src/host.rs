@@ -1,0 +1,66 @@
+//! Whom the telephone works for: what it asks and tells while a call goes on.
+
+use crate::detail::CallDetail;
+use crate::order::CallOrder;
+use async_trait::async_trait;
+use hub_core::call_result::Disposition;
+use hub_core::id::AttemptId;
+use hub_core::phone_number::PhoneNumber;
+use serde::{Deserialize, Serialize};
+
+/// A step of a call, for whoever watches it live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum CallProgress {
+    /// The INVITE goes out, or an incoming call is taken up.
+    Dialing,
+    /// The phone rings.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// The call says something.
+    Saying {
+        /// What it says.
+        text: String,
+    },
+    /// The owner pressed a key.
+    Pressed {
+        /// The key.
+        key: char,
+    },
+    /// The call is over; its detail follows.
+    Ended,
+}
+
+/// The host could not save a choice. Why is the host's to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the choice was not saved")]
+pub struct CommitRefused;
+
+/// Whom a call works for.
+#[async_trait]
+pub trait CallHost: Send + Sync {
+    /// Tells a step, for the live page; never fails. Not waited for longer than a second.
+    async fn progress(&self, attempt: AttemptId, progress: CallProgress);
+    /// Saves what a key means. Must be durable when it returns `Ok`: only then is it confirmed aloud. After
+    /// `Limits::commit` it counts as refused, though it may still end well; so it has to bear being heard of again.
+    async fn commit(&self, attempt: AttemptId, disposition: Disposition) -> Result<(), CommitRefused>;
+}
+
+/// What to do with a call that comes in.
+#[derive(Debug, Clone)]
+pub enum InboundDecision {
+    /// Take it and play this order's flow. `CallOrder::to` is the caller. Boxed: far larger than a refusal.
+    Flow(Box<CallOrder>),
+    /// Refuse it (603).
+    Decline,
+}
+
+/// Whom incoming calls work for.
+#[async_trait]
+pub trait InboundHost: CallHost {
+    /// Decides about a call; `caller` is none when the number is withheld or unreadable. After 5 s it counts as declined.
+    async fn answer(&self, caller: Option<PhoneNumber>, called: Option<PhoneNumber>) -> InboundDecision;
+    /// The record of a call that was taken, exactly one for each `InboundDecision::Flow`.
+    async fn finished(&self, detail: CallDetail);
+}

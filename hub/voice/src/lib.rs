@@ -1,0 +1,32 @@
+//! The telephone side of the hub: places and takes calls over SIP trunks, speaks the prompts, reads keys, and hands back
+//! exactly one call-detail record for each call.
+//!
+//! Absences that hold: rsipstack's types never leave `signaling`; the call flow knows neither SIP nor tokio; nothing here
+//! knows tickets, consent or a database: the caller decides whether a call may be placed.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop"))]
+
+mod call;
+pub mod config;
+pub mod detail;
+pub mod flow;
+pub mod host;
+mod inbound;
+mod limits;
+pub mod media;
+pub mod order;
+mod outbound;
+pub mod prompt;
+mod record;
+pub mod signaling;
+mod voice;
+
+pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};
+pub use detail::{CallDetail, Direction, Speaker, TranscriptLine};
+pub use host::{CallHost, CallProgress, CommitRefused, InboundDecision, InboundHost};
+pub use media::AudioCounts;
+pub use order::{ApplianceKind, CallOrder, Price, Script, Slot};
+pub use voice::{Voice, VoiceError};
+
+/// What a log filter has to hold about the SIP library: below warnings it writes whole messages, telephone numbers included.
+pub const LOG_FILTER: &str = "rsipstack=warn";

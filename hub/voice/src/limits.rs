@@ -1,0 +1,39 @@
+//! The time limits of a call. Each await on the outside world has one of these.
+
+use std::time::Duration;
+
+/// The time limits of a call; `Default` holds the agreed ones. Tests shorten them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From INVITE to the first sign of ringing or a final answer.
+    pub post_dial: Duration,
+    /// From ringing to the answer.
+    pub ring: Duration,
+    /// From CANCEL to its outcome: 64 times T1 and a little (RFC 3261 §9.1).
+    pub cancel: Duration,
+    /// The longest conversation.
+    pub talk: Duration,
+    /// From key to saved.
+    pub commit: Duration,
+    /// All prompts of a call are prepared within this time.
+    pub prepare: Duration,
+    /// From our answer to the caller's acknowledgement, for calls that come in.
+    pub acknowledge: Duration,
+    /// How long a call waits for a free channel.
+    pub channel: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            post_dial: Duration::from_secs(6),
+            ring: Duration::from_secs(25),
+            cancel: Duration::from_secs(33),
+            talk: Duration::from_secs(240),
+            commit: Duration::from_secs(5),
+            prepare: Duration::from_secs(30),
+            acknowledge: Duration::from_secs(10),
+            channel: Duration::from_secs(30),
+        }
+    }
+}

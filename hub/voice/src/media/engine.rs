@@ -1,0 +1,203 @@
+//! The one ticker: a thread that wakes every 20 ms and gives every call its tick. A thread of its own, because a busy
+//! async runtime would make every call stutter.
+
+use super::rtp::FRAME;
+use super::sdp::Negotiated;
+use super::stream::{AudioCounts, MediaEvent, Stream};
+use rand::TryRngCore;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Media events that may wait for their call.
+const EVENTS_MAX: usize = 64;
+/// Later than this, ticks are given up instead of being caught up with: a burst would only be lost at the far side.
+const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// Why a call has no audio.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// No port is free.
+    #[error("no UDP port is free for audio on {ip}; allow more ports or fewer channels")]
+    NoPort {
+        /// The address that was tried.
+        ip: IpAddr,
+        /// What the system said of the last port.
+        source: std::io::Error,
+    },
+    /// The system gave no randomness.
+    #[error("the system gave no random numbers")]
+    Random(#[source] rand::rand_core::OsError),
+    /// The ticker could not be started.
+    #[error("the media thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// How a call's audio is set up.
+#[derive(Debug, Clone)]
+pub struct MediaOptions {
+    /// The address audio is received on.
+    pub ip: IpAddr,
+    /// The UDP ports to use; the system chooses when there is none.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// Send back what is heard while nothing else is sent.
+    pub echo: bool,
+    /// Samples of the far side to keep, at 8,000 a second; 0 keeps none.
+    pub capture_max: usize,
+}
+
+type Streams = Mutex<Vec<Weak<Mutex<Stream>>>>;
+
+/// The ticker and the calls on it. Dropping it stops the thread.
+pub struct MediaEngine {
+    streams: Arc<Streams>,
+    stop: Arc<AtomicBool>,
+    late: Arc<AtomicU64>,
+    next_port: AtomicU16,
+}
+
+impl MediaEngine {
+    /// Starts the ticker.
+    pub fn start() -> Result<Self, MediaError> {
+        let streams = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let late = Arc::new(AtomicU64::new(0));
+        let (on, stopped, missed) = (Arc::clone(&streams), Arc::clone(&stop), Arc::clone(&late));
+        std::thread::Builder::new()
+            .name("media".into())
+            .spawn(move || run(&on, &stopped, &missed))
+            .map_err(MediaError::Thread)?;
+        Ok(Self { streams, stop, late, next_port: AtomicU16::new(0) })
+    }
+
+    /// A new call's audio, silent until it is connected.
+    pub fn open(&self, options: &MediaOptions) -> Result<MediaSession, MediaError> {
+        let socket = self.bind(options)?;
+        let fail = |source| MediaError::NoPort { ip: options.ip, source };
+        socket.set_nonblocking(true).map_err(fail)?;
+        let local = socket.local_addr().map_err(fail)?;
+        let mut random = [0u8; 10];
+        rand::rngs::OsRng.try_fill_bytes(&mut random).map_err(MediaError::Random)?;
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let stream = Stream::new(socket, sender, random, options.echo, options.capture_max);
+        let stream = Arc::new(Mutex::new(stream));
+        lock(&self.streams).push(Arc::downgrade(&stream));
+        Ok(MediaSession { local, stream, events })
+    }
+
+    /// Ticks that came more than 100 ms late since the start.
+    pub fn late_ticks(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Even ports in turn, so that a port just given up rests before it is used again.
+    fn bind(&self, options: &MediaOptions) -> Result<UdpSocket, MediaError> {
+        let fail = |source| MediaError::NoPort { ip: options.ip, source };
+        let Some(range) = &options.ports else {
+            return UdpSocket::bind((options.ip, 0)).map_err(fail);
+        };
+        let first = range.start().saturating_add(range.start() % 2);
+        let count = (range.end().saturating_sub(first) / 2).saturating_add(1);
+        let mut last = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        for _ in 0..count {
+            let turn = self.next_port.fetch_add(1, Ordering::Relaxed) % count;
+            match UdpSocket::bind((options.ip, first + 2 * turn)) {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = error,
+            }
+        }
+        Err(fail(last))
+    }
+}
+
+impl Drop for MediaEngine {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn run(streams: &Streams, stop: &AtomicBool, late: &AtomicU64) {
+    let mut next = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        next += FRAME;
+        let now = Instant::now();
+        if next > now {
+            std::thread::sleep(next - now);
+        } else if now - next > LATE_MAX {
+            late.fetch_add(1, Ordering::Relaxed);
+            next = now;
+        }
+        let mut live = Vec::new();
+        lock(streams).retain(|stream| match stream.upgrade() {
+            Some(stream) => {
+                live.push(stream);
+                true
+            }
+            None => false,
+        });
+        for stream in live {
+            lock(&stream).tick();
+        }
+    }
+}
+
+/// A panic of another holder leaves at worst one odd packet, so its poison is ignored.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The handle on one call's audio; dropping it closes the socket.
+pub struct MediaSession {
+    local: SocketAddr,
+    stream: Arc<Mutex<Stream>>,
+    events: mpsc::Receiver<MediaEvent>,
+}
+
+impl MediaSession {
+    /// Where audio is received.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Lets audio flow as agreed; `signalling` is the address of the far side's signalling.
+    pub fn connect(&self, negotiated: Negotiated, signalling: IpAddr) {
+        lock(&self.stream).connect(negotiated, signalling);
+    }
+
+    /// Sends a clip (8,000 samples a second); its end is told as `PlayFinished(number)`.
+    pub fn play(&self, number: u64, samples: Arc<[i16]>) {
+        lock(&self.stream).play(number, samples);
+    }
+
+    /// Cuts off the clip being sent.
+    pub fn stop_playing(&self) {
+        lock(&self.stream).stop_playing();
+    }
+
+    /// Sends a key as a telephone event; false when that cannot be.
+    pub fn press(&self, key: char) -> bool {
+        lock(&self.stream).press(key)
+    }
+
+    /// The next thing the audio tells. Never `None` while this session lives.
+    pub async fn event(&mut self) -> Option<MediaEvent> {
+        self.events.recv().await
+    }
+
+    /// The counts up to now.
+    pub fn counts(&self) -> AudioCounts {
+        lock(&self.stream).counts()
+    }
+
+    /// A copy of what was heard, as far as `MediaOptions::capture_max` kept it.
+    pub fn captured(&self) -> Vec<i16> {
+        lock(&self.stream).captured().to_vec()
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! The audio of a call: RTP, G.711 and telephone events, all calls on one 20 ms ticker.
+
+pub mod digits;
+pub mod engine;
+pub mod g711;
+pub mod rtp;
+pub mod sdp;
+pub mod stream;
+
+pub use engine::{MediaEngine, MediaError, MediaOptions, MediaSession};
+pub use sdp::{Negotiated, SdpError};
+pub use stream::{AudioCounts, MediaEvent};

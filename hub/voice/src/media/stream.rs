@@ -1,0 +1,288 @@
+//! One call's audio: what is sent and received at every tick of the engine. Everything it holds is bounded.
+
+use super::digits::DigitReader;
+use super::g711::Codec;
+use super::rtp::{self, Event, Header, PACKET_MAX, Reception, SAMPLES};
+use super::sdp::Negotiated;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Packets read at one tick; more wait in the socket's buffer, which the kernel bounds.
+const PACKETS_PER_TICK: usize = 16;
+/// Samples kept for an echo: 200 ms.
+const ECHO_MAX: usize = 1_600;
+/// Keys that may wait to be sent.
+const KEYS_MAX: usize = 32;
+/// Packets of one sent key: 160 ms, of which the last three repeat its end (RFC 4733 §2.5.1.4).
+const KEY_PACKETS: u16 = 8;
+/// Silence after a sent key, in packets: 100 ms, so that two equal keys stay two.
+const KEY_PAUSE: u16 = 5;
+
+/// What a call's audio tells the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// The far side pressed a key.
+    Digit(char),
+    /// The clip with this number was sent to its end.
+    PlayFinished(u64),
+}
+
+/// How the audio of a call went. Packets of 20 ms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioCounts {
+    /// Audio packets and telephone events sent.
+    pub packets_sent: u64,
+    /// Packets received from the far side.
+    pub packets_received: u64,
+    /// Packets that the far side's numbering shows to be missing.
+    pub lost: u64,
+    /// Packets dropped: not RTP, or from an address that is not the far side's.
+    pub dropped: u64,
+}
+
+struct Clip {
+    number: u64,
+    samples: Arc<[i16]>,
+    at: usize,
+}
+
+struct SendingKey {
+    code: u8,
+    packet: u16,
+    timestamp: u32,
+}
+
+/// The state of one call's audio.
+pub struct Stream {
+    socket: UdpSocket,
+    events: mpsc::Sender<MediaEvent>,
+    negotiated: Option<Negotiated>,
+    /// The address that signalling talks to: audio may also come from there (a trunk behind NAT).
+    signalling: Option<IpAddr>,
+    /// Where audio was first heard from: packets go there (symmetric RTP), and only from there are they taken.
+    latched: Option<SocketAddr>,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    clip: Option<Clip>,
+    keys: VecDeque<u8>,
+    key: Option<SendingKey>,
+    reader: DigitReader,
+    reception: Reception,
+    echo: Option<VecDeque<i16>>,
+    captured: Vec<i16>,
+    capture_max: usize,
+    counts: AudioCounts,
+    packet: Vec<u8>,
+}
+
+impl Stream {
+    /// A silent stream over `socket`, which does not block. `random` is unpredictable: sequence, time stamp and SSRC
+    /// start from it (RFC 3550 §5.1).
+    pub fn new(
+        socket: UdpSocket,
+        events: mpsc::Sender<MediaEvent>,
+        random: [u8; 10],
+        echo: bool,
+        capture_max: usize,
+    ) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j] = random;
+        Self {
+            socket,
+            events,
+            negotiated: None,
+            signalling: None,
+            latched: None,
+            sequence: u16::from_be_bytes([a, b]),
+            timestamp: u32::from_be_bytes([c, d, e, f]),
+            ssrc: u32::from_be_bytes([g, h, i, j]),
+            clip: None,
+            keys: VecDeque::new(),
+            key: None,
+            reader: DigitReader::default(),
+            reception: Reception::default(),
+            echo: echo.then(VecDeque::new),
+            captured: Vec::new(),
+            capture_max,
+            counts: AudioCounts::default(),
+            packet: Vec::with_capacity(PACKET_MAX),
+        }
+    }
+
+    /// Audio flows from now on as agreed. A new address unlatches.
+    pub fn connect(&mut self, negotiated: Negotiated, signalling: IpAddr) {
+        if self.negotiated.is_none_or(|old| old.remote != negotiated.remote) {
+            self.latched = None;
+        }
+        self.negotiated = Some(negotiated);
+        self.signalling = Some(signalling);
+    }
+
+    /// Sends `samples` from now on; what was being sent is cut off.
+    pub fn play(&mut self, number: u64, samples: Arc<[i16]>) {
+        self.clip = Some(Clip { number, samples, at: 0 });
+    }
+
+    /// Falls silent.
+    pub fn stop_playing(&mut self) {
+        self.clip = None;
+    }
+
+    /// Queues a key to be sent as a telephone event; false when it cannot be sent or too many wait.
+    pub fn press(&mut self, key: char) -> bool {
+        let Some(code) = rtp::code_of(key) else { return false };
+        if self.keys.len() >= KEYS_MAX {
+            return false;
+        }
+        self.keys.push_back(code);
+        true
+    }
+
+    /// The counts up to now.
+    pub fn counts(&self) -> AudioCounts {
+        AudioCounts { packets_received: self.reception.received(), lost: self.reception.lost(), ..self.counts }
+    }
+
+    /// What was heard, as far as it was to be kept.
+    pub fn captured(&self) -> &[i16] {
+        &self.captured
+    }
+
+    /// One tick: reads what came, sends one packet.
+    pub fn tick(&mut self) {
+        self.receive();
+        let Some(negotiated) = self.negotiated else { return };
+        if negotiated.hold {
+            return;
+        }
+        self.send(negotiated);
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0u8; PACKET_MAX];
+        for _ in 0..PACKETS_PER_TICK {
+            let Ok((len, from)) = self.socket.recv_from(&mut buffer) else { return };
+            self.handle_packet(&buffer[..len], from);
+        }
+    }
+
+    fn handle_packet(&mut self, packet: &[u8], from: SocketAddr) {
+        let (Some(negotiated), Some((header, payload))) = (self.negotiated, rtp::read(packet)) else {
+            self.counts.dropped += 1;
+            return;
+        };
+        if !self.is_far_side(from, &negotiated) {
+            self.counts.dropped += 1;
+            return;
+        }
+        self.reception.note(header.sequence);
+        if negotiated.event_type == Some(header.payload_type) {
+            for key in self.reader.handle(header, payload).into_iter().flatten() {
+                self.tell(MediaEvent::Digit(key));
+            }
+        } else if let Some(codec) = Codec::from_payload_type(header.payload_type) {
+            if let Some(key) = self.reader.handle_audio(header.timestamp) {
+                self.tell(MediaEvent::Digit(key));
+            }
+            self.take_audio(codec, payload);
+        }
+    }
+
+    /// Latches onto the first sender that is where signalling said, then holds to it.
+    fn is_far_side(&mut self, from: SocketAddr, negotiated: &Negotiated) -> bool {
+        if let Some(latched) = self.latched {
+            return latched == from;
+        }
+        let known = from.ip() == negotiated.remote.ip() || Some(from.ip()) == self.signalling;
+        if known {
+            self.latched = Some(from);
+        }
+        known
+    }
+
+    fn take_audio(&mut self, codec: Codec, payload: &[u8]) {
+        let room = self.capture_max - self.captured.len();
+        self.captured.extend(payload.iter().take(room).map(|octet| codec.decode(*octet)));
+        if let Some(echo) = &mut self.echo {
+            echo.extend(payload.iter().map(|octet| codec.decode(*octet)));
+            let excess = echo.len().saturating_sub(ECHO_MAX);
+            echo.drain(..excess);
+        }
+    }
+
+    fn send(&mut self, negotiated: Negotiated) {
+        if self.key.is_none() && negotiated.event_type.is_some() {
+            self.key = self.keys.pop_front().map(|code| SendingKey { code, packet: 0, timestamp: self.timestamp });
+        }
+        let mut payload = [0u8; SAMPLES];
+        let (payload_type, marker, timestamp, len) = match (self.next_event(), negotiated.event_type) {
+            (Some((event, timestamp)), Some(event_type)) => {
+                payload[..4].copy_from_slice(&event.to_bytes());
+                (event_type, event.duration == 160, timestamp, 4)
+            }
+            _ => {
+                self.fill_audio(negotiated.codec, &mut payload);
+                (negotiated.codec.payload_type(), self.counts.packets_sent == 0, self.timestamp, SAMPLES)
+            }
+        };
+        let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
+        rtp::write(&mut self.packet, header, &payload[..len]);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(SAMPLES as u32);
+        let to = self.latched.unwrap_or(negotiated.remote);
+        // A packet that cannot be sent is a lost packet; the call ends by signalling, not by this.
+        if self.socket.send_to(&self.packet, to).is_ok() {
+            self.counts.packets_sent += 1;
+        }
+    }
+
+    /// The next packet of the key being sent; after it, a pause of audio.
+    fn next_event(&mut self) -> Option<(Event, u32)> {
+        let key = self.key.as_mut()?;
+        key.packet += 1;
+        let at = key.packet;
+        let event = Event {
+            code: key.code,
+            end: at > KEY_PACKETS - 3,
+            duration: at.min(KEY_PACKETS - 2) * 160,
+        };
+        let timestamp = key.timestamp;
+        if at >= KEY_PACKETS + KEY_PAUSE {
+            self.key = None;
+        }
+        (at <= KEY_PACKETS).then_some((event, timestamp))
+    }
+
+    fn fill_audio(&mut self, codec: Codec, payload: &mut [u8; SAMPLES]) {
+        let mut finished = None;
+        for octet in payload.iter_mut() {
+            let sample = match (&mut self.clip, &mut self.echo) {
+                (Some(clip), _) => {
+                    let sample = clip.samples.get(clip.at).copied();
+                    clip.at += 1;
+                    if sample.is_none() {
+                        finished = Some(clip.number);
+                    }
+                    sample
+                }
+                (None, Some(echo)) => echo.pop_front(),
+                (None, None) => None,
+            };
+            *octet = codec.encode(sample.unwrap_or(0));
+        }
+        if let Some(number) = finished {
+            self.clip = None;
+            self.tell(MediaEvent::PlayFinished(number));
+        }
+    }
+
+    fn tell(&mut self, event: MediaEvent) {
+        // The receiver is the call's own task; when it lags by a whole queue the call is beyond help, and its time limits end it.
+        if self.events.try_send(event).is_err() {
+            tracing::warn!(?event, "a call did not take its media event");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A call that the hub places: from the prompts to the record, every wait bounded.
+
+use crate::call::{Conversation, connect, tell};
+use crate::detail::{CallDetail, Direction};
+use crate::flow::{Flow, owner_call};
+use crate::host::{CallHost, CallProgress};
+use crate::media::{MediaSession, sdp};
+use crate::order::CallOrder;
+use crate::prompt::Prompts;
+use crate::record::Record;
+use crate::signaling::{Leg, LegEvent, PlaceCall};
+use crate::voice::Line;
+use hub_core::call_result::CallResult;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Places the call of `order`. Returns exactly one detail, within the sum of the limits.
+pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let mut record = Record::new(order.attempt, Direction::Outbound);
+    if let Err(reason) = attempt(line, &order, &host, &mut record).await {
+        record.failed(CallResult::NetworkFailure, None, reason);
+    }
+    tell(&*host, &record, CallProgress::Ended).await;
+    let detail = record.finish();
+    tracing::info!(attempt = %detail.attempt, to = %order.to, result = detail.result.as_str(), status = detail.sip_status,
+        reason = detail.reason, digits = detail.digits, "call ended");
+    detail
+}
+
+/// The error is the reason why no INVITE was sent.
+async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, record: &mut Record) -> Result<(), String> {
+    let prompts = prepare(line, order).await?;
+    let (trunk, _channel) = line.channel().await?;
+    let media = line.open_media().map_err(|error| error.to_string())?;
+    let session = u64::from(media.local().port());
+    let offer = sdp::offer(line.advertised(media.local()), session);
+    record.dialed();
+    tell(&**host, record, CallProgress::Dialing).await;
+    let place = PlaceCall { trunk, to: order.to.clone(), offer };
+    let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
+    if let Some(description) = await_answer(line, &mut leg, &**host, record).await {
+        converse(line, order, host, record, (leg, media, prompts), &description).await;
+    }
+    Ok(())
+}
+
+/// Everything that may have to be said, before anybody is rung.
+pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, String> {
+    match timeout(line.limits.prepare, line.prompts.prepare(order.language, &order.script)).await {
+        Ok(Ok(prompts)) => Ok(prompts),
+        Ok(Err(error)) => Err(format!("the prompts could not be prepared: {}", chain(&error))),
+        Err(_) => Err("the prompts could not be prepared in time".into()),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+pub(crate) async fn converse(
+    line: &Line,
+    order: &CallOrder,
+    host: &Arc<dyn CallHost>,
+    record: &mut Record,
+    (mut leg, media, prompts): (Leg, MediaSession, Prompts),
+    description: &[u8],
+) {
+    if !connect(&media, description, leg.peer) {
+        record.ended("answered without audio that we can use");
+        return;
+    }
+    let flow = Flow::new(owner_call(order.script.slot.is_some()));
+    let conversation =
+        Conversation { leg: &mut leg, media, prompts, flow, host: Arc::clone(host), limits: line.limits, record };
+    conversation.run().await;
+}
+
+/// Why we gave a call up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GaveUp {
+    /// The network took it but nothing rang in time.
+    NothingRang,
+    /// Nobody answered.
+    NobodyAnswered,
+}
+
+/// Waits for the answer. With none, the record holds why, and the leg is to be dropped.
+async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &mut Record) -> Option<Vec<u8>> {
+    let mut deadline = Instant::now() + line.limits.post_dial;
+    let mut taken = false;
+    let mut gave_up = None;
+    loop {
+        match timeout_at(deadline, leg.events.recv()).await {
+            Ok(Some(LegEvent::Trying)) => taken = true,
+            Ok(Some(LegEvent::Ringing(_))) => {
+                taken = true;
+                if record.ringing() {
+                    if gave_up.is_none() {
+                        deadline = Instant::now() + line.limits.ring;
+                    }
+                    tell(host, record, CallProgress::Ringing).await;
+                }
+            }
+            Ok(Some(LegEvent::Answered { status, description })) if gave_up.is_none() => {
+                record.answered(status);
+                return Some(description);
+            }
+            Ok(Some(LegEvent::Answered { status, .. })) => {
+                record.failed(class(gave_up, Some(status)), Some(status), "answered just as we gave up; ended at once");
+                return None;
+            }
+            Ok(Some(LegEvent::Failed { status, reason })) => {
+                record.failed(class(gave_up, status), status, reason);
+                return None;
+            }
+            Ok(Some(LegEvent::Redescribed(_))) => {}
+            Ok(Some(LegEvent::Ended) | None) => {
+                record.failed(class(gave_up, None), None, "signalling ended without an answer");
+                return None;
+            }
+            Err(_) if gave_up.is_some() => {
+                record.failed(class(gave_up, None), None, "given up; the trunk did not confirm that it stopped");
+                return None;
+            }
+            Err(_) if !taken => {
+                record.failed(CallResult::NetworkFailure, None, "the trunk did not answer");
+                return None;
+            }
+            Err(_) => {
+                leg.control.cancel();
+                let rang = !record.ringing_is_missing();
+                gave_up = Some(if rang { GaveUp::NobodyAnswered } else { GaveUp::NothingRang });
+                deadline = Instant::now() + line.limits.cancel;
+            }
+        }
+    }
+}
+
+fn class(gave_up: Option<GaveUp>, status: Option<u16>) -> CallResult {
+    match (gave_up, status) {
+        (Some(GaveUp::NobodyAnswered), _) => CallResult::NoAnswer,
+        (Some(GaveUp::NothingRang), _) | (None, None) => CallResult::NetworkFailure,
+        (None, Some(status)) => CallResult::from_sip_status(status),
+    }
+}

@@ -1,0 +1,117 @@
+//! Prompts once spoken are kept on disk, up to a bound; the oldest go first.
+
+use super::tts::{Tts, TtsError, read_wav, write_wav};
+use hub_core::language::Language;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The folder of kept prompts.
+#[derive(Debug, Clone)]
+pub struct PromptCache {
+    folder: PathBuf,
+    bytes_max: u64,
+}
+
+impl PromptCache {
+    /// Opens or makes the folder.
+    pub fn open(folder: &Path, bytes_max: u64) -> Result<Self, TtsError> {
+        let failed = |source| TtsError::Cache { path: folder.display().to_string(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        Ok(Self { folder: folder.to_owned(), bytes_max })
+    }
+
+    /// The audio of `text`, from the folder or newly spoken and kept.
+    pub async fn speak(&self, tts: &dyn Tts, language: Language, text: &str) -> Result<Vec<i16>, TtsError> {
+        let path = self.path(&tts.name(), language, text);
+        let kept = path.clone();
+        // What cannot be read (cut off by a crash) is spoken anew.
+        let found = tokio::task::spawn_blocking(move || read_wav(&kept).ok()).await.ok().flatten();
+        if let Some(samples) = found {
+            return Ok(samples);
+        }
+        let samples = tts.speak(language, text).await?;
+        let (cache, written) = (self.clone(), samples.clone());
+        let keep = tokio::task::spawn_blocking(move || cache.keep(&path, &written)).await;
+        if let Ok(Err(error)) = keep {
+            tracing::warn!(%error, folder = %self.folder.display(), "a prompt could not be kept");
+        }
+        Ok(samples)
+    }
+
+    fn path(&self, voice: &str, language: Language, text: &str) -> PathBuf {
+        let digest = Sha256::digest(format!("{voice}\n{}\n{text}", language.tag()));
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{name}.wav"))
+    }
+
+    fn keep(&self, path: &Path, samples: &[i16]) -> Result<(), hound::Error> {
+        let file = tempfile::Builder::new().prefix("new-").tempfile_in(&self.folder).map_err(hound::Error::IoError)?;
+        write_wav(file.path(), samples)?;
+        file.persist(path).map_err(|error| hound::Error::IoError(error.error))?;
+        self.make_room().map_err(hound::Error::IoError)
+    }
+
+    fn make_room(&self) -> std::io::Result<()> {
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let meta = entry.metadata()?;
+            files.push((meta.modified()?, meta.len(), entry.path()));
+        }
+        let mut total: u64 = files.iter().map(|(_, len, _)| len).sum();
+        files.sort();
+        for (_, len, path) in files {
+            if total <= self.bytes_max {
+                break;
+            }
+            std::fs::remove_file(path)?;
+            total -= len;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counting(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl Tts for Counting {
+        fn name(&self) -> String {
+            "counting".into()
+        }
+        async fn speak(&self, _: Language, text: &str) -> Result<Vec<i16>, TtsError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![i16::try_from(text.len()).unwrap(); 1_000])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_is_spoken_once_and_the_folder_stays_small() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PromptCache::open(folder.path(), 7_000).unwrap();
+        let tts = Counting(AtomicUsize::new(0));
+        for _ in 0..3 {
+            assert_eq!(cache.speak(&tts, Language::En, "one").await.unwrap(), vec![3; 1_000]);
+        }
+        assert_eq!(tts.0.load(Ordering::Relaxed), 1);
+        for n in 0..10 {
+            cache.speak(&tts, Language::En, &format!("text {n}")).await.unwrap();
+        }
+        let bytes: u64 = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+        assert!(bytes <= 7_000, "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_spoken_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PromptCache::open(folder.path(), 1 << 20).unwrap();
+        let tts = Counting(AtomicUsize::new(0));
+        std::fs::write(cache.path("counting", Language::En, "x"), b"RIFF").unwrap();
+        assert_eq!(cache.speak(&tts, Language::En, "x").await.unwrap().len(), 1_000);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the call says: words from translation files, a recording where there is one, else the voice.
+
+pub mod cache;
+pub mod resample;
+pub mod spoken_en;
+pub mod spoken_zh;
+pub mod texts;
+pub mod tts;
+
+use crate::flow::PromptId;
+use crate::order::Script;
+use cache::PromptCache;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use hub_core::language::Language;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use texts::{Segment, TextError, Texts};
+use tts::{Tts, TtsError};
+
+/// Silence after a prompt, so that hanging up does not cut its last sound off on the way: 300 ms.
+const TAIL: usize = 2_400;
+/// Sentences prepared at the same time.
+const AT_ONCE: usize = 4;
+/// Silence between two segments, in samples: 250 ms.
+const PAUSE: usize = 2_000;
+
+/// Why a call has nothing to say.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// A translation file is broken.
+    #[error("the words of a prompt cannot be found")]
+    Text(#[from] TextError),
+    /// A sentence could not be spoken.
+    #[error("the voice failed")]
+    Voice(#[from] TtsError),
+}
+
+/// A prompt, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// What it says, for the transcript.
+    pub text: String,
+    /// Samples at 8,000 a second.
+    pub samples: Arc<[i16]>,
+}
+
+/// All prompts of one call.
+pub type Prompts = HashMap<PromptId, Prompt>;
+
+/// Where prompts come from.
+pub struct PromptMaker {
+    texts: Texts,
+    tts: Arc<dyn Tts>,
+    cache: PromptCache,
+    recordings: Option<PathBuf>,
+}
+
+impl PromptMaker {
+    /// `recordings` holds `{language}/{message}.wav` for messages without values, e.g. `zh-CN/keys-slot.wav`.
+    pub fn new(tts: Arc<dyn Tts>, cache: PromptCache, recordings: Option<PathBuf>) -> Result<Self, PromptError> {
+        Ok(Self { texts: Texts::new()?, tts, cache, recordings })
+    }
+
+    /// Prepares everything that a call with this script may have to say.
+    pub async fn prepare(&self, language: Language, script: &Script) -> Result<Prompts, PromptError> {
+        let mut plan = Vec::new();
+        for id in PromptId::ALL {
+            plan.push((id, self.texts.segments(id, language, script)?));
+        }
+        // Many prompts share their sentences: each is spoken once.
+        let wanted: HashMap<&str, &Segment> = plan.iter().flat_map(|(_, s)| s).map(|s| (s.text.as_str(), s)).collect();
+        let speak: Vec<BoxFuture<'_, _>> = wanted.values().map(|segment| self.speak(language, segment).boxed()).collect();
+        let spoken: HashMap<String, Vec<i16>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(plan.iter().map(|(id, segments)| (*id, join(language, segments, &spoken))).collect())
+    }
+
+    async fn speak(&self, language: Language, segment: &Segment) -> Result<(String, Vec<i16>), PromptError> {
+        Ok((segment.text.clone(), self.audio(language, segment).await?))
+    }
+
+    async fn audio(&self, language: Language, segment: &Segment) -> Result<Vec<i16>, PromptError> {
+        if let (true, Some(folder)) = (segment.fixed, &self.recordings) {
+            let path = folder.join(language.tag()).join(format!("{}.wav", segment.message));
+            if let Some(samples) = recording(&path).await? {
+                return Ok(samples);
+            }
+        }
+        Ok(self.cache.speak(&*self.tts, language, &segment.text).await?)
+    }
+}
+
+fn join(language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i16>>) -> Prompt {
+    let mut samples = Vec::new();
+    for audio in segments.iter().filter_map(|segment| spoken.get(&segment.text)) {
+        if !samples.is_empty() {
+            samples.resize(samples.len() + PAUSE, 0);
+        }
+        samples.extend(audio);
+    }
+    samples.resize(samples.len() + TAIL, 0);
+    let gap = if language == Language::ZhCn { "" } else { " " };
+    let text = segments.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(gap);
+    Prompt { text, samples: samples.into() }
+}
+
+/// A recording if there is one; a broken one is an error, since somebody meant it to be heard.
+async fn recording(path: &Path) -> Result<Option<Vec<i16>>, TtsError> {
+    let path = path.to_owned();
+    let read = move || if path.is_file() { tts::read_wav(&path).map(Some) } else { Ok(None) };
+    tokio::task::spawn_blocking(read).await.map_err(|_| TtsError::Slow)?
+}

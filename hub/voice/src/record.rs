@@ -1,0 +1,140 @@
+//! Gathers a call's detail while the call goes on. `finish` consumes it, so that there is exactly one.
+
+use crate::detail::{CallDetail, Direction, Speaker, TranscriptLine};
+use crate::media::AudioCounts;
+use hub_core::call_result::{CallResult, Disposition};
+use hub_core::id::AttemptId;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Keys kept.
+const DIGITS_MAX: usize = 64;
+/// Lines of transcript kept.
+const LINES_MAX: usize = 100;
+
+pub(crate) struct Record {
+    attempt: AttemptId,
+    direction: Direction,
+    dialed: Option<Instant>,
+    rang: Option<Instant>,
+    answered: Option<Instant>,
+    decided: Option<Instant>,
+    result: CallResult,
+    sip_status: Option<u16>,
+    reason: String,
+    digits: String,
+    transcript: Vec<TranscriptLine>,
+    pub audio: AudioCounts,
+    pub saved: Option<Disposition>,
+    pub refused: Option<Disposition>,
+}
+
+impl Record {
+    pub fn new(attempt: AttemptId, direction: Direction) -> Self {
+        Self {
+            attempt,
+            direction,
+            dialed: None,
+            rang: None,
+            answered: None,
+            decided: None,
+            result: CallResult::NetworkFailure,
+            sip_status: None,
+            reason: String::new(),
+            digits: String::new(),
+            transcript: Vec::new(),
+            audio: AudioCounts::default(),
+            saved: None,
+            refused: None,
+        }
+    }
+
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+
+    pub fn dialed(&mut self) {
+        self.dialed = Some(Instant::now());
+    }
+
+    /// The first sign of ringing; true if it is the first.
+    pub fn ringing(&mut self) -> bool {
+        let first = self.rang.is_none();
+        self.rang.get_or_insert_with(Instant::now);
+        first
+    }
+
+    /// Nothing rang yet.
+    pub fn ringing_is_missing(&self) -> bool {
+        self.rang.is_none()
+    }
+
+    pub fn answered(&mut self, status: u16) {
+        self.answered = Some(Instant::now());
+        self.result = CallResult::Answered;
+        self.sip_status = Some(status);
+    }
+
+    /// The call was not answered. Its one final state.
+    pub fn failed(&mut self, result: CallResult, status: Option<u16>, reason: impl Into<String>) {
+        self.decided = Some(Instant::now());
+        self.result = result;
+        self.sip_status = status;
+        self.reason = reason.into();
+    }
+
+    /// How an answered call ended.
+    pub fn ended(&mut self, reason: &str) {
+        self.decided = Some(Instant::now());
+        if self.reason.is_empty() {
+            reason.clone_into(&mut self.reason);
+        }
+    }
+
+    pub fn said(&mut self, text: &str) {
+        self.line(Speaker::Hub, text.to_owned());
+    }
+
+    pub fn pressed(&mut self, key: char) {
+        if self.digits.len() < DIGITS_MAX {
+            self.digits.push(key);
+        }
+        self.line(Speaker::Owner, key.to_string());
+    }
+
+    fn line(&mut self, speaker: Speaker, text: String) {
+        if self.transcript.len() < LINES_MAX {
+            let at_ms = self.answered.map_or(0, |answered| millis(answered.elapsed()));
+            self.transcript.push(TranscriptLine { at_ms, speaker, text });
+        }
+    }
+
+    /// The detail.
+    pub fn finish(self) -> CallDetail {
+        let end = self.decided.unwrap_or_else(Instant::now);
+        let between = |from: Option<Instant>, to: Option<Instant>| {
+            from.zip(to).map_or(0, |(from, to)| millis(to.saturating_duration_since(from)))
+        };
+        let answered = self.result == CallResult::Answered;
+        let nothing = (answered && self.refused.is_none()).then_some(Disposition::NothingChosen);
+        CallDetail {
+            attempt: self.attempt,
+            direction: self.direction,
+            result: self.result,
+            sip_status: self.sip_status,
+            reason: self.reason,
+            disposition: self.saved.or(nothing),
+            refused: self.refused,
+            digits: self.digits,
+            post_dial_ms: between(self.dialed, self.rang.or(self.answered).or(Some(end))),
+            ring_ms: between(self.rang, self.answered.or(Some(end))),
+            talk_ms: between(self.answered, Some(end)),
+            transcript: self.transcript,
+            audio: self.audio,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

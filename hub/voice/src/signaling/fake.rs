@@ -1,0 +1,260 @@
+//! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for whoever wants
+//! the hub without a trunk.
+
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
+use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use async_trait::async_trait;
+use hub_core::phone_number::PhoneNumber;
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What the far side does with a call.
+#[derive(Debug, Clone)]
+pub enum FakePhone {
+    /// Nothing answers at all.
+    Silence,
+    /// Answers 100 and nothing more; after CANCEL 487.
+    Stuck,
+    /// Rings, then this final status.
+    Refuses {
+        /// After this time.
+        after: Duration,
+        /// The final status.
+        status: u16,
+    },
+    /// Rings and is never answered.
+    Rings {
+        /// The final status after CANCEL; none stays silent.
+        after_cancel: Option<u16>,
+    },
+    /// Answers, presses keys, hangs up or waits for the other side to.
+    Answers {
+        /// Rings for this long.
+        after: Duration,
+        /// Keys, each after this time since the one before.
+        keys: Vec<(Duration, char)>,
+        /// Hangs up after this time since the last key.
+        hangs_up: Option<Duration>,
+    },
+}
+
+/// What was seen of one call at the far side.
+#[derive(Debug, Clone, Default)]
+pub struct FakeSeen {
+    /// The audio heard, 8,000 samples a second.
+    pub heard: Vec<i16>,
+    /// The hub gave up.
+    pub cancelled: bool,
+    /// The hub hung up or dropped the leg.
+    pub ended_by_hub: bool,
+}
+
+/// A network whose phones are scripted, one script for each call in turn.
+pub struct FakeTrunk {
+    media: MediaEngine,
+    phones: Mutex<VecDeque<FakePhone>>,
+    seen: Arc<Mutex<Vec<FakeSeen>>>,
+    inbound: tokio::sync::Mutex<mpsc::Receiver<InboundLeg>>,
+    callers: mpsc::Sender<InboundLeg>,
+}
+
+impl FakeTrunk {
+    /// A network with these phones.
+    pub fn new(phones: impl IntoIterator<Item = FakePhone>) -> Result<Self, MediaError> {
+        let (callers, inbound) = mpsc::channel(8);
+        Ok(Self {
+            media: MediaEngine::start()?,
+            phones: Mutex::new(phones.into_iter().collect()),
+            seen: Arc::default(),
+            inbound: tokio::sync::Mutex::new(inbound),
+            callers,
+        })
+    }
+
+    /// The calls so far that have ended, in the order of their ends.
+    pub fn seen(&self) -> Vec<FakeSeen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets a phone ring the hub; it presses these keys and waits for the hub to hang up.
+    pub async fn call_in(&self, caller: Option<PhoneNumber>, keys: Vec<(Duration, char)>) -> Result<(), MediaError> {
+        let media = self.open()?;
+        let offer = sdp::offer(media.local(), 1);
+        let (leg, far) = self.leg(media);
+        tokio::spawn(far.run_caller(keys));
+        let call = InboundLeg { leg, caller, called: None, offer };
+        // Nobody serving means nobody is to be rung.
+        let _ = self.callers.send(call).await;
+        Ok(())
+    }
+
+    fn open(&self) -> Result<MediaSession, MediaError> {
+        self.media.open(&MediaOptions { ip: LOCAL, ports: None, echo: true, capture_max: 8_000 * 120 })
+    }
+
+    fn leg(&self, media: MediaSession) -> (Leg, FarSide) {
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        let (commands, received) = mpsc::channel(EVENTS_MAX);
+        let ended = CancellationToken::new();
+        let seen = Arc::clone(&self.seen);
+        let far = FarSide { media, events, commands: received, ended: ended.clone(), seen, note: FakeSeen::default() };
+        let control = FakeControl { commands, _ended: ended.drop_guard() };
+        (Leg { events: receiver, control: Box::new(control), peer: LOCAL }, far)
+    }
+}
+
+#[async_trait]
+impl CallStack for FakeTrunk {
+    async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
+        let phone = self.phones.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let phone = phone.ok_or_else(|| PlaceError("the fake trunk has no more phones".into()))?;
+        let media = self.open().map_err(|error| PlaceError(error.to_string()))?;
+        if let Ok(negotiated) = sdp::understand(&call.offer) {
+            media.connect(negotiated, LOCAL);
+        }
+        let (leg, far) = self.leg(media);
+        tokio::spawn(far.run(phone));
+        Ok(leg)
+    }
+
+    async fn next_inbound(&self) -> Option<InboundLeg> {
+        self.inbound.lock().await.recv().await
+    }
+
+    fn local(&self) -> SocketAddr {
+        SocketAddr::new(LOCAL, 5060)
+    }
+
+    async fn shutdown(&self) {}
+}
+
+enum Command {
+    Cancel,
+    Accept(Vec<u8>),
+    Reject,
+}
+
+struct FakeControl {
+    commands: mpsc::Sender<Command>,
+    _ended: DropGuard,
+}
+
+impl LegControl for FakeControl {
+    fn cancel(&self) {
+        let _ = self.commands.try_send(Command::Cancel);
+    }
+    fn ringing(&self) {}
+    fn accept(&self, description: Vec<u8>) {
+        let _ = self.commands.try_send(Command::Accept(description));
+    }
+    fn reject(&self, _: u16) {
+        let _ = self.commands.try_send(Command::Reject);
+    }
+}
+
+struct FarSide {
+    media: MediaSession,
+    events: mpsc::Sender<LegEvent>,
+    commands: mpsc::Receiver<Command>,
+    ended: CancellationToken,
+    seen: Arc<Mutex<Vec<FakeSeen>>>,
+    note: FakeSeen,
+}
+
+impl FarSide {
+    async fn run(mut self, phone: FakePhone) {
+        let ended = self.ended.clone();
+        tokio::select! {
+            () = ended.cancelled() => self.note.ended_by_hub = true,
+            () = self.play(phone) => {}
+        }
+        self.note_down();
+    }
+
+    async fn run_caller(mut self, keys: Vec<(Duration, char)>) {
+        let ended = self.ended.clone();
+        tokio::select! {
+            () = ended.cancelled() => self.note.ended_by_hub = true,
+            () = async {
+                let Some(Command::Accept(description)) = self.commands.recv().await else { return };
+                if let Ok(negotiated) = sdp::understand(&description) {
+                    self.media.connect(negotiated, LOCAL);
+                }
+                self.send(LegEvent::Answered { status: 200, description: Vec::new() }).await;
+                self.press(keys).await;
+                std::future::pending().await
+            } => {}
+        }
+        self.note_down();
+    }
+
+    fn note_down(mut self) {
+        self.note.heard = self.media.captured();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(self.note);
+    }
+
+    async fn send(&self, event: LegEvent) {
+        let _ = self.events.send(event).await;
+    }
+
+    async fn play(&mut self, phone: FakePhone) {
+        match phone {
+            FakePhone::Silence => std::future::pending().await,
+            FakePhone::Stuck => {
+                self.send(LegEvent::Trying).await;
+                self.after_cancel(Some(487)).await;
+            }
+            FakePhone::Refuses { after, status } => {
+                self.send(LegEvent::Ringing(180)).await;
+                tokio::time::sleep(after).await;
+                self.fail(status).await;
+            }
+            FakePhone::Rings { after_cancel } => {
+                self.send(LegEvent::Ringing(180)).await;
+                self.after_cancel(after_cancel).await;
+            }
+            FakePhone::Answers { after, keys, hangs_up } => {
+                self.send(LegEvent::Ringing(180)).await;
+                tokio::time::sleep(after).await;
+                let description = sdp::offer(self.media.local(), 1);
+                self.send(LegEvent::Answered { status: 200, description }).await;
+                self.press(keys).await;
+                match hangs_up {
+                    Some(after) => tokio::time::sleep(after).await,
+                    None => std::future::pending().await,
+                }
+                self.send(LegEvent::Ended).await;
+            }
+        }
+    }
+
+    async fn press(&self, keys: Vec<(Duration, char)>) {
+        for (after, key) in keys {
+            tokio::time::sleep(after).await;
+            self.media.press(key);
+        }
+    }
+
+    async fn after_cancel(&mut self, status: Option<u16>) {
+        while let Some(command) = self.commands.recv().await {
+            if matches!(command, Command::Cancel) {
+                self.note.cancelled = true;
+                break;
+            }
+        }
+        match status {
+            Some(status) => self.fail(status).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn fail(&self, status: u16) {
+        self.send(LegEvent::Failed { status: Some(status), reason: format!("status {status}") }).await;
+    }
+}

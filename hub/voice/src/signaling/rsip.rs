@@ -1,0 +1,193 @@
+//! `CallStack` on rsipstack over UDP.
+
+use super::rsip_inbound::{Incoming, serve_incoming};
+use super::rsip_leg::{OutboundLeg, run_outbound};
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
+use crate::config::TrunkConfig;
+use async_trait::async_trait;
+use rsipstack::EndpointBuilder;
+use rsipstack::dialog::authenticate::Credential;
+use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::dialog::invitation::InviteOption;
+use rsipstack::sip::{Host, Method, Transport, Uri};
+use rsipstack::transaction::endpoint::{EndpointOption, TargetLocator};
+use rsipstack::transport::udp::UdpConnection;
+use rsipstack::transport::{SipAddr, TransportLayer};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Calls that come in and wait to be looked at.
+const INBOUND_MAX: usize = 32;
+/// At the end, BYEs on their way are waited for this long.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why the SIP side did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The address is taken or not ours.
+    #[error("SIP cannot listen on {address} over UDP; is another program using the port?")]
+    Bind {
+        /// The address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The library refused.
+    #[error("the SIP library did not start: {0}")]
+    Library(String),
+}
+
+/// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
+/// waits for a name server; without this a CANCEL would follow the domain instead of its INVITE.
+struct TrunkLocator {
+    proxies: HashMap<String, SocketAddr>,
+}
+
+impl TrunkLocator {
+    fn new(trunks: &[TrunkConfig]) -> Self {
+        Self { proxies: trunks.iter().map(|trunk| (trunk.domain.to_ascii_lowercase(), trunk.proxy)).collect() }
+    }
+}
+
+fn over_udp(address: SocketAddr) -> SipAddr {
+    SipAddr { r#type: Some(Transport::Udp), ..SipAddr::from(address) }
+}
+
+#[async_trait]
+impl TargetLocator for TrunkLocator {
+    async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
+        match (uri.host(), self.proxies.get(&uri.host().to_string().to_ascii_lowercase())) {
+            (_, Some(proxy)) => Ok(over_udp(*proxy)),
+            (Host::IpAddr(_), None) => SipAddr::try_from(uri),
+            (Host::Domain(_), None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
+        }
+    }
+}
+
+/// The SIP stack: one UDP socket, all calls.
+pub struct RsipStack {
+    layer: Arc<DialogLayer>,
+    local: SocketAddr,
+    inbound: Mutex<mpsc::Receiver<InboundLeg>>,
+    stop: CancellationToken,
+    legs: TaskTracker,
+}
+
+impl RsipStack {
+    /// Listens on `bind`; calls are taken from `trunks` only. `advertise` stands for `bind`'s address in what we write.
+    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, trunks: &[TrunkConfig]) -> Result<Self, StackError> {
+        let library = |error: rsipstack::Error| StackError::Library(error.to_string());
+        let failed = |source| StackError::Bind { address: bind, source };
+        let socket = UdpSocket::bind(bind).await.map_err(failed)?;
+        let bound = socket.local_addr().map_err(failed)?;
+        let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
+        let stop = CancellationToken::new();
+        let transport = TransportLayer::new(stop.clone());
+        let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
+        let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone())).await.map_err(library)?;
+        transport.add_transport(udp.into());
+        let endpoint = EndpointBuilder::new()
+            .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
+            .with_transport_layer(transport)
+            .with_cancel_token(stop.clone())
+            .with_target_locator(Box::new(TrunkLocator::new(trunks)))
+            .with_allows(vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options, Method::Update])
+            // The library's own default suffix names its maker.
+            .with_option(EndpointOption { callid_suffix: Some(local.ip().to_string()), ..Default::default() })
+            .build();
+        let layer = Arc::new(DialogLayer::new(endpoint.inner.clone()));
+        let transactions = endpoint.incoming_transactions().map_err(library)?;
+        let (sender, inbound) = mpsc::channel(INBOUND_MAX);
+        let legs = TaskTracker::new();
+        let incoming = Incoming {
+            layer: Arc::clone(&layer),
+            local,
+            trunks: trunks.iter().map(|trunk| trunk.proxy.ip()).collect(),
+            inbound: sender,
+            legs: legs.clone(),
+            stop: stop.clone(),
+        };
+        tokio::spawn(async move { endpoint.serve().await });
+        tokio::spawn(serve_incoming(incoming, transactions));
+        Ok(Self { layer, local, inbound: Mutex::new(inbound), stop, legs })
+    }
+
+    fn invite(&self, call: &PlaceCall) -> Result<InviteOption, PlaceError> {
+        let TrunkConfig { domain, caller_number, .. } = &call.trunk;
+        let uri = |text: String| Uri::try_from(text).map_err(|_| PlaceError("the trunk's domain makes no SIP address".into()));
+        let credential = call.trunk.username.as_ref().map(|username| Credential {
+            username: username.clone(),
+            password: call.trunk.password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
+            ..Default::default()
+        });
+        Ok(InviteOption {
+            caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
+            callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
+            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
+            destination: Some(over_udp(call.trunk.proxy)),
+            credential,
+            offer: Some(call.offer.clone()),
+            // Its PRACK goes astray behind a record-routing proxy.
+            support_prack: false,
+            ..Default::default()
+        })
+    }
+}
+
+#[async_trait]
+impl CallStack for RsipStack {
+    async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
+        let invite = self.invite(&call)?;
+        let (state_sender, states) = self.layer.new_dialog_state_channel();
+        let (dialog, outcome) = self
+            .layer
+            .do_invite_async(invite, state_sender)
+            .map_err(|error| PlaceError(error.to_string()))?;
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let ended = CancellationToken::new();
+        let leg = OutboundLeg {
+            layer: Arc::clone(&self.layer),
+            dialog: dialog.clone(),
+            outcome,
+            states,
+            events: sender,
+            ended: ended.clone(),
+            description: call.offer,
+        };
+        self.legs.spawn(run_outbound(leg));
+        let control = super::rsip_leg::Control { dialog, _ended: ended.drop_guard() };
+        Ok(Leg { events, control: Box::new(control), peer: call.trunk.proxy.ip() })
+    }
+
+    async fn next_inbound(&self) -> Option<InboundLeg> {
+        let mut inbound = self.inbound.lock().await;
+        tokio::select! {
+            leg = inbound.recv() => leg,
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    async fn shutdown(&self) {
+        self.legs.close();
+        if tokio::time::timeout(DRAIN, self.legs.wait()).await.is_err() {
+            tracing::warn!(legs = self.legs.len(), "calls were still being ended when the SIP side stopped");
+        }
+        self.stop.cancel();
+    }
+}
+
+impl Drop for RsipStack {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

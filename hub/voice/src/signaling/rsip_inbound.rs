@@ -1,0 +1,144 @@
+//! Requests that come in: those inside a dialog go to it, new calls are taken from the trunks only.
+
+use super::rsip_leg::{Control, run_inbound};
+use super::{EVENTS_MAX, InboundLeg, Leg};
+use hub_core::phone_number::PhoneNumber;
+use rsipstack::dialog::dialog::Dialog;
+use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::sip::headers::untyped::ToTypedHeader;
+use rsipstack::sip::{Header, HeadersExt, Host, Method, Request, StatusCode, Uri};
+use rsipstack::transaction::TransactionReceiver;
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Requests that are worked on at the same time; what is beyond is dropped, and the peer sends it again.
+const REQUESTS_MAX: usize = 256;
+
+/// What is needed to take requests.
+pub(super) struct Incoming {
+    pub layer: Arc<DialogLayer>,
+    pub local: SocketAddr,
+    pub trunks: Vec<IpAddr>,
+    pub inbound: mpsc::Sender<InboundLeg>,
+    pub legs: TaskTracker,
+    pub stop: CancellationToken,
+}
+
+/// Takes requests until the stack stops.
+pub(super) async fn serve_incoming(incoming: Incoming, mut transactions: TransactionReceiver) {
+    let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let mut dropped = 0u64;
+    loop {
+        let transaction = tokio::select! {
+            Some(transaction) = transactions.recv() => transaction,
+            () = incoming.stop.cancelled() => return,
+            else => return,
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            dropped += 1;
+            tracing::warn!(dropped, "SIP requests are dropped: {REQUESTS_MAX} are being worked on");
+            continue;
+        };
+        let task = incoming.task(transaction);
+        tokio::spawn(async move {
+            task.await;
+            drop(permit);
+        });
+    }
+}
+
+impl Incoming {
+    /// What has to be done about one request.
+    fn task(&self, mut transaction: Transaction) -> futures::future::BoxFuture<'static, ()> {
+        if let Some(Dialog::Invite(mut dialog)) = self.layer.match_dialog(&transaction) {
+            return Box::pin(async move {
+                if let Err(error) = dialog.handle(&mut transaction).await {
+                    tracing::debug!(%error, "a request inside a call failed");
+                }
+            });
+        }
+        let known = source(&transaction.original).is_some_and(|ip| self.trunks.contains(&ip));
+        let is_new = transaction.original.to_header().is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()));
+        let status = match transaction.original.method {
+            Method::Ack => return Box::pin(std::future::ready(())),
+            _ if !known => StatusCode::Forbidden,
+            Method::Invite if is_new => match self.take(&transaction) {
+                Ok(mut dialog) => {
+                    return Box::pin(async move {
+                        if let Err(error) = dialog.handle(&mut transaction).await {
+                            tracing::debug!(%error, "an incoming call failed");
+                        }
+                    });
+                }
+                Err(status) => status,
+            },
+            Method::Options => StatusCode::OK,
+            Method::Invite | Method::Bye | Method::Update | Method::Info | Method::Refer | Method::Notify => {
+                StatusCode::CallTransactionDoesNotExist
+            }
+            _ => StatusCode::MethodNotAllowed,
+        };
+        Box::pin(async move {
+            if let Err(error) = transaction.reply(status).await {
+                tracing::debug!(%error, "a SIP request could not be answered");
+            }
+        })
+    }
+
+    /// Makes a leg of a new call and hands it on.
+    fn take(&self, transaction: &Transaction) -> Result<rsipstack::dialog::invite_dialog::InviteDialog, StatusCode> {
+        let slot = self.inbound.try_reserve().map_err(|_| StatusCode::BusyHere)?;
+        let (state_sender, states) = self.layer.new_dialog_state_channel();
+        let request = &transaction.original;
+        let called = user_number(&request.uri);
+        let user = request.uri.user().unwrap_or("hub").to_owned();
+        let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
+        let dialog = self
+            .layer
+            .get_or_create_server_invite(transaction, state_sender, None, Some(contact))
+            .map_err(|_| StatusCode::BadRequest)?;
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let ended = CancellationToken::new();
+        self.legs.spawn(run_inbound(Arc::clone(&self.layer), dialog.clone(), states, sender, ended.clone()));
+        let peer = source(request).ok_or(StatusCode::BadRequest)?;
+        let control = Box::new(Control { dialog: dialog.clone(), _ended: ended.drop_guard() });
+        let leg = Leg { events, control, peer };
+        slot.send(InboundLeg { leg, caller: caller(request), called, offer: request.body.clone() });
+        Ok(dialog)
+    }
+}
+
+/// The address a request really came from: the library overwrites `received` in its top Via (RFC 3261 §18.2.1).
+fn source(request: &Request) -> Option<IpAddr> {
+    let (_, target) = SipConnection::parse_target_from_via(request.via_header().ok()?).ok()?;
+    match target.host {
+        Host::IpAddr(ip) => Some(ip),
+        Host::Domain(_) => None,
+    }
+}
+
+/// The caller's number: what the trunk asserts (RFC 3325), else what the caller states.
+fn caller(request: &Request) -> Option<PhoneNumber> {
+    let asserted = request.headers.iter().find_map(|header| match header {
+        Header::PAssertedIdentity(identity) => number_in(identity.value()),
+        _ => None,
+    });
+    asserted.or_else(|| user_number(&request.from_header().ok()?.typed().ok()?.uri))
+}
+
+fn user_number(uri: &Uri) -> Option<PhoneNumber> {
+    PhoneNumber::new(uri.user()?).ok()
+}
+
+/// The number in a header such as `"Name" <sip:+8613800005678@trunk>` or `<tel:+86…>`.
+fn number_in(value: &str) -> Option<PhoneNumber> {
+    let start = value.find("sip:").or_else(|| value.find("tel:"))? + 4;
+    let rest = value.get(start..)?;
+    let end = rest.find(['@', '>', ';']).unwrap_or(rest.len());
+    PhoneNumber::new(rest.get(..end)?).ok()
+}

@@ -1,0 +1,247 @@
+//! One leg on rsipstack: its dialog's states become events; every request the far side makes in it is answered; at the end
+//! nothing of it stays behind.
+
+use super::{LegControl, LegEvent};
+use crate::media::sdp;
+use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
+use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::dialog::invitation::InviteAsyncResult;
+use rsipstack::dialog::invite_dialog::InviteDialog;
+use rsipstack::sip::{Header, Request, Response, StatusCode, StatusCodeKind};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
+
+/// The handle that the call holds.
+pub(super) struct Control {
+    pub dialog: InviteDialog,
+    pub _ended: DropGuard,
+}
+
+impl LegControl for Control {
+    fn cancel(&self) {
+        let dialog = self.dialog.clone();
+        tokio::spawn(async move {
+            match tokio::time::timeout(REQUEST_DEADLINE, dialog.cancel()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a CANCEL was not accepted"),
+                Err(_) => tracing::debug!("a CANCEL was not answered"),
+            }
+        });
+    }
+
+    fn ringing(&self) {
+        log(self.dialog.ringing(None, None));
+    }
+
+    fn accept(&self, description: Vec<u8>) {
+        log(self.dialog.accept(Some(vec![content_type()]), Some(description)));
+    }
+
+    fn reject(&self, status: u16) {
+        log(self.dialog.reject(Some(StatusCode::from(status)), None));
+    }
+}
+
+fn log(result: rsipstack::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "a SIP answer could not be sent");
+    }
+}
+
+fn content_type() -> Header {
+    Header::ContentType("application/sdp".into())
+}
+
+/// What an outbound leg's task owns.
+pub(super) struct OutboundLeg {
+    pub layer: Arc<DialogLayer>,
+    pub dialog: InviteDialog,
+    pub outcome: JoinHandle<InviteAsyncResult>,
+    pub states: DialogStateReceiver,
+    pub events: mpsc::Sender<LegEvent>,
+    pub ended: CancellationToken,
+    pub description: Vec<u8>,
+}
+
+/// Runs an outbound leg to its end.
+pub(super) async fn run_outbound(leg: OutboundLeg) {
+    let OutboundLeg { layer, dialog, mut outcome, mut states, events, ended, description } = leg;
+    let mut teller = Teller { events, description, answered: false, over: false };
+    let mut decided = false;
+    while !teller.over {
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => break,
+            Some(state) = states.recv() => teller.tell(state).await,
+            result = &mut outcome, if !decided => {
+                decided = true;
+                while let Ok(state) = states.try_recv() {
+                    teller.tell(state).await;
+                }
+                if !teller.answered {
+                    teller.fail(result.ok());
+                }
+            }
+        }
+    }
+    if !decided {
+        // The library's guard stops the retransmissions, cancels what rings and ends what is answered all the same.
+        outcome.abort();
+    }
+    finish(&layer, &dialog).await;
+}
+
+/// Runs an inbound leg to its end; the dialog's own task answers the INVITE.
+pub(super) async fn run_inbound(
+    layer: Arc<DialogLayer>,
+    dialog: InviteDialog,
+    mut states: DialogStateReceiver,
+    events: mpsc::Sender<LegEvent>,
+    ended: CancellationToken,
+) {
+    let mut teller = Teller { events, description: Vec::new(), answered: false, over: false };
+    while !teller.over {
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => break,
+            Some(state) = states.recv() => teller.tell_inbound(state).await,
+        }
+    }
+    if dialog.state().can_cancel() {
+        log(dialog.reject(Some(StatusCode::TemporarilyUnavailable), None));
+    }
+    finish(&layer, &dialog).await;
+}
+
+/// BYE if the dialog lives, then nothing of it stays in the library's tables.
+async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
+    let state = dialog.state();
+    if state.is_confirmed() || state.waiting_ack() {
+        match tokio::time::timeout(REQUEST_DEADLINE, dialog.bye()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a BYE was not accepted"),
+            Err(_) => tracing::debug!("a BYE was not answered"),
+        }
+    }
+    layer.remove_dialog(&dialog.id());
+}
+
+/// Turns states into events.
+struct Teller {
+    events: mpsc::Sender<LegEvent>,
+    description: Vec<u8>,
+    answered: bool,
+    over: bool,
+}
+
+impl Teller {
+    async fn tell(&mut self, state: DialogState) {
+        match state {
+            DialogState::Trying(_) => self.send(LegEvent::Trying),
+            DialogState::Early(_, response) => self.send(LegEvent::Ringing(response.status_code.code())),
+            DialogState::Confirmed(_, response) if !self.answered => {
+                self.answered = true;
+                self.send(LegEvent::Answered { status: response.status_code.code(), description: response.body });
+            }
+            DialogState::Terminated(..) if self.answered => {
+                self.over = true;
+                self.send(LegEvent::Ended);
+            }
+            other => self.answer_request(other).await,
+        }
+    }
+
+    async fn tell_inbound(&mut self, state: DialogState) {
+        match state {
+            DialogState::Early(..) => {}
+            DialogState::WaitAck(_, response) => self.description = response.body,
+            DialogState::Terminated(..) => {
+                self.over = true;
+                self.send(LegEvent::Ended);
+            }
+            DialogState::Confirmed(..) if !self.answered => {
+                self.answered = true;
+                self.send(LegEvent::Answered { status: 200, description: Vec::new() });
+            }
+            other => self.answer_request(other).await,
+        }
+    }
+
+    /// The final answer of a call that was not taken.
+    fn fail(&mut self, result: Option<InviteAsyncResult>) {
+        self.over = true;
+        let (status, reason) = match result {
+            Some(Ok((_, Some(response)))) => (Some(response.status_code.code()), reason(&response)),
+            Some(Ok((_, None))) | None => (None, "no final answer".to_owned()),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "an INVITE ended in an error");
+                (None, "an answer that breaks the protocol".to_owned())
+            }
+        };
+        self.send(LegEvent::Failed { status, reason });
+    }
+
+    fn send(&self, event: LegEvent) {
+        // A call that does not take its events any more has ended.
+        if self.events.try_send(event).is_err() {
+            tracing::debug!("a leg's event had no listener");
+        }
+    }
+
+    /// Every request inside the dialog gets an answer: an unanswered one would be a 501 after 32 s.
+    async fn answer_request(&self, state: DialogState) {
+        match state {
+            DialogState::Updated(_, request, handle) => self.answer_offer(&request, &handle).await,
+            DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
+            // Keys come as telephone events; what INFO carries is not ours.
+            DialogState::Info(_, request, handle) => {
+                let status = if request.body.is_empty() { StatusCode::OK } else { StatusCode::UnsupportedMediaType };
+                reply(&handle, status).await;
+            }
+            DialogState::Refer(_, _, handle) => reply(&handle, StatusCode::Decline).await,
+            DialogState::Notify(_, _, handle) | DialogState::Publish(_, _, handle) | DialogState::Message(_, _, handle) => {
+                reply(&handle, StatusCode::NotImplemented).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// A re-INVITE or UPDATE: the far side moves its audio, or only refreshes the session.
+    async fn answer_offer(&self, request: &Request, handle: &TransactionHandle) {
+        if request.body.is_empty() {
+            let body = (request.method == rsipstack::sip::Method::Invite).then(|| self.description.clone());
+            let headers = body.is_some().then(|| vec![content_type()]);
+            let _ = handle.respond(StatusCode::OK, headers, body).await;
+            return;
+        }
+        match (sdp::understand(&request.body), sdp::understand(&self.description)) {
+            (Ok(theirs), Ok(ours)) => {
+                let body = sdp::answer(ours.remote, 2, &theirs);
+                let _ = handle.respond(StatusCode::OK, Some(vec![content_type()]), Some(body)).await;
+                self.send(LegEvent::Redescribed(request.body.clone()));
+            }
+            _ => reply(handle, StatusCode::NotAcceptableHere).await,
+        }
+    }
+}
+
+async fn reply(handle: &TransactionHandle, status: StatusCode) {
+    if handle.reply(status).await.is_err() {
+        tracing::debug!("a request's transaction had ended before its answer");
+    }
+}
+
+/// The final answer in words.
+fn reason(response: &Response) -> String {
+    if response.status_code.kind() == StatusCodeKind::Successful {
+        return "answered just as we gave up; ended at once".to_owned();
+    }
+    let phrase = response.reason_phrase().unwrap_or_else(|| response.status_code.text());
+    phrase.chars().filter(|c| !c.is_control()).take(80).collect()
+}

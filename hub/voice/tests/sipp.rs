@@ -1,0 +1,278 @@
+//! The SIP side against SIPp, one scenario for each outcome: the gate for any other version of the SIP library.
+//! The scenarios are in `tests/sip`. They need `sipp` (Debian: sip-tester); those that press keys need raw sockets (root).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod common;
+
+use common::*;
+use hub_core::call_result::{CallResult, Disposition};
+use hub_core::language::Language;
+use hub_voice::{CallDetail, Limits, TrunkConfig, Voice};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// A SIPp process playing one scenario once.
+struct Sipp {
+    child: Child,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    name: String,
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/sip")
+}
+
+impl Sipp {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
+        let child = Command::new("sipp")
+            .arg("-sf")
+            .arg(scenarios().canonicalize().unwrap().join(format!("{name}.xml")))
+            .args(["-i", "127.0.0.1", "-p", &address.port().to_string(), "-mp", &(free_port() & !1).to_string()])
+            .args(["-m", "1", "-nostdin", "-timeout", "40s", "-timeout_error", "-trace_msg", "-trace_err"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("TERM", "dumb")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .expect("sipp starts; install sip-tester (Debian) if it is missing");
+        Self { child, address, folder, name: name.into() }
+    }
+
+    /// Waits for its end and insists that the scenario was played as written.
+    async fn passed(mut self) {
+        let until = Instant::now() + Duration::from_secs(45);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "{} does not end", self.name);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(status.success(), "{}: {status}\n{}", self.name, self.account());
+    }
+
+    /// What it saw, for the message of a failed test.
+    fn account(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().flatten();
+        files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    fn messages(&self, start: &str) -> usize {
+        self.account().lines().filter(|line| line.starts_with(start)).count()
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Side {
+    voice: Arc<Voice>,
+}
+
+async fn side(trunk: TrunkConfig, limits: Limits) -> Side {
+    logs();
+    let voice = Voice::start(config(trunk, limits)).await.unwrap();
+    Side { voice: Arc::new(voice) }
+}
+
+/// Rings through a SIPp trunk and lets the scenario end.
+async fn call(sipp: Sipp, trunk: TrunkConfig, limits: Limits, host: Arc<TestHost>) -> CallDetail {
+    let side = side(trunk, limits).await;
+    let ring = side.voice.ring(order(Language::ZhCn), host);
+    let detail = tokio::time::timeout(Duration::from_secs(90), ring).await.expect("a bounded call");
+    sipp.passed().await;
+    side.voice.shutdown().await;
+    detail
+}
+
+async fn plain(name: &str, limits: Limits) -> CallDetail {
+    let sipp = Sipp::start(name, &[]);
+    let trunk = trunk(sipp.address);
+    call(sipp, trunk, limits, Arc::new(TestHost::default())).await
+}
+
+#[track_caller]
+fn unanswered(detail: &CallDetail, result: CallResult, status: Option<u16>) {
+    assert_eq!((detail.result, detail.sip_status), (result, status), "{detail:?}");
+    assert_eq!((detail.disposition, detail.talk_ms, detail.digits.as_str()), (None, 0, ""), "{detail:?}");
+}
+
+/// Short enough for a test, long enough for a busy machine.
+fn short() -> Limits {
+    Limits { ring: Duration::from_secs(2), cancel: Duration::from_secs(3), ..limits() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_have_their_class() {
+    for (name, result, status) in [
+        ("uas-486", CallResult::Busy, 486),
+        ("uas-603", CallResult::Declined, 603),
+        ("uas-404", CallResult::InvalidNumber, 404),
+        ("uas-503", CallResult::NetworkFailure, 503),
+    ] {
+        unanswered(&plain(name, limits()).await, result, Some(status));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_answers_and_the_call_is_cancelled() {
+    let detail = plain("uas-no-answer", short()).await;
+    unanswered(&detail, CallResult::NoAnswer, Some(487));
+    assert!((1_900..5_000).contains(&detail.ring_ms), "{}", detail.ring_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_without_487_ends_at_our_own_deadline() {
+    let start = Instant::now();
+    let detail = plain("uas-no-487", short()).await;
+    unanswered(&detail, CallResult::NoAnswer, None);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_crosses_the_cancel_is_ended() {
+    let detail = plain("uas-crossing", short()).await;
+    unanswered(&detail, CallResult::NoAnswer, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_that_takes_the_call_and_does_nothing_is_given_up() {
+    let detail = plain("uas-stuck", Limits { post_dial: Duration::from_secs(2), ..short() }).await;
+    unanswered(&detail, CallResult::NetworkFailure, Some(487));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_trunk_is_known_within_six_seconds() {
+    let side = side(trunk(SocketAddr::from(([127, 0, 0, 1], free_port()))), Limits::default()).await;
+    let order = order(Language::En);
+    side.voice.ring(order.clone(), Arc::new(TestHost::default())).await;
+    // The second time the prompts are there already.
+    let start = Instant::now();
+    let detail = side.voice.ring(order, Arc::new(TestHost::default())).await;
+    unanswered(&detail, CallResult::NetworkFailure, None);
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    assert!((5_900..6_900).contains(&detail.post_dial_ms), "{}", detail.post_dial_ms);
+}
+
+async fn keys(digits: &str, refuse: bool) -> CallDetail {
+    let sipp = Sipp::start("uas-digits", &["-key", "digits", digits, "-d", "800", "-rtp_echo"]);
+    let trunk = trunk(sipp.address);
+    let host = TestHost { refuse, ..TestHost::default() };
+    call(sipp, trunk, limits(), Arc::new(host)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_key_has_its_effect() {
+    for (digits, disposition) in [
+        ("1", Disposition::AppointmentBooked),
+        ("2", Disposition::AnotherTime),
+        ("3", Disposition::PersonWanted),
+        ("9", Disposition::DoNotCall),
+        ("02", Disposition::AnotherTime),
+        ("478", Disposition::PersonWanted),
+    ] {
+        let detail = keys(digits, false).await;
+        assert_eq!(detail.digits, digits, "{detail:?}");
+        assert_eq!((detail.result, detail.disposition), (CallResult::Answered, Some(disposition)), "{digits}");
+        assert_eq!(detail.refused, None);
+        assert!(detail.audio.packets_received > 50 && detail.audio.packets_sent > 100, "{:?}", detail.audio);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_that_is_not_saved_is_told_so() {
+    let detail = keys("9", true).await;
+    assert_eq!((detail.disposition, detail.refused), (None, Some(Disposition::DoNotCall)));
+    assert!(detail.transcript.last().unwrap().text.contains("没能保存"), "{:?}", detail.transcript);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digest_407_is_answered() {
+    let arguments = ["-key", "password", "secret", "-key", "digits", "1", "-d", "800", "-rtp_echo"];
+    let sipp = Sipp::start("uas-digest-digits", &arguments);
+    let trunk = with_password(sipp.address, "secret");
+    let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;
+    assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
+    assert!(detail.audio.packets_received > 50 && detail.audio.packets_sent > 100, "{:?}", detail.audio);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_or_missing_password_stops_at_once() {
+    for (password, invites) in [(Some("wrong"), 2), (None, 1)] {
+        let sipp = Sipp::start("uas-digest-digits", &["-key", "password", "secret", "-key", "digits", "1"]);
+        let trunk = password.map_or_else(|| trunk(sipp.address), |password| with_password(sipp.address, password));
+        let side = side(trunk, limits()).await;
+        let detail = side.voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
+        unanswered(&detail, CallResult::TrunkRefused, Some(407));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(sipp.messages("INVITE "), invites, "{}", sipp.account());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_hangs_up_in_the_middle_of_the_prompt() {
+    let detail = plain("uas-hangs-up", limits()).await;
+    assert_eq!((detail.result, detail.disposition), (CallResult::Answered, Some(Disposition::NothingChosen)));
+    assert_eq!(detail.reason, "the owner hung up");
+    assert!((1_000..6_000).contains(&detail.talk_ms), "{}", detail.talk_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_inside_the_call_are_answered() {
+    let detail = plain("uas-reinvite", limits()).await;
+    assert_eq!(detail.result, CallResult::Answered);
+    assert!(detail.audio.packets_sent > 10, "{:?}", detail.audio);
+}
+
+/// Rings the hub from SIPp, which stands at `from`.
+fn sipp_calls(name: &str, voice: &Voice, arguments: &[&str]) -> Sipp {
+    let target = voice.local().to_string();
+    let all: Vec<&str> = arguments.iter().copied().chain([target.as_str()]).collect();
+    Sipp::start(name, &all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_rings_back() {
+    let side = side(trunk("127.0.0.1:9".parse().unwrap()), limits()).await;
+    let host = Arc::new(TestHost { takes: Some(order(Language::ZhCn)), ..TestHost::default() });
+    let (voice, served) = (Arc::clone(&side.voice), host.clone());
+    tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
+    let arguments = ["-key", "caller", "+8613800008412", "-key", "digits", "1", "-d", "800", "-rtp_echo"];
+    let sipp = sipp_calls("uac-digits", &side.voice, &arguments);
+    let detail = host.finished_once().await;
+    assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
+    assert_eq!(host.callers(), [Some(number("+8613800008412"))]);
+    sipp.passed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_from_elsewhere_and_unwanted_ones_are_refused() {
+    for (proxy, refusal) in [("192.0.2.1:5060", "403"), ("127.0.0.1:9", "603")] {
+        let side = side(trunk(proxy.parse().unwrap()), limits()).await;
+        let host = Arc::new(TestHost::default());
+        let (voice, served) = (Arc::clone(&side.voice), host.clone());
+        tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
+        let sipp = sipp_calls(&format!("uac-{refusal}"), &side.voice, &["-key", "caller", "+8613800008412"]);
+        sipp.passed().await;
+        assert_eq!(host.callers().len(), usize::from(refusal == "603"));
+    }
+}
