@@ -1,1 +1,23 @@
-//! Stub.
+//! The HTTP API and the console: log-in, tickets, appliances, findings, contacts and live events.
+//!
+//! Owns everything that speaks HTTP to people and integrators. Knows the store by its traits only; places no call and
+//! reads no telemetry itself. The console calls the same functions as the API: it can do nothing that the API cannot.
+
+mod api;
+mod auth;
+mod chart;
+mod error;
+mod extract;
+mod headers;
+mod idempotency;
+mod pages;
+mod reader;
+mod serve;
+mod state;
+mod texts;
+mod words;
+
+pub use api::openapi_json;
+pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
+pub use serve::{router, serve};
+pub use state::{ApiConfig, ApiState, DemoBanner, DemoPart};

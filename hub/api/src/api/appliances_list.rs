@@ -1,0 +1,27 @@
+//! GET /api/v1/appliances: appliances, by tenant and device.
+
+use super::model::{Appliance, Page, PageQuery};
+use crate::auth::session::Session;
+use crate::error::{Problem, Result};
+use crate::extract::Query;
+use crate::state::App;
+use axum::Json;
+use axum::extract::State;
+
+/// Lists appliances, by tenant and device.
+#[utoipa::path(get, path = "/api/v1/appliances", tag = "appliances", operation_id = "listAppliances", params(PageQuery),
+    responses(
+        (status = 200, description = "A page", body = Page<Appliance>),
+        (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn handle(
+    State(app): State<App>,
+    session: Session,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<Appliance>>> {
+    let page = app
+        .store()
+        .appliances(session.scope(), query.after.as_deref(), query.limit()?)
+        .await?;
+    Ok(Json(Page::of(page)))
+}

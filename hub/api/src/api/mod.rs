@@ -1,0 +1,66 @@
+//! `/api/v1`. One endpoint is one file: its types, its documentation, its handler.
+
+mod appliance_get;
+mod appliances_list;
+mod contacts_list;
+mod events;
+mod finding_get;
+mod findings_list;
+pub(crate) mod model;
+mod openapi;
+mod schema;
+mod session_close;
+mod session_open;
+pub(crate) mod ticket_book;
+pub(crate) mod ticket_call;
+pub(crate) mod ticket_close;
+pub(crate) mod ticket_false_alarm;
+mod ticket_get;
+pub(crate) mod ticket_take;
+pub(crate) mod tickets_list;
+
+pub use openapi::openapi_json;
+
+use crate::idempotency;
+use crate::state::App;
+use axum::middleware::from_fn_with_state;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Routes and their documentation.
+pub(crate) fn router(app: App) -> OpenApiRouter<App> {
+    let acts = OpenApiRouter::new()
+        .routes(routes!(ticket_take::handle))
+        .routes(routes!(ticket_call::handle))
+        .routes(routes!(ticket_book::handle))
+        .routes(routes!(ticket_false_alarm::handle))
+        .routes(routes!(ticket_close::handle))
+        .route_layer(from_fn_with_state(app, idempotency::once));
+    documented().merge(acts)
+}
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(session_open::handle, session_close::handle))
+        .routes(routes!(appliances_list::handle))
+        .routes(routes!(appliance_get::handle))
+        .routes(routes!(findings_list::handle))
+        .routes(routes!(finding_get::handle))
+        .routes(routes!(tickets_list::handle))
+        .routes(routes!(ticket_get::handle))
+        .routes(routes!(contacts_list::handle))
+        .routes(routes!(events::handle))
+        .routes(routes!(openapi::handle))
+}
+
+/// Documentation of the acts, for which no state is at hand.
+fn document() -> utoipa::openapi::OpenApi {
+    documented()
+        .routes(routes!(ticket_take::handle))
+        .routes(routes!(ticket_call::handle))
+        .routes(routes!(ticket_book::handle))
+        .routes(routes!(ticket_false_alarm::handle))
+        .routes(routes!(ticket_close::handle))
+        .into_openapi()
+}

@@ -1,0 +1,102 @@
+//! Appliances and their owners.
+
+use crate::api::schema;
+use hub_core::consent::Consent;
+use hub_core::language::Language;
+use hub_store::site::{ApplianceView, OwnerView};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An appliance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Appliance {
+    /// Id.
+    id: i64,
+    /// Whose.
+    tenant: String,
+    /// Name of its device within the tenant, usually the serial number.
+    device: String,
+    /// Profile it reports by, which is also its model family.
+    profile: String,
+    /// Its owner's name within the tenant.
+    owner: Option<String>,
+    /// Its service point's name within the tenant.
+    service_point: Option<String>,
+    /// Whether a session is up.
+    online: bool,
+    /// Why the last session ended, or `connected`.
+    presence_reason: String,
+    /// When it last connected or left.
+    presence_at: Option<Timestamp>,
+    /// Event time of the newest sample.
+    last_sample_at: Option<Timestamp>,
+    /// Samples stored.
+    samples: i64,
+    /// Payloads in quarantine.
+    quarantined: i64,
+    /// Hub's clock less the device's at the newest message, in ms.
+    skew_ms: Option<i64>,
+}
+
+impl From<ApplianceView> for Appliance {
+    fn from(view: ApplianceView) -> Self {
+        Self {
+            id: view.id.0,
+            tenant: view.tenant.into(),
+            device: view.device.into(),
+            profile: view.profile,
+            owner: view.owner,
+            service_point: view.service_point,
+            online: view.online,
+            presence_reason: view.presence_reason,
+            presence_at: view.presence_at,
+            last_sample_at: view.last_sample_at,
+            samples: view.samples,
+            quarantined: view.quarantined,
+            skew_ms: view.skew_ms,
+        }
+    }
+}
+
+/// An owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Owner {
+    /// Id.
+    id: Uuid,
+    /// Name within the tenant.
+    name_in_tenant: String,
+    /// Name for people.
+    name: String,
+    /// Number with all but the first two and last four digits hidden.
+    phone: Option<String>,
+    /// Language of calls.
+    #[schema(schema_with = schema::language)]
+    language: Language,
+    /// IANA time zone of the household.
+    zone: String,
+    /// What the consent ledger says now.
+    #[schema(schema_with = schema::consent)]
+    consent: Consent,
+    /// When it said so.
+    consent_at: Option<Timestamp>,
+    /// Whether the number is on the do-not-call list.
+    do_not_call: bool,
+}
+
+impl From<OwnerView> for Owner {
+    fn from(view: OwnerView) -> Self {
+        Self {
+            id: view.id.0,
+            name_in_tenant: view.name_in_tenant,
+            name: view.name,
+            phone: view.phone.map(|phone| phone.masked()),
+            language: view.language,
+            zone: view.zone,
+            consent: view.consent,
+            consent_at: view.consent_at,
+            do_not_call: view.do_not_call,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! POST /api/v1/tickets/{id}/close: a person closes it.
+
+use super::model::Ticket;
+use crate::api::schema;
+use crate::auth::session::Session;
+use crate::error::{Problem, Result};
+use crate::extract::{JsonBody, Path};
+use crate::state::{App, Inner};
+use axum::Json;
+use axum::extract::State;
+use hub_core::id::TicketId;
+use hub_core::outcome::{Resolution, Verdict};
+use hub_core::ticket::{ServiceTicket, TicketEvent};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The end of a ticket.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloseTicket)]
+pub(crate) struct Outcome {
+    /// What was done.
+    #[schema(schema_with = schema::resolution)]
+    pub(crate) resolution: Resolution,
+    /// Whether the prediction was right; must not contradict the resolution.
+    #[schema(schema_with = schema::verdict)]
+    pub(crate) verdict: Verdict,
+    /// What was found and done; at most 2,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    pub(crate) note: String,
+}
+
+/// Closes the ticket.
+pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) -> Result<ServiceTicket> {
+    let outcome = hub_core::outcome::Outcome {
+        resolution: body.resolution,
+        verdict: body.verdict,
+        note: body.note,
+    };
+    let event = TicketEvent::Closed { outcome };
+    let ticket = app
+        .store()
+        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
+        .await?;
+    Ok(ticket)
+}
+
+/// Closes the ticket with what was found and done, and whether the prediction was right.
+#[utoipa::path(post, path = "/api/v1/tickets/{id}/close", tag = "tickets", operation_id = "closeTicket",
+    params(
+        ("id" = Uuid, Path, description = "Id of the ticket"),
+        ("Idempotency-Key" = String, Header, description = "New for each act, 1 to 64 characters"),
+    ),
+    request_body = Outcome,
+    responses(
+        (status = 200, description = "Closed", body = Ticket),
+        (status = 400, description = "Cannot be read, or no Idempotency-Key", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such ticket", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Closed already, a call is under way, or verdict and resolution contradict each other", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Idempotency-Key of another request", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn handle(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<Uuid>,
+    JsonBody(body): JsonBody<Outcome>,
+) -> Result<Json<Ticket>> {
+    let ticket = act(&app, &session, TicketId(id), body).await?;
+    Ok(Json(ticket.into()))
+}

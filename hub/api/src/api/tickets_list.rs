@@ -1,0 +1,63 @@
+//! GET /api/v1/tickets: tickets, newest first.
+
+use super::model::{Page, TicketSummary};
+use super::{model, schema};
+use crate::auth::session::Session;
+use crate::error::{Problem, Result};
+use crate::extract::Query;
+use crate::state::{App, Inner};
+use axum::Json;
+use axum::extract::State;
+use hub_core::ticket::TicketCategory;
+use hub_store::ticket::{TicketFilter, TicketSummary as Summary};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which tickets, and which page of them.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TicketsQuery {
+    /// Only this category.
+    #[param(schema_with = schema::ticket_category)]
+    pub(crate) category: Option<TicketCategory>,
+    /// Only those of this log-in name.
+    pub(crate) assignee: Option<String>,
+    /// `next` of the page before.
+    pub(crate) after: Option<String>,
+    /// Items on the page, 1 to 200; 50 unless given.
+    #[param(minimum = 1, maximum = 200)]
+    pub(crate) limit: Option<usize>,
+}
+
+/// The page of tickets that a query asks for.
+pub(crate) async fn list(
+    app: &Inner,
+    session: &Session,
+    query: TicketsQuery,
+) -> Result<hub_store::scope::Page<Summary>> {
+    let limit = model::limit(query.limit)?;
+    let filter = TicketFilter {
+        category: query.category,
+        assignee: query.assignee,
+    };
+    let page = app
+        .store()
+        .tickets(session.scope(), &filter, query.after.as_deref(), limit)
+        .await?;
+    Ok(page)
+}
+
+/// Lists tickets, newest first.
+#[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", operation_id = "listTickets", params(TicketsQuery),
+    responses(
+        (status = 200, description = "A page", body = Page<TicketSummary>),
+        (status = 400, description = "Unknown category, or limit out of range", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn handle(
+    State(app): State<App>,
+    session: Session,
+    Query(query): Query<TicketsQuery>,
+) -> Result<Json<Page<TicketSummary>>> {
+    Ok(Json(Page::of(list(&app, &session, query).await?)))
+}

@@ -1,0 +1,65 @@
+//! The one account that a new hub makes for itself, so that somebody can log in.
+
+use super::password;
+use hub_core::clock::CivilClock;
+use hub_core::id::AccountId;
+use hub_store::account::Account;
+use hub_store::{Scope, Store, StoreError};
+use rand::{CryptoRng, Rng};
+
+/// Log-in name of the first account.
+const NAME: &str = "admin";
+/// No letters or figures that are taken for each other.
+const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// Groups of four: 16 characters of 31, about 79 bits.
+const GROUPS: usize = 4;
+
+/// The account that was made. The password exists nowhere else: print it once.
+pub struct FirstAccount {
+    /// Log-in name.
+    pub name: String,
+    /// Password.
+    pub password: String,
+}
+
+/// Why the first account could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstAccountError {
+    /// The store failed.
+    #[error("could not store the first account")]
+    Store(#[from] StoreError),
+    /// Hashing failed.
+    #[error("could not hash the first account's password")]
+    Hash,
+}
+
+/// Makes the account if there is no account at all; `None` if there is one.
+pub async fn create_first_account(
+    store: &dyn Store,
+    clock: &dyn CivilClock,
+    rng: &mut (impl Rng + CryptoRng),
+) -> Result<Option<FirstAccount>, FirstAccountError> {
+    let password = random_password(rng);
+    let salt: [u8; 16] = rng.random();
+    let now = clock.now();
+    let account = Account {
+        id: AccountId::new(now, rng.random()),
+        name: NAME.to_owned(),
+        password_hash: password::hash(&password, &salt).map_err(|_| FirstAccountError::Hash)?,
+        scope: Scope::All,
+    };
+    let made = store.create_first_account(&account, now).await?;
+    Ok(made.then(|| FirstAccount {
+        name: NAME.to_owned(),
+        password,
+    }))
+}
+
+fn random_password(rng: &mut impl Rng) -> String {
+    let group = |rng: &mut dyn rand::RngCore| -> String {
+        (0..4)
+            .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
+            .collect()
+    };
+    (0..GROUPS).map(|_| group(rng)).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,60 @@
+//! Log-in and log-out, as the API and the console both do them.
+
+use super::password::{self, PASSWORD_LEN_MAX};
+use super::session::{self, Token};
+use crate::error::{ApiError, Result};
+use crate::state::Inner;
+use jiff::{SignedDuration, Timestamp};
+use std::net::IpAddr;
+use tokio::time::Instant;
+
+/// How long a session lasts.
+pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
+
+/// A session that has just begun.
+pub(crate) struct Opened {
+    /// What the client keeps; the store has only its hash.
+    pub(crate) token: Token,
+    /// When it ends.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Checks name and password, and opens a session.
+pub(crate) async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -> Result<Opened> {
+    throttle(app, source)?;
+    if password.len() > PASSWORD_LEN_MAX {
+        return Err(ApiError::BadLogIn);
+    }
+    let account = app.store().account(name).await?;
+    let stored = account.as_ref().map(|account| account.password_hash.clone());
+    let right = password::verify(app, password, stored).await?;
+    let Some(account) = account.filter(|_| right) else {
+        tracing::warn!(%source, "log-in refused");
+        return Err(ApiError::BadLogIn);
+    };
+    lock(app).passed(source);
+    let token = Token::random();
+    let now = session::wall_clock();
+    let expires_at = now + SESSION;
+    app.store()
+        .open_session(token.hash(), account.id, expires_at, now)
+        .await?;
+    tracing::info!(account = account.name, %source, "logged in");
+    Ok(Opened { token, expires_at })
+}
+
+fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
+    let mut throttle = lock(app);
+    let now = Instant::now();
+    match throttle.wait(source, now) {
+        Some(wait) => Err(ApiError::Throttled(wait.as_secs() + 1)),
+        None => {
+            throttle.attempt(source, now);
+            Ok(())
+        }
+    }
+}
+
+fn lock(app: &Inner) -> std::sync::MutexGuard<'_, super::throttle::Throttle> {
+    app.throttle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,8 @@
+//! Who asks: log-in, sessions, and the refusal of requests that another site's page sends.
+
+pub(crate) mod first_account;
+pub(crate) mod log_in;
+pub(crate) mod origin;
+pub(crate) mod password;
+pub(crate) mod session;
+pub(crate) mod throttle;

@@ -1,0 +1,191 @@
+//! Why a request was not carried out: once as problem+json (RFC 9457) for programs, once as a page for people.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hub_core::outcome::OutcomeError;
+use hub_core::ticket::TicketError;
+use hub_store::StoreError;
+use serde::Serialize;
+use std::error::Error as _;
+use utoipa::ToSchema;
+
+/// A request that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No session, or it has ended.
+    #[error("log in with POST /api/v1/session and send the token as `Authorization: Bearer …`")]
+    NotLoggedIn,
+    /// Name and password do not belong together.
+    #[error("name or password is wrong")]
+    BadLogIn,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords; try again in {0} seconds")]
+    Throttled(u64),
+    /// Another site's page sent the request.
+    #[error("the request comes from another site; send it from the console itself or with a bearer token only")]
+    CrossSite,
+    /// Something in the request cannot be read.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No such address.
+    #[error("there is nothing at this address; see /api/v1/openapi.json")]
+    NoRoute,
+    /// POST without a key.
+    #[error("send an Idempotency-Key header (1 to 64 printable ASCII characters, new for each act)")]
+    KeyMissing,
+    /// The key belongs to another request.
+    #[error("this Idempotency-Key was used for another request; make a new key for each act")]
+    KeyOfOther,
+    /// The key's request runs or was cut off.
+    #[error("a request with this Idempotency-Key is under way or was cut off; look at the ticket before you try again")]
+    KeyUnderWay,
+    /// The slot is not the next free one any more.
+    #[error("this slot is taken; read the ticket again for the next free one")]
+    SlotTaken,
+    /// The service point has no free slot.
+    #[error("the service point has no free slot; add slots to the site file, or agree a visit outside")]
+    NoSlot,
+    /// All event streams are in use.
+    #[error("all event streams are in use; close one, or try again in a minute")]
+    StreamsFull,
+    /// The store refused or failed.
+    #[error("{}", store_detail(.0))]
+    Store(#[from] StoreError),
+    /// Password hashing failed: a damaged record.
+    #[error("the stored password of this account cannot be read; make the account anew")]
+    Password,
+}
+
+/// Kind of a problem, left on the answer for the console, which shows it as a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProblemKind(pub(crate) &'static str);
+
+/// Result of a request.
+pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+
+/// An error as RFC 9457 has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Kind of problem, `urn:forecall:problem:<kind>`; stays the same from version to version.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What was wrong here, and what to do.
+    detail: String,
+}
+
+/// Which of the ticket's rules refused.
+fn ticket_rule(rule: &TicketError) -> &'static str {
+    match rule {
+        TicketError::Closed(_) => "ticket-closed",
+        TicketError::InCall(_) => "ticket-in-call",
+        TicketError::NotPlanned(_) => "ticket-not-planned",
+        TicketError::Outcome { source, .. } => match source {
+            OutcomeError::Contradiction { .. } => "outcome-contradiction",
+            OutcomeError::NoteTooLong(_) => "note-too-long",
+        },
+    }
+}
+
+fn store_detail(error: &StoreError) -> String {
+    match error {
+        // The rules' own words say which ticket and why; the chain's outer text alone would say nothing.
+        StoreError::Ticket(inner) => match inner.source() {
+            Some(why) => format!("{inner}: {why}"),
+            None => inner.to_string(),
+        },
+        StoreError::Attempt(inner) => inner.to_string(),
+        StoreError::Unavailable(_) => "the database did not answer; try again in a moment".to_owned(),
+        StoreError::Unreadable { .. } => "a stored value cannot be read; the log says which".to_owned(),
+        StoreError::NotFound { .. } | StoreError::Conflict(_) | StoreError::Refused(_) => error.to_string(),
+    }
+}
+
+impl ApiError {
+    /// Status, kind and title.
+    pub(crate) fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            ApiError::NotLoggedIn => (S::UNAUTHORIZED, "not-logged-in", "Not logged in"),
+            ApiError::BadLogIn => (S::UNAUTHORIZED, "bad-log-in", "Log-in refused"),
+            ApiError::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many attempts"),
+            ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
+            ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
+            ApiError::NoRoute => (S::NOT_FOUND, "no-such-address", "No such address"),
+            ApiError::KeyMissing => (S::BAD_REQUEST, "idempotency-key-missing", "Idempotency key missing"),
+            ApiError::KeyOfOther => (
+                S::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+            ),
+            ApiError::KeyUnderWay => (S::CONFLICT, "idempotency-key-under-way", "Request under way"),
+            ApiError::SlotTaken => (S::CONFLICT, "slot-taken", "Slot taken"),
+            ApiError::NoSlot => (S::CONFLICT, "no-slot", "No free slot"),
+            ApiError::StreamsFull => (S::SERVICE_UNAVAILABLE, "streams-full", "Too many event streams"),
+            ApiError::Password => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
+            ApiError::Store(error) => match error {
+                StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Database unavailable"),
+                StoreError::NotFound { .. } => (S::NOT_FOUND, "not-found", "Not found"),
+                StoreError::Conflict(_) => (S::CONFLICT, "conflict", "Somebody was faster"),
+                StoreError::Ticket(rule) => (S::CONFLICT, ticket_rule(rule), "Refused by a rule"),
+                StoreError::Attempt(_) => (S::CONFLICT, "attempt-ended", "Refused by a rule"),
+                StoreError::Unreadable { .. } => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
+                StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "refused", "Refused"),
+            },
+        }
+    }
+
+    /// Seconds after which trying again may help.
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            ApiError::Throttled(seconds) => Some(*seconds),
+            ApiError::StreamsFull => Some(60),
+            ApiError::Store(StoreError::Unavailable(_)) => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Logged where it is answered: what a person must look at as an error, the rest not at all.
+    fn log(&self) {
+        if let ApiError::Store(error @ (StoreError::Unavailable(_) | StoreError::Unreadable { .. })) = self {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            match error {
+                StoreError::Unavailable(_) => tracing::warn!(cause, "request failed: store unavailable"),
+                _ => tracing::error!(%error, cause, "request failed: stored value damaged"),
+            }
+        }
+        if matches!(self, ApiError::Password) {
+            tracing::error!("log-in failed: stored password hash damaged");
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let (status, kind, title) = self.kind();
+        let problem = Problem {
+            kind: format!("urn:forecall:problem:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+        };
+        let mut response = (status, axum::Json(problem)).into_response();
+        response.extensions_mut().insert(ProblemKind(kind));
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,51 @@
+//! The choice of language, kept in a cookie.
+
+use crate::auth::session::set_cookie;
+use crate::extract::FormBody;
+use crate::reader::{self, parse_language};
+use crate::state::App;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect};
+use serde::Deserialize;
+
+/// A year, in seconds.
+const KEPT: i64 = 31_536_000;
+
+/// Which language, and where to go back to.
+#[derive(Deserialize)]
+pub(crate) struct Choice {
+    language: String,
+    back: String,
+}
+
+/// Keeps the choice and goes back.
+pub(crate) async fn choose(State(app): State<App>, FormBody(choice): FormBody<Choice>) -> impl IntoResponse {
+    let language = parse_language(&choice.language).unwrap_or_default();
+    let cookie = set_cookie(reader::COOKIE, Some(language.tag()), KEPT, app.state.config.behind_tls);
+    ([(header::SET_COOKIE, cookie)], Redirect::to(local(&choice.back)))
+}
+
+/// A path on this server; whatever else is asked for leads to the start.
+pub(crate) fn local(path: &str) -> &str {
+    let second = path.as_bytes().get(1);
+    let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if path.starts_with('/') && second != Some(&b'/') && plain {
+        path
+    } else {
+        "/"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn nobody_is_sent_to_another_site() {
+        assert_eq!(local("/tickets?category=open"), "/tickets?category=open");
+        for foreign in ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a\nb"] {
+            assert_eq!(local(foreign), "/");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Problems as a person reads them.
+
+use super::layout::Frame;
+use super::visitor::path_and_query;
+use crate::error::{ApiError, ProblemKind};
+use crate::reader::Reader;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::tz::TimeZone;
+use maud::html;
+
+/// Turns the problem of a page's handler into a page, and "not logged in" into the log-in form.
+pub(crate) async fn as_page(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    // A form that was sent too late leads back to the page it stood on, not to an address that only takes forms.
+    let path = path_and_query(&parts);
+    let back = match parts.method {
+        Method::GET => path,
+        _ => path.rsplit_once('/').map_or("/", |(page, _)| page).to_owned(),
+    };
+    let reader = Reader::of(&parts.headers, TimeZone::UTC);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    match response.extensions().get::<ProblemKind>() {
+        None => response,
+        Some(ProblemKind("not-logged-in")) => {
+            let back: String = back.bytes().map(percent).collect();
+            Redirect::to(&format!("/log-in?back={back}")).into_response()
+        }
+        Some(ProblemKind(kind)) => page(&reader, kind, &back, &response),
+    }
+}
+
+/// A byte of a query value (RFC 3986 §2).
+fn percent(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+fn page(reader: &Reader, kind: &str, back: &str, response: &Response) -> Response {
+    let title = reader.t("problem");
+    let body = html! {
+        section.card.narrow {
+            h1 { (title) }
+            p.problem role="alert" { (reader.t(&format!("problem-{kind}"))) }
+            p { a.button href=(back) { (reader.t("problem-back")) } }
+        }
+    };
+    let frame = Frame {
+        demo: None,
+        reader,
+        account: None,
+        path: back,
+    };
+    (response.status(), frame.page(&title, &body)).into_response()
+}
+
+/// An address that does not exist: a page for people, a problem for programs.
+pub(crate) async fn not_found(request: Request) -> Response {
+    let problem = ApiError::NoRoute.into_response();
+    if request.uri().path().starts_with("/api/") {
+        return problem;
+    }
+    let reader = Reader::of(request.headers(), TimeZone::UTC);
+    page(&reader, "no-such-address", "/tickets", &problem)
+}

@@ -1,0 +1,122 @@
+//! What the API is wired with, and what its requests share.
+
+use crate::auth::throttle::Throttle;
+use hub_core::clock::CivilClock;
+use hub_store::Store;
+use jiff::tz::TimeZone;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Event streams that are open at the same time; one more is refused with 503.
+pub const STREAMS_MAX: usize = 64;
+/// Passwords checked at the same time: each check takes 19 MiB and a whole core for some ten milliseconds.
+pub const PASSWORD_CHECKS_MAX: usize = 2;
+
+/// What the API is wired with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Civil time, as tickets see it. Sessions run on the machine's clock, which nobody scales.
+    pub clock: Arc<dyn CivilClock>,
+    /// Shown on every page of a demonstration.
+    pub demo: Option<DemoBanner>,
+    /// Settings.
+    pub config: ApiConfig,
+}
+
+/// Settings of the API and the console.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Time zone in which the console shows times; visits are shown in the service point's own.
+    pub zone: TimeZone,
+    /// A proxy in front of the hub speaks TLS: cookies are marked `Secure`.
+    pub behind_tls: bool,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            behind_tls: false,
+        }
+    }
+}
+
+/// What of a demonstration is simulated and what is real.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DemoBanner {
+    /// Stand-ins.
+    pub simulated: Vec<DemoPart>,
+    /// The parts that would run in production just so.
+    pub real: Vec<DemoPart>,
+}
+
+/// A part of the path, as a demonstration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it; the words are in the translation files")]
+pub enum DemoPart {
+    Appliances,
+    Owners,
+    Phones,
+    Carrier,
+    TimeLapse,
+    Mqtt,
+    Database,
+    Prediction,
+    Sip,
+    Audio,
+    Console,
+}
+
+impl DemoPart {
+    /// The word after `demo-part-` in the translation files.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            DemoPart::Appliances => "appliances",
+            DemoPart::Owners => "owners",
+            DemoPart::Phones => "phones",
+            DemoPart::Carrier => "carrier",
+            DemoPart::TimeLapse => "time-lapse",
+            DemoPart::Mqtt => "mqtt",
+            DemoPart::Database => "database",
+            DemoPart::Prediction => "prediction",
+            DemoPart::Sip => "sip",
+            DemoPart::Audio => "audio",
+            DemoPart::Console => "console",
+        }
+    }
+}
+
+/// What all requests share.
+pub(crate) struct Inner {
+    pub(crate) state: ApiState,
+    pub(crate) stop: CancellationToken,
+    pub(crate) throttle: Mutex<Throttle>,
+    pub(crate) password_checks: Semaphore,
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+/// Shared by all requests.
+pub(crate) type App = Arc<Inner>;
+
+impl Inner {
+    pub(crate) fn new(state: ApiState, stop: CancellationToken) -> App {
+        Arc::new(Self {
+            state,
+            stop,
+            throttle: Mutex::new(Throttle::default()),
+            password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        })
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.state.store.as_ref()
+    }
+
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.state.clock.now()
+    }
+}

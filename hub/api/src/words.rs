@@ -1,0 +1,216 @@
+//! Words of the rules as a person reads them: lists that pages, sentences and the OpenAPI document share.
+
+use crate::reader::{Reader, number};
+use hub_core::contact_plan::HoldReason;
+use hub_core::outcome::{Resolution, Verdict};
+use hub_core::prediction::Contribution;
+use hub_core::ticket::TicketCategory;
+use hub_store::site::OwnerView;
+use serde::Serialize;
+
+/// What a person may choose when closing, most wished for first.
+pub(crate) const RESOLUTIONS: [Resolution; 7] = [
+    Resolution::ConfirmedFixed,
+    Resolution::ConfirmedRemoteFix,
+    Resolution::ConfirmedDeferred,
+    Resolution::NoFaultFound,
+    Resolution::FalseAlarm,
+    Resolution::CustomerDeclined,
+    Resolution::Unreachable,
+];
+
+/// The verdicts.
+pub(crate) const VERDICTS: [Verdict; 4] = [Verdict::Right, Verdict::OtherFault, Verdict::Wrong, Verdict::NotChecked];
+
+/// The tabs of the ticket list.
+pub(crate) const CATEGORIES: [TicketCategory; 3] =
+    [TicketCategory::Open, TicketCategory::Paused, TicketCategory::Resolved];
+
+/// The word that tables and the API use for a variant.
+pub(crate) fn code<T: Serialize>(variant: &T) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// A variant of a closed list in words: the key is the list's name and the variant's word.
+pub(crate) fn closed<T: Serialize>(reader: &Reader, list: &str, variant: &T) -> String {
+    reader.t(&format!("{list}-{}", code(variant).replace('_', "-")))
+}
+
+/// How sure: high from the gate of automatic calls on, medium down to the middle.
+pub(crate) fn band(reader: &Reader, probability: f32) -> String {
+    let key = match probability {
+        p if p >= 0.9 => "band-high",
+        p if p >= 0.6 => "band-medium",
+        _ => "band-low",
+    };
+    reader.with(key, &[("percent", &reader.percent(f64::from(probability)))])
+}
+
+/// Why nobody was rung, with the date where the ledger has one.
+pub(crate) fn hold(reader: &Reader, reason: HoldReason, owner: Option<&OwnerView>) -> String {
+    let said_at = owner.and_then(|owner| owner.consent_at);
+    match (reason, said_at) {
+        (HoldReason::ConsentWithdrawn, Some(at)) => {
+            reader.with("hold-consent-withdrawn-on", &[("date", &reader.date(at))])
+        }
+        (reason, _) => closed(reader, "hold", &reason),
+    }
+}
+
+/// A value with its unit.
+pub(crate) fn quantity(value: f64, unit: &str) -> String {
+    match unit_sign(unit) {
+        "" => number(value),
+        sign => format!("{}\u{a0}{sign}", number(value)),
+    }
+}
+
+/// The sign of a SenML unit (RFC 8428 §12.1) as people write it.
+pub(crate) fn unit_sign(unit: &str) -> &str {
+    match unit {
+        "Cel" => "°C",
+        "m/s2" => "m/s²",
+        "1/min" => "min⁻¹",
+        "%RH" | "%" => "%",
+        "/" | "1" | "" => "",
+        other => other,
+    }
+}
+
+/// One sensor in a plain sentence: `drain-pump current 0.42 A, 38 % above this unit's own baseline`.
+pub(crate) fn sentence(reader: &Reader, sensor: &Contribution) -> String {
+    let channel = reader.word("channel", &sensor.channel);
+    let value = quantity(sensor.value, &sensor.unit);
+    let difference = sensor.value - sensor.baseline_mean;
+    let key = if difference >= 0.0 {
+        "sensor-above"
+    } else {
+        "sensor-below"
+    };
+    let values = [
+        ("channel", channel.as_str()),
+        ("value", &value),
+        ("difference", &difference_words(reader, sensor, difference.abs())),
+    ];
+    reader.with(key, &values)
+}
+
+/// Percent where the baseline is well away from zero and zero means nothing at all; else the plain difference.
+fn difference_words(reader: &Reader, sensor: &Contribution, difference: f64) -> String {
+    let baseline = sensor.baseline_mean.abs();
+    if sensor.unit == "Cel" || baseline < 3.0 * sensor.baseline_deviation || baseline < f64::EPSILON {
+        quantity(difference, &sensor.unit)
+    } else {
+        reader.percent(difference / baseline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts;
+    use hub_core::call_result::{CallResult, Disposition};
+    use hub_core::language::Language;
+    use jiff::tz::TimeZone;
+
+    fn reader(language: Language) -> Reader {
+        Reader {
+            language,
+            zone: TimeZone::UTC,
+        }
+    }
+
+    fn sensor(value: f64, mean: f64, deviation: f64, unit: &str) -> Contribution {
+        Contribution {
+            channel: "drain_pump_current_a".into(),
+            share: 0.6,
+            value,
+            baseline_mean: mean,
+            baseline_deviation: deviation,
+            unit: unit.into(),
+        }
+    }
+
+    #[test]
+    fn a_sensor_is_told_in_plain_words() {
+        let en = |s: &Contribution| sentence(&reader(Language::En), s).replace('\u{a0}', " ");
+        assert_eq!(
+            en(&sensor(0.42, 0.304, 0.01, "A")),
+            "drain-pump current 0.42 A, 38 % above this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(55.0, 60.0, 1.0, "Cel")),
+            "drain-pump current 55.0 °C, 5.00 °C below this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(0.5, 0.0, 1.0, "A")),
+            "drain-pump current 0.50 A, 0.50 A above this unit's own baseline"
+        );
+        assert_eq!(
+            sentence(&reader(Language::ZhCn), &sensor(0.42, 0.304, 0.01, "A")).replace('\u{a0}', " "),
+            "排水泵电流 0.42 A，比本机自身基线高 38 %"
+        );
+    }
+
+    #[test]
+    fn words_that_nobody_translated_show_themselves() {
+        assert_eq!(reader(Language::En).word("fault", "flux_capacitor"), "flux_capacitor");
+        assert_eq!(reader(Language::En).word("channel", "Volume Flow RateRMS"), "flow");
+    }
+
+    #[test]
+    fn every_word_of_the_closed_lists_is_translated() {
+        use HoldReason as H;
+        let holds = [
+            H::QuietHours,
+            H::Gap,
+            H::PerDay,
+            H::InCall,
+            H::BelowGate,
+            H::ConsentWithdrawn,
+            H::NoConsent,
+            H::DoNotCall,
+            H::NoOwner,
+            H::NoTimeZone,
+            H::FindingCleared,
+            H::TicketSettled,
+            H::AttemptsUsedUp,
+            H::Declined,
+            H::InvalidNumber,
+            H::TrunkRefused,
+            H::UnknownAttempt,
+            H::Reached,
+        ];
+        let mut keys: Vec<String> = holds.iter().map(|h| format!("hold-{}", code(h))).collect();
+        keys.extend(RESOLUTIONS.iter().map(|r| format!("resolution-{}", code(r))));
+        keys.extend(VERDICTS.iter().map(|v| format!("verdict-{}", code(v))));
+        keys.extend(CATEGORIES.iter().map(|c| format!("category-{}", code(c))));
+        for status in [200, 486, 408, 603, 404, 403, 500] {
+            keys.push(format!("result-{}", CallResult::from_sip_status(status).as_str()));
+        }
+        keys.push(format!("result-{}", CallResult::Unknown.as_str()));
+        use Disposition as D;
+        for disposition in [
+            D::AppointmentBooked,
+            D::AnotherTime,
+            D::PersonWanted,
+            D::DoNotCall,
+            D::NothingChosen,
+        ] {
+            keys.push(format!("disposition-{}", disposition.as_str()));
+        }
+        for key in keys {
+            let key = key.replace('_', "-");
+            for language in Language::ALL {
+                assert!(
+                    texts::find(language, &key, &[]).is_some(),
+                    "{key} in {}",
+                    language.tag()
+                );
+            }
+        }
+    }
+}
