@@ -305,6 +305,7 @@ impl Connection {
                 let profile = self.shared.profiles.get(&device.profile);
                 let profile = profile.ok_or(device.profile.as_str());
                 let trace = self.shared.trace(now);
+                tracing::debug!(%trace, appliance = %device.appliance, topic = received.topic, "publish received");
                 let work = Work::decode(received, device.appliance, profile, now, trace);
                 self.note_quarantine(&work);
                 What::Ingest(work)
@@ -347,17 +348,16 @@ impl Connection {
                 .offset
                 .filter(|(boot, _)| work.boot().is_none_or(|wanted| wanted == *boot));
             let ready = work.boot().is_none() || known.is_some();
-            let room = self.shared.ingest.capacity() > 0;
-            if ready && room {
-                let item = worker.item(work, known.and_then(|(_, offset)| offset), number, deadline);
-                // Another connection may take the room in between: then this one waits for the next.
-                if let Err(item) = worker.queue(item) {
-                    self.running = Some(Box::pin(worker.clone().wait_for_room(item)));
+            match self.shared.ingest.try_reserve() {
+                Ok(place) if ready => {
+                    let offset_ms = known.and_then(|(_, offset)| offset);
+                    place.send(worker.item(work, offset_ms, number, deadline));
                 }
-            } else {
-                let what = What::Ingest(work);
-                let task = Task { number, deadline, what };
-                self.running = Some(Box::pin(worker.clone().carry_out(task, self.offset)));
+                Ok(_) | Err(_) => {
+                    let what = What::Ingest(work);
+                    let task = Task { number, deadline, what };
+                    self.running = Some(Box::pin(worker.clone().carry_out(task, self.offset)));
+                }
             }
         }
     }

@@ -225,7 +225,7 @@ impl Decoder<'_> {
             }
             samples.push(row.sample());
             times.push(sample.ts_ms.unwrap_or(arrival));
-            hashes.push(content_hash(sample, index, arrival));
+            hashes.push(content_hash(sample, index, self.trace));
         }
         let stated = decoded.iter().any(|sample| sample.ts_ms.is_some());
         let mut message = self.message(samples, Identity::Content(hashes));
@@ -300,15 +300,14 @@ fn oldest_first(message: &mut TelemetryMessage) {
     (message.samples, *hashes) = pairs.into_iter().unzip();
 }
 
-/// What a repeat of a JSON sample is recognised by: its time stamp and content. Without a time stamp the arrival and
-/// the position stand in, because equal readings in a row are ordinary; such a sample is never taken for a repeat.
-fn content_hash(sample: &json::JsonSample, index: usize, arrival: i64) -> [u8; 32] {
+/// What a repeat of a JSON sample is recognised by: its time stamp and content. Without a time stamp, equal readings in a
+/// row are ordinary, so the trace of this very publish stands in: such a sample is never taken for a repeat.
+fn content_hash(sample: &json::JsonSample, index: usize, trace: TraceId) -> [u8; 32] {
     let mut hash = Sha256::new();
     match sample.ts_ms {
         Some(ts) => hash.update(ts.to_be_bytes()),
         None => {
-            hash.update(b"arrival");
-            hash.update(arrival.to_be_bytes());
+            hash.update(trace.0.as_bytes());
             hash.update((index as u64).to_be_bytes());
         }
     }

@@ -122,13 +122,6 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Hands a publish to ingest at once, or gives it back where the queue is full.
-    pub(crate) fn queue(&self, item: Item) -> Result<(), Item> {
-        self.shared.ingest.try_send(item).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item) => item,
-        })
-    }
-
     /// The item of a task whose uptime, if it has one, stands at `offset_ms`.
     pub(crate) fn item(&self, work: Work, offset_ms: Option<i64>, number: Option<u64>, deadline: Instant) -> Item {
         let (ingest, origin) = work.place(offset_ms);
@@ -137,14 +130,6 @@ impl Worker {
             origin,
             waiter: number.map(|number| (self.mailbox.clone(), number)),
             deadline,
-        }
-    }
-
-    /// Waits until ingest has room for an item.
-    pub(crate) async fn wait_for_room(self, item: Item) -> Done {
-        match timeout_at(item.deadline, self.shared.ingest.send(item)).await {
-            Ok(Ok(())) => Done::Queued(None),
-            Ok(Err(_)) | Err(_) => Done::Failed,
         }
     }
 

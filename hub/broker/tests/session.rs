@@ -1,5 +1,7 @@
 //! The session core alone: which packet in which state gives which answer.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
+
 use bytes::Bytes;
 use hub_broker::session::packet::{Connect, Publish};
 use hub_broker::session::{

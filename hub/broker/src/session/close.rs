@@ -34,8 +34,8 @@ pub enum CloseReason {
     #[error("readings could not be committed in time")]
     CommitFailed,
     /// The will's topic is not one of the device's own.
-    #[error("will refused: {0}")]
-    Will(TopicError),
+    #[error("will on {0} refused: {1}")]
+    Will(ShownTopic, TopicError),
     /// Bytes that are no packet.
     #[error("malformed packet: {0}")]
     Malformed(String),
@@ -43,8 +43,8 @@ pub enum CloseReason {
     #[error("packet of {0} bytes is longer than allowed")]
     Oversize(usize),
     /// A topic that is not the device's to publish on.
-    #[error("topic refused: {0}")]
-    Topic(TopicError),
+    #[error("publish on {0} refused: {1}")]
+    Topic(ShownTopic, TopicError),
     /// A topic that is not UTF-8.
     #[error("topic refused: not UTF-8")]
     TopicNotUtf8,
@@ -90,11 +90,11 @@ impl CloseReason {
             Self::Refused => "refused",
             Self::StoreDown => "store_down",
             Self::CommitFailed => "commit_failed",
-            Self::Will(_) => "will",
+            Self::Will(..) => "will",
             Self::Malformed(_) => "malformed",
             Self::Oversize(_) => "oversize",
-            Self::Topic(TopicError::Foreign) => "foreign_topic",
-            Self::Topic(_) | Self::TopicNotUtf8 => "topic",
+            Self::Topic(_, TopicError::Foreign) => "foreign_topic",
+            Self::Topic(..) | Self::TopicNotUtf8 => "topic",
             Self::Firmware => "firmware",
             Self::QosTwo => "qos_two",
             Self::Unexpected(_) => "unexpected",
@@ -118,10 +118,10 @@ impl CloseReason {
             | Self::Refused
             | Self::StoreDown
             | Self::CommitFailed
-            | Self::Will(_)
+            | Self::Will(..)
             | Self::Malformed(_)
             | Self::Oversize(_)
-            | Self::Topic(_)
+            | Self::Topic(..)
             | Self::TopicNotUtf8
             | Self::Firmware
             | Self::QosTwo
@@ -130,5 +130,25 @@ impl CloseReason {
             | Self::WriteStalled
             | Self::Full => true,
         }
+    }
+}
+
+/// A topic as a device named it, safe to print: escaped, and cut to [`ShownTopic::CHARS_MAX`] characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownTopic(String);
+
+impl ShownTopic {
+    /// Characters shown before escaping.
+    pub const CHARS_MAX: usize = 80;
+
+    /// Takes any text.
+    pub fn new(topic: &str) -> Self {
+        Self(topic.chars().take(Self::CHARS_MAX).collect())
+    }
+}
+
+impl std::fmt::Display for ShownTopic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
     }
 }

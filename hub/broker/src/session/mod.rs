@@ -14,8 +14,9 @@ pub use flight::Delivery;
 pub use login::{Credential, Login, LoginError};
 pub use packet::{Connect, ConnectCode, Incoming, Outgoing, Publish, SUBSCRIBE_REFUSED};
 
-use agent_sdk_wire::topic::{DeviceTopic, Subscription, Topic, may_publish, may_subscribe};
+use agent_sdk_wire::topic::{DeviceTopic, Subscription, Topic, TopicError, may_publish, may_subscribe};
 use bytes::Bytes;
+use close::ShownTopic;
 use flight::{Inbound, Outbound};
 use hub_core::id::DeviceId;
 use std::collections::VecDeque;
@@ -281,7 +282,7 @@ impl Session {
             && let Err(reason) = check_publish(&device, will.clone(), None)
         {
             let reason = match reason {
-                CloseReason::Topic(error) => CloseReason::Will(error),
+                CloseReason::Topic(topic, error) => CloseReason::Will(topic, error),
                 other => other,
             };
             return self.refuse(ConnectCode::NotAuthorised, reason);
@@ -394,16 +395,15 @@ fn check_publish(device: &DeviceId, publish: Publish, packet_id: Option<u16>) ->
         return Err(CloseReason::QosTwo);
     }
     let topic = std::str::from_utf8(&publish.topic).map_err(|_| CloseReason::TopicNotUtf8)?;
-    let kind = match may_publish(device.as_str(), topic).map_err(CloseReason::Topic)? {
+    let refused = |error| CloseReason::Topic(ShownTopic::new(topic), error);
+    let kind = match may_publish(device.as_str(), topic).map_err(refused)? {
         DeviceTopic::Telemetry => Kind::Telemetry,
         DeviceTopic::TelemetryJson => Kind::TelemetryJson,
         DeviceTopic::Event => Kind::Event,
         DeviceTopic::State => Kind::State,
         DeviceTopic::Reply(request) => Kind::Reply(request.to_owned()),
         DeviceTopic::Firmware(_) => return Err(CloseReason::Firmware),
-        DeviceTopic::Command(_) => {
-            return Err(CloseReason::Topic(agent_sdk_wire::topic::TopicError::Direction));
-        }
+        DeviceTopic::Command(_) => return Err(refused(TopicError::Direction)),
     };
     Ok(Received {
         number: None,

@@ -1,0 +1,152 @@
+//! An acknowledgement means a commit.
+
+use crate::client::{Honest, Raw, publish};
+use crate::memory::Mode;
+use crate::{Door, eventually};
+use hub_core::id::ApplianceId;
+use std::time::Duration;
+
+const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
+
+#[tokio::test]
+async fn no_acknowledgement_before_the_commit() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    door.store.set(Mode::Hold);
+    device.send(&publish("d/washer/j", 7, ONE)).await;
+    // The answer to the ping comes first, so the publish was read and not acknowledged.
+    device.ping().await;
+    assert_eq!(door.store.with(|s| s.samples.len()), 0);
+    door.store.set(Mode::Commit);
+    device.expect_ack(7).await;
+    assert_eq!(
+        door.store.with(|s| s.samples.len()),
+        1,
+        "stored when it is acknowledged"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_store_gets_no_acknowledgement_and_the_reading_is_stored_once_it_is_back() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    door.store.set(Mode::Fail);
+    device.send(&publish("d/washer/j", 7, ONE)).await;
+    let counters = door.broker.counters();
+    eventually("several tries", || {
+        counters.commit_failures.load(std::sync::atomic::Ordering::Relaxed) >= 3
+    })
+    .await;
+    device.ping().await;
+    door.store.set(Mode::Commit);
+    device.expect_ack(7).await;
+    assert_eq!(door.store.with(|s| s.samples.len()), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_stays_away_closes_the_connection_unacknowledged() {
+    let door = Door::open_with(|c| c.commit_patience = Duration::from_millis(300)).await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    door.store.set(Mode::Fail);
+    device.send(&publish("d/washer/j", 7, ONE)).await;
+    device.expect_closed("given up").await;
+    assert_eq!(door.closed("commit_failed"), 1);
+    assert_eq!(door.store.with(|s| s.samples.len()), 0);
+}
+
+#[tokio::test]
+async fn a_publish_that_the_store_cannot_take_is_quarantined_and_holds_up_nobody() {
+    let door = Door::open().await;
+    let mut bad = Raw::connected(door.addr, "acme", "bad").await;
+    let mut good = Honest::connected(door.addr, "acme", "washer").await;
+    bad.send(&publish("d/bad/j", 1, br#"{"poison": 1}"#)).await;
+    for n in 0..20 {
+        let took = good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+    bad.expect_ack(1).await;
+    let reasons = door
+        .store
+        .with(|s| s.quarantined.iter().map(|q| q.reason.clone()).collect::<Vec<_>>());
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("the store did not take it"), "{reasons:?}");
+    let stored = door
+        .store
+        .with(|s| s.samples.iter().filter(|(a, _)| *a == ApplianceId(1)).count());
+    assert_eq!(stored, 20);
+}
+
+#[tokio::test]
+async fn many_of_them_at_once_hold_up_nobody_either() {
+    let door = Door::open().await;
+    let mut bad = Raw::connected(door.addr, "acme", "bad").await;
+    let mut good = Honest::connected(door.addr, "acme", "washer").await;
+    for packet_id in 1..=60 {
+        bad.send(&publish("d/bad/j", packet_id, br#"{"poison": 1}"#)).await;
+    }
+    let mut slowest = Duration::ZERO;
+    for n in 0..20 {
+        slowest = slowest.max(good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await);
+    }
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    for packet_id in 1..=60 {
+        good.report(ONE_MORE.into()).await;
+        bad.expect_ack(packet_id).await;
+    }
+    assert_eq!(door.store.with(|s| s.quarantined.len()), 60);
+    assert!(door.store.with(|s| s.samples.iter().all(|(a, _)| *a == ApplianceId(1))));
+}
+
+const ONE_MORE: &str = r#"{"pump_current": 2.5}"#;
+
+#[tokio::test]
+async fn more_in_flight_than_allowed_closes_and_a_qos_0_flood_only_loses() {
+    let door = Door::open_with(|c| c.in_flight_max = 16).await;
+    door.store.set(Mode::Hold);
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    for packet_id in 1..=16 {
+        device.send(&publish("d/washer/j", packet_id, ONE)).await;
+    }
+    device.ping().await;
+    let qos_0 = crate::client::frame(0x30, &[&[0, 10][..], b"d/washer/j", ONE].concat());
+    device.send(&qos_0).await;
+    device.ping().await;
+    device.send(&publish("d/washer/j", 17, ONE)).await;
+    device.expect_closed("the 17th").await;
+    assert_eq!(door.closed("in_flight"), 1);
+    assert_eq!(
+        door.broker
+            .counters()
+            .dropped
+            .load(std::sync::atomic::Ordering::Relaxed),
+        1
+    );
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_under_way() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    door.store.set(Mode::Hold);
+    for packet_id in 1..=5 {
+        device.send(&publish("d/washer/j", packet_id, ONE)).await;
+    }
+    device.ping().await;
+    let store = door.store.clone();
+    let stopping = tokio::spawn(door.broker.stopped());
+    // Nothing new is taken.
+    eventually("the listener is gone", || {
+        std::net::TcpStream::connect(door.addr).is_err()
+    })
+    .await;
+    assert!(!stopping.is_finished());
+    store.set(Mode::Commit);
+    for packet_id in 1..=5 {
+        device.expect_ack(packet_id).await;
+    }
+    device.expect_closed("the hub stops").await;
+    stopping.await.unwrap();
+    assert_eq!(store.with(|s| s.samples.len()), 5);
+    let last = store.with(|s| s.presence.last().cloned());
+    assert_eq!(last, Some((ApplianceId(1), false, "hub is stopping".into())));
+}

@@ -1,0 +1,96 @@
+//! An honest device among attackers: its acknowledgements stay quick, and what it was told is stored.
+
+use crate::client::{Honest, Raw, connect, publish};
+use crate::{Door, eventually};
+use hub_core::id::ApplianceId;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Far above what a loaded machine needs for one commit in memory, far below any deadline that an attack could run into.
+const LATENCY_MAX: Duration = Duration::from_secs(2);
+const BAD_PAYLOADS: u64 = 10_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_bad_payloads_and_hostile_connections_disturb_nobody() {
+    let door = Door::open().await;
+    let addr = door.addr;
+    let mut honest = Honest::connected(addr, "acme", "washer").await;
+    let flood = tokio::spawn(bad_payloads(addr));
+    let attacks = tokio::spawn(async move {
+        loop {
+            attack(addr).await;
+        }
+    });
+    let (mut reports, mut slowest) = (0u32, Duration::ZERO);
+    while !flood.is_finished() || reports < 50 {
+        let took = honest
+            .report(format!(r#"{{"pump_current": {}}}"#, f64::from(reports % 90) / 10.0))
+            .await;
+        slowest = slowest.max(took);
+        reports += 1;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    flood.await.unwrap();
+    attacks.abort();
+    println!("{reports} reports, slowest acknowledgement {slowest:?}");
+    assert!(slowest < LATENCY_MAX, "{slowest:?}");
+    let stored = door
+        .store
+        .with(|s| s.samples.iter().filter(|(a, _)| *a == ApplianceId(1)).count());
+    assert_eq!(stored, reports as usize, "acknowledged = stored");
+    let bad = |s: &crate::memory::Stored| s.quarantined.iter().filter(|q| q.appliance == ApplianceId(4)).count() as u64;
+    assert_eq!(door.store.with(bad), BAD_PAYLOADS);
+    let counted = door
+        .broker
+        .counters()
+        .quarantined
+        .load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(counted, BAD_PAYLOADS);
+    assert!(door.store.with(|s| s.largest_batch) > 1, "commits are grouped");
+    for label in ["foreign_topic", "topic", "not_connect", "oversize", "refused"] {
+        assert!(door.closed(label) > 0, "{label}");
+    }
+    drop(honest);
+    eventually("all connections are gone", || {
+        door.broker
+            .counters()
+            .connections
+            .load(std::sync::atomic::Ordering::Relaxed)
+            == 0
+    })
+    .await;
+}
+
+/// All of them acknowledged: the device has no reason to send them again.
+async fn bad_payloads(addr: SocketAddr) {
+    let mut device = Raw::connected(addr, "acme", "bad").await;
+    for round in 0..(BAD_PAYLOADS / 100) {
+        for n in 1..=100u16 {
+            let payload = [(round % 256) as u8, (n % 256) as u8, 0xFF, 0x00];
+            device.send(&publish("d/bad/t", n, &payload)).await;
+        }
+        for n in 1..=100 {
+            device.expect_ack(n).await;
+        }
+    }
+}
+
+async fn attack(addr: SocketAddr) {
+    let greeting = connect("acme/dryer", "secret-of-dryer", "a/+#$", 60);
+    let attacks: [Vec<u8>; 6] = [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        [greeting.clone(), publish("d/washer/t", 1, b"x")].concat(),
+        [greeting.clone(), publish("家电/冰箱", 1, b"x")].concat(),
+        [greeting.clone(), publish("d/dryer/j", 1, &[b' '; 20_000])].concat(),
+        connect("acme/washer", "guess", "x", 60),
+        greeting,
+    ];
+    let mut silent = Vec::new();
+    for bytes in attacks {
+        silent.push(Raw::open(addr).await);
+        let mut raw = Raw::open(addr).await;
+        raw.send(&bytes).await;
+        silent.push(raw);
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}

@@ -1,0 +1,192 @@
+//! What comes out in the store.
+
+use crate::client::{Raw, frame, publish};
+use crate::{Door, eventually};
+use agent_sdk_wire::{Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// One message of samples `(dt_ms, [(channel, value)])`.
+fn cbor(time_base: TimeBase, boot_id: u64, seq: u64, t0_ms: i64, samples: &[(u32, &[(u8, f32)])]) -> Vec<u8> {
+    let mut buffer = [0; 1024];
+    let header = Header {
+        time_base,
+        boot_id,
+        seq,
+        t0_ms,
+    };
+    let mut encoder = TelemetryEncoder::new(&mut buffer, &header).unwrap();
+    for (dt_ms, values) in samples {
+        let values: Vec<_> = values.iter().map(|(c, v)| (*c, Value::F32(*v))).collect();
+        encoder.push(*dt_ms, &values).unwrap();
+    }
+    encoder.finish().unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn cbor_is_quantised_flagged_and_stored_once() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let t0 = door.now_ms() - 60_000;
+    let samples: &[(u32, &[(u8, f32)])] = &[(0, &[(1, 1.2344), (2, 40.25)]), (1_000, &[(1, 99.0), (9, 7.5)])];
+    let message = cbor(TimeBase::Utc, 11, 100, t0, samples);
+    device.send(&publish("d/washer/t", 1, &message)).await;
+    device.expect_ack(1).await;
+    // The same again, as after a lost acknowledgement.
+    device.send(&publish("d/washer/t", 2, &message)).await;
+    device.expect_ack(2).await;
+    let samples = door.store.with(|s| s.samples.clone());
+    assert_eq!(samples.len(), 2);
+    let (first, second) = (&samples[0].1, &samples[1].1);
+    assert_eq!(first.at.as_millisecond(), t0);
+    assert_eq!(
+        (first.values.clone(), first.extra.clone()),
+        (vec![Some(1234), Some(403)], None)
+    );
+    assert_eq!(second.values, [None, None]);
+    assert_eq!(
+        second.extra,
+        Some(json!({"unknown": {"9": 7.5}, "out_of_range": {"pump_current": 99.0}}))
+    );
+    let counters = door.broker.counters();
+    let count = |c: &std::sync::atomic::AtomicU64| c.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(
+        (count(&counters.samples_stored), count(&counters.samples_repeated)),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
+async fn uptime_is_placed_by_the_device_s_clock_pair_also_after_a_reconnect() {
+    let door = Door::open().await;
+    let now = door.now_ms();
+    let reading = |seq, t0| cbor(TimeBase::Uptime, 5, seq, t0, &[(0, &[(1, 1.0)])]);
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    // Nothing known yet: taken as just measured.
+    device.send(&publish("d/washer/t", 1, &reading(0, 10_000))).await;
+    let mut buffer = [0; 64];
+    let pair = Clock {
+        boot_id: 5,
+        uptime_ms: 100_000,
+        utc_ms: now,
+    };
+    let pair = encode_clock(&mut buffer, &pair).unwrap().to_vec();
+    device.send(&publish("d/washer/t", 2, &pair)).await;
+    device.send(&publish("d/washer/t", 3, &reading(1, 40_000))).await;
+    for packet_id in 1..=3 {
+        device.expect_ack(packet_id).await;
+    }
+    let mut again = Raw::connected(door.addr, "acme", "washer").await;
+    again.send(&publish("d/washer/t", 4, &reading(2, 70_000))).await;
+    again.expect_ack(4).await;
+    let times = door.store.with(|s| {
+        s.samples
+            .iter()
+            .map(|(_, s)| s.at.as_millisecond() - now)
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(times, [0, -60_000, -30_000]);
+}
+
+#[tokio::test]
+async fn json_in_its_forms() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let ts = door.now_ms() - 5_000;
+    let array = format!(
+        r#"[{{"ts":{ts},"values":{{"pump_current":2}}}},{{"ts":{},"values":{{"colour":1}}}}]"#,
+        ts - 1_000
+    );
+    for (packet_id, payload) in [(1, array.as_str()), (2, array.as_str()), (3, r#"{"water_temp":20.06}"#)] {
+        device.send(&publish("d/washer/j", packet_id, payload.as_bytes())).await;
+        device.expect_ack(packet_id).await;
+    }
+    let samples = door.store.with(|s| s.samples.clone());
+    assert_eq!(samples.len(), 3, "the repeat is recognised");
+    assert_eq!(samples[0].1.at.as_millisecond(), ts - 1_000, "oldest first");
+    assert_eq!(samples[0].1.extra, Some(json!({"unknown": {"colour": 1.0}})));
+    assert_eq!(samples[1].1.values, [Some(2000), None]);
+    assert_eq!(samples[2].1.values, [None, Some(201)]);
+    assert_eq!(samples[2].1.at.as_millisecond(), door.now_ms());
+    let skews = door
+        .store
+        .with(|s| s.messages.iter().map(|m| m.skew_ms).collect::<Vec<_>>());
+    assert_eq!(skews, [Some(5_000), Some(5_000), None]);
+}
+
+#[tokio::test]
+async fn events_have_a_lane_of_their_own() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let mut buffer = [0; 256];
+    let event = Event {
+        time_base: TimeBase::Utc,
+        boot_id: 11,
+        seq: 100,
+        at_ms: door.now_ms(),
+        state: EventState::Raised,
+        code: "E21",
+        detail: "drain\0slow",
+    };
+    let event = encode_event(&mut buffer, &event).unwrap().to_vec();
+    let reading = cbor(TimeBase::Utc, 11, 100, door.now_ms(), &[(0, &[(1, 1.0)])]);
+    device.send(&publish("d/washer/e", 1, &event)).await;
+    device.send(&publish("d/washer/t", 2, &reading)).await;
+    device.expect_ack(1).await;
+    device.expect_ack(2).await;
+    let samples = door.store.with(|s| s.samples.clone());
+    assert_eq!(samples.len(), 2, "the same number in two lanes is no repeat");
+    let extra = json!({"event": {"code": "E21", "state": "raised", "detail": "drain\u{FFFD}slow"}});
+    assert_eq!(samples[0].1.extra, Some(extra));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_quarantined_with_the_reason_and_acknowledged() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let years_off = cbor(TimeBase::Utc, 1, 0, 946_684_800_000, &[(0, &[(1, 1.0)])]);
+    let ahead = format!(r#"{{"ts":{},"values":{{"a":1}}}}"#, door.now_ms() + 700_000);
+    let mut buffer = [0; 64];
+    let pair = Clock {
+        boot_id: 5,
+        uptime_ms: 0,
+        utc_ms: 0,
+    };
+    let pair = encode_clock(&mut buffer, &pair).unwrap().to_vec();
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("d/washer/t", b"\xFF\xFF", "message at byte 0"),
+        ("d/washer/j", b"{\"a\":", "not JSON: line 1"),
+        ("d/washer/j", b"{\"a\":\"b\"}", "neither a number"),
+        (
+            "d/washer/t",
+            &years_off,
+            "device clock is off: the sample says 2000-01-01T00:00:00Z",
+        ),
+        ("d/washer/j", ahead.as_bytes(), "device clock is off"),
+        ("d/washer/t", &pair, "device clock is off"),
+        ("d/washer/e", &years_off, "does not belong on this topic"),
+    ];
+    for (packet_id, (topic, payload, reason)) in (1..).zip(cases) {
+        device.send(&publish(topic, packet_id, payload)).await;
+        device.expect_ack(packet_id).await;
+        let last = door.store.with(|s| s.quarantined.last().cloned()).unwrap();
+        assert!(last.reason.contains(reason), "{reason}: {}", last.reason);
+        assert_eq!((last.topic.as_str(), last.payload.as_slice()), (topic, payload));
+    }
+    assert_eq!(door.store.with(|s| s.samples.len()), 0);
+}
+
+#[tokio::test]
+async fn the_last_word_of_a_device_that_leaves_is_stored() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let mut last = frame(0x30, &[&[0, 10][..], b"d/washer/j", br#"{"pump_current":1}"#].concat());
+    last.extend([0xE0, 0]);
+    device.send(&last).await;
+    device.expect_closed("it left").await;
+    eventually("stored", || door.store.with(|s| s.samples.len()) == 1).await;
+    let trace = door.store.with(|s| s.messages[0].trace);
+    assert_eq!(trace.0.get_version_num(), 7);
+    let stamp = trace.0.get_timestamp().unwrap().to_unix().0;
+    assert_eq!(stamp as i64, crate::NOW.parse::<Timestamp>().unwrap().as_second());
+}

@@ -1,0 +1,110 @@
+//! The broker over real TCP: honest devices, hostile ones, and a store that can be held, failed or poisoned.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
+
+mod acknowledge;
+mod client;
+mod commands;
+mod crowd;
+mod hostile;
+mod ingest;
+mod memory;
+
+use client::PATIENCE;
+use hub_broker::{Broker, BrokerConfig};
+use hub_core::clock::{CivilClock, ManualClock};
+use hub_core::profile::{ApplianceProfile, Channel};
+use jiff::Timestamp;
+use memory::MemoryTelemetry;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A broker with its store.
+struct Door {
+    broker: Broker,
+    store: Arc<MemoryTelemetry>,
+    clock: Arc<ManualClock>,
+    addr: SocketAddr,
+}
+
+/// Civil time in all tests, until a test moves it.
+const NOW: &str = "2026-03-02T09:00:00Z";
+
+impl Door {
+    async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    async fn open_with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
+        let names = [
+            ("acme", "washer"),
+            ("globex", "washer"),
+            ("acme", "dryer"),
+            ("acme", "bad"),
+        ];
+        let store = Arc::new(MemoryTelemetry::new(&names, "washing-machine"));
+        let profile = profile();
+        let profiles = Arc::new(BTreeMap::from([(profile.name.clone(), profile)]));
+        let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
+        let mut config = BrokerConfig::new("127.0.0.1:0".parse().unwrap());
+        change(&mut config);
+        let civil: Arc<dyn CivilClock> = Arc::clone(&clock) as _;
+        let stop = CancellationToken::new();
+        let broker = Broker::start(config, Arc::clone(&store) as _, profiles, civil, stop)
+            .await
+            .unwrap();
+        let addr = broker.local_addr();
+        Self {
+            broker,
+            store,
+            clock,
+            addr,
+        }
+    }
+
+    fn closed(&self, label: &str) -> u64 {
+        self.broker.counters().closed_for(label)
+    }
+
+    fn now_ms(&self) -> i64 {
+        let now: Timestamp = self.clock.now();
+        now.as_millisecond()
+    }
+}
+
+fn profile() -> ApplianceProfile {
+    let channel = |id, name: &str, decimals, min, max| Channel {
+        id,
+        name: name.into(),
+        unit: "A".into(),
+        decimals,
+        min,
+        max,
+    };
+    let channels = vec![
+        channel(1, "pump_current", 3, 0.0, 10.0),
+        channel(2, "water_temp", 1, -20.0, 120.0),
+    ];
+    let profile = ApplianceProfile {
+        name: "washing-machine".into(),
+        version: 1,
+        channels,
+    };
+    profile.check().unwrap();
+    profile
+}
+
+/// Waits until `true`, or fails with `what`.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let tries = PATIENCE.as_millis() / 5;
+    for _ in 0..tries {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("did not happen in time: {what}");
+}

@@ -1,0 +1,250 @@
+//! An honest store in memory for protocol tests: repeats are recognised, commits can be held, failed or poisoned.
+
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::StoreError;
+use hub_store::error::Result;
+use hub_store::telemetry::{
+    COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, Quarantined, StoredRow, TelemetryStore,
+};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// What commits do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They succeed.
+    Commit,
+    /// They wait until the mode changes.
+    Hold,
+    /// They fail, and so does everything else.
+    Fail,
+}
+
+#[derive(Default)]
+pub struct Stored {
+    pub samples: Vec<(ApplianceId, Sample)>,
+    pub messages: Vec<TelemetryMessage>,
+    pub quarantined: Vec<Quarantined>,
+    pub clocks: HashMap<(ApplianceId, u64), i64>,
+    pub presence: Vec<(ApplianceId, bool, String)>,
+    pub replies: Vec<(ApplianceId, String, Vec<u8>)>,
+    pub largest_batch: usize,
+    sequences: BTreeSet<(ApplianceId, u64, u8, u64)>,
+    contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
+    commands: BTreeMap<ApplianceId, Vec<Command>>,
+    queued: BTreeSet<ApplianceId>,
+}
+
+pub struct MemoryTelemetry {
+    devices: Vec<(Device, String)>,
+    tokens: HashMap<String, usize>,
+    pub stored: Mutex<Stored>,
+    pub mode: watch::Sender<Mode>,
+    queued: Notify,
+}
+
+/// A sample that names this channel makes its whole batch fail as if the database were away.
+pub const POISON: &str = "poison";
+
+impl MemoryTelemetry {
+    /// Devices as (tenant, device); each secret is `secret-of-<device>`, each token `TOKEN-<tenant>-<device>`.
+    pub fn new(names: &[(&str, &str)], profile: &str) -> Self {
+        let device = |(index, (tenant, device)): (usize, &(&str, &str))| Device {
+            appliance: ApplianceId(index as i64 + 1),
+            tenant: TenantId::new(*tenant).unwrap(),
+            device: DeviceId::new(*device).unwrap(),
+            profile: profile.into(),
+        };
+        let devices: Vec<_> = names.iter().enumerate().map(device).collect();
+        let token = |(index, d): (usize, &Device)| (format!("TOKEN-{}-{}", d.tenant, d.device), index);
+        Self {
+            tokens: devices.iter().enumerate().map(token).collect(),
+            devices: devices
+                .into_iter()
+                .map(|d| (d.clone(), format!("secret-of-{}", d.device)))
+                .collect(),
+            stored: Mutex::default(),
+            mode: watch::channel(Mode::Commit).0,
+            queued: Notify::new(),
+        }
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    pub fn with<T>(&self, look: impl FnOnce(&Stored) -> T) -> T {
+        look(&self.stored.lock().unwrap())
+    }
+
+    fn check(&self) -> Result<()> {
+        match *self.mode.borrow() {
+            Mode::Fail => Err(away()),
+            Mode::Commit | Mode::Hold => Ok(()),
+        }
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("connection refused".into())
+}
+
+impl Stored {
+    fn take(&mut self, ingest: &Ingest) -> Ingested {
+        match ingest {
+            Ingest::Telemetry(message) => self.telemetry(message),
+            Ingest::Clock {
+                appliance,
+                boot,
+                offset_ms,
+            } => {
+                self.clocks.insert((*appliance, *boot), *offset_ms);
+                Ingested { stored: 0, repeated: 0 }
+            }
+            Ingest::Quarantine(quarantined) => {
+                self.quarantined.push(quarantined.clone());
+                Ingested { stored: 1, repeated: 0 }
+            }
+        }
+    }
+
+    fn telemetry(&mut self, message: &TelemetryMessage) -> Ingested {
+        let mut stored = 0;
+        for (index, sample) in message.samples.iter().enumerate() {
+            if self.is_new(message, index) {
+                self.samples.push((message.appliance, sample.clone()));
+                stored += 1;
+            }
+        }
+        self.messages.push(message.clone());
+        let repeated = message.samples.len() as u32 - stored;
+        Ingested { stored, repeated }
+    }
+
+    fn is_new(&mut self, message: &TelemetryMessage, index: usize) -> bool {
+        match &message.identity {
+            Identity::Sequence { boot, lane, first } => {
+                let lane = match lane {
+                    Lane::Telemetry => 0,
+                    Lane::Events => 1,
+                };
+                self.sequences
+                    .insert((message.appliance, *boot, lane, first + index as u64))
+            }
+            Identity::Content(hashes) => {
+                let key = (message.appliance, hashes[index]);
+                let known = self.contents.insert(key, message.received_at);
+                known.is_none_or(|at| message.received_at.duration_since(at).as_mins() >= 10)
+            }
+        }
+    }
+}
+
+fn is_poison(ingest: &Ingest) -> bool {
+    matches!(ingest, Ingest::Telemetry(m) if m.samples.iter().any(|s| {
+        s.extra.as_ref().is_some_and(|extra| extra.get("unknown").and_then(|unknown| unknown.get(POISON)).is_some())
+    }))
+}
+
+#[async_trait]
+impl TelemetryStore for MemoryTelemetry {
+    async fn device_by_secret(&self, tenant: &TenantId, device: &DeviceId, secret: &str) -> Result<Option<Device>> {
+        self.check()?;
+        let is = |(d, s): &&(Device, String)| d.tenant == *tenant && d.device == *device && s == secret;
+        Ok(self.devices.iter().find(is).map(|(d, _)| d.clone()))
+    }
+
+    async fn device_by_token(&self, token: &str) -> Result<Option<Device>> {
+        self.check()?;
+        Ok(self.tokens.get(token).map(|index| self.devices[*index].0.clone()))
+    }
+
+    async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
+        let mut mode = self.mode.subscribe();
+        let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
+        self.check()?;
+        if batch.iter().any(is_poison) {
+            return Err(away());
+        }
+        let mut stored = self.stored.lock().unwrap();
+        stored.largest_batch = stored.largest_batch.max(batch.len());
+        Ok(batch.iter().map(|ingest| stored.take(ingest)).collect())
+    }
+
+    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {
+        self.check()?;
+        Ok(self.with(|s| s.clocks.get(&(appliance, boot)).copied()))
+    }
+
+    async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, _at: Timestamp) -> Result<()> {
+        self.check()?;
+        self.stored
+            .lock()
+            .unwrap()
+            .presence
+            .push((appliance, online, reason.into()));
+        Ok(())
+    }
+
+    async fn queue_command(&self, appliance: ApplianceId, command: &Command, _now: Timestamp) -> Result<()> {
+        let mut stored = self.stored.lock().unwrap();
+        let waiting = stored.commands.entry(appliance).or_default();
+        if waiting.iter().any(|c| c.request == command.request) {
+            return Ok(());
+        }
+        if waiting.len() as i64 >= COMMANDS_WAITING_MAX {
+            return Err(StoreError::Refused("too many commands wait".into()));
+        }
+        waiting.push(command.clone());
+        stored.queued.insert(appliance);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
+        self.check()?;
+        let stored = self.stored.lock().unwrap();
+        let waiting = stored.commands.get(&appliance).cloned().unwrap_or_default();
+        Ok(waiting.into_iter().filter(|c| c.expires_at > now).collect())
+    }
+
+    async fn command_replied(
+        &self,
+        appliance: ApplianceId,
+        request: &str,
+        reply: &[u8],
+        _now: Timestamp,
+    ) -> Result<()> {
+        self.check()?;
+        let mut stored = self.stored.lock().unwrap();
+        if let Some(waiting) = stored.commands.get_mut(&appliance) {
+            waiting.retain(|c| c.request != request);
+        }
+        stored.replies.push((appliance, request.into(), reply.into()));
+        Ok(())
+    }
+
+    async fn unscored(&self, _limit: usize) -> Result<Vec<StoredRow>> {
+        Ok(Vec::new())
+    }
+
+    async fn telemetry_arrived(&self, patience: Duration) {
+        tokio::time::sleep(patience).await;
+    }
+
+    async fn command_queued(&self, patience: Duration) -> Vec<ApplianceId> {
+        let _ = tokio::time::timeout(patience, self.queued.notified()).await;
+        std::mem::take(&mut self.stored.lock().unwrap().queued)
+            .into_iter()
+            .collect()
+    }
+
+    async fn samples_stored(&self) -> Result<i64> {
+        Ok(self.with(|s| s.samples.len() as i64))
+    }
+}
