@@ -1,16 +1,17 @@
 //! A simulated home: an appliance of `tests-world` as a device on real MQTT, and recorded streams as one.
 //!
-//! Message bytes are made once, by [`outbox`], and kept until the hub has acknowledged them; [`device`] carries them
+//! Message bytes are made once, by the outbox, and kept until the hub has acknowledged them; the device carries them
 //! over as many connections as it takes.
 
 mod command;
+mod delivery;
 mod device;
 mod outbox;
 mod replay;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Delivered, DeviceConnection, DeviceError};
+pub use delivery::{Delivered, DeviceConnection, DeviceError};
 pub use replay::{Pace, Replay, replay};
 
 use device::{Device, Source};

@@ -5,18 +5,16 @@
 
 use super::HomeCounters;
 use super::command::{Status, answer};
-use super::outbox::{BATCH, Outbox, PackError, WINDOW};
-use agent_sdk_wire::EncodeError;
+use super::delivery::{Delivered, DeviceConnection, DeviceError};
+use super::outbox::{BATCH, Outbox, WINDOW};
 use agent_sdk_wire::topic::{DeviceTopic, Topic};
 use futures::{Stream, StreamExt, stream};
 use hub_core::profile::ApplianceProfile;
-use jiff::Timestamp;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
     QoS,
 };
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -42,72 +40,6 @@ pub(super) trait Source: Send {
     fn due(&mut self, room: usize) -> Vec<Sample>;
     /// Nothing will ever come again.
     fn is_over(&mut self) -> bool;
-}
-
-/// How a device reaches its hub.
-#[derive(Clone)]
-pub struct DeviceConnection {
-    /// The hub's MQTT address.
-    pub broker: SocketAddr,
-    /// The tenant of the credential.
-    pub tenant: String,
-    /// The device id within the tenant.
-    pub device: String,
-    /// The device secret.
-    pub secret: String,
-}
-
-impl fmt::Debug for DeviceConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} at {}", self.tenant, self.device, self.broker)
-    }
-}
-
-/// What a device has delivered, in samples.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Delivered {
-    /// Taken from the machine or the recording.
-    pub taken: u64,
-    /// Acknowledged by the hub.
-    pub acknowledged: u64,
-}
-
-/// Why a device gave up.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    /// The credential is wrong or revoked: trying again would not help.
-    #[error("the hub refused device {connection:?} ({code:?}): check that it is registered and its secret is right")]
-    Refused {
-        /// Who was refused where.
-        connection: DeviceConnection,
-        /// The return code of the CONNACK (MQTT 3.1.1 §3.2.2.3).
-        code: ConnectReturnCode,
-    },
-    /// The hub cannot be reached or acknowledges nothing.
-    #[error("nothing acknowledged for {} s, {waiting} messages of {connection:?} wait: is the hub running there?", limit.as_secs())]
-    Stalled {
-        /// Which device.
-        connection: DeviceConnection,
-        /// How long was waited.
-        limit: Duration,
-        /// Messages without acknowledgement.
-        waiting: usize,
-    },
-    /// A sample that the contract cannot carry.
-    #[error("the sample of {at} cannot be encoded")]
-    Sample {
-        /// Its time.
-        at: Timestamp,
-        /// What is wrong with it.
-        #[source]
-        source: EncodeError,
-    },
-}
-
-impl From<PackError> for DeviceError {
-    fn from(PackError { at, why }: PackError) -> Self {
-        Self::Sample { at, source: why }
-    }
 }
 
 /// How a connection ended.
@@ -308,7 +240,7 @@ impl<S: Source> Device<S> {
     fn refused(&self, code: ConnectReturnCode) -> Result<End, DeviceError> {
         match code {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Err(DeviceError::Refused {
-                connection: self.connection.clone(),
+                device: format!("{:?}", self.connection),
                 code,
             }),
             other => Ok(End::Lost(format!("the hub answered {other:?}"))),
@@ -324,7 +256,7 @@ impl<S: Source> Device<S> {
     fn check_patience(&self, patience: Option<Duration>) -> Result<(), DeviceError> {
         match patience {
             Some(limit) if self.progress.elapsed() > limit => Err(DeviceError::Stalled {
-                connection: self.connection.clone(),
+                device: format!("{:?}", self.connection),
                 limit,
                 waiting: self.outbox.len(),
             }),

@@ -1,7 +1,8 @@
 //! A recorded stream in over real MQTT, as one device.
 
 use super::HomeCounters;
-use super::device::{Delivered, Device, DeviceConnection, DeviceError, Source};
+use super::delivery::{Delivered, DeviceConnection, DeviceError};
+use super::device::{Device, Source};
 use hub_core::profile::ApplianceProfile;
 use jiff::Timestamp;
 use std::iter::Peekable;
