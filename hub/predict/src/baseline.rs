@@ -133,7 +133,7 @@ impl Baseline {
         let parts: Vec<f64> = deviation.iter().zip(&weighted).map(|(d, w)| (d * w).max(0.0)).collect();
         let squared: f64 = deviation.iter().zip(&weighted).map(|(d, w)| d * w).sum();
         let distance = squared.max(0.0).sqrt();
-        if rule.recentre_steps > 0.0 && distance < rule.threshold {
+        if rule.recentre_steps > 0.0 && distance < rule.recentre_below {
             for i in 0..n {
                 self.centre[i] += deviation[i] / rule.recentre_steps;
             }

@@ -181,6 +181,11 @@ impl Detector {
         postcard::to_extend(self, vec![CHECKPOINT_VERSION]).expect("every type of the state has a postcard form")
     }
 
+    /// An alarm was standing after the newest concluded step.
+    pub fn alarming(&self) -> bool {
+        self.persistence.alarm()
+    }
+
     /// Starts the baseline anew: after a part was changed, a firmware was installed or the owner changed.
     pub fn restart_baseline(&mut self, model: &Model) {
         *self = Self::with_calibration(model, self.calibrate);

@@ -143,6 +143,8 @@ pub struct Baseline {
     pub shrinkage: f64,
     /// Steps in which a healthy unit's baseline follows a slow drift; 0 means it never moves.
     pub recentre_steps: f64,
+    /// Mahalanobis distance from which the baseline stands still.
+    pub recentre_below: f64,
     /// Mahalanobis distance that counts as 1.0.
     pub threshold: f64,
 }

@@ -42,6 +42,11 @@ impl Persistence {
         }
     }
 
+    /// An alarm is standing.
+    pub(crate) fn alarm(&self) -> bool {
+        self.alarm
+    }
+
     /// A gap: held scores start anew; a standing alarm stays, because silence heals nothing.
     pub(crate) fn interrupt(&mut self) {
         self.recent.clear();

@@ -1,11 +1,12 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine]`. Ends with one line a bar,
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine] [--scores FILE]`. Ends with one line a bar,
 //! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
 mod pump_rig;
+mod scores;
 mod washing_machine;
 
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use anyhow::bail;
 fn main() -> anyhow::Result<()> {
     let mut data = PathBuf::from("../shared/data/skab");
     let mut models = PathBuf::from("models");
-    let mut only = None;
+    let (mut only, mut score_file) = (None, None::<PathBuf>);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let Some(value) = arguments.next() else {
@@ -25,20 +26,24 @@ fn main() -> anyhow::Result<()> {
             "--data" => data = value.into(),
             "--models" => models = value.into(),
             "--only" => only = Some(value),
-            _ => bail!("unknown argument {name}: --data, --models or --only"),
+            "--scores" => score_file = Some(value.into()),
+            _ => bail!("unknown argument {name}: --data, --models, --only or --scores"),
         }
     }
-    let mut bars = Vec::new();
+    let (mut bars, mut scores) = (Vec::new(), Vec::new());
     let wanted = |family: &str| only.as_deref().is_none_or(|o| o == family);
     if wanted("washing-machine") {
-        bars.extend(washing_machine::evaluate(&models)?);
+        bars.extend(washing_machine::evaluate(&models, &mut scores)?);
     }
     if wanted("pump-rig") {
         if data.is_dir() {
-            bars.extend(pump_rig::evaluate(&data, &models)?);
+            bars.extend(pump_rig::evaluate(&data, &models, &mut scores)?);
         } else {
             println!("pump-rig skipped: the recorded data are not at {}", data.display());
         }
+    }
+    if let Some(path) = score_file {
+        scores::write(&path, &scores)?;
     }
     bars.iter().for_each(|bar| println!("{bar}"));
     if bars.iter().all(bar::Bar::held) {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use hub_predict::{Detector, Model, Row, Table, Verdict, read_rows, step};
 
 use crate::bar::{Bar, Bound};
+use crate::scores::{Score, Sustained};
 
 /// Rows of the fault-free recording that are kept from training, cut into pieces.
 const CLEAN: [(usize, usize); 4] = [(4000, 4400), (4400, 4800), (4800, 5200), (5200, 5600)];
@@ -26,9 +27,11 @@ struct Judged {
     false_alarms: usize,
     found: bool,
     at_call_gate: bool,
+    held_before: f32,
+    held_within: f32,
 }
 
-pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Vec<Bar>> {
+pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Vec<Bar>> {
     println!(
         "pump-rig: calibration {} rows ({} where the onset is before row 250)",
         CALIBRATION.0, CALIBRATION.1
@@ -40,6 +43,20 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Vec<Bar>> {
     let (mut found, mut gate, mut false_alarms, mut runs) = (0, 0, 0, 0);
     for stream in streams(data, models)? {
         let judged = judge(&stream)?;
+        if judged.held_before > 0.0 {
+            scores.push(Score {
+                family: "pump-rig",
+                fault: false,
+                held: judged.held_before,
+            });
+        }
+        if stream.anomaly.is_some() {
+            scores.push(Score {
+                family: "pump-rig",
+                fault: true,
+                held: judged.held_within,
+            });
+        }
         runs += usize::from(stream.anomaly.is_some());
         found += usize::from(judged.found);
         gate += usize::from(judged.at_call_gate);
@@ -120,6 +137,8 @@ fn judge(stream: &Stream) -> anyhow::Result<Judged> {
         false_alarms: 0,
         found: false,
         at_call_gate: false,
+        held_before: 0.0,
+        held_within: 0.0,
     };
     let mut alarm: Option<(usize, Verdict)> = None;
     let (mut before, mut within) = (Sustained::new(&model), Sustained::new(&model));
@@ -143,6 +162,7 @@ fn judge(stream: &Stream) -> anyhow::Result<Judged> {
         }
     }
     judged.at_call_gate = best >= 0.9;
+    (judged.held_before, judged.held_within) = (before.most, within.most);
     let delay = alarm
         .as_ref()
         .map(|(i, _)| stream.rows[*i].at.duration_since(stream.rows[onset].at).as_secs());
@@ -167,32 +187,4 @@ fn describe(verdict: &Verdict, best: f32, model: &Model) -> String {
         .map(|s| format!("{} {:.0} %", s.name, s.share * 100.0))
         .collect();
     format!("{class}, {best:.2}, {}", top.join(", "))
-}
-
-/// The highest score that was held for the hold time.
-struct Sustained {
-    hold: usize,
-    recent: Vec<f32>,
-    most: f32,
-}
-
-impl Sustained {
-    fn new(model: &Model) -> Self {
-        Self {
-            hold: model.manifest().persistence.hold,
-            recent: Vec::new(),
-            most: 0.0,
-        }
-    }
-
-    fn next(&mut self, score: f32) {
-        self.recent.push(score);
-        if self.recent.len() >= self.hold {
-            let held = self.recent[self.recent.len() - self.hold..]
-                .iter()
-                .copied()
-                .fold(f32::INFINITY, f32::min);
-            self.most = self.most.max(held);
-        }
-    }
 }

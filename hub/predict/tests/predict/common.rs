@@ -1,0 +1,66 @@
+//! A made-up pump: level, slow wave and noise for each channel, and a flow that can fall.
+
+use std::path::PathBuf;
+
+use hub_predict::{Model, Row, quantise_row};
+use jiff::{SignedDuration, Timestamp};
+
+pub fn models() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+pub fn pump_rig() -> Model {
+    Model::load(&models().join("pump-rig")).unwrap()
+}
+
+/// A row a second, sometimes two seconds apart; from row `fault_at` on the flow falls by 6 % within 30 s.
+pub fn pump_rows(model: &Model, count: usize, fault_at: usize) -> Vec<Row> {
+    let mut at = Timestamp::from_second(1_700_000_000).unwrap();
+    let mut noise = 12_345u64;
+    let mut draw = move || {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (noise >> 40) as f64 / f64::from(1 << 24) - 0.5
+    };
+    let mut rows = Vec::new();
+    for i in 0..count {
+        at += SignedDuration::from_secs(if i % 20 == 19 { 2 } else { 1 });
+        let lost = 0.06 * ((i.saturating_sub(fault_at)) as f64 / 30.0).min(1.0);
+        let wave = (i as f64 / 40.0).sin();
+        let values = [
+            0.21 + 0.004 * draw(),
+            0.27 + 0.004 * draw(),
+            2.0 + 0.05 * wave + 0.5 * draw(),
+            0.2 + 0.5 * draw(),
+            90.0 - i as f64 * 0.001 + 0.2 * draw(),
+            26.0 + i as f64 * 0.0003 + 0.02 * draw(),
+            230.0 + 20.0 * draw(),
+            (125.0 + draw()) * (1.0 - lost),
+        ];
+        rows.push(Row {
+            at,
+            values: quantise_row(model.profile(), &values.map(Some)),
+        });
+    }
+    rows
+}
+
+/// The rows as a CSV file, with one column more than the profile has.
+pub fn csv_text(model: &Model, rows: &[Row], delimiter: &str) -> String {
+    let names: Vec<&str> = model.profile().channels.iter().map(|c| c.name.as_str()).collect();
+    let mut text = format!("note{delimiter}datetime{delimiter}{}\n", names.join(delimiter));
+    for row in rows {
+        let values: Vec<String> = row
+            .values
+            .iter()
+            .map(|v| v.map_or(String::new(), |v| v.to_string()))
+            .collect();
+        text += &format!(
+            "x{delimiter}{}{delimiter}{}\n",
+            row.at.strftime("%F %T"),
+            values.join(delimiter)
+        );
+    }
+    text
+}

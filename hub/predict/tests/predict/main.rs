@@ -1,0 +1,7 @@
+//! The detector, `score` and the model folders, from outside.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+mod detector;
+mod models;
+mod score;

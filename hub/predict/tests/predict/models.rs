@@ -1,0 +1,120 @@
+//! The model folders of this project, and folders that somebody changed.
+
+use std::path::Path;
+
+use crate::common::models;
+use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row, step};
+use jiff::{SignedDuration, Timestamp};
+use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
+
+/// A copy of a model folder with its profile, free to be spoiled.
+fn copy(family: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join(family);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(directory.path().join("profiles")).unwrap();
+    let profile = format!("profiles/{family}.toml");
+    std::fs::copy(models().join(&profile), directory.path().join(&profile)).unwrap();
+    for file in ["manifest.toml", "model.onnx", "golden.jsonl"] {
+        std::fs::copy(models().join(family).join(file), folder.join(file)).unwrap();
+    }
+    (directory, folder)
+}
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn every_model_of_the_project_loads() {
+    let registry = Registry::load(&models()).unwrap();
+    assert!(registry.refused().is_empty(), "{:?}", registry.refused());
+    let families: Vec<&str> = registry.families().map(|(family, _)| family).collect();
+    assert!(families.contains(&"pump-rig") && families.contains(&"washing-machine"));
+    assert_eq!(families.iter().filter(|f| f.starts_with("pump-rig-loo-")).count(), 8);
+    assert_eq!(registry.get("pump-rig").unwrap().version(), "pump-rig/1");
+    for (_, model) in registry.families() {
+        assert!(model.folder().join("CARD.md").is_file() || model.folder().join("../CARD.md").is_file());
+    }
+}
+
+#[test]
+fn a_network_that_was_changed_is_refused() {
+    let (_directory, folder) = copy("pump-rig");
+    Model::load(&folder).unwrap();
+    let path = folder.join("model.onnx");
+    let mut onnx = std::fs::read(&path).unwrap();
+    // Weights make up nearly all of the file: change the sign bits of some in the middle.
+    let middle = onnx.len() / 2;
+    onnx[middle..middle + 256].iter_mut().for_each(|byte| *byte ^= 0x80);
+    std::fs::write(&path, onnx).unwrap();
+    let refused = Model::load(&folder).err().unwrap();
+    assert!(
+        matches!(refused, ModelError::Golden { .. } | ModelError::Network { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_are_served() {
+    let (directory, folder) = copy("pump-rig");
+    std::fs::write(folder.join("golden.jsonl"), "").unwrap();
+    assert!(matches!(Model::load(&folder).err().unwrap(), ModelError::Golden { .. }));
+    std::fs::remove_file(folder.join("golden.jsonl")).unwrap();
+    assert!(matches!(Model::load(&folder).err().unwrap(), ModelError::Read { .. }));
+    let (_second, folder) = copy("pump-rig");
+    edit(
+        &folder.join("manifest.toml"),
+        "channel = \"Thermocouple\"",
+        "channel = \"Nothing\"",
+    );
+    assert!(matches!(
+        Model::load(&folder).err().unwrap(),
+        ModelError::Manifest { .. }
+    ));
+    let (_third, folder) = copy("pump-rig");
+    edit(
+        &folder.join("manifest.toml"),
+        "version = 1",
+        "version = 1\ncolour = \"red\"",
+    );
+    assert!(matches!(Model::load(&folder).err().unwrap(), ModelError::Toml { .. }));
+    assert!(Registry::load(directory.path()).is_err());
+    let (_fourth, good) = copy("pump-rig");
+    let served = directory.path().join("served");
+    std::fs::rename(&good, &served).unwrap();
+    let registry = Registry::load(directory.path()).unwrap();
+    assert_eq!((registry.families().count(), registry.refused().len()), (1, 1));
+}
+
+/// One simulated household: quiet while sound, then found, named right and before it fails.
+#[test]
+fn a_worn_drain_pump_is_found_before_it_fails() {
+    let model = Model::load(&models().join("washing-machine")).unwrap();
+    let start = Timestamp::from_second(1_767_600_000).unwrap();
+    let onset = start + SignedDuration::from_hours(24 * 30);
+    let plan = FaultPlan {
+        kind: FaultKind::DrainPumpWear,
+        onset,
+        days_to_failure: 25.0,
+    };
+    let mut machine = WashingMachine::new(Unit::draw(77, 28_800), start).with_fault(plan);
+    let mut detector = Detector::new(&model);
+    let mut first = None;
+    for sample in machine.step_until(onset + SignedDuration::from_hours(24 * 25)) {
+        let values: Vec<_> = sample.values.iter().map(|(_, value)| Some(*value)).collect();
+        let row = Row {
+            at: sample.at,
+            values: quantise_row(model.profile(), &values),
+        };
+        let verdicts = step(&mut detector, &model, &row).unwrap();
+        first = first.or_else(|| verdicts.into_iter().find_map(|v| v.prediction));
+    }
+    let prediction = first.unwrap();
+    assert!(prediction.at > onset);
+    assert_eq!(prediction.fault_class, "drain_pump_wear");
+    assert_eq!(prediction.top[0].channel, "drain_pump_current");
+    assert!(prediction.top[0].value > prediction.top[0].baseline_mean);
+}
