@@ -2,72 +2,67 @@
 // a change that concerns it fetches itself again and takes over the parts marked data-live. Pages work without this.
 "use strict";
 (() => {
+  const find = (id) => document.getElementById(id);
   const parts = () => [...document.querySelectorAll("[data-live]")];
-  if (parts().length === 0) return;
-  const channel = "BroadcastChannel" in window ? new BroadcastChannel("forecall-events") : null;
-  const note = document.getElementById("live-note");
-  const text = document.getElementById("live-text");
-  const show = document.getElementById("live-show");
+  if (!parts().length) return;
+  const note = find("live-note"), text = find("live-text"), show = find("live-show");
+  const tabs = "BroadcastChannel" in window ? new BroadcastChannel("forecall-events") : null;
   const PAUSE_MS = 1500;
   let timer = 0, last = 0, busy = false;
 
   const concerns = (event) => parts().some((part) => {
     const [kind, id] = part.dataset.live.split(":");
-    return kind === "tickets" || kind === "all" || String(event[kind]) === id;
+    return kind === "tickets" || String(event[kind]) === id;
   });
 
-  // What somebody is writing in, or has under the pointer in a list, stays as it is until they ask.
+  // What somebody writes in, or has under the pointer in a list, stays as it is until they ask.
   const held = (part) => {
     const field = document.activeElement;
-    if (part.contains(field) && field.matches("input, select, textarea, button")) return true;
-    return part.dataset.live === "tickets" && part.matches(":hover");
+    return (part.contains(field) && field.matches("input,select,textarea,button"))
+      || (part.dataset.live === "tickets" && part.matches(":hover"));
   };
+  const plain = (part) => part.innerHTML.replaceAll(' open=""', "");
 
-  const refresh = async (force) => {
+  const refresh = async (asked) => {
     if (busy) return later();
     busy = true;
     last = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const answer = await fetch(location.href);
       if (!answer.ok || answer.redirected) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      let waiting = false, changed = false;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      let waiting = false;
       for (const part of parts()) {
-        const next = fresh.getElementById(part.id);
-        if (!next) continue;
+        const next = page.getElementById(part.id);
+        if (!next || plain(part) === plain(next)) continue;
+        if (!asked && held(part)) { waiting = true; continue; }
         const open = [...part.querySelectorAll("details")].map((d) => d.open);
-        const before = part.cloneNode(true);
-        before.querySelectorAll("details").forEach((d) => d.removeAttribute("open"));
-        if (before.innerHTML === next.innerHTML) continue;
-        if (!force && held(part)) { waiting = true; continue; }
+        next.querySelectorAll("details").forEach((d, i) => { d.open = !!open[i]; });
         part.replaceWith(next);
-        [...next.querySelectorAll("details")].forEach((d, i) => { d.open = open[i] || false; });
-        changed = true;
+        text.textContent = note.dataset.updated;
       }
       show.hidden = !waiting;
-      if (changed) text.textContent = note.dataset.updated;
     } catch { /* the next event tries again */ } finally { busy = false; }
   };
 
   const later = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => refresh(false), Math.max(150, last + PAUSE_MS - Date.now()));
+    timer = setTimeout(refresh, Math.max(150, last + PAUSE_MS - Date.now()), false);
   };
   const hear = (event) => { if (concerns(event)) later(); };
-  show.addEventListener("click", () => refresh(true));
-  if (channel) channel.onmessage = (message) => hear(message.data);
+  show.onclick = () => refresh(true);
+  if (tabs) tabs.onmessage = (message) => hear(message.data);
 
   const listen = () => {
     const source = new EventSource("/api/v1/events");
+    source.onopen = later; // what happened while nobody listened
     source.onmessage = (message) => {
       const event = JSON.parse(message.data);
-      if (channel) channel.postMessage(event);
+      if (tabs) tabs.postMessage(event);
       hear(event);
     };
-    source.onopen = later; // what happened while nobody listened
   };
   // The lock is held until this tab closes; then the next one in the queue takes over.
-  if (channel && navigator.locks) {
-    navigator.locks.request("forecall-events", () => { listen(); return new Promise(() => {}); });
-  } else listen();
+  if (tabs && navigator.locks) navigator.locks.request("forecall-events", () => { listen(); return new Promise(() => {}); });
+  else listen();
 })();

@@ -8,6 +8,7 @@ language = Language
 language-zh-cn = 中文
 language-en = English
 comma = { ", " }
+list-comma = { ", " }
 percent = { $value } %
 span-seconds = { $seconds } s
 span-minutes = { $minutes } min { $seconds } s

@@ -8,6 +8,7 @@ language = 语言
 language-zh-cn = 中文
 language-en = English
 comma = ，
+list-comma = 、
 percent = { $value } %
 span-seconds = { $seconds } 秒
 span-minutes = { $minutes } 分 { $seconds } 秒

@@ -16,7 +16,7 @@ const LEFT: f64 = 52.0;
 /// Room at the right, so that the last label fits.
 const RIGHT: f64 = 14.0;
 /// Height of a caption with the gap above it.
-const CAPTION: f64 = 30.0;
+const CAPTION: f64 = 37.0;
 /// Height of a plot.
 const PLOT: f64 = 78.0;
 /// Room for the times below.

@@ -90,7 +90,7 @@ fn banner(reader: &Reader, demo: &DemoBanner) -> Markup {
             .iter()
             .map(|part| reader.t(&format!("demo-part-{}", part.word())))
             .collect();
-        words.join(&reader.t("comma"))
+        words.join(&reader.t("list-comma"))
     };
     html! {
         aside.demo aria-label=(reader.t("demo")) {

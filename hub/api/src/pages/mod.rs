@@ -44,4 +44,6 @@ pub(crate) fn router() -> Router<App> {
 }
 
 #[cfg(test)]
+mod contrast_tests;
+#[cfg(test)]
 mod tests;

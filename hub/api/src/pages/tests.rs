@@ -1,1 +1,333 @@
+//! Pages from hand-made tickets, in both languages.
 
+use super::{appliance, story, ticket, ticket_acts, ticket_list};
+use crate::reader::Reader;
+use expect_test::expect;
+use hub_core::language::Language;
+use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
+use hub_store::scope::Page;
+use hub_store::ticket::{TicketSummary, TicketView};
+use jiff::tz::TimeZone;
+
+#[path = "../../tests/support/sample.rs"]
+mod sample;
+
+fn reader(language: Language) -> Reader {
+    Reader {
+        language,
+        zone: TimeZone::get("Asia/Shanghai").unwrap(),
+    }
+}
+
+fn samples() -> Vec<TicketView> {
+    let mut closed = sample::unsure();
+    closed.ticket.state = TicketState::Closed;
+    closed.ticket.outcome = Some(Outcome {
+        resolution: Resolution::NoFaultFound,
+        verdict: Verdict::Wrong,
+        note: "<script>alert(1)</script>".into(),
+    });
+    let mut calling = sample::booked();
+    calling.ticket.state = TicketState::Contacting;
+    calling.attempts[0].detail = None;
+    let mut bare = sample::withdrawn();
+    (bare.owner, bare.service_point, bare.next_slot) = (None, None, None);
+    bare.finding.evidence.points.clear();
+    vec![
+        sample::booked(),
+        sample::withdrawn(),
+        sample::unsure(),
+        closed,
+        calling,
+        bare,
+    ]
+}
+
+fn summary(view: TicketView) -> TicketSummary {
+    TicketSummary {
+        probability: view.finding.prediction.probability,
+        ticket: view.ticket,
+        appliance: view.appliance,
+    }
+}
+
+/// The words of a page, one line for each piece.
+fn words(page: &str) -> String {
+    let pieces = page
+        .split('<')
+        .filter_map(|piece| piece.split_once('>').map(|(_, text)| text.trim()));
+    let lines: Vec<&str> = pieces.filter(|text| !text.is_empty()).collect();
+    lines.join("\n").replace('\u{a0}', " ")
+}
+
+/// Every page there is, in a language.
+fn all(language: Language) -> Vec<String> {
+    let reader = reader(language);
+    let mut pages: Vec<String> = samples()
+        .iter()
+        .map(|view| ticket::render(&reader, view).into_string())
+        .collect();
+    let page = Page {
+        items: samples().into_iter().map(summary).collect(),
+        next: Some("abc".into()),
+    };
+    pages.push(ticket_list::render(&reader, TicketCategory::Open, false, &page).into_string());
+    pages.push(appliance::render(&reader, &sample::withdrawn().appliance, &page.items).into_string());
+    pages
+}
+
+#[test]
+fn no_page_shows_a_number_a_missing_text_an_inline_style_or_foreign_markup() {
+    for language in Language::ALL {
+        for page in all(language) {
+            let digits = &sample::NUMBER[4..];
+            assert!(!page.contains(digits), "a clear number");
+            assert!(
+                !page.contains('\u{27e6}'),
+                "missing: {:?}",
+                page.split('\u{27e6}').nth(1).map(|s| &s[..40])
+            );
+            assert!(!page.contains("{$"), "a text without its value");
+            assert!(!page.contains("style=") && !page.contains("onclick") && !page.contains("<script"));
+            assert!(!page.contains("http://") && !page.contains("https://"));
+            assert!(!page.contains("Li Wei <b>"));
+        }
+    }
+}
+
+#[test]
+fn the_page_says_who_is_masked_and_why() {
+    let page = ticket::render(&reader(Language::En), &sample::booked()).into_string();
+    let text = words(&page);
+    for piece in [
+        "Li Wei &lt;b&gt;",
+        "+86*******5678",
+        "Visit agreed: Tuesday 24 Nov, 09:00–12:00, Pudong service point.",
+        "drain-pump current 0.42 A, 38 % above this unit's own baseline",
+        "not estimated",
+        "high, 94 %",
+        "washing-machine/1",
+        "3265 sent, 3251 received, 2 lost",
+        "1 min 5 s",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+    let text = words(&ticket::render(&reader(Language::ZhCn), &sample::booked()).into_string());
+    for piece in [
+        "已约上门：11月24日星期二 09:00–12:00，浦东服务网点。",
+        "排水泵电流 0.42 A，比本机自身基线高 38 %",
+        "未估计",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_page_says_why_nobody_was_rung() {
+    let page = |language| words(&ticket::render(&reader(language), &sample::withdrawn()).into_string());
+    assert!(page(Language::En).contains("Not called: the owner withdrew consent on 3 Nov 2026."));
+    assert!(page(Language::ZhCn).contains("未呼叫：用户已于2026年11月3日撤回来电许可。"));
+}
+
+#[test]
+fn a_call_that_cannot_be_placed_has_no_button_that_works() {
+    let acts = |view: &TicketView| ticket_acts::render(&reader(Language::En), view).into_string();
+    assert!(
+        acts(&sample::withdrawn()).contains("<button class=\"primary\" disabled aria-describedby=\"call-refusal\">")
+    );
+    assert!(!acts(&sample::booked()).contains("disabled"));
+    let closed = &samples()[3];
+    assert!(!acts(closed).contains("<form"));
+}
+
+#[test]
+fn the_story_in_english() {
+    let told = words(&story::render(&reader(Language::En), &sample::booked()).into_string());
+    expect![[r#"
+        What happened
+        22 Nov 09:01
+        · hub
+        Call over: answered.
+        22 Nov 09:01
+        · hub
+        The owner pressed 1: visit on Tuesday 24 Nov, 09:00–12:00.
+        22 Nov 09:00
+        · hub
+        Ringing the owner.
+        22 Nov 09:00
+        · hub
+        Ticket opened.
+    "#]]
+    .assert_eq(told.split("Calls in detail").next().unwrap());
+}
+
+#[test]
+fn the_story_in_chinese() {
+    let told = words(&story::render(&reader(Language::ZhCn), &sample::withdrawn()).into_string());
+    expect![[r#"
+        经过
+        11月22日 09:00
+        · 系统
+        未呼叫：用户已于2026年11月3日撤回来电许可。
+        11月22日 09:00
+        · 系统
+        开立工单。"#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn a_row_of_the_list() {
+    let page = Page {
+        items: vec![summary(sample::withdrawn())],
+        next: None,
+    };
+    let list = ticket_list::render(&reader(Language::En), TicketCategory::Open, true, &page).into_string();
+    let body = list.split("<tbody>").nth(1).unwrap();
+    expect![[r#"
+        #2
+        Door seal leaking
+        Washing machine
+        WM-2207-00588
+        Person needed
+        consent withdrawn
+        ⬢
+        critical
+        high, 96 %
+        22 Nov 09:00
+        –"#]]
+    .assert_eq(&words(body));
+}
+
+/// Every event has its sentence: a new one does not compile in `story`, a text that is missing fails here.
+#[test]
+fn every_event_is_told_in_both_languages() {
+    use TicketEvent as E;
+    use hub_core::call_result::{CallResult, Disposition};
+    use hub_core::contact_plan::HoldReason;
+    let view = sample::booked();
+    let attempt = view.attempts[0].id;
+    let slot = view.next_slot.unwrap();
+    let chose = |disposition| E::Chose {
+        attempt,
+        disposition,
+        slot: None,
+        service_point: None,
+    };
+    let until = sample::at("12:00");
+    let mut events = vec![
+        E::FindingGrew {
+            fault_class: "drum_bearing".into(),
+            probability: 0.97,
+            severity: view.ticket.severity,
+        },
+        E::FindingCleared,
+        E::Waits {
+            until,
+            reason: HoldReason::QuietHours,
+        },
+        E::Held {
+            reason: HoldReason::Reached,
+        },
+        E::AttemptStarted { attempt, inbound: true },
+        E::AttemptEnded {
+            attempt,
+            result: CallResult::Busy,
+            disposition: None,
+            contact_due: until,
+        },
+        E::Taken,
+        E::CallRequested,
+        E::Booked {
+            slot,
+            service_point: "elsewhere".into(),
+        },
+    ];
+    events.extend(
+        [
+            Disposition::AnotherTime,
+            Disposition::PersonWanted,
+            Disposition::DoNotCall,
+        ]
+        .map(chose),
+    );
+    for language in Language::ALL {
+        let reader = reader(language);
+        for event in &events {
+            let entry = hub_store::ticket::TimelineEntry {
+                at: until,
+                actor: "admin".into(),
+                event: event.clone(),
+            };
+            let told = story::sentence(&reader, &view, &entry);
+            assert!(!told.contains('\u{27e6}') && !told.is_empty(), "{event:?}: {told}");
+        }
+    }
+}
+
+/// The texts that code asks for by a fixed key exist, whichever page they are on.
+#[test]
+fn every_key_in_the_code_is_translated() {
+    let sources = [
+        include_str!("layout.rs"),
+        include_str!("log_in.rs"),
+        include_str!("problem.rs"),
+        include_str!("ticket.rs"),
+        include_str!("ticket_acts.rs"),
+        include_str!("ticket_list.rs"),
+        include_str!("call_record.rs"),
+        include_str!("appliance.rs"),
+        include_str!("story.rs"),
+        include_str!("who.rs"),
+        include_str!("why.rs"),
+        include_str!("../reader.rs"),
+        include_str!("../words.rs"),
+    ];
+    let mut seen = 0;
+    for source in sources {
+        for call in ["reader.t(\"", "reader.with(\"", "self.t(\"", "self.with(\""] {
+            for rest in source.split(call).skip(1) {
+                let key = rest.split('"').next().unwrap();
+                seen += 1;
+                for language in Language::ALL {
+                    assert!(
+                        crate::texts::find(language, key, &[]).is_some(),
+                        "{key} in {}",
+                        language.tag()
+                    );
+                }
+            }
+        }
+    }
+    assert!(seen > 80, "the search finds the keys: {seen}");
+}
+
+/// Every kind of problem that can be met has its sentence.
+#[test]
+fn every_problem_is_translated() {
+    let source = include_str!("../error.rs");
+    let kinds: Vec<&str> = source
+        .lines()
+        .filter(|line| line.contains("=> (S::"))
+        .filter_map(|line| line.split('"').nth(1))
+        // A rule's refusal has its kind from elsewhere, and then only its title stands in the line.
+        .filter(|kind| !kind.contains(' '))
+        .chain([
+            "ticket-closed",
+            "ticket-in-call",
+            "ticket-not-planned",
+            "outcome-contradiction",
+            "note-too-long",
+        ])
+        .collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    for kind in kinds {
+        for language in Language::ALL {
+            let key = format!("problem-{kind}");
+            assert!(
+                crate::texts::find(language, &key, &[]).is_some() || kind == "Refused by a rule",
+                "{key}"
+            );
+        }
+    }
+}

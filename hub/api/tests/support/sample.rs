@@ -78,7 +78,7 @@ fn channel(name: &str, share: f32, value: f64, mean: f64, deviation: f64, unit: 
 /// A pump whose current creeps up, with a little noise that is the same every time.
 fn evidence() -> Evidence {
     let from: Timestamp = "2026-11-08T00:00:00+08:00".parse().unwrap();
-    let noise = |n: u32, k: u32| f64::from((n * 7919 + k * 104_729) % 1000) / 500.0 - 1.0;
+    let noise = |n: u32, k: u32| (f64::from(n * n) * 0.37 + f64::from(n * k) * 1.7 + f64::from(k)).sin();
     let point = |n: u32| {
         let drift = (f64::from(n) - 120.0).max(0.0) / 100.0;
         EvidencePoint {
@@ -94,7 +94,7 @@ fn evidence() -> Evidence {
     Evidence {
         channels: vec![
             channel("drain_pump_current_a", 0.71, 0.42, 0.304, 0.011, "A"),
-            channel("drain_time_s", 0.22, 15.0, 12.0, 0.9, "s"),
+            channel("water_temperature_c", 0.22, 15.0, 12.0, 0.9, "Cel"),
             channel("supply_voltage_v", 0.07, 229.6, 230.0, 1.4, "V"),
         ],
         points: (0..220).map(point).collect(),

@@ -1,0 +1,173 @@
+use super::*;
+use hub_core::id::TenantId;
+use hub_store::Scope;
+
+#[tokio::test]
+async fn a_person_takes_books_and_closes() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let taken = program
+        .post(&format!("{}/take", ticket(2)), "k1", &json!({}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(taken.json::<Value>().await.unwrap()["assignee"], "admin");
+
+    let book = format!("{}/book", ticket(2));
+    let wrong = json!({ "start": "2026-11-25T01:00:00Z" });
+    problem(
+        program.post(&book, "k2", &wrong).send().await.unwrap(),
+        409,
+        "slot-taken",
+    )
+    .await;
+    let start = program.json(&ticket(2)).await["next_slot"]["start"].clone();
+    let booked = program
+        .post(&book, "k3", &json!({ "start": start }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(booked.json::<Value>().await.unwrap()["category"], "paused");
+
+    let close = format!("{}/close", ticket(2));
+    let contradiction = json!({ "resolution": "confirmed_fixed", "verdict": "wrong" });
+    let refused = problem(
+        program.post(&close, "k4", &contradiction).send().await.unwrap(),
+        409,
+        "outcome-contradiction",
+    )
+    .await;
+    assert!(refused["detail"].as_str().unwrap().contains("contradicts"));
+    let outcome = json!({ "resolution": "confirmed_fixed", "verdict": "right", "note": "seal changed" });
+    let closed = program.post(&close, "k5", &outcome).send().await.unwrap();
+    assert_eq!(closed.json::<Value>().await.unwrap()["outcome"]["note"], "seal changed");
+    problem(
+        program
+            .post(&format!("{}/call", ticket(2)), "k6", &json!({}))
+            .send()
+            .await
+            .unwrap(),
+        409,
+        "ticket-closed",
+    )
+    .await;
+
+    let detail = program.json(&ticket(2)).await;
+    let events: Vec<&str> = detail["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["event"]["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(events, ["opened", "held", "taken", "booked", "closed"]);
+}
+
+#[tokio::test]
+async fn an_act_with_the_same_key_happens_once() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let path = format!("{}/false-alarm", ticket(3));
+    let body = json!({ "note": "seen on site" });
+    let first = program.post(&path, "same", &body).send().await.unwrap();
+    assert_eq!(first.status(), 200);
+    let first = first.text().await.unwrap();
+    let again = program.post(&path, "same", &body).send().await.unwrap();
+    assert_eq!(
+        again.status(),
+        200,
+        "a second false alarm would be refused: the ticket is closed"
+    );
+    assert_eq!(again.headers()["idempotent-replay"], "true");
+    assert_eq!(again.text().await.unwrap(), first);
+    let other = program
+        .post(&path, "same", &json!({ "note": "other" }))
+        .send()
+        .await
+        .unwrap();
+    problem(other, 422, "idempotency-key-reused").await;
+    let without = program
+        .client
+        .post(hub.url(&path))
+        .bearer_auth(&program.token)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    problem(without, 400, "idempotency-key-missing").await;
+    assert_eq!(program.json(&ticket(3)).await["timeline"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_says_what_is_wrong() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let close = format!("{}/close", ticket(3));
+    let unknown = program
+        .post(&close, "a", &json!({ "resolution": "magic", "verdict": "right" }))
+        .send()
+        .await
+        .unwrap();
+    let body = problem(unknown, 400, "bad-request").await;
+    assert!(body["detail"].as_str().unwrap().contains("confirmed_fixed"), "{body}");
+    problem(
+        program.get("/api/v1/tickets?limit=0").send().await.unwrap(),
+        400,
+        "bad-request",
+    )
+    .await;
+    problem(
+        program.get("/api/v1/tickets?category=lost").send().await.unwrap(),
+        400,
+        "bad-request",
+    )
+    .await;
+    problem(program.get(&ticket(99)).send().await.unwrap(), 404, "not-found").await;
+    problem(
+        program.get("/api/v1/nothing").send().await.unwrap(),
+        404,
+        "no-such-address",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn lists_are_paged_and_filtered_and_hold_no_number() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let first = program.json("/api/v1/tickets?limit=2").await;
+    assert_eq!(first["items"].as_array().unwrap().len(), 2);
+    let next = first["next"].as_str().unwrap();
+    let second = program.json(&format!("/api/v1/tickets?limit=2&after={next}")).await;
+    assert_eq!(second["items"][0]["ticket"]["number"], 3);
+    assert_eq!(second["next"], Value::Null);
+    let paused = program.json("/api/v1/tickets?category=paused").await;
+    assert_eq!(paused["items"].as_array().unwrap().len(), 1);
+    let clear = &sample::NUMBER[1..];
+    for path in [
+        "/api/v1/tickets",
+        "/api/v1/findings",
+        "/api/v1/contacts",
+        "/api/v1/appliances",
+        &ticket(1),
+        &ticket(2),
+    ] {
+        let text = program.get(path).send().await.unwrap().text().await.unwrap();
+        assert!(text.len() > 100 && !text.contains(clear), "{path}");
+    }
+    assert_eq!(program.json(&ticket(1)).await["owner"]["phone"], "+86*******5678");
+}
+
+#[tokio::test]
+async fn a_tenants_person_sees_only_that_tenant() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    assert_eq!(program.json("/api/v1/tickets").await["items"], json!([]));
+    problem(program.get(&ticket(1)).send().await.unwrap(), 404, "not-found").await;
+    let act = program
+        .post(&format!("{}/take", ticket(1)), "k", &json!({}))
+        .send()
+        .await
+        .unwrap();
+    problem(act, 404, "not-found").await;
+}
