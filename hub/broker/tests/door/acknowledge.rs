@@ -44,6 +44,27 @@ async fn a_failing_store_gets_no_acknowledgement_and_the_reading_is_stored_once_
 }
 
 #[tokio::test]
+async fn a_store_that_does_not_answer_is_asked_again() {
+    let door = Door::open_with(|c| c.store_patience = Duration::from_millis(100)).await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    door.store.set(Mode::Hold);
+    for packet_id in 1..=20 {
+        device.send(&publish("d/washer/j", packet_id, ONE)).await;
+    }
+    let counters = door.broker.counters();
+    eventually("several tries", || {
+        counters.commit_failures.load(std::sync::atomic::Ordering::Relaxed) >= 3
+    })
+    .await;
+    device.ping().await;
+    door.store.set(Mode::Commit);
+    for packet_id in 1..=20 {
+        device.expect_ack(packet_id).await;
+    }
+    assert_eq!(door.store.with(|s| (s.samples.len(), s.quarantined.len())), (20, 0));
+}
+
+#[tokio::test]
 async fn a_store_that_stays_away_closes_the_connection_unacknowledged() {
     let door = Door::open_with(|c| c.commit_patience = Duration::from_millis(300)).await;
     let mut device = Raw::connected(door.addr, "acme", "washer").await;
