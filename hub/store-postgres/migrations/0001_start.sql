@@ -344,6 +344,6 @@ create table event (
 
 -- Which keyring this database was written with: another one would find no number and no do-not-call entry.
 create table keyring (
-    only        boolean primary key default true check (only),
+    singleton   boolean primary key default true check (singleton),
     fingerprint bytea not null
 );

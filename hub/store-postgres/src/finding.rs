@@ -151,11 +151,15 @@ fn finite_contribution(contribution: &mut Contribution) {
     finite64(&mut contribution.baseline_deviation);
 }
 
+/// Beyond these a stored number does not come back: JSON would spell it out in hundreds of digits.
+const LARGEST_32: f32 = 1e30;
+const LARGEST_64: f64 = 1e100;
+
 fn finite32(value: f32) -> f32 {
     if value.is_nan() {
         0.0
     } else {
-        value.clamp(f32::MIN, f32::MAX)
+        value.clamp(-LARGEST_32, LARGEST_32)
     }
 }
 
@@ -163,6 +167,6 @@ fn finite64(value: &mut f64) {
     *value = if value.is_nan() {
         0.0
     } else {
-        value.clamp(f64::MIN, f64::MAX)
+        value.clamp(-LARGEST_64, LARGEST_64)
     };
 }

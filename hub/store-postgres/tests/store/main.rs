@@ -1,0 +1,9 @@
+//! The store on a real cluster: one for this program, a database for each test.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cluster;
+mod contact;
+mod prediction;
+mod site;
+mod support;
+mod telemetry;

@@ -1,0 +1,226 @@
+//! One fault, one ticket, whoever sees it at the same time; and what becomes of a ticket flows back into its finding.
+
+use crate::support::{after, alarm, appliance, morning, played, seen, tenant};
+use hub_core::finding::FindingState;
+use hub_core::id::ApplianceId;
+use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::ticket::{TicketEvent, TicketState};
+use hub_store::prediction::{Observation, PredictionStore};
+use hub_store::ticket::{TicketFilter, TicketStore};
+use hub_store::{Scope, StoreError};
+use hub_store_postgres::PostgresStore;
+
+const PUMP: &str = "drain_pump_wear";
+
+async fn sees(
+    store: &PostgresStore,
+    id: ApplianceId,
+    class: &str,
+    p: f32,
+    minutes: i64,
+) -> Option<hub_core::id::TicketId> {
+    let changes = store
+        .commit_scoring(&seen(vec![alarm(id, class, p)]), after(minutes))
+        .await
+        .unwrap();
+    changes[0].opened
+}
+
+async fn state(store: &PostgresStore, id: hub_core::id::TicketId) -> TicketState {
+    store.ticket(&Scope::All, id).await.unwrap().ticket.state
+}
+
+fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
+    TicketEvent::Closed {
+        outcome: Outcome {
+            resolution,
+            verdict,
+            note: "n".into(),
+        },
+    }
+}
+
+/// Two scorers, each with a connection of its own, see the same fault of the same appliance at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_findings_open_one_ticket_each_time() {
+    let (base, left) = played().await;
+    let right = base.store().await;
+    let id = appliance(&left, "acme", "wm-1").await;
+    for round in 0..1_000 {
+        let commit = seen(vec![alarm(id, &format!("fault_{round}"), 0.95)]);
+        let now = after(round);
+        let (a, b) = tokio::join!(left.commit_scoring(&commit, now), right.commit_scoring(&commit, now));
+        let opened = [a.unwrap(), b.unwrap()]
+            .iter()
+            .flatten()
+            .filter(|change| change.opened.is_some())
+            .count();
+        assert_eq!(opened, 1, "round {round}");
+        // So that the list of open findings stays short.
+        left.commit_scoring(&seen(vec![Observation::Clear { appliance: id }]), now)
+            .await
+            .unwrap();
+    }
+    assert_eq!(base.number("select count(*) from ticket").await, 1_000);
+    assert_eq!(base.number("select count(distinct number) from ticket").await, 1_000);
+    assert_eq!(base.number("select sum(count)::bigint from finding").await, 2_000);
+}
+
+#[tokio::test]
+async fn a_repeat_opens_nothing_and_is_told_only_when_it_matters() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let ticket = sees(&store, id, "unknown_fault", 0.5, 0).await.unwrap();
+    let lines = || base.number("select count(*) from timeline");
+    assert_eq!(lines().await, 1);
+    assert_eq!(sees(&store, id, "unknown_fault", 0.6, 1).await, None);
+    assert_eq!(lines().await, 1, "a little more certain is no news");
+    assert_eq!(sees(&store, id, PUMP, 0.7, 2).await, None);
+    assert_eq!(lines().await, 2, "a name is");
+    assert_eq!(sees(&store, id, PUMP, 0.95, 3).await, None);
+    assert_eq!(lines().await, 3, "crossing the gate is");
+    assert_eq!(sees(&store, id, PUMP, 0.99, 4).await, None);
+    assert_eq!(lines().await, 3);
+    let view = store.ticket(&Scope::All, ticket).await.unwrap();
+    assert_eq!((view.ticket.fault_class.as_str(), view.ticket.number), (PUMP, 1));
+    assert_eq!((view.finding.count, view.finding.prediction.probability), (5, 0.99));
+    assert_eq!(
+        view.finding.evidence.points[0].score, 0.0,
+        "what JSON cannot hold was bounded"
+    );
+    let page = store
+        .tickets(&Scope::All, &TicketFilter::default(), None, 10)
+        .await
+        .unwrap();
+    assert_eq!(page.items[0].probability, 0.99);
+}
+
+#[tokio::test]
+async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let ticket = sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    let clear = seen(vec![Observation::Clear { appliance: id }]);
+    let cleared = store.commit_scoring(&clear, after(1)).await.unwrap();
+    assert_eq!(cleared[0].finding.state, FindingState::Cleared);
+    assert!(store.commit_scoring(&clear, after(2)).await.unwrap().is_empty());
+    assert_eq!(sees(&store, id, PUMP, 0.95, 3).await, None);
+    let view = store.ticket(&Scope::All, ticket).await.unwrap();
+    assert_eq!(view.finding.state, FindingState::Open);
+    // An unknown fault beside it belongs to it; another class is a fault of its own.
+    assert_eq!(sees(&store, id, "unknown_fault", 0.99, 4).await, None);
+    assert!(sees(&store, id, "drum_bearing", 0.95, 5).await.is_some());
+    assert_eq!(base.number("select count(*) from ticket").await, 2);
+}
+
+/// An unknown fault is named as one whose ticket is still open though its finding cleared: both tickets stay as they are.
+#[tokio::test]
+async fn naming_never_makes_two_open_tickets_of_one_class() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    store
+        .commit_scoring(&seen(vec![Observation::Clear { appliance: id }]), after(1))
+        .await
+        .unwrap();
+    let second = sees(&store, id, "unknown_fault", 0.5, 2).await.unwrap();
+    assert_eq!(sees(&store, id, PUMP, 0.97, 3).await, None);
+    assert_eq!(
+        store.ticket(&Scope::All, second).await.unwrap().ticket.fault_class,
+        "unknown_fault"
+    );
+    assert_eq!(base.number("select count(*) from ticket").await, 2);
+}
+
+#[tokio::test]
+async fn a_false_alarm_keeps_quiet_and_a_repair_starts_the_baseline_anew() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let first = sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    let wrong = closed(Resolution::FalseAlarm, Verdict::Wrong);
+    store
+        .apply_ticket(&Scope::All, first, &wrong, "li", after(1))
+        .await
+        .unwrap();
+    assert_eq!(sees(&store, id, PUMP, 0.95, 2).await, None);
+    assert!(store.baselines_restarted().await.unwrap().is_empty());
+    let later = 72 * 60 + 2;
+    let second = sees(&store, id, PUMP, 0.95, later).await.unwrap();
+    let fixed = closed(Resolution::ConfirmedFixed, Verdict::Right);
+    store
+        .apply_ticket(&Scope::All, second, &fixed, "li", after(later + 1))
+        .await
+        .unwrap();
+    assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
+    assert_eq!(state(&store, second).await, TicketState::Closed);
+    let again = store
+        .apply_ticket(&Scope::All, second, &TicketEvent::Taken, "li", after(later + 2))
+        .await
+        .unwrap_err();
+    assert!(matches!(again, StoreError::Ticket(_)));
+    let findings = store.findings(&Scope::All, None, 10).await.unwrap().items;
+    assert!(findings.iter().all(|finding| finding.state == FindingState::Cleared));
+    assert!(
+        sees(&store, id, PUMP, 0.95, later + 3).await.is_some(),
+        "a new fault after the repair"
+    );
+}
+
+#[tokio::test]
+async fn tenants_stay_apart() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let other = appliance(&store, "beta", "wm-1").await;
+    let ticket = sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    let theirs = sees(&store, other, PUMP, 0.95, 0).await.unwrap();
+    let beta = Scope::Tenant(tenant("beta"));
+    assert!(matches!(
+        store.ticket(&beta, ticket).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    let refused = store
+        .apply_ticket(&beta, ticket, &TicketEvent::Taken, "eve", morning())
+        .await;
+    assert!(matches!(refused, Err(StoreError::NotFound { .. })));
+    let listed = store.tickets(&beta, &TicketFilter::default(), None, 10).await.unwrap();
+    assert_eq!(listed.items.iter().map(|s| s.ticket.id).collect::<Vec<_>>(), [theirs]);
+    let findings = store.findings(&beta, None, 10).await.unwrap();
+    assert_eq!(findings.items.len(), 1);
+    let hidden = store
+        .findings(&Scope::Tenant(tenant("acme")), None, 10)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    assert!(matches!(
+        store.finding(&beta, hidden.id).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    // Each tenant counts for itself.
+    assert_eq!(listed.items[0].ticket.number, 1);
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    for n in 0..5 {
+        sees(&store, id, &format!("fault_{n}"), 0.95, n).await.unwrap();
+    }
+    let mut numbers = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store
+            .tickets(&Scope::All, &TicketFilter::default(), after.as_deref(), 2)
+            .await
+            .unwrap();
+        numbers.extend(page.items.iter().map(|summary| summary.ticket.number));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(numbers, [5, 4, 3, 2, 1]);
+    let bad = store.tickets(&Scope::All, &TicketFilter::default(), Some("x"), 2).await;
+    assert!(matches!(bad, Err(StoreError::NotFound { .. })));
+}
