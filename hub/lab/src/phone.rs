@@ -1,1 +1,294 @@
-//! A simulated phone: the owner as a real SIP user agent.
+//! Owners' phones as a real SIP user agent, which is also the far side of a trunk: whoever is rung over it, one of its phones
+//! rings, answers late, presses keys, declines, is busy or hangs up. Audio flows both ways: what is heard is sent back.
+
+use hub_core::phone_number::PhoneNumber;
+use hub_voice::config::TrunkConfig;
+use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use hub_voice::signaling::rsip::{Peer, RsipStack, StackError};
+use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tests_world::owner::{Answer, OwnerAction, OwnerScript};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+/// Seconds of a call's audio that are kept.
+const HEARD_SECONDS: usize = 120;
+/// No call with a phone lasts longer.
+const CALL_MAX: Duration = Duration::from_secs(300);
+/// From our answer to the acknowledgement, and from our own call to its answer.
+const SETUP_MAX: Duration = Duration::from_secs(30);
+/// Reports that may wait to be read; what is beyond is dropped.
+const REPORTS_MAX: usize = 64;
+
+/// What a phone does when it is rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhoneAnswer {
+    /// Answers after ringing for so long.
+    After(Duration),
+    /// Is busy (486).
+    Busy,
+    /// Declines (603) after ringing for so long.
+    Declines(Duration),
+    /// Rings and is never answered.
+    Never,
+}
+
+/// What an owner does with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhoneScript {
+    /// Whether and when the phone is answered. A phone that rings the hub itself does not look at it.
+    pub answer: PhoneAnswer,
+    /// Keys, each so long after the answer, in order.
+    pub keys: Vec<(Duration, char)>,
+    /// Hangs up so long after the answer; else waits for the other side to.
+    pub hang_up: Option<Duration>,
+}
+
+impl From<&OwnerScript> for PhoneScript {
+    fn from(owner: &OwnerScript) -> Self {
+        let answer = match owner.answer {
+            Answer::After(after) => PhoneAnswer::After(after),
+            Answer::DeclinesAfter(after) => PhoneAnswer::Declines(after),
+            Answer::Busy => PhoneAnswer::Busy,
+            Answer::Never => PhoneAnswer::Never,
+        };
+        let keys = owner.actions().into_iter().filter_map(|(after, action)| match action {
+            OwnerAction::Press(key) => Some((after, key)),
+            OwnerAction::HangUp => None,
+        });
+        Self { answer, keys: keys.collect(), hang_up: owner.hangs_up_after }
+    }
+}
+
+/// How one call was for the phone.
+#[derive(Debug, Clone)]
+pub struct PhoneReport {
+    /// The phone.
+    pub number: PhoneNumber,
+    /// The number it saw, or rang.
+    pub other: Option<PhoneNumber>,
+    /// Somebody talked.
+    pub answered: bool,
+    /// Keys pressed.
+    pub pressed: String,
+    /// Audio both ways, in packets of 20 ms.
+    pub audio: AudioCounts,
+    /// What was heard, 8,000 samples a second; the first two minutes.
+    pub heard: Vec<i16>,
+}
+
+/// Why the phones do not work.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    /// SIP did not start.
+    #[error("the phones' SIP side did not start")]
+    Sip(#[from] StackError),
+    /// Audio did not start.
+    #[error("the phones' audio did not start")]
+    Media(#[from] MediaError),
+    /// A call could not be placed.
+    #[error("a phone could not ring the hub: {0}")]
+    Place(String),
+}
+
+type Scripts = Arc<Mutex<HashMap<PhoneNumber, PhoneScript>>>;
+
+/// All phones of the lab: one SIP address, a script for each number. Stops when dropped.
+pub struct Phones {
+    stack: Arc<RsipStack>,
+    media: Arc<MediaEngine>,
+    scripts: Scripts,
+}
+
+impl Phones {
+    /// Listens on `bind` for a hub on the same address. Each call is reported over the receiver when it is over.
+    pub async fn start(bind: SocketAddr) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
+        let hub = Peer { domain: bind.ip().to_string(), address: bind };
+        let phones = Self {
+            stack: Arc::new(RsipStack::start(bind, None, &[hub]).await?),
+            media: Arc::new(MediaEngine::start()?),
+            scripts: Scripts::default(),
+        };
+        let (sender, reports) = mpsc::channel(REPORTS_MAX);
+        tokio::spawn(serve(Arc::clone(&phones.stack), Arc::clone(&phones.media), Arc::clone(&phones.scripts), sender));
+        Ok((phones, reports))
+    }
+
+    /// Where the phones are reached: the trunk's proxy for the hub.
+    pub fn local(&self) -> SocketAddr {
+        self.stack.local()
+    }
+
+    /// Sets what the owner of `number` does from the next call on. A number without a script does not exist (404).
+    pub fn set(&self, number: PhoneNumber, script: PhoneScript) {
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(number, script);
+    }
+
+    /// The phone `from` rings `main_number` at the hub's SIP address.
+    pub async fn ring_hub(
+        &self,
+        hub: SocketAddr,
+        from: PhoneNumber,
+        main_number: PhoneNumber,
+        script: &PhoneScript,
+    ) -> Result<PhoneReport, PhoneError> {
+        let media = open(&self.media, self.local())?;
+        let trunk = TrunkConfig {
+            name: "lab".into(),
+            proxy: hub,
+            domain: hub.to_string(),
+            username: None,
+            password: None,
+            caller_number: from.clone(),
+            channels: 1,
+        };
+        let offer = sdp::offer(media.local(), u64::from(media.local().port()));
+        let call = PlaceCall { trunk, to: main_number.clone(), offer };
+        let mut leg = self.stack.place(call).await.map_err(|error| PhoneError::Place(error.to_string()))?;
+        let mut talk = Talk::new(from, Some(main_number), media);
+        if let Some(description) = answer_of(&mut leg).await {
+            talk.run(&mut leg, &description, script).await;
+        }
+        Ok(talk.report())
+    }
+
+    /// Ends all calls.
+    pub async fn shutdown(&self) {
+        self.stack.shutdown().await;
+    }
+}
+
+fn open(media: &MediaEngine, local: SocketAddr) -> Result<MediaSession, MediaError> {
+    media.open(&MediaOptions { ip: local.ip(), ports: None, echo: true, capture_max: HEARD_SECONDS * 8_000 })
+}
+
+/// The session description of the answer, if the call is answered in time.
+async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
+    let until = Instant::now() + SETUP_MAX;
+    loop {
+        match timeout_at(until, leg.events.recv()).await {
+            Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
+            Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_))) => {}
+            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended) | None) | Err(_) => return None,
+        }
+    }
+}
+
+async fn serve(stack: Arc<RsipStack>, media: Arc<MediaEngine>, scripts: Scripts, reports: mpsc::Sender<PhoneReport>) {
+    while let Some(call) = stack.next_inbound().await {
+        let script = call.called.as_ref().and_then(|number| {
+            scripts.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned()
+        });
+        let (Some(script), Some(number)) = (script, call.called.clone()) else {
+            call.leg.control.reject(404);
+            continue;
+        };
+        let (session, reports) = (open(&media, stack.local()), reports.clone());
+        tokio::spawn(async move {
+            match session {
+                Ok(session) => {
+                    let report = take(call, number, session, &script).await;
+                    if reports.try_send(report).is_err() {
+                        tracing::warn!("a phone's report was not read");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a phone has no audio");
+                    call.leg.control.reject(500);
+                }
+            }
+        });
+    }
+}
+
+/// One call to a phone.
+async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script: &PhoneScript) -> PhoneReport {
+    let InboundLeg { mut leg, caller, offer, .. } = call;
+    let mut talk = Talk::new(number, caller, media);
+    let (rings, refusal) = match script.answer {
+        PhoneAnswer::Busy => (Duration::ZERO, Some(486)),
+        PhoneAnswer::Declines(after) => (after, Some(603)),
+        PhoneAnswer::Never => (CALL_MAX, Some(480)),
+        PhoneAnswer::After(after) => (after, None),
+    };
+    if script.answer != PhoneAnswer::Busy {
+        leg.control.ringing();
+    }
+    // The only event before the answer is that the caller gave up.
+    if timeout(rings, leg.events.recv()).await.is_ok() {
+        return talk.report();
+    }
+    if let Some(status) = refusal {
+        leg.control.reject(status);
+        // The refusal has to be out before the leg is dropped.
+        let _ = timeout(SETUP_MAX, leg.events.recv()).await;
+        return talk.report();
+    }
+    let Ok(negotiated) = sdp::understand(&offer) else {
+        leg.control.reject(488);
+        return talk.report();
+    };
+    leg.control.accept(sdp::answer(talk.media.local(), u64::from(talk.media.local().port()), &negotiated));
+    if let Ok(Some(LegEvent::Answered { .. })) = timeout(SETUP_MAX, leg.events.recv()).await {
+        talk.run(&mut leg, &offer, script).await;
+    }
+    talk.report()
+}
+
+/// A phone in a conversation.
+struct Talk {
+    number: PhoneNumber,
+    other: Option<PhoneNumber>,
+    media: MediaSession,
+    answered: bool,
+    pressed: String,
+}
+
+impl Talk {
+    fn new(number: PhoneNumber, other: Option<PhoneNumber>, media: MediaSession) -> Self {
+        Self { number, other, media, answered: false, pressed: String::new() }
+    }
+
+    /// Presses the script's keys until somebody hangs up; the caller drops the leg, which ends it.
+    async fn run(&mut self, leg: &mut Leg, description: &[u8], script: &PhoneScript) {
+        let Ok(negotiated) = sdp::understand(description) else { return };
+        self.media.connect(negotiated, leg.peer);
+        self.answered = true;
+        let start = Instant::now();
+        let end = start + script.hang_up.unwrap_or(CALL_MAX).min(CALL_MAX);
+        let mut keys = script.keys.iter();
+        let mut next = keys.next();
+        loop {
+            let due = next.map_or(end, |(after, _)| (start + *after).min(end));
+            tokio::select! {
+                event = leg.events.recv() => match event {
+                    Some(LegEvent::Redescribed(_)) => {}
+                    _ => return,
+                },
+                () = sleep_until(due) => match next {
+                    Some((_, key)) if Instant::now() < end => {
+                        if self.media.press(*key) {
+                            self.pressed.push(*key);
+                        }
+                        next = keys.next();
+                    }
+                    _ => return,
+                },
+            }
+        }
+    }
+
+    fn report(self) -> PhoneReport {
+        PhoneReport {
+            audio: self.media.counts(),
+            heard: self.media.captured(),
+            number: self.number,
+            other: self.other,
+            answered: self.answered,
+            pressed: self.pressed,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::prompt::cache::PromptCache;
 use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
-use crate::signaling::rsip::{RsipStack, StackError};
+use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::{inbound, outbound};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -96,7 +96,9 @@ pub struct Voice {
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
-        let stack = RsipStack::start(config.bind, config.advertise, &config.trunks).await?;
+        let peer = |trunk: &TrunkConfig| Peer { domain: trunk.domain.clone(), address: trunk.proxy };
+        let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
+        let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
         Self::with_stack(config, Arc::new(stack), Arc::new(EspeakTts::default()))
     }
 

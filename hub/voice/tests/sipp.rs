@@ -205,23 +205,37 @@ async fn a_choice_that_is_not_saved_is_told_so() {
     assert!(detail.transcript.last().unwrap().text.contains("没能保存"), "{:?}", detail.transcript);
 }
 
+/// The response to the scenario's fixed nonce, by hand: MD5(MD5(hub:trunk.test:secret):8f2c0c1d4b:MD5(INVITE:uri)).
+const RESPONSE: &str = "5249efef2e7d2ace3f13a332945e12ff";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn digest_407_is_answered() {
-    let arguments = ["-key", "password", "secret", "-key", "digits", "1", "-d", "800", "-rtp_echo"];
-    let sipp = Sipp::start("uas-digest-digits", &arguments);
-    let trunk = with_password(sipp.address, "secret");
-    let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;
+    let sipp = Sipp::start("uas-digest-digits", &["-key", "digits", "1", "-d", "800", "-rtp_echo"]);
+    let side = side(with_password(sipp.address, "secret"), limits()).await;
+    let detail = side.voice.ring(order(Language::ZhCn), Arc::new(TestHost::default())).await;
     assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
     assert!(detail.audio.packets_received > 50 && detail.audio.packets_sent > 100, "{:?}", detail.audio);
+    assert!(sipp.account().contains(RESPONSE), "{}", sipp.account());
+    sipp.passed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digest_401_with_qop_is_verified() {
+    for (password, result, status) in [("secret", CallResult::Busy, 486), ("wrong", CallResult::TrunkRefused, 403)] {
+        let sipp = Sipp::start("uas-401", &[]);
+        let trunk = with_password(sipp.address, password);
+        let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;
+        unanswered(&detail, result, Some(status));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_or_missing_password_stops_at_once() {
     for (password, invites) in [(Some("wrong"), 2), (None, 1)] {
-        let sipp = Sipp::start("uas-digest-digits", &["-key", "password", "secret", "-key", "digits", "1"]);
+        let sipp = Sipp::start("uas-digest-wrong", &[]);
         let trunk = password.map_or_else(|| trunk(sipp.address), |password| with_password(sipp.address, password));
         let side = side(trunk, limits()).await;
-        let detail = side.voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
+        let detail = side.voice.ring(order(Language::ZhCn), Arc::new(TestHost::default())).await;
         unanswered(&detail, CallResult::TrunkRefused, Some(407));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(sipp.messages("INVITE "), invites, "{}", sipp.account());

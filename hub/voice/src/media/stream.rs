@@ -3,7 +3,7 @@
 use super::digits::DigitReader;
 use super::g711::Codec;
 use super::rtp::{self, Event, Header, PACKET_MAX, Reception, SAMPLES};
-use super::sdp::Negotiated;
+use super::sdp::{EVENT_TYPE, Negotiated};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -179,7 +179,8 @@ impl Stream {
             return;
         }
         self.reception.note(header.sequence);
-        if negotiated.event_type == Some(header.payload_type) {
+        // Most send events under the number we offered; some under the one they answered with.
+        if [Some(EVENT_TYPE), negotiated.event_type].contains(&Some(header.payload_type)) {
             for key in self.reader.handle(header, payload).into_iter().flatten() {
                 self.tell(MediaEvent::Digit(key));
             }

@@ -43,6 +43,15 @@ pub enum StackError {
     Library(String),
 }
 
+/// Another SIP server that calls are exchanged with.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The host part of its addresses.
+    pub domain: String,
+    /// Where its requests go, and whence they come (any port).
+    pub address: SocketAddr,
+}
+
 /// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
 /// waits for a name server; without this a CANCEL would follow the domain instead of its INVITE.
 struct TrunkLocator {
@@ -50,8 +59,8 @@ struct TrunkLocator {
 }
 
 impl TrunkLocator {
-    fn new(trunks: &[TrunkConfig]) -> Self {
-        Self { proxies: trunks.iter().map(|trunk| (trunk.domain.to_ascii_lowercase(), trunk.proxy)).collect() }
+    fn new(peers: &[Peer]) -> Self {
+        Self { proxies: peers.iter().map(|peer| (peer.domain.to_ascii_lowercase(), peer.address)).collect() }
     }
 }
 
@@ -80,8 +89,8 @@ pub struct RsipStack {
 }
 
 impl RsipStack {
-    /// Listens on `bind`; calls are taken from `trunks` only. `advertise` stands for `bind`'s address in what we write.
-    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, trunks: &[TrunkConfig]) -> Result<Self, StackError> {
+    /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write.
+    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
         let library = |error: rsipstack::Error| StackError::Library(error.to_string());
         let failed = |source| StackError::Bind { address: bind, source };
         let socket = UdpSocket::bind(bind).await.map_err(failed)?;
@@ -96,7 +105,7 @@ impl RsipStack {
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
-            .with_target_locator(Box::new(TrunkLocator::new(trunks)))
+            .with_target_locator(Box::new(TrunkLocator::new(peers)))
             .with_allows(vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options, Method::Update])
             // The library's own default suffix names its maker.
             .with_option(EndpointOption { callid_suffix: Some(local.ip().to_string()), ..Default::default() })
@@ -108,7 +117,7 @@ impl RsipStack {
         let incoming = Incoming {
             layer: Arc::clone(&layer),
             local,
-            trunks: trunks.iter().map(|trunk| trunk.proxy.ip()).collect(),
+            peers: peers.iter().map(|peer| peer.address.ip()).collect(),
             inbound: sender,
             legs: legs.clone(),
             stop: stop.clone(),

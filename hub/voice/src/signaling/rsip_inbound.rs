@@ -23,7 +23,7 @@ const REQUESTS_MAX: usize = 256;
 pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
     pub local: SocketAddr,
-    pub trunks: Vec<IpAddr>,
+    pub peers: Vec<IpAddr>,
     pub inbound: mpsc::Sender<InboundLeg>,
     pub legs: TaskTracker,
     pub stop: CancellationToken,
@@ -62,7 +62,7 @@ impl Incoming {
                 }
             });
         }
-        let known = source(&transaction.original).is_some_and(|ip| self.trunks.contains(&ip));
+        let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
         let is_new = transaction.original.to_header().is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),

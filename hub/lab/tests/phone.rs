@@ -1,0 +1,145 @@
+//! The hub's telephone side and the lab's phones, over real SIP and RTP on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+use async_trait::async_trait;
+use hub_core::call_result::{CallResult, Disposition};
+use hub_core::id::AttemptId;
+use hub_core::language::Language;
+use hub_core::phone_number::PhoneNumber;
+use hub_lab::phone::{PhoneReport, Phones};
+use hub_voice::*;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests_world::owner::{Answer, OwnerScript};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const SOON: Duration = Duration::from_millis(500);
+
+#[derive(Default)]
+struct Host(Mutex<Vec<CallDetail>>);
+
+#[async_trait]
+impl CallHost for Host {
+    async fn progress(&self, _: AttemptId, _: CallProgress) {}
+    async fn commit(&self, _: AttemptId, _: Disposition) -> Result<(), CommitRefused> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl InboundHost for Host {
+    async fn answer(&self, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
+        caller.map_or(InboundDecision::Decline, |caller| InboundDecision::Flow(Box::new(order(caller))))
+    }
+    async fn finished(&self, detail: CallDetail) {
+        self.0.lock().unwrap().push(detail);
+    }
+}
+
+fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::new(text).unwrap()
+}
+
+fn order(to: PhoneNumber) -> CallOrder {
+    let at = |hour| jiff::civil::date(2026, 11, 24).at(hour, 0, 0, 0).in_tz("Asia/Shanghai").unwrap();
+    CallOrder {
+        attempt: AttemptId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]),
+        to,
+        language: Language::ZhCn,
+        script: Script {
+            brand: "海尔".into(),
+            appliance: ApplianceKind("washing-machine".into()),
+            serial_tail: "8412".into(),
+            fault_class: "drain_pump_wear".into(),
+            safe_to_use: true,
+            price: Price { currency: "CNY".into(), minor_units: 12_000 },
+            slot: Some(Slot { start: at(9), end: at(12) }),
+            person_rings_by: at(17),
+        },
+    }
+}
+
+struct Lab {
+    phones: Phones,
+    reports: mpsc::Receiver<PhoneReport>,
+    voice: Arc<Voice>,
+}
+
+async fn lab() -> Lab {
+    let (phones, reports) = Phones::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let trunk = TrunkConfig {
+        name: "lab".into(),
+        proxy: phones.local(),
+        domain: "lab.test".into(),
+        username: None,
+        password: None,
+        caller_number: number("+864008000001"),
+        channels: 4,
+    };
+    let limits = Limits { ring: Duration::from_secs(2), ..Limits::default() };
+    let config = VoiceConfig {
+        bind: "127.0.0.1:0".parse().unwrap(),
+        advertise: None,
+        media_ports: None,
+        trunks: vec![trunk],
+        prompt_cache: std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("prompts"),
+        prompt_cache_bytes: 64 << 20,
+        recordings: None,
+        limits,
+    };
+    Lab { phones, reports, voice: Arc::new(Voice::start(config).await.unwrap()) }
+}
+
+async fn report(lab: &mut Lab) -> PhoneReport {
+    tokio::time::timeout(Duration::from_secs(10), lab.reports.recv()).await.expect("a report within 10 s").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_owner_is_reached_as_the_script_says() {
+    let mut lab = lab().await;
+    for (script, result, disposition) in [
+        (OwnerScript::answers(SOON, "1", SOON), CallResult::Answered, Some(Disposition::AppointmentBooked)),
+        (OwnerScript::answers(SOON, "09", SOON), CallResult::Answered, Some(Disposition::DoNotCall)),
+        (OwnerScript::not_reached(Answer::Busy), CallResult::Busy, None),
+        (OwnerScript::not_reached(Answer::DeclinesAfter(SOON)), CallResult::Declined, None),
+        (OwnerScript::not_reached(Answer::Never), CallResult::NoAnswer, None),
+    ] {
+        let to = number("+8613800008412");
+        lab.phones.set(to.clone(), (&script).into());
+        let detail = lab.voice.ring(order(to.clone()), Arc::new(Host::default())).await;
+        assert_eq!((detail.result, detail.disposition), (result, disposition), "{script:?} {detail:?}");
+        let report = report(&mut lab).await;
+        assert_eq!((report.number, report.other), (to, Some(number("+864008000001"))));
+        assert_eq!((report.answered, report.pressed.as_str()), (disposition.is_some(), detail.digits.as_str()));
+        if report.answered {
+            assert!(report.audio.packets_received > 50 && report.audio.packets_sent > 50, "{:?}", report.audio);
+            let loud = report.heard.iter().filter(|sample| sample.abs() > 1_000).count();
+            assert!(loud > 4_000, "half a second of speech at least: {loud}");
+        }
+    }
+    let nobody = lab.voice.ring(order(number("+8613900000000")), Arc::new(Host::default())).await;
+    assert_eq!(nobody.result, CallResult::InvalidNumber);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_rings_back() {
+    let lab = lab().await;
+    let host = Arc::new(Host::default());
+    let (voice, served, stop) = (Arc::clone(&lab.voice), host.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    let serving = tokio::spawn(async move { voice.serve_inbound(served, stopped).await });
+    let script = (&OwnerScript::answers(Duration::ZERO, "2", SOON)).into();
+    let from = number("+8613800008412");
+    let report = lab.phones.ring_hub(lab.voice.local(), from, number("+864008000001"), &script).await.unwrap();
+    assert!(report.answered && report.pressed == "2" && report.audio.packets_received > 50, "{:?}", report.audio);
+    stop.cancel();
+    serving.await.unwrap();
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    while host.0.lock().unwrap().is_empty() {
+        assert!(std::time::Instant::now() < until, "the call's record within 5 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(host.0.lock().unwrap()[0].disposition, Some(Disposition::AnotherTime));
+}
