@@ -1,1 +1,9 @@
-//! Stub.
+//! The program `forecall`: wiring, workers and commands. Every rule lives in a crate below.
+
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod pipeline;
+pub mod random;
+pub mod workers;

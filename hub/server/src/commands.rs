@@ -1,0 +1,86 @@
+//! The command line.
+
+pub mod apply;
+pub mod demo;
+pub mod device;
+pub mod doctor;
+pub mod replay;
+pub mod score;
+pub mod serve;
+
+use crate::config::Config;
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The open hub that rings an appliance's owner before the appliance breaks.
+#[derive(Debug, Parser)]
+#[command(name = "forecall", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the hub until SIGTERM or Ctrl-C.
+    Serve(serve::Serve),
+    /// Plays the whole story on this machine with simulated homes and a simulated phone.
+    Demo(demo::Demo),
+    /// Brings tenants, owners, service points, trunks and devices to what a site file declares.
+    Apply(apply::Apply),
+    /// Devices and their secrets.
+    Device(device::Device),
+    /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
+    Replay(replay::Replay),
+    /// Scores a CSV the way the hub would, row by row.
+    Score(score::Score),
+    /// Checks set-up and surroundings, and says what to do about what is wrong.
+    Doctor(doctor::Doctor),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// Configuration file (TOML). Without it the defaults and the environment hold.
+    #[arg(long, short = 'c', env = "FORECALL_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Reads it.
+    pub fn load(&self) -> Result<Config> {
+        Config::load(self.config.as_deref(), |name| std::env::var(name).ok())
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub async fn run(self) -> Result<()> {
+        match self.command {
+            Command::Serve(command) => command.run().await,
+            Command::Demo(command) => command.run().await,
+            Command::Apply(command) => command.run().await,
+            Command::Device(command) => command.run().await,
+            Command::Replay(command) => command.run().await,
+            Command::Score(command) => command.run(),
+            Command::Doctor(command) => command.run().await,
+        }
+    }
+}
+
+/// Logs to standard error, by `RUST_LOG` or at `default`.
+pub fn log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    // A second call (tests) leaves the first one's logging in place.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Prints a line of a command's result. A closed pipe is no error worth a panic.
+pub fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

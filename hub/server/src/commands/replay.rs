@@ -1,0 +1,162 @@
+//! `forecall replay`: a recorded stream over real MQTT.
+
+use super::{log, say};
+use anyhow::{Context, Result};
+use hub_core::clock::{CivilClock, SystemClock};
+use hub_core::id::{DeviceId, TenantId};
+use hub_core::profile::ApplianceProfile;
+use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay as Recording, replay};
+use hub_predict::{Row, read_rows};
+use jiff::Timestamp;
+use std::fs::File;
+use std::io::BufReader;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tests_world::Sample;
+use tokio_util::sync::CancellationToken;
+
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+/// Sends a recorded stream over MQTT as one device. Its times are moved so that the last sample is now; the gaps
+/// between samples stay.
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; `;` or `,`.
+    #[arg(long)]
+    input: PathBuf,
+    /// Profile whose channels the columns are.
+    #[arg(long)]
+    profile: String,
+    /// Tenant of the device.
+    #[arg(long)]
+    tenant: TenantId,
+    /// Device to send as.
+    #[arg(long)]
+    device: DeviceId,
+    /// Its secret.
+    #[arg(long, env = "FORECALL_DEVICE_SECRET", hide_env_values = true)]
+    secret: String,
+    /// The hub's MQTT address.
+    #[arg(long, default_value = "127.0.0.1:1883")]
+    mqtt: SocketAddr,
+    /// Recorded seconds in a second; without it as fast as the hub acknowledges.
+    #[arg(long, value_parser = speed)]
+    speed: Option<f64>,
+    /// Model folders and profiles.
+    #[arg(long, env = "FORECALL_MODELS_DIR", default_value = "models")]
+    models: PathBuf,
+}
+
+impl Replay {
+    /// Runs it.
+    pub async fn run(self) -> Result<()> {
+        log("warn");
+        let profiles = crate::pipeline::load_profiles(&self.models)?;
+        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        let profile = profiles
+            .get(&self.profile)
+            .with_context(|| format!("there is no profile {}; there are: {}", self.profile, known.join(", ")))?;
+        let file = File::open(&self.input).with_context(|| format!("cannot open {}", self.input.display()))?;
+        let table = read_rows(BufReader::new(file), profile)
+            .with_context(|| format!("{} cannot be replayed", self.input.display()))?;
+        let samples = rebase(table.rows, SystemClock.now(), profile)?;
+        let total = samples.len();
+        let counters = Arc::new(HomeCounters::default());
+        let progress = tokio::spawn(tell(counters.clone(), total));
+        let recording = Recording {
+            connection: DeviceConnection {
+                broker: self.mqtt,
+                tenant: self.tenant.to_string(),
+                device: self.device.to_string(),
+                secret: self.secret,
+            },
+            profile: Arc::new(profile.clone()),
+            boot_id: crate::random::boot_id(),
+            samples: samples.into_iter(),
+            pace: self.speed.map_or(Pace::Unlimited, Pace::Speed),
+        };
+        let sent = replay(recording, CancellationToken::new(), counters.clone()).await;
+        progress.abort();
+        sent?;
+        let acknowledged = counters.acknowledged();
+        say(format_args!(
+            "acknowledged {acknowledged} of {total} samples as {}/{}",
+            self.tenant, self.device
+        ));
+        anyhow::ensure!(acknowledged == total as u64, "the hub did not acknowledge all of it");
+        Ok(())
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|s: &f64| s.is_finite() && *s > 0.0)
+        .ok_or_else(|| "a number above 0".to_owned())
+}
+
+async fn tell(counters: Arc<HomeCounters>, total: usize) {
+    loop {
+        tokio::time::sleep(TOLD_EVERY).await;
+        eprintln!("{} of {total} samples acknowledged", counters.acknowledged());
+    }
+}
+
+/// Moves a recording so that its last sample is at `end`.
+fn rebase(rows: Vec<Row>, end: Timestamp, profile: &ApplianceProfile) -> Result<Vec<Sample>> {
+    let last = rows.last().context("the recording has no rows")?.at;
+    let shift = end.duration_since(last);
+    let sample = |row: Row| {
+        let values = profile
+            .channels
+            .iter()
+            .zip(row.values)
+            .filter_map(|(channel, value)| Some((channel.id, value?)));
+        Ok(Sample {
+            at: row.at.checked_add(shift)?,
+            values: values.collect(),
+        })
+    };
+    rows.into_iter().map(sample).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::profile::Channel;
+
+    #[test]
+    fn a_rebased_recording_ends_now_and_keeps_its_gaps() {
+        let channel = Channel {
+            id: 1,
+            name: "a".into(),
+            unit: "A".into(),
+            decimals: 1,
+            min: 0.0,
+            max: 9.0,
+        };
+        let profile = ApplianceProfile {
+            name: "p".into(),
+            version: 1,
+            channels: vec![channel],
+        };
+        let row = |s, value| Row {
+            at: Timestamp::from_second(s).unwrap(),
+            values: vec![value],
+        };
+        let end = Timestamp::from_second(1_000).unwrap();
+        let samples = rebase(
+            vec![row(10, Some(1.0)), row(12, None), row(15, Some(2.0))],
+            end,
+            &profile,
+        )
+        .unwrap();
+        let seconds: Vec<_> = samples.iter().map(|s| s.at.as_second()).collect();
+        assert_eq!(seconds, [995, 997, 1_000]);
+        assert_eq!((&samples[1].values, &samples[2].values), (&vec![], &vec![(1, 2.0)]));
+        assert!(rebase(vec![], end, &profile).is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! `forecall serve`.
+
+use super::{ConfigArgs, log, say};
+use crate::pipeline::{Hub, open};
+use anyhow::{Context, Result};
+use hub_core::clock::SystemClock;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the hub until SIGTERM or Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Serve {
+    /// Runs it.
+    pub async fn run(self) -> Result<()> {
+        log("info,sqlx=warn,rsipstack=warn,tract=warn");
+        let config = self.config.load()?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let hub = Hub::start(&config, open(&config).await?, Arc::new(SystemClock), None).await?;
+        say(format_args!("console and API  http://{}", hub.http));
+        say(format_args!("devices (MQTT)   {}", hub.mqtt));
+        match hub.sip {
+            Some(sip) => say(format_args!("calls (SIP)      {sip}")),
+            None => say("calls (SIP)      none: no tenant has a trunk; nobody is rung"),
+        }
+        if let Some(account) = &hub.first_account {
+            say(format_args!(
+                "first log-in     {} / {}  (shown this once only)",
+                account.name, account.password
+            ));
+        }
+        say("ready");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        say("stopping: commits and calls that are under way finish first");
+        hub.stop().await
+    }
+}

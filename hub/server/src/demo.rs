@@ -1,0 +1,149 @@
+//! The demo: real hub, real database, real MQTT, real SIP and audio; simulated homes, simulated phone, time-lapse.
+
+pub mod homes;
+pub mod story;
+
+use crate::clock::TimeLapse;
+use crate::commands::say;
+use crate::config::Config;
+use crate::pipeline::{Hub, open};
+use anyhow::{Context, Result};
+use homes::Homes;
+use hub_core::language::Language;
+use hub_lab::phone::{PhoneReport, Phones};
+use jiff::Timestamp;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use story::Story;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// The demo's first moment: Monday 2 March 2026, 09:00 in Shanghai.
+pub const START: &str = "2026-03-02T01:00:00Z";
+/// Civil seconds in a second, while homes live: a day passes in a second.
+const PACE: u32 = 86_400;
+/// The same once the story is told and a person looks at the console.
+const CALM_PACE: u32 = 3_600;
+
+/// What the demo is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Play the whole story without a person, to the verdict, and end.
+    pub headless: bool,
+    /// Language of the first home's owner.
+    pub language: Language,
+    /// Where the console listens if that port is free.
+    pub http: SocketAddr,
+    /// Model folders and profiles.
+    pub models_dir: std::path::PathBuf,
+    /// Where to find the database's programs, if not in the usual places.
+    pub postgres_bin: Option<std::path::PathBuf>,
+}
+
+/// Plays the demo until it is told (headless), or until `stop`.
+pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
+    let start: Timestamp = START.parse().context("the demo's start")?;
+    let dir = tempfile::Builder::new()
+        .prefix("forecall-demo-")
+        .tempdir()
+        .context("cannot make a directory for the demo")?;
+    // The database's processes may run as another user; everything secret below has its own, narrower rights.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
+    let config = config(options, dir.path());
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (phones, reports) = Phones::start(any).await.context("cannot start the simulated phones")?;
+    homes::set_phones(&phones)?;
+    let homes = Homes::new(start, options.language, phones.local())?;
+
+    let opened = open(&config).await?;
+    homes.declare(&opened, start).await?;
+    let clock = TimeLapse::new(start, PACE);
+    let hub = Hub::start(&config, opened, clock.clone(), Some(banner())).await?;
+    let told = tell(options, &hub, homes, reports, clock, &stop).await;
+    phones.shutdown().await;
+    hub.stop().await?;
+    told
+}
+
+async fn tell(
+    options: &Options,
+    hub: &Hub,
+    homes: Homes,
+    reports: mpsc::Receiver<PhoneReport>,
+    clock: Arc<TimeLapse>,
+    stop: &CancellationToken,
+) -> Result<()> {
+    announce(hub, options);
+    let life = CancellationToken::new();
+    let ticker = tokio::spawn(clock.clone().run(hub.calls_up.clone(), life.clone()));
+    let living = homes.live(hub.mqtt, clock.clone(), life.clone());
+    let mut story = Story::new(hub, &living, reports, clock.clone());
+    let told = stop.run_until_cancelled(story.play()).await;
+    let result = match told {
+        Some(Ok(())) if !options.headless => {
+            clock.set_scale(CALM_PACE);
+            say(format_args!(
+                "\nThe story is told; the homes live on, an hour a second. Look around: http://{}  (Ctrl-C ends)",
+                hub.http
+            ));
+            stop.cancelled().await;
+            Ok(())
+        }
+        Some(result) => result,
+        None => Ok(()),
+    };
+    // Homes stop first and wait for what they sent, so that every sample is either acknowledged or was never sent.
+    clock.set_scale(0);
+    living.stop(&life).await;
+    ticker.await.context("the demo's clock")?;
+    if stop.is_cancelled() {
+        return result;
+    }
+    result?;
+    story.account_for_samples().await
+}
+
+fn config(options: &Options, dir: &std::path::Path) -> Config {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let http = if TcpListener::bind(options.http).is_ok() {
+        options.http
+    } else {
+        any
+    };
+    Config {
+        state_dir: dir.join("state"),
+        models_dir: options.models_dir.clone(),
+        postgres_bin: options.postgres_bin.clone(),
+        mqtt: any,
+        http,
+        sip: any,
+        ..Config::default()
+    }
+}
+
+fn banner() -> hub_api::DemoBanner {
+    use hub_api::DemoPart as P;
+    hub_api::DemoBanner {
+        simulated: vec![P::Appliances, P::Owners, P::Phones, P::Carrier, P::TimeLapse],
+        real: vec![P::Mqtt, P::Database, P::Prediction, P::Sip, P::Audio, P::Console],
+    }
+}
+
+fn announce(hub: &Hub, options: &Options) {
+    say("Forecall demo");
+    say(
+        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time (a day a second; it stands still during a call)",
+    );
+    say(
+        "  real:      the hub, its PostgreSQL, MQTT, the ONNX model in tract, SIP and the audio of the call, the console",
+    );
+    say(format_args!("  console:   http://{}", hub.http));
+    if let Some(account) = &hub.first_account {
+        say(format_args!("  log in:    {} / {}", account.name, account.password));
+    }
+    if !options.headless {
+        say("  Ctrl-C ends it; everything it stored is thrown away then.");
+    }
+    say("");
+}

@@ -1,0 +1,313 @@
+//! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
+
+use crate::config::Config;
+use crate::workers::contact::{ContactWorker, Telephone};
+use crate::workers::score::ScoreWorker;
+use anyhow::{Context, Result};
+use hub_api::{ApiConfig, ApiState, FirstAccount};
+use hub_broker::{Broker, BrokerConfig, BrokerCounters};
+use hub_core::clock::CivilClock;
+use hub_core::id::TenantId;
+use hub_core::profile::ApplianceProfile;
+use hub_core::site::Trunk;
+use hub_predict::Registry;
+use hub_store::contact::ContactStore;
+use hub_store::prediction::FindingChange;
+use hub_store::site::SiteStore;
+use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
+use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
+use rand::TryRngCore;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Bound of the queue of finding changes for listeners in the program; who falls behind loses the oldest.
+const CHANGES_MAX: usize = 1024;
+/// Spoken prompts kept on disk: about an hour.
+const PROMPT_CACHE_BYTES: u64 = 64 << 20;
+/// All work must have ended this long after the stop was asked for.
+const DRAIN_MAX: Duration = Duration::from_secs(45);
+
+/// A hub that runs.
+pub struct Hub {
+    /// The store, for commands and the demo.
+    pub store: Arc<PostgresStore>,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// Where people connect.
+    pub http: SocketAddr,
+    /// Where the trunk reaches us, if calls are set up.
+    pub sip: Option<SocketAddr>,
+    /// What the front door counted.
+    pub counters: Arc<BrokerCounters>,
+    /// The password of the account that was made at the first start.
+    pub first_account: Option<FirstAccount>,
+    /// How many calls are up.
+    pub calls_up: watch::Receiver<usize>,
+    changes: broadcast::Sender<FindingChange>,
+    stop: CancellationToken,
+    broker: Broker,
+    voice: Option<Arc<Voice>>,
+    work: JoinSet<()>,
+    cluster: Option<Cluster>,
+}
+
+/// A store that is open, before anything works on it.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<PostgresStore>,
+    /// Appliance profiles by name.
+    pub profiles: Arc<BTreeMap<String, ApplianceProfile>>,
+    cluster: Option<Cluster>,
+}
+
+/// Opens the store: the given database, or the hub's own cluster.
+pub async fn open(config: &Config) -> Result<Opened> {
+    let profiles = load_profiles(&config.models_dir)?;
+    let keyring = Keyring::open_or_create(&keyring_file(config)?).context("cannot open the keyring")?;
+    let (options, cluster) = match &config.database_url {
+        Some(url) => (url.parse().context("DATABASE_URL is not valid")?, None),
+        None => {
+            let options = ClusterOptions {
+                bin_dir: config.postgres_bin.clone(),
+            };
+            let cluster = Cluster::start(&config.state_dir, options)
+                .await
+                .context("cannot start the hub's own database")?;
+            (cluster.connect_options(), Some(cluster))
+        }
+    };
+    let store = PostgresStore::connect(options, keyring, profiles.keys().cloned().collect())
+        .await
+        .context("cannot open the database")?;
+    Ok(Opened {
+        store: Arc::new(store),
+        profiles,
+        cluster,
+    })
+}
+
+impl Opened {
+    /// Closes the store, and stops the hub's own database if it was started for it.
+    pub async fn close(self) -> Result<()> {
+        self.store.close().await;
+        match self.cluster {
+            Some(cluster) => cluster
+                .stop()
+                .await
+                .context("the hub's own database did not stop cleanly"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The keyring: where `FORECALL_KEY_FILE` says, else in the state directory, which is made if it is not there.
+fn keyring_file(config: &Config) -> Result<PathBuf> {
+    if let Some(file) = &config.key_file {
+        return Ok(file.clone());
+    }
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("cannot make the state directory {}", config.state_dir.display()))?;
+    Ok(config.state_dir.join("keyring.toml"))
+}
+
+/// Reads all profiles of `models/profiles`.
+pub fn load_profiles(models_dir: &Path) -> Result<Arc<BTreeMap<String, ApplianceProfile>>> {
+    let dir = models_dir.join("profiles");
+    let entries = std::fs::read_dir(&dir).with_context(|| {
+        format!(
+            "cannot list the appliance profiles in {}; set models_dir",
+            dir.display()
+        )
+    })?;
+    let mut profiles = BTreeMap::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let profile: ApplianceProfile =
+                toml::from_str(&text).with_context(|| format!("{} is not a profile", path.display()))?;
+            profile
+                .check()
+                .with_context(|| format!("{} is not usable", path.display()))?;
+            profiles.insert(profile.name.clone(), profile);
+        }
+    }
+    anyhow::ensure!(
+        !profiles.is_empty(),
+        "there is no appliance profile in {}",
+        dir.display()
+    );
+    Ok(Arc::new(profiles))
+}
+
+impl Hub {
+    /// Starts everything on an open store. `demo` is the banner that the console then shows.
+    pub async fn start(
+        config: &Config,
+        opened: Opened,
+        clock: Arc<dyn CivilClock>,
+        demo: Option<hub_api::DemoBanner>,
+    ) -> Result<Self> {
+        let Opened {
+            store,
+            profiles,
+            cluster,
+        } = opened;
+        let registry = load_models(&config.models_dir)?;
+        let stop = CancellationToken::new();
+        let mut work = JoinSet::new();
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+
+        // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
+        for lost in store.recover_attempts(clock.now()).await? {
+            tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");
+        }
+        let first_account =
+            hub_api::create_first_account(&*store, &*clock, &mut rand::rngs::OsRng.unwrap_err()).await?;
+
+        // telemetry
+        let broker = Broker::start(
+            BrokerConfig::new(config.mqtt),
+            store.clone(),
+            profiles.clone(),
+            clock.clone(),
+            stop.child_token(),
+        )
+        .await?;
+        // prediction (and, in the same transaction, the ticket)
+        let score = ScoreWorker::new(store.clone(), registry, clock.clone(), changes.clone());
+        work.spawn(score.run(stop.child_token()));
+        // contact
+        let (calls_up_sender, calls_up) = watch::channel(0);
+        let telephone = start_telephone(config, &store).await?;
+        let worker = ContactWorker::new(
+            store.clone(),
+            telephone.clone(),
+            clock.clone(),
+            config.calls_max,
+            calls_up_sender,
+        );
+        work.spawn(worker.clone().run(stop.child_token()));
+        if let Some(Telephone { voice, .. }) = telephone.clone() {
+            let stop = stop.child_token();
+            work.spawn(async move { voice.serve_inbound(worker, stop).await });
+        }
+        // outcome (people act on tickets)
+        let listener = TcpListener::bind(config.http)
+            .await
+            .with_context(|| format!("cannot listen on http = {}", config.http))?;
+        let http = listener.local_addr()?;
+        let state = ApiState {
+            store: store.clone(),
+            clock,
+            demo,
+            config: ApiConfig::default(),
+        };
+        let serving = hub_api::serve(listener, state, stop.child_token());
+        work.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the console ended");
+            }
+        });
+
+        let voice = telephone.map(|t| t.voice);
+        Ok(Self {
+            mqtt: broker.local_addr(),
+            http,
+            sip: voice.as_ref().map(|v| v.local()),
+            counters: broker.counters(),
+            first_account,
+            calls_up,
+            changes,
+            stop,
+            broker,
+            voice,
+            work,
+            cluster,
+            store,
+        })
+    }
+
+    /// Findings as they change.
+    pub fn changes(&self) -> broadcast::Receiver<FindingChange> {
+        self.changes.subscribe()
+    }
+
+    /// Stops taking work, finishes what was taken, and stops the own database.
+    pub async fn stop(mut self) -> Result<()> {
+        self.stop.cancel();
+        let drained = async {
+            self.broker.stopped().await;
+            while self.work.join_next().await.is_some() {}
+            if let Some(voice) = &self.voice {
+                voice.shutdown().await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
+            tracing::warn!("some work did not end in time and is cut off");
+        }
+        self.store.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster
+                .stop()
+                .await
+                .context("the hub's own database did not stop cleanly")?;
+        }
+        Ok(())
+    }
+}
+
+fn load_models(models_dir: &Path) -> Result<Arc<Registry>> {
+    let registry =
+        Registry::load(models_dir).with_context(|| format!("cannot load the models in {}", models_dir.display()))?;
+    for (folder, why) in registry.refused() {
+        tracing::warn!(folder = %folder.display(), error = why as &dyn std::error::Error, "model refused");
+    }
+    Ok(Arc::new(registry))
+}
+
+/// Starts the telephone side with the trunks that tenants have declared; `None` if there is none.
+async fn start_telephone(config: &Config, store: &PostgresStore) -> Result<Option<Telephone>> {
+    let trunks = store.trunks().await?;
+    if trunks.is_empty() {
+        return Ok(None);
+    }
+    let main_numbers = trunks
+        .iter()
+        .map(|(tenant, trunk)| (tenant.clone(), trunk.caller_number.clone()))
+        .collect();
+    let voice = Voice::start(VoiceConfig {
+        bind: config.sip,
+        advertise: None,
+        media_ports: None,
+        trunks: trunks
+            .into_iter()
+            .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))
+            .collect(),
+        prompt_cache: config.state_dir.join("prompts"),
+        prompt_cache_bytes: PROMPT_CACHE_BYTES,
+        recordings: None,
+        limits: hub_voice::Limits::default(),
+    });
+    let voice = Arc::new(voice.await.context("cannot start the telephone side")?);
+    Ok(Some(Telephone { voice, main_numbers }))
+}
+
+fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfig {
+    TrunkConfig {
+        name: tenant.as_str().to_owned(),
+        proxy: trunk.proxy,
+        domain: trunk.domain,
+        username: trunk.username,
+        password: trunk.password.map(Secret::new),
+        caller_number: trunk.caller_number,
+        channels: calls_max,
+    }
+}

@@ -1,0 +1,39 @@
+//! Workers reconcile: woken by a signal or a timer, they look at the stored state and do what is missing. None takes
+//! input, so a restart needs no second code path.
+
+pub mod contact;
+pub mod score;
+
+use std::time::Duration;
+
+/// How long a worker sleeps at most before it looks again, in case a wake-up was lost.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Pause after the store failed, growing from this …
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// … to this.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Pauses between tries of something that failed.
+#[derive(Debug)]
+pub struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(PAUSE_MIN)
+    }
+}
+
+impl Pauses {
+    /// The next pause: twice the one before, up to 5 s.
+    pub fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(PAUSE_MAX);
+        pause
+    }
+
+    /// Starts small again: it worked.
+    pub fn reset(&mut self) {
+        self.0 = PAUSE_MIN;
+    }
+}

@@ -1,0 +1,308 @@
+//! ticket → contact: looks at tickets whose contact is due, lets the transaction that dials decide, and only then rings.
+
+use super::{PATIENCE, Pauses};
+use crate::random;
+use async_trait::async_trait;
+use hub_core::call_result::Disposition;
+use hub_core::clock::CivilClock;
+use hub_core::contact::AttemptEvent;
+use hub_core::contact_plan::HoldReason;
+use hub_core::id::{AttemptId, TenantId, TicketId};
+use hub_core::phone_number::PhoneNumber;
+use hub_core::prediction::Severity;
+use hub_core::ticket::{HUB, TicketEvent};
+use hub_store::contact::{Begun, DialOrder};
+use hub_store::{Scope, Store, StoreError};
+use hub_voice::{
+    ApplianceKind, CallDetail, CallHost, CallOrder, CallProgress, CommitRefused, InboundDecision, InboundHost, Price,
+    Script, Slot, Voice,
+};
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Tickets looked at in one go.
+const DUE_MAX: usize = 64;
+/// A person rings within this time if the owner asks for one.
+const PERSON_RINGS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+/// How long the end of a call is tried to be saved. After that the next start of the program finds the attempt and
+/// ends it as unknown, which a person sees.
+const END_TRIES_FOR: Duration = Duration::from_secs(60);
+
+/// The way to the telephone network.
+#[derive(Clone)]
+pub struct Telephone {
+    /// The telephone side.
+    pub voice: Arc<Voice>,
+    /// The main number of each tenant that has a trunk.
+    pub main_numbers: BTreeMap<TenantId, PhoneNumber>,
+}
+
+/// Rings owners, and answers them when they ring back.
+pub struct ContactWorker {
+    store: Arc<dyn Store>,
+    telephone: Option<Telephone>,
+    clock: Arc<dyn CivilClock>,
+    channels: Arc<Semaphore>,
+    calls_up: watch::Sender<usize>,
+    calls: TaskTracker,
+}
+
+impl ContactWorker {
+    /// A worker that has at most `calls_max` calls up; `calls_up` tells how many are. Without a telephone every ticket
+    /// is held for a person.
+    pub fn new(
+        store: Arc<dyn Store>,
+        telephone: Option<Telephone>,
+        clock: Arc<dyn CivilClock>,
+        calls_max: usize,
+        calls_up: watch::Sender<usize>,
+    ) -> Arc<Self> {
+        let channels = Arc::new(Semaphore::new(calls_max));
+        Arc::new(Self {
+            store,
+            telephone,
+            clock,
+            channels,
+            calls_up,
+            calls: TaskTracker::new(),
+        })
+    }
+
+    /// Works until `stop`; then waits for the calls that are up.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut pauses = Pauses::default();
+        while !stop.is_cancelled() {
+            let looked = self.look(&stop).await;
+            let rest = match looked {
+                Ok(()) => {
+                    pauses.reset();
+                    stop.run_until_cancelled(self.store.contact_planned(PATIENCE)).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "contacts are held up, trying again"
+                    );
+                    pauses.next()
+                }
+            };
+            stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+        }
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
+        for ticket in self.store.contacts_due(self.clock.now(), DUE_MAX).await? {
+            // A place on the line first: the row is committed only when the INVITE can follow at once.
+            let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
+                break;
+            };
+            match self.begin(ticket).await {
+                Ok(Some((voice, order))) => {
+                    self.calls_up.send_modify(|n| *n += 1);
+                    let worker = self.clone();
+                    self.calls.spawn(async move {
+                        worker.ring(&voice, *order).await;
+                        worker.calls_up.send_modify(|n| *n -= 1);
+                        drop(channel);
+                    });
+                }
+                Ok(None) => {}
+                Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, ticket: TicketId) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
+        let now = self.clock.now();
+        let view = self.store.ticket(&Scope::All, ticket).await?;
+        let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&view.ticket.tenant);
+        let Some(telephone) = self.telephone.as_ref().filter(with_trunk) else {
+            let held = TicketEvent::Held {
+                reason: HoldReason::TrunkRefused,
+            };
+            self.store.apply_ticket(&Scope::All, ticket, &held, HUB, now).await?;
+            tracing::info!(trace = %view.ticket.trace, %ticket, "not called: the tenant has no trunk");
+            return Ok(None);
+        };
+        match self.store.begin_attempt(ticket, now, random::bytes()).await? {
+            Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
+            Begun::Waits { until, reason } => {
+                tracing::info!(trace = %view.ticket.trace, %ticket, %until, ?reason, "not called now");
+                Ok(None)
+            }
+            Begun::Held(reason) => {
+                tracing::info!(trace = %view.ticket.trace, %ticket, ?reason, "not called: a person decides");
+                Ok(None)
+            }
+            Begun::Settled => Ok(None),
+        }
+    }
+
+    /// Rings and saves the one end of the attempt.
+    async fn ring(self: &Arc<Self>, voice: &Voice, order: DialOrder) {
+        let attempt = order.attempt.id;
+        tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
+        let detail = match call_order(&order, self.clock.now()) {
+            Some(call) => voice.ring(call, self.clone()).await,
+            None => return self.end_unrung(attempt).await,
+        };
+        self.end(attempt, &detail).await;
+    }
+
+    async fn end(&self, attempt: AttemptId, detail: &CallDetail) {
+        let record = serde_json::to_value(detail).unwrap_or(serde_json::Value::Null);
+        tracing::info!(%attempt, result = detail.result.as_str(), talk_ms = detail.talk_ms, "call ended");
+        self.save_end(
+            attempt,
+            AttemptEvent::Ended {
+                result: detail.result,
+                detail: record,
+            },
+        )
+        .await;
+    }
+
+    async fn end_unrung(&self, attempt: AttemptId) {
+        let detail = serde_json::json!({ "reason": "the owner has no number" });
+        self.save_end(
+            attempt,
+            AttemptEvent::Ended {
+                result: hub_core::call_result::CallResult::InvalidNumber,
+                detail,
+            },
+        )
+        .await;
+    }
+
+    async fn save_end(&self, attempt: AttemptId, event: AttemptEvent) {
+        let mut pauses = Pauses::default();
+        let tries = async {
+            while let Err(error) = self.store.apply_attempt(attempt, event.clone(), self.clock.now()).await {
+                if !matches!(error, StoreError::Unavailable(_)) {
+                    tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the end of a call cannot be saved");
+                    return;
+                }
+                tokio::time::sleep(pauses.next()).await;
+            }
+        };
+        if tokio::time::timeout(END_TRIES_FOR, tries).await.is_err() {
+            tracing::error!(%attempt, "the store did not take the end of a call in time; the next start ends it as unknown");
+        }
+    }
+}
+
+#[async_trait]
+impl CallHost for ContactWorker {
+    async fn progress(&self, attempt: AttemptId, progress: CallProgress) {
+        let event = match progress {
+            CallProgress::Ringing => AttemptEvent::Ringing,
+            CallProgress::Answered => AttemptEvent::Answered,
+            // The record at the end holds these.
+            CallProgress::Dialing
+            | CallProgress::Saying { .. }
+            | CallProgress::Pressed { .. }
+            | CallProgress::Ended => return,
+        };
+        if let Err(error) = self.store.apply_attempt(attempt, event, self.clock.now()).await {
+            tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "the progress of a call is not shown");
+        }
+    }
+
+    async fn commit(&self, attempt: AttemptId, disposition: Disposition) -> Result<(), CommitRefused> {
+        match self
+            .store
+            .apply_attempt(attempt, AttemptEvent::Chose(disposition), self.clock.now())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "what the owner chose could not be saved");
+                Err(CommitRefused)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl InboundHost for ContactWorker {
+    async fn answer(&self, caller: Option<PhoneNumber>, called: Option<PhoneNumber>) -> InboundDecision {
+        let (Some(caller), Some(tenant)) = (caller, self.tenant_of(called.as_ref())) else {
+            return InboundDecision::Decline;
+        };
+        let now = self.clock.now();
+        match self.store.begin_inbound(tenant, &caller, now, random::bytes()).await {
+            Ok(Some(order)) => {
+                call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
+            }
+            Ok(None) => {
+                tracing::info!(%caller, %tenant, "a call to the main number belongs to no open ticket");
+                InboundDecision::Decline
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a call to the main number could not be looked up"
+                );
+                InboundDecision::Decline
+            }
+        }
+    }
+
+    async fn finished(&self, detail: CallDetail) {
+        self.end(detail.attempt, &detail).await;
+    }
+}
+
+impl ContactWorker {
+    /// Whose main number was rung. A trunk that does not say is no doubt where there is only one.
+    fn tenant_of(&self, called: Option<&PhoneNumber>) -> Option<&TenantId> {
+        let numbers = &self.telephone.as_ref()?.main_numbers;
+        let rung = numbers
+            .iter()
+            .find(|(_, number)| Some(*number) == called)
+            .map(|(tenant, _)| tenant);
+        rung.or_else(|| numbers.keys().next().filter(|_| numbers.len() == 1))
+    }
+}
+
+/// Puts a dial order into the words of the call flow; `None` without a number.
+fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
+    let zone = TimeZone::get(&order.owner.zone).unwrap_or(TimeZone::UTC);
+    let local = |at: Timestamp| -> Zoned { at.to_zoned(zone.clone()) };
+    let serial = order.appliance.device.as_str();
+    let serial_tail = serial
+        .get(serial.len().saturating_sub(4)..)
+        .unwrap_or(serial)
+        .to_owned();
+    let script = Script {
+        brand: order.brand.get(order.owner.language).to_owned(),
+        appliance: ApplianceKind(order.appliance.profile.clone()),
+        serial_tail,
+        fault_class: order.finding.fault_class.clone(),
+        safe_to_use: order.finding.prediction.severity < Severity::Critical,
+        price: Price {
+            currency: order.visit_price.currency.clone(),
+            minor_units: u64::from(order.visit_price.amount) * 100,
+        },
+        slot: order.attempt.offered.map(|slot| Slot {
+            start: local(slot.start),
+            end: local(slot.end),
+        }),
+        person_rings_by: local(now.checked_add(PERSON_RINGS_WITHIN).unwrap_or(now)),
+    };
+    Some(CallOrder {
+        attempt: order.attempt.id,
+        to: order.owner.phone.clone()?,
+        language: order.owner.language,
+        script,
+    })
+}

@@ -1,0 +1,238 @@
+//! The program as a process.
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A start takes this long at most, on a loaded machine with crash recovery of the database.
+const START_MAX: Duration = Duration::from_secs(90);
+
+/// Directory and addresses of one hub; survives the hub's process.
+pub struct Lab {
+    dir: TempDir,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// Console and API.
+    pub http: SocketAddr,
+    /// The hub's SIP user agent.
+    pub sip: SocketAddr,
+    models: PathBuf,
+    path_first: Option<PathBuf>,
+    password: std::sync::Mutex<Option<String>>,
+}
+
+/// A running hub.
+pub struct RunningHub {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Lab {
+    /// A fresh directory and free ports.
+    pub fn new() -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("forecall-test-").tempdir()?;
+        // The database's processes may run as another user than the test.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
+        let tcp = || TcpListener::bind("127.0.0.1:0")?.local_addr();
+        let udp = || UdpSocket::bind("127.0.0.1:0")?.local_addr();
+        Ok(Self {
+            mqtt: tcp()?,
+            http: tcp()?,
+            sip: udp()?,
+            dir,
+            models: project().join("models"),
+            path_first: None,
+            password: std::sync::Mutex::new(None),
+        })
+    }
+
+    /// The directory for files of the test.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The state directory of the hub.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Programs in this directory are found before all others by hubs started from now on.
+    pub fn path_first(&mut self, dir: &Path) {
+        self.path_first = Some(dir.to_owned());
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        if let Some(dir) = &self.path_first {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{path}", dir.display()));
+        }
+        command
+            .args(args)
+            .env("FORECALL_STATE_DIR", self.state())
+            .env("FORECALL_MODELS_DIR", &self.models)
+            .env("FORECALL_MQTT", self.mqtt.to_string())
+            .env("FORECALL_HTTP", self.http.to_string())
+            .env("FORECALL_SIP", self.sip.to_string())
+            .env("RUST_LOG", "info,sqlx=warn,rsipstack=warn,tract=warn")
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command of the program to its end; its output, or an error with all it said.
+    pub async fn run(&self, args: &[&str]) -> Result<String> {
+        let output = self.command(args).output().await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "forecall {args:?} failed\n{said}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    }
+
+    /// Applies a site file.
+    pub async fn apply(&self, site: &str) -> Result<String> {
+        let file = self.dir.path().join("site.toml");
+        std::fs::write(&file, site)?;
+        self.run(&["apply", "-f", file.to_str().context("path")?]).await
+    }
+
+    /// Starts `forecall serve` and waits until it says that it is ready.
+    pub async fn serve(&self) -> Result<RunningHub> {
+        let log = self.dir.path().join("hub.log");
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let mut child = self
+            .command(&["serve"])
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .context("cannot start forecall")?;
+        let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(rest) = line.strip_prefix("first log-in") {
+                    let password = rest.split_whitespace().nth(2).map(str::to_owned);
+                    *self.password.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = password;
+                }
+                if line == "ready" {
+                    return Ok(());
+                }
+            }
+            bail!(
+                "the hub ended before it was ready:\n{}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            )
+        };
+        tokio::time::timeout(START_MAX, ready)
+            .await
+            .context("the hub was not ready in time")??;
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(RunningHub { child, log })
+    }
+
+    /// The password that the first start printed.
+    pub fn password(&self) -> String {
+        self.password
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+            .unwrap_or_default()
+    }
+
+    /// kill -9 of every process of the hub's own database.
+    pub fn kill_database(&self) -> usize {
+        let needle = self.state().to_string_lossy().into_owned();
+        let mut postmasters = Vec::new();
+        let mut parents = Vec::new();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+                continue;
+            };
+            let cmdline = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let parent = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.split(' ').nth(1))
+                .and_then(|p| p.parse::<i32>().ok());
+            let words: Vec<_> = cmdline.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
+            if words.first().is_some_and(|w| w.ends_with("postgres")) && words.iter().any(|w| w.contains(&needle)) {
+                postmasters.push(pid);
+            }
+            parents.push((pid, parent.unwrap_or(0)));
+        }
+        let children = parents
+            .iter()
+            .filter(|(_, parent)| postmasters.contains(parent))
+            .map(|(pid, _)| *pid);
+        let all: Vec<i32> = postmasters.iter().copied().chain(children).collect();
+        all.iter()
+            .filter(|pid| kill(Pid::from_raw(**pid), Signal::SIGKILL).is_ok())
+            .count()
+    }
+}
+
+impl RunningHub {
+    /// kill -9 of the hub's process.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the clean end.
+    pub async fn stop(mut self) -> Result<()> {
+        let pid = self.child.id().context("the hub has ended already")?;
+        kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
+        let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait())
+            .await
+            .context("the hub did not stop")??;
+        ensure!(status.success(), "the hub ended with {status}");
+        Ok(())
+    }
+
+    /// Lines at ERROR so far: each means that a person must look, so a test that sees one has failed.
+    pub fn errors(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines()
+            .filter(|line| line.contains("ERROR"))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// The project's root.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_owned)
+        .unwrap_or_default()
+}
+
+/// The recorded data, where they are present.
+pub fn recorded_data() -> Option<PathBuf> {
+    let dir = project().join("../shared/data");
+    dir.join("skab").is_dir().then_some(dir)
+}
+
+/// The program, as cargo built it beside this test.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    let found = test
+        .ancestors()
+        .skip(1)
+        .map(|dir| dir.join("forecall"))
+        .find(|path| path.is_file());
+    found.expect("the program forecall is built first: cargo build -p hub-server")
+}

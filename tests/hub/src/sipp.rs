@@ -1,0 +1,97 @@
+//! A carrier that nobody here wrote: SIPp as the trunk's far side.
+
+use crate::hub::project;
+use anyhow::{Context, Result, ensure};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// SIPp as a trunk that demands digest authentication (407), answers, and sends a digit by RFC 4733.
+pub struct Carrier {
+    child: Child,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    log: PathBuf,
+}
+
+/// How long after the answer the owner presses 1.
+const KEY_AFTER_MS: u32 = 4_000;
+/// The user that the carrier's digest check wants.
+pub const USER: &str = "hub";
+/// Its password.
+pub const PASSWORD: &str = "a-trunk-password";
+
+impl Carrier {
+    /// Starts it; messages are logged into `dir`.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let addr = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let media = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let log = dir.join("sipp-messages.log");
+        let scenario = project().join("tests/sip/uas-digest-digits.xml");
+        let child = Command::new("sipp")
+            .args([
+                "-sf",
+                scenario.to_str().context("path")?,
+                "-i",
+                "127.0.0.1",
+                "-mi",
+                "127.0.0.1",
+                "-nostdin",
+            ])
+            .args([
+                "-p",
+                &addr.port().to_string(),
+                "-min_rtp_port",
+                &media.port().to_string(),
+            ])
+            .args([
+                "-key",
+                "password",
+                PASSWORD,
+                "-key",
+                "digits",
+                "1",
+                "-d",
+                &KEY_AFTER_MS.to_string(),
+                "-rtp_echo",
+            ])
+            .args(["-trace_msg", "-message_file", log.to_str().context("path")?])
+            .current_dir(project().join("tests/sip"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start sipp; install it: apt-get install sip-tester")?;
+        Ok(Self { child, addr, log })
+    }
+
+    /// How many INVITEs with credentials came, each dialogue counted once.
+    pub fn calls(&self) -> Result<usize> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut ids: Vec<&str> = Vec::new();
+        for message in text.split("-----------------------------------------------") {
+            let is_invite = message.contains("received")
+                && message.contains("\nINVITE ")
+                && message.contains("Proxy-Authorization:");
+            if let (true, Some(id)) = (is_invite, message.lines().find_map(|l| l.strip_prefix("Call-ID:"))) {
+                ids.push(id.trim());
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids.len())
+    }
+
+    /// Ends it.
+    pub async fn stop(mut self) -> Result<()> {
+        ensure!(
+            self.child.try_wait()?.is_none(),
+            "sipp ended by itself; see {}",
+            self.log.display()
+        );
+        self.child.kill().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! The real program on loopback: real MQTT, PostgreSQL, tract and SIP. One binary, a file a stage.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod contact;
+mod demo;
+mod prediction;
+mod telemetry;

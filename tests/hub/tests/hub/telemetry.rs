@@ -1,0 +1,93 @@
+//! An acknowledged reading is a stored reading.
+
+use hub_store_postgres::{Cluster, ClusterOptions};
+use sqlx::Row;
+use std::time::Duration;
+use tests_hub::fleet::{past, send};
+use tests_hub::hub::Lab;
+use tests_hub::site::{TestSite, daytime_zone};
+use tokio::task::JoinSet;
+
+use jiff::Timestamp;
+
+const PUBLISHERS: usize = 50;
+const ROUNDS: usize = 3;
+
+fn site() -> TestSite {
+    let devices = (0..PUBLISHERS)
+        .map(|n| (format!("wm-{n:02}"), "washing-machine".to_owned(), None))
+        .collect();
+    TestSite {
+        trunk: None,
+        password: None,
+        devices,
+        consent: true,
+        zone: daytime_zone(12),
+    }
+}
+
+/// Kills hub and database with -9 three times while 50 devices send, and looks at every row afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_hub_and_database_loses_and_doubles_nothing() {
+    let lab = Lab::new().unwrap();
+    lab.apply(&site().toml()).await.unwrap();
+    let mut hub = lab.serve().await.unwrap();
+
+    // A month each, so that the load outlasts the kills.
+    let now = recent();
+    let mut publishers = JoinSet::new();
+    let lab = std::sync::Arc::new(lab);
+    for n in 0..PUBLISHERS {
+        let lab = lab.clone();
+        publishers.spawn(async move {
+            let samples = past(n as u64, 12, None, now);
+            let count = samples.len() as u64;
+            (count, send(&lab, &format!("wm-{n:02}"), 7, samples).await.unwrap())
+        });
+    }
+    let mut killed = 0;
+    for _ in 0..ROUNDS {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        hub.kill().await.unwrap();
+        killed += lab.kill_database();
+        hub = lab.serve().await.unwrap();
+    }
+    assert!(killed >= ROUNDS, "the database's processes were not found: {killed}");
+    let mut sent = 0;
+    while let Some(publisher) = publishers.join_next().await {
+        let (count, acknowledged) = publisher.unwrap();
+        assert_eq!(acknowledged, count, "every sample is acknowledged in the end");
+        sent += count;
+    }
+    assert_eq!(hub.errors(), Vec::<String>::new());
+    hub.stop().await.unwrap();
+
+    let cluster = Cluster::start(&lab.state(), ClusterOptions::default()).await.unwrap();
+    let pool = sqlx::PgPool::connect_with(cluster.connect_options()).await.unwrap();
+    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let (rows, distinct): (i64, i64) = (row.get(0), row.get(1));
+    println!("acknowledged {sent}, stored {rows}, distinct {distinct}, database processes killed {killed}");
+    assert_eq!(
+        (rows, distinct),
+        (sent as i64, sent as i64),
+        "acknowledged, stored, and stored twice"
+    );
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = sqlx::query_scalar(&format!("show {setting}"))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(value, "on", "{setting}");
+    }
+    pool.close().await;
+    cluster.stop().await.unwrap();
+}
+
+/// Samples must not be older than the hub takes.
+pub fn recent() -> Timestamp {
+    use hub_core::clock::{CivilClock, SystemClock};
+    SystemClock.now()
+}
