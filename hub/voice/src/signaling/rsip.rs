@@ -71,10 +71,12 @@ fn over_udp(address: SocketAddr) -> SipAddr {
 #[async_trait]
 impl TargetLocator for TrunkLocator {
     async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
-        match (uri.host(), self.proxies.get(&uri.host().to_string().to_ascii_lowercase())) {
-            (_, Some(proxy)) => Ok(over_udp(*proxy)),
-            (Host::IpAddr(_), None) => SipAddr::try_from(uri),
-            (Host::Domain(_), None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
+        let proxy = self.proxies.get(&uri.host().to_string().to_ascii_lowercase());
+        match (uri.host(), uri.host_with_port.port, proxy) {
+            // A Contact: a trunk may have other servers on its domain's address.
+            (Host::IpAddr(_), Some(_), _) | (Host::IpAddr(_), None, None) => SipAddr::try_from(uri),
+            (_, _, Some(proxy)) => Ok(over_udp(*proxy)),
+            (Host::Domain(_), _, None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
         }
     }
 }

@@ -78,14 +78,14 @@ impl InboundHost for TestHost {
     }
 }
 
-/// Waits until `look` sees something, 15 s at most.
+/// Waits until `look` sees something, 30 s at most.
 pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < until, "{what} within 15 s");
+        assert!(Instant::now() < until, "{what} within 30 s");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
