@@ -48,7 +48,6 @@ def main() -> None:
     metrics = {"training_windows": float(len(errors)), "healthy_error_q99": round(quantile, 4)}
     (FOLDER / "manifest.toml").write_text(fill(FACTOR * quantile, metrics))
     autoencoder.export(network, FOLDER, FEATURES, STEPS)
-    print(np.quantile(errors, [0.5, 0.9, 0.99, 0.999]))
     print(f"washing-machine: {len(errors)} windows, 99 % of them below {quantile:.3f}")
 
 

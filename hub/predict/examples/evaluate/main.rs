@@ -1,6 +1,7 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine] [--scores FILE]`. Ends with one line a bar,
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine] [--scores FILE]
+//! [--calibration ROWS]`. Ends with one line a bar,
 //! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
@@ -16,6 +17,7 @@ use anyhow::bail;
 fn main() -> anyhow::Result<()> {
     let mut data = PathBuf::from("../shared/data/skab");
     let mut models = PathBuf::from("models");
+    let mut calibration = 200;
     let (mut only, mut score_file) = (None, None::<PathBuf>);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -26,8 +28,9 @@ fn main() -> anyhow::Result<()> {
             "--data" => data = value.into(),
             "--models" => models = value.into(),
             "--only" => only = Some(value),
+            "--calibration" => calibration = value.parse()?,
             "--scores" => score_file = Some(value.into()),
-            _ => bail!("unknown argument {name}: --data, --models, --only or --scores"),
+            _ => bail!("unknown argument {name}: --data, --models, --only, --scores or --calibration"),
         }
     }
     let (mut bars, mut scores) = (Vec::new(), Vec::new());
@@ -37,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("pump-rig") {
         if data.is_dir() {
-            bars.extend(pump_rig::evaluate(&data, &models, &mut scores)?);
+            bars.extend(pump_rig::evaluate(&data, &models, &mut scores, calibration)?);
         } else {
             println!("pump-rig skipped: the recorded data are not at {}", data.display());
         }

@@ -12,8 +12,10 @@ use crate::scores::{Score, Sustained};
 
 /// Rows of the fault-free recording that are kept from training, cut into pieces.
 const CLEAN: [(usize, usize); 4] = [(4000, 4400), (4400, 4800), (4800, 5200), (5200, 5600)];
-/// Calibration rows; the shorter one where the fault comes before 250 rows.
-const CALIBRATION: (u32, u32) = (200, 100);
+/// A unit whose fault comes before this row calibrates on fewer rows.
+const EARLY_ONSET: usize = 250;
+/// Calibration rows of such a unit.
+const SHORT_CALIBRATION: u32 = 100;
 
 struct Stream {
     name: String,
@@ -31,10 +33,9 @@ struct Judged {
     held_within: f32,
 }
 
-pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Vec<Bar>> {
+pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration: u32) -> anyhow::Result<Vec<Bar>> {
     println!(
-        "pump-rig: calibration {} rows ({} where the onset is before row 250)",
-        CALIBRATION.0, CALIBRATION.1
+        "pump-rig: calibration {calibration} rows ({SHORT_CALIBRATION} where the onset is before row {EARLY_ONSET})"
     );
     println!(
         "{:<16} {:>6} {:>6} {:>6} {:>8} {:>8}  fault class, probability, top",
@@ -42,7 +43,7 @@ pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>) -> anyhow::
     );
     let (mut found, mut gate, mut false_alarms, mut runs) = (0, 0, 0, 0);
     for stream in streams(data, models)? {
-        let judged = judge(&stream)?;
+        let judged = judge(&stream, calibration)?;
         if judged.held_before > 0.0 {
             scores.push(Score {
                 family: "pump-rig",
@@ -128,10 +129,10 @@ fn labels(path: &Path) -> anyhow::Result<Vec<bool>> {
     csv.records().map(|r| Ok(r?.get(column) == Some("1.0"))).collect()
 }
 
-fn judge(stream: &Stream) -> anyhow::Result<Judged> {
+fn judge(stream: &Stream, calibration: u32) -> anyhow::Result<Judged> {
     let model = Model::load(&stream.model)?;
-    let early = stream.anomaly.is_some_and(|(first, _)| first < 250);
-    let mut detector = Detector::with_calibration(&model, if early { CALIBRATION.1 } else { CALIBRATION.0 });
+    let early = stream.anomaly.is_some_and(|(first, _)| first < EARLY_ONSET);
+    let mut detector = Detector::with_calibration(&model, if early { SHORT_CALIBRATION } else { calibration });
     let (onset, end) = stream.anomaly.unwrap_or((usize::MAX, usize::MAX));
     let mut judged = Judged {
         false_alarms: 0,
