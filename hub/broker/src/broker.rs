@@ -2,14 +2,14 @@
 
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
-use crate::connection::{Connection, discard};
+use crate::connection::Connection;
 use crate::counters::{BrokerCounters, add};
 use crate::ingest::{Committer, QUEUE_MAX};
 use crate::presence::Presence;
 use crate::registry::Registry;
 use crate::session::{CloseReason, ConnectCode, Outgoing};
+use crate::wire::Wire;
 use crate::work::{LOGINS_MAX, Shared};
-use bytes::BytesMut;
 use hub_core::clock::CivilClock;
 use hub_core::profile::ApplianceProfile;
 use hub_store::telemetry::TelemetryStore;
@@ -21,11 +21,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -215,16 +214,10 @@ impl Drop for Counted {
 }
 
 /// Tells a client that there is no room.
-async fn refuse(mut stream: TcpStream, turn: OwnedSemaphorePermit) {
-    let mut packet = BytesMut::new();
-    if crate::codec::write(Outgoing::ConnAck(ConnectCode::Unavailable), &mut packet).is_ok() {
-        let say = async {
-            stream.write_all(&packet).await?;
-            stream.shutdown().await
-        };
-        // Whether it was heard makes no difference.
-        let _ = timeout(REFUSAL_PATIENCE, say).await;
-        discard(&stream, Instant::now() + REFUSAL_PATIENCE).await;
+async fn refuse(stream: TcpStream, turn: OwnedSemaphorePermit) {
+    let mut wire = Wire::new(stream, REFUSAL_PATIENCE);
+    if wire.write(Outgoing::ConnAck(ConnectCode::Unavailable)).is_ok() {
+        wire.say_goodbye().await;
     }
     drop(turn);
 }

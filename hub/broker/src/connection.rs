@@ -1,50 +1,34 @@
 //! One task for each connection: moves bytes between socket, codec and session core, and the core's events to the store's
 //! side. Reading goes on while publishes wait for their commit, so that pings are answered.
-//!
-//! An idle connection holds no read or write buffer.
 
-use crate::codec;
 use crate::counters::add;
 use crate::decode::Work;
 use crate::registry::{Address, MAIL_SPARE, Mail};
 use crate::session::{CloseReason, Delivery, Event, Kind, Outgoing, Received, Session, Verdict};
+use crate::wire::{Ready, Wire};
 use crate::work::{Done, Shared, Task, Unanswered, What, Worker};
 use agent_sdk_wire::topic::is_level;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use hub_store::telemetry::{Command, Device};
 use std::collections::VecDeque;
 use std::future::pending;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-
-/// Bytes read at one time.
-const READ_CHUNK: usize = 4 * 1024;
-/// While more than this waits to be sent, nothing is read: a device that does not listen is not listened to.
-const OUTPUT_MAX: usize = 16 * 1024;
-/// After the last packet: how long the peer may take to read it and close.
-const LINGER: Duration = Duration::from_millis(500);
 
 type Running<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// One connection.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    stream: TcpStream,
+    wire: Wire,
     peer: SocketAddr,
     number: u64,
     session: Session,
-    input: BytesMut,
-    output: BytesMut,
-    /// When the device must have read something of what waits in `output`.
-    write_by: Option<Instant>,
     login: Running<Result<Option<Device>, Unanswered>>,
     device: Option<Device>,
     mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
@@ -61,8 +45,7 @@ pub(crate) struct Connection {
 }
 
 enum Wake {
-    Readable,
-    Writable,
+    Wire(Ready),
     Mail(Mail),
     Ran(Done),
     LoggedIn(Result<Option<Device>, Unanswered>),
@@ -76,14 +59,11 @@ impl Connection {
         let session = Session::new(shared.config.session_limits(), Instant::now().into_std());
         let mailbox = mpsc::channel(shared.config.in_flight_max + MAIL_SPARE);
         Self {
+            wire: Wire::new(stream, shared.config.write_patience),
             shared,
-            stream,
             peer,
             number,
             session,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-            write_by: None,
             login: None,
             device: None,
             mailbox,
@@ -114,8 +94,7 @@ impl Connection {
         let reading = self.reads();
         let due = self.next_due();
         tokio::select! {
-            _ = self.stream.readable(), if reading => Wake::Readable,
-            _ = self.stream.writable(), if !self.output.is_empty() => Wake::Writable,
+            ready = self.wire.ready(reading) => Wake::Wire(ready),
             // The channel stays open: this connection holds a sender itself.
             Some(mail) = self.mailbox.1.recv() => Wake::Mail(mail),
             done = outcome(&mut self.running) => Wake::Ran(done),
@@ -127,20 +106,24 @@ impl Connection {
     }
 
     fn reads(&self) -> bool {
-        self.session.wants_packet() && self.output.len() < OUTPUT_MAX && self.drain_by.is_none()
+        self.session.wants_packet() && self.wire.keeps_up() && self.drain_by.is_none()
     }
 
     fn next_due(&self) -> Instant {
         let session = self.session.poll_timeout().map(Instant::from_std);
-        let dues = [session, self.write_by, self.drain_by];
+        let dues = [session, self.wire.write_by(), self.drain_by];
         let soonest = dues.into_iter().flatten().min();
         soonest.unwrap_or_else(|| Instant::now() + self.shared.config.keep_alive_cap)
     }
 
     fn handle(&mut self, wake: Wake) {
         match wake {
-            Wake::Readable => self.read(),
-            Wake::Writable => {}
+            Wake::Wire(Ready::Read) => {
+                let read = self.wire.read();
+                self.check(read);
+            }
+            // Sending is what happens next in any case.
+            Wake::Wire(Ready::Write) => {}
             Wake::Mail(Mail::Committed(number)) => self.session.handle_committed(number),
             Wake::Mail(Mail::Failed) => self.session.handle_close(CloseReason::CommitFailed),
             Wake::Mail(Mail::Commands(commands)) => commands.into_iter().for_each(|c| self.command(c)),
@@ -165,7 +148,7 @@ impl Connection {
     fn time(&mut self) {
         let now = Instant::now();
         self.session.handle_timeout(now.into_std());
-        if self.write_by.is_some_and(|due| now >= due) {
+        if self.wire.write_by().is_some_and(|due| now >= due) {
             self.session.handle_close(CloseReason::WriteStalled);
         }
         if self.drain_by.is_some_and(|due| now >= due) {
@@ -173,13 +156,10 @@ impl Connection {
         }
     }
 
-    fn read(&mut self) {
-        self.input.reserve(READ_CHUNK);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => self.session.handle_close(CloseReason::Lost),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.session.handle_close(CloseReason::Lost),
+    /// Ends the session where the wire says so.
+    fn check(&mut self, outcome: Result<(), CloseReason>) {
+        if let Err(reason) = outcome {
+            self.session.handle_close(reason);
         }
     }
 
@@ -196,16 +176,14 @@ impl Connection {
                 break;
             }
         }
-        self.flush();
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
+        let sent = self.wire.flush();
+        self.check(sent);
     }
 
     /// Hands the next complete packet to the session; false where there is none.
     fn next_packet(&mut self) -> bool {
         let greeting = self.session.awaits_connect();
-        match codec::read(&mut self.input, self.shared.config.packet_bytes_max, greeting) {
+        match self.wire.next_packet(self.shared.config.packet_bytes_max, greeting) {
             Ok(Some(packet)) => self.session.handle_packet(packet, Instant::now().into_std()),
             Ok(None) => return false,
             Err(reason) => self.session.handle_close(reason),
@@ -220,32 +198,8 @@ impl Connection {
             Outgoing::Publish { .. } => add(&counters.commands_sent, 1),
             Outgoing::ConnAck(_) | Outgoing::SubAck { .. } | Outgoing::UnsubAck(_) | Outgoing::PingResp => {}
         }
-        if let Err(reason) = codec::write(packet, &mut self.output) {
-            self.session.handle_close(reason);
-        }
-    }
-
-    /// Sends what the socket takes now.
-    fn flush(&mut self) {
-        while !self.output.is_empty() {
-            match self.stream.try_write(&self.output) {
-                Ok(sent) => {
-                    self.output.advance(sent);
-                    self.write_by = None;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let patience = self.shared.config.write_patience;
-                    self.write_by.get_or_insert_with(|| Instant::now() + patience);
-                    return;
-                }
-                Err(_) => {
-                    self.output.clear();
-                    self.session.handle_close(CloseReason::Lost);
-                }
-            }
-        }
-        self.write_by = None;
-        self.output = BytesMut::new();
+        let written = self.wire.write(packet);
+        self.check(written);
     }
 
     fn event(&mut self, event: Event) {
@@ -413,7 +367,7 @@ impl Connection {
             add(&self.shared.counters.dropped, self.tasks.len() as u64 + 1);
         }
         if reason != CloseReason::Lost && reason != CloseReason::WriteStalled {
-            self.say_goodbye().await;
+            self.wire.say_goodbye().await;
         }
     }
 
@@ -426,21 +380,6 @@ impl Connection {
         }
     }
 
-    /// Sends what is left and waits until the peer has seen it: closing at once with unread input would make the
-    /// system throw the last packet away.
-    async fn say_goodbye(&mut self) {
-        let output = std::mem::take(&mut self.output);
-        let stream = &mut self.stream;
-        let send = async {
-            stream.write_all(&output).await?;
-            stream.shutdown().await
-        };
-        if !matches!(timeout(self.shared.config.write_patience, send).await, Ok(Ok(()))) {
-            return;
-        }
-        discard(&self.stream, Instant::now() + LINGER).await;
-    }
-
     fn log(&self, reason: &CloseReason) {
         let tenant = self.device.as_ref().map(|device| device.tenant.as_str());
         let device = self.device.as_ref().map(|device| device.device.as_str());
@@ -451,23 +390,6 @@ impl Connection {
             tracing::info!(tenant, device, %peer, %reason, quarantined, "connection closed");
         }
     }
-}
-
-/// Reads and forgets until the peer closes or time is over.
-pub(crate) async fn discard(stream: &TcpStream, until: Instant) {
-    let read_all = async {
-        let mut bin = [0; 512];
-        while stream.readable().await.is_ok() {
-            match stream.try_read(&mut bin) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
-        }
-    };
-    // Either way it is closed next.
-    let _ = tokio::time::timeout_at(until, read_all).await;
 }
 
 /// The outcome of what runs, or never where nothing runs.

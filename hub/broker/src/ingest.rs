@@ -12,7 +12,7 @@ use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TryRecvError};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 /// Publishes that wait for the next batch; a full queue holds up the connections, not the hub.
 pub(crate) const QUEUE_MAX: usize = 8_192;
@@ -22,8 +22,10 @@ const BATCH_MAX: usize = 1_000;
 const LINGER: Duration = Duration::from_millis(2);
 /// First and longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pause between two tries of publishes that failed alone.
+const SUSPECTS_PAUSE: Duration = Duration::from_millis(200);
 /// Failures in a row after which a round is given up: more than it takes to divide a full batch down to one publish.
-const FAILURES_MAX: u32 = 14;
+const FAILURES_MAX: u32 = 64;
 /// A publish that failed alone this often, while others were committed, is quarantined.
 const STRIKES_MAX: u32 = 3;
 
@@ -115,22 +117,27 @@ impl Committer {
         let mut fresh = Part::default();
         let mut suspects = Part::default();
         let mut pause = PAUSE.0;
+        let mut suspects_due = Instant::now();
         loop {
-            if fresh.len() + suspects.len() == 0 {
-                let Some(first) = queue.recv().await else { return };
-                fresh.push_item(first);
+            let due = (suspects.len() > 0).then_some(suspects_due);
+            if fresh.len() == 0 && !first(&mut queue, &mut fresh, due).await {
+                return;
             }
             gather(&mut queue, &mut fresh, self.batch_max).await;
             let commits = self.commits;
             self.failures_in_row = 0;
             let left = self.divide(std::mem::take(&mut fresh)).await;
-            let still = self.one_by_one(std::mem::take(&mut suspects)).await;
-            (fresh, suspects) = self.sort(left, still);
-            if fresh.len() + suspects.len() > 0 {
-                sleep(pause).await;
+            // Suspects have a pace of their own, so that they never hold up the others.
+            if Instant::now() >= suspects_due {
+                suspects = self.one_by_one(suspects).await;
+                suspects_due = Instant::now() + SUSPECTS_PAUSE;
             }
+            (fresh, suspects) = self.sort(left, suspects);
             let moved = self.commits > commits;
             pause = if moved { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+            if fresh.len() > 0 {
+                sleep(pause).await;
+            }
         }
     }
 
@@ -261,7 +268,7 @@ impl Committer {
                 fresh.push(ingest, ticket);
             }
         }
-        if fresh.len() + suspects.len() > 0 {
+        if fresh.len() > 0 {
             tracing::warn!(
                 waiting = fresh.len(),
                 suspects = suspects.len(),
@@ -305,6 +312,22 @@ impl Ticket {
     }
 }
 
+/// Waits for the first item of a batch, or until suspects are due; false when there is nothing left to wait for.
+async fn first(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, suspects_due: Option<Instant>) -> bool {
+    let next = match suspects_due {
+        None => queue.recv().await,
+        Some(due) => match timeout_at(due, queue.recv()).await {
+            Ok(Some(item)) => Some(item),
+            Ok(None) => {
+                sleep_until(due).await;
+                return true;
+            }
+            Err(_) => return true,
+        },
+    };
+    next.map(|item| batch.push_item(item)).is_some()
+}
+
 /// Takes what waits, and what comes within [`LINGER`].
 async fn gather(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, batch_max: usize) {
     let until = Instant::now() + LINGER;
@@ -312,7 +335,7 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, batch_max: u
         match queue.try_recv() {
             Ok(item) => batch.push_item(item),
             Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => match tokio::time::timeout_at(until, queue.recv()).await {
+            Err(TryRecvError::Empty) => match timeout_at(until, queue.recv()).await {
                 Ok(Some(item)) => batch.push_item(item),
                 Ok(None) | Err(_) => return,
             },

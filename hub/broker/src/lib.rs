@@ -19,6 +19,7 @@ mod ingest;
 mod presence;
 mod registry;
 pub mod session;
+mod wire;
 mod work;
 
 pub use broker::{Broker, BrokerError};
