@@ -3,7 +3,6 @@
 //! Everything here goes by three rules. One transaction holds a change and all that follows from it. Locks are taken in
 //! one order: appliance, ticket, attempt, owner, service point. Civil time and nothing else is what rows hold, and it
 //! always comes as a parameter.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
 
 pub mod cluster;
 pub mod keyring;

@@ -38,6 +38,13 @@ pub(super) async fn end(binaries: &Binaries, identity: &Identity, layout: &Layou
     Ok(())
 }
 
+/// Whether the process that the data folder names as its postmaster is one of this cluster.
+pub(super) fn postmaster_lives(layout: &Layout) -> bool {
+    let named = std::fs::read_to_string(layout.data.join("postmaster.pid"));
+    let pid = named.ok().and_then(|text| text.lines().next()?.trim().parse().ok());
+    pid.is_some_and(|pid: i32| processes(&layout.data).contains(&pid))
+}
+
 /// Stops in order within `limit`; kills what then remains. Nothing that was committed is lost either way.
 pub(super) async fn stop(
     binaries: &Binaries,

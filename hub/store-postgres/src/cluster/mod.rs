@@ -210,6 +210,18 @@ impl Cluster {
         &self.layout.data
     }
 
+    /// Starts it again if somebody killed its postmaster; whether that was so. Connections made before are lost, those
+    /// of the store come back by themselves.
+    pub async fn revive(&self) -> Result<bool, ClusterError> {
+        if leftovers::postmaster_lives(&self.layout) {
+            return Ok(false);
+        }
+        tracing::warn!("the database's postmaster is gone; starting it again");
+        leftovers::end(&self.binaries, &self.identity, &self.layout).await?;
+        self.run().await?;
+        Ok(true)
+    }
+
     /// Stops it: open transactions are rolled back, everything committed stays. Close the store first.
     pub async fn stop(self) -> Result<(), ClusterError> {
         leftovers::stop(&self.binaries, &self.identity, &self.layout, STOP_LIMIT).await?;

@@ -2,6 +2,8 @@
 
 use crate::support::{Base, profiles};
 use hub_store::event::EventStore;
+use hub_store::site::SiteStore;
+use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, ConnectError, Keyring, PostgresStore};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -72,6 +74,33 @@ async fn it_starts_again_after_a_kill_of_anything_and_keeps_what_was_committed()
     std::fs::write(data.join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();
     start(folder.path()).await.unwrap().stop().await.unwrap();
     assert_eq!(processes(&data), []);
+}
+
+/// Only the database is killed: the hub brings it back, and the store goes on with what was acknowledged.
+#[tokio::test]
+async fn a_killed_database_is_revived_under_a_running_hub() {
+    let folder = state();
+    let cluster = start(folder.path()).await.unwrap();
+    let keyring = Keyring::open_or_create(&folder.path().join("keyring")).unwrap();
+    let store = PostgresStore::connect(cluster.connect_options(), keyring, profiles())
+        .await
+        .unwrap();
+    store
+        .apply_site(&crate::support::site(), crate::support::morning(), false)
+        .await
+        .unwrap();
+    let id = crate::support::appliance(&store, "acme", "wm-1").await;
+    let batch = [crate::support::telemetry(id, 1, 0, 9)];
+    assert_eq!(store.ingest(&batch).await.unwrap()[0].stored, 9);
+    assert!(!cluster.revive().await.unwrap(), "it lives");
+    for pid in processes(cluster.data_dir()) {
+        kill(pid, Signal::SIGKILL).unwrap();
+    }
+    assert!(store.ingest(&batch).await.is_err());
+    assert!(cluster.revive().await.unwrap());
+    assert_eq!(store.ingest(&batch).await.unwrap()[0].repeated, 9);
+    store.close().await;
+    cluster.stop().await.unwrap();
 }
 
 #[tokio::test]

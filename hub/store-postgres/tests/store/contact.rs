@@ -91,7 +91,7 @@ async fn key_1_books_the_slot_that_was_offered() {
     assert_eq!(story.ticket.state, TicketState::Appointment);
     assert_eq!(story.ticket.appointment.as_ref().unwrap().slot, slot);
     assert_eq!(story.ticket.appointment.unwrap().service_point, "pudong");
-    assert_eq!(story.attempts, [done.clone()]);
+    assert_eq!(story.attempts, std::slice::from_ref(&done));
     assert_eq!(story.timeline.len(), 4, "{:?}", story.timeline);
     assert!(
         store

@@ -51,6 +51,10 @@ async fn shared() -> &'static Shared {
 }
 
 /// Statics are not dropped: a small shell waits for the end of this program, then stops the database and clears up.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this program, which is what it is for"
+)]
 fn end_with_this_program(cluster: &Cluster, folder: &TempDir) {
     let script = r#"cat >/dev/null; kill -INT "$(head -n1 "$1/postmaster.pid")"; sleep 1; rm -rf "$2""#;
     let child = Command::new("sh")
