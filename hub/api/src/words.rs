@@ -85,10 +85,10 @@ pub(crate) fn sentence(reader: &Reader, sensor: &Contribution) -> String {
     let channel = reader.word("channel", &sensor.channel);
     let value = quantity(sensor.value, &sensor.unit);
     let difference = sensor.value - sensor.baseline_mean;
-    let key = if difference >= 0.0 {
-        "sensor-above"
-    } else {
-        "sensor-below"
+    let key = match difference {
+        d if d.abs() < sensor.baseline_deviation => "sensor-usual",
+        d if d >= 0.0 => "sensor-above",
+        _ => "sensor-below",
     };
     let values = [
         ("channel", channel.as_str()),
@@ -146,8 +146,12 @@ mod tests {
             "drain-pump current 55.0 °C, 5.00 °C below this unit's own baseline"
         );
         assert_eq!(
-            en(&sensor(0.5, 0.0, 1.0, "A")),
+            en(&sensor(0.5, 0.0, 0.2, "A")),
             "drain-pump current 0.50 A, 0.50 A above this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(229.6, 230.0, 1.4, "V")),
+            "drain-pump current 230 V, as usual for this unit"
         );
         assert_eq!(
             sentence(&reader(Language::ZhCn), &sensor(0.42, 0.304, 0.01, "A")).replace('\u{a0}', " "),

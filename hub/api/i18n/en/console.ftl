@@ -9,6 +9,7 @@ language-zh-cn = 中文
 language-en = English
 comma = { ", " }
 list-comma = { ", " }
+colon = { ": " }
 percent = { $value } %
 span-seconds = { $seconds } s
 span-minutes = { $minutes } min { $seconds } s

@@ -91,3 +91,4 @@ channel-heater-power = heater power
 channel-heating-rate = heating rate
 channel-wash-level-fall = fall of the water level while washing
 channel-wash-vibration = vibration while washing
+sensor-usual = { $channel } { $value }, as usual for this unit

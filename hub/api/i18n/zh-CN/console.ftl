@@ -9,6 +9,7 @@ language-zh-cn = 中文
 language-en = English
 comma = ，
 list-comma = 、
+colon = ：
 percent = { $value } %
 span-seconds = { $seconds } 秒
 span-minutes = { $minutes } 分 { $seconds } 秒

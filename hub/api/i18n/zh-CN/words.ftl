@@ -91,3 +91,4 @@ channel-heater-power = 加热功率
 channel-heating-rate = 升温速度
 channel-wash-level-fall = 洗涤时的水位下降
 channel-wash-vibration = 洗涤时的振动
+sensor-usual = { $channel } { $value }，与本机平时相同

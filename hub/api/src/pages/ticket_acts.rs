@@ -69,7 +69,7 @@ fn book(reader: &Reader, view: &TicketView) -> Markup {
                 form method="post" action=(action(view, "book")) {
                     input type="hidden" name="start" value=(slot.start);
                     button { (reader.t("act-book")) }
-                    p.muted { (reader.slot(slot, &zone(reader, view))) ", " (point(reader, view, &service.id)) }
+                    p.muted { (reader.slot(slot, &zone(reader, view))) (reader.t("comma")) (point(reader, view, &service.id)) }
                 }
             },
             _ => p.muted { (reader.t("act-book-none")) },

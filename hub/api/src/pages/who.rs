@@ -66,7 +66,7 @@ fn consent(reader: &Reader, owner: &OwnerView) -> Markup {
 pub(super) fn line(reader: &Reader, attempt: &ContactAttempt) -> Markup {
     html! {
         time datetime=(attempt.started_at) { (reader.time(attempt.started_at)) } " – "
-        (closed(reader, "direction", &attempt.direction)) ": "
+        (closed(reader, "direction", &attempt.direction)) (reader.t("colon"))
         @match attempt.result {
             Some(result) => (reader.t(&format!("result-{}", result.as_str().replace('_', "-")))),
             None => (closed(reader, "attempt", &attempt.state)),

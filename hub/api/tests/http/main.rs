@@ -1,5 +1,7 @@
 //! The API and the console over a real listener, as a browser and a program use them.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

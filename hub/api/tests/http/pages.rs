@@ -25,10 +25,7 @@ async fn pages_speak_the_browsers_language_until_another_is_chosen() {
         .await
         .unwrap();
     assert_eq!(
-        (
-            answer.status().as_u16(),
-            &answer.headers()["location"].to_str().unwrap()[..]
-        ),
+        (answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()),
         (303, "/tickets?category=paused")
     );
     assert!(page().await.contains("<html lang=\"en\">"));
