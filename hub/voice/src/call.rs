@@ -20,7 +20,10 @@ const PROGRESS_MAX: Duration = Duration::from_secs(1);
 
 /// Tells the host a step.
 pub(crate) async fn tell(host: &dyn CallHost, record: &Record, progress: CallProgress) {
-    if tokio::time::timeout(PROGRESS_MAX, host.progress(record.attempt(), progress)).await.is_err() {
+    if tokio::time::timeout(PROGRESS_MAX, host.progress(record.attempt(), progress))
+        .await
+        .is_err()
+    {
         tracing::warn!(attempt = %record.attempt(), "a step of a call was not taken by its watcher");
     }
 }
@@ -86,10 +89,14 @@ impl Conversation<'_> {
     }
 
     async fn say(&mut self, prompt: PromptId, clip: u64) {
-        let Some(prompt) = self.prompts.get(&prompt) else { return };
+        let Some(prompt) = self.prompts.get(&prompt) else {
+            return;
+        };
         self.media.play(clip, Arc::clone(&prompt.samples));
         self.record.said(&prompt.text);
-        let progress = CallProgress::Saying { text: prompt.text.clone() };
+        let progress = CallProgress::Saying {
+            text: prompt.text.clone(),
+        };
         tell(&*self.host, self.record, progress).await;
     }
 
@@ -120,7 +127,9 @@ impl Conversation<'_> {
                 self.flow.handle_digit(key);
                 tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
             }
-            MediaEvent::PlayFinished(number) if number == clip => self.flow.handle_prompt_finished(Instant::now().into()),
+            MediaEvent::PlayFinished(number) if number == clip => {
+                self.flow.handle_prompt_finished(Instant::now().into())
+            }
             MediaEvent::PlayFinished(_) => {}
         }
     }
@@ -143,7 +152,9 @@ impl Conversation<'_> {
 
 /// Waits for a commit under way; for ever when there is none.
 async fn finished(saving: &mut Saving) -> bool {
-    let Some(commit) = saving else { return std::future::pending().await };
+    let Some(commit) = saving else {
+        return std::future::pending().await;
+    };
     // Only borrowed: when another branch of `select!` wins, the commit goes on.
     let saved = matches!(commit.await, Ok(Ok(true)));
     *saving = None;

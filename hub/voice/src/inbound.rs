@@ -82,7 +82,8 @@ async fn accept(
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
     let session = u64::from(media.local().port());
-    leg.control.accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
+    leg.control
+        .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
     match timeout(line.limits.acknowledge, leg.events.recv()).await {
         Ok(Some(LegEvent::Answered { status, .. })) => record.answered(status),
         Ok(_) => return Err((487, "the caller gave up before the answer".into())),

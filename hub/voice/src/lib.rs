@@ -4,8 +4,6 @@
 //! Absences that hold: rsipstack's types never leave `signaling`; the call flow knows neither SIP nor tokio; nothing here
 //! knows tickets, consent or a database: the caller decides whether a call may be placed.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop"))]
-
 mod call;
 pub mod config;
 pub mod detail;

@@ -36,7 +36,11 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     let offer = sdp::offer(line.advertised(media.local()), session);
     record.dialed();
     tell(&**host, record, CallProgress::Dialing).await;
-    let place = PlaceCall { trunk, to: order.to.clone(), offer };
+    let place = PlaceCall {
+        trunk,
+        to: order.to.clone(),
+        offer,
+    };
     let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
     if let Some(description) = await_answer(line, &mut leg, &**host, record).await {
         converse(line, order, host, record, (leg, media, prompts), &description).await;
@@ -76,8 +80,15 @@ pub(crate) async fn converse(
         return;
     }
     let flow = Flow::new(owner_call(order.script.slot.is_some()));
-    let conversation =
-        Conversation { leg: &mut leg, media, prompts, flow, host: Arc::clone(host), limits: line.limits, record };
+    let conversation = Conversation {
+        leg: &mut leg,
+        media,
+        prompts,
+        flow,
+        host: Arc::clone(host),
+        limits: line.limits,
+        record,
+    };
     conversation.run().await;
 }
 
@@ -112,7 +123,11 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return Some(description);
             }
             Ok(Some(LegEvent::Answered { status, .. })) => {
-                record.failed(class(gave_up, Some(status)), Some(status), "answered just as we gave up; ended at once");
+                record.failed(
+                    class(gave_up, Some(status)),
+                    Some(status),
+                    "answered just as we gave up; ended at once",
+                );
                 return None;
             }
             Ok(Some(LegEvent::Failed { status, reason })) => {
@@ -125,7 +140,11 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Err(_) if gave_up.is_some() => {
-                record.failed(class(gave_up, None), None, "given up; the trunk did not confirm that it stopped");
+                record.failed(
+                    class(gave_up, None),
+                    None,
+                    "given up; the trunk did not confirm that it stopped",
+                );
                 return None;
             }
             Err(_) if !taken => {
@@ -135,7 +154,11 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
             Err(_) => {
                 leg.control.cancel();
                 let rang = !record.ringing_is_missing();
-                gave_up = Some(if rang { GaveUp::NobodyAnswered } else { GaveUp::NothingRang });
+                gave_up = Some(if rang {
+                    GaveUp::NobodyAnswered
+                } else {
+                    GaveUp::NothingRang
+                });
                 deadline = Instant::now() + line.limits.cancel;
             }
         }

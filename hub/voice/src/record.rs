@@ -113,7 +113,8 @@ impl Record {
     pub fn finish(self) -> CallDetail {
         let end = self.decided.unwrap_or_else(Instant::now);
         let between = |from: Option<Instant>, to: Option<Instant>| {
-            from.zip(to).map_or(0, |(from, to)| millis(to.saturating_duration_since(from)))
+            from.zip(to)
+                .map_or(0, |(from, to)| millis(to.saturating_duration_since(from)))
         };
         let answered = self.result == CallResult::Answered;
         let nothing = (answered && self.refused.is_none()).then_some(Disposition::NothingChosen);

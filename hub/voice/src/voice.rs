@@ -96,7 +96,10 @@ pub struct Voice {
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
-        let peer = |trunk: &TrunkConfig| Peer { domain: trunk.domain.clone(), address: trunk.proxy };
+        let peer = |trunk: &TrunkConfig| Peer {
+            domain: trunk.domain.clone(),
+            address: trunk.proxy,
+        };
         let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
         let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
         Self::with_stack(config, Arc::new(stack), Arc::new(EspeakTts::default()))
@@ -109,16 +112,28 @@ impl Voice {
         }
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
-        let trunk = |config: TrunkConfig| Trunk { channels: Arc::new(Semaphore::new(config.channels)), config };
+        let trunk = |config: TrunkConfig| Trunk {
+            channels: Arc::new(Semaphore::new(config.channels)),
+            config,
+        };
         let line = Line {
             stack,
             prompts: PromptMaker::new(tts, cache, config.recordings)?,
             limits: config.limits,
             media: MediaEngine::start()?,
-            media_options: MediaOptions { ip, ports: config.media_ports, echo: false, capture_max: 0 },
+            media_options: MediaOptions {
+                ip,
+                ports: config.media_ports,
+                echo: false,
+                capture_max: 0,
+            },
             trunks: config.trunks.into_iter().map(trunk).collect(),
         };
-        Ok(Self { line: Arc::new(line), incoming: TaskTracker::new(), stop: CancellationToken::new() })
+        Ok(Self {
+            line: Arc::new(line),
+            incoming: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
     }
 
     /// Where SIP is received.
@@ -128,7 +143,11 @@ impl Voice {
 
     /// Channels free right now over all trunks. Whoever dials in a row asks this first.
     pub fn free_channels(&self) -> usize {
-        self.line.trunks.iter().map(|trunk| trunk.channels.available_permits()).sum()
+        self.line
+            .trunks
+            .iter()
+            .map(|trunk| trunk.channels.available_permits())
+            .sum()
     }
 
     /// Rings an owner. Always exactly one detail; every wait on the way is bounded (`Limits`). The INVITE goes out at most
@@ -147,7 +166,8 @@ impl Voice {
                 else => return,
             };
             let (line, host) = (Arc::clone(&self.line), Arc::clone(&host));
-            self.incoming.spawn(async move { inbound::take(&line, call, host).await });
+            self.incoming
+                .spawn(async move { inbound::take(&line, call, host).await });
         }
     }
 

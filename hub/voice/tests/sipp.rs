@@ -40,8 +40,24 @@ impl Sipp {
         let child = Command::new("sipp")
             .arg("-sf")
             .arg(scenarios().canonicalize().unwrap().join(format!("{name}.xml")))
-            .args(["-i", "127.0.0.1", "-p", &address.port().to_string(), "-mp", &(free_port() & !1).to_string()])
-            .args(["-m", "1", "-nostdin", "-timeout", "40s", "-timeout_error", "-trace_msg", "-trace_err"])
+            .args([
+                "-i",
+                "127.0.0.1",
+                "-p",
+                &address.port().to_string(),
+                "-mp",
+                &(free_port() & !1).to_string(),
+            ])
+            .args([
+                "-m",
+                "1",
+                "-nostdin",
+                "-timeout",
+                "40s",
+                "-timeout_error",
+                "-trace_msg",
+                "-trace_err",
+            ])
             .args(arguments)
             .current_dir(folder.path())
             .env("TERM", "dumb")
@@ -50,7 +66,12 @@ impl Sipp {
             .stderr(errors)
             .spawn()
             .expect("sipp starts; install sip-tester (Debian) if it is missing");
-        Self { child, address, folder, name: name.into() }
+        Self {
+            child,
+            address,
+            folder,
+            name: name.into(),
+        }
     }
 
     /// Waits for its end and insists that the scenario was played as written.
@@ -69,7 +90,10 @@ impl Sipp {
     /// What it saw, for the message of a failed test.
     fn account(&self) -> String {
         let files = std::fs::read_dir(self.folder.path()).unwrap().flatten();
-        files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect::<Vec<_>>().join("\n---\n")
+        files
+            .filter_map(|file| std::fs::read_to_string(file.path()).ok())
+            .collect::<Vec<_>>()
+            .join("\n---\n")
     }
 
     fn messages(&self, start: &str) -> usize {
@@ -98,7 +122,9 @@ async fn side(trunk: TrunkConfig, limits: Limits) -> Side {
 async fn call(sipp: Sipp, trunk: TrunkConfig, limits: Limits, host: Arc<TestHost>) -> CallDetail {
     let side = side(trunk, limits).await;
     let ring = side.voice.ring(order(Language::ZhCn), host);
-    let detail = tokio::time::timeout(Duration::from_secs(90), ring).await.expect("a bounded call");
+    let detail = tokio::time::timeout(Duration::from_secs(90), ring)
+        .await
+        .expect("a bounded call");
     sipp.passed().await;
     side.voice.shutdown().await;
     detail
@@ -113,12 +139,20 @@ async fn plain(name: &str, limits: Limits) -> CallDetail {
 #[track_caller]
 fn unanswered(detail: &CallDetail, result: CallResult, status: Option<u16>) {
     assert_eq!((detail.result, detail.sip_status), (result, status), "{detail:?}");
-    assert_eq!((detail.disposition, detail.talk_ms, detail.digits.as_str()), (None, 0, ""), "{detail:?}");
+    assert_eq!(
+        (detail.disposition, detail.talk_ms, detail.digits.as_str()),
+        (None, 0, ""),
+        "{detail:?}"
+    );
 }
 
 /// Short enough for a test, long enough for a busy machine.
 fn short() -> Limits {
-    Limits { ring: Duration::from_secs(2), cancel: Duration::from_secs(3), ..limits() }
+    Limits {
+        ring: Duration::from_secs(2),
+        cancel: Duration::from_secs(3),
+        ..limits()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,13 +190,24 @@ async fn an_answer_that_crosses_the_cancel_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trunk_that_takes_the_call_and_does_nothing_is_given_up() {
-    let detail = plain("uas-stuck", Limits { post_dial: Duration::from_secs(2), ..short() }).await;
+    let detail = plain(
+        "uas-stuck",
+        Limits {
+            post_dial: Duration::from_secs(2),
+            ..short()
+        },
+    )
+    .await;
     unanswered(&detail, CallResult::NetworkFailure, Some(487));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_trunk_is_known_within_six_seconds() {
-    let side = side(trunk(SocketAddr::from(([127, 0, 0, 1], free_port()))), Limits::default()).await;
+    let side = side(
+        trunk(SocketAddr::from(([127, 0, 0, 1], free_port()))),
+        Limits::default(),
+    )
+    .await;
     let order = order(Language::En);
     side.voice.ring(order.clone(), Arc::new(TestHost::default())).await;
     // The second time the prompts are there already.
@@ -176,7 +221,10 @@ async fn a_dead_trunk_is_known_within_six_seconds() {
 async fn keys(digits: &str, refuse: bool) -> CallDetail {
     let sipp = Sipp::start("uas-digits", &["-key", "digits", digits, "-d", "800", "-rtp_echo"]);
     let trunk = trunk(sipp.address);
-    let host = TestHost { refuse, ..TestHost::default() };
+    let host = TestHost {
+        refuse,
+        ..TestHost::default()
+    };
     call(sipp, trunk, limits(), Arc::new(host)).await
 }
 
@@ -192,17 +240,32 @@ async fn each_key_has_its_effect() {
     ] {
         let detail = keys(digits, false).await;
         assert_eq!(detail.digits, digits, "{detail:?}");
-        assert_eq!((detail.result, detail.disposition), (CallResult::Answered, Some(disposition)), "{digits}");
+        assert_eq!(
+            (detail.result, detail.disposition),
+            (CallResult::Answered, Some(disposition)),
+            "{digits}"
+        );
         assert_eq!(detail.refused, None);
-        assert!(detail.audio.packets_received > 50 && detail.audio.packets_sent > 100, "{:?}", detail.audio);
+        assert!(
+            detail.audio.packets_received > 50 && detail.audio.packets_sent > 100,
+            "{:?}",
+            detail.audio
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_choice_that_is_not_saved_is_told_so() {
     let detail = keys("9", true).await;
-    assert_eq!((detail.disposition, detail.refused), (None, Some(Disposition::DoNotCall)));
-    assert!(detail.transcript.last().unwrap().text.contains("没能保存"), "{:?}", detail.transcript);
+    assert_eq!(
+        (detail.disposition, detail.refused),
+        (None, Some(Disposition::DoNotCall))
+    );
+    assert!(
+        detail.transcript.last().unwrap().text.contains("没能保存"),
+        "{:?}",
+        detail.transcript
+    );
 }
 
 /// The response to the scenario's fixed nonce, by hand: MD5(MD5(hub:trunk.test:secret):8f2c0c1d4b:MD5(INVITE:uri)).
@@ -212,16 +275,26 @@ const RESPONSE: &str = "5249efef2e7d2ace3f13a332945e12ff";
 async fn digest_407_is_answered() {
     let sipp = Sipp::start("uas-digest-digits", &["-key", "digits", "1", "-d", "800", "-rtp_echo"]);
     let side = side(with_password(sipp.address, "secret"), limits()).await;
-    let detail = side.voice.ring(order(Language::ZhCn), Arc::new(TestHost::default())).await;
+    let detail = side
+        .voice
+        .ring(order(Language::ZhCn), Arc::new(TestHost::default()))
+        .await;
     assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
-    assert!(detail.audio.packets_received > 50 && detail.audio.packets_sent > 100, "{:?}", detail.audio);
+    assert!(
+        detail.audio.packets_received > 50 && detail.audio.packets_sent > 100,
+        "{:?}",
+        detail.audio
+    );
     assert!(sipp.account().contains(RESPONSE), "{}", sipp.account());
     sipp.passed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn digest_401_with_qop_is_verified() {
-    for (password, result, status) in [("secret", CallResult::Busy, 486), ("wrong", CallResult::TrunkRefused, 403)] {
+    for (password, result, status) in [
+        ("secret", CallResult::Busy, 486),
+        ("wrong", CallResult::TrunkRefused, 403),
+    ] {
         let sipp = Sipp::start("uas-401", &[]);
         let trunk = with_password(sipp.address, password);
         let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;
@@ -235,7 +308,10 @@ async fn a_wrong_or_missing_password_stops_at_once() {
         let sipp = Sipp::start("uas-digest-wrong", &[]);
         let trunk = password.map_or_else(|| trunk(sipp.address), |password| with_password(sipp.address, password));
         let side = side(trunk, limits()).await;
-        let detail = side.voice.ring(order(Language::ZhCn), Arc::new(TestHost::default())).await;
+        let detail = side
+            .voice
+            .ring(order(Language::ZhCn), Arc::new(TestHost::default()))
+            .await;
         unanswered(&detail, CallResult::TrunkRefused, Some(407));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(sipp.messages("INVITE "), invites, "{}", sipp.account());
@@ -245,7 +321,10 @@ async fn a_wrong_or_missing_password_stops_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_hangs_up_in_the_middle_of_the_prompt() {
     let detail = plain("uas-hangs-up", limits()).await;
-    assert_eq!((detail.result, detail.disposition), (CallResult::Answered, Some(Disposition::NothingChosen)));
+    assert_eq!(
+        (detail.result, detail.disposition),
+        (CallResult::Answered, Some(Disposition::NothingChosen))
+    );
     assert_eq!(detail.reason, "the owner hung up");
     assert!((1_000..6_000).contains(&detail.talk_ms), "{}", detail.talk_ms);
 }
@@ -267,10 +346,23 @@ fn sipp_calls(name: &str, voice: &Voice, arguments: &[&str]) -> Sipp {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_rings_back() {
     let side = side(trunk("127.0.0.1:9".parse().unwrap()), limits()).await;
-    let host = Arc::new(TestHost { takes: Some(order(Language::ZhCn)), ..TestHost::default() });
+    let host = Arc::new(TestHost {
+        takes: Some(order(Language::ZhCn)),
+        ..TestHost::default()
+    });
     let (voice, served) = (Arc::clone(&side.voice), host.clone());
     tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
-    let arguments = ["-key", "caller", "+8613800008412", "-key", "digits", "1", "-d", "800", "-rtp_echo"];
+    let arguments = [
+        "-key",
+        "caller",
+        "+8613800008412",
+        "-key",
+        "digits",
+        "1",
+        "-d",
+        "800",
+        "-rtp_echo",
+    ];
     let sipp = sipp_calls("uac-digits", &side.voice, &arguments);
     let detail = host.finished_once().await;
     assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
@@ -285,7 +377,11 @@ async fn calls_from_elsewhere_and_unwanted_ones_are_refused() {
         let host = Arc::new(TestHost::default());
         let (voice, served) = (Arc::clone(&side.voice), host.clone());
         tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
-        let sipp = sipp_calls(&format!("uac-{refusal}"), &side.voice, &["-key", "caller", "+8613800008412"]);
+        let sipp = sipp_calls(
+            &format!("uac-{refusal}"),
+            &side.voice,
+            &["-key", "caller", "+8613800008412"],
+        );
         sipp.passed().await;
         assert_eq!(host.callers().len(), usize::from(refusal == "603"));
     }

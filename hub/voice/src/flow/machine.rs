@@ -71,13 +71,21 @@ impl Flow {
 
     /// The owner pressed a key.
     pub fn handle_digit(&mut self, key: char) {
-        let (Step::Saying(at) | Step::Listening(at, _)) = self.step else { return };
-        let Some(Node::Gather { keys, wrong, .. }) = self.definition.nodes.get(at) else { return };
+        let (Step::Saying(at) | Step::Listening(at, _)) = self.step else {
+            return;
+        };
+        let Some(Node::Gather { keys, wrong, .. }) = self.definition.nodes.get(at) else {
+            return;
+        };
         let next = match keys.iter().find(|(k, _)| *k == key) {
             Some((_, next)) => *next,
             None => {
                 self.wrong = self.wrong.saturating_add(1);
-                if self.wrong >= self.definition.wrong_max { self.definition.wrong_end } else { *wrong }
+                if self.wrong >= self.definition.wrong_max {
+                    self.definition.wrong_end
+                } else {
+                    *wrong
+                }
             }
         };
         self.enter(next);
@@ -94,8 +102,17 @@ impl Flow {
 
     /// The host saved what `FlowAction::Commit` asked for, or refused.
     pub fn handle_commit(&mut self, is_saved: bool) {
-        let (Step::Saving(at) | Step::SavingAlone(at)) = self.step else { return };
-        let Some(Node::Commit { disposition, saved, refused }) = self.definition.nodes.get(at).cloned() else { return };
+        let (Step::Saving(at) | Step::SavingAlone(at)) = self.step else {
+            return;
+        };
+        let Some(Node::Commit {
+            disposition,
+            saved,
+            refused,
+        }) = self.definition.nodes.get(at).cloned()
+        else {
+            return;
+        };
         *(if is_saved { &mut self.saved } else { &mut self.refused }) = Some(disposition);
         if self.step == Step::SavingAlone(at) {
             self.step = Step::Ended;
@@ -130,7 +147,9 @@ impl Flow {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let Step::Listening(at, until) = self.step else { return };
-        let Some(Node::Gather { silence, .. }) = self.definition.nodes.get(at) else { return };
+        let Some(Node::Gather { silence, .. }) = self.definition.nodes.get(at) else {
+            return;
+        };
         if now < until {
             return;
         }

@@ -10,7 +10,10 @@ struct Walk {
 
 impl Walk {
     fn new(has_slot: bool) -> Self {
-        Self { flow: Flow::new(owner_call(has_slot)), now: Instant::now() }
+        Self {
+            flow: Flow::new(owner_call(has_slot)),
+            now: Instant::now(),
+        }
     }
 
     fn answered(has_slot: bool) -> Self {
@@ -75,7 +78,10 @@ fn what_cannot_be_saved_is_said_honestly() {
     walk.press('9', &commit(Disposition::DoNotCall));
     walk.flow.handle_commit(false);
     walk.expect(&[FlowAction::Say(PromptId::NotSaved)]);
-    assert_eq!((walk.flow.saved(), walk.flow.refused()), (None, Some(Disposition::DoNotCall)));
+    assert_eq!(
+        (walk.flow.saved(), walk.flow.refused()),
+        (None, Some(Disposition::DoNotCall))
+    );
     walk.finish(&[FlowAction::HangUp]);
 }
 

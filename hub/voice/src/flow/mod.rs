@@ -112,11 +112,20 @@ const SLOT_KEYS: &[(char, NodeId)] = &[('1', BOOK), ('2', ANOTHER), ('3', PERSON
 const PLAIN_KEYS: &[(char, NodeId)] = &[('2', ANOTHER), ('3', PERSON), ('9', NEVER), ('0', AGAIN)];
 
 const fn gather(prompt: PromptId, keys: &'static [(char, NodeId)], silence: NodeId) -> Node {
-    Node::Gather { prompt, keys, wrong: WRONG, silence }
+    Node::Gather {
+        prompt,
+        keys,
+        wrong: WRONG,
+        silence,
+    }
 }
 
 const fn commit(disposition: Disposition, saved: NodeId) -> Node {
-    Node::Commit { disposition, saved, refused: NOT_SAVED }
+    Node::Commit {
+        disposition,
+        saved,
+        refused: NOT_SAVED,
+    }
 }
 
 /// The owner's call. After silence the menu is repeated once, then the call ends.
@@ -163,7 +172,12 @@ mod tests {
             let mut led = vec![MENU, definition.wrong_end];
             for node in definition.nodes {
                 match node {
-                    Node::Gather { prompt, keys, wrong, silence } => {
+                    Node::Gather {
+                        prompt,
+                        keys,
+                        wrong,
+                        silence,
+                    } => {
                         said.push(*prompt);
                         led.extend([*wrong, *silence]);
                         led.extend(keys.iter().map(|(_, node)| *node));

@@ -15,7 +15,9 @@ impl DigitReader {
     /// Takes one telephone-event packet and returns the keys that it completes, in order: at most an earlier one whose
     /// last packet was lost, and its own.
     pub fn handle(&mut self, header: Header, payload: &[u8]) -> [Option<char>; 2] {
-        let Some(event) = Event::from_bytes(payload) else { return [None, None] };
+        let Some(event) = Event::from_bytes(payload) else {
+            return [None, None];
+        };
         let identity = (header.timestamp, event.code);
         let mut missed = None;
         if self.current != Some(identity) {
@@ -45,7 +47,11 @@ impl DigitReader {
 
     fn take_unreported(&mut self) -> Option<char> {
         let (_, code) = self.current?;
-        if std::mem::replace(&mut self.reported, true) { None } else { key_of(code) }
+        if std::mem::replace(&mut self.reported, true) {
+            None
+        } else {
+            key_of(code)
+        }
     }
 }
 
@@ -59,8 +65,18 @@ mod tests {
     use super::*;
 
     fn packet(reader: &mut DigitReader, timestamp: u32, key: char, end: bool) -> String {
-        let header = Header { marker: false, payload_type: 101, sequence: 0, timestamp, ssrc: 1 };
-        let event = Event { code: super::super::rtp::code_of(key).unwrap(), end, duration: 160 };
+        let header = Header {
+            marker: false,
+            payload_type: 101,
+            sequence: 0,
+            timestamp,
+            ssrc: 1,
+        };
+        let event = Event {
+            code: super::super::rtp::code_of(key).unwrap(),
+            end,
+            duration: 160,
+        };
         reader.handle(header, &event.to_bytes()).into_iter().flatten().collect()
     }
 
@@ -84,7 +100,11 @@ mod tests {
         assert_eq!(reader.handle_audio(9_100), None);
         assert_eq!(reader.handle_audio(12_200), Some('3'));
         assert_eq!(reader.handle_audio(12_360), None);
-        assert_eq!(packet(&mut reader, 9_000, '3', true), "", "its late last packet adds nothing");
+        assert_eq!(
+            packet(&mut reader, 9_000, '3', true),
+            "",
+            "its late last packet adds nothing"
+        );
     }
 
     #[test]

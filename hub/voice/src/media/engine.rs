@@ -70,7 +70,12 @@ impl MediaEngine {
             .name("media".into())
             .spawn(move || run(&on, &stopped, &missed))
             .map_err(MediaError::Thread)?;
-        Ok(Self { streams, stop, late, next_port: AtomicU16::new(0) })
+        Ok(Self {
+            streams,
+            stop,
+            late,
+            next_port: AtomicU16::new(0),
+        })
     }
 
     /// A new call's audio, silent until it is connected.
@@ -80,7 +85,9 @@ impl MediaEngine {
         socket.set_nonblocking(true).map_err(fail)?;
         let local = socket.local_addr().map_err(fail)?;
         let mut random = [0u8; 10];
-        rand::rngs::OsRng.try_fill_bytes(&mut random).map_err(MediaError::Random)?;
+        rand::rngs::OsRng
+            .try_fill_bytes(&mut random)
+            .map_err(MediaError::Random)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let stream = Stream::new(socket, sender, random, options.echo, options.capture_max);
         let stream = Arc::new(Mutex::new(stream));

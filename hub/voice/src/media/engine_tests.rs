@@ -5,20 +5,35 @@ use std::net::Ipv4Addr;
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn options(echo: bool, capture_max: usize) -> MediaOptions {
-    MediaOptions { ip: LOCAL, ports: None, echo, capture_max }
+    MediaOptions {
+        ip: LOCAL,
+        ports: None,
+        echo,
+        capture_max,
+    }
 }
 
 fn agreed(remote: SocketAddr) -> Negotiated {
-    Negotiated { remote, codec: Codec::Pcma, event_type: Some(101), hold: false }
+    Negotiated {
+        remote,
+        codec: Codec::Pcma,
+        event_type: Some(101),
+        hold: false,
+    }
 }
 
 /// A tone that no G.711 step hides: 440 Hz at a third of full scale.
 fn tone(samples: usize) -> Arc<[i16]> {
-    (0..samples).map(|n| ((n as f64 * 440.0 * std::f64::consts::TAU / 8_000.0).sin() * 10_000.0) as i16).collect()
+    (0..samples)
+        .map(|n| ((n as f64 * 440.0 * std::f64::consts::TAU / 8_000.0).sin() * 10_000.0) as i16)
+        .collect()
 }
 
 async fn event(session: &mut MediaSession) -> MediaEvent {
-    tokio::time::timeout(Duration::from_secs(5), session.event()).await.expect("an event within 5 s").unwrap()
+    tokio::time::timeout(Duration::from_secs(5), session.event())
+        .await
+        .expect("an event within 5 s")
+        .unwrap()
 }
 
 #[tokio::test]
@@ -40,7 +55,10 @@ async fn a_clip_arrives_and_keys_are_read_once_each() {
     let heard = there.captured();
     let start = heard.iter().position(|s| s.abs() > 500).unwrap();
     let exact = clip.iter().position(|s| s.abs() > 500).unwrap();
-    let whole = clip[exact..].iter().zip(&heard[start..]).all(|(a, b)| (i32::from(*a) - i32::from(*b)).abs() < 700);
+    let whole = clip[exact..]
+        .iter()
+        .zip(&heard[start..])
+        .all(|(a, b)| (i32::from(*a) - i32::from(*b)).abs() < 700);
     assert!(whole, "the tone comes back within a quantisation step");
     assert!(there.counts().packets_received > 25);
     assert_eq!(there.counts().lost, 0);
@@ -54,7 +72,13 @@ async fn packets_of_a_stranger_are_dropped_and_counted() {
     let stranger = UdpSocket::bind((LOCAL, 0)).unwrap();
     here.connect(agreed(friend.local_addr().unwrap()), LOCAL);
     let mut packet = Vec::new();
-    let header = super::super::rtp::Header { marker: false, payload_type: 8, sequence: 1, timestamp: 0, ssrc: 1 };
+    let header = super::super::rtp::Header {
+        marker: false,
+        payload_type: 8,
+        sequence: 1,
+        timestamp: 0,
+        ssrc: 1,
+    };
     super::super::rtp::write(&mut packet, header, &[0x55; 160]);
     friend.send_to(&packet, here.local()).unwrap();
     let until = Instant::now() + Duration::from_secs(5);
@@ -76,7 +100,10 @@ async fn a_port_range_is_held_to() {
     let engine = MediaEngine::start().unwrap();
     let taken = UdpSocket::bind((LOCAL, 0)).unwrap();
     let port = taken.local_addr().unwrap().port() & !1;
-    let options = MediaOptions { ports: Some(port..=port + 1), ..options(false, 0) };
+    let options = MediaOptions {
+        ports: Some(port..=port + 1),
+        ..options(false, 0)
+    };
     let first = engine.open(&options);
     let second = engine.open(&options);
     assert!(second.is_err(), "one even port cannot serve two calls");

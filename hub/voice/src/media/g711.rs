@@ -81,7 +81,11 @@ fn decode_mu(octet: u8) -> i16 {
 
 fn encode_a(sample: i16) -> u8 {
     // Negative values are taken as one's complement, so that -1 and 0 fall into mirrored steps (G.711 table 1a).
-    let (sign, magnitude) = if sample >= 0 { (0x80, i32::from(sample)) } else { (0, !i32::from(sample)) };
+    let (sign, magnitude) = if sample >= 0 {
+        (0x80, i32::from(sample))
+    } else {
+        (0, !i32::from(sample))
+    };
     let octet = if magnitude < 256 {
         u8::try_from(magnitude >> 4).expect("four bits")
     } else {
@@ -96,7 +100,11 @@ fn decode_a(octet: u8) -> i16 {
     let octet = octet ^ 0x55;
     let exponent = (octet >> 4) & 7;
     let step = i32::from(octet & 0x0f) << 4;
-    let magnitude = if exponent == 0 { step + 8 } else { (step + 0x108) << (exponent - 1) };
+    let magnitude = if exponent == 0 {
+        step + 8
+    } else {
+        (step + 0x108) << (exponent - 1)
+    };
     let signed = if octet & 0x80 != 0 { magnitude } else { -magnitude };
     i16::try_from(signed).expect("A-law spans 13 bits")
 }

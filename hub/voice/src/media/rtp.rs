@@ -84,7 +84,11 @@ impl Event {
     /// Reads a payload; `None` when it is cut short.
     pub fn from_bytes(payload: &[u8]) -> Option<Self> {
         let [code, flags, high, low] = *payload.first_chunk::<4>()?;
-        Some(Self { code, end: flags & 0x80 != 0, duration: u16::from_be_bytes([high, low]) })
+        Some(Self {
+            code,
+            end: flags & 0x80 != 0,
+            duration: u16::from_be_bytes([high, low]),
+        })
     }
 }
 
@@ -98,7 +102,9 @@ pub fn key_of(code: u8) -> Option<char> {
 
 /// The event code of a key.
 pub fn code_of(key: char) -> Option<u8> {
-    KEYS.iter().position(|k| char::from(*k) == key).and_then(|at| u8::try_from(at).ok())
+    KEYS.iter()
+        .position(|k| char::from(*k) == key)
+        .and_then(|at| u8::try_from(at).ok())
 }
 
 /// Counts what arrived and what is missing (RFC 3550 appendix A.1 and A.3, without probation).

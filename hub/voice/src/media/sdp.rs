@@ -51,8 +51,12 @@ pub fn answer(local: SocketAddr, session: u64, negotiated: &Negotiated) -> Vec<u
 fn describe(local: SocketAddr, session: u64, codecs: &[Codec], event_type: Option<u8>) -> Vec<u8> {
     let family = if local.is_ipv4() { "IP4" } else { "IP6" };
     let (ip, port) = (local.ip(), local.port());
-    let types: Vec<String> =
-        codecs.iter().map(|c| c.payload_type()).chain(event_type).map(|t| t.to_string()).collect();
+    let types: Vec<String> = codecs
+        .iter()
+        .map(|c| c.payload_type())
+        .chain(event_type)
+        .map(|t| t.to_string())
+        .collect();
     let mut text = format!(
         "v=0\r\no=- {session} 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {}\r\n",
         types.join(" ")
@@ -76,7 +80,9 @@ pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
     let mut address = None;
     let mut stream: Option<Stream> = None;
     for line in text.lines() {
-        let Some((kind, value)) = line.trim_end().split_once('=') else { continue };
+        let Some((kind, value)) = line.trim_end().split_once('=') else {
+            continue;
+        };
         match (kind, &mut stream) {
             ("c", None) => address = connection(value).or(address),
             ("c", Some(s)) => s.address = connection(value).or(s.address),
@@ -89,7 +95,11 @@ pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
     }
     let stream = stream.ok_or(SdpError::NoAudio)?;
     let ip = stream.address.or(address).ok_or(SdpError::NoAddress)?;
-    let codec = stream.types.iter().find_map(|t| Codec::from_payload_type(*t)).ok_or(SdpError::NoCodec)?;
+    let codec = stream
+        .types
+        .iter()
+        .find_map(|t| Codec::from_payload_type(*t))
+        .ok_or(SdpError::NoCodec)?;
     Ok(Negotiated {
         remote: SocketAddr::new(ip, stream.port),
         codec,
@@ -117,12 +127,28 @@ impl Stream {
         if words.next()? != "audio" {
             return None;
         }
-        let port = words.next()?.split('/').next()?.parse().ok().filter(|port| *port != 0)?;
+        let port = words
+            .next()?
+            .split('/')
+            .next()?
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)?;
         if words.next()? != "RTP/AVP" {
             return None;
         }
-        let types = words.filter_map(|word| word.parse().ok()).filter(|t| *t < 128).take(32).collect();
-        Some(Self { port, types, address: None, event_type: None, hold: false })
+        let types = words
+            .filter_map(|word| word.parse().ok())
+            .filter(|t| *t < 128)
+            .take(32)
+            .collect();
+        Some(Self {
+            port,
+            types,
+            address: None,
+            event_type: None,
+            hold: false,
+        })
     }
 
     fn attribute(&mut self, value: &str) {
@@ -131,11 +157,17 @@ impl Stream {
             "sendrecv" | "recvonly" => self.hold = false,
             _ => {}
         }
-        let Some((event_type, name)) = value.strip_prefix("rtpmap:").and_then(|v| v.split_once(' ')) else { return };
+        let Some((event_type, name)) = value.strip_prefix("rtpmap:").and_then(|v| v.split_once(' ')) else {
+            return;
+        };
         if !name.trim().to_ascii_lowercase().starts_with("telephone-event/8000") {
             return;
         }
-        self.event_type = event_type.parse().ok().filter(|t| self.types.contains(t)).or(self.event_type);
+        self.event_type = event_type
+            .parse()
+            .ok()
+            .filter(|t| self.types.contains(t))
+            .or(self.event_type);
     }
 }
 
@@ -148,13 +180,26 @@ mod tests {
     fn our_offer_is_understood_by_ourselves() {
         let local: SocketAddr = "192.0.2.7:4000".parse().unwrap();
         let got = understand(&offer(local, 7)).unwrap();
-        assert_eq!(got, Negotiated { remote: local, codec: Codec::Pcma, event_type: Some(101), hold: false });
+        assert_eq!(
+            got,
+            Negotiated {
+                remote: local,
+                codec: Codec::Pcma,
+                event_type: Some(101),
+                hold: false
+            }
+        );
     }
 
     #[test]
     fn an_answer_names_one_codec() {
         let local: SocketAddr = "[2001:db8::1]:4000".parse().unwrap();
-        let theirs = Negotiated { remote: local, codec: Codec::Pcmu, event_type: None, hold: false };
+        let theirs = Negotiated {
+            remote: local,
+            codec: Codec::Pcmu,
+            event_type: None,
+            hold: false,
+        };
         assert_eq!(understand(&answer(local, 1, &theirs)), Ok(theirs));
     }
 
@@ -165,7 +210,15 @@ mod tests {
             m=audio 40002 RTP/AVP 8\r\na=sendrecv\r\n";
         let got = understand(text.as_bytes()).unwrap();
         let remote = "10.0.0.2:40000".parse().unwrap();
-        assert_eq!(got, Negotiated { remote, codec: Codec::Pcmu, event_type: Some(96), hold: true });
+        assert_eq!(
+            got,
+            Negotiated {
+                remote,
+                codec: Codec::Pcmu,
+                event_type: Some(96),
+                hold: true
+            }
+        );
     }
 
     #[test]

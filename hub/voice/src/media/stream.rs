@@ -143,7 +143,11 @@ impl Stream {
 
     /// The counts up to now.
     pub fn counts(&self) -> AudioCounts {
-        AudioCounts { packets_received: self.reception.received(), lost: self.reception.lost(), ..self.counts }
+        AudioCounts {
+            packets_received: self.reception.received(),
+            lost: self.reception.lost(),
+            ..self.counts
+        }
     }
 
     /// What was heard, as far as it was to be kept.
@@ -164,7 +168,9 @@ impl Stream {
     fn receive(&mut self) {
         let mut buffer = [0u8; PACKET_MAX];
         for _ in 0..PACKETS_PER_TICK {
-            let Ok((len, from)) = self.socket.recv_from(&mut buffer) else { return };
+            let Ok((len, from)) = self.socket.recv_from(&mut buffer) else {
+                return;
+            };
             self.handle_packet(&buffer[..len], from);
         }
     }
@@ -206,7 +212,8 @@ impl Stream {
 
     fn take_audio(&mut self, codec: Codec, payload: &[u8]) {
         let room = self.capture_max - self.captured.len();
-        self.captured.extend(payload.iter().take(room).map(|octet| codec.decode(*octet)));
+        self.captured
+            .extend(payload.iter().take(room).map(|octet| codec.decode(*octet)));
         if let Some(echo) = &mut self.echo {
             echo.extend(payload.iter().map(|octet| codec.decode(*octet)));
             let excess = echo.len().saturating_sub(ECHO_MAX);
@@ -216,7 +223,11 @@ impl Stream {
 
     fn send(&mut self, negotiated: Negotiated) {
         if self.key.is_none() && negotiated.event_type.is_some() {
-            self.key = self.keys.pop_front().map(|code| SendingKey { code, packet: 0, timestamp: self.timestamp });
+            self.key = self.keys.pop_front().map(|code| SendingKey {
+                code,
+                packet: 0,
+                timestamp: self.timestamp,
+            });
         }
         let mut payload = [0u8; SAMPLES];
         let (payload_type, marker, timestamp, len) = match (self.next_event(), negotiated.event_type) {
@@ -226,10 +237,21 @@ impl Stream {
             }
             _ => {
                 self.fill_audio(negotiated.codec, &mut payload);
-                (negotiated.codec.payload_type(), self.counts.packets_sent == 0, self.timestamp, SAMPLES)
+                (
+                    negotiated.codec.payload_type(),
+                    self.counts.packets_sent == 0,
+                    self.timestamp,
+                    SAMPLES,
+                )
             }
         };
-        let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
+        let header = Header {
+            marker,
+            payload_type,
+            sequence: self.sequence,
+            timestamp,
+            ssrc: self.ssrc,
+        };
         rtp::write(&mut self.packet, header, &payload[..len]);
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(SAMPLES as u32);

@@ -16,9 +16,15 @@ pub struct PromptCache {
 impl PromptCache {
     /// Opens or makes the folder.
     pub fn open(folder: &Path, bytes_max: u64) -> Result<Self, TtsError> {
-        let failed = |source| TtsError::Cache { path: folder.display().to_string(), source };
+        let failed = |source| TtsError::Cache {
+            path: folder.display().to_string(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned(), bytes_max })
+        Ok(Self {
+            folder: folder.to_owned(),
+            bytes_max,
+        })
     }
 
     /// The audio of `text`, from the folder or newly spoken and kept.
@@ -26,7 +32,10 @@ impl PromptCache {
         let path = self.path(&tts.name(), language, text);
         let kept = path.clone();
         // What cannot be read (cut off by a crash) is spoken anew.
-        let found = tokio::task::spawn_blocking(move || read_wav(&kept).ok()).await.ok().flatten();
+        let found = tokio::task::spawn_blocking(move || read_wav(&kept).ok())
+            .await
+            .ok()
+            .flatten();
         if let Some(samples) = found {
             return Ok(samples);
         }
@@ -46,7 +55,10 @@ impl PromptCache {
     }
 
     fn keep(&self, path: &Path, samples: &[i16]) -> Result<(), hound::Error> {
-        let file = tempfile::Builder::new().prefix("new-").tempfile_in(&self.folder).map_err(hound::Error::IoError)?;
+        let file = tempfile::Builder::new()
+            .prefix("new-")
+            .tempfile_in(&self.folder)
+            .map_err(hound::Error::IoError)?;
         write_wav(file.path(), samples)?;
         file.persist(path).map_err(|error| hound::Error::IoError(error.error))?;
         self.make_room().map_err(hound::Error::IoError)
@@ -102,7 +114,10 @@ mod tests {
         for n in 0..10 {
             cache.speak(&tts, Language::En, &format!("text {n}")).await.unwrap();
         }
-        let bytes: u64 = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+        let bytes: u64 = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|f| f.unwrap().metadata().unwrap().len())
+            .sum();
         assert!(bytes <= 7_000, "{bytes}");
     }
 

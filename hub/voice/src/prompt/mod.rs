@@ -60,7 +60,12 @@ pub struct PromptMaker {
 impl PromptMaker {
     /// `recordings` holds `{language}/{message}.wav` for messages without values, e.g. `zh-CN/keys-slot.wav`.
     pub fn new(tts: Arc<dyn Tts>, cache: PromptCache, recordings: Option<PathBuf>) -> Result<Self, PromptError> {
-        Ok(Self { texts: Texts::new()?, tts, cache, recordings })
+        Ok(Self {
+            texts: Texts::new()?,
+            tts,
+            cache,
+            recordings,
+        })
     }
 
     /// Prepares everything that a call with this script may have to say.
@@ -71,9 +76,15 @@ impl PromptMaker {
         }
         // Many prompts share their sentences: each is spoken once.
         let wanted: HashMap<&str, &Segment> = plan.iter().flat_map(|(_, s)| s).map(|s| (s.text.as_str(), s)).collect();
-        let speak: Vec<BoxFuture<'_, _>> = wanted.values().map(|segment| self.speak(language, segment).boxed()).collect();
+        let speak: Vec<BoxFuture<'_, _>> = wanted
+            .values()
+            .map(|segment| self.speak(language, segment).boxed())
+            .collect();
         let spoken: HashMap<String, Vec<i16>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(plan.iter().map(|(id, segments)| (*id, join(language, segments, &spoken))).collect())
+        Ok(plan
+            .iter()
+            .map(|(id, segments)| (*id, join(language, segments, &spoken)))
+            .collect())
     }
 
     async fn speak(&self, language: Language, segment: &Segment) -> Result<(String, Vec<i16>), PromptError> {
@@ -102,12 +113,21 @@ fn join(language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i
     samples.resize(samples.len() + TAIL, 0);
     let gap = if language == Language::ZhCn { "" } else { " " };
     let text = segments.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(gap);
-    Prompt { text, samples: samples.into() }
+    Prompt {
+        text,
+        samples: samples.into(),
+    }
 }
 
 /// A recording if there is one; a broken one is an error, since somebody meant it to be heard.
 async fn recording(path: &Path) -> Result<Option<Vec<i16>>, TtsError> {
     let path = path.to_owned();
-    let read = move || if path.is_file() { tts::read_wav(&path).map(Some) } else { Ok(None) };
+    let read = move || {
+        if path.is_file() {
+            tts::read_wav(&path).map(Some)
+        } else {
+            Ok(None)
+        }
+    };
     tokio::task::spawn_blocking(read).await.map_err(|_| TtsError::Slow)?
 }

@@ -40,17 +40,29 @@ impl Filter {
         let weights = |phase: u32| -> Vec<f32> {
             let between = f64::from(phase) / f64::from(down);
             let offsets = (0..=2 * reach as u32).map(|n| f64::from(n) - reach - between);
-            offsets.map(|x| (sinc(2.0 * cutoff * x) * blackman(x / (reach + 1.0)) ) as f32).collect()
+            offsets
+                .map(|x| (sinc(2.0 * cutoff * x) * blackman(x / (reach + 1.0))) as f32)
+                .collect()
         };
-        Self { up, down, reach: reach as usize, phases: (0..down).map(weights).collect() }
+        Self {
+            up,
+            down,
+            reach: reach as usize,
+            phases: (0..down).map(weights).collect(),
+        }
     }
 
     fn sample(&self, samples: &[i16], n: u64) -> i16 {
         let at = n * u64::from(self.up);
-        let (whole, phase) = ((at / u64::from(self.down)) as usize, (at % u64::from(self.down)) as usize);
+        let (whole, phase) = (
+            (at / u64::from(self.down)) as usize,
+            (at % u64::from(self.down)) as usize,
+        );
         let (mut sum, mut weight) = (0.0, 0.0);
         for (offset, w) in self.phases[phase].iter().enumerate() {
-            let Some(sample) = (whole + offset).checked_sub(self.reach).and_then(|at| samples.get(at)) else { continue };
+            let Some(sample) = (whole + offset).checked_sub(self.reach).and_then(|at| samples.get(at)) else {
+                continue;
+            };
             sum += w * f32::from(*sample);
             weight += w;
         }
@@ -77,7 +89,9 @@ mod tests {
     use super::*;
 
     fn tone(hertz: f64, rate: u32) -> Vec<i16> {
-        (0..rate).map(|n| ((2.0 * PI * hertz * f64::from(n) / f64::from(rate)).sin() * 16_000.0) as i16).collect()
+        (0..rate)
+            .map(|n| ((2.0 * PI * hertz * f64::from(n) / f64::from(rate)).sin() * 16_000.0) as i16)
+            .collect()
     }
 
     fn level(samples: &[i16]) -> f64 {
@@ -91,9 +105,15 @@ mod tests {
         for rate in [22_050, 16_000, 44_100] {
             let out = to_telephone(&tone(1_000.0, rate), rate);
             assert!((7_990..=8_000).contains(&out.len()));
-            assert!((level(&out) / loud - 1.0).abs() < 0.02, "1 kHz keeps its level at {rate}");
+            assert!(
+                (level(&out) / loud - 1.0).abs() < 0.02,
+                "1 kHz keeps its level at {rate}"
+            );
             assert!((level(&to_telephone(&tone(3_000.0, rate), rate)) / loud - 1.0).abs() < 0.05);
-            assert!(level(&to_telephone(&tone(5_000.0, rate), rate)) / loud < 0.003, "5 kHz is 50 dB down at {rate}");
+            assert!(
+                level(&to_telephone(&tone(5_000.0, rate), rate)) / loud < 0.003,
+                "5 kHz is 50 dB down at {rate}"
+            );
         }
     }
 

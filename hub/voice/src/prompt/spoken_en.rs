@@ -2,16 +2,37 @@
 
 use jiff::Zoned;
 
-const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
 /// Letters and figures one by one, as a serial number is read out: `A84` is `A 8 4`.
 pub fn one_by_one(text: &str) -> String {
-    let spoken: Vec<String> =
-        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase().to_string()).collect();
+    let spoken: Vec<String> = text
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase().to_string())
+        .collect();
     spoken.join(" ")
 }
 
@@ -20,7 +41,11 @@ pub fn one_by_one(text: &str) -> String {
 pub fn name(text: &str) -> String {
     let latin = |c: char| c.is_ascii_alphanumeric() || ('\u{c0}'..='\u{24f}').contains(&c) || "&-' .".contains(c);
     let kept: String = text.chars().filter(|c| latin(*c)).collect();
-    if kept.chars().any(char::is_alphanumeric) { kept.split_whitespace().collect::<Vec<_>>().join(" ") } else { String::new() }
+    if kept.chars().any(char::is_alphanumeric) {
+        kept.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        String::new()
+    }
 }
 
 /// A sum of money in the currency's smallest unit.
@@ -71,7 +96,12 @@ fn date(at: &Zoned) -> String {
 
 /// A moment: `5 in the afternoon on Tuesday, 24 November`.
 pub fn moment(at: &Zoned) -> String {
-    format!("{} {} on {}", clock(at.hour(), at.minute()), part_of_day(at.hour()), date(at))
+    format!(
+        "{} {} on {}",
+        clock(at.hour(), at.minute()),
+        part_of_day(at.hour()),
+        date(at)
+    )
 }
 
 /// A stretch of one day: `Tuesday, 24 November, between 9 and 12`.
@@ -98,10 +128,16 @@ mod tests {
     #[test]
     fn times() {
         let at = |hour, minute| {
-            jiff::civil::date(2026, 11, 24).at(hour, minute, 0, 0).in_tz("Europe/London").unwrap()
+            jiff::civil::date(2026, 11, 24)
+                .at(hour, minute, 0, 0)
+                .in_tz("Europe/London")
+                .unwrap()
         };
         assert_eq!(slot(&at(9, 0), &at(12, 0)), "Tuesday, 24 November, between 9 and 12");
-        assert_eq!(slot(&at(9, 30), &at(11, 5)), "Tuesday, 24 November, between 9 30 and 11 oh 5 in the morning");
+        assert_eq!(
+            slot(&at(9, 30), &at(11, 5)),
+            "Tuesday, 24 November, between 9 30 and 11 oh 5 in the morning"
+        );
         assert_eq!(
             slot(&at(10, 0), &at(14, 0)),
             "Tuesday, 24 November, between 10 in the morning and 2 in the afternoon"

@@ -57,7 +57,11 @@ fn below_ten_thousand(value: u64) -> String {
             text.push('零');
             gap = false;
         }
-        text.push(if digit == 2 && unit >= 100 { '两' } else { DIGITS[digit as usize] });
+        text.push(if digit == 2 && unit >= 100 {
+            '两'
+        } else {
+            DIGITS[digit as usize]
+        });
         text += name;
     }
     text
@@ -127,7 +131,11 @@ pub fn money(currency: &str, minor_units: u64) -> String {
 
 fn yuan(fen: u64) -> String {
     let (yuan, jiao, fen) = (fen / 100, fen / 10 % 10, fen % 10);
-    let mut text = if yuan > 0 || (jiao == 0 && fen == 0) { format!("{}元", counted(yuan)) } else { String::new() };
+    let mut text = if yuan > 0 || (jiao == 0 && fen == 0) {
+        format!("{}元", counted(yuan))
+    } else {
+        String::new()
+    };
     if jiao > 0 {
         text += &format!("{}角", counted(jiao));
     } else if fen > 0 && yuan > 0 {
@@ -174,7 +182,12 @@ fn date(at: &Zoned) -> String {
 
 /// A moment: 十一月二十四日，星期二，下午五点.
 pub fn moment(at: &Zoned) -> String {
-    format!("{}，{}{}", date(at), part_of_day(at.hour()), clock(at.hour(), at.minute()))
+    format!(
+        "{}，{}{}",
+        date(at),
+        part_of_day(at.hour()),
+        clock(at.hour(), at.minute())
+    )
 }
 
 /// A stretch of one day: 十一月二十四日，星期二，上午九点到十二点.
@@ -241,10 +254,21 @@ mod tests {
 
     #[test]
     fn times() {
-        let at = |hour, minute| date(2026, 11, 24).at(hour, minute, 0, 0).in_tz("Asia/Shanghai").unwrap();
+        let at = |hour, minute| {
+            date(2026, 11, 24)
+                .at(hour, minute, 0, 0)
+                .in_tz("Asia/Shanghai")
+                .unwrap()
+        };
         assert_eq!(slot(&at(9, 0), &at(12, 0)), "十一月二十四日，星期二，上午九点到十二点");
-        assert_eq!(slot(&at(10, 30), &at(14, 0)), "十一月二十四日，星期二，上午十点半到下午两点");
-        assert_eq!(slot(&at(14, 5), &at(17, 15)), "十一月二十四日，星期二，下午两点零五分到五点十五分");
+        assert_eq!(
+            slot(&at(10, 30), &at(14, 0)),
+            "十一月二十四日，星期二，上午十点半到下午两点"
+        );
+        assert_eq!(
+            slot(&at(14, 5), &at(17, 15)),
+            "十一月二十四日，星期二，下午两点零五分到五点十五分"
+        );
         assert_eq!(moment(&at(0, 0)), "十一月二十四日，星期二，凌晨零点");
     }
 }

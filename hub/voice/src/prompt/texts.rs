@@ -47,7 +47,10 @@ pub struct Texts {
 impl Texts {
     /// Reads the built-in translation files.
     pub fn new() -> Result<Self, TextError> {
-        Ok(Self { zh: bundle(Language::ZhCn, ZH)?, en: bundle(Language::En, EN)? })
+        Ok(Self {
+            zh: bundle(Language::ZhCn, ZH)?,
+            en: bundle(Language::En, EN)?,
+        })
     }
 
     /// What a prompt says, in order.
@@ -65,7 +68,10 @@ impl Texts {
             PromptId::NotSaved => vec!["not-saved"],
             PromptId::Goodbye => vec!["goodbye"],
         };
-        names.into_iter().map(|name| self.segment(language, name, &facts.args)).collect()
+        names
+            .into_iter()
+            .map(|name| self.segment(language, name, &facts.args))
+            .collect()
     }
 
     fn bundle(&self, language: Language) -> &FluentBundle<FluentResource> {
@@ -76,20 +82,38 @@ impl Texts {
     }
 
     fn segment(&self, language: Language, name: &str, args: &FluentArgs<'_>) -> Result<Segment, TextError> {
-        let missing = || TextError::Message { language: language.tag(), message: name.to_owned() };
+        let missing = || TextError::Message {
+            language: language.tag(),
+            message: name.to_owned(),
+        };
         let bundle = self.bundle(language);
-        let pattern = bundle.get_message(name).and_then(|message| message.value()).ok_or_else(missing)?;
+        let pattern = bundle
+            .get_message(name)
+            .and_then(|message| message.value())
+            .ok_or_else(missing)?;
         let mut errors = Vec::new();
         let text = bundle.format_pattern(pattern, Some(args), &mut errors).into_owned();
         // A message that comes out the same without values has none.
         let mut without = Vec::new();
         bundle.format_pattern(pattern, None, &mut without);
-        if errors.is_empty() { Ok(Segment { message: name.to_owned(), text, fixed: without.is_empty() }) } else { Err(missing()) }
+        if errors.is_empty() {
+            Ok(Segment {
+                message: name.to_owned(),
+                text,
+                fixed: without.is_empty(),
+            })
+        } else {
+            Err(missing())
+        }
     }
 
     /// The message of this name if there is one, else the general one of its kind.
     fn known<'a>(&self, language: Language, name: &'a str, general: &'a str) -> &'a str {
-        if self.bundle(language).has_message(name) { name } else { general }
+        if self.bundle(language).has_message(name) {
+            name
+        } else {
+            general
+        }
     }
 }
 
@@ -125,18 +149,29 @@ impl Facts {
         let appliance = texts.segment(language, kind, &FluentArgs::new())?.text;
         let fault = format!("fault-{}", script.fault_class.replace('_', "-"));
         let facts = Self {
-            greeting: if brand.is_empty() { "greeting-unnamed" } else { "greeting" },
+            greeting: if brand.is_empty() {
+                "greeting-unnamed"
+            } else {
+                "greeting"
+            },
             about: if tail.is_empty() { "about-unnumbered" } else { "about" },
             fault: texts.known(language, &fault, "fault-other").to_owned(),
             safety: if script.safe_to_use { "safe" } else { "unsafe" },
-            price: if script.price.minor_units == 0 { "price-free" } else { "price" },
+            price: if script.price.minor_units == 0 {
+                "price-free"
+            } else {
+                "price"
+            },
             has_slot: script.slot.is_some(),
             args: [
                 ("brand", brand),
                 ("tail", tail),
                 ("appliance", appliance),
                 ("price", words.money(&script.price.currency, script.price.minor_units)),
-                ("slot", script.slot.as_ref().map(|slot| words.slot(slot)).unwrap_or_default()),
+                (
+                    "slot",
+                    script.slot.as_ref().map(|slot| words.slot(slot)).unwrap_or_default(),
+                ),
                 ("by", words.moment(&script.person_rings_by)),
             ]
             .into_iter()

@@ -3,7 +3,10 @@ use super::*;
 use crate::order::{ApplianceKind, Price};
 
 fn at(day: i8, hour: i8, minute: i8) -> Zoned {
-    jiff::civil::date(2026, 11, day).at(hour, minute, 0, 0).in_tz("Asia/Shanghai").unwrap()
+    jiff::civil::date(2026, 11, day)
+        .at(hour, minute, 0, 0)
+        .in_tz("Asia/Shanghai")
+        .unwrap()
 }
 
 fn script() -> Script {
@@ -13,21 +16,41 @@ fn script() -> Script {
         serial_tail: "8412".into(),
         fault_class: "drain_pump_wear".into(),
         safe_to_use: true,
-        price: Price { currency: "CNY".into(), minor_units: 12_000 },
-        slot: Some(Slot { start: at(24, 9, 0), end: at(24, 12, 0) }),
+        price: Price {
+            currency: "CNY".into(),
+            minor_units: 12_000,
+        },
+        slot: Some(Slot {
+            start: at(24, 9, 0),
+            end: at(24, 12, 0),
+        }),
         person_rings_by: at(23, 17, 0),
     }
 }
 
 fn said(prompt: PromptId, language: Language, script: &Script) -> String {
     let segments = Texts::new().unwrap().segments(prompt, language, script).unwrap();
-    segments.into_iter().map(|segment| segment.text).collect::<Vec<_>>().join(" ")
+    segments
+        .into_iter()
+        .map(|segment| segment.text)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
 fn the_mandarin_menu_says_everything_in_mandarin() {
     let text = said(PromptId::Menu, Language::ZhCn, &script());
-    for part in ["海尔客户服务的自动来电", "不推销", "验证码", "八四一二", "排水泵", "照常使用", "一百二十元", "上午九点到十二点", "请按九"] {
+    for part in [
+        "海尔客户服务的自动来电",
+        "不推销",
+        "验证码",
+        "八四一二",
+        "排水泵",
+        "照常使用",
+        "一百二十元",
+        "上午九点到十二点",
+        "请按九",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.chars().any(|c| c.is_ascii_alphanumeric()), "{text}");
@@ -35,9 +58,23 @@ fn the_mandarin_menu_says_everything_in_mandarin() {
 
 #[test]
 fn the_english_menu_says_everything() {
-    let text = said(PromptId::Menu, Language::En, &Script { brand: "Haier".into(), ..script() });
-    for part in ["automatic call from Haier", "sells nothing", "8 4 1 2", "drain pump", "120 yuan",
-        "Tuesday, 24 November, between 9 and 12", "press 9"] {
+    let text = said(
+        PromptId::Menu,
+        Language::En,
+        &Script {
+            brand: "Haier".into(),
+            ..script()
+        },
+    );
+    for part in [
+        "automatic call from Haier",
+        "sells nothing",
+        "8 4 1 2",
+        "drain pump",
+        "120 yuan",
+        "Tuesday, 24 November, between 9 and 12",
+        "press 9",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -47,20 +84,35 @@ fn without_slot_price_or_safety_the_words_change() {
     let other = Script {
         slot: None,
         safe_to_use: false,
-        price: Price { currency: "CNY".into(), minor_units: 0 },
+        price: Price {
+            currency: "CNY".into(),
+            minor_units: 0,
+        },
         fault_class: "never_heard_of".into(),
         appliance: ApplianceKind("teleporter".into()),
         ..script()
     };
     let text = said(PromptId::Menu, Language::En, &other);
-    assert!(text.contains("do not use it") && text.contains("free of charge") && !text.contains("press 1"), "{text}");
-    assert!(text.contains("your appliance") && text.contains("may soon develop a fault"), "{text}");
+    assert!(
+        text.contains("do not use it") && text.contains("free of charge") && !text.contains("press 1"),
+        "{text}"
+    );
+    assert!(
+        text.contains("your appliance") && text.contains("may soon develop a fault"),
+        "{text}"
+    );
 }
 
 #[test]
 fn only_messages_without_values_may_be_recordings() {
-    let script = Script { brand: "Haier".into(), ..script() };
-    let segments = Texts::new().unwrap().segments(PromptId::Menu, Language::En, &script).unwrap();
+    let script = Script {
+        brand: "Haier".into(),
+        ..script()
+    };
+    let segments = Texts::new()
+        .unwrap()
+        .segments(PromptId::Menu, Language::En, &script)
+        .unwrap();
     let fixed = |name: &str| segments.iter().find(|s| s.message == name).unwrap().fixed;
     assert!(fixed("keys-slot") && fixed("safe") && !fixed("greeting") && !fixed("slot"));
 }
@@ -69,7 +121,13 @@ fn only_messages_without_values_may_be_recordings() {
 fn varied() -> Vec<Script> {
     let base = script();
     let brands = ["海尔", "Bosch", "Miele 美诺", "LG", "A.O.史密斯", "3M", "Ångström", ""];
-    let classes = ["drain_pump_wear", "drum_bearing", "heater_scale", "door_gasket", "unknown_fault"];
+    let classes = [
+        "drain_pump_wear",
+        "drum_bearing",
+        "heater_scale",
+        "door_gasket",
+        "unknown_fault",
+    ];
     let mut scripts = Vec::new();
     for (n, brand) in brands.into_iter().enumerate() {
         let day = i8::try_from(n).unwrap() + 20;
@@ -84,7 +142,10 @@ fn varied() -> Vec<Script> {
                 currency: ["CNY", "USD", "EUR", "JPY", "SEK"][n % 5].into(),
                 minor_units: [0, 12_000, 99_999, 5, 210_000_050, 25, 20_000, 1_010][n],
             },
-            slot: (n != 3).then(|| Slot { start: at(day, hour, 5), end: at(day, hour + 2, 30) }),
+            slot: (n != 3).then(|| Slot {
+                start: at(day, hour, 5),
+                end: at(day, hour + 2, 30),
+            }),
             person_rings_by: at(day, hour, 59),
         });
     }
@@ -98,7 +159,10 @@ async fn no_mandarin_prompt_is_read_in_another_language() {
     for script in varied() {
         for prompt in PromptId::ALL {
             let text = said(prompt, Language::ZhCn, &script);
-            let phonemes = tts.phonemes(Language::ZhCn, &text).await.expect("espeak-ng is installed");
+            let phonemes = tts
+                .phonemes(Language::ZhCn, &text)
+                .await
+                .expect("espeak-ng is installed");
             check_phonemes(Language::ZhCn, &phonemes).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(!phonemes.contains("(en)") && phonemes.len() > 20, "{text}: {phonemes}");
         }
@@ -108,7 +172,10 @@ async fn no_mandarin_prompt_is_read_in_another_language() {
 #[tokio::test]
 async fn the_check_does_find_english() {
     let tts = EspeakTts::default();
-    let phonemes = tts.phonemes(Language::ZhCn, "您好，Bosch 客户服务").await.expect("espeak-ng is installed");
+    let phonemes = tts
+        .phonemes(Language::ZhCn, "您好，Bosch 客户服务")
+        .await
+        .expect("espeak-ng is installed");
     assert!(check_phonemes(Language::ZhCn, &phonemes).is_err(), "{phonemes}");
     assert!(check_phonemes(Language::En, "(zh)").is_ok());
 }

@@ -67,7 +67,9 @@ pub struct EspeakTts {
 
 impl Default for EspeakTts {
     fn default() -> Self {
-        Self { children: Semaphore::new(CHILDREN) }
+        Self {
+            children: Semaphore::new(CHILDREN),
+        }
     }
 }
 
@@ -107,11 +109,16 @@ impl EspeakTts {
             drop(stdin);
             child.wait_with_output().await
         };
-        let output = tokio::time::timeout(DEADLINE, talk).await.map_err(|_| TtsError::Slow)?.map_err(TtsError::Start)?;
+        let output = tokio::time::timeout(DEADLINE, talk)
+            .await
+            .map_err(|_| TtsError::Slow)?
+            .map_err(TtsError::Start)?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
-            Err(TtsError::Failed(String::from_utf8_lossy(&output.stderr).chars().take(200).collect()))
+            Err(TtsError::Failed(
+                String::from_utf8_lossy(&output.stderr).chars().take(200).collect(),
+            ))
         }
     }
 }
@@ -123,14 +130,19 @@ impl Tts for EspeakTts {
     }
 
     async fn speak(&self, language: Language, text: &str) -> Result<Vec<i16>, TtsError> {
-        let cache = |source| TtsError::Cache { path: std::env::temp_dir().display().to_string(), source };
+        let cache = |source| TtsError::Cache {
+            path: std::env::temp_dir().display().to_string(),
+            source,
+        };
         let file = tempfile::Builder::new().suffix(".wav").tempfile().map_err(cache)?;
         let path = file.path().to_string_lossy().into_owned();
         // One run yields both: the phonemes to check and the audio to send.
         let phonemes = self.run(language, text, &["-x", "-w", &path]).await?;
         check_phonemes(language, &phonemes)?;
         let path = file.path().to_owned();
-        let samples = tokio::task::spawn_blocking(move || read_wav(&path)).await.map_err(|_| TtsError::Slow)??;
+        let samples = tokio::task::spawn_blocking(move || read_wav(&path))
+            .await
+            .map_err(|_| TtsError::Slow)??;
         Ok(samples)
     }
 }
@@ -138,8 +150,16 @@ impl Tts for EspeakTts {
 /// Refuses Mandarin that would be read as another language: espeak-ng marks every switch, as in `(en)`.
 pub fn check_phonemes(language: Language, phonemes: &str) -> Result<(), TtsError> {
     let foreign = language == Language::ZhCn
-        && phonemes.match_indices('(').any(|(at, _)| !phonemes[at..].starts_with("(cmn"));
-    if foreign { Err(TtsError::NotMandarin { phonemes: phonemes.trim().to_owned() }) } else { Ok(()) }
+        && phonemes
+            .match_indices('(')
+            .any(|(at, _)| !phonemes[at..].starts_with("(cmn"));
+    if foreign {
+        Err(TtsError::NotMandarin {
+            phonemes: phonemes.trim().to_owned(),
+        })
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads a WAV file of one channel and 16 bits as telephone audio.
@@ -149,7 +169,10 @@ pub fn read_wav(path: &Path) -> Result<Vec<i16>, TtsError> {
     if spec.channels != 1 || spec.bits_per_sample != 16 || !(8_000..=48_000).contains(&spec.sample_rate) {
         return Err(TtsError::Audio(hound::Error::Unsupported));
     }
-    let samples = reader.samples::<i16>().collect::<Result<Vec<_>, _>>().map_err(TtsError::Audio)?;
+    let samples = reader
+        .samples::<i16>()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(TtsError::Audio)?;
     Ok(to_telephone(&samples, spec.sample_rate))
 }
 

@@ -88,14 +88,24 @@ impl FakeTrunk {
         let offer = sdp::offer(media.local(), 1);
         let (leg, far) = self.leg(media);
         tokio::spawn(far.run_caller(keys));
-        let call = InboundLeg { leg, caller, called: None, offer };
+        let call = InboundLeg {
+            leg,
+            caller,
+            called: None,
+            offer,
+        };
         // Nobody serving means nobody is to be rung.
         let _ = self.callers.send(call).await;
         Ok(())
     }
 
     fn open(&self) -> Result<MediaSession, MediaError> {
-        self.media.open(&MediaOptions { ip: LOCAL, ports: None, echo: true, capture_max: 8_000 * 120 })
+        self.media.open(&MediaOptions {
+            ip: LOCAL,
+            ports: None,
+            echo: true,
+            capture_max: 8_000 * 120,
+        })
     }
 
     fn leg(&self, media: MediaSession) -> (Leg, FarSide) {
@@ -103,9 +113,26 @@ impl FakeTrunk {
         let (commands, received) = mpsc::channel(EVENTS_MAX);
         let ended = CancellationToken::new();
         let seen = Arc::clone(&self.seen);
-        let far = FarSide { media, events, commands: received, ended: ended.clone(), seen, note: FakeSeen::default() };
-        let control = FakeControl { commands, _ended: ended.drop_guard() };
-        (Leg { events: receiver, control: Box::new(control), peer: LOCAL }, far)
+        let far = FarSide {
+            media,
+            events,
+            commands: received,
+            ended: ended.clone(),
+            seen,
+            note: FakeSeen::default(),
+        };
+        let control = FakeControl {
+            commands,
+            _ended: ended.drop_guard(),
+        };
+        (
+            Leg {
+                events: receiver,
+                control: Box::new(control),
+                peer: LOCAL,
+            },
+            far,
+        )
     }
 }
 
@@ -223,7 +250,11 @@ impl FarSide {
                 self.send(LegEvent::Ringing(180)).await;
                 tokio::time::sleep(after).await;
                 let description = sdp::offer(self.media.local(), 1);
-                self.send(LegEvent::Answered { status: 200, description }).await;
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description,
+                })
+                .await;
                 self.press(keys).await;
                 match hangs_up {
                     Some(after) => tokio::time::sleep(after).await,
@@ -255,6 +286,10 @@ impl FarSide {
     }
 
     async fn fail(&self, status: u16) {
-        self.send(LegEvent::Failed { status: Some(status), reason: format!("status {status}") }).await;
+        self.send(LegEvent::Failed {
+            status: Some(status),
+            reason: format!("status {status}"),
+        })
+        .await;
     }
 }

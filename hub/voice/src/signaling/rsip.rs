@@ -60,12 +60,20 @@ struct TrunkLocator {
 
 impl TrunkLocator {
     fn new(peers: &[Peer]) -> Self {
-        Self { proxies: peers.iter().map(|peer| (peer.domain.to_ascii_lowercase(), peer.address)).collect() }
+        Self {
+            proxies: peers
+                .iter()
+                .map(|peer| (peer.domain.to_ascii_lowercase(), peer.address))
+                .collect(),
+        }
     }
 }
 
 fn over_udp(address: SocketAddr) -> SipAddr {
-    SipAddr { r#type: Some(Transport::Udp), ..SipAddr::from(address) }
+    SipAddr {
+        r#type: Some(Transport::Udp),
+        ..SipAddr::from(address)
+    }
 }
 
 #[async_trait]
@@ -101,16 +109,28 @@ impl RsipStack {
         let stop = CancellationToken::new();
         let transport = TransportLayer::new(stop.clone());
         let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
-        let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone())).await.map_err(library)?;
+        let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone()))
+            .await
+            .map_err(library)?;
         transport.add_transport(udp.into());
         let endpoint = EndpointBuilder::new()
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
             .with_target_locator(Box::new(TrunkLocator::new(peers)))
-            .with_allows(vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options, Method::Update])
+            .with_allows(vec![
+                Method::Invite,
+                Method::Ack,
+                Method::Cancel,
+                Method::Bye,
+                Method::Options,
+                Method::Update,
+            ])
             // The library's own default suffix names its maker.
-            .with_option(EndpointOption { callid_suffix: Some(local.ip().to_string()), ..Default::default() })
+            .with_option(EndpointOption {
+                callid_suffix: Some(local.ip().to_string()),
+                ..Default::default()
+            })
             .build();
         let layer = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let transactions = endpoint.incoming_transactions().map_err(library)?;
@@ -126,15 +146,30 @@ impl RsipStack {
         };
         tokio::spawn(async move { endpoint.serve().await });
         tokio::spawn(serve_incoming(incoming, transactions));
-        Ok(Self { layer, local, inbound: Mutex::new(inbound), stop, legs })
+        Ok(Self {
+            layer,
+            local,
+            inbound: Mutex::new(inbound),
+            stop,
+            legs,
+        })
     }
 
     fn invite(&self, call: &PlaceCall) -> Result<InviteOption, PlaceError> {
-        let TrunkConfig { domain, caller_number, .. } = &call.trunk;
-        let uri = |text: String| Uri::try_from(text).map_err(|_| PlaceError("the trunk's domain makes no SIP address".into()));
+        let TrunkConfig {
+            domain, caller_number, ..
+        } = &call.trunk;
+        let uri = |text: String| {
+            Uri::try_from(text).map_err(|_| PlaceError("the trunk's domain makes no SIP address".into()))
+        };
         let credential = call.trunk.username.as_ref().map(|username| Credential {
             username: username.clone(),
-            password: call.trunk.password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
+            password: call
+                .trunk
+                .password
+                .as_ref()
+                .map(|secret| secret.reveal().to_owned())
+                .unwrap_or_default(),
             ..Default::default()
         });
         Ok(InviteOption {
@@ -172,8 +207,15 @@ impl CallStack for RsipStack {
             description: call.offer,
         };
         self.legs.spawn(run_outbound(leg));
-        let control = super::rsip_leg::Control { dialog, _ended: ended.drop_guard() };
-        Ok(Leg { events, control: Box::new(control), peer: call.trunk.proxy.ip() })
+        let control = super::rsip_leg::Control {
+            dialog,
+            _ended: ended.drop_guard(),
+        };
+        Ok(Leg {
+            events,
+            control: Box::new(control),
+            peer: call.trunk.proxy.ip(),
+        })
     }
 
     async fn next_inbound(&self) -> Option<InboundLeg> {
@@ -191,7 +233,10 @@ impl CallStack for RsipStack {
     async fn shutdown(&self) {
         self.legs.close();
         if tokio::time::timeout(DRAIN, self.legs.wait()).await.is_err() {
-            tracing::warn!(legs = self.legs.len(), "calls were still being ended when the SIP side stopped");
+            tracing::warn!(
+                legs = self.legs.len(),
+                "calls were still being ended when the SIP side stopped"
+            );
         }
         self.stop.cancel();
     }

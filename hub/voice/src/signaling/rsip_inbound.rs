@@ -12,12 +12,17 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Requests that are worked on at the same time; what is beyond is dropped, and the peer sends it again.
 const REQUESTS_MAX: usize = 256;
+
+/// How often a call is looked for, and the pause between: 400 ms in all, less than the peer waits before it repeats.
+const LOOKS: u32 = 8;
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is needed to take requests.
 pub(super) struct Incoming {
@@ -55,19 +60,18 @@ pub(super) async fn serve_incoming(incoming: Incoming, mut transactions: Transac
 impl Incoming {
     /// What has to be done about one request.
     fn task(&self, mut transaction: Transaction) -> futures::future::BoxFuture<'static, ()> {
-        if let Some(Dialog::Invite(mut dialog)) = self.layer.match_dialog(&transaction) {
-            return Box::pin(async move {
-                if let Err(error) = dialog.handle(&mut transaction).await {
-                    tracing::debug!(%error, "a request inside a call failed");
-                }
-            });
+        let is_new = transaction
+            .original
+            .to_header()
+            .is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()));
+        if !is_new && transaction.original.method != Method::Ack {
+            return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
         let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
-        let is_new = transaction.original.to_header().is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
             _ if !known => StatusCode::Forbidden,
-            Method::Invite if is_new => match self.take(&transaction) {
+            Method::Invite => match self.take(&transaction) {
                 Ok(mut dialog) => {
                     return Box::pin(async move {
                         if let Err(error) = dialog.handle(&mut transaction).await {
@@ -78,7 +82,7 @@ impl Incoming {
                 Err(status) => status,
             },
             Method::Options => StatusCode::OK,
-            Method::Invite | Method::Bye | Method::Update | Method::Info | Method::Refer | Method::Notify => {
+            Method::Bye | Method::Update | Method::Info | Method::Refer | Method::Notify => {
                 StatusCode::CallTransactionDoesNotExist
             }
             _ => StatusCode::MethodNotAllowed,
@@ -104,12 +108,43 @@ impl Incoming {
             .map_err(|_| StatusCode::BadRequest)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let ended = CancellationToken::new();
-        self.legs.spawn(run_inbound(Arc::clone(&self.layer), dialog.clone(), states, sender, ended.clone()));
+        self.legs.spawn(run_inbound(
+            Arc::clone(&self.layer),
+            dialog.clone(),
+            states,
+            sender,
+            ended.clone(),
+        ));
         let peer = source(request).ok_or(StatusCode::BadRequest)?;
-        let control = Box::new(Control { dialog: dialog.clone(), _ended: ended.drop_guard() });
+        let control = Box::new(Control {
+            dialog: dialog.clone(),
+            _ended: ended.drop_guard(),
+        });
         let leg = Leg { events, control, peer };
-        slot.send(InboundLeg { leg, caller: caller(request), called, offer: request.body.clone() });
+        slot.send(InboundLeg {
+            leg,
+            caller: caller(request),
+            called,
+            offer: request.body.clone(),
+        });
         Ok(dialog)
+    }
+}
+
+/// A request inside a call. The library puts an answered call under its final name a moment after the answer was
+/// acknowledged, so a request that comes at once is looked for again before it is refused.
+async fn handle_inside(layer: Arc<DialogLayer>, mut transaction: Transaction) {
+    for _ in 0..LOOKS {
+        if let Some(Dialog::Invite(mut dialog)) = layer.match_dialog(&transaction) {
+            if let Err(error) = dialog.handle(&mut transaction).await {
+                tracing::debug!(%error, "a request inside a call failed");
+            }
+            return;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    if let Err(error) = transaction.reply(StatusCode::CallTransactionDoesNotExist).await {
+        tracing::debug!(%error, "a SIP request could not be answered");
     }
 }
 

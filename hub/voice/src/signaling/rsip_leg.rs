@@ -71,8 +71,21 @@ pub(super) struct OutboundLeg {
 
 /// Runs an outbound leg to its end.
 pub(super) async fn run_outbound(leg: OutboundLeg) {
-    let OutboundLeg { layer, dialog, mut outcome, mut states, events, ended, description } = leg;
-    let mut teller = Teller { events, description, answered: false, over: false };
+    let OutboundLeg {
+        layer,
+        dialog,
+        mut outcome,
+        mut states,
+        events,
+        ended,
+        description,
+    } = leg;
+    let mut teller = Teller {
+        events,
+        description,
+        answered: false,
+        over: false,
+    };
     let mut decided = false;
     while !teller.over {
         tokio::select! {
@@ -105,7 +118,12 @@ pub(super) async fn run_inbound(
     events: mpsc::Sender<LegEvent>,
     ended: CancellationToken,
 ) {
-    let mut teller = Teller { events, description: Vec::new(), answered: false, over: false };
+    let mut teller = Teller {
+        events,
+        description: Vec::new(),
+        answered: false,
+        over: false,
+    };
     while !teller.over {
         tokio::select! {
             biased;
@@ -147,7 +165,10 @@ impl Teller {
             DialogState::Early(_, response) => self.send(LegEvent::Ringing(response.status_code.code())),
             DialogState::Confirmed(_, response) if !self.answered => {
                 self.answered = true;
-                self.send(LegEvent::Answered { status: response.status_code.code(), description: response.body });
+                self.send(LegEvent::Answered {
+                    status: response.status_code.code(),
+                    description: response.body,
+                });
             }
             DialogState::Terminated(..) if self.answered => {
                 self.over = true;
@@ -167,7 +188,10 @@ impl Teller {
             }
             DialogState::Confirmed(..) if !self.answered => {
                 self.answered = true;
-                self.send(LegEvent::Answered { status: 200, description: Vec::new() });
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description: Vec::new(),
+                });
             }
             other => self.answer_request(other).await,
         }
@@ -201,11 +225,17 @@ impl Teller {
             DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
             // Keys come as telephone events; what INFO carries is not ours.
             DialogState::Info(_, request, handle) => {
-                let status = if request.body.is_empty() { StatusCode::OK } else { StatusCode::UnsupportedMediaType };
+                let status = if request.body.is_empty() {
+                    StatusCode::OK
+                } else {
+                    StatusCode::UnsupportedMediaType
+                };
                 reply(&handle, status).await;
             }
             DialogState::Refer(_, _, handle) => reply(&handle, StatusCode::Decline).await,
-            DialogState::Notify(_, _, handle) | DialogState::Publish(_, _, handle) | DialogState::Message(_, _, handle) => {
+            DialogState::Notify(_, _, handle)
+            | DialogState::Publish(_, _, handle)
+            | DialogState::Message(_, _, handle) => {
                 reply(&handle, StatusCode::NotImplemented).await;
             }
             _ => {}
@@ -223,7 +253,9 @@ impl Teller {
         match (sdp::understand(&request.body), sdp::understand(&self.description)) {
             (Ok(theirs), Ok(ours)) => {
                 let body = sdp::answer(ours.remote, 2, &theirs);
-                let _ = handle.respond(StatusCode::OK, Some(vec![content_type()]), Some(body)).await;
+                let _ = handle
+                    .respond(StatusCode::OK, Some(vec![content_type()]), Some(body))
+                    .await;
                 self.send(LegEvent::Redescribed(request.body.clone()));
             }
             _ => reply(handle, StatusCode::NotAcceptableHere).await,

@@ -70,7 +70,9 @@ impl CallHost for TestHost {
 impl InboundHost for TestHost {
     async fn answer(&self, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
         self.callers.lock().unwrap().push(caller);
-        self.takes.clone().map_or(InboundDecision::Decline, |order| InboundDecision::Flow(Box::new(order)))
+        self.takes
+            .clone()
+            .map_or(InboundDecision::Decline, |order| InboundDecision::Flow(Box::new(order)))
     }
 
     async fn finished(&self, detail: CallDetail) {
@@ -104,7 +106,10 @@ impl Tts for Mute {
 }
 
 pub fn limits() -> Limits {
-    Limits { talk: Duration::from_secs(60), ..Limits::default() }
+    Limits {
+        talk: Duration::from_secs(60),
+        ..Limits::default()
+    }
 }
 
 pub fn number(text: &str) -> PhoneNumber {
@@ -116,7 +121,12 @@ pub fn attempt() -> AttemptId {
 }
 
 pub fn order(language: Language) -> CallOrder {
-    let at = |hour| jiff::civil::date(2026, 11, 24).at(hour, 0, 0, 0).in_tz("Asia/Shanghai").unwrap();
+    let at = |hour| {
+        jiff::civil::date(2026, 11, 24)
+            .at(hour, 0, 0, 0)
+            .in_tz("Asia/Shanghai")
+            .unwrap()
+    };
     CallOrder {
         attempt: attempt(),
         to: number("+8613800008412"),
@@ -127,8 +137,14 @@ pub fn order(language: Language) -> CallOrder {
             serial_tail: "8412".into(),
             fault_class: "drain_pump_wear".into(),
             safe_to_use: true,
-            price: Price { currency: "CNY".into(), minor_units: 12_000 },
-            slot: Some(Slot { start: at(9), end: at(12) }),
+            price: Price {
+                currency: "CNY".into(),
+                minor_units: 12_000,
+            },
+            slot: Some(Slot {
+                start: at(9),
+                end: at(12),
+            }),
             person_rings_by: at(17),
         },
     }
@@ -147,13 +163,20 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
 }
 
 pub fn with_password(proxy: SocketAddr, password: &str) -> TrunkConfig {
-    TrunkConfig { username: Some("hub".into()), password: Some(Secret::new(password)), ..trunk(proxy) }
+    TrunkConfig {
+        username: Some("hub".into()),
+        password: Some(Secret::new(password)),
+        ..trunk(proxy)
+    }
 }
 
 /// `RUST_LOG=hub_voice=debug,rsipstack=debug cargo test …` shows what happened.
 pub fn logs() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
 }
 
 /// Kept between tests: the same sentences need not be spoken again.
@@ -193,7 +216,10 @@ impl TestVoice<FakeTrunk> {
         let stack = Arc::new(FakeTrunk::new(phones).unwrap());
         let config = config(trunk(stack.local()), limits);
         let voice = Voice::with_stack(config, stack.clone(), tts).unwrap();
-        Self { voice: Arc::new(voice), stack }
+        Self {
+            voice: Arc::new(voice),
+            stack,
+        }
     }
 
     pub async fn seen_once(&self) -> FakeSeen {
@@ -208,7 +234,9 @@ impl TestVoice<FakeTrunk> {
 
 impl<S> TestVoice<S> {
     pub async fn ring(&self, order: CallOrder, host: Arc<TestHost>) -> CallDetail {
-        tokio::time::timeout(Duration::from_secs(90), self.voice.ring(order, host)).await.expect("a bounded call")
+        tokio::time::timeout(Duration::from_secs(90), self.voice.ring(order, host))
+            .await
+            .expect("a bounded call")
     }
 
     /// The audio of a one-sentence prompt, from the cache the call used.
@@ -225,14 +253,24 @@ pub fn correlation(said: &[i16], heard: &[i16]) -> f64 {
     let lags = heard.len().checked_sub(said.len()).map_or(0, |lags| lags + 1);
     // First every eighth sample at every lag, then exactly around the best: the same answer in an eighth of the time.
     let rough = |lag: usize| -> f64 {
-        said.iter().zip(&heard[lag..]).step_by(8).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        said.iter()
+            .zip(&heard[lag..])
+            .step_by(8)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
     };
-    let Some(best) = (0..lags).max_by(|a, b| rough(*a).total_cmp(&rough(*b))) else { return 0.0 };
+    let Some(best) = (0..lags).max_by(|a, b| rough(*a).total_cmp(&rough(*b))) else {
+        return 0.0;
+    };
     let (from, to) = (best.saturating_sub(20), (best + 20).min(lags - 1));
     (from..=to)
         .map(|lag| {
             let window = &heard[lag..lag + said.len()];
-            let product: f64 = said.iter().zip(window).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let product: f64 = said
+                .iter()
+                .zip(window)
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum();
             product / (said_power * power(window)).sqrt()
         })
         .fold(0.0, f64::max)
