@@ -43,10 +43,10 @@ impl Moments {
                 self.mean[i] += (value - self.mean[i]) / self.count[i];
             }
         }
-        for i in 0..n {
-            let after = step[i].map_or(0.0, |x| x - self.mean[i]);
-            for j in 0..n {
-                self.scatter[i * n + j] += after * before[j];
+        for (i, value) in step.iter().enumerate() {
+            let after = value.map_or(0.0, |x| x - self.mean[i]);
+            for (cell, before) in self.scatter[i * n..].iter_mut().zip(&before) {
+                *cell += after * before;
             }
         }
     }
@@ -134,8 +134,8 @@ impl Baseline {
         let squared: f64 = deviation.iter().zip(&weighted).map(|(d, w)| d * w).sum();
         let distance = squared.max(0.0).sqrt();
         if rule.recentre_steps > 0.0 && distance < rule.recentre_below {
-            for i in 0..n {
-                self.centre[i] += deviation[i] / rule.recentre_steps;
+            for (centre, d) in self.centre.iter_mut().zip(&deviation) {
+                *centre += d / rule.recentre_steps;
             }
         }
         let scaled = deviation.iter().zip(&self.scale).map(|(d, s)| d / s).collect();

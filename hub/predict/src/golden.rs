@@ -88,7 +88,9 @@ fn check_one(golden: &Golden, network: &Network) -> Result<(), GoldenError> {
         return Err(score(ScoreError::Output));
     }
     for (feature, (&expected, &got)) in golden.errors.iter().zip(&got.errors).enumerate() {
-        if !((expected - got).abs() <= TOLERANCE * expected.abs().max(1.0)) {
+        // The network's errors are finite; an expectation that is not must differ.
+        let off = (expected - got).abs();
+        if off.is_nan() || off > TOLERANCE * expected.abs().max(1.0) {
             return Err(GoldenError::Differs {
                 name: name(),
                 feature,

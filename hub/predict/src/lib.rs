@@ -7,8 +7,6 @@
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`).
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
-
 mod baseline;
 mod cycle;
 mod detector;
