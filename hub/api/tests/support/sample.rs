@@ -41,7 +41,7 @@ fn appliance(n: i64, device: &str) -> ApplianceView {
         owner: Some(format!("C-{n:04}")),
         service_point: Some("pudong".into()),
         online: n == 1,
-        presence_reason: if n == 1 { "connected" } else { "keepalive" }.into(),
+        presence_reason: if n == 1 { "connected" } else { "keep_alive" }.into(),
         presence_at: Some(at("08:12")),
         last_sample_at: Some(at("08:59")),
         samples: 20_160,
