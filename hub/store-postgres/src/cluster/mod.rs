@@ -225,6 +225,8 @@ impl Cluster {
     /// Stops it: open transactions are rolled back, everything committed stays. Close the store first.
     pub async fn stop(self) -> Result<(), ClusterError> {
         leftovers::stop(&self.binaries, &self.identity, &self.layout, STOP_LIMIT).await?;
+        // One with a short name elsewhere would be litter. It is made anew at the next start.
+        let _ = std::fs::remove_dir(&self.layout.socket);
         tracing::info!("database stopped");
         Ok(())
     }

@@ -109,7 +109,11 @@ async fn a_state_directory_with_a_long_name_gets_a_short_socket() {
     let long = folder.path().join("x".repeat(120));
     let cluster = Cluster::start(&long, ClusterOptions::default()).await.unwrap();
     cluster.connect_options().connect().await.unwrap();
+    let socket = cluster.url();
+    let socket = socket.split(['@', ':']).nth(2).unwrap().replace("%2F", "/");
+    assert!(Path::new(&socket).is_dir(), "{socket}");
     cluster.stop().await.unwrap();
+    assert!(!Path::new(&socket).exists(), "{socket}");
 }
 
 #[tokio::test]

@@ -56,7 +56,8 @@ async fn shared() -> &'static Shared {
     reason = "it outlives this program, which is what it is for"
 )]
 fn end_with_this_program(cluster: &Cluster, folder: &TempDir) {
-    let script = r#"cat >/dev/null; kill -INT "$(head -n1 "$1/postmaster.pid")"; sleep 1; rm -rf "$2""#;
+    let script = r#"cat >/dev/null; p=$(head -n1 "$1/postmaster.pid"); kill -INT "$p"
+        while kill -0 "$p" 2>/dev/null; do sleep 0.1; done; rm -rf "$2""#;
     let child = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(cluster.data_dir())
