@@ -8,6 +8,7 @@ use hub_voice::signaling::rsip::{Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tests_world::owner::{Answer, OwnerAction, OwnerScript};
@@ -59,7 +60,11 @@ impl From<&OwnerScript> for PhoneScript {
             OwnerAction::Press(key) => Some((after, key)),
             OwnerAction::HangUp => None,
         });
-        Self { answer, keys: keys.collect(), hang_up: owner.hangs_up_after }
+        Self {
+            answer,
+            keys: keys.collect(),
+            hang_up: owner.hangs_up_after,
+        }
     }
 }
 
@@ -101,19 +106,30 @@ pub struct Phones {
     stack: Arc<RsipStack>,
     media: Arc<MediaEngine>,
     scripts: Scripts,
+    rung: Arc<AtomicUsize>,
 }
 
 impl Phones {
     /// Listens on `bind` for a hub on the same address. Each call is reported over the receiver when it is over.
     pub async fn start(bind: SocketAddr) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
-        let hub = Peer { domain: bind.ip().to_string(), address: bind };
+        let hub = Peer {
+            domain: bind.ip().to_string(),
+            address: bind,
+        };
         let phones = Self {
             stack: Arc::new(RsipStack::start(bind, None, &[hub]).await?),
             media: Arc::new(MediaEngine::start()?),
             scripts: Scripts::default(),
+            rung: Arc::default(),
         };
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
-        tokio::spawn(serve(Arc::clone(&phones.stack), Arc::clone(&phones.media), Arc::clone(&phones.scripts), sender));
+        tokio::spawn(serve(
+            Arc::clone(&phones.stack),
+            Arc::clone(&phones.media),
+            Arc::clone(&phones.scripts),
+            Arc::clone(&phones.rung),
+            sender,
+        ));
         Ok((phones, reports))
     }
 
@@ -122,9 +138,17 @@ impl Phones {
         self.stack.local()
     }
 
+    /// How many calls have come in so far, whatever became of them.
+    pub fn rung(&self) -> usize {
+        self.rung.load(Ordering::Relaxed)
+    }
+
     /// Sets what the owner of `number` does from the next call on. A number without a script does not exist (404).
     pub fn set(&self, number: PhoneNumber, script: PhoneScript) {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(number, script);
+        self.scripts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, script);
     }
 
     /// The phone `from` rings `main_number` at the hub's SIP address.
@@ -146,8 +170,16 @@ impl Phones {
             channels: 1,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
-        let call = PlaceCall { trunk, to: main_number.clone(), offer };
-        let mut leg = self.stack.place(call).await.map_err(|error| PhoneError::Place(error.to_string()))?;
+        let call = PlaceCall {
+            trunk,
+            to: main_number.clone(),
+            offer,
+        };
+        let mut leg = self
+            .stack
+            .place(call)
+            .await
+            .map_err(|error| PhoneError::Place(error.to_string()))?;
         let mut talk = Talk::new(from, Some(main_number), media);
         if let Some(description) = answer_of(&mut leg).await {
             talk.run(&mut leg, &description, script).await;
@@ -162,7 +194,12 @@ impl Phones {
 }
 
 fn open(media: &MediaEngine, local: SocketAddr) -> Result<MediaSession, MediaError> {
-    media.open(&MediaOptions { ip: local.ip(), ports: None, echo: true, capture_max: HEARD_SECONDS * 8_000 })
+    media.open(&MediaOptions {
+        ip: local.ip(),
+        ports: None,
+        echo: true,
+        capture_max: HEARD_SECONDS * 8_000,
+    })
 }
 
 /// The session description of the answer, if the call is answered in time.
@@ -177,10 +214,21 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
     }
 }
 
-async fn serve(stack: Arc<RsipStack>, media: Arc<MediaEngine>, scripts: Scripts, reports: mpsc::Sender<PhoneReport>) {
+async fn serve(
+    stack: Arc<RsipStack>,
+    media: Arc<MediaEngine>,
+    scripts: Scripts,
+    rung: Arc<AtomicUsize>,
+    reports: mpsc::Sender<PhoneReport>,
+) {
     while let Some(call) = stack.next_inbound().await {
+        rung.fetch_add(1, Ordering::Relaxed);
         let script = call.called.as_ref().and_then(|number| {
-            scripts.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned()
+            scripts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(number)
+                .cloned()
         });
         let (Some(script), Some(number)) = (script, call.called.clone()) else {
             call.leg.control.reject(404);
@@ -206,7 +254,9 @@ async fn serve(stack: Arc<RsipStack>, media: Arc<MediaEngine>, scripts: Scripts,
 
 /// One call to a phone.
 async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script: &PhoneScript) -> PhoneReport {
-    let InboundLeg { mut leg, caller, offer, .. } = call;
+    let InboundLeg {
+        mut leg, caller, offer, ..
+    } = call;
     let mut talk = Talk::new(number, caller, media);
     let (rings, refusal) = match script.answer {
         PhoneAnswer::Busy => (Duration::ZERO, Some(486)),
@@ -231,7 +281,11 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
         leg.control.reject(488);
         return talk.report();
     };
-    leg.control.accept(sdp::answer(talk.media.local(), u64::from(talk.media.local().port()), &negotiated));
+    leg.control.accept(sdp::answer(
+        talk.media.local(),
+        u64::from(talk.media.local().port()),
+        &negotiated,
+    ));
     if let Ok(Some(LegEvent::Answered { .. })) = timeout(SETUP_MAX, leg.events.recv()).await {
         talk.run(&mut leg, &offer, script).await;
     }
@@ -249,12 +303,20 @@ struct Talk {
 
 impl Talk {
     fn new(number: PhoneNumber, other: Option<PhoneNumber>, media: MediaSession) -> Self {
-        Self { number, other, media, answered: false, pressed: String::new() }
+        Self {
+            number,
+            other,
+            media,
+            answered: false,
+            pressed: String::new(),
+        }
     }
 
     /// Presses the script's keys until somebody hangs up; the caller drops the leg, which ends it.
     async fn run(&mut self, leg: &mut Leg, description: &[u8], script: &PhoneScript) {
-        let Ok(negotiated) = sdp::understand(description) else { return };
+        let Ok(negotiated) = sdp::understand(description) else {
+            return;
+        };
         self.media.connect(negotiated, leg.peer);
         self.answered = true;
         let start = Instant::now();

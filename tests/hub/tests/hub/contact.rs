@@ -1,7 +1,8 @@
 //! No call twice, no call unwanted: the hub is killed with -9 at the three worst moments of a call.
 
 use crate::telemetry::recent;
-use hub_lab::phone::{Phone, PhoneScript};
+use hub_core::phone_number::PhoneNumber;
+use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -16,12 +17,26 @@ use tests_world::FaultKind;
 const QUIET: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A hub about to ring `phone` about a worn pump.
-async fn about_to_ring(lab: Lab, phone: &Phone) -> (Lab, RunningHub, Console) {
+/// The owner's phone.
+async fn owners_phones(answer: PhoneAnswer, keys: Vec<(Duration, char)>) -> Phones {
+    let (phones, _reports) = Phones::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    phones.set(
+        PhoneNumber::new(&TestSite::number(0)).unwrap(),
+        PhoneScript {
+            answer,
+            keys,
+            hang_up: None,
+        },
+    );
+    phones
+}
+
+/// A hub about to ring `phones` about a worn pump.
+async fn about_to_ring(lab: Lab, phones: &Phones) -> (Lab, RunningHub, Console) {
     let zone = daytime_zone(recent().to_zoned(jiff::tz::TimeZone::UTC).hour());
     let devices = vec![("wm-1".to_owned(), "washing-machine".to_owned(), None)];
     let site = TestSite {
-        trunk: Some(phone.local_addr()),
+        trunk: Some(phones.local()),
         password: None,
         devices,
         consent: true,
@@ -83,7 +98,7 @@ fn assert_one_unknown_attempt(ticket: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_the_attempts_row_and_the_invite() {
-    let phone = Phone::start(PhoneScript::never_answers()).await.unwrap();
+    let phones = owners_phones(PhoneAnswer::Never, vec![]).await;
     let mut lab = Lab::new().unwrap();
     // A slow voice keeps the gap open: prompts are made after the row is committed and before the INVITE leaves.
     let slow = lab.path().join("slow");
@@ -95,12 +110,12 @@ async fn killed_between_the_attempts_row_and_the_invite() {
     .unwrap();
     std::fs::set_permissions(slow.join("espeak-ng"), std::fs::Permissions::from_mode(0o755)).unwrap();
     lab.path_first(&slow);
-    let (lab, hub, console) = about_to_ring(lab, &phone).await;
+    let (lab, hub, console) = about_to_ring(lab, &phones).await;
 
     attempt(&console, "the attempt's row", |a| a["state"] == "dialling").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
     assert_eq!(
-        phone.invites(),
+        phones.rung(),
         0,
         "the row is committed before the INVITE, and what was cut off is not rung by itself"
     );
@@ -112,25 +127,19 @@ async fn killed_between_the_attempts_row_and_the_invite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_rings() {
-    let phone = Phone::start(PhoneScript::never_answers()).await.unwrap();
-    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phone).await;
+    let phones = owners_phones(PhoneAnswer::Never, vec![]).await;
+    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
     attempt(&console, "the phone rings", |a| a["state"] == "ringing").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
-    assert_eq!(phone.invites(), 1, "no second ring");
+    assert_eq!(phones.rung(), 1, "no second ring");
     assert_one_unknown_attempt(&only_ticket(&console).await);
     hub.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_right_after_key_9() {
-    let phone = Phone::start(PhoneScript::answers(
-        Duration::from_millis(300),
-        "9",
-        Duration::from_secs(2),
-    ))
-    .await
-    .unwrap();
-    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phone).await;
+    let phones = owners_phones(PhoneAnswer::After(Duration::from_millis(300)), vec![(Duration::from_secs(2), '9')]).await;
+    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
     attempt(&console, "the owner presses 9", |a| a["disposition"] == "do_not_call").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
 
@@ -155,6 +164,6 @@ async fn killed_right_after_key_9() {
     let held = async || Some(only_ticket(&console).await["ticket"]["held"].clone()).filter(|h| h == "do_not_call");
     eventually("the call is refused", PATIENCE, held).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(phone.invites(), 1);
+    assert_eq!(phones.rung(), 1);
     hub.stop().await.unwrap();
 }

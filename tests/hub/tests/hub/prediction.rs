@@ -25,15 +25,12 @@ async fn finding(console: &Console, device: &str) -> Option<Value> {
 
 /// The finding once all rows are scored: it does not change any more.
 async fn settled(console: &Console, device: &str) -> Value {
-    let mut last = None;
+    let last = std::sync::Mutex::new(None);
     eventually("the finding settles", Duration::from_secs(60), async || {
         tokio::time::sleep(Duration::from_millis(700)).await;
         let found = finding(console, device).await;
-        if found.is_some() && found == last {
-            return found;
-        }
-        last = found;
-        None
+        let before = std::mem::replace(&mut *last.lock().unwrap(), found.clone());
+        found.filter(|f| Some(f) == before.as_ref())
     })
     .await
 }
