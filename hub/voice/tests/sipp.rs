@@ -230,15 +230,17 @@ async fn keys(digits: &str, refuse: bool) -> CallDetail {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_key_has_its_effect() {
-    for (digits, disposition) in [
+    let calls = [
         ("1", Disposition::AppointmentBooked),
         ("2", Disposition::AnotherTime),
         ("3", Disposition::PersonWanted),
         ("9", Disposition::DoNotCall),
         ("02", Disposition::AnotherTime),
         ("478", Disposition::PersonWanted),
-    ] {
-        let detail = keys(digits, false).await;
+    ];
+    // At the same time: six trunks, six hubs.
+    let all = calls.map(|(digits, disposition)| async move { (keys(digits, false).await, digits, disposition) });
+    for (detail, digits, disposition) in futures::future::join_all(all).await {
         assert_eq!(detail.digits, digits, "{detail:?}");
         assert_eq!(
             (detail.result, detail.disposition),
