@@ -31,7 +31,9 @@ impl CallHost for Host {
 #[async_trait]
 impl InboundHost for Host {
     async fn answer(&self, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
-        caller.map_or(InboundDecision::Decline, |caller| InboundDecision::Flow(Box::new(order(caller))))
+        caller.map_or(InboundDecision::Decline, |caller| {
+            InboundDecision::Flow(Box::new(order(caller)))
+        })
     }
     async fn finished(&self, detail: CallDetail) {
         self.0.lock().unwrap().push(detail);
@@ -43,7 +45,12 @@ fn number(text: &str) -> PhoneNumber {
 }
 
 fn order(to: PhoneNumber) -> CallOrder {
-    let at = |hour| jiff::civil::date(2026, 11, 24).at(hour, 0, 0, 0).in_tz("Asia/Shanghai").unwrap();
+    let at = |hour| {
+        jiff::civil::date(2026, 11, 24)
+            .at(hour, 0, 0, 0)
+            .in_tz("Asia/Shanghai")
+            .unwrap()
+    };
     CallOrder {
         attempt: AttemptId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]),
         to,
@@ -54,8 +61,14 @@ fn order(to: PhoneNumber) -> CallOrder {
             serial_tail: "8412".into(),
             fault_class: "drain_pump_wear".into(),
             safe_to_use: true,
-            price: Price { currency: "CNY".into(), minor_units: 12_000 },
-            slot: Some(Slot { start: at(9), end: at(12) }),
+            price: Price {
+                currency: "CNY".into(),
+                minor_units: 12_000,
+            },
+            slot: Some(Slot {
+                start: at(9),
+                end: at(12),
+            }),
             person_rings_by: at(17),
         },
     }
@@ -78,7 +91,10 @@ async fn lab() -> Lab {
         caller_number: number("+864008000001"),
         channels: 4,
     };
-    let limits = Limits { ring: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits {
+        ring: Duration::from_secs(2),
+        ..Limits::default()
+    };
     let config = VoiceConfig {
         bind: "127.0.0.1:0".parse().unwrap(),
         advertise: None,
@@ -89,37 +105,70 @@ async fn lab() -> Lab {
         recordings: None,
         limits,
     };
-    Lab { phones, reports, voice: Arc::new(Voice::start(config).await.unwrap()) }
+    Lab {
+        phones,
+        reports,
+        voice: Arc::new(Voice::start(config).await.unwrap()),
+    }
 }
 
 async fn report(lab: &mut Lab) -> PhoneReport {
-    tokio::time::timeout(Duration::from_secs(10), lab.reports.recv()).await.expect("a report within 10 s").unwrap()
+    tokio::time::timeout(Duration::from_secs(10), lab.reports.recv())
+        .await
+        .expect("a report within 10 s")
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_owner_is_reached_as_the_script_says() {
     let mut lab = lab().await;
     for (script, result, disposition) in [
-        (OwnerScript::answers(SOON, "1", SOON), CallResult::Answered, Some(Disposition::AppointmentBooked)),
-        (OwnerScript::answers(SOON, "09", SOON), CallResult::Answered, Some(Disposition::DoNotCall)),
+        (
+            OwnerScript::answers(SOON, "1", SOON),
+            CallResult::Answered,
+            Some(Disposition::AppointmentBooked),
+        ),
+        (
+            OwnerScript::answers(SOON, "09", SOON),
+            CallResult::Answered,
+            Some(Disposition::DoNotCall),
+        ),
         (OwnerScript::not_reached(Answer::Busy), CallResult::Busy, None),
-        (OwnerScript::not_reached(Answer::DeclinesAfter(SOON)), CallResult::Declined, None),
+        (
+            OwnerScript::not_reached(Answer::DeclinesAfter(SOON)),
+            CallResult::Declined,
+            None,
+        ),
         (OwnerScript::not_reached(Answer::Never), CallResult::NoAnswer, None),
     ] {
         let to = number("+8613800008412");
         lab.phones.set(to.clone(), (&script).into());
         let detail = lab.voice.ring(order(to.clone()), Arc::new(Host::default())).await;
-        assert_eq!((detail.result, detail.disposition), (result, disposition), "{script:?} {detail:?}");
+        assert_eq!(
+            (detail.result, detail.disposition),
+            (result, disposition),
+            "{script:?} {detail:?}"
+        );
         let report = report(&mut lab).await;
         assert_eq!((report.number, report.other), (to, Some(number("+864008000001"))));
-        assert_eq!((report.answered, report.pressed.as_str()), (disposition.is_some(), detail.digits.as_str()));
+        assert_eq!(
+            (report.answered, report.pressed.as_str()),
+            (disposition.is_some(), detail.digits.as_str())
+        );
         if report.answered {
-            assert!(report.audio.packets_received > 50 && report.audio.packets_sent > 50, "{:?}", report.audio);
+            assert!(
+                report.audio.packets_received > 50 && report.audio.packets_sent > 50,
+                "{:?}",
+                report.audio
+            );
             let loud = report.heard.iter().filter(|sample| sample.abs() > 1_000).count();
             assert!(loud > 4_000, "half a second of speech at least: {loud}");
         }
     }
-    let nobody = lab.voice.ring(order(number("+8613900000000")), Arc::new(Host::default())).await;
+    let nobody = lab
+        .voice
+        .ring(order(number("+8613900000000")), Arc::new(Host::default()))
+        .await;
     assert_eq!(nobody.result, CallResult::InvalidNumber);
 }
 
@@ -132,8 +181,16 @@ async fn an_owner_rings_back() {
     let serving = tokio::spawn(async move { voice.serve_inbound(served, stopped).await });
     let script = (&OwnerScript::answers(Duration::ZERO, "2", SOON)).into();
     let from = number("+8613800008412");
-    let report = lab.phones.ring_hub(lab.voice.local(), from, number("+864008000001"), &script).await.unwrap();
-    assert!(report.answered && report.pressed == "2" && report.audio.packets_received > 50, "{:?}", report.audio);
+    let report = lab
+        .phones
+        .ring_hub(lab.voice.local(), from, number("+864008000001"), &script)
+        .await
+        .unwrap();
+    assert!(
+        report.answered && report.pressed == "2" && report.audio.packets_received > 50,
+        "{:?}",
+        report.audio
+    );
     stop.cancel();
     serving.await.unwrap();
     let until = std::time::Instant::now() + Duration::from_secs(5);
