@@ -12,6 +12,9 @@ fault-drain-pump-wear = Its own readings show that the drain pump works harder t
 fault-drum-bearing = Its own readings show that the drum shakes more than usual. A bearing may be worn.
 fault-heater-scale = Its own readings show that it heats more slowly than usual. The heater may be covered with scale.
 fault-door-gasket = Its own readings show that the door seal may have begun to leak.
+fault-flow-loss = Its own readings show less flow than usual. Something may be blocked, or a valve not fully open.
+fault-rotor-imbalance = Its own readings show that the rotor shakes more than usual and may be out of balance.
+fault-hot-water = Its own readings show hotter water than usual. It may soon overheat.
 fault-other = Its own readings differ from its usual ones. It may soon develop a fault.
 
 safe = You can keep using it until it is serviced.

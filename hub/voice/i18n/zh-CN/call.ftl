@@ -12,6 +12,9 @@ fault-drain-pump-wear = 根据它自己的运行数据，排水泵比平时更�
 fault-drum-bearing = 根据它自己的运行数据，滚筒轴承的震动比平时大，可能已经磨损。
 fault-heater-scale = 根据它自己的运行数据，加热比平时慢，加热管可能结了水垢。
 fault-door-gasket = 根据它自己的运行数据，门封圈可能开始漏水。
+fault-flow-loss = 根据它自己的运行数据，水流比平时小，可能有堵塞或者阀门没有全开。
+fault-rotor-imbalance = 根据它自己的运行数据，转子的震动比平时大，可能已经失去平衡。
+fault-hot-water = 根据它自己的运行数据，水温比平时高，可能很快会过热。
 fault-other = 根据它自己的运行数据，它的工作状态与平时不同，可能快要出故障。
 
 safe = 在检修之前，您可以照常使用。

@@ -126,7 +126,9 @@ fn varied() -> Vec<Script> {
         "drum_bearing",
         "heater_scale",
         "door_gasket",
-        "unknown_fault",
+        "flow_loss",
+        "rotor_imbalance",
+        "hot_water",
     ];
     let mut scripts = Vec::new();
     for (n, brand) in brands.into_iter().enumerate() {
@@ -136,7 +138,7 @@ fn varied() -> Vec<Script> {
             brand: brand.into(),
             serial_tail: ["8412", "0O1I", "ZX81", "", "QWERTY", "99", "a0b1", "HVKL"][n].into(),
             appliance: ApplianceKind(["washing-machine", "pump-rig", "fridge"][n % 3].into()),
-            fault_class: classes[n % 5].into(),
+            fault_class: classes[n % classes.len()].into(),
             safe_to_use: n % 2 == 0,
             price: Price {
                 currency: ["CNY", "USD", "EUR", "JPY", "SEK"][n % 5].into(),
@@ -149,7 +151,10 @@ fn varied() -> Vec<Script> {
             person_rings_by: at(day, hour, 59),
         });
     }
-    scripts.push(base);
+    scripts.push(Script {
+        fault_class: "unknown_fault".into(),
+        ..base
+    });
     scripts
 }
 
