@@ -4,6 +4,7 @@
 pub mod console;
 pub mod fleet;
 pub mod hub;
+pub mod mqtt;
 pub mod sipp;
 pub mod site;
 

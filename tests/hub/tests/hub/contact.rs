@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The owner's phone.
-async fn owners_phones(answer: PhoneAnswer, keys: Vec<(Duration, char)>) -> Phones {
+pub async fn owners_phones(answer: PhoneAnswer, keys: Vec<(Duration, char)>) -> Phones {
     let (phones, _reports) = Phones::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
     phones.set(
         PhoneNumber::new(&TestSite::number(0)).unwrap(),
@@ -32,7 +32,7 @@ async fn owners_phones(answer: PhoneAnswer, keys: Vec<(Duration, char)>) -> Phon
 }
 
 /// A hub about to ring `phones` about a worn pump.
-async fn about_to_ring(lab: Lab, phones: &Phones) -> (Lab, RunningHub, Console) {
+pub async fn about_to_ring(lab: Lab, phones: &Phones) -> (Lab, RunningHub, Console) {
     let zone = daytime_zone(recent().to_zoned(jiff::tz::TimeZone::UTC).hour());
     let devices = vec![("wm-1".to_owned(), "washing-machine".to_owned(), None)];
     let site = TestSite {
@@ -52,7 +52,7 @@ async fn about_to_ring(lab: Lab, phones: &Phones) -> (Lab, RunningHub, Console) 
 }
 
 /// Waits until the attempt is as wished.
-async fn attempt(console: &Console, what: &str, wished: impl Fn(&Value) -> bool) -> Value {
+pub async fn attempt(console: &Console, what: &str, wished: impl Fn(&Value) -> bool) -> Value {
     let look = async || {
         console
             .all("/api/v1/contacts")
@@ -74,7 +74,7 @@ async fn killed_and_back(lab: &Lab, hub: RunningHub) -> (RunningHub, Console) {
     (hub, console)
 }
 
-async fn only_ticket(console: &Console) -> Value {
+pub async fn only_ticket(console: &Console) -> Value {
     let tickets = console.all("/api/v1/tickets").await.unwrap();
     assert_eq!(tickets.len(), 1, "one fault, one ticket");
     console
@@ -138,7 +138,11 @@ async fn killed_while_it_rings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_right_after_key_9() {
-    let phones = owners_phones(PhoneAnswer::After(Duration::from_millis(300)), vec![(Duration::from_secs(2), '9')]).await;
+    let phones = owners_phones(
+        PhoneAnswer::After(Duration::from_millis(300)),
+        vec![(Duration::from_secs(2), '9')],
+    )
+    .await;
     let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
     attempt(&console, "the owner presses 9", |a| a["disposition"] == "do_not_call").await;
     let (hub, console) = killed_and_back(&lab, hub).await;

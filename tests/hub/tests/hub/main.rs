@@ -4,5 +4,8 @@
 
 mod contact;
 mod demo;
+mod front_door;
+mod inbound;
 mod prediction;
+mod recorded;
 mod telemetry;

@@ -1,0 +1,386 @@
+//! At the front door: whatever a device does wrong is refused or quarantined with a reason that a person can read, and
+//! neither an honest device beside it nor another tenant notices.
+
+mod bad;
+
+use crate::telemetry::recent;
+use hub_lab::home::{Delivered, DeviceConnection, HomeCounters, Pace, Replay, replay};
+use hub_store_postgres::{Cluster, ClusterOptions};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::Row;
+use std::sync::Arc;
+use std::time::Duration;
+use tests_hub::console::Console;
+use tests_hub::eventually;
+use tests_hub::fleet::past;
+use tests_hub::hub::Lab;
+use tests_hub::mqtt::{LogIn, RawDevice, publish};
+use tests_hub::site::{SECRET, TestSite, daytime_zone};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const BAD_PAYLOADS: usize = 10_000;
+/// Of every device of the second tenant.
+const GLOBEX_SECRET: &str = "another-secret-for-globex";
+const GLOBEX_SECRET_SHA256: &str = "9184fea44a99c9949ce76aa8edc67f887ebff7858d863aab169d556a77fd9365";
+/// A connection is closed after this long without a complete CONNECT.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Two tenants with devices of the same names.
+fn site() -> String {
+    let names = [
+        "honest",
+        "twin",
+        "foreign",
+        "multibyte",
+        "oversize",
+        "garbage",
+        "mute",
+        "bad",
+        "clock",
+        "repeat",
+    ];
+    let devices = names.map(|n| (n.to_owned(), "washing-machine".to_owned(), None));
+    let acme = TestSite {
+        trunk: None,
+        password: None,
+        devices: devices.to_vec(),
+        consent: false,
+        zone: daytime_zone(12),
+    };
+    let mut text = acme.toml();
+    text.push_str("[[tenant]]\nid = 'globex'\nbrand = { zh-CN = '环球', en = 'Globex' }\nvisit_price = { currency = 'CNY', amount = 90 }\n");
+    for name in ["honest", "twin"] {
+        text.push_str(&format!(
+            "[[tenant.device]]\nid = '{name}'\nprofile = 'washing-machine'\nsecret_sha256 = '{GLOBEX_SECRET_SHA256}'\n"
+        ));
+    }
+    text
+}
+
+/// A device that reports all the time, ten minutes of a machine's life in a little less than 30 ms.
+struct Honest {
+    tenant: &'static str,
+    counters: Arc<HomeCounters>,
+    stop: CancellationToken,
+    run: JoinHandle<Delivered>,
+}
+
+impl Honest {
+    fn start(lab: &Lab, tenant: &'static str, secret: &str) -> Self {
+        let counters = Arc::new(HomeCounters::default());
+        let stop = CancellationToken::new();
+        let recording = Replay {
+            connection: DeviceConnection {
+                broker: lab.mqtt,
+                tenant: tenant.into(),
+                device: "honest".into(),
+                secret: secret.into(),
+            },
+            profile: Arc::new(tests_world::profiles::washing_machine()),
+            boot_id: 7,
+            samples: past(21, 60, None, recent()).into_iter(),
+            pace: Pace::Speed(21_600.0),
+        };
+        let (stopped, counted) = (stop.clone(), counters.clone());
+        let run = tokio::spawn(async move { replay(recording, stopped, counted).await.unwrap() });
+        Self {
+            tenant,
+            counters,
+            stop,
+            run,
+        }
+    }
+
+    /// It is heard now, not only later.
+    async fn is_heard(&self, during: &str) {
+        let before = self.counters.acknowledged();
+        let what = format!("{} is heard: {during}", self.tenant);
+        eventually(&what, PATIENCE, async || {
+            (self.counters.acknowledged() > before).then_some(())
+        })
+        .await;
+    }
+
+    /// How many samples were acknowledged, which is all it took.
+    async fn stop(self) -> u64 {
+        assert!(!self.run.is_finished(), "{} had more to say", self.tenant);
+        self.stop.cancel();
+        let delivered = self.run.await.unwrap();
+        assert_eq!(delivered.acknowledged, delivered.taken, "{}", self.tenant);
+        assert_eq!(self.counters.resent(), 0, "{} never lost its connection", self.tenant);
+        delivered.acknowledged
+    }
+}
+
+/// A hub with two honest devices, and whoever else.
+struct Door {
+    lab: Lab,
+    console: Console,
+    honest: [Honest; 2],
+}
+
+impl Door {
+    /// A device of `acme`.
+    async fn device(&self, name: &str) -> RawDevice {
+        self.log_in(&format!("acme/{name}"), SECRET, name, 60).await
+    }
+
+    async fn log_in(&self, user_name: &str, secret: &str, client_id: &str, keep_alive_s: u16) -> RawDevice {
+        let who = LogIn {
+            user_name,
+            secret,
+            client_id,
+            keep_alive_s,
+        };
+        RawDevice::connected(self.lab.mqtt, who).await.unwrap()
+    }
+
+    async fn appliance(&self, tenant: &str, device: &str) -> Value {
+        let appliances = self.console.all("/api/v1/appliances").await.unwrap();
+        let wanted = |a: &&Value| a["tenant"] == tenant && a["device"] == device;
+        appliances.iter().find(wanted).unwrap().clone()
+    }
+
+    /// The device is cut off, and its page says why.
+    async fn is_cut(&self, mut device: RawDevice, name: &str, reason: &str) {
+        device.closed().await.unwrap();
+        let what = format!("{name} is told off: {reason}");
+        let told = async || {
+            let shown = self.appliance("acme", name).await;
+            let says = |field: &str| shown[field].as_str().unwrap_or_default().to_owned();
+            (shown["online"] == false && says("presence_reason").contains(reason)).then_some(())
+        };
+        eventually(&what, PATIENCE, told).await;
+        self.others_are_heard(name).await;
+    }
+
+    async fn others_are_heard(&self, during: &str) {
+        for honest in &self.honest {
+            honest.is_heard(during).await;
+        }
+    }
+
+    async fn counts(&self, tenant: &str, device: &str) -> (i64, i64) {
+        let appliance = self.appliance(tenant, device).await;
+        (
+            appliance["samples"].as_i64().unwrap(),
+            appliance["quarantined"].as_i64().unwrap(),
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_told_so_and_disturbs_nobody() {
+    let lab = Lab::new().unwrap();
+    lab.apply(&site()).await.unwrap();
+    let hub = lab.serve().await.unwrap();
+    let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
+    let honest = [
+        Honest::start(&lab, "acme", SECRET),
+        Honest::start(&lab, "globex", GLOBEX_SECRET),
+    ];
+    let door = Door { lab, console, honest };
+    door.others_are_heard("the start").await;
+
+    let silent = tokio::spawn(says_nothing(door.lab.mqtt));
+    twins_do_not_meet(&door).await;
+    rule_breakers_are_cut(&door).await;
+    bad_payloads_are_kept(&door).await;
+    wrong_clocks_are_kept(&door).await;
+    repeats_are_stored_once(&door).await;
+    silent.await.unwrap();
+
+    let Door { lab, console, honest } = door;
+    let [acme, globex] = honest;
+    let acknowledged = [acme.stop().await, globex.stop().await];
+    assert_eq!(console.all("/api/v1/tickets").await.unwrap(), Vec::<Value>::new());
+    assert_eq!(hub.errors(), Vec::<String>::new());
+    hub.stop().await.unwrap();
+    let log = std::fs::read_to_string(lab.path().join("hub.log")).unwrap();
+    assert!(log.contains("no complete CONNECT within the allowed time"), "{log}");
+    the_store_says(&lab, acknowledged).await;
+}
+
+/// The same device name and the same client id in two tenants, and it is the client id of a third device.
+async fn twins_do_not_meet(door: &Door) {
+    let client_id = "globex-honest";
+    let mut acme = door.log_in("acme/twin", SECRET, client_id, 60).await;
+    let mut globex = door.log_in("globex/twin", GLOBEX_SECRET, client_id, 60).await;
+    let one: [(&str, &[u8]); 1] = [("d/twin/j", br#"{"phase": 1}"#)];
+    let two: [(&str, &[u8]); 1] = [("d/twin/j", br#"[{"phase": 1}, {"phase": 2}]"#)];
+    acme.publish_all(one, 1).await.unwrap();
+    globex.publish_all(two, 1).await.unwrap();
+    acme.ping().await.unwrap();
+    globex.ping().await.unwrap();
+    assert_eq!(door.counts("acme", "twin").await, (1, 0));
+    assert_eq!(door.counts("globex", "twin").await, (2, 0));
+
+    let stranger = LogIn {
+        user_name: "globex/twin",
+        secret: SECRET,
+        client_id,
+        keep_alive_s: 60,
+    };
+    let refused = RawDevice::connected(door.lab.mqtt, stranger).await.err().unwrap();
+    assert!(refused.to_string().contains("[0, 5]"), "not authorised: {refused}");
+    globex.ping().await.unwrap();
+    door.others_are_heard("twins").await;
+}
+
+/// What closes the connection at once.
+async fn rule_breakers_are_cut(door: &Door) {
+    let told: &[u8] = br#"{"phase": 1}"#;
+    let big = vec![b' '; 17 * 1024];
+    let wrongs = [
+        (
+            "foreign",
+            publish("d/honest/j", 1, told),
+            r#"publish on "d/honest/j" refused: topic belongs to another device"#,
+        ),
+        (
+            "multibyte",
+            publish("家电/冰箱", 1, told),
+            r#"publish on "家电/冰箱" refused: topic level"#,
+        ),
+        (
+            "oversize",
+            publish("d/oversize/j", 1, &big),
+            "bytes is longer than allowed",
+        ),
+        ("garbage", b"\xF7\xFF\xFF\xFF\xFF\xFF".to_vec(), "malformed packet"),
+    ];
+    for (name, bytes, reason) in wrongs {
+        let mut device = door.device(name).await;
+        device.send(&bytes).await;
+        door.is_cut(device, name, reason).await;
+        assert_eq!(door.counts("acme", name).await, (0, 0), "{name}");
+    }
+    for seed in 0..40u32 {
+        let mut device = match seed % 2 {
+            0 => RawDevice::open(door.lab.mqtt).await.unwrap(),
+            _ => door.device("garbage").await,
+        };
+        let noise: Vec<u8> = (0..400u32).map(|i| (i * 31 + seed * 97 + i * i * 7) as u8).collect();
+        device.send(&noise).await;
+        device.say_no_more().await;
+        device.closed().await.unwrap();
+    }
+    let mute = door.log_in("acme/mute", SECRET, "mute", 1).await;
+    door.is_cut(mute, "mute", "no sign of life within the keepalive").await;
+}
+
+/// A connection on which nothing is ever said.
+async fn says_nothing(hub: std::net::SocketAddr) {
+    let begun = std::time::Instant::now();
+    let mut silent = RawDevice::open(hub).await.unwrap();
+    silent.closed().await.unwrap();
+    assert!(begun.elapsed() >= CONNECT_PATIENCE, "{:?}", begun.elapsed());
+}
+
+/// Each is acknowledged, since sending it again would not help, and kept for a person to look at.
+async fn bad_payloads_are_kept(door: &Door) {
+    let now = recent().as_millisecond();
+    let payloads: Vec<_> = (0..BAD_PAYLOADS)
+        .map(|n| match n % 2 {
+            0 => ("d/bad/t", bad::cbor(n / 2, now)),
+            _ => ("d/bad/j", bad::json(n / 2)),
+        })
+        .collect();
+    let mut device = door.device("bad").await;
+    let messages = payloads.iter().map(|(topic, payload)| (*topic, &payload[..]));
+    let (sent, ()) = tokio::join!(device.publish_all(messages, 64), door.others_are_heard("bad payloads"));
+    sent.unwrap();
+    device.ping().await.unwrap();
+    assert_eq!(door.counts("acme", "bad").await, (0, BAD_PAYLOADS as i64));
+    door.others_are_heard("after bad payloads").await;
+}
+
+async fn wrong_clocks_are_kept(door: &Door) {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
+    let early = bad::message(1, 0, at("1996-01-01T00:00:00Z"), 3);
+    let late = bad::message(1, 3, at("2056-01-01T00:00:00Z"), 3);
+    let right = bad::message(1, 6, recent().as_millisecond() - 60_000, 3);
+    let mut device = door.device("clock").await;
+    let messages = [&early, &late, &right].map(|m| ("d/clock/t", &m[..]));
+    device.publish_all(messages, 1).await.unwrap();
+    assert_eq!(
+        door.counts("acme", "clock").await,
+        (3, 2),
+        "once its clock is right, it is heard"
+    );
+}
+
+async fn repeats_are_stored_once(door: &Door) {
+    let t0_ms = recent().as_millisecond() - 60_000;
+    let whole = bad::message(1, 0, t0_ms, 10);
+    let overlapping = bad::message(1, 5, t0_ms + 5_000, 10);
+    let mut device = door.device("repeat").await;
+    let messages = [&whole, &whole, &overlapping, &whole, &overlapping].map(|m| ("d/repeat/t", &m[..]));
+    device.publish_all(messages, 5).await.unwrap();
+    // And again as after a lost connection.
+    let mut again = door.device("repeat").await;
+    again.publish_all([("d/repeat/t", &whole[..])], 1).await.unwrap();
+    assert_eq!(door.counts("acme", "repeat").await, (15, 0));
+    door.others_are_heard("repeats").await;
+}
+
+/// What is in the database of the stopped hub.
+async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
+    let cluster = Cluster::start(&lab.state(), ClusterOptions::default()).await.unwrap();
+    let pool = sqlx::PgPool::connect_with(cluster.connect_options()).await.unwrap();
+    for (tenant, acknowledged) in ["acme", "globex"].into_iter().zip(acknowledged) {
+        let row = sqlx::query(
+            "select count(*), count(distinct (boot, lane, seq)) from telemetry t join appliance a on a.id = t.appliance \
+             where a.tenant = $1 and a.device = 'honest'",
+        )
+        .bind(tenant)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        let (rows, distinct): (i64, i64) = (row.get(0), row.get(1));
+        println!("{tenant}: acknowledged {acknowledged}, stored {rows}, distinct {distinct}");
+        assert!(acknowledged > 0);
+        assert_eq!((rows, distinct), (acknowledged as i64, acknowledged as i64), "{tenant}");
+    }
+    let kept = sqlx::query(
+        "select q.tenant, a.device, q.topic, q.reason from quarantine q join appliance a on a.id = q.appliance",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(kept.len(), BAD_PAYLOADS + 2);
+    let mut reasons = std::collections::BTreeMap::<String, usize>::new();
+    for row in &kept {
+        let (tenant, device, reason): (String, String, String) = (row.get(0), row.get(1), row.get(3));
+        assert_eq!(tenant, "acme");
+        let readable = reason.len() > 10 && reason.contains(' ') && !reason.chars().any(char::is_control);
+        assert!(readable, "{reason:?}");
+        if device == "clock" {
+            assert!(reason.starts_with("device clock is off: the sample says "), "{reason}");
+        }
+        // Without the numbers in it: where in the payload, which time.
+        let kind = reason.replace(|c: char| c.is_ascii_digit(), "");
+        *reasons.entry(format!("{device}: {kind}")).or_default() += 1;
+    }
+    println!("{reasons:#?}");
+    for wanted in [
+        "is not an object",
+        "samples: ",
+        "neither a number",
+        "not JSON: line",
+        "whole milliseconds",
+        "followed by more bytes",
+        "missing, cut off",
+        "outside its range",
+    ] {
+        assert!(
+            reasons.keys().any(|r| r.contains(wanted)),
+            "no reason says {wanted:?}: {reasons:#?}"
+        );
+    }
+    pool.close().await;
+    cluster.stop().await.unwrap();
+}
