@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 const CHANGES_MAX: usize = 1024;
 /// Spoken prompts kept on disk: about an hour.
 const PROMPT_CACHE_BYTES: u64 = 64 << 20;
+/// How often it is looked whether the hub's own database lives.
+const DATABASE_LOOK: Duration = Duration::from_secs(1);
 /// All work must have ended this long after the stop was asked for.
 const DRAIN_MAX: Duration = Duration::from_secs(45);
 
@@ -55,7 +57,7 @@ pub struct Hub {
     broker: Broker,
     voice: Option<Arc<Voice>>,
     work: JoinSet<()>,
-    cluster: Option<Cluster>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 /// A store that is open, before anything works on it.
@@ -165,6 +167,10 @@ impl Hub {
         let mut work = JoinSet::new();
         let (changes, _) = broadcast::channel(CHANGES_MAX);
 
+        let cluster = cluster.map(Arc::new);
+        if let Some(cluster) = cluster.clone() {
+            work.spawn(keep_alive(cluster, stop.child_token()));
+        }
         // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
         for lost in store.recover_attempts(clock.now()).await? {
             tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");
@@ -254,7 +260,9 @@ impl Hub {
             tracing::warn!("some work did not end in time and is cut off");
         }
         self.store.close().await;
-        if let Some(cluster) = self.cluster {
+        // Ends the database's watcher too, if it had to be cut off.
+        self.work.shutdown().await;
+        if let Some(cluster) = self.cluster.and_then(Arc::into_inner) {
             cluster
                 .stop()
                 .await
@@ -309,5 +317,21 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         password: trunk.password.map(Secret::new),
         caller_number: trunk.caller_number,
         channels: calls_max,
+    }
+}
+
+/// Starts the hub's own database again when somebody kills it; until then nothing is acknowledged.
+async fn keep_alive(cluster: Arc<Cluster>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(DATABASE_LOOK))
+        .await
+        .is_some()
+    {
+        if let Err(error) = cluster.revive().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the hub's own database does not start again"
+            );
+        }
     }
 }

@@ -62,6 +62,7 @@ async fn main() -> Result<ExitCode> {
     for run in &runs {
         ends.push(SystemClock.now());
         replay(&lab, run).await.with_context(|| run.name.clone())?;
+        eprintln!("replayed {}", run.name);
     }
     let console = Console::log_in(lab.http, "admin", &lab.password()).await?;
     let tickets = settle(&console).await?;
@@ -90,7 +91,7 @@ fn fault_runs(skab: &Path) -> Result<Vec<Run>> {
         Ok(Run {
             name,
             input,
-            model: Some(format!("pump-rig-loo-{}", class.trim().replace('_', "-"))),
+            model: Some(format!("pump-rig-loo-{}", class.trim())),
             onset: Some((onset, to_end)),
         })
     };
@@ -185,6 +186,7 @@ async fn settle(console: &Console) -> Result<Vec<Value>> {
             return Ok(tickets);
         }
         last = (tickets.len(), busy);
+        eprintln!("{} tickets, {busy} with a call planned or under way", tickets.len());
         ensure!(
             tokio::time::Instant::now() < deadline,
             "{busy} contacts are still under way"

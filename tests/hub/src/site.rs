@@ -45,7 +45,7 @@ impl TestSite {
         if let Some(trunk) = self.trunk {
             let _ = write!(
                 text,
-                "[tenant.trunk]\nproxy = '{trunk}'\ndomain = '127.0.0.1'\ncaller_number = '+862155500100'\n"
+                "[tenant.trunk]\nproxy = '{trunk}'\ndomain = 'trunk.test'\ncaller_number = '+862155500100'\n"
             );
             if let Some(password) = self.password {
                 let _ = write!(text, "username = 'hub'\npassword = '{password}'\n");
