@@ -95,12 +95,8 @@ impl RawDevice {
     ///
     /// # Errors
     /// If the connection ends, or another acknowledgement comes than was due.
-    pub async fn publish_all<'a>(
-        &mut self,
-        messages: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-        window: usize,
-    ) -> Result<()> {
-        let mut messages = messages.into_iter();
+    pub async fn publish_all(&mut self, messages: &[(&str, &[u8])], window: usize) -> Result<()> {
+        let mut messages = messages.iter();
         let (mut next, mut due, mut waiting) = (1u16, 1u16, 0);
         let mut buffer = Vec::new();
         loop {

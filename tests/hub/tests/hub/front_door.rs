@@ -2,31 +2,26 @@
 //! neither an honest device beside it nor another tenant notices.
 
 mod bad;
+mod door;
 
 use crate::telemetry::recent;
-use hub_lab::home::{Delivered, DeviceConnection, HomeCounters, Pace, Replay, replay};
+use door::{Door, Honest};
 use hub_store_postgres::{Cluster, ClusterOptions};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Row;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
 use tests_hub::console::Console;
-use tests_hub::eventually;
-use tests_hub::fleet::past;
 use tests_hub::hub::Lab;
 use tests_hub::mqtt::{LogIn, RawDevice, publish};
 use tests_hub::site::{SECRET, TestSite, daytime_zone};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const BAD_PAYLOADS: usize = 10_000;
 /// Of every device of the second tenant.
 const GLOBEX_SECRET: &str = "another-secret-for-globex";
 const GLOBEX_SECRET_SHA256: &str = "9184fea44a99c9949ce76aa8edc67f887ebff7858d863aab169d556a77fd9365";
 /// A connection is closed after this long without a complete CONNECT.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Two tenants with devices of the same names.
 fn site() -> String {
@@ -60,118 +55,6 @@ fn site() -> String {
     text
 }
 
-/// A device that reports all the time, ten minutes of a machine's life in a little less than 30 ms.
-struct Honest {
-    tenant: &'static str,
-    counters: Arc<HomeCounters>,
-    stop: CancellationToken,
-    run: JoinHandle<Delivered>,
-}
-
-impl Honest {
-    fn start(lab: &Lab, tenant: &'static str, secret: &str) -> Self {
-        let counters = Arc::new(HomeCounters::default());
-        let stop = CancellationToken::new();
-        let recording = Replay {
-            connection: DeviceConnection {
-                broker: lab.mqtt,
-                tenant: tenant.into(),
-                device: "honest".into(),
-                secret: secret.into(),
-            },
-            profile: Arc::new(tests_world::profiles::washing_machine()),
-            boot_id: 7,
-            samples: past(21, 60, None, recent()).into_iter(),
-            pace: Pace::Speed(21_600.0),
-        };
-        let (stopped, counted) = (stop.clone(), counters.clone());
-        let run = tokio::spawn(async move { replay(recording, stopped, counted).await.unwrap() });
-        Self {
-            tenant,
-            counters,
-            stop,
-            run,
-        }
-    }
-
-    /// It is heard now, not only later.
-    async fn is_heard(&self, during: &str) {
-        let before = self.counters.acknowledged();
-        let what = format!("{} is heard: {during}", self.tenant);
-        eventually(&what, PATIENCE, async || {
-            (self.counters.acknowledged() > before).then_some(())
-        })
-        .await;
-    }
-
-    /// How many samples were acknowledged, which is all it took.
-    async fn stop(self) -> u64 {
-        assert!(!self.run.is_finished(), "{} had more to say", self.tenant);
-        self.stop.cancel();
-        let delivered = self.run.await.unwrap();
-        assert_eq!(delivered.acknowledged, delivered.taken, "{}", self.tenant);
-        assert_eq!(self.counters.resent(), 0, "{} never lost its connection", self.tenant);
-        delivered.acknowledged
-    }
-}
-
-/// A hub with two honest devices, and whoever else.
-struct Door {
-    lab: Lab,
-    console: Console,
-    honest: [Honest; 2],
-}
-
-impl Door {
-    /// A device of `acme`.
-    async fn device(&self, name: &str) -> RawDevice {
-        self.log_in(&format!("acme/{name}"), SECRET, name, 60).await
-    }
-
-    async fn log_in(&self, user_name: &str, secret: &str, client_id: &str, keep_alive_s: u16) -> RawDevice {
-        let who = LogIn {
-            user_name,
-            secret,
-            client_id,
-            keep_alive_s,
-        };
-        RawDevice::connected(self.lab.mqtt, who).await.unwrap()
-    }
-
-    async fn appliance(&self, tenant: &str, device: &str) -> Value {
-        let appliances = self.console.all("/api/v1/appliances").await.unwrap();
-        let wanted = |a: &&Value| a["tenant"] == tenant && a["device"] == device;
-        appliances.iter().find(wanted).unwrap().clone()
-    }
-
-    /// The device is cut off, and its page says why.
-    async fn is_cut(&self, mut device: RawDevice, name: &str, reason: &str) {
-        device.closed().await.unwrap();
-        let what = format!("{name} is told off: {reason}");
-        let told = async || {
-            let shown = self.appliance("acme", name).await;
-            let says = |field: &str| shown[field].as_str().unwrap_or_default().to_owned();
-            (shown["online"] == false && says("presence_reason").contains(reason)).then_some(())
-        };
-        eventually(&what, PATIENCE, told).await;
-        self.others_are_heard(name).await;
-    }
-
-    async fn others_are_heard(&self, during: &str) {
-        for honest in &self.honest {
-            honest.is_heard(during).await;
-        }
-    }
-
-    async fn counts(&self, tenant: &str, device: &str) -> (i64, i64) {
-        let appliance = self.appliance(tenant, device).await;
-        (
-            appliance["samples"].as_i64().unwrap(),
-            appliance["quarantined"].as_i64().unwrap(),
-        )
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_so_and_disturbs_nobody() {
     let lab = Lab::new().unwrap();
@@ -201,7 +84,8 @@ async fn what_is_wrong_is_told_so_and_disturbs_nobody() {
     hub.stop().await.unwrap();
     let log = std::fs::read_to_string(lab.path().join("hub.log")).unwrap();
     assert!(log.contains("no complete CONNECT within the allowed time"), "{log}");
-    the_store_says(&lab, acknowledged).await;
+    println!("samples of the honest devices: {acknowledged:?}");
+    println!("reasons in quarantine: {:#?}", the_store_says(&lab, acknowledged).await);
 }
 
 /// The same device name and the same client id in two tenants, and it is the client id of a third device.
@@ -211,8 +95,8 @@ async fn twins_do_not_meet(door: &Door) {
     let mut globex = door.log_in("globex/twin", GLOBEX_SECRET, client_id, 60).await;
     let one: [(&str, &[u8]); 1] = [("d/twin/j", br#"{"phase": 1}"#)];
     let two: [(&str, &[u8]); 1] = [("d/twin/j", br#"[{"phase": 1}, {"phase": 2}]"#)];
-    acme.publish_all(one, 1).await.unwrap();
-    globex.publish_all(two, 1).await.unwrap();
+    acme.publish_all(&one, 1).await.unwrap();
+    globex.publish_all(&two, 1).await.unwrap();
     acme.ping().await.unwrap();
     globex.ping().await.unwrap();
     assert_eq!(door.counts("acme", "twin").await, (1, 0));
@@ -290,8 +174,8 @@ async fn bad_payloads_are_kept(door: &Door) {
         })
         .collect();
     let mut device = door.device("bad").await;
-    let messages = payloads.iter().map(|(topic, payload)| (*topic, &payload[..]));
-    let (sent, ()) = tokio::join!(device.publish_all(messages, 64), door.others_are_heard("bad payloads"));
+    let messages: Vec<_> = payloads.iter().map(|(topic, payload)| (*topic, &payload[..])).collect();
+    let (sent, ()) = tokio::join!(device.publish_all(&messages, 64), door.others_are_heard("bad payloads"));
     sent.unwrap();
     device.ping().await.unwrap();
     assert_eq!(door.counts("acme", "bad").await, (0, BAD_PAYLOADS as i64));
@@ -305,7 +189,7 @@ async fn wrong_clocks_are_kept(door: &Door) {
     let right = bad::message(1, 6, recent().as_millisecond() - 60_000, 3);
     let mut device = door.device("clock").await;
     let messages = [&early, &late, &right].map(|m| ("d/clock/t", &m[..]));
-    device.publish_all(messages, 1).await.unwrap();
+    device.publish_all(&messages, 1).await.unwrap();
     assert_eq!(
         door.counts("acme", "clock").await,
         (3, 2),
@@ -319,16 +203,16 @@ async fn repeats_are_stored_once(door: &Door) {
     let overlapping = bad::message(1, 5, t0_ms + 5_000, 10);
     let mut device = door.device("repeat").await;
     let messages = [&whole, &whole, &overlapping, &whole, &overlapping].map(|m| ("d/repeat/t", &m[..]));
-    device.publish_all(messages, 5).await.unwrap();
+    device.publish_all(&messages, 5).await.unwrap();
     // And again as after a lost connection.
     let mut again = door.device("repeat").await;
-    again.publish_all([("d/repeat/t", &whole[..])], 1).await.unwrap();
+    again.publish_all(&[("d/repeat/t", &whole[..])], 1).await.unwrap();
     assert_eq!(door.counts("acme", "repeat").await, (15, 0));
     door.others_are_heard("repeats").await;
 }
 
-/// What is in the database of the stopped hub.
-async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
+/// Looks into the database of the stopped hub; how often which reason stands in quarantine.
+async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) -> BTreeMap<String, usize> {
     let cluster = Cluster::start(&lab.state(), ClusterOptions::default()).await.unwrap();
     let pool = sqlx::PgPool::connect_with(cluster.connect_options()).await.unwrap();
     for (tenant, acknowledged) in ["acme", "globex"].into_iter().zip(acknowledged) {
@@ -341,7 +225,6 @@ async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
         .await
         .unwrap();
         let (rows, distinct): (i64, i64) = (row.get(0), row.get(1));
-        println!("{tenant}: acknowledged {acknowledged}, stored {rows}, distinct {distinct}");
         assert!(acknowledged > 0);
         assert_eq!((rows, distinct), (acknowledged as i64, acknowledged as i64), "{tenant}");
     }
@@ -352,7 +235,7 @@ async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
     .await
     .unwrap();
     assert_eq!(kept.len(), BAD_PAYLOADS + 2);
-    let mut reasons = std::collections::BTreeMap::<String, usize>::new();
+    let mut reasons = BTreeMap::<String, usize>::new();
     for row in &kept {
         let (tenant, device, reason): (String, String, String) = (row.get(0), row.get(1), row.get(3));
         assert_eq!(tenant, "acme");
@@ -365,7 +248,6 @@ async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
         let kind = reason.replace(|c: char| c.is_ascii_digit(), "");
         *reasons.entry(format!("{device}: {kind}")).or_default() += 1;
     }
-    println!("{reasons:#?}");
     for wanted in [
         "is not an object",
         "samples: ",
@@ -383,4 +265,5 @@ async fn the_store_says(lab: &Lab, acknowledged: [u64; 2]) {
     }
     pool.close().await;
     cluster.stop().await.unwrap();
+    reasons
 }

@@ -1,0 +1,127 @@
+//! The peer: nothing but COPY and commit, over one connection, of the rows that the hub has stored.
+
+use crate::Measured;
+use crate::processes::Cpu;
+use anyhow::{Context, Result, ensure};
+use hub_store_postgres::{Cluster, ClusterOptions};
+use sqlx::{Connection, Executor, PgConnection};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Signature, flags and length of the extension (PostgreSQL manual, COPY, "Binary Format").
+const HEADER_BYTES: usize = 19;
+/// End of the data.
+const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+/// A plain table: logged, with what the hub's table has, and nothing else.
+const BARE: &str = "create table bare (like telemetry including indexes)";
+/// What a durable commit needs.
+const DURABLE: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
+
+/// The stopped hub's cluster, running again with the hub's own settings.
+pub(crate) struct Bare {
+    cluster: Cluster,
+    connection: PgConnection,
+    state: PathBuf,
+    header: Vec<u8>,
+    tuples: Vec<Vec<u8>>,
+}
+
+impl Bare {
+    /// Starts the cluster and reads all rows as COPY gives them.
+    pub(crate) async fn open(state: &Path) -> Result<Self> {
+        let cluster = Cluster::start(state, ClusterOptions::default()).await?;
+        let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
+        for setting in DURABLE {
+            let value: String = sqlx::query_scalar(&format!("show {setting}"))
+                .fetch_one(&mut connection)
+                .await?;
+            ensure!(value == "on", "{setting} is {value}");
+        }
+        connection.execute(BARE).await?;
+        let data = read_all(&mut connection).await?;
+        let header = data.get(..HEADER_BYTES).context("COPY gave no header")?.to_vec();
+        let tuples = tuples(&data)?;
+        Ok(Self {
+            cluster,
+            connection,
+            state: state.to_owned(),
+            header,
+            tuples,
+        })
+    }
+
+    /// How many rows the hub has stored.
+    pub(crate) fn rows(&self) -> usize {
+        self.tuples.len()
+    }
+
+    /// Loads some of the rows, so many with each commit.
+    pub(crate) async fn load(&mut self, range: Range<usize>, rows_a_commit: usize) -> Result<Measured> {
+        let tuples = self.tuples.get(range).context("too few rows")?;
+        // Made before the clock starts: the peer is to be as fast as it can be.
+        let loads: Vec<Vec<u8>> = tuples
+            .chunks(rows_a_commit)
+            .map(|chunk| [&self.header[..], &chunk.concat(), &TRAILER].concat())
+            .collect();
+        let (before, begun) = (Cpu::now(&self.state)?, Instant::now());
+        for load in loads {
+            // Each COPY is a transaction of its own.
+            let mut copy = self
+                .connection
+                .copy_in_raw("copy bare from stdin with (format binary)")
+                .await?;
+            copy.send(load).await?;
+            copy.finish().await?;
+        }
+        Ok(Measured {
+            rows: tuples.len(),
+            took: begun.elapsed(),
+            cpu: Cpu::now(&self.state)?.since(&before),
+        })
+    }
+
+    /// Stops the cluster.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.connection.close().await?;
+        Ok(self.cluster.stop().await?)
+    }
+}
+
+/// In the order in which they were stored.
+async fn read_all(connection: &mut PgConnection) -> Result<Vec<u8>> {
+    use futures::TryStreamExt;
+    let copy = connection
+        .copy_out_raw("copy telemetry to stdout with (format binary)")
+        .await?;
+    let data = copy.try_fold(Vec::new(), |mut all, part| async move {
+        all.extend_from_slice(&part);
+        Ok(all)
+    });
+    Ok(data.await?)
+}
+
+/// Each row with its count of fields and their lengths, as it stands in the data.
+fn tuples(data: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut tuples = Vec::new();
+    let mut from = HEADER_BYTES;
+    loop {
+        let fields = i16::from_be_bytes(bytes(data, from)?);
+        if fields < 0 {
+            return Ok(tuples);
+        }
+        let mut to = from + 2;
+        for _ in 0..fields {
+            // Null is a length of -1 and no bytes.
+            let length = i32::from_be_bytes(bytes(data, to)?);
+            to += 4 + usize::try_from(length).unwrap_or(0);
+        }
+        tuples.push(data.get(from..to).context("COPY's data are cut off")?.to_vec());
+        from = to;
+    }
+}
+
+fn bytes<const N: usize>(data: &[u8], at: usize) -> Result<[u8; N]> {
+    let found = data.get(at..at + N).context("COPY's data are cut off")?;
+    Ok(found.try_into()?)
+}
