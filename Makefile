@@ -2,10 +2,10 @@
 XTASK := cargo run --quiet --package xtask --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench eval fmt deny setup
+.PHONY: help demo test check bench eval real-input fmt deny setup
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
 demo: ## Install what the demo lacks, then watch a phone ring
 	@$(XTASK) setup demo
@@ -22,6 +22,10 @@ bench: ## Every benchmark of the workspace (examples named bench_*)
 
 eval: ## Score the models on the evaluation data
 	@cargo run --quiet --package hub-predict --example evaluate
+
+real-input: ## Replay recorded pump-rig faults through the whole hub over a SIPp trunk (needs ../shared/data)
+	@cargo build --quiet --package hub-server --bin forecall
+	@cargo run --quiet --package tests-hub --example real_input
 
 fmt: ## Format all code
 	@cargo fmt --all

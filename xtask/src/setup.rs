@@ -2,14 +2,12 @@
 //! install something prints the exact command for somebody who may.
 
 mod apt;
-mod console;
 mod postgres;
 
 use crate::run::on_path;
 use anyhow::{Result, bail};
 use apt::Authority;
 use clap::ValueEnum;
-use std::path::Path;
 
 /// What the machine must be able to do after set-up.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,20 +49,6 @@ const NEEDS: &[Need] = &[
         only_for_tests: true,
         present: || on_path("sipp").is_some(),
     },
-    Need {
-        what: "Chromium",
-        why: "tests look at the console's pages as a person does",
-        package: "chromium",
-        only_for_tests: true,
-        present: || on_path("chromium").is_some(),
-    },
-    Need {
-        what: "Noto CJK fonts",
-        why: "Chinese text on those pages",
-        package: "fonts-noto-cjk",
-        only_for_tests: true,
-        present: || Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc").exists(),
-    },
 ];
 
 /// Installs what `purpose` needs and this machine lacks. An error names everything left for a person to do.
@@ -79,7 +63,6 @@ pub fn setup(purpose: Purpose) -> Result<()> {
         missing.retain(|need| !(need.package == postgres::PACKAGE && postgres::unpack_for_this_user()));
     }
     install(&missing, authority)?;
-    console::scripts();
     Ok(())
 }
 
