@@ -4,7 +4,7 @@
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
-use hub_voice::signaling::rsip::{Peer, RsipStack, StackError};
+use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -112,12 +112,20 @@ pub struct Phones {
 impl Phones {
     /// Listens on `bind` for a hub on the same address. Each call is reported over the receiver when it is over.
     pub async fn start(bind: SocketAddr) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
+        Self::start_with(bind, None).await
+    }
+
+    /// The same; with `demanded`, like a carrier that asks each call of the hub for user name and password (407, MD5, qop=auth).
+    pub async fn start_with(
+        bind: SocketAddr,
+        demanded: Option<Digest>,
+    ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
             domain: bind.ip().to_string(),
             address: bind,
         };
         let phones = Self {
-            stack: Arc::new(RsipStack::start(bind, None, &[hub]).await?),
+            stack: Arc::new(RsipStack::start_with(bind, None, &[hub], demanded).await?),
             media: Arc::new(MediaEngine::start()?),
             scripts: Scripts::default(),
             rung: Arc::default(),

@@ -7,10 +7,11 @@ use hub_core::call_result::{CallResult, Disposition};
 use hub_core::id::AttemptId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
-use hub_lab::phone::{PhoneReport, Phones};
+use hub_lab::phone::{PhoneAnswer, PhoneReport, PhoneScript, Phones};
+use hub_voice::signaling::rsip::Digest;
 use hub_voice::*;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests_world::owner::{Answer, OwnerScript};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,8 @@ impl CallHost for Host {
 
 #[async_trait]
 impl InboundHost for Host {
-    async fn answer(&self, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
+    async fn answer(&self, trunk: &str, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
+        assert_eq!(trunk, "lab");
         caller.map_or(InboundDecision::Decline, |caller| {
             InboundDecision::Flow(Box::new(order(caller)))
         })
@@ -53,6 +55,7 @@ fn order(to: PhoneNumber) -> CallOrder {
     };
     CallOrder {
         attempt: AttemptId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]),
+        trunk: "lab".into(),
         to,
         language: Language::ZhCn,
         script: Script {
@@ -81,13 +84,27 @@ struct Lab {
 }
 
 async fn lab() -> Lab {
-    let (phones, reports) = Phones::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    lab_with(None, None).await
+}
+
+fn digest(password: &str) -> Digest {
+    Digest {
+        user: "hub".into(),
+        password: Secret::new(password),
+    }
+}
+
+/// Phones that demand one password of a hub that knows another.
+async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
+    let (phones, reports) = Phones::start_with("127.0.0.1:0".parse().unwrap(), demanded)
+        .await
+        .unwrap();
     let trunk = TrunkConfig {
         name: "lab".into(),
         proxy: phones.local(),
         domain: "lab.test".into(),
-        username: None,
-        password: None,
+        username: known.as_ref().map(|known| known.user.clone()),
+        password: known.map(|known| known.password),
         caller_number: number("+864008000001"),
         channels: 4,
     };
@@ -199,4 +216,76 @@ async fn an_owner_rings_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(host.0.lock().unwrap()[0].disposition, Some(Disposition::AnotherTime));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_behind_a_password_are_reached_with_it_only() {
+    let to = number("+8613800008412");
+    let script = PhoneScript::from(&OwnerScript::answers(SOON, "1", SOON));
+    for (known, result, rung) in [
+        (Some("secret"), CallResult::Answered, 1),
+        (Some("wrong"), CallResult::TrunkRefused, 0),
+        (None, CallResult::TrunkRefused, 0),
+    ] {
+        let lab = lab_with(Some(digest("secret")), known.map(digest)).await;
+        lab.phones.set(to.clone(), script.clone());
+        let detail = lab.voice.ring(order(to.clone()), Arc::new(Host::default())).await;
+        assert_eq!(
+            (detail.result, lab.phones.rung()),
+            (result, rung),
+            "{known:?} {detail:?}"
+        );
+        if rung == 0 {
+            assert_eq!(detail.sip_status, Some(407), "{known:?}");
+        } else {
+            assert_eq!(
+                detail.disposition,
+                Some(Disposition::AppointmentBooked),
+                "the call is as any other"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_have_to_end_get_their_bye() {
+    let mut lab = lab().await;
+    let patient = PhoneScript {
+        answer: PhoneAnswer::After(Duration::ZERO),
+        keys: vec![],
+        hang_up: None,
+    };
+    let (to, from) = (number("+8613800008412"), number("+8613800005678"));
+    lab.phones.set(to.clone(), patient.clone());
+    let host = Arc::new(Host::default());
+    let (voice, served) = (Arc::clone(&lab.voice), host.clone());
+    tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
+    let ends = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let start = Instant::now();
+        // Also ends what `hang_up_all` would, and waits for it.
+        lab.voice.shutdown().await;
+        let records = host.0.lock().unwrap().clone();
+        (records, start.elapsed())
+    };
+    let hub = lab.voice.local();
+    let (rung, back, (records, took)) = tokio::join!(
+        lab.voice.ring(order(to.clone()), Arc::new(Host::default())),
+        lab.phones.ring_hub(hub, from, number("+864008000001"), &patient),
+        ends
+    );
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(
+        (rung.result, rung.reason.as_str()),
+        (CallResult::Answered, "the hub is stopping")
+    );
+    assert_eq!(records.len(), 1, "the caller's record is delivered before the end");
+    assert_eq!(
+        (records[0].result, records[0].reason.as_str()),
+        (CallResult::Answered, "the hub is stopping")
+    );
+    // A phone reports when it hears the BYE; without one it would talk on for minutes.
+    let heard = report(&mut lab).await;
+    assert!(heard.answered && heard.audio.packets_received > 20, "{:?}", heard.audio);
+    assert!(back.unwrap().answered);
 }

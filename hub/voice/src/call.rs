@@ -14,9 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Timeout};
+use tokio_util::sync::CancellationToken;
 
 /// A watcher of the live page that is slower than this is not waited for.
 const PROGRESS_MAX: Duration = Duration::from_secs(1);
+/// Why a call ended or was not placed when every call has to end.
+pub(crate) const STOPPING: &str = "the hub is stopping";
+/// Then nothing that a call still waits for takes longer than this.
+pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 
 /// Tells the host a step.
 pub(crate) async fn tell(host: &dyn CallHost, record: &Record, progress: CallProgress) {
@@ -36,6 +41,7 @@ pub(crate) struct Conversation<'a> {
     pub flow: Flow,
     pub host: Arc<dyn CallHost>,
     pub limits: Limits,
+    pub ending: &'a CancellationToken,
     pub record: &'a mut Record,
 }
 
@@ -55,6 +61,7 @@ impl Conversation<'_> {
             }
             let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
             tokio::select! {
+                () = self.ending.cancelled() => break STOPPING,
                 event = self.leg.events.recv() => if self.handle_leg(event) { break "the owner hung up" },
                 Some(event) = self.media.event() => self.handle_media(event, clip).await,
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
@@ -143,7 +150,15 @@ impl Conversation<'_> {
             saving = none;
         }
         if self.flow.is_saving() {
-            let saved = finished(&mut saving).await;
+            // A commit has its own limit; when all calls have to end, a shorter one.
+            let hurry = async {
+                self.ending.cancelled().await;
+                tokio::time::sleep(STOP_MAX).await;
+            };
+            let saved = tokio::select! {
+                saved = finished(&mut saving) => saved,
+                () = hurry => false,
+            };
             self.flow.handle_commit(saved);
         }
         (self.record.saved, self.record.refused) = (self.flow.saved(), self.flow.refused());

@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
-    /// A name for logs and pages.
+    /// Its name, unique: orders and calls that come in name their trunk by it.
     pub name: String,
     /// Where requests go; calls come in from this address only.
     pub proxy: SocketAddr,
@@ -68,7 +68,7 @@ pub struct VoiceConfig {
     pub advertise: Option<IpAddr>,
     /// The UDP ports for audio; the system chooses when there is none.
     pub media_ports: Option<RangeInclusive<u16>>,
-    /// At least one. Calls go out over the first that has a free channel.
+    /// At least one. A call goes out over the one its order names.
     pub trunks: Vec<TrunkConfig>,
     /// Where spoken prompts are kept.
     pub prompt_cache: PathBuf,

@@ -1,6 +1,6 @@
 //! A call that comes in: the host decides, the same flow is played.
 
-use crate::call::tell;
+use crate::call::{STOPPING, tell};
 use crate::detail::{CallDetail, Direction};
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
 use crate::media::sdp;
@@ -11,32 +11,71 @@ use crate::signaling::{InboundLeg, LegEvent};
 use crate::voice::Line;
 use hub_core::call_result::CallResult;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// The host decides within this time.
-const DECIDE: Duration = Duration::from_secs(5);
 /// Refusals (RFC 3261 §21).
 const BUSY: u16 = 486;
 const NOT_ACCEPTABLE: u16 = 488;
 const UNAVAILABLE: u16 = 480;
+const FORBIDDEN: u16 = 403;
 const DECLINE: u16 = 603;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
-    let Some(_channel) = line.inbound_channel(call.leg.peer) else {
-        tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: all channels of its trunk are in use");
+    let Some(trunk) = line.inbound_trunk(call.leg.peer, call.called.as_ref()) else {
+        tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+        call.leg.control.reject(FORBIDDEN);
+        return;
+    };
+    let name = &trunk.config.name;
+    let Ok(channel) = Arc::clone(&trunk.channels).try_acquire_owned() else {
+        tracing::warn!(
+            trunk = name,
+            "an incoming call was refused: all channels of its trunk are in use"
+        );
         call.leg.control.reject(BUSY);
         return;
     };
-    let decision = timeout(DECIDE, host.answer(call.caller.clone(), call.called.clone())).await;
-    let Ok(InboundDecision::Flow(order)) = decision else {
-        tracing::info!(caller = ?call.caller, in_time = decision.is_ok(), "an incoming call was declined");
-        call.leg.control.reject(DECLINE);
-        return;
-    };
-    let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
-    host.finished(detail).await;
+    let mut asked = ask(&host, name.clone(), &call);
+    match timeout(line.limits.decide, &mut asked).await {
+        Ok(Ok(InboundDecision::Flow(order))) => {
+            let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
+            host.finished(detail).await;
+        }
+        Ok(_) => {
+            tracing::info!(trunk = name, caller = ?call.caller, "an incoming call was declined");
+            call.leg.control.reject(DECLINE);
+        }
+        Err(_) => {
+            tracing::warn!(trunk = name, caller = ?call.caller, "an incoming call was refused: nobody decided in time");
+            call.leg.control.reject(UNAVAILABLE);
+            drop((call, channel));
+            end_late(line, asked, &*host).await;
+        }
+    }
+}
+
+/// In a task of its own: a decision that is late is not torn off half-way.
+fn ask(host: &Arc<dyn InboundHost>, trunk: String, call: &InboundLeg) -> JoinHandle<InboundDecision> {
+    let (host, caller, called) = (Arc::clone(host), call.caller.clone(), call.called.clone());
+    tokio::spawn(async move { host.answer(&trunk, caller, called).await })
+}
+
+/// The caller is gone; an attempt that the host has begun all the same gets its one end.
+async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dyn InboundHost) {
+    match timeout(line.limits.decide_late, &mut asked).await {
+        Ok(Ok(InboundDecision::Flow(order))) => {
+            let mut record = Record::new(order.attempt, Direction::Inbound);
+            record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), "answered too late");
+            host.finished(record.finish()).await;
+        }
+        Ok(_) => {}
+        Err(_) => {
+            asked.abort();
+            tracing::error!("a decision about an incoming call never came; an attempt may be left without its end");
+        }
+    }
 }
 
 async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
@@ -84,10 +123,12 @@ async fn accept(
     let session = u64::from(media.local().port());
     leg.control
         .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
-    match timeout(line.limits.acknowledge, leg.events.recv()).await {
-        Ok(Some(LegEvent::Answered { status, .. })) => record.answered(status),
-        Ok(_) => return Err((487, "the caller gave up before the answer".into())),
-        Err(_) => return Err((408, "the caller did not acknowledge our answer".into())),
+    let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
+    match line.ending.run_until_cancelled(acknowledged).await {
+        Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),
+        None => return Err((UNAVAILABLE, STOPPING.into())),
+        Some(Ok(_)) => return Err((487, "the caller gave up before the answer".into())),
+        Some(Err(_)) => return Err((408, "the caller did not acknowledge our answer".into())),
     }
     converse(line, order, host, record, (leg, media, prompts), &offer).await;
     Ok(())

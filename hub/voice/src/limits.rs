@@ -19,8 +19,12 @@ pub struct Limits {
     pub prepare: Duration,
     /// From our answer to the caller's acknowledgement, for calls that come in.
     pub acknowledge: Duration,
-    /// How long a call waits for a free channel.
+    /// How long a call waits for a free channel of its trunk.
     pub channel: Duration,
+    /// How long a caller waits for the host's decision.
+    pub decide: Duration,
+    /// How much longer a decision that is late is waited for, without the caller.
+    pub decide_late: Duration,
 }
 
 impl Default for Limits {
@@ -31,9 +35,11 @@ impl Default for Limits {
             cancel: Duration::from_secs(33),
             talk: Duration::from_secs(240),
             commit: Duration::from_secs(5),
-            prepare: Duration::from_secs(30),
+            prepare: Duration::from_secs(20),
             acknowledge: Duration::from_secs(10),
-            channel: Duration::from_secs(30),
+            channel: Duration::from_secs(2),
+            decide: Duration::from_secs(5),
+            decide_late: Duration::from_secs(30),
         }
     }
 }

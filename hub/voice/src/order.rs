@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct CallOrder {
     /// The attempt this call is; it comes back on the call's detail.
     pub attempt: AttemptId,
+    /// The name of the trunk (`TrunkConfig::name`) it goes out over, and no other.
+    pub trunk: String,
     /// Who is rung.
     pub to: PhoneNumber,
     /// The owner's language.

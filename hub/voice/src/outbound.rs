@@ -1,6 +1,6 @@
 //! A call that the hub places: from the prompts to the record, every wait bounded.
 
-use crate::call::{Conversation, connect, tell};
+use crate::call::{Conversation, STOP_MAX, STOPPING, connect, tell};
 use crate::detail::{CallDetail, Direction};
 use crate::flow::{Flow, owner_call};
 use crate::host::{CallHost, CallProgress};
@@ -9,7 +9,7 @@ use crate::order::CallOrder;
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent, PlaceCall};
-use crate::voice::Line;
+use crate::voice::{Line, NotRung};
 use hub_core::call_result::CallResult;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Places the call of `order`. Returns exactly one detail, within the sum of the limits.
 pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
     let mut record = Record::new(order.attempt, Direction::Outbound);
-    if let Err(reason) = attempt(line, &order, &host, &mut record).await {
-        record.failed(CallResult::NetworkFailure, None, reason);
+    if let Err(not_rung) = attempt(line, &order, &host, &mut record).await {
+        record.failed(not_rung.result, None, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
@@ -27,17 +27,18 @@ pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>)
     detail
 }
 
-/// The error is the reason why no INVITE was sent.
-async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, record: &mut Record) -> Result<(), String> {
+async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, record: &mut Record) -> Result<(), NotRung> {
+    let trunk = line.trunk(&order.trunk)?;
     let prompts = prepare(line, order).await?;
-    let (trunk, _channel) = line.channel().await?;
+    let channel = line.ending.run_until_cancelled(line.channel(trunk)).await;
+    let _channel = channel.ok_or_else(|| STOPPING.to_owned())??;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
     let offer = sdp::offer(line.advertised(media.local()), session);
     record.dialed();
     tell(&**host, record, CallProgress::Dialing).await;
     let place = PlaceCall {
-        trunk,
+        trunk: trunk.config.clone(),
         to: order.to.clone(),
         offer,
     };
@@ -50,10 +51,12 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
 
 /// Everything that may have to be said, before anybody is rung.
 pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, String> {
-    match timeout(line.limits.prepare, line.prompts.prepare(order.language, &order.script)).await {
-        Ok(Ok(prompts)) => Ok(prompts),
-        Ok(Err(error)) => Err(format!("the prompts could not be prepared: {}", chain(&error))),
-        Err(_) => Err("the prompts could not be prepared in time".into()),
+    let prompts = timeout(line.limits.prepare, line.prompts.prepare(order.language, &order.script));
+    match line.ending.run_until_cancelled(prompts).await {
+        Some(Ok(Ok(prompts))) => Ok(prompts),
+        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", chain(&error))),
+        Some(Err(_)) => Err("the prompts could not be prepared in time".into()),
+        None => Err(STOPPING.into()),
     }
 }
 
@@ -87,6 +90,7 @@ pub(crate) async fn converse(
         flow,
         host: Arc::clone(host),
         limits: line.limits,
+        ending: &line.ending,
         record,
     };
     conversation.run().await;
@@ -97,7 +101,7 @@ pub(crate) async fn converse(
 enum GaveUp {
     /// The network took it but nothing rang in time.
     NothingRang,
-    /// Nobody answered.
+    /// Nobody answered, as long as we let it ring.
     NobodyAnswered,
 }
 
@@ -105,9 +109,20 @@ enum GaveUp {
 async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &mut Record) -> Option<Vec<u8>> {
     let mut deadline = Instant::now() + line.limits.post_dial;
     let mut taken = false;
-    let mut gave_up = None;
+    let (mut gave_up, mut stopping) = (None, false);
     loop {
-        match timeout_at(deadline, leg.events.recv()).await {
+        let event = tokio::select! {
+            biased;
+            () = line.ending.cancelled(), if !stopping => {
+                stopping = true;
+                record.because(STOPPING);
+                give_up(leg, record, &mut gave_up);
+                deadline = Instant::now() + line.limits.cancel.min(STOP_MAX);
+                continue;
+            }
+            event = timeout_at(deadline, leg.events.recv()) => event,
+        };
+        match event {
             Ok(Some(LegEvent::Trying)) => taken = true,
             Ok(Some(LegEvent::Ringing(_))) => {
                 taken = true;
@@ -152,16 +167,22 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Err(_) => {
-                leg.control.cancel();
-                let rang = !record.ringing_is_missing();
-                gave_up = Some(if rang {
-                    GaveUp::NobodyAnswered
-                } else {
-                    GaveUp::NothingRang
-                });
+                give_up(leg, record, &mut gave_up);
                 deadline = Instant::now() + line.limits.cancel;
             }
         }
+    }
+}
+
+/// Cancels the call, once.
+fn give_up(leg: &Leg, record: &Record, gave_up: &mut Option<GaveUp>) {
+    if gave_up.is_none() {
+        leg.control.cancel();
+        *gave_up = Some(if record.ringing_is_missing() {
+            GaveUp::NothingRang
+        } else {
+            GaveUp::NobodyAnswered
+        });
     }
 }
 

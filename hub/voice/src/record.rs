@@ -80,7 +80,14 @@ impl Record {
         self.decided = Some(Instant::now());
         self.result = result;
         self.sip_status = status;
-        self.reason = reason.into();
+        if self.reason.is_empty() {
+            self.reason = reason.into();
+        }
+    }
+
+    /// Why we end the call ourselves; nothing that follows from it replaces this.
+    pub fn because(&mut self, reason: &str) {
+        reason.clone_into(&mut self.reason);
     }
 
     /// How an answered call ended.

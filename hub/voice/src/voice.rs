@@ -11,11 +11,18 @@ use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::{inbound, outbound};
+use hub_core::call_result::CallResult;
+use hub_core::phone_number::PhoneNumber;
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// At the end, the details of calls are waited for this long.
+const ENDS_MAX: Duration = Duration::from_secs(5);
 
 /// Why the telephone side did not start.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +30,9 @@ pub enum VoiceError {
     /// No trunk is configured.
     #[error("no SIP trunk is configured; add one under [[voice.trunks]]")]
     NoTrunk,
+    /// Two trunks cannot be told apart.
+    #[error("two SIP trunks are named {0}; give each a name of its own")]
+    SameName(String),
     /// SIP did not start.
     #[error("SIP did not start")]
     Stack(#[from] StackError),
@@ -40,9 +50,25 @@ impl From<TtsError> for VoiceError {
     }
 }
 
-struct Trunk {
-    config: TrunkConfig,
-    channels: Arc<Semaphore>,
+/// A trunk and its free channels.
+pub(crate) struct Trunk {
+    pub config: TrunkConfig,
+    pub channels: Arc<Semaphore>,
+}
+
+/// Why no INVITE was sent.
+pub(crate) struct NotRung {
+    pub result: CallResult,
+    pub reason: String,
+}
+
+impl From<String> for NotRung {
+    fn from(reason: String) -> Self {
+        Self {
+            result: CallResult::NetworkFailure,
+            reason,
+        }
+    }
 }
 
 /// What a call works with.
@@ -50,30 +76,38 @@ pub(crate) struct Line {
     pub stack: Arc<dyn CallStack>,
     pub prompts: PromptMaker,
     pub limits: Limits,
+    /// Cancelled when every call has to end now.
+    pub ending: CancellationToken,
     media: MediaEngine,
     media_options: MediaOptions,
     trunks: Vec<Trunk>,
 }
 
 impl Line {
-    /// A free channel: of the first trunk that has one, else of the first trunk as soon as there is one.
-    pub async fn channel(&self) -> Result<(TrunkConfig, OwnedSemaphorePermit), String> {
-        for trunk in &self.trunks {
-            if let Ok(permit) = Arc::clone(&trunk.channels).try_acquire_owned() {
-                return Ok((trunk.config.clone(), permit));
-            }
-        }
-        let first = self.trunks.first().ok_or("no trunk is configured")?;
-        match tokio::time::timeout(self.limits.channel, Arc::clone(&first.channels).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok((first.config.clone(), permit)),
-            _ => Err("all channels of the trunks stayed in use".into()),
+    /// The trunk that an order names. Another one would show the owner another company's number.
+    pub fn trunk(&self, name: &str) -> Result<&Trunk, NotRung> {
+        let named = self.trunks.iter().find(|trunk| trunk.config.name == name);
+        named.ok_or_else(|| NotRung {
+            result: CallResult::TrunkRefused,
+            reason: format!("no trunk is named {name}"),
+        })
+    }
+
+    /// A free channel of `trunk`, within `Limits::channel`.
+    pub async fn channel(&self, trunk: &Trunk) -> Result<OwnedSemaphorePermit, NotRung> {
+        match tokio::time::timeout(self.limits.channel, Arc::clone(&trunk.channels).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(format!("all channels of the trunk {} stayed in use", trunk.config.name).into()),
         }
     }
 
-    /// A channel for a call that comes in from `peer`.
-    pub fn inbound_channel(&self, peer: IpAddr) -> Option<OwnedSemaphorePermit> {
-        let mut of_peer = self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
-        of_peer.find_map(|trunk| Arc::clone(&trunk.channels).try_acquire_owned().ok())
+    /// The trunk that a call from `peer` came in over: where several stand at that address, the one whose number was
+    /// called, else the first of them.
+    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&PhoneNumber>) -> Option<&Trunk> {
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
+        of_peer()
+            .find(|trunk| Some(&trunk.config.caller_number) == called)
+            .or_else(|| of_peer().next())
     }
 
     pub fn open_media(&self) -> Result<MediaSession, MediaError> {
@@ -89,7 +123,8 @@ impl Line {
 /// The telephone side: one for each hub.
 pub struct Voice {
     line: Arc<Line>,
-    incoming: TaskTracker,
+    /// Both directions; each has told its end when it leaves.
+    calls: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -110,6 +145,10 @@ impl Voice {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
         }
+        let mut names = HashSet::new();
+        if let Some(twice) = config.trunks.iter().find(|trunk| !names.insert(&trunk.name)) {
+            return Err(VoiceError::SameName(twice.name.clone()));
+        }
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
         let trunk = |config: TrunkConfig| Trunk {
@@ -120,6 +159,7 @@ impl Voice {
             stack,
             prompts: PromptMaker::new(tts, cache, config.recordings)?,
             limits: config.limits,
+            ending: CancellationToken::new(),
             media: MediaEngine::start()?,
             media_options: MediaOptions {
                 ip,
@@ -131,7 +171,7 @@ impl Voice {
         };
         Ok(Self {
             line: Arc::new(line),
-            incoming: TaskTracker::new(),
+            calls: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
     }
@@ -153,7 +193,7 @@ impl Voice {
     /// Rings an owner. Always exactly one detail; every wait on the way is bounded (`Limits`). The INVITE goes out at most
     /// once.
     pub async fn ring(&self, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
-        outbound::ring(&self.line, order, host).await
+        self.calls.track_future(outbound::ring(&self.line, order, host)).await
     }
 
     /// Takes calls that come in until `stop`. Each runs in a task of its own; their number is bounded by the channels.
@@ -166,15 +206,28 @@ impl Voice {
                 else => return,
             };
             let (line, host) = (Arc::clone(&self.line), Arc::clone(&host));
-            self.incoming
-                .spawn(async move { inbound::take(&line, call, host).await });
+            self.calls.spawn(async move { inbound::take(&line, call, host).await });
         }
     }
 
-    /// Stops taking calls, waits a little for BYEs on their way, and closes the SIP socket.
+    /// Ends every call that is up, politely: what is answered gets its BYE, what rings is cancelled, and each call's detail
+    /// follows within about 2 s. From now on no call is placed or answered any more. Returns at once.
+    pub fn hang_up_all(&self) {
+        self.line.ending.cancel();
+    }
+
+    /// Stops taking calls, ends those that are up as `hang_up_all` does, waits up to 5 s until their details are delivered,
+    /// then a little for BYEs on their way, and closes the SIP socket.
     pub async fn shutdown(&self) {
         self.stop.cancel();
-        self.incoming.close();
+        self.hang_up_all();
+        self.calls.close();
+        if tokio::time::timeout(ENDS_MAX, self.calls.wait()).await.is_err() {
+            tracing::warn!(
+                calls = self.calls.len(),
+                "calls had not told their end when the telephone side stopped"
+            );
+        }
         self.line.stack.shutdown().await;
     }
 }

@@ -4,13 +4,15 @@
 
 mod common;
 
-use common::{TestHost, TestVoice, correlation, limits, order};
+use common::{TestHost, TestVoice, correlation, eventually, limits, number, order, other_trunk, trunk};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
+use hub_voice::prompt::tts::EspeakTts;
+use hub_voice::signaling::CallStack;
 use hub_voice::signaling::fake::{FakePhone, FakeTrunk};
-use hub_voice::{CallDetail, CallProgress, Direction, Limits, Speaker};
+use hub_voice::{CallDetail, CallOrder, CallProgress, Direction, Limits, Speaker, TrunkConfig, Voice, VoiceError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(300);
 
@@ -183,7 +185,7 @@ async fn every_way_of_not_answering_has_its_class() {
         let (detail, _, voice) = ring(phone, TestHost::default(), short).await;
         assert_eq!((detail.result, detail.sip_status), (result, status), "{named}");
         assert_eq!((detail.disposition, detail.talk_ms), (None, 0), "{named}");
-        assert_eq!(voice.voice.free_channels(), 2, "{named}");
+        assert_eq!(voice.voice.free_channels(), 4, "{named}");
     }
 }
 
@@ -236,7 +238,7 @@ async fn an_owner_who_rings_back_hears_the_same_flow() {
     let caller = order(Language::En).to;
     voice
         .stack
-        .call_in(Some(caller.clone()), vec![(SOON, '0'), (SOON, '3')])
+        .call_in(Some(caller.clone()), None, vec![(SOON, '0'), (SOON, '3')])
         .await
         .unwrap();
     let detail = host.finished_once().await;
@@ -245,4 +247,220 @@ async fn an_owner_who_rings_back_hears_the_same_flow() {
         (Direction::Inbound, Some(Disposition::PersonWanted))
     );
     assert_eq!((detail.digits.as_str(), host.callers()), ("03", vec![Some(caller)]));
+}
+
+fn waits() -> FakePhone {
+    FakePhone::Answers {
+        after: SOON,
+        keys: vec![],
+        hangs_up: None,
+    }
+}
+
+fn over(trunk: &str) -> CallOrder {
+    CallOrder {
+        trunk: trunk.into(),
+        ..order(Language::En)
+    }
+}
+
+#[tokio::test]
+async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
+    let voice = TestVoice::fake(
+        [waits(), waits(), presses("1")],
+        Limits {
+            channel: SOON,
+            talk: Duration::from_secs(5),
+            ..limits()
+        },
+    );
+    let call = |trunk| voice.ring(over(trunk), Arc::new(TestHost::default()));
+    let full = async {
+        eventually("two calls of the first trunk", || {
+            (voice.voice.free_channels() == 2).then_some(())
+        })
+        .await;
+        // The other trunk has two free channels; they are not this company's.
+        (call("test").await, call("other").await, call("nobody's").await)
+    };
+    let (_, _, (third, others, unknown)) = tokio::join!(call("test"), call("test"), full);
+    assert_eq!(third.result, CallResult::NetworkFailure);
+    assert!(third.reason.contains("channels of the trunk test"), "{}", third.reason);
+    assert_eq!(others.disposition, Some(Disposition::AppointmentBooked));
+    assert_eq!(unknown.result, CallResult::TrunkRefused);
+    assert!(unknown.reason.contains("nobody's"), "{}", unknown.reason);
+    let seen = eventually("three accounts", || {
+        Some(voice.stack.seen()).filter(|seen| seen.len() == 3)
+    })
+    .await;
+    let mut trunks: Vec<String> = seen.into_iter().map(|seen| seen.trunk).collect();
+    trunks.sort();
+    assert_eq!(trunks, ["other", "test", "test"]);
+}
+
+#[tokio::test]
+async fn trunks_have_names_of_their_own() {
+    let stack = Arc::new(FakeTrunk::new([]).unwrap());
+    let proxy = stack.local();
+    let same = TrunkConfig {
+        name: "test".into(),
+        ..other_trunk(proxy)
+    };
+    let config = common::config_of(vec![trunk(proxy), same], limits());
+    let started = Voice::with_stack(config, stack, Arc::new(EspeakTts::default()));
+    assert!(matches!(started, Err(VoiceError::SameName(name)) if name == "test"));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_in_belongs_to_the_trunk_whose_number_was_called() {
+    let voice = TestVoice::fake([], limits());
+    let host = Arc::new(TestHost::default());
+    voice.serve(host.clone());
+    let other = other_trunk(voice.stack.local()).caller_number;
+    for called in [Some(other), None, Some(number("+8613900000000"))] {
+        voice.stack.call_in(None, called, vec![]).await.unwrap();
+        let calls = host.trunks.lock().unwrap().len();
+        eventually("the host is asked", || {
+            (host.trunks.lock().unwrap().len() > calls).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(*host.trunks.lock().unwrap(), ["other", "test", "test"]);
+}
+
+#[tokio::test]
+async fn a_decision_that_comes_too_late_still_ends_its_attempt_once() {
+    let late = Limits {
+        decide: SOON,
+        ..limits()
+    };
+    let voice = TestVoice::fake([], late);
+    let host = Arc::new(TestHost {
+        takes: Some(order(Language::En)),
+        decides_after: SOON * 3,
+        ..TestHost::default()
+    });
+    voice.serve(host.clone());
+    voice
+        .stack
+        .call_in(Some(order(Language::En).to), None, vec![])
+        .await
+        .unwrap();
+    voice.seen_once().await;
+    // The caller has not waited for the decision.
+    assert!(host.details.lock().unwrap().is_empty());
+    assert_eq!(voice.voice.free_channels(), 4);
+    let detail = host.finished_once().await;
+    assert_eq!(
+        (detail.direction, detail.result, detail.reason.as_str()),
+        (Direction::Inbound, CallResult::NetworkFailure, "answered too late")
+    );
+    tokio::time::sleep(SOON).await;
+    assert_eq!(host.details.lock().unwrap().len(), 1);
+    assert!(host.steps().is_empty(), "nothing was played");
+}
+
+#[tokio::test]
+async fn all_calls_hang_up_and_each_tells_its_end() {
+    let rings = FakePhone::Rings { after_cancel: None };
+    let voice = TestVoice::fake([waits(), rings], limits());
+    let inbound = Arc::new(TestHost {
+        takes: Some(over("other")),
+        ..TestHost::default()
+    });
+    voice.serve(inbound.clone());
+    let other = other_trunk(voice.stack.local()).caller_number;
+    voice.stack.call_in(None, Some(other), vec![]).await.unwrap();
+    let (talks, unanswered) = (Arc::new(TestHost::default()), Arc::new(TestHost::default()));
+    let ends = async {
+        let step = |host: &TestHost, step| host.steps().contains(&step).then_some(());
+        let saying = |host: &TestHost| {
+            let said = host
+                .steps()
+                .iter()
+                .any(|step| matches!(step, CallProgress::Saying { .. }));
+            said.then_some(())
+        };
+        eventually("a conversation", || saying(&talks)).await;
+        eventually("a phone that rings", || step(&unanswered, CallProgress::Ringing)).await;
+        eventually("a caller's conversation", || saying(&inbound)).await;
+        voice.voice.hang_up_all();
+        Instant::now()
+    };
+    // The first phone of the script is the first that is rung.
+    let second = async {
+        eventually("the first call", || (!talks.steps().is_empty()).then_some(())).await;
+        tokio::time::sleep(SOON).await;
+        voice.ring(over("test"), unanswered.clone()).await
+    };
+    let (first, second, told) = tokio::join!(voice.ring(over("test"), talks.clone()), second, ends);
+    let back = inbound.finished_once().await;
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    for (detail, result) in [
+        (&first, CallResult::Answered),
+        (&second, CallResult::NoAnswer),
+        (&back, CallResult::Answered),
+    ] {
+        assert_eq!(
+            (detail.result, detail.reason.as_str()),
+            (result, "the hub is stopping"),
+            "{detail:?}"
+        );
+    }
+    let seen = eventually("three accounts", || {
+        Some(voice.stack.seen()).filter(|seen| seen.len() == 3)
+    })
+    .await;
+    assert!(seen.iter().all(|seen| seen.ended_by_hub));
+    let detail = voice.ring(over("test"), Arc::new(TestHost::default())).await;
+    assert_eq!(
+        (detail.reason.as_str(), detail.post_dial_ms),
+        ("the hub is stopping", 0)
+    );
+}
+
+#[tokio::test]
+async fn a_key_under_way_when_all_calls_end_counts_if_it_is_saved_soon() {
+    for (slow, saved) in [(SOON, true), (Duration::from_secs(4), false)] {
+        let voice = TestVoice::fake([presses("9")], limits());
+        let host = Arc::new(TestHost {
+            slow: Some(slow),
+            ..TestHost::default()
+        });
+        let stops = async {
+            let pressed = || host.steps().contains(&CallProgress::Pressed { key: '9' }).then_some(());
+            eventually("a key", pressed).await;
+            voice.voice.hang_up_all();
+            Instant::now()
+        };
+        let (detail, told) = tokio::join!(voice.ring(order(Language::En), host.clone()), stops);
+        assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+        let chosen = Some(Disposition::DoNotCall);
+        let expected = if saved { (chosen, None) } else { (None, chosen) };
+        assert_eq!((detail.disposition, detail.refused), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_end_waits_until_the_records_are_delivered() {
+    let voice = TestVoice::fake([], limits());
+    let host = Arc::new(TestHost {
+        takes: Some(order(Language::En)),
+        finishes_after: SOON * 3,
+        ..TestHost::default()
+    });
+    voice.serve(host.clone());
+    voice
+        .stack
+        .call_in(Some(order(Language::En).to), None, vec![])
+        .await
+        .unwrap();
+    eventually("a conversation", || {
+        host.steps().contains(&CallProgress::Answered).then_some(())
+    })
+    .await;
+    voice.voice.shutdown().await;
+    let details = host.details.lock().unwrap();
+    assert_eq!(details.len(), 1, "delivered before the end");
+    assert_eq!(details[0].reason, "the hub is stopping");
 }

@@ -369,6 +369,7 @@ async fn an_owner_rings_back() {
     let detail = host.finished_once().await;
     assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
     assert_eq!(host.callers(), [Some(number("+8613800008412"))]);
+    assert_eq!(*host.trunks.lock().unwrap(), ["test"]);
     sipp.passed().await;
 }
 

@@ -47,6 +47,8 @@ pub enum FakePhone {
 /// What was seen of one call at the far side.
 #[derive(Debug, Clone, Default)]
 pub struct FakeSeen {
+    /// The name of the trunk it was placed over; empty for a call that came in.
+    pub trunk: String,
     /// The audio heard, 8,000 samples a second.
     pub heard: Vec<i16>,
     /// The hub gave up.
@@ -82,8 +84,13 @@ impl FakeTrunk {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets a phone ring the hub; it presses these keys and waits for the hub to hang up.
-    pub async fn call_in(&self, caller: Option<PhoneNumber>, keys: Vec<(Duration, char)>) -> Result<(), MediaError> {
+    /// Lets a phone ring `called` at the hub; it presses these keys and waits for the hub to hang up.
+    pub async fn call_in(
+        &self,
+        caller: Option<PhoneNumber>,
+        called: Option<PhoneNumber>,
+        keys: Vec<(Duration, char)>,
+    ) -> Result<(), MediaError> {
         let media = self.open()?;
         let offer = sdp::offer(media.local(), 1);
         let (leg, far) = self.leg(media);
@@ -91,7 +98,7 @@ impl FakeTrunk {
         let call = InboundLeg {
             leg,
             caller,
-            called: None,
+            called,
             offer,
         };
         // Nobody serving means nobody is to be rung.
@@ -145,7 +152,8 @@ impl CallStack for FakeTrunk {
         if let Ok(negotiated) = sdp::understand(&call.offer) {
             media.connect(negotiated, LOCAL);
         }
-        let (leg, far) = self.leg(media);
+        let (leg, mut far) = self.leg(media);
+        far.note.trunk = call.trunk.name;
         tokio::spawn(far.run(phone));
         Ok(leg)
     }

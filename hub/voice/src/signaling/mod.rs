@@ -3,6 +3,7 @@
 
 pub mod fake;
 pub mod rsip;
+mod rsip_challenge;
 mod rsip_inbound;
 mod rsip_leg;
 

@@ -1,9 +1,10 @@
 //! `CallStack` on rsipstack over UDP.
 
+use super::rsip_challenge::Challenge;
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
-use crate::config::TrunkConfig;
+use crate::config::{Secret, TrunkConfig};
 use async_trait::async_trait;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
@@ -38,6 +39,9 @@ pub enum StackError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No nonce could be made.
+    #[error("the system gives no random numbers")]
+    Random(#[source] rand::rand_core::OsError),
     /// The library refused.
     #[error("the SIP library did not start: {0}")]
     Library(String),
@@ -50,6 +54,15 @@ pub struct Peer {
     pub domain: String,
     /// Where its requests go, and whence they come (any port).
     pub address: SocketAddr,
+}
+
+/// User name and password.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
 }
 
 /// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
@@ -101,6 +114,16 @@ pub struct RsipStack {
 impl RsipStack {
     /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write.
     pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
+        Self::start_with(bind, advertise, peers, None).await
+    }
+
+    /// The same as a carrier's side of a trunk: with `demanded`, a call that does not prove it is answered 407 (MD5, qop=auth).
+    pub async fn start_with(
+        bind: SocketAddr,
+        advertise: Option<IpAddr>,
+        peers: &[Peer],
+        demanded: Option<Digest>,
+    ) -> Result<Self, StackError> {
         let library = |error: rsipstack::Error| StackError::Library(error.to_string());
         let failed = |source| StackError::Bind { address: bind, source };
         let socket = UdpSocket::bind(bind).await.map_err(failed)?;
@@ -136,7 +159,9 @@ impl RsipStack {
         let transactions = endpoint.incoming_transactions().map_err(library)?;
         let (sender, inbound) = mpsc::channel(INBOUND_MAX);
         let legs = TaskTracker::new();
+        let challenge = demanded.map(|digest| Challenge::new(digest, local.ip().to_string()));
         let incoming = Incoming {
+            challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
             local,
             peers: peers.iter().map(|peer| peer.address.ip()).collect(),

@@ -1,5 +1,6 @@
 //! Requests that come in: those inside a dialog go to it, new calls are taken from the trunks only.
 
+use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
 use hub_core::phone_number::PhoneNumber;
@@ -29,6 +30,7 @@ pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
     pub local: SocketAddr,
     pub peers: Vec<IpAddr>,
+    pub challenge: Option<Arc<Challenge>>,
     pub inbound: mpsc::Sender<InboundLeg>,
     pub legs: TaskTracker,
     pub stop: CancellationToken,
@@ -68,9 +70,14 @@ impl Incoming {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
         let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
+        let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
             _ if !known => StatusCode::Forbidden,
+            Method::Invite if let Some(challenge) = unmet => {
+                let headers = vec![challenge.header()];
+                return Box::pin(refuse(transaction, StatusCode::ProxyAuthenticationRequired, headers));
+            }
             Method::Invite => match self.take(&transaction) {
                 Ok(mut dialog) => {
                     return Box::pin(async move {
@@ -87,11 +94,7 @@ impl Incoming {
             }
             _ => StatusCode::MethodNotAllowed,
         };
-        Box::pin(async move {
-            if let Err(error) = transaction.reply(status).await {
-                tracing::debug!(%error, "a SIP request could not be answered");
-            }
-        })
+        Box::pin(refuse(transaction, status, vec![]))
     }
 
     /// Makes a leg of a new call and hands it on.
@@ -143,7 +146,11 @@ async fn handle_inside(layer: Arc<DialogLayer>, mut transaction: Transaction) {
         }
         tokio::time::sleep(LOOK_PAUSE).await;
     }
-    if let Err(error) = transaction.reply(StatusCode::CallTransactionDoesNotExist).await {
+    refuse(transaction, StatusCode::CallTransactionDoesNotExist, vec![]).await;
+}
+
+async fn refuse(mut transaction: Transaction, status: StatusCode, headers: Vec<Header>) {
+    if let Err(error) = transaction.reply_with(status, headers, None).await {
         tracing::debug!(%error, "a SIP request could not be answered");
     }
 }

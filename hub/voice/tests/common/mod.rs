@@ -28,6 +28,9 @@ pub struct TestHost {
     pub steps: Mutex<Vec<CallProgress>>,
     pub details: Mutex<Vec<CallDetail>>,
     pub callers: Mutex<Vec<Option<PhoneNumber>>>,
+    pub trunks: Mutex<Vec<String>>,
+    pub decides_after: Duration,
+    pub finishes_after: Duration,
 }
 
 impl TestHost {
@@ -68,14 +71,17 @@ impl CallHost for TestHost {
 
 #[async_trait]
 impl InboundHost for TestHost {
-    async fn answer(&self, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
+    async fn answer(&self, trunk: &str, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
         self.callers.lock().unwrap().push(caller);
+        self.trunks.lock().unwrap().push(trunk.to_owned());
+        tokio::time::sleep(self.decides_after).await;
         self.takes
             .clone()
             .map_or(InboundDecision::Decline, |order| InboundDecision::Flow(Box::new(order)))
     }
 
     async fn finished(&self, detail: CallDetail) {
+        tokio::time::sleep(self.finishes_after).await;
         self.details.lock().unwrap().push(detail);
     }
 }
@@ -129,6 +135,7 @@ pub fn order(language: Language) -> CallOrder {
     };
     CallOrder {
         attempt: attempt(),
+        trunk: "test".into(),
         to: number("+8613800008412"),
         language,
         script: Script {
@@ -162,6 +169,15 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     }
 }
 
+/// Another company's trunk at the same address.
+pub fn other_trunk(proxy: SocketAddr) -> TrunkConfig {
+    TrunkConfig {
+        name: "other".into(),
+        caller_number: number("+864008000002"),
+        ..trunk(proxy)
+    }
+}
+
 pub fn with_password(proxy: SocketAddr, password: &str) -> TrunkConfig {
     TrunkConfig {
         username: Some("hub".into()),
@@ -185,11 +201,15 @@ pub fn prompts() -> std::path::PathBuf {
 }
 
 pub fn config(trunk: TrunkConfig, limits: Limits) -> VoiceConfig {
+    config_of(vec![trunk], limits)
+}
+
+pub fn config_of(trunks: Vec<TrunkConfig>, limits: Limits) -> VoiceConfig {
     VoiceConfig {
         bind: "127.0.0.1:0".parse().unwrap(),
         advertise: None,
         media_ports: None,
-        trunks: vec![trunk],
+        trunks,
         prompt_cache: prompts(),
         prompt_cache_bytes: 64 << 20,
         recordings: None,
@@ -214,7 +234,7 @@ impl TestVoice<FakeTrunk> {
 
     fn with(phones: impl IntoIterator<Item = FakePhone>, limits: Limits, tts: Arc<dyn Tts>) -> Self {
         let stack = Arc::new(FakeTrunk::new(phones).unwrap());
-        let config = config(trunk(stack.local()), limits);
+        let config = config_of(vec![trunk(stack.local()), other_trunk(stack.local())], limits);
         let voice = Voice::with_stack(config, stack.clone(), tts).unwrap();
         Self {
             voice: Arc::new(voice),
