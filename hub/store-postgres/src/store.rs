@@ -8,7 +8,6 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// Most connections of one hub.
@@ -17,6 +16,9 @@ const CONNECTIONS_MAX: u32 = 12;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// Migrations may take this long.
 const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
+/// A hub that has just started has migrated within this time, unless it is of an older version.
+const SCHEMA_LIMIT: Duration = Duration::from_secs(10);
+const SCHEMA_PAUSE: Duration = Duration::from_millis(100);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
 const LIMITS: [(&str, &str); 3] = [
     ("statement_timeout", "15s"),
@@ -27,9 +29,6 @@ const LIMITS: [(&str, &str); 3] = [
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// `DATABASE_URL` is not a PostgreSQL address.
-    #[error("the database address is not of the form postgres://user:password@host:port/name")]
-    Address(#[source] sqlx::Error),
     /// No connection.
     #[error("the database cannot be reached; is it running, and are address, user and password right?")]
     Unreachable(#[source] sqlx::Error),
@@ -38,6 +37,11 @@ pub enum ConnectError {
         "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
     )]
     NewerSchema(i64),
+    /// An older program runs the hub, and a command does not migrate under it.
+    #[error(
+        "the running hub is of another version than this command: schema version {0} is missing; restart the hub first"
+    )]
+    OlderSchema(i64),
     /// A migration failed; it was rolled back.
     #[error("the database could not be brought to this program's schema; nothing was changed")]
     Migration(#[source] MigrateError),
@@ -77,17 +81,36 @@ impl PostgresStore {
         keyring: Keyring,
         profiles: BTreeSet<String>,
     ) -> std::result::Result<Self, ConnectError> {
-        let options = options.application_name("forecall").options(LIMITS);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .connect_with(options)
-            .await
-            .map_err(ConnectError::Unreachable)?;
-        check_durability(&pool).await?;
+        let pool = open_pool(options).await?;
         tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
             .await
             .map_err(|_| ConnectError::MigrationTime)??;
+        Self::with(pool, keyring, profiles).await
+    }
+
+    /// Connects to the database of a hub that runs: as [`PostgresStore::connect`], but another schema than this
+    /// program's is refused instead of migrated. A hub that is still migrating is waited for.
+    pub async fn connect_beside(
+        options: PgConnectOptions,
+        keyring: Keyring,
+        profiles: BTreeSet<String>,
+    ) -> std::result::Result<Self, ConnectError> {
+        let pool = open_pool(options).await?;
+        let until = tokio::time::Instant::now() + SCHEMA_LIMIT;
+        while let Err(error) = check_schema(&pool).await {
+            if !matches!(error, ConnectError::OlderSchema(_)) || tokio::time::Instant::now() > until {
+                return Err(error);
+            }
+            tokio::time::sleep(SCHEMA_PAUSE).await;
+        }
+        Self::with(pool, keyring, profiles).await
+    }
+
+    async fn with(
+        pool: PgPool,
+        keyring: Keyring,
+        profiles: BTreeSet<String>,
+    ) -> std::result::Result<Self, ConnectError> {
         check_keyring(&pool, &keyring).await?;
         Ok(Self {
             pool,
@@ -95,16 +118,6 @@ impl PostgresStore {
             profiles,
             signals: Signals::default(),
         })
-    }
-
-    /// Connects to `DATABASE_URL`; else as [`PostgresStore::connect`].
-    pub async fn connect_url(
-        url: &str,
-        keyring: Keyring,
-        profiles: BTreeSet<String>,
-    ) -> std::result::Result<Self, ConnectError> {
-        let options = PgConnectOptions::from_str(url).map_err(ConnectError::Address)?;
-        Self::connect(options, keyring, profiles).await
     }
 
     /// Closes all connections; what is under way ends first.
@@ -130,6 +143,42 @@ pub(crate) fn sealed(what: &'static str) -> impl FnOnce(crate::keyring::KeyringE
     move |error| StoreError::Unreadable {
         what,
         source: Box::new(error),
+    }
+}
+
+async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, ConnectError> {
+    let options = options.application_name("forecall").options(LIMITS);
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .connect_with(options)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    check_durability(&pool).await?;
+    Ok(pool)
+}
+
+/// Whether the schema is this program's.
+async fn check_schema(pool: &PgPool) -> std::result::Result<(), ConnectError> {
+    let known: BTreeSet<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
+    let newest = known.last().copied().unwrap_or(0);
+    let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    if !is_there {
+        return Err(ConnectError::OlderSchema(newest));
+    }
+    let applied: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+        .fetch_all(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(ConnectError::NewerSchema(*newer));
+    }
+    match known.iter().find(|version| !applied.contains(version)) {
+        Some(missing) => Err(ConnectError::OlderSchema(*missing)),
+        None => Ok(()),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn find(
     let wanted = layout.major()?;
     let mut found = Vec::new();
     for folder in &folders {
-        let Some(binaries) = look_into(folder, identity, &layout.home).await else {
+        let Some(binaries) = look_into(folder, identity).await else {
             continue;
         };
         if wanted.is_none_or(|major| major == binaries.major) {
@@ -59,11 +59,11 @@ pub(super) async fn find(
 }
 
 /// Started, not only found: a server whose libraries are missing, or that this user may not run, is no server.
-async fn look_into(folder: &Path, identity: &Identity, home: &Path) -> Option<Binaries> {
+async fn look_into(folder: &Path, identity: &Identity) -> Option<Binaries> {
     if !PROGRAMS.iter().all(|program| folder.join(program).is_file()) {
         return None;
     }
-    let mut command = identity.command(&folder.join("postgres"), home);
+    let mut command = identity.command(&folder.join("postgres"), Path::new("/"));
     command.arg("--version");
     let version = child::run(command, "postgres --version", VERSION_LIMIT).await.ok()?;
     Some(Binaries {

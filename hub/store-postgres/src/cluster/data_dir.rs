@@ -30,20 +30,27 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Makes the folders that do not exist yet, the data excepted.
-    pub(super) fn prepare(state_dir: &Path, identity: &Identity) -> Result<Self, ClusterError> {
+    /// Where everything of a state directory is. Makes nothing.
+    pub(super) fn of(state_dir: &Path) -> Self {
         let home = state_dir.join("postgres");
-        identity.make_folder(&home)?;
-        let socket = socket_folder(&home);
-        identity.make_folder(&socket)?;
-        if !identity.owns(&socket) {
+        Self {
+            data: home.join("data"),
+            socket: socket_folder(&home),
+            home,
+        }
+    }
+
+    /// Makes the folders that do not exist yet, the data excepted.
+    pub(super) fn prepare(&self, identity: &Identity) -> Result<(), ClusterError> {
+        identity.make_folder(&self.home)?;
+        identity.make_folder(&self.socket)?;
+        if !identity.owns(&self.socket) {
             return Err(ClusterError::SocketFolder {
-                folder: socket,
+                folder: self.socket.clone(),
                 user: identity.name.clone(),
             });
         }
-        let data = home.join("data");
-        Ok(Self { home, data, socket })
+        Ok(())
     }
 
     /// Major version of the data, if there are any.

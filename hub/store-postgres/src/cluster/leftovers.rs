@@ -1,11 +1,9 @@
 //! Ending a database, in order or after a kill -9: the processes first, then the files by which they would be missed.
-//!
-//! A process belongs to this cluster if it is called `postgres` and its working directory is the data folder, which
-//! holds for the postmaster and every process below it, and for nobody else's.
 
 use super::binaries::Binaries;
 use super::data_dir::Layout;
 use super::identity::Identity;
+use super::process::{self, Postmaster};
 use super::{ClusterError, PORT, child};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,14 +18,14 @@ const GONE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends what an earlier run left behind, so that the start finds nothing in its way. The caller holds the lock file.
 pub(super) async fn end(binaries: &Binaries, identity: &Identity, layout: &Layout) -> Result<(), ClusterError> {
-    let left = processes(&layout.data);
+    let left = found(layout).await?;
     if !left.is_empty() {
         tracing::warn!(processes = left.len(), "ending the database of a hub that was killed");
         stop(binaries, identity, layout, STOP_LIMIT).await?;
     }
     let lock = layout.socket.join(format!(".s.PGSQL.{PORT}.lock"));
     let socket = layout.socket.join(format!(".s.PGSQL.{PORT}"));
-    for path in [layout.data.join("postmaster.pid"), lock, socket] {
+    for path in [process::postmaster_file(layout), lock, socket] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(ClusterError::file(&path)(error));
@@ -38,11 +36,21 @@ pub(super) async fn end(binaries: &Binaries, identity: &Identity, layout: &Layou
     Ok(())
 }
 
-/// Whether the process that the data folder names as its postmaster is one of this cluster.
-pub(super) fn postmaster_lives(layout: &Layout) -> bool {
-    let named = std::fs::read_to_string(layout.data.join("postmaster.pid"));
-    let pid = named.ok().and_then(|text| text.lines().next()?.trim().parse().ok());
-    pid.is_some_and(|pid: i32| processes(&layout.data).contains(&pid))
+/// Whether the postmaster is surely gone. One that cannot be looked into counts as alive.
+pub(super) async fn postmaster_is_gone(layout: &Layout) -> Result<bool, ClusterError> {
+    let layout = layout.clone();
+    let looked = off_the_runtime(move || process::postmaster(&layout)).await?;
+    Ok(looked == Postmaster::Gone)
+}
+
+/// Tells the postmaster to shut down fast, if it is surely this cluster's, and does not wait.
+pub(super) fn dismiss(layout: &Layout) {
+    if let Ok(Postmaster::Lives(pid)) = process::postmaster(layout) {
+        tracing::warn!(pid, "the database was let go without being stopped; telling it to stop");
+        if let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGINT) {
+            tracing::warn!(pid, %errno, "the database could not be told to stop");
+        }
+    }
 }
 
 /// Stops in order within `limit`; kills what then remains. Nothing that was committed is lost either way.
@@ -63,7 +71,7 @@ pub(super) async fn stop(
     }
     let gone_by = tokio::time::Instant::now() + GONE_LIMIT;
     loop {
-        let left = processes(&layout.data);
+        let left = found(layout).await?;
         if left.is_empty() {
             return Ok(());
         }
@@ -78,18 +86,24 @@ pub(super) async fn stop(
     }
 }
 
-/// Processes of the cluster with this data folder.
-fn processes(data: &Path) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            let of = |file: &str| Path::new("/proc").join(pid.to_string()).join(file);
-            std::fs::read_link(of("cwd")).is_ok_and(|folder| folder == data)
-                && std::fs::read_to_string(of("comm")).is_ok_and(|name| name.trim() == "postgres")
-        })
-        .collect()
+/// Processes that are surely this cluster's. Fails if there is one that may be.
+async fn found(layout: &Layout) -> Result<Vec<i32>, ClusterError> {
+    let layout = layout.clone();
+    off_the_runtime(move || {
+        if let Postmaster::Opaque(pid) = process::postmaster(&layout)? {
+            let file = process::postmaster_file(&layout);
+            return Err(ClusterError::Opaque { file, pid });
+        }
+        process::all(&layout.data)
+    })
+    .await
+}
+
+/// Many small reads of `/proc`, which is a file system like any other: it may hang.
+async fn off_the_runtime<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
+) -> Result<T, ClusterError> {
+    tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|ended| ClusterError::file(Path::new("/proc"))(std::io::Error::other(ended)))?
 }

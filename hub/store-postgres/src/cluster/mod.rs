@@ -6,13 +6,19 @@
 mod binaries;
 mod child;
 mod data_dir;
+mod error;
 mod identity;
+mod join;
 mod leftovers;
+mod lock;
+mod process;
+
+pub use error::ClusterError;
 
 use binaries::Binaries;
 use data_dir::Layout;
 use identity::Identity;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use std::fs::File;
@@ -27,6 +33,9 @@ pub(crate) const PORT: u16 = 5432;
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// A fast shutdown may take this long; then an immediate one follows, which loses nothing that was committed.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// A running hub's database answers within this time: its log may have to be replayed first.
+const JOIN_LIMIT: Duration = START_LIMIT;
+const JOIN_PAUSE: Duration = Duration::from_millis(100);
 /// One connection, right after the start.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
@@ -37,139 +46,95 @@ pub struct ClusterOptions {
     pub bin_dir: Option<PathBuf>,
 }
 
-/// Why the cluster does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No server binaries.
-    #[error(
-        "no PostgreSQL server was found (looked for postgres, initdb and pg_ctl in {looked_in}); install it with \
-         `apt-get install postgresql`, or give DATABASE_URL"
-    )]
-    NoBinaries {
-        /// Where.
-        looked_in: String,
-    },
-    /// The data belong to another major version.
-    #[error(
-        "{data_dir} was written by PostgreSQL {data}, found here: {found}; install PostgreSQL {data}, or move the data with pg_upgrade"
-    )]
-    WrongMajor {
-        /// Which data.
-        data_dir: PathBuf,
-        /// Their major version.
-        data: u32,
-        /// Major versions found.
-        found: String,
-    },
-    /// Root, and nobody to become.
-    #[error(
-        "PostgreSQL does not run as root, and there is no user `postgres` to run it as; create one with \
-         `useradd --system postgres`, or start the hub as an ordinary user"
-    )]
-    NoUser,
-    /// This user has no name.
-    #[error("user id {0} has no entry in the user database, which PostgreSQL needs; add one, or give DATABASE_URL")]
-    NamelessUser(u32),
-    /// The database's user cannot get to its files.
-    #[error(
-        "user {user} cannot enter {folder}, which holds the state directory; choose another, such as /var/lib/forecall, \
-         or run `chmod o+x {folder}`"
-    )]
-    Unreachable {
-        /// Who.
-        user: String,
-        /// What is closed to them.
-        folder: PathBuf,
-    },
-    /// The data belong to another user.
-    #[error("{data_dir} belongs to user id {uid}; start the hub as that user")]
-    OtherOwner {
-        /// Which data.
-        data_dir: PathBuf,
-        /// Whose.
-        uid: u32,
-    },
-    /// A folder for the socket that somebody else made.
-    #[error("{folder} is not a folder of user {user} with mode 0700; remove it")]
-    SocketFolder {
-        /// Which folder.
-        folder: PathBuf,
-        /// Whose it should be.
-        user: String,
-    },
-    /// Another hub is running.
-    #[error("another hub runs on {0}; stop it, or choose another state directory")]
-    SecondHub(PathBuf),
-    /// A file or folder.
-    #[error("{path}: cannot be read or written")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A program of PostgreSQL failed.
-    #[error("{program} failed: {output}")]
-    Program {
-        /// Which.
-        program: String,
-        /// What it said, or the end of its log.
-        output: String,
-    },
-    /// A program of PostgreSQL did not end in time.
-    #[error("{program} did not end within {seconds} s")]
-    Deadline {
-        /// Which.
-        program: String,
-        /// The limit.
-        seconds: u64,
-    },
-    /// Processes of an earlier run do not end.
-    #[error("processes {0:?} of an earlier database do not end; end them and start again")]
-    Undead(Vec<i32>),
-    /// It started, but does not take a connection.
-    #[error("the database started but takes no connection")]
-    Connect(#[source] sqlx::Error),
-}
-
-impl ClusterError {
-    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { path, source }
-    }
-}
-
-/// A running cluster. Stop it with [`Cluster::stop`]; if the hub is killed instead, the next start ends it.
+/// A running cluster: started here, or a running hub's that was joined. Stop it with [`Cluster::stop`]. One that was
+/// started here and is dropped instead is told to stop, without waiting; if the hub is killed, the next start ends it.
 #[derive(Debug)]
 pub struct Cluster {
+    layout: Layout,
+    version: String,
+    /// Whoever started it may stop it; `None` if it was joined.
+    owner: Option<Owner>,
+}
+
+#[derive(Debug)]
+struct Owner {
     binaries: Binaries,
     identity: Identity,
-    layout: Layout,
     /// Released when the hub ends, however it ends.
     _lock: Flock<File>,
 }
 
 impl Cluster {
     /// Starts the cluster in `state_dir`, making both if they do not exist. As root it runs as the user `postgres`, or
-    /// as the user whose data it finds; else as the caller.
+    /// as the user whose data it finds; else as the caller. Where a hub runs it fails with [`ClusterError::SecondHub`].
     pub async fn start(state_dir: &Path, options: ClusterOptions) -> Result<Self, ClusterError> {
         let state_dir = identity::make_state_dir(state_dir)?;
-        let lock = lock(&state_dir)?;
-        let identity = Identity::choose(&state_dir.join("postgres/data"))?;
-        identity.check_can_enter(&state_dir)?;
-        let layout = Layout::prepare(&state_dir, &identity)?;
+        let lock = lock::take(&state_dir).await?;
+        Self::start_locked(&state_dir, options, lock).await
+    }
+
+    /// Joins the cluster of the hub that runs on `state_dir`; where none runs, starts it. For commands that work beside
+    /// a hub and without one. A hub that is just starting or stopping is waited for.
+    pub async fn join_or_start(state_dir: &Path, options: ClusterOptions) -> Result<Self, ClusterError> {
+        let state_dir = identity::make_state_dir(state_dir)?;
+        let until = tokio::time::Instant::now() + JOIN_LIMIT;
+        loop {
+            match lock::try_take(&state_dir) {
+                Ok(lock) => return Self::start_locked(&state_dir, options, lock).await,
+                Err(ClusterError::SecondHub(_)) => {}
+                Err(other) => return Err(other),
+            }
+            match join::join(&state_dir).await {
+                Err(ClusterError::NotJoined(_)) if tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(JOIN_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether a hub (or a command that needs the database) runs on `state_dir`. Makes nothing.
+    pub fn is_running(state_dir: &Path) -> Result<bool, ClusterError> {
+        lock::held(state_dir)
+    }
+
+    /// Whether `state_dir` holds a database. Makes nothing.
+    pub fn exists(state_dir: &Path) -> Result<bool, ClusterError> {
+        Layout::of(state_dir).major().map(|major| major.is_some())
+    }
+
+    /// What the server that would run on `state_dir` says of itself; an error if there is none. Makes nothing.
+    pub async fn find_server(state_dir: &Path, options: ClusterOptions) -> Result<String, ClusterError> {
+        let layout = Layout::of(state_dir);
+        let identity = Identity::choose(&layout.data)?;
+        let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await?;
+        Ok(binaries.version)
+    }
+
+    async fn start_locked(state_dir: &Path, options: ClusterOptions, lock: Flock<File>) -> Result<Self, ClusterError> {
+        let layout = Layout::of(state_dir);
+        let identity = Identity::choose(&layout.data)?;
+        identity.check_can_enter(state_dir)?;
+        layout.prepare(&identity)?;
         let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await?;
         leftovers::end(&binaries, &identity, &layout).await?;
         layout.initialise(&binaries, &identity).await?;
         layout.configure(&identity)?;
-        let cluster = Self {
+        let version = binaries.version.clone();
+        let owner = Owner {
             binaries,
             identity,
-            layout,
             _lock: lock,
         };
-        cluster.run().await?;
+        // Made before it runs: dropped on an error from here on, it takes its postmaster along.
+        let cluster = Self {
+            layout,
+            version,
+            owner: Some(owner),
+        };
+        if let Some(owner) = &cluster.owner {
+            owner.run(&cluster.layout).await?;
+        }
         cluster.create_database().await?;
         tracing::info!(
             version = cluster.server_version(),
@@ -181,12 +146,7 @@ impl Cluster {
 
     /// How to connect to the hub's database.
     pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.layout.socket)
-            .port(PORT)
-            .username(NAME)
-            .database(NAME)
-            .ssl_mode(PgSslMode::Disable)
+        connect_options(&self.layout)
     }
 
     /// The same as a connection URL, for people and for programs such as `psql`.
@@ -202,7 +162,12 @@ impl Cluster {
 
     /// What the server says of itself, e.g. `postgres (PostgreSQL) 15.20`.
     pub fn server_version(&self) -> &str {
-        &self.binaries.version
+        &self.version
+    }
+
+    /// Whether it is a running hub's, which started it and alone stops and migrates it.
+    pub fn is_joined(&self) -> bool {
+        self.owner.is_none()
     }
 
     /// The folder of the data.
@@ -211,44 +176,32 @@ impl Cluster {
     }
 
     /// Starts it again if somebody killed its postmaster; whether that was so. Connections made before are lost, those
-    /// of the store come back by themselves.
+    /// of the store come back by themselves. A joined one is left to its hub.
     pub async fn revive(&self) -> Result<bool, ClusterError> {
-        if leftovers::postmaster_lives(&self.layout) {
+        let Some(owner) = &self.owner else {
+            return Ok(false);
+        };
+        if !leftovers::postmaster_is_gone(&self.layout).await? {
             return Ok(false);
         }
         tracing::warn!("the database's postmaster is gone; starting it again");
-        leftovers::end(&self.binaries, &self.identity, &self.layout).await?;
-        self.run().await?;
+        leftovers::end(&owner.binaries, &owner.identity, &self.layout).await?;
+        owner.run(&self.layout).await?;
         Ok(true)
     }
 
-    /// Stops it: open transactions are rolled back, everything committed stays. Close the store first.
-    pub async fn stop(self) -> Result<(), ClusterError> {
-        leftovers::stop(&self.binaries, &self.identity, &self.layout, STOP_LIMIT).await?;
+    /// Stops it: open transactions are rolled back, everything committed stays. Close the store first. A joined one
+    /// goes on.
+    pub async fn stop(mut self) -> Result<(), ClusterError> {
+        let Some(owner) = &self.owner else {
+            return Ok(());
+        };
+        leftovers::stop(&owner.binaries, &owner.identity, &self.layout, STOP_LIMIT).await?;
         // One with a short name elsewhere would be litter. It is made anew at the next start.
         let _ = std::fs::remove_dir(&self.layout.socket);
+        self.owner = None;
         tracing::info!("database stopped");
         Ok(())
-    }
-
-    async fn run(&self) -> Result<(), ClusterError> {
-        let seconds = START_LIMIT.as_secs().to_string();
-        let mut command = self
-            .identity
-            .command(&self.binaries.program("pg_ctl"), &self.layout.home);
-        command
-            .args(["start", "-w", "-s", "-t", &seconds, "-D"])
-            .arg(&self.layout.data);
-        command.arg("-l").arg(self.layout.start_log());
-        let _ = std::fs::remove_file(self.layout.start_log());
-        let started = child::run(command, "pg_ctl start", START_LIMIT + Duration::from_secs(5)).await;
-        started.map(drop).map_err(|error| match error {
-            ClusterError::Program { program, .. } => ClusterError::Program {
-                program,
-                output: self.layout.end_of_logs(),
-            },
-            other => other,
-        })
     }
 
     async fn create_database(&self) -> Result<(), ClusterError> {
@@ -276,19 +229,40 @@ impl Cluster {
     }
 }
 
-fn lock(state_dir: &Path) -> Result<Flock<File>, ClusterError> {
-    let path = state_dir.join("hub.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(ClusterError::file(&path))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => ClusterError::SecondHub(state_dir.to_owned()),
-        other => ClusterError::File {
-            path,
-            source: other.into(),
-        },
-    })
+impl Drop for Cluster {
+    /// Whoever fails after the start leaves no postmaster behind.
+    fn drop(&mut self) {
+        if self.owner.is_some() {
+            leftovers::dismiss(&self.layout);
+        }
+    }
+}
+
+impl Owner {
+    async fn run(&self, layout: &Layout) -> Result<(), ClusterError> {
+        let seconds = START_LIMIT.as_secs().to_string();
+        let mut command = self.identity.command(&self.binaries.program("pg_ctl"), &layout.home);
+        command
+            .args(["start", "-w", "-s", "-t", &seconds, "-D"])
+            .arg(&layout.data);
+        command.arg("-l").arg(layout.start_log());
+        let _ = std::fs::remove_file(layout.start_log());
+        let started = child::run(command, "pg_ctl start", START_LIMIT + Duration::from_secs(5)).await;
+        started.map(drop).map_err(|error| match error {
+            ClusterError::Program { program, .. } => ClusterError::Program {
+                program,
+                output: layout.end_of_logs(),
+            },
+            other => other,
+        })
+    }
+}
+
+fn connect_options(layout: &Layout) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(&layout.socket)
+        .port(PORT)
+        .username(NAME)
+        .database(NAME)
+        .ssl_mode(PgSslMode::Disable)
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cluster;
+mod cluster_beside;
 mod contact;
 mod prediction;
 mod site;
