@@ -96,6 +96,20 @@ pub fn next_free(
         .min_by_key(|slot| slot.start)
 }
 
+/// How many visits fit into exactly this slot; 0 if the weekly slots do not offer it.
+pub fn capacity(weekly: &[WeeklySlot], zone: &TimeZone, slot: Slot) -> u16 {
+    let local = |at: Timestamp| at.to_zoned(zone.clone());
+    let (start, end) = (local(slot.start), local(slot.end));
+    weekly
+        .iter()
+        .filter(|w| {
+            Weekday::from(w.day) == start.date().weekday()
+                && start.date() == end.date()
+                && (w.from, w.to) == (start.time(), end.time())
+        })
+        .fold(0, |sum, w| sum.max(w.capacity))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +137,12 @@ mod tests {
         assert_eq!(next_free(&weekly, &zone, now, |_| 0).unwrap().start, tuesday);
         let thursday = next_free(&weekly, &zone, now, |at| u16::from(at == tuesday)).unwrap();
         assert_eq!(thursday.start.to_string(), "2026-03-05T06:00:00Z");
+        assert_eq!(capacity(&weekly, &zone, thursday), 2);
+        let shifted = Slot {
+            start: thursday.start + SignedDuration::from_mins(1),
+            ..thursday
+        };
+        assert_eq!(capacity(&weekly, &zone, shifted), 0);
         assert_eq!(next_free(&weekly, &zone, now, |_| 9), None);
         assert_eq!(next_free(&[], &zone, now, |_| 0), None);
     }

@@ -1,4 +1,4 @@
-//! What an owner allows. A ledger: withdrawing is an entry like giving, and the newest entry counts.
+//! What an owner allows. A ledger: withdrawing is an entry like giving, and the last entry counts.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,10 @@ pub enum Consent {
     NeverGiven,
 }
 
-/// The newest entry decides; of two at the same instant the withdrawal does.
+/// The entry that was written down last decides. `ledger` comes oldest first, in the order of its numbers: clocks
+/// differ and go back, the order of the ledger does not.
 pub fn current(ledger: &[ConsentEntry]) -> Consent {
-    match ledger.iter().max_by_key(|entry| (entry.at, !entry.given)) {
+    match ledger.last() {
         Some(entry) if entry.given => Consent::Given,
         Some(_) => Consent::Withdrawn,
         None => Consent::NeverGiven,
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_entry_counts_and_a_tie_is_a_no() {
+    fn the_last_entry_counts_whatever_its_clock_said() {
         let entry = |s, given| ConsentEntry {
             at: Timestamp::from_second(s).unwrap(),
             given,
@@ -48,7 +49,7 @@ mod tests {
         };
         assert_eq!(current(&[]), Consent::NeverGiven);
         assert_eq!(current(&[entry(1, true)]), Consent::Given);
-        assert_eq!(current(&[entry(2, false), entry(1, true)]), Consent::Withdrawn);
-        assert_eq!(current(&[entry(1, true), entry(1, false)]), Consent::Withdrawn);
+        assert_eq!(current(&[entry(2, true), entry(1, false)]), Consent::Withdrawn);
+        assert_eq!(current(&[entry(1, false), entry(1, true)]), Consent::Given);
     }
 }

@@ -93,16 +93,20 @@ pub struct AttemptError {
 }
 
 impl ContactAttempt {
-    /// Applies an event. An attempt that has ended stays as it is.
+    /// Applies an event. An attempt that has ended stays as it is. The same end told again is no error: whoever did
+    /// not hear that it was saved tells it once more.
     pub fn apply(mut self, event: AttemptEvent, now: Timestamp) -> Result<Self, AttemptError> {
         let name = match event {
             AttemptEvent::Ringing => "ringing",
             AttemptEvent::Answered => "answered",
             AttemptEvent::Chose(_) => "a choice",
-            AttemptEvent::Ended { .. } => "a second end",
+            AttemptEvent::Ended { .. } => "another end",
             AttemptEvent::FoundAfterRestart => "being found after a restart",
         };
         if self.state == AttemptState::Ended {
+            if matches!(event, AttemptEvent::Ended { result, .. } if self.result == Some(result)) {
+                return Ok(self);
+            }
             return Err(AttemptError {
                 attempt: self.id,
                 event: name,
@@ -162,18 +166,25 @@ pub(crate) mod tests {
     #[test]
     fn it_ends_exactly_once() {
         let now = Timestamp::from_second(5).unwrap();
-        let end = || AttemptEvent::Ended {
-            result: CallResult::Answered,
+        let end_as = |result| AttemptEvent::Ended {
+            result,
             detail: serde_json::Value::Null,
         };
+        let end = || end_as(CallResult::Answered);
         let ended = attempt()
             .apply(AttemptEvent::Answered, now)
             .unwrap()
             .apply(end(), now)
             .unwrap();
         assert_eq!(ended.disposition, Some(Disposition::NothingChosen));
+        let later = Timestamp::from_second(9).unwrap();
+        assert_eq!(
+            ended.clone().apply(end(), later),
+            Ok(ended.clone()),
+            "the same end again"
+        );
         for event in [
-            end(),
+            end_as(CallResult::Busy),
             AttemptEvent::FoundAfterRestart,
             AttemptEvent::Chose(Disposition::DoNotCall),
         ] {

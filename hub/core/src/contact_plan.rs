@@ -39,6 +39,9 @@ impl Default for ContactPlan {
     }
 }
 
+/// What an owner's earlier calls said counts for this long, whichever ticket they were for.
+pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 30);
+
 /// All that the decision looks at, read in one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactFacts {
@@ -60,6 +63,11 @@ pub struct ContactFacts {
     pub attempts: Vec<(Timestamp, Option<CallResult>)>,
     /// Outbound attempts to this person for any ticket: when each started.
     pub to_person: Vec<Timestamp>,
+    /// Within [`REMEMBERED`] an outbound attempt to this person, for whichever ticket, was declined.
+    pub declined_elsewhere: bool,
+    /// Within [`REMEMBERED`] an outbound attempt to this person, for whichever ticket, was cut off, and they have not
+    /// answered a call since.
+    pub unknown_elsewhere: bool,
     /// A call with this person is up now.
     pub in_call: bool,
     /// A person pressed "call now": the gate, the caps and a crash no longer hold it back; consent and the hour do.
@@ -180,16 +188,21 @@ fn used_up(plan: &ContactPlan, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.probability < plan.probability_min {
         return Some(HoldReason::BelowGate);
     }
-    let last = facts.attempts.last().and_then(|(_, result)| *result);
-    match last {
-        Some(CallResult::Declined) => Some(HoldReason::Declined),
-        Some(CallResult::InvalidNumber) => Some(HoldReason::InvalidNumber),
-        Some(CallResult::TrunkRefused) => Some(HoldReason::TrunkRefused),
-        Some(CallResult::Unknown) => Some(HoldReason::UnknownAttempt),
-        Some(CallResult::Answered) => Some(HoldReason::Reached),
-        Some(CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure) | None => {
-            (facts.attempts.len() >= usize::from(plan.attempts_max)).then_some(HoldReason::AttemptsUsedUp)
-        }
+    let said = facts.attempts.iter().rev().find_map(|(_, result)| stands(*result));
+    said.or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
+        .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
+        .or_else(|| (facts.attempts.len() >= usize::from(plan.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+}
+
+/// Why an attempt with this result is never followed by a call that no person asked for, however many attempts later.
+fn stands(result: Option<CallResult>) -> Option<HoldReason> {
+    match result? {
+        CallResult::Declined => Some(HoldReason::Declined),
+        CallResult::InvalidNumber => Some(HoldReason::InvalidNumber),
+        CallResult::TrunkRefused => Some(HoldReason::TrunkRefused),
+        CallResult::Unknown => Some(HoldReason::UnknownAttempt),
+        CallResult::Answered => Some(HoldReason::Reached),
+        CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure => None,
     }
 }
 
@@ -251,6 +264,8 @@ mod tests {
             zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
             attempts: vec![],
             to_person: vec![],
+            declined_elsewhere: false,
+            unknown_elsewhere: false,
             in_call: false,
             requested_by_person: false,
         }
@@ -353,6 +368,48 @@ mod tests {
         );
         let three = decided(|f| f.attempts = vec![(at("2026-03-01T02:00:00Z"), Some(CallResult::NoAnswer)); 3]);
         assert_eq!(three, Decision::Person(HoldReason::AttemptsUsedUp));
+    }
+
+    #[test]
+    fn what_stopped_the_calls_outlives_a_call_that_a_person_asked_for() {
+        use CallResult as C;
+        let stopped = [
+            (C::Declined, HoldReason::Declined),
+            (C::Unknown, HoldReason::UnknownAttempt),
+            (C::InvalidNumber, HoldReason::InvalidNumber),
+            (C::TrunkRefused, HoldReason::TrunkRefused),
+            (C::Answered, HoldReason::Reached),
+        ];
+        let long_ago = morning() - SignedDuration::from_hours(20);
+        for (result, reason) in stopped {
+            for later in [C::NoAnswer, C::Busy, C::NetworkFailure] {
+                let again = |asked| {
+                    decided(|f| {
+                        f.attempts = vec![(long_ago, Some(result)), (long_ago, Some(later))];
+                        f.requested_by_person = asked;
+                    })
+                };
+                assert_eq!(again(false), Decision::Person(reason));
+                assert_eq!(again(true), Decision::Ring);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_owner_said_for_another_ticket_counts() {
+        assert_eq!(
+            decided(|f| f.declined_elsewhere = true),
+            Decision::Person(HoldReason::Declined)
+        );
+        assert_eq!(
+            decided(|f| f.unknown_elsewhere = true),
+            Decision::Person(HoldReason::UnknownAttempt)
+        );
+        let asked = decided(|f| {
+            f.declined_elsewhere = true;
+            f.requested_by_person = true;
+        });
+        assert_eq!(asked, Decision::Ring);
     }
 
     #[test]

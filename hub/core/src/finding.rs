@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum FindingState {
     /// The deviation was there when last looked at.
     Open,
-    /// The readings came back to the baseline, or a person closed the ticket.
+    /// The readings came back to the baseline, the baseline was restarted, or a person judged that there is no fault.
     Cleared,
 }
 

@@ -187,6 +187,39 @@ pub enum SiteError {
         /// What was written.
         zone: String,
     },
+    /// A tenant twice.
+    #[error("tenant {0} is declared twice")]
+    TenantTwice(TenantId),
+    /// Who is rung back could not be told.
+    #[error("tenants {first} and {second} have the same trunk caller_number; give each a number of its own")]
+    CallerNumberTwice {
+        /// One.
+        first: TenantId,
+        /// The other.
+        second: TenantId,
+    },
+    /// A rule for calls that cannot be kept.
+    #[error("tenant {tenant}: contact_plan.{field} must be {wanted}")]
+    ContactPlan {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A slot that nobody can come in.
+    #[error("tenant {tenant}: service point {service_point} has a slot whose {field} must be {wanted}")]
+    Slot {
+        /// Where.
+        tenant: TenantId,
+        /// Whose.
+        service_point: String,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// Not a SHA-256.
     #[error("tenant {tenant}: device {device}: secret_sha256 must be 64 hexadecimal digits")]
     SecretHash {
@@ -198,9 +231,25 @@ pub enum SiteError {
 }
 
 impl Site {
-    /// Checks what serde cannot: unique ids, references, zones. `profiles` are the names of the profiles that exist.
+    /// Checks what serde cannot: unique ids and main numbers, references, zones, rules and slots that can be kept.
+    /// `profiles` are the names of the profiles that exist.
     pub fn check(&self, profiles: &BTreeSet<String>) -> Result<(), SiteError> {
-        self.tenants.iter().try_for_each(|tenant| tenant.check(profiles))
+        for (at, tenant) in self.tenants.iter().enumerate() {
+            let before = self.tenants.iter().take(at);
+            if before.clone().any(|other| other.id == tenant.id) {
+                return Err(SiteError::TenantTwice(tenant.id.clone()));
+            }
+            let number = |tenant: &Tenant| tenant.trunk.as_ref().map(|trunk| trunk.caller_number.clone());
+            let own = number(tenant);
+            if let Some(other) = before.clone().find(|other| own.is_some() && number(other) == own) {
+                return Err(SiteError::CallerNumberTwice {
+                    first: other.id.clone(),
+                    second: tenant.id.clone(),
+                });
+            }
+            tenant.check(profiles)?;
+        }
+        Ok(())
     }
 }
 
@@ -209,6 +258,8 @@ impl Tenant {
         let points = self.unique("service point", self.service_points.iter().map(|p| p.id.as_str()))?;
         let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
+        self.check_contact_plan()?;
+        self.check_slots()?;
         let zones = self
             .service_points
             .iter()
@@ -250,6 +301,47 @@ impl Tenant {
         Ok(())
     }
 
+    fn check_contact_plan(&self) -> Result<(), SiteError> {
+        let plan = &self.contact_plan;
+        let rules = [
+            (
+                "probability_min",
+                (0.0..=1.0).contains(&plan.probability_min),
+                "from 0 to 1",
+            ),
+            ("from", plan.from < plan.until, "earlier in the day than until"),
+            ("attempts_max", plan.attempts_max >= 1, "1 or more"),
+            ("per_day_max", plan.per_day_max >= 1, "1 or more"),
+        ];
+        match rules.into_iter().find(|(_, kept, _)| !kept) {
+            Some((field, _, wanted)) => Err(SiteError::ContactPlan {
+                tenant: self.id.clone(),
+                field,
+                wanted,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_slots(&self) -> Result<(), SiteError> {
+        for point in &self.service_points {
+            for slot in &point.slots {
+                let (field, wanted) = match slot {
+                    slot if slot.from >= slot.to => ("from", "earlier in the day than to"),
+                    slot if slot.capacity == 0 => ("capacity", "1 or more"),
+                    _ => continue,
+                };
+                return Err(SiteError::Slot {
+                    tenant: self.id.clone(),
+                    service_point: point.id.clone(),
+                    field,
+                    wanted,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn unique<'a>(
         &self,
         kind: &'static str,
@@ -266,5 +358,57 @@ impl Tenant {
             }
         }
         Ok(seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn site(change: impl FnOnce(&mut Value)) -> Result<(), String> {
+        let text = json!({"zh-CN": "t", "en": "t"});
+        let tenant = |id: &str, number: &str| {
+            json!({"id": id, "brand": text, "visit_price": {"currency": "CNY", "amount": 1},
+                "contact_plan": {},
+                "trunk": {"proxy": "127.0.0.1:5060", "domain": "d", "caller_number": number},
+                "service_point": [{"id": "p", "name": text, "zone": "Asia/Shanghai",
+                    "slot": [{"day": "monday", "from": "09:00", "to": "12:00", "capacity": 1}]}]})
+        };
+        let mut site = json!({"tenant": [tenant("acme", "+862155550000"), tenant("beta", "+862155550001")]});
+        change(&mut site);
+        let site: Site = serde_json::from_value(site).unwrap();
+        site.check(&BTreeSet::new()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_with_its_name() {
+        assert_eq!(site(|_| {}), Ok(()));
+        let rule = |field: &str, value: Value| site(|s| s["tenant"][1]["contact_plan"][field] = value).unwrap_err();
+        for (field, value) in [
+            ("probability_min", json!(1.01)),
+            ("probability_min", json!(-0.1)),
+            ("from", json!("20:00")),
+            ("attempts_max", json!(0)),
+            ("per_day_max", json!(0)),
+        ] {
+            let error = rule(field, value);
+            assert!(error.contains("beta") && error.contains(field), "{error}");
+        }
+        let slot = |field: &str, value: Value| {
+            site(|s| s["tenant"][0]["service_point"][0]["slot"][0][field] = value).unwrap_err()
+        };
+        for error in [slot("from", json!("12:00")), slot("capacity", json!(0))] {
+            assert!(error.contains("acme") && error.contains("service point p"), "{error}");
+        }
+        let twice = site(|s| s["tenant"][1]["id"] = json!("acme")).unwrap_err();
+        assert_eq!(twice, "tenant acme is declared twice");
+        let number = site(|s| s["tenant"][1]["trunk"]["caller_number"] = json!("+862155550000")).unwrap_err();
+        assert!(number.contains("acme and beta") && !number.contains("5555"), "{number}");
+        let none = site(|s| {
+            s["tenant"][0]["trunk"] = Value::Null;
+            s["tenant"][1]["trunk"] = Value::Null;
+        });
+        assert_eq!(none, Ok(()));
     }
 }

@@ -141,6 +141,8 @@ pub enum TicketEvent {
     AttemptEnded {
         /// Which.
         attempt: AttemptId,
+        /// The owner rang the main number.
+        inbound: bool,
         /// What the network said.
         result: CallResult,
         /// What the conversation produced.
@@ -173,13 +175,20 @@ pub enum TicketAction {
     LookAt(Timestamp),
     /// Take it off the contact worker's list.
     StopLooking,
-    /// The finding is settled: cleared, and quiet for the cool-down if it was a false alarm.
-    SettleFinding {
-        /// A person judged that there is no fault.
-        false_alarm: bool,
-        /// A part was changed: the unit's baseline starts anew.
-        repaired: bool,
-    },
+    /// What becomes of the finding.
+    SettleFinding(Settlement),
+}
+
+/// What a closed ticket means for its finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// A part was changed: the finding is cleared and the unit's baseline starts anew.
+    Repaired,
+    /// A person judged that there is no fault: the finding is cleared and the fault keeps quiet for the cool-down.
+    FalseAlarm,
+    /// The fault is still there and everybody knows: the finding stays open and gathers what is seen, without another
+    /// ticket, until the readings are back at the baseline.
+    LeftAsItIs,
 }
 
 /// An event that cannot happen now.
@@ -244,11 +253,12 @@ impl ServiceTicket {
                 ..
             } => self.choose(*disposition, *slot, service_point.as_deref()),
             TicketEvent::AttemptEnded {
+                inbound,
                 result,
                 disposition,
                 contact_due,
                 ..
-            } => self.end_attempt(*result, *disposition, *contact_due),
+            } => self.end_attempt(*inbound, *result, *disposition, *contact_due),
             TicketEvent::Taken => {
                 self.assignee = Some(actor.to_owned());
                 vec![]
@@ -272,9 +282,14 @@ impl ServiceTicket {
         Ok(self.plan(until))
     }
 
+    /// A visit that is agreed stays agreed when the call that a person asked for cannot be placed.
     fn hold_if_planned(&mut self, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
         self.check_planned()?;
-        Ok(self.hold(Some(reason)))
+        let actions = self.hold(Some(reason));
+        if self.appointment.is_some() {
+            self.state = TicketState::Appointment;
+        }
+        Ok(actions)
     }
 
     /// The contact worker decides only on a ticket that still waits for it: a person may have acted meanwhile.
@@ -302,12 +317,13 @@ impl ServiceTicket {
         vec![TicketAction::StopLooking]
     }
 
-    /// More certainty lifts a ticket that was held only because it was below the gate.
+    /// More certainty lifts a ticket that was held only because it was below the gate, and a fault that is back lifts
+    /// one that was held because it had gone. Whether a call follows is decided when it is due.
     fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) -> Vec<TicketAction> {
         self.fault_class = fault_class.to_owned();
         self.severity = self.severity.max(severity);
         if self.state == TicketState::PersonNeeded
-            && self.held == Some(HoldReason::BelowGate)
+            && matches!(self.held, Some(HoldReason::BelowGate | HoldReason::FindingCleared))
             && self.assignee.is_none()
         {
             return self.plan(now);
@@ -315,16 +331,18 @@ impl ServiceTicket {
         vec![]
     }
 
+    /// What the ticket was waiting for is kept while the owner is the caller: an inbound call without a choice changes
+    /// nothing.
     fn start_attempt(&mut self, inbound: bool) -> Result<Vec<TicketAction>, TicketError> {
         if inbound {
             self.check_not_in_call()?
         } else {
-            self.check_planned()?
+            self.check_planned()?;
+            self.held = None;
+            self.contact_due = None;
+            self.call_requested_by = None;
         }
         self.state = TicketState::Contacting;
-        self.held = None;
-        self.contact_due = None;
-        self.call_requested_by = None;
         Ok(vec![TicketAction::StopLooking])
     }
 
@@ -351,27 +369,50 @@ impl ServiceTicket {
 
     fn end_attempt(
         &mut self,
+        inbound: bool,
         result: CallResult,
         disposition: Option<Disposition>,
         contact_due: Timestamp,
     ) -> Vec<TicketAction> {
+        use Disposition as D;
         // An end that is heard twice changes nothing.
         if self.state != TicketState::Contacting {
             return vec![];
         }
-        if self.appointment.is_some() {
+        match disposition {
+            // A person moves the visit, or speaks with the owner; the visit stands until then.
+            Some(D::AnotherTime | D::PersonWanted) => return self.hold(Some(HoldReason::Reached)),
+            Some(D::DoNotCall) if self.appointment.is_none() => return self.hold(Some(HoldReason::DoNotCall)),
+            Some(D::AppointmentBooked) if self.appointment.is_some() => self.held = None,
+            _ => {}
+        }
+        // An earlier wish for another time still waits for a person.
+        if self.appointment.is_some() && self.held != Some(HoldReason::Reached) {
             self.state = TicketState::Appointment;
             self.contact_due = None;
+            self.call_requested_by = None;
             return vec![TicketAction::StopLooking];
         }
-        match (result, disposition) {
-            (_, Some(Disposition::DoNotCall)) => self.hold(Some(HoldReason::DoNotCall)),
-            (CallResult::Answered, _) => self.hold(Some(HoldReason::Reached)),
-            (CallResult::Unknown, _) => self.hold(Some(HoldReason::UnknownAttempt)),
-            (CallResult::Declined, _) => self.hold(Some(HoldReason::Declined)),
-            (CallResult::InvalidNumber, _) => self.hold(Some(HoldReason::InvalidNumber)),
-            (CallResult::TrunkRefused, _) => self.hold(Some(HoldReason::TrunkRefused)),
-            (CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure, _) => self.plan(contact_due),
+        if inbound {
+            return self.resume(result);
+        }
+        match result {
+            CallResult::Answered => self.hold(Some(HoldReason::Reached)),
+            CallResult::Unknown => self.hold(Some(HoldReason::UnknownAttempt)),
+            CallResult::Declined => self.hold(Some(HoldReason::Declined)),
+            CallResult::InvalidNumber => self.hold(Some(HoldReason::InvalidNumber)),
+            CallResult::TrunkRefused => self.hold(Some(HoldReason::TrunkRefused)),
+            CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure => self.plan(contact_due),
+        }
+    }
+
+    /// Back to what an inbound call found: a planned call stays planned for when it was due, unless the owner has been
+    /// spoken with now; what waited for a person still does. An inbound call never plans an outbound one.
+    fn resume(&mut self, result: CallResult) -> Vec<TicketAction> {
+        match self.contact_due {
+            Some(due) if result != CallResult::Answered => self.plan(due),
+            Some(_) => self.hold(Some(HoldReason::Reached)),
+            None => self.hold(self.held.or(Some(HoldReason::Reached))),
         }
     }
 
@@ -401,18 +442,20 @@ impl ServiceTicket {
             number: self.number,
             source,
         })?;
-        let false_alarm = outcome.verdict == crate::outcome::Verdict::Wrong;
-        let repaired = outcome.repaired();
+        let settlement = if outcome.repaired() {
+            Settlement::Repaired
+        } else if outcome.verdict == crate::outcome::Verdict::Wrong {
+            Settlement::FalseAlarm
+        } else {
+            Settlement::LeftAsItIs
+        };
         self.state = TicketState::Closed;
         self.closed_at = Some(now);
         self.held = None;
         self.contact_due = None;
         self.call_requested_by = None;
         self.outcome = Some(outcome.clone());
-        Ok(vec![
-            TicketAction::StopLooking,
-            TicketAction::SettleFinding { false_alarm, repaired },
-        ])
+        Ok(vec![TicketAction::StopLooking, TicketAction::SettleFinding(settlement)])
     }
 }
 

@@ -14,6 +14,7 @@ use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::prediction::FindingChange;
 use hub_store::site::SiteStore;
+use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
 use rand::TryRngCore;
@@ -175,6 +176,8 @@ impl Hub {
         for lost in store.recover_attempts(clock.now()).await? {
             tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");
         }
+        // Nor is any session: a device is online from its own connect on.
+        store.all_offline("stopping", clock.now()).await?;
         let first_account =
             hub_api::create_first_account(&*store, &*clock, &mut rand::rngs::OsRng.unwrap_err()).await?;
 

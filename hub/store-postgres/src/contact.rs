@@ -10,11 +10,11 @@ use crate::store::{PostgresStore, commit};
 use crate::ticket::owner_of;
 use crate::ticket_row;
 use async_trait::async_trait;
-use hub_core::appointment::{Slot, next_free};
+use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::contact_plan::{ContactFacts, ContactPlan, Decision, HoldReason, decide};
+use hub_core::contact_plan::{ContactFacts, ContactPlan, Decision, HoldReason, REMEMBERED, decide};
 use hub_core::finding::FindingState;
 use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
@@ -22,7 +22,7 @@ use hub_core::site::ServicePoint;
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::Scope;
 use hub_store::contact::{Begun, ContactStore, DialOrder};
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::tz::TimeZone;
@@ -257,9 +257,12 @@ async fn facts(
         .filter(|attempt| attempt.direction == Direction::Outbound)
         .map(|attempt| (attempt.ended_at.unwrap_or(attempt.started_at), attempt.result))
         .collect();
-    let (to_person, in_call) = match owner {
-        Some(owner) => calls_to(conn, owner.id, now).await?,
-        None => (Vec::new(), false),
+    let ((to_person, in_call), (declined_elsewhere, unknown_elsewhere)) = match owner {
+        Some(owner) => (
+            calls_to(conn, owner.id, now).await?,
+            said_lately(conn, owner.id, now).await?,
+        ),
+        None => ((Vec::new(), false), (false, false)),
     };
     Ok(ContactFacts {
         finding_open: finding.state == FindingState::Open,
@@ -271,6 +274,8 @@ async fn facts(
         zone: owner.and_then(|owner| TimeZone::get(&owner.zone).ok()),
         attempts,
         to_person,
+        declined_elsewhere,
+        unknown_elsewhere,
         in_call,
         requested_by_person: ticket.call_requested_by.is_some(),
     })
@@ -298,6 +303,25 @@ async fn calls_to(conn: &mut PgConnection, owner: OwnerId, now: Timestamp) -> Re
     Ok((rung, alive))
 }
 
+/// Whether this person declined a call lately, and whether one was cut off that no answered call has followed.
+async fn said_lately(conn: &mut PgConnection, owner: OwnerId, now: Timestamp) -> Result<(bool, bool)> {
+    let row = sqlx::query(
+        "with ended as materialized ( \
+           select direction, result, ended_at from attempt \
+           where owner = $1 and state = 'ended' and ended_at > $2) \
+         select coalesce(bool_or(direction = 'outbound' and result = 'declined'), false) as declined, \
+                coalesce(bool_or(direction = 'outbound' and result = 'unknown' and not exists ( \
+                  select from ended a where a.result = 'answered' and a.ended_at > e.ended_at)), false) as unknown \
+         from ended e",
+    )
+    .bind(owner.0)
+    .bind(sql(now - REMEMBERED))
+    .fetch_one(conn)
+    .await
+    .map_err(db)?;
+    Ok((row.col("declined")?, row.col("unknown")?))
+}
+
 /// The slot that a call offers. The service point stays locked until the commit, so that the last place is promised once.
 async fn offer(
     conn: &mut PgConnection,
@@ -306,19 +330,41 @@ async fn offer(
     now: Timestamp,
 ) -> Result<Option<Slot>> {
     let Some(point) = point else { return Ok(None) };
-    sqlx::query("select from service_point where tenant = $1 and id = $2 for no key update")
-        .bind(tenant.as_str())
-        .bind(point)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
+    lock_service_point(conn, tenant, point).await?;
     match service_point(conn, tenant, point).await? {
         Some(point) => next_slot(conn, tenant, &point, now).await,
         None => Ok(None),
     }
 }
 
-/// The next slot with a free place: agreed visits and slots offered in calls that are up count as taken.
+async fn lock_service_point(conn: &mut PgConnection, tenant: &TenantId, point: &str) -> Result<()> {
+    sqlx::query("select from service_point where tenant = $1 and id = $2 for no key update")
+        .bind(tenant.as_str())
+        .bind(point)
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
+
+/// Whether the slot that a person books for this ticket has a place left, with the service point locked until the
+/// commit.
+pub(crate) async fn check_room(conn: &mut PgConnection, ticket: &ServiceTicket, slot: Slot, point: &str) -> Result<()> {
+    lock_service_point(conn, &ticket.tenant, point).await?;
+    let known = service_point(conn, &ticket.tenant, point).await?;
+    let known = known.ok_or_else(|| not_found("service point", point))?;
+    let zone = TimeZone::get(&known.zone).unwrap_or(TimeZone::UTC);
+    let taken = taken(conn, &ticket.tenant, point, slot.start, Some(ticket.id)).await?;
+    if taken.get(&slot.start).copied().unwrap_or(0) < capacity(&known.slots, &zone, slot) {
+        return Ok(());
+    }
+    Err(StoreError::Conflict(format!(
+        "the slot from {} to {} of service point {point} is taken; look at the ticket again",
+        slot.start, slot.end
+    )))
+}
+
+/// The next slot with a free place.
 pub(crate) async fn next_slot(
     conn: &mut PgConnection,
     tenant: &TenantId,
@@ -328,32 +374,45 @@ pub(crate) async fn next_slot(
     let Ok(zone) = TimeZone::get(&point.zone) else {
         return Ok(None);
     };
-    let rows = sqlx::query(
-        "select start, count(*) as taken from ( \
-           select visit_start as start from ticket \
-           where tenant = $1 and visit_service_point = $2 and visit_start > $3 and state <> 'closed' \
-           union all \
-           select a.offered_start from attempt a join ticket t on t.id = a.ticket \
-           where a.tenant = $1 and a.offered_service_point = $2 and a.offered_start > $3 and a.state <> 'ended' \
-             and t.visit_start is distinct from a.offered_start) s \
-         group by start",
-    )
-    .bind(tenant.as_str())
-    .bind(&point.id)
-    .bind(sql(now))
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    let mut taken = HashMap::new();
-    for row in &rows {
-        taken.insert(
-            row.at("start")?,
-            u16::try_from(row.col::<i64>("taken")?).unwrap_or(u16::MAX),
-        );
-    }
+    let taken = taken(conn, tenant, &point.id, now, None).await?;
     Ok(next_free(&point.slots, &zone, now, |start| {
         taken.get(&start).copied().unwrap_or(0)
     }))
+}
+
+/// How many places are taken of the slots from this instant on: agreed visits and slots offered in calls that are up,
+/// but for those of the ticket `except`.
+async fn taken(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    point: &str,
+    from: Timestamp,
+    except: Option<TicketId>,
+) -> Result<HashMap<Timestamp, u16>> {
+    let rows = sqlx::query(
+        "select start, count(*) as taken from ( \
+           select visit_start as start from ticket \
+           where tenant = $1 and visit_service_point = $2 and visit_start >= $3 and state <> 'closed' \
+             and ($4::uuid is null or id <> $4) \
+           union all \
+           select a.offered_start from attempt a join ticket t on t.id = a.ticket \
+           where a.tenant = $1 and a.offered_service_point = $2 and a.offered_start >= $3 and a.state <> 'ended' \
+             and t.visit_start is distinct from a.offered_start and ($4::uuid is null or t.id <> $4)) s \
+         group by start",
+    )
+    .bind(tenant.as_str())
+    .bind(point)
+    .bind(sql(from))
+    .bind(except.map(|id| id.0))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let count = u16::try_from(row.col::<i64>("taken")?).unwrap_or(u16::MAX);
+            Ok((row.at("start")?, count))
+        })
+        .collect()
 }
 
 async fn apply(
@@ -371,7 +430,12 @@ async fn apply(
         }
         other => other,
     };
+    let over = attempt.state == AttemptState::Ended;
     let attempt = attempt.apply(event.clone(), now)?;
+    if over {
+        // The same end again: it was saved, and whoever tells it did not hear so.
+        return Ok(attempt);
+    }
     attempt::save(conn, &attempt).await?;
     let kind = match &event {
         AttemptEvent::Ringing => "contact.ringing",
@@ -403,6 +467,7 @@ async fn apply(
         AttemptEvent::Ended { .. } | AttemptEvent::FoundAfterRestart => {
             let ended = TicketEvent::AttemptEnded {
                 attempt: attempt.id,
+                inbound: attempt.direction == Direction::Inbound,
                 result: attempt.result.unwrap_or(CallResult::Unknown),
                 disposition: attempt.disposition,
                 contact_due: now + LOOK_AGAIN,

@@ -53,6 +53,19 @@ pub(crate) async fn open(conn: &mut PgConnection, appliances: &[i64]) -> Result<
     rows.iter().map(from_row).collect()
 }
 
+/// Appliances with an open finding whose cool-down has ended without a ticket; the longest due first, at most `limit`.
+pub(crate) async fn due(conn: &mut PgConnection, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    sqlx::query_scalar(
+        "select appliance from finding where state = 'open' and ticket is null and suppressed_until <= $1 \
+         order by suppressed_until limit $2",
+    )
+    .bind(sql(now))
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .map_err(db)
+}
+
 /// Until when a person's "false alarm" keeps this fault of this appliance quiet.
 pub(crate) async fn suppressed_until(
     conn: &mut PgConnection,

@@ -7,7 +7,7 @@ use crate::row::{Columns, db, not_found, sql};
 use crate::store::{PostgresStore, commit, sealed};
 use crate::ticket_row;
 use async_trait::async_trait;
-use hub_core::contact_plan::ContactPlan;
+use hub_core::contact_plan::{ContactPlan, HoldReason};
 use hub_core::finding::{Finding, FindingState, Placement, place};
 use hub_core::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
 use hub_core::prediction::{Evidence, FaultPrediction};
@@ -21,6 +21,9 @@ use hub_store::scope::{PAGE_MAX, Page};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::collections::{BTreeSet, HashMap};
+
+/// Findings that get their ticket at the end of a cool-down with one batch.
+const DUE_MAX: i64 = 100;
 
 #[async_trait]
 impl PredictionStore for PostgresStore {
@@ -55,13 +58,14 @@ impl PredictionStore for PostgresStore {
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
         let mut tx = self.begin().await?;
-        let mut scene = Scene::load(&mut tx, &scored.observations).await?;
+        let mut scene = Scene::load(&mut tx, &scored.observations, now).await?;
         advance(&mut tx, &scored.offsets).await?;
         save_checkpoints(&mut tx, &scored.checkpoints, now).await?;
         let mut changes = Vec::new();
         for observation in &scored.observations {
             changes.extend(scene.observe(&mut tx, observation, now).await?);
         }
+        changes.extend(scene.end_cool_downs(&mut tx, now).await?);
         if changes.is_empty() {
             tx.commit().await.map_err(db)?;
         } else {
@@ -188,13 +192,14 @@ struct Scene {
 }
 
 impl Scene {
-    async fn load(conn: &mut PgConnection, observations: &[Observation]) -> Result<Self> {
-        let ids: BTreeSet<i64> = observations
+    async fn load(conn: &mut PgConnection, observations: &[Observation], now: Timestamp) -> Result<Self> {
+        let mut ids: BTreeSet<i64> = observations
             .iter()
             .map(|observation| match observation {
                 Observation::Alarm { appliance, .. } | Observation::Clear { appliance } => appliance.0,
             })
             .collect();
+        ids.extend(finding::due(conn, now, DUE_MAX).await?);
         let mut scene = Self {
             homes: HashMap::new(),
             open: HashMap::new(),
@@ -252,6 +257,25 @@ impl Scene {
             }
             Observation::Clear { .. } | Observation::Alarm { .. } => Ok(Vec::new()),
         }
+    }
+
+    /// Opens the tickets that cool-downs held back. A fault that was judged a false alarm and is still seen is news again.
+    async fn end_cool_downs(&mut self, conn: &mut PgConnection, now: Timestamp) -> Result<Vec<FindingChange>> {
+        let homes = &self.homes;
+        let held_back = self
+            .open
+            .values_mut()
+            .flatten()
+            .filter(|finding| homes.contains_key(&finding.appliance.0) && finding.wants_ticket(now));
+        let mut changes = Vec::new();
+        for finding in held_back {
+            let opened = give_ticket(conn, finding, now).await?;
+            changes.push(FindingChange {
+                finding: finding.clone(),
+                opened,
+            });
+        }
+        Ok(changes)
     }
 
     async fn alarm(
@@ -376,7 +400,6 @@ async fn tell_ticket(
     now: Timestamp,
 ) -> Result<()> {
     let named = before.fault_class != after.fault_class;
-    let crossed = before.prediction.probability < gate && after.prediction.probability >= gate;
     let worse = after.prediction.severity > before.prediction.severity;
     if named {
         event::write(
@@ -389,10 +412,16 @@ async fn tell_ticket(
         )
         .await?;
     }
-    let Some(id) = after.ticket.filter(|_| named || crossed || worse) else {
+    let callable = after.prediction.probability >= gate;
+    let Some(id) = after.ticket.filter(|_| named || callable || worse) else {
         return Ok(());
     };
     let ticket = ticket_row::lock(conn, id).await?;
+    let below = ticket.held == Some(HoldReason::BelowGate) || before.prediction.probability < gate;
+    let crossed = callable && below;
+    if ticket.state == TicketState::Closed || !(named || crossed || worse) {
+        return Ok(());
+    }
     // Another ticket may be open for the class that was named; this one then keeps its own.
     let taken = ticket_row::not_closed(conn, after.appliance, &after.fault_class).await?;
     let class = match taken {
@@ -411,7 +440,8 @@ fn grown(finding: &Finding, fault_class: String) -> TicketEvent {
     }
 }
 
-async fn clear(conn: &mut PgConnection, open: Vec<Finding>, now: Timestamp) -> Result<Vec<FindingChange>> {
+/// Clears findings and tells their tickets.
+pub(crate) async fn clear(conn: &mut PgConnection, open: Vec<Finding>, now: Timestamp) -> Result<Vec<FindingChange>> {
     let mut changes = Vec::with_capacity(open.len());
     for mut finding in open {
         finding.state = FindingState::Cleared;

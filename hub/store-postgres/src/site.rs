@@ -4,7 +4,7 @@ use crate::keyring::{Keyring, sha256};
 use crate::prediction::{page, page_limit};
 use crate::row::{Columns, db, not_found, sql, text, unreadable};
 use crate::site_apply;
-use crate::store::{PostgresStore, sealed};
+use crate::store::{PostgresStore, commit, sealed};
 use async_trait::async_trait;
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
@@ -40,10 +40,9 @@ impl SiteStore for PostgresStore {
             return Err(not_found("appliance profile", &device.profile));
         }
         let mut tx = self.begin().await?;
-        let mut changes = Vec::new();
         let secret = sha256(secret.as_bytes());
-        let id = site_apply::device(&mut tx, tenant, device, Some(&secret), now, &mut changes).await?;
-        tx.commit().await.map_err(db)?;
+        let id = site_apply::add_device(&mut tx, tenant, device, &secret, now).await?;
+        commit(self, tx).await?;
         Ok(id)
     }
 
@@ -174,7 +173,7 @@ pub(crate) async fn owner_view(conn: &mut PgConnection, keyring: &Keyring, id: u
         language: row.word("language")?,
         zone: row.col("zone")?,
         consent: consent::current(&ledger),
-        consent_at: ledger.iter().map(|entry| entry.at).max(),
+        consent_at: ledger.last().map(|entry| entry.at),
         do_not_call: row.col("do_not_call")?,
     })
 }

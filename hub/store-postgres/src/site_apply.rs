@@ -27,16 +27,17 @@ pub(crate) async fn apply(
         .map_err(|error| StoreError::Refused(error.to_string()))?;
     let mut tx = store.begin().await?;
     let mut changes = Vec::new();
+    lock_appliances(&mut tx, site).await?;
     for declared in &site.tenants {
         tenant(&mut tx, declared, &mut changes).await?;
         if let Some(trunk) = &declared.trunk {
             put_trunk(store, &mut tx, &declared.id, trunk, &mut changes).await?;
         }
-        for point in &declared.service_points {
-            put_service_point(&mut tx, &declared.id, point, &mut changes).await?;
-        }
         for owner in &declared.owners {
             put_owner(store, &mut tx, &declared.id, owner, now, &mut changes).await?;
+        }
+        for point in &declared.service_points {
+            put_service_point(&mut tx, &declared.id, point, &mut changes).await?;
         }
         for declared_device in &declared.devices {
             let secret = declared_device.secret_sha256.as_deref().map(unhex).transpose()?;
@@ -59,6 +60,22 @@ pub(crate) async fn apply(
     Ok(changes)
 }
 
+/// Locks the appliances that the file names before anything else, as whoever dials, scores or ends a call does: then
+/// nobody waits for an owner or a service point in a circle.
+async fn lock_appliances(conn: &mut PgConnection, site: &Site) -> Result<()> {
+    let named = || site.tenants.iter().flat_map(|t| t.devices.iter().map(move |d| (t, d)));
+    sqlx::query(
+        "select from appliance where (tenant, device) in (select * from unnest($1::text[], $2::text[])) \
+         order by id for no key update",
+    )
+    .bind(named().map(|(tenant, _)| tenant.id.as_str()).collect::<Vec<_>>())
+    .bind(named().map(|(_, device)| device.id.as_str()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
 fn note(changes: &mut Vec<SiteChange>, known: bool, kind: &'static str, id: String) {
     let action = if known { "change" } else { "add" };
     changes.push(SiteChange { action, kind, id });
@@ -70,7 +87,7 @@ async fn tenant(conn: &mut PgConnection, tenant: &Tenant, changes: &mut Vec<Site
         json(&tenant.contact_plan)?,
         json(&tenant.visit_price)?,
     );
-    let known = sqlx::query("select brand, contact_plan, visit_price from tenant where id = $1 for update")
+    let known = sqlx::query("select brand, contact_plan, visit_price from tenant where id = $1 for no key update")
         .bind(tenant.id.as_str())
         .fetch_optional(&mut *conn)
         .await
@@ -263,6 +280,40 @@ async fn put_consent(
         format!("{tenant}/{}", wanted.id),
     );
     Ok(())
+}
+
+/// Gives a device a secret. Of one that exists only what is stated besides changes; a new one is made as stated.
+pub(crate) async fn add_device(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    stated: &Device,
+    secret: &[u8; 32],
+    now: Timestamp,
+) -> Result<ApplianceId> {
+    let known = sqlx::query(
+        "select a.profile, a.model, a.service_point, o.name_in_tenant as owner \
+         from appliance a left join owner o on o.id = a.owner where a.tenant = $1 and a.device = $2 \
+         for no key update of a",
+    )
+    .bind(tenant.as_str())
+    .bind(stated.id.as_str())
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(db)?;
+    let mut wanted = stated.clone();
+    if let Some(row) = &known {
+        let profile: String = row.col("profile")?;
+        if profile != stated.profile {
+            return Err(StoreError::Refused(format!(
+                "device {tenant}/{} reports by profile {profile}, not {}; change it in the site file",
+                stated.id, stated.profile
+            )));
+        }
+        wanted.model = wanted.model.or(row.col("model")?);
+        wanted.owner = wanted.owner.or(row.col("owner")?);
+        wanted.service_point = wanted.service_point.or(row.col("service_point")?);
+    }
+    device(conn, tenant, &wanted, Some(secret), now, &mut Vec::new()).await
 }
 
 /// Brings one device to what is declared; without a secret the one it has stays.

@@ -1,7 +1,7 @@
 //! Tickets for people: lists, the whole story of one, and the events they cause.
 
 use crate::attempt;
-use crate::contact::next_slot;
+use crate::contact::{check_room, next_slot};
 use crate::finding;
 use crate::prediction::{id_cursor, page, page_limit};
 use crate::row::{Columns, db, not_found};
@@ -69,7 +69,7 @@ impl TicketStore for PostgresStore {
         Ok(page(items, limit, |summary| summary.ticket.id.to_string()))
     }
 
-    async fn ticket(&self, scope: &Scope, id: TicketId) -> Result<TicketView> {
+    async fn ticket(&self, scope: &Scope, id: TicketId, now: Timestamp) -> Result<TicketView> {
         // One snapshot: the timeline must not know of an attempt that the list of attempts does not show.
         let mut tx = self.begin().await?;
         sqlx::query("set transaction isolation level repeatable read, read only")
@@ -97,12 +97,8 @@ impl TicketStore for PostgresStore {
             None => None,
         };
         let timeline = timeline(&mut tx, id).await?;
-        let asked_at = newest_time(&mut tx)
-            .await?
-            .max(appliance.last_sample_at)
-            .unwrap_or(ticket.opened_at);
         let next_slot = match &point {
-            Some(point) => next_slot(&mut tx, &ticket.tenant, point, asked_at).await?,
+            Some(point) => next_slot(&mut tx, &ticket.tenant, point, now).await?,
             None => None,
         };
         Ok(TicketView {
@@ -130,6 +126,9 @@ impl TicketStore for PostgresStore {
         if !scope.includes(&ticket.tenant) {
             return Err(not_found("ticket", id));
         }
+        if let TicketEvent::Booked { slot, service_point } = event {
+            check_room(&mut tx, &ticket, *slot, service_point).await?;
+        }
         let ticket = ticket_row::transition(&mut tx, ticket, event, actor, now).await?;
         commit(self, tx).await?;
         Ok(ticket)
@@ -143,16 +142,6 @@ pub(crate) async fn owner_of(conn: &mut PgConnection, appliance: ApplianceId) ->
         .fetch_one(conn)
         .await
         .map_err(db)
-}
-
-/// The newest civil time that the store has been told: reading a ticket brings none of its own.
-async fn newest_time(conn: &mut PgConnection) -> Result<Option<Timestamp>> {
-    sqlx::query("select at from event order by transaction desc, number desc limit 1")
-        .fetch_optional(conn)
-        .await
-        .map_err(db)?
-        .map(|row| row.at("at"))
-        .transpose()
 }
 
 async fn timeline(conn: &mut PgConnection, ticket: TicketId) -> Result<Vec<TimelineEntry>> {

@@ -2,11 +2,13 @@
 //! same transaction.
 
 use crate::event;
+use crate::finding;
+use crate::prediction;
 use crate::row::{Columns, db, json, not_found, sql, sql_maybe, word};
 use hub_core::appointment::{Appointment, Slot};
 use hub_core::finding::COOL_DOWN;
 use hub_core::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
-use hub_core::ticket::{ServiceTicket, TicketAction, TicketEvent};
+use hub_core::ticket::{ServiceTicket, Settlement, TicketAction, TicketEvent};
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -181,14 +183,16 @@ async fn perform(conn: &mut PgConnection, ticket: &ServiceTicket, action: &Ticke
     match action {
         // The contact worker's list is the column `contact_due` of tickets in this state, saved above.
         TicketAction::LookAt(_) | TicketAction::StopLooking => Ok(()),
-        TicketAction::SettleFinding { false_alarm, repaired } => {
-            let quiet_until = false_alarm.then(|| now + COOL_DOWN);
-            settle_findings(conn, ticket, quiet_until, now).await?;
-            if *repaired {
-                restart_baseline(conn, ticket.appliance, now).await?;
-            }
-            Ok(())
+        TicketAction::SettleFinding(Settlement::Repaired) => {
+            settle_findings(conn, ticket, None, now).await?;
+            // Boxed: the findings of other tickets clear with it, which is told to those.
+            Box::pin(restart_baseline(conn, ticket.appliance, now)).await
         }
+        TicketAction::SettleFinding(Settlement::FalseAlarm) => {
+            settle_findings(conn, ticket, Some(now + COOL_DOWN), now).await
+        }
+        // Still open and still this ticket's: what comes of the same fault finds it and opens no other.
+        TicketAction::SettleFinding(Settlement::LeftAsItIs) => Ok(()),
     }
 }
 
@@ -216,7 +220,8 @@ async fn settle_findings(
     Ok(())
 }
 
-/// Forgets what the detector knows of this unit, and marks the one in memory as stale.
+/// Forgets what the detector knows of this unit, marks the one in memory as stale, and clears what it had found. The
+/// caller holds the appliance locked.
 pub(crate) async fn restart_baseline(conn: &mut PgConnection, appliance: ApplianceId, now: Timestamp) -> Result<()> {
     sqlx::query(
         "insert into checkpoint (appliance, model, state, saved_at, restarted) values ($1, '', '', $2, true) \
@@ -224,8 +229,10 @@ pub(crate) async fn restart_baseline(conn: &mut PgConnection, appliance: Applian
     )
     .bind(appliance.0)
     .bind(sql(now))
-    .execute(conn)
+    .execute(&mut *conn)
     .await
     .map_err(db)?;
+    let open = finding::open(conn, &[appliance.0]).await?;
+    prediction::clear(conn, open, now).await?;
     Ok(())
 }

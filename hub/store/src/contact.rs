@@ -73,7 +73,8 @@ pub trait ContactStore: Send + Sync {
     ) -> Result<Option<DialOrder>>;
 
     /// Applies an event by [`ContactAttempt::apply`] and, in the same transaction, what follows from it: the ticket's
-    /// event, the visit of key 1, the consent ledger and do-not-call list of key 9.
+    /// event, the visit of key 1, the consent ledger and do-not-call list of key 9. The same end told again is `Ok` and
+    /// changes nothing.
     async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt>;
 
     /// Ends every attempt that is neither ended nor alive, as `Unknown`. For the start of the program, before any dial.

@@ -90,7 +90,8 @@ pub trait PredictionStore: Send + Sync {
 
     /// Saves a scored batch: offsets, checkpoints, findings and the tickets they open, all or nothing. Findings are
     /// placed by [`hub_core::finding::place`] and there is at most one open ticket for (appliance, fault class),
-    /// whatever else runs at the same time. `Conflict` if another scorer was faster.
+    /// whatever else runs at the same time. Open findings whose cool-down has ended get their ticket, whichever batch it
+    /// is. `Conflict` if another scorer was faster.
     async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
 
     /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors

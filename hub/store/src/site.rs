@@ -82,7 +82,8 @@ pub trait SiteStore: Send + Sync {
     /// Brings the store to what the site file declares; things it does not name stay. With `dry_run` nothing is kept.
     async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>>;
 
-    /// Gives a device a secret, and makes the device if it is new. The secret is stored hashed.
+    /// Gives a device a secret, and makes the device if it is new. The secret is stored hashed. Of a device that exists
+    /// only what `device` states is changed besides; `Refused` if it states another profile than the device has.
     async fn add_device(
         &self,
         tenant: &TenantId,

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
-use hub_core::telemetry::TelemetryMessage;
+use hub_core::telemetry::{Lane, TelemetryMessage};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
@@ -92,6 +92,8 @@ pub struct StoredRow {
     pub partition: u8,
     /// Counts up within the partition in the order of commits.
     pub ingest_no: i64,
+    /// Which sequence it came in. What has none (JSON) counts as readings.
+    pub lane: Lane,
     /// Event time.
     pub at: Timestamp,
     /// Stored integers by the profile's channel order.
@@ -110,7 +112,8 @@ pub trait TelemetryStore: Send + Sync {
     async fn device_by_token(&self, token: &str) -> Result<Option<Device>>;
 
     /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
-    /// recognised in the same transaction. One answer for each item, in order.
+    /// recognised in the same transaction. One answer for each item, in order. `Refused` if the database will never take
+    /// one of them: trying again is of no use.
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;
 
     /// UTC less uptime of a boot, if the device has told it.
@@ -118,6 +121,9 @@ pub trait TelemetryStore: Send + Sync {
 
     /// Notes that a device connected or left, with the reason.
     async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> Result<()>;
+
+    /// Notes that every device that is marked as connected has left: no session outlives the program that held it.
+    async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()>;
 
     /// Queues a command. The same `request` again changes nothing.
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()>;
@@ -128,7 +134,7 @@ pub trait TelemetryStore: Send + Sync {
     /// Notes the device's answer. Unknown requests are ignored: they may have been answered before.
     async fn command_replied(&self, appliance: ApplianceId, request: &str, reply: &[u8], now: Timestamp) -> Result<()>;
 
-    /// Rows that have not been scored yet, by partition and commit order; at most `limit`.
+    /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`.
     async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>>;
 
     /// Waits until rows may have come that are not scored yet, or `patience` has passed.

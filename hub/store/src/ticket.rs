@@ -77,10 +77,11 @@ pub trait TicketStore: Send + Sync {
         limit: usize,
     ) -> Result<Page<TicketSummary>>;
 
-    /// The whole story of one.
-    async fn ticket(&self, scope: &Scope, id: TicketId) -> Result<TicketView>;
+    /// The whole story of one; `now` is when the next free slot is asked for.
+    async fn ticket(&self, scope: &Scope, id: TicketId, now: Timestamp) -> Result<TicketView>;
 
     /// Applies an event by [`ServiceTicket::apply`] and saves ticket, timeline, actions and event in one transaction.
+    /// A booking is a `Conflict` if its slot is not offered or has no place left.
     async fn apply_ticket(
         &self,
         scope: &Scope,

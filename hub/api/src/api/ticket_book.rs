@@ -25,7 +25,7 @@ pub(crate) struct Booking {
 
 /// Books the next free slot if it still is the one that was agreed.
 pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Booking) -> Result<ServiceTicket> {
-    let view = app.store().ticket(session.scope(), id).await?;
+    let view = app.store().ticket(session.scope(), id, app.now()).await?;
     let (Some(slot), Some(point)) = (view.next_slot, view.service_point) else {
         return Err(ApiError::NoSlot);
     };

@@ -232,6 +232,7 @@ fn every_event_is_told_in_both_languages() {
         E::AttemptStarted { attempt, inbound: true },
         E::AttemptEnded {
             attempt,
+            inbound: false,
             result: CallResult::Busy,
             disposition: None,
             contact_due: until,

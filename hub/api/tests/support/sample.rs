@@ -237,6 +237,7 @@ pub fn booked() -> TicketView {
             "09:01",
             TicketEvent::AttemptEnded {
                 attempt: call.id,
+                inbound: false,
                 result: CallResult::Answered,
                 disposition: Some(Disposition::AppointmentBooked),
                 contact_due: at("12:00"),

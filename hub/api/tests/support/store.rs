@@ -105,7 +105,7 @@ impl TicketStore for SampleStore {
         Ok(page(wanted.map(summary).collect(), after, limit))
     }
 
-    async fn ticket(&self, scope: &Scope, id: TicketId) -> Result<TicketView> {
+    async fn ticket(&self, scope: &Scope, id: TicketId, _now: Timestamp) -> Result<TicketView> {
         let kept = self.kept();
         let found = kept
             .tickets
@@ -366,6 +366,9 @@ impl TelemetryStore for SampleStore {
         not_asked_for()
     }
     async fn presence(&self, _: ApplianceId, _: bool, _: &str, _: Timestamp) -> Result<()> {
+        not_asked_for()
+    }
+    async fn all_offline(&self, _: &str, _: Timestamp) -> Result<()> {
         not_asked_for()
     }
     async fn queue_command(&self, _: ApplianceId, _: &Command, _: Timestamp) -> Result<()> {

@@ -191,6 +191,14 @@ impl TelemetryStore for MemoryTelemetry {
         Ok(())
     }
 
+    async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
+        let ids: Vec<_> = self.devices.iter().map(|(device, _)| device.appliance).collect();
+        for id in ids {
+            self.presence(id, false, reason, at).await?;
+        }
+        Ok(())
+    }
+
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, _now: Timestamp) -> Result<()> {
         let mut stored = self.stored.lock().unwrap();
         let waiting = stored.commands.entry(appliance).or_default();

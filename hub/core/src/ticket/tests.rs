@@ -37,6 +37,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
     };
     let ended = |result, disposition| TicketEvent::AttemptEnded {
         attempt,
+        inbound: false,
         result,
         disposition,
         contact_due: now(),
@@ -173,7 +174,7 @@ fn state_by_event() {
             PersonNeeded + waits -> refused: ticket 7 does not wait for a call
             PersonNeeded + held -> refused: ticket 7 does not wait for a call
             PersonNeeded + attempt -> refused: ticket 7 does not wait for a call
-            PersonNeeded + rings back -> Contacting StopLooking
+            PersonNeeded + rings back -> Contacting held BelowGate StopLooking
             PersonNeeded + chose 1 -> PersonNeeded held BelowGate
             PersonNeeded + chose 9 -> PersonNeeded held DoNotCall
             PersonNeeded + no answer -> PersonNeeded held BelowGate
@@ -229,10 +230,159 @@ fn key_1_ends_in_an_appointment_even_if_the_line_drops() {
     let (booked, _) = ticket(TicketState::Contacting).apply(&chose, HUB, now()).unwrap();
     let lost = TicketEvent::AttemptEnded {
         attempt: AttemptId(Uuid::from_u128(9)),
+        inbound: false,
         result: CallResult::Unknown,
         disposition: Some(Disposition::AppointmentBooked),
         contact_due: now(),
     };
     let (after, _) = booked.apply(&lost, HUB, now()).unwrap();
     assert_eq!(after.state, TicketState::Appointment);
+}
+
+/// Applies the start and the end of a call in which the owner rang the main number.
+fn rung_back(ticket: ServiceTicket, result: CallResult, disposition: Option<Disposition>) -> ServiceTicket {
+    let attempt = AttemptId(Uuid::from_u128(9));
+    let started = TicketEvent::AttemptStarted { attempt, inbound: true };
+    let ended = TicketEvent::AttemptEnded {
+        attempt,
+        inbound: true,
+        result,
+        disposition,
+        contact_due: now(),
+    };
+    let (in_call, _) = ticket.apply(&started, HUB, now()).unwrap();
+    assert_eq!(in_call.state, TicketState::Contacting);
+    in_call.apply(&ended, HUB, now()).unwrap().0
+}
+
+fn due() -> Timestamp {
+    "2026-03-02T08:00:00Z".parse().unwrap()
+}
+
+fn planned() -> ServiceTicket {
+    ServiceTicket {
+        contact_due: Some(due()),
+        held: Some(HoldReason::Gap),
+        ..ticket(TicketState::ContactPlanned)
+    }
+}
+
+fn visited() -> ServiceTicket {
+    ServiceTicket {
+        appointment: Some(Appointment {
+            slot: Slot {
+                start: due(),
+                end: due(),
+            },
+            service_point: "sp".into(),
+            agreed_by: "li".into(),
+        }),
+        ..ticket(TicketState::Appointment)
+    }
+}
+
+#[test]
+fn an_owner_who_rings_back_and_chooses_nothing_changes_nothing() {
+    for result in [CallResult::NoAnswer, CallResult::NetworkFailure, CallResult::Unknown] {
+        assert_eq!(rung_back(planned(), result, None), planned());
+        let waits = ticket(TicketState::PersonNeeded);
+        assert_eq!(rung_back(waits.clone(), result, None), waits);
+        assert_eq!(rung_back(visited(), result, None), visited());
+    }
+    let nothing = Some(Disposition::NothingChosen);
+    let spoken = rung_back(planned(), CallResult::Answered, nothing);
+    assert_eq!(
+        (spoken.state, spoken.held, spoken.contact_due),
+        (TicketState::PersonNeeded, Some(HoldReason::Reached), None)
+    );
+    let waits = ticket(TicketState::PersonNeeded);
+    assert_eq!(rung_back(waits.clone(), CallResult::Answered, nothing), waits);
+    assert_eq!(rung_back(visited(), CallResult::Answered, nothing), visited());
+}
+
+#[test]
+fn an_owner_with_a_visit_who_wants_another_time_gets_a_person() {
+    for wish in [Disposition::AnotherTime, Disposition::PersonWanted] {
+        let after = rung_back(visited(), CallResult::Answered, Some(wish));
+        assert_eq!(
+            (after.state, after.held, &after.appointment),
+            (
+                TicketState::PersonNeeded,
+                Some(HoldReason::Reached),
+                &visited().appointment
+            )
+        );
+        // Another call in which nothing is chosen does not make the wish go away; key 1 does.
+        assert_eq!(rung_back(after.clone(), CallResult::NoAnswer, None), after);
+        let booked = rung_back(after, CallResult::Answered, Some(Disposition::AppointmentBooked));
+        assert_eq!((booked.state, booked.held), (TicketState::Appointment, None));
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_leaves_the_visit_as_it_was() {
+    let (asked, _) = visited().apply(&TicketEvent::CallRequested, "li", now()).unwrap();
+    let refused = TicketEvent::Held {
+        reason: HoldReason::DoNotCall,
+    };
+    let (after, _) = asked.apply(&refused, HUB, now()).unwrap();
+    assert_eq!(
+        (after.state, after.held, after.contact_due, &after.appointment),
+        (
+            TicketState::Appointment,
+            Some(HoldReason::DoNotCall),
+            None,
+            &visited().appointment
+        )
+    );
+}
+
+#[test]
+fn a_fault_that_is_back_is_planned_again() {
+    let gone = ServiceTicket {
+        held: Some(HoldReason::FindingCleared),
+        ..ticket(TicketState::PersonNeeded)
+    };
+    let (_, grew) = events().swap_remove(0);
+    let (back, _) = gone.clone().apply(&grew, HUB, now()).unwrap();
+    assert_eq!(
+        (back.state, back.contact_due),
+        (TicketState::ContactPlanned, Some(now()))
+    );
+    let taken = ServiceTicket {
+        assignee: Some("li".into()),
+        ..gone
+    };
+    let (kept, _) = taken.apply(&grew, HUB, now()).unwrap();
+    assert_eq!(kept.state, TicketState::PersonNeeded, "a person has it");
+}
+
+#[test]
+fn only_a_repair_or_a_persons_no_settles_a_finding() {
+    let settled = |resolution, verdict| {
+        let outcome = Outcome {
+            resolution,
+            verdict,
+            note: String::new(),
+        };
+        let (_, actions) = ticket(TicketState::PersonNeeded)
+            .apply(&TicketEvent::Closed { outcome }, "li", now())
+            .unwrap();
+        actions.into_iter().find_map(|action| match action {
+            TicketAction::SettleFinding(settlement) => Some(settlement),
+            _ => None,
+        })
+    };
+    use {Resolution as R, Settlement as S, Verdict as V};
+    for (resolution, verdict, settlement) in [
+        (R::ConfirmedFixed, V::Right, S::Repaired),
+        (R::ConfirmedRemoteFix, V::OtherFault, S::Repaired),
+        (R::ConfirmedDeferred, V::Right, S::LeftAsItIs),
+        (R::CustomerDeclined, V::NotChecked, S::LeftAsItIs),
+        (R::Unreachable, V::NotChecked, S::LeftAsItIs),
+        (R::NoFaultFound, V::Wrong, S::FalseAlarm),
+        (R::FalseAlarm, V::Wrong, S::FalseAlarm),
+    ] {
+        assert_eq!(settled(resolution, verdict), Some(settlement));
+    }
 }

@@ -292,7 +292,7 @@ impl<'a> Story<'a> {
     }
 
     async fn view(&self, ticket: TicketId) -> Result<TicketView> {
-        Ok(self.hub.store.ticket(&Scope::All, ticket).await?)
+        Ok(self.hub.store.ticket(&Scope::All, ticket, self.clock.now()).await?)
     }
 
     async fn until<T, F: Future<Output = Result<Option<T>>>>(

@@ -123,7 +123,7 @@ impl ContactWorker {
 
     async fn begin(&self, ticket: TicketId) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
         let now = self.clock.now();
-        let view = self.store.ticket(&Scope::All, ticket).await?;
+        let view = self.store.ticket(&Scope::All, ticket, now).await?;
         let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&view.ticket.tenant);
         let Some(telephone) = self.telephone.as_ref().filter(with_trunk) else {
             let held = TicketEvent::Held {

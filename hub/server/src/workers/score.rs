@@ -4,6 +4,7 @@ use super::{PATIENCE, Pauses};
 use hub_core::clock::CivilClock;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
+use hub_core::telemetry::Lane;
 use hub_predict::{Detector, Model, Pending, Registry, Row, Verdict};
 use hub_store::prediction::{Checkpoint, FindingChange, Observation, ScoredUpTo, ScoringCommit, ScoringSubject};
 use hub_store::telemetry::StoredRow;
@@ -174,7 +175,7 @@ fn score(mut watched: WatchedAppliances, rows: Vec<StoredRow>) -> (WatchedApplia
         ..ScoringCommit::default()
     };
     let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
-    for row in rows {
+    for row in rows.into_iter().filter(is_reading) {
         queues.entry(row.appliance).or_default().push_back(row);
     }
     let touched: Vec<ApplianceId> = queues.keys().copied().collect();
@@ -194,6 +195,11 @@ fn score(mut watched: WatchedAppliances, rows: Vec<StoredRow>) -> (WatchedApplia
     }
     commit.checkpoints = touched.into_iter().filter_map(|a| checkpoint(&watched, a)).collect();
     (watched, commit)
+}
+
+/// A fault event, or a row without a single value, says nothing to a detector.
+fn is_reading(row: &StoredRow) -> bool {
+    row.lane == Lane::Telemetry && row.values.iter().any(Option::is_some)
 }
 
 /// Runs the network over a round's windows and lets each detector judge, in order.

@@ -11,6 +11,7 @@ use crate::row::{Columns, db, sql, text};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
+use hub_core::telemetry::Lane;
 use hub_store::error::Result;
 use hub_store::telemetry::{Command, Device, Ingest, Ingested, StoredRow, TelemetryStore};
 use jiff::Timestamp;
@@ -81,11 +82,21 @@ impl TelemetryStore for PostgresStore {
         )
         .bind(appliance.0)
         .bind(online)
-        .bind(text(reason).chars().take(PRESENCE_REASON_MAX).collect::<String>())
+        .bind(presence_reason(reason))
         .bind(sql(at))
         .execute(&self.pool)
         .await
         .map_err(db)?;
+        Ok(())
+    }
+
+    async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
+        sqlx::query("update appliance_status set online = false, presence_reason = $1, presence_at = $2 where online")
+            .bind(presence_reason(reason))
+            .bind(sql(at))
+            .execute(&self.pool)
+            .await
+            .map_err(db)?;
         Ok(())
     }
 
@@ -109,7 +120,7 @@ impl TelemetryStore for PostgresStore {
                where p.last > s.ingest_no), \
              share as (select greatest($2, $1 / greatest(count(*), 1)) as rows from backlog) \
              select t.* from backlog b cross join lateral ( \
-               select appliance, partition, ingest_no, at, v, trace from telemetry \
+               select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
                where partition = b.number and ingest_no > b.ingest_no \
                order by ingest_no limit (select rows from share)) t \
              order by t.partition, t.ingest_no limit $1",
@@ -138,6 +149,10 @@ impl TelemetryStore for PostgresStore {
     }
 }
 
+fn presence_reason(reason: &str) -> String {
+    text(reason).chars().take(PRESENCE_REASON_MAX).collect()
+}
+
 fn device_of(row: &PgRow) -> Result<Device> {
     Ok(Device {
         appliance: ApplianceId(row.col("id")?),
@@ -149,10 +164,12 @@ fn device_of(row: &PgRow) -> Result<Device> {
 
 fn stored_row(row: &PgRow) -> Result<StoredRow> {
     let partition: i16 = row.col("partition")?;
+    let events = row.col::<Option<i16>>("lane")? == Some(Lane::Events as i16);
     Ok(StoredRow {
         appliance: ApplianceId(row.col("appliance")?),
         partition: u8::try_from(partition).map_err(|error| crate::row::unreadable("partition")(Box::new(error)))?,
         ingest_no: row.col("ingest_no")?,
+        lane: if events { Lane::Events } else { Lane::Telemetry },
         at: row.at("at")?,
         values: row.col("v")?,
         trace: TraceId(row.col("trace")?),

@@ -1,11 +1,14 @@
 //! One fault, one ticket, whoever sees it at the same time; and what becomes of a ticket flows back into its finding.
 
 use crate::support::{after, alarm, appliance, morning, played, seen, tenant};
+use hub_core::contact_plan::HoldReason;
 use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketEvent, TicketState};
+use hub_store::contact::{Begun, ContactStore};
 use hub_store::prediction::{Observation, PredictionStore};
+use hub_store::site::SiteStore;
 use hub_store::ticket::{TicketFilter, TicketStore};
 use hub_store::{Scope, StoreError};
 use hub_store_postgres::PostgresStore;
@@ -27,7 +30,7 @@ async fn sees(
 }
 
 async fn state(store: &PostgresStore, id: hub_core::id::TicketId) -> TicketState {
-    store.ticket(&Scope::All, id).await.unwrap().ticket.state
+    store.ticket(&Scope::All, id, morning()).await.unwrap().ticket.state
 }
 
 fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
@@ -81,7 +84,7 @@ async fn a_repeat_opens_nothing_and_is_told_only_when_it_matters() {
     assert_eq!(lines().await, 3, "crossing the gate is");
     assert_eq!(sees(&store, id, PUMP, 0.99, 4).await, None);
     assert_eq!(lines().await, 3);
-    let view = store.ticket(&Scope::All, ticket).await.unwrap();
+    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
     assert_eq!((view.ticket.fault_class.as_str(), view.ticket.number), (PUMP, 1));
     assert_eq!((view.finding.count, view.finding.prediction.probability), (5, 0.99));
     assert_eq!(
@@ -105,7 +108,7 @@ async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open() {
     assert_eq!(cleared[0].finding.state, FindingState::Cleared);
     assert!(store.commit_scoring(&clear, after(2)).await.unwrap().is_empty());
     assert_eq!(sees(&store, id, PUMP, 0.95, 3).await, None);
-    let view = store.ticket(&Scope::All, ticket).await.unwrap();
+    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
     assert_eq!(view.finding.state, FindingState::Open);
     // An unknown fault beside it belongs to it; another class is a fault of its own.
     assert_eq!(sees(&store, id, "unknown_fault", 0.99, 4).await, None);
@@ -126,7 +129,12 @@ async fn naming_never_makes_two_open_tickets_of_one_class() {
     let second = sees(&store, id, "unknown_fault", 0.5, 2).await.unwrap();
     assert_eq!(sees(&store, id, PUMP, 0.97, 3).await, None);
     assert_eq!(
-        store.ticket(&Scope::All, second).await.unwrap().ticket.fault_class,
+        store
+            .ticket(&Scope::All, second, morning())
+            .await
+            .unwrap()
+            .ticket
+            .fault_class,
         "unknown_fault"
     );
     assert_eq!(base.number("select count(*) from ticket").await, 2);
@@ -175,7 +183,7 @@ async fn tenants_stay_apart() {
     let theirs = sees(&store, other, PUMP, 0.95, 0).await.unwrap();
     let beta = Scope::Tenant(tenant("beta"));
     assert!(matches!(
-        store.ticket(&beta, ticket).await,
+        store.ticket(&beta, ticket, morning()).await,
         Err(StoreError::NotFound { .. })
     ));
     let refused = store
@@ -223,4 +231,145 @@ async fn lists_are_read_page_by_page() {
     assert_eq!(numbers, [5, 4, 3, 2, 1]);
     let bad = store.tickets(&Scope::All, &TicketFilter::default(), Some("x"), 2).await;
     assert!(matches!(bad, Err(StoreError::NotFound { .. })));
+}
+
+async fn clears(store: &PostgresStore, id: ApplianceId, minutes: i64) {
+    let clear = seen(vec![Observation::Clear { appliance: id }]);
+    store.commit_scoring(&clear, after(minutes)).await.unwrap();
+}
+
+/// Nobody repaired it, so the detector goes on alarming, grows, and says it all again after a restart.
+#[tokio::test]
+async fn a_fault_that_is_left_as_it_is_opens_no_second_ticket_until_it_has_cleared() {
+    let (base, store) = played().await;
+    let left = [
+        (Resolution::CustomerDeclined, Verdict::NotChecked),
+        (Resolution::Unreachable, Verdict::NotChecked),
+        (Resolution::ConfirmedDeferred, Verdict::Right),
+    ];
+    let id = appliance(&store, "acme", "wm-1").await;
+    for (round, (resolution, verdict)) in (0_i64..).zip(left) {
+        let start = round * 10_000;
+        let ticket = sees(&store, id, PUMP, 0.85, start).await.unwrap();
+        store
+            .apply_ticket(
+                &Scope::All,
+                ticket,
+                &closed(resolution, verdict),
+                "li",
+                after(start + 1),
+            )
+            .await
+            .unwrap();
+        let lines = base.number("select count(*) from timeline").await;
+        for (minutes, class, probability) in [
+            (2, PUMP, 0.85),
+            (3, PUMP, 0.99),
+            (5_000, PUMP, 0.99),
+            (5_001, "unknown_fault", 0.99),
+        ] {
+            assert_eq!(sees(&store, id, class, probability, start + minutes).await, None);
+        }
+        assert_eq!(
+            base.number("select count(*) from timeline").await,
+            lines,
+            "closed is closed"
+        );
+        assert_eq!(state(&store, ticket).await, TicketState::Closed);
+        clears(&store, id, start + 6_000).await;
+    }
+    assert!(sees(&store, id, PUMP, 0.95, 40_000).await.is_some(), "gone and back");
+}
+
+#[tokio::test]
+async fn a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_cool_down_ends() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let first = sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    let wrong = closed(Resolution::FalseAlarm, Verdict::Wrong);
+    store
+        .apply_ticket(&Scope::All, first, &wrong, "li", after(1))
+        .await
+        .unwrap();
+    assert_eq!(sees(&store, id, PUMP, 0.95, 2).await, None);
+    // Whatever batch comes, even one that says nothing.
+    let ends = 72 * 60 + 1;
+    assert!(
+        store
+            .commit_scoring(&seen(vec![]), after(ends - 1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let changes = store.commit_scoring(&seen(vec![]), after(ends)).await.unwrap();
+    let [change] = changes.as_slice() else {
+        panic!("{changes:?}")
+    };
+    assert_eq!(change.finding.ticket, change.opened);
+    assert_eq!(state(&store, change.opened.unwrap()).await, TicketState::ContactPlanned);
+    assert!(
+        store
+            .commit_scoring(&seen(vec![]), after(ends + 1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(base.number("select count(*) from ticket").await, 2);
+    // One that clears at the end of its cool-down opens none.
+    let other = appliance(&store, "acme", "wm-2").await;
+    let second = sees(&store, other, PUMP, 0.95, ends).await.unwrap();
+    store
+        .apply_ticket(&Scope::All, second, &wrong, "li", after(ends))
+        .await
+        .unwrap();
+    assert_eq!(sees(&store, other, PUMP, 0.95, ends + 1).await, None);
+    clears(&store, other, 3 * ends).await;
+    assert_eq!(base.number("select count(*) from ticket").await, 3);
+}
+
+#[tokio::test]
+async fn a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let ticket = sees(&store, id, PUMP, 0.899, 0).await.unwrap();
+    let held = |at| store.begin_attempt(ticket, after(at), [1; 20]);
+    assert_eq!(held(0).await.unwrap(), Begun::Held(HoldReason::BelowGate));
+    sees(&store, id, PUMP, 0.8995, 1).await;
+    assert_eq!(state(&store, ticket).await, TicketState::PersonNeeded);
+    sees(&store, id, PUMP, 0.9001, 2).await;
+    assert_eq!(state(&store, ticket).await, TicketState::ContactPlanned);
+    clears(&store, id, 3).await;
+    assert_eq!(held(4).await.unwrap(), Begun::Held(HoldReason::FindingCleared));
+    sees(&store, id, PUMP, 0.95, 5).await;
+    assert_eq!(state(&store, ticket).await, TicketState::ContactPlanned);
+    assert!(matches!(held(6).await.unwrap(), Begun::Ring(_)));
+}
+
+/// What was found on the old baseline is not known of the new one.
+#[tokio::test]
+async fn a_restarted_baseline_clears_every_open_finding_of_the_appliance() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let pump = sees(&store, id, PUMP, 0.95, 0).await.unwrap();
+    let drum = sees(&store, id, "drum_bearing", 0.95, 1).await.unwrap();
+    let fixed = closed(Resolution::ConfirmedFixed, Verdict::Right);
+    store
+        .apply_ticket(&Scope::All, pump, &fixed, "li", after(2))
+        .await
+        .unwrap();
+    let open = store.ticket(&Scope::All, drum, morning()).await.unwrap();
+    assert_eq!(open.finding.state, FindingState::Cleared);
+    assert_eq!(open.timeline.last().unwrap().event, TicketEvent::FindingCleared);
+    store.baselines_restarted().await.unwrap();
+    sees(&store, id, "drum_bearing", 0.95, 3).await;
+    // Another owner.
+    let mut site = crate::support::site();
+    site.tenants[0].devices[0].owner = Some("wang".into());
+    store.apply_site(&site, after(4), false).await.unwrap();
+    let open = store.ticket(&Scope::All, drum, morning()).await.unwrap();
+    assert_eq!(open.finding.state, FindingState::Cleared);
+    assert_eq!(
+        store.begin_attempt(drum, after(5), [2; 20]).await.unwrap(),
+        Begun::Held(HoldReason::FindingCleared)
+    );
 }

@@ -1,11 +1,14 @@
 //! The site file, accounts, events, and what may be read in the database.
 
 use crate::support::{PHONES, after, alarm, appliance, morning, played, seen, site, tenant};
+use hub_core::consent::Consent;
 use hub_core::id::AccountId;
 use hub_store::account::{Account, AccountStore, Idempotency};
 use hub_store::event::{EventCursor, EventStore};
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
+use hub_store::telemetry::TelemetryStore;
+use hub_store::ticket::TicketStore;
 use hub_store::{Scope, StoreError};
 use sqlx::{Connection, Row};
 use std::sync::Arc;
@@ -203,4 +206,81 @@ async fn the_event_cursor_misses_nothing_under_concurrent_writers() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 200, "an event was seen twice");
+}
+
+/// A new secret for a device in the field is not a new device: its owner, and what is known of it, stay.
+#[tokio::test]
+async fn a_new_secret_changes_nothing_else() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let before = store.appliance(&Scope::All, id).await.unwrap();
+    let mut device = site().tenants[0].devices[0].clone();
+    (device.owner, device.service_point, device.secret_sha256) = (None, None, None);
+    let added = store.add_device(&tenant("acme"), &device, "another", after(1)).await;
+    assert_eq!(added.unwrap(), id);
+    assert_eq!(store.appliance(&Scope::All, id).await.unwrap(), before);
+    assert_eq!(before.owner.as_deref(), Some("lin"));
+    assert!(store.baselines_restarted().await.unwrap().is_empty());
+    let known = |secret| store.device_by_secret(acme(), &device.id, secret);
+    assert!(known("another").await.unwrap().is_some());
+    assert!(known("secret-wm-1").await.unwrap().is_none());
+    // What is stated does change.
+    let mut moved = device.clone();
+    moved.owner = Some("wang".into());
+    store
+        .add_device(&tenant("acme"), &moved, "third", after(2))
+        .await
+        .unwrap();
+    let after_move = store.appliance(&Scope::All, id).await.unwrap();
+    assert_eq!(after_move.owner.as_deref(), Some("wang"));
+    assert_eq!(after_move.service_point, before.service_point);
+    assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
+}
+
+fn acme() -> &'static hub_core::id::TenantId {
+    static ACME: std::sync::LazyLock<hub_core::id::TenantId> = std::sync::LazyLock::new(|| tenant("acme"));
+    &ACME
+}
+
+#[tokio::test]
+async fn a_new_secret_never_changes_the_profile() {
+    let (base, _) = played().await;
+    let both = ["washing-machine".to_owned(), "dishwasher".to_owned()];
+    let store = hub_store_postgres::PostgresStore::connect(base.options.clone(), base.keyring(), both.into())
+        .await
+        .unwrap();
+    let mut device = site().tenants[0].devices[0].clone();
+    device.profile = "dishwasher".into();
+    let refused = store.add_device(&tenant("acme"), &device, "x", after(1)).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Refused(why)) if why.contains("washing-machine")),
+        "{refused:?}"
+    );
+    let known = store.device_by_secret(acme(), &device.id, "secret-wm-1").await;
+    assert!(known.unwrap().is_some(), "the old secret stands");
+}
+
+#[tokio::test]
+async fn the_order_of_the_ledger_decides_not_the_clock() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let commit = seen(vec![alarm(id, "x", 0.95)]);
+    let ticket = store.commit_scoring(&commit, morning()).await.unwrap()[0]
+        .opened
+        .unwrap();
+    // The clock was set back between the two.
+    for (given, minutes) in [(false, 10), (true, 5)] {
+        store
+            .set_consent(&tenant("acme"), "lin", given, "console", after(minutes))
+            .await
+            .unwrap();
+        let owner = store
+            .ticket(&Scope::All, ticket, morning())
+            .await
+            .unwrap()
+            .owner
+            .unwrap();
+        assert_eq!(owner.consent == Consent::Given, given);
+        assert_eq!(owner.consent_at, Some(after(minutes)));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{after, appliance, message, morning, played, telemetry, tenant};
 use hub_core::id::{ApplianceId, DeviceId};
-use hub_core::telemetry::{Identity, TelemetryMessage};
+use hub_core::telemetry::{Identity, Lane, TelemetryMessage};
 use hub_store::StoreError;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::site::SiteStore;
@@ -335,4 +335,65 @@ async fn a_checkpoint_comes_back_until_its_baseline_is_restarted() {
     store.commit_scoring(&save, after(3)).await.unwrap();
     assert!(store.scoring_subjects(&[id]).await.unwrap()[0].checkpoint.is_some());
     assert_eq!(base.number("select count(*) from finding").await, 0);
+}
+
+/// The worker tells fault events from readings by the lane.
+#[tokio::test]
+async fn rows_come_with_their_lane() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let mut event = message(id, 1, 1, 1);
+    event.identity = Identity::Sequence {
+        boot: 1,
+        lane: Lane::Events,
+        first: 1,
+    };
+    let mut json = message(id, 1, 2, 1);
+    json.identity = Identity::Content(vec![[7; 32]]);
+    let batch = [
+        telemetry(id, 1, 1, 1),
+        Ingest::Telemetry(event),
+        Ingest::Telemetry(json),
+    ];
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1); 3]);
+    let lanes: Vec<Lane> = store.unscored(10).await.unwrap().iter().map(|row| row.lane).collect();
+    assert_eq!(lanes, [Lane::Telemetry, Lane::Events, Lane::Telemetry]);
+}
+
+#[tokio::test]
+async fn no_session_outlives_the_program() {
+    let (_base, store) = played().await;
+    let up = appliance(&store, "acme", "wm-1").await;
+    let gone = appliance(&store, "acme", "wm-2").await;
+    store.presence(up, true, "connected", after(1)).await.unwrap();
+    store.presence(gone, false, "lost", after(2)).await.unwrap();
+    store.all_offline("stopping", after(3)).await.unwrap();
+    let all = hub_store::Scope::All;
+    let view = store.appliance(&all, up).await.unwrap();
+    assert_eq!(
+        (view.online, view.presence_reason.as_str(), view.presence_at),
+        (false, "stopping", Some(after(3)))
+    );
+    let view = store.appliance(&all, gone).await.unwrap();
+    assert_eq!(
+        (view.presence_reason.as_str(), view.presence_at),
+        ("lost", Some(after(2)))
+    );
+}
+
+/// What the database will never take must not be tried again and again.
+#[tokio::test]
+async fn a_value_that_the_database_refuses_is_refused_for_good() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    sqlx::query("alter table telemetry add constraint never check (v[1] <> 13)")
+        .execute(&mut base.sql().await)
+        .await
+        .unwrap();
+    let refused = store.ingest(&[telemetry(id, 1, 13, 1)]).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Refused(why)) if why.contains("23514")),
+        "{refused:?}"
+    );
+    assert_eq!(store.ingest(&[telemetry(id, 1, 14, 1)]).await.unwrap(), [stored(1)]);
 }
