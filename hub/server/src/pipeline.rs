@@ -15,7 +15,7 @@ use hub_store::contact::ContactStore;
 use hub_store::prediction::FindingChange;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
-use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
+use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, Keyring, PostgresStore};
 use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
 use rand::TryRngCore;
 use std::collections::BTreeMap;
@@ -70,30 +70,50 @@ pub struct Opened {
     cluster: Option<Cluster>,
 }
 
-/// Opens the store: the given database, or the hub's own cluster.
+/// Opens the store: the given database, or the hub's own cluster, which a second hub cannot have.
 pub async fn open(config: &Config) -> Result<Opened> {
+    open_with(config, false).await
+}
+
+/// The same for a command: where a hub runs, its database is joined and left running.
+pub async fn open_beside(config: &Config) -> Result<Opened> {
+    open_with(config, true).await
+}
+
+async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
     let profiles = load_profiles(&config.models_dir)?;
     let keyring = Keyring::open_or_create(&keyring_file(config)?).context("cannot open the keyring")?;
     let (options, cluster) = match &config.database_url {
         Some(url) => (url.parse().context("DATABASE_URL is not valid")?, None),
         None => {
-            let options = ClusterOptions {
-                bin_dir: config.postgres_bin.clone(),
-            };
-            let cluster = Cluster::start(&config.state_dir, options)
+            let cluster = own_cluster(config, beside)
                 .await
                 .context("cannot start the hub's own database")?;
             (cluster.connect_options(), Some(cluster))
         }
     };
-    let store = PostgresStore::connect(options, keyring, profiles.keys().cloned().collect())
-        .await
-        .context("cannot open the database")?;
+    let names = profiles.keys().cloned().collect();
+    let store = if cluster.as_ref().is_some_and(Cluster::is_joined) {
+        PostgresStore::connect_beside(options, keyring, names).await
+    } else {
+        PostgresStore::connect(options, keyring, names).await
+    };
     Ok(Opened {
-        store: Arc::new(store),
+        store: Arc::new(store.context("cannot open the database")?),
         profiles,
         cluster,
     })
+}
+
+async fn own_cluster(config: &Config, beside: bool) -> Result<Cluster, ClusterError> {
+    let options = ClusterOptions {
+        bin_dir: config.postgres_bin.clone(),
+    };
+    if beside {
+        Cluster::join_or_start(&config.state_dir, options).await
+    } else {
+        Cluster::start(&config.state_dir, options).await
+    }
 }
 
 impl Opened {

@@ -1,7 +1,7 @@
 //! `forecall apply -f site.toml`.
 
 use super::{ConfigArgs, log, say};
-use crate::pipeline::open;
+use crate::pipeline::open_beside;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;
@@ -30,7 +30,7 @@ impl Apply {
             .with_context(|| format!("cannot read the site file {}", self.file.display()))?;
         let site: Site =
             toml::from_str(&text).with_context(|| format!("{} is not a valid site file", self.file.display()))?;
-        let opened = open(&config).await?;
+        let opened = open_beside(&config).await?;
         let profiles = opened.profiles.keys().cloned().collect();
         let applied = async {
             site.check(&profiles)

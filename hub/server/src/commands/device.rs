@@ -1,7 +1,7 @@
 //! `forecall device add`.
 
 use super::{ConfigArgs, log, say};
-use crate::pipeline::open;
+use crate::pipeline::open_beside;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
@@ -54,7 +54,7 @@ impl Add {
     async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;
-        let opened = open(&config).await?;
+        let opened = open_beside(&config).await?;
         let added = self.add(&opened).await;
         opened.close().await?;
         say(format_args!("user name  {}/{}", self.tenant, self.device));
