@@ -22,6 +22,8 @@ pub fn bench() -> Result<()> {
     if benchmarks.is_empty() {
         bail!("no benchmark found: add an example named bench_… to the crate it measures");
     }
+    // Benchmarks run the program as a process of its own, so it must be the one of this source.
+    run(&mut cargo(&["build", "--quiet", "--package", "hub-server"]))?;
     let mut missed = Vec::new();
     for (package, example) in &benchmarks {
         if run(&mut cargo(&[

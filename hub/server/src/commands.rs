@@ -11,6 +11,7 @@ pub mod serve;
 use crate::config::Config;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// The open hub that rings an appliance's owner before the appliance breaks.
@@ -75,6 +76,7 @@ pub fn log(default: &str) {
     // A second call (tests) leaves the first one's logging in place.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
+    /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
+    pub time_zone: String,
     /// Calls that may be up at the same time.
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
@@ -43,6 +45,7 @@ impl Default for Config {
             mqtt: loopback(1883),
             http: loopback(8080),
             sip: loopback(5062),
+            time_zone: "UTC".into(),
             calls_max: 8,
             expose: false,
         }
@@ -82,6 +85,7 @@ impl Config {
         parse("FORECALL_MQTT", env("FORECALL_MQTT"), &mut self.mqtt)?;
         parse("FORECALL_HTTP", env("FORECALL_HTTP"), &mut self.http)?;
         parse("FORECALL_SIP", env("FORECALL_SIP"), &mut self.sip)?;
+        parse("FORECALL_TIME_ZONE", env("FORECALL_TIME_ZONE"), &mut self.time_zone)?;
         parse("FORECALL_CALLS_MAX", env("FORECALL_CALLS_MAX"), &mut self.calls_max)?;
         parse("FORECALL_EXPOSE", env("FORECALL_EXPOSE"), &mut self.expose)?;
         self.database_url = env("DATABASE_URL").or(self.database_url.take());
@@ -99,6 +103,12 @@ impl Config {
                     "{name} = {addr} is not a loopback address; set expose = true if devices or people on a network shall reach it"
                 );
             }
+        }
+        if jiff::tz::TimeZone::get(&self.time_zone).is_err() {
+            bail!(
+                "time_zone = {:?} is not an IANA time zone such as Asia/Shanghai",
+                self.time_zone
+            );
         }
         if !(1..=1000).contains(&self.calls_max) {
             bail!("calls_max = {} must be between 1 and 1000", self.calls_max);
@@ -155,6 +165,6 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        assert_eq!(uncommented.lines().count(), 10, "a key is missing in the example");
+        assert_eq!(uncommented.lines().count(), 11, "a key is missing in the example");
     }
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 use story::Story;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,9 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
     let config = config(options, dir.path());
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (phones, reports) = Phones::start(any).await.context("cannot start the simulated phones")?;
+    let (phones, reports) = Phones::start_with(any, Some(homes::trunk_digest()))
+        .await
+        .context("cannot start the simulated phones")?;
     homes::set_phones(&phones)?;
     let homes = Homes::new(start, options.language, phones.local())?;
 
@@ -62,7 +65,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
     let hub = Hub::start(&config, opened, clock.clone(), Some(banner())).await?;
     let told = tell(options, &hub, homes, reports, clock, &stop).await;
     phones.shutdown().await;
-    hub.stop().await?;
+    hub.stop(Duration::ZERO).await?;
     told
 }
 
@@ -91,6 +94,7 @@ async fn tell(
             Ok(())
         }
         Some(result) => result,
+        None if options.headless => Err(anyhow::anyhow!("stopped before the story was told")),
         None => Ok(()),
     };
     // Homes stop first and wait for what they sent, so that every sample is either acknowledged or was never sent.
@@ -118,6 +122,7 @@ fn config(options: &Options, dir: &std::path::Path) -> Config {
         mqtt: any,
         http,
         sip: any,
+        time_zone: homes::ZONE.into(),
         ..Config::default()
     }
 }

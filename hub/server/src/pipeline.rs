@@ -17,6 +17,7 @@ use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, Keyring, PostgresStore};
 use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
+use jiff::tz::TimeZone;
 use rand::TryRngCore;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,8 +35,8 @@ const CHANGES_MAX: usize = 1024;
 const PROMPT_CACHE_BYTES: u64 = 64 << 20;
 /// How often it is looked whether the hub's own database lives.
 const DATABASE_LOOK: Duration = Duration::from_secs(1);
-/// All work must have ended this long after the stop was asked for.
-const DRAIN_MAX: Duration = Duration::from_secs(45);
+/// All work must have ended this long after the last calls were hung up.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// A hub that runs.
 pub struct Hub {
@@ -198,8 +199,6 @@ impl Hub {
         }
         // Nor is any session: a device is online from its own connect on.
         store.all_offline("stopping", clock.now()).await?;
-        let first_account =
-            hub_api::create_first_account(&*store, &*clock, &mut rand::rngs::OsRng.unwrap_err()).await?;
 
         // telemetry
         let broker = Broker::start(
@@ -233,11 +232,16 @@ impl Hub {
             .await
             .with_context(|| format!("cannot listen on http = {}", config.http))?;
         let http = listener.local_addr()?;
+        let zone = TimeZone::get(&config.time_zone).context("time_zone")?;
+        let console = ApiConfig {
+            zone,
+            ..ApiConfig::default()
+        };
         let state = ApiState {
             store: store.clone(),
-            clock,
+            clock: clock.clone(),
             demo,
-            config: ApiConfig::default(),
+            config: console,
         };
         let serving = hub_api::serve(listener, state, stop.child_token());
         work.spawn(async move {
@@ -246,6 +250,9 @@ impl Hub {
             }
         });
 
+        // Last, when nothing can fail any more: its password is told only once.
+        let first_account =
+            hub_api::create_first_account(&*store, &*clock, &mut rand::rngs::OsRng.unwrap_err()).await?;
         let voice = telephone.map(|t| t.voice);
         Ok(Self {
             mqtt: broker.local_addr(),
@@ -269,22 +276,32 @@ impl Hub {
         self.changes.subscribe()
     }
 
-    /// Stops taking work, finishes what was taken, and stops the own database.
-    pub async fn stop(mut self) -> Result<()> {
+    /// Stops taking work, finishes what was taken, hangs up calls that are still up after `calls_grace`, and stops the
+    /// own database.
+    pub async fn stop(mut self, calls_grace: Duration) -> Result<()> {
         self.stop.cancel();
+        let voice = self.voice.clone();
+        let hang_up = async {
+            tokio::time::sleep(calls_grace).await;
+            if let Some(voice) = &voice {
+                voice.hang_up_all();
+            }
+            tokio::time::sleep(DRAIN_MAX).await;
+        };
         let drained = async {
             self.broker.stopped().await;
             while self.work.join_next().await.is_some() {}
-            if let Some(voice) = &self.voice {
-                voice.shutdown().await;
-            }
         };
-        if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
-            tracing::warn!("some work did not end in time and is cut off");
+        tokio::select! {
+            () = drained => {}
+            () = hang_up => tracing::warn!("some work did not end in time and is cut off"),
         }
-        self.store.close().await;
+        if let Some(voice) = voice {
+            voice.shutdown().await;
+        }
         // Ends the database's watcher too, if it had to be cut off.
         self.work.shutdown().await;
+        self.store.close().await;
         if let Some(cluster) = self.cluster.and_then(Arc::into_inner) {
             cluster
                 .stop()

@@ -1,10 +1,11 @@
 //! `forecall replay`: a recorded stream over real MQTT.
 
 use super::{log, say};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::profile::ApplianceProfile;
+use hub_core::telemetry::BEHIND_MAX;
 use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay as Recording, replay};
 use hub_predict::{Row, read_rows};
 use jiff::Timestamp;
@@ -107,7 +108,21 @@ async fn tell(counters: Arc<HomeCounters>, total: usize) {
 
 /// Moves a recording so that its last sample is at `end`.
 fn rebase(rows: Vec<Row>, end: Timestamp, profile: &ApplianceProfile) -> Result<Vec<Sample>> {
-    let last = rows.last().context("the recording has no rows")?.at;
+    let (first, last) = rows
+        .first()
+        .zip(rows.last())
+        .map(|(a, b)| (a.at, b.at))
+        .context("the recording has no rows")?;
+    if let Some(n) = rows.windows(2).position(|pair| pair[1].at < pair[0].at) {
+        bail!(
+            "row {} is older than the one before it: sort the recording by time",
+            n + 2
+        );
+    }
+    ensure!(
+        last.duration_since(first) < BEHIND_MAX,
+        "the recording spans more than the 400 days that a device may be behind"
+    );
     let shift = end.duration_since(last);
     let sample = |row: Row| {
         let values = profile
@@ -158,5 +173,7 @@ mod tests {
         assert_eq!(seconds, [995, 997, 1_000]);
         assert_eq!((&samples[1].values, &samples[2].values), (&vec![], &vec![(1, 2.0)]));
         assert!(rebase(vec![], end, &profile).is_err());
+        let unsorted = rebase(vec![row(10, None), row(9, None)], end, &profile).unwrap_err();
+        assert!(unsorted.to_string().contains("row 2 is older"), "{unsorted}");
     }
 }

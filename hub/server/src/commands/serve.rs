@@ -5,7 +5,11 @@ use crate::pipeline::{Hub, open};
 use anyhow::{Context, Result};
 use hub_core::clock::SystemClock;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Calls that are up may go on for so long after the stop was asked for; then they are hung up.
+const CALLS_GRACE: Duration = Duration::from_secs(20);
 
 /// Runs the hub until SIGTERM or Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -40,6 +44,6 @@ impl Serve {
             _ = interrupt.recv() => {}
         }
         say("stopping: commits and calls that are under way finish first");
-        hub.stop().await
+        hub.stop(CALLS_GRACE).await
     }
 }

@@ -14,6 +14,8 @@ use hub_core::site::{Device, Localised, Owner, Price, ServicePoint, Site, Tenant
 use hub_lab::home::{Delivered, DeviceError, Home, HomeCounters, Machine};
 use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
 use hub_store::site::SiteStore;
+use hub_voice::Secret;
+use hub_voice::signaling::rsip::Digest;
 use jiff::{SignedDuration, Timestamp, civil::time};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +32,8 @@ pub const RUNG: &str = "WM-2608-8412";
 pub const NOT_RUNG: &str = "WM-2608-3307";
 /// The healthy home.
 pub const HEALTHY: &str = "WM-2608-5150";
-const ZONE: &str = "Asia/Shanghai";
+/// Time zone of the homes.
+pub const ZONE: &str = "Asia/Shanghai";
 const SHANGHAI_OFFSET_S: i64 = 8 * 3_600;
 /// Sound until then: long enough for each unit's own baseline.
 const ONSET: SignedDuration = SignedDuration::from_hours(24 * 24);
@@ -40,6 +43,17 @@ const DAYS_TO_FAILURE: f64 = 24.0;
 const ANSWERS_AFTER: Duration = Duration::from_secs(2);
 /// Listens so long before a key is pressed.
 const LISTENS: Duration = Duration::from_secs(10);
+
+const TRUNK_USER: &str = "qinglan";
+const TRUNK_PASSWORD: &str = "only-in-the-demo";
+
+/// What the simulated carrier demands of the hub before it lets a phone ring.
+pub fn trunk_digest() -> Digest {
+    Digest {
+        user: TRUNK_USER.into(),
+        password: Secret::new(TRUNK_PASSWORD),
+    }
+}
 
 /// A simulated owner.
 struct Person {
@@ -121,8 +135,8 @@ impl Homes {
             trunk: Some(Trunk {
                 proxy: trunk,
                 domain: trunk.ip().to_string(),
-                username: None,
-                password: None,
+                username: Some(TRUNK_USER.into()),
+                password: Some(TRUNK_PASSWORD.into()),
                 caller_number: PhoneNumber::new("+862155500100")?,
             }),
             service_points: vec![service_point()],

@@ -1,6 +1,6 @@
 //! The live story: waits for each stage on the stored state and tells it in a line.
 
-use super::homes::{HEALTHY, Living, NOT_RUNG, RUNG, TENANT};
+use super::homes::{HEALTHY, Living, NOT_RUNG, RUNG, TENANT, ZONE};
 use crate::clock::TimeLapse;
 use crate::commands::say;
 use crate::pipeline::Hub;
@@ -30,7 +30,7 @@ use tokio::time::timeout;
 const STAGE_MAX: Duration = Duration::from_secs(150);
 /// How often the stored state is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// Readings after the repair must stay at the baseline this long (civil days are seconds here) before the ticket closes.
+/// Who closes the ticket.
 const TECHNICIAN: &str = "technician (simulated)";
 
 /// The story being told.
@@ -102,6 +102,8 @@ impl<'a> Story<'a> {
     async fn ticket(&self, rung: TicketId) -> Result<()> {
         let view = self.view(rung).await?;
         let number = view.ticket.number;
+        let tickets = self.appliance_tickets(RUNG).await?.len();
+        ensure!(tickets == 1, "one fault opened {tickets} tickets");
         self.line(
             "ticket",
             format_args!(
@@ -323,7 +325,7 @@ impl<'a> Story<'a> {
     }
 
     fn civil(&self, at: jiff::Timestamp) -> String {
-        let zone = TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC);
+        let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
         at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
     }
 }

@@ -28,9 +28,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const DUE_MAX: usize = 64;
 /// A person rings within this time if the owner asks for one.
 const PERSON_RINGS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+/// How long a key is tried to be saved; below the telephone side's own limit.
+const CHOICE_TRIES_FOR: Duration = Duration::from_secs(4);
 /// How long the end of a call is tried to be saved. After that the next start of the program finds the attempt and
 /// ends it as unknown, which a person sees.
-const END_TRIES_FOR: Duration = Duration::from_secs(60);
+const END_TRIES_FOR: Duration = Duration::from_mins(10);
 
 /// The way to the telephone network.
 #[derive(Clone)]
@@ -105,17 +107,20 @@ impl ContactWorker {
             };
             match self.begin(ticket).await {
                 Ok(Some((voice, order))) => {
-                    self.calls_up.send_modify(|n| *n += 1);
                     let worker = self.clone();
+                    self.calls_up.send_modify(|n| *n += 1);
                     self.calls.spawn(async move {
-                        worker.ring(&voice, *order).await;
+                        worker.ring(voice, *order).await;
                         worker.calls_up.send_modify(|n| *n -= 1);
                         drop(channel);
                     });
                 }
-                Ok(None) => {}
-                Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
-                Err(error) => return Err(error),
+                // Somebody acted on the ticket meanwhile: the next look finds out.
+                Ok(None) | Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
+                }
             }
         }
         Ok(())
@@ -148,14 +153,21 @@ impl ContactWorker {
     }
 
     /// Rings and saves the one end of the attempt.
-    async fn ring(self: &Arc<Self>, voice: &Voice, order: DialOrder) {
+    async fn ring(self: &Arc<Self>, voice: Arc<Voice>, order: DialOrder) {
         let attempt = order.attempt.id;
         tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
-        let detail = match call_order(&order, self.clock.now()) {
-            Some(call) => voice.ring(call, self.clone()).await,
-            None => return self.end_unrung(attempt).await,
+        let Some(call) = call_order(&order, self.clock.now()) else {
+            return self.end_unrung(attempt).await;
         };
-        self.end(attempt, &detail).await;
+        let host = self.clone();
+        // A task of its own, so that even a fault in the telephone side leaves the attempt with an end.
+        match tokio::spawn(async move { voice.ring(call, host).await }).await {
+            Ok(detail) => self.end(attempt, &detail).await,
+            Err(error) => {
+                tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the call's task failed");
+                self.save_end(attempt, AttemptEvent::FoundAfterRestart).await;
+            }
+        }
     }
 
     async fn end(&self, attempt: AttemptId, detail: &CallDetail) {
@@ -184,18 +196,25 @@ impl ContactWorker {
     }
 
     async fn save_end(&self, attempt: AttemptId, event: AttemptEvent) {
-        let mut pauses = Pauses::default();
-        let tries = async {
-            while let Err(error) = self.store.apply_attempt(attempt, event.clone(), self.clock.now()).await {
-                if !matches!(error, StoreError::Unavailable(_)) {
-                    tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the end of a call cannot be saved");
-                    return;
-                }
-                tokio::time::sleep(pauses.next()).await;
+        match tokio::time::timeout(END_TRIES_FOR, self.apply(attempt, event)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the end of a call cannot be saved");
             }
-        };
-        if tokio::time::timeout(END_TRIES_FOR, tries).await.is_err() {
-            tracing::error!(%attempt, "the store did not take the end of a call in time; the next start ends it as unknown");
+            Err(_) => {
+                tracing::error!(%attempt, "the store did not take the end of a call in time; the next start ends it as unknown");
+            }
+        }
+    }
+
+    /// Applies an event, again and again while the store is away or somebody else is faster.
+    async fn apply(&self, attempt: AttemptId, event: AttemptEvent) -> Result<(), StoreError> {
+        let mut pauses = Pauses::default();
+        loop {
+            match self.store.apply_attempt(attempt, event.clone(), self.clock.now()).await {
+                Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(pauses.next()).await,
+                other => return other.map(drop),
+            }
         }
     }
 }
@@ -218,14 +237,16 @@ impl CallHost for ContactWorker {
     }
 
     async fn commit(&self, attempt: AttemptId, disposition: Disposition) -> Result<(), CommitRefused> {
-        match self
-            .store
-            .apply_attempt(attempt, AttemptEvent::Chose(disposition), self.clock.now())
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "what the owner chose could not be saved");
+        // A store that is away is asked again, but not after the call has told the owner that it could not be saved.
+        let saved = tokio::time::timeout(CHOICE_TRIES_FOR, self.apply(attempt, AttemptEvent::Chose(disposition))).await;
+        match saved {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "what the owner chose was not saved");
+                Err(CommitRefused)
+            }
+            Err(_) => {
+                tracing::warn!(%attempt, "what the owner chose was not saved: the store did not answer in time");
                 Err(CommitRefused)
             }
         }
@@ -234,12 +255,13 @@ impl CallHost for ContactWorker {
 
 #[async_trait]
 impl InboundHost for ContactWorker {
-    async fn answer(&self, caller: Option<PhoneNumber>, called: Option<PhoneNumber>) -> InboundDecision {
-        let (Some(caller), Some(tenant)) = (caller, self.tenant_of(called.as_ref())) else {
+    async fn answer(&self, trunk: &str, caller: Option<PhoneNumber>, _: Option<PhoneNumber>) -> InboundDecision {
+        // A trunk has its tenant's name.
+        let (Some(caller), Ok(tenant)) = (caller, TenantId::new(trunk)) else {
             return InboundDecision::Decline;
         };
         let now = self.clock.now();
-        match self.store.begin_inbound(tenant, &caller, now, random::bytes()).await {
+        match self.store.begin_inbound(&tenant, &caller, now, random::bytes()).await {
             Ok(Some(order)) => {
                 call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }
@@ -259,18 +281,6 @@ impl InboundHost for ContactWorker {
 
     async fn finished(&self, detail: CallDetail) {
         self.end(detail.attempt, &detail).await;
-    }
-}
-
-impl ContactWorker {
-    /// Whose main number was rung. A trunk that does not say is no doubt where there is only one.
-    fn tenant_of(&self, called: Option<&PhoneNumber>) -> Option<&TenantId> {
-        let numbers = &self.telephone.as_ref()?.main_numbers;
-        let rung = numbers
-            .iter()
-            .find(|(_, number)| Some(*number) == called)
-            .map(|(tenant, _)| tenant);
-        rung.or_else(|| numbers.keys().next().filter(|_| numbers.len() == 1))
     }
 }
 
@@ -301,6 +311,7 @@ fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
     };
     Some(CallOrder {
         attempt: order.attempt.id,
+        trunk: order.attempt.tenant.as_str().to_owned(),
         to: order.owner.phone.clone()?,
         language: order.owner.language,
         script,

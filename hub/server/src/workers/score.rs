@@ -11,16 +11,17 @@ use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Rows scored in one go: bounds the memory and the time to the next commit.
 const ROWS_MAX: usize = 4_000;
+/// From the first reading to the look at what has come.
+const LINGER: Duration = Duration::from_millis(20);
 /// Windows given to the network together; larger batches are slower for each window.
 const WINDOWS_MAX: usize = 16;
 /// Detectors kept in memory; beyond it they are read back from their checkpoints.
 const DETECTORS_MAX: usize = 50_000;
-/// A finding is told again only when its certainty grew by this much.
-const GROWTH_MIN: f32 = 0.01;
 
 /// One appliance being watched.
 struct Watched {
@@ -36,6 +37,8 @@ pub struct ScoreWorker {
     registry: Arc<Registry>,
     clock: Arc<dyn CivilClock>,
     watched: HashMap<ApplianceId, Option<Watched>>,
+    /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
+    rows: usize,
     changes: tokio::sync::broadcast::Sender<FindingChange>,
 }
 
@@ -61,6 +64,7 @@ impl ScoreWorker {
             registry,
             clock,
             watched: HashMap::new(),
+            rows: ROWS_MAX,
             changes,
         }
     }
@@ -73,10 +77,13 @@ impl ScoreWorker {
                 Ok(0) => {
                     pauses.reset();
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
+                    // Readings come one after the other: a moment's wait saves most commits of scoring.
+                    tokio::time::sleep(LINGER).await;
                     continue;
                 }
                 Ok(_) => {
                     pauses.reset();
+                    self.rows = (self.rows * 2).min(ROWS_MAX);
                     continue;
                 }
                 Err(error) => {
@@ -84,12 +91,36 @@ impl ScoreWorker {
                         error = &error as &dyn std::error::Error,
                         "scoring is held up, trying again"
                     );
+                    // What is in memory may be ahead of what was saved: start again from the checkpoints.
+                    self.watched.clear();
+                    self.narrow(&error).await;
                     pauses.next()
                 }
             };
-            // What is in memory may be ahead of what was saved: start again from the checkpoints.
-            self.watched.clear();
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+        }
+    }
+
+    /// After a failure that is not the store's being away: takes fewer rows, down to the one that cannot be scored, and
+    /// passes over that one, so that a single row never stops the others.
+    async fn narrow(&mut self, error: &ScoringError) {
+        if matches!(
+            error,
+            ScoringError::Store(StoreError::Unavailable(_) | StoreError::Conflict(_))
+        ) {
+            return;
+        }
+        if self.rows > 1 {
+            self.rows /= 2;
+            return;
+        }
+        let Ok(rows) = self.store.unscored(1).await else { return };
+        let commit = ScoringCommit {
+            offsets: offsets(&rows),
+            ..ScoringCommit::default()
+        };
+        if let (Some(row), Ok(_)) = (rows.first(), self.store.commit_scoring(&commit, self.clock.now()).await) {
+            tracing::error!(appliance = %row.appliance, trace = %row.trace, "a row cannot be scored and was passed over");
         }
     }
 
@@ -98,7 +129,7 @@ impl ScoreWorker {
         for appliance in self.store.baselines_restarted().await? {
             self.watched.remove(&appliance);
         }
-        let rows = self.store.unscored(ROWS_MAX).await?;
+        let rows = self.store.unscored(self.rows).await?;
         if rows.is_empty() {
             return Ok(0);
         }
@@ -267,9 +298,7 @@ fn observe(appliance: ApplianceId, unit: &mut Watched, trace: TraceId, verdict: 
     let prediction = verdict.prediction?;
     let news = match &unit.told {
         None => true,
-        Some((class, probability)) => {
-            *class != prediction.fault_class || prediction.probability >= probability + GROWTH_MIN
-        }
+        Some((class, probability)) => *class != prediction.fault_class || prediction.probability > *probability,
     };
     if !news {
         return None;
