@@ -79,14 +79,6 @@ impl Package {
     }
 }
 
-/// The root of the repository: the folder above this crate's.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
-        .to_path_buf()
-}
-
 /// Every file that is, or would be, committed: relative paths, sorted.
 pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let listing = output_of(Command::new("git").arg("-C").arg(root).args([

@@ -17,6 +17,7 @@ mod row;
 mod signals;
 mod site;
 mod site_apply;
+mod slot;
 mod store;
 mod telemetry;
 mod ticket;

@@ -1,11 +1,11 @@
 //! Tickets for people: lists, the whole story of one, and the events they cause.
 
 use crate::attempt;
-use crate::contact::{check_room, next_slot};
 use crate::finding;
 use crate::prediction::{id_cursor, page, page_limit};
 use crate::row::{Columns, db, not_found};
 use crate::site::{appliance_views, owner_view, service_point};
+use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;

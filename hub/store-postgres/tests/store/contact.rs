@@ -8,21 +8,21 @@ use hub_core::contact_plan::HoldReason;
 use hub_core::id::TicketId;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{TicketEvent, TicketState};
+use hub_store::Scope;
 use hub_store::contact::{Begun, ContactStore, DialOrder};
 use hub_store::prediction::{Observation, PredictionStore};
 use hub_store::site::SiteStore;
 use hub_store::ticket::{TicketStore, TicketView};
-use hub_store::{Scope, StoreError};
 use hub_store_postgres::PostgresStore;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 static RANDOM: AtomicU8 = AtomicU8::new(0);
 
-fn random() -> [u8; 20] {
+pub(crate) fn random() -> [u8; 20] {
     [RANDOM.fetch_add(1, Ordering::Relaxed); 20]
 }
 
-async fn ticket(store: &PostgresStore, device: &str, probability: f32) -> TicketId {
+pub(crate) async fn ticket(store: &PostgresStore, device: &str, probability: f32) -> TicketId {
     let id = appliance(store, "acme", device).await;
     let commit = seen(vec![alarm(id, "drain_pump_wear", probability)]);
     store.commit_scoring(&commit, morning()).await.unwrap()[0]
@@ -30,18 +30,18 @@ async fn ticket(store: &PostgresStore, device: &str, probability: f32) -> Ticket
         .unwrap()
 }
 
-async fn ring(store: &PostgresStore, ticket: TicketId, minutes: i64) -> DialOrder {
+pub(crate) async fn ring(store: &PostgresStore, ticket: TicketId, minutes: i64) -> DialOrder {
     match store.begin_attempt(ticket, after(minutes), random()).await.unwrap() {
         Begun::Ring(order) => *order,
         other => panic!("{other:?}"),
     }
 }
 
-async fn view(store: &PostgresStore, ticket: TicketId) -> TicketView {
+pub(crate) async fn view(store: &PostgresStore, ticket: TicketId) -> TicketView {
     store.ticket(&Scope::All, ticket, morning()).await.unwrap()
 }
 
-fn ended(result: CallResult) -> AttemptEvent {
+pub(crate) fn ended(result: CallResult) -> AttemptEvent {
     AttemptEvent::Ended {
         result,
         detail: serde_json::json!({"ms": 1}),
@@ -322,7 +322,7 @@ async fn an_owner_who_rings_back_reaches_their_open_ticket() {
     );
 }
 
-static SCOPED: std::sync::LazyLock<hub_core::id::TenantId> = std::sync::LazyLock::new(|| tenant("acme"));
+pub(crate) static SCOPED: std::sync::LazyLock<hub_core::id::TenantId> = std::sync::LazyLock::new(|| tenant("acme"));
 
 /// Key 1 in a call that had nothing to offer is a wish that a person fulfils.
 #[tokio::test]
@@ -346,193 +346,4 @@ async fn without_a_slot_key_1_asks_for_a_person() {
         (story.ticket.state, story.ticket.appointment),
         (TicketState::PersonNeeded, None)
     );
-}
-
-/// A declined call holds the ticket for good, and every other ticket of that owner for a while.
-#[tokio::test]
-async fn a_no_is_remembered_past_a_call_that_a_person_asked_for() {
-    let (_base, store) = played().await;
-    let id = ticket(&store, "wm-1", 0.95).await;
-    let order = ring(&store, id, 0).await;
-    store
-        .apply_attempt(order.attempt.id, ended(CallResult::Declined), after(1))
-        .await
-        .unwrap();
-    let asked = |at| store.apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", after(at));
-    asked(2).await.unwrap();
-    let order = ring(&store, id, 3).await;
-    store
-        .apply_attempt(order.attempt.id, ended(CallResult::NoAnswer), after(4))
-        .await
-        .unwrap();
-    assert_eq!(view(&store, id).await.ticket.state, TicketState::ContactPlanned);
-    let next_day = after(24 * 60);
-    let held = Begun::Held(HoldReason::Declined);
-    assert_eq!(store.begin_attempt(id, next_day, random()).await.unwrap(), held);
-    // Another appliance of the same owner; not one of another owner.
-    let other = ticket(&store, "wm-4", 0.95).await;
-    assert_eq!(store.begin_attempt(other, next_day, random()).await.unwrap(), held);
-    let theirs = ticket(&store, "wm-2", 0.95).await;
-    ring(&store, theirs, 24 * 60).await;
-    // Thirty days later it is forgotten for other tickets, never for its own.
-    let months = 31 * 24 * 60;
-    let wm4 = appliance(&store, "acme", "wm-4").await;
-    let later = seen(vec![alarm(wm4, "drum_bearing", 0.95)]);
-    let third = store.commit_scoring(&later, after(months)).await.unwrap()[0].opened;
-    ring(&store, third.unwrap(), months).await;
-}
-
-#[tokio::test]
-async fn an_unknown_call_is_remembered_until_the_owner_has_answered_one() {
-    let (_base, store) = played().await;
-    let id = ticket(&store, "wm-1", 0.95).await;
-    let order = ring(&store, id, 0).await;
-    store
-        .apply_attempt(order.attempt.id, ended(CallResult::Unknown), after(1))
-        .await
-        .unwrap();
-    let other = ticket(&store, "wm-4", 0.95).await;
-    assert_eq!(
-        store.begin_attempt(other, after(2), random()).await.unwrap(),
-        Begun::Held(HoldReason::UnknownAttempt)
-    );
-    let caller = PhoneNumber::new(PHONES[0]).unwrap();
-    let back = store.begin_inbound(&SCOPED, &caller, after(3), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
-    store
-        .apply_attempt(back, AttemptEvent::Answered, after(4))
-        .await
-        .unwrap();
-    store
-        .apply_attempt(back, ended(CallResult::Answered), after(5))
-        .await
-        .unwrap();
-    let wm4 = appliance(&store, "acme", "wm-4").await;
-    let later = seen(vec![alarm(wm4, "drum_bearing", 0.95)]);
-    let third = store.commit_scoring(&later, after(6)).await.unwrap()[0].opened;
-    ring(&store, third.unwrap(), 6).await;
-}
-
-#[tokio::test]
-async fn an_inbound_call_that_ends_plans_no_outbound_one() {
-    let (_base, store) = played().await;
-    let unsure = ticket(&store, "wm-1", 0.5).await;
-    store.begin_attempt(unsure, morning(), random()).await.unwrap();
-    let before = view(&store, unsure).await.ticket;
-    assert_eq!(before.held, Some(HoldReason::BelowGate));
-    let caller = PhoneNumber::new(PHONES[0]).unwrap();
-    let back = store.begin_inbound(&SCOPED, &caller, after(1), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
-    store
-        .apply_attempt(back, ended(CallResult::NetworkFailure), after(2))
-        .await
-        .unwrap();
-    assert_eq!(view(&store, unsure).await.ticket, before);
-    assert!(store.contacts_due(after(10_000), 10).await.unwrap().is_empty());
-    // One that was planned is due when it was.
-    let planned = ticket(&store, "wm-2", 0.95).await;
-    let until = after(120);
-    let reason = HoldReason::Gap;
-    store
-        .apply_ticket(
-            &Scope::All,
-            planned,
-            &TicketEvent::Waits { until, reason },
-            "hub",
-            morning(),
-        )
-        .await
-        .unwrap();
-    let caller = PhoneNumber::new(PHONES[1]).unwrap();
-    let back = store.begin_inbound(&SCOPED, &caller, after(3), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
-    assert!(
-        store.contacts_due(after(600), 10).await.unwrap().is_empty(),
-        "in a call"
-    );
-    store
-        .apply_attempt(back, ended(CallResult::NoAnswer), after(4))
-        .await
-        .unwrap();
-    let after_call = view(&store, planned).await.ticket;
-    assert_eq!(
-        (after_call.state, after_call.contact_due),
-        (TicketState::ContactPlanned, Some(until))
-    );
-    assert!(store.contacts_due(after(119), 10).await.unwrap().is_empty());
-    assert_eq!(store.contacts_due(until, 10).await.unwrap(), [planned]);
-}
-
-/// Two people agree the same slot, which has one place, at the same time; and a slot offered in a call is promised.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_place_of_a_slot_is_given_once() {
-    let (base, left) = played().await;
-    let right = base.store().await;
-    let first = ticket(&left, "wm-1", 0.95).await;
-    let second = ticket(&left, "wm-2", 0.95).await;
-    let slot = view(&left, first).await.next_slot.unwrap();
-    assert_eq!(view(&right, second).await.next_slot, Some(slot));
-    let booked = |slot| TicketEvent::Booked {
-        slot,
-        service_point: "pudong".into(),
-    };
-    let (a, b) = (booked(slot), booked(slot));
-    let (a, b) = tokio::join!(
-        left.apply_ticket(&Scope::All, first, &a, "li", after(1)),
-        right.apply_ticket(&Scope::All, second, &b, "wu", after(1))
-    );
-    let refused: Vec<_> = [&a, &b].into_iter().filter_map(|done| done.as_ref().err()).collect();
-    assert!(
-        matches!(refused.as_slice(), [StoreError::Conflict(why)] if why.contains("is taken")),
-        "{a:?} {b:?}"
-    );
-    let (has, without) = if a.is_ok() { (first, second) } else { (second, first) };
-    // The same again for the ticket that has it is no conflict with itself.
-    left.apply_ticket(&Scope::All, has, &booked(slot), "li", after(2))
-        .await
-        .unwrap();
-    let order = ring(&left, without, 3).await;
-    let promised = order.attempt.offered.unwrap();
-    assert_ne!(promised, slot);
-    let steal = left
-        .apply_ticket(&Scope::All, has, &booked(promised), "li", after(4))
-        .await;
-    assert!(matches!(steal, Err(StoreError::Conflict(_))), "{steal:?}");
-    let mut invented = promised;
-    invented.start = after(9_999);
-    let nowhere = left
-        .apply_ticket(&Scope::All, has, &booked(invented), "li", after(5))
-        .await;
-    assert!(matches!(nowhere, Err(StoreError::Conflict(_))), "{nowhere:?}");
-}
-
-/// Calls that end and a site file that is applied want the same appliances and owners; nobody waits in a circle.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_site_file_can_be_applied_while_calls_begin_and_end() {
-    let (base, left) = played().await;
-    let right = base.store().await;
-    let id = ticket(&left, "wm-1", 0.95).await;
-    let calls = async {
-        for n in 0..40 {
-            left.apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", after(n))
-                .await
-                .unwrap();
-            let order = ring(&left, id, n).await;
-            left.apply_attempt(order.attempt.id, ended(CallResult::NoAnswer), after(n))
-                .await
-                .unwrap();
-        }
-    };
-    let sites = async {
-        for n in 0..40 {
-            let mut site = crate::support::site();
-            site.tenants[0].visit_price.amount = n;
-            for owner in &mut site.tenants[0].owners {
-                owner.name = format!("Person {n}");
-            }
-            site.tenants[0].service_points[0].name.en = format!("Point {n}");
-            right.apply_site(&site, morning(), false).await.unwrap();
-        }
-    };
-    tokio::join!(calls, sites);
 }

@@ -4,6 +4,7 @@
 mod cluster;
 mod cluster_beside;
 mod contact;
+mod contact_later;
 mod prediction;
 mod site;
 mod support;

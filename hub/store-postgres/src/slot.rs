@@ -1,0 +1,106 @@
+//! Slots of service points: each place is promised once, by call or by a person.
+
+use crate::row::{Columns, db, not_found, sql};
+use crate::site::service_point;
+use hub_core::appointment::{Slot, capacity, next_free};
+use hub_core::id::{TenantId, TicketId};
+use hub_core::site::ServicePoint;
+use hub_core::ticket::ServiceTicket;
+use hub_store::error::{Result, StoreError};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+
+/// The slot that a call offers. The service point stays locked until the commit, so that the last place is promised once.
+pub(crate) async fn offer(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    point: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Slot>> {
+    let Some(point) = point else { return Ok(None) };
+    lock_service_point(conn, tenant, point).await?;
+    match service_point(conn, tenant, point).await? {
+        Some(point) => next_slot(conn, tenant, &point, now).await,
+        None => Ok(None),
+    }
+}
+
+async fn lock_service_point(conn: &mut PgConnection, tenant: &TenantId, point: &str) -> Result<()> {
+    sqlx::query("select from service_point where tenant = $1 and id = $2 for no key update")
+        .bind(tenant.as_str())
+        .bind(point)
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
+
+/// Whether the slot that a person books for this ticket has a place left, with the service point locked until the
+/// commit.
+pub(crate) async fn check_room(conn: &mut PgConnection, ticket: &ServiceTicket, slot: Slot, point: &str) -> Result<()> {
+    lock_service_point(conn, &ticket.tenant, point).await?;
+    let known = service_point(conn, &ticket.tenant, point).await?;
+    let known = known.ok_or_else(|| not_found("service point", point))?;
+    let zone = TimeZone::get(&known.zone).unwrap_or(TimeZone::UTC);
+    let taken = taken(conn, &ticket.tenant, point, slot.start, Some(ticket.id)).await?;
+    if taken.get(&slot.start).copied().unwrap_or(0) < capacity(&known.slots, &zone, slot) {
+        return Ok(());
+    }
+    Err(StoreError::Conflict(format!(
+        "the slot from {} to {} of service point {point} is taken; look at the ticket again",
+        slot.start, slot.end
+    )))
+}
+
+/// The next slot with a free place.
+pub(crate) async fn next_slot(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    point: &ServicePoint,
+    now: Timestamp,
+) -> Result<Option<Slot>> {
+    let Ok(zone) = TimeZone::get(&point.zone) else {
+        return Ok(None);
+    };
+    let taken = taken(conn, tenant, &point.id, now, None).await?;
+    Ok(next_free(&point.slots, &zone, now, |start| {
+        taken.get(&start).copied().unwrap_or(0)
+    }))
+}
+
+/// How many places are taken of the slots from this instant on: agreed visits and slots offered in calls that are up,
+/// but for those of the ticket `except`.
+async fn taken(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    point: &str,
+    from: Timestamp,
+    except: Option<TicketId>,
+) -> Result<HashMap<Timestamp, u16>> {
+    let rows = sqlx::query(
+        "select start, count(*) as taken from ( \
+           select visit_start as start from ticket \
+           where tenant = $1 and visit_service_point = $2 and visit_start >= $3 and state <> 'closed' \
+             and ($4::uuid is null or id <> $4) \
+           union all \
+           select a.offered_start from attempt a join ticket t on t.id = a.ticket \
+           where a.tenant = $1 and a.offered_service_point = $2 and a.offered_start >= $3 and a.state <> 'ended' \
+             and t.visit_start is distinct from a.offered_start and ($4::uuid is null or t.id <> $4)) s \
+         group by start",
+    )
+    .bind(tenant.as_str())
+    .bind(point)
+    .bind(sql(from))
+    .bind(except.map(|id| id.0))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let count = u16::try_from(row.col::<i64>("taken")?).unwrap_or(u16::MAX);
+            Ok((row.at("start")?, count))
+        })
+        .collect()
+}
