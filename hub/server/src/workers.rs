@@ -26,7 +26,7 @@ impl Default for Pauses {
 
 impl Pauses {
     /// The next pause: twice the one before, up to 5 s.
-    pub fn next(&mut self) -> Duration {
+    pub fn longer(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(PAUSE_MAX);
         pause

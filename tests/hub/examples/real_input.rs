@@ -4,6 +4,8 @@
 //! its fault group, and fault-free stretches that no model saw as further appliances. The trunk is SIPp: it demands
 //! digest authentication and presses 1. Prints a row for each run and a line for each bar; fails if one is missed.
 
+#![expect(clippy::print_stdout, reason = "a program that prints its findings")]
+
 use anyhow::{Context, Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use jiff::{SignedDuration, Timestamp, civil::DateTime};

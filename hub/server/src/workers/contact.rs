@@ -90,7 +90,7 @@ impl ContactWorker {
                         error = &error as &dyn std::error::Error,
                         "contacts are held up, trying again"
                     );
-                    pauses.next()
+                    pauses.longer()
                 }
             };
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
@@ -212,7 +212,7 @@ impl ContactWorker {
         let mut pauses = Pauses::default();
         loop {
             match self.store.apply_attempt(attempt, event.clone(), self.clock.now()).await {
-                Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(pauses.next()).await,
+                Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(pauses.longer()).await,
                 other => return other.map(drop),
             }
         }

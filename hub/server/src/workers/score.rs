@@ -94,7 +94,7 @@ impl ScoreWorker {
                     // What is in memory may be ahead of what was saved: start again from the checkpoints.
                     self.watched.clear();
                     self.narrow(&error).await;
-                    pauses.next()
+                    pauses.longer()
                 }
             };
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
