@@ -68,38 +68,35 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
 /// What matters most now, in one sentence.
 fn summary(reader: &Reader, view: &TicketView) -> Markup {
     let ticket = &view.ticket;
-    let sentence = match (ticket.state, ticket.held, &ticket.appointment, &ticket.outcome) {
-        (TicketState::Closed, _, _, Some(outcome)) => {
-            let values = [
-                ("resolution", closed(reader, "resolution", &outcome.resolution)),
-                ("verdict", closed(reader, "verdict", &outcome.verdict)),
-            ];
-            reader.with(
-                "summary-closed",
-                &values.each_ref().map(|(name, value)| (*name, value.as_str())),
-            )
+    let held = || ticket.held.map(|reason| held_sentence(reader, view, reason));
+    let sentences: Vec<String> = match (ticket.state, &ticket.outcome) {
+        (TicketState::Closed, Some(outcome)) => {
+            let resolution = closed(reader, "resolution", &outcome.resolution);
+            let verdict = closed(reader, "verdict", &outcome.verdict);
+            vec![reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])]
         }
-        (TicketState::Appointment, _, Some(visit), _) => {
-            let values = [
-                ("slot", reader.slot(visit.slot, &zone(reader, view))),
-                ("point", point(reader, view, &visit.service_point)),
-            ];
-            reader.with(
-                "summary-appointment",
-                &values.each_ref().map(|(name, value)| (*name, value.as_str())),
-            )
-        }
-        (TicketState::Contacting, ..) => reader.t("summary-contacting"),
-        (TicketState::ContactPlanned, Some(reason), ..) => {
-            let why = hold(reader, reason, view.owner.as_ref());
-            let until = ticket.contact_due.map(|at| reader.time(at)).unwrap_or_default();
-            reader.with("event-waits", &[("reason", &why), ("until", &until)])
-        }
-        (TicketState::ContactPlanned, None, ..) => reader.t("summary-planned"),
-        (_, Some(reason), ..) => held_sentence(reader, view, reason),
-        _ => return html! {},
+        (TicketState::Closed, None) => vec![],
+        (TicketState::Contacting, _) => vec![reader.t("summary-contacting")],
+        (TicketState::ContactPlanned, _) => vec![planned(reader, view)],
+        // An agreed visit and what a person has to do may both stand: an owner who rings back for another time.
+        (TicketState::Appointment, _) => visit(reader, view).into_iter().chain(held()).collect(),
+        (TicketState::PersonNeeded, _) => held().into_iter().chain(visit(reader, view)).collect(),
     };
-    html! { p.summary { (sentence) } }
+    html! { @for sentence in sentences { p.summary { (sentence) } } }
+}
+
+fn planned(reader: &Reader, view: &TicketView) -> String {
+    let Some(reason) = view.ticket.held else { return reader.t("summary-planned") };
+    let why = hold(reader, reason, view.owner.as_ref());
+    let until = view.ticket.contact_due.map(|at| reader.time(at)).unwrap_or_default();
+    reader.with("event-waits", &[("reason", &why), ("until", &until)])
+}
+
+fn visit(reader: &Reader, view: &TicketView) -> Option<String> {
+    let visit = view.ticket.appointment.as_ref()?;
+    let slot = reader.slot(visit.slot, &zone(reader, view));
+    let point = point(reader, view, &visit.service_point);
+    Some(reader.with("summary-appointment", &[("slot", &slot), ("point", &point)]))
 }
 
 /// Why nobody was rung, or what a person has to do now that the owner was reached.
