@@ -27,6 +27,8 @@ pub struct Config {
     pub sip: SocketAddr,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
     pub time_zone: String,
+    /// A proxy in front of the console speaks TLS: cookies are sent over TLS only.
+    pub behind_tls: bool,
     /// Calls that may be up at the same time.
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
@@ -46,6 +48,7 @@ impl Default for Config {
             http: loopback(8080),
             sip: loopback(5062),
             time_zone: "UTC".into(),
+            behind_tls: false,
             calls_max: 8,
             expose: false,
         }
@@ -86,6 +89,7 @@ impl Config {
         parse("FORECALL_HTTP", env("FORECALL_HTTP"), &mut self.http)?;
         parse("FORECALL_SIP", env("FORECALL_SIP"), &mut self.sip)?;
         parse("FORECALL_TIME_ZONE", env("FORECALL_TIME_ZONE"), &mut self.time_zone)?;
+        parse("FORECALL_BEHIND_TLS", env("FORECALL_BEHIND_TLS"), &mut self.behind_tls)?;
         parse("FORECALL_CALLS_MAX", env("FORECALL_CALLS_MAX"), &mut self.calls_max)?;
         parse("FORECALL_EXPOSE", env("FORECALL_EXPOSE"), &mut self.expose)?;
         self.database_url = env("DATABASE_URL").or(self.database_url.take());
@@ -165,6 +169,6 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        assert_eq!(uncommented.lines().count(), 11, "a key is missing in the example");
+        assert_eq!(uncommented.lines().count(), 12, "a key is missing in the example");
     }
 }

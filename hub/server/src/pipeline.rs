@@ -189,6 +189,11 @@ impl Hub {
         let mut work = JoinSet::new();
         let (changes, _) = broadcast::channel(CHANGES_MAX);
 
+        // First, so that a second hub started by mistake fails before it touches anything.
+        let listener = TcpListener::bind(config.http)
+            .await
+            .with_context(|| format!("cannot listen on http = {}", config.http))?;
+        let http = listener.local_addr()?;
         let cluster = cluster.map(Arc::new);
         if let Some(cluster) = cluster.clone() {
             work.spawn(keep_alive(cluster, stop.child_token()));
@@ -228,10 +233,6 @@ impl Hub {
             work.spawn(async move { voice.serve_inbound(worker, stop).await });
         }
         // outcome (people act on tickets)
-        let listener = TcpListener::bind(config.http)
-            .await
-            .with_context(|| format!("cannot listen on http = {}", config.http))?;
-        let http = listener.local_addr()?;
         let zone = TimeZone::get(&config.time_zone).context("time_zone")?;
         let console = ApiConfig {
             zone,

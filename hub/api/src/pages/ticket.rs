@@ -86,7 +86,9 @@ fn summary(reader: &Reader, view: &TicketView) -> Markup {
 }
 
 fn planned(reader: &Reader, view: &TicketView) -> String {
-    let Some(reason) = view.ticket.held else { return reader.t("summary-planned") };
+    let Some(reason) = view.ticket.held else {
+        return reader.t("summary-planned");
+    };
     let why = hold(reader, reason, view.owner.as_ref());
     let until = view.ticket.contact_due.map(|at| reader.time(at)).unwrap_or_default();
     reader.with("event-waits", &[("reason", &why), ("until", &until)])
