@@ -96,6 +96,48 @@ async fn packets_of_a_stranger_are_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
+    let engine = MediaEngine::start().unwrap();
+    let mut here = engine.open(&options(false, 0)).unwrap();
+    let press = |here: &MediaSession, ssrc, timestamp, key, end| {
+        let from = UdpSocket::bind((LOCAL, 0)).unwrap();
+        here.connect(agreed(from.local_addr().unwrap()), LOCAL);
+        let header = super::super::rtp::Header {
+            marker: true,
+            payload_type: 101,
+            sequence: 40_000,
+            timestamp,
+            ssrc,
+        };
+        let code = super::super::rtp::code_of(key).unwrap();
+        let payload = super::super::rtp::Event {
+            code,
+            end,
+            duration: 160,
+        }
+        .to_bytes();
+        let mut packet = Vec::new();
+        super::super::rtp::write(&mut packet, header, &payload);
+        from.send_to(&packet, here.local()).unwrap();
+        from
+    };
+    let _first = press(&here, 1, 4_000_000_000, '1', false);
+    let until = Instant::now() + Duration::from_secs(5);
+    while here.counts().packets_received == 0 {
+        assert!(Instant::now() < until, "the first packet arrives");
+        tokio::time::sleep(FRAME).await;
+    }
+    let _second = press(&here, 2, 3_000_000_000, '9', true);
+    assert_eq!(
+        event(&mut here).await,
+        MediaEvent::Digit('1'),
+        "its end was lost in the move"
+    );
+    assert_eq!(event(&mut here).await, MediaEvent::Digit('9'));
+    assert_eq!(here.counts().lost, 0);
+}
+
+#[tokio::test]
 async fn a_port_range_is_held_to() {
     let engine = MediaEngine::start().unwrap();
     let taken = UdpSocket::bind((LOCAL, 0)).unwrap();

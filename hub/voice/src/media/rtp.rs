@@ -110,25 +110,48 @@ pub fn code_of(key: char) -> Option<u8> {
 /// Counts what arrived and what is missing (RFC 3550 appendix A.1 and A.3, without probation).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reception {
-    first: Option<u16>,
-    highest: u32,
+    /// The source whose numbering is followed.
+    source: Option<Source>,
+    /// Packets that the sources before it sent, as far as their numbering shows.
+    before: u64,
     received: u64,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    ssrc: u32,
+    first: u16,
+    highest: u32,
+}
+
+impl Source {
+    fn expected(self) -> u64 {
+        u64::from(self.highest.wrapping_sub(u32::from(self.first))) + 1
+    }
+}
+
 impl Reception {
-    /// Notes the sequence number of one packet.
-    pub fn note(&mut self, sequence: u16) {
+    /// Notes one packet. Another SSRC is another source, whose numbering starts at random.
+    pub fn note(&mut self, header: Header) {
         self.received += 1;
-        let Some(_) = self.first else {
-            self.first = Some(sequence);
-            self.highest = u32::from(sequence);
-            return;
-        };
-        let ahead = sequence.wrapping_sub((self.highest & 0xffff) as u16);
+        if self.source.is_some_and(|source| source.ssrc != header.ssrc) {
+            self.move_on();
+        }
+        let source = self.source.get_or_insert(Source {
+            ssrc: header.ssrc,
+            first: header.sequence,
+            highest: u32::from(header.sequence),
+        });
+        let ahead = header.sequence.wrapping_sub((source.highest & 0xffff) as u16);
         // More than half the number space ahead is a late packet, not a leap.
         if ahead < 0x8000 {
-            self.highest = self.highest.wrapping_add(u32::from(ahead));
+            source.highest = source.highest.wrapping_add(u32::from(ahead));
         }
+    }
+
+    /// The next packet begins a new numbering; what was counted stays.
+    pub fn move_on(&mut self) {
+        self.before += self.source.take().map_or(0, Source::expected);
     }
 
     /// Packets that arrived.
@@ -138,8 +161,7 @@ impl Reception {
 
     /// Packets that were sent to us and did not arrive; duplicates count against it.
     pub fn lost(&self) -> u64 {
-        let Some(first) = self.first else { return 0 };
-        let expected = u64::from(self.highest.wrapping_sub(u32::from(first))) + 1;
+        let expected = self.before + self.source.map_or(0, Source::expected);
         expected.saturating_sub(self.received)
     }
 }
@@ -168,13 +190,36 @@ mod tests {
         }
     }
 
+    fn numbered(ssrc: u32, sequence: u16) -> Header {
+        Header {
+            marker: false,
+            payload_type: 8,
+            sequence,
+            timestamp: 0,
+            ssrc,
+        }
+    }
+
     #[test]
     fn loss_is_counted_across_the_wrap() {
         let mut reception = Reception::default();
         for sequence in [65_533u16, 65_534, 1, 0, 2] {
-            reception.note(sequence);
+            reception.note(numbered(1, sequence));
         }
         assert_eq!((reception.received(), reception.lost()), (5, 1));
+    }
+
+    #[test]
+    fn a_new_source_or_a_move_is_no_loss_and_forgets_none() {
+        let mut reception = Reception::default();
+        for (ssrc, sequence) in [(1, 10), (1, 12), (2, 20_000), (2, 20_001)] {
+            reception.note(numbered(ssrc, sequence));
+        }
+        reception.move_on();
+        for sequence in [500, 503] {
+            reception.note(numbered(2, sequence));
+        }
+        assert_eq!((reception.received(), reception.lost()), (6, 3));
     }
 
     #[test]

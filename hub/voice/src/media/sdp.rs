@@ -33,22 +33,78 @@ pub enum SdpError {
     /// No `c=` line with an IP address.
     #[error("the session description names no IP address for the audio")]
     NoAddress,
+    /// No `o=` line with the numbers of session and version.
+    #[error("the session description has no usable origin line")]
+    NoOrigin,
     /// Neither PCMU nor PCMA.
     #[error("the far side takes neither PCMU nor PCMA")]
     NoCodec,
 }
 
-/// Our offer: both codecs and telephone events, at `local`. `session` makes the origin line unique.
+/// What the origin line says of a description (RFC 4566 §5.2).
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    /// The same as long as the session lasts.
+    session: u64,
+    /// Raised by one whenever the description changes.
+    version: u64,
+}
+
+impl Origin {
+    fn first(session: u64) -> Self {
+        Self { session, version: 1 }
+    }
+
+    /// The origin of a description that we sent.
+    fn of(description: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(description).ok()?;
+        let mut words = text.lines().find_map(|l| l.strip_prefix("o="))?.split(' ').skip(1);
+        let mut number = || words.next()?.parse().ok();
+        Some(Self {
+            session: number()?,
+            version: number()?,
+        })
+    }
+}
+
+/// Our first offer: both codecs and telephone events, at `local`. `session` makes the origin line unique.
 pub fn offer(local: SocketAddr, session: u64) -> Vec<u8> {
-    describe(local, session, &[Codec::Pcma, Codec::Pcmu], Some(EVENT_TYPE))
+    describe(
+        local,
+        Origin::first(session),
+        &[Codec::Pcma, Codec::Pcmu],
+        Some(EVENT_TYPE),
+    )
 }
 
-/// Our answer to an offer that was understood as `negotiated`.
+/// Our first answer, to an offer that was understood as `negotiated`.
 pub fn answer(local: SocketAddr, session: u64, negotiated: &Negotiated) -> Vec<u8> {
-    describe(local, session, &[negotiated.codec], negotiated.event_type)
+    describe(
+        local,
+        Origin::first(session),
+        &[negotiated.codec],
+        negotiated.event_type,
+    )
 }
 
-fn describe(local: SocketAddr, session: u64, codecs: &[Codec], event_type: Option<u8>) -> Vec<u8> {
+/// Our answer to a later offer in the same session, understood as `negotiated`. `previous` is what we sent last: audio stays
+/// where that says, and a description that differs from it has its version raised by one (RFC 3264 §8).
+///
+/// # Errors
+/// When `previous` is none of our descriptions.
+pub fn answer_again(previous: &[u8], negotiated: &Negotiated) -> Result<Vec<u8>, SdpError> {
+    let local = understand(previous)?.remote;
+    let mut origin = Origin::of(previous).ok_or(SdpError::NoOrigin)?;
+    let describe = |origin| describe(local, origin, &[negotiated.codec], negotiated.event_type);
+    let unchanged = describe(origin);
+    if unchanged == previous {
+        return Ok(unchanged);
+    }
+    origin.version += 1;
+    Ok(describe(origin))
+}
+
+fn describe(local: SocketAddr, origin: Origin, codecs: &[Codec], event_type: Option<u8>) -> Vec<u8> {
     let family = if local.is_ipv4() { "IP4" } else { "IP6" };
     let (ip, port) = (local.ip(), local.port());
     let types: Vec<String> = codecs
@@ -57,8 +113,9 @@ fn describe(local: SocketAddr, session: u64, codecs: &[Codec], event_type: Optio
         .chain(event_type)
         .map(|t| t.to_string())
         .collect();
+    let Origin { session, version } = origin;
     let mut text = format!(
-        "v=0\r\no=- {session} 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {}\r\n",
+        "v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {}\r\n",
         types.join(" ")
     );
     for codec in codecs {
@@ -201,6 +258,35 @@ mod tests {
             hold: false,
         };
         assert_eq!(understand(&answer(local, 1, &theirs)), Ok(theirs));
+    }
+
+    #[test]
+    fn a_later_answer_keeps_the_session_and_counts_its_changes() {
+        let local: SocketAddr = "192.0.2.7:4000".parse().unwrap();
+        let theirs = |codec| Negotiated {
+            remote: "192.0.2.9:5000".parse().unwrap(),
+            codec,
+            event_type: Some(96),
+            hold: false,
+        };
+        let origin = |body: &[u8]| {
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        let first = offer(local, 4_711);
+        assert_eq!(origin(&first), "o=- 4711 1 IN IP4 192.0.2.7");
+        let second = answer_again(&first, &theirs(Codec::Pcma)).unwrap();
+        assert_eq!(origin(&second), "o=- 4711 2 IN IP4 192.0.2.7");
+        assert_eq!(understand(&second).unwrap().remote, local);
+        let refreshed = answer_again(&second, &theirs(Codec::Pcma)).unwrap();
+        assert_eq!(refreshed, second, "only refreshed");
+        let third = answer_again(&refreshed, &theirs(Codec::Pcmu)).unwrap();
+        assert_eq!(origin(&third), "o=- 4711 3 IN IP4 192.0.2.7");
+        let foreign = "c=IN IP4 1.2.3.4\r\nm=audio 4000 RTP/AVP 8\r\n";
+        assert_eq!(
+            answer_again(foreign.as_bytes(), &theirs(Codec::Pcmu)),
+            Err(SdpError::NoOrigin)
+        );
     }
 
     #[test]

@@ -112,10 +112,14 @@ impl Stream {
         }
     }
 
-    /// Audio flows from now on as agreed. A new address unlatches.
+    /// Audio flows from now on as agreed. A new address unlatches, and its time stamps and numbers start anew.
     pub fn connect(&mut self, negotiated: Negotiated, signalling: IpAddr) {
         if self.negotiated.is_none_or(|old| old.remote != negotiated.remote) {
             self.latched = None;
+            self.reception.move_on();
+            if let Some(key) = self.reader.move_on() {
+                self.tell(MediaEvent::Digit(key));
+            }
         }
         self.negotiated = Some(negotiated);
         self.signalling = Some(signalling);
@@ -184,14 +188,14 @@ impl Stream {
             self.counts.dropped += 1;
             return;
         }
-        self.reception.note(header.sequence);
+        self.reception.note(header);
         // Most send events under the number we offered; some under the one they answered with.
         if [Some(EVENT_TYPE), negotiated.event_type].contains(&Some(header.payload_type)) {
             for key in self.reader.handle(header, payload).into_iter().flatten() {
                 self.tell(MediaEvent::Digit(key));
             }
         } else if let Some(codec) = Codec::from_payload_type(header.payload_type) {
-            if let Some(key) = self.reader.handle_audio(header.timestamp) {
+            if let Some(key) = self.reader.handle_audio(header) {
                 self.tell(MediaEvent::Digit(key));
             }
             self.take_audio(codec, payload);

@@ -153,6 +153,7 @@ async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
 /// Turns states into events.
 struct Teller {
     events: mpsc::Sender<LegEvent>,
+    /// What we last said of our audio.
     description: Vec<u8>,
     answered: bool,
     over: bool,
@@ -219,7 +220,7 @@ impl Teller {
     }
 
     /// Every request inside the dialog gets an answer: an unanswered one would be a 501 after 32 s.
-    async fn answer_request(&self, state: DialogState) {
+    async fn answer_request(&mut self, state: DialogState) {
         match state {
             DialogState::Updated(_, request, handle) => self.answer_offer(&request, &handle).await,
             DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
@@ -243,22 +244,23 @@ impl Teller {
     }
 
     /// A re-INVITE or UPDATE: the far side moves its audio, or only refreshes the session.
-    async fn answer_offer(&self, request: &Request, handle: &TransactionHandle) {
+    async fn answer_offer(&mut self, request: &Request, handle: &TransactionHandle) {
         if request.body.is_empty() {
             let body = (request.method == rsipstack::sip::Method::Invite).then(|| self.description.clone());
             let headers = body.is_some().then(|| vec![content_type()]);
             let _ = handle.respond(StatusCode::OK, headers, body).await;
             return;
         }
-        match (sdp::understand(&request.body), sdp::understand(&self.description)) {
-            (Ok(theirs), Ok(ours)) => {
-                let body = sdp::answer(ours.remote, 2, &theirs);
+        let answer = sdp::understand(&request.body).and_then(|theirs| sdp::answer_again(&self.description, &theirs));
+        match answer {
+            Ok(body) => {
+                self.description.clone_from(&body);
                 let _ = handle
                     .respond(StatusCode::OK, Some(vec![content_type()]), Some(body))
                     .await;
                 self.send(LegEvent::Redescribed(request.body.clone()));
             }
-            _ => reply(handle, StatusCode::NotAcceptableHere).await,
+            Err(_) => reply(handle, StatusCode::NotAcceptableHere).await,
         }
     }
 }
