@@ -9,7 +9,7 @@ help: ## This list
 
 demo: ## Install what the demo lacks, then watch a phone ring
 	@$(XTASK) setup demo
-	@cargo run --quiet --package hub-server --bin forecall -- demo
+	@cargo run --package hub-server --bin forecall -- demo
 
 test: ## Install what tests lack, build, run every test, check the house rules
 	@$(XTASK) test
@@ -24,7 +24,7 @@ eval: ## Score the models on the evaluation data
 	@cargo run --quiet --package hub-predict --example evaluate
 
 real-input: ## Replay recorded pump-rig faults through the whole hub over a SIPp trunk (needs ../shared/data)
-	@cargo build --quiet --package hub-server --bin forecall
+	@cargo build --package hub-server --bin forecall
 	@cargo run --quiet --package tests-hub --example real_input
 
 fmt: ## Format all code
