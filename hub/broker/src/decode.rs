@@ -88,7 +88,7 @@ impl Work {
     pub fn clock(&self) -> Option<(u64, i64)> {
         match &self.content {
             Content::Ready(Ingest::Clock { boot, offset_ms, .. }) => Some((*boot, *offset_ms)),
-            Content::Ready(Ingest::Telemetry(_) | Ingest::Quarantine(_)) | Content::Uptime { .. } => None,
+            Content::Ready(_) | Content::Uptime { .. } => None,
         }
     }
 

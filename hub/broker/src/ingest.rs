@@ -241,8 +241,8 @@ impl Committer {
                     add(&self.counters.samples_stored, u64::from(ingested.stored));
                     add(&self.counters.samples_repeated, u64::from(ingested.repeated));
                 }
-                Ingest::Clock { .. } => {}
                 Ingest::Quarantine(_) => add(&self.counters.quarantined, 1),
+                _ => {}
             }
             if let Some((mailbox, number)) = &ticket.waiter {
                 // Full is impossible (see `Address`); closed means that the device has gone and will send it again.

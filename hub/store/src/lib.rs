@@ -4,12 +4,14 @@
 //! Every method is one transaction that is durable when it returns `Ok`. What is read for a person or an integrator
 //! takes a [`Scope`], which only a session gives: tenants stay apart by construction.
 
+pub mod access;
 pub mod account;
 pub mod contact;
 pub mod error;
 pub mod event;
 pub mod prediction;
 pub mod scope;
+pub mod session;
 pub mod site;
 pub mod telemetry;
 pub mod ticket;

@@ -37,6 +37,78 @@ pub enum Ingest {
     },
     /// A payload that could not be taken, kept for a person to read.
     Quarantine(Quarantined),
+    /// What a device says of itself on `d/{id}/s`, or its will says for it.
+    State {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// As published. Empty with `retain` forgets what was retained (MQTT 3.1.1 §3.3.1.3).
+        payload: Vec<u8>,
+        /// Kept for later subscribers; otherwise only passed on.
+        retain: bool,
+        /// When the hub received it.
+        at: Timestamp,
+    },
+    /// Attributes that a device tells: each replaces the one of the same name.
+    Attributes {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// By name.
+        values: serde_json::Map<String, serde_json::Value>,
+        /// When the hub received them.
+        at: Timestamp,
+    },
+    /// A device's answer to a command. Unknown or answered requests change nothing and count as repeated.
+    Reply {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// Request id.
+        request: String,
+        /// As published.
+        payload: Vec<u8>,
+        /// When the hub received it.
+        at: Timestamp,
+    },
+    /// Readings that were lost on the way: the hub dropped them, or the device says that it did.
+    Dropped {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// How many publishes.
+        count: u32,
+    },
+    /// QoS 2: the content is stored with the packet identifier, unless that identifier is there already (MQTT 3.1.1
+    /// §4.3.3, method B); then nothing is stored and it counts as repeated.
+    Once {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// Of the PUBLISH.
+        packet_id: u16,
+        /// What it carries; never `Once` or `Release`.
+        content: Box<Ingest>,
+    },
+    /// QoS 2: the device has released the packet identifier (PUBREL), which may now be used again.
+    Release {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// Of the PUBREL.
+        packet_id: u16,
+    },
+}
+
+impl Ingest {
+    /// Whose it is.
+    pub fn appliance(&self) -> ApplianceId {
+        match self {
+            Self::Telemetry(message) => message.appliance,
+            Self::Quarantine(payload) => payload.appliance,
+            Self::Clock { appliance, .. }
+            | Self::State { appliance, .. }
+            | Self::Attributes { appliance, .. }
+            | Self::Reply { appliance, .. }
+            | Self::Dropped { appliance, .. }
+            | Self::Once { appliance, .. }
+            | Self::Release { appliance, .. } => *appliance,
+        }
+    }
 }
 
 /// A payload that was not taken.

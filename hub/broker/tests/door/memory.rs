@@ -110,6 +110,7 @@ impl Stored {
                 self.quarantined.push(quarantined.clone());
                 Ingested { stored: 1, repeated: 0 }
             }
+            other => panic!("no test sends {other:?} yet"),
         }
     }
 

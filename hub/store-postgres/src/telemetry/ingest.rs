@@ -65,11 +65,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
 }
 
 fn appliance_of(item: &Ingest) -> i64 {
-    match item {
-        Ingest::Telemetry(message) => message.appliance.0,
-        Ingest::Clock { appliance, .. } => appliance.0,
-        Ingest::Quarantine(payload) => payload.appliance.0,
-    }
+    item.appliance().0
 }
 
 /// Items of appliances that do not exist are left out: one such item must not hold back the batch.
@@ -405,7 +401,7 @@ async fn update_status(
                 entry.skew_ms = message.skew_ms.or(entry.skew_ms);
             }
             Ingest::Quarantine(_) => entry.quarantined += 1,
-            Ingest::Clock { .. } => {}
+            _ => {}
         }
     }
     if added.is_empty() {

@@ -1,0 +1,74 @@
+//! What of a device's MQTT session outlives its connection and the hub's own end.
+
+use crate::error::Result;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// A session that is kept while its device is away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeptSession {
+    /// Kept for so long after the device left.
+    pub expiry_s: u32,
+    /// Granted filters with their QoS, at most [`SUBSCRIPTIONS_MAX`].
+    pub subscriptions: Vec<(String, u8)>,
+    /// Packet identifiers of QoS 2 publishes that are stored and that the device has not released yet.
+    pub unreleased: Vec<u16>,
+}
+
+/// Most filters of one session: more than the contract lists.
+pub const SUBSCRIPTIONS_MAX: usize = 16;
+
+/// What a device said last of itself, or its will said for it: kept for whoever subscribes later (MQTT 5 §3.3.1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetainedState {
+    /// Whose.
+    pub device: String,
+    /// As published on `d/{id}/s`.
+    pub payload: Vec<u8>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Sessions, retained state and attributes.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a session, or changes what is kept; packet identifiers are kept by ingest itself. Expiry counts from the
+    /// moment at which the device leaves, or the hub starts again.
+    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession) -> Result<()>;
+
+    /// Forgets a session with its packet identifiers.
+    async fn drop_session(&self, appliance: ApplianceId) -> Result<()>;
+
+    /// Notes that these commands went out to the device (`acknowledged` false), or that it has taken them (true).
+    async fn commands_passed(
+        &self,
+        appliance: ApplianceId,
+        requests: &[String],
+        acknowledged: bool,
+        now: Timestamp,
+    ) -> Result<()>;
+
+    /// Retained states of a tenant's devices by name, after `after`, at most `limit`.
+    async fn retained_states(&self, tenant: &TenantId, after: Option<&str>, limit: usize)
+    -> Result<Vec<RetainedState>>;
+
+    /// Attributes of a device: those it told (`client`) and those told to it (`shared`), each by name. An empty list of
+    /// names asks for none, `None` for all.
+    async fn attributes(
+        &self,
+        appliance: ApplianceId,
+        client: Option<&[String]>,
+        shared: Option<&[String]>,
+    ) -> Result<Attributes>;
+}
+
+/// See [`SessionStore::attributes`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Attributes {
+    /// Told by the device.
+    pub client: Map<String, Value>,
+    /// Told to the device.
+    pub shared: Map<String, Value>,
+}
