@@ -6,7 +6,10 @@
 
 pub mod access;
 pub mod account;
+pub mod claim;
 pub mod contact;
+pub mod credential;
+pub mod desk;
 pub mod error;
 pub mod event;
 pub mod prediction;

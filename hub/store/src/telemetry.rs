@@ -92,6 +92,16 @@ pub enum Ingest {
         /// Of the PUBREL.
         packet_id: u16,
     },
+    /// A payload from quarantine that can be read now: its content is stored and it leaves quarantine, both in the same
+    /// transaction. If it has left before, nothing is stored and it counts as repeated.
+    Replayed {
+        /// Which appliance.
+        appliance: ApplianceId,
+        /// Number in quarantine.
+        number: i64,
+        /// What it carries; never `Once`, `Release`, `Quarantine` or `Replayed`.
+        content: Box<Ingest>,
+    },
 }
 
 impl Ingest {
@@ -106,7 +116,8 @@ impl Ingest {
             | Self::Reply { appliance, .. }
             | Self::Dropped { appliance, .. }
             | Self::Once { appliance, .. }
-            | Self::Release { appliance, .. } => *appliance,
+            | Self::Release { appliance, .. }
+            | Self::Replayed { appliance, .. } => *appliance,
         }
     }
 }
@@ -144,6 +155,10 @@ pub struct Ingested {
 /// A command on its way to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
+    /// Given by the store, counting up over all devices and never used again; 0 until it is queued.
+    pub number: i64,
+    /// It went out to the device before, and may have arrived. False until it is queued.
+    pub sent: bool,
     /// Request id: the last topic level.
     pub request: String,
     /// Payload, JSON.

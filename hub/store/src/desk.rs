@@ -1,0 +1,140 @@
+//! What a person or an integrator does with devices: commands, shared attributes, and payloads in quarantine.
+
+use crate::error::Result;
+use crate::scope::{Page, Scope};
+use crate::session::Attributes;
+use crate::telemetry::{Command, Quarantined};
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// Waits for the device.
+    Queued,
+    /// Written to its connection.
+    Sent,
+    /// The device has acknowledged it (MQTT PUBACK).
+    Taken,
+    /// The device has answered.
+    Replied,
+    /// Its time passed without an answer.
+    Expired,
+}
+
+/// A command with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandView {
+    /// Which appliance.
+    pub appliance: ApplianceId,
+    /// Request id.
+    pub request: String,
+    /// Payload, JSON.
+    pub body: String,
+    /// How far it has come.
+    pub state: CommandState,
+    /// When it was asked for.
+    pub queued_at: Timestamp,
+    /// When it was last written to the device's connection.
+    pub sent_at: Option<Timestamp>,
+    /// When the device acknowledged it.
+    pub taken_at: Option<Timestamp>,
+    /// When the device answered.
+    pub replied_at: Option<Timestamp>,
+    /// Not delivered after this.
+    pub expires_at: Timestamp,
+    /// The answer as published, cut to 4,096 bytes.
+    pub reply: Option<Vec<u8>>,
+}
+
+/// A payload in quarantine, with what is needed to read it anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Number in quarantine; later ones are higher.
+    pub number: i64,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Name of the device within the tenant.
+    pub device: DeviceId,
+    /// Profile that the device reports by now.
+    pub profile: String,
+    /// What is kept.
+    pub kept: Quarantined,
+}
+
+/// Which payloads in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QuarantineFilter {
+    /// Only of this appliance.
+    pub appliance: Option<ApplianceId>,
+    /// Only those whose reason holds this text, whatever the case of its letters.
+    pub reason: Option<String>,
+}
+
+/// Most attributes told to one device.
+pub const SHARED_ATTRIBUTES_MAX: usize = 256;
+
+/// Commands, shared attributes and quarantine.
+#[async_trait]
+pub trait DeskStore: Send + Sync {
+    /// Queues a command for a device of this scope. The same `request` with the same body again changes nothing;
+    /// `Conflict` with another body, `Refused` if too many wait.
+    async fn send_command(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<CommandView>;
+
+    /// Commands of a device, newest first.
+    async fn commands(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<CommandView>>;
+
+    /// One command.
+    async fn command(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        request: &str,
+        now: Timestamp,
+    ) -> Result<CommandView>;
+
+    /// Attributes of a device, both kinds.
+    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes>;
+
+    /// Tells a device attributes: each replaces the one of the same name, `null` takes it away. `Refused` beyond
+    /// [`SHARED_ATTRIBUTES_MAX`]. Answers with all that are told now.
+    async fn share_attributes(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        values: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Map<String, Value>>;
+
+    /// Payloads in quarantine, newest first.
+    async fn quarantine(
+        &self,
+        scope: &Scope,
+        filter: &QuarantineFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Held>>;
+
+    /// These payloads, as far as they are in quarantine and in scope, oldest first.
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
+
+    /// Writes why a payload still cannot be taken. Nothing happens if it has left quarantine.
+    async fn still_held(&self, number: i64, reason: &str) -> Result<()>;
+}
