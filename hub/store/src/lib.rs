@@ -7,7 +7,9 @@
 pub mod access;
 pub mod account;
 pub mod claim;
+pub mod claim;
 pub mod contact;
+pub mod credential;
 pub mod credential;
 pub mod desk;
 pub mod error;

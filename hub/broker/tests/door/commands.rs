@@ -14,6 +14,8 @@ impl Door {
     async fn command(&self, request: &str, minutes: i64) {
         let now = self.clock.now();
         let command = Command {
+            number: 0,
+            sent: false,
             request: request.into(),
             body: format!(r#"{{"do":"{request}"}}"#),
             expires_at: now + SignedDuration::from_mins(minutes),

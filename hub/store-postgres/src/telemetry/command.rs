@@ -68,7 +68,7 @@ pub(super) async fn queue(
 
 pub(super) async fn waiting(store: &PostgresStore, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
     let rows = sqlx::query(
-        "select request, body, expires_at from command \
+        "select number, sent_at is not null as sent, request, body, expires_at from command \
          where appliance = $1 and replied_at is null and expires_at > $2 order by number limit $3",
     )
     .bind(appliance.0)
@@ -80,6 +80,8 @@ pub(super) async fn waiting(store: &PostgresStore, appliance: ApplianceId, now: 
     rows.iter()
         .map(|row| {
             Ok(Command {
+                number: row.col("number")?,
+                sent: row.col("sent")?,
                 request: row.col("request")?,
                 body: row.col("body")?,
                 expires_at: row.at("expires_at")?,

@@ -261,6 +261,8 @@ async fn devices_show_their_own_secret_and_commands_wait_for_them() {
     assert_eq!(store.device_by_token("secret-wm-1").await.unwrap(), Some(own.clone()));
     assert_eq!(store.device_by_token("secret").await.unwrap(), None);
     let command = |request: &str| Command {
+        number: 0,
+        sent: false,
         request: request.into(),
         body: "{}".into(),
         expires_at: after(60),
