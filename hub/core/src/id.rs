@@ -85,6 +85,11 @@ slug!(
     DeviceId, 64
 );
 
+slug!(
+    /// A key group, an integrator, a claim credential or a certificate authority within its tenant.
+    CredentialName, 64
+);
+
 /// An appliance in the store. One number for (tenant, device), kept for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -4,6 +4,7 @@
 //! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`
 //! and are saved with their actions in one transaction.
 
+pub mod access;
 pub mod appointment;
 pub mod call_result;
 pub mod clock;

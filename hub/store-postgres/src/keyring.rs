@@ -189,6 +189,11 @@ impl Keyring {
         self.index_of(b"phone/", number.reveal().as_bytes())
     }
 
+    /// What a claim code is known by: codes may be short, so that a plain hash would give them away.
+    pub(crate) fn claim_code(&self, place: &str, code: &str) -> [u8; 32] {
+        self.index_of(b"owner_claim/", format!("{place}/{code}").as_bytes())
+    }
+
     /// Tells keyrings apart without telling what is in them.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         self.index_of(b"keyring/", b"fingerprint")
@@ -206,6 +211,13 @@ impl Keyring {
 /// SHA-256, for secrets that are random and long: nothing to guess, so nothing to slow down.
 pub(crate) fn sha256(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Random bytes for keys, nonces and ids: the one place of this crate where they come from.

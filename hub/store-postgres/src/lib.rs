@@ -7,13 +7,17 @@
 pub mod cluster;
 pub mod keyring;
 
+mod access;
 mod account;
 mod attempt;
+mod claim;
 mod contact;
+mod credential;
 mod event;
 mod finding;
 mod prediction;
 mod row;
+mod session;
 mod signals;
 mod site;
 mod site_apply;

@@ -19,6 +19,7 @@ pub(crate) struct Signals {
     contact: Notify,
     command: Notify,
     event: Notify,
+    access: Notify,
     events_hidden: AtomicBool,
     commands_for: Mutex<BTreeSet<ApplianceId>>,
 }
@@ -34,6 +35,15 @@ impl Signals {
 
     pub(crate) fn event(&self) {
         fire(&self.event);
+    }
+
+    pub(crate) fn access_changed(&self) {
+        fire(&self.access);
+    }
+
+    /// Waits for the next change of access that this process makes.
+    pub(crate) async fn access(&self) {
+        self.access.notified().await;
     }
 
     pub(crate) fn command(&self, appliance: ApplianceId) {

@@ -1,12 +1,12 @@
 //! Applying a site file: what differs is written and told; what it does not name stays.
 
+use crate::access::{change, enrol};
 use crate::keyring::random;
 use crate::row::{Columns, db, json, sql, text, word};
 use crate::site::{ledger, phone_place, trunk, trunk_place};
 use crate::store::{PostgresStore, commit, sealed};
 use crate::ticket_row::restart_baseline;
 use hub_core::id::{ApplianceId, OwnerId, TenantId};
-use hub_core::partition::partition;
 use hub_core::site::{Device, Owner, ServicePoint, Site, Tenant, Trunk};
 use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
@@ -291,7 +291,7 @@ pub(crate) async fn add_device(
     now: Timestamp,
 ) -> Result<ApplianceId> {
     let known = sqlx::query(
-        "select a.profile, a.model, a.service_point, o.name_in_tenant as owner \
+        "select a.revoked, a.profile, a.model, a.service_point, o.name_in_tenant as owner \
          from appliance a left join owner o on o.id = a.owner where a.tenant = $1 and a.device = $2 \
          for no key update of a",
     )
@@ -302,6 +302,12 @@ pub(crate) async fn add_device(
     .map_err(db)?;
     let mut wanted = stated.clone();
     if let Some(row) = &known {
+        if row.col::<bool>("revoked")? {
+            return Err(StoreError::Refused(format!(
+                "device {tenant}/{} is revoked; let it in again with `forecall device restore` first",
+                stated.id
+            )));
+        }
         let profile: String = row.col("profile")?;
         if profile != stated.profile {
             return Err(StoreError::Refused(format!(
@@ -344,27 +350,36 @@ pub(crate) async fn device(
     let owner_before: Option<uuid::Uuid> = row.col("owner")?;
     let profile_before: String = row.col("profile")?;
     let secret_before: Option<Vec<u8>> = row.col("secret_sha256")?;
+    let old_secret: Option<Vec<u8>> = row.col("old_secret_sha256")?;
+    // One that works already, in either place, is nothing new.
+    let new_secret = secret
+        .filter(|secret| secret_before.as_deref() != Some(&secret[..]) && old_secret.as_deref() != Some(&secret[..]));
     let same = owner_before == owner
         && profile_before == wanted.profile
         && row.col::<Option<String>>("model")? == wanted.model
         && row.col::<Option<String>>("service_point")? == wanted.service_point
-        && secret.is_none_or(|secret| secret_before.as_deref() == Some(&secret[..]));
+        && new_secret.is_none();
     if same {
         return Ok(ApplianceId(id));
     }
     sqlx::query(
         "update appliance set profile = $2, model = $3, owner = $4, service_point = $5, \
-           secret_sha256 = coalesce($6, secret_sha256) where id = $1",
+           secret_sha256 = coalesce($6, secret_sha256), \
+           old_secret_sha256 = case when $6 is null then old_secret_sha256 end, \
+           old_secret_until = case when $6 is null then old_secret_until end where id = $1",
     )
     .bind(id)
     .bind(&wanted.profile)
     .bind(&wanted.model)
     .bind(owner)
     .bind(&wanted.service_point)
-    .bind(secret.map(|secret| &secret[..]))
+    .bind(new_secret.map(|secret| &secret[..]))
     .execute(&mut *conn)
     .await
     .map_err(db)?;
+    if new_secret.is_some() && (secret_before.is_some() || old_secret.is_some()) {
+        change::device(conn, tenant, ApplianceId(id)).await?;
+    }
     // A new owner uses it in another way.
     if profile_before != wanted.profile || owner_before.is_some() && owner_before != owner {
         restart_baseline(conn, ApplianceId(id), now).await?;
@@ -381,30 +396,19 @@ async fn insert_device(
     secret: Option<&[u8; 32]>,
     now: Timestamp,
 ) -> Result<ApplianceId> {
-    let id: Option<i64> = sqlx::query_scalar(
-        "insert into appliance (tenant, tenant_no, device, partition, profile, model, owner, service_point, secret_sha256, \
-           created_at) \
-         select id, no, $2, $3, $4, $5, $6, $7, $8, $9 from tenant where id = $1 returning id",
-    )
-    .bind(tenant.as_str())
-    .bind(wanted.id.as_str())
-    .bind(i16::from(partition(tenant, &wanted.id)))
-    .bind(&wanted.profile)
-    .bind(&wanted.model)
-    .bind(owner)
-    .bind(&wanted.service_point)
-    .bind(secret.map(|secret| &secret[..]))
-    .bind(sql(now))
-    .fetch_optional(&mut *conn)
-    .await
-    .map_err(db)?;
-    let id = id.ok_or_else(|| crate::row::not_found("tenant", tenant))?;
-    sqlx::query("insert into appliance_status (appliance) values ($1)")
-        .bind(id)
+    let id = enrol::insert(conn, tenant, &wanted.id, &wanted.profile, now)
+        .await?
+        .ok_or_else(|| StoreError::Conflict(format!("device {tenant}/{} was made at the same moment", wanted.id)))?;
+    sqlx::query("update appliance set model = $2, owner = $3, service_point = $4, secret_sha256 = $5 where id = $1")
+        .bind(id.0)
+        .bind(&wanted.model)
+        .bind(owner)
+        .bind(&wanted.service_point)
+        .bind(secret.map(|secret| &secret[..]))
         .execute(conn)
         .await
         .map_err(db)?;
-    Ok(ApplianceId(id))
+    Ok(id)
 }
 
 async fn owner_id(conn: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<uuid::Uuid> {

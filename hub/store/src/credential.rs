@@ -171,7 +171,7 @@ pub trait DeviceCredentials: Send + Sync {
 
     /// Gives a group a new key. Secrets of the one before work until it is retired; `Refused` if there is such a one
     /// already: devices may still come in by it.
-    async fn rotate_group(&self, tenant: &TenantId, name: &str, key: &[u8], now: Timestamp) -> Result<()>;
+    async fn rotate_group(&self, tenant: &TenantId, name: &str, key: &[u8]) -> Result<()>;
 
     /// Ends the key before the present one. `Refused` if there is none.
     async fn retire_group(&self, tenant: &TenantId, name: &str) -> Result<()>;
@@ -227,7 +227,7 @@ pub trait TenantCredentials: Send + Sync {
     async fn put_revocations(&self, tenant: &TenantId, name: &str, list: &[u8], now: Timestamp) -> Result<usize>;
 
     /// Trusts an authority no longer.
-    async fn remove_authority(&self, tenant: &TenantId, name: &str, now: Timestamp) -> Result<()>;
+    async fn remove_authority(&self, tenant: &TenantId, name: &str) -> Result<()>;
 
     /// Authorities by tenant and name.
     async fn authority_views(&self, scope: &Scope) -> Result<Vec<AuthorityView>>;

@@ -1,0 +1,124 @@
+//! Changes of access on their way to the front door: rows that are written with their cause, and taken out by whoever
+//! acts on them, in this process or another.
+
+use crate::row::{Columns, db, unreadable};
+use crate::store::PostgresStore;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_store::access::AccessChange;
+use hub_store::error::Result;
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, Transaction};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Most changes taken out at a time.
+const CHANGES_MAX: i64 = 1000;
+/// How soon changes that another process made are looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Vec<AccessChange>> {
+    let until = Instant::now() + patience;
+    loop {
+        let changes = take(store).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        if !changes.is_empty() || left.is_zero() {
+            return Ok(changes);
+        }
+        // Woken or not, it is looked again.
+        let _ = timeout(left.min(LOOK_AGAIN), store.signals.access()).await;
+    }
+}
+
+async fn take(store: &PostgresStore) -> Result<Vec<AccessChange>> {
+    let rows = sqlx::query(
+        "delete from access_change where number in (select number from access_change order by number limit $1) \
+         returning kind, tenant, name, appliance",
+    )
+    .bind(CHANGES_MAX)
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    rows.iter().map(change).collect()
+}
+
+fn change(row: &PgRow) -> Result<AccessChange> {
+    let tenant: TenantId = row.word("tenant")?;
+    match row.col::<String>("kind")?.as_str() {
+        "device" => Ok(AccessChange::Device(ApplianceId(row.col("appliance")?))),
+        "integrator" => Ok(AccessChange::Integrator {
+            tenant,
+            name: row.col("name")?,
+        }),
+        "claimant" => Ok(AccessChange::Claimant {
+            tenant,
+            name: row.col("name")?,
+        }),
+        "authorities" => Ok(AccessChange::Authorities(tenant)),
+        other => Err(unreadable("access change")(other.into())),
+    }
+}
+
+/// The device's credentials changed.
+pub(crate) async fn device(conn: &mut PgConnection, tenant: &TenantId, appliance: ApplianceId) -> Result<()> {
+    tell(conn, "device", tenant, None, Some(appliance.0)).await
+}
+
+/// An integrator's token ended.
+pub(crate) async fn integrator(conn: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<()> {
+    tell(conn, "integrator", tenant, Some(name), None).await
+}
+
+/// A claim credential ended.
+pub(crate) async fn claimant(conn: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<()> {
+    tell(conn, "claimant", tenant, Some(name), None).await
+}
+
+/// Authorities or revocation lists of a tenant changed.
+pub(crate) async fn authorities(conn: &mut PgConnection, tenant: &TenantId) -> Result<()> {
+    tell(conn, "authorities", tenant, None, None).await
+}
+
+/// The credentials of every device of a group changed.
+pub(crate) async fn group(conn: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<()> {
+    sqlx::query(
+        "insert into access_change (kind, tenant, appliance) \
+         select 'device', tenant, id from appliance where tenant = $1 and key_group = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(name)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+async fn tell(
+    conn: &mut PgConnection,
+    kind: &str,
+    tenant: &TenantId,
+    name: Option<&str>,
+    appliance: Option<i64>,
+) -> Result<()> {
+    sqlx::query("insert into access_change (kind, tenant, name, appliance) values ($1, $2, $3, $4)")
+        .bind(kind)
+        .bind(tenant.as_str())
+        .bind(name)
+        .bind(appliance)
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
+
+/// Commits a change of access and wakes this process's front door.
+pub(crate) async fn commit(store: &PostgresStore, tx: Transaction<'static, Postgres>) -> Result<()> {
+    tx.commit().await.map_err(db)?;
+    store.signals.access_changed();
+    Ok(())
+}
+
+/// Whether `until` has come; no end never comes.
+pub(crate) fn is_over(until: Option<Timestamp>, now: Timestamp) -> bool {
+    until.is_some_and(|until| until <= now)
+}

@@ -1,0 +1,310 @@
+//! Whose a credential is: two round trips for a whole batch, a third and fourth where unknown devices enrol.
+
+use super::change::is_over;
+use super::enrol::{self, Newcomer};
+use super::group::{self, Group};
+use crate::keyring::sha256;
+use crate::row::{Columns, db, sql, unreadable};
+use crate::store::PostgresStore;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_store::access::{Claimant, Credential, Integrator, Principal};
+use hub_store::error::Result;
+use hub_store::session::KeptSession;
+use hub_store::telemetry::Device;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use std::collections::{BTreeSet, HashMap};
+use subtle::ConstantTimeEq;
+
+/// How tokens of programs begin, and those of makers' lines.
+const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
+
+/// A device as a batch found it.
+struct Known {
+    device: Device,
+    revoked: bool,
+    secret: Option<Vec<u8>>,
+    old_secret: Option<Vec<u8>>,
+    old_secret_until: Option<Timestamp>,
+    /// Name of its group.
+    group: Option<String>,
+    certified: bool,
+    session: Option<KeptSession>,
+    /// Something is left of a session that is not kept any more.
+    leftovers: bool,
+}
+
+/// What a batch found.
+#[derive(Default)]
+struct Found {
+    /// By index in the batch; a token may fit more than one.
+    devices: HashMap<usize, Vec<Known>>,
+    groups: HashMap<(TenantId, String), Group>,
+}
+
+pub(super) async fn identify(
+    store: &PostgresStore,
+    shown: &[Credential],
+    now: Timestamp,
+) -> Result<Vec<Option<Principal>>> {
+    let mut answers: Vec<Option<Principal>> = vec![None; shown.len()];
+    let mut leftovers = Vec::new();
+    let all: Vec<usize> = (0..shown.len()).collect();
+    let found = find(store, shown, &all, now).await?;
+    answer(&found, shown, &all, now, &mut answers, &mut leftovers);
+    programs(store, shown, now, &mut answers).await?;
+    let newcomers = newcomers(store, &found, shown, &answers, now).await?;
+    if !newcomers.is_empty() {
+        let again: Vec<usize> = newcomers.iter().map(|newcomer| newcomer.index).collect();
+        enrol::enrol(store, newcomers, now).await?;
+        let found = find(store, shown, &again, now).await?;
+        answer(&found, shown, &again, now, &mut answers, &mut leftovers);
+    }
+    if !leftovers.is_empty() {
+        crate::session::forget(store, &leftovers).await?;
+    }
+    Ok(answers)
+}
+
+fn answer(
+    found: &Found,
+    shown: &[Credential],
+    indexes: &[usize],
+    now: Timestamp,
+    answers: &mut [Option<Principal>],
+    leftovers: &mut Vec<i64>,
+) {
+    for &index in indexes {
+        let known = found.devices.get(&index).map_or(&[][..], Vec::as_slice);
+        // A token that two devices share says nothing about which of them it is.
+        let mut fits = known
+            .iter()
+            .filter(|known| !known.revoked && known.is_shown_by(&shown[index], &found.groups, now));
+        let (Some(known), None) = (fits.next(), fits.next()) else {
+            continue;
+        };
+        if known.leftovers {
+            leftovers.push(known.device.appliance.0);
+        }
+        answers[index] = Some(Principal::Device(known.device.clone(), known.session.clone()));
+    }
+}
+
+impl Known {
+    fn is_shown_by(&self, shown: &Credential, groups: &HashMap<(TenantId, String), Group>, now: Timestamp) -> bool {
+        match shown {
+            Credential::Certificate { .. } => true,
+            Credential::Token(token) => self.has_secret(token, now),
+            Credential::Secret { device, secret, .. } => {
+                let own = self.has_secret(secret, now);
+                let group = self
+                    .group
+                    .as_ref()
+                    .map(|name| (self.device.tenant.clone(), name.clone()));
+                let group = group.and_then(|key| groups.get(&key));
+                own | group.is_some_and(|group| group.knows(device, secret))
+            }
+        }
+    }
+
+    fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
+        let hash = sha256(secret.as_bytes());
+        let is = |slot: &Option<Vec<u8>>| slot.as_deref().is_some_and(|slot| bool::from(slot.ct_eq(&hash)));
+        is(&self.secret) | (is(&self.old_secret) && !is_over(self.old_secret_until, now))
+    }
+
+    /// Nothing was ever given to it: it was only declared.
+    fn has_nothing(&self) -> bool {
+        !self.revoked && !self.certified && self.secret.is_none() && self.old_secret.is_none() && self.group.is_none()
+    }
+}
+
+async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], now: Timestamp) -> Result<Found> {
+    let (mut named, mut tenants, mut devices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut hashes) = (Vec::new(), Vec::new());
+    for &index in indexes {
+        let number = i32::try_from(index).unwrap_or(i32::MAX);
+        match &shown[index] {
+            Credential::Secret { tenant, device, .. } | Credential::Certificate { tenant, device } => {
+                named.push(number);
+                tenants.push(tenant.as_str());
+                devices.push(device.as_str());
+            }
+            Credential::Token(token) => {
+                tokens.push(number);
+                hashes.push(sha256(token.as_bytes()).to_vec());
+            }
+        }
+    }
+    let rows = sqlx::query(
+        "with shown as ( \
+           select s.n, a.id from unnest($1::int[], $2::text[], $3::text[]) s (n, tenant, device) \
+             join appliance a on a.tenant = s.tenant and a.device = s.device \
+           union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) \
+             join appliance a on a.secret_sha256 = s.hash \
+           union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) \
+             join appliance a on a.old_secret_sha256 = s.hash) \
+         select s.n, a.id, a.tenant, a.device, a.profile, a.revoked, a.secret_sha256, a.old_secret_sha256, \
+           a.old_secret_until, a.key_group as group_name, g.profile as group_profile, g.current, g.previous, \
+           exists (select from certificate c where c.appliance = a.id and c.revoked_at is null) as certified, \
+           m.expiry_s, m.subscriptions, t.online, t.presence_at, \
+           array(select packet_id from inbound_packet p where p.appliance = a.id) as unreleased \
+         from shown s join appliance a on a.id = s.id \
+           left join appliance_status t on t.appliance = a.id \
+           left join mqtt_session m on m.appliance = a.id \
+           left join key_group g on g.tenant = a.tenant and g.name = a.key_group",
+    )
+    .bind(named)
+    .bind(tenants)
+    .bind(devices)
+    .bind(tokens)
+    .bind(hashes)
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let mut found = Found::default();
+    for row in &rows {
+        let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
+        let known = known(row, now)?;
+        if let Some(name) = &known.group {
+            let key = (known.device.tenant.clone(), name.clone());
+            if !found.groups.contains_key(&key) {
+                let group = Group::open(store, &key.0, row)?;
+                found.groups.insert(key, group);
+            }
+        }
+        found.devices.entry(index).or_default().push(known);
+    }
+    Ok(found)
+}
+
+fn known(row: &PgRow, now: Timestamp) -> Result<Known> {
+    let online = row.col::<Option<bool>>("online")?.unwrap_or(false);
+    let unreleased: Vec<i32> = row.col("unreleased")?;
+    let left_at = if online { None } else { row.maybe_at("presence_at")? };
+    let expiry_s: Option<i64> = row.col("expiry_s")?;
+    let session = match expiry_s {
+        Some(expiry_s) if !is_expired(expiry_s, left_at, now) => Some(KeptSession {
+            expiry_s: u32::try_from(expiry_s).unwrap_or(u32::MAX),
+            subscriptions: row.json("subscriptions")?,
+            unreleased: unreleased.iter().filter_map(|id| u16::try_from(*id).ok()).collect(),
+        }),
+        _ => None,
+    };
+    Ok(Known {
+        device: Device {
+            appliance: ApplianceId(row.col("id")?),
+            tenant: row.word("tenant")?,
+            device: row.word("device")?,
+            profile: row.col("profile")?,
+        },
+        revoked: row.col("revoked")?,
+        secret: row.col("secret_sha256")?,
+        old_secret: row.col("old_secret_sha256")?,
+        old_secret_until: row.maybe_at("old_secret_until")?,
+        group: row.try_get("group_name").map_err(db)?,
+        certified: row.col("certified")?,
+        leftovers: session.is_none() && !online && (expiry_s.is_some() || !unreleased.is_empty()),
+        session,
+    })
+}
+
+/// `left_at` is none while the device is connected. The greatest expiry never comes (MQTT 5 §3.1.2.11.2).
+fn is_expired(expiry_s: i64, left_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expiry_s < i64::from(u32::MAX)
+        && left_at.is_some_and(|at| now.duration_since(at) >= SignedDuration::from_secs(expiry_s))
+}
+
+/// Devices that nobody made, or that were only declared, with a secret of a group that enrols.
+async fn newcomers(
+    store: &PostgresStore,
+    found: &Found,
+    shown: &[Credential],
+    answers: &[Option<Principal>],
+    now: Timestamp,
+) -> Result<Vec<Newcomer>> {
+    let mut candidates: Vec<(usize, &TenantId, &DeviceId, &str, Option<&Known>)> = Vec::new();
+    for (index, credential) in shown.iter().enumerate() {
+        let Credential::Secret { tenant, device, secret } = credential else {
+            continue;
+        };
+        let known = found.devices.get(&index).and_then(|known| known.first());
+        if answers[index].is_none() && known.is_none_or(Known::has_nothing) {
+            candidates.push((index, tenant, device, secret, known));
+        }
+    }
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants: BTreeSet<&str> = candidates.iter().map(|candidate| candidate.1.as_str()).collect();
+    let groups = group::enrolling(store, &tenants.into_iter().collect::<Vec<_>>()).await?;
+    let mut newcomers = Vec::new();
+    for (index, tenant, device, secret, known) in candidates {
+        let mut groups = groups.get(tenant).map_or(&[][..], Vec::as_slice).iter();
+        let Some(group) = groups.find(|group| group.knows(device, secret)) else {
+            continue;
+        };
+        if known.is_none_or(|known| known.device.profile == group.profile) {
+            newcomers.push(Newcomer {
+                index,
+                tenant: tenant.clone(),
+                device: device.clone(),
+                profile: group.profile.clone(),
+                group: group.name.clone(),
+                known: known.map(|known| known.device.appliance),
+            });
+        }
+    }
+    tracing::debug!(count = newcomers.len(), %now, "devices enrol by their group's key");
+    Ok(newcomers)
+}
+
+/// Integrators and claimants by their tokens.
+async fn programs(
+    store: &PostgresStore,
+    shown: &[Credential],
+    now: Timestamp,
+    answers: &mut [Option<Principal>],
+) -> Result<()> {
+    let (mut numbers, mut hashes) = (Vec::new(), Vec::new());
+    for (index, credential) in shown.iter().enumerate() {
+        if let Credential::Token(token) = credential
+            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
+        {
+            // Such a token is never a device's.
+            answers[index] = None;
+            numbers.push(i32::try_from(index).unwrap_or(i32::MAX));
+            hashes.push(sha256(token.as_bytes()).to_vec());
+        }
+    }
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "select s.n, i.tenant, i.name, i.filters, null as profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+           join integrator i on i.token_hash = s.hash where not i.revoked \
+         union all select s.n, c.tenant, c.name, null, c.profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+           join claim_credential c on c.token_hash = s.hash \
+           where not c.revoked and c.expires_at > $3 and c.uses_left > 0",
+    )
+    .bind(numbers)
+    .bind(hashes)
+    .bind(sql(now))
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    for row in &rows {
+        let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
+        let (tenant, name) = (row.word("tenant")?, row.col("name")?);
+        answers[index] = Some(match row.col::<Option<String>>("profile")? {
+            Some(profile) => Principal::Claimant(Claimant { tenant, name, profile }),
+            None => Principal::Integrator(Integrator {
+                tenant,
+                name,
+                filters: row.col("filters")?,
+            }),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Devices' own secrets, and devices that are let out.
+
+use super::{appliance_of, lock_device, no_device};
+use crate::access::{change, group as keys, issue};
+use crate::keyring::sha256;
+use crate::prediction::{page, page_limit};
+use crate::row::{Columns, db, not_found, sql_maybe};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_store::Scope;
+use hub_store::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
+use hub_store::error::{Result, StoreError};
+use hub_store::scope::{PAGE_MAX, Page};
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+
+#[async_trait]
+impl DeviceCredentials for PostgresStore {
+    async fn device_access(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+        list(self, scope, after, limit.clamp(1, PAGE_MAX)).await
+    }
+
+    async fn rotate_secret(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        secret: &str,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<()> {
+        rotate(self, tenant, device, secret, old_until, now).await
+    }
+
+    async fn retire_secret(&self, tenant: &TenantId, device: &DeviceId) -> Result<()> {
+        retire(self, tenant, device).await
+    }
+
+    async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()> {
+        revoke(self, tenant, device, revoked, now).await
+    }
+
+    async fn join_group(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        group: &str,
+        now: Timestamp,
+    ) -> Result<ApplianceId> {
+        super::group::join(self, tenant, device, group, now).await
+    }
+
+    async fn add_group(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        key: &[u8],
+        profile: &str,
+        enrols: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        super::group::add(self, (tenant, name), key, profile, enrols, now).await
+    }
+
+    async fn rotate_group(&self, tenant: &TenantId, name: &str, key: &[u8]) -> Result<()> {
+        super::group::rotate(self, tenant, name, key).await
+    }
+
+    async fn retire_group(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        super::group::retire(self, tenant, name).await
+    }
+
+    async fn groups(&self, scope: &Scope) -> Result<Vec<KeyGroup>> {
+        super::group::list(self, scope).await
+    }
+
+    async fn group_secret(&self, tenant: &TenantId, name: &str, device: &DeviceId) -> Result<String> {
+        let key = keys::current(self, tenant, name).await?;
+        Ok(keys::derive(&key, device).to_string())
+    }
+}
+
+async fn rotate(
+    store: &PostgresStore,
+    tenant: &TenantId,
+    device: &DeviceId,
+    secret: &str,
+    old_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    if old_until.is_some_and(|until| until <= now) {
+        return Err(StoreError::Refused(
+            "the end of the old secret must lie ahead; to end it at once, retire it".to_owned(),
+        ));
+    }
+    let hash = sha256(secret.as_bytes());
+    let mut tx = store.begin().await?;
+    let row = lock_device(&mut tx, tenant, device).await?;
+    let row = row.ok_or_else(|| no_device(tenant, device))?;
+    if row.col::<Option<Vec<u8>>>("secret_sha256")?.as_deref() == Some(&hash[..]) {
+        return Err(StoreError::Refused(format!(
+            "device {tenant}/{device} has this secret already"
+        )));
+    }
+    let appliance = appliance_of(&row)?;
+    sqlx::query(
+        "update appliance set old_secret_sha256 = secret_sha256, secret_sha256 = $2, \
+           old_secret_until = case when secret_sha256 is null then null else $3 end where id = $1",
+    )
+    .bind(appliance.0)
+    .bind(&hash[..])
+    .bind(sql_maybe(old_until))
+    .execute(&mut *tx)
+    .await
+    .map_err(db)?;
+    if row.col::<Option<Vec<u8>>>("old_secret_sha256")?.is_some() {
+        change::device(&mut tx, tenant, appliance).await?;
+    }
+    change::commit(store, tx).await
+}
+
+async fn retire(store: &PostgresStore, tenant: &TenantId, device: &DeviceId) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let row = lock_device(&mut tx, tenant, device).await?;
+    let row = row.ok_or_else(|| no_device(tenant, device))?;
+    if row.col::<Option<Vec<u8>>>("old_secret_sha256")?.is_none() {
+        return Err(StoreError::Refused(format!(
+            "device {tenant}/{device} has no old secret to retire; rotate its secret first, or revoke the device"
+        )));
+    }
+    let appliance = appliance_of(&row)?;
+    sqlx::query("update appliance set old_secret_sha256 = null, old_secret_until = null where id = $1")
+        .bind(appliance.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+    change::device(&mut tx, tenant, appliance).await?;
+    change::commit(store, tx).await
+}
+
+async fn revoke(
+    store: &PostgresStore,
+    tenant: &TenantId,
+    device: &DeviceId,
+    revoked: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let row = lock_device(&mut tx, tenant, device).await?;
+    let appliance = appliance_of(&row.ok_or_else(|| no_device(tenant, device))?)?;
+    sqlx::query("update appliance set revoked = $2 where id = $1")
+        .bind(appliance.0)
+        .bind(revoked)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+    if revoked {
+        issue::revoke(store, &mut tx, tenant, appliance, now).await?;
+        change::device(&mut tx, tenant, appliance).await?;
+    }
+    change::commit(store, tx).await?;
+    tracing::info!(%tenant, %device, revoked, "a device was revoked or let in again");
+    Ok(())
+}
+
+async fn list(store: &PostgresStore, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+    let (tenant, device) = match after {
+        Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
+        None => ("", ""),
+    };
+    let rows = sqlx::query(
+        "select a.*, coalesce(s.online, false) as online, \
+           (select count(*) from certificate c where c.appliance = a.id and c.revoked_at is null) as certificates \
+         from appliance a left join appliance_status s on s.appliance = a.id \
+         where ($1::text is null or a.tenant = $1) and (a.tenant, a.device) > ($2, $3) \
+         order by a.tenant, a.device limit $4",
+    )
+    .bind(scope.tenant())
+    .bind(tenant)
+    .bind(device)
+    .bind(page_limit(limit))
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let items: Vec<DeviceAccess> = rows.iter().map(view).collect::<Result<_>>()?;
+    Ok(page(items, limit, |view| format!("{}/{}", view.tenant, view.device)))
+}
+
+fn view(row: &PgRow) -> Result<DeviceAccess> {
+    Ok(DeviceAccess {
+        appliance: appliance_of(row)?,
+        tenant: row.word("tenant")?,
+        device: row.word("device")?,
+        profile: row.col("profile")?,
+        revoked: row.col("revoked")?,
+        secret: row.col::<Option<Vec<u8>>>("secret_sha256")?.is_some(),
+        old_secret: row.col::<Option<Vec<u8>>>("old_secret_sha256")?.is_some(),
+        old_secret_until: row.maybe_at("old_secret_until")?,
+        group: row.col("key_group")?,
+        certificates: row.col("certificates")?,
+        online: row.col("online")?,
+    })
+}

@@ -1,0 +1,73 @@
+//! Credentials as an administrator gives them and takes them away.
+
+mod authority;
+mod device;
+mod group;
+mod tenant;
+
+pub(crate) use authority::key_sha256;
+
+use crate::row::{Columns, db, not_found};
+use crate::store::PostgresStore;
+use hub_core::id::{ApplianceId, CredentialName, DeviceId, TenantId};
+use hub_store::error::{Result, StoreError};
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+
+/// The device, locked.
+async fn lock_device(conn: &mut PgConnection, tenant: &TenantId, device: &DeviceId) -> Result<Option<PgRow>> {
+    sqlx::query("select * from appliance where tenant = $1 and device = $2 for no key update")
+        .bind(tenant.as_str())
+        .bind(device.as_str())
+        .fetch_optional(conn)
+        .await
+        .map_err(db)
+}
+
+fn no_device(tenant: &TenantId, device: &DeviceId) -> StoreError {
+    not_found("device", format!("{tenant}/{device}"))
+}
+
+fn appliance_of(row: &PgRow) -> Result<ApplianceId> {
+    Ok(ApplianceId(row.col("id")?))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    CredentialName::new(name)
+        .map(drop)
+        .map_err(|error| StoreError::Refused(error.to_string()))
+}
+
+fn check_profile(store: &PostgresStore, profile: &str) -> Result<()> {
+    if store.profiles.contains(profile) {
+        return Ok(());
+    }
+    let known: Vec<&str> = store.profiles.iter().map(String::as_str).collect();
+    Err(StoreError::Refused(format!(
+        "there is no profile {profile}; there are: {}",
+        known.join(", ")
+    )))
+}
+
+/// Refuses one more than there may be. Whoever adds one locks the tenant first.
+async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, most: i64) -> Result<()> {
+    let tenant_row = sqlx::query("select from tenant where id = $1 for no key update")
+        .bind(tenant.as_str())
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(db)?;
+    if tenant_row.is_none() {
+        return Err(not_found("tenant", tenant));
+    }
+    let there: i64 = sqlx::query_scalar(&format!("select count(*) from {table} where tenant = $1"))
+        .bind(tenant.as_str())
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    if there < most {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "tenant {tenant} has {there} of these already, which is the most"
+    )))
+}

@@ -1,0 +1,205 @@
+//! Integrators and claim credentials: their tokens are stored hashed, and their names are never used again.
+
+use super::{check_name, check_profile, check_room};
+use crate::access::change;
+use crate::keyring::sha256;
+use crate::row::{Columns, db, not_found, sql};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_core::access::check_filter;
+use hub_core::id::TenantId;
+use hub_store::Scope;
+use hub_store::credential::{
+    AuthorityView, ClaimGrant, ClaimView, FILTERS_MAX, IntegratorView, TOKENS_MAX, TenantCredentials,
+};
+use hub_store::error::{Result, StoreError};
+use jiff::Timestamp;
+use sqlx::{Postgres, Transaction};
+
+#[async_trait]
+impl TenantCredentials for PostgresStore {
+    async fn add_integrator(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        token: &str,
+        filters: &[String],
+        now: Timestamp,
+    ) -> Result<()> {
+        check_name(name)?;
+        check_token(token, "int_")?;
+        if filters.is_empty() || filters.len() > FILTERS_MAX {
+            return Err(StoreError::Refused(format!(
+                "an integrator has 1 to {FILTERS_MAX} filters, not {}",
+                filters.len()
+            )));
+        }
+        for filter in filters {
+            check_filter(filter).map_err(|error| StoreError::Refused(format!("filter {filter:?}: {error}")))?;
+        }
+        let mut tx = self.begin().await?;
+        check_room(&mut tx, "integrator", tenant, TOKENS_MAX).await?;
+        let made = sqlx::query(
+            "insert into integrator (tenant, name, token_hash, filters, created_at) values ($1, $2, $3, $4, $5) \
+             on conflict (tenant, name) do nothing",
+        )
+        .bind(tenant.as_str())
+        .bind(name)
+        .bind(&sha256(token.as_bytes())[..])
+        .bind(filters)
+        .bind(sql(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+        is_new(made.rows_affected(), "integrator", tenant, name)?;
+        tx.commit().await.map_err(db)
+    }
+
+    async fn revoke_integrator(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        revoke(&mut tx, "integrator", "integrator", tenant, name).await?;
+        change::integrator(&mut tx, tenant, name).await?;
+        change::commit(self, tx).await
+    }
+
+    async fn integrators(&self, scope: &Scope) -> Result<Vec<IntegratorView>> {
+        let rows =
+            sqlx::query("select * from integrator where ($1::text is null or tenant = $1) order by tenant, name")
+                .bind(scope.tenant())
+                .fetch_all(&self.pool)
+                .await
+                .map_err(db)?;
+        rows.iter()
+            .map(|row| {
+                Ok(IntegratorView {
+                    tenant: row.word("tenant")?,
+                    name: row.col("name")?,
+                    filters: row.col("filters")?,
+                    revoked: row.col("revoked")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn add_claim_credential(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        token: &str,
+        grant: &ClaimGrant,
+        now: Timestamp,
+    ) -> Result<()> {
+        check_name(name)?;
+        check_token(token, "claim_")?;
+        check_profile(self, &grant.profile)?;
+        if grant.expires_at <= now || grant.uses == 0 {
+            return Err(StoreError::Refused(
+                "a claim credential ends in the future and serves at least one device".to_owned(),
+            ));
+        }
+        let mut tx = self.begin().await?;
+        check_room(&mut tx, "claim_credential", tenant, TOKENS_MAX).await?;
+        let made = sqlx::query(
+            "insert into claim_credential (tenant, name, token_hash, profile, expires_at, uses_left, may_replace, \
+               created_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant, name) do nothing",
+        )
+        .bind(tenant.as_str())
+        .bind(name)
+        .bind(&sha256(token.as_bytes())[..])
+        .bind(&grant.profile)
+        .bind(sql(grant.expires_at))
+        .bind(i64::from(grant.uses))
+        .bind(grant.replace)
+        .bind(sql(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+        is_new(made.rows_affected(), "claim credential", tenant, name)?;
+        tx.commit().await.map_err(db)
+    }
+
+    async fn revoke_claim_credential(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        revoke(&mut tx, "claim_credential", "claim credential", tenant, name).await?;
+        change::claimant(&mut tx, tenant, name).await?;
+        change::commit(self, tx).await
+    }
+
+    async fn claim_credentials(&self, scope: &Scope) -> Result<Vec<ClaimView>> {
+        let rows =
+            sqlx::query("select * from claim_credential where ($1::text is null or tenant = $1) order by tenant, name")
+                .bind(scope.tenant())
+                .fetch_all(&self.pool)
+                .await
+                .map_err(db)?;
+        rows.iter()
+            .map(|row| {
+                Ok(ClaimView {
+                    tenant: row.word("tenant")?,
+                    name: row.col("name")?,
+                    profile: row.col("profile")?,
+                    expires_at: row.at("expires_at")?,
+                    uses_left: row.col("uses_left")?,
+                    replace: row.col("may_replace")?,
+                    revoked: row.col("revoked")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn put_authority(&self, tenant: &TenantId, name: &str, certificate: &[u8], now: Timestamp) -> Result<()> {
+        super::authority::put(self, tenant, name, certificate, now).await
+    }
+
+    async fn put_revocations(&self, tenant: &TenantId, name: &str, list: &[u8], now: Timestamp) -> Result<usize> {
+        super::authority::put_revocations(self, tenant, name, list, now).await
+    }
+
+    async fn remove_authority(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        super::authority::remove(self, tenant, name).await
+    }
+
+    async fn authority_views(&self, scope: &Scope) -> Result<Vec<AuthorityView>> {
+        super::authority::list(self, scope).await
+    }
+}
+
+/// The prefix tells at the front door what kind of token it is.
+fn check_token(token: &str, prefix: &str) -> Result<()> {
+    if token.starts_with(prefix) && token.len() >= prefix.len() + 32 {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "a token begins with {prefix} and has at least 32 characters after that"
+    )))
+}
+
+fn is_new(made: u64, what: &str, tenant: &TenantId, name: &str) -> Result<()> {
+    if made == 1 {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "{what} {tenant}/{name} is there already, or was; take another name"
+    )))
+}
+
+async fn revoke(
+    tx: &mut Transaction<'static, Postgres>,
+    table: &str,
+    what: &'static str,
+    tenant: &TenantId,
+    name: &str,
+) -> Result<()> {
+    let revoked = sqlx::query(&format!(
+        "update {table} set revoked = true where tenant = $1 and name = $2"
+    ))
+    .bind(tenant.as_str())
+    .bind(name)
+    .execute(&mut **tx)
+    .await
+    .map_err(db)?;
+    match revoked.rows_affected() {
+        1 => Ok(()),
+        _ => Err(not_found(what, format!("{tenant}/{name}"))),
+    }
+}

@@ -1,0 +1,127 @@
+//! What of a device's MQTT session is kept.
+
+use crate::row::{Columns, db, json, sql, text};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_store::error::{Result, StoreError};
+use hub_store::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionStore};
+use jiff::Timestamp;
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession) -> Result<()> {
+        if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            return Err(StoreError::Refused(format!(
+                "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
+                session.subscriptions.len()
+            )));
+        }
+        sqlx::query(
+            "insert into mqtt_session (appliance, expiry_s, subscriptions) values ($1, $2, $3) \
+             on conflict (appliance) do update set expiry_s = $2, subscriptions = $3",
+        )
+        .bind(appliance.0)
+        .bind(i64::from(session.expiry_s))
+        .bind(json(&session.subscriptions)?)
+        .execute(&self.pool)
+        .await
+        .map_err(db)?;
+        Ok(())
+    }
+
+    async fn drop_session(&self, appliance: ApplianceId) -> Result<()> {
+        forget(self, &[appliance.0]).await
+    }
+
+    async fn commands_passed(
+        &self,
+        appliance: ApplianceId,
+        requests: &[String],
+        acknowledged: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        let requests: Vec<String> = requests.iter().map(|request| text(request)).collect();
+        // What was acknowledged did go out, whether or not that was noted in time.
+        sqlx::query(
+            "update command set sent_at = coalesce(sent_at, $4), \
+               acknowledged_at = case when $3 then coalesce(acknowledged_at, $4) else acknowledged_at end \
+             where appliance = $1 and request = any($2)",
+        )
+        .bind(appliance.0)
+        .bind(requests)
+        .bind(acknowledged)
+        .bind(sql(now))
+        .execute(&self.pool)
+        .await
+        .map_err(db)?;
+        Ok(())
+    }
+
+    async fn retained_states(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RetainedState>> {
+        let rows = sqlx::query(
+            "select a.device, s.payload, s.at from appliance a join appliance_state s on s.appliance = a.id \
+             where a.tenant = $1 and a.device > $2 order by a.device limit $3",
+        )
+        .bind(tenant.as_str())
+        .bind(after.unwrap_or(""))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(db)?;
+        rows.iter()
+            .map(|row| {
+                Ok(RetainedState {
+                    device: row.col("device")?,
+                    payload: row.col("payload")?,
+                    at: row.at("at")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn attributes(
+        &self,
+        appliance: ApplianceId,
+        client: Option<&[String]>,
+        shared: Option<&[String]>,
+    ) -> Result<Attributes> {
+        let rows = sqlx::query(
+            "select scope, name, value from appliance_attribute where appliance = $1 and case scope \
+               when 'client' then $2::text[] is null or name = any($2) else $3::text[] is null or name = any($3) end",
+        )
+        .bind(appliance.0)
+        .bind(client)
+        .bind(shared)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(db)?;
+        let mut found = Attributes::default();
+        for row in &rows {
+            let values = match row.col::<&str>("scope")? {
+                "client" => &mut found.client,
+                _ => &mut found.shared,
+            };
+            values.insert(row.col("name")?, row.col("value")?);
+        }
+        Ok(found)
+    }
+}
+
+/// Forgets sessions with their packet identifiers.
+pub(crate) async fn forget(store: &PostgresStore, appliances: &[i64]) -> Result<()> {
+    sqlx::query(
+        "with session as (delete from mqtt_session where appliance = any($1)) \
+         delete from inbound_packet where appliance = any($1)",
+    )
+    .bind(appliances)
+    .execute(&store.pool)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
