@@ -13,6 +13,7 @@ mod attempt;
 mod claim;
 mod contact;
 mod credential;
+mod desk;
 mod event;
 mod finding;
 mod prediction;

@@ -7,6 +7,7 @@ use hub_core::id::{ApplianceId, TenantId};
 use hub_store::error::{Result, StoreError};
 use hub_store::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionStore};
 use jiff::Timestamp;
+use std::time::Duration;
 
 #[async_trait]
 impl SessionStore for PostgresStore {
@@ -110,6 +111,10 @@ impl SessionStore for PostgresStore {
             values.insert(row.col("name")?, row.col("value")?);
         }
         Ok(found)
+    }
+
+    async fn attributes_shared(&self, patience: Duration) -> Vec<ApplianceId> {
+        self.signals.wait_attributes(patience).await
     }
 }
 

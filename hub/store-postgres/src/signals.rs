@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Most appliances remembered as having new commands; what is beyond is found when the device connects.
-const COMMANDS_FOR_MAX: usize = 65_536;
+/// Most appliances remembered as having new commands or attributes; what is beyond is found when the device connects.
+const REMEMBERED_MAX: usize = 65_536;
 /// How soon a reader looks again when events exist that another transaction still hides.
 const HIDDEN_EVENTS_PAUSE: Duration = Duration::from_millis(20);
 
@@ -22,6 +22,8 @@ pub(crate) struct Signals {
     access: Notify,
     events_hidden: AtomicBool,
     commands_for: Mutex<BTreeSet<ApplianceId>>,
+    attribute: Notify,
+    attributes_for: Mutex<BTreeSet<ApplianceId>>,
 }
 
 impl Signals {
@@ -47,12 +49,13 @@ impl Signals {
     }
 
     pub(crate) fn command(&self, appliance: ApplianceId) {
-        let mut waiting = self.commands_for.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < COMMANDS_FOR_MAX {
-            waiting.insert(appliance);
-        }
-        drop(waiting);
+        remember(&self.commands_for, appliance);
         fire(&self.command);
+    }
+
+    pub(crate) fn attributes(&self, appliance: ApplianceId) {
+        remember(&self.attributes_for, appliance);
+        fire(&self.attribute);
     }
 
     pub(crate) fn events_hidden(&self, hidden: bool) {
@@ -79,9 +82,25 @@ impl Signals {
 
     pub(crate) async fn wait_command(&self, patience: Duration) -> Vec<ApplianceId> {
         wait(&self.command, patience).await;
-        let mut waiting = self.commands_for.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *waiting).into_iter().collect()
+        take(&self.commands_for)
     }
+
+    pub(crate) async fn wait_attributes(&self, patience: Duration) -> Vec<ApplianceId> {
+        wait(&self.attribute, patience).await;
+        take(&self.attributes_for)
+    }
+}
+
+fn remember(waiting: &Mutex<BTreeSet<ApplianceId>>, appliance: ApplianceId) {
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiting.len() < REMEMBERED_MAX {
+        waiting.insert(appliance);
+    }
+}
+
+fn take(waiting: &Mutex<BTreeSet<ApplianceId>>) -> Vec<ApplianceId> {
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *waiting).into_iter().collect()
 }
 
 /// Wakes all that wait now, and leaves a permit for one that is about to.

@@ -20,7 +20,8 @@ use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 
 const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, o.name_in_tenant as owner, a.service_point, \
-     s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms \
+     s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms, \
+     s.gaps, s.dropped, s.repeated \
      from appliance a join appliance_status s on s.appliance = a.id left join owner o on o.id = a.owner";
 
 #[async_trait]
@@ -151,6 +152,9 @@ fn appliance_view(row: &PgRow) -> Result<ApplianceView> {
         samples: row.col("samples")?,
         quarantined: row.col("quarantined")?,
         skew_ms: row.col("skew_ms")?,
+        gaps: row.col("gaps")?,
+        dropped: row.col("dropped")?,
+        repeated: row.col("repeated")?,
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::session::Attributes;
-use crate::telemetry::{Command, Quarantined};
+use crate::telemetry::{Command, Ingest, Ingested, Quarantined};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
@@ -75,6 +75,18 @@ pub struct QuarantineFilter {
     pub reason: Option<String>,
 }
 
+/// What a device says that its profile does not know, in its newest samples.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unplaced {
+    /// Names or ids of channels that the profile does not have; kept beside the readings.
+    pub unknown: Vec<String>,
+    /// Channels that had a value outside the range that the profile states.
+    pub out_of_range: Vec<String>,
+}
+
+/// Newest samples that are looked at for [`Unplaced`].
+pub const UNPLACED_SAMPLES: i64 = 500;
+
 /// Most attributes told to one device.
 pub const SHARED_ATTRIBUTES_MAX: usize = 256;
 
@@ -134,6 +146,13 @@ pub trait DeskStore: Send + Sync {
 
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
     async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
+
+    /// What of a device's newest samples its profile does not know.
+    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced>;
+
+    /// Stores what a payload in quarantine holds, now that it can be read, and takes it out of quarantine: both in one
+    /// transaction. If it has left quarantine before, nothing is stored and it counts as repeated.
+    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested>;
 
     /// Writes why a payload still cannot be taken. Nothing happens if it has left quarantine.
     async fn still_held(&self, number: i64, reason: &str) -> Result<()>;

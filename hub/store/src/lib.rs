@@ -7,9 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod claim;
-pub mod claim;
 pub mod contact;
-pub mod credential;
 pub mod credential;
 pub mod desk;
 pub mod error;
@@ -24,6 +22,42 @@ pub mod ticket;
 pub use error::StoreError;
 pub use scope::Scope;
 
+/// What the front door is wired with.
+pub trait DoorStore:
+    telemetry::TelemetryStore + access::AccessStore + session::SessionStore + claim::ClaimStore
+{
+}
+
+impl<T> DoorStore for T where
+    T: telemetry::TelemetryStore + access::AccessStore + session::SessionStore + claim::ClaimStore
+{
+}
+
+/// What API and console are wired with.
+pub trait ConsoleStore:
+    prediction::PredictionStore
+    + ticket::TicketStore
+    + contact::ContactStore
+    + site::SiteStore
+    + account::AccountStore
+    + event::EventStore
+    + claim::ClaimStore
+    + desk::DeskStore
+{
+}
+
+impl<T> ConsoleStore for T where
+    T: prediction::PredictionStore
+        + ticket::TicketStore
+        + contact::ContactStore
+        + site::SiteStore
+        + account::AccountStore
+        + event::EventStore
+        + claim::ClaimStore
+        + desk::DeskStore
+{
+}
+
 /// All of it; what the program is wired with.
 pub trait Store:
     telemetry::TelemetryStore
@@ -33,6 +67,12 @@ pub trait Store:
     + site::SiteStore
     + account::AccountStore
     + event::EventStore
+    + desk::DeskStore
+    + access::AccessStore
+    + session::SessionStore
+    + claim::ClaimStore
+    + credential::DeviceCredentials
+    + credential::TenantCredentials
 {
 }
 
@@ -44,5 +84,11 @@ impl<T> Store for T where
         + site::SiteStore
         + account::AccountStore
         + event::EventStore
+        + desk::DeskStore
+        + access::AccessStore
+        + session::SessionStore
+        + claim::ClaimStore
+        + credential::DeviceCredentials
+        + credential::TenantCredentials
 {
 }

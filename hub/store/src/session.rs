@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// A session that is kept while its device is away.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +63,9 @@ pub trait SessionStore: Send + Sync {
         client: Option<&[String]>,
         shared: Option<&[String]>,
     ) -> Result<Attributes>;
+
+    /// Appliances that may have been told attributes since the last look, or nothing when `patience` has passed.
+    async fn attributes_shared(&self, patience: Duration) -> Vec<ApplianceId>;
 }
 
 /// See [`SessionStore::attributes`].

@@ -40,6 +40,12 @@ pub struct ApplianceView {
     pub quarantined: i64,
     /// Hub's clock less the device's at the newest message, in ms.
     pub skew_ms: Option<i64>,
+    /// Samples whose sequence numbers were passed over and have not come since.
+    pub gaps: i64,
+    /// Publishes that were lost on the way: the hub dropped them, or the device says that it did.
+    pub dropped: i64,
+    /// Samples that came again and were stored before.
+    pub repeated: i64,
 }
 
 /// An owner. The number masks itself wherever it is shown or serialised.

@@ -138,8 +138,9 @@ pub struct Quarantined {
     pub received_at: Timestamp,
 }
 
-/// Longest payload kept in quarantine, in bytes.
-pub const QUARANTINE_PAYLOAD_MAX: usize = 4096;
+/// Longest payload kept in quarantine, in bytes: as long as a telemetry message may be. One that fills it may have been
+/// longer and is not read anew.
+pub const QUARANTINE_PAYLOAD_MAX: usize = 8 * 1024;
 /// Payloads kept in quarantine for each tenant; the oldest give way, and are counted.
 pub const QUARANTINE_ROWS_MAX: i64 = 20_000;
 
@@ -223,6 +224,14 @@ pub trait TelemetryStore: Send + Sync {
 
     /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`.
     async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>>;
+
+    /// Adds rows that were committed since the last time to what is shown of their appliances (how many samples, the
+    /// newest), with the counts beside them (gaps, repeats, drops, skew): about `limit` rows, each once whatever happens.
+    /// Answers with how many it were; ask again until it is 0. A store that counts with the commit has nothing to do.
+    async fn roll_up(&self, limit: usize) -> Result<usize> {
+        let _ = limit;
+        Ok(0)
+    }
 
     /// Waits until rows may have come that are not scored yet, or `patience` has passed.
     async fn telemetry_arrived(&self, patience: Duration);

@@ -47,6 +47,9 @@ fn appliance(n: i64, device: &str) -> ApplianceView {
         samples: 20_160,
         quarantined: 0,
         skew_ms: Some(-140),
+        gaps: 3,
+        dropped: 1,
+        repeated: 12,
     }
 }
 

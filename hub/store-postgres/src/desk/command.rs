@@ -1,0 +1,93 @@
+//! Commands as people see them: with their state.
+
+use super::below;
+use crate::prediction::{page, page_limit};
+use crate::row::{Columns, db, not_found, text};
+use crate::store::PostgresStore;
+use hub_core::id::ApplianceId;
+use hub_store::desk::{CommandState, CommandView};
+use hub_store::error::{Result, StoreError};
+use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::telemetry::Command;
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+
+const VIEW: &str = "select number, appliance, request, body, queued_at, sent_at, acknowledged_at, replied_at, expires_at, \
+     reply from command where appliance = $1";
+
+pub(super) async fn list(
+    store: &PostgresStore,
+    appliance: ApplianceId,
+    after: Option<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page<CommandView>> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let rows = sqlx::query(&format!("{VIEW} and number < $2 order by number desc limit $3"))
+        .bind(appliance.0)
+        .bind(below(after)?)
+        .bind(page_limit(limit))
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    let numbered: Vec<(i64, CommandView)> = rows
+        .iter()
+        .map(|row| Ok((row.col("number")?, view(row, now)?)))
+        .collect::<Result<_>>()?;
+    let page = page(numbered, limit, |(number, _)| number.to_string());
+    Ok(Page {
+        items: page.items.into_iter().map(|(_, view)| view).collect(),
+        next: page.next,
+    })
+}
+
+pub(super) async fn one(
+    store: &PostgresStore,
+    appliance: ApplianceId,
+    request: &str,
+    now: Timestamp,
+) -> Result<CommandView> {
+    let row = sqlx::query(&format!("{VIEW} and request = $2"))
+        .bind(appliance.0)
+        .bind(text(request))
+        .fetch_optional(&store.pool)
+        .await
+        .map_err(db)?
+        .ok_or_else(|| not_found("command", request))?;
+    view(&row, now)
+}
+
+/// What was queued, if it is this command.
+pub(super) fn same(command: &Command, queued: CommandView) -> Result<CommandView> {
+    if queued.body == text(&command.body) {
+        return Ok(queued);
+    }
+    Err(StoreError::Conflict(format!(
+        "request {} of appliance {} was used for another command; choose another request id",
+        command.request, queued.appliance
+    )))
+}
+
+fn view(row: &PgRow, now: Timestamp) -> Result<CommandView> {
+    let (sent_at, taken_at) = (row.maybe_at("sent_at")?, row.maybe_at("acknowledged_at")?);
+    let (replied_at, expires_at) = (row.maybe_at("replied_at")?, row.at("expires_at")?);
+    let state = match (replied_at, taken_at, sent_at) {
+        (Some(_), ..) => CommandState::Replied,
+        _ if expires_at <= now => CommandState::Expired,
+        (None, Some(_), _) => CommandState::Taken,
+        (None, None, Some(_)) => CommandState::Sent,
+        (None, None, None) => CommandState::Queued,
+    };
+    Ok(CommandView {
+        appliance: ApplianceId(row.col("appliance")?),
+        request: row.col("request")?,
+        body: row.col("body")?,
+        state,
+        queued_at: row.at("queued_at")?,
+        sent_at,
+        taken_at,
+        replied_at,
+        expires_at,
+        reply: row.col("reply")?,
+    })
+}

@@ -1,0 +1,127 @@
+//! Quarantine: looked through, and left by what can be read now.
+
+use super::below;
+use crate::prediction::{page, page_limit};
+use crate::row::{Columns, db, text};
+use crate::store::PostgresStore;
+use hub_core::id::ApplianceId;
+use hub_store::Scope;
+use hub_store::desk::{Held, QuarantineFilter};
+use hub_store::error::Result;
+use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::telemetry::Quarantined;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use std::collections::HashSet;
+
+/// Longest reason kept, in characters.
+const REASON_MAX: usize = 1_000;
+
+const HELD: &str = "select q.number, q.tenant, a.device, a.profile, q.appliance, q.topic, q.payload, q.reason, q.received_at \
+     from quarantine q join appliance a on a.id = q.appliance where ($1::text is null or q.tenant = $1)";
+
+pub(super) async fn list(
+    store: &PostgresStore,
+    scope: &Scope,
+    filter: &QuarantineFilter,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page<Held>> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let rows = sqlx::query(&format!(
+        "{HELD} and q.number < $2 and ($3::bigint is null or q.appliance = $3) \
+         and ($4::text is null or strpos(lower(q.reason), lower($4)) > 0) order by q.number desc limit $5"
+    ))
+    .bind(scope.tenant())
+    .bind(below(after)?)
+    .bind(filter.appliance.map(|id| id.0))
+    .bind(filter.reason.as_deref().map(text))
+    .bind(page_limit(limit))
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let items = rows.iter().map(held).collect::<Result<_>>()?;
+    Ok(page(items, limit, |held: &Held| held.number.to_string()))
+}
+
+pub(super) async fn chosen(store: &PostgresStore, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
+        .bind(scope.tenant())
+        .bind(numbers)
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    rows.iter().map(held).collect()
+}
+
+pub(super) async fn keep(store: &PostgresStore, number: i64, reason: &str) -> Result<()> {
+    sqlx::query("update quarantine set reason = $2 where number = $1")
+        .bind(number)
+        .bind(text(reason).chars().take(REASON_MAX).collect::<String>())
+        .execute(&store.pool)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
+
+/// Takes payloads out of quarantine in the caller's transaction; answers with the numbers of those that were there.
+pub(crate) async fn release(conn: &mut PgConnection, numbers: &[i64]) -> Result<HashSet<i64>> {
+    if numbers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // In order, so that two replays of the same payloads never wait for each other in a circle.
+    sqlx::query("select from quarantine where number = any($1) order by number for update")
+        .bind(numbers)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    let rows = sqlx::query("delete from quarantine where number = any($1) returning number, tenant, appliance")
+        .bind(numbers)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
+    let released: HashSet<i64> = rows.iter().map(|row| row.col("number")).collect::<Result<_>>()?;
+    let tenants: Vec<String> = rows.iter().map(|row| row.col("tenant")).collect::<Result<_>>()?;
+    let appliances: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
+    count_down(conn, &appliances, &tenants).await?;
+    Ok(released)
+}
+
+/// One for each time that an appliance and a tenant are named.
+async fn count_down(conn: &mut PgConnection, appliances: &[i64], tenants: &[String]) -> Result<()> {
+    sqlx::query(
+        "update appliance_status s set quarantined = greatest(s.quarantined - k.count, 0) \
+         from (select appliance, count(*) from unnest($1::bigint[]) as n (appliance) group by appliance) k \
+         where s.appliance = k.appliance",
+    )
+    .bind(appliances)
+    .execute(&mut *conn)
+    .await
+    .map_err(db)?;
+    sqlx::query(
+        "update quarantine_tally t set kept = greatest(t.kept - k.count, 0) \
+         from (select tenant, count(*) from unnest($1::text[]) as n (tenant) group by tenant) k \
+         where t.tenant = k.tenant",
+    )
+    .bind(tenants)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+fn held(row: &PgRow) -> Result<Held> {
+    Ok(Held {
+        number: row.col("number")?,
+        tenant: row.word("tenant")?,
+        device: row.word("device")?,
+        profile: row.col("profile")?,
+        kept: Quarantined {
+            appliance: ApplianceId(row.col("appliance")?),
+            topic: row.col("topic")?,
+            payload: row.col("payload")?,
+            reason: row.col("reason")?,
+            received_at: row.at("received_at")?,
+        },
+    })
+}
