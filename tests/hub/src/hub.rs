@@ -1,5 +1,6 @@
 //! The program as a process.
 
+use crate::processes;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -67,6 +68,11 @@ impl Lab {
     /// Programs in this directory are found before all others by hubs started from now on.
     pub fn path_first(&mut self, dir: &Path) {
         self.path_first = Some(dir.to_owned());
+    }
+
+    /// Hubs started from now on read their models and profiles there.
+    pub fn models(&mut self, dir: PathBuf) {
+        self.models = dir;
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -150,36 +156,18 @@ impl Lab {
             .unwrap_or_default()
     }
 
-    /// kill -9 of every process of the hub's own database.
+    /// kill -9 of every process of the hub's own database; how many there were.
     pub fn kill_database(&self) -> usize {
-        let needle = self.state().to_string_lossy().into_owned();
-        let mut postmasters = Vec::new();
-        let mut parents = Vec::new();
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
-                continue;
-            };
-            let cmdline = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let parent = stat
-                .rsplit(") ")
-                .next()
-                .and_then(|rest| rest.split(' ').nth(1))
-                .and_then(|p| p.parse::<i32>().ok());
-            let words: Vec<_> = cmdline.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
-            if words.first().is_some_and(|w| w.ends_with("postgres")) && words.iter().any(|w| w.contains(&needle)) {
-                postmasters.push(pid);
-            }
-            parents.push((pid, parent.unwrap_or(0)));
-        }
-        let children = parents
-            .iter()
-            .filter(|(_, parent)| postmasters.contains(parent))
-            .map(|(pid, _)| *pid);
-        let all: Vec<i32> = postmasters.iter().copied().chain(children).collect();
-        all.iter()
-            .filter(|pid| kill(Pid::from_raw(**pid), Signal::SIGKILL).is_ok())
-            .count()
+        self.signal_database(Signal::SIGKILL)
+    }
+
+    /// A signal to every process of the hub's own database; how many got it.
+    pub fn signal_database(&self, signal: Signal) -> usize {
+        let processes = processes::all().unwrap_or_default();
+        let database = processes::database(&processes, &self.state());
+        let told =
+            |p: &&processes::Process| i32::try_from(p.pid).is_ok_and(|pid| kill(Pid::from_raw(pid), signal).is_ok());
+        database.into_iter().filter(told).count()
     }
 }
 
@@ -188,6 +176,11 @@ impl RunningHub {
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await?;
         Ok(())
+    }
+
+    /// Number of the hub's process.
+    pub fn pid(&self) -> Result<u32> {
+        self.child.id().context("the hub has ended already")
     }
 
     /// SIGTERM, and waits for the clean end.

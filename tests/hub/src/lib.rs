@@ -1,10 +1,12 @@
 //! A hub as a user runs it, for tests: the real program as a process of its own, with its own database in a directory
 //! of its own, killed with -9 and started again at will.
 
+pub mod bare;
 pub mod console;
 pub mod fleet;
 pub mod hub;
 pub mod mqtt;
+pub mod processes;
 pub mod sipp;
 pub mod site;
 

@@ -156,12 +156,14 @@ fn connect(who: LogIn<'_>) -> Vec<u8> {
     frame(0x10, &[head, strings].concat())
 }
 
-fn text(text: &str) -> Vec<u8> {
+/// A string with its length (§1.5.3).
+pub fn text(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes()[..], text.as_bytes()].concat()
 }
 
-fn frame(first: u8, body: &[u8]) -> Vec<u8> {
+/// A packet: first byte, length, body (§2.2).
+pub fn frame(first: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let mut length = body.len();
     loop {

@@ -88,6 +88,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["hub-server"],
         tests_may_use: &[],
     },
+    Layer {
+        name: "tests-bench",
+        may_use: &["tests-hub", "hub-core", "agent-sdk-wire", "hub-store-postgres"],
+        tests_may_use: &[],
+    },
     // Depends on nothing here, so that set-up compiles in seconds.
     Layer {
         name: "xtask",
@@ -113,7 +118,8 @@ const WALLS: &[Wall] = &[
     Wall {
         library: "rumqttd",
         only: &["hub-broker"],
-        tests: &[],
+        // Its own listener as a peer of the benchmarks.
+        tests: &["tests-bench"],
     },
     Wall {
         library: "rumqttc",
@@ -132,7 +138,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "sqlx",
-        only: &["hub-store-postgres", "tests-hub"],
+        only: &["hub-store-postgres", "tests-hub", "tests-bench"],
         tests: &[],
     },
     Wall {
@@ -157,7 +163,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "anyhow",
-        only: &["hub-server", "hub-lab", "tests-hub", "xtask"],
+        only: &["hub-server", "hub-lab", "tests-hub", "tests-bench", "xtask"],
         tests: &["hub-predict", "tests-world"],
     },
 ];

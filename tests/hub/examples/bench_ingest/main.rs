@@ -8,21 +8,18 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
-mod bare;
-mod processes;
-
 use agent_sdk_wire::{Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, ensure};
-use bare::Bare;
 use hub_core::clock::{CivilClock, SystemClock};
-use processes::Cpu;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tests_hub::bare::{ALL_ROWS, Bare, Measured};
 use tests_hub::fleet::past;
 use tests_hub::hub::Lab;
 use tests_hub::mqtt::{LogIn, RawDevice};
+use tests_hub::processes::Cpu;
 use tests_hub::site::{SECRET, TestSite, daytime_zone};
 use tests_world::Sample;
 use tokio::task::JoinSet;
@@ -41,27 +38,14 @@ const ROWS_A_COMMIT: usize = 1_000;
 /// The whole run.
 const ENDS_WITHIN: Duration = Duration::from_secs(90);
 
-/// Work done in a time.
-pub(crate) struct Measured {
-    rows: usize,
-    took: Duration,
-    cpu: Cpu,
-}
-
-impl Measured {
-    fn rate(&self) -> f64 {
-        self.rows as f64 / self.took.as_secs_f64()
-    }
-
-    fn print(&self, what: &str) {
-        println!(
-            "{what:<34} {:>7} rows in {:>6.2} s = {:>6.0}/s   CPU s: {}",
-            self.rows,
-            self.took.as_secs_f64(),
-            self.rate(),
-            self.cpu
-        );
-    }
+fn print(what: &str, measured: &Measured) {
+    println!(
+        "{what:<34} {:>7} rows in {:>6.2} s = {:>6.0}/s   CPU s: {}",
+        measured.rows,
+        measured.took.as_secs_f64(),
+        measured.rate(),
+        measured.cpu
+    );
 }
 
 #[tokio::main]
@@ -83,7 +67,7 @@ async fn run() -> Result<ExitCode> {
     ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
     hub.stop().await?;
 
-    let mut bare = Bare::open(&lab.state()).await?;
+    let mut bare = Bare::open(&lab.state(), ALL_ROWS).await?;
     let stored = bare.rows();
     ensure!(
         stored == hub_single.rows + hub_many.rows,
@@ -94,10 +78,10 @@ async fn run() -> Result<ExitCode> {
     let bare_many = bare.load(hub_single.rows..stored, ROWS_A_COMMIT).await?;
     bare.close().await?;
 
-    hub_many.print("hub, 50 publishers");
-    bare_many.print("bare COPY, 1,000 rows a commit");
-    hub_single.print("hub, one publisher, one in flight");
-    bare_single.print("bare COPY, one row a commit");
+    print("hub, 50 publishers", &hub_many);
+    print("bare COPY, 1,000 rows a commit", &bare_many);
+    print("hub, one publisher, one in flight", &hub_single);
+    print("bare COPY, one row a commit", &bare_single);
     let held = [
         bar("ingest_vs_bare_copy", &hub_many, &bare_many, 0.3),
         bar("one_in_flight_vs_bare_commit", &hub_single, &bare_single, 0.04),

@@ -1,25 +1,48 @@
 //! The peer: nothing but COPY and commit, over one connection, of the rows that the hub has stored.
 
-use crate::Measured;
 use crate::processes::Cpu;
 use anyhow::{Context, Result, ensure};
 use hub_store_postgres::{Cluster, ClusterOptions};
 use sqlx::{Connection, Executor, PgConnection};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Signature, flags and length of the extension (PostgreSQL manual, COPY, "Binary Format").
 const HEADER_BYTES: usize = 19;
 /// End of the data.
 const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
 /// A plain table: logged, with what the hub's table has, and nothing else.
-const BARE: &str = "create table bare (like telemetry including indexes)";
+const BARE: [&str; 2] = [
+    "drop table if exists bare",
+    "create table bare (like telemetry including indexes)",
+];
 /// What a durable commit needs.
 const DURABLE: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
-/// The stopped hub's cluster, running again with the hub's own settings.
-pub(crate) struct Bare {
+/// Rows of everything that the hub has stored.
+pub const ALL_ROWS: &str = "telemetry";
+
+/// Work done in a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// How much.
+    pub rows: usize,
+    /// How long.
+    pub took: Duration,
+    /// At what cost.
+    pub cpu: Cpu,
+}
+
+impl Measured {
+    /// Rows a second.
+    pub fn rate(&self) -> f64 {
+        self.rows as f64 / self.took.as_secs_f64()
+    }
+}
+
+/// The hub's cluster with the hub's own settings: joined where a hub runs, started again where it has stopped.
+pub struct Bare {
     cluster: Cluster,
     connection: PgConnection,
     state: PathBuf,
@@ -28,9 +51,12 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    /// Starts the cluster and reads all rows as COPY gives them.
-    pub(crate) async fn open(state: &Path) -> Result<Self> {
-        let cluster = Cluster::start(state, ClusterOptions::default()).await?;
+    /// Finds the cluster and reads the rows as COPY gives them: of [`ALL_ROWS`], or of a query in parentheses.
+    ///
+    /// # Errors
+    /// The cluster cannot be reached, is not durable, or has no such rows.
+    pub async fn open(state: &Path, of: &str) -> Result<Self> {
+        let cluster = Cluster::join_or_start(state, ClusterOptions::default()).await?;
         let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
         for setting in DURABLE {
             let value: String = sqlx::query_scalar(&format!("show {setting}"))
@@ -38,8 +64,10 @@ impl Bare {
                 .await?;
             ensure!(value == "on", "{setting} is {value}");
         }
-        connection.execute(BARE).await?;
-        let data = read_all(&mut connection).await?;
+        for statement in BARE {
+            connection.execute(statement).await?;
+        }
+        let data = read_all(&mut connection, of).await?;
         let header = data.get(..HEADER_BYTES).context("COPY gave no header")?.to_vec();
         let tuples = tuples(&data)?;
         Ok(Self {
@@ -51,13 +79,16 @@ impl Bare {
         })
     }
 
-    /// How many rows the hub has stored.
-    pub(crate) fn rows(&self) -> usize {
+    /// How many rows were read.
+    pub fn rows(&self) -> usize {
         self.tuples.len()
     }
 
     /// Loads some of the rows, so many with each commit.
-    pub(crate) async fn load(&mut self, range: Range<usize>, rows_a_commit: usize) -> Result<Measured> {
+    ///
+    /// # Errors
+    /// There are not so many, or the database does not take them.
+    pub async fn load(&mut self, range: Range<usize>, rows_a_commit: usize) -> Result<Measured> {
         let tuples = self.tuples.get(range).context("too few rows")?;
         // Made before the clock starts: the peer is to be as fast as it can be.
         let loads: Vec<Vec<u8>> = tuples
@@ -81,18 +112,22 @@ impl Bare {
         })
     }
 
-    /// Stops the cluster.
-    pub(crate) async fn close(self) -> Result<()> {
+    /// Drops the table, and stops the cluster if no hub runs on it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn close(mut self) -> Result<()> {
+        self.connection.execute("drop table bare").await?;
         self.connection.close().await?;
         Ok(self.cluster.stop().await?)
     }
 }
 
 /// In the order in which they were stored.
-async fn read_all(connection: &mut PgConnection) -> Result<Vec<u8>> {
+async fn read_all(connection: &mut PgConnection, of: &str) -> Result<Vec<u8>> {
     use futures::TryStreamExt;
     let copy = connection
-        .copy_out_raw("copy telemetry to stdout with (format binary)")
+        .copy_out_raw(&format!("copy {of} to stdout with (format binary)"))
         .await?;
     let data = copy.try_fold(Vec::new(), |mut all, part| async move {
         all.extend_from_slice(&part);

@@ -1,4 +1,4 @@
-//! Processor time of the processes that take part (proc(5)).
+//! Processes that take part, as proc(5) shows them: who they are, their processor time and their memory.
 
 use anyhow::{Context, Result};
 use std::fmt;
@@ -7,46 +7,79 @@ use std::path::Path;
 /// Of /proc's times, on every Linux that this runs on (`USER_HZ`).
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// Processor time in seconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cpu {
-    hub: f64,
-    database: f64,
-    /// This process: the publishers, or the peer's client.
-    client: f64,
+/// One process.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Who made it.
+    pub parent: u32,
+    /// Name of the program, cut by the kernel to 15 characters.
+    pub name: String,
+    /// Processor time in seconds, user and system.
+    pub own_s: f64,
+    /// The same of children that have ended and were waited for.
+    pub ended_children_s: f64,
 }
 
-struct Process {
-    pid: u32,
-    parent: u32,
-    name: String,
-    own_s: f64,
-    /// Of children that have ended.
-    ended_children_s: f64,
+/// All processes of this machine. One that ends while it is looked at is left out.
+pub fn all() -> Result<Vec<Process>> {
+    let entries = std::fs::read_dir("/proc").context("there is no /proc")?;
+    let pids = entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    Ok(pids.filter_map(read).collect())
+}
+
+/// The database server of a hub with this state directory: its first process and those that it made.
+pub fn database<'a>(processes: &'a [Process], state: &Path) -> Vec<&'a Process> {
+    let first = processes.iter().find(|p| is_postmaster(p, state)).map(|p| p.pid);
+    let belongs = |p: &&Process| first.is_some_and(|first| p.pid == first || p.parent == first);
+    processes.iter().filter(belongs).collect()
+}
+
+/// Memory that a process holds in RAM, in bytes, without what it shares with files and other processes (`RssAnon`).
+pub fn anonymous_memory(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next());
+    let kib: u64 = kib.with_context(|| format!("no RssAnon in {path}"))?.parse()?;
+    Ok(kib * 1024)
+}
+
+/// Processor time in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu {
+    /// The program.
+    pub hub: f64,
+    /// All processes of its database.
+    pub database: f64,
+    /// This process: the publishers, or the peer's client.
+    pub client: f64,
 }
 
 impl Cpu {
     /// All so far, of the hub that this process has started and of the database in its state directory.
-    pub(crate) fn now(state: &Path) -> Result<Self> {
-        let processes = processes()?;
+    pub fn now(state: &Path) -> Result<Self> {
+        let processes = all()?;
         let this = std::process::id();
-        let postmaster = processes.iter().find(|p| is_postmaster(p, state)).map(|p| p.pid);
         let mut cpu = Self::default();
         for process in &processes {
             if process.pid == this {
                 cpu.client += process.own_s;
             } else if process.parent == this && process.name == "forecall" {
                 cpu.hub += process.own_s;
-            } else if Some(process.pid) == postmaster {
-                cpu.database += process.own_s + process.ended_children_s;
-            } else if Some(process.parent) == postmaster {
-                cpu.database += process.own_s;
             }
+        }
+        for process in database(&processes, state) {
+            cpu.database += process.own_s + process.ended_children_s;
         }
         Ok(cpu)
     }
 
-    pub(crate) fn since(&self, before: &Self) -> Self {
+    /// What was used between the two.
+    pub fn since(&self, before: &Self) -> Self {
         Self {
             hub: self.hub - before.hub,
             database: self.database - before.database,
@@ -70,15 +103,6 @@ fn is_postmaster(process: &Process, state: &Path) -> bool {
     let words: Vec<_> = command.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
     let state = state.to_string_lossy();
     words.first().is_some_and(|w| w.ends_with("postgres")) && words.iter().any(|w| w.contains(&*state))
-}
-
-fn processes() -> Result<Vec<Process>> {
-    let entries = std::fs::read_dir("/proc").context("there is no /proc")?;
-    let pids = entries
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    // A process may end while it is looked at.
-    Ok(pids.filter_map(read).collect())
 }
 
 fn read(pid: u32) -> Option<Process> {

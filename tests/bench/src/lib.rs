@@ -1,0 +1,12 @@
+//! Load for brokers, and peers to stand beside the hub: the same client, the same bytes, the same machine, in turn.
+#![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
+
+pub mod bar;
+pub mod broker;
+pub mod client;
+pub mod hub;
+pub mod limit;
+pub mod packet;
+pub mod peer;
+pub mod reading;
+pub mod subscriber;
