@@ -1,11 +1,17 @@
 //! The store on a real cluster: one for this program, a database for each test.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
+mod access_authority;
+mod access_claim;
+mod access_group;
+mod access_provision;
 mod cluster;
 mod cluster_beside;
 mod contact;
 mod contact_later;
 mod prediction;
+mod session;
 mod site;
 mod support;
 mod telemetry;
