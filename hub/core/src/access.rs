@@ -1,9 +1,27 @@
-//! What an integrator may be granted to read.
+//! What devices derive their secrets from, and what an integrator may be granted to read.
+
+use crate::id::DeviceId;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::fmt::Write;
 
 /// Most levels of a filter (topics have at most 7).
 const LEVELS_MAX: usize = 7;
 /// Longest filter, in bytes.
 const LEN_MAX: usize = 256;
+
+/// The secret that the key of a group gives a device: HMAC-SHA256(key, device) in lower-case hexadecimal (RFC 2104).
+/// What a factory computes and what the hub compares.
+pub fn derived_secret(key: &[u8], device: &DeviceId) -> String {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
+    mac.update(device.as_str().as_bytes());
+    let digest = mac.finalize().into_bytes();
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
 /// Why a text is not a filter that an integrator may be granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +71,14 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `printf %s washer-1 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0b0b…`
+    #[test]
+    fn a_secret_is_what_openssl_computes() {
+        let device = DeviceId::new("washer-1").unwrap();
+        let wanted = "f15f4effe87bb351bc7798d38f27adfa84a9a0dfa19ddc5aeb4991a262c6d183";
+        assert_eq!(derived_secret(&[0x0b; 32], &device), wanted);
+    }
 
     #[test]
     fn an_integrator_reads_what_devices_publish() {

@@ -42,7 +42,7 @@ impl SiteStore for PostgresStore {
         }
         let mut tx = self.begin().await?;
         let secret = sha256(secret.as_bytes());
-        let id = site_apply::add_device(&mut tx, tenant, device, &secret, now).await?;
+        let id = site_apply::add_device(&mut tx, tenant, device, Some(&secret), now).await?;
         commit(self, tx).await?;
         Ok(id)
     }

@@ -282,12 +282,12 @@ async fn put_consent(
     Ok(())
 }
 
-/// Gives a device a secret. Of one that exists only what is stated besides changes; a new one is made as stated.
+/// Makes a device or gives it a secret. Of one that exists only what is stated besides changes; a new one is made as stated.
 pub(crate) async fn add_device(
     conn: &mut PgConnection,
     tenant: &TenantId,
     stated: &Device,
-    secret: &[u8; 32],
+    secret: Option<&[u8; 32]>,
     now: Timestamp,
 ) -> Result<ApplianceId> {
     let known = sqlx::query(
@@ -319,7 +319,7 @@ pub(crate) async fn add_device(
         wanted.owner = wanted.owner.or(row.col("owner")?);
         wanted.service_point = wanted.service_point.or(row.col("service_point")?);
     }
-    device(conn, tenant, &wanted, Some(secret), now, &mut Vec::new()).await
+    device(conn, tenant, &wanted, secret, now, &mut Vec::new()).await
 }
 
 /// Brings one device to what is declared; without a secret the one it has stays.

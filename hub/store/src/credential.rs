@@ -149,6 +149,15 @@ pub trait DeviceCredentials: Send + Sync {
     /// `revoked` false its other credentials work again.
     async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()>;
 
+    /// Makes a device, or changes what `device` states of one that exists; its credentials stay. `Refused` if it states
+    /// another profile than the device has.
+    async fn declare_device(
+        &self,
+        tenant: &TenantId,
+        device: &hub_core::site::Device,
+        now: Timestamp,
+    ) -> Result<ApplianceId>;
+
     /// Puts a device into a group, so that it comes in by the group's key; makes the device if it is new.
     async fn join_group(
         &self,

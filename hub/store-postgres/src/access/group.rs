@@ -1,12 +1,11 @@
-//! Group keys: sealed in their rows, open only while a batch of logins is looked at. A device's secret is
-//! HMAC-SHA256(group key, device) in lower-case hexadecimal (RFC 2104).
+//! Group keys: sealed in their rows, open only while a batch of logins is looked at. See
+//! [`derived_secret`].
 
 use crate::row::{Columns, db, not_found};
 use crate::store::{PostgresStore, sealed};
-use hmac::{Hmac, Mac};
+use hub_core::access::derived_secret;
 use hub_core::id::{DeviceId, TenantId};
 use hub_store::error::Result;
-use sha2::Sha256;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 use subtle::ConstantTimeEq;
@@ -19,9 +18,7 @@ pub(crate) fn place(column: &str, tenant: &TenantId, name: &str) -> String {
 
 /// The secret that `key` gives `device`.
 pub(crate) fn derive(key: &[u8], device: &DeviceId) -> Zeroizing<String> {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
-    mac.update(device.as_str().as_bytes());
-    Zeroizing::new(crate::keyring::hex(&mac.finalize().into_bytes()))
+    Zeroizing::new(derived_secret(key, device))
 }
 
 /// The open keys of one group.

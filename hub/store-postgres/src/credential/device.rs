@@ -1,13 +1,15 @@
 //! Devices' own secrets, and devices that are let out.
 
-use super::{appliance_of, lock_device, no_device};
+use super::{appliance_of, check_profile, lock_device, no_device};
 use crate::access::{change, group as keys, issue};
 use crate::keyring::sha256;
 use crate::prediction::{page, page_limit};
 use crate::row::{Columns, db, not_found, sql_maybe};
-use crate::store::PostgresStore;
+use crate::site_apply;
+use crate::store::{PostgresStore, commit};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::site::Device;
 use hub_store::Scope;
 use hub_store::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
 use hub_store::error::{Result, StoreError};
@@ -38,6 +40,14 @@ impl DeviceCredentials for PostgresStore {
 
     async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()> {
         revoke(self, tenant, device, revoked, now).await
+    }
+
+    async fn declare_device(&self, tenant: &TenantId, device: &Device, now: Timestamp) -> Result<ApplianceId> {
+        check_profile(self, &device.profile)?;
+        let mut tx = self.begin().await?;
+        let id = site_apply::add_device(&mut tx, tenant, device, None, now).await?;
+        commit(self, tx).await?;
+        Ok(id)
     }
 
     async fn join_group(
