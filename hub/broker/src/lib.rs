@@ -18,6 +18,7 @@ mod decode;
 mod ingest;
 mod presence;
 mod registry;
+pub mod router;
 pub mod session;
 mod wire;
 mod work;

@@ -1,0 +1,78 @@
+//! What a router does whose rumqttd is broken: only from here can it be broken.
+
+use super::feeder::Job;
+use super::{Router, RouterError, RouterFailure, RouterLimits};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn quick() -> RouterLimits {
+    RouterLimits {
+        probe_every: Duration::from_millis(50),
+        probe_patience: Duration::from_millis(500),
+        ..RouterLimits::default()
+    }
+}
+
+#[tokio::test]
+async fn a_healthy_router_has_not_failed() {
+    let router = Router::start(quick()).unwrap();
+    assert!(timeout(Duration::from_millis(1500), router.failed()).await.is_err());
+    router.stop().await;
+    // Neither does an end that was asked for count as a failure.
+    assert!(timeout(Duration::from_millis(200), router.failed()).await.is_err());
+}
+
+#[tokio::test]
+async fn the_end_of_rumqttds_thread_is_noticed() {
+    let router = Router::start(quick()).unwrap();
+    let mut integrator = router.subscribe("acme", "console", &[("#".into(), 1)]).await.unwrap();
+    // A topic that starts with a character of several bytes ends rumqttd's thread (rumqttd 0.20, protocol/mod.rs:658).
+    router.0.jobs.try_send(Job::Raw("家电".into())).unwrap();
+    assert_eq!(timeout(SOON, router.failed()).await.unwrap(), RouterFailure::Ended);
+    assert_eq!(timeout(SOON, integrator.recv()).await.unwrap(), None);
+    assert!(matches!(
+        router.subscribe("acme", "late", &[]).await,
+        Err(RouterError::Unanswered)
+    ));
+    router.publish("acme", "d/1/t", &Bytes::from_static(b"x"), 1, false);
+}
+
+#[tokio::test]
+async fn a_router_that_stands_still_is_noticed() {
+    let router = Router::start(quick()).unwrap();
+    let mut integrator = router.subscribe("acme", "console", &[("#".into(), 1)]).await.unwrap();
+    router.publish("acme", "d/1/t", &Bytes::from_static(b"first"), 1, false);
+    timeout(SOON, integrator.recv()).await.unwrap().unwrap();
+    router.0.jobs.try_send(Job::Hold(Duration::from_secs(3))).unwrap();
+    let failed = timeout(SOON, router.failed()).await.unwrap();
+    assert_eq!(
+        failed,
+        RouterFailure::Silent {
+            patience: Duration::from_millis(500)
+        }
+    );
+    // Nobody who publishes waits for it, and what does not fit is counted.
+    for _ in 0..40_000 {
+        router.publish("acme", "d/1/t", &Bytes::from_static(b"x"), 1, false);
+    }
+    let stats = router.stats();
+    assert!(stats.lost_in_queue > 0 && stats.published < 40_000, "{stats:?}");
+    // It goes on once it is let go: nothing was lost but what was counted.
+    let mut received = 0;
+    while timeout(Duration::from_secs(4), integrator.recv())
+        .await
+        .is_ok_and(|delivery| delivery.is_some())
+    {
+        received += 1;
+    }
+    let stats = router.stats();
+    assert!(received > 0);
+    assert_eq!(
+        received + stats.lost_in_queue + stats.lost_in_log + stats.lost_by_readers,
+        40_000,
+        "{stats:?}"
+    );
+}
