@@ -4,6 +4,7 @@
 pub mod bar;
 pub mod broker;
 pub mod client;
+pub mod compare;
 pub mod hub;
 pub mod limit;
 pub mod packet;

@@ -1,0 +1,20 @@
+//! The benchmarks work, and count right; nothing is said about speed here.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use tests_bench::compare::{Audit, Plan, run};
+
+#[tokio::test]
+async fn every_broker_takes_the_load_and_the_hub_stores_what_it_acknowledges() {
+    let plan = Plan::quick();
+    let messages = plan.scenarios.iter().map(|s| s.connections * s.each).sum();
+    let report = run(plan).await.unwrap();
+    assert_eq!(
+        report.audit,
+        Audit {
+            acknowledged: messages,
+            lost: 0,
+            doubled: 0
+        }
+    );
+}
