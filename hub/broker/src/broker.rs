@@ -1,30 +1,35 @@
-//! Start, acceptor and end.
+//! Start and end.
 
+use crate::access::watch_access;
+use crate::accept::{Acceptor, Gate};
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
-use crate::connection::Connection;
-use crate::counters::{BrokerCounters, add};
-use crate::ingest::{Committer, QUEUE_MAX};
+use crate::counters::BrokerCounters;
+use crate::health::{Health, Probe};
+use crate::ingest::{Committer, queue};
+use crate::login::Logins;
 use crate::presence::Presence;
+use crate::quotas::Quotas;
+use crate::refusals::Refusals;
 use crate::registry::Registry;
-use crate::session::{CloseReason, ConnectCode, Outgoing};
-use crate::wire::Wire;
-use crate::work::{LOGINS_MAX, Shared};
+use crate::router::{Router, RouterError, RouterLimits};
+use crate::socket::{Tls, TlsError};
+use crate::wills::Wills;
+use crate::work::Shared;
 use hub_core::clock::CivilClock;
+use hub_core::metric::Metric;
 use hub_core::profile::ApplianceProfile;
-use hub_store::telemetry::TelemetryStore;
+use hub_store::{DoorStore, StoreError};
 use rand::SeedableRng;
 use rand::rngs::OsRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,20 +48,32 @@ pub enum BrokerError {
     /// The system gave no random bytes.
     #[error("the system's random generator failed")]
     Random(#[source] rand::rand_core::OsError),
+    /// The hub's own certificate.
+    #[error("TLS for MQTT cannot be served")]
+    Tls(#[source] TlsError),
+    /// The tenants' certificate authorities could not be read.
+    #[error("the certificate authorities cannot be read from the store")]
+    Authorities(#[source] StoreError),
+    /// The router did not start.
+    #[error("the router for integrators did not start")]
+    Router(#[source] RouterError),
 }
 
 /// The running MQTT front door.
-#[derive(Debug)]
 pub struct Broker {
-    local_addr: SocketAddr,
-    counters: Arc<BrokerCounters>,
+    local_addr: Option<SocketAddr>,
+    local_addr_tls: Option<SocketAddr>,
+    shared: Arc<Shared>,
     /// Cancelled by the caller, or by [`Broker::stopped`].
     stop: CancellationToken,
+    /// Ends what carries on until everything is committed.
+    ended: CancellationToken,
     /// Acceptor and connections.
     connections: TaskTracker,
+    workers: TaskTracker,
     ingest: JoinHandle<()>,
     presence: JoinHandle<()>,
-    presence_end: CancellationToken,
+    probe: Probe,
 }
 
 impl Broker {
@@ -64,82 +81,184 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// Where the address cannot be listened on, or the system has no random bytes.
+    /// Where an address cannot be listened on, the certificate cannot be used, or the system has no random bytes or threads.
     pub async fn start(
         config: BrokerConfig,
-        store: Arc<dyn TelemetryStore>,
+        store: Arc<dyn DoorStore>,
         profiles: Arc<BTreeMap<String, ApplianceProfile>>,
         clock: Arc<dyn CivilClock>,
         stop: CancellationToken,
     ) -> Result<Self, BrokerError> {
-        let listen = config.listen;
-        let refused = |source| BrokerError::Listen { listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(refused)?;
-        let local_addr = listener.local_addr().map_err(refused)?;
+        let plain = listen(config.listen).await?;
+        let over_tls = listen(config.listen_tls.as_ref().map(|tls| tls.listen)).await?;
+        let local_addr = plain.as_ref().and_then(|listener| listener.local_addr().ok());
+        let local_addr_tls = over_tls.as_ref().and_then(|listener| listener.local_addr().ok());
+        let tls = match &config.listen_tls {
+            Some(listen) => {
+                let authorities = store.authorities().await.map_err(BrokerError::Authorities)?;
+                let tls = Tls::new(listen.files.clone(), &authorities).map_err(BrokerError::Tls)?;
+                Some(Arc::new(tls))
+            }
+            None => None,
+        };
         let random = ChaCha8Rng::try_from_rng(&mut OsRng).map_err(BrokerError::Random)?;
+        let router = Router::start(RouterLimits::default()).map_err(BrokerError::Router)?;
         let stop = stop.child_token();
+        let ended = CancellationToken::new();
+        let workers = TaskTracker::new();
         let counters = Arc::new(BrokerCounters::default());
+        let patience = config.store_patience;
 
         let presence = Arc::new(Presence::default());
-        let presence_end = CancellationToken::new();
-        let writes = Arc::clone(&presence).run(Arc::clone(&store), config.store_patience, presence_end.clone());
-        let (ingest, queue) = mpsc::channel(QUEUE_MAX);
-        let committer = Committer::new(Arc::clone(&store), Arc::clone(&counters), config.store_patience);
+        let writes = Arc::clone(&presence).run(Arc::clone(&store), patience, ended.clone());
+        let (ingest, queued) = queue(Arc::clone(&counters));
+        let committer = Committer::new(Arc::clone(&store) as _, Arc::clone(&counters), patience);
+        let (logins, clerk) = Logins::new(
+            config.greetings_max,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&counters),
+            patience,
+        );
         let shared = Arc::new(Shared {
             store,
             profiles,
             clock,
-            counters: Arc::clone(&counters),
+            counters,
+            refusals: Refusals::default(),
+            quotas: Arc::new(Quotas::new()),
             registry: Arc::new(Registry::new(presence)),
             desk: Arc::new(Desk::default()),
             ingest,
-            random: Mutex::new(random),
-            logins: Semaphore::new(LOGINS_MAX),
+            logins,
+            wills: Wills::default(),
+            router,
             stop: stop.clone(),
             config,
         });
 
+        workers.spawn(until(ended.clone(), clerk.serve()));
+        let (authorities, authorities_changed) = watch::channel(());
+        for work in background(&shared, authorities, tls.clone(), authorities_changed) {
+            workers.spawn(until(ended.clone(), work));
+        }
         let connections = TaskTracker::new();
-        carry_commands(&shared, &connections);
-        connections.spawn(accept(shared, listener, connections.clone()));
+        let gate = Arc::new(Gate::new(&shared.config, random));
+        let probe = Probe::start(&shared, &gate, local_addr.or(local_addr_tls), &workers, &ended);
+        for (listener, tls) in [(plain, None), (over_tls, tls)] {
+            if let Some(listener) = listener {
+                let acceptor = Acceptor {
+                    shared: Arc::clone(&shared),
+                    gate: Arc::clone(&gate),
+                    tls,
+                    tasks: connections.clone(),
+                };
+                connections.spawn(acceptor.run(listener));
+            }
+        }
         connections.close();
-        tracing::info!(%local_addr, "listening for MQTT");
+        workers.close();
+        tracing::info!(plain = ?local_addr, tls = ?local_addr_tls, "listening for MQTT");
         Ok(Self {
             local_addr,
-            counters,
+            local_addr_tls,
+            shared,
             stop,
+            ended,
             connections,
-            ingest: tokio::spawn(committer.run(queue)),
+            workers,
+            ingest: tokio::spawn(committer.run(queued)),
             presence: tokio::spawn(writes),
-            presence_end,
+            probe,
         })
     }
 
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
+    /// Where it listens without TLS.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr
+    }
+
+    /// Where it listens with TLS.
+    pub fn local_addr_tls(&self) -> Option<SocketAddr> {
+        self.local_addr_tls
     }
 
     /// What it counts.
     pub fn counters(&self) -> Arc<BrokerCounters> {
-        Arc::clone(&self.counters)
+        Arc::clone(&self.shared.counters)
     }
 
-    /// Stops accepting, finishes the commits that are under way, closes the connections, and returns when all of it is
-    /// done: within the configured drain and store patience.
+    /// Takes figures for monitoring whenever it is called, also after the broker has stopped.
+    pub fn metrics(&self) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.counters.snapshot(shared.quotas.tenants(), shared.router.stats())
+    }
+
+    /// How it is, as it changes.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.probe.health()
+    }
+
+    /// Waits until the broker is of no use any more, with the reason: the process must then end, for its supervisor to
+    /// start a new one. Waits for ever while all is well.
+    pub fn failed(&self) -> impl Future<Output = String> + Send + 'static {
+        let router = self.shared.router.clone();
+        let acceptor = self.probe.failed();
+        async move {
+            tokio::select! {
+                failure = router.failed() => failure.to_string(),
+                failure = acceptor => failure,
+            }
+        }
+    }
+
+    /// Stops accepting, finishes the commits that are under way, tells each client why it is cut, and returns when all of
+    /// it is done: within the configured drain and store patience.
     pub async fn stopped(self) {
         self.stop.cancel();
+        self.shared.registry.stop();
         self.connections.wait().await;
-        // With the connections the queue's senders are gone, so ingest ends by itself. Errors here are panics, which
-        // have been reported where they happened.
-        let _ = self.ingest.await;
-        self.presence_end.cancel();
+        // What is left belongs to nobody: wills whose delay runs, and commits that nobody waits for.
+        let drain = self.shared.config.drain_patience;
+        self.ended.cancel();
+        self.workers.wait().await;
+        self.shared.router.stop().await;
+        drop(self.shared);
+        // With everyone who sends the queue ends, so ingest ends by itself. Errors here are panics, which have been reported
+        // where they happened.
+        if timeout(drain, self.ingest).await.is_err() {
+            tracing::warn!("commits that nobody waits for were cut off");
+        }
         let _ = self.presence.await;
         tracing::info!("MQTT stopped");
     }
 }
 
-fn carry_commands(shared: &Arc<Shared>, tasks: &TaskTracker) {
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker")
+            .field("local_addr", &self.local_addr)
+            .field("local_addr_tls", &self.local_addr_tls)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, BrokerError> {
+    let Some(listen) = address else { return Ok(None) };
+    let bound = TcpListener::bind(listen).await;
+    let listener = bound.map_err(|source| BrokerError::Listen { listen, source })?;
+    Ok(Some(listener))
+}
+
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Everything that goes on beside the connections.
+fn background(
+    shared: &Arc<Shared>,
+    authorities: watch::Sender<()>,
+    tls: Option<Arc<Tls>>,
+    authorities_changed: watch::Receiver<()>,
+) -> Vec<Work> {
     let carrier = Carrier {
         store: Arc::clone(&shared.store),
         clock: Arc::clone(&shared.clock),
@@ -147,84 +266,24 @@ fn carry_commands(shared: &Arc<Shared>, tasks: &TaskTracker) {
         desk: Arc::clone(&shared.desk),
         patience: shared.config.store_patience,
     };
-    let stop = &shared.stop;
-    tasks.spawn(until(stop.clone(), carrier.clone().watch()));
-    tasks.spawn(until(stop.clone(), carrier.carry()));
+    let mut works: Vec<Work> = vec![
+        Box::pin(carrier.clone().watch()),
+        Box::pin(carrier.clone().watch_attributes()),
+        Box::pin(carrier.carry()),
+        Box::pin(watch_access(Arc::clone(shared), authorities)),
+    ];
+    let with = Arc::clone(shared);
+    works.push(Box::pin(async move { with.refusals.tell().await }));
+    let with = Arc::clone(shared);
+    works.push(Box::pin(async move { with.quotas.tidy().await }));
+    let with = Arc::clone(shared);
+    works.push(Box::pin(async move { with.publish_wills().await }));
+    if let Some(tls) = tls {
+        works.push(Box::pin(crate::access::watch_tls(Arc::clone(shared), tls, authorities_changed)));
+    }
+    works
 }
 
-async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+pub(crate) async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! { () = work => {} () = stop.cancelled() => {} }
 }
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener, tasks: TaskTracker) {
-    let places = Arc::new(Semaphore::new(shared.config.connections_max));
-    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
-    let mut number = 0;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.stop.cancelled() => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, as a rule: the listener is still sound.
-                tracing::warn!(%error, "connection not accepted");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        // Acknowledgements are small and awaited. Where it fails, they are only slower.
-        let _ = stream.set_nodelay(true);
-        number += 1;
-        match Arc::clone(&places).try_acquire_owned() {
-            Ok(place) => {
-                tasks.spawn(serve(Arc::clone(&shared), stream, peer, number, place));
-            }
-            Err(_) => {
-                shared.counters.count_closed(&CloseReason::Full);
-                tracing::warn!(%peer, reason = %CloseReason::Full, "connection refused");
-                if let Ok(turn) = Arc::clone(&refusals).try_acquire_owned() {
-                    tasks.spawn(refuse(stream, turn));
-                }
-            }
-        }
-    }
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, number: u64, place: OwnedSemaphorePermit) {
-    add(&shared.counters.connections, 1);
-    let _counted = Counted {
-        counters: Arc::clone(&shared.counters),
-        _place: place,
-    };
-    Connection::new(shared, stream, peer, number).run().await;
-}
-
-/// A connection's place; given back whatever ends its task.
-struct Counted {
-    counters: Arc<BrokerCounters>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.counters.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Tells a client that there is no room.
-async fn refuse(stream: TcpStream, turn: OwnedSemaphorePermit) {
-    let mut wire = Wire::new(stream, REFUSAL_PATIENCE);
-    if wire.write(Outgoing::ConnAck(ConnectCode::Unavailable)).is_ok() {
-        wire.say_goodbye().await;
-    }
-    drop(turn);
-}
-
-/// Clients told at one time that there is no room; others are just closed.
-const REFUSALS_MAX: usize = 64;
-/// For each of them.
-const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
-/// Pause after the system refused a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,10 +1,10 @@
 //! Commands from the store to connected devices. The store holds a command until the device replies or it expires; this
 //! only carries: at least once, again after each connection, recognised by the request id.
 
-use crate::registry::{MAIL_SPARE, Mail, Registry};
+use crate::registry::Registry;
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
-use hub_store::telemetry::TelemetryStore;
+use hub_store::DoorStore;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,10 +30,10 @@ impl Desk {
     }
 }
 
-/// What both workers need.
+/// What the workers need.
 #[derive(Clone)]
 pub(crate) struct Carrier {
-    pub(crate) store: Arc<dyn TelemetryStore>,
+    pub(crate) store: Arc<dyn DoorStore>,
     pub(crate) clock: Arc<dyn CivilClock>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) desk: Arc<Desk>,
@@ -55,6 +55,23 @@ impl Carrier {
             for appliance in queued {
                 if self.registry.mailbox(appliance).is_some() {
                     self.desk.look(appliance);
+                }
+            }
+        }
+    }
+
+    /// Waits for attributes told to devices, and lets connected ones know, for ever.
+    pub(crate) async fn watch_attributes(self) {
+        loop {
+            let asked = Instant::now();
+            let told = timeout(WATCH + self.patience, self.store.attributes_shared(WATCH)).await;
+            let told = told.unwrap_or_default();
+            if told.is_empty() && asked.elapsed() < WATCH / 2 {
+                sleep(RETRY).await;
+            }
+            for appliance in told {
+                if let Some(mailbox) = self.registry.mailbox(appliance) {
+                    mailbox.post(|letters| letters.attributes_changed = true);
                 }
             }
         }
@@ -95,9 +112,8 @@ impl Carrier {
         if commands.is_empty() {
             return true;
         }
-        // The other places belong to commits under way.
-        let free = mailbox.capacity() > mailbox.max_capacity() - MAIL_SPARE;
-        free && mailbox.try_send(Mail::Commands(commands)).is_ok()
+        mailbox.post(|letters| letters.commands = Some(commands));
+        true
     }
 }
 

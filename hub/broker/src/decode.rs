@@ -1,9 +1,8 @@
 //! Payloads to what the store takes: by the device's profile, quantised, in time; or to quarantine with the reason.
 //! Pure: the clock offset of a boot, which only the store knows, is an argument of [`Work::place`].
 
-use crate::session::{Kind, Received};
+use crate::session::{Kind, Message};
 use agent_sdk_wire::{Event, EventState, MAX_NUMBER, Packet, TimeBase, decode, json};
-use bytes::Bytes;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::{ClockError, Identity, Lane, Sample, TelemetryMessage, check_utc, place_uptime};
@@ -25,10 +24,8 @@ pub struct Work {
 pub struct Origin {
     /// Who sent it.
     pub appliance: ApplianceId,
-    /// On which topic.
-    pub topic: String,
-    /// As received.
-    pub payload: Bytes,
+    /// Topic and payload as received.
+    pub message: Message,
     /// When.
     pub received_at: Timestamp,
 }
@@ -48,29 +45,23 @@ enum Content {
 impl Work {
     /// Decodes a publish of a device that reports by `profile`. Never fails: what cannot be taken is quarantined.
     pub fn decode(
-        received: Received,
-        appliance: ApplianceId,
+        kind: &Kind,
+        retain: bool,
+        origin: Origin,
         profile: Result<&ApplianceProfile, &str>,
-        received_at: Timestamp,
         trace: TraceId,
     ) -> Self {
-        let Received {
-            kind, topic, payload, ..
-        } = received;
-        let origin = Origin {
-            appliance,
-            topic,
-            payload,
-            received_at,
-        };
-        let decoder = |profile| Decoder {
-            origin: &origin,
-            profile,
-            trace,
-        };
-        let content = match profile {
-            Ok(profile) => decoder(profile).content(&kind),
-            Err(name) => Err(format!("profile {name} is not known to this hub")),
+        let content = match kind {
+            Kind::State => Ok(Content::Ready(origin.state(retain))),
+            Kind::Reply(request) => Ok(Content::Ready(origin.reply(request))),
+            Kind::Attributes => origin.attributes().map(Content::Ready),
+            _ => match profile {
+                Ok(profile) => {
+                    let origin = &origin;
+                    Decoder { origin, profile, trace }.content(kind)
+                }
+                Err(name) => Err(format!("profile {name} is not known to this hub")),
+            },
         };
         let content = content.unwrap_or_else(|reason| Content::Ready(origin.quarantine(reason)));
         Self { origin, content }
@@ -122,18 +113,77 @@ impl Work {
 }
 
 impl Origin {
+    /// On which topic.
+    pub fn topic(&self) -> &str {
+        self.message.topic()
+    }
+
     /// This publish for quarantine.
     pub fn quarantine(&self, reason: String) -> Ingest {
-        let kept = self.payload.len().min(QUARANTINE_PAYLOAD_MAX);
+        let payload = self.message.payload();
+        let kept = payload.len().min(QUARANTINE_PAYLOAD_MAX);
         Ingest::Quarantine(Quarantined {
             appliance: self.appliance,
-            topic: self.topic.clone(),
-            payload: self.payload.slice(..kept).to_vec(),
+            topic: self.topic().to_owned(),
+            payload: payload.get(..kept).unwrap_or_default().to_vec(),
             reason,
             received_at: self.received_at,
         })
     }
+
+    fn state(&self, retain: bool) -> Ingest {
+        Ingest::State {
+            appliance: self.appliance,
+            payload: self.message.payload().to_vec(),
+            retain,
+            at: self.received_at,
+        }
+    }
+
+    fn reply(&self, request: &str) -> Ingest {
+        Ingest::Reply {
+            appliance: self.appliance,
+            request: request.to_owned(),
+            payload: self.message.payload().to_vec(),
+            at: self.received_at,
+        }
+    }
+
+    /// A flat JSON object with at most [`ATTRIBUTES_MAX`] names.
+    fn attributes(&self) -> Result<Ingest, String> {
+        let values: Map<String, Value> = serde_json::from_slice(self.message.payload())
+            .map_err(|error| format!("attributes are no JSON object: {error}"))?;
+        if values.len() > ATTRIBUTES_MAX {
+            return Err(format!("{} attributes at once are too many", values.len()));
+        }
+        if values.keys().any(|name| name.len() > ATTRIBUTE_NAME_MAX || name.chars().any(char::is_control)) {
+            return Err("an attribute's name is too long or holds control characters".into());
+        }
+        if values.values().any(holds_nul) {
+            return Err("an attribute's value holds a NUL".into());
+        }
+        Ok(Ingest::Attributes {
+            appliance: self.appliance,
+            values,
+            at: self.received_at,
+        })
+    }
 }
+
+/// Databases take no NUL in text.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(values) => values.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Attributes told at one time.
+const ATTRIBUTES_MAX: usize = 64;
+/// Longest name of an attribute, in bytes.
+const ATTRIBUTE_NAME_MAX: usize = 128;
 
 struct Decoder<'a> {
     origin: &'a Origin,
@@ -146,12 +196,12 @@ impl Decoder<'_> {
         match kind {
             Kind::Telemetry | Kind::Event => self.cbor(kind),
             Kind::TelemetryJson => self.json(),
-            Kind::State | Kind::Reply(_) => Err("this topic carries no readings".into()),
+            _ => Err("this topic carries no readings".into()),
         }
     }
 
     fn cbor(&self, kind: &Kind) -> Result<Content, String> {
-        let packet = decode(&self.origin.payload).map_err(|error| error.to_string())?;
+        let packet = decode(self.origin.message.payload()).map_err(|error| error.to_string())?;
         match (kind, packet) {
             (Kind::Event, Packet::Event(event)) => self.event(&event),
             (Kind::Telemetry, Packet::Telemetry(telemetry)) => {
@@ -210,7 +260,7 @@ impl Decoder<'_> {
     }
 
     fn json(&self) -> Result<Content, String> {
-        let decoded = json::decode(&self.origin.payload).map_err(|error| error.to_string())?;
+        let decoded = json::decode(self.origin.message.payload()).map_err(|error| error.to_string())?;
         let mut times = Vec::with_capacity(decoded.len());
         let mut hashes = Vec::with_capacity(decoded.len());
         let mut samples = Vec::with_capacity(decoded.len());

@@ -1,25 +1,28 @@
 //! Group commit: publishes of all connections go into the store in batches, and each is answered only after its commit.
 //!
+//! What waits is committed at once; what comes meanwhile is the next batch, so batches grow with the load by themselves.
 //! A batch that fails is divided, so that one publish which the store cannot take holds up nobody; such a publish is
 //! quarantined after it has failed alone three times while others were committed. While the store is away, everything
 //! waits, is tried again with growing pauses, and is given up unacknowledged when its time is over.
 
+mod part;
+mod queue;
+
 use crate::counters::{BrokerCounters, add};
 use crate::decode::Origin;
-use crate::registry::Mail;
+use crate::mailbox::Waiter;
 use hub_store::StoreError;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
+use part::Part;
+pub(crate) use queue::{Queue, Queued, queue};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-/// Publishes that wait for the next batch; a full queue holds up the connections, not the hub.
-pub(crate) const QUEUE_MAX: usize = 8_192;
 /// Publishes in one commit.
-const BATCH_MAX: usize = 1_000;
-/// How long a batch waits for company.
-const LINGER: Duration = Duration::from_millis(2);
+const BATCH_MAX: usize = 4_000;
+/// Bytes of payload in one commit; the last publish may go beyond.
+const BATCH_BYTES_MAX: u64 = 8 << 20;
 /// First and longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Pause between two tries of publishes that failed alone.
@@ -35,49 +38,38 @@ pub(crate) struct Item {
     pub(crate) ingest: Ingest,
     /// For quarantine.
     pub(crate) origin: Origin,
-    /// Who waits, and for which number; nobody waits for a will.
-    pub(crate) waiter: Option<(mpsc::Sender<Mail>, u64)>,
+    /// What the waiter knows it by; a publish that is not acknowledged has none.
+    pub(crate) number: Option<u64>,
     /// Given up then.
     pub(crate) deadline: Instant,
 }
 
-/// What is known of an item besides its content.
-struct Ticket {
-    origin: Origin,
-    waiter: Option<(mpsc::Sender<Mail>, u64)>,
-    deadline: Instant,
-    /// Commits seen when it last failed alone.
-    failed_at: Option<u64>,
-    strikes: u32,
+impl Item {
+    /// Of the payload.
+    fn bytes(&self) -> u64 {
+        self.origin.bytes()
+    }
 }
 
-#[derive(Default)]
-struct Part {
-    content: Vec<Ingest>,
-    tickets: Vec<Ticket>,
+impl Origin {
+    fn bytes(&self) -> u64 {
+        self.message.payload().len() as u64
+    }
 }
 
-impl Part {
-    fn push(&mut self, ingest: Ingest, ticket: Ticket) {
-        self.content.push(ingest);
-        self.tickets.push(ticket);
-    }
+/// Publishes of one connection that are ready at the same time, in order. Nobody waits for a will.
+pub(crate) struct Parcel {
+    pub(crate) waiter: Option<Waiter>,
+    pub(crate) items: Vec<Item>,
+}
 
-    fn append(&mut self, mut other: Part) {
-        self.content.append(&mut other.content);
-        self.tickets.append(&mut other.tickets);
-    }
-
-    fn split_off(&mut self, at: usize) -> Part {
-        Part {
-            content: self.content.split_off(at),
-            tickets: self.tickets.split_off(at),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.tickets.len()
-    }
+/// A publish that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// What the waiter knows it by.
+    pub(crate) number: u64,
+    /// What became of it.
+    pub(crate) outcome: Ingested,
 }
 
 /// Why a try failed.
@@ -98,6 +90,7 @@ pub(crate) struct Committer {
     batch_max: usize,
     commits: u64,
     failures_in_row: u32,
+    parcels: u64,
 }
 
 impl Committer {
@@ -109,21 +102,22 @@ impl Committer {
             batch_max: BATCH_MAX,
             commits: 0,
             failures_in_row: 0,
+            parcels: 0,
         }
     }
 
     /// Commits until the queue is closed and empty.
-    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
+    pub(crate) async fn run(mut self, mut queue: Queued) {
         let mut fresh = Part::default();
         let mut suspects = Part::default();
         let mut pause = PAUSE.0;
         let mut suspects_due = Instant::now();
         loop {
             let due = (suspects.len() > 0).then_some(suspects_due);
-            if fresh.len() == 0 && !first(&mut queue, &mut fresh, due).await {
+            if fresh.len() == 0 && !self.first(&mut queue, &mut fresh, due).await {
                 return;
             }
-            gather(&mut queue, &mut fresh, self.batch_max).await;
+            self.gather(&mut queue, &mut fresh);
             let commits = self.commits;
             self.failures_in_row = 0;
             let left = self.divide(std::mem::take(&mut fresh)).await;
@@ -132,7 +126,9 @@ impl Committer {
                 suspects = self.one_by_one(suspects).await;
                 suspects_due = Instant::now() + SUSPECTS_PAUSE;
             }
-            (fresh, suspects) = self.sort(left, suspects);
+            let mut left = left;
+            left.append(std::mem::take(&mut suspects));
+            (fresh, suspects) = self.sort(left);
             let moved = self.commits > commits;
             pause = if moved { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
             if fresh.len() > 0 {
@@ -199,13 +195,14 @@ impl Committer {
         };
         ticket.failed_at = Some(self.commits);
         if ticket.strikes >= STRIKES_MAX && !matches!(ingest, Ingest::Quarantine(_)) {
-            tracing::warn!(appliance = %ticket.origin.appliance, topic = ticket.origin.topic, reason, "publish cannot be stored");
+            tracing::warn!(appliance = %ticket.origin.appliance, topic = ticket.origin.message.topic(), reason, "publish cannot be stored");
             *ingest = ticket.origin.quarantine(format!("the store did not take it: {reason}"));
         }
     }
 
     /// One try.
     async fn commit(&mut self, part: &Part) -> Result<(), Failure> {
+        let begun = Instant::now();
         let outcome = match timeout(self.patience, self.store.ingest(&part.content)).await {
             Ok(Ok(outcome)) if outcome.len() == part.len() => Ok(outcome),
             Ok(Ok(outcome)) => Err(Failure::Lasting(format!("{} answers", outcome.len()))),
@@ -218,7 +215,8 @@ impl Committer {
                 self.failures_in_row = 0;
                 self.batch_max = (self.batch_max * 2).min(BATCH_MAX);
                 add(&self.counters.commits, 1);
-                self.answer(part, &outcome);
+                self.counters.commit_seconds.observe(begun.elapsed());
+                part.answer(&outcome, &self.counters);
                 Ok(())
             }
             Err(failure) => {
@@ -234,46 +232,12 @@ impl Committer {
         }
     }
 
-    fn answer(&self, part: &Part, outcome: &[Ingested]) {
-        for ((ingest, ticket), ingested) in part.content.iter().zip(&part.tickets).zip(outcome) {
-            match ingest {
-                Ingest::Telemetry(_) => {
-                    add(&self.counters.samples_stored, u64::from(ingested.stored));
-                    add(&self.counters.samples_repeated, u64::from(ingested.repeated));
-                }
-                Ingest::Quarantine(_) => add(&self.counters.quarantined, 1),
-                _ => {}
-            }
-            if let Some((mailbox, number)) = &ticket.waiter {
-                // Full is impossible (see `Address`); closed means that the device has gone and will send it again.
-                let _ = mailbox.try_send(Mail::Committed(*number));
-            }
-        }
-    }
-
     /// Parts what is left into items not known to be at fault and suspects, without what is given up.
-    fn sort(&self, left: Part, still: Part) -> (Part, Part) {
-        let (mut fresh, mut suspects) = (Part::default(), Part::default());
-        let now = Instant::now();
-        let all = left.content.into_iter().zip(left.tickets);
-        for (ingest, ticket) in all.chain(still.content.into_iter().zip(still.tickets)) {
-            if ticket.is_over(now) {
-                add(&self.counters.dropped, 1);
-                if let Some((mailbox, _)) = ticket.waiter {
-                    let _ = mailbox.try_send(Mail::Failed);
-                }
-            } else if ticket.strikes > 0 {
-                suspects.push(ingest, ticket);
-            } else {
-                fresh.push(ingest, ticket);
-            }
-        }
+    fn sort(&self, left: Part) -> (Part, Part) {
+        let (mut fresh, suspects) = left.sort(&self.counters);
         if fresh.len() > 0 {
-            tracing::warn!(
-                waiting = fresh.len(),
-                suspects = suspects.len(),
-                "publishes not committed, trying again"
-            );
+            let (waiting, suspects) = (fresh.len(), suspects.len());
+            tracing::warn!(waiting, suspects, "publishes not committed, trying again");
         }
         // Another start each time: bad items at the front must not hide good ones behind them.
         if fresh.len() > 1 {
@@ -283,63 +247,36 @@ impl Committer {
         }
         (fresh, suspects)
     }
-}
 
-impl Part {
-    fn push_item(&mut self, item: Item) {
-        let Item {
-            ingest,
-            origin,
-            waiter,
-            deadline,
-        } = item;
-        let ticket = Ticket {
-            origin,
-            waiter,
-            deadline,
-            failed_at: None,
-            strikes: 0,
-        };
-        self.push(ingest, ticket);
-    }
-}
-
-impl Ticket {
-    /// Its time has passed, or the device that waited has gone and sends it again.
-    fn is_over(&self, now: Instant) -> bool {
-        let gone = |(mailbox, _): &(mpsc::Sender<Mail>, u64)| mailbox.is_closed();
-        now >= self.deadline || self.waiter.as_ref().is_some_and(gone)
-    }
-}
-
-/// Waits for the first item of a batch, or until suspects are due; false when there is nothing left to wait for.
-async fn first(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, suspects_due: Option<Instant>) -> bool {
-    let next = match suspects_due {
-        None => queue.recv().await,
-        Some(due) => match timeout_at(due, queue.recv()).await {
-            Ok(Some(item)) => Some(item),
-            Ok(None) => {
-                sleep_until(due).await;
-                return true;
-            }
-            Err(_) => return true,
-        },
-    };
-    next.map(|item| batch.push_item(item)).is_some()
-}
-
-/// Takes what waits, and what comes within [`LINGER`].
-async fn gather(queue: &mut mpsc::Receiver<Item>, batch: &mut Part, batch_max: usize) {
-    let until = Instant::now() + LINGER;
-    while batch.len() < batch_max {
-        match queue.try_recv() {
-            Ok(item) => batch.push_item(item),
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => match timeout_at(until, queue.recv()).await {
-                Ok(Some(item)) => batch.push_item(item),
-                Ok(None) | Err(_) => return,
+    /// Waits for the first parcel of a batch, or until suspects are due; false when there is nothing left to wait for.
+    async fn first(&mut self, queue: &mut Queued, batch: &mut Part, suspects_due: Option<Instant>) -> bool {
+        let next = match suspects_due {
+            None => queue.recv().await,
+            Some(due) => match timeout_at(due, queue.recv()).await {
+                Ok(Some(waiting)) => Some(waiting),
+                Ok(None) => {
+                    sleep_until(due).await;
+                    return true;
+                }
+                Err(_) => return true,
             },
+        };
+        next.map(|waiting| self.take(batch, waiting.parcel)).is_some()
+    }
+
+    /// Takes what waits, as far as a batch goes.
+    fn gather(&mut self, queue: &mut Queued, batch: &mut Part) {
+        while batch.len() < self.batch_max && batch.bytes < BATCH_BYTES_MAX {
+            match queue.try_recv() {
+                Ok(waiting) => self.take(batch, waiting.parcel),
+                Err(_) => return,
+            }
         }
+    }
+
+    fn take(&mut self, batch: &mut Part, parcel: Parcel) {
+        self.parcels += 1;
+        batch.push_parcel(parcel, self.parcels);
     }
 }
 

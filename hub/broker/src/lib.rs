@@ -1,13 +1,15 @@
-//! The MQTT front door: MQTT 3.1.1 over TCP, QoS 0 and 1, with an acknowledgement only after the commit.
+//! The MQTT front door: MQTT 3.1.1 and 5.0 over TCP, TLS and WebSockets, with an acknowledgement only after the commit.
 //!
-//! [`session`] is the protocol without sockets, store or codec. Around it are our own acceptor on rumqttd's codec, the
-//! rules of who may publish what, group commit, commands and presence. Only this crate knows rumqttd, and only its codec is
-//! used: neither its listener nor its router sees a byte from a device.
+//! [`session`] is the protocol without sockets, store or codec. Around it are rumqttd's codecs, our own sockets and
+//! acceptor, the rules of who may publish what and how much, group commit, commands, attributes and presence. Telemetry
+//! never enters a router: [`router`], rumqttd's behind our own type, only carries what integrators subscribed to, after it
+//! is stored. Only this crate knows rumqttd, and its listener is never used.
 //!
-//! What is not taken, each with a reason in the log and in [`BrokerCounters::closed`]: QoS 2, firmware transfer from the
-//! device, topics outside the device's own subtree, wildcards other than the two granted filters. Retained messages and
-//! sessions that outlive a connection are not kept: commands wait in the store, presence comes from the connection.
+//! Every refusal has a reason code for the client, a count ([`BrokerCounters::closed`], `mqtt_closed_total`,
+//! `mqtt_refused_total`) and a line in the log, of which an attack makes a few a second.
 
+mod accept;
+mod access;
 mod broker;
 mod codec;
 mod command;
@@ -15,14 +17,25 @@ mod config;
 mod connection;
 mod counters;
 mod decode;
+mod health;
 mod ingest;
+mod login;
+mod mailbox;
 mod presence;
+mod quotas;
+mod redecode;
+mod refusals;
 mod registry;
 pub mod router;
 pub mod session;
+mod socket;
+mod wills;
 mod wire;
 mod work;
 
 pub use broker::{Broker, BrokerError};
-pub use config::BrokerConfig;
-pub use counters::BrokerCounters;
+pub use config::{BrokerConfig, TlsFiles, TlsListen};
+pub use counters::{BrokerCounters, Histogram};
+pub use health::Health;
+pub use redecode::{Redecoding, redecode};
+pub use socket::TlsError;

@@ -2,7 +2,7 @@
 //! writes the newest state of each device. Where the store is slow, states in between are skipped, never the last one.
 
 use hub_core::id::ApplianceId;
-use hub_store::telemetry::TelemetryStore;
+use hub_store::DoorStore;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ impl Presence {
     /// Writes changes until `end` is cancelled, and then once more what is left.
     pub(crate) async fn run(
         self: Arc<Self>,
-        store: Arc<dyn TelemetryStore>,
+        store: Arc<dyn DoorStore>,
         patience: Duration,
         end: CancellationToken,
     ) {
@@ -55,7 +55,7 @@ impl Presence {
     }
 
     /// Whether everything was written.
-    async fn write(&self, store: &dyn TelemetryStore, patience: Duration) -> bool {
+    async fn write(&self, store: &dyn DoorStore, patience: Duration) -> bool {
         let mut changed = std::mem::take(&mut *self.lock());
         while let Some((appliance, state)) = changed.pop_first() {
             let written = store.presence(appliance, state.online, &state.reason, state.at);

@@ -1,81 +1,170 @@
-//! Which device is on which connection now: for take-over, commands and presence. Keyed by the appliance, which is one
-//! number for (tenant, device); a client identifier plays no part.
+//! Who is on which connection now: for take-over, commands, presence, revocation and the hub's end. A client identifier
+//! plays no part: devices are known by their appliance, which is one number for (tenant, device).
 
+use crate::mailbox::{Cut, Mailbox};
 use crate::presence::Presence;
-use hub_core::id::ApplianceId;
-use hub_store::telemetry::Command;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_store::access::AccessChange;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-/// What other tasks tell a connection.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    /// The publish of this number is committed.
-    Committed(u64),
-    /// A publish could not be committed in time.
-    Failed,
-    /// Commands that wait for the device.
-    Commands(Vec<Command>),
+/// What take-over and quotas go by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// An appliance's device: one connection at a time.
+    Device(ApplianceId),
+    /// An integrator of a tenant, by name: one connection at a time.
+    Integrator(TenantId, String),
+    /// A claim credential of a tenant, by name: many devices may use it at a time.
+    Claimant(TenantId, String),
 }
 
-/// Room in a mailbox beyond what commits can fill.
-pub(crate) const MAIL_SPARE: usize = 4;
+impl Identity {
+    fn is_one(&self) -> bool {
+        !matches!(self, Self::Claimant(..))
+    }
 
-/// Where a connection is reached. The commits under way always have room in the mailbox: there are at most
-/// `in_flight_max`, and commands are put in only where more than that is free.
-#[derive(Debug, Clone)]
-pub(crate) struct Address {
-    /// Tells connections of one device apart.
-    pub(crate) number: u64,
-    /// Cancelled when the same device connects again.
-    pub(crate) taken_over: CancellationToken,
-    /// Holds `in_flight_max` + [`MAIL_SPARE`].
-    pub(crate) mailbox: mpsc::Sender<Mail>,
+    fn device(&self) -> Option<ApplianceId> {
+        match self {
+            Self::Device(appliance) => Some(*appliance),
+            Self::Integrator(..) | Self::Claimant(..) => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    mailbox: Arc<Mailbox>,
+    /// Once it is let in: who, and the tenant whose authority signed its certificate, if it came by one.
+    known: Option<(Identity, Option<TenantId>)>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Every connection by its number.
+    open: HashMap<u64, Entry>,
+    /// The newest connection of each that may have only one.
+    newest: HashMap<Identity, u64>,
+    /// Counts changes of access.
+    changes: u64,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    connected: Mutex<HashMap<ApplianceId, Address>>,
+    inner: Mutex<Inner>,
     presence: Arc<Presence>,
 }
 
 impl Registry {
     pub(crate) fn new(presence: Arc<Presence>) -> Self {
         Self {
-            connected: Mutex::default(),
+            inner: Mutex::default(),
             presence,
         }
     }
 
-    /// A device has connected; an earlier connection of it is told to end.
-    pub(crate) fn enter(&self, appliance: ApplianceId, address: Address, at: Timestamp) {
-        let mut connected = self.lock();
-        // Noted under the lock: presence must see changes of one device in their order.
-        self.presence.note(appliance, true, "connected", at);
-        if let Some(earlier) = connected.insert(appliance, address) {
-            earlier.taken_over.cancel();
-        }
+    /// A connection was accepted.
+    pub(crate) fn open(&self, number: u64, mailbox: Arc<Mailbox>) {
+        let known = None;
+        self.lock().open.insert(number, Entry { mailbox, known });
     }
 
-    /// A connection has ended; says so to presence unless the device is on a newer one.
-    pub(crate) fn leave(&self, appliance: ApplianceId, number: u64, reason: &str, at: Timestamp) {
-        let mut connected = self.lock();
-        if connected.get(&appliance).is_some_and(|entry| entry.number == number) {
-            connected.remove(&appliance);
+    /// How many changes of access there were: to be asked before the store is, and given to [`Registry::enter`].
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// A client is let in; an earlier connection of it is told to end. False where access has changed since `changes`:
+    /// then what the store said may be out of date.
+    pub(crate) fn enter(
+        &self,
+        number: u64,
+        identity: &Identity,
+        certified: Option<TenantId>,
+        changes: u64,
+        at: Timestamp,
+    ) -> bool {
+        let mut inner = self.lock();
+        if inner.changes != changes {
+            return false;
+        }
+        let Some(entry) = inner.open.get_mut(&number) else {
+            return false;
+        };
+        entry.known = Some((identity.clone(), certified));
+        if let Some(appliance) = identity.device() {
+            // Noted under the lock: presence must see changes of one device in their order.
+            self.presence.note(appliance, true, "connected", at);
+        }
+        if identity.is_one()
+            && let Some(earlier) = inner.newest.insert(identity.clone(), number)
+            && let Some(earlier) = inner.open.get(&earlier)
+        {
+            earlier.mailbox.cut(Cut::TakenOver);
+        }
+        true
+    }
+
+    /// A connection has ended. Says so to presence, and gives true, unless the same client is on a newer one.
+    pub(crate) fn leave(&self, number: u64, reason: &str, at: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let entry = inner.open.remove(&number);
+        let Some((identity, _)) = entry.and_then(|entry| entry.known) else {
+            return false;
+        };
+        if inner.newest.get(&identity) != Some(&number) {
+            return false;
+        }
+        inner.newest.remove(&identity);
+        if let Some(appliance) = identity.device() {
             self.presence.note(appliance, false, reason, at);
         }
+        true
+    }
+
+    /// A connection has ended without being let in.
+    pub(crate) fn forget(&self, number: u64) {
+        self.lock().open.remove(&number);
     }
 
     /// The mailbox of a connected device.
-    pub(crate) fn mailbox(&self, appliance: ApplianceId) -> Option<mpsc::Sender<Mail>> {
-        self.lock().get(&appliance).map(|entry| entry.mailbox.clone())
+    pub(crate) fn mailbox(&self, appliance: ApplianceId) -> Option<Arc<Mailbox>> {
+        let inner = self.lock();
+        let number = inner.newest.get(&Identity::Device(appliance))?;
+        inner.open.get(number).map(|entry| Arc::clone(&entry.mailbox))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ApplianceId, Address>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Cuts whoever is connected with an access that has changed.
+    pub(crate) fn changed(&self, change: &AccessChange) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        let concerned = |(identity, certified): &(Identity, Option<TenantId>)| match change {
+            AccessChange::Device(appliance) => *identity == Identity::Device(*appliance),
+            AccessChange::Integrator { tenant, name } => {
+                matches!(identity, Identity::Integrator(t, n) if t == tenant && n == name)
+            }
+            AccessChange::Claimant { tenant, name } => {
+                matches!(identity, Identity::Claimant(t, n) if t == tenant && n == name)
+            }
+            AccessChange::Authorities(tenant) => certified.as_ref() == Some(tenant),
+        };
+        for entry in inner.open.values() {
+            if entry.known.as_ref().is_some_and(concerned) {
+                entry.mailbox.cut(Cut::Revoked);
+            }
+        }
+    }
+
+    /// The hub stops: every connection is told.
+    pub(crate) fn stop(&self) {
+        for entry in self.lock().open.values() {
+            entry.mailbox.post(|letters| letters.stopping = true);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,14 @@
-//! The socket of a connection with its buffers. An idle connection holds neither a read nor a write buffer.
+//! Packets over a socket, with the buffers between. An idle connection holds neither a read nor a write buffer.
 
-use crate::codec;
+use crate::codec::Codec;
 use crate::session::{CloseReason, Incoming, Outgoing};
-use bytes::{Buf, BytesMut};
+use crate::socket::{Found, Ready, Socket, Way};
+use bytes::BytesMut;
 use std::io::ErrorKind;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
-/// Bytes read at one time.
-const READ_CHUNK: usize = 4 * 1024;
 /// While more than this waits to be sent, nothing is read: a device that does not listen is not listened to.
 const OUTPUT_MAX: usize = 16 * 1024;
 /// After the last packet: how long the peer may take to read it and close.
@@ -18,7 +16,8 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    socket: Socket,
+    codec: Codec,
     input: BytesMut,
     output: BytesMut,
     /// How long the device may leave what it is sent unread.
@@ -27,14 +26,20 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(crate) fn new(socket: Socket, patience: Duration) -> Self {
         Self {
-            stream,
+            socket,
+            codec: Codec::default(),
             input: BytesMut::new(),
             output: BytesMut::new(),
             patience,
             write_by: None,
         }
+    }
+
+    /// How the client reached the hub.
+    pub(crate) fn way(&self) -> Way {
+        self.socket.way()
     }
 
     /// Whether the device keeps up with what it is sent.
@@ -47,96 +52,88 @@ impl Wire {
         self.write_by
     }
 
-    /// Until there is something to read, if `reading`, or room to send what waits. Errors show up at the next read.
-    pub(crate) async fn ready(&self, reading: bool) -> Ready {
-        tokio::select! {
-            _ = self.stream.readable(), if reading => Ready::Read,
-            _ = self.stream.writable(), if !self.output.is_empty() => Ready::Write,
-            () = std::future::pending() => Ready::Write,
-        }
+    /// Ready when there is something to read, if `reading`, or room to send what waits.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Ready> {
+        let writing = !self.output.is_empty() || self.socket.holds_output();
+        self.socket.poll_ready(cx, reading, writing)
     }
 
-    /// Reads what is there.
-    pub(crate) fn read(&mut self) -> Result<(), CloseReason> {
-        self.input.reserve(READ_CHUNK);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => Err(CloseReason::Lost),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+    /// Reads what is there; gives how many bytes.
+    pub(crate) fn read(&mut self) -> Result<usize, CloseReason> {
+        match self.socket.read(&mut self.input) {
+            Ok(Found::Bytes(count)) => Ok(count),
+            Ok(Found::Nothing) => Ok(0),
+            Ok(Found::End) => Err(CloseReason::Lost),
+            // TLS or WebSocket that breaks its own protocol.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                let text: String = error.to_string().chars().filter(|c| !c.is_control()).collect();
+                Err(CloseReason::Malformed(text))
+            }
             Err(_) => Err(CloseReason::Lost),
         }
     }
 
     /// The next complete packet among what was read.
     pub(crate) fn next_packet(&mut self, bytes_max: usize, greeting: bool) -> Result<Option<Incoming>, CloseReason> {
-        let packet = codec::read(&mut self.input, bytes_max, greeting);
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        let packet = self.codec.read(&mut self.input, bytes_max, greeting);
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
         packet
     }
 
-    /// Puts a packet behind those that wait to be sent.
-    pub(crate) fn write(&mut self, packet: Outgoing) -> Result<(), CloseReason> {
-        codec::write(packet, &mut self.output)
+    /// Puts a packet behind those that wait to be sent; gives its length.
+    pub(crate) fn write(&mut self, packet: Outgoing) -> Result<usize, CloseReason> {
+        let before = self.output.len();
+        self.codec.write(packet, &mut self.output)?;
+        Ok(self.output.len() - before)
     }
 
     /// Sends what the socket takes now.
     pub(crate) fn flush(&mut self) -> Result<(), CloseReason> {
-        while !self.output.is_empty() {
-            match self.stream.try_write(&self.output) {
-                Ok(sent) => {
-                    self.output.advance(sent);
+        if self.output.is_empty() && !self.socket.holds_output() {
+            return Ok(());
+        }
+        let before = self.output.len();
+        match self.socket.write(&mut self.output) {
+            Ok(true) => {
+                self.write_by = None;
+                self.output = BytesMut::new();
+                Ok(())
+            }
+            Ok(false) => {
+                if self.output.len() < before {
                     self.write_by = None;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let patience = self.patience;
-                    self.write_by.get_or_insert_with(|| Instant::now() + patience);
-                    return Ok(());
-                }
-                Err(_) => {
-                    self.output.clear();
-                    return Err(CloseReason::Lost);
-                }
+                let patience = self.patience;
+                self.write_by.get_or_insert_with(|| Instant::now() + patience);
+                Ok(())
+            }
+            Err(_) => {
+                self.output.clear();
+                Err(CloseReason::Lost)
             }
         }
-        self.write_by = None;
-        self.output = BytesMut::new();
-        Ok(())
     }
 
-    /// Sends what is left and waits until the peer has seen it: closing at once with unread input would make the
-    /// system throw the last packet away.
+    /// Sends what is left and waits until the peer has seen it, within bounds.
     pub(crate) async fn say_goodbye(mut self) {
         let send = async {
-            self.stream.write_all(&self.output).await?;
-            self.stream.shutdown().await
+            while !self.socket.write(&mut self.output)? {
+                self.socket.writable().await?;
+            }
+            self.socket.close();
+            while !self.socket.write(&mut self.output)? {
+                self.socket.writable().await?;
+            }
+            Ok::<(), std::io::Error>(())
         };
         if matches!(timeout(self.patience, send).await, Ok(Ok(()))) {
             // Closed next, whether or not it was heard in time.
-            let _ = timeout_at(Instant::now() + LINGER, self.discard()).await;
+            let _ = timeout(LINGER, self.socket.linger()).await;
         }
     }
-
-    /// Reads and forgets until the peer closes.
-    async fn discard(&self) {
-        let mut bin = [0; 512];
-        while self.stream.readable().await.is_ok() {
-            match self.stream.try_read(&mut bin) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
-        }
-    }
-}
-
-/// What a socket is ready for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ready {
-    /// Something to read, or the end.
-    Read,
-    /// Room to send.
-    Write,
 }

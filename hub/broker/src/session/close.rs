@@ -1,9 +1,11 @@
-//! Why a connection ended. MQTT 3.1.1 has no code for most of these: the reason is logged and counted.
+//! Why a connection ended, or a publish was refused. MQTT 5 tells the client by a reason code and its text; 3.1.1 has
+//! none for most of these: the reason is logged and counted.
 
 use super::login::LoginError;
+use super::reason::Reason;
 use agent_sdk_wire::topic::TopicError;
 
-/// Why a connection ended.
+/// Why a connection ended, or one of its publishes or filters was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
     /// The device said so.
@@ -18,17 +20,23 @@ pub enum CloseReason {
     /// Something else came first.
     #[error("first packet is not CONNECT")]
     NotConnect,
-    /// Another version.
-    #[error("protocol is not MQTT 3.1.1")]
-    ProtocolLevel,
+    /// Another version; 0 stands for another protocol name.
+    #[error("protocol level {0} is neither MQTT 3.1.1 nor 5.0")]
+    ProtocolLevel(u8),
+    /// MQTT 3.1.1 §3.1.3.1.
+    #[error("no client identifier, and the session is to be kept")]
+    ClientId,
+    /// MQTT 5 §4.12.
+    #[error("enhanced authentication is not supported")]
+    Authentication,
     /// User name in neither form.
     #[error("{0}")]
     BadLogin(LoginError),
     /// Wrong, unknown or revoked.
     #[error("credential is wrong, unknown or revoked")]
     Refused,
-    /// The store did not answer the question who this is.
-    #[error("the store cannot be asked who this is")]
+    /// The store did not answer the question who this is, or did not keep the session.
+    #[error("the store cannot be asked who this is, or cannot keep the session")]
     StoreDown,
     /// The store did not commit in time; the device keeps its readings and comes again.
     #[error("readings could not be committed in time")]
@@ -42,6 +50,9 @@ pub enum CloseReason {
     /// Longer than the bound.
     #[error("packet of {0} bytes is longer than allowed")]
     Oversize(usize),
+    /// The client takes no packet that says anything.
+    #[error("client takes packets of {0} bytes at most: too short to be answered")]
+    ClientTooSmall(u32),
     /// A topic that is not the device's to publish on.
     #[error("publish on {0} refused: {1}")]
     Topic(ShownTopic, TopicError),
@@ -51,15 +62,36 @@ pub enum CloseReason {
     /// Firmware transfer from the device.
     #[error("topic refused: firmware transfer is not taken")]
     Firmware,
-    /// Only QoS 0 and 1 are taken.
-    #[error("QoS 2 is not taken: use QoS 1, repeats are recognised")]
-    QosTwo,
+    /// An integrator reads, it never publishes.
+    #[error("publish on {0} refused: this account only reads")]
+    ReadOnly(ShownTopic),
+    /// A filter that is not the client's to subscribe to.
+    #[error("subscription to {0} refused: {1}")]
+    Filter(ShownTopic, &'static str),
+    /// MQTT 5 §3.3.2.3.4.
+    #[error("topic alias {0} is beyond the maximum or was never told")]
+    TopicAlias(u16),
+    /// MQTT 5 §3.8.2.1.2.
+    #[error("subscription identifiers are not supported")]
+    SubscriptionId,
     /// A packet at a time or from a side where it makes no sense.
     #[error("unexpected packet: {0}")]
     Unexpected(&'static str),
     /// Too many publishes waiting for their commit.
     #[error("too many unacknowledged publishes at once")]
     InFlight,
+    /// The same after many of them were refused (MQTT 5 §3.3.4).
+    #[error("receive maximum exceeded again and again")]
+    ReceiveMaximum,
+    /// Over a limit of the device or its tenant.
+    #[error("over a limit: {0}")]
+    Quota(&'static str),
+    /// A payload that the hub does not take.
+    #[error("payload refused: {0}")]
+    Payload(Box<str>),
+    /// The access was taken away, or changed.
+    #[error("access was revoked or changed")]
+    Revoked,
     /// No sign of life for one and a half times the keepalive.
     #[error("no sign of life within the keepalive")]
     KeepAlive,
@@ -85,7 +117,18 @@ impl CloseReason {
             Self::Lost => "lost",
             Self::SilentConnect => "silent_connect",
             Self::NotConnect => "not_connect",
-            Self::ProtocolLevel => "protocol_level",
+            Self::ProtocolLevel(_) => "protocol_level",
+            Self::ClientId => "client_id",
+            Self::Authentication => "authentication",
+            Self::ClientTooSmall(_) => "client_too_small",
+            Self::ReadOnly(_) => "read_only",
+            Self::Filter(..) => "filter",
+            Self::TopicAlias(_) => "topic_alias",
+            Self::SubscriptionId => "subscription_id",
+            Self::ReceiveMaximum => "receive_maximum",
+            Self::Quota(_) => "quota",
+            Self::Payload(_) => "payload",
+            Self::Revoked => "revoked",
             Self::BadLogin(_) => "bad_login",
             Self::Refused => "refused",
             Self::StoreDown => "store_down",
@@ -96,7 +139,6 @@ impl CloseReason {
             Self::Topic(_, TopicError::Foreign) => "foreign_topic",
             Self::Topic(..) | Self::TopicNotUtf8 => "topic",
             Self::Firmware => "firmware",
-            Self::QosTwo => "qos_two",
             Self::Unexpected(_) => "unexpected",
             Self::InFlight => "in_flight",
             Self::KeepAlive => "keep_alive",
@@ -107,28 +149,42 @@ impl CloseReason {
         }
     }
 
-    /// Whether the device broke a rule or showed a wrong credential, in contrast to leaving, vanishing or our own need.
+    /// Whether the client broke a rule or showed a wrong credential, in contrast to leaving, vanishing or our own need.
     pub fn is_refusal(&self) -> bool {
+        !matches!(
+            self,
+            Self::Disconnected | Self::Lost | Self::KeepAlive | Self::TakenOver | Self::Stopping
+        )
+    }
+
+    /// What an MQTT 5 client is told: by DISCONNECT, or by the acknowledgement of a refused publish.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Disconnected | Self::Lost | Self::KeepAlive | Self::TakenOver | Self::Stopping => false,
-            Self::SilentConnect
-            | Self::NotConnect
-            | Self::ProtocolLevel
-            | Self::BadLogin(_)
-            | Self::Refused
-            | Self::StoreDown
-            | Self::CommitFailed
-            | Self::Will(..)
-            | Self::Malformed(_)
-            | Self::Oversize(_)
-            | Self::Topic(..)
-            | Self::TopicNotUtf8
-            | Self::Firmware
-            | Self::QosTwo
-            | Self::Unexpected(_)
-            | Self::InFlight
-            | Self::WriteStalled
-            | Self::Full => true,
+            Self::Disconnected | Self::Lost => Reason::Success,
+            Self::SilentConnect | Self::NotConnect | Self::Unexpected(_) => Reason::ProtocolError,
+            Self::ProtocolLevel(_) => Reason::UnsupportedVersion,
+            Self::ClientId => Reason::ClientId,
+            Self::Authentication => Reason::BadAuthentication,
+            Self::BadLogin(LoginError::Certificate) => Reason::NotAuthorised,
+            Self::BadLogin(_) => Reason::BadLogin,
+            Self::Refused | Self::ReadOnly(_) | Self::Firmware | Self::Filter(..) => Reason::NotAuthorised,
+            Self::Topic(_, error) | Self::Will(_, error) => match error {
+                TopicError::Foreign | TopicError::Direction | TopicError::Filter => Reason::NotAuthorised,
+                TopicError::TooDeep | TopicError::Level(_) | TopicError::Unknown => Reason::TopicInvalid,
+            },
+            Self::StoreDown | Self::CommitFailed | Self::Full => Reason::Busy,
+            Self::Malformed(_) | Self::TopicNotUtf8 => Reason::MalformedPacket,
+            Self::Oversize(_) | Self::ClientTooSmall(_) => Reason::PacketTooLarge,
+            Self::TopicAlias(_) => Reason::TopicAliasInvalid,
+            Self::SubscriptionId => Reason::SubscriptionIdUnsupported,
+            Self::InFlight | Self::Quota(_) => Reason::Quota,
+            Self::ReceiveMaximum => Reason::ReceiveMaximum,
+            Self::Payload(_) => Reason::PayloadFormat,
+            Self::Revoked => Reason::Administrative,
+            Self::KeepAlive => Reason::KeepAliveTimeout,
+            Self::TakenOver => Reason::TakenOver,
+            Self::WriteStalled => Reason::Unspecified,
+            Self::Stopping => Reason::ShuttingDown,
         }
     }
 }

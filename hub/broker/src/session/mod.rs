@@ -1,24 +1,38 @@
-//! The MQTT 3.1.1 session of one device, without sockets, tasks, codec or store: packets and answers go in by
+//! The MQTT session of one client, 3.1.1 or 5.0, without sockets, tasks, codec or store: packets and answers go in by
 //! `handle_*`, packets and events come out by `poll_*`, time is an argument.
 //!
-//! It decides who may speak when, what a device may publish and subscribe to, how much may be under way, and in which
-//! order acknowledgements leave. It never acknowledges a publish by itself: [`Session::handle_committed`] does.
+//! It decides who may speak when, what a client may publish and subscribe to, how much may be under way, in which order
+//! acknowledgements leave, and what of the session is kept. It never acknowledges a publish by itself:
+//! [`Session::handle_committed`] does.
 
+mod alias;
 pub mod close;
-mod flight;
+mod connect;
+mod end;
+mod inbound;
 pub mod login;
+mod open;
+mod outbound;
 pub mod packet;
+mod publish;
+pub mod reason;
+mod role;
+mod send;
+mod subscribe;
 
 pub use close::CloseReason;
-pub use flight::Delivery;
-pub use login::{Credential, Login, LoginError};
-pub use packet::{Connect, ConnectCode, Incoming, Outgoing, Publish, SUBSCRIBE_REFUSED};
+pub use login::{ClientCertificate, Login, LoginError};
+pub use outbound::{Delivery, Outbound};
+pub use packet::{Connect, Incoming, Message, Outgoing, Publish, Version};
+pub use reason::Reason;
+pub use role::Kind;
+pub(crate) use role::kind_of;
 
-use agent_sdk_wire::topic::{DeviceTopic, Subscription, Topic, TopicError, may_publish, may_subscribe};
-use bytes::Bytes;
-use close::ShownTopic;
-use flight::{Inbound, Outbound};
 use hub_core::id::DeviceId;
+use hub_store::access::Credential;
+use hub_store::session::KeptSession;
+use inbound::Inbound;
+use open::Open;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -27,28 +41,22 @@ use std::time::{Duration, Instant};
 pub struct SessionLimits {
     /// From the connection's start to a complete CONNECT.
     pub connect_patience: Duration,
-    /// From CONNECT to the answer of the store.
+    /// For each question to the store about the session itself.
     pub login_patience: Duration,
-    /// Longest silence of a device that promises no keepalive.
+    /// Longest keepalive; the longest silence of a client that promises none.
     pub keep_alive_cap: Duration,
-    /// Publishes of this connection that may wait for their commit.
+    /// Publishes of this connection that may be under way: up to the commit at QoS 0 and 1, up to the release at QoS 2.
     pub in_flight_max: usize,
+    /// The longest CONNECT after its fixed header, in bytes.
+    pub connect_bytes_max: usize,
+    /// The longest other packet after its fixed header, in bytes.
+    pub packet_bytes_max: usize,
+    /// The longest time for which a session is kept, in seconds; also that of every kept session of MQTT 3.1.1.
+    pub session_expiry_max_s: u32,
 }
 
-/// What a publish is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// Readings or a clock pair, CBOR.
-    Telemetry,
-    /// Readings, JSON.
-    TelemetryJson,
-    /// A fault or a report, CBOR.
-    Event,
-    /// The device's own state.
-    State,
-    /// Answer to the command of this request id.
-    Reply(String),
-}
+/// Topic aliases of one client.
+pub const TOPIC_ALIASES_MAX: u16 = 16;
 
 /// A publish that passed the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +65,15 @@ pub struct Received {
     pub number: Option<u64>,
     /// By its topic.
     pub kind: Kind,
-    /// As published: ASCII, at most 7 levels.
-    pub topic: String,
-    /// Not looked into.
-    pub payload: Bytes,
+    /// As published.
+    pub qos: u8,
+    /// To be kept for later subscribers.
+    pub retain: bool,
+    /// QoS 2 in a session that outlives its connection: the packet identifier that the store must keep with the content,
+    /// so that a repeat after a crash is recognised.
+    pub exactly_once: Option<u16>,
+    /// Its topic is ASCII, at most 7 levels; its payload is not looked into.
+    pub message: Message,
 }
 
 /// What the shell has to do.
@@ -68,79 +81,150 @@ pub struct Received {
 pub enum Event {
     /// Ask the store and answer by [`Session::handle_verdict`].
     Authenticate(Credential),
-    /// Commit this and answer by [`Session::handle_committed`] or, where that failed, [`Session::handle_close`].
+    /// Forget the device's kept session with its packet identifiers, and answer by [`Session::handle_session_kept`].
+    /// Before [`Event::Closed`] no answer is awaited, and it is only to be done if the device has not connected anew.
+    DropSession,
+    /// Keep this, and answer in the same way.
+    KeepSession(KeptSession),
+    /// The client is told that it is connected.
+    Opened {
+        /// Whether it finds its session again.
+        present: bool,
+    },
+    /// Commit this and answer by [`Session::handle_committed`], [`Session::handle_refused`] or, where that failed,
+    /// [`Session::handle_close`].
     Received(Received),
+    /// QoS 2: forget the packet identifier, and answer by [`Session::handle_committed`].
+    Released {
+        /// For the answer.
+        number: u64,
+        /// Of the PUBREL.
+        packet_id: u16,
+    },
+    /// The client is gone without saying so: commit this after the delay, unless the same device is back by then.
+    Will {
+        /// Nobody waits for it.
+        received: Received,
+        /// In seconds, at most the time for which the session is kept.
+        delay_s: u32,
+    },
     /// A QoS 0 publish was dropped because too much waits; QoS 0 asks for no more than that.
     Dropped,
+    /// A publish, or filters of a SUBSCRIBE, were refused; the connection stays.
+    Refused(CloseReason),
     /// The device listens for commands now: bring those that wait.
     CommandsWanted,
+    /// The device has taken the command of this request id.
+    CommandTaken(String),
+    /// An integrator's subscription, to be answered with messages from now on.
+    Subscribed {
+        /// Within what it was granted.
+        filter: String,
+        /// 0 or 1.
+        qos: u8,
+        /// Whether to send now what is retained, with the retain flag.
+        retained: bool,
+        /// Whether later messages keep their retain flag; otherwise it is cleared.
+        retain_as_published: bool,
+    },
+    /// It is dropped.
+    Unsubscribed {
+        /// As subscribed.
+        filter: String,
+    },
     /// It is over; what is left to transmit is still to be sent.
     Closed(CloseReason),
+}
+
+/// Who the client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// An appliance's device.
+    Device {
+        /// Its name within the tenant.
+        id: DeviceId,
+        /// What is kept of its session, if anything and not expired.
+        kept: Option<KeptSession>,
+    },
+    /// A program that reads.
+    Integrator {
+        /// What it may subscribe to.
+        filters: Vec<String>,
+    },
+    /// A device that asks for a credential.
+    Claimant,
 }
 
 /// The store's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is this device.
-    Accepted(DeviceId),
+    /// It is this client.
+    Accepted(Access),
     /// Wrong, unknown or revoked.
     Refused,
     /// No answer.
     Unavailable,
+    /// Known, and over a limit of its own or its tenant's.
+    Quota(&'static str),
 }
 
 #[derive(Debug)]
 enum Phase {
     /// Nothing has come yet.
-    Greeting { until: Instant },
+    Greeting {
+        until: Instant,
+        certificate: Option<Box<ClientCertificate>>,
+    },
     /// The store is asked.
-    Login { until: Instant, connect: Connect },
-    /// The device is known.
-    Open(Open),
+    Login { until: Instant, connect: Box<Connect> },
+    /// The client is known.
+    Open(Box<Open>),
     /// Over.
     Closed,
-}
-
-#[derive(Debug)]
-struct Open {
-    device: DeviceId,
-    will: Option<Publish>,
-    patience: Duration,
-    last_heard: Instant,
-    /// Granted QoS of `d/{id}/c/+`.
-    commands: Option<u8>,
 }
 
 /// One session; see the module.
 #[derive(Debug)]
 pub struct Session {
     limits: SessionLimits,
+    /// Tells connections apart.
+    connection: u64,
     phase: Phase,
     inbound: Inbound,
-    outbound: Outbound,
     transmit: VecDeque<Outgoing>,
     events: VecDeque<Event>,
 }
 
 impl Session {
-    /// A session whose connection was accepted at `now`.
-    pub fn new(limits: SessionLimits, now: Instant) -> Self {
+    /// A session whose connection was accepted at `now`, with the certificate that the client showed in its handshake.
+    /// `connection` is another number for each connection.
+    pub fn new(
+        limits: SessionLimits,
+        certificate: Option<ClientCertificate>,
+        connection: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             limits,
+            connection,
             phase: Phase::Greeting {
                 until: now + limits.connect_patience,
+                certificate: certificate.map(Box::new),
             },
             inbound: Inbound::default(),
-            outbound: Outbound::default(),
             transmit: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
 
-    /// Whether the next packet may be handed in. Not while the store is asked: the device may send on before its
-    /// CONNACK, and that waits in the network.
+    /// Whether the next packet may be handed in. Not while the store is asked: the client may send on meanwhile, and
+    /// that waits in the network.
     pub fn wants_packet(&self) -> bool {
-        matches!(self.phase, Phase::Greeting { .. } | Phase::Open(_))
+        match &self.phase {
+            Phase::Greeting { .. } => true,
+            Phase::Open(open) => open.pending.is_none(),
+            Phase::Login { .. } | Phase::Closed => false,
+        }
     }
 
     /// Whether only a CONNECT is acceptable.
@@ -148,102 +232,91 @@ impl Session {
         matches!(self.phase, Phase::Greeting { .. })
     }
 
+    /// The longest packet that is acceptable now, after its fixed header, in bytes.
+    pub fn packet_bytes_max(&self) -> usize {
+        if self.awaits_connect() {
+            self.limits.connect_bytes_max
+        } else {
+            self.limits.packet_bytes_max
+        }
+    }
+
     /// Whether it is over.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Publishes that wait for their commit.
+    /// What the client speaks; `None` until its CONNECT and after the end.
+    pub fn version(&self) -> Option<Version> {
+        match &self.phase {
+            Phase::Login { connect, .. } => Some(connect.version),
+            Phase::Open(open) => Some(open.version),
+            Phase::Greeting { .. } | Phase::Closed => None,
+        }
+    }
+
+    /// What waits for its commit: publishes and releases.
     pub fn in_flight(&self) -> usize {
-        self.inbound.len()
+        self.inbound.waiting()
     }
 
     /// A packet came.
     pub fn handle_packet(&mut self, packet: Incoming, now: Instant) {
         match &mut self.phase {
             Phase::Greeting { .. } => self.greeting(packet, now),
-            Phase::Open(open) => {
+            Phase::Open(open) if open.pending.is_none() => {
                 open.last_heard = now;
-                self.open_packet(packet);
+                self.open_packet(packet, now);
             }
-            Phase::Login { .. } => self.handle_close(CloseReason::Unexpected("packet before CONNACK")),
+            Phase::Login { .. } | Phase::Open(_) => {
+                self.handle_close(CloseReason::Unexpected("packet while the store is asked"));
+            }
             Phase::Closed => {}
         }
     }
 
-    /// The store answered.
-    pub fn handle_verdict(&mut self, verdict: Verdict, now: Instant) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
-        let Phase::Login { connect, .. } = phase else {
-            self.phase = phase;
-            return;
-        };
-        match verdict {
-            Verdict::Accepted(device) => self.accept(device, connect, now),
-            Verdict::Refused => self.refuse(ConnectCode::NotAuthorised, CloseReason::Refused),
-            Verdict::Unavailable => self.refuse(ConnectCode::Unavailable, CloseReason::StoreDown),
-        }
-    }
-
-    /// The publish of this number is committed.
+    /// What this number stands for is committed.
     pub fn handle_committed(&mut self, number: u64) {
-        let due = self.inbound.committed(number);
-        if !self.is_closed() {
-            self.transmit.extend(due);
-        }
+        self.inbound.settle(number, None);
+        self.acknowledge();
     }
 
-    /// A command for the device: sent at once, or as soon as the device has taken earlier ones.
-    pub fn handle_command(&mut self, request: &str, payload: Bytes) -> Delivery {
-        let Phase::Open(open) = &self.phase else {
-            return Delivery::NotSubscribed;
-        };
-        let Some(qos) = open.commands else {
-            return Delivery::NotSubscribed;
-        };
-        let device = open.device.as_str();
-        let topic = DeviceTopic::Command(request);
-        let topic = Topic::Device { device, topic }.to_string();
-        let delivery = self.outbound.push(request, topic, payload);
-        self.transmit.extend(self.outbound.next(qos));
-        delivery
+    /// It is committed, and there is something to tell: MQTT 5 has a place for it.
+    pub fn handle_noted(&mut self, number: u64, note: &str) {
+        let text = self.text(note);
+        self.inbound.settle(number, Some((Reason::Success, text)));
+        self.acknowledge();
     }
 
-    /// Ends the session for a reason found outside: the network, the codec, a take-over, the hub's own end.
-    pub fn handle_close(&mut self, reason: CloseReason) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
-        match phase {
-            Phase::Closed => return,
-            Phase::Greeting { .. } if reason == CloseReason::ProtocolLevel => {
-                self.transmit.push_back(Outgoing::ConnAck(ConnectCode::ProtocolLevel));
-            }
-            Phase::Greeting { .. } | Phase::Login { .. } => {}
-            Phase::Open(open) => {
-                // A will is dropped only by a DISCONNECT in order (MQTT 3.1.1 §3.1.2.5).
-                let will = open.will.filter(|_| reason != CloseReason::Disconnected);
-                let device = open.device;
-                let received = will.and_then(|will| check_publish(&device, will, None).ok());
-                self.events.extend(received.map(Event::Received));
-            }
+    /// It is not taken, and is not to be sent again. MQTT 3.1.1 cannot say so: above QoS 0 that ends the connection.
+    pub fn handle_refused(&mut self, number: u64, reason: CloseReason) {
+        let acknowledged = self.inbound.awaited(number).is_some_and(|a| a != inbound::Answer::Nothing);
+        if acknowledged && self.version() != Some(Version::V5) {
+            return self.handle_close(reason);
         }
-        self.events.push_back(Event::Closed(reason));
+        let text = self.text(&reason.to_string());
+        self.inbound.settle(number, Some((reason.reason(), text)));
+        self.acknowledge();
     }
 
     /// The next packet to send.
     pub fn poll_transmit(&mut self) -> Option<Outgoing> {
-        self.transmit.pop_front()
+        pop(&mut self.transmit)
     }
 
     /// The next thing to do.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        pop(&mut self.events)
     }
 
     /// When [`Session::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Greeting { until } | Phase::Login { until, .. } => Some(*until),
-            Phase::Open(open) => Some(open.last_heard + open.patience),
+            Phase::Greeting { until, .. } | Phase::Login { until, .. } => Some(*until),
+            Phase::Open(open) => Some(match &open.pending {
+                Some(pending) => pending.until,
+                None => open.last_heard + open.patience,
+            }),
             Phase::Closed => None,
         }
     }
@@ -255,160 +328,53 @@ impl Session {
         }
         match &self.phase {
             Phase::Greeting { .. } => self.handle_close(CloseReason::SilentConnect),
-            Phase::Login { .. } => self.refuse(ConnectCode::Unavailable, CloseReason::StoreDown),
+            Phase::Login { .. } => self.refuse(Reason::Unavailable, CloseReason::StoreDown),
+            Phase::Open(open) if open.pending.is_some() => self.session_not_kept(),
             Phase::Open(_) => self.handle_close(CloseReason::KeepAlive),
             Phase::Closed => {}
         }
     }
 
-    fn greeting(&mut self, packet: Incoming, now: Instant) {
-        let Incoming::Connect(mut connect) = packet else {
-            return self.handle_close(CloseReason::NotConnect);
-        };
-        match Credential::read(connect.login.take()) {
-            Ok(credential) => {
-                self.phase = Phase::Login {
-                    until: now + self.limits.login_patience,
-                    connect,
-                };
-                self.events.push_back(Event::Authenticate(credential));
-            }
-            Err(error) => self.refuse(ConnectCode::BadLogin, CloseReason::BadLogin(error)),
-        }
-    }
-
-    fn accept(&mut self, device: DeviceId, connect: Connect, now: Instant) {
-        if let Some(will) = &connect.will
-            && let Err(reason) = check_publish(&device, will.clone(), None)
-        {
-            let reason = match reason {
-                CloseReason::Topic(topic, error) => CloseReason::Will(topic, error),
-                other => other,
-            };
-            return self.refuse(ConnectCode::NotAuthorised, reason);
-        }
-        // One and a half times the keepalive (MQTT 3.1.1 §3.1.2.10); no keepalive is capped, not refused.
-        let patience = match connect.keep_alive_s {
-            0 => self.limits.keep_alive_cap,
-            seconds => Duration::from_millis(u64::from(seconds) * 1_500),
-        };
-        self.phase = Phase::Open(Open {
-            device,
-            will: connect.will,
-            patience,
-            last_heard: now,
-            commands: None,
-        });
-        self.transmit.push_back(Outgoing::ConnAck(ConnectCode::Accepted));
-    }
-
-    fn refuse(&mut self, code: ConnectCode, reason: CloseReason) {
-        self.transmit.push_back(Outgoing::ConnAck(code));
-        self.phase = Phase::Closed;
-        self.events.push_back(Event::Closed(reason));
-    }
-
-    fn open_packet(&mut self, packet: Incoming) {
+    fn open_packet(&mut self, packet: Incoming, now: Instant) {
         match packet {
             Incoming::Publish(publish) => self.publish(publish),
-            Incoming::PubAck(packet_id) => self.acknowledged(packet_id),
-            Incoming::Subscribe { packet_id, filters } => self.subscribe(packet_id, &filters),
-            Incoming::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),
+            Incoming::PubAck(packet_id) => self.taken(packet_id),
+            Incoming::PubRel(packet_id) => self.release(packet_id),
+            Incoming::Subscribe(subscribe) => self.subscribe(*subscribe, now),
+            Incoming::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, filters, now),
             Incoming::PingReq => self.transmit.push_back(Outgoing::PingResp),
-            Incoming::Disconnect => self.handle_close(CloseReason::Disconnected),
+            Incoming::Disconnect {
+                reason,
+                session_expiry_s,
+            } => self.disconnect(reason, session_expiry_s),
             Incoming::Connect(_) => self.handle_close(CloseReason::Unexpected("second CONNECT")),
             Incoming::Unexpected(name) => self.handle_close(CloseReason::Unexpected(name)),
         }
     }
 
-    fn publish(&mut self, publish: Publish) {
-        let Phase::Open(open) = &self.phase else { return };
-        let packet_id = (publish.qos > 0).then_some(publish.packet_id);
-        let mut received = match check_publish(&open.device, publish, packet_id) {
-            Ok(received) => received,
-            Err(reason) => return self.handle_close(reason),
-        };
-        if self.inbound.len() >= self.limits.in_flight_max {
-            match packet_id {
-                None => self.events.push_back(Event::Dropped),
-                Some(_) => self.handle_close(CloseReason::InFlight),
-            }
-            return;
-        }
-        received.number = Some(self.inbound.push(packet_id));
-        self.events.push_back(Event::Received(received));
-    }
-
-    fn acknowledged(&mut self, packet_id: u16) {
-        self.outbound.acknowledged(packet_id);
-        if let Phase::Open(open) = &self.phase
-            && let Some(qos) = open.commands
-        {
-            self.transmit.extend(self.outbound.next(qos));
+    /// Sends the acknowledgements that are due; nothing is said after the end.
+    fn acknowledge(&mut self) {
+        if !self.is_closed() {
+            self.inbound.take_due(&mut self.transmit);
         }
     }
 
-    fn subscribe(&mut self, packet_id: u16, filters: &[(String, u8)]) {
-        let Phase::Open(open) = &mut self.phase else { return };
-        if packet_id == 0 {
-            return self.handle_close(CloseReason::Unexpected("SUBSCRIBE without packet identifier"));
-        }
-        let mut codes = Vec::with_capacity(filters.len());
-        for (filter, qos) in filters {
-            let granted = (*qos).min(1);
-            codes.push(match may_subscribe(open.device.as_str(), filter) {
-                Ok(Subscription::Commands) => {
-                    open.commands = Some(granted);
-                    granted
-                }
-                // Granted by contract; firmware transfer itself does not exist yet, so nothing comes.
-                Ok(Subscription::Firmware) => granted,
-                Err(_) => SUBSCRIBE_REFUSED,
-            });
-        }
-        let wanted = open.commands.is_some();
-        self.transmit.push_back(Outgoing::SubAck { packet_id, codes });
-        if wanted {
-            self.events.push_back(Event::CommandsWanted);
-        }
-    }
-
-    /// Always answered, also for filters that were never granted (MQTT 3.1.1 §3.10.4).
-    fn unsubscribe(&mut self, packet_id: u16, filters: &[String]) {
-        let Phase::Open(open) = &mut self.phase else { return };
-        if packet_id == 0 || filters.is_empty() {
-            return self.handle_close(CloseReason::Unexpected("UNSUBSCRIBE without identifier or filter"));
-        }
-        let device = open.device.as_str();
-        let commands = |filter: &String| may_subscribe(device, filter) == Ok(Subscription::Commands);
-        if filters.iter().any(commands) {
-            open.commands = None;
-        }
-        self.transmit.push_back(Outgoing::UnsubAck(packet_id));
+    /// A text for an acknowledgement, if the client wants any and has room for it (MQTT 5 §3.1.2.11.7).
+    fn text(&self, text: &str) -> Option<Box<str>> {
+        let Phase::Open(open) = &self.phase else { return None };
+        let wanted = open.version == Version::V5 && open.problem_information;
+        (wanted && open.fits(text)).then(|| text.into())
     }
 }
 
-/// What a publish of `device` is for, if the device may publish it.
-fn check_publish(device: &DeviceId, publish: Publish, packet_id: Option<u16>) -> Result<Received, CloseReason> {
-    // Without an identifier it is QoS 0 or a will, whose QoS says only how it would be passed on.
-    if publish.qos > 1 && packet_id.is_some() {
-        return Err(CloseReason::QosTwo);
+/// Takes the first; an emptied queue gives its memory back, since most sessions are idle most of the time.
+fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if first.is_none() && queue.capacity() * size_of::<T>() > QUEUE_BYTES_KEPT {
+        *queue = VecDeque::new();
     }
-    let topic = std::str::from_utf8(&publish.topic).map_err(|_| CloseReason::TopicNotUtf8)?;
-    let refused = |error| CloseReason::Topic(ShownTopic::new(topic), error);
-    let kind = match may_publish(device.as_str(), topic).map_err(refused)? {
-        DeviceTopic::Telemetry => Kind::Telemetry,
-        DeviceTopic::TelemetryJson => Kind::TelemetryJson,
-        DeviceTopic::Event => Kind::Event,
-        DeviceTopic::State => Kind::State,
-        DeviceTopic::Reply(request) => Kind::Reply(request.to_owned()),
-        DeviceTopic::Firmware(_) => return Err(CloseReason::Firmware),
-        DeviceTopic::Command(_) => return Err(refused(TopicError::Direction)),
-    };
-    Ok(Received {
-        number: None,
-        kind,
-        topic: topic.to_owned(),
-        payload: publish.payload,
-    })
+    first
 }
+
+/// Memory of an empty queue that is not worth the way to the allocator.
+const QUEUE_BYTES_KEPT: usize = 256;

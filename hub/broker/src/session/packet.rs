@@ -1,108 +1,337 @@
-//! MQTT packets as the session core sees them: only what the core decides on, independent of codec and version.
+//! MQTT packets as the session core sees them: only what the core decides on, independent of the codec. What only
+//! MQTT 5.0 has is at its default where 3.1.1 was spoken.
 
 use super::login::Login;
-use bytes::Bytes;
+use super::reason::Reason;
+use bytes::{Bytes, BytesMut};
 
-/// A packet from the device.
+/// Which MQTT the client speaks, by the protocol level of its CONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 3.1.1, level 4.
+    V4,
+    /// 5.0, level 5.
+    V5,
+}
+
+/// A packet from the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
-    /// MQTT 3.1.1 §3.1.
-    Connect(Connect),
-    /// MQTT 3.1.1 §3.3.
+    /// MQTT 5 §3.1.
+    Connect(Box<Connect>),
+    /// MQTT 5 §3.3.
     Publish(Publish),
-    /// The device has taken our publish with this packet identifier.
+    /// The client has taken our publish with this packet identifier, or refused it.
     PubAck(u16),
-    /// MQTT 3.1.1 §3.8.
-    Subscribe {
-        /// Packet identifier.
-        packet_id: u16,
-        /// Filters with the QoS asked for.
-        filters: Vec<(String, u8)>,
-    },
-    /// MQTT 3.1.1 §3.10.
+    /// Second step of a QoS 2 publish of the client (MQTT 5 §3.6).
+    PubRel(u16),
+    /// MQTT 5 §3.8.
+    Subscribe(Box<Subscribe>),
+    /// MQTT 5 §3.10.
     Unsubscribe {
-        /// Packet identifier.
+        /// Packet identifier, never 0.
         packet_id: u16,
-        /// Filters to drop.
+        /// Filters to drop, at least one.
         filters: Vec<String>,
     },
     /// Sign of life.
     PingReq,
-    /// The device leaves in order: its will is dropped.
-    Disconnect,
-    /// A packet that only a server sends, or a step of a QoS 2 exchange that was never begun.
+    /// The client leaves in order.
+    Disconnect {
+        /// As sent; 0x00 in 3.1.1.
+        reason: u8,
+        /// MQTT 5 §3.14.2.2.2: a changed session expiry.
+        session_expiry_s: Option<u32>,
+    },
+    /// A packet that only a server sends, or a step of an exchange that was never begun.
     Unexpected(&'static str),
 }
 
-/// What the core needs of a CONNECT. The client identifier is left out on purpose: nothing is keyed by it.
+/// What the core needs of a CONNECT. The client identifier itself is left out on purpose: nothing is keyed by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connect {
-    /// In seconds; 0 means that the device promises no sign of life.
+    /// Decides about all answers.
+    pub version: Version,
+    /// Whether a client identifier is given.
+    pub client_id: bool,
+    /// Clean start, or clean session in 3.1.1.
+    pub clean_start: bool,
+    /// In seconds; 0 means that the client promises no sign of life.
     pub keep_alive_s: u16,
     /// User name and password, if any.
     pub login: Option<Login>,
-    /// Published for the device if it vanishes.
-    pub will: Option<Publish>,
+    /// Published for the client if it vanishes.
+    pub will: Option<Will>,
+    /// MQTT 5 only.
+    pub properties: ConnectProperties,
 }
 
-/// A PUBLISH from the device, or its will. Topic and payload are copies of their own, not views of a read buffer.
+/// Of a CONNECT (MQTT 5 §3.1.2.11), with the defaults of that section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectProperties {
+    /// Session expiry interval. `None` where absent, which means 0; in 3.1.1 the session expires with us as configured.
+    pub session_expiry_s: Option<u32>,
+    /// Publishes of QoS 1 and 2 that the client takes at one time, never 0.
+    pub receive_maximum: u16,
+    /// The longest packet that the client takes, never 0.
+    pub packet_bytes_max: u32,
+    /// Whether reason strings may be sent on acknowledgements.
+    pub problem_information: bool,
+    /// Enhanced authentication is asked for.
+    pub authentication: bool,
+}
+
+impl Default for ConnectProperties {
+    fn default() -> Self {
+        Self {
+            session_expiry_s: None,
+            receive_maximum: u16::MAX,
+            packet_bytes_max: u32::MAX,
+            problem_information: true,
+            authentication: false,
+        }
+    }
+}
+
+/// A will (MQTT 5 §3.1.2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Will {
+    /// Its packet identifier is 0.
+    pub publish: Publish,
+    /// Not published before this has passed after the connection's end.
+    pub delay_s: u32,
+}
+
+/// A PUBLISH from the client, or its will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
     /// 0, 1 or 2.
     pub qos: u8,
     /// Packet identifier; 0 where QoS is 0.
     pub packet_id: u16,
-    /// Not checked yet.
-    pub topic: Bytes,
-    /// Not looked into here.
-    pub payload: Bytes,
+    /// Whether it is to be retained.
+    pub retain: bool,
+    /// MQTT 5 §3.3.2.3.4, never 0.
+    pub alias: Option<u16>,
+    /// Topic, not checked yet and empty where the alias stands for it, and payload.
+    pub message: Message,
 }
 
-/// A packet to the device.
+/// Topic and payload of a publish, together in one piece of memory of their own: never a view of a read buffer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    bytes: Bytes,
+    topic_bytes: u16,
+}
+
+impl Message {
+    /// Copies both. A topic beyond 65,535 bytes, which no packet can hold, is cut.
+    pub fn new(topic: &[u8], payload: &[u8]) -> Self {
+        let topic_bytes = u16::try_from(topic.len()).unwrap_or(u16::MAX);
+        let topic = topic.get(..usize::from(topic_bytes)).unwrap_or_default();
+        let mut bytes = BytesMut::with_capacity(topic.len() + payload.len());
+        bytes.extend_from_slice(topic);
+        bytes.extend_from_slice(payload);
+        let bytes = bytes.freeze();
+        Self { bytes, topic_bytes }
+    }
+
+    /// The topic as it came.
+    pub fn topic_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.topic_bytes)).unwrap_or_default()
+    }
+
+    /// The topic, or nothing where it is not UTF-8: what passed the session's rules always is.
+    pub fn topic(&self) -> &str {
+        std::str::from_utf8(self.topic_bytes()).unwrap_or_default()
+    }
+
+    /// The payload in place.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.topic_bytes)..).unwrap_or_default()
+    }
+
+    /// The payload as a shared handle on the same memory.
+    pub fn to_payload(&self) -> Bytes {
+        self.bytes.slice(usize::from(self.topic_bytes).min(self.bytes.len())..)
+    }
+
+    /// How much it holds.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is neither topic nor payload.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let topic = String::from_utf8_lossy(self.topic_bytes());
+        write!(f, "{topic:?} with {} bytes", self.payload().len())
+    }
+}
+
+/// A SUBSCRIBE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribe {
+    /// Packet identifier, never 0.
+    pub packet_id: u16,
+    /// At least one.
+    pub filters: Vec<Filter>,
+    /// Whether it carries a subscription identifier (MQTT 5 §3.8.2.1.2).
+    pub identifier: bool,
+}
+
+/// One filter of a SUBSCRIBE with its options (MQTT 5 §3.8.3.1). No-local is read and of no effect: who may subscribe to
+/// what others publish here publishes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Not checked yet.
+    pub path: String,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// Whether publishes keep their retain flag on the way to the client.
+    pub retain_as_published: bool,
+    /// Whether retained messages are sent at once.
+    pub retain_handling: RetainHandling,
+}
+
+/// When retained messages are sent (MQTT 5 §3.8.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetainHandling {
+    /// 0, and always in 3.1.1.
+    Always,
+    /// 1: only where the subscription did not exist.
+    New,
+    /// 2
+    Never,
+}
+
+/// A packet to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
-    /// Answer to CONNECT; a session is never present, because subscriptions are not kept across connections.
-    ConnAck(ConnectCode),
-    /// A command.
-    Publish {
-        /// 0 or 1.
-        qos: u8,
-        /// Packet identifier; 0 where QoS is 0.
-        packet_id: u16,
-        /// Below `d/{id}/`.
-        topic: String,
-        /// As queued.
-        payload: Bytes,
+    /// Answer to CONNECT.
+    ConnAck {
+        /// Whether the client finds its session again.
+        present: bool,
+        /// Success, or why not.
+        reason: Reason,
+        /// What MQTT 5 says besides; only with success.
+        granted: Option<Box<Granted>>,
     },
-    /// What the publish with this identifier carried is committed.
-    PubAck(u16),
-    /// One code for each filter: the granted QoS, or [`SUBSCRIBE_REFUSED`].
+    /// A message for the client.
+    Publish(Box<Delivered>),
+    /// What the publish with this identifier carried is committed, or refused.
+    PubAck(Ack),
+    /// The same at QoS 2.
+    PubRec(Ack),
+    /// The packet identifier is free again.
+    PubComp(Ack),
+    /// One code for each filter.
     SubAck {
         /// Of the SUBSCRIBE.
         packet_id: u16,
-        /// In the order of the filters.
+        /// In the order of the filters: the granted QoS, or a reason of 0x80 and above.
         codes: Vec<u8>,
     },
-    /// Of the UNSUBSCRIBE.
-    UnsubAck(u16),
+    /// One reason for each filter; 3.1.1 has none on the wire.
+    UnsubAck {
+        /// Of the UNSUBSCRIBE.
+        packet_id: u16,
+        /// In the order of the filters.
+        reasons: Vec<Reason>,
+    },
     /// Answer to a ping.
     PingResp,
+    /// MQTT 5 only: why the connection ends.
+    Disconnect {
+        /// The code.
+        reason: Reason,
+        /// For a person.
+        text: Box<str>,
+    },
 }
 
-/// SUBACK code of a filter that is not granted (MQTT 3.1.1 §3.9.3).
-pub const SUBSCRIBE_REFUSED: u8 = 0x80;
+impl Outgoing {
+    /// A CONNACK that refuses.
+    pub fn refusal(reason: Reason) -> Self {
+        Self::ConnAck {
+            present: false,
+            reason,
+            granted: None,
+        }
+    }
+}
 
-/// CONNACK return codes (MQTT 3.1.1 §3.2.2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectCode {
-    /// 0x00
-    Accepted,
-    /// 0x01: another version than 3.1.1.
-    ProtocolLevel,
-    /// 0x03: the hub cannot ask its store, or is full.
-    Unavailable,
-    /// 0x04: no user name, or not in one of the two forms.
-    BadLogin,
-    /// 0x05: unknown, revoked or wrong; or a will that the device may not publish.
-    NotAuthorised,
+/// An acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Of the publish.
+    pub packet_id: u16,
+    /// On the wire in MQTT 5 only.
+    pub reason: Reason,
+    /// For a person; on the wire in MQTT 5 only.
+    pub text: Option<Box<str>>,
+}
+
+impl Ack {
+    /// Without a reason.
+    pub fn success(packet_id: u16) -> Self {
+        Self {
+            packet_id,
+            reason: Reason::Success,
+            text: None,
+        }
+    }
+}
+
+/// A PUBLISH to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// May have been sent before.
+    pub dup: bool,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Packet identifier; 0 where QoS is 0.
+    pub packet_id: u16,
+    /// As MQTT 5 §3.3.1.3 wants it.
+    pub retain: bool,
+    /// Checked by whoever made it.
+    pub topic: String,
+    /// Not looked into.
+    pub payload: Bytes,
+    /// MQTT 5 only.
+    pub properties: DeliveredProperties,
+}
+
+/// Of a PUBLISH to an MQTT 5 client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveredProperties {
+    /// What is left of the message's time, in seconds.
+    pub message_expiry_s: Option<u32>,
+    /// Where an answer is awaited.
+    pub response_topic: Option<String>,
+    /// What the answer is about.
+    pub correlation_data: Option<Bytes>,
+}
+
+/// What the hub grants an MQTT 5 client in CONNACK. What is the same for all — QoS 2, retained messages, wildcards; no
+/// subscription identifiers, no shared subscriptions — is the codec's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Where it differs from what was asked for.
+    pub session_expiry_s: Option<u32>,
+    /// Publishes of QoS 1 and 2 that the hub takes at one time.
+    pub receive_maximum: u16,
+    /// The longest packet that the hub takes.
+    pub packet_bytes_max: u32,
+    /// Topic aliases that the hub remembers.
+    pub topic_alias_max: u16,
+    /// Where it differs from what was promised.
+    pub server_keep_alive_s: Option<u16>,
+    /// Where the client gave none.
+    pub assigned_client_id: Option<String>,
 }

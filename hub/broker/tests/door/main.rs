@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
 
+mod access;
 mod acknowledge;
 mod client;
 mod commands;
@@ -56,7 +57,7 @@ impl Door {
         let broker = Broker::start(config, Arc::clone(&store) as _, profiles, civil, stop)
             .await
             .unwrap();
-        let addr = broker.local_addr();
+        let addr = broker.local_addr().unwrap();
         Self {
             broker,
             store,

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::StoreError;
+use hub_store::access::{AccessChange, Authority};
 use hub_store::error::Result;
+use hub_store::session::{Attributes, KeptSession};
 use hub_store::telemetry::{
     COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, Quarantined, StoredRow, TelemetryStore,
 };
@@ -34,6 +36,20 @@ pub struct Stored {
     pub presence: Vec<(ApplianceId, bool, String)>,
     pub replies: Vec<(ApplianceId, String, Vec<u8>)>,
     pub largest_batch: usize,
+    pub dropped: HashMap<ApplianceId, u64>,
+    pub states: BTreeMap<ApplianceId, (Vec<u8>, Timestamp)>,
+    /// Every state that came, retained or not.
+    pub said: Vec<(ApplianceId, Vec<u8>)>,
+    pub attributes: HashMap<ApplianceId, Attributes>,
+    pub sessions: HashMap<ApplianceId, KeptSession>,
+    pub unreleased: BTreeSet<(ApplianceId, u16)>,
+    pub acknowledged: Vec<String>,
+    pub claims: Vec<(ApplianceId, String, Timestamp)>,
+    pub identified: Vec<usize>,
+    pub(crate) revoked: BTreeSet<ApplianceId>,
+    pub(crate) changes: Vec<AccessChange>,
+    pub(crate) authorities: Vec<Authority>,
+    pub(crate) told: BTreeSet<ApplianceId>,
     sequences: BTreeSet<(ApplianceId, u64, u8, u64)>,
     contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
     commands: BTreeMap<ApplianceId, Vec<Command>>,
@@ -41,11 +57,13 @@ pub struct Stored {
 }
 
 pub struct MemoryTelemetry {
-    devices: Vec<(Device, String)>,
-    tokens: HashMap<String, usize>,
+    pub(crate) devices: Vec<(Device, String)>,
+    pub(crate) tokens: HashMap<String, usize>,
     pub stored: Mutex<Stored>,
     pub mode: watch::Sender<Mode>,
     queued: Notify,
+    pub(crate) changed: Notify,
+    pub(crate) told: Notify,
 }
 
 /// A sample that names this channel makes its whole batch fail as if the database were away.
@@ -71,6 +89,8 @@ impl MemoryTelemetry {
             stored: Mutex::default(),
             mode: watch::channel(Mode::Commit).0,
             queued: Notify::new(),
+            changed: Notify::new(),
+            told: Notify::new(),
         }
     }
 
@@ -82,7 +102,12 @@ impl MemoryTelemetry {
         look(&self.stored.lock().unwrap())
     }
 
-    fn check(&self) -> Result<()> {
+    /// Changes what is stored.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Stored) -> T) -> T {
+        change(&mut self.stored.lock().unwrap())
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
         match *self.mode.borrow() {
             Mode::Fail => Err(away()),
             Mode::Commit | Mode::Hold => Ok(()),
@@ -90,7 +115,7 @@ impl MemoryTelemetry {
     }
 }
 
-fn away() -> StoreError {
+pub(crate) fn away() -> StoreError {
     StoreError::Unavailable("connection refused".into())
 }
 
@@ -110,7 +135,57 @@ impl Stored {
                 self.quarantined.push(quarantined.clone());
                 Ingested { stored: 1, repeated: 0 }
             }
-            other => panic!("no test sends {other:?} yet"),
+            Ingest::State {
+                appliance,
+                payload,
+                retain,
+                at,
+            } => {
+                self.said.push((*appliance, payload.clone()));
+                if *retain && payload.is_empty() {
+                    self.states.remove(appliance);
+                } else if *retain {
+                    self.states.insert(*appliance, (payload.clone(), *at));
+                }
+                Ingested { stored: 1, repeated: 0 }
+            }
+            Ingest::Attributes { appliance, values, .. } => {
+                let told = &mut self.attributes.entry(*appliance).or_default().client;
+                told.extend(values.clone());
+                Ingested { stored: 1, repeated: 0 }
+            }
+            Ingest::Reply {
+                appliance,
+                request,
+                payload,
+                ..
+            } => {
+                if let Some(waiting) = self.commands.get_mut(appliance) {
+                    waiting.retain(|c| c.request != *request);
+                }
+                self.replies.push((*appliance, request.clone(), payload.clone()));
+                Ingested { stored: 1, repeated: 0 }
+            }
+            Ingest::Dropped { appliance, count } => {
+                *self.dropped.entry(*appliance).or_default() += u64::from(*count);
+                Ingested { stored: 1, repeated: 0 }
+            }
+            Ingest::Once {
+                appliance,
+                packet_id,
+                content,
+            } => {
+                if self.unreleased.insert((*appliance, *packet_id)) {
+                    self.take(content)
+                } else {
+                    Ingested { stored: 0, repeated: 1 }
+                }
+            }
+            Ingest::Release { appliance, packet_id } => {
+                self.unreleased.remove(&(*appliance, *packet_id));
+                Ingested { stored: 0, repeated: 0 }
+            }
+            Ingest::Replayed { .. } => panic!("only the console replays"),
         }
     }
 
@@ -125,6 +200,12 @@ impl Stored {
         self.messages.push(message.clone());
         let repeated = message.samples.len() as u32 - stored;
         Ingested { stored, repeated }
+    }
+
+    pub(crate) fn passed(&mut self, appliance: ApplianceId, requests: &[String]) {
+        for command in self.commands.entry(appliance).or_default() {
+            command.sent |= requests.contains(&command.request);
+        }
     }
 
     fn is_new(&mut self, message: &TelemetryMessage, index: usize) -> bool {
@@ -154,15 +235,12 @@ fn is_poison(ingest: &Ingest) -> bool {
 
 #[async_trait]
 impl TelemetryStore for MemoryTelemetry {
-    async fn device_by_secret(&self, tenant: &TenantId, device: &DeviceId, secret: &str) -> Result<Option<Device>> {
-        self.check()?;
-        let is = |(d, s): &&(Device, String)| d.tenant == *tenant && d.device == *device && s == secret;
-        Ok(self.devices.iter().find(is).map(|(d, _)| d.clone()))
+    async fn device_by_secret(&self, _: &TenantId, _: &DeviceId, _: &str) -> Result<Option<Device>> {
+        Ok(None)
     }
 
-    async fn device_by_token(&self, token: &str) -> Result<Option<Device>> {
-        self.check()?;
-        Ok(self.tokens.get(token).map(|index| self.devices[*index].0.clone()))
+    async fn device_by_token(&self, _: &str) -> Result<Option<Device>> {
+        Ok(None)
     }
 
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
@@ -209,7 +287,8 @@ impl TelemetryStore for MemoryTelemetry {
         if waiting.len() as i64 >= COMMANDS_WAITING_MAX {
             return Err(StoreError::Refused("too many commands wait".into()));
         }
-        waiting.push(command.clone());
+        let number = 7_000 + waiting.len() as i64;
+        waiting.push(Command { number, ..command.clone() });
         stored.queued.insert(appliance);
         self.queued.notify_one();
         Ok(())

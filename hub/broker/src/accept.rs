@@ -1,0 +1,223 @@
+//! From the listener to a connection that speaks MQTT: places are bounded, handshakes have a deadline, and a client that is
+//! slow or silent holds up nobody but itself.
+
+use crate::config::BrokerConfig;
+use crate::connection::Connection;
+use crate::counters::{add, subtract};
+use crate::mailbox::Mailbox;
+use crate::quotas::Greeting;
+use crate::refusals::About;
+use crate::session::{CloseReason, Outgoing, Reason};
+use crate::socket::{HandshakeError, Opened, Socket, Tls, Way, open};
+use crate::wire::Wire;
+use crate::work::Shared;
+use rand::RngCore;
+use rand_chacha::ChaCha8Rng;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+/// What all listeners share.
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    greetings: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    number: AtomicU64,
+    random: Mutex<ChaCha8Rng>,
+    /// Where the hub's own probe comes from, and how many of them arrived.
+    pub(crate) probe: watch::Sender<(Option<SocketAddr>, u64)>,
+}
+
+impl Gate {
+    pub(crate) fn new(config: &BrokerConfig, random: ChaCha8Rng) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(config.connections_max)),
+            greetings: Arc::new(Semaphore::new(config.greetings_max)),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            number: AtomicU64::new(0),
+            random: Mutex::new(random),
+            probe: watch::Sender::new((None, 0)),
+        }
+    }
+
+    fn is_probe(&self, peer: SocketAddr) -> bool {
+        self.probe.send_if_modified(|(from, arrived)| {
+            let is_probe = *from == Some(peer);
+            *arrived += u64::from(is_probe);
+            is_probe
+        })
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        random.fill_bytes(&mut seed);
+        seed
+    }
+}
+
+/// One listener.
+pub(crate) struct Acceptor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// A connection's places; given back whatever ends its task.
+struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        subtract(&self.shared.counters.connections, 1);
+        self.shared.registry.forget(self.number);
+    }
+}
+
+impl Acceptor {
+    pub(crate) async fn run(self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.shared.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) => {
+                    // Out of file descriptors, as a rule: the listener is still sound.
+                    tracing::warn!(%error, "connection not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        if self.gate.is_probe(peer) {
+            return;
+        }
+        // Acknowledgements are small and awaited. Where it fails, they are only slower.
+        let _ = stream.set_nodelay(true);
+        let Ok(place) = Arc::clone(&self.gate.places).try_acquire_owned() else {
+            self.refused("full", peer, &CloseReason::Full);
+            self.tell_full(stream);
+            return;
+        };
+        let greeting = Arc::clone(&self.gate.greetings).try_acquire_owned();
+        let address = self.shared.quotas.greet(peer.ip(), &self.shared.config);
+        let (Ok(permit), Some(address)) = (greeting, address) else {
+            return self.refused("greetings", peer, &"too many connections that have not been let in");
+        };
+        let number = self.gate.number.fetch_add(1, Ordering::Relaxed);
+        add(&self.shared.counters.connections, 1);
+        let place = Place {
+            shared: Arc::clone(&self.shared),
+            number,
+            _place: place,
+        };
+        let greeting = address.with(permit);
+        let (shared, tls, seed) = (Arc::clone(&self.shared), self.tls.clone(), self.gate.seed());
+        self.tasks.spawn(serve(shared, stream, peer, tls, place, greeting, seed));
+    }
+
+    fn refused(&self, label: &'static str, peer: SocketAddr, reason: &dyn std::fmt::Display) {
+        refused(&self.shared, label, peer, reason);
+    }
+
+    /// Tells a client without TLS that there is no room; which version it speaks is not known yet.
+    fn tell_full(&self, stream: TcpStream) {
+        if self.tls.is_some() {
+            return;
+        }
+        if let Ok(turn) = Arc::clone(&self.gate.refusals).try_acquire_owned() {
+            self.tasks.spawn(async move {
+                let mut wire = Wire::new(Socket::plain(stream), REFUSAL_PATIENCE);
+                if wire.write(Outgoing::refusal(Reason::Unavailable)).is_ok() {
+                    wire.say_goodbye().await;
+                }
+                drop(turn);
+            });
+        }
+    }
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    place: Place,
+    greeting: Greeting,
+    seed: [u8; 32],
+) {
+    let mailbox = Arc::new(Mailbox::default());
+    shared.registry.open(place.number, Arc::clone(&mailbox));
+    // Boxed, since it would make the task of every idle connection larger.
+    let opened = Box::pin(shake_hands(&shared, stream, tls)).await;
+    match opened {
+        Some(Ok(opened)) => {
+            if opened.socket.way() != Way::Tcp {
+                add(&shared.counters.handshakes, 1);
+            }
+            let connection = Connection::new(shared, opened, peer, place.number, mailbox, greeting, seed);
+            connection.run().await;
+        }
+        Some(Err(error)) => refused(&shared, error.label(), peer, &in_full(&error)),
+        None => {}
+    }
+    drop(place);
+}
+
+/// `None` where the hub stops.
+async fn shake_hands(
+    shared: &Shared,
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+) -> Option<Result<Opened, HandshakeError>> {
+    let config = &shared.config;
+    // Without TLS the first byte may be that of a CONNECT, which has its own time.
+    let patience = if tls.is_some() { config.handshake_patience } else { config.connect_patience };
+    // A WebSocket message may hold several packets.
+    let message_max = config.packet_bytes_max * 4;
+    let opening = timeout(patience, open(stream, tls.as_deref(), message_max));
+    tokio::select! {
+        opened = opening => Some(opened.unwrap_or(Err(HandshakeError::Timeout))),
+        () = shared.stop.cancelled() => None,
+    }
+}
+
+fn refused(shared: &Shared, label: &'static str, peer: SocketAddr, reason: &dyn std::fmt::Display) {
+    shared.counters.count_closed(label);
+    let about = About {
+        peer: Some(peer),
+        ..About::default()
+    };
+    shared.refusals.note(label, about, reason);
+}
+
+/// The error with its causes, without control characters.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Clients told at one time that there is no room; others are just closed.
+const REFUSALS_MAX: usize = 64;
+/// For each of them.
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
+/// Pause after the system refused a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

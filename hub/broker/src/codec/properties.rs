@@ -1,0 +1,113 @@
+//! Properties of MQTT 5 (§2.2.2): which may stand where, once each, within their length and range.
+
+use super::malformed;
+use super::scan::Scan;
+use crate::session::CloseReason;
+
+/// Where properties stand: the identifiers that may stand there, as a bit each.
+pub(super) type Place = u64;
+
+const fn place(identifiers: &[u8]) -> Place {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < identifiers.len() {
+        bits |= 1 << identifiers[at];
+        at += 1;
+    }
+    bits
+}
+
+const USER: u8 = 38;
+/// CONNECT.
+pub(super) const CONNECT: Place = place(&[17, 21, 22, 23, 25, 33, 34, USER, 39]);
+/// The will in CONNECT.
+pub(super) const WILL: Place = place(&[1, 2, 3, 8, 9, 24, USER]);
+/// PUBLISH from a client: a subscription identifier is the server's to send.
+pub(super) const PUBLISH: Place = place(&[1, 2, 3, 8, 9, 35, USER]);
+/// SUBSCRIBE.
+pub(super) const SUBSCRIBE: Place = place(&[11, USER]);
+/// UNSUBSCRIBE.
+pub(super) const PLAIN: Place = place(&[USER]);
+/// Acknowledgements.
+pub(super) const ACKNOWLEDGE: Place = place(&[31, USER]);
+/// DISCONNECT from a client.
+pub(super) const DISCONNECT: Place = place(&[17, 31, USER]);
+
+/// What of the properties is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) session_expiry_s: Option<u32>,
+    pub(super) alias: Option<u16>,
+    pub(super) subscription_id: bool,
+}
+
+/// Reads and checks a block of properties with its length.
+pub(super) fn read(scan: &mut Scan<'_>, place: Place) -> Result<Found, CloseReason> {
+    let length = scan.varint()?;
+    let mut block = Scan::new(scan.take(length)?);
+    let (mut seen, mut found) = (0u64, Found::default());
+    while !block.is_empty() {
+        let identifier = block.byte()?;
+        let bit = 1u64.checked_shl(identifier.into()).unwrap_or(0);
+        if place & bit == 0 {
+            return Err(CloseReason::Malformed(format!("property {identifier} does not belong here")));
+        }
+        if seen & bit != 0 && identifier != USER {
+            return Err(CloseReason::Unexpected("property given twice"));
+        }
+        seen |= bit;
+        one(identifier, &mut block, &mut found)?;
+    }
+    // MQTT 5 §3.1.2.11.10.
+    if seen & 1 << 22 != 0 && seen & 1 << 21 == 0 {
+        return Err(CloseReason::Unexpected("authentication data without method"));
+    }
+    Ok(found)
+}
+
+fn one(identifier: u8, block: &mut Scan<'_>, found: &mut Found) -> Result<(), CloseReason> {
+    match identifier {
+        // Payload format, request problem information, request response information.
+        1 | 23 | 25 => {
+            if block.byte()? > 1 {
+                return Err(CloseReason::Unexpected("property is neither 0 nor 1"));
+            }
+        }
+        // Message expiry, will delay.
+        2 | 24 => drop(block.four()?),
+        // Content type, authentication method, reason string.
+        3 | 21 | 31 => drop(block.text()?),
+        8 => {
+            if block.text()?.contains(['+', '#']) {
+                return Err(CloseReason::Unexpected("response topic with wildcards"));
+            }
+        }
+        // Correlation data, authentication data.
+        9 | 22 => drop(block.binary()?),
+        11 => {
+            found.subscription_id = true;
+            if block.varint()? == 0 {
+                return Err(CloseReason::Unexpected("subscription identifier is zero"));
+            }
+        }
+        17 => found.session_expiry_s = Some(block.four()?),
+        33 => {
+            if block.two()? == 0 {
+                return Err(CloseReason::Unexpected("receive maximum is zero"));
+            }
+        }
+        34 => drop(block.two()?),
+        35 => found.alias = Some(block.two()?),
+        39 => {
+            if block.four()? == 0 {
+                return Err(CloseReason::Unexpected("maximum packet size is zero"));
+            }
+        }
+        USER => {
+            block.text()?;
+            block.text()?;
+        }
+        _ => return Err(malformed("unknown property")),
+    }
+    Ok(())
+}

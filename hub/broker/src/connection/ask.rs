@@ -1,0 +1,309 @@
+//! What a client asks besides storing readings: attributes, the hub's time and bounds, an owner's claim, a credential. One
+//! question of a connection at a time, in order of receipt, so that a device can only hold up itself.
+
+use super::client::Role;
+use super::{Connection, Done};
+use crate::counters::add;
+use crate::session::{CloseReason, Delivery, Kind, Outbound, Received};
+use crate::work::Shared;
+use bytes::Bytes;
+use hub_core::id::{ApplianceId, DeviceId};
+use hub_store::StoreError;
+use hub_store::access::{Claimant, ProvisionRequest, Provisioned};
+use hub_store::claim::{DEVICE_WINDOW_DEFAULT, DEVICE_WINDOW_MAX, Opener};
+use rustls::pki_types::CertificateSigningRequestDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Questions of a connection: at most as many as publishes in flight.
+#[derive(Default)]
+pub(super) struct Asks {
+    waiting: VecDeque<Question>,
+    running: bool,
+}
+
+struct Question {
+    /// `None`: nobody's publish, the hub's own wish to tell.
+    number: Option<u64>,
+    asker: Asker,
+    what: What,
+}
+
+enum Asker {
+    Device(ApplianceId),
+    Claimant(Claimant),
+}
+
+enum What {
+    Kind(Kind, Bytes),
+    /// Shared attributes changed.
+    Tell,
+}
+
+/// What came of a question.
+pub(super) struct Answered {
+    number: Option<u64>,
+    answer: Result<Option<Outbound>, Refusal>,
+}
+
+/// Why there is no answer.
+enum Refusal {
+    /// The payload is not what it should be.
+    Payload(String),
+    /// The store does not want it so.
+    Refused(String),
+    /// The store did not answer: the client asks again.
+    Unanswered,
+}
+
+impl Connection {
+    pub(super) fn ask(&mut self, received: Received) {
+        let Received { number, kind, message, .. } = received;
+        let Some(client) = self.client.as_mut() else { return };
+        let asker = match &client.role {
+            Role::Device(device) => Asker::Device(device.device.appliance),
+            Role::Claimant(claimant) => Asker::Claimant(claimant.clone()),
+            Role::Integrator(_) => return,
+        };
+        let what = What::Kind(kind, message.to_payload());
+        client.asks.waiting.push_back(Question { number, asker, what });
+        self.ask_next();
+    }
+
+    pub(super) fn attributes_changed(&mut self) {
+        let Some(client) = self.client.as_mut() else { return };
+        let Role::Device(device) = &client.role else { return };
+        let asker = Asker::Device(device.device.appliance);
+        let waits = client.asks.waiting.iter().any(|question| matches!(question.what, What::Tell));
+        if !waits {
+            let (number, what) = (None, What::Tell);
+            client.asks.waiting.push_back(Question { number, asker, what });
+            self.ask_next();
+        }
+    }
+
+    fn ask_next(&mut self) {
+        let Some(client) = self.client.as_mut() else { return };
+        if client.asks.running {
+            return;
+        }
+        let Some(question) = client.asks.waiting.pop_front() else { return };
+        client.asks.running = true;
+        let shared = Arc::clone(&self.shared);
+        self.running.push(Box::pin(async move {
+            let number = question.number;
+            let answer = timeout(shared.config.store_patience, shared.answer(question)).await;
+            let answer = answer.unwrap_or(Err(Refusal::Unanswered));
+            Done::Asked(Answered { number, answer })
+        }));
+    }
+
+    pub(super) fn answered(&mut self, Answered { number, answer }: Answered) {
+        if let Some(client) = self.client.as_mut() {
+            client.asks.running = false;
+        }
+        match answer {
+            Ok(outbound) => {
+                let delivery = outbound.map(|outbound| self.session.handle_message(outbound));
+                if let Some(Delivery::Full | Delivery::TooLarge) = delivery {
+                    self.note_refused("answer_unsent", &"an answer did not fit into what the client takes");
+                }
+                number.into_iter().for_each(|number| self.session.handle_committed(number));
+            }
+            Err(Refusal::Payload(text)) => {
+                let reason = CloseReason::Payload(text.into());
+                self.note_refused("payload", &reason);
+                number.into_iter().for_each(|number| self.session.handle_refused(number, reason.clone()));
+            }
+            Err(Refusal::Refused(text)) => {
+                self.note_refused("question", &text);
+                number.into_iter().for_each(|number| self.session.handle_noted(number, &text));
+            }
+            // Unacknowledged, the client may ask again.
+            Err(Refusal::Unanswered) if number.is_some() => self.session.handle_close(CloseReason::StoreDown),
+            Err(Refusal::Unanswered) => {}
+        }
+        self.ask_next();
+    }
+}
+
+impl Shared {
+    async fn answer(&self, question: Question) -> Result<Option<Outbound>, Refusal> {
+        match (question.asker, question.what) {
+            (Asker::Device(appliance), What::Tell) => self.changed_attributes(appliance).await,
+            (Asker::Device(appliance), What::Kind(kind, payload)) => match kind {
+                Kind::AttributesRequest(number) => self.attributes(appliance, number, &payload).await,
+                Kind::DeviceRpc(number) => self.device_rpc(number, &payload),
+                Kind::OwnerClaim => self.owner_claim(appliance, &payload).await,
+                _ => Ok(None),
+            },
+            (Asker::Claimant(claimant), What::Kind(Kind::Provision(_), payload)) => {
+                self.provision(&claimant, &payload).await
+            }
+            (Asker::Claimant(_), _) => Ok(None),
+        }
+    }
+
+    async fn changed_attributes(&self, appliance: ApplianceId) -> Result<Option<Outbound>, Refusal> {
+        let asked = self.store.attributes(appliance, Some(&[]), None).await;
+        let attributes = asked.map_err(refusal)?;
+        let payload = payload(&Value::Object(attributes.shared));
+        Ok(Some(Outbound::Attributes { payload }))
+    }
+
+    /// ThingsBoard's request: `{"clientKeys": "a,b", "sharedKeys": "c"}`; without either, all of both.
+    async fn attributes(&self, appliance: ApplianceId, number: String, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "camelCase")]
+        struct Wanted {
+            client_keys: Option<String>,
+            shared_keys: Option<String>,
+        }
+        let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse(body)? };
+        let all = wanted.client_keys.is_none() && wanted.shared_keys.is_none();
+        let names = |keys: Option<String>| -> Option<Vec<String>> {
+            let keys = keys.map(|keys| keys.split(',').map(|key| key.trim().to_owned()).collect());
+            if all { None } else { Some(keys.unwrap_or_default()) }
+        };
+        let (client, shared) = (names(wanted.client_keys), names(wanted.shared_keys));
+        let asked = self.store.attributes(appliance, client.as_deref(), shared.as_deref()).await;
+        let attributes = asked.map_err(refusal)?;
+        let mut answer = Map::new();
+        for (side, values) in [("client", attributes.client), ("shared", attributes.shared)] {
+            if !values.is_empty() {
+                answer.insert(side.to_owned(), Value::Object(values));
+            }
+        }
+        let payload = payload(&Value::Object(answer));
+        Ok(Some(Outbound::AttributesAnswer { number, payload }))
+    }
+
+    fn device_rpc(&self, number: String, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+        #[derive(Deserialize)]
+        struct Call {
+            method: String,
+        }
+        let call: Call = parse(body)?;
+        let answer = match call.method.as_str() {
+            "getCurrentTime" => json!({"time": self.clock.now().as_millisecond()}),
+            "getSessionLimits" => {
+                let pace = self.config.device_messages;
+                // As its client reads it: a list of `count:seconds,`, where `0:0,` is no limit.
+                let rate = format!("{}:1,", pace.per_second);
+                json!({
+                    "maxPayloadSize": self.config.packet_bytes_max,
+                    "maxInflightMessages": self.config.in_flight_max,
+                    "rateLimits": {"messages": rate, "telemetryMessages": rate, "telemetryDataPoints": "0:0,"},
+                })
+            }
+            _ => json!({"error": "unknown method: getCurrentTime and getSessionLimits are answered"}),
+        };
+        let payload = payload(&answer);
+        Ok(Some(Outbound::RpcAnswer { number, payload }))
+    }
+
+    /// ThingsBoard's claim: `{"secretKey": "…", "durationMs": 60000}`.
+    async fn owner_claim(&self, appliance: ApplianceId, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Claim {
+            secret_key: String,
+            duration_ms: Option<u64>,
+        }
+        let claim: Claim = parse(body)?;
+        let window = claim.duration_ms.map_or(DEVICE_WINDOW_DEFAULT, Duration::from_millis);
+        let now = self.clock.now();
+        let until = now + window.min(DEVICE_WINDOW_MAX);
+        let opened = self.store.open_claim(appliance, Opener::Device, &claim.secret_key, until, now);
+        opened.await.map_err(refusal)?;
+        Ok(None)
+    }
+
+    /// `{"device": "…", "csr": "PEM, if it wants a certificate"}`.
+    async fn provision(&self, claimant: &Claimant, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+        #[derive(Deserialize)]
+        struct Wish {
+            device: String,
+            csr: Option<String>,
+        }
+        let wish: Wish = parse(body)?;
+        let device = DeviceId::new(&*wish.device).map_err(|error| Refusal::Payload(error.to_string()))?;
+        let der = |pem: String| CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
+        let csr = wish.csr.map(der).transpose();
+        let csr = csr.map_err(|error| Refusal::Payload(format!("csr is no PEM: {error}")))?;
+        let csr = csr.map(|csr| csr.to_vec());
+        let request = ProvisionRequest { device, csr };
+        let answer = match self.store.provision(claimant, &request, self.clock.now()).await {
+            Ok(provisioned) => {
+                add(&self.counters.provisioned, 1);
+                tracing::info!(tenant = %claimant.tenant, claim = claimant.name, device = %request.device, ?provisioned, "provisioned");
+                match provisioned {
+                    Provisioned::Secret(secret) => json!({"status": "ok", "secret": secret}),
+                    Provisioned::Certificate { certificate, authority } => {
+                        json!({"status": "ok", "certificate": certificate, "authority": authority})
+                    }
+                }
+            }
+            Err(error) => match refusal(error) {
+                Refusal::Unanswered => return Err(Refusal::Unanswered),
+                Refusal::Payload(reason) | Refusal::Refused(reason) => {
+                    tracing::warn!(tenant = %claimant.tenant, claim = claimant.name, device = %request.device, reason, "not provisioned");
+                    self.counters.count_refused("provision");
+                    json!({"status": "refused", "reason": reason})
+                }
+            },
+        };
+        let payload = payload(&answer);
+        Ok(Some(Outbound::Provisioned { payload }))
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::Payload(error.to_string()))
+}
+
+fn payload(answer: &Value) -> Bytes {
+    Bytes::from(answer.to_string())
+}
+
+fn refusal(error: StoreError) -> Refusal {
+    if passes(&error) {
+        tracing::warn!(%error, "question of a client not answered");
+        Refusal::Unanswered
+    } else {
+        Refusal::Refused(error.to_string())
+    }
+}
+
+fn passes(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Conflict(_))
+}
+
+/// Asks until the store answers; the caller's deadline ends it. `None` where the store will never take it.
+pub(super) async fn persist<T, F>(shared: &Shared, what: &str, ask: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = PAUSE.0;
+    loop {
+        match timeout(shared.config.store_patience, ask()).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) if passes(&error) => tracing::warn!(what, %error, "store failed, trying again"),
+            Ok(Err(error)) => {
+                tracing::warn!(what, %error, "store refused");
+                return None;
+            }
+            Err(_) => tracing::warn!(what, "no answer in time, trying again"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// First and longest pause after a failure.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));

@@ -1,0 +1,29 @@
+//! Who is connected.
+
+use super::device::DeviceSide;
+use super::reader::ReaderSide;
+use crate::quotas::Allowance;
+use crate::registry::Identity;
+use hub_core::id::TenantId;
+use hub_store::access::Claimant;
+
+/// A client that was let in.
+pub(super) struct Client {
+    pub(super) identity: Identity,
+    pub(super) tenant: TenantId,
+    /// Of device, integrator or claim credential, within the tenant.
+    pub(super) name: String,
+    pub(super) allowance: Allowance,
+    /// Changes of access that the log-in knew of.
+    pub(super) changes: u64,
+    pub(super) role: Role,
+    /// A question that is not about readings is under way, and those behind it: at most as many as publishes in flight.
+    pub(super) asks: super::ask::Asks,
+}
+
+/// What it is.
+pub(super) enum Role {
+    Device(DeviceSide),
+    Integrator(ReaderSide),
+    Claimant(Claimant),
+}

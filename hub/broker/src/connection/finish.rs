@@ -1,0 +1,119 @@
+//! The end of a connection: says so, brings what was received into the store, keeps the session, sends what is left.
+
+use super::client::Role;
+use super::{Connection, Wake};
+use crate::counters::add;
+use crate::session::CloseReason;
+use crate::work::Shared;
+use hub_core::id::ApplianceId;
+use hub_store::session::KeptSession;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::time::{Instant, timeout};
+
+impl Connection {
+    pub(super) async fn finish(mut self) {
+        // The last flush may have found the connection lost.
+        while let Some(event) = self.session.poll_event() {
+            self.event(event);
+        }
+        let reason = self.closed.take().unwrap_or(CloseReason::Lost);
+        self.log(&reason);
+        let at = self.shared.clock.now();
+        let newest = self.shared.registry.leave(self.number, &reason.to_string(), at);
+        let patience = self.shared.config.store_patience;
+        if timeout(patience, self.finish_tasks()).await.is_err() {
+            let unsent = self.device().map_or(0, |device| device.unsent());
+            add(&self.shared.counters.dropped, unsent as u64);
+        }
+        if let Some(device) = self.device() {
+            let will = device.will.take();
+            let keeping = std::mem::take(&mut device.keeping);
+            let appliance = device.device.appliance;
+            let shared = Arc::clone(&self.shared);
+            if let Some((word, delay)) = will {
+                let now = if delay.is_zero() {
+                    Some(word)
+                } else if newest {
+                    shared.wills.keep(appliance, Instant::now() + delay, word)
+                } else {
+                    // The device is back already.
+                    None
+                };
+                if let Some(word) = now {
+                    shared.publish_will(word).await;
+                }
+            }
+            if newest {
+                for session in keeping {
+                    keep(&shared, appliance, session).await;
+                }
+            }
+        }
+        self.client = None;
+        self.greeting = None;
+        if reason != CloseReason::Lost && reason != CloseReason::WriteStalled {
+            self.wire.say_goodbye().await;
+        }
+    }
+
+    /// What a device sent before it left may have been its last word; none of it is acknowledged any more.
+    async fn finish_tasks(&mut self) {
+        let (now, patience) = (self.shared.clock.now(), self.shared.config.commit_patience);
+        if let Some(device) = self.device() {
+            device.tell_dropped(now, patience);
+        }
+        self.send_parcel();
+        while self.device().is_some_and(|device| device.is_busy()) {
+            let done = poll_fn(|cx| {
+                for index in 0..self.running.len() {
+                    let Some(running) = self.running.get_mut(index) else { break };
+                    if let Poll::Ready(done) = running.as_mut().poll(cx) {
+                        drop(self.running.swap_remove(index));
+                        return Poll::Ready(done);
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            self.handle(Wake::Done(done));
+            self.send_parcel();
+        }
+    }
+
+    fn log(&self, reason: &CloseReason) {
+        self.shared.counters.count_closed(reason.label());
+        if reason.is_refusal() {
+            return self.shared.refusals.note(reason.label(), self.about(), reason);
+        }
+        let Some(client) = &self.client else { return };
+        let quarantined = match &client.role {
+            Role::Device(device) => device.quarantined,
+            Role::Integrator(_) | Role::Claimant(_) => 0,
+        };
+        let (tenant, name, peer) = (&client.tenant, &client.name, self.peer);
+        tracing::debug!(%tenant, name, %peer, %reason, quarantined, "connection closed");
+    }
+}
+
+/// Keeps a session, or forgets it; whether the store did so.
+pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Option<KeptSession>) -> bool {
+    let asked = async {
+        match &session {
+            Some(session) => shared.store.keep_session(appliance, session).await,
+            None => shared.store.drop_session(appliance).await,
+        }
+    };
+    match timeout(shared.config.store_patience, asked).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(%appliance, %error, "session not kept");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(%appliance, "session not kept in time");
+            false
+        }
+    }
+}

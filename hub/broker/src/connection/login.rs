@@ -1,0 +1,152 @@
+//! Being let in, and what is kept of the session.
+
+use super::client::{Client, Role};
+use super::device::DeviceSide;
+use super::reader::ReaderSide;
+use super::{Connection, Done};
+use crate::counters::add;
+use crate::login::{Answer, Unanswered};
+use crate::registry::Identity;
+use crate::session::{Access, CloseReason, Verdict};
+use hub_store::access::{Credential, Principal};
+use hub_store::session::KeptSession;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// The store's answer to a log-in.
+pub(super) struct LoggedIn {
+    credential: Credential,
+    answer: Answer,
+    /// Changes of access before the store was asked.
+    changes: u64,
+}
+
+impl Connection {
+    pub(super) fn log_in(&mut self, credential: Credential) {
+        let logins = self.shared.logins.clone();
+        let changes = self.shared.registry.changes();
+        self.running.push(Box::pin(async move {
+            let answer = logins.ask(credential.clone()).await;
+            Done::LoggedIn(LoggedIn {
+                credential,
+                answer,
+                changes,
+            })
+        }));
+    }
+
+    pub(super) fn logged_in(&mut self, logged_in: LoggedIn) {
+        let LoggedIn {
+            credential,
+            answer,
+            changes,
+        } = logged_in;
+        if changes != self.shared.registry.changes() {
+            // Asked again: the answer may be from before the change.
+            return self.log_in(credential);
+        }
+        let verdict = match answer {
+            Ok(Some(principal)) => self.let_in(principal, changes),
+            Ok(None) => Verdict::Refused,
+            Err(Unanswered) => Verdict::Unavailable,
+        };
+        self.session.handle_verdict(verdict, Instant::now().into_std());
+    }
+
+    fn let_in(&mut self, principal: Principal, changes: u64) -> Verdict {
+        let (identity, tenant, name) = identity(&principal);
+        let (quotas, config) = (&self.shared.quotas, &self.shared.config);
+        if !quotas.may_connect(&identity, config) {
+            self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
+            return Verdict::Quota("connects too often");
+        }
+        let Some(allowance) = quotas.enter(&identity, &tenant, config) else {
+            self.note_refused("tenant_connections", &format_args!("{tenant} has too many connections"));
+            return Verdict::Quota("connections of the tenant");
+        };
+        let (access, role) = match principal {
+            Principal::Device(device, kept) => {
+                let id = device.device.clone();
+                (Access::Device { id, kept }, Role::Device(DeviceSide::new(device)))
+            }
+            Principal::Integrator(integrator) => {
+                let filters = integrator.filters;
+                (Access::Integrator { filters }, Role::Integrator(ReaderSide::default()))
+            }
+            Principal::Claimant(claimant) => (Access::Claimant, Role::Claimant(claimant)),
+        };
+        self.client = Some(Box::new(Client {
+            identity,
+            tenant,
+            name,
+            allowance,
+            changes,
+            role,
+            asks: super::ask::Asks::default(),
+        }));
+        Verdict::Accepted(access)
+    }
+
+    /// CONNACK goes out now.
+    pub(super) fn opened(&mut self) {
+        self.greeting = None;
+        let Some(client) = &self.client else { return };
+        let (registry, at) = (&self.shared.registry, self.shared.clock.now());
+        let certified = self.certified.take();
+        if !registry.enter(self.number, &client.identity, certified, client.changes, at) {
+            return self.session.handle_close(CloseReason::Revoked);
+        }
+        if let Identity::Device(appliance) = &client.identity {
+            self.shared.wills.cancel(*appliance);
+        }
+        add(&self.shared.counters.accepted, 1);
+        tracing::debug!(tenant = %client.tenant, name = client.name, peer = %self.peer, "connected");
+    }
+
+    /// Keeps the session, or forgets it: in the order asked, one at a time.
+    pub(super) fn keep(&mut self, session: Option<KeptSession>) {
+        let Some(device) = self.device() else { return };
+        device.keeping.push_back(session);
+        self.keep_next();
+    }
+
+    fn keep_next(&mut self) {
+        // What comes with the end is done there, and only if the device has not connected anew.
+        let closed = self.session.is_closed();
+        let Some(device) = self.device() else { return };
+        if device.keeps || closed {
+            return;
+        }
+        let Some(session) = device.keeping.pop_front() else { return };
+        device.keeps = true;
+        let appliance = device.device.appliance;
+        let shared = Arc::clone(&self.shared);
+        self.running
+            .push(Box::pin(async move { Done::Kept(super::finish::keep(&shared, appliance, session).await) }));
+    }
+
+    pub(super) fn kept(&mut self, kept: bool) {
+        if let Some(device) = self.device() {
+            device.keeps = false;
+        }
+        self.session.handle_session_kept(kept, Instant::now().into_std());
+        self.keep_next();
+    }
+}
+
+fn identity(principal: &Principal) -> (Identity, hub_core::id::TenantId, String) {
+    match principal {
+        Principal::Device(device, _) => {
+            let identity = Identity::Device(device.appliance);
+            (identity, device.tenant.clone(), device.device.to_string())
+        }
+        Principal::Integrator(integrator) => {
+            let (tenant, name) = (integrator.tenant.clone(), integrator.name.clone());
+            (Identity::Integrator(tenant.clone(), name.clone()), tenant, name)
+        }
+        Principal::Claimant(claimant) => {
+            let (tenant, name) = (claimant.tenant.clone(), claimant.name.clone());
+            (Identity::Claimant(tenant.clone(), name.clone()), tenant, name)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! An integrator's side: what matches its subscriptions, and what is retained when it subscribes.
+
+use super::client::Role;
+use super::{Connection, Done};
+use crate::router::{Delivery as Message, RouterError, Subscriber};
+use crate::session::{CloseReason, Delivery, Outbound};
+use crate::work::Shared;
+use agent_sdk_wire::topic::covers;
+use bytes::Bytes;
+use hub_core::id::TenantId;
+use hub_store::session::RetainedState;
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::timeout;
+
+/// States read from the store at one time.
+const PAGE: usize = 32;
+
+/// What a connection knows of an integrator. Bounded by the subscriptions of one session.
+#[derive(Default)]
+pub(super) struct ReaderSide {
+    subscriber: Option<Subscriber>,
+    /// Subscriptions to change, in order.
+    changes: VecDeque<Change>,
+    /// The subscriber is away to be changed, or states are read.
+    runs: bool,
+    /// Filters, with whether messages keep their retain flag.
+    filters: Vec<(String, bool)>,
+    /// What the session had no room for.
+    waiting: VecDeque<Outbound>,
+}
+
+enum Change {
+    Add { filter: String, qos: u8, retained: bool },
+    Remove { filter: String },
+    /// The next page of retained states.
+    States { filter: String, qos: u8, after: Option<String> },
+}
+
+/// What came of a change.
+pub(super) struct Read {
+    subscriber: Option<Subscriber>,
+    outcome: Result<(), RouterError>,
+    next: Option<Change>,
+    states: Vec<Outbound>,
+}
+
+impl Connection {
+    fn reader(&mut self) -> Option<&mut ReaderSide> {
+        match self.client.as_mut().map(|client| &mut client.role) {
+            Some(Role::Integrator(reader)) => Some(reader),
+            _ => None,
+        }
+    }
+
+    pub(super) fn subscribed(&mut self, filter: String, qos: u8, retained: bool, retain_as_published: bool) {
+        let Some(reader) = self.reader() else { return };
+        reader.filters.retain(|(known, _)| *known != filter);
+        reader.filters.push((filter.clone(), retain_as_published));
+        reader.changes.push_back(Change::Add { filter, qos, retained });
+        self.change_next();
+    }
+
+    pub(super) fn unsubscribed(&mut self, filter: String) {
+        let Some(reader) = self.reader() else { return };
+        reader.filters.retain(|(known, _)| *known != filter);
+        reader.changes.push_back(Change::Remove { filter });
+        self.change_next();
+    }
+
+    fn change_next(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let Some(client) = self.client.as_mut() else { return };
+        let Role::Integrator(reader) = &mut client.role else { return };
+        // The next page waits until the last one is on its way.
+        if reader.runs || !reader.waiting.is_empty() {
+            return;
+        }
+        let Some(change) = reader.changes.pop_front() else { return };
+        reader.runs = true;
+        let subscriber = reader.subscriber.take();
+        let (tenant, name) = (client.tenant.clone(), client.name.clone());
+        self.running.push(Box::pin(async move {
+            Done::Read(shared.change(&tenant, &name, subscriber, change).await)
+        }));
+    }
+
+    pub(super) fn read_on(&mut self, read: Read) {
+        let Read {
+            subscriber,
+            outcome,
+            next,
+            states,
+        } = read;
+        let Some(reader) = self.reader() else { return };
+        reader.runs = false;
+        reader.subscriber = subscriber;
+        reader.waiting.extend(states);
+        if let Some(next) = next {
+            reader.changes.push_front(next);
+        }
+        if let Err(error) = outcome {
+            self.note_refused("router", &error);
+            return self.session.handle_close(CloseReason::Quota("subscriptions of integrators"));
+        }
+        self.deliver();
+    }
+
+    /// The next message from the router, while there is room for it.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let keeps_up = self.wire.keeps_up();
+        let Some(reader) = self.reader() else { return Poll::Pending };
+        match &mut reader.subscriber {
+            Some(subscriber) if keeps_up && reader.waiting.is_empty() => pin!(subscriber.recv()).poll(cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    pub(super) fn message(&mut self, message: Option<Message>) {
+        let Some(Message { topic, payload, qos, retain }) = message else {
+            // The router has ended; the hub is about to.
+            return self.session.handle_close(CloseReason::Stopping);
+        };
+        let Some(reader) = self.reader() else { return };
+        let keeps = |(filter, keeps): &(String, bool)| *keeps && covers(filter, &topic);
+        let retain = retain && reader.filters.iter().any(keeps);
+        reader.waiting.push_back(Outbound::Publish {
+            topic,
+            payload,
+            qos,
+            retain,
+            expires_in_s: None,
+        });
+        self.deliver();
+    }
+
+    /// Gives the session what it has room for; looked at again after each packet of the client.
+    pub(super) fn deliver(&mut self) {
+        while self.wire.keeps_up()
+            && let Some(next) = self.reader().and_then(|reader| reader.waiting.pop_front())
+        {
+            if self.session.handle_message(next.clone()) == Delivery::Full {
+                if let Some(reader) = self.reader() {
+                    reader.waiting.push_front(next);
+                }
+                return;
+            }
+            self.transmit();
+        }
+        self.change_next();
+    }
+}
+
+impl Shared {
+    async fn change(&self, tenant: &TenantId, name: &str, mut subscriber: Option<Subscriber>, change: Change) -> Read {
+        let (mut next, mut states) = (None, Vec::new());
+        let outcome = match change {
+            Change::Add { filter, qos, retained } => {
+                let outcome = match &mut subscriber {
+                    Some(subscriber) => subscriber.add(&filter, qos).await,
+                    None => {
+                        let filters = [(filter.clone(), qos)];
+                        let subscribed = self.router.subscribe(tenant.as_str(), name, &filters).await;
+                        subscribed.map(|new| subscriber = Some(new))
+                    }
+                };
+                let after = None;
+                next = retained.then_some(Change::States { filter, qos, after });
+                outcome
+            }
+            Change::Remove { filter } => match &mut subscriber {
+                Some(subscriber) => subscriber.remove(&filter).await.map(drop),
+                None => Ok(()),
+            },
+            Change::States { filter, qos, after } => {
+                let page = self.states(tenant, after.as_deref()).await;
+                let last = page.last().map(|state| state.device.clone());
+                if let Some(after) = last.filter(|_| page.len() == PAGE) {
+                    let filter = filter.clone();
+                    let after = Some(after);
+                    next = Some(Change::States { filter, qos, after });
+                }
+                states = page.into_iter().filter_map(|state| retained(&filter, qos, state)).collect();
+                Ok(())
+            }
+        };
+        Read {
+            subscriber,
+            outcome,
+            next,
+            states,
+        }
+    }
+
+    async fn states(&self, tenant: &TenantId, after: Option<&str>) -> Vec<RetainedState> {
+        let asked = self.store.retained_states(tenant, after, PAGE);
+        match timeout(self.config.store_patience, asked).await {
+            Ok(Ok(states)) => states,
+            Ok(Err(error)) => {
+                tracing::warn!(%tenant, %error, "retained states not read");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(%tenant, "retained states not read in time");
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Outbound> {
+    let topic = format!("d/{}/s", state.device);
+    covers(filter, &topic).then(|| Outbound::Publish {
+        topic,
+        payload: Bytes::from(state.payload),
+        qos,
+        retain: true,
+        expires_in_s: None,
+    })
+}
