@@ -1,9 +1,14 @@
 //! The command line.
 
 pub mod apply;
+pub mod authority;
+pub mod beside;
+pub mod claim;
 pub mod demo;
 pub mod device;
 pub mod doctor;
+pub mod integrator;
+pub mod key;
 pub mod replay;
 pub mod score;
 pub mod serve;
@@ -36,6 +41,14 @@ enum Command {
     Apply(apply::Apply),
     /// Devices and their secrets.
     Device(device::Device),
+    /// Keys from which the secrets of many devices derive.
+    Key(key::Key),
+    /// Certificate authorities whose devices come in by certificate.
+    Authority(authority::Authority),
+    /// Credentials by which devices ask for their own, and codes by which households take theirs.
+    Claim(claim::Claim),
+    /// Programs that read along within one tenant.
+    Integrator(integrator::Integrator),
     /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
     Replay(replay::Replay),
     /// Scores a CSV the way the hub would, row by row.
@@ -67,6 +80,10 @@ impl Cli {
             Command::Demo(command) => command.run().await,
             Command::Apply(command) => command.run().await,
             Command::Device(command) => command.run().await,
+            Command::Key(command) => command.run().await,
+            Command::Authority(command) => command.run().await,
+            Command::Claim(command) => command.run().await,
+            Command::Integrator(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Score(command) => command.run(),
             Command::Doctor(command) => command.run().await,
