@@ -29,3 +29,17 @@ alter table appliance_status
     add column gaps     bigint not null default 0,
     add column dropped  bigint not null default 0,
     add column repeated bigint not null default 0;
+
+-- Readings ---------------------------------------------------------------------------------------------------------
+
+-- Samples and the newest of them are counted from the rows up to here; everything before was counted with its commit.
+create table rolled (
+    partition smallint primary key references partition,
+    ingest_no bigint not null default 0
+) with (fillfactor = 20);
+insert into rolled select number, last from partition;
+
+-- The last number of a partition is that of its last row: the unique index telemetry_by_commit refuses a writer that
+-- does not know it. Guards live in memory and are rebuilt from the index telemetry_by_sequence.
+alter table partition drop column last;
+drop table seq_guard;

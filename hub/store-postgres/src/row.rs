@@ -16,8 +16,8 @@ pub(crate) fn db(error: sqlx::Error) -> StoreError {
             Some("40001" | "40P01" | "23505") => {
                 StoreError::Conflict("somebody else changed the same thing at the same time; look again".to_owned())
             }
-            // Data exceptions and violated constraints stay what they are, however often they are tried.
-            Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            // Data exceptions, violated constraints and exceeded limits stay what they are, however often they are tried.
+            Some(code) if code.starts_with("22") || code.starts_with("23") || code.starts_with("54") => {
                 StoreError::Refused(format!("the database does not take a value (SQLSTATE {code})"))
             }
             _ => StoreError::Unavailable(Box::new(error)),

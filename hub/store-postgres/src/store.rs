@@ -3,6 +3,7 @@
 use crate::keyring::Keyring;
 use crate::row::db;
 use crate::signals::Signals;
+use crate::telemetry::Writer;
 use hub_store::error::{Result, StoreError};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -71,6 +72,7 @@ pub struct PostgresStore {
     /// Names of the appliance profiles that exist.
     pub(crate) profiles: BTreeSet<String>,
     pub(crate) signals: Signals,
+    pub(crate) writer: Writer,
 }
 
 impl PostgresStore {
@@ -117,11 +119,13 @@ impl PostgresStore {
             keyring,
             profiles,
             signals: Signals::default(),
+            writer: Writer::default(),
         })
     }
 
     /// Closes all connections; what is under way ends first.
     pub async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 

@@ -1,11 +1,14 @@
 //! Commands to devices: rows that wait until the device has replied or their time is over.
 
+use super::ingest::Item;
 use crate::row::{Columns, db, not_found, sql, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::error::{Result, StoreError};
-use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command};
+use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Ingested};
 use jiff::Timestamp;
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, HashSet};
 
 /// Commands kept for each appliance, answered ones included: so long is a repeated request recognised.
 const COMMANDS_KEPT_MAX: i64 = 256;
@@ -108,5 +111,55 @@ pub(super) async fn replied(
     .execute(&store.pool)
     .await
     .map_err(db)?;
+    Ok(())
+}
+
+/// Notes the answers among the items of a batch. The first answer to a command counts.
+pub(super) async fn replied_in(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+    let mut replies: BTreeMap<(i64, String), (usize, &[u8], Timestamp)> = BTreeMap::new();
+    for (place, item) in items {
+        if let Ingest::Reply {
+            appliance,
+            request,
+            payload,
+            at,
+        } = item
+        {
+            answers[*place].repeated = 1;
+            replies
+                .entry((appliance.0, text(request)))
+                .or_insert((*place, payload, *at));
+        }
+    }
+    if replies.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "update command c set replied_at = k.at, reply = k.reply \
+         from unnest($1::bigint[], $2::text[], $3::bytea[], $4::timestamptz[]) as k (appliance, request, reply, at) \
+         where c.appliance = k.appliance and c.request = k.request and c.replied_at is null \
+         returning c.appliance, c.request",
+    )
+    .bind(replies.keys().map(|key| key.0).collect::<Vec<i64>>())
+    .bind(replies.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
+    .bind(
+        replies
+            .values()
+            .map(|(_, reply, _)| &reply[..reply.len().min(REPLY_MAX)])
+            .collect::<Vec<_>>(),
+    )
+    .bind(replies.values().map(|(_, _, at)| sql(*at)).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    let taken: HashSet<(i64, String)> = rows
+        .iter()
+        .map(|row| Ok((row.col("appliance")?, row.col("request")?)))
+        .collect::<Result<_>>()?;
+    for (key, (place, _, _)) in &replies {
+        if taken.contains(key) {
+            answers[*place] = Ingested { stored: 1, repeated: 0 };
+        }
+    }
     Ok(())
 }

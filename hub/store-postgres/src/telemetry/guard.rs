@@ -1,15 +1,14 @@
-//! Duplicate guards of a batch: loaded at once, rebuilt from the rows where missing, asked sample by sample, saved at
-//! once. What is older than a guard's bitmap is looked up, never presumed.
+//! Duplicate guards: what is known in memory of the index `telemetry_by_sequence`. A guard that is not there is rebuilt
+//! from the newest row of its sequence; what is older than a guard knows is looked up, never presumed.
 
-use crate::row::{Columns, db, sql, unreadable};
+use crate::row::{Columns, db};
 use hub_core::telemetry::{Lane, Seen, SequenceGuard};
 use hub_store::error::Result;
-use jiff::Timestamp;
 use sqlx::PgConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-/// Guards kept for each appliance and lane: its newest starts. Older ones are rebuilt from the rows when needed.
-const GUARDS_MAX: i64 = 16;
+/// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
+const GAP_MAX: u64 = 1_000_000;
 
 /// Appliance, boot, lane; unsigned numbers are stored bit by bit.
 pub(super) type GuardKey = (i64, i64, i16);
@@ -19,135 +18,95 @@ pub(super) fn key(appliance: i64, boot: u64, lane: Lane) -> GuardKey {
     (appliance, boot.cast_signed(), lane as i16)
 }
 
-/// The guards of one batch.
-pub(super) struct Guards {
-    guards: HashMap<GuardKey, SequenceGuard>,
-    new: HashSet<GuardKey>,
+/// One sequence.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Guard {
+    window: SequenceGuard,
+    /// The bitmap is complete from this number on.
+    floor: u64,
+    /// What is below this number was before the sequence was first seen, and was never missed.
+    first: u64,
 }
 
-impl Guards {
-    /// Loads them. The caller holds the partitions of these appliances locked.
-    pub(super) async fn load(conn: &mut PgConnection, keys: HashSet<GuardKey>) -> Result<Self> {
-        let mut guards = HashMap::with_capacity(keys.len());
-        if keys.is_empty() {
-            return Ok(Self { guards, new: keys });
+impl Guard {
+    /// A sequence of which rows up to `mark` are stored, and no more is known.
+    fn rebuilt(mark: u64) -> Self {
+        let mut window = SequenceGuard::default();
+        window.note(mark);
+        Self {
+            window,
+            floor: mark,
+            first: 0,
         }
-        let (appliances, boots, lanes) = columns(keys.iter().copied());
-        let rows = sqlx::query(
-            "select g.appliance, g.boot, g.lane, g.mark, g.bits \
-             from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane) \
-             join seq_guard g using (appliance, boot, lane)",
-        )
-        .bind(appliances)
-        .bind(boots)
-        .bind(lanes)
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(db)?;
-        for row in &rows {
-            let guard = SequenceGuard {
-                mark: row.col::<i64>("mark")?.cast_unsigned(),
-                bits: bits(row.col("bits")?)?,
-            };
-            guards.insert((row.col("appliance")?, row.col("boot")?, row.col("lane")?), guard);
-        }
-        let new: HashSet<GuardKey> = keys.into_iter().filter(|key| !guards.contains_key(key)).collect();
-        rebuild(conn, &new, &mut guards).await?;
-        Ok(Self { guards, new })
+    }
+
+    fn is_new(&self) -> bool {
+        self.window.bits == [0; 4]
     }
 
     /// Whether a sample has been stored; notes it if not.
-    pub(super) fn take(&mut self, key: GuardKey, seq: u64) -> Seen {
-        let guard = self.guards.entry(key).or_default();
-        let seen = guard.seen(seq);
+    pub(super) fn take(&mut self, seq: u64) -> Seen {
+        let seen = if !self.is_new() && seq < self.floor {
+            Seen::TooOld
+        } else {
+            self.window.seen(seq)
+        };
         if seen == Seen::No {
-            guard.note(seq);
+            if self.is_new() {
+                self.first = seq;
+            }
+            self.window.note(seq);
         }
         seen
     }
 
-    /// Saves all of them, and drops the oldest of appliances that started anew.
-    pub(super) async fn save(self, conn: &mut PgConnection, now: Timestamp) -> Result<()> {
-        if self.guards.is_empty() {
-            return Ok(());
+    /// By how much the count of missing numbers changes when `seq`, which is not stored yet, is stored.
+    pub(super) fn gap(&self, seq: u64) -> i64 {
+        if self.is_new() {
+            0
+        } else if seq > self.window.mark {
+            (seq - self.window.mark - 1).min(GAP_MAX).cast_signed()
+        } else if seq > self.first {
+            -1
+        } else {
+            0
         }
-        let (appliances, boots, lanes) = columns(self.guards.keys().copied());
-        let marks: Vec<i64> = self.guards.values().map(|g| g.mark.cast_signed()).collect();
-        let bits: Vec<Vec<u8>> = self
-            .guards
-            .values()
-            .map(|g| g.bits.iter().flat_map(|word| word.to_be_bytes()).collect())
-            .collect();
-        sqlx::query(
-            "insert into seq_guard (appliance, boot, lane, mark, bits, used_at) \
-             select appliance, boot, lane, mark, bits, $6 \
-             from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bytea[]) \
-               as k (appliance, boot, lane, mark, bits) \
-             on conflict (appliance, boot, lane) do update \
-             set mark = excluded.mark, bits = excluded.bits, used_at = excluded.used_at",
-        )
-        .bind(appliances)
-        .bind(boots)
-        .bind(lanes)
-        .bind(marks)
-        .bind(bits)
-        .bind(sql(now))
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
-        if self.new.is_empty() {
-            return Ok(());
-        }
-        let started: Vec<i64> = self.new.iter().map(|key| key.0).collect();
-        sqlx::query(
-            "delete from seq_guard g using ( \
-               select appliance, boot, lane, \
-                      row_number() over (partition by appliance, lane order by used_at desc, boot) as place \
-               from seq_guard where appliance = any($1)) as old \
-             where old.place > $2 and g.appliance = old.appliance and g.boot = old.boot and g.lane = old.lane",
-        )
-        .bind(started)
-        .bind(GUARDS_MAX)
-        .execute(conn)
-        .await
-        .map_err(db)?;
-        Ok(())
     }
 }
 
-/// The newest stored numbers of sequences without a guard: none for a new start, some where the guard was dropped.
-async fn rebuild(
-    conn: &mut PgConnection,
-    keys: &HashSet<GuardKey>,
-    guards: &mut HashMap<GuardKey, SequenceGuard>,
-) -> Result<()> {
-    if keys.is_empty() {
-        return Ok(());
-    }
+/// The guards of sequences that are not in memory: new ones where nothing is stored.
+pub(super) async fn rebuild(conn: &mut PgConnection, keys: &HashSet<GuardKey>) -> Result<Vec<(GuardKey, Guard)>> {
     let (appliances, boots, lanes) = columns(keys.iter().copied());
-    let rows = sqlx::query(
-        "select k.appliance, k.boot, k.lane, t.seq \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane) \
-         cross join lateral ( \
-           select t.seq from telemetry t \
-           where t.appliance = k.appliance and t.boot = k.boot and t.lane = k.lane and t.seq is not null \
-           order by t.seq desc limit $4) t",
-    )
-    .bind(appliances)
-    .bind(boots)
-    .bind(lanes)
-    .bind(SequenceGuard::REACH.cast_signed())
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    for row in &rows {
-        let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
-        guards
-            .entry(key)
-            .or_default()
-            .note(row.col::<i64>("seq")?.cast_unsigned());
-    }
-    Ok(())
+    // Numbers of 2^63 and above are stored as negative ones, and come last.
+    let newest = |sign: &str| {
+        format!(
+            "(select seq from telemetry t where t.appliance = k.appliance and t.boot = k.boot and t.lane = k.lane \
+               and t.seq is not null and t.seq {sign} 0 order by t.seq desc limit 1)"
+        )
+    };
+    let query = format!(
+        "select k.appliance, k.boot, k.lane, coalesce({}, {}) as mark \
+         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane)",
+        newest("<"),
+        newest(">=")
+    );
+    let rows = sqlx::query(&query)
+        .bind(appliances)
+        .bind(boots)
+        .bind(lanes)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
+            let mark: Option<i64> = row.col("mark")?;
+            Ok((
+                key,
+                mark.map_or_else(Guard::default, |mark| Guard::rebuilt(mark.cast_unsigned())),
+            ))
+        })
+        .collect()
 }
 
 /// Which of these samples are stored.
@@ -185,13 +144,38 @@ fn columns(keys: impl Iterator<Item = GuardKey>) -> (Vec<i64>, Vec<i64>, Vec<i16
     split
 }
 
-fn bits(stored: Vec<u8>) -> Result<[u64; 4]> {
-    let bytes: [u8; 32] = stored
-        .try_into()
-        .map_err(|_| unreadable("bits")("a guard's bitmap is not 32 bytes".into()))?;
-    let mut words = [0; 4];
-    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rebuilt_guard_presumes_nothing_below_its_mark() {
+        let mut guard = Guard::rebuilt(100);
+        assert_eq!(
+            [99, 100, 101, 101].map(|seq| guard.take(seq)),
+            [Seen::TooOld, Seen::Yes, Seen::No, Seen::Yes]
+        );
+        let mut new = Guard::default();
+        assert_eq!([50, 49, 51].map(|seq| new.take(seq)), [Seen::No; 3]);
     }
-    Ok(words)
+
+    #[test]
+    fn missing_numbers_are_counted_until_they_arrive() {
+        let mut guard = Guard::default();
+        let mut missing = 0;
+        for (seq, expected) in [
+            (10, 0),
+            (11, 0),
+            (15, 3),
+            (13, 2),
+            (12, 1),
+            (9, 1),
+            (16, 1),
+            (u64::MAX, 1_000_001),
+        ] {
+            missing += guard.gap(seq);
+            guard.take(seq);
+            assert_eq!(missing, expected, "after {seq}");
+        }
+    }
 }

@@ -1,17 +1,28 @@
 //! Telemetry in and out, devices' credentials, presence, and commands.
 
 mod command;
+mod content;
 mod copy;
+mod fresh;
+mod gauge;
 mod guard;
 mod ingest;
+mod known;
+mod packet;
+mod partition_set;
 mod quarantine;
+mod rollup;
+mod said;
+mod unscored;
+mod writer;
+
+pub(crate) use writer::Writer;
 
 use crate::keyring::sha256;
 use crate::row::{Columns, db, sql, text};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
-use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
-use hub_core::telemetry::Lane;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_store::error::Result;
 use hub_store::telemetry::{Command, Device, Ingest, Ingested, StoredRow, TelemetryStore};
 use jiff::Timestamp;
@@ -19,8 +30,6 @@ use sqlx::postgres::PgRow;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// Rows read from one partition at a time, at least.
-const UNSCORED_SHARE_MIN: i64 = 16;
 /// Longest reason kept with a presence change, in characters.
 const PRESENCE_REASON_MAX: usize = 200;
 
@@ -112,25 +121,12 @@ impl TelemetryStore for PostgresStore {
         command::replied(self, appliance, request, reply, now).await
     }
 
-    /// Every partition with a backlog gets its share, so that one busy partition does not starve the others.
     async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>> {
-        let rows = sqlx::query(
-            "with backlog as materialized ( \
-               select p.number, s.ingest_no from partition p join scored s on s.partition = p.number \
-               where p.last > s.ingest_no), \
-             share as (select greatest($2, $1 / greatest(count(*), 1)) as rows from backlog) \
-             select t.* from backlog b cross join lateral ( \
-               select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
-               where partition = b.number and ingest_no > b.ingest_no \
-               order by ingest_no limit (select rows from share)) t \
-             order by t.partition, t.ingest_no limit $1",
-        )
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .bind(UNSCORED_SHARE_MIN)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(db)?;
-        rows.iter().map(stored_row).collect()
+        unscored::unscored(self, limit).await
+    }
+
+    async fn roll_up(&self, limit: usize) -> Result<usize> {
+        rollup::roll_up(self, limit).await
     }
 
     async fn telemetry_arrived(&self, patience: Duration) {
@@ -159,19 +155,5 @@ fn device_of(row: &PgRow) -> Result<Device> {
         tenant: row.word("tenant")?,
         device: row.word("device")?,
         profile: row.col("profile")?,
-    })
-}
-
-fn stored_row(row: &PgRow) -> Result<StoredRow> {
-    let partition: i16 = row.col("partition")?;
-    let events = row.col::<Option<i16>>("lane")? == Some(Lane::Events as i16);
-    Ok(StoredRow {
-        appliance: ApplianceId(row.col("appliance")?),
-        partition: u8::try_from(partition).map_err(|error| crate::row::unreadable("partition")(Box::new(error)))?,
-        ingest_no: row.col("ingest_no")?,
-        lane: if events { Lane::Events } else { Lane::Telemetry },
-        at: row.at("at")?,
-        values: row.col("v")?,
-        trace: TraceId(row.col("trace")?),
     })
 }

@@ -1,51 +1,71 @@
 //! Payloads that could not be taken: kept readable, bounded for each tenant, what gives way is counted.
 
-use super::ingest::Home;
+use super::ingest::Item;
 use crate::row::{Columns, db, sql, text};
 use hub_store::error::Result;
-use hub_store::telemetry::{Ingest, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
+use hub_store::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-/// Writes the batch's quarantined payloads; answers with their places in the batch.
-pub(super) async fn write(conn: &mut PgConnection, batch: &[Ingest], homes: &HashMap<i64, Home>) -> Result<Vec<usize>> {
-    let items: Vec<(usize, &Quarantined, &Home)> = batch
-        .iter()
-        .enumerate()
-        .filter_map(|(at, item)| match item {
-            Ingest::Quarantine(payload) => Some((at, payload, homes.get(&payload.appliance.0)?)),
-            _ => None,
-        })
-        .collect();
-    if items.is_empty() {
-        return Ok(Vec::new());
+/// Writes the quarantined payloads among the items.
+pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+    let mut payloads: Vec<&Quarantined> = Vec::new();
+    let mut added: BTreeMap<i64, i64> = BTreeMap::new();
+    for (at, item) in items {
+        if let Ingest::Quarantine(payload) = item {
+            answers[*at].stored = 1;
+            payloads.push(payload);
+            *added.entry(payload.appliance.0).or_default() += 1;
+        }
     }
-    sqlx::query(
-        "insert into quarantine (tenant, appliance, topic, payload, reason, received_at) \
-         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[])",
+    if payloads.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<String> = sqlx::query_scalar(
+        "with written as ( \
+           insert into quarantine (tenant, appliance, topic, payload, reason, received_at) \
+           select a.tenant, k.appliance, k.topic, k.payload, k.reason, k.received_at \
+           from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[]) \
+             with ordinality as k (appliance, topic, payload, reason, received_at, place) \
+           join appliance a on a.id = k.appliance order by k.place returning tenant) \
+         select tenant from written",
     )
-    .bind(
-        items
-            .iter()
-            .map(|(_, _, home)| home.tenant.as_str())
-            .collect::<Vec<_>>(),
-    )
-    .bind(items.iter().map(|(_, q, _)| q.appliance.0).collect::<Vec<i64>>())
-    .bind(items.iter().map(|(_, q, _)| text(&q.topic)).collect::<Vec<_>>())
-    .bind(items.iter().map(|(_, q, _)| cut(&q.payload)).collect::<Vec<_>>())
-    .bind(items.iter().map(|(_, q, _)| text(&q.reason)).collect::<Vec<_>>())
-    .bind(items.iter().map(|(_, q, _)| sql(q.received_at)).collect::<Vec<_>>())
-    .execute(&mut *conn)
+    .bind(payloads.iter().map(|q| q.appliance.0).collect::<Vec<i64>>())
+    .bind(payloads.iter().map(|q| text(&q.topic)).collect::<Vec<_>>())
+    .bind(payloads.iter().map(|q| cut(&q.payload)).collect::<Vec<_>>())
+    .bind(payloads.iter().map(|q| text(&q.reason)).collect::<Vec<_>>())
+    .bind(payloads.iter().map(|q| sql(q.received_at)).collect::<Vec<_>>())
+    .fetch_all(&mut *conn)
     .await
     .map_err(db)?;
     let mut by_tenant: BTreeMap<&str, i64> = BTreeMap::new();
-    for (_, _, home) in &items {
-        *by_tenant.entry(home.tenant.as_str()).or_default() += 1;
+    for tenant in &tenants {
+        *by_tenant.entry(tenant).or_default() += 1;
     }
     for (tenant, count) in by_tenant {
         make_room(conn, tenant, count).await?;
     }
-    Ok(items.into_iter().map(|(at, _, _)| at).collect())
+    count(conn, &added).await
+}
+
+/// Locked in the order of appliances, as the roll-up does.
+async fn count(conn: &mut PgConnection, added: &BTreeMap<i64, i64>) -> Result<()> {
+    let appliances: Vec<i64> = added.keys().copied().collect();
+    sqlx::query("select from appliance_status where appliance = any($1) order by appliance for no key update")
+        .bind(&appliances)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    sqlx::query(
+        "update appliance_status s set quarantined = s.quarantined + k.count \
+         from unnest($1::bigint[], $2::bigint[]) as k (appliance, count) where s.appliance = k.appliance",
+    )
+    .bind(&appliances)
+    .bind(added.values().copied().collect::<Vec<i64>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
 }
 
 fn cut(payload: &[u8]) -> &[u8] {

@@ -97,7 +97,8 @@ async fn a_killed_database_is_revived_under_a_running_hub() {
     for pid in processes(cluster.data_dir()) {
         kill(pid, Signal::SIGKILL).unwrap();
     }
-    assert!(store.ingest(&batch).await.is_err());
+    let next = [crate::support::telemetry(id, 1, 9, 1)];
+    assert!(store.ingest(&next).await.is_err());
     // The hub looks every second; a killed process may still be ending at the first look.
     let until = Instant::now() + Duration::from_secs(5);
     while !cluster.revive().await.unwrap() {
@@ -105,6 +106,7 @@ async fn a_killed_database_is_revived_under_a_running_hub() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(store.ingest(&batch).await.unwrap()[0].repeated, 9);
+    assert_eq!(store.ingest(&next).await.unwrap()[0].stored, 1);
     store.close().await;
     cluster.stop().await.unwrap();
 }

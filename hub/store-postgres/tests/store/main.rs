@@ -15,3 +15,7 @@ mod session;
 mod site;
 mod support;
 mod telemetry;
+mod telemetry_cut;
+mod telemetry_rollup;
+mod telemetry_said;
+mod telemetry_writer;

@@ -6,7 +6,7 @@ use hub_core::site::Site;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::prediction::{Observation, ScoringCommit};
 use hub_store::site::SiteStore;
-use hub_store::telemetry::Ingest;
+use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use jiff::Timestamp;
 use sqlx::postgres::PgConnectOptions;
@@ -238,4 +238,17 @@ pub fn seen(observations: Vec<Observation>) -> ScoringCommit {
         observations,
         ..ScoringCommit::default()
     }
+}
+
+pub fn stored(stored: u32) -> Ingested {
+    Ingested { stored, repeated: 0 }
+}
+
+pub fn repeated(repeated: u32) -> Ingested {
+    Ingested { stored: 0, repeated }
+}
+
+/// Rolls up until nothing is left.
+pub async fn rolled_up(store: &PostgresStore) {
+    while store.roll_up(100).await.unwrap() > 0 {}
 }

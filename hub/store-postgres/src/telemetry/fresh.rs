@@ -1,0 +1,163 @@
+//! Which samples of a batch are new, and their rows.
+
+use super::content::Contents;
+use super::copy::{COPY_TELEMETRY, CopyRow, CopyRows};
+use super::gauge::Gauges;
+use super::guard::{self, GuardKey};
+use super::known::{Home, Known};
+use crate::row::{db, without_nul};
+use hub_core::telemetry::{Identity, Seen, TelemetryMessage};
+use hub_store::error::Result;
+use hub_store::telemetry::Ingested;
+use sqlx::PgConnection;
+use std::collections::HashSet;
+
+/// A sample that is to be stored.
+pub(super) struct Fresh<'a> {
+    message: &'a TelemetryMessage,
+    index: usize,
+    sequence: Option<(GuardKey, u64)>,
+    home: Home,
+}
+
+/// A message of an appliance that exists, with its place in the batch.
+pub(super) type Placed<'a> = (usize, &'a TelemetryMessage, Home);
+
+/// The samples that are not stored yet, in order; counts both kinds.
+pub(super) async fn take<'a>(
+    conn: &mut PgConnection,
+    known: &mut Known,
+    messages: &[Placed<'a>],
+    contents: &mut Contents,
+    answers: &mut [Ingested],
+    gauges: &mut Gauges,
+) -> Result<Vec<Fresh<'a>>> {
+    let keys = messages.iter().filter_map(|(_, m, _)| Some(sequence(m)?.0));
+    known.load_guards(conn, keys).await?;
+    let mut fresh = Vec::with_capacity(messages.len());
+    let mut doubtful = Vec::new();
+    for (at, message, home) in messages {
+        let mut gap = 0;
+        let numbers = sequence(message);
+        for index in 0..message.samples.len() {
+            let sample = Fresh {
+                message,
+                index,
+                sequence: numbers.map(|(key, first)| (key, first.wrapping_add(index as u64))),
+                home: *home,
+            };
+            match sample.seen(known, contents, &mut gap) {
+                Seen::Yes => answers[*at].repeated += 1,
+                Seen::TooOld => doubtful.push((*at, sample)),
+                Seen::No => {
+                    answers[*at].stored += 1;
+                    fresh.push(sample);
+                }
+            }
+        }
+        gauges.telemetry(message, gap);
+    }
+    look_up(conn, known, doubtful, &mut fresh, answers, gauges).await?;
+    for (at, message, _) in messages {
+        gauges.repeated(message.appliance, answers[*at].repeated);
+    }
+    Ok(fresh)
+}
+
+/// Decides on samples of which the guards know nothing.
+async fn look_up<'a>(
+    conn: &mut PgConnection,
+    known: &mut Known,
+    doubtful: Vec<(usize, Fresh<'a>)>,
+    fresh: &mut Vec<Fresh<'a>>,
+    answers: &mut [Ingested],
+    gauges: &mut Gauges,
+) -> Result<()> {
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<(GuardKey, u64)> = doubtful.iter().filter_map(|(_, sample)| sample.sequence).collect();
+    let mut taken: HashSet<(GuardKey, u64)> = guard::stored(conn, &asked).await?;
+    // Taken from this very batch before the mark moved on.
+    taken.extend(fresh.iter().filter_map(|sample| sample.sequence));
+    for (at, sample) in doubtful {
+        let Some((key, seq)) = sample.sequence.filter(|number| taken.insert(*number)) else {
+            answers[at].repeated += 1;
+            continue;
+        };
+        answers[at].stored += 1;
+        if let Some(guard) = known.guard(key) {
+            gauges.gap(sample.message.appliance, guard.gap(seq));
+        }
+        fresh.push(sample);
+    }
+    Ok(())
+}
+
+impl Fresh<'_> {
+    fn seen(&self, known: &mut Known, contents: &mut Contents, gap: &mut i64) -> Seen {
+        match (&self.message.identity, self.sequence) {
+            (Identity::Content(hashes), _) => contents.take(self.message, hashes.get(self.index)),
+            (Identity::Sequence { .. }, None) => Seen::TooOld,
+            (Identity::Sequence { .. }, Some((key, seq))) => {
+                // Loaded with the batch; without it, nothing is presumed.
+                let Some(guard) = known.guard(key) else {
+                    return Seen::TooOld;
+                };
+                let missing = guard.gap(seq);
+                let seen = guard.take(seq);
+                if seen == Seen::No {
+                    *gap += missing;
+                }
+                seen
+            }
+        }
+    }
+}
+
+fn sequence(message: &TelemetryMessage) -> Option<(GuardKey, u64)> {
+    match message.identity {
+        Identity::Sequence { boot, lane, first } => Some((guard::key(message.appliance.0, boot, lane), first)),
+        Identity::Content(_) => None,
+    }
+}
+
+/// Stores the samples, with the next numbers of their partitions. By partition, so that two writers never wait for each
+/// other in a circle; and by appliance, which is how the indexes lie.
+pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh: Vec<Fresh<'_>>) -> Result<()> {
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
+    let mut rows = CopyRows::with_capacity(fresh.len());
+    for sample in &fresh {
+        let message = sample.message;
+        let Some(content) = message.samples.get(sample.index) else {
+            continue;
+        };
+        let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
+        rows.push(&CopyRow {
+            appliance: message.appliance.0,
+            tenant_no: sample.home.tenant_no,
+            partition: sample.home.partition,
+            ingest_no: known.next_number(sample.home.partition)?,
+            at: content.at,
+            received_at: message.received_at,
+            sequence: sample
+                .sequence
+                .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed())),
+            trace: message.trace,
+            values: &content.values,
+            extra,
+        });
+    }
+    let mut copy = conn.copy_in_raw(COPY_TELEMETRY).await.map_err(db)?;
+    copy.send(rows.finish()).await.map_err(db)?;
+    copy.finish().await.map_err(db)?;
+    Ok(())
+}
+
+/// Partitions of these samples.
+pub(super) fn partitions(fresh: &[Fresh<'_>]) -> HashSet<i16> {
+    fresh.iter().map(|sample| sample.home.partition).collect()
+}

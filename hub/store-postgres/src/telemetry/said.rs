@@ -1,0 +1,163 @@
+//! What devices say besides readings: their state, their attributes, answers to commands, the place of their uptime.
+//! Of what replaces itself, the last of a batch counts, and what is older than the stored one changes nothing: batches
+//! that failed are tried again in another order.
+
+use super::command;
+use super::ingest::Item;
+use crate::row::{db, sql, text, without_nul};
+use hub_store::error::Result;
+use hub_store::telemetry::{Ingest, Ingested};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+
+/// Clock offsets kept for each appliance: those of its newest starts.
+const OFFSETS_MAX: i64 = 16;
+/// Attributes kept for each appliance; those that were told longest ago give way.
+const ATTRIBUTES_MAX: i64 = 256;
+/// Longest state kept, in bytes.
+const STATE_MAX: usize = 4096;
+
+pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+    offsets(conn, items).await?;
+    states(conn, items, answers).await?;
+    attributes(conn, items, answers).await?;
+    command::replied_in(conn, items, answers).await
+}
+
+async fn offsets(conn: &mut PgConnection, items: &[Item<'_>]) -> Result<()> {
+    let mut last = BTreeMap::new();
+    for (_, item) in items {
+        if let Ingest::Clock {
+            appliance,
+            boot,
+            offset_ms,
+        } = item
+        {
+            last.insert((appliance.0, boot.cast_signed()), *offset_ms);
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let appliances: Vec<i64> = last.keys().map(|key| key.0).collect();
+    sqlx::query(
+        "insert into clock_offset (appliance, boot, offset_ms) select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
+         on conflict (appliance, boot) do update set offset_ms = excluded.offset_ms",
+    )
+    .bind(&appliances)
+    .bind(last.keys().map(|key| key.1).collect::<Vec<i64>>())
+    .bind(last.values().copied().collect::<Vec<i64>>())
+    .execute(&mut *conn)
+    .await
+    .map_err(db)?;
+    sqlx::query(
+        "delete from clock_offset o using ( \
+           select appliance, boot, row_number() over (partition by appliance order by number desc) as place \
+           from clock_offset where appliance = any($1)) as old \
+         where old.place > $2 and o.appliance = old.appliance and o.boot = old.boot",
+    )
+    .bind(&appliances)
+    .bind(OFFSETS_MAX)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// An empty retained state forgets what was retained; what is not to be retained has been passed on only.
+async fn states(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+    let mut last: BTreeMap<i64, (Timestamp, &[u8])> = BTreeMap::new();
+    for (place, item) in items {
+        if let Ingest::State {
+            appliance,
+            payload,
+            retain: true,
+            at,
+        } = item
+        {
+            answers[*place].stored = 1;
+            let newest = last.entry(appliance.0).or_insert((*at, payload));
+            if *at >= newest.0 {
+                *newest = (*at, payload);
+            }
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let (kept, forgotten): (Vec<_>, Vec<_>) = last.into_iter().partition(|(_, (_, payload))| !payload.is_empty());
+    sqlx::query(
+        "insert into appliance_state (appliance, payload, at) \
+         select * from unnest($1::bigint[], $2::bytea[], $3::timestamptz[]) \
+         on conflict (appliance) do update set payload = excluded.payload, at = excluded.at \
+         where appliance_state.at <= excluded.at",
+    )
+    .bind(kept.iter().map(|(appliance, _)| *appliance).collect::<Vec<i64>>())
+    .bind(
+        kept.iter()
+            .map(|(_, (_, p))| &p[..p.len().min(STATE_MAX)])
+            .collect::<Vec<_>>(),
+    )
+    .bind(kept.iter().map(|(_, (at, _))| sql(*at)).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await
+    .map_err(db)?;
+    sqlx::query(
+        "delete from appliance_state s using unnest($1::bigint[], $2::timestamptz[]) as k (appliance, at) \
+         where s.appliance = k.appliance and s.at <= k.at",
+    )
+    .bind(forgotten.iter().map(|(appliance, _)| *appliance).collect::<Vec<i64>>())
+    .bind(forgotten.iter().map(|(_, (at, _))| sql(*at)).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+async fn attributes(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+    let mut last: BTreeMap<(i64, String), (Timestamp, &Value)> = BTreeMap::new();
+    for (place, item) in items {
+        if let Ingest::Attributes { appliance, values, at } = item {
+            answers[*place].stored = 1;
+            for (name, value) in values {
+                let newest = last.entry((appliance.0, text(name))).or_insert((*at, value));
+                if *at >= newest.0 {
+                    *newest = (*at, value);
+                }
+            }
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let appliances: Vec<i64> = last.keys().map(|(appliance, _)| *appliance).collect();
+    let values = last.values().map(|(_, value)| without_nul((*value).clone()));
+    sqlx::query(
+        "insert into appliance_attribute (appliance, scope, name, value, at) \
+         select appliance, 'client', name, value, at \
+         from unnest($1::bigint[], $2::text[], $3::jsonb[], $4::timestamptz[]) as k (appliance, name, value, at) \
+         on conflict (appliance, scope, name) do update set value = excluded.value, at = excluded.at \
+         where appliance_attribute.at <= excluded.at",
+    )
+    .bind(&appliances)
+    .bind(last.keys().map(|(_, name)| name.as_str()).collect::<Vec<_>>())
+    .bind(values.collect::<Vec<Value>>())
+    .bind(last.values().map(|(at, _)| sql(*at)).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await
+    .map_err(db)?;
+    sqlx::query(
+        "delete from appliance_attribute a using ( \
+           select appliance, name, row_number() over (partition by appliance order by at desc, name) as place \
+           from appliance_attribute where appliance = any($1) and scope = 'client') as old \
+         where old.place > $2 and a.appliance = old.appliance and a.scope = 'client' and a.name = old.name",
+    )
+    .bind(&appliances)
+    .bind(ATTRIBUTES_MAX)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Rows for the scorer, in the order of commits within each partition.
+
+use crate::row::{Columns, db, unreadable};
+use crate::store::PostgresStore;
+use hub_core::id::{ApplianceId, TraceId};
+use hub_core::telemetry::Lane;
+use hub_store::error::Result;
+use hub_store::telemetry::StoredRow;
+use sqlx::postgres::PgRow;
+use std::collections::HashSet;
+use tokio::time::Instant;
+
+/// Every partition with a backlog gets its share, so that one busy partition does not starve the others.
+pub(super) async fn unscored(store: &PostgresStore, limit: usize) -> Result<Vec<StoredRow>> {
+    let due = store.writer.unscored.take(Instant::now());
+    if due.numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Not always from the same: with many partitions, a small limit reaches only the first of them.
+    let first = due.numbers.get(store.writer.turn() % due.numbers.len()).copied();
+    let rows = sqlx::query(
+        "select t.* from scored s cross join lateral ( \
+           select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
+           where partition = s.partition and ingest_no > s.ingest_no order by ingest_no limit $2) t \
+         where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3",
+    )
+    .bind(&due.numbers)
+    .bind(due.share(limit))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(first)
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let rows: Vec<StoredRow> = rows.iter().map(stored_row).collect::<Result<_>>()?;
+    // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
+    if rows.len() < limit {
+        let read: HashSet<i16> = rows.iter().map(|row| i16::from(row.partition)).collect();
+        due.settle(|partition| !read.contains(&partition));
+    }
+    Ok(rows)
+}
+
+fn stored_row(row: &PgRow) -> Result<StoredRow> {
+    let partition: i16 = row.col("partition")?;
+    let events = row.col::<Option<i16>>("lane")? == Some(Lane::Events as i16);
+    Ok(StoredRow {
+        appliance: ApplianceId(row.col("appliance")?),
+        partition: u8::try_from(partition).map_err(|error| unreadable("partition")(Box::new(error)))?,
+        ingest_no: row.col("ingest_no")?,
+        lane: if events { Lane::Events } else { Lane::Telemetry },
+        at: row.at("at")?,
+        values: row.col("v")?,
+        trace: TraceId(row.col("trace")?),
+    })
+}

@@ -1,0 +1,175 @@
+//! What a writer does not know: a connection that ends between the commit and its answer, and a batch that is given up
+//! at any moment. The same batch again, as the front door sends it, leaves each sample stored once.
+
+use crate::support::{Base, appliance, message, morning, profiles, site, telemetry};
+use hub_core::id::ApplianceId;
+use hub_store::StoreError;
+use hub_store::site::SiteStore;
+use hub_store::telemetry::{Ingest, TelemetryStore};
+use hub_store_postgres::PostgresStore;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// CopyDone: what a client says last before the commit of a COPY.
+const COPY_DONE: &[u8] = b"c\0\0\0\x04";
+
+/// Stands between store and database, and cuts a connection when its COPY is complete: before or after the database
+/// has had the end of it.
+struct Cutter {
+    /// 0: nothing is cut, 1: before, 2: after.
+    armed: AtomicU32,
+    cut: AtomicU32,
+}
+
+impl Cutter {
+    fn listen(at: &Path, database: std::path::PathBuf) -> Arc<Self> {
+        let listener = UnixListener::bind(at).unwrap();
+        let cutter = Arc::new(Self {
+            armed: AtomicU32::new(0),
+            cut: AtomicU32::new(0),
+        });
+        let shared = Arc::clone(&cutter);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let database = UnixStream::connect(&database).await.unwrap();
+                tokio::spawn(Arc::clone(&shared).carry(client, database));
+            }
+        });
+        cutter
+    }
+
+    async fn carry(self: Arc<Self>, client: UnixStream, database: UnixStream) {
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_database, mut to_database) = database.into_split();
+        let back = tokio::spawn(async move { tokio::io::copy(&mut from_database, &mut to_client).await });
+        let mut buffer = vec![0; 65_536];
+        while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            let data = &buffer[..read];
+            let armed = if data.ends_with(COPY_DONE) {
+                self.armed.swap(0, Ordering::SeqCst)
+            } else {
+                0
+            };
+            if armed > 0 {
+                // No answer comes through from here on.
+                back.abort();
+                self.cut.fetch_add(1, Ordering::SeqCst);
+            }
+            if armed == 1 || to_database.write_all(data).await.is_err() {
+                return;
+            }
+            if armed == 2 {
+                return;
+            }
+        }
+        let _ = to_database.shutdown().await;
+    }
+}
+
+async fn through_a_cutter(base: &Base, folder: &Path) -> (Arc<Cutter>, PostgresStore) {
+    let file = format!(".s.PGSQL.{}", base.options.get_port());
+    let socket = base.options.get_socket().unwrap();
+    let cutter = Cutter::listen(&folder.join(&file), socket.join(&file));
+    let options = base.options.clone().socket(folder);
+    let store = PostgresStore::connect(options, base.keyring(), profiles())
+        .await
+        .unwrap();
+    store.apply_site(&site(), morning(), false).await.unwrap();
+    (cutter, store)
+}
+
+fn json(id: ApplianceId, round: u64) -> Ingest {
+    let mut hash = [9; 32];
+    hash[..8].copy_from_slice(&round.to_be_bytes());
+    let mut message = message(id, 0, round, 1);
+    message.identity = hub_core::telemetry::Identity::Content(vec![hash]);
+    Ingest::Telemetry(message)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_ends_in_the_commit_costs_nothing_and_doubles_nothing() {
+    let base = Base::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (cutter, store) = through_a_cutter(&base, folder.path()).await;
+    let ids = [
+        appliance(&store, "acme", "wm-1").await,
+        appliance(&store, "acme", "wm-2").await,
+    ];
+    let (mut rounds, mut samples, mut repeats) = (0, 0, 0);
+    for round in 0..60u64 {
+        let mut batch: Vec<Ingest> = ids.iter().map(|id| telemetry(*id, 4, round * 5, 5)).collect();
+        // Readings alone are a COPY that commits itself; with JSON the commit comes after it.
+        if round % 3 == 2 {
+            batch.push(json(ids[0], round));
+        }
+        samples += if round % 3 == 2 { 11 } else { 10 };
+        cutter.armed.store(1 + u32::from(round % 2 == 1), Ordering::SeqCst);
+        let cut = store.ingest(&batch).await;
+        assert!(matches!(&cut, Err(StoreError::Unavailable(_))), "{cut:?}");
+        let answers = store.ingest(&batch).await.unwrap();
+        let stored: u32 = answers.iter().map(|answer| answer.stored).sum();
+        let repeated: u32 = answers.iter().map(|answer| answer.repeated).sum();
+        assert_eq!(u64::from(stored + repeated), if round % 3 == 2 { 11 } else { 10 });
+        repeats += u32::from(repeated > 0);
+        rounds += 1;
+    }
+    assert_eq!(cutter.cut.load(Ordering::SeqCst), rounds, "each round was cut");
+    assert!(
+        repeats > 10,
+        "in {repeats} of {rounds} rounds the cut commit had been done"
+    );
+    assert_eq!(base.number("select count(*) from telemetry").await, samples);
+    let distinct =
+        "select count(*) from (select distinct appliance, boot, lane, seq from telemetry where seq is not null) d";
+    assert_eq!(base.number(distinct).await, 600);
+}
+
+/// Polls a future so often, then drops it.
+async fn dropped_after<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_batch_or_a_roll_up_that_is_given_up_at_any_moment_is_done_once() {
+    let base = Base::new().await;
+    let store = base.store().await;
+    store.apply_site(&site(), morning(), false).await.unwrap();
+    let id = appliance(&store, "acme", "wm-1").await;
+    let (mut given_up, mut rolls_given_up) = (0, 0);
+    for round in 0..48u64 {
+        let mut batch = vec![telemetry(id, 4, round * 5, 5)];
+        if round % 2 == 1 {
+            batch.push(json(id, round));
+        }
+        let polls = u32::try_from(round / 4).unwrap();
+        given_up += u32::from(dropped_after(polls, store.ingest(&batch)).await.is_none());
+        let answers = store.ingest(&batch).await.unwrap();
+        assert_eq!(answers[0].stored + answers[0].repeated, 5);
+        rolls_given_up += u32::from(dropped_after(polls, store.roll_up(1_000)).await.is_none());
+    }
+    assert!(
+        given_up > 5 && rolls_given_up > 5,
+        "{given_up} batches, {rolls_given_up} roll-ups"
+    );
+    let rows = base.number("select count(*) from telemetry").await;
+    assert_eq!(rows, 48 * 5 + 24);
+    let again = base.store().await;
+    crate::support::rolled_up(&again).await;
+    let view = again.appliance(&hub_store::Scope::All, id).await.unwrap();
+    assert_eq!(i64::try_from(view.samples).unwrap(), rows);
+}

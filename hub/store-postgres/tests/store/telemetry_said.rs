@@ -1,0 +1,177 @@
+//! What devices say besides readings: kept with the same commit, and stored once where it carries a packet identifier.
+
+use crate::support::{Base, after, appliance, morning, played, repeated, rolled_up, stored, telemetry};
+use hub_core::id::ApplianceId;
+use hub_store::site::SiteStore;
+use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};
+use serde_json::{Value, json};
+
+async fn text(base: &Base, query: &str) -> Option<String> {
+    sqlx::query_scalar(query)
+        .fetch_optional(&mut base.sql().await)
+        .await
+        .unwrap()
+}
+
+fn state(appliance: ApplianceId, payload: &str, retain: bool, minutes: i64) -> Ingest {
+    Ingest::State {
+        appliance,
+        payload: payload.into(),
+        retain,
+        at: after(minutes),
+    }
+}
+
+#[tokio::test]
+async fn the_last_state_is_kept_and_an_empty_one_forgets_it() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let kept = "select convert_from(payload, 'UTF8') from appliance_state";
+    let batch = [
+        state(id, "on", true, 1),
+        state(id, "washing", true, 2),
+        state(id, "passing", false, 3),
+    ];
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1), stored(1), stored(0)]);
+    assert_eq!(text(&base, kept).await.as_deref(), Some("washing"));
+    // A batch that failed comes later than one that did not.
+    store.ingest(&[state(id, "older", true, 1)]).await.unwrap();
+    store.ingest(&[state(id, "", true, 0)]).await.unwrap();
+    assert_eq!(text(&base, kept).await.as_deref(), Some("washing"));
+    store.ingest(&[state(id, "", true, 4)]).await.unwrap();
+    assert_eq!(text(&base, kept).await, None);
+}
+
+#[tokio::test]
+async fn attributes_replace_each_other_by_name_and_are_bounded() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let told = |minutes, values: Value| Ingest::Attributes {
+        appliance: id,
+        values: values.as_object().unwrap().clone(),
+        at: after(minutes),
+    };
+    let batch = [
+        told(1, json!({"firmware": "1.0", "a\u{0}b": ["\u{0}"]})),
+        told(2, json!({"firmware": "1.1"})),
+    ];
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1); 2]);
+    store.ingest(&[told(0, json!({"firmware": "0.9"}))]).await.unwrap();
+    let firmware = "select value #>> '{}' from appliance_attribute where scope = 'client' and name = 'firmware'";
+    assert_eq!(text(&base, firmware).await.as_deref(), Some("1.1"));
+    sqlx::query("insert into appliance_attribute values ($1, 'shared', 'firmware', '\"wanted\"', now())")
+        .bind(id.0)
+        .execute(&mut base.sql().await)
+        .await
+        .unwrap();
+    let many: serde_json::Map<String, Value> = (0..300).map(|n| (format!("n{n}"), json!(n))).collect();
+    store.ingest(&[told(3, Value::Object(many))]).await.unwrap();
+    let count = |scope: &str| format!("select count(*) from appliance_attribute where scope = '{scope}'");
+    assert_eq!(base.number(&count("client")).await, 256);
+    assert_eq!(base.number(&count("shared")).await, 1);
+}
+
+#[tokio::test]
+async fn the_first_answer_to_a_command_counts() {
+    let (_base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let command = Command {
+        request: "7".into(),
+        body: "{}".into(),
+        expires_at: after(60),
+        number: 0,
+        sent: false,
+    };
+    store.queue_command(id, &command, morning()).await.unwrap();
+    let reply = |request: &str, payload: &str| Ingest::Reply {
+        appliance: id,
+        request: request.into(),
+        payload: payload.into(),
+        at: after(1),
+    };
+    let batch = [reply("7", "yes"), reply("7", "no"), reply("8", "what?")];
+    assert_eq!(
+        store.ingest(&batch).await.unwrap(),
+        [stored(1), repeated(1), repeated(1)]
+    );
+    assert_eq!(store.ingest(&batch[..1]).await.unwrap(), [repeated(1)]);
+    assert!(store.commands_waiting(id, after(1)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_restart() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let other = appliance(&store, "acme", "wm-2").await;
+    let once = |appliance, packet_id, content| Ingest::Once {
+        appliance,
+        packet_id,
+        content: Box::new(content),
+    };
+    let release = |packet_id| Ingest::Release {
+        appliance: id,
+        packet_id,
+    };
+    let bad = Ingest::Quarantine(Quarantined {
+        appliance: id,
+        topic: "d/wm-1/t".into(),
+        payload: b"?".to_vec(),
+        reason: "not CBOR".into(),
+        received_at: morning(),
+    });
+    let batch = [
+        once(id, 5, telemetry(id, 1, 0, 3)),
+        // Other content under an identifier that is held is not looked at.
+        once(id, 5, telemetry(id, 1, 100, 3)),
+        once(other, 5, telemetry(other, 1, 0, 2)),
+        once(id, u16::MAX, bad),
+        telemetry(id, 1, 3, 1),
+    ];
+    assert_eq!(
+        store.ingest(&batch).await.unwrap(),
+        [stored(3), repeated(3), stored(2), stored(1), stored(1)]
+    );
+    drop(store);
+    let store = base.store().await;
+    assert_eq!(store.ingest(&batch[1..2]).await.unwrap(), [repeated(3)]);
+    assert_eq!(
+        store.ingest(&batch[3..4]).await.unwrap(),
+        [repeated(1)],
+        "nor is it quarantined twice"
+    );
+    let next = [release(5), once(id, 5, telemetry(id, 1, 100, 3)), release(9)];
+    assert_eq!(store.ingest(&next).await.unwrap(), [stored(0), stored(3), stored(0)]);
+    let store = base.store().await;
+    assert_eq!(store.ingest(&next[1..2]).await.unwrap(), [repeated(3)]);
+    store.ingest(&[release(5), release(u16::MAX)]).await.unwrap();
+    assert_eq!(base.number("select count(*) from inbound_packet").await, 1);
+    // Released, the same samples are still the same samples.
+    assert_eq!(store.ingest(&next[1..2]).await.unwrap(), [repeated(3)]);
+    assert_eq!(base.number("select count(*) from telemetry").await, 9);
+    assert_eq!(base.number("select count(*) from quarantine").await, 1);
+}
+
+#[tokio::test]
+async fn a_payload_leaves_quarantine_with_what_it_holds_and_only_once() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let bad = Ingest::Quarantine(Quarantined {
+        appliance: id,
+        topic: "d/wm-1/t".into(),
+        payload: b"?".to_vec(),
+        reason: "not CBOR".into(),
+        received_at: morning(),
+    });
+    store.ingest(&[bad]).await.unwrap();
+    let replayed = Ingest::Replayed {
+        appliance: id,
+        number: base.number("select number from quarantine").await,
+        content: Box::new(telemetry(id, 1, 0, 3)),
+    };
+    let batch = [replayed.clone(), replayed];
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(3), repeated(3)]);
+    assert_eq!(store.ingest(&batch[..1]).await.unwrap(), [repeated(3)]);
+    rolled_up(&store).await;
+    let view = store.appliance(&hub_store::Scope::All, id).await.unwrap();
+    assert_eq!((view.samples, view.quarantined), (3, 0));
+}
