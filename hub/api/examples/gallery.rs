@@ -40,8 +40,6 @@ async fn main() {
         account.password
     );
     let state = ApiState {
-        store,
-        clock,
         demo: Some(DemoBanner {
             simulated: vec![
                 DemoPart::Appliances,
@@ -59,8 +57,9 @@ async fn main() {
         }),
         config: ApiConfig {
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
-            behind_tls: false,
+            ..ApiConfig::default()
         },
+        ..support::state(store)
     };
     serve(listener, state, CancellationToken::new()).await.unwrap();
 }

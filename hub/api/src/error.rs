@@ -18,8 +18,8 @@ pub(crate) enum ApiError {
     /// Name and password do not belong together.
     #[error("name or password is wrong")]
     BadLogIn,
-    /// Too many wrong passwords.
-    #[error("too many wrong passwords; try again in {0} seconds")]
+    /// Too many wrong passwords or codes.
+    #[error("too many tries; try again in {0} seconds")]
     Throttled(u64),
     /// Another site's page sent the request.
     #[error("the request comes from another site; send it from the console itself or with a bearer token only")]
@@ -45,6 +45,14 @@ pub(crate) enum ApiError {
     /// The service point has no free slot.
     #[error("the service point has no free slot; add slots to the site file, or agree a visit outside")]
     NoSlot,
+    /// A claim that does not hold.
+    #[error(
+        "serial number and code do not belong together, or the code has ended; look at the label again, or ask the maker for a new code"
+    )]
+    ClaimRefused,
+    /// Metrics are for others.
+    #[error("/metrics is for whoever shows metrics_token of the configuration, or without one for this machine itself")]
+    MetricsRefused,
     /// All event streams are in use.
     #[error("all event streams are in use; close one, or try again in a minute")]
     StreamsFull,
@@ -124,6 +132,8 @@ impl ApiError {
             ApiError::KeyUnderWay => (S::CONFLICT, "idempotency-key-under-way", "Request under way"),
             ApiError::SlotTaken => (S::CONFLICT, "slot-taken", "Slot taken"),
             ApiError::NoSlot => (S::CONFLICT, "no-slot", "No free slot"),
+            ApiError::ClaimRefused => (S::FORBIDDEN, "claim-refused", "Claim refused"),
+            ApiError::MetricsRefused => (S::FORBIDDEN, "metrics-refused", "Metrics refused"),
             ApiError::StreamsFull => (S::SERVICE_UNAVAILABLE, "streams-full", "Too many event streams"),
             ApiError::Password => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
             ApiError::Store(error) => match error {

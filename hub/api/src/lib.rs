@@ -1,4 +1,5 @@
-//! The HTTP API and the console: log-in, tickets, appliances, findings, contacts and live events.
+//! The HTTP API and the console: log-in, tickets, appliances, findings, contacts, devices and
+//! what they were told, quarantine, owners who claim their appliance, live events, and what monitoring reads.
 //!
 //! Owns everything that speaks HTTP to people and integrators. Knows the store by its traits only; places no call and
 //! reads no telemetry itself. The console calls the same functions as the API: it can do nothing that the API cannot.
@@ -10,6 +11,7 @@ mod error;
 mod extract;
 mod headers;
 mod idempotency;
+mod monitor;
 mod pages;
 mod reader;
 mod serve;
@@ -19,5 +21,6 @@ mod words;
 
 pub use api::openapi_json;
 pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
+pub use monitor::Monitor;
 pub use serve::{router, serve};
-pub use state::{ApiConfig, ApiState, DemoBanner, DemoPart};
+pub use state::{ApiConfig, ApiState, DemoBanner, DemoPart, Redecode, Redecoded};

@@ -1,15 +1,12 @@
 //! The listener: a bounded number of connections, each with a deadline for its request, and an orderly end.
 
 use crate::auth::origin::same_origin;
-use crate::error::ApiError;
 use crate::headers::secure;
 use crate::idempotency::BODY_MAX;
 use crate::state::{ApiState, App, Inner};
-use crate::{api, pages};
-use axum::extract::{ConnectInfo, State};
+use crate::{api, monitor, pages};
+use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use axum::{Router, middleware};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -47,8 +44,7 @@ fn routes(app: App) -> Router {
     Router::new()
         .merge(pages::router())
         .merge(api)
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .merge(monitor::router())
         .fallback(pages::not_found)
         .layer(middleware::from_fn(same_origin))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
@@ -58,17 +54,6 @@ fn routes(app: App) -> Router {
         ))
         .layer(middleware::from_fn(secure))
         .with_state(app)
-}
-
-/// Ready when the database answers and the program is not stopping.
-async fn ready(State(app): State<App>) -> impl IntoResponse {
-    if app.stop.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
-    }
-    match app.store().healthy().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => ApiError::from(error).into_response(),
-    }
 }
 
 /// Serves until `stop`; then lets what is under way finish for a few seconds and closes event streams at once.

@@ -1,9 +1,14 @@
 //! What the API is wired with, and what its requests share.
 
-use crate::auth::throttle::Throttle;
+use crate::auth::throttle::{ClaimThrottle, Throttle};
+use crate::monitor::Monitor;
+use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
-use hub_store::Store;
+use hub_store::desk::Held;
+use hub_store::telemetry::Ingest;
+use hub_store::{ConsoleStore, StoreError};
 use jiff::tz::TimeZone;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -17,22 +22,41 @@ pub const PASSWORD_CHECKS_MAX: usize = 2;
 #[derive(Clone)]
 pub struct ApiState {
     /// Where everything is kept.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn ConsoleStore>,
     /// Civil time, as tickets see it. Sessions run on the machine's clock, which nobody scales.
     pub clock: Arc<dyn CivilClock>,
+    /// How the other parts of the hub are asked how they are.
+    pub monitor: Monitor,
+    /// Reads payloads from quarantine anew, by the code that reads them when they come in.
+    pub redecode: Redecode,
     /// Shown on every page of a demonstration.
     pub demo: Option<DemoBanner>,
     /// Settings.
     pub config: ApiConfig,
 }
 
+/// Reads a payload from quarantine anew.
+pub type Redecode = Arc<dyn Fn(Held) -> BoxFuture<'static, Result<Redecoded, StoreError>> + Send + Sync>;
+
+/// What came of reading it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Redecoded {
+    /// What it holds.
+    Content(Ingest),
+    /// Why it still cannot be taken.
+    Refused(String),
+}
+
 /// Settings of the API and the console.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApiConfig {
     /// Time zone in which the console shows times; visits are shown in the service point's own.
     pub zone: TimeZone,
     /// A proxy in front of the hub speaks TLS: cookies are marked `Secure`.
     pub behind_tls: bool,
+    /// Who shows this as a bearer token may read `/metrics`. Without it only this machine may, and only where no proxy
+    /// stands in front.
+    pub metrics_token: Option<String>,
 }
 
 impl Default for ApiConfig {
@@ -40,6 +64,7 @@ impl Default for ApiConfig {
         Self {
             zone: TimeZone::UTC,
             behind_tls: false,
+            metrics_token: None,
         }
     }
 }
@@ -93,7 +118,8 @@ impl DemoPart {
 pub(crate) struct Inner {
     pub(crate) state: ApiState,
     pub(crate) stop: CancellationToken,
-    pub(crate) throttle: Mutex<Throttle>,
+    pub(crate) throttle: Mutex<Throttle<IpAddr>>,
+    pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -107,12 +133,13 @@ impl Inner {
             state,
             stop,
             throttle: Mutex::new(Throttle::default()),
+            claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         })
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn ConsoleStore {
         self.state.store.as_ref()
     }
 

@@ -7,13 +7,15 @@ use std::sync::LazyLock;
 
 type Bundle = FluentBundle<FluentResource>;
 
-const ZH_CN: [&str; 3] = [
+const ZH_CN: [&str; 4] = [
     include_str!("../i18n/zh-CN/console.ftl"),
+    include_str!("../i18n/zh-CN/devices.ftl"),
     include_str!("../i18n/zh-CN/story.ftl"),
     include_str!("../i18n/zh-CN/words.ftl"),
 ];
-const EN: [&str; 3] = [
+const EN: [&str; 4] = [
     include_str!("../i18n/en/console.ftl"),
+    include_str!("../i18n/en/devices.ftl"),
     include_str!("../i18n/en/story.ftl"),
     include_str!("../i18n/en/words.ftl"),
 ];

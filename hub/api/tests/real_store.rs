@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "the other tests use more of it")]
 mod support;
 
-use hub_api::{ApiConfig, ApiState, create_first_account, serve};
+use hub_api::{ApiConfig, ApiState, Monitor, create_first_account, serve};
 use hub_core::clock::ManualClock;
 use hub_core::id::{DeviceId, TenantId, TraceId};
 use hub_core::site::Site;
@@ -100,6 +100,8 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
     let state = ApiState {
         store: store.clone(),
         clock,
+        monitor: Monitor::default(),
+        redecode: support::reads_json(),
         demo: None,
         config: ApiConfig::default(),
     };

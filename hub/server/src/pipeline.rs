@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::workers::contact::{ContactWorker, Telephone};
+use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
 use anyhow::{Context, Result};
-use hub_api::{ApiConfig, ApiState, FirstAccount};
+use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerConfig, BrokerCounters};
 use hub_core::clock::CivilClock;
-use hub_core::id::TenantId;
+use hub_core::id::{TenantId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::site::Trunk;
 use hub_predict::Registry;
@@ -22,6 +23,7 @@ use rand::TryRngCore;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -55,6 +57,7 @@ pub struct Hub {
     /// How many calls are up.
     pub calls_up: watch::Receiver<usize>,
     changes: broadcast::Sender<FindingChange>,
+    failed: Pin<Box<dyn Future<Output = String> + Send>>,
     stop: CancellationToken,
     broker: Broker,
     voice: Option<Arc<Voice>>,
@@ -214,6 +217,7 @@ impl Hub {
             stop.child_token(),
         )
         .await?;
+        work.spawn(rollup::run(store.clone(), stop.child_token()));
         // prediction (and, in the same transaction, the ticket)
         let score = ScoreWorker::new(store.clone(), registry, clock.clone(), changes.clone());
         work.spawn(score.run(stop.child_token()));
@@ -241,6 +245,8 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
+            monitor: monitor(&broker),
+            redecode: redecode(store.clone(), profiles.clone()),
             demo,
             config: console,
         };
@@ -256,7 +262,8 @@ impl Hub {
             hub_api::create_first_account(&*store, &*clock, &mut rand::rngs::OsRng.unwrap_err()).await?;
         let voice = telephone.map(|t| t.voice);
         Ok(Self {
-            mqtt: broker.local_addr(),
+            mqtt: broker.local_addr().unwrap_or(config.mqtt),
+            failed: Box::pin(broker.failed()),
             http,
             sip: voice.as_ref().map(|v| v.local()),
             counters: broker.counters(),
@@ -275,6 +282,12 @@ impl Hub {
     /// Findings as they change.
     pub fn changes(&self) -> broadcast::Receiver<FindingChange> {
         self.changes.subscribe()
+    }
+
+    /// Waits until a part of the hub is of no use any more, with the reason: the process must then end, for its supervisor to
+    /// start a new one.
+    pub async fn failed(&mut self) -> String {
+        (&mut self.failed).await
     }
 
     /// Stops taking work, finishes what was taken, hangs up calls that are still up after `calls_grace`, and stops the
@@ -311,6 +324,52 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// How the API asks the front door how it is.
+fn monitor(broker: &Broker) -> Monitor {
+    let metrics = broker.metrics();
+    let health = broker.health();
+    Monitor {
+        metrics: Arc::new(metrics),
+        problems: Arc::new(move || {
+            let health = *health.borrow();
+            let mut problems = Vec::new();
+            if !health.store_answers {
+                problems.push(("store", "the store does not answer; nothing is acknowledged".to_owned()));
+            }
+            if health.stopping {
+                problems.push(("mqtt", "the hub is stopping".to_owned()));
+            }
+            problems
+        }),
+    }
+}
+
+/// Quarantined payloads are read anew by the front door's own code.
+fn redecode(store: Arc<PostgresStore>, profiles: Arc<BTreeMap<String, ApplianceProfile>>) -> Redecode {
+    Arc::new(move |held| {
+        let (store, profiles) = (store.clone(), profiles.clone());
+        Box::pin(async move {
+            let Some(profile) = profiles.get(&held.profile) else {
+                let reason = format!("profile {} is not known to this hub", held.profile);
+                return Ok(Redecoded::Refused(reason));
+            };
+            let trace = TraceId::new(held.kept.received_at, crate::random::bytes());
+            let read = match hub_broker::redecode(&held.kept, &held.device, profile, trace) {
+                Ok(read) => read,
+                Err(reason) => return Ok(Redecoded::Refused(reason)),
+            };
+            let offset_ms = match read.boot() {
+                Some(boot) => store.clock_offset(held.kept.appliance, boot).await?,
+                None => None,
+            };
+            Ok(match read.place(offset_ms) {
+                Ok(content) => Redecoded::Content(content),
+                Err(reason) => Redecoded::Refused(reason),
+            })
+        })
+    })
 }
 
 fn load_models(models_dir: &Path) -> Result<Arc<Registry>> {

@@ -87,6 +87,26 @@ pub struct Unplaced {
 /// Newest samples that are looked at for [`Unplaced`].
 pub const UNPLACED_SAMPLES: i64 = 500;
 
+/// What there is of one tenant, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantTally {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Appliances.
+    pub appliances: i64,
+    /// Of these with a session.
+    pub online: i64,
+    /// Samples stored.
+    pub samples: i64,
+    /// Payloads in quarantine.
+    pub quarantined: i64,
+    /// Payloads that gave way to newer ones in quarantine.
+    pub quarantine_dropped: i64,
+}
+
+/// Most tenants counted.
+pub const TALLIES_MAX: i64 = 100;
+
 /// Most attributes told to one device.
 pub const SHARED_ATTRIBUTES_MAX: usize = 256;
 
@@ -146,6 +166,9 @@ pub trait DeskStore: Send + Sync {
 
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
     async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
+
+    /// Numbers of the [`TALLIES_MAX`] tenants with the most appliances.
+    async fn tallies(&self) -> Result<Vec<TenantTally>>;
 
     /// What of a device's newest samples its profile does not know.
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced>;

@@ -1,6 +1,6 @@
 //! GET /api/v1/appliances/{id}: one appliance.
 
-use super::model::Appliance;
+use super::model::ApplianceDetail;
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::Path;
@@ -13,11 +13,17 @@ use hub_core::id::ApplianceId;
 #[utoipa::path(get, path = "/api/v1/appliances/{id}", tag = "appliances", operation_id = "getAppliance",
     params(("id" = i64, Path, description = "Id")),
     responses(
-        (status = 200, description = "Found", body = Appliance),
+        (status = 200, description = "Found", body = ApplianceDetail),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Not there, or not this account's", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn handle(State(app): State<App>, session: Session, Path(id): Path<i64>) -> Result<Json<Appliance>> {
-    let found = app.store().appliance(session.scope(), ApplianceId(id)).await?;
-    Ok(Json(found.into()))
+pub(crate) async fn handle(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<i64>,
+) -> Result<Json<ApplianceDetail>> {
+    let (scope, id) = (session.scope(), ApplianceId(id));
+    let found = app.store().appliance(scope, id).await?;
+    let unplaced = app.store().unplaced(scope, id).await?;
+    Ok(Json(ApplianceDetail::of(found, unplaced)))
 }

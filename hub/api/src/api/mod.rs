@@ -2,12 +2,21 @@
 
 mod appliance_get;
 mod appliances_list;
+mod attributes_get;
+mod attributes_put;
+pub(crate) mod claim;
+mod claim_code;
+mod command_get;
+mod command_send;
+mod commands_list;
 mod contacts_list;
 mod events;
 mod finding_get;
 mod findings_list;
 pub(crate) mod model;
 mod openapi;
+pub(crate) mod quarantine_list;
+pub(crate) mod quarantine_replay;
 mod schema;
 mod session_close;
 mod session_open;
@@ -30,13 +39,7 @@ use utoipa_axum::routes;
 
 /// Routes and their documentation.
 pub(crate) fn router(app: App) -> OpenApiRouter<App> {
-    let acts = OpenApiRouter::new()
-        .routes(routes!(ticket_take::handle))
-        .routes(routes!(ticket_call::handle))
-        .routes(routes!(ticket_book::handle))
-        .routes(routes!(ticket_false_alarm::handle))
-        .routes(routes!(ticket_close::handle))
-        .route_layer(from_fn_with_state(app, idempotency::once));
+    let acts = acts(OpenApiRouter::new()).route_layer(from_fn_with_state(app, idempotency::once));
     documented().merge(acts)
 }
 
@@ -45,6 +48,12 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(session_open::handle, session_close::handle))
         .routes(routes!(appliances_list::handle))
         .routes(routes!(appliance_get::handle))
+        .routes(routes!(commands_list::handle))
+        .routes(routes!(command_get::handle))
+        .routes(routes!(attributes_get::handle, attributes_put::handle))
+        .routes(routes!(claim_code::handle))
+        .routes(routes!(claim::handle))
+        .routes(routes!(quarantine_list::handle))
         .routes(routes!(findings_list::handle))
         .routes(routes!(finding_get::handle))
         .routes(routes!(tickets_list::handle))
@@ -56,11 +65,17 @@ fn documented() -> OpenApiRouter<App> {
 
 /// Documentation of the acts, for which no state is at hand.
 fn document() -> utoipa::openapi::OpenApi {
-    documented()
+    acts(documented()).into_openapi()
+}
+
+/// What is carried out once for each key.
+fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
         .routes(routes!(ticket_take::handle))
         .routes(routes!(ticket_call::handle))
         .routes(routes!(ticket_book::handle))
         .routes(routes!(ticket_false_alarm::handle))
         .routes(routes!(ticket_close::handle))
-        .into_openapi()
+        .routes(routes!(command_send::handle))
+        .routes(routes!(quarantine_replay::handle))
 }

@@ -7,6 +7,7 @@ use hub_core::finding::FindingState;
 use hub_core::language::Language;
 use hub_core::prediction::Severity;
 use hub_core::ticket::{TicketCategory, TicketState};
+use hub_store::desk::CommandState;
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -49,6 +50,11 @@ pub(crate) fn consent() -> Object {
 
 pub(crate) fn language() -> Object {
     words(&Language::ALL)
+}
+
+pub(crate) fn command_state() -> Object {
+    use CommandState as S;
+    words(&[S::Queued, S::Sent, S::Taken, S::Replied, S::Expired])
 }
 
 pub(crate) fn direction() -> Object {

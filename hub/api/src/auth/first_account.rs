@@ -3,8 +3,8 @@
 use super::password;
 use hub_core::clock::CivilClock;
 use hub_core::id::AccountId;
-use hub_store::account::Account;
-use hub_store::{Scope, Store, StoreError};
+use hub_store::account::{Account, AccountStore};
+use hub_store::{Scope, StoreError};
 use rand::{CryptoRng, Rng};
 
 /// Log-in name of the first account.
@@ -35,11 +35,11 @@ pub enum FirstAccountError {
 
 /// Makes the account if there is no account at all; `None` if there is one.
 pub async fn create_first_account(
-    store: &dyn Store,
+    store: &dyn AccountStore,
     clock: &dyn CivilClock,
     rng: &mut (impl Rng + CryptoRng),
 ) -> Result<Option<FirstAccount>, FirstAccountError> {
-    let password = random_password(rng);
+    let password = random_groups(rng, GROUPS);
     let salt: [u8; 16] = rng.random();
     let now = clock.now();
     let account = Account {
@@ -55,11 +55,12 @@ pub async fn create_first_account(
     }))
 }
 
-fn random_password(rng: &mut impl Rng) -> String {
+/// Groups of four characters that can be read off a label and told on the phone.
+pub(crate) fn random_groups(rng: &mut impl Rng, groups: usize) -> String {
     let group = |rng: &mut dyn rand::RngCore| -> String {
         (0..4)
             .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
             .collect()
     };
-    (0..GROUPS).map(|_| group(rng)).collect::<Vec<_>>().join("-")
+    (0..groups).map(|_| group(rng)).collect::<Vec<_>>().join("-")
 }

@@ -2,6 +2,7 @@
 
 use super::password::{self, PASSWORD_LEN_MAX};
 use super::session::{self, Token};
+use super::throttle::{Throttle, network};
 use crate::error::{ApiError, Result};
 use crate::state::Inner;
 use jiff::{SignedDuration, Timestamp};
@@ -32,7 +33,7 @@ pub(crate) async fn log_in(app: &Inner, source: IpAddr, name: &str, password: St
         tracing::warn!(%source, "log-in refused");
         return Err(ApiError::BadLogIn);
     };
-    lock(app).passed(source);
+    lock(app).passed(&network(source));
     let token = Token::random();
     let now = session::wall_clock();
     let expires_at = now + SESSION;
@@ -45,8 +46,8 @@ pub(crate) async fn log_in(app: &Inner, source: IpAddr, name: &str, password: St
 
 fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
     let mut throttle = lock(app);
-    let now = Instant::now();
-    match throttle.wait(source, now) {
+    let (source, now) = (network(source), Instant::now());
+    match throttle.wait(&source, now) {
         Some(wait) => Err(ApiError::Throttled(wait.as_secs() + 1)),
         None => {
             throttle.attempt(source, now);
@@ -55,6 +56,6 @@ fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
     }
 }
 
-fn lock(app: &Inner) -> std::sync::MutexGuard<'_, super::throttle::Throttle> {
+fn lock(app: &Inner) -> std::sync::MutexGuard<'_, Throttle<IpAddr>> {
     app.throttle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

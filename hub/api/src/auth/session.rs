@@ -22,11 +22,7 @@ pub(crate) struct Token(String);
 
 impl Token {
     pub(crate) fn random() -> Self {
-        let mut bytes = [0; 32];
-        rand::rngs::OsRng
-            .try_fill_bytes(&mut bytes)
-            .expect("the operating system's generator answers on every supported system");
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(URL_SAFE_NO_PAD.encode(random::<32>()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -36,6 +32,15 @@ impl Token {
     pub(crate) fn hash(&self) -> [u8; 32] {
         hash(&self.0)
     }
+}
+
+/// Bytes that nobody can foretell.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rngs::OsRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the operating system's generator answers on every supported system");
+    bytes
 }
 
 fn hash(token: &str) -> [u8; 32] {
@@ -90,7 +95,7 @@ impl FromRequestParts<App> for Session {
     }
 }
 
-fn bearer(value: &HeaderValue) -> Option<&str> {
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

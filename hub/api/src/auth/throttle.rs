@@ -1,6 +1,7 @@
-//! Slows down guessing of passwords. Bounded: an attacker fills the table only with themselves.
+//! Slows down guessing of passwords and codes. Bounded: an attacker fills the table only with themselves.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,16 +22,32 @@ struct Failures {
     last: Instant,
 }
 
-/// Wrong passwords by source: an IPv4 address or an IPv6 /64.
-#[derive(Debug, Default)]
-pub(crate) struct Throttle {
-    sources: HashMap<IpAddr, Failures>,
+/// Wrong tries by source.
+#[derive(Debug)]
+pub(crate) struct Throttle<K> {
+    sources: HashMap<K, Failures>,
 }
 
-impl Throttle {
+impl<K> Default for Throttle<K> {
+    fn default() -> Self {
+        Self {
+            sources: HashMap::new(),
+        }
+    }
+}
+
+/// Wrong codes, by where they come from and by the device that they are tried on: a crowd of addresses is stopped by the
+/// device, and who goes from device to device by their address.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimThrottle {
+    pub(crate) addresses: Throttle<IpAddr>,
+    pub(crate) devices: Throttle<(String, String)>,
+}
+
+impl<K: Clone + Eq + Hash> Throttle<K> {
     /// How long this source must wait, if at all.
-    pub(crate) fn wait(&self, source: IpAddr, now: Instant) -> Option<Duration> {
-        let failures = self.sources.get(&network(source))?;
+    pub(crate) fn wait(&self, source: &K, now: Instant) -> Option<Duration> {
+        let failures = self.sources.get(source)?;
         let doublings = failures.count.checked_sub(FREE)?.min(16);
         let wait = WAIT_FIRST.saturating_mul(1 << doublings).min(WAIT_MAX);
         (failures.last + wait)
@@ -40,11 +57,14 @@ impl Throttle {
 
     /// Notes the start of a check; taken back by [`Throttle::passed`]. Counted before the check, so that a burst of
     /// requests sent at once is not let through as one.
-    pub(crate) fn attempt(&mut self, source: IpAddr, now: Instant) {
-        let source = network(source);
+    pub(crate) fn attempt(&mut self, source: K, now: Instant) {
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&source) {
-            let quietest = self.sources.iter().min_by_key(|(_, f)| f.last).map(|(ip, _)| *ip);
-            quietest.and_then(|ip| self.sources.remove(&ip));
+            let quietest = self
+                .sources
+                .iter()
+                .min_by_key(|(_, f)| f.last)
+                .map(|(source, _)| source.clone());
+            quietest.and_then(|source| self.sources.remove(&source));
         }
         let failures = self.sources.entry(source).or_insert(Failures { count: 0, last: now });
         if now.duration_since(failures.last) > WAIT_MAX {
@@ -55,13 +75,13 @@ impl Throttle {
     }
 
     /// The password was right: the source starts anew.
-    pub(crate) fn passed(&mut self, source: IpAddr) {
-        self.sources.remove(&network(source));
+    pub(crate) fn passed(&mut self, source: &K) {
+        self.sources.remove(source);
     }
 }
 
-/// One customer of an IPv6 provider holds at least a /64.
-fn network(source: IpAddr) -> IpAddr {
+/// The source that an address stands for: an IPv4 address, or an IPv6 /64, since one customer holds at least that.
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
@@ -73,23 +93,23 @@ mod tests {
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+        network(text.parse().unwrap())
     }
 
     #[tokio::test]
     async fn the_sixth_guess_waits_and_each_further_one_twice_as_long() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..FREE {
-            assert_eq!(throttle.wait(ip("192.0.2.1"), now), None);
+            assert_eq!(throttle.wait(&ip("192.0.2.1"), now), None);
             throttle.attempt(ip("192.0.2.1"), now);
         }
-        assert_eq!(throttle.wait(ip("192.0.2.1"), now), Some(WAIT_FIRST));
-        assert_eq!(throttle.wait(ip("192.0.2.1"), now + WAIT_FIRST), None);
+        assert_eq!(throttle.wait(&ip("192.0.2.1"), now), Some(WAIT_FIRST));
+        assert_eq!(throttle.wait(&ip("192.0.2.1"), now + WAIT_FIRST), None);
         throttle.attempt(ip("192.0.2.1"), now);
-        assert_eq!(throttle.wait(ip("192.0.2.1"), now), Some(WAIT_FIRST * 2));
-        assert_eq!(throttle.wait(ip("192.0.2.2"), now), None);
-        throttle.passed(ip("192.0.2.1"));
-        assert_eq!(throttle.wait(ip("192.0.2.1"), now), None);
+        assert_eq!(throttle.wait(&ip("192.0.2.1"), now), Some(WAIT_FIRST * 2));
+        assert_eq!(throttle.wait(&ip("192.0.2.2"), now), None);
+        throttle.passed(&ip("192.0.2.1"));
+        assert_eq!(throttle.wait(&ip("192.0.2.1"), now), None);
     }
 
     #[tokio::test]
@@ -102,7 +122,7 @@ mod tests {
         for n in 0..FREE {
             throttle.attempt(ip(&format!("2001:db8::{n}")), now);
         }
-        assert!(throttle.wait(ip("2001:db8::ffff"), now).is_some());
-        assert!(throttle.wait(ip("2001:db8:0:1::1"), now).is_none());
+        assert!(throttle.wait(&ip("2001:db8::ffff"), now).is_some());
+        assert!(throttle.wait(&ip("2001:db8:0:1::1"), now).is_none());
     }
 }

@@ -6,7 +6,9 @@ use super::visitor::Visitor;
 use crate::error::Result;
 use crate::extract::{Path, Query};
 use crate::reader::Reader;
+use crate::words::closed;
 use hub_core::id::ApplianceId;
+use hub_store::desk::{CommandView, Unplaced};
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::ApplianceView;
 use hub_store::ticket::{TicketFilter, TicketSummary};
@@ -15,6 +17,10 @@ use serde::Deserialize;
 
 /// Appliances on a page.
 const ROWS: usize = 50;
+/// Commands on an appliance's page: the newest.
+const COMMANDS: usize = 10;
+/// Characters of a command that are shown.
+const COMMAND_SHOWN_MAX: usize = 200;
 
 /// Which page.
 #[derive(Deserialize)]
@@ -71,11 +77,20 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     let view = store.appliance(scope, ApplianceId(id)).await?;
     let newest = store.tickets(scope, &TicketFilter::default(), None, PAGE_MAX).await?;
     let own: Vec<TicketSummary> = newest.items.into_iter().filter(|t| t.appliance.id == view.id).collect();
+    let unplaced = store.unplaced(scope, view.id).await?;
+    let (now, id) = (visitor.app.now(), view.id);
+    let commands = store.commands(scope, id, None, COMMANDS, now).await?.items;
     let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);
-    Ok(visitor.page(&title, &render(&visitor.reader, &view, &own)))
+    Ok(visitor.page(&title, &render(&visitor.reader, &view, &unplaced, &commands, &own)))
 }
 
-pub(super) fn render(reader: &Reader, view: &ApplianceView, tickets: &[TicketSummary]) -> Markup {
+pub(super) fn render(
+    reader: &Reader,
+    view: &ApplianceView,
+    unplaced: &Unplaced,
+    commands: &[CommandView],
+    tickets: &[TicketSummary],
+) -> Markup {
     let watch = format!("appliance:{}", view.id);
     html! {
         div.head {
@@ -88,19 +103,66 @@ pub(super) fn render(reader: &Reader, view: &ApplianceView, tickets: &[TicketSum
                 (fact(&reader.t("column-presence"), &presence(reader, view)))
                 (fact(&reader.t("column-last-sample"), &html! { (when(reader, view.last_sample_at)) }))
                 (fact(&reader.t("column-samples"), &html! { (view.samples) }))
-                (fact(&reader.t("column-quarantined"), &html! { (view.quarantined) }))
-                (fact(&reader.t("skew"), &html! {
-                    @match view.skew_ms { Some(ms) => (reader.with("skew-ms", &[("ms", &ms.to_string())])), None => "–" }
-                }))
+                (health(reader, view, unplaced))
                 (fact(&reader.t("owner"), &html! { (view.owner.as_deref().unwrap_or("–")) }))
                 (fact(&reader.t("service-point"), &html! { (view.service_point.as_deref().unwrap_or("–")) }))
                 (fact(&reader.t("tenant"), &html! { (view.tenant) }))
             }
         }
+        @if !commands.is_empty() { (told(reader, commands)) }
         section #appliance-tickets data-live=(watch) {
             h2 { (reader.t("tickets")) }
             @if tickets.is_empty() { p.muted { (reader.t("tickets-none")) } }
             @else { (ticket_list::table(reader, tickets)) }
+        }
+    }
+}
+
+/// How well its data arrives.
+fn health(reader: &Reader, view: &ApplianceView, unplaced: &Unplaced) -> Markup {
+    let flagged = |names: &[String]| {
+        html! {
+            @if names.is_empty() { (reader.t("none")) }
+            @else { span.warn { span aria-hidden="true" { "▲" } " " (names.join(&reader.t("list-comma"))) } }
+        }
+    };
+    html! {
+        (fact(&reader.t("column-quarantined"), &html! {
+            @if view.quarantined == 0 { "0" }
+            @else { a href={ "/quarantine?appliance=" (view.id) } { (view.quarantined) } }
+        }))
+        (fact(&reader.t("gaps"), &html! { (view.gaps) }))
+        (fact(&reader.t("dropped"), &html! { (view.dropped) }))
+        (fact(&reader.t("repeated"), &html! { (view.repeated) }))
+        (fact(&reader.t("unknown-channels"), &flagged(&unplaced.unknown)))
+        (fact(&reader.t("out-of-range-channels"), &flagged(&unplaced.out_of_range)))
+        (fact(&reader.t("skew"), &html! {
+            @match view.skew_ms { Some(ms) => (reader.with("skew-ms", &[("ms", &ms.to_string())])), None => "–" }
+        }))
+    }
+}
+
+/// The last commands and what became of them.
+fn told(reader: &Reader, commands: &[CommandView]) -> Markup {
+    html! {
+        section #appliance-commands {
+            h2 { (reader.t("commands")) }
+            table.cards {
+                thead { tr {
+                    th scope="col" { (reader.t("column-command")) }
+                    th scope="col" { (reader.t("column-state")) }
+                    th scope="col" { (reader.t("column-asked-for")) }
+                } }
+                tbody { @for command in commands {
+                    tr {
+                        td data-label=(reader.t("column-command")) {
+                            code.payload { (command.body.chars().take(COMMAND_SHOWN_MAX).collect::<String>()) }
+                        }
+                        td data-label=(reader.t("column-state")) { (closed(reader, "command", &command.state)) }
+                        td data-label=(reader.t("column-asked-for")) { (reader.time(command.queued_at)) }
+                    }
+                } }
+            }
         }
     }
 }

@@ -51,6 +51,7 @@ impl Frame<'_> {
                     nav aria-label=(reader.t("nav")) {
                         (self.link("/tickets", "nav-tickets"))
                         (self.link("/appliances", "nav-appliances"))
+                        (self.link("/quarantine", "nav-quarantine"))
                     }
                 }
                 div.grow {}

@@ -4,10 +4,12 @@ mod acts;
 mod appliance;
 mod assets;
 mod call_record;
+mod claim;
 mod language;
 mod layout;
 mod log_in;
 mod problem;
+mod quarantine;
 mod story;
 mod ticket;
 mod ticket_acts;
@@ -37,6 +39,9 @@ pub(crate) fn router() -> Router<App> {
         .route("/tickets/{id}/book", post(acts::book))
         .route("/tickets/{id}/false-alarm", post(acts::false_alarm))
         .route("/tickets/{id}/close", post(acts::close))
+        .route("/claim", get(claim::form).post(claim::submit))
+        .route("/quarantine", get(quarantine::page))
+        .route("/quarantine/replay", post(quarantine::replay))
         .route("/appliances", get(appliance::list))
         .route("/appliances/{id}", get(appliance::page))
         .route_layer(middleware::from_fn(problem::as_page));

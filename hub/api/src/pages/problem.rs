@@ -33,7 +33,7 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
 }
 
 /// A byte of a query value (RFC 3986 §2).
-fn percent(byte: u8) -> String {
+pub(super) fn percent(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
         char::from(byte).to_string()
     } else {

@@ -1,12 +1,17 @@
 //! Pages from hand-made tickets, in both languages.
 
-use super::{appliance, story, ticket, ticket_acts, ticket_list};
+use super::{appliance, claim, quarantine, story, ticket, ticket_acts, ticket_list};
+use crate::api::quarantine_list::QuarantineQuery;
 use crate::reader::Reader;
 use expect_test::expect;
+use hub_core::consent::Consent;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
+use hub_store::desk::{CommandState, CommandView, Held};
 use hub_store::scope::Page;
+use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 
@@ -61,6 +66,42 @@ fn words(page: &str) -> String {
     lines.join("\n").replace('\u{a0}', " ")
 }
 
+/// One command of each state.
+fn commands() -> Vec<CommandView> {
+    use CommandState as S;
+    let command = |state| CommandView {
+        appliance: ApplianceId(2),
+        request: "r".into(),
+        body: r#"{"method":"<b>"}"#.into(),
+        state,
+        queued_at: sample::at("08:00"),
+        sent_at: None,
+        taken_at: None,
+        replied_at: None,
+        expires_at: sample::at("10:00"),
+        reply: None,
+    };
+    [S::Queued, S::Sent, S::Taken, S::Replied, S::Expired]
+        .map(command)
+        .into()
+}
+
+fn held() -> Held {
+    Held {
+        number: 7,
+        tenant: TenantId::new("acme").unwrap(),
+        device: DeviceId::new("WM-1").unwrap(),
+        profile: "washing-machine".into(),
+        kept: Quarantined {
+            appliance: ApplianceId(1),
+            topic: "d/WM-1/j".into(),
+            payload: b"<script>".to_vec(),
+            reason: "not JSON: <script>".into(),
+            received_at: sample::at("08:30"),
+        },
+    }
+}
+
 /// Every page there is, in a language.
 fn all(language: Language) -> Vec<String> {
     let reader = reader(language);
@@ -73,7 +114,24 @@ fn all(language: Language) -> Vec<String> {
         next: Some("abc".into()),
     };
     pages.push(ticket_list::render(&reader, TicketCategory::Open, false, &page).into_string());
-    pages.push(appliance::render(&reader, &sample::withdrawn().appliance, &page.items).into_string());
+    let appliance = sample::withdrawn().appliance;
+    pages.push(appliance::render(&reader, &appliance, &sample::unplaced(), &commands(), &page.items).into_string());
+    let told = quarantine::Told {
+        stored: Some(2),
+        refused: Some(1),
+    };
+    pages.extend([vec![held()], Vec::new()].map(|items| {
+        let page = Page {
+            items,
+            next: Some("7".into()),
+        };
+        quarantine::render(&reader, &QuarantineQuery::default(), told, &page).into_string()
+    }));
+    pages.push(claim::render(&reader, &claim::Label::default(), Some("claim-refused")).into_string());
+    pages.extend(
+        [Consent::Given, Consent::Withdrawn, Consent::NeverGiven]
+            .map(|consent| claim::done(&reader, consent).into_string()),
+    );
     pages
 }
 
@@ -278,6 +336,8 @@ fn every_key_in_the_code_is_translated() {
         include_str!("ticket_list.rs"),
         include_str!("call_record.rs"),
         include_str!("appliance.rs"),
+        include_str!("claim.rs"),
+        include_str!("quarantine.rs"),
         include_str!("story.rs"),
         include_str!("who.rs"),
         include_str!("why.rs"),

@@ -6,12 +6,16 @@
 mod support;
 
 mod acts;
+mod claims;
+mod devices;
 mod events;
 mod log_in;
+mod monitor;
 mod openapi;
 mod pages;
+mod quarantine;
 
-use hub_api::{ApiConfig, ApiState, create_first_account, serve};
+use hub_api::{ApiState, create_first_account, serve};
 use hub_core::clock::ManualClock;
 use rand::SeedableRng;
 use reqwest::{Client, RequestBuilder, Response};
@@ -33,6 +37,10 @@ struct Hub {
 
 impl Hub {
     async fn start() -> Self {
+        Self::start_with(|state| state).await
+    }
+
+    async fn start_with(change: impl FnOnce(ApiState) -> ApiState) -> Self {
         let store = Arc::new(SampleStore::new(vec![
             sample::booked(),
             sample::withdrawn(),
@@ -51,12 +59,7 @@ impl Hub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let state = ApiState {
-            store: store.clone(),
-            clock,
-            demo: None,
-            config: ApiConfig::default(),
-        };
+        let state = change(support::state(store.clone()));
         let served = tokio::spawn(serve(listener, state, stop.clone()));
         Self {
             base,

@@ -40,6 +40,8 @@ async fn every_answer_carries_the_walls_and_nothing_comes_from_elsewhere() {
         "/tickets/00000000-0000-0000-0000-000000000001",
         "/appliances",
         "/appliances/1",
+        "/quarantine",
+        "/claim",
         "/log-in",
         "/nowhere",
         "/healthz",

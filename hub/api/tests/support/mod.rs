@@ -1,4 +1,37 @@
 //! What the tests of pages and HTTP share with the gallery: sample tickets, and a store that holds just these.
 
+pub mod desk;
 pub mod sample;
 pub mod store;
+
+use hub_api::{ApiConfig, ApiState, Monitor, Redecode, Redecoded};
+use hub_core::clock::ManualClock;
+use hub_store::telemetry::Ingest;
+use std::sync::Arc;
+use store::SampleStore;
+
+/// An API over this store, in the sample's morning.
+pub fn state(store: Arc<SampleStore>) -> ApiState {
+    ApiState {
+        store,
+        clock: Arc::new(ManualClock::new(sample::at("09:05"))),
+        monitor: Monitor::default(),
+        redecode: reads_json(),
+        demo: None,
+        config: ApiConfig::default(),
+    }
+}
+
+/// Reads JSON objects as attributes, and nothing else: what a payload holds does not matter here.
+pub fn reads_json() -> Redecode {
+    Arc::new(|held| {
+        let read = serde_json::from_slice(&held.kept.payload);
+        let content = read.map(|values| Ingest::Attributes {
+            appliance: held.kept.appliance,
+            values,
+            at: held.kept.received_at,
+        });
+        let redecoded = content.map_or_else(|error| Redecoded::Refused(error.to_string()), Redecoded::Content);
+        Box::pin(async move { Ok(redecoded) })
+    })
+}

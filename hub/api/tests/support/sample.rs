@@ -12,6 +12,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use hub_store::desk::Unplaced;
 use hub_store::site::{ApplianceView, OwnerView};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,14 @@ fn appliance(n: i64, device: &str) -> ApplianceView {
         gaps: 3,
         dropped: 1,
         repeated: 12,
+    }
+}
+
+/// What the newest samples hold that the profile does not know.
+pub fn unplaced() -> Unplaced {
+    Unplaced {
+        unknown: vec!["door".into(), "drum_<b>".into()],
+        out_of_range: vec![],
     }
 }
 

@@ -1,6 +1,7 @@
 //! A store that holds a few tickets in memory and applies the real rules to them. Only what the API asks for; the
 //! real store is tested with the API in the workspace's own tests.
 
+use super::desk::Desk;
 use async_trait::async_trait;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
@@ -15,7 +16,6 @@ use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::prediction::{FindingChange, PredictionStore, ScoringCommit, ScoringSubject};
 use hub_store::scope::{Page, Scope};
 use hub_store::site::{ApplianceView, SiteChange, SiteStore};
-use hub_store::telemetry::{Command, Device, Ingest, Ingested, StoredRow, TelemetryStore};
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -27,12 +27,14 @@ use tokio::sync::Notify;
 type Keys = HashMap<(AccountId, String), ([u8; 32], Option<(u16, String)>)>;
 
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     tickets: Vec<TicketView>,
     accounts: Vec<Account>,
     sessions: HashMap<[u8; 32], (AccountId, Timestamp)>,
     keys: Keys,
     events: Vec<Event>,
+    pub(super) desk: Desk,
+    away: bool,
 }
 
 /// The store.
@@ -46,7 +48,7 @@ fn not_asked_for<T>() -> Result<T> {
     Err(StoreError::Refused("the API does not ask its store for this".into()))
 }
 
-fn not_found(what: &'static str, id: impl ToString) -> StoreError {
+pub(super) fn not_found(what: &'static str, id: impl ToString) -> StoreError {
     StoreError::NotFound {
         what,
         id: id.to_string(),
@@ -60,8 +62,18 @@ impl SampleStore {
         store
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap()
+    }
+
+    /// From now on it answers nothing that monitoring asks.
+    pub fn go_away(&self) {
+        self.kept().away = true;
+    }
+
+    /// Numbers in quarantine.
+    pub fn in_quarantine(&self) -> Vec<i64> {
+        self.kept().desk.held.iter().map(|held| held.number).collect()
     }
 
     /// Changes what an account may see.
@@ -70,7 +82,7 @@ impl SampleStore {
     }
 }
 
-fn page<T>(all: Vec<T>, after: Option<&str>, limit: usize) -> Page<T> {
+pub(super) fn page<T>(all: Vec<T>, after: Option<&str>, limit: usize) -> Page<T> {
     let from: usize = after.and_then(|after| after.parse().ok()).unwrap_or(0);
     let next = (all.len() > from + limit).then(|| (from + limit).to_string());
     let items = all.into_iter().skip(from).take(limit).collect();
@@ -248,7 +260,10 @@ impl EventStore for SampleStore {
     }
 
     async fn healthy(&self) -> Result<()> {
-        Ok(())
+        match self.kept().away {
+            true => Err(StoreError::Unavailable("gone".into())),
+            false => Ok(()),
+        }
     }
 }
 
@@ -347,47 +362,6 @@ impl SiteStore for SampleStore {
             .ok_or_else(|| not_found("appliance", id))
     }
     async fn appliance_by_name(&self, _: &TenantId, _: &DeviceId) -> Result<ApplianceView> {
-        not_asked_for()
-    }
-}
-
-#[async_trait]
-impl TelemetryStore for SampleStore {
-    async fn device_by_secret(&self, _: &TenantId, _: &DeviceId, _: &str) -> Result<Option<Device>> {
-        not_asked_for()
-    }
-    async fn device_by_token(&self, _: &str) -> Result<Option<Device>> {
-        not_asked_for()
-    }
-    async fn ingest(&self, _: &[Ingest]) -> Result<Vec<Ingested>> {
-        not_asked_for()
-    }
-    async fn clock_offset(&self, _: ApplianceId, _: u64) -> Result<Option<i64>> {
-        not_asked_for()
-    }
-    async fn presence(&self, _: ApplianceId, _: bool, _: &str, _: Timestamp) -> Result<()> {
-        not_asked_for()
-    }
-    async fn all_offline(&self, _: &str, _: Timestamp) -> Result<()> {
-        not_asked_for()
-    }
-    async fn queue_command(&self, _: ApplianceId, _: &Command, _: Timestamp) -> Result<()> {
-        not_asked_for()
-    }
-    async fn commands_waiting(&self, _: ApplianceId, _: Timestamp) -> Result<Vec<Command>> {
-        not_asked_for()
-    }
-    async fn command_replied(&self, _: ApplianceId, _: &str, _: &[u8], _: Timestamp) -> Result<()> {
-        not_asked_for()
-    }
-    async fn unscored(&self, _: usize) -> Result<Vec<StoredRow>> {
-        not_asked_for()
-    }
-    async fn telemetry_arrived(&self, _: Duration) {}
-    async fn command_queued(&self, _: Duration) -> Vec<ApplianceId> {
-        vec![]
-    }
-    async fn samples_stored(&self) -> Result<i64> {
         not_asked_for()
     }
 }

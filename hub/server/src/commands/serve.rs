@@ -2,7 +2,7 @@
 
 use super::{ConfigArgs, log, say};
 use crate::pipeline::{Hub, open};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hub_core::clock::SystemClock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Serve {
         let config = self.config.load()?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let hub = Hub::start(&config, open(&config).await?, Arc::new(SystemClock), None).await?;
+        let mut hub = Hub::start(&config, open(&config).await?, Arc::new(SystemClock), None).await?;
         say(format_args!("console and API  http://{}", hub.http));
         say(format_args!("devices (MQTT)   {}", hub.mqtt));
         match hub.sip {
@@ -39,11 +39,17 @@ impl Serve {
             ));
         }
         say("ready");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let failure = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            failure = hub.failed() => Some(failure),
+        };
         say("stopping: commits and calls that are under way finish first");
-        hub.stop(CALLS_GRACE).await
+        hub.stop(CALLS_GRACE).await?;
+        match failure {
+            // Its supervisor starts it again.
+            Some(failure) => bail!("the front door failed: {failure}"),
+            None => Ok(()),
+        }
     }
 }

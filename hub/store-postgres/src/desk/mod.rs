@@ -3,13 +3,14 @@
 mod attribute;
 mod command;
 pub(crate) mod quarantine;
+mod tally;
 mod unplaced;
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
-use hub_store::desk::{CommandView, DeskStore, Held, QuarantineFilter, Unplaced};
+use hub_store::desk::{CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
 use hub_store::error::{Result, StoreError};
 use hub_store::scope::Page;
 use hub_store::session::Attributes;
@@ -84,6 +85,10 @@ impl DeskStore for PostgresStore {
 
     async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
         quarantine::chosen(self, scope, numbers).await
+    }
+
+    async fn tallies(&self) -> Result<Vec<TenantTally>> {
+        tally::largest(self).await
     }
 
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {

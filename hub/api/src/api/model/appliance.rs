@@ -3,6 +3,7 @@
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::language::Language;
+use hub_store::desk::Unplaced;
 use hub_store::site::{ApplianceView, OwnerView};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -38,6 +39,33 @@ pub(crate) struct Appliance {
     quarantined: i64,
     /// Hub's clock less the device's at the newest message, in ms.
     skew_ms: Option<i64>,
+    /// Samples whose sequence numbers were passed over and have not come since.
+    gaps: i64,
+    /// Publishes that were lost on the way: the hub dropped them, or the device says that it did.
+    dropped: i64,
+    /// Samples that came again and were stored before.
+    repeated: i64,
+}
+
+/// An appliance with what its newest samples hold that its profile does not know.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApplianceDetail {
+    #[serde(flatten)]
+    appliance: Appliance,
+    /// Channels in its newest 500 samples that its profile does not have. They are kept beside the readings.
+    unknown_channels: Vec<String>,
+    /// Channels in its newest 500 samples that were outside the range that its profile states.
+    out_of_range_channels: Vec<String>,
+}
+
+impl ApplianceDetail {
+    pub(crate) fn of(view: ApplianceView, unplaced: Unplaced) -> Self {
+        Self {
+            appliance: view.into(),
+            unknown_channels: unplaced.unknown,
+            out_of_range_channels: unplaced.out_of_range,
+        }
+    }
 }
 
 impl From<ApplianceView> for Appliance {
@@ -56,6 +84,9 @@ impl From<ApplianceView> for Appliance {
             samples: view.samples,
             quarantined: view.quarantined,
             skew_ms: view.skew_ms,
+            gaps: view.gaps,
+            dropped: view.dropped,
+            repeated: view.repeated,
         }
     }
 }

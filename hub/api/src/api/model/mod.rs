@@ -1,13 +1,17 @@
 //! What the API says of things: stable shapes, apart from the rules' own types, so that these may change.
 
 mod appliance;
+mod command;
 mod contact;
 mod finding;
 mod page;
+mod quarantine;
 mod ticket;
 
-pub(crate) use appliance::{Appliance, Owner};
+pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
+pub(crate) use command::Command;
 pub(crate) use contact::Contact;
 pub(crate) use finding::Finding;
 pub(crate) use page::{Page, PageQuery, limit};
+pub(crate) use quarantine::{QuarantinedPayload, is_cut, readable};
 pub(crate) use ticket::{Slot, Ticket, TicketDetail, TicketSummary};

@@ -1,0 +1,153 @@
+//! POST /api/v1/claims: an owner takes an appliance into their name.
+
+use super::schema;
+use crate::auth::throttle::{ClaimThrottle, network};
+use crate::error::{ApiError, Problem, Result};
+use crate::extract::JsonBody;
+use crate::state::{App, Inner};
+use axum::Json;
+use axum::extract::{ConnectInfo, State};
+use hub_core::consent::Consent;
+use hub_core::id::{DeviceId, TenantId};
+use hub_core::language::Language;
+use hub_core::phone_number::PhoneNumber;
+use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
+use hub_store::{Scope, StoreError};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+/// Longest name, in characters.
+const NAME_MAX: usize = 100;
+
+/// What an owner tells, with the code that proves that the appliance is theirs.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Claim {
+    /// Maker, as on the label.
+    pub(crate) tenant: String,
+    /// Serial number.
+    pub(crate) device: String,
+    /// Code on the appliance, or as the maker told it.
+    pub(crate) code: String,
+    /// Name, 1 to 100 characters.
+    #[schema(max_length = 100)]
+    pub(crate) name: String,
+    /// Telephone number in international form, e.g. `+8613800138000`.
+    pub(crate) phone: String,
+    /// Language of calls.
+    #[schema(schema_with = schema::language)]
+    pub(crate) language: Language,
+    /// IANA time zone of the household, e.g. `Asia/Shanghai`.
+    pub(crate) zone: String,
+    /// Whether they agree to service calls.
+    pub(crate) consent: bool,
+}
+
+/// The appliance is theirs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Claimed {
+    /// What the consent ledger says now. An earlier "no" of this number stands.
+    #[schema(schema_with = schema::consent)]
+    pub(crate) consent: Consent,
+}
+
+/// Claims the appliance. The answer is the same for a device that does not exist and for a wrong code.
+pub(crate) async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
+    let contact = contact(&claim)?;
+    let key = (claim.tenant.clone(), claim.device.clone());
+    throttle(app, source, &key)?;
+    let (Ok(tenant), Ok(device)) = (TenantId::new(&claim.tenant), DeviceId::new(&claim.device)) else {
+        return Err(ApiError::ClaimRefused);
+    };
+    let code = claim.code.trim();
+    let claimed = app
+        .store()
+        .claim_owner(&Scope::All, &tenant, &device, code, &contact, app.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::NotFound { .. } | StoreError::Refused(_) => ApiError::ClaimRefused,
+            other => other.into(),
+        });
+    match &claimed {
+        Ok(owner) => {
+            let mut throttle = lock(app);
+            throttle.addresses.passed(&network(source));
+            throttle.devices.passed(&key);
+            tracing::info!(appliance = %owner.appliance, "appliance claimed by its owner");
+        }
+        Err(ApiError::ClaimRefused) => tracing::warn!(%source, %tenant, %device, "claim refused"),
+        Err(_) => {}
+    }
+    claimed.map(|owner| Claimed { consent: owner.consent })
+}
+
+/// What can be said of the contact before anything is asked of the store.
+fn contact(claim: &Claim) -> Result<OwnerContact> {
+    let bad = |why: String| Err(ApiError::BadRequest(why));
+    let name = claim.name.trim();
+    if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return bad(format!("name has 1 to {NAME_MAX} characters"));
+    }
+    if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {
+        return bad(format!("tenant, device and code have at most {CODE_LEN_MAX} bytes"));
+    }
+    let digits: String = claim
+        .phone
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')'))
+        .collect();
+    // The number itself is in no answer and no log.
+    let Ok(phone) = PhoneNumber::new(&digits) else {
+        return bad("phone is a number in international form, such as +8613800138000".to_owned());
+    };
+    if TimeZone::get(&claim.zone).is_err() {
+        return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());
+    }
+    Ok(OwnerContact {
+        name: name.to_owned(),
+        phone,
+        language: claim.language,
+        zone: claim.zone.clone(),
+        consent: claim.consent,
+    })
+}
+
+fn throttle(app: &Inner, source: IpAddr, device: &(String, String)) -> Result<()> {
+    let mut throttle = lock(app);
+    let (source, now) = (network(source), Instant::now());
+    let waits = [
+        throttle.addresses.wait(&source, now),
+        throttle.devices.wait(device, now),
+    ];
+    if let Some(wait) = waits.into_iter().flatten().max() {
+        return Err(ApiError::Throttled(wait.as_secs() + 1));
+    }
+    throttle.addresses.attempt(source, now);
+    throttle.devices.attempt(device.clone(), now);
+    Ok(())
+}
+
+fn lock(app: &Inner) -> std::sync::MutexGuard<'_, ClaimThrottle> {
+    app.claims.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Takes an appliance into its owner's name, with the code on the machine: records who they are, where they can be rung
+/// and whether they agree to it. Needs no log-in; wrong codes are slowed down by address and by device.
+#[utoipa::path(post, path = "/api/v1/claims", tag = "owners", operation_id = "claimAppliance", security(),
+    request_body = Claim,
+    responses(
+        (status = 200, description = "Theirs", body = Claimed),
+        (status = 400, description = "Cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "No such device, wrong code, or no code is open", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong codes; see Retry-After", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn handle(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    JsonBody(body): JsonBody<Claim>,
+) -> Result<Json<Claimed>> {
+    Ok(Json(act(&app, peer.ip(), body).await?))
+}

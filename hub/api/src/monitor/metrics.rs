@@ -1,0 +1,96 @@
+//! GET /metrics, for those who may see it.
+
+use super::ready::{STORE_PATIENCE, store_answers};
+use super::render::render;
+use crate::auth::session::bearer;
+use crate::error::{ApiError, Result};
+use crate::state::{App, Inner};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use hub_core::metric::{Metric, MetricKind};
+use hub_store::desk::TenantTally;
+use std::net::SocketAddr;
+use subtle::ConstantTimeEq;
+use tokio::time::timeout;
+
+/// Prometheus text format 0.0.4.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// All that is counted. With a token in the configuration, whoever shows it; without one, this machine itself, unless
+/// a proxy stands in front: then everybody would seem to be this machine.
+pub(super) async fn handle(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if !may_see(&app, peer, &headers) {
+        return Err(ApiError::MetricsRefused);
+    }
+    let mut metrics = (app.state.monitor.metrics)();
+    metrics.extend(of_store(&app).await);
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&metrics)).into_response())
+}
+
+fn may_see(app: &Inner, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let config = &app.state.config;
+    match &config.metrics_token {
+        Some(token) => headers
+            .get(header::AUTHORIZATION)
+            .and_then(bearer)
+            .is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes()))),
+        None => peer.ip().is_loopback() && !config.behind_tls && !headers.contains_key("x-forwarded-for"),
+    }
+}
+
+async fn of_store(app: &Inner) -> Vec<Metric> {
+    let up = store_answers(app).await;
+    let help = "Whether the database answers.";
+    let mut metrics = vec![Metric::new("database_up", MetricKind::Gauge, help).with(&[], u64::from(up))];
+    if up && let Ok(Ok(tallies)) = timeout(STORE_PATIENCE, app.store().tallies()).await {
+        metrics.extend(of_tenants(&tallies));
+    }
+    metrics
+}
+
+/// Of the tenants with the most appliances, as the store gives them.
+fn of_tenants(tallies: &[TenantTally]) -> Vec<Metric> {
+    type Of = fn(&TenantTally) -> i64;
+    let shown: [(&'static str, MetricKind, &'static str, Of); 5] = [
+        ("tenant_appliances", MetricKind::Gauge, "Appliances, by tenant.", |t| {
+            t.appliances
+        }),
+        (
+            "tenant_online",
+            MetricKind::Gauge,
+            "Appliances with a session, by tenant.",
+            |t| t.online,
+        ),
+        ("tenant_samples", MetricKind::Gauge, "Samples stored, by tenant.", |t| {
+            t.samples
+        }),
+        (
+            "tenant_quarantined",
+            MetricKind::Gauge,
+            "Payloads in quarantine, by tenant.",
+            |t| t.quarantined,
+        ),
+        (
+            "tenant_quarantine_dropped",
+            MetricKind::Gauge,
+            "Payloads that gave way to newer ones in quarantine, by tenant.",
+            |t| t.quarantine_dropped,
+        ),
+    ];
+    let metric = |(name, kind, help, of): (_, _, _, Of)| {
+        let mut metric = Metric::new(name, kind, help);
+        for tally in tallies {
+            metric.push(
+                &[("tenant", tally.tenant.as_str())],
+                u64::try_from(of(tally)).unwrap_or(0),
+            );
+        }
+        metric
+    };
+    shown.into_iter().map(metric).collect()
+}

@@ -1,0 +1,64 @@
+//! GET /readyz: whether the hub takes work, and if not, why.
+
+use crate::state::{App, Inner};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::time::Duration;
+
+/// The database answers within this, or it counts as away.
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    part: &'static str,
+    reason: String,
+}
+
+/// 200 with `{"ready":true}`, or 503 with what is wrong.
+pub(super) async fn handle(State(app): State<App>) -> Response {
+    let problems: Vec<Problem> = problems(&app)
+        .await
+        .into_iter()
+        .map(|(part, reason)| Problem { part, reason })
+        .collect();
+    let status = match problems.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let ready = problems.is_empty();
+    (status, Json(Readiness { ready, problems })).into_response()
+}
+
+async fn problems(app: &Inner) -> Vec<(&'static str, String)> {
+    if app.stop.is_cancelled() {
+        return vec![("hub", "stopping".to_owned())];
+    }
+    let mut problems = (app.state.monitor.problems)();
+    if !store_answers(app).await {
+        problems.push(("database", "does not answer".to_owned()));
+    }
+    problems
+}
+
+/// The reason is in the log: it may name what strangers need not know.
+pub(super) async fn store_answers(app: &Inner) -> bool {
+    match tokio::time::timeout(STORE_PATIENCE, app.store().healthy()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, cause, "the database did not answer a look at it");
+            false
+        }
+        Err(_) => false,
+    }
+}

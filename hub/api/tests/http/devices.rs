@@ -1,0 +1,157 @@
+//! Commands and attributes over HTTP.
+
+use super::*;
+use hub_core::id::TenantId;
+use hub_store::Scope;
+
+const COMMANDS: &str = "/api/v1/appliances/1/commands";
+const ATTRIBUTES: &str = "/api/v1/appliances/1/attributes";
+
+impl Program<'_> {
+    async fn sent(&self, path: &str, key: &str, body: &Value) -> Response {
+        self.post(path, key, body).send().await.unwrap()
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Response {
+        let request = self.client.put(self.hub.url(path)).bearer_auth(&self.token);
+        request.json(body).send().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_sent_once_and_its_state_can_be_read() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let rpc = json!({ "method": "setDoor", "params": { "open": true } });
+    let body = json!({ "body": rpc, "expires_in_s": 60, "request": "r-1" });
+    let sent: Value = program.sent(COMMANDS, "k1", &body).await.json().await.unwrap();
+    assert_eq!((&sent["body"], sent["state"].as_str()), (&rpc, Some("queued")));
+    assert_eq!(sent["expires_at"], "2026-11-22T01:06:00Z");
+    let again = program.sent(COMMANDS, "k1", &body).await;
+    assert_eq!(again.headers()["idempotent-replay"], "true");
+
+    let made: Value = program
+        .sent(COMMANDS, "k2", &json!({ "body": 7 }))
+        .await
+        .json()
+        .await
+        .unwrap();
+    let request = made["request"].as_str().unwrap();
+    assert_eq!(request.len(), 32);
+    assert_eq!(program.json(&format!("{COMMANDS}/{request}")).await["body"], 7);
+    let first = program.json(&format!("{COMMANDS}?limit=1")).await;
+    assert_eq!(first["items"][0]["request"], request);
+    let next = first["next"].as_str().unwrap();
+    let second = program.json(&format!("{COMMANDS}?limit=1&after={next}")).await;
+    assert_eq!(
+        (&second["items"][0]["request"], second.get("next")),
+        (&json!("r-1"), None)
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_sent_says_why() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    for (key, body) in [
+        ("a", json!({ "body": 1, "expires_in_s": 0 })),
+        ("b", json!({ "body": 1, "expires_in_s": 604_801 })),
+        ("c", json!({ "body": 1, "request": "a/b" })),
+        ("d", json!({ "body": 1, "request": "" })),
+        ("e", json!({ "body": "x".repeat(4096) })),
+        ("f", json!({ "expires_in_s": 5 })),
+        ("g", json!({ "body": 1, "unknown": 1 })),
+    ] {
+        problem(program.sent(COMMANDS, key, &body).await, 400, "bad-request").await;
+    }
+    let one = json!({ "body": 1, "request": "same" });
+    assert_eq!(program.sent(COMMANDS, "h", &one).await.status(), 200);
+    let other = program
+        .sent(COMMANDS, "i", &json!({ "body": 2, "request": "same" }))
+        .await;
+    problem(other, 409, "conflict").await;
+    let get = async |path: &str| program.get(path).send().await.unwrap();
+    problem(get(&format!("{COMMANDS}/none")).await, 404, "not-found").await;
+    problem(get(&format!("{COMMANDS}?limit=201")).await, 400, "bad-request").await;
+    problem(get("/api/v1/appliances/99/commands").await, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn attributes_are_told_changed_and_taken_away() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let told = program
+        .put(ATTRIBUTES, &json!({ "interval_s": 30, "mode": "eco" }))
+        .await;
+    assert_eq!(
+        told.json::<Value>().await.unwrap(),
+        json!({ "interval_s": 30, "mode": "eco" })
+    );
+    program
+        .put(ATTRIBUTES, &json!({ "mode": null, "interval_s": 60 }))
+        .await;
+    let both = program.json(ATTRIBUTES).await;
+    assert_eq!(
+        both,
+        json!({ "client": { "firmware": "2.1" }, "shared": { "interval_s": 60 } })
+    );
+    for body in [
+        json!(["no", "object"]),
+        json!({ "": 1 }),
+        json!({ "n".repeat(129): 1 }),
+        json!({ "a\nb": 1 }),
+        json!({ "long": "x".repeat(4096) }),
+    ] {
+        problem(program.put(ATTRIBUTES, &body).await, 400, "bad-request").await;
+    }
+}
+
+#[tokio::test]
+async fn an_appliance_says_how_its_data_arrives() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let one = program.json("/api/v1/appliances/1").await;
+    assert_eq!(
+        (&one["gaps"], &one["dropped"], &one["repeated"]),
+        (&json!(3), &json!(1), &json!(12))
+    );
+    assert_eq!(one["unknown_channels"], json!(["door", "drum_<b>"]));
+    assert_eq!(one["device"], "WM-2207-00417");
+    let page = hub.browser().await.get(hub.url("/appliances/1")).send().await.unwrap();
+    let text = page.text().await.unwrap();
+    assert!(text.contains("door, drum_&lt;b&gt;"), "{text}");
+}
+
+#[tokio::test]
+async fn another_tenants_devices_are_not_there() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    for path in [
+        COMMANDS,
+        ATTRIBUTES,
+        "/api/v1/appliances/1/commands/r-1",
+        "/api/v1/appliances/1",
+    ] {
+        problem(program.get(path).send().await.unwrap(), 404, "not-found").await;
+    }
+    problem(
+        program.sent(COMMANDS, "x", &json!({ "body": 1 })).await,
+        404,
+        "not-found",
+    )
+    .await;
+    problem(program.put(ATTRIBUTES, &json!({ "a": 1 })).await, 404, "not-found").await;
+    let code = program.sent("/api/v1/appliances/1/claim-code", "y", &json!({})).await;
+    problem(code, 404, "not-found").await;
+    assert_eq!(program.json("/api/v1/quarantine").await["items"], json!([]));
+    let replay = json!({ "ids": [1, 2, 3] });
+    let done: Value = program
+        .sent("/api/v1/quarantine/replay", "z", &replay)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(done, json!({ "stored": 0, "repeated": 0, "refused": [] }));
+    assert_eq!(hub.store.in_quarantine(), [1, 2, 3, 4]);
+}

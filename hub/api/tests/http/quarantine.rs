@@ -1,0 +1,121 @@
+//! Quarantine over HTTP and on its page.
+
+use super::*;
+
+const LIST: &str = "/api/v1/quarantine";
+const REPLAY: &str = "/api/v1/quarantine/replay";
+
+fn ids(page: &Value) -> Vec<i64> {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item["id"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn it_can_be_searched_and_paged() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let all = program.json(LIST).await;
+    assert_eq!(ids(&all), [4, 3, 2, 1]);
+    let cut: Vec<_> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["cut"] == true)
+        .collect();
+    assert_eq!(cut, [true, false, false, false]);
+    let door = &program.json(&format!("{LIST}?reason=DOOR")).await["items"][0];
+    assert_eq!(
+        (&door["readable"], &door["payload"]),
+        (&json!("{\"door\": \"open\"}"), &json!("eyJkb29yIjogIm9wZW4ifQ=="))
+    );
+    let bytes = program.json(&format!("{LIST}?appliance=2")).await;
+    assert_eq!(
+        (ids(&bytes), &bytes["items"][1]["readable"]),
+        (vec![4, 3], &json!("83 01 ff"))
+    );
+    let first = program.json(&format!("{LIST}?limit=3")).await;
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(ids(&program.json(&format!("{LIST}?limit=3&after={next}")).await), [1]);
+    for query in ["limit=0", "limit=201", "appliance=x"] {
+        let answer = program.get(&format!("{LIST}?{query}")).send().await.unwrap();
+        problem(answer, 400, "bad-request").await;
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_leaves_once_and_what_cannot_stays_with_the_new_reason() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let replay = async |key: &str, body: Value| -> Value {
+        let answer = program.post(REPLAY, key, &body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    };
+    let done = replay("a", json!({ "filter": {} })).await;
+    assert_eq!((&done["stored"], &done["repeated"]), (&json!(1), &json!(0)));
+    let refused: Vec<_> = done["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["id"].clone())
+        .collect();
+    assert_eq!(refused, [1, 3, 4], "oldest first");
+    assert!(
+        done["refused"][2]["reason"].as_str().unwrap().contains("longer than"),
+        "{done}"
+    );
+    assert_eq!(hub.store.in_quarantine(), [1, 3, 4]);
+    let held = program.json(LIST).await;
+    assert!(held["items"][2]["reason"].as_str().unwrap().contains("EOF"), "{held}");
+    assert_eq!(
+        program.json("/api/v1/appliances/1/attributes").await["client"]["door"],
+        "open"
+    );
+    assert_eq!(
+        replay("a", json!({ "filter": {} })).await,
+        done,
+        "the same key answers the same"
+    );
+    assert_eq!(replay("b", json!({ "ids": [2] })).await["stored"], 0, "it has left");
+}
+
+#[tokio::test]
+async fn a_replay_names_what_it_is_for() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let too_many: Vec<i64> = (0..201).collect();
+    for (key, body) in [
+        ("a", json!({})),
+        ("b", json!({ "ids": [1], "filter": {} })),
+        ("c", json!({ "ids": too_many })),
+        ("d", json!({ "filter": { "topic": "x" } })),
+    ] {
+        let answer = program.post(REPLAY, key, &body).send().await.unwrap();
+        problem(answer, 400, "bad-request").await;
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_reasons_and_reads_again() {
+    let hub = Hub::start().await;
+    let browser = hub.browser().await;
+    let page = async |path: &str| browser.get(hub.url(path)).send().await.unwrap().text().await.unwrap();
+    let text = page("/quarantine").await;
+    assert!(text.contains("CBOR: &lt;script&gt;") && text.contains("83 01 ff") && !text.contains("<script>alert"));
+    let answer = browser
+        .post(hub.url("/quarantine/replay"))
+        .header("origin", &hub.base)
+        .form(&[("id", "2")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 303);
+    let told = page(answer.headers()["location"].to_str().unwrap()).await;
+    assert!(
+        told.contains("1 stored and gone from here, 0 still not readable."),
+        "{told}"
+    );
+    assert_eq!(hub.store.in_quarantine(), [1, 3, 4]);
+    let one = page("/quarantine?appliance=2&reason=cbor").await;
+    assert!(one.contains("83 01 ff") && !one.contains("JSON ends early"), "{one}");
+}

@@ -1,0 +1,254 @@
+//! The sample store's commands, attributes, quarantine and claims.
+
+use super::sample;
+use super::store::{SampleStore, not_found, page};
+use async_trait::async_trait;
+use hub_core::consent::Consent;
+use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_store::Scope;
+use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
+use hub_store::desk::{CommandState, CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
+use hub_store::error::{Result, StoreError};
+use hub_store::scope::Page;
+use hub_store::session::Attributes;
+use hub_store::site::SiteStore;
+use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// What is kept.
+pub struct Desk {
+    commands: Vec<CommandView>,
+    attributes: HashMap<ApplianceId, Attributes>,
+    pub held: Vec<Held>,
+    codes: HashMap<ApplianceId, String>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            commands: Vec::new(),
+            attributes: HashMap::from([(
+                ApplianceId(1),
+                Attributes {
+                    client: json!({ "firmware": "2.1" }).as_object().unwrap().clone(),
+                    shared: Map::new(),
+                },
+            )]),
+            held: vec![
+                held(1, 1, br#"{"half": true"#, "JSON ends early"),
+                held(2, 1, br#"{"door": "open"}"#, "channel door is not known"),
+                held(3, 2, &[0x83, 0x01, 0xff], "CBOR: <script>alert(1)</script>"),
+                held(4, 2, &[b'x'; 8192], "too long"),
+            ],
+            codes: HashMap::new(),
+        }
+    }
+}
+
+/// A payload in quarantine.
+pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> Held {
+    Held {
+        number,
+        tenant: TenantId::new("acme").unwrap(),
+        device: DeviceId::new(format!("WM-{appliance}")).unwrap(),
+        profile: "washing-machine".into(),
+        kept: Quarantined {
+            appliance: ApplianceId(appliance),
+            topic: format!("d/WM-{appliance}/j"),
+            payload: payload.to_vec(),
+            reason: reason.into(),
+            received_at: sample::at("08:30"),
+        },
+    }
+}
+
+#[async_trait]
+impl DeskStore for SampleStore {
+    async fn send_command(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<CommandView> {
+        self.appliance(scope, appliance).await?;
+        let view = CommandView {
+            appliance,
+            request: command.request.clone(),
+            body: command.body.clone(),
+            state: CommandState::Queued,
+            queued_at: now,
+            sent_at: None,
+            taken_at: None,
+            replied_at: None,
+            expires_at: command.expires_at,
+            reply: None,
+        };
+        let mut kept = self.kept();
+        let known = kept.desk.commands.iter().find(|c| c.request == view.request).cloned();
+        match known {
+            Some(known) if known.body != view.body => Err(StoreError::Conflict("another command has this id".into())),
+            Some(known) => Ok(known),
+            None => {
+                kept.desk.commands.insert(0, view.clone());
+                Ok(view)
+            }
+        }
+    }
+
+    async fn commands(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        after: Option<&str>,
+        limit: usize,
+        _: Timestamp,
+    ) -> Result<Page<CommandView>> {
+        self.appliance(scope, appliance).await?;
+        let kept = self.kept();
+        let own = kept.desk.commands.iter().filter(|c| c.appliance == appliance);
+        Ok(page(own.cloned().collect(), after, limit))
+    }
+
+    async fn command(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        request: &str,
+        at: Timestamp,
+    ) -> Result<CommandView> {
+        let all = self.commands(scope, appliance, None, usize::MAX / 2, at).await?;
+        let found = all.items.into_iter().find(|c| c.request == request);
+        found.ok_or_else(|| not_found("command", request))
+    }
+
+    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
+        self.appliance(scope, appliance).await?;
+        Ok(self.kept().desk.attributes.get(&appliance).cloned().unwrap_or_default())
+    }
+
+    async fn share_attributes(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        values: &Map<String, Value>,
+        _: Timestamp,
+    ) -> Result<Map<String, Value>> {
+        self.appliance(scope, appliance).await?;
+        let mut kept = self.kept();
+        let shared = &mut kept.desk.attributes.entry(appliance).or_default().shared;
+        shared.extend(values.clone());
+        shared.retain(|_, value| !value.is_null());
+        Ok(shared.clone())
+    }
+
+    async fn quarantine(
+        &self,
+        scope: &Scope,
+        filter: &QuarantineFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Held>> {
+        let kept = self.kept();
+        let reason = filter.reason.as_deref().unwrap_or_default().to_lowercase();
+        let found = kept.desk.held.iter().rev().filter(|held| {
+            scope.includes(&held.tenant)
+                && filter.appliance.is_none_or(|id| id == held.kept.appliance)
+                && held.kept.reason.to_lowercase().contains(&reason)
+        });
+        Ok(page(found.cloned().collect(), after, limit))
+    }
+
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+        let kept = self.kept();
+        let own = kept
+            .desk
+            .held
+            .iter()
+            .filter(|held| scope.includes(&held.tenant) && numbers.contains(&held.number));
+        Ok(own.cloned().collect())
+    }
+
+    async fn tallies(&self) -> Result<Vec<TenantTally>> {
+        let quarantined = self.kept().desk.held.len() as i64;
+        Ok(vec![TenantTally {
+            tenant: TenantId::new("acme").unwrap(),
+            appliances: 3,
+            online: 1,
+            samples: 60_480,
+            quarantined,
+            quarantine_dropped: 0,
+        }])
+    }
+
+    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
+        self.appliance(scope, appliance).await?;
+        Ok(sample::unplaced())
+    }
+
+    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
+        let mut kept = self.kept();
+        let before = kept.desk.held.len();
+        kept.desk.held.retain(|held| held.number != number);
+        let stored = u32::from(kept.desk.held.len() < before);
+        if let Ingest::Attributes { appliance, values, .. } = content {
+            kept.desk.attributes.entry(appliance).or_default().client.extend(values);
+        }
+        Ok(Ingested {
+            stored,
+            repeated: 1 - stored,
+        })
+    }
+
+    async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
+        let mut kept = self.kept();
+        let found = kept.desk.held.iter_mut().find(|held| held.number == number);
+        found.unwrap().kept.reason = reason.into();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ClaimStore for SampleStore {
+    async fn open_claim(
+        &self,
+        appliance: ApplianceId,
+        _: Opener,
+        code: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<()> {
+        self.kept().desk.codes.insert(appliance, code.into());
+        Ok(())
+    }
+
+    async fn claim_owner(
+        &self,
+        scope: &Scope,
+        tenant: &TenantId,
+        device: &DeviceId,
+        code: &str,
+        contact: &OwnerContact,
+        _: Timestamp,
+    ) -> Result<ClaimedOwner> {
+        let all = self.appliances(scope, None, usize::MAX / 2).await?;
+        let found = all
+            .items
+            .into_iter()
+            .find(|a| a.tenant == *tenant && a.device == *device);
+        let appliance = found.ok_or_else(|| not_found("device", device))?.id;
+        if self.kept().desk.codes.get(&appliance).is_none_or(|right| right != code) {
+            return Err(StoreError::Refused("the code is wrong".into()));
+        }
+        Ok(ClaimedOwner {
+            appliance,
+            owner: OwnerId(uuid::Uuid::from_u128(9)),
+            consent: match contact.consent {
+                true => Consent::Given,
+                false => Consent::NeverGiven,
+            },
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Adds what ingest has stored to what is shown of each appliance.
+
+use super::{PATIENCE, Pauses};
+use hub_store::telemetry::TelemetryStore;
+use std::sync::Arc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Rows in one look.
+const ROWS: usize = 20_000;
+
+/// Looks once a second until `stop`, and once more then, so that a clean end leaves nothing to add.
+pub async fn run(store: Arc<dyn TelemetryStore>, stop: CancellationToken) {
+    let mut pauses = Pauses::default();
+    loop {
+        let ending = stop.is_cancelled();
+        match add_all(store.as_ref()).await {
+            Ok(()) => pauses.reset(),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "counts not brought up to date, trying again");
+                let pause = pauses.longer();
+                stop.run_until_cancelled(sleep(pause)).await;
+            }
+        }
+        if ending {
+            return;
+        }
+        stop.run_until_cancelled(sleep(PATIENCE)).await;
+    }
+}
+
+async fn add_all(store: &dyn TelemetryStore) -> hub_store::error::Result<()> {
+    while store.roll_up(ROWS).await? > 0 {}
+    Ok(())
+}
