@@ -2,6 +2,7 @@
 //! install something prints the exact command for somebody who may.
 
 mod apt;
+mod clients;
 mod postgres;
 
 use crate::run::on_path;
@@ -49,6 +50,55 @@ const NEEDS: &[Need] = &[
         only_for_tests: true,
         present: || on_path("sipp").is_some(),
     },
+    Need {
+        what: "mosquitto_pub and mosquitto_sub",
+        why: "MQTT clients that nobody here wrote, for the tests",
+        package: "mosquitto-clients",
+        only_for_tests: true,
+        present: || on_path("mosquitto_pub").is_some() && on_path("mosquitto_sub").is_some(),
+    },
+    Need {
+        what: "jq",
+        why: "reads and makes JSON in the commands of the provisioning guide, which tests run",
+        package: "jq",
+        only_for_tests: true,
+        present: || on_path("jq").is_some(),
+    },
+    Need {
+        what: "curl",
+        why: "asks the API in the commands of the provisioning guide, which tests run",
+        package: "curl",
+        only_for_tests: true,
+        present: || on_path("curl").is_some(),
+    },
+    Need {
+        what: "openssl",
+        why: "makes keys and certificates in the commands of the provisioning guide, which tests run",
+        package: "openssl",
+        only_for_tests: true,
+        present: || on_path("openssl").is_some(),
+    },
+    Need {
+        what: "Python with environments",
+        why: "runs the MQTT clients from PyPI in the tests",
+        package: "python3-venv",
+        only_for_tests: true,
+        present: clients::python_present,
+    },
+    Need {
+        what: "node",
+        why: "runs the MQTT client from npm in the tests",
+        package: "nodejs",
+        only_for_tests: true,
+        present: || on_path("node").is_some(),
+    },
+    Need {
+        what: "npm",
+        why: "installs the MQTT client from npm for the tests",
+        package: "npm",
+        only_for_tests: true,
+        present: || on_path("npm").is_some(),
+    },
 ];
 
 /// Installs what `purpose` needs and this machine lacks. An error names everything left for a person to do.
@@ -63,12 +113,15 @@ pub fn setup(purpose: Purpose) -> Result<()> {
         missing.retain(|need| !(need.package == postgres::PACKAGE && postgres::unpack_for_this_user()));
     }
     install(&missing, authority)?;
+    if purpose == Purpose::Test {
+        clients::install()?;
+    }
+    println!("set-up: everything needed is here");
     Ok(())
 }
 
 fn install(missing: &[&Need], authority: Authority) -> Result<()> {
     if missing.is_empty() {
-        println!("set-up: everything needed is here");
         return Ok(());
     }
     println!("set-up: {} missing on this machine:", missing.len());

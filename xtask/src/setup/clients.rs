@@ -1,0 +1,87 @@
+//! MQTT clients that nobody here wrote, from PyPI and npm, pinned in `tests/clients`: tests run them against the hub.
+//!
+//! They are kept in `target/clients`, which git ignores: a Python environment each for paho-mqtt and for ThingsBoard's client
+//! (which brings a paho of its own), and node's modules.
+
+use crate::run::{run, succeeds};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PINS: &str = "tests/clients";
+const FOLDER: &str = "target/clients";
+const ENVIRONMENTS: [&str; 2] = ["paho", "thingsboard"];
+const NODE_PINS: [&str; 2] = ["package.json", "package-lock.json"];
+
+/// Whether Python can make environments; Debian keeps that in a package of its own.
+pub fn python_present() -> bool {
+    succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+}
+
+/// Installs what is pinned and not there yet. Each part remembers what was pinned when it was installed.
+///
+/// # Errors
+/// If a registry cannot be reached or does not have what is pinned.
+pub fn install() -> Result<()> {
+    for name in ENVIRONMENTS {
+        let pins = Path::new(PINS).join(format!("{name}.txt"));
+        let folder = Path::new(FOLDER).join(name);
+        unless_installed(&folder, &[pins.clone()], || install_python(&folder, &pins))
+            .with_context(|| format!("could not install the Python packages that {} names", pins.display()))?;
+    }
+    let folder = Path::new(FOLDER).join("node");
+    let pins = NODE_PINS.map(|name| Path::new(PINS).join(name));
+    unless_installed(&folder, &pins, || install_node(&folder, &pins))
+        .with_context(|| format!("could not install the npm packages that {} names", pins[0].display()))
+}
+
+fn unless_installed(folder: &Path, pins: &[PathBuf], install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut wanted = String::new();
+    for pin in pins {
+        wanted += &std::fs::read_to_string(pin).with_context(|| format!("could not read {}", pin.display()))?;
+    }
+    let note = folder.join("installed.txt");
+    if std::fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("set-up: clients for the tests, into {}", folder.display());
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("could not remove {}", folder.display()));
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
+    install()?;
+    std::fs::write(&note, wanted).with_context(|| format!("could not write {}", note.display()))
+}
+
+fn install_python(folder: &Path, pins: &Path) -> Result<()> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    // Wheels only: no code of a package runs while it is installed. No dependencies: what is pinned is all there is.
+    run(Command::new(folder.join("bin/python"))
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "5",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--requirement",
+        ])
+        .arg(pins))
+}
+
+fn install_node(folder: &Path, pins: &[PathBuf]) -> Result<()> {
+    for pin in pins {
+        let name = pin.file_name().context("a pin has a name")?;
+        std::fs::copy(pin, folder.join(name)).with_context(|| format!("could not copy {}", pin.display()))?;
+    }
+    run(Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder))
+}
