@@ -11,6 +11,7 @@
 mod accept;
 mod access;
 mod broker;
+mod certificate;
 mod codec;
 mod command;
 mod config;
@@ -34,6 +35,7 @@ mod wire;
 mod work;
 
 pub use broker::{Broker, BrokerError};
+pub use certificate::{OwnCertificate, own_certificate};
 pub use config::{BrokerConfig, TlsFiles, TlsListen};
 pub use counters::{BrokerCounters, Histogram};
 pub use health::Health;

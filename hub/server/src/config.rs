@@ -1,9 +1,15 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
-use anyhow::{Context, Result, bail};
+mod quota;
+
+pub use quota::Quota;
+
+use anyhow::{Context, Result, bail, ensure};
+use hub_broker::{BrokerConfig, TlsFiles, TlsListen};
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything that can be set. `deploy/config/forecall.example.toml` shows every key with its default.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,8 +25,18 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Model folders and profiles.
     pub models_dir: PathBuf,
-    /// Where devices connect (MQTT).
+    /// Where devices connect (MQTT and WebSocket, without TLS).
     pub mqtt: SocketAddr,
+    /// Where devices connect over TLS, if they do.
+    pub mqtt_tls: Option<SocketAddr>,
+    /// The hub's certificate for that, then those that lead to its root (PEM). Read again when it changes.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Connections of devices and integrators at one time. Each takes a file descriptor.
+    pub connections_max: usize,
+    /// A device that is away keeps its session for at most so long, in seconds.
+    pub session_expiry_max_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
     /// Where the hub's SIP user agent listens (UDP).
@@ -29,14 +45,29 @@ pub struct Config {
     pub time_zone: String,
     /// A proxy in front of the console speaks TLS: cookies are sent over TLS only.
     pub behind_tls: bool,
+    /// Who shows this as a bearer token may read `/metrics`. Without it only this machine may, and not through a proxy.
+    pub metrics_token: Option<Token>,
     /// Calls that may be up at the same time.
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
     pub expose: bool,
+    /// How much devices and tenants may send.
+    pub quota: Quota,
+}
+
+/// A secret that prints as nothing.
+#[derive(Clone, Deserialize)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(hidden)")
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let broker = BrokerConfig::new((Ipv4Addr::LOCALHOST, 1883).into());
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
             state_dir: PathBuf::from("/var/lib/forecall"),
@@ -45,12 +76,19 @@ impl Default for Config {
             key_file: None,
             models_dir: PathBuf::from("/usr/share/forecall/models"),
             mqtt: loopback(1883),
+            mqtt_tls: None,
+            tls_certificate: None,
+            tls_key: None,
+            connections_max: broker.connections_max,
+            session_expiry_max_s: broker.session_expiry_max.as_secs(),
             http: loopback(8080),
             sip: loopback(5062),
             time_zone: "UTC".into(),
             behind_tls: false,
+            metrics_token: None,
             calls_max: 8,
             expose: false,
+            quota: Quota::default(),
         }
     }
 }
@@ -92,6 +130,19 @@ impl Config {
         parse("FORECALL_BEHIND_TLS", env("FORECALL_BEHIND_TLS"), &mut self.behind_tls)?;
         parse("FORECALL_CALLS_MAX", env("FORECALL_CALLS_MAX"), &mut self.calls_max)?;
         parse("FORECALL_EXPOSE", env("FORECALL_EXPOSE"), &mut self.expose)?;
+        parse(
+            "FORECALL_CONNECTIONS_MAX",
+            env("FORECALL_CONNECTIONS_MAX"),
+            &mut self.connections_max,
+        )?;
+        if let Some(text) = env("FORECALL_MQTT_TLS") {
+            let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
+            self.mqtt_tls = Some(text.parse().with_context(why)?);
+        }
+        let path = |name| env(name).map(PathBuf::from);
+        self.tls_certificate = path("FORECALL_TLS_CERTIFICATE").or(self.tls_certificate.take());
+        self.tls_key = path("FORECALL_TLS_KEY").or(self.tls_key.take());
+        self.metrics_token = env("FORECALL_METRICS_TOKEN").map(Token).or(self.metrics_token.take());
         self.database_url = env("DATABASE_URL").or(self.database_url.take());
         self.key_file = env("FORECALL_KEY_FILE").map(PathBuf::from).or(self.key_file.take());
         self.postgres_bin = env("FORECALL_POSTGRES_BIN")
@@ -100,8 +151,56 @@ impl Config {
         Ok(())
     }
 
+    /// What the front door is told.
+    pub fn broker(&self) -> BrokerConfig {
+        let mut broker = BrokerConfig {
+            listen_tls: self.tls(),
+            connections_max: self.connections_max,
+            session_expiry_max: Duration::from_secs(self.session_expiry_max_s),
+            ..BrokerConfig::new(self.mqtt)
+        };
+        self.quota.apply(&mut broker);
+        broker
+    }
+
+    /// Where TLS is served and with what, if it is.
+    pub fn tls(&self) -> Option<TlsListen> {
+        Some(TlsListen {
+            listen: self.mqtt_tls?,
+            files: TlsFiles {
+                chain: self.tls_certificate.clone()?,
+                key: self.tls_key.clone()?,
+            },
+        })
+    }
+
     fn check(&self) -> Result<()> {
-        for (name, addr) in [("mqtt", self.mqtt), ("http", self.http), ("sip", self.sip)] {
+        let given = [
+            self.mqtt_tls.is_some(),
+            self.tls_certificate.is_some(),
+            self.tls_key.is_some(),
+        ];
+        ensure!(
+            given == [true; 3] || given == [false; 3],
+            "mqtt_tls, tls_certificate and tls_key are set together or not at all"
+        );
+        ensure!(
+            (1..=1_000_000).contains(&self.connections_max),
+            "connections_max = {} must be between 1 and 1000000",
+            self.connections_max
+        );
+        ensure!(
+            self.session_expiry_max_s <= u64::from(u32::MAX),
+            "session_expiry_max_s = {} must be at most {}",
+            self.session_expiry_max_s,
+            u32::MAX
+        );
+        if let Some(Token(token)) = &self.metrics_token {
+            ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
+        }
+        self.quota.check()?;
+        let all = [("mqtt", self.mqtt), ("http", self.http), ("sip", self.sip)];
+        for (name, addr) in all.into_iter().chain(self.mqtt_tls.map(|addr| ("mqtt_tls", addr))) {
             if !self.expose && !addr.ip().is_loopback() {
                 bail!(
                     "{name} = {addr} is not a loopback address; set expose = true if devices or people on a network shall reach it"
@@ -166,9 +265,60 @@ mod tests {
             database_url: config.database_url.clone(),
             postgres_bin: config.postgres_bin.clone(),
             key_file: config.key_file.clone(),
+            mqtt_tls: config.mqtt_tls,
+            tls_certificate: config.tls_certificate.clone(),
+            tls_key: config.tls_key.clone(),
+            metrics_token: config.metrics_token.clone(),
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        assert_eq!(uncommented.lines().count(), 12, "a key is missing in the example");
+        // Every field that `Debug` names, with `quota` as the heading of its table.
+        let fields = format!("{config:#?}");
+        let fields = fields
+            .lines()
+            .filter(|line| line.contains(": ") || line.ends_with("{"))
+            .count()
+            - 1;
+        let options = [
+            "mqtt_tls",
+            "postgres_bin",
+            "key_file",
+            "database_url",
+            "tls_certificate",
+            "tls_key",
+            "metrics_token",
+        ];
+        for key in options {
+            assert!(
+                uncommented.contains(&format!("{key} = ")),
+                "{key} is missing in the example"
+            );
+        }
+        let keys = uncommented.lines().count();
+        assert!(
+            keys >= 33 && fields >= keys,
+            "a key is missing in the example: {keys} of {fields}"
+        );
+    }
+
+    #[test]
+    fn tls_is_set_as_a_whole_and_quotas_are_bounded() {
+        assert!(load("mqtt_tls = '127.0.0.1:8883'", &[]).is_err());
+        let whole = "mqtt_tls = '127.0.0.1:8883'\ntls_certificate = 'c.pem'\ntls_key = 'k.pem'";
+        let config = load(whole, &[("FORECALL_TLS_KEY", "other.pem")]).unwrap();
+        let tls = config.broker().listen_tls.unwrap();
+        assert_eq!((tls.listen.port(), tls.files.key), (8883, PathBuf::from("other.pem")));
+        assert!(
+            load(&whole.replace("127.0.0.1", "0.0.0.0"), &[]).is_err(),
+            "only loopback unless asked"
+        );
+        let config = load("[quota]\ndevice_messages_per_s = 5\npacket_bytes_max = 4096", &[]).unwrap();
+        let broker = config.broker();
+        assert_eq!((broker.device_messages.per_second, broker.packet_bytes_max), (5, 4096));
+        assert!(load("[quota]\nin_flight_max = 0", &[]).is_err());
+        assert!(load("[quota]\nmessages = 0", &[]).is_err());
+        assert!(load("metrics_token = 'short'", &[]).is_err());
+        let shown = format!("{:?}", load("metrics_token = 'a-long-enough-secret'", &[]).unwrap());
+        assert!(!shown.contains("a-long-enough"), "{shown}");
     }
 }

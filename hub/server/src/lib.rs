@@ -5,5 +5,6 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod pipeline;
+pub mod process;
 pub mod random;
 pub mod workers;

@@ -1,12 +1,13 @@
 //! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
 
 use crate::config::Config;
+use crate::process;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
 use anyhow::{Context, Result};
 use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
-use hub_broker::{Broker, BrokerConfig, BrokerCounters};
+use hub_broker::{Broker, BrokerCounters};
 use hub_core::clock::CivilClock;
 use hub_core::id::{TenantId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -46,6 +47,8 @@ pub struct Hub {
     pub store: Arc<PostgresStore>,
     /// Where devices connect.
     pub mqtt: SocketAddr,
+    /// Where they connect over TLS, if they do.
+    pub mqtt_tls: Option<SocketAddr>,
     /// Where people connect.
     pub http: SocketAddr,
     /// Where the trunk reaches us, if calls are set up.
@@ -210,7 +213,7 @@ impl Hub {
 
         // telemetry
         let broker = Broker::start(
-            BrokerConfig::new(config.mqtt),
+            config.broker(),
             store.clone(),
             profiles.clone(),
             clock.clone(),
@@ -240,7 +243,8 @@ impl Hub {
         let zone = TimeZone::get(&config.time_zone).context("time_zone")?;
         let console = ApiConfig {
             zone,
-            ..ApiConfig::default()
+            behind_tls: config.behind_tls,
+            metrics_token: config.metrics_token.as_ref().map(|token| token.0.clone()),
         };
         let state = ApiState {
             store: store.clone(),
@@ -263,6 +267,7 @@ impl Hub {
         let voice = telephone.map(|t| t.voice);
         Ok(Self {
             mqtt: broker.local_addr().unwrap_or(config.mqtt),
+            mqtt_tls: broker.local_addr_tls(),
             failed: Box::pin(broker.failed()),
             http,
             sip: voice.as_ref().map(|v| v.local()),
@@ -331,7 +336,11 @@ fn monitor(broker: &Broker) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     Monitor {
-        metrics: Arc::new(metrics),
+        metrics: Arc::new(move || {
+            let mut all = metrics();
+            all.extend(process::metrics());
+            all
+        }),
         problems: Arc::new(move || {
             let health = *health.borrow();
             let mut problems = Vec::new();

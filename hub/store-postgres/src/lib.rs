@@ -15,6 +15,7 @@ mod contact;
 mod credential;
 mod desk;
 mod event;
+mod facts;
 mod finding;
 mod prediction;
 mod row;
@@ -29,5 +30,6 @@ mod ticket;
 mod ticket_row;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use store::{ConnectError, PostgresStore};

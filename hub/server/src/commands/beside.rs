@@ -14,6 +14,7 @@ const FILE_LEN_MAX: u64 = 8 << 20;
 /// Whose.
 #[derive(Debug, clap::Args)]
 pub struct TenantArgs {
+    /// Which store.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Tenant, as in the site file.
@@ -24,6 +25,7 @@ pub struct TenantArgs {
 /// Which, within its tenant.
 #[derive(Debug, clap::Args)]
 pub struct NamedArgs {
+    /// Whose.
     #[command(flatten)]
     pub of: TenantArgs,
     /// Name within the tenant.
@@ -34,6 +36,7 @@ pub struct NamedArgs {
 /// Of one tenant or of all.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
+    /// Which store.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Only this tenant's.

@@ -2,6 +2,7 @@
 
 use super::{ConfigArgs, log, say};
 use crate::pipeline::{Hub, open};
+use crate::process::FILES_OWN;
 use anyhow::{Context, Result, bail};
 use hub_core::clock::SystemClock;
 use std::sync::Arc;
@@ -23,11 +24,23 @@ impl Serve {
     pub async fn run(self) -> Result<()> {
         log("info,sqlx=warn,rsipstack=warn,tract=warn");
         let config = self.config.load()?;
+        match crate::process::raise_file_limit() {
+            Ok(files) if files < config.connections_max as u64 + FILES_OWN => tracing::warn!(
+                files,
+                connections_max = config.connections_max,
+                "fewer files may be open than connections are allowed; set LimitNOFILE or ulimit -n"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+        }
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let mut hub = Hub::start(&config, open(&config).await?, Arc::new(SystemClock), None).await?;
         say(format_args!("console and API  http://{}", hub.http));
         say(format_args!("devices (MQTT)   {}", hub.mqtt));
+        if let Some(tls) = hub.mqtt_tls {
+            say(format_args!("devices (TLS)    {tls}"));
+        }
         match hub.sip {
             Some(sip) => say(format_args!("calls (SIP)      {sip}")),
             None => say("calls (SIP)      none: no tenant has a trunk; nobody is rung"),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Rows in one look.
-const ROWS: usize = 20_000;
+/// Rows in one look: about a second's worth of a hub that is pressed, counted in a tenth of that.
+const ROWS: usize = 50_000;
 
-/// Looks once a second until `stop`, and once more then, so that a clean end leaves nothing to add.
+/// Looks once a second, or every two while ingest is pressed, until `stop`, and once more then, so that a clean end leaves nothing to add.
 pub async fn run(store: Arc<dyn TelemetryStore>, stop: CancellationToken) {
     let mut pauses = Pauses::default();
     loop {
+        stop.run_until_cancelled(store.ingest_calm(PATIENCE)).await;
         let ending = stop.is_cancelled();
         match add_all(store.as_ref()).await {
             Ok(()) => pauses.reset(),

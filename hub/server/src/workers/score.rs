@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const ROWS_MAX: usize = 4_000;
 /// From the first reading to the look at what has come.
 const LINGER: Duration = Duration::from_millis(20);
+/// How long a batch waits at most while ingest is pressed: devices that wait for an acknowledgement go first.
+const CALM_PATIENCE: Duration = Duration::from_secs(1);
 /// Windows given to the network together; larger batches are slower for each window.
 const WINDOWS_MAX: usize = 16;
 /// Detectors kept in memory; beyond it they are read back from their checkpoints.
@@ -35,6 +37,8 @@ struct Watched {
 pub struct ScoreWorker {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
+    /// Names of the families that a model watches: readings of others are passed over by the store.
+    families: Vec<String>,
     clock: Arc<dyn CivilClock>,
     watched: HashMap<ApplianceId, Option<Watched>>,
     /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
@@ -59,9 +63,11 @@ impl ScoreWorker {
         clock: Arc<dyn CivilClock>,
         changes: tokio::sync::broadcast::Sender<FindingChange>,
     ) -> Self {
+        let families = registry.families().map(|(family, _)| family.to_owned()).collect();
         Self {
             store,
             registry,
+            families,
             clock,
             watched: HashMap::new(),
             rows: ROWS_MAX,
@@ -73,6 +79,7 @@ impl ScoreWorker {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut pauses = Pauses::default();
         while !stop.is_cancelled() {
+            stop.run_until_cancelled(self.store.ingest_calm(CALM_PATIENCE)).await;
             let rest = match self.step().await {
                 Ok(0) => {
                     pauses.reset();
@@ -114,7 +121,9 @@ impl ScoreWorker {
             self.rows /= 2;
             return;
         }
-        let Ok(rows) = self.store.unscored(1).await else { return };
+        let Ok(rows) = self.store.unscored_of(1, &self.families).await else {
+            return;
+        };
         let commit = ScoringCommit {
             offsets: offsets(&rows),
             ..ScoringCommit::default()
@@ -129,7 +138,7 @@ impl ScoreWorker {
         for appliance in self.store.baselines_restarted().await? {
             self.watched.remove(&appliance);
         }
-        let rows = self.store.unscored(self.rows).await?;
+        let rows = self.store.unscored_of(self.rows, &self.families).await?;
         if rows.is_empty() {
             return Ok(0);
         }

@@ -1,0 +1,189 @@
+//! Keyring, models and the database.
+
+use super::Found;
+use crate::config::Config;
+use crate::pipeline::{Opened, open_beside};
+use anyhow::{Result, bail, ensure};
+use hub_core::clock::{CivilClock, SystemClock};
+use hub_predict::Registry;
+use hub_store::event::EventStore;
+use hub_store::site::SiteStore;
+use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring};
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// Oldest major version that the hub is tested with.
+const VERSION_MIN: i32 = 15;
+/// Connections that a hub and a command beside it take, with some to spare for people.
+const CONNECTIONS_MIN: i32 = 30;
+/// Our clock and the database's may differ by this, which covers the way there and back.
+const CLOCK_DIFFERENCE_MAX_S: i64 = 2;
+
+pub(super) fn models(config: &Config) -> Result<Found> {
+    let registry = Registry::load(&config.models_dir)?;
+    if let Some((folder, why)) = registry.refused().first() {
+        bail!("{} is refused: {why}", folder.display());
+    }
+    let versions: Vec<_> = registry
+        .families()
+        .map(|(_, model)| model.version().to_owned())
+        .collect();
+    Found::ok(versions.join(", "))
+}
+
+fn keyring_file(config: &Config) -> PathBuf {
+    let usual = || config.state_dir.join("keyring.toml");
+    config.key_file.clone().unwrap_or_else(usual)
+}
+
+pub(super) fn keyring(config: &Config) -> Result<Found> {
+    let file = keyring_file(config);
+    if file.exists() {
+        Keyring::open_or_create(&file)?;
+        return Found::ok(format!("{}, nobody else may read it", file.display()));
+    }
+    ensure!(
+        config.database_url.is_some() || !Cluster::exists(&config.state_dir)?,
+        "{} is missing, and the database was written with it; restore it",
+        file.display()
+    );
+    Found::ok("none yet: made at the first start".to_owned())
+}
+
+pub(super) async fn server(config: &Config) -> Result<Found> {
+    let options = ClusterOptions {
+        bin_dir: config.postgres_bin.clone(),
+    };
+    Found::ok(Cluster::find_server(&config.state_dir, options).await?)
+}
+
+/// Opening it sees to durability and schema; what is asked besides is reported one line a thing.
+pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found>)> {
+    match Cluster::exists(&config.state_dir) {
+        Ok(false) if config.database_url.is_none() => {
+            return vec![(
+                "database",
+                Found::ok("no database yet: made at the first start".to_owned()),
+            )];
+        }
+        Err(error) if config.database_url.is_none() => return vec![("database", Err(error.into()))],
+        _ => {}
+    }
+    if !keyring_file(config).exists() {
+        let why = "not looked into: there is no keyring to open it with".to_owned();
+        return vec![("database", Found::ok(why))];
+    }
+    let opened = match open_beside(config).await {
+        Ok(opened) => opened,
+        Err(error) => return vec![("database", Err(error))],
+    };
+    let found = look(&opened).await;
+    let closed = opened.close().await;
+    let mut found = found.unwrap_or_else(|error| vec![("database", Err(error))]);
+    if let Err(error) = closed {
+        found.push(("database", Err(error)));
+    }
+    found
+}
+
+async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
+    opened.store.healthy().await?;
+    let trunks = opened.store.trunks().await?.len();
+    let facts = opened.store.facts().await?;
+    let ours = SystemClock.now();
+    Ok(vec![
+        (
+            "database",
+            Found::ok(format!("answers, schema is current; {trunks} trunk(s)")),
+        ),
+        ("database version", version(&facts)),
+        ("database durability", durability(&facts)),
+        ("database connections", connections(&facts)),
+        ("database clock", clock(facts.clock, ours)),
+    ])
+}
+
+fn version(facts: &DatabaseFacts) -> Result<Found> {
+    let major = facts.version_number / 10_000;
+    if major < VERSION_MIN {
+        return Found::warn(format!(
+            "{}: the hub is tested with {VERSION_MIN} and later; upgrade",
+            facts.version
+        ));
+    }
+    Found::ok(facts.version.clone())
+}
+
+fn durability(facts: &DatabaseFacts) -> Result<Found> {
+    for (setting, value) in &facts.durability {
+        ensure!(
+            value == "on" || value == "remote_apply",
+            "{setting} = {value}: an acknowledged reading could be lost; set it to on"
+        );
+    }
+    let all: Vec<_> = facts
+        .durability
+        .iter()
+        .map(|(setting, value)| format!("{setting} = {value}"))
+        .collect();
+    Found::ok(all.join(", "))
+}
+
+fn connections(facts: &DatabaseFacts) -> Result<Found> {
+    let DatabaseFacts {
+        max_connections: most,
+        connections: open,
+        ..
+    } = facts;
+    ensure!(
+        *most >= CONNECTIONS_MIN,
+        "max_connections = {most} is too few for a hub and a command beside it; set it to {CONNECTIONS_MIN} or more"
+    );
+    Found::ok(format!("{open} of {most} are open"))
+}
+
+fn clock(theirs: Timestamp, ours: Timestamp) -> Result<Found> {
+    let difference = theirs.duration_since(ours);
+    ensure!(
+        difference.abs().as_secs() < CLOCK_DIFFERENCE_MAX_S,
+        "the database's clock differs from this machine's by {difference:#}; let both follow one time server"
+    );
+    Found::ok(format!("differs from this machine's by {} ms", difference.as_millis()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> DatabaseFacts {
+        let on = |name| (name, "on".to_owned());
+        DatabaseFacts {
+            version: "15.12".into(),
+            version_number: 150_012,
+            max_connections: 100,
+            connections: 3,
+            durability: [on("fsync"), on("full_page_writes"), on("synchronous_commit")],
+            clock: "2026-01-11T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn settings_that_lose_readings_fail() {
+        let mut weak = facts();
+        assert!(durability(&weak).is_ok() && connections(&weak).is_ok());
+        weak.durability[0].1 = "off".into();
+        weak.max_connections = 20;
+        weak.version_number = 140_009;
+        assert!(format!("{:#}", durability(&weak).unwrap_err()).contains("fsync = off"));
+        assert!(connections(&weak).is_err());
+        assert!(matches!(version(&weak), Ok(Found::Warn(_))));
+    }
+
+    #[test]
+    fn clocks_that_differ_fail() {
+        let theirs = facts().clock;
+        let later = |seconds| theirs + jiff::SignedDuration::from_secs(seconds);
+        assert!(clock(theirs, later(1)).is_ok());
+        assert!(clock(theirs, later(3)).is_err() && clock(theirs, later(-30)).is_err());
+    }
+}
