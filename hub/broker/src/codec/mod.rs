@@ -98,8 +98,18 @@ impl Codec {
             }
             Outgoing::UnsubAck { packet_id, reasons } => {
                 // 3.1.1 has no codes here.
-                let reasons = if self.version == Version::V5 { reasons } else { Vec::new() };
-                fast::write_codes(self.version, 0xB0, packet_id, reasons.into_iter().map(|r| r.code()), buffer);
+                let reasons = if self.version == Version::V5 {
+                    reasons
+                } else {
+                    Vec::new()
+                };
+                fast::write_codes(
+                    self.version,
+                    0xB0,
+                    packet_id,
+                    reasons.into_iter().map(|r| r.code()),
+                    buffer,
+                );
             }
             Outgoing::Disconnect { reason, text } => fast::write_disconnect(reason, &text, buffer),
             Outgoing::ConnAck {
@@ -148,11 +158,19 @@ impl Codec {
         scan.packet_id()?;
         let mut identifier = false;
         if self.version == Version::V5 {
-            let place = if packet == 8 { properties::SUBSCRIBE } else { properties::PLAIN };
+            let place = if packet == 8 {
+                properties::SUBSCRIBE
+            } else {
+                properties::PLAIN
+            };
             identifier = properties::read(&mut scan, place)?.subscription_id;
         }
         // 3.1.1 has no options but QoS (§3.8.3).
-        let options_max = if self.version == Version::V5 { 0b0011_1111 } else { 0b0000_0011 };
+        let options_max = if self.version == Version::V5 {
+            0b0011_1111
+        } else {
+            0b0000_0011
+        };
         loop {
             scan.text()?;
             if packet == 8 && scan.byte()? > options_max {

@@ -50,7 +50,9 @@ pub(super) fn read(scan: &mut Scan<'_>, place: Place) -> Result<Found, CloseReas
         let identifier = block.byte()?;
         let bit = 1u64.checked_shl(identifier.into()).unwrap_or(0);
         if place & bit == 0 {
-            return Err(CloseReason::Malformed(format!("property {identifier} does not belong here")));
+            return Err(CloseReason::Malformed(format!(
+                "property {identifier} does not belong here"
+            )));
         }
         if seen & bit != 0 && identifier != USER {
             return Err(CloseReason::Unexpected("property given twice"));

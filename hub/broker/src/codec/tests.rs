@@ -40,7 +40,10 @@ fn version() -> impl Strategy<Value = Version> {
 
 /// Bytes that look like packets: a plausible first byte, the right length, any body.
 fn framed() -> impl Strategy<Value = Vec<u8>> {
-    let first = prop_oneof![any::<u8>(), prop::sample::select(vec![0x10, 0x30, 0x32, 0x34, 0x40, 0x62, 0x82, 0xA2, 0xE0])];
+    let first = prop_oneof![
+        any::<u8>(),
+        prop::sample::select(vec![0x10, 0x30, 0x32, 0x34, 0x40, 0x62, 0x82, 0xA2, 0xE0])
+    ];
     let packet = (first, prop::collection::vec(any::<u8>(), 0..100)).prop_map(|(first, body)| {
         let mut packet = vec![first, body.len() as u8];
         packet.extend(body);
@@ -53,19 +56,23 @@ fn framed() -> impl Strategy<Value = Vec<u8>> {
 fn nearly_right() -> impl Strategy<Value = Vec<u8>> {
     let sample = prop::sample::select(samples());
     let mutation = (any::<prop::sample::Index>(), any::<u8>(), 0u8..3);
-    (prop::collection::vec(sample, 1..4), prop::collection::vec(mutation, 0..4)).prop_map(|(packets, mutations)| {
-        let mut bytes = packets.concat();
-        for (at, value, how) in mutations {
-            let at = at.index(bytes.len());
-            match how {
-                0 => bytes[at] = value,
-                1 => bytes.insert(at, value),
-                _ if bytes.len() > 1 => drop(bytes.remove(at)),
-                _ => {}
+    (
+        prop::collection::vec(sample, 1..4),
+        prop::collection::vec(mutation, 0..4),
+    )
+        .prop_map(|(packets, mutations)| {
+            let mut bytes = packets.concat();
+            for (at, value, how) in mutations {
+                let at = at.index(bytes.len());
+                match how {
+                    0 => bytes[at] = value,
+                    1 => bytes.insert(at, value),
+                    _ if bytes.len() > 1 => drop(bytes.remove(at)),
+                    _ => {}
+                }
             }
-        }
-        bytes
-    })
+            bytes
+        })
 }
 
 /// What a client of each version sends.
@@ -171,8 +178,21 @@ fn fuzz_connect_bodies() {
 #[test]
 fn fuzz_answers_are_read_by_another_client() {
     let text = prop::option::of("[a-z ]{0,200}".prop_map(|text| Box::<str>::from(text.as_str())));
-    let ack = (1u16.., reason(), text.clone()).prop_map(|(packet_id, reason, text)| Ack { packet_id, reason, text }).boxed();
-    let publish = (0u8..2, 1u16.., any::<bool>(), "[a-z/]{1,40}", prop::collection::vec(any::<u8>(), 0..100), any::<Option<u32>>())
+    let ack = (1u16.., reason(), text.clone())
+        .prop_map(|(packet_id, reason, text)| Ack {
+            packet_id,
+            reason,
+            text,
+        })
+        .boxed();
+    let publish = (
+        0u8..2,
+        1u16..,
+        any::<bool>(),
+        "[a-z/]{1,40}",
+        prop::collection::vec(any::<u8>(), 0..100),
+        any::<Option<u32>>(),
+    )
         .prop_map(|(qos, packet_id, retain, topic, payload, expiry)| {
             Outgoing::Publish(Box::new(Delivered {
                 dup: qos > 0 && retain,
@@ -193,12 +213,28 @@ fn fuzz_answers_are_read_by_another_client() {
         ack.clone().prop_map(Outgoing::PubRec),
         ack.prop_map(Outgoing::PubComp),
         publish,
-        (1u16.., prop::collection::vec(prop::sample::select(vec![0u8, 1, 0x80]), 1..300))
+        (
+            1u16..,
+            prop::collection::vec(prop::sample::select(vec![0u8, 1, 0x80]), 1..300)
+        )
             .prop_map(|(packet_id, codes)| Outgoing::SubAck { packet_id, codes }),
-        (1u16.., prop::collection::vec(prop::sample::select(vec![Reason::Success, Reason::NoSubscriptionExisted]), 1..300))
+        (
+            1u16..,
+            prop::collection::vec(
+                prop::sample::select(vec![Reason::Success, Reason::NoSubscriptionExisted]),
+                1..300
+            )
+        )
             .prop_map(|(packet_id, reasons)| Outgoing::UnsubAck { packet_id, reasons }),
-        (reason(), text).prop_map(|(reason, text)| Outgoing::Disconnect { reason, text: text.unwrap_or_default() }),
-        (any::<bool>(), reason()).prop_map(|(present, reason)| Outgoing::ConnAck { present, reason, granted: None }),
+        (reason(), text).prop_map(|(reason, text)| Outgoing::Disconnect {
+            reason,
+            text: text.unwrap_or_default()
+        }),
+        (any::<bool>(), reason()).prop_map(|(present, reason)| Outgoing::ConnAck {
+            present,
+            reason,
+            granted: None
+        }),
         Just(Outgoing::PingResp),
     ];
     let case = (version(), answer);
@@ -213,7 +249,10 @@ fn fuzz_answers_are_read_by_another_client() {
         }
         let readable = matches!(&answer,
             Outgoing::PubAck(ack) | Outgoing::PubRec(ack) | Outgoing::PubComp(ack) if known(&answer, ack.reason))
-            || !matches!(&answer, Outgoing::PubAck(_) | Outgoing::PubRec(_) | Outgoing::PubComp(_));
+            || !matches!(
+                &answer,
+                Outgoing::PubAck(_) | Outgoing::PubRec(_) | Outgoing::PubComp(_)
+            );
         if !readable {
             return Ok(());
         }
@@ -223,7 +262,9 @@ fn fuzz_answers_are_read_by_another_client() {
                     prop_assert!(false, "{error:?} for {answer:?}");
                 }
             }
-            Version::V5 if matches!(answer, Outgoing::Disconnect { reason, .. } if !is_disconnect(reason)) => return Ok(()),
+            Version::V5 if matches!(answer, Outgoing::Disconnect { reason, .. } if !is_disconnect(reason)) => {
+                return Ok(());
+            }
             Version::V5 => {
                 if let Err(error) = v5::Packet::read(&mut bytes, None) {
                     prop_assert!(false, "{error:?} for {answer:?}");
@@ -293,9 +334,14 @@ fn a_publish_is_read_in_one_piece_of_memory() {
     ] {
         let (read, refusal) = packets(codec(version), bytes, bytes.len(), false);
         assert_eq!(refusal, None);
-        let [Incoming::Publish(publish)] = read.as_slice() else { panic!("{read:?}") };
+        let [Incoming::Publish(publish)] = read.as_slice() else {
+            panic!("{read:?}")
+        };
         assert_eq!((publish.qos, publish.packet_id, publish.retain), (2, 7, true));
-        assert_eq!((publish.message.topic(), publish.message.payload()), ("d/a/t", &b"xyz"[..]));
+        assert_eq!(
+            (publish.message.topic(), publish.message.payload()),
+            ("d/a/t", &b"xyz"[..])
+        );
     }
 }
 
@@ -303,8 +349,13 @@ fn a_publish_is_read_in_one_piece_of_memory() {
 fn a_full_connect_of_version_5_is_read() {
     let (read, refusal) = packets(Codec::default(), &full_connect(), 7, true);
     assert_eq!(refusal, None);
-    let [Incoming::Connect(connect)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!((connect.version, connect.client_id, connect.keep_alive_s), (Version::V5, false, 30));
+    let [Incoming::Connect(connect)] = read.as_slice() else {
+        panic!("{read:?}")
+    };
+    assert_eq!(
+        (connect.version, connect.client_id, connect.keep_alive_s),
+        (Version::V5, false, 30)
+    );
     let properties = connect.properties;
     assert_eq!(properties.session_expiry_s, Some(60));
     assert_eq!((properties.receive_maximum, properties.packet_bytes_max), (10, 1000));
@@ -324,9 +375,15 @@ fn a_granted_session_is_read_by_another_client() {
         assigned_client_id: Some("client-1".into()),
     };
     let mut bytes = BytesMut::new();
-    let answer = Outgoing::ConnAck { present: true, reason: Reason::Success, granted: Some(Box::new(granted)) };
+    let answer = Outgoing::ConnAck {
+        present: true,
+        reason: Reason::Success,
+        granted: Some(Box::new(granted)),
+    };
     codec(Version::V5).write(answer, &mut bytes).unwrap();
-    let v5::Packet::ConnAck(connack) = v5::Packet::read(&mut bytes, None).unwrap() else { panic!() };
+    let v5::Packet::ConnAck(connack) = v5::Packet::read(&mut bytes, None).unwrap() else {
+        panic!()
+    };
     assert!(connack.session_present);
     let properties = connack.properties.unwrap();
     assert_eq!(properties.max_qos, None, "which means 2");
@@ -353,9 +410,14 @@ fn other_versions_are_told_so_in_their_own_form() {
         (connect(6), 6, &[0x20, 3, 0, 0x84, 0]),
     ] {
         let (mut codec, mut buffer) = (Codec::default(), BytesMut::from(bytes.as_slice()));
-        assert_eq!(codec.read(&mut buffer, BYTES_MAX, true), Err(CloseReason::ProtocolLevel(level)));
+        assert_eq!(
+            codec.read(&mut buffer, BYTES_MAX, true),
+            Err(CloseReason::ProtocolLevel(level))
+        );
         let mut answered = BytesMut::new();
-        codec.write(Outgoing::refusal(Reason::UnsupportedVersion), &mut answered).unwrap();
+        codec
+            .write(Outgoing::refusal(Reason::UnsupportedVersion), &mut answered)
+            .unwrap();
         assert_eq!(answered, answer);
     }
 }
@@ -400,9 +462,18 @@ fn refusals_say_what_is_wrong() {
         (b"\x82\x07\x00\x01\x00\x00\x01a\x40", "malformed"),
         (b"\x82\x07\x00\x01\x00\x00\x01a\x30", "malformed"),
         (b"\x82\x08\x00\x01\x02\x0B\x00\x00\x01a", "unexpected"),
-        (b"\x10\x10\x00\x04MQTT\x05\x02\x00\x0A\x03\x21\x00\x00\x00\x00", "unexpected"),
-        (b"\x10\x12\x00\x04MQTT\x05\x02\x00\x0A\x05\x27\x00\x00\x00\x00\x00\x00", "unexpected"),
-        (b"\x10\x10\x00\x04MQTT\x05\x02\x00\x0A\x03\x16\x00\x00\x00\x00", "unexpected"),
+        (
+            b"\x10\x10\x00\x04MQTT\x05\x02\x00\x0A\x03\x21\x00\x00\x00\x00",
+            "unexpected",
+        ),
+        (
+            b"\x10\x12\x00\x04MQTT\x05\x02\x00\x0A\x05\x27\x00\x00\x00\x00\x00\x00",
+            "unexpected",
+        ),
+        (
+            b"\x10\x10\x00\x04MQTT\x05\x02\x00\x0A\x03\x16\x00\x00\x00\x00",
+            "unexpected",
+        ),
     ];
     let refused = |version, bytes: &[u8]| packets(codec(version), bytes, bytes.len(), false).1.map(|r| r.label());
     for (bytes, label) in both.iter().chain(&four) {
@@ -420,7 +491,10 @@ fn what_rumqttd_panics_on_is_only_unexpected() {
             for body in [&b""[..], b"\x00\x01", b"\x00\x01\x00\x00"] {
                 let bytes = [&[first, body.len() as u8], body].concat();
                 let (read, refusal) = packets(codec(version), &bytes, bytes.len(), false);
-                assert!(matches!(read.as_slice(), [Incoming::Unexpected(_)]), "{bytes:02x?} {refusal:?}");
+                assert!(
+                    matches!(read.as_slice(), [Incoming::Unexpected(_)]),
+                    "{bytes:02x?} {refusal:?}"
+                );
             }
         }
     }

@@ -19,7 +19,9 @@ impl Session {
         let Incoming::Connect(mut connect) = packet else {
             return self.handle_close(CloseReason::NotConnect);
         };
-        let Phase::Greeting { certificate, .. } = &mut self.phase else { return };
+        let Phase::Greeting { certificate, .. } = &mut self.phase else {
+            return;
+        };
         if let Err(reason) = acceptable(&connect) {
             return self.refuse(reason.reason(), reason);
         }
@@ -49,6 +51,7 @@ impl Session {
             Verdict::Refused => self.refuse(Reason::NotAuthorised, CloseReason::Refused),
             Verdict::Unavailable => self.refuse(Reason::Unavailable, CloseReason::StoreDown),
             Verdict::Quota(limit) => self.refuse(Reason::Quota, CloseReason::Quota(limit)),
+            Verdict::ConnectRate => self.refuse(Reason::ConnectionRate, CloseReason::Quota("connects")),
         }
     }
 
@@ -122,7 +125,9 @@ impl Session {
 
     /// MQTT 5 §3.2.2.3.14.
     fn server_keep_alive(&self, asked_s: u16) -> Option<u16> {
-        let cap = u16::try_from(self.limits.keep_alive_cap.as_secs()).unwrap_or(u16::MAX).max(1);
+        let cap = u16::try_from(self.limits.keep_alive_cap.as_secs())
+            .unwrap_or(u16::MAX)
+            .max(1);
         (asked_s == 0 || asked_s > cap).then_some(cap)
     }
 

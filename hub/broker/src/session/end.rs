@@ -49,7 +49,9 @@ impl Session {
                 open.present = true;
             }
         }
-        let Phase::Open(open) = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let Phase::Open(open) = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
         // Only a normal end takes the will back (MQTT 5 §3.1.2.5).
         let will = reason == WITH_WILL || reason >= 0x80;
         self.end(*open, &CloseReason::Disconnected, will);
@@ -96,6 +98,8 @@ impl Session {
 impl Open {
     /// Whether the client has not been told yet that it is connected.
     fn is_opening(&self) -> bool {
-        self.pending.as_ref().is_some_and(|pending| matches!(pending.then, Then::Open(_)))
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| matches!(pending.then, Then::Open(_)))
     }
 }

@@ -184,7 +184,9 @@ impl Inbound {
     }
 
     fn index(&self, number: u64) -> Option<usize> {
-        number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok())
+        number
+            .checked_sub(self.first)
+            .and_then(|index| usize::try_from(index).ok())
     }
 
     /// Moves the acknowledgements that are due to `out`.
@@ -217,7 +219,11 @@ impl Inbound {
         if reason.is_error() {
             return self.forget(packet_id);
         }
-        if let Some(entry) = self.unreleased.iter_mut().find(|u| u.packet_id == packet_id && !u.stored) {
+        if let Some(entry) = self
+            .unreleased
+            .iter_mut()
+            .find(|u| u.packet_id == packet_id && !u.stored)
+        {
             entry.stored = true;
             self.held += 1;
         }

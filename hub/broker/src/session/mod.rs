@@ -166,6 +166,8 @@ pub enum Verdict {
     Unavailable,
     /// Known, and over a limit of its own or its tenant's.
     Quota(&'static str),
+    /// Known, and connects too often.
+    ConnectRate,
 }
 
 #[derive(Debug)]
@@ -198,12 +200,7 @@ pub struct Session {
 impl Session {
     /// A session whose connection was accepted at `now`, with the certificate that the client showed in its handshake.
     /// `connection` is another number for each connection.
-    pub fn new(
-        limits: SessionLimits,
-        certificate: Option<ClientCertificate>,
-        connection: u64,
-        now: Instant,
-    ) -> Self {
+    pub fn new(limits: SessionLimits, certificate: Option<ClientCertificate>, connection: u64, now: Instant) -> Self {
         Self {
             limits,
             connection,
@@ -290,7 +287,10 @@ impl Session {
 
     /// It is not taken, and is not to be sent again. MQTT 3.1.1 cannot say so: above QoS 0 that ends the connection.
     pub fn handle_refused(&mut self, number: u64, reason: CloseReason) {
-        let acknowledged = self.inbound.awaited(number).is_some_and(|a| a != inbound::Answer::Nothing);
+        let acknowledged = self
+            .inbound
+            .awaited(number)
+            .is_some_and(|a| a != inbound::Answer::Nothing);
         if acknowledged && self.version() != Some(Version::V5) {
             return self.handle_close(reason);
         }

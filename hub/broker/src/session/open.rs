@@ -65,7 +65,9 @@ impl Open {
 
     /// What is to be kept of the session. Its packet identifiers are kept by ingest.
     pub(super) fn to_kept(&self) -> Option<KeptSession> {
-        let Role::Device { id, granted } = &self.role else { return None };
+        let Role::Device { id, granted } = &self.role else {
+            return None;
+        };
         Some(KeptSession {
             expiry_s: self.expiry_s,
             subscriptions: granted.to_kept(id),

@@ -38,12 +38,9 @@ impl Kind {
     /// Whether it goes into the store by ingest: only then the store can keep a packet identifier with it.
     pub fn is_ingested(&self) -> bool {
         match self {
-            Self::Telemetry
-            | Self::TelemetryJson
-            | Self::Event
-            | Self::State
-            | Self::Reply(_)
-            | Self::Attributes => true,
+            Self::Telemetry | Self::TelemetryJson | Self::Event | Self::State | Self::Reply(_) | Self::Attributes => {
+                true
+            }
             Self::AttributesRequest(_) | Self::DeviceRpc(_) | Self::OwnerClaim | Self::Provision(_) => false,
         }
     }
@@ -155,9 +152,10 @@ impl Role {
             Self::Device { id, .. } => kind_of(id, topic),
             Self::Integrator(_) => Err(CloseReason::ReadOnly(ShownTopic::new(topic))),
             Self::Claimant { nonce, .. } => match Topic::parse(topic).map_err(refused)? {
-                Topic::Provisioning { nonce: named, rest: "q" } if is_nonce(nonce, named) => {
-                    Ok(Kind::Provision(named.to_owned()))
-                }
+                Topic::Provisioning {
+                    nonce: named,
+                    rest: "q",
+                } if is_nonce(nonce, named) => Ok(Kind::Provision(named.to_owned())),
                 _ => Err(refused(TopicError::Foreign)),
             },
         }
@@ -169,7 +167,10 @@ impl Role {
             return Err((Reason::SharedUnsupported, "shared subscriptions are not supported"));
         }
         if !is_filter(filter) {
-            return Err((Reason::FilterInvalid, "at most 7 levels of ASCII letters, digits and -_.:, with + and #"));
+            return Err((
+                Reason::FilterInvalid,
+                "at most 7 levels of ASCII letters, digits and -_.:, with + and #",
+            ));
         }
         match self {
             Self::Device { id, granted } => {
@@ -181,7 +182,10 @@ impl Role {
             }
             Self::Integrator(reader) => reader.subscribe(filter),
             Self::Claimant { nonce, granted } => match Topic::parse(filter) {
-                Ok(Topic::Provisioning { nonce: named, rest: "r" }) if is_nonce(nonce, named) => {
+                Ok(Topic::Provisioning {
+                    nonce: named,
+                    rest: "r",
+                }) if is_nonce(nonce, named) => {
                     *granted = Some(qos);
                     Ok(Subscribed::Claimant)
                 }

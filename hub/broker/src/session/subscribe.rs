@@ -60,7 +60,11 @@ impl Session {
         let mut reasons = Vec::with_capacity(filters.len());
         for filter in filters {
             let dropped = open.role.unsubscribe(&filter);
-            reasons.push(if dropped { Reason::Success } else { Reason::NoSubscriptionExisted });
+            reasons.push(if dropped {
+                Reason::Success
+            } else {
+                Reason::NoSubscriptionExisted
+            });
             if dropped && matches!(open.role, super::role::Role::Integrator(_)) {
                 self.events.push_back(Event::Unsubscribed { filter });
             }
@@ -80,7 +84,11 @@ fn keep(open: &Open, changed: bool) -> Vec<Event> {
 fn answerable(open: &Open, filters: usize) -> Result<(), CloseReason> {
     let header = 8;
     let fits = u32::try_from(filters + header).is_ok_and(|bytes| bytes <= open.packet_bytes_max);
-    if fits { Ok(()) } else { Err(CloseReason::ClientTooSmall(open.packet_bytes_max)) }
+    if fits {
+        Ok(())
+    } else {
+        Err(CloseReason::ClientTooSmall(open.packet_bytes_max))
+    }
 }
 
 fn to_event(filter: Filter, qos: u8, new: bool) -> Event {

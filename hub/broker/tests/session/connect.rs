@@ -31,7 +31,13 @@ fn refusal_of(connect: Connect) -> Option<Reason> {
 fn granted(session: &mut Session) -> Granted {
     settle_store(session);
     match transmitted(session).as_slice() {
-        [Outgoing::ConnAck { reason: Reason::Success, granted: Some(granted), .. }] => (**granted).clone(),
+        [
+            Outgoing::ConnAck {
+                reason: Reason::Success,
+                granted: Some(granted),
+                ..
+            },
+        ] => (**granted).clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -45,7 +51,13 @@ fn user_names() {
     for user_name in ["acme/washer", "A1_TOKEN"] {
         assert_eq!(refusal_of(with_user(user_name)), None, "{user_name}");
     }
-    assert_eq!(refusal_of(Connect { login: None, ..hello(V5) }), Some(Reason::BadLogin));
+    assert_eq!(
+        refusal_of(Connect {
+            login: None,
+            ..hello(V5)
+        }),
+        Some(Reason::BadLogin)
+    );
 }
 
 #[test]
@@ -56,7 +68,10 @@ fn a_certificate_needs_no_user_name_and_one_that_is_given_agrees() {
     };
     let asked = |login: Option<&str>| {
         let mut session = Session::new(LIMITS, Some(certificate()), 1, start());
-        let connect = Connect { login: None, ..hello(V5) };
+        let connect = Connect {
+            login: None,
+            ..hello(V5)
+        };
         let connect = login.map_or(connect, with_user);
         session.handle_packet(Incoming::Connect(Box::new(connect)), start());
         match session.poll_event() {
@@ -94,10 +109,20 @@ fn what_cannot_be_served_is_refused_before_anyone_is_asked() {
     let mut deaf = hello(V5);
     deaf.properties.packet_bytes_max = 127;
     assert_eq!(refusal_of(deaf), Some(Reason::PacketTooLarge));
-    let nameless = Connect { client_id: false, clean_start: false, ..hello(V4) };
+    let nameless = Connect {
+        client_id: false,
+        clean_start: false,
+        ..hello(V4)
+    };
     assert_eq!(refusal_of(nameless.clone()), Some(Reason::ClientId));
     assert_eq!(Reason::ClientId.connack_v4(), 0x02);
-    assert_eq!(refusal_of(Connect { version: V5, ..nameless }), None);
+    assert_eq!(
+        refusal_of(Connect {
+            version: V5,
+            ..nameless
+        }),
+        None
+    );
 }
 
 #[test]
@@ -117,7 +142,9 @@ fn what_is_granted_in_version_5_is_told_where_it_differs() {
     let as_asked = granted(&mut greet(connect.clone(), device(None)));
     assert_eq!((as_asked.session_expiry_s, as_asked.server_keep_alive_s), (None, None));
     assert_eq!(as_asked.assigned_client_id, None);
-    let integrator = Access::Integrator { filters: vec!["d/+/t".into()] };
+    let integrator = Access::Integrator {
+        filters: vec!["d/+/t".into()],
+    };
     let never_kept = granted(&mut greet(connect, integrator));
     assert_eq!(never_kept.session_expiry_s, Some(0));
 }
@@ -132,10 +159,20 @@ fn keepalive_is_one_and_a_half_times_and_none_is_capped() {
         (V5, 0, Duration::from_secs(900 * 3 / 2)),
         (V5, 3_600, Duration::from_secs(900 * 3 / 2)),
     ] {
-        let mut session = open(Connect { keep_alive_s, ..hello(version) }, device(None));
+        let mut session = open(
+            Connect {
+                keep_alive_s,
+                ..hello(version)
+            },
+            device(None),
+        );
         let heard = start() + Duration::from_secs(8);
         session.handle_packet(Incoming::PingReq, heard);
-        assert_eq!(session.poll_timeout(), Some(heard + silence), "{version:?} {keep_alive_s}");
+        assert_eq!(
+            session.poll_timeout(),
+            Some(heard + silence),
+            "{version:?} {keep_alive_s}"
+        );
         session.handle_timeout(heard + silence);
         assert_eq!(closed(&mut session), Some(CloseReason::KeepAlive));
     }
@@ -159,13 +196,24 @@ fn a_will_is_the_device_s_own() {
         ("#", "will", Reason::TopicInvalid),
         ("d/washer/f/1", "firmware", Reason::NotAuthorised),
     ] {
-        let connect = Connect { will: Some(will(topic, 0)), ..hello(V5) };
+        let connect = Connect {
+            will: Some(will(topic, 0)),
+            ..hello(V5)
+        };
         let mut session = greet(connect, device(None));
         assert_eq!(transmitted(&mut session), [Outgoing::refusal(reason)], "{topic}");
         assert_eq!(closed(&mut session).map(|r| r.label()), Some(label));
     }
-    for access in [Access::Integrator { filters: vec!["#".into()] }, Access::Claimant] {
-        let connect = Connect { will: Some(will("d/washer/s", 0)), ..hello(V4) };
+    for access in [
+        Access::Integrator {
+            filters: vec!["#".into()],
+        },
+        Access::Claimant,
+    ] {
+        let connect = Connect {
+            will: Some(will("d/washer/s", 0)),
+            ..hello(V4)
+        };
         let mut session = greet(connect, access);
         assert_eq!(transmitted(&mut session), [Outgoing::refusal(Reason::NotAuthorised)]);
     }
@@ -175,7 +223,10 @@ fn a_will_is_the_device_s_own() {
 #[test]
 fn a_will_speaks_when_the_device_vanishes() {
     let vanished = |expiry_s: u32, end: fn(&mut Session)| {
-        let mut connect = Connect { will: Some(will("d/washer/s", 30)), ..hello(V5) };
+        let mut connect = Connect {
+            will: Some(will("d/washer/s", 30)),
+            ..hello(V5)
+        };
         connect.properties.session_expiry_s = Some(expiry_s);
         let mut session = open(connect, device(None));
         end(&mut session);
@@ -192,11 +243,22 @@ fn a_will_speaks_when_the_device_vanishes() {
     assert_eq!(vanished(10, lost), Some(10));
     assert_eq!(vanished(600, lost), Some(30));
     for (reason, fires) in [(0x00, false), (0x04, true), (0x80, true)] {
-        let connect = Connect { will: Some(will("d/washer/s", 0)), ..hello(V5) };
+        let connect = Connect {
+            will: Some(will("d/washer/s", 0)),
+            ..hello(V5)
+        };
         let mut session = open(connect, device(None));
         let session_expiry_s = None;
-        session.handle_packet(Incoming::Disconnect { reason, session_expiry_s }, start());
-        let fired = events(&mut session).iter().any(|event| matches!(event, Event::Will { .. }));
+        session.handle_packet(
+            Incoming::Disconnect {
+                reason,
+                session_expiry_s,
+            },
+            start(),
+        );
+        let fired = events(&mut session)
+            .iter()
+            .any(|event| matches!(event, Event::Will { .. }));
         assert_eq!(fired, fires, "{reason:#x}");
     }
 }
@@ -207,7 +269,16 @@ fn quotas_are_told() {
         let mut session = new();
         session.handle_packet(Incoming::Connect(Box::new(hello(version))), start());
         session.handle_verdict(Verdict::Quota("connections of the tenant"), start());
-        let [Outgoing::ConnAck { reason, .. }] = transmitted(&mut session)[..] else { panic!() };
-        assert_eq!(if version == V4 { reason.connack_v4() } else { reason.code() }, code);
+        let [Outgoing::ConnAck { reason, .. }] = transmitted(&mut session)[..] else {
+            panic!()
+        };
+        assert_eq!(
+            if version == V4 {
+                reason.connack_v4()
+            } else {
+                reason.code()
+            },
+            code
+        );
     }
 }

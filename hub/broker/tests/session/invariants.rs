@@ -74,7 +74,11 @@ fn access() -> impl Strategy<Value = Access> {
     let kept = (any::<u32>(), prop::collection::vec(1u16..6, 0..4)).prop_map(|(expiry_s, mut unreleased)| {
         unreleased.sort_unstable();
         unreleased.dedup();
-        KeptSession { expiry_s, subscriptions: vec![("d/washer/c/+".into(), 1), ("none/such".into(), 2)], unreleased }
+        KeptSession {
+            expiry_s,
+            subscriptions: vec![("d/washer/c/+".into(), 1), ("none/such".into(), 2)],
+            unreleased,
+        }
     });
     prop_oneof![
         6 => prop::option::of(kept).prop_map(device),
@@ -86,24 +90,38 @@ fn access() -> impl Strategy<Value = Access> {
 fn connect() -> impl Strategy<Value = Connect> {
     let version = prop_oneof![Just(V4), Just(V5)];
     let expiry = prop::option::of(any::<u32>());
-    (version, any::<bool>(), any::<u16>(), expiry, 1u16..5, 1u32..2_000, any::<bool>(), any::<bool>()).prop_map(
-        |(version, clean_start, keep_alive_s, expiry, receive_maximum, bytes, problems, with_will)| {
-            let v5 = ConnectProperties {
-                session_expiry_s: expiry,
-                receive_maximum,
-                packet_bytes_max: bytes + 127,
-                problem_information: problems,
-                authentication: false,
-            };
-            Connect {
-                clean_start,
-                keep_alive_s,
-                will: with_will.then(|| will("d/washer/s", 3)),
-                properties: if version == V5 { v5 } else { ConnectProperties::default() },
-                ..hello(version)
-            }
-        },
+    (
+        version,
+        any::<bool>(),
+        any::<u16>(),
+        expiry,
+        1u16..5,
+        1u32..2_000,
+        any::<bool>(),
+        any::<bool>(),
     )
+        .prop_map(
+            |(version, clean_start, keep_alive_s, expiry, receive_maximum, bytes, problems, with_will)| {
+                let v5 = ConnectProperties {
+                    session_expiry_s: expiry,
+                    receive_maximum,
+                    packet_bytes_max: bytes + 127,
+                    problem_information: problems,
+                    authentication: false,
+                };
+                Connect {
+                    clean_start,
+                    keep_alive_s,
+                    will: with_will.then(|| will("d/washer/s", 3)),
+                    properties: if version == V5 {
+                        v5
+                    } else {
+                        ConnectProperties::default()
+                    },
+                    ..hello(version)
+                }
+            },
+        )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -143,7 +161,11 @@ impl Model {
                     return Err(TestCaseError::fail("received without a publish"));
                 };
                 prop_assert!(self.given.insert(number, (publish.packet_id, publish.qos)).is_none());
-                prop_assert!(received.exactly_once.is_none_or(|id| id == publish.packet_id && publish.qos == 2));
+                prop_assert!(
+                    received
+                        .exactly_once
+                        .is_none_or(|id| id == publish.packet_id && publish.qos == 2)
+                );
             }
             Event::Released { number, .. } => prop_assert!(self.releases.insert(number)),
             Event::Closed(_) => self.ends += 1,
@@ -170,7 +192,10 @@ impl Model {
                     .given
                     .iter()
                     .any(|(number, awaited)| self.settled.contains(number) && *awaited == (ack.packet_id, 2));
-                prop_assert!(committed || self.stored.contains(&ack.packet_id), "PUBREC before its commit");
+                prop_assert!(
+                    committed || self.stored.contains(&ack.packet_id),
+                    "PUBREC before its commit"
+                );
                 self.stored.insert(ack.packet_id);
             }
             Outgoing::Publish(publish) => {
@@ -212,7 +237,9 @@ fn run(connect: Connect, steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Packet(_) => {}
             Step::Committed(number) => {
-                model.settled.extend(model.given.contains_key(&number).then_some(number));
+                model
+                    .settled
+                    .extend(model.given.contains_key(&number).then_some(number));
                 session.handle_committed(number);
             }
             Step::Refused(number) if model.settled.contains(&number) => {}
@@ -238,7 +265,10 @@ fn run(connect: Connect, steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Wait(seconds) => {
                 now += Duration::from_secs(seconds);
                 session.handle_timeout(now);
-                prop_assert!(session.poll_timeout().is_none_or(|due| due > now), "time does not move on");
+                prop_assert!(
+                    session.poll_timeout().is_none_or(|due| due > now),
+                    "time does not move on"
+                );
             }
             Step::Close => session.handle_close(CloseReason::Lost),
         }

@@ -16,7 +16,13 @@ fn kept(expiry_s: u32) -> KeptSession {
 
 fn present(session: &mut Session) -> bool {
     match transmitted(session)[..] {
-        [Outgoing::ConnAck { present, reason: Reason::Success, .. }] => present,
+        [
+            Outgoing::ConnAck {
+                present,
+                reason: Reason::Success,
+                ..
+            },
+        ] => present,
         ref other => panic!("{other:?}"),
     }
 }
@@ -33,7 +39,10 @@ fn at_connect(version: Version, clean_start: bool, expiry_s: u32, was: Option<Ke
 }
 
 fn keep(expiry_s: u32) -> Event {
-    Event::KeepSession(KeptSession { expiry_s, ..KeptSession::default() })
+    Event::KeepSession(KeptSession {
+        expiry_s,
+        ..KeptSession::default()
+    })
 }
 
 #[test]
@@ -43,14 +52,29 @@ fn what_the_store_is_asked_at_connect() {
     assert_eq!(at_connect(V5, true, 0, None), (vec![], false));
     assert_eq!(at_connect(V5, false, 0, None), (vec![], false));
     // One that begins starts from nothing, whatever was left.
-    assert_eq!(at_connect(V4, false, 0, None), (vec![Event::DropSession, keep(3600)], false));
-    assert_eq!(at_connect(V5, true, 60, None), (vec![Event::DropSession, keep(60)], false));
-    assert_eq!(at_connect(V5, true, 60, Some(kept(60))), (vec![Event::DropSession, keep(60)], false));
-    assert_eq!(at_connect(V4, true, 0, Some(kept(60))), (vec![Event::DropSession], false));
+    assert_eq!(
+        at_connect(V4, false, 0, None),
+        (vec![Event::DropSession, keep(3600)], false)
+    );
+    assert_eq!(
+        at_connect(V5, true, 60, None),
+        (vec![Event::DropSession, keep(60)], false)
+    );
+    assert_eq!(
+        at_connect(V5, true, 60, Some(kept(60))),
+        (vec![Event::DropSession, keep(60)], false)
+    );
+    assert_eq!(
+        at_connect(V4, true, 0, Some(kept(60))),
+        (vec![Event::DropSession], false)
+    );
     // One that goes on costs a question only where its time changes.
     assert_eq!(at_connect(V5, false, 60, Some(kept(60))), (vec![], true));
     assert_eq!(at_connect(V4, false, 0, Some(kept(3600))), (vec![], true));
-    assert_eq!(at_connect(V5, false, 90, Some(kept(60))), (vec![Event::KeepSession(kept(90))], true));
+    assert_eq!(
+        at_connect(V5, false, 90, Some(kept(60))),
+        (vec![Event::KeepSession(kept(90))], true)
+    );
     assert_eq!(at_connect(V5, false, 0, Some(kept(60))), (vec![], true));
 }
 
@@ -80,7 +104,11 @@ fn where_the_store_fails_nothing_is_promised() {
         open.handle_packet(subscribe(1, &[COMMANDS]), start());
         open.handle_session_kept(false, start());
         assert_eq!(closed(&mut open), Some(CloseReason::StoreDown));
-        assert!(!transmitted(&mut open).iter().any(|packet| matches!(packet, Outgoing::SubAck { .. })));
+        assert!(
+            !transmitted(&mut open)
+                .iter()
+                .any(|packet| matches!(packet, Outgoing::SubAck { .. }))
+        );
     }
 }
 
@@ -88,27 +116,46 @@ fn where_the_store_fails_nothing_is_promised() {
 fn a_subscription_is_stored_before_it_is_granted() {
     let mut session = opened_durable(V4);
     session.handle_packet(subscribe(1, &[COMMANDS]), start());
-    let expected = KeptSession { expiry_s: 3600, ..kept(0) };
+    let expected = KeptSession {
+        expiry_s: 3600,
+        ..kept(0)
+    };
     assert_eq!(events(&mut session), [Event::KeepSession(expected)]);
     assert!(!session.wants_packet());
     assert_eq!(transmitted(&mut session), []);
     session.handle_session_kept(true, start());
-    assert_eq!(transmitted(&mut session), [Outgoing::SubAck { packet_id: 1, codes: vec![1] }]);
+    assert_eq!(
+        transmitted(&mut session),
+        [Outgoing::SubAck {
+            packet_id: 1,
+            codes: vec![1]
+        }]
+    );
     assert_eq!(events(&mut session), [Event::CommandsWanted]);
 
     session.handle_packet(subscribe(2, &[COMMANDS]), start());
-    assert_eq!(events(&mut session), [Event::CommandsWanted], "the same again costs no question");
+    assert_eq!(
+        events(&mut session),
+        [Event::CommandsWanted],
+        "the same again costs no question"
+    );
     session.handle_packet(unsubscribe(3, &[COMMANDS]), start());
     assert!(matches!(&events(&mut session)[..], [Event::KeepSession(kept)] if kept.subscriptions.is_empty()));
     session.handle_session_kept(true, start());
-    let unsuback = Outgoing::UnsubAck { packet_id: 3, reasons: vec![Reason::Success] };
+    let unsuback = Outgoing::UnsubAck {
+        packet_id: 3,
+        reasons: vec![Reason::Success],
+    };
     assert_eq!(transmitted(&mut session).last(), Some(&unsuback));
 }
 
 #[test]
 fn subscriptions_come_back_with_the_session() {
     let mut session = greet(durable(V5), device(Some(kept(600))));
-    assert_eq!(events(&mut session), [Event::Opened { present: true }, Event::CommandsWanted]);
+    assert_eq!(
+        events(&mut session),
+        [Event::Opened { present: true }, Event::CommandsWanted]
+    );
     assert!(present(&mut session));
 }
 
@@ -119,7 +166,10 @@ fn disconnect_may_change_the_time() {
         let mut connect = hello(V5);
         connect.properties.session_expiry_s = version_5_expiry;
         let mut session = open(connect, device(None));
-        let packet = Incoming::Disconnect { reason: 0, session_expiry_s: to };
+        let packet = Incoming::Disconnect {
+            reason: 0,
+            session_expiry_s: to,
+        };
         session.handle_packet(packet, start());
         events(&mut session)
     };
@@ -145,10 +195,15 @@ fn a_session_that_is_to_end_ends_with_its_connection_unless_a_newer_one_has_it()
     };
     let mut lost = resumed();
     lost.handle_close(CloseReason::Lost);
-    assert_eq!(events(&mut lost), [Event::DropSession, Event::Closed(CloseReason::Lost)]);
+    assert_eq!(
+        events(&mut lost),
+        [Event::DropSession, Event::Closed(CloseReason::Lost)]
+    );
     let mut taken_over = resumed();
     taken_over.handle_close(CloseReason::TakenOver);
     assert_eq!(events(&mut taken_over), [Event::Closed(CloseReason::TakenOver)]);
-    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut taken_over)[..] else { panic!() };
+    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut taken_over)[..] else {
+        panic!()
+    };
     assert_eq!(*reason, Reason::TakenOver);
 }

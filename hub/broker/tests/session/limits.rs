@@ -2,8 +2,8 @@
 
 use crate::fixture::*;
 use hub_broker::session::packet::Subscribe;
-use hub_store::session::KeptSession;
 use hub_broker::session::{CloseReason, Event, Incoming, Message, Outgoing, Publish, Reason, Session};
+use hub_store::session::KeptSession;
 
 fn fill(session: &mut Session) {
     for packet_id in 1..=4 {
@@ -20,7 +20,11 @@ fn too_much_in_flight_closes_3_1_1_at_qos_1_and_drops_at_qos_0() {
     session.handle_packet(publish("d/washer/t", 0, 0), start());
     assert_eq!(session.poll_event(), Some(Event::Dropped));
     session.handle_packet(Incoming::PingReq, start());
-    assert_eq!(transmitted(&mut session), [Outgoing::PingResp], "control packets are still read");
+    assert_eq!(
+        transmitted(&mut session),
+        [Outgoing::PingResp],
+        "control packets are still read"
+    );
     session.handle_packet(publish("d/washer/t", 1, 5), start());
     assert_eq!(closed(&mut session), Some(CloseReason::InFlight));
 }
@@ -50,7 +54,13 @@ fn too_much_in_flight_is_refused_by_code_in_version_5_and_its_memory_is_bounded(
     }
     assert_eq!(closed(&mut session), Some(CloseReason::ReceiveMaximum));
     let last = transmitted(&mut session).pop();
-    assert!(matches!(last, Some(Outgoing::Disconnect { reason: Reason::ReceiveMaximum, .. })));
+    assert!(matches!(
+        last,
+        Some(Outgoing::Disconnect {
+            reason: Reason::ReceiveMaximum,
+            ..
+        })
+    ));
 }
 
 /// MQTT 5 §4.9: a QoS 2 publish counts until PUBCOMP.
@@ -102,18 +112,24 @@ fn topic_aliases() {
         let mut session = opened(V5);
         session.handle_packet(aliased(topic, alias), start());
         assert_eq!(closed(&mut session), Some(CloseReason::TopicAlias(alias)));
-        let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else { panic!() };
+        let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else {
+            panic!()
+        };
         assert_eq!(*reason, Reason::TopicAliasInvalid);
     }
     // A topic of the longest packet is not kept as it is, and stays as wrong as it was.
     let mut session = opened(V5);
     let long = "x/".repeat(8_000);
     for topic in [long.as_str(), ""] {
-        let Incoming::Publish(mut packet) = aliased(topic, 1) else { unreachable!() };
+        let Incoming::Publish(mut packet) = aliased(topic, 1) else {
+            unreachable!()
+        };
         (packet.qos, packet.packet_id) = (1, 1);
         session.handle_packet(Incoming::Publish(packet), start());
     }
-    let refused = events(&mut session).into_iter().filter(|event| matches!(event, Event::Refused(_)));
+    let refused = events(&mut session)
+        .into_iter()
+        .filter(|event| matches!(event, Event::Refused(_)));
     assert_eq!(refused.count(), 2);
 }
 
@@ -123,12 +139,19 @@ fn thousands_of_filters_are_each_refused_and_told_once() {
         let mut session = opened(version);
         let _ = events(&mut session);
         session.handle_packet(subscribe(1, &["x/+"; 10_000]), start());
-        assert!(matches!(&events(&mut session)[..], [Event::Refused(CloseReason::Filter(..))]));
-        let [Outgoing::SubAck { codes, .. }] = &transmitted(&mut session)[..] else { panic!() };
+        assert!(matches!(
+            &events(&mut session)[..],
+            [Event::Refused(CloseReason::Filter(..))]
+        ));
+        let [Outgoing::SubAck { codes, .. }] = &transmitted(&mut session)[..] else {
+            panic!()
+        };
         assert_eq!(codes.len(), 10_000);
         assert!(codes.iter().all(|code| *code >= 0x80));
         session.handle_packet(unsubscribe(2, &["x/+"; 10_000]), start());
-        let [Outgoing::UnsubAck { reasons, .. }] = &transmitted(&mut session)[..] else { panic!() };
+        let [Outgoing::UnsubAck { reasons, .. }] = &transmitted(&mut session)[..] else {
+            panic!()
+        };
         assert_eq!(reasons.len(), 10_000);
     }
     let mut connect = hello(V5);
@@ -140,18 +163,29 @@ fn thousands_of_filters_are_each_refused_and_told_once() {
 
 #[test]
 fn subscription_identifiers_are_not_supported() {
-    let Incoming::Subscribe(packet) = subscribe(1, &["d/washer/c/+"]) else { unreachable!() };
+    let Incoming::Subscribe(packet) = subscribe(1, &["d/washer/c/+"]) else {
+        unreachable!()
+    };
     let mut session = opened(V5);
-    let packet = Subscribe { identifier: true, ..*packet };
+    let packet = Subscribe {
+        identifier: true,
+        ..*packet
+    };
     session.handle_packet(Incoming::Subscribe(Box::new(packet)), start());
-    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else { panic!() };
+    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
     assert_eq!(*reason, Reason::SubscriptionIdUnsupported);
 }
 
 /// A client that has lost its own state releases nothing of it; it must not lock itself out.
 #[test]
 fn what_an_earlier_connection_left_does_not_count() {
-    let kept = |count| KeptSession { expiry_s: 600, subscriptions: vec![], unreleased: (1..=count).collect() };
+    let kept = |count| KeptSession {
+        expiry_s: 600,
+        subscriptions: vec![],
+        unreleased: (1..=count).collect(),
+    };
     let mut session = open(durable(V5), device(Some(kept(9))));
     let _ = events(&mut session);
     session.handle_packet(publish("d/washer/t", 1, 20), start());
@@ -166,7 +200,9 @@ fn no_reason_strings_where_they_are_not_wanted() {
     connect.properties.problem_information = false;
     let mut session = open(connect, device(None));
     session.handle_packet(publish("d/dryer/t", 1, 1), start());
-    let [Outgoing::PubAck(ack)] = &transmitted(&mut session)[..] else { panic!() };
+    let [Outgoing::PubAck(ack)] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
     assert_eq!((ack.reason, &ack.text), (Reason::NotAuthorised, &None));
 }
 

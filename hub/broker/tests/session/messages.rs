@@ -35,7 +35,9 @@ fn commands_wait_for_the_window_and_are_not_repeated() {
     let mut session = opened(V4);
     assert_eq!(session.handle_message(command(0, 0)), Delivery::NotSubscribed);
     let mut session = listening(V4, "d/washer/c/+");
-    let taken = (0..60).filter(|n| session.handle_message(command(*n, 0)) == Delivery::Taken).count();
+    let taken = (0..60)
+        .filter(|n| session.handle_message(command(*n, 0)) == Delivery::Taken)
+        .count();
     assert_eq!(taken, 16 + 32, "window and queue are bounded");
     assert_eq!(session.handle_message(command(0, 0)), Delivery::Repeated);
     let first = sent(&mut session);
@@ -76,7 +78,11 @@ fn the_proposed_identifier_is_used_where_it_is_free() {
 
 #[test]
 fn a_repeat_is_marked_only_in_the_same_session() {
-    let kept = KeptSession { expiry_s: 3600, subscriptions: vec![("d/washer/c/+".into(), 1)], unreleased: vec![] };
+    let kept = KeptSession {
+        expiry_s: 3600,
+        subscriptions: vec![("d/washer/c/+".into(), 1)],
+        unreleased: vec![],
+    };
     let mut session = open(durable(V4), device(Some(kept)));
     session.handle_message(command(1, 9));
     let [repeat] = &sent(&mut session)[..] else { panic!() };
@@ -101,16 +107,30 @@ fn each_message_goes_where_the_device_listens() {
     let payload = json;
     let number = || "4".to_owned();
     let table = [
-        ("v1/devices/me/rpc/request/+", command(7, 0), "v1/devices/me/rpc/request/7"),
-        ("v1/devices/me/attributes", Outbound::Attributes { payload: payload() }, "v1/devices/me/attributes"),
+        (
+            "v1/devices/me/rpc/request/+",
+            command(7, 0),
+            "v1/devices/me/rpc/request/7",
+        ),
+        (
+            "v1/devices/me/attributes",
+            Outbound::Attributes { payload: payload() },
+            "v1/devices/me/attributes",
+        ),
         (
             "v1/devices/me/attributes/response/+",
-            Outbound::AttributesAnswer { number: number(), payload: payload() },
+            Outbound::AttributesAnswer {
+                number: number(),
+                payload: payload(),
+            },
             "v1/devices/me/attributes/response/4",
         ),
         (
             "v1/devices/me/rpc/response/+",
-            Outbound::RpcAnswer { number: number(), payload: payload() },
+            Outbound::RpcAnswer {
+                number: number(),
+                payload: payload(),
+            },
             "v1/devices/me/rpc/response/4",
         ),
     ];
@@ -141,7 +161,9 @@ fn nothing_longer_than_the_client_takes_is_sent() {
         expires_in_s: None,
     };
     assert_eq!(session.handle_message(message(200)), Delivery::TooLarge);
-    let fits = (0..200).rev().find(|bytes| session.handle_message(message(*bytes)) == Delivery::Taken);
+    let fits = (0..200)
+        .rev()
+        .find(|bytes| session.handle_message(message(*bytes)) == Delivery::Taken);
     let [longest] = &sent(&mut session)[..] else { panic!() };
     assert_eq!((longest.bytes(V5), fits.is_some()), (200, true));
 }

@@ -35,11 +35,17 @@ fn topics_and_what_becomes_of_them() {
         ("d/washer/r/42", Ok(Kind::Reply("42".into()))),
         ("v1/devices/me/telemetry", Ok(Kind::TelemetryJson)),
         ("v1/devices/me/attributes", Ok(Kind::Attributes)),
-        ("v1/devices/me/attributes/request/1", Ok(Kind::AttributesRequest("1".into()))),
+        (
+            "v1/devices/me/attributes/request/1",
+            Ok(Kind::AttributesRequest("1".into())),
+        ),
         ("v1/devices/me/rpc/request/2", Ok(Kind::DeviceRpc("2".into()))),
         ("v1/devices/me/rpc/response/3", Ok(Kind::Reply("3".into()))),
         ("v1/devices/me/claim", Ok(Kind::OwnerClaim)),
-        ("v1/devices/me/attributes/response/1", Err(("topic", Reason::NotAuthorised))),
+        (
+            "v1/devices/me/attributes/response/1",
+            Err(("topic", Reason::NotAuthorised)),
+        ),
         ("v1/gateway/telemetry", Err(("topic", Reason::TopicInvalid))),
         ("d/dryer/t", Err(("foreign_topic", Reason::NotAuthorised))),
         ("d/washer2/t", Err(("foreign_topic", Reason::NotAuthorised))),
@@ -60,13 +66,19 @@ fn topics_and_what_becomes_of_them() {
             session.handle_packet(publish(topic, 1, 7), start());
             let got = match session.poll_event() {
                 Some(Event::Received(received)) => {
-                    assert_eq!(session.poll_transmit(), None, "{topic}: nothing is acknowledged before its commit");
+                    assert_eq!(
+                        session.poll_transmit(),
+                        None,
+                        "{topic}: nothing is acknowledged before its commit"
+                    );
                     assert_eq!(received.message.topic(), topic);
                     Ok(received.kind)
                 }
                 // Version 5 has a code for it, and the connection stays.
                 Some(Event::Refused(reason)) if version == V5 => {
-                    let Some(Outgoing::PubAck(ack)) = session.poll_transmit() else { panic!("{topic}") };
+                    let Some(Outgoing::PubAck(ack)) = session.poll_transmit() else {
+                        panic!("{topic}")
+                    };
                     assert_eq!((ack.packet_id, ack.text.is_some()), (7, true));
                     Err((reason.label(), ack.reason))
                 }
@@ -82,7 +94,9 @@ fn topics_and_what_becomes_of_them() {
 fn a_refused_publish_at_qos_0_ends_the_connection_with_its_code() {
     let mut session = opened(V5);
     session.handle_packet(publish("d/dryer/t", 0, 0), start());
-    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else { panic!() };
+    let [Outgoing::Disconnect { reason, .. }] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
     assert_eq!(*reason, Reason::NotAuthorised);
 }
 
@@ -120,7 +134,10 @@ fn refused_publishes_wait_for_their_turn_too() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!((sent[0].0, sent[0].1, sent[0].2.as_str()), (1, Reason::Success, "quarantined: not CBOR"));
+    assert_eq!(
+        (sent[0].0, sent[0].1, sent[0].2.as_str()),
+        (1, Reason::Success, "quarantined: not CBOR")
+    );
     assert_eq!((sent[1].0, sent[1].1), (2, Reason::NotAuthorised));
     let quota = "over a limit: messages of this device";
     assert_eq!((sent[2].0, sent[2].1, sent[2].2.as_str()), (3, Reason::Quota, quota));
@@ -148,9 +165,16 @@ fn exactly_once() {
     session.handle_committed(0);
     assert_eq!(transmitted(&mut session), [rec(7)]);
     session.handle_packet(publish("d/washer/t", 2, 7), start());
-    assert_eq!((received(&mut session), transmitted(&mut session)), (vec![], vec![rec(7)]));
+    assert_eq!(
+        (received(&mut session), transmitted(&mut session)),
+        (vec![], vec![rec(7)])
+    );
     session.handle_packet(Incoming::PubRel(7), start());
-    assert_eq!(transmitted(&mut session), [comp(7)], "this session ends with its connection: nothing is stored of it");
+    assert_eq!(
+        transmitted(&mut session),
+        [comp(7)],
+        "this session ends with its connection: nothing is stored of it"
+    );
     session.handle_packet(publish("d/washer/t", 2, 7), start());
     assert_eq!(received(&mut session).len(), 1, "the identifier is free again");
 }
@@ -164,7 +188,13 @@ fn exactly_once_in_a_kept_session_is_stored_with_its_identifier() {
         session.handle_committed(0);
         assert_eq!(transmitted(&mut session), [rec(7)]);
         session.handle_packet(Incoming::PubRel(7), start());
-        assert_eq!(events(&mut session), [Event::Released { number: 1, packet_id: 7 }]);
+        assert_eq!(
+            events(&mut session),
+            [Event::Released {
+                number: 1,
+                packet_id: 7
+            }]
+        );
         assert_eq!(transmitted(&mut session), [], "not before it is stored");
         session.handle_committed(1);
         assert_eq!(transmitted(&mut session), [comp(7)]);
@@ -183,13 +213,22 @@ fn what_ingest_does_not_store_is_remembered_here() {
 
 #[test]
 fn a_kept_session_remembers_what_was_not_released() {
-    let kept = KeptSession { expiry_s: 600, subscriptions: vec![], unreleased: vec![7, 8] };
+    let kept = KeptSession {
+        expiry_s: 600,
+        subscriptions: vec![],
+        unreleased: vec![7, 8],
+    };
     let mut session = open(durable(V5), device(Some(kept)));
     events(&mut session);
     session.handle_packet(publish("d/washer/t", 2, 7), start());
-    assert_eq!((received(&mut session), transmitted(&mut session)), (vec![], vec![rec(7)]));
+    assert_eq!(
+        (received(&mut session), transmitted(&mut session)),
+        (vec![], vec![rec(7)])
+    );
     session.handle_packet(Incoming::PubRel(8), start());
-    let [Event::Released { number, packet_id: 8 }] = events(&mut session)[..] else { panic!() };
+    let [Event::Released { number, packet_id: 8 }] = events(&mut session)[..] else {
+        panic!()
+    };
     session.handle_committed(number);
     assert_eq!(transmitted(&mut session), [comp(8)]);
 }
@@ -206,7 +245,9 @@ fn a_release_of_nothing_is_answered() {
     // The store may know what this connection does not: it is asked to forget it.
     let mut session = opened_durable(V5);
     session.handle_packet(Incoming::PubRel(9), start());
-    let [Event::Released { number, packet_id: 9 }] = events(&mut session)[..] else { panic!() };
+    let [Event::Released { number, packet_id: 9 }] = events(&mut session)[..] else {
+        panic!()
+    };
     session.handle_committed(number);
     assert_eq!(found(&mut session), Reason::PacketIdNotFound);
 }
@@ -218,7 +259,9 @@ fn an_error_frees_the_identifier() {
     session.handle_refused(0, CloseReason::Quota("bytes"));
     session.handle_packet(publish("d/washer/t", 2, 7), start());
     assert_eq!(received(&mut session).len(), 2);
-    let [Outgoing::PubRec(ack)] = &transmitted(&mut session)[..] else { panic!() };
+    let [Outgoing::PubRec(ack)] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
     assert_eq!(ack.reason, Reason::Quota);
 }
 

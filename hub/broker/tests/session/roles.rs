@@ -27,11 +27,16 @@ fn an_integrator_subscribes_within_what_was_granted() {
     let subscribed: Vec<_> = events(&mut session)
         .into_iter()
         .filter_map(|event| match event {
-            Event::Subscribed { filter, qos, retained, .. } => Some((filter, qos, retained)),
+            Event::Subscribed {
+                filter, qos, retained, ..
+            } => Some((filter, qos, retained)),
             _ => None,
         })
         .collect();
-    assert_eq!(subscribed, [("d/+/t".to_owned(), 1, true), ("d/washer/t".to_owned(), 1, true)]);
+    assert_eq!(
+        subscribed,
+        [("d/+/t".to_owned(), 1, true), ("d/washer/t".to_owned(), 1, true)]
+    );
     let mut session = integrator(V4);
     session.handle_packet(subscribe(1, &filters), start());
     assert_eq!(codes(&mut session), [1, 1, 0x80, 0x80, 0x80, 0x80, 0x80]);
@@ -42,7 +47,9 @@ fn an_integrator_subscribes_within_what_was_granted() {
 fn retained_messages_are_sent_as_asked() {
     let mut session = integrator(V5);
     let mut ask = |handling| {
-        let Incoming::Subscribe(mut packet) = subscribe(1, &["d/+/s"]) else { unreachable!() };
+        let Incoming::Subscribe(mut packet) = subscribe(1, &["d/+/s"]) else {
+            unreachable!()
+        };
         packet.filters[0].retain_handling = handling;
         session.handle_packet(Incoming::Subscribe(packet), start());
         events(&mut session).into_iter().find_map(|event| match event {
@@ -67,8 +74,13 @@ fn an_integrator_has_a_bounded_number_of_subscriptions() {
     assert!(codes[16..].iter().all(|code| *code == 0x97));
     session.handle_packet(unsubscribe(2, &["d/device-0/t", "d/device-99/t"]), start());
     let reasons = vec![Reason::Success, Reason::NoSubscriptionExisted];
-    assert_eq!(transmitted(&mut session), [Outgoing::UnsubAck { packet_id: 2, reasons }]);
-    assert!(events(&mut session).contains(&Event::Unsubscribed { filter: "d/device-0/t".into() }));
+    assert_eq!(
+        transmitted(&mut session),
+        [Outgoing::UnsubAck { packet_id: 2, reasons }]
+    );
+    assert!(events(&mut session).contains(&Event::Unsubscribed {
+        filter: "d/device-0/t".into()
+    }));
 }
 
 #[test]
@@ -95,8 +107,13 @@ fn an_integrator_is_sent_what_it_is_given() {
         expires_in_s: Some(5),
     });
     assert_eq!(delivery, Delivery::Taken);
-    let [Outgoing::Publish(publish)] = &transmitted(&mut session)[..] else { panic!() };
-    assert_eq!((publish.qos, publish.retain, publish.properties.message_expiry_s), (1, true, Some(5)));
+    let [Outgoing::Publish(publish)] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (publish.qos, publish.retain, publish.properties.message_expiry_s),
+        (1, true, Some(5))
+    );
     let unasked = session.handle_message(Outbound::Provisioned { payload: json() });
     assert_eq!(unasked, Delivery::NotSubscribed);
 }
@@ -115,12 +132,20 @@ fn a_claimant_has_one_nonce() {
     }
     let _ = transmitted(&mut session);
     session.handle_packet(publish("p/n1/q", 1, 3), start());
-    let [Event::Received(received)] = &events(&mut session)[..] else { panic!() };
+    let [Event::Received(received)] = &events(&mut session)[..] else {
+        panic!()
+    };
     assert_eq!(received.kind, Kind::Provision("n1".into()));
     session.handle_committed(received.number.unwrap());
-    assert_eq!(session.handle_message(Outbound::Provisioned { payload: json() }), Delivery::Taken);
+    assert_eq!(
+        session.handle_message(Outbound::Provisioned { payload: json() }),
+        Delivery::Taken
+    );
     let sent = transmitted(&mut session);
-    assert!(matches!(sent.last(), Some(Outgoing::Publish(publish)) if publish.topic == "p/n1/r"), "{sent:?}");
+    assert!(
+        matches!(sent.last(), Some(Outgoing::Publish(publish)) if publish.topic == "p/n1/r"),
+        "{sent:?}"
+    );
 }
 
 #[test]
@@ -129,7 +154,10 @@ fn whoever_asks_first_by_a_publish_is_answered_on_the_same_nonce() {
     session.handle_packet(publish("p/n1/q", 1, 3), start());
     session.handle_packet(subscribe(1, &["p/n2/r"]), start());
     assert_eq!(codes(&mut session), [0x80]);
-    assert_eq!(session.handle_message(Outbound::Provisioned { payload: json() }), Delivery::NotSubscribed);
+    assert_eq!(
+        session.handle_message(Outbound::Provisioned { payload: json() }),
+        Delivery::NotSubscribed
+    );
 }
 
 #[test]

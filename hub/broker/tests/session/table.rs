@@ -14,7 +14,12 @@ fn outcome(session: &mut Session) -> String {
 fn event(event: &Event) -> String {
     match event {
         Event::Authenticate(credential) => format!("authenticate {credential}"),
-        Event::Received(r) => format!("received {:?} #{:?} once {:?}", r.kind, r.number.unwrap(), r.exactly_once),
+        Event::Received(r) => format!(
+            "received {:?} #{:?} once {:?}",
+            r.kind,
+            r.number.unwrap(),
+            r.exactly_once
+        ),
         Event::Will { received, delay_s } => format!("will {:?} after {delay_s} s", received.kind),
         Event::KeepSession(kept) => format!("keep {} s {:?}", kept.expiry_s, kept.subscriptions),
         Event::Refused(reason) => format!("refused {}", reason.label()),
@@ -78,13 +83,34 @@ fn packets(version: Version) -> Vec<(&'static str, Incoming)> {
         ("PUBLISH 1 no topic", publish("家电/#", 1, 5)),
         ("PUBREL", Incoming::PubRel(7)),
         ("PUBACK", Incoming::PubAck(7)),
-        ("SUBSCRIBE", subscribe(3, &["d/washer/c/+", "#", "$share/g/d/washer/c/+", "d/#/x"])),
+        (
+            "SUBSCRIBE",
+            subscribe(3, &["d/washer/c/+", "#", "$share/g/d/washer/c/+", "d/#/x"]),
+        ),
         ("UNSUBSCRIBE", unsubscribe(4, &["d/washer/c/+"])),
         ("PINGREQ", Incoming::PingReq),
         ("DISCONNECT", DISCONNECT),
-        ("DISCONNECT with will", Incoming::Disconnect { reason: 4, session_expiry_s: None }),
-        ("DISCONNECT keep", Incoming::Disconnect { reason: 0, session_expiry_s: Some(9) }),
-        ("DISCONNECT forget", Incoming::Disconnect { reason: 0, session_expiry_s: Some(0) }),
+        (
+            "DISCONNECT with will",
+            Incoming::Disconnect {
+                reason: 4,
+                session_expiry_s: None,
+            },
+        ),
+        (
+            "DISCONNECT keep",
+            Incoming::Disconnect {
+                reason: 0,
+                session_expiry_s: Some(9),
+            },
+        ),
+        (
+            "DISCONNECT forget",
+            Incoming::Disconnect {
+                reason: 0,
+                session_expiry_s: Some(0),
+            },
+        ),
         ("AUTH", Incoming::Unexpected("AUTH")),
     ]
 }
@@ -94,7 +120,9 @@ type Step = (&'static str, fn(&mut Session));
 const STEPS: [Step; 8] = [
     ("store keeps", |s| s.handle_session_kept(true, start())),
     ("store fails", |s| s.handle_session_kept(false, start())),
-    ("accepted", |s| s.handle_verdict(Verdict::Accepted(device(None)), start())),
+    ("accepted", |s| {
+        s.handle_verdict(Verdict::Accepted(device(None)), start())
+    }),
     ("refused", |s| s.handle_verdict(Verdict::Refused, start())),
     ("unavailable", |s| s.handle_verdict(Verdict::Unavailable, start())),
     ("committed", |s| s.handle_committed(0)),
@@ -134,7 +162,9 @@ fn check(version: Version, expected: &Expect) {
 
 #[test]
 fn version_3_1_1() {
-    check(V4, &expect![[r#"
+    check(
+        V4,
+        &expect![[r#"
         greeting
           CONNECT: authenticate acme/washer
           PUBLISH 0: closed not_connect
@@ -316,12 +346,15 @@ fn version_3_1_1() {
           (committed): -
           (lost): -
           (taken over): -
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn version_5_0() {
-    check(V5, &expect![[r#"
+    check(
+        V5,
+        &expect![[r#"
         greeting
           CONNECT: authenticate acme/washer
           PUBLISH 0: closed not_connect
@@ -503,5 +536,6 @@ fn version_5_0() {
           (committed): -
           (lost): -
           (taken over): -
-    "#]]);
+    "#]],
+    );
 }

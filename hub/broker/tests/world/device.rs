@@ -1,6 +1,6 @@
 //! A device: a simulated washing machine with an MQTT client that keeps what is not acknowledged.
 
-use agent_sdk_wire::{Header, Lane, TelemetryEncoder, TimeBase, Value};
+use agent_sdk_wire::{Header, TelemetryEncoder, TimeBase, Value};
 use hub_broker::session::packet::{ConnectProperties, Filter, RetainHandling, Subscribe};
 use hub_broker::session::{Connect, Incoming, Login, Message, Outgoing, Publish, Version};
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +45,8 @@ pub struct Device {
     now: Timestamp,
     pub next_seq: u64,
     outbox: VecDeque<Entry>,
-    next_id: u16,
+    /// Whether the hub has confirmed the subscription of this session.
+    subscribed: bool,
     /// Requests that came.
     pub commands: BTreeSet<String>,
     connected: bool,
@@ -63,7 +64,7 @@ impl Device {
             now,
             next_seq: 0,
             outbox: VecDeque::new(),
-            next_id: 1,
+            subscribed: false,
             commands: BTreeSet::new(),
             connected: false,
             forgotten: false,
@@ -74,14 +75,27 @@ impl Device {
     /// Lets half an hour of the machine's life pass; what it measured goes into the outbox.
     pub fn measure(&mut self) {
         self.now += SignedDuration::from_mins(30);
-        for sample in self.machine.samples_until(self.now).into_iter().take(3) {
-            let header = Header { time_base: TimeBase::Utc, boot_id: 1, seq: self.next_seq, t0_ms: sample.at.as_millisecond() as u64 };
-            let values: Vec<_> = sample.values.iter().map(|(id, value)| (*id, Value::from(*value as f32))).collect();
+        for sample in self.machine.step_until(self.now).into_iter().take(3) {
+            let header = Header {
+                time_base: TimeBase::Utc,
+                boot_id: 1,
+                seq: self.next_seq,
+                t0_ms: sample.at.as_millisecond(),
+            };
+            let values: Vec<_> = sample
+                .values
+                .iter()
+                .map(|(id, value)| (*id, Value::F32(*value as f32)))
+                .collect();
             let mut buffer = [0; 512];
             let mut encoder = TelemetryEncoder::new(&mut buffer, &header).unwrap();
             encoder.push(0, &values).unwrap();
             let payload = encoder.finish().unwrap().to_vec();
-            self.outbox.push_back(Entry { seq: self.next_seq, payload, stage: Stage::Waiting });
+            self.outbox.push_back(Entry {
+                seq: self.next_seq,
+                payload,
+                stage: Stage::Waiting,
+            });
             self.next_seq += 1;
         }
     }
@@ -96,7 +110,7 @@ impl Device {
         for entry in &mut self.outbox {
             entry.stage = Stage::Waiting;
         }
-        self.next_id = 1;
+        self.subscribed = false;
     }
 
     pub fn connect(&mut self) -> Incoming {
@@ -104,11 +118,13 @@ impl Device {
         let Habit { version, durable, .. } = self.habit;
         let clean_start = !durable || self.forgotten;
         self.forgotten = false;
-        let login = Login { user_name: format!("acme/{}", self.name), password: "secret".into() };
+        let login = Login {
+            user_name: format!("acme/{}", self.name),
+            password: "secret".into(),
+        };
         Incoming::Connect(Box::new(Connect {
             version,
             client_id: true,
-            // A clean session of 3.1.1 would not be kept: the device connects once more after it.
             clean_start,
             keep_alive_s: 60,
             login: Some(login),
@@ -149,8 +165,13 @@ impl Device {
             Outgoing::PubComp(ack) => drop(self.finish(Stage::Released(ack.packet_id))),
             Outgoing::Publish(publish) => {
                 assert!(publish.packet_id > 0);
-                self.commands.insert(publish.topic.rsplit('/').next().unwrap().to_owned());
+                self.commands
+                    .insert(publish.topic.rsplit('/').next().unwrap().to_owned());
                 send.push(Incoming::PubAck(publish.packet_id));
+            }
+            Outgoing::SubAck { codes, .. } => {
+                assert_eq!(codes, [1]);
+                self.subscribed = true;
             }
             _ => {}
         }
@@ -168,6 +189,9 @@ impl Device {
             // What got its PUBREC is the hub's; the rest begins anew.
             old.retain(|entry| !matches!(entry.stage, Stage::Released(_)));
             old.iter_mut().for_each(|entry| entry.stage = Stage::Waiting);
+            self.subscribed = false;
+        }
+        if !self.subscribed {
             send.push(self.subscribe());
         }
         for entry in &old {
@@ -187,7 +211,11 @@ impl Device {
             retain_as_published: false,
             retain_handling: RetainHandling::Always,
         };
-        Incoming::Subscribe(Box::new(Subscribe { packet_id: 60_000, filters: vec![filter], identifier: false }))
+        Incoming::Subscribe(Box::new(Subscribe {
+            packet_id: 60_000,
+            filters: vec![filter],
+            identifier: false,
+        }))
     }
 
     fn publish(&self, entry: &Entry, packet_id: u16) -> Incoming {
@@ -214,11 +242,13 @@ impl Device {
         }
     }
 
-    fn free_id(&mut self) -> u16 {
-        let used = |id: u16| self.outbox.iter().any(|e| e.stage == Stage::Sent(id) || e.stage == Stage::Released(id));
-        let id = (1..).find(|id| !used(*id)).unwrap();
-        self.next_id = id;
-        id
+    fn free_id(&self) -> u16 {
+        let used = |id: u16| {
+            self.outbox
+                .iter()
+                .any(|e| e.stage == Stage::Sent(id) || e.stage == Stage::Released(id))
+        };
+        (1..).find(|id| !used(*id)).unwrap()
     }
 
     fn finish(&mut self, stage: Stage) -> Option<u64> {
@@ -226,7 +256,3 @@ impl Device {
         self.outbox.remove(at).map(|entry| entry.seq)
     }
 }
-
-/// Which sequence these messages belong to.
-#[expect(dead_code, reason = "names the lane for whoever reads a failing run")]
-const LANE: Lane = Lane::Telemetry;

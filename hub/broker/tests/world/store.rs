@@ -9,8 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone)]
 pub enum Item {
     /// A publish, with its packet identifier where the store is to remember it.
-    Publish { once: Option<u16>, message: Message },
-    Release { packet_id: u16 },
+    Publish {
+        once: Option<u16>,
+        message: Message,
+    },
+    Release {
+        packet_id: u16,
+    },
     /// Behind everything of the device that came before.
     DropSession,
     KeepSession(KeptSession),
@@ -59,10 +64,14 @@ impl Store {
     pub fn session(&self, device: usize) -> Option<KeptSession> {
         let kept = self.devices.get(&device)?;
         let unreleased = kept.unreleased.iter().copied().collect();
-        kept.session.clone().map(|session| KeptSession { unreleased, ..session })
+        kept.session
+            .clone()
+            .map(|session| KeptSession { unreleased, ..session })
     }
 
     pub fn is_stored(&self, device: usize, seq: u64) -> bool {
-        self.devices.get(&device).is_some_and(|kept| kept.stored.contains_key(&seq))
+        self.devices
+            .get(&device)
+            .is_some_and(|kept| kept.stored.contains_key(&seq))
     }
 }
