@@ -161,6 +161,7 @@ async fn serve(
 ) {
     let mailbox = Arc::new(Mailbox::default());
     shared.registry.open(place.number, Arc::clone(&mailbox));
+    let plain = tls.is_none();
     // Boxed, since it would make the task of every idle connection larger.
     let opened = Box::pin(shake_hands(&shared, stream, tls)).await;
     match opened {
@@ -170,6 +171,10 @@ async fn serve(
             }
             let connection = Connection::new(shared, opened, peer, place.number, mailbox, greeting, seed);
             connection.run().await;
+        }
+        // Without TLS nothing was expected but a CONNECT.
+        Some(Err(HandshakeError::Timeout)) if plain => {
+            refused(&shared, CloseReason::SilentConnect.label(), peer, &CloseReason::SilentConnect);
         }
         Some(Err(error)) => refused(&shared, error.label(), peer, &in_full(&error)),
         None => {}

@@ -190,8 +190,9 @@ impl Broker {
 
     /// Takes figures for monitoring whenever it is called, also after the broker has stopped.
     pub fn metrics(&self) -> impl Fn() -> Vec<Metric> + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || shared.counters.snapshot(shared.quotas.tenants(), shared.router.stats())
+        let counters = self.counters();
+        let (quotas, router) = (Arc::clone(&self.shared.quotas), self.shared.router.clone());
+        move || counters.snapshot(quotas.tenants(), router.stats())
     }
 
     /// How it is, as it changes.

@@ -369,7 +369,7 @@ fn echo(received: &Received) -> Echo {
 }
 
 /// Of what was not published on a topic.
-fn nowhere(appliance: ApplianceId, received_at: Timestamp) -> Origin {
+pub(super) fn nowhere(appliance: ApplianceId, received_at: Timestamp) -> Origin {
     let message = Message::new(b"", b"");
     Origin {
         appliance,

@@ -1,12 +1,16 @@
 //! The end of a connection: says so, brings what was received into the store, keeps the session, sends what is left.
 
 use super::client::Role;
+use super::device::nowhere;
 use super::{Connection, Wake};
 use crate::counters::add;
+use crate::ingest::{Item, Parcel};
+use crate::mailbox::{Mailbox, Waiter};
 use crate::session::CloseReason;
 use crate::work::Shared;
 use hub_core::id::ApplianceId;
 use hub_store::session::KeptSession;
+use hub_store::telemetry::Ingest;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -28,7 +32,8 @@ impl Connection {
             add(&self.shared.counters.dropped, unsent as u64);
         }
         if let Some(device) = self.device() {
-            let will = device.will.take();
+            // The hub's own end says nothing about the device (MQTT 5 §3.1.2.5 leaves it to the server).
+            let will = device.will.take().filter(|_| reason != CloseReason::Stopping);
             let keeping = std::mem::take(&mut device.keeping);
             let appliance = device.device.appliance;
             let shared = Arc::clone(&self.shared);
@@ -102,7 +107,12 @@ pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Optio
     let asked = async {
         match &session {
             Some(session) => shared.store.keep_session(appliance, session).await,
-            None => shared.store.drop_session(appliance).await,
+            None => {
+                // Behind everything of an earlier connection that is still on its way into the store: it would put packet
+                // identifiers back that are to be forgotten.
+                pass_ingest(shared, appliance).await;
+                shared.store.drop_session(appliance).await
+            }
         }
     };
     match timeout(shared.config.store_patience, asked).await {
@@ -115,5 +125,23 @@ pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Optio
             tracing::warn!(%appliance, "session not kept in time");
             false
         }
+    }
+}
+
+/// Returns once everything that was handed to ingest before is settled, or this could not be found out.
+async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
+    let mailbox = Arc::new(Mailbox::default());
+    let item = Item {
+        ingest: Ingest::Dropped { appliance, count: 0 },
+        origin: nowhere(appliance, shared.clock.now()),
+        number: Some(0),
+        deadline: Instant::now() + shared.config.store_patience,
+    };
+    let parcel = Parcel {
+        waiter: Some(Waiter::new(&mailbox)),
+        items: vec![item],
+    };
+    if shared.ingest.send(parcel).await.is_ok() {
+        poll_fn(|cx| mailbox.poll(cx).map(drop)).await;
     }
 }

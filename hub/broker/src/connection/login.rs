@@ -58,7 +58,7 @@ impl Connection {
         let (quotas, config) = (&self.shared.quotas, &self.shared.config);
         if !quotas.may_connect(&identity, config) {
             self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
-            return Verdict::Quota("connects too often");
+            return Verdict::ConnectRate;
         }
         let Some(allowance) = quotas.enter(&identity, &tenant, config) else {
             self.note_refused("tenant_connections", &format_args!("{tenant} has too many connections"));

@@ -28,6 +28,23 @@ impl Raw {
         raw
     }
 
+    /// Connects as `tenant/device` with MQTT 5 and expects to be taken; gives the body of CONNACK.
+    pub async fn connected_v5(addr: SocketAddr, tenant: &str, device: &str, properties: &[u8]) -> (Self, Vec<u8>) {
+        let mut raw = Self::open(addr).await;
+        let packet = connect_v5(&format!("{tenant}/{device}"), &format!("secret-of-{device}"), properties);
+        raw.send(&packet).await;
+        let (first, body) = raw.packet().await.unwrap();
+        assert_eq!((first, body[1]), (0x20, 0), "{tenant}/{device} is taken");
+        (raw, body)
+    }
+
+    /// Expects a DISCONNECT of MQTT 5 with this reason, and the end.
+    pub async fn expect_reason(&mut self, reason: u8) {
+        let (first, body) = self.packet().await.expect("a DISCONNECT");
+        assert_eq!((first, body[0]), (0xE0, reason), "{body:?}");
+        assert_eq!(self.packet().await, None);
+    }
+
     /// Writes; a connection that the hub has closed already is no error.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes).await;
@@ -100,6 +117,35 @@ pub fn connect(user_name: &str, password: &str, client_id: &str, keep_alive_s: u
     let head = [&text(b"MQTT")[..], &[4, 0b1100_0010], &keep_alive].concat();
     let strings = [client_id, user_name, password].map(|s| text(s.as_bytes())).concat();
     frame(0x10, &[head, strings].concat())
+}
+
+/// A CONNECT of MQTT 5 with a clean start and the given properties.
+pub fn connect_v5(user_name: &str, password: &str, properties: &[u8]) -> Vec<u8> {
+    connect_v5_with(0b1100_0010, user_name, password, properties)
+}
+
+/// The same with other flags.
+pub fn connect_v5_with(flags: u8, user_name: &str, password: &str, properties: &[u8]) -> Vec<u8> {
+    let head = [&text(b"MQTT")[..], &[5, flags, 0, 60, properties.len() as u8], properties].concat();
+    let strings = ["same-id", user_name, password].map(|s| text(s.as_bytes())).concat();
+    frame(0x10, &[head, strings].concat())
+}
+
+/// A PUBLISH of MQTT 5 without properties.
+pub fn publish_v5(qos: u8, topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
+    let body = [&text(topic.as_bytes())[..], &packet_id.to_be_bytes(), &[0], payload].concat();
+    frame(0x30 | qos << 1, &body)
+}
+
+/// A SUBSCRIBE of MQTT 5 at QoS 1.
+pub fn subscribe_v5(packet_id: u16, filter: &str) -> Vec<u8> {
+    let body = [&packet_id.to_be_bytes()[..], &[0], &text(filter.as_bytes()), &[1]].concat();
+    frame(0x82, &body)
+}
+
+/// An UTF-8 string of MQTT.
+pub fn string(value: &str) -> Vec<u8> {
+    text(value.as_bytes())
 }
 
 pub fn publish(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {

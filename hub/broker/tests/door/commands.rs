@@ -11,7 +11,7 @@ use rumqttc::QoS;
 const WASHER: ApplianceId = ApplianceId(1);
 
 impl Door {
-    async fn command(&self, request: &str, minutes: i64) {
+    pub async fn command(&self, request: &str, minutes: i64) {
         let now = self.clock.now();
         let command = Command {
             number: 0,

@@ -47,7 +47,7 @@ async fn ten_thousand_bad_payloads_and_hostile_connections_disturb_nobody() {
         .load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(counted, BAD_PAYLOADS);
     assert!(door.store.with(|s| s.largest_batch) > 1, "commits are grouped");
-    for label in ["foreign_topic", "topic", "not_connect", "oversize", "refused"] {
+    for label in ["foreign_topic", "topic", "web_socket", "oversize", "refused"] {
         assert!(door.closed(label) > 0, "{label}");
     }
     drop(honest);

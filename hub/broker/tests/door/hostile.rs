@@ -4,6 +4,7 @@ use crate::client::{Raw, connect, frame, publish, subscribe, unsubscribe};
 use crate::memory::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
+use hub_core::quota::Pace;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -35,9 +36,9 @@ async fn refused_log_ins_are_told_why() {
         "no user name"
     );
     assert_eq!(
-        first(frame(0x10, b"\0\x04MQTT\x05\x02\0\x3C\0\0\x01x")).await,
-        code(1),
-        "MQTT 5"
+        first(frame(0x10, b"\0\x04MQTT\x06\x02\0\x3C\0\0\x01x")).await,
+        Some((0x20, vec![0, 0x84, 0])),
+        "a version that does not exist, answered as 5.0 has it"
     );
     assert_eq!(
         first(frame(0x10, b"\0\x06MQIsdp\x03\x02\0\x3C\0\x01x")).await,
@@ -183,7 +184,7 @@ async fn subscriptions_are_the_listed_ones() {
 
 #[tokio::test]
 async fn oversize_and_garbage_are_cut() {
-    let door = Door::open().await;
+    let door = Door::open_with(|c| c.identity_connects = Pace::new(1_000, 1_000)).await;
     let mut honest = Raw::connected(door.addr, "acme", "washer").await;
     let mut big = Raw::connected(door.addr, "acme", "bad").await;
     big.send(&publish("d/bad/j", 1, &vec![b' '; 17 * 1024])).await;

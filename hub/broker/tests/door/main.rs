@@ -9,12 +9,19 @@ mod commands;
 mod crowd;
 mod hostile;
 mod ingest;
+mod integrator;
 mod memory;
+mod quotas;
+mod session;
+mod thingsboard;
+mod tls;
+mod web;
 
 use client::PATIENCE;
 use hub_broker::{Broker, BrokerConfig};
 use hub_core::clock::{CivilClock, ManualClock};
 use hub_core::profile::{ApplianceProfile, Channel};
+use hub_store::access::Authority;
 use jiff::Timestamp;
 use memory::MemoryTelemetry;
 use std::collections::BTreeMap;
@@ -40,6 +47,10 @@ impl Door {
     }
 
     async fn open_with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
+        Self::open_with_authorities(Vec::new(), change).await
+    }
+
+    async fn open_with_authorities(authorities: Vec<Authority>, change: impl FnOnce(&mut BrokerConfig)) -> Self {
         let names = [
             ("acme", "washer"),
             ("globex", "washer"),
@@ -47,6 +58,7 @@ impl Door {
             ("acme", "bad"),
         ];
         let store = Arc::new(MemoryTelemetry::new(&names, "washing-machine"));
+        store.change(|s| s.authorities = authorities);
         let profile = profile();
         let profiles = Arc::new(BTreeMap::from([(profile.name.clone(), profile)]));
         let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));

@@ -202,6 +202,10 @@ impl Stored {
         Ingested { stored, repeated }
     }
 
+    pub fn commands_sent(&self) -> usize {
+        self.commands.values().flatten().filter(|command| command.sent).count()
+    }
+
     pub(crate) fn passed(&mut self, appliance: ApplianceId, requests: &[String]) {
         for command in self.commands.entry(appliance).or_default() {
             command.sent |= requests.contains(&command.request);
@@ -235,14 +239,6 @@ fn is_poison(ingest: &Ingest) -> bool {
 
 #[async_trait]
 impl TelemetryStore for MemoryTelemetry {
-    async fn device_by_secret(&self, _: &TenantId, _: &DeviceId, _: &str) -> Result<Option<Device>> {
-        Ok(None)
-    }
-
-    async fn device_by_token(&self, _: &str) -> Result<Option<Device>> {
-        Ok(None)
-    }
-
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
         let mut mode = self.mode.subscribe();
         let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;

@@ -1,0 +1,135 @@
+//! Limits on how much, how often and how many.
+
+use crate::client::{Raw, connect, connect_v5, frame, publish_v5, string};
+use crate::{Door, eventually};
+use hub_core::id::ApplianceId;
+use hub_core::quota::Pace;
+use std::time::Duration;
+
+const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
+
+#[tokio::test]
+async fn over_the_rate_is_refused_and_others_go_on() {
+    let door = Door::open_with(|c| c.device_messages = Pace::new(1, 10)).await;
+    let (mut fast, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let mut calm = Raw::connected(door.addr, "acme", "dryer").await;
+    for packet_id in 1..=20 {
+        fast.send(&publish_v5(1, "d/washer/j", packet_id, ONE)).await;
+    }
+    let mut codes = Vec::new();
+    for _ in 0..20 {
+        let (first, body) = fast.packet().await.unwrap();
+        assert_eq!(first, 0x40);
+        codes.push(body.get(2).copied().unwrap_or(0));
+    }
+    assert_eq!(codes[..10], [0; 10], "the burst");
+    assert!(codes[12..].iter().all(|code| *code == 0x97), "{codes:?}");
+    fast.ping().await;
+    calm.ping().await;
+    assert!(door.broker.counters().refused_for("device_rate") >= 8);
+    // Nothing is gained by coming again; and what was dropped at QoS 0 is told.
+    let mut again = Raw::connected(door.addr, "acme", "washer").await;
+    let topic = string("d/washer/j");
+    for _ in 0..30 {
+        again.send(&frame(0x30, &[&topic[..], ONE].concat())).await;
+    }
+    again.ping().await;
+    again.send(&crate::client::publish("d/washer/j", 1, ONE)).await;
+    again.expect_closed("MQTT 3.1.1 has no other way to say it").await;
+    assert!(door.closed("quota") >= 1);
+    let dropped = || door.store.with(|s| s.dropped.get(&ApplianceId(1)).copied().unwrap_or(0));
+    eventually("drops are told", || dropped() >= 25).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_connects_under_one_name_lets_in_few() {
+    let door = Door::open_with(|c| c.identity_connects = Pace::new(1, 5)).await;
+    let mut honest = Raw::connected(door.addr, "acme", "dryer").await;
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..100 {
+        let mut raw = Raw::open(door.addr).await;
+        raw.send(&connect_v5("acme/washer", "secret-of-washer", &[])).await;
+        match raw.packet().await.unwrap().1[1] {
+            0 => taken += 1,
+            0x9F => refused += 1,
+            other => panic!("{other:#x}"),
+        }
+    }
+    assert!((5..=10).contains(&taken), "{taken}");
+    assert_eq!(taken + refused, 100);
+    assert!(door.broker.counters().refused_for("connect_rate") >= 90);
+    honest.ping().await;
+    let mut old = Raw::open(door.addr).await;
+    old.send(&connect("acme/washer", "secret-of-washer", "x", 60)).await;
+    assert_eq!(old.packet().await, Some((0x20, vec![0, 3])));
+}
+
+#[tokio::test]
+async fn a_tenant_has_so_many_connections() {
+    let door = Door::open_with(|c| c.connections_per_tenant_max = 2).await;
+    let first = Raw::connected(door.addr, "acme", "washer").await;
+    let _second = Raw::connected(door.addr, "acme", "dryer").await;
+    let mut third = Raw::open(door.addr).await;
+    third.send(&connect("acme/bad", "secret-of-bad", "x", 60)).await;
+    assert_eq!(third.packet().await, Some((0x20, vec![0, 3])));
+    Raw::connected(door.addr, "globex", "washer").await.ping().await;
+    drop(first);
+    let takes = door.broker.counters();
+    eventually("the place is free", || takes.closed_for("lost") >= 1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    Raw::connected(door.addr, "acme", "bad").await.ping().await;
+}
+
+#[tokio::test]
+async fn log_ins_are_asked_together() {
+    let door = Door::open_with(|c| c.identity_connects = Pace::new(1_000, 10_000)).await;
+    let mut waiting = Vec::new();
+    for _ in 0..300 {
+        let mut raw = Raw::open(door.addr).await;
+        raw.send(&connect("acme/washer", "wrong", "x", 60)).await;
+        waiting.push(raw);
+    }
+    for raw in &mut waiting {
+        assert_eq!(raw.packet().await, Some((0x20, vec![0, 5])));
+    }
+    let (batches, largest) = door.store.with(|s| (s.identified.len(), s.identified.iter().copied().max()));
+    assert!(batches < 300 && largest > Some(1), "{batches} batches, the largest {largest:?}");
+    assert_eq!(door.closed("refused"), 300);
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_places_of_the_not_yet_let_in() {
+    let door = Door::open_with(|c| c.greetings_per_address_max = 10).await;
+    let mut honest = Raw::connected(door.addr, "acme", "washer").await;
+    let mut silent = Vec::new();
+    for _ in 0..30 {
+        silent.push(Raw::open(door.addr).await);
+    }
+    eventually("refused", || door.closed("greetings") == 20).await;
+    honest.ping().await;
+    drop(silent);
+    eventually("places are free", || door.closed("handshake_lost") >= 10).await;
+    Raw::connected(door.addr, "acme", "dryer").await.ping().await;
+}
+
+#[tokio::test]
+async fn figures_for_monitoring() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    device.send(&crate::client::publish("d/washer/j", 1, ONE)).await;
+    device.expect_ack(1).await;
+    let metrics = door.broker.metrics()();
+    let find = |name: &str, label: Option<&str>| {
+        let metric = metrics.iter().find(|m| m.name == name).expect("the figure exists");
+        let is = |s: &&hub_core::metric::MetricSample| {
+            label.is_none_or(|label| s.labels.iter().any(|(_, value)| value == label))
+        };
+        metric.samples.iter().find(is).expect("the value exists").value.clone()
+    };
+    let number = hub_core::metric::MetricValue::Number;
+    assert_eq!(find("mqtt_connections", None), number(1.0));
+    assert_eq!(find("mqtt_connections_by_transport", Some("tcp")), number(1.0));
+    assert_eq!(find("mqtt_acknowledged_total", None), number(1.0));
+    assert_eq!(find("mqtt_tenant_messages_total", Some("acme")), number(1.0));
+    assert_eq!(find("mqtt_tenant_connections", Some("acme")), number(1.0));
+}

@@ -1,0 +1,162 @@
+//! MQTT 5 codes, what is kept of a session, and the ends that the hub brings about.
+
+use crate::client::{Raw, connect, connect_v5_with, frame, publish, publish_v5, string, subscribe, subscribe_v5};
+use crate::{Door, eventually};
+use hub_core::id::ApplianceId;
+use std::time::{Duration, Instant};
+
+const WASHER: ApplianceId = ApplianceId(1);
+const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
+/// Session expiry interval of an hour (MQTT 5 §3.1.2.11.2).
+const AN_HOUR: &[u8] = &[0x11, 0, 0, 0x0E, 0x10];
+
+#[tokio::test]
+async fn the_older_connection_is_told_that_it_is_taken_over() {
+    let door = Door::open().await;
+    let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let (mut second, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    first.expect_reason(0x8E).await;
+    second.ping().await;
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_cut_within_a_second() {
+    let door = Door::open().await;
+    let (mut new, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let mut other = Raw::connected(door.addr, "acme", "dryer").await;
+    new.ping().await;
+    let start = Instant::now();
+    door.store.revoke(WASHER);
+    new.expect_reason(0x98).await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    other.ping().await;
+    let mut again = Raw::open(door.addr).await;
+    again.send(&connect("acme/washer", "secret-of-washer", "x", 60)).await;
+    assert_eq!(again.packet().await, Some((0x20, vec![0, 5])));
+    assert_eq!(door.closed("revoked"), 1);
+}
+
+#[tokio::test]
+async fn a_session_is_kept_with_its_subscriptions() {
+    let door = Door::open().await;
+    let (mut first, connack) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
+    assert_eq!(connack[0], 0, "nothing was kept");
+    first.send(&subscribe_v5(1, "d/washer/c/+")).await;
+    assert_eq!(first.packet().await, Some((0x90, vec![0, 1, 0, 1])));
+    let kept = door.store.with(|s| s.sessions.get(&WASHER).cloned()).expect("kept before SUBACK");
+    assert_eq!(kept.subscriptions, [("d/washer/c/+".to_owned(), 1)]);
+    assert_eq!(kept.expiry_s, 3_600);
+    drop(first);
+    let mut second = Raw::open(door.addr).await;
+    second.send(&connect_v5_with(0b1100_0000, "acme/washer", "secret-of-washer", AN_HOUR)).await;
+    let (_, connack) = second.packet().await.unwrap();
+    assert_eq!(connack[..2], [1, 0], "session present");
+    door.command("now", 5).await;
+    let (first_byte, body) = second.packet().await.unwrap();
+    assert_eq!(first_byte & 0xF0, 0x30, "a command without a new subscription");
+    assert!(body.windows(14).any(|w| w == b"d/washer/c/now"), "{body:?}");
+    eventually("told that it went out", || {
+        door.store.with(|s| s.commands_sent() == 1)
+    })
+    .await;
+    // A clean start forgets it.
+    let (_third, connack) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    assert_eq!(connack[0], 0);
+    assert!(door.store.with(|s| !s.sessions.contains_key(&WASHER)));
+}
+
+#[tokio::test]
+async fn qos_2_is_stored_once_across_connections() {
+    let door = Door::open().await;
+    let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
+    let packet = publish_v5(2, "d/washer/j", 7, ONE);
+    first.send(&packet).await;
+    assert_eq!(first.packet().await.unwrap().0, 0x50, "PUBREC");
+    assert_eq!(door.store.with(|s| s.samples.len()), 1, "stored when it is acknowledged");
+    drop(first);
+    let mut second = Raw::open(door.addr).await;
+    second.send(&connect_v5_with(0b1100_0000, "acme/washer", "secret-of-washer", AN_HOUR)).await;
+    assert_eq!(second.packet().await.unwrap().1[..2], [1, 0]);
+    let mut repeat = packet.clone();
+    repeat[0] |= 0x08;
+    second.send(&repeat).await;
+    assert_eq!(second.packet().await.unwrap().0, 0x50);
+    second.send(&frame(0x62, &[0, 7])).await;
+    assert_eq!(second.packet().await.unwrap().0, 0x70, "PUBCOMP");
+    assert_eq!(door.store.with(|s| (s.samples.len(), s.unreleased.len())), (1, 0));
+    // The identifier is free again.
+    second.send(&packet).await;
+    assert_eq!(second.packet().await.unwrap().0, 0x50);
+    assert_eq!(door.store.with(|s| s.samples.len()), 2);
+}
+
+/// A CONNECT with a will on `d/{device}/s`, retained, after `delay_s`.
+fn with_will(device: &str, delay_s: u8) -> Vec<u8> {
+    let head = [&string("MQTT")[..], &[5, 0b1110_0110, 0, 60, 5, 0x11, 0, 0, 0, 60]].concat();
+    let will = [&[5, 0x18, 0, 0, 0, delay_s][..], &string(&format!("d/{device}/s")), &string("gone")].concat();
+    let names = [format!("acme/{device}"), format!("secret-of-{device}")];
+    let body = [head, string("id"), will, names.map(|s| string(&s)).concat()].concat();
+    frame(0x10, &body)
+}
+
+#[tokio::test]
+async fn wills_are_stored_after_their_delay_unless_the_device_is_back() {
+    let door = Door::open().await;
+    for (device, delay_s) in [("washer", 0), ("dryer", 1), ("bad", 60)] {
+        let mut raw = Raw::open(door.addr).await;
+        raw.send(&with_will(device, delay_s)).await;
+        assert_eq!(raw.packet().await.unwrap().1[1], 0);
+    }
+    let said = |appliance| door.store.with(|s| s.said.iter().filter(|(a, _)| *a == ApplianceId(appliance)).count());
+    eventually("the will without delay", || said(1) == 1).await;
+    eventually("the will after a second", || said(3) == 1).await;
+    assert_eq!(door.store.with(|s| s.states.get(&WASHER).map(|s| s.0.clone())), Some(b"gone".to_vec()));
+    let mut back = Raw::connected(door.addr, "acme", "bad").await;
+    back.ping().await;
+    assert_eq!(said(4), 0, "back before its time");
+    // In order: no will.
+    back.send(&[0xE0, 0]).await;
+    back.expect_closed("in order").await;
+    assert_eq!(said(4), 0);
+}
+
+#[tokio::test]
+async fn the_end_of_the_hub_is_told_after_the_commits() {
+    let door = Door::open().await;
+    let (mut new, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let mut old = Raw::connected(door.addr, "acme", "dryer").await;
+    let mut will = Raw::open(door.addr).await;
+    will.send(&with_will("bad", 0)).await;
+    assert_eq!(will.packet().await.unwrap().1[1], 0);
+    door.store.set(crate::memory::Mode::Hold);
+    new.send(&publish_v5(1, "d/washer/j", 1, ONE)).await;
+    old.send(&publish("d/dryer/j", 1, ONE)).await;
+    new.ping().await;
+    old.ping().await;
+    let Door { broker, store, .. } = door;
+    let stopped = tokio::spawn(broker.stopped());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    store.set(crate::memory::Mode::Commit);
+    assert_eq!(new.packet().await.unwrap().0, 0x40, "the acknowledgement first");
+    new.expect_reason(0x8B).await;
+    old.expect_ack(1).await;
+    old.expect_closed("stopping").await;
+    will.expect_reason(0x8B).await;
+    stopped.await.unwrap();
+    assert_eq!(store.with(|s| (s.samples.len(), s.said.len())), (2, 0), "no will at the end");
+}
+
+#[tokio::test]
+async fn filters_of_others_are_refused_and_the_connection_stays() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let many: Vec<String> = (0..500).map(|n| format!("d/washer/x/{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for packet_id in 1..=20 {
+        device.send(&subscribe(packet_id, &many)).await;
+        let (first, body) = device.packet().await.unwrap();
+        assert_eq!((first, body.len()), (0x90, 502));
+        assert!(body[2..].iter().all(|code| *code == 0x80));
+    }
+    device.ping().await;
+}

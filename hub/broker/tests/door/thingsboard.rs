@@ -1,0 +1,114 @@
+//! ThingsBoard's device topics, provisioning and the owner's code.
+
+use crate::access::CLAIM;
+use crate::client::{Raw, connect, publish, subscribe};
+use crate::Door;
+use hub_core::clock::CivilClock;
+use hub_core::id::ApplianceId;
+use serde_json::{Value, json};
+
+const WASHER: ApplianceId = ApplianceId(1);
+
+/// Topic and payload of a PUBLISH at QoS 1 from the hub, acknowledged.
+async fn receive(device: &mut Raw) -> (String, Value) {
+    let (first, body) = device.packet().await.expect("a PUBLISH");
+    assert_eq!(first & 0xF6, 0x32, "{first:#x}");
+    let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
+    let topic = String::from_utf8(body[2..2 + length].to_vec()).unwrap();
+    device.send(&[0x40, 2, body[2 + length], body[3 + length]]).await;
+    (topic, serde_json::from_slice(&body[4 + length..]).unwrap())
+}
+
+async fn connected(door: &Door) -> Raw {
+    let mut device = Raw::open(door.addr).await;
+    device.send(&connect("TOKEN-acme-washer", "", "", 60)).await;
+    assert_eq!(device.packet().await, Some((0x20, vec![0, 0])));
+    let filters = [
+        "v1/devices/me/attributes",
+        "v1/devices/me/attributes/response/+",
+        "v1/devices/me/rpc/request/+",
+        "v1/devices/me/rpc/response/+",
+    ];
+    device.send(&subscribe(1, &filters)).await;
+    assert_eq!(device.packet().await, Some((0x90, vec![0, 1, 1, 1, 1, 1])));
+    device
+}
+
+#[tokio::test]
+async fn telemetry_attributes_and_questions() {
+    let door = Door::open().await;
+    let mut device = connected(&door).await;
+    device.send(&publish("v1/devices/me/telemetry", 2, br#"{"pump_current": 1.5}"#)).await;
+    device.expect_ack(2).await;
+    assert_eq!(door.store.with(|s| s.samples[0].0), WASHER);
+    device.send(&publish("v1/devices/me/attributes", 3, br#"{"firmware": "1.2", "floor": 3}"#)).await;
+    device.expect_ack(3).await;
+    door.store.tell(WASHER, "interval", json!(30));
+    let (topic, told) = receive(&mut device).await;
+    assert_eq!((topic.as_str(), told), ("v1/devices/me/attributes", json!({"interval": 30})));
+    let question = br#"{"clientKeys":"firmware,none","sharedKeys":"interval"}"#;
+    device.send(&publish("v1/devices/me/attributes/request/7", 4, question)).await;
+    let (topic, answer) = receive(&mut device).await;
+    assert_eq!(topic, "v1/devices/me/attributes/response/7");
+    assert_eq!(answer, json!({"client": {"firmware": "1.2"}, "shared": {"interval": 30}}));
+    device.expect_ack(4).await;
+    for (number, method) in [(1, "getCurrentTime"), (2, "getSessionLimits"), (3, "makeCoffee")] {
+        let body = json!({"method": method, "params": {}}).to_string();
+        let topic = format!("v1/devices/me/rpc/request/{number}");
+        device.send(&publish(&topic, 10 + number, body.as_bytes())).await;
+        let (topic, answer) = receive(&mut device).await;
+        assert_eq!(topic, format!("v1/devices/me/rpc/response/{number}"));
+        match method {
+            "getCurrentTime" => assert_eq!(answer, json!({"time": door.clock.now().as_millisecond()})),
+            "getSessionLimits" => assert_eq!(answer["maxInflightMessages"], 128),
+            _ => assert!(answer["error"].is_string()),
+        }
+        device.expect_ack(10 + number).await;
+    }
+}
+
+#[tokio::test]
+async fn commands_are_calls_and_their_answers_replies() {
+    let door = Door::open().await;
+    let mut device = connected(&door).await;
+    door.command("42", 5).await;
+    let (topic, call) = receive(&mut device).await;
+    assert_eq!((topic.as_str(), call), ("v1/devices/me/rpc/request/42", json!({"do": "42"})));
+    device.send(&publish("v1/devices/me/rpc/response/42", 5, br#"{"ok":true}"#)).await;
+    device.expect_ack(5).await;
+    let replies = door.store.with(|s| s.replies.clone());
+    assert_eq!(replies, [(WASHER, "42".into(), br#"{"ok":true}"#.to_vec())]);
+}
+
+#[tokio::test]
+async fn an_owner_opens_a_claim_on_the_device() {
+    let door = Door::open().await;
+    let mut device = connected(&door).await;
+    let claim = br#"{"secretKey":"blue-42","durationMs":60000}"#;
+    device.send(&publish("v1/devices/me/claim", 5, claim)).await;
+    device.expect_ack(5).await;
+    let claims = door.store.with(|s| s.claims.clone());
+    let until = door.clock.now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(claims, [(WASHER, "blue-42".into(), until)]);
+}
+
+#[tokio::test]
+async fn a_claim_credential_gets_a_credential_and_nothing_else() {
+    let door = Door::open().await;
+    let mut device = Raw::open(door.addr).await;
+    device.send(&connect(CLAIM, "", "", 60)).await;
+    assert_eq!(device.packet().await, Some((0x20, vec![0, 0])));
+    device.send(&subscribe(1, &["p/n1/r", "d/washer/c/+", "p/n2/r"])).await;
+    assert_eq!(device.packet().await, Some((0x90, vec![0, 1, 1, 0x80, 0x80])));
+    device.send(&publish("p/n1/q", 2, br#"{"device":"wm-77"}"#)).await;
+    let (topic, answer) = receive(&mut device).await;
+    assert_eq!((topic.as_str(), answer), ("p/n1/r", json!({"status": "ok", "secret": "secret-of-wm-77"})));
+    device.expect_ack(2).await;
+    device.send(&publish("p/n1/q", 3, br#"{"device":"washer"}"#)).await;
+    let (_, answer) = receive(&mut device).await;
+    assert_eq!(answer["status"], "refused");
+    device.expect_ack(3).await;
+    device.send(&publish("d/washer/j", 4, b"{}")).await;
+    device.expect_closed("a claim credential publishes no readings").await;
+    assert_eq!(door.closed("foreign_topic"), 1);
+}
