@@ -193,12 +193,6 @@ pub struct StoredRow {
 /// Telemetry, devices and commands.
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
-    /// The device with this name if `secret` is its secret and it is not revoked.
-    async fn device_by_secret(&self, tenant: &TenantId, device: &DeviceId, secret: &str) -> Result<Option<Device>>;
-
-    /// The device with this access token if it is not revoked.
-    async fn device_by_token(&self, token: &str) -> Result<Option<Device>>;
-
     /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
     /// recognised in the same transaction. One answer for each item, in order. `Refused` if the database will never take
     /// one of them: trying again is of no use.
@@ -224,6 +218,20 @@ pub trait TelemetryStore: Send + Sync {
 
     /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`.
     async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>>;
+
+    /// The same for a scorer that watches only appliances of these families (its model's name, or else its profile's):
+    /// what others have sent is passed over. Of that, only the last row read of a partition comes, without values, so that
+    /// the scorer's offset can move on.
+    async fn unscored_of(&self, limit: usize, families: &[String]) -> Result<Vec<StoredRow>> {
+        let _ = families;
+        self.unscored(limit).await
+    }
+
+    /// Waits until ingest is not pressed, or `patience` has passed: readers of what was stored give way to devices that
+    /// wait for their acknowledgement, but never for longer than that.
+    async fn ingest_calm(&self, patience: Duration) {
+        let _ = patience;
+    }
 
     /// Adds rows that were committed since the last time to what is shown of their appliances (how many samples, the
     /// newest), with the counts beside them (gaps, repeats, drops, skew): about `limit` rows, each once whatever happens.

@@ -45,6 +45,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
                     store.writer.note(*partition);
                 }
                 store.writer.count(done.gauges);
+                store.writer.batch(batch.len());
                 if !done.partitions.is_empty() {
                     store.signals.telemetry();
                 }

@@ -18,57 +18,20 @@ mod writer;
 
 pub(crate) use writer::Writer;
 
-use crate::keyring::sha256;
-use crate::row::{Columns, db, sql, text};
+use crate::row::{db, sql, text};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
-use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::id::ApplianceId;
 use hub_store::error::Result;
-use hub_store::telemetry::{Command, Device, Ingest, Ingested, StoredRow, TelemetryStore};
+use hub_store::telemetry::{Command, Ingest, Ingested, StoredRow, TelemetryStore};
 use jiff::Timestamp;
-use sqlx::postgres::PgRow;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 
 /// Longest reason kept with a presence change, in characters.
 const PRESENCE_REASON_MAX: usize = 200;
 
 #[async_trait]
 impl TelemetryStore for PostgresStore {
-    async fn device_by_secret(&self, tenant: &TenantId, device: &DeviceId, secret: &str) -> Result<Option<Device>> {
-        let row = sqlx::query(
-            "select id, tenant, device, profile, secret_sha256 from appliance \
-             where tenant = $1 and device = $2 and not revoked and secret_sha256 is not null",
-        )
-        .bind(tenant.as_str())
-        .bind(device.as_str())
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(db)?;
-        let Some(row) = row else { return Ok(None) };
-        let stored: Vec<u8> = row.col("secret_sha256")?;
-        if bool::from(stored.as_slice().ct_eq(&sha256(secret.as_bytes()))) {
-            device_of(&row).map(Some)
-        } else {
-            Ok(None)
-        }
-    }
-
-    /// A device's token is its secret. One that two devices share says nothing about which of them it is, and is refused.
-    async fn device_by_token(&self, token: &str) -> Result<Option<Device>> {
-        let rows = sqlx::query(
-            "select id, tenant, device, profile from appliance where secret_sha256 = $1 and not revoked limit 2",
-        )
-        .bind(&sha256(token.as_bytes())[..])
-        .fetch_all(&self.pool)
-        .await
-        .map_err(db)?;
-        match rows.as_slice() {
-            [row] => device_of(row).map(Some),
-            _ => Ok(None),
-        }
-    }
-
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
         if batch.is_empty() {
             return Ok(Vec::new());
@@ -122,7 +85,15 @@ impl TelemetryStore for PostgresStore {
     }
 
     async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>> {
-        unscored::unscored(self, limit).await
+        unscored::unscored(self, limit, None).await
+    }
+
+    async fn unscored_of(&self, limit: usize, families: &[String]) -> Result<Vec<StoredRow>> {
+        unscored::unscored(self, limit, Some(families)).await
+    }
+
+    async fn ingest_calm(&self, patience: Duration) {
+        self.writer.calm(patience).await;
     }
 
     async fn roll_up(&self, limit: usize) -> Result<usize> {
@@ -147,13 +118,4 @@ impl TelemetryStore for PostgresStore {
 
 fn presence_reason(reason: &str) -> String {
     text(reason).chars().take(PRESENCE_REASON_MAX).collect()
-}
-
-fn device_of(row: &PgRow) -> Result<Device> {
-    Ok(Device {
-        appliance: ApplianceId(row.col("id")?),
-        tenant: row.word("tenant")?,
-        device: row.word("device")?,
-        profile: row.col("profile")?,
-    })
 }

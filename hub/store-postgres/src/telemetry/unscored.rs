@@ -10,30 +10,49 @@ use sqlx::postgres::PgRow;
 use std::collections::HashSet;
 use tokio::time::Instant;
 
-/// Every partition with a backlog gets its share, so that one busy partition does not starve the others.
-pub(super) async fn unscored(store: &PostgresStore, limit: usize) -> Result<Vec<StoredRow>> {
+/// A smaller limit looks for one bad row, and must find the same one again.
+const ROTATED_FROM: usize = 64;
+
+/// Every partition with a backlog gets its share, so that one busy partition does not starve the others. Rows of
+/// appliances of other `families` are passed over, but for the last one of a partition.
+pub(super) async fn unscored(
+    store: &PostgresStore,
+    limit: usize,
+    families: Option<&[String]>,
+) -> Result<Vec<StoredRow>> {
     let due = store.writer.unscored.take(Instant::now());
     if due.numbers.is_empty() {
         return Ok(Vec::new());
     }
-    // Not always from the same: with many partitions, a small limit reaches only the first of them.
-    let first = due.numbers.get(store.writer.turn() % due.numbers.len()).copied();
+    // Not always from the same: with many partitions, a limit may reach only the first of them.
+    let start = store.writer.turn() % due.numbers.len();
+    let first = due.numbers.get(start).filter(|_| limit >= ROTATED_FROM).copied();
     let rows = sqlx::query(
-        "select t.* from scored s cross join lateral ( \
-           select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
-           where partition = s.partition and ingest_no > s.ingest_no order by ingest_no limit $2) t \
-         where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3",
+        "with read as materialized ( \
+           select t.*, coalesce($5::text[] is null or coalesce(a.model, a.profile) = any($5), false) as watched \
+           from scored s cross join lateral ( \
+             select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
+             where partition = s.partition and ingest_no > s.ingest_no order by ingest_no limit $2) t \
+           left join appliance a on a.id = t.appliance \
+           where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3), \
+         last as (select distinct on (partition) * from read order by partition, ingest_no desc) \
+         select appliance, partition, ingest_no, lane, at, v, trace, (select count(*) from read) as read \
+         from (select * from read where watched union all \
+               select appliance, partition, ingest_no, lane, at, '{}', trace, watched from last where not watched) r \
+         order by partition, ingest_no",
     )
     .bind(&due.numbers)
     .bind(due.share(limit))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(first)
+    .bind(families)
     .fetch_all(&store.pool)
     .await
     .map_err(db)?;
+    let all = rows.first().map(|row| row.col::<i64>("read")).transpose()?.unwrap_or(0);
     let rows: Vec<StoredRow> = rows.iter().map(stored_row).collect::<Result<_>>()?;
     // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
-    if rows.len() < limit {
+    if usize::try_from(all).is_ok_and(|all| all < limit) {
         let read: HashSet<i16> = rows.iter().map(|row| i16::from(row.partition)).collect();
         due.settle(|partition| !read.contains(&partition));
     }

@@ -5,6 +5,8 @@ use super::known::Known;
 use super::partition_set::PartitionSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,13 +19,41 @@ pub(crate) struct Writer {
     pub(super) unrolled: PartitionSet,
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
+    pressed_at: Mutex<Option<Instant>>,
 }
+
+/// Ingest is pressed while batches hold at least this many items: publishes come faster than they are committed …
+const PRESSED_FROM: usize = 200;
+/// … and for so long after the last such batch.
+const PRESSED_FOR: Duration = Duration::from_millis(100);
+/// Pause between two looks whether it still is.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Writer {
     /// Rows were committed to a partition.
     pub(super) fn note(&self, partition: i16) {
         self.unscored.insert(partition);
         self.unrolled.insert(partition);
+    }
+
+    /// A batch of so many items was committed.
+    pub(super) fn batch(&self, items: usize) {
+        if items >= PRESSED_FROM {
+            *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// Waits until ingest is not pressed, or `patience` has passed.
+    pub(super) async fn calm(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while self.is_pressed() && Instant::now() < until {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn is_pressed(&self) -> bool {
+        let at = *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < PRESSED_FOR)
     }
 
     /// Counts how often it was asked.

@@ -1,5 +1,6 @@
 //! The site file, accounts, events, and what may be read in the database.
 
+use crate::access::{secret, who};
 use crate::support::{PHONES, after, alarm, appliance, morning, played, seen, site, tenant};
 use hub_core::consent::Consent;
 use hub_core::id::AccountId;
@@ -7,7 +8,6 @@ use hub_store::account::{Account, AccountStore, Idempotency};
 use hub_store::event::{EventCursor, EventStore};
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
-use hub_store::telemetry::TelemetryStore;
 use hub_store::ticket::TicketStore;
 use hub_store::{Scope, StoreError};
 use sqlx::{Connection, Row};
@@ -221,9 +221,8 @@ async fn a_new_secret_changes_nothing_else() {
     assert_eq!(store.appliance(&Scope::All, id).await.unwrap(), before);
     assert_eq!(before.owner.as_deref(), Some("lin"));
     assert!(store.baselines_restarted().await.unwrap().is_empty());
-    let known = |secret| store.device_by_secret(acme(), &device.id, secret);
-    assert!(known("another").await.unwrap().is_some());
-    assert!(known("secret-wm-1").await.unwrap().is_none());
+    let shown = ["another", "secret-wm-1"].map(|text| secret("acme", "wm-1", text));
+    assert_eq!(who(&store, &shown).await, ["acme/wm-1", ""]);
     // What is stated does change.
     let mut moved = device.clone();
     moved.owner = Some("wang".into());
@@ -235,11 +234,6 @@ async fn a_new_secret_changes_nothing_else() {
     assert_eq!(after_move.owner.as_deref(), Some("wang"));
     assert_eq!(after_move.service_point, before.service_point);
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
-}
-
-fn acme() -> &'static hub_core::id::TenantId {
-    static ACME: std::sync::LazyLock<hub_core::id::TenantId> = std::sync::LazyLock::new(|| tenant("acme"));
-    &ACME
 }
 
 #[tokio::test]
@@ -256,8 +250,8 @@ async fn a_new_secret_never_changes_the_profile() {
         matches!(&refused, Err(StoreError::Refused(why)) if why.contains("washing-machine")),
         "{refused:?}"
     );
-    let known = store.device_by_secret(acme(), &device.id, "secret-wm-1").await;
-    assert!(known.unwrap().is_some(), "the old secret stands");
+    let shown = [secret("acme", "wm-1", "secret-wm-1")];
+    assert_eq!(who(&store, &shown).await, ["acme/wm-1"], "the old secret stands");
 }
 
 #[tokio::test]

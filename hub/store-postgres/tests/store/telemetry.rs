@@ -1,7 +1,7 @@
 //! Readings: stored exactly once, in the order of commits, and one bad item holds nobody back.
 
-use crate::support::{after, appliance, message, morning, played, repeated, rolled_up, stored, telemetry, tenant};
-use hub_core::id::{ApplianceId, DeviceId};
+use crate::support::{after, appliance, message, morning, played, repeated, rolled_up, stored, telemetry};
+use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Lane, TelemetryMessage};
 use hub_store::StoreError;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
@@ -211,24 +211,9 @@ async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits() {
 }
 
 #[tokio::test]
-async fn devices_show_their_own_secret_and_commands_wait_for_them() {
+async fn commands_wait_for_their_device() {
     let (_base, store) = played().await;
-    let wm1 = DeviceId::new("wm-1").unwrap();
-    let own = store
-        .device_by_secret(&tenant("acme"), &wm1, "secret-wm-1")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(own.profile, "washing-machine");
-    assert_eq!(
-        store
-            .device_by_secret(&tenant("beta"), &wm1, "secret-wm-1")
-            .await
-            .unwrap(),
-        None
-    );
-    assert_eq!(store.device_by_token("secret-wm-1").await.unwrap(), Some(own.clone()));
-    assert_eq!(store.device_by_token("secret").await.unwrap(), None);
+    let own = appliance(&store, "acme", "wm-1").await;
     let command = |request: &str| Command {
         number: 0,
         sent: false,
@@ -238,33 +223,21 @@ async fn devices_show_their_own_secret_and_commands_wait_for_them() {
     };
     for n in 0..32 {
         store
-            .queue_command(own.appliance, &command(&n.to_string()), morning())
+            .queue_command(own, &command(&n.to_string()), morning())
             .await
             .unwrap();
     }
-    store
-        .queue_command(own.appliance, &command("3"), morning())
-        .await
-        .unwrap();
+    store.queue_command(own, &command("3"), morning()).await.unwrap();
     assert!(matches!(
-        store.queue_command(own.appliance, &command("32"), morning()).await,
+        store.queue_command(own, &command("32"), morning()).await,
         Err(StoreError::Refused(_))
     ));
-    store
-        .command_replied(own.appliance, "0", b"ok", morning())
-        .await
-        .unwrap();
-    let waiting = store.commands_waiting(own.appliance, morning()).await.unwrap();
+    store.command_replied(own, "0", b"ok", morning()).await.unwrap();
+    let waiting = store.commands_waiting(own, morning()).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].request.as_str()), (31, "1"));
-    assert!(
-        store
-            .commands_waiting(own.appliance, after(60))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(store.commands_waiting(own, after(60)).await.unwrap().is_empty());
     let patience = std::time::Duration::from_secs(5);
-    assert_eq!(store.command_queued(patience).await, [own.appliance]);
+    assert_eq!(store.command_queued(patience).await, [own]);
 }
 
 /// A detector that still runs on the old baseline after a repair neither saves its state nor raises anything.
