@@ -27,6 +27,7 @@ pub struct Lab {
     pub sip: SocketAddr,
     models: PathBuf,
     path_first: Option<PathBuf>,
+    settings: Vec<(String, String)>,
     password: std::sync::Mutex<Option<String>>,
 }
 
@@ -51,6 +52,7 @@ impl Lab {
             dir,
             models: project().join("models"),
             path_first: None,
+            settings: Vec::new(),
             password: std::sync::Mutex::new(None),
         })
     }
@@ -75,14 +77,47 @@ impl Lab {
         self.models = dir;
     }
 
+    /// Hubs, commands and scripts started from now on have this in their environment.
+    pub fn set(&mut self, variable: &str, value: impl ToString) {
+        self.settings.push((variable.to_owned(), value.to_string()));
+    }
+
+    /// Runs a shell script in the lab's directory, with `forecall` in its path and set up as the hub's own commands are.
+    /// It ends at the first command that fails; what it said, or an error with that.
+    pub async fn script(&self, text: &str) -> Result<String> {
+        let mut path = program().parent().context("program")?.display().to_string();
+        if let Some(before) = std::env::var_os("PATH") {
+            path = format!("{path}:{}", before.to_string_lossy());
+        }
+        let output = self
+            .set_up(Command::new("bash"))
+            .args(["-euc", text])
+            .env("PATH", path)
+            .current_dir(self.path())
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "the script ended with {}\n{said}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = self.set_up(Command::new(program()));
+        command.args(args);
+        command
+    }
+
+    fn set_up(&self, mut command: Command) -> Command {
         if let Some(dir) = &self.path_first {
             let path = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("{}:{path}", dir.display()));
         }
         command
-            .args(args)
             .env("FORECALL_STATE_DIR", self.state())
             .env("FORECALL_MODELS_DIR", &self.models)
             .env("FORECALL_MQTT", self.mqtt.to_string())
@@ -90,6 +125,7 @@ impl Lab {
             .env("FORECALL_SIP", self.sip.to_string())
             .env("RUST_LOG", "info,sqlx=warn,rsipstack=warn,tract=warn")
             .env_remove("DATABASE_URL")
+            .envs(self.settings.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command

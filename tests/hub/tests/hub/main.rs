@@ -7,5 +7,6 @@ mod demo;
 mod front_door;
 mod inbound;
 mod prediction;
+mod provisioning;
 mod recorded;
 mod telemetry;
