@@ -126,7 +126,8 @@ impl Acceptor {
         };
         let greeting = address.with(permit);
         let (shared, tls, seed) = (Arc::clone(&self.shared), self.tls.clone(), self.gate.seed());
-        self.tasks.spawn(serve(shared, stream, peer, tls, place, greeting, seed));
+        self.tasks
+            .spawn(serve(shared, stream, peer, tls, place, greeting, seed));
     }
 
     fn refused(&self, label: &'static str, peer: SocketAddr, reason: &dyn std::fmt::Display) {
@@ -174,7 +175,12 @@ async fn serve(
         }
         // Without TLS nothing was expected but a CONNECT.
         Some(Err(HandshakeError::Timeout)) if plain => {
-            refused(&shared, CloseReason::SilentConnect.label(), peer, &CloseReason::SilentConnect);
+            refused(
+                &shared,
+                CloseReason::SilentConnect.label(),
+                peer,
+                &CloseReason::SilentConnect,
+            );
         }
         Some(Err(error)) => refused(&shared, error.label(), peer, &in_full(&error)),
         None => {}
@@ -190,7 +196,11 @@ async fn shake_hands(
 ) -> Option<Result<Opened, HandshakeError>> {
     let config = &shared.config;
     // Without TLS the first byte may be that of a CONNECT, which has its own time.
-    let patience = if tls.is_some() { config.handshake_patience } else { config.connect_patience };
+    let patience = if tls.is_some() {
+        config.handshake_patience
+    } else {
+        config.connect_patience
+    };
     // A WebSocket message may hold several packets.
     let message_max = config.packet_bytes_max * 4;
     let opening = timeout(patience, open(stream, tls.as_deref(), message_max));

@@ -1,7 +1,7 @@
 //! Start and end.
 
-use crate::access::watch_access;
 use crate::accept::{Acceptor, Gate};
+use crate::access::watch_access;
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
@@ -280,7 +280,11 @@ fn background(
     let with = Arc::clone(shared);
     works.push(Box::pin(async move { with.publish_wills().await }));
     if let Some(tls) = tls {
-        works.push(Box::pin(crate::access::watch_tls(Arc::clone(shared), tls, authorities_changed)));
+        works.push(Box::pin(crate::access::watch_tls(
+            Arc::clone(shared),
+            tls,
+            authorities_changed,
+        )));
     }
     works
 }

@@ -156,7 +156,10 @@ impl Origin {
         if values.len() > ATTRIBUTES_MAX {
             return Err(format!("{} attributes at once are too many", values.len()));
         }
-        if values.keys().any(|name| name.len() > ATTRIBUTE_NAME_MAX || name.chars().any(char::is_control)) {
+        if values
+            .keys()
+            .any(|name| name.len() > ATTRIBUTE_NAME_MAX || name.chars().any(char::is_control))
+        {
             return Err("an attribute's name is too long or holds control characters".into());
         }
         if values.values().any(holds_nul) {
@@ -175,7 +178,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(values) => values.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Object(values) => values
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -68,7 +68,11 @@ impl Probe {
     pub(crate) fn failed(&self) -> impl Future<Output = String> + Send + 'static {
         let mut failed = self.failed.clone();
         async move {
-            let failure = failed.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+            let failure = failed
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|failure| failure.clone());
             match failure {
                 Some(failure) => failure,
                 // Stopped.
@@ -112,7 +116,11 @@ async fn knock(gate: Arc<Gate>, listener: SocketAddr, fail: watch::Sender<Option
 }
 
 async fn arrive(gate: &Gate, listener: SocketAddr) -> io::Result<()> {
-    let socket = if listener.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if listener.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     socket.bind(SocketAddr::new(listener.ip(), 0))?;
     let from = socket.local_addr()?;
     gate.probe.send_modify(|(expected, _)| *expected = Some(from));

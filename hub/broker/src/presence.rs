@@ -34,12 +34,7 @@ impl Presence {
     }
 
     /// Writes changes until `end` is cancelled, and then once more what is left.
-    pub(crate) async fn run(
-        self: Arc<Self>,
-        store: Arc<dyn DoorStore>,
-        patience: Duration,
-        end: CancellationToken,
-    ) {
+    pub(crate) async fn run(self: Arc<Self>, store: Arc<dyn DoorStore>, patience: Duration, end: CancellationToken) {
         loop {
             let ending = end.is_cancelled();
             let written = self.write(store.as_ref(), patience).await;

@@ -114,12 +114,25 @@ impl Quotas {
 
     /// Whether this identity may connect now; refusals cost it nothing, so that it gets in when the rush is over.
     pub(crate) fn may_connect(&self, identity: &Identity, config: &BrokerConfig) -> bool {
-        let now = self.start.elapsed();
-        self.device(identity).connects.admit(config.identity_connects, 1, now)
+        let Pace { per_second, burst } = config.identity_connects;
+        // Many devices come with one claim credential.
+        let times = if matches!(identity, Identity::Claimant(..)) {
+            CLAIMANTS
+        } else {
+            1
+        };
+        let pace = Pace::new(per_second * times, burst * times);
+        self.device(identity).connects.admit(pace, 1, self.start.elapsed())
     }
 
-    /// What a connection that is let in draws on, if its tenant has room for it.
+    /// What a connection that is let in draws on, if its tenant, or its integrator, has room for it.
     pub(crate) fn enter(&self, identity: &Identity, tenant: &TenantId, config: &BrokerConfig) -> Option<Allowance> {
+        let device = self.device(identity);
+        // One is held by the list, one here.
+        let programs = Arc::strong_count(&device) - 2;
+        if matches!(identity, Identity::Integrator(..)) && programs >= INTEGRATOR_CONNECTIONS_MAX {
+            return None;
+        }
         let tenant = Arc::clone(lock(&self.tenants).entry(tenant.clone()).or_default());
         let max = config.connections_per_tenant_max;
         let step = |count| (count < max).then_some(count + 1);
@@ -128,7 +141,7 @@ impl Quotas {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
             .ok()?;
         Some(Allowance {
-            device: self.device(identity),
+            device,
             tenant,
             start: self.start,
         })
@@ -137,7 +150,10 @@ impl Quotas {
     /// What each tenant uses.
     pub(crate) fn tenants(&self) -> Vec<(TenantId, Arc<TenantUse>)> {
         let tenants = lock(&self.tenants);
-        tenants.iter().map(|(id, used)| (id.clone(), Arc::clone(used))).collect()
+        tenants
+            .iter()
+            .map(|(id, used)| (id.clone(), Arc::clone(used)))
+            .collect()
     }
 
     /// Forgets devices of which there is nothing to remember, for ever.
@@ -145,7 +161,11 @@ impl Quotas {
         loop {
             sleep(TIDY).await;
             let now = self.start.elapsed();
-            let rested = |used: &DeviceUse| [&used.messages, &used.bytes, &used.connects].iter().all(|b| b.is_rested(now));
+            let rested = |used: &DeviceUse| {
+                [&used.messages, &used.bytes, &used.connects]
+                    .iter()
+                    .all(|b| b.is_rested(now))
+            };
             lock(&self.devices).retain(|_, used| Arc::strong_count(used) > 1 || !rested(used));
         }
     }
@@ -209,5 +229,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Programs of one integrator connected at one time.
+const INTEGRATOR_CONNECTIONS_MAX: usize = 16;
+/// How many devices' worth of connects one claim credential may make.
+const CLAIMANTS: u64 = 20;
 /// Between two looks for devices that can be forgotten.
 const TIDY: Duration = Duration::from_secs(10);

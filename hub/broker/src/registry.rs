@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) enum Identity {
     /// An appliance's device: one connection at a time.
     Device(ApplianceId),
-    /// An integrator of a tenant, by name: one connection at a time.
+    /// An integrator of a tenant, by name: its programs may be connected side by side.
     Integrator(TenantId, String),
     /// A claim credential of a tenant, by name: many devices may use it at a time.
     Claimant(TenantId, String),
 }
 
 impl Identity {
-    fn is_one(&self) -> bool {
-        !matches!(self, Self::Claimant(..))
+    /// Whether a new connection ends the one before.
+    pub(crate) fn is_one(&self) -> bool {
+        matches!(self, Self::Device(_))
     }
 
     fn device(&self) -> Option<ApplianceId> {
@@ -114,10 +115,12 @@ impl Registry {
         let Some((identity, _)) = entry.and_then(|entry| entry.known) else {
             return false;
         };
-        if inner.newest.get(&identity) != Some(&number) {
-            return false;
+        if identity.is_one() {
+            if inner.newest.get(&identity) != Some(&number) {
+                return false;
+            }
+            inner.newest.remove(&identity);
         }
-        inner.newest.remove(&identity);
         if let Some(appliance) = identity.device() {
             self.presence.note(appliance, false, reason, at);
         }

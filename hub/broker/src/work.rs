@@ -58,7 +58,8 @@ impl Shared {
     pub(crate) fn echo(&self, tenant: &TenantId, echo: &Echo) {
         let Echo { message, qos, retain } = echo;
         let payload = message.to_payload();
-        self.router.publish(tenant.as_str(), message.topic(), &payload, *qos, *retain);
+        self.router
+            .publish(tenant.as_str(), message.topic(), &payload, *qos, *retain);
     }
 
     /// Publishes a will: for it nobody waits.

@@ -63,7 +63,9 @@ enum Refusal {
 
 impl Connection {
     pub(super) fn ask(&mut self, received: Received) {
-        let Received { number, kind, message, .. } = received;
+        let Received {
+            number, kind, message, ..
+        } = received;
         let Some(client) = self.client.as_mut() else { return };
         let asker = match &client.role {
             Role::Device(device) => Asker::Device(device.device.appliance),
@@ -79,7 +81,11 @@ impl Connection {
         let Some(client) = self.client.as_mut() else { return };
         let Role::Device(device) = &client.role else { return };
         let asker = Asker::Device(device.device.appliance);
-        let waits = client.asks.waiting.iter().any(|question| matches!(question.what, What::Tell));
+        let waits = client
+            .asks
+            .waiting
+            .iter()
+            .any(|question| matches!(question.what, What::Tell));
         if !waits {
             let (number, what) = (None, What::Tell);
             client.asks.waiting.push_back(Question { number, asker, what });
@@ -92,7 +98,9 @@ impl Connection {
         if client.asks.running {
             return;
         }
-        let Some(question) = client.asks.waiting.pop_front() else { return };
+        let Some(question) = client.asks.waiting.pop_front() else {
+            return;
+        };
         client.asks.running = true;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
@@ -113,16 +121,22 @@ impl Connection {
                 if let Some(Delivery::Full | Delivery::TooLarge) = delivery {
                     self.note_refused("answer_unsent", &"an answer did not fit into what the client takes");
                 }
-                number.into_iter().for_each(|number| self.session.handle_committed(number));
+                number
+                    .into_iter()
+                    .for_each(|number| self.session.handle_committed(number));
             }
             Err(Refusal::Payload(text)) => {
                 let reason = CloseReason::Payload(text.into());
                 self.note_refused("payload", &reason);
-                number.into_iter().for_each(|number| self.session.handle_refused(number, reason.clone()));
+                number
+                    .into_iter()
+                    .for_each(|number| self.session.handle_refused(number, reason.clone()));
             }
             Err(Refusal::Refused(text)) => {
                 self.note_refused("question", &text);
-                number.into_iter().for_each(|number| self.session.handle_noted(number, &text));
+                number
+                    .into_iter()
+                    .for_each(|number| self.session.handle_noted(number, &text));
             }
             // Unacknowledged, the client may ask again.
             Err(Refusal::Unanswered) if number.is_some() => self.session.handle_close(CloseReason::StoreDown),
@@ -157,21 +171,33 @@ impl Shared {
     }
 
     /// ThingsBoard's request: `{"clientKeys": "a,b", "sharedKeys": "c"}`; without either, all of both.
-    async fn attributes(&self, appliance: ApplianceId, number: String, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+    async fn attributes(
+        &self,
+        appliance: ApplianceId,
+        number: String,
+        body: &[u8],
+    ) -> Result<Option<Outbound>, Refusal> {
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "camelCase")]
         struct Wanted {
             client_keys: Option<String>,
             shared_keys: Option<String>,
         }
-        let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse(body)? };
+        let wanted: Wanted = if body.is_empty() {
+            Wanted::default()
+        } else {
+            parse(body)?
+        };
         let all = wanted.client_keys.is_none() && wanted.shared_keys.is_none();
         let names = |keys: Option<String>| -> Option<Vec<String>> {
             let keys = keys.map(|keys| keys.split(',').map(|key| key.trim().to_owned()).collect());
             if all { None } else { Some(keys.unwrap_or_default()) }
         };
         let (client, shared) = (names(wanted.client_keys), names(wanted.shared_keys));
-        let asked = self.store.attributes(appliance, client.as_deref(), shared.as_deref()).await;
+        let asked = self
+            .store
+            .attributes(appliance, client.as_deref(), shared.as_deref())
+            .await;
         let attributes = asked.map_err(refusal)?;
         let mut answer = Map::new();
         for (side, values) in [("client", attributes.client), ("shared", attributes.shared)] {
@@ -219,7 +245,9 @@ impl Shared {
         let window = claim.duration_ms.map_or(DEVICE_WINDOW_DEFAULT, Duration::from_millis);
         let now = self.clock.now();
         let until = now + window.min(DEVICE_WINDOW_MAX);
-        let opened = self.store.open_claim(appliance, Opener::Device, &claim.secret_key, until, now);
+        let opened = self
+            .store
+            .open_claim(appliance, Opener::Device, &claim.secret_key, until, now);
         opened.await.map_err(refusal)?;
         Ok(None)
     }

@@ -191,7 +191,10 @@ impl Connection {
         let Role::Device(device) = &mut client.role else { return };
         let (number, exactly_once) = (received.number, received.exactly_once);
         if let Some(number) = number
-            && self.shared.router.wants(client.tenant.as_str(), received.message.topic())
+            && self
+                .shared
+                .router
+                .wants(client.tenant.as_str(), received.message.topic())
         {
             device.echoes.push((number, echo(&received)));
         }
@@ -253,18 +256,21 @@ impl Connection {
 
     /// Hands to ingest what there is for it.
     pub(super) fn send_parcel(&mut self) {
-        let (now, patience) = (self.shared.clock.now(), self.shared.config.commit_patience);
-        let waiter = Waiter::new(&self.mailbox);
-        let queue = self.shared.ingest.clone();
-        let Some(device) = self.device() else { return };
+        let Some(client) = self.client.as_mut() else { return };
+        let Role::Device(device) = &mut client.role else { return };
         if device.sends || (device.parcel.is_empty() && device.dropped < DROPPED_TOLD) {
             return;
         }
-        device.tell_dropped(now, patience);
-        let items = std::mem::take(&mut device.parcel);
-        let waiter = Some(waiter);
-        if let Err(parcel) = queue.try_send(Parcel { waiter, items }) {
+        if device.dropped > 0 {
+            device.tell_dropped(self.shared.clock.now(), self.shared.config.commit_patience);
+        }
+        let parcel = Parcel {
+            waiter: Some(Waiter::new(&self.mailbox)),
+            items: std::mem::take(&mut device.parcel),
+        };
+        if let Err(parcel) = self.shared.ingest.try_send(parcel) {
             device.sends = true;
+            let queue = self.shared.ingest.clone();
             self.running
                 .push(Box::pin(async move { Done::Sent(queue.send(parcel).await.is_ok()) }));
         }

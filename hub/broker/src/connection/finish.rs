@@ -17,7 +17,7 @@ use std::task::Poll;
 use tokio::time::{Instant, timeout};
 
 impl Connection {
-    pub(super) async fn finish(mut self) {
+    pub(super) async fn finish(mut self: Box<Self>) {
         // The last flush may have found the connection lost.
         while let Some(event) = self.session.poll_event() {
             self.event(event);
@@ -59,7 +59,8 @@ impl Connection {
         self.client = None;
         self.greeting = None;
         if reason != CloseReason::Lost && reason != CloseReason::WriteStalled {
-            self.wire.say_goodbye().await;
+            let Self { wire, .. } = *self;
+            wire.say_goodbye().await;
         }
     }
 
@@ -73,7 +74,9 @@ impl Connection {
         while self.device().is_some_and(|device| device.is_busy()) {
             let done = poll_fn(|cx| {
                 for index in 0..self.running.len() {
-                    let Some(running) = self.running.get_mut(index) else { break };
+                    let Some(running) = self.running.get_mut(index) else {
+                        break;
+                    };
                     if let Poll::Ready(done) = running.as_mut().poll(cx) {
                         drop(self.running.swap_remove(index));
                         return Poll::Ready(done);

@@ -61,7 +61,10 @@ impl Connection {
             return Verdict::ConnectRate;
         }
         let Some(allowance) = quotas.enter(&identity, &tenant, config) else {
-            self.note_refused("tenant_connections", &format_args!("{tenant} has too many connections"));
+            self.note_refused(
+                "tenant_connections",
+                &format_args!("{tenant} or its {name} has too many connections"),
+            );
             return Verdict::Quota("connections of the tenant");
         };
         let (access, role) = match principal {
@@ -117,12 +120,15 @@ impl Connection {
         if device.keeps || closed {
             return;
         }
-        let Some(session) = device.keeping.pop_front() else { return };
+        let Some(session) = device.keeping.pop_front() else {
+            return;
+        };
         device.keeps = true;
         let appliance = device.device.appliance;
         let shared = Arc::clone(&self.shared);
-        self.running
-            .push(Box::pin(async move { Done::Kept(super::finish::keep(&shared, appliance, session).await) }));
+        self.running.push(Box::pin(async move {
+            Done::Kept(super::finish::keep(&shared, appliance, session).await)
+        }));
     }
 
     pub(super) fn kept(&mut self, kept: bool) {

@@ -33,10 +33,20 @@ pub(super) struct ReaderSide {
 }
 
 enum Change {
-    Add { filter: String, qos: u8, retained: bool },
-    Remove { filter: String },
+    Add {
+        filter: String,
+        qos: u8,
+        retained: bool,
+    },
+    Remove {
+        filter: String,
+    },
     /// The next page of retained states.
-    States { filter: String, qos: u8, after: Option<String> },
+    States {
+        filter: String,
+        qos: u8,
+        after: Option<String>,
+    },
 }
 
 /// What came of a change.
@@ -71,17 +81,21 @@ impl Connection {
     }
 
     fn change_next(&mut self) {
-        let shared = Arc::clone(&self.shared);
         let Some(client) = self.client.as_mut() else { return };
-        let Role::Integrator(reader) = &mut client.role else { return };
+        let Role::Integrator(reader) = &mut client.role else {
+            return;
+        };
         // The next page waits until the last one is on its way.
         if reader.runs || !reader.waiting.is_empty() {
             return;
         }
-        let Some(change) = reader.changes.pop_front() else { return };
+        let Some(change) = reader.changes.pop_front() else {
+            return;
+        };
         reader.runs = true;
         let subscriber = reader.subscriber.take();
         let (tenant, name) = (client.tenant.clone(), client.name.clone());
+        let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
             Done::Read(shared.change(&tenant, &name, subscriber, change).await)
         }));
@@ -103,7 +117,9 @@ impl Connection {
         }
         if let Err(error) = outcome {
             self.note_refused("router", &error);
-            return self.session.handle_close(CloseReason::Quota("subscriptions of integrators"));
+            return self
+                .session
+                .handle_close(CloseReason::Quota("subscriptions of integrators"));
         }
         self.deliver();
     }
@@ -111,7 +127,9 @@ impl Connection {
     /// The next message from the router, while there is room for it.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let keeps_up = self.wire.keeps_up();
-        let Some(reader) = self.reader() else { return Poll::Pending };
+        let Some(reader) = self.reader() else {
+            return Poll::Pending;
+        };
         match &mut reader.subscriber {
             Some(subscriber) if keeps_up && reader.waiting.is_empty() => pin!(subscriber.recv()).poll(cx),
             _ => Poll::Pending,
@@ -119,7 +137,13 @@ impl Connection {
     }
 
     pub(super) fn message(&mut self, message: Option<Message>) {
-        let Some(Message { topic, payload, qos, retain }) = message else {
+        let Some(Message {
+            topic,
+            payload,
+            qos,
+            retain,
+        }) = message
+        else {
             // The router has ended; the hub is about to.
             return self.session.handle_close(CloseReason::Stopping);
         };
@@ -182,7 +206,10 @@ impl Shared {
                     let after = Some(after);
                     next = Some(Change::States { filter, qos, after });
                 }
-                states = page.into_iter().filter_map(|state| retained(&filter, qos, state)).collect();
+                states = page
+                    .into_iter()
+                    .filter_map(|state| retained(&filter, qos, state))
+                    .collect();
                 Ok(())
             }
         };

@@ -18,15 +18,24 @@ impl BrokerCounters {
         let mut metrics = self.counts();
         metrics.extend([
             self.by_way(),
-            by_version("mqtt_messages_in_total", "Publishes taken, by version and QoS.", &self.messages_in),
-            by_version("mqtt_messages_out_total", "Messages sent, by version and QoS.", &self.messages_out),
+            by_version(
+                "mqtt_messages_in_total",
+                "Publishes taken, by version and QoS.",
+                &self.messages_in,
+            ),
+            by_version(
+                "mqtt_messages_out_total",
+                "Messages sent, by version and QoS.",
+                &self.messages_out,
+            ),
             by_label("mqtt_closed_total", "Connections that ended, by reason.", self.closed()),
             by_label(
                 "mqtt_refused_total",
                 "Refusals that did not end a connection, by reason.",
                 lock(&self.refused).clone(),
             ),
-            self.commit_seconds.metric("mqtt_commit_seconds", "How long commits took in the store."),
+            self.commit_seconds
+                .metric("mqtt_commit_seconds", "How long commits took in the store."),
         ]);
         metrics.extend(of_tenants(tenants));
         metrics.extend(of_router(router));
@@ -41,25 +50,69 @@ impl BrokerCounters {
             Metric::new(name, MetricKind::Gauge, help).with(&[], count.load(Ordering::Relaxed))
         };
         vec![
-            gauge("mqtt_connections", "Connections open, let in or not.", &self.connections),
-            counter("mqtt_handshakes_total", "TLS and WebSocket handshakes completed.", &self.handshakes),
+            gauge(
+                "mqtt_connections",
+                "Connections open, let in or not.",
+                &self.connections,
+            ),
+            counter(
+                "mqtt_handshakes_total",
+                "TLS and WebSocket handshakes completed.",
+                &self.handshakes,
+            ),
             counter("mqtt_accepted_total", "Clients let in.", &self.accepted),
-            counter("mqtt_login_batches_total", "Questions to the store who clients are.", &self.login_batches),
+            counter(
+                "mqtt_login_batches_total",
+                "Questions to the store who clients are.",
+                &self.login_batches,
+            ),
             counter("mqtt_bytes_in_total", "Bytes of MQTT read.", &self.bytes_in),
             counter("mqtt_bytes_out_total", "Bytes of MQTT written.", &self.bytes_out),
-            counter("mqtt_acknowledged_total", "Acknowledgements sent after the commit.", &self.acknowledged),
+            counter(
+                "mqtt_acknowledged_total",
+                "Acknowledgements sent after the commit.",
+                &self.acknowledged,
+            ),
             counter("mqtt_samples_stored_total", "Samples stored.", &self.samples_stored),
-            counter("mqtt_samples_repeated_total", "Samples that had been stored before.", &self.samples_repeated),
-            counter("mqtt_quarantined_total", "Payloads put into quarantine.", &self.quarantined),
+            counter(
+                "mqtt_samples_repeated_total",
+                "Samples that had been stored before.",
+                &self.samples_repeated,
+            ),
+            counter(
+                "mqtt_quarantined_total",
+                "Payloads put into quarantine.",
+                &self.quarantined,
+            ),
             counter("mqtt_dropped_total", "Publishes dropped unacknowledged.", &self.dropped),
             counter("mqtt_commits_total", "Commits.", &self.commits),
-            counter("mqtt_commit_failures_total", "Tries to commit that failed.", &self.commit_failures),
-            gauge("mqtt_queue_items", "Publishes that wait for their commit.", &self.queue_items),
-            gauge("mqtt_queue_bytes", "Bytes that wait for their commit.", &self.queue_bytes),
-            counter("mqtt_commands_sent_total", "Commands sent to devices.", &self.commands_sent),
+            counter(
+                "mqtt_commit_failures_total",
+                "Tries to commit that failed.",
+                &self.commit_failures,
+            ),
+            gauge(
+                "mqtt_queue_items",
+                "Publishes that wait for their commit.",
+                &self.queue_items,
+            ),
+            gauge(
+                "mqtt_queue_bytes",
+                "Bytes that wait for their commit.",
+                &self.queue_bytes,
+            ),
+            counter(
+                "mqtt_commands_sent_total",
+                "Commands sent to devices.",
+                &self.commands_sent,
+            ),
             counter("mqtt_replies_total", "Replies to commands stored.", &self.replies),
             counter("mqtt_wills_total", "Wills published.", &self.wills),
-            counter("mqtt_provisioned_total", "Devices that were given a credential.", &self.provisioned),
+            counter(
+                "mqtt_provisioned_total",
+                "Devices that were given a credential.",
+                &self.provisioned,
+            ),
         ]
     }
 
@@ -145,9 +198,21 @@ fn of_router(stats: RouterStats) -> [Metric; 4] {
         .with(&[("where", "log")], stats.lost_in_log)
         .with(&[("where", "reader")], stats.lost_by_readers);
     [
-        gauge("mqtt_router_subscribers", "Integrators subscribed.", stats.subscribers as u64),
-        gauge("mqtt_router_filters", "Distinct filters subscribed.", stats.filters as u64),
-        counter("mqtt_router_delivered_total", "Messages handed to integrators.", stats.delivered),
+        gauge(
+            "mqtt_router_subscribers",
+            "Integrators subscribed.",
+            stats.subscribers as u64,
+        ),
+        gauge(
+            "mqtt_router_filters",
+            "Distinct filters subscribed.",
+            stats.filters as u64,
+        ),
+        counter(
+            "mqtt_router_delivered_total",
+            "Messages handed to integrators.",
+            stats.delivered,
+        ),
         lost,
     ]
 }

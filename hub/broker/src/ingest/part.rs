@@ -118,7 +118,10 @@ impl Part {
         add(&counters.quarantined, quarantined);
         add(&counters.replies, replies);
         subtract(&counters.queue_items, self.len() as u64);
-        subtract(&counters.queue_bytes, self.tickets.iter().map(|t| t.origin.bytes()).sum());
+        subtract(
+            &counters.queue_bytes,
+            self.tickets.iter().map(|t| t.origin.bytes()).sum(),
+        );
     }
 
     /// Parts into items not known to be at fault and suspects, without what is given up.

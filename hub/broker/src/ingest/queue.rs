@@ -74,7 +74,10 @@ impl Queue {
     }
 
     fn put(&self, parcel: Parcel, room: Room) -> Result<(), Parcel> {
-        let (items, bytes) = parcel.items.iter().fold((0, 0), |(n, sum), item| (n + 1, sum + item.bytes()));
+        let (items, bytes) = parcel
+            .items
+            .iter()
+            .fold((0, 0), |(n, sum), item| (n + 1, sum + item.bytes()));
         // Before it is in: the committer must not count down first.
         add(&self.counters.queue_items, items);
         add(&self.counters.queue_bytes, bytes);

@@ -85,11 +85,6 @@ impl Default for RouterLimits {
     }
 }
 
-/// Whether a filter matches a topic (MQTT 5.0 §4.7); false for a topic that is not ASCII.
-pub(crate) fn matches(filter: &str, topic: &str) -> bool {
-    topic.is_ascii() && rumqttd::protocol::matches(topic, filter)
-}
-
 /// Why a subscription is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {

@@ -94,7 +94,9 @@ pub enum Access {
     Device {
         /// Its name within the tenant.
         id: DeviceId,
-        /// What is kept of its session, if anything and not expired.
+        /// What is kept of its session, if anything and not expired: read when an earlier connection of the device, one
+        /// that was still opening included, has ended with all that it had asked of the store. Otherwise what that one
+        /// forgets or keeps late would belong to this session.
         kept: Option<KeptSession>,
     },
     /// A program that reads.

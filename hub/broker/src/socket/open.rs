@@ -1,9 +1,9 @@
 //! From an accepted TCP connection to a socket that speaks MQTT next: the first byte tells which layers there are.
 
+use super::Socket;
 use super::tls::Tls;
 use super::transport::Transport;
 use super::web::{self, Web};
-use super::Socket;
 use crate::session::ClientCertificate;
 use std::io::ErrorKind;
 use tokio::net::TcpStream;
@@ -126,7 +126,9 @@ async fn first_inside(transport: &mut Transport) -> Result<u8, HandshakeError> {
 }
 
 fn tls_error(error: std::io::Error) -> HandshakeError {
-    let found = error.into_inner().and_then(|inner| inner.downcast::<rustls::Error>().ok());
+    let found = error
+        .into_inner()
+        .and_then(|inner| inner.downcast::<rustls::Error>().ok());
     match found.map(|error| *error) {
         Some(error @ (rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_))) => {
             HandshakeError::Certificate(error)

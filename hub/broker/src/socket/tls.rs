@@ -264,7 +264,10 @@ where
         due = true;
         let Some(authorities) = ask().await else { continue };
         match tls.reload(&authorities) {
-            Ok(()) => tracing::info!(authorities = authorities.len(), "TLS certificate and authorities read anew"),
+            Ok(()) => tracing::info!(
+                authorities = authorities.len(),
+                "TLS certificate and authorities read anew"
+            ),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "new TLS certificate is bad; the old one stays in use");

@@ -76,7 +76,9 @@ impl Web {
                 Ok(Message::Text(_)) => return Err(invalid("WebSocket message is text, not binary")),
                 // Answered by the next read or write.
                 Ok(_) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return Ok(Found::Nothing),
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Found::Nothing);
+                }
                 Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => return Ok(Found::End),
                 Err(error) => return Err(plain(error)),
             }

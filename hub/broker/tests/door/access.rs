@@ -43,7 +43,11 @@ impl MemoryTelemetry {
     /// Tells a device an attribute.
     pub fn tell(&self, appliance: ApplianceId, name: &str, value: Value) {
         self.change(|s| {
-            s.attributes.entry(appliance).or_default().shared.insert(name.into(), value);
+            s.attributes
+                .entry(appliance)
+                .or_default()
+                .shared
+                .insert(name.into(), value);
             s.told.insert(appliance);
         });
         self.told.notify_one();
@@ -79,7 +83,10 @@ impl MemoryTelemetry {
         }?;
         self.with(|s| {
             let kept = s.sessions.get(&device.appliance).cloned().map(|mut kept| {
-                let own = s.unreleased.iter().filter(|(appliance, _)| *appliance == device.appliance);
+                let own = s
+                    .unreleased
+                    .iter()
+                    .filter(|(appliance, _)| *appliance == device.appliance);
                 kept.unreleased = own.map(|(_, id)| *id).collect();
                 kept
             });
@@ -110,7 +117,11 @@ impl AccessStore for MemoryTelemetry {
 
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, _now: Timestamp) -> Result<Provisioned> {
         self.check()?;
-        if self.devices.iter().any(|(d, _)| d.tenant == claimant.tenant && d.device == request.device) {
+        if self
+            .devices
+            .iter()
+            .any(|(d, _)| d.tenant == claimant.tenant && d.device == request.device)
+        {
             return Err(StoreError::Refused("the device has a credential".into()));
         }
         Ok(match &request.csr {
@@ -166,7 +177,11 @@ impl SessionStore for MemoryTelemetry {
     ) -> Result<Vec<RetainedState>> {
         let mut states = self.with(|s| {
             let state = |(device, _): &(hub_store::telemetry::Device, String)| {
-                let (payload, at) = s.states.get(&device.appliance).filter(|_| device.tenant == *tenant)?.clone();
+                let (payload, at) = s
+                    .states
+                    .get(&device.appliance)
+                    .filter(|_| device.tenant == *tenant)?
+                    .clone();
                 let device = device.device.to_string();
                 Some(RetainedState { device, payload, at })
             };

@@ -31,7 +31,11 @@ impl Raw {
     /// Connects as `tenant/device` with MQTT 5 and expects to be taken; gives the body of CONNACK.
     pub async fn connected_v5(addr: SocketAddr, tenant: &str, device: &str, properties: &[u8]) -> (Self, Vec<u8>) {
         let mut raw = Self::open(addr).await;
-        let packet = connect_v5(&format!("{tenant}/{device}"), &format!("secret-of-{device}"), properties);
+        let packet = connect_v5(
+            &format!("{tenant}/{device}"),
+            &format!("secret-of-{device}"),
+            properties,
+        );
         raw.send(&packet).await;
         let (first, body) = raw.packet().await.unwrap();
         assert_eq!((first, body[1]), (0x20, 0), "{tenant}/{device} is taken");
@@ -126,7 +130,12 @@ pub fn connect_v5(user_name: &str, password: &str, properties: &[u8]) -> Vec<u8>
 
 /// The same with other flags.
 pub fn connect_v5_with(flags: u8, user_name: &str, password: &str, properties: &[u8]) -> Vec<u8> {
-    let head = [&text(b"MQTT")[..], &[5, flags, 0, 60, properties.len() as u8], properties].concat();
+    let head = [
+        &text(b"MQTT")[..],
+        &[5, flags, 0, 60, properties.len() as u8],
+        properties,
+    ]
+    .concat();
     let strings = ["same-id", user_name, password].map(|s| text(s.as_bytes())).concat();
     frame(0x10, &[head, strings].concat())
 }

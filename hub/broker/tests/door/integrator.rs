@@ -63,7 +63,12 @@ async fn retained_states_come_with_the_subscription() {
     let door = Door::open().await;
     for device in ["washer", "dryer", "bad"] {
         let mut raw = Raw::connected(door.addr, "acme", device).await;
-        let body = [&crate::client::string(&format!("d/{device}/s"))[..], &[0, 1], device.as_bytes()].concat();
+        let body = [
+            &crate::client::string(&format!("d/{device}/s"))[..],
+            &[0, 1],
+            device.as_bytes(),
+        ]
+        .concat();
         raw.send(&frame(0x33, &body)).await;
         raw.expect_ack(1).await;
     }
@@ -84,4 +89,23 @@ async fn retained_states_come_with_the_subscription() {
     let expected = ["bad", "dryer", "washer"].map(|d| (format!("d/{d}/s"), d.to_owned()));
     assert_eq!(states, expected);
     reader.ping().await;
+}
+
+#[tokio::test]
+async fn programs_of_one_integrator_live_side_by_side_up_to_a_bound() {
+    let door = Door::open().await;
+    let mut programs = Vec::new();
+    for _ in 0..16 {
+        programs.push(reader(&door).await);
+    }
+    let mut more = Raw::open(door.addr).await;
+    more.send(&connect(READER, "", "reader", 60)).await;
+    assert_eq!(more.packet().await, Some((0x20, vec![0, 3])));
+    for program in &mut programs {
+        program.ping().await;
+    }
+    drop(programs.pop());
+    eventually("its place is free", || door.closed("lost") == 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    reader(&door).await.ping().await;
 }

@@ -284,7 +284,10 @@ impl TelemetryStore for MemoryTelemetry {
             return Err(StoreError::Refused("too many commands wait".into()));
         }
         let number = 7_000 + waiting.len() as i64;
-        waiting.push(Command { number, ..command.clone() });
+        waiting.push(Command {
+            number,
+            ..command.clone()
+        });
         stored.queued.insert(appliance);
         self.queued.notify_one();
         Ok(())

@@ -37,7 +37,10 @@ async fn over_the_rate_is_refused_and_others_go_on() {
     again.send(&crate::client::publish("d/washer/j", 1, ONE)).await;
     again.expect_closed("MQTT 3.1.1 has no other way to say it").await;
     assert!(door.closed("quota") >= 1);
-    let dropped = || door.store.with(|s| s.dropped.get(&ApplianceId(1)).copied().unwrap_or(0));
+    let dropped = || {
+        door.store
+            .with(|s| s.dropped.get(&ApplianceId(1)).copied().unwrap_or(0))
+    };
     eventually("drops are told", || dropped() >= 25).await;
 }
 
@@ -92,8 +95,13 @@ async fn log_ins_are_asked_together() {
     for raw in &mut waiting {
         assert_eq!(raw.packet().await, Some((0x20, vec![0, 5])));
     }
-    let (batches, largest) = door.store.with(|s| (s.identified.len(), s.identified.iter().copied().max()));
-    assert!(batches < 300 && largest > Some(1), "{batches} batches, the largest {largest:?}");
+    let (batches, largest) = door
+        .store
+        .with(|s| (s.identified.len(), s.identified.iter().copied().max()));
+    assert!(
+        batches < 300 && largest > Some(1),
+        "{batches} batches, the largest {largest:?}"
+    );
     assert_eq!(door.closed("refused"), 300);
 }
 

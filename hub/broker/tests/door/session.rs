@@ -43,22 +43,29 @@ async fn a_session_is_kept_with_its_subscriptions() {
     assert_eq!(connack[0], 0, "nothing was kept");
     first.send(&subscribe_v5(1, "d/washer/c/+")).await;
     assert_eq!(first.packet().await, Some((0x90, vec![0, 1, 0, 1])));
-    let kept = door.store.with(|s| s.sessions.get(&WASHER).cloned()).expect("kept before SUBACK");
+    let kept = door
+        .store
+        .with(|s| s.sessions.get(&WASHER).cloned())
+        .expect("kept before SUBACK");
     assert_eq!(kept.subscriptions, [("d/washer/c/+".to_owned(), 1)]);
     assert_eq!(kept.expiry_s, 3_600);
     drop(first);
     let mut second = Raw::open(door.addr).await;
-    second.send(&connect_v5_with(0b1100_0000, "acme/washer", "secret-of-washer", AN_HOUR)).await;
+    second
+        .send(&connect_v5_with(
+            0b1100_0000,
+            "acme/washer",
+            "secret-of-washer",
+            AN_HOUR,
+        ))
+        .await;
     let (_, connack) = second.packet().await.unwrap();
     assert_eq!(connack[..2], [1, 0], "session present");
     door.command("now", 5).await;
     let (first_byte, body) = second.packet().await.unwrap();
     assert_eq!(first_byte & 0xF0, 0x30, "a command without a new subscription");
     assert!(body.windows(14).any(|w| w == b"d/washer/c/now"), "{body:?}");
-    eventually("told that it went out", || {
-        door.store.with(|s| s.commands_sent() == 1)
-    })
-    .await;
+    eventually("told that it went out", || door.store.with(|s| s.commands_sent() == 1)).await;
     // A clean start forgets it.
     let (_third, connack) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
     assert_eq!(connack[0], 0);
@@ -72,10 +79,21 @@ async fn qos_2_is_stored_once_across_connections() {
     let packet = publish_v5(2, "d/washer/j", 7, ONE);
     first.send(&packet).await;
     assert_eq!(first.packet().await.unwrap().0, 0x50, "PUBREC");
-    assert_eq!(door.store.with(|s| s.samples.len()), 1, "stored when it is acknowledged");
+    assert_eq!(
+        door.store.with(|s| s.samples.len()),
+        1,
+        "stored when it is acknowledged"
+    );
     drop(first);
     let mut second = Raw::open(door.addr).await;
-    second.send(&connect_v5_with(0b1100_0000, "acme/washer", "secret-of-washer", AN_HOUR)).await;
+    second
+        .send(&connect_v5_with(
+            0b1100_0000,
+            "acme/washer",
+            "secret-of-washer",
+            AN_HOUR,
+        ))
+        .await;
     assert_eq!(second.packet().await.unwrap().1[..2], [1, 0]);
     let mut repeat = packet.clone();
     repeat[0] |= 0x08;
@@ -93,7 +111,12 @@ async fn qos_2_is_stored_once_across_connections() {
 /// A CONNECT with a will on `d/{device}/s`, retained, after `delay_s`.
 fn with_will(device: &str, delay_s: u8) -> Vec<u8> {
     let head = [&string("MQTT")[..], &[5, 0b1110_0110, 0, 60, 5, 0x11, 0, 0, 0, 60]].concat();
-    let will = [&[5, 0x18, 0, 0, 0, delay_s][..], &string(&format!("d/{device}/s")), &string("gone")].concat();
+    let will = [
+        &[5, 0x18, 0, 0, 0, delay_s][..],
+        &string(&format!("d/{device}/s")),
+        &string("gone"),
+    ]
+    .concat();
     let names = [format!("acme/{device}"), format!("secret-of-{device}")];
     let body = [head, string("id"), will, names.map(|s| string(&s)).concat()].concat();
     frame(0x10, &body)
@@ -107,10 +130,16 @@ async fn wills_are_stored_after_their_delay_unless_the_device_is_back() {
         raw.send(&with_will(device, delay_s)).await;
         assert_eq!(raw.packet().await.unwrap().1[1], 0);
     }
-    let said = |appliance| door.store.with(|s| s.said.iter().filter(|(a, _)| *a == ApplianceId(appliance)).count());
+    let said = |appliance| {
+        door.store
+            .with(|s| s.said.iter().filter(|(a, _)| *a == ApplianceId(appliance)).count())
+    };
     eventually("the will without delay", || said(1) == 1).await;
     eventually("the will after a second", || said(3) == 1).await;
-    assert_eq!(door.store.with(|s| s.states.get(&WASHER).map(|s| s.0.clone())), Some(b"gone".to_vec()));
+    assert_eq!(
+        door.store.with(|s| s.states.get(&WASHER).map(|s| s.0.clone())),
+        Some(b"gone".to_vec())
+    );
     let mut back = Raw::connected(door.addr, "acme", "bad").await;
     back.ping().await;
     assert_eq!(said(4), 0, "back before its time");
@@ -143,7 +172,11 @@ async fn the_end_of_the_hub_is_told_after_the_commits() {
     old.expect_closed("stopping").await;
     will.expect_reason(0x8B).await;
     stopped.await.unwrap();
-    assert_eq!(store.with(|s| (s.samples.len(), s.said.len())), (2, 0), "no will at the end");
+    assert_eq!(
+        store.with(|s| (s.samples.len(), s.said.len())),
+        (2, 0),
+        "no will at the end"
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! ThingsBoard's device topics, provisioning and the owner's code.
 
+use crate::Door;
 use crate::access::CLAIM;
 use crate::client::{Raw, connect, publish, subscribe};
-use crate::Door;
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use serde_json::{Value, json};
@@ -38,19 +38,35 @@ async fn connected(door: &Door) -> Raw {
 async fn telemetry_attributes_and_questions() {
     let door = Door::open().await;
     let mut device = connected(&door).await;
-    device.send(&publish("v1/devices/me/telemetry", 2, br#"{"pump_current": 1.5}"#)).await;
+    device
+        .send(&publish("v1/devices/me/telemetry", 2, br#"{"pump_current": 1.5}"#))
+        .await;
     device.expect_ack(2).await;
     assert_eq!(door.store.with(|s| s.samples[0].0), WASHER);
-    device.send(&publish("v1/devices/me/attributes", 3, br#"{"firmware": "1.2", "floor": 3}"#)).await;
+    device
+        .send(&publish(
+            "v1/devices/me/attributes",
+            3,
+            br#"{"firmware": "1.2", "floor": 3}"#,
+        ))
+        .await;
     device.expect_ack(3).await;
     door.store.tell(WASHER, "interval", json!(30));
     let (topic, told) = receive(&mut device).await;
-    assert_eq!((topic.as_str(), told), ("v1/devices/me/attributes", json!({"interval": 30})));
+    assert_eq!(
+        (topic.as_str(), told),
+        ("v1/devices/me/attributes", json!({"interval": 30}))
+    );
     let question = br#"{"clientKeys":"firmware,none","sharedKeys":"interval"}"#;
-    device.send(&publish("v1/devices/me/attributes/request/7", 4, question)).await;
+    device
+        .send(&publish("v1/devices/me/attributes/request/7", 4, question))
+        .await;
     let (topic, answer) = receive(&mut device).await;
     assert_eq!(topic, "v1/devices/me/attributes/response/7");
-    assert_eq!(answer, json!({"client": {"firmware": "1.2"}, "shared": {"interval": 30}}));
+    assert_eq!(
+        answer,
+        json!({"client": {"firmware": "1.2"}, "shared": {"interval": 30}})
+    );
     device.expect_ack(4).await;
     for (number, method) in [(1, "getCurrentTime"), (2, "getSessionLimits"), (3, "makeCoffee")] {
         let body = json!({"method": method, "params": {}}).to_string();
@@ -73,8 +89,13 @@ async fn commands_are_calls_and_their_answers_replies() {
     let mut device = connected(&door).await;
     door.command("42", 5).await;
     let (topic, call) = receive(&mut device).await;
-    assert_eq!((topic.as_str(), call), ("v1/devices/me/rpc/request/42", json!({"do": "42"})));
-    device.send(&publish("v1/devices/me/rpc/response/42", 5, br#"{"ok":true}"#)).await;
+    assert_eq!(
+        (topic.as_str(), call),
+        ("v1/devices/me/rpc/request/42", json!({"do": "42"}))
+    );
+    device
+        .send(&publish("v1/devices/me/rpc/response/42", 5, br#"{"ok":true}"#))
+        .await;
     device.expect_ack(5).await;
     let replies = door.store.with(|s| s.replies.clone());
     assert_eq!(replies, [(WASHER, "42".into(), br#"{"ok":true}"#.to_vec())]);
@@ -102,7 +123,10 @@ async fn a_claim_credential_gets_a_credential_and_nothing_else() {
     assert_eq!(device.packet().await, Some((0x90, vec![0, 1, 1, 0x80, 0x80])));
     device.send(&publish("p/n1/q", 2, br#"{"device":"wm-77"}"#)).await;
     let (topic, answer) = receive(&mut device).await;
-    assert_eq!((topic.as_str(), answer), ("p/n1/r", json!({"status": "ok", "secret": "secret-of-wm-77"})));
+    assert_eq!(
+        (topic.as_str(), answer),
+        ("p/n1/r", json!({"status": "ok", "secret": "secret-of-wm-77"}))
+    );
     device.expect_ack(2).await;
     device.send(&publish("p/n1/q", 3, br#"{"device":"washer"}"#)).await;
     let (_, answer) = receive(&mut device).await;

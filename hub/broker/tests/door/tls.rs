@@ -6,8 +6,8 @@ use hub_broker::{TlsFiles, TlsListen};
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::access::Authority;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -147,7 +147,9 @@ impl TlsDoor {
             None => builder.with_no_client_auth(),
             Some(Leaf { certificate, key }) => {
                 let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-                builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
+                builder
+                    .with_client_auth_cert(vec![certificate.der().clone()], key)
+                    .unwrap()
             }
         })
     }
@@ -207,7 +209,10 @@ async fn both_versions_of_tls() {
             for _ in 0..2 {
                 let mut client = TlsRaw::open(tls.addr, Arc::clone(&config)).unwrap();
                 assert_eq!(client.0.conn.protocol_version(), Some(version.version));
-                assert_eq!(client.log_in("acme/washer", "secret-of-washer").unwrap(), [0x20, 2, 0, 0]);
+                assert_eq!(
+                    client.log_in("acme/washer", "secret-of-washer").unwrap(),
+                    [0x20, 2, 0, 0]
+                );
                 client.report("washer");
             }
         });
@@ -223,7 +228,10 @@ async fn each_listener_takes_its_own_kind_only() {
     plain.expect_closed("plain text on the TLS listener").await;
     let refused = block_in_place(|| TlsRaw::open(tls.door.addr, tls.client()).is_err());
     assert!(refused, "TLS on the plain listener");
-    eventually("counted", || tls.door.closed("plain_on_tls") == 1 && tls.door.closed("tls_on_plain") == 1).await;
+    eventually("counted", || {
+        tls.door.closed("plain_on_tls") == 1 && tls.door.closed("tls_on_plain") == 1
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -296,14 +304,21 @@ async fn a_client_certificate_names_tenant_and_device() {
     let tls = TlsDoor::open(authorities).await;
     let open = |leaf: &Leaf| {
         let config = tls.with(leaf);
-        block_in_place(|| TlsRaw::open(tls.addr, config).and_then(|mut client| client.say(&anonymous(), 4).map(|a| (client, a))))
+        block_in_place(|| {
+            TlsRaw::open(tls.addr, config).and_then(|mut client| client.say(&anonymous(), 4).map(|a| (client, a)))
+        })
     };
     let (mut washer, answer) = open(&acme.device("washer", 2)).unwrap();
     assert_eq!(answer, [0x20, 2, 0, 0], "without a user name");
     block_in_place(|| washer.report("washer"));
     let (mut other, _) = open(&globex.device("washer", 2)).unwrap();
     block_in_place(|| other.report("washer"));
-    assert_eq!(tls.door.store.with(|s| s.samples.iter().map(|(a, _)| a.0).collect::<Vec<_>>()), [1, 2]);
+    assert_eq!(
+        tls.door
+            .store
+            .with(|s| s.samples.iter().map(|(a, _)| a.0).collect::<Vec<_>>()),
+        [1, 2]
+    );
 
     assert!(open(&acme.device("washer", 9)).is_err(), "revoked");
     assert!(open(&stranger.device("washer", 3)).is_err(), "of nobody's authority");
@@ -314,7 +329,11 @@ async fn a_client_certificate_names_tenant_and_device() {
     assert_eq!(unknown, [0x20, 2, 0, 5], "a device that the store does not have");
 
     let config = tls.with(&acme.device("washer", 7));
-    let answer = block_in_place(|| TlsRaw::open(tls.addr, config).unwrap().log_in("acme/dryer", "secret-of-dryer"));
+    let answer = block_in_place(|| {
+        TlsRaw::open(tls.addr, config)
+            .unwrap()
+            .log_in("acme/dryer", "secret-of-dryer")
+    });
     assert_eq!(answer.unwrap(), [0x20, 2, 0, 5], "a user name that does not agree");
     let mut plain = block_in_place(|| TlsRaw::open(tls.addr, tls.client()).unwrap());
     let answer = block_in_place(|| plain.log_in("acme/dryer", "secret-of-dryer"));
@@ -333,7 +352,9 @@ async fn a_client_certificate_names_tenant_and_device() {
     let deadline = Instant::now() + PATIENCE;
     let comes_in = || {
         block_in_place(|| {
-            TlsRaw::open(tls.addr, Arc::clone(&config)).and_then(|mut client| client.say(&anonymous(), 4)).is_ok()
+            TlsRaw::open(tls.addr, Arc::clone(&config))
+                .and_then(|mut client| client.say(&anonymous(), 4))
+                .is_ok()
         })
     };
     while comes_in() {

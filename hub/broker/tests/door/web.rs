@@ -19,7 +19,9 @@ fn open<S: Read + Write>(stream: S, path: &str, protocol: Option<&'static str>) 
         let value = HeaderValue::from_static(protocol);
         request.headers_mut().insert("Sec-WebSocket-Protocol", value);
     }
-    tungstenite::client(request, stream).map(|(socket, _)| socket).map_err(|error| error.to_string())
+    tungstenite::client(request, stream)
+        .map(|(socket, _)| socket)
+        .map_err(|error| error.to_string())
 }
 
 fn tcp(addr: SocketAddr) -> TcpStream {
