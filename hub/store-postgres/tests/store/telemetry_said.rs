@@ -59,7 +59,7 @@ async fn attributes_replace_each_other_by_name_and_are_bounded() {
     store.ingest(&[told(0, json!({"firmware": "0.9"}))]).await.unwrap();
     let firmware = "select value #>> '{}' from appliance_attribute where scope = 'client' and name = 'firmware'";
     assert_eq!(text(&base, firmware).await.as_deref(), Some("1.1"));
-    sqlx::query("insert into appliance_attribute values ($1, 'shared', 'firmware', '\"wanted\"', now())")
+    sqlx::query("insert into appliance_attribute values ($1, 'shared', 'firmware', '\"wanted\"', '2026-03-01Z')")
         .bind(id.0)
         .execute(&mut base.sql().await)
         .await
