@@ -10,6 +10,7 @@ mod cluster;
 mod cluster_beside;
 mod contact;
 mod contact_later;
+mod desk;
 mod prediction;
 mod session;
 mod site;
