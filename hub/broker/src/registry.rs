@@ -8,6 +8,7 @@ use hub_store::access::AccessChange;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 
 /// What take-over and quotas go by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,18 +38,33 @@ impl Identity {
 #[derive(Debug)]
 struct Entry {
     mailbox: Arc<Mailbox>,
-    /// Once it is let in: who, and the tenant whose authority signed its certificate, if it came by one.
-    known: Option<(Identity, Option<TenantId>)>,
+    /// Once its credential is known to be right: who.
+    identity: Option<Identity>,
+    /// The tenant whose authority signed its certificate, if it was let in by one.
+    certified: Option<TenantId>,
+    /// It was let in.
+    entered: bool,
+    /// It is to tell of the client's absence: it was let in, or took over from one that was.
+    present: bool,
+    /// Told, by being dropped, when the connection has ended.
+    followers: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Every connection by its number.
+    /// Every connection by its number, until all that it had to do is done.
     open: HashMap<u64, Entry>,
-    /// The newest connection of each that may have only one.
-    newest: HashMap<Identity, u64>,
+    /// Connections of each that may have only one, the newest last.
+    holders: HashMap<Identity, Vec<u64>>,
     /// Counts changes of access.
     changes: u64,
+}
+
+impl Inner {
+    fn is_newest(&self, number: u64, identity: &Identity) -> bool {
+        let holders = self.holders.get(identity);
+        !identity.is_one() || holders.and_then(|holders| holders.last()) == Some(&number)
+    }
 }
 
 /// See the module.
@@ -68,8 +84,15 @@ impl Registry {
 
     /// A connection was accepted.
     pub(crate) fn open(&self, number: u64, mailbox: Arc<Mailbox>) {
-        let known = None;
-        self.lock().open.insert(number, Entry { mailbox, known });
+        let entry = Entry {
+            mailbox,
+            identity: None,
+            certified: None,
+            entered: false,
+            present: false,
+            followers: Vec::new(),
+        };
+        self.lock().open.insert(number, entry);
     }
 
     /// How many changes of access there were: to be asked before the store is, and given to [`Registry::enter`].
@@ -77,86 +100,115 @@ impl Registry {
         self.lock().changes
     }
 
-    /// A client is let in; an earlier connection of it is told to end. False where access has changed since `changes`:
-    /// then what the store said may be out of date.
-    pub(crate) fn enter(
-        &self,
-        number: u64,
-        identity: &Identity,
-        certified: Option<TenantId>,
-        changes: u64,
-        at: Timestamp,
-    ) -> bool {
+    /// A client has shown a right credential. Earlier connections of it are told to end; what is given resolves when they
+    /// have, with everything they had to do: only then the store's word on the session holds.
+    pub(crate) fn claim(&self, number: u64, identity: &Identity) -> Vec<oneshot::Receiver<()>> {
         let mut inner = self.lock();
-        if inner.changes != changes {
-            return false;
+        let Inner { open, holders, .. } = &mut *inner;
+        let mut ends = Vec::new();
+        let mut present = false;
+        if identity.is_one() {
+            let holders = holders.entry(identity.clone()).or_insert_with(|| Vec::with_capacity(1));
+            for earlier in holders.iter() {
+                let Some(earlier) = open.get_mut(earlier) else { continue };
+                earlier.mailbox.cut(Cut::TakenOver);
+                present |= earlier.present;
+                let (sender, end) = oneshot::channel();
+                earlier.followers.push(sender);
+                ends.push(end);
+            }
+            holders.push(number);
         }
-        let Some(entry) = inner.open.get_mut(&number) else {
+        if let Some(entry) = open.get_mut(&number) {
+            entry.identity = Some(identity.clone());
+            entry.present = present;
+        }
+        ends
+    }
+
+    /// A client is let in. False where access has changed since `changes`, or the client has connected anew: then what the
+    /// store said may be out of date.
+    pub(crate) fn enter(&self, number: u64, certified: Option<TenantId>, changes: u64, at: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let identity = inner.open.get(&number).and_then(|entry| entry.identity.clone());
+        let Some(identity) = identity.filter(|identity| inner.is_newest(number, identity)) else {
             return false;
         };
-        entry.known = Some((identity.clone(), certified));
+        let current = inner.changes == changes;
+        let Some(entry) = inner.open.get_mut(&number).filter(|_| current) else {
+            return false;
+        };
+        entry.certified = certified;
+        entry.entered = true;
+        entry.present = true;
         if let Some(appliance) = identity.device() {
             // Noted under the lock: presence must see changes of one device in their order.
             self.presence.note(appliance, true, "connected", at);
         }
-        if identity.is_one()
-            && let Some(earlier) = inner.newest.insert(identity.clone(), number)
-            && let Some(earlier) = inner.open.get(&earlier)
-        {
-            earlier.mailbox.cut(Cut::TakenOver);
-        }
         true
     }
 
-    /// A connection has ended. Says so to presence, and gives true, unless the same client is on a newer one.
+    /// A connection is about to end. Says so to presence, and gives true, unless the same client is on a newer one.
     pub(crate) fn leave(&self, number: u64, reason: &str, at: Timestamp) -> bool {
         let mut inner = self.lock();
-        let entry = inner.open.remove(&number);
-        let Some((identity, _)) = entry.and_then(|entry| entry.known) else {
+        let Some(entry) = inner.open.get_mut(&number) else {
             return false;
         };
-        if identity.is_one() {
-            if inner.newest.get(&identity) != Some(&number) {
-                return false;
-            }
-            inner.newest.remove(&identity);
+        entry.entered = false;
+        let present = entry.present;
+        let Some(identity) = entry.identity.clone() else {
+            return false;
+        };
+        if !inner.is_newest(number, &identity) {
+            return false;
         }
-        if let Some(appliance) = identity.device() {
+        if let Some(entry) = inner.open.get_mut(&number) {
+            entry.present = false;
+        }
+        if let Some(appliance) = identity.device().filter(|_| present) {
             self.presence.note(appliance, false, reason, at);
         }
         true
     }
 
-    /// A connection has ended without being let in.
+    /// A connection has done all that it had to do.
     pub(crate) fn forget(&self, number: u64) {
-        self.lock().open.remove(&number);
+        let mut inner = self.lock();
+        let Some(entry) = inner.open.remove(&number) else {
+            return;
+        };
+        let Some(identity) = entry.identity.filter(Identity::is_one) else {
+            return;
+        };
+        if let Some(holders) = inner.holders.get_mut(&identity) {
+            holders.retain(|holder| *holder != number);
+            if holders.is_empty() {
+                inner.holders.remove(&identity);
+            }
+        }
     }
 
     /// The mailbox of a connected device.
     pub(crate) fn mailbox(&self, appliance: ApplianceId) -> Option<Arc<Mailbox>> {
         let inner = self.lock();
-        let number = inner.newest.get(&Identity::Device(appliance))?;
-        inner.open.get(number).map(|entry| Arc::clone(&entry.mailbox))
+        let number = inner.holders.get(&Identity::Device(appliance))?.last()?;
+        let entry = inner.open.get(number).filter(|entry| entry.entered)?;
+        Some(Arc::clone(&entry.mailbox))
     }
 
     /// Cuts whoever is connected with an access that has changed.
     pub(crate) fn changed(&self, change: &AccessChange) {
         let mut inner = self.lock();
         inner.changes += 1;
-        let concerned = |(identity, certified): &(Identity, Option<TenantId>)| match change {
-            AccessChange::Device(appliance) => *identity == Identity::Device(*appliance),
-            AccessChange::Integrator { tenant, name } => {
-                matches!(identity, Identity::Integrator(t, n) if t == tenant && n == name)
-            }
-            AccessChange::Claimant { tenant, name } => {
-                matches!(identity, Identity::Claimant(t, n) if t == tenant && n == name)
-            }
-            AccessChange::Authorities(tenant) => certified.as_ref() == Some(tenant),
+        let concerned = |entry: &Entry| match (change, &entry.identity) {
+            (AccessChange::Authorities(tenant), _) => entry.certified.as_ref() == Some(tenant),
+            (AccessChange::Device(appliance), Some(identity)) => identity.device() == Some(*appliance),
+            (AccessChange::Integrator { tenant, name }, Some(Identity::Integrator(t, n)))
+            | (AccessChange::Claimant { tenant, name }, Some(Identity::Claimant(t, n))) => t == tenant && n == name,
+            _ => false,
         };
-        for entry in inner.open.values() {
-            if entry.known.as_ref().is_some_and(concerned) {
-                entry.mailbox.cut(Cut::Revoked);
-            }
+        for entry in inner.open.values().filter(|entry| concerned(entry)) {
+            entry.mailbox.cut(Cut::Revoked);
         }
     }
 

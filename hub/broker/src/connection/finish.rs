@@ -58,6 +58,8 @@ impl Connection {
         }
         self.client = None;
         self.greeting = None;
+        // Before the last words: whoever comes next must not wait for a peer that does not read.
+        self.shared.registry.forget(self.number);
         if reason != CloseReason::Lost && reason != CloseReason::WriteStalled {
             let Self { wire, .. } = *self;
             wire.say_goodbye().await;
@@ -132,7 +134,7 @@ pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Optio
 }
 
 /// Returns once everything that was handed to ingest before is settled, or this could not be found out.
-async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
+pub(super) async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
     let mailbox = Arc::new(Mailbox::default());
     let item = Item {
         ingest: Ingest::Dropped { appliance, count: 0 },

@@ -11,7 +11,7 @@ use crate::session::{Access, CloseReason, Verdict};
 use hub_store::access::{Credential, Principal};
 use hub_store::session::KeptSession;
 use std::sync::Arc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// The store's answer to a log-in.
 pub(super) struct LoggedIn {
@@ -19,6 +19,14 @@ pub(super) struct LoggedIn {
     answer: Answer,
     /// Changes of access before the store was asked.
     changes: u64,
+}
+
+/// What came of taking the client's place.
+enum Claim {
+    /// It is this connection's.
+    Held,
+    /// The client connects too often.
+    Refused,
 }
 
 impl Connection {
@@ -46,20 +54,64 @@ impl Connection {
             return self.log_in(credential);
         }
         let verdict = match answer {
-            Ok(Some(principal)) => self.let_in(principal, changes),
+            Ok(Some(principal)) => match self.claim(&principal, credential) {
+                Some(Claim::Held) => self.let_in(principal, changes),
+                Some(Claim::Refused) => Verdict::ConnectRate,
+                // Asked again once the earlier connection has ended.
+                None => return,
+            },
             Ok(None) => Verdict::Refused,
             Err(Unanswered) => Verdict::Unavailable,
         };
         self.session.handle_verdict(verdict, Instant::now().into_std());
     }
 
+    /// Takes the client's place, from its earlier connection if there is one: what that leaves behind must be in the store
+    /// before the store says what it keeps. `None` where this takes a while.
+    fn claim(&mut self, principal: &Principal, credential: Credential) -> Option<Claim> {
+        let (identity, tenant, name) = identity(principal);
+        if let Some(claimed) = &self.claimed {
+            // A credential that was given to somebody else meanwhile.
+            let same = *claimed == identity;
+            return Some(if same { Claim::Held } else { Claim::Refused });
+        }
+        if !self.shared.quotas.may_connect(&identity, &self.shared.config) {
+            self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
+            return Some(Claim::Refused);
+        }
+        self.claimed = Some(identity.clone());
+        let earlier = self.shared.registry.claim(self.number, &identity);
+        let (Identity::Device(appliance), false) = (identity, earlier.is_empty()) else {
+            return Some(Claim::Held);
+        };
+        let shared = Arc::clone(&self.shared);
+        self.running.push(Box::pin(async move {
+            let ended = async {
+                for end in earlier {
+                    // Resolves by being dropped.
+                    let _ = end.await;
+                }
+                super::finish::pass_ingest(&shared, appliance).await;
+            };
+            let ended = timeout(shared.config.store_patience, ended).await.is_ok();
+            let changes = shared.registry.changes();
+            let answer = if ended {
+                shared.logins.clone().ask(credential.clone()).await
+            } else {
+                Err(Unanswered)
+            };
+            Done::LoggedIn(LoggedIn {
+                credential,
+                answer,
+                changes,
+            })
+        }));
+        None
+    }
+
     fn let_in(&mut self, principal: Principal, changes: u64) -> Verdict {
         let (identity, tenant, name) = identity(&principal);
         let (quotas, config) = (&self.shared.quotas, &self.shared.config);
-        if !quotas.may_connect(&identity, config) {
-            self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
-            return Verdict::ConnectRate;
-        }
         let Some(allowance) = quotas.enter(&identity, &tenant, config) else {
             self.note_refused(
                 "tenant_connections",
@@ -96,7 +148,7 @@ impl Connection {
         let Some(client) = &self.client else { return };
         let (registry, at) = (&self.shared.registry, self.shared.clock.now());
         let certified = self.certified.take();
-        if !registry.enter(self.number, &client.identity, certified, client.changes, at) {
+        if !registry.enter(self.number, certified, client.changes, at) {
             return self.session.handle_close(CloseReason::Revoked);
         }
         if let Identity::Device(appliance) = &client.identity {

@@ -13,6 +13,7 @@ mod reader;
 use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
 use crate::quotas::Greeting;
+use crate::registry::Identity;
 use crate::session::{ClientCertificate, CloseReason, Event, Outgoing, Session, Version};
 use crate::socket::{Opened, Ready};
 use crate::wire::Wire;
@@ -51,6 +52,8 @@ pub(crate) struct Connection {
     client: Option<Box<Client>>,
     /// Whose authority signed its certificate.
     certified: Option<TenantId>,
+    /// Whose place it has.
+    claimed: Option<Identity>,
     /// Until it is let in.
     greeting: Option<Greeting>,
     /// For trace ids.
@@ -111,6 +114,7 @@ impl Connection {
             running: Vec::new(),
             client: None,
             certified: tenant,
+            claimed: None,
             greeting: Some(greeting),
             random: SmallRng::from_seed(seed),
             drain_by: None,
