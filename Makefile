@@ -2,10 +2,10 @@
 XTASK := cargo run --quiet --package xtask --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-broker bench-idle soak-kill eval real-input fmt deny setup
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 demo: ## Install what the demo lacks, then watch a phone ring
 	@$(XTASK) setup demo
@@ -19,6 +19,16 @@ check: ## Fast: format, lints, unit tests, house rules
 
 bench: ## Every benchmark of the workspace (examples named bench_*)
 	@$(XTASK) bench
+
+bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost, 0 double
+	@$(XTASK) bench bench_broker
+
+bench-idle: ## Memory of an idle device, and how soon all are back after a restart
+	@$(XTASK) bench bench_idle
+
+soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
+	@cargo build --quiet --package hub-server --bin forecall
+	@cargo run --quiet --package tests-hub --example soak_kill
 
 eval: ## Score the models on the evaluation data
 	@cargo run --quiet --package hub-predict --example evaluate

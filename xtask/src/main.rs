@@ -38,8 +38,11 @@ enum Chore {
     Test,
     /// Fast checks: format, lints, unit tests, tidy.
     Check,
-    /// Run every benchmark: each example of the workspace named `bench_*`.
-    Bench,
+    /// Run every benchmark: each example of the workspace named `bench_*`; or those named here.
+    Bench {
+        /// Names of examples.
+        names: Vec<String>,
+    },
     /// The house rules no compiler checks: layering, bans, documents.
     Tidy,
 }
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
         Chore::Setup { purpose } => setup::setup(purpose),
         Chore::Test => test::test(),
         Chore::Check => check::check(),
-        Chore::Bench => bench::bench(),
+        Chore::Bench { names } => bench::bench(&names),
         Chore::Tidy => tidy::tidy(),
     };
     match result {

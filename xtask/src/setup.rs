@@ -9,6 +9,7 @@ use crate::run::on_path;
 use anyhow::{Result, bail};
 use apt::Authority;
 use clap::ValueEnum;
+use std::path::Path;
 
 /// What the machine must be able to do after set-up.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,6 +57,13 @@ const NEEDS: &[Need] = &[
         package: "mosquitto-clients",
         only_for_tests: true,
         present: || on_path("mosquitto_pub").is_some() && on_path("mosquitto_sub").is_some(),
+    },
+    Need {
+        what: "mosquitto",
+        why: "the broker that benchmarks stand beside the hub",
+        package: apt::MOSQUITTO,
+        only_for_tests: true,
+        present: || Path::new("/usr/sbin/mosquitto").is_file() && on_path("mosquitto_passwd").is_some(),
     },
     Need {
         what: "jq",

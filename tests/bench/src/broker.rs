@@ -103,6 +103,8 @@ impl Broker {
         };
         let identities: Vec<Identity> = (0..devices).map(identity).collect();
         let streams = connect_all(self.address, &identities).await?;
+        // Connecting and leaving are no part of the load.
+        self.quiet().await?;
         let start = Arc::new(Barrier::new(devices + 1));
         let mut publishers = start_publishers(streams, trains, window, &start);
         let before = self.usage()?;
@@ -123,23 +125,27 @@ impl Broker {
         };
         let (received, streams) = tokio::try_join!(received, acknowledged)?;
         let took = begun.elapsed();
-        drop(streams);
         let messages = devices * each;
         ensure!(
             received.is_none_or(|r| r.distinct == messages),
             "of {messages} came {received:?}"
         );
         self.quiet().await?;
+        let usage = self.usage()?.since(&before);
+        drop(streams);
         Ok(Figures {
             messages,
             took,
-            usage: self.usage()?.since(&before),
+            usage,
             repeated: received.map_or(0, |r| r.repeated),
         })
     }
 
     /// Waits until the broker and its database have nothing left to do, so that one does not pay for another.
-    async fn quiet(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// There is no /proc.
+    pub async fn quiet(&self) -> Result<()> {
         let until = Instant::now() + QUIET_MAX;
         let mut before = self.usage()?;
         loop {

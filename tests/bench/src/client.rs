@@ -28,7 +28,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn log_in(&self) -> LogIn<'_> {
+    pub(crate) fn log_in(&self) -> LogIn<'_> {
         LogIn {
             user_name: &self.user_name,
             secret: &self.secret,

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use hub_store_postgres::{Cluster, ClusterOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use tests_hub::hub::{Lab, RunningHub, project};
@@ -18,6 +19,13 @@ pub struct BenchHub {
     /// Its directory and addresses.
     pub lab: Lab,
     hub: RunningHub,
+    database: PgConnectOptions,
+}
+
+/// A hub that was killed with -9; its database lives.
+pub struct KilledHub {
+    name: &'static str,
+    lab: Lab,
     database: PgConnectOptions,
 }
 
@@ -38,13 +46,30 @@ impl BenchHub {
     /// # Errors
     /// It does not start.
     pub async fn start(name: &'static str, devices: usize) -> Result<Self> {
+        Self::start_with(name, devices, |_| Ok(())).await
+    }
+
+    /// The same after settings were made.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_with(
+        name: &'static str,
+        devices: usize,
+        set: impl FnOnce(&mut Lab) -> Result<()>,
+    ) -> Result<Self> {
         let mut lab = Lab::new()?;
         let models = lab.path().join("models");
         write_models(&models)?;
         lab.models(models);
+        set(&mut lab)?;
         lab.apply(&site(devices).toml()).await?;
         let hub = lab.serve().await?;
         let cluster = Cluster::join_or_start(&lab.state(), ClusterOptions::default()).await?;
+        Self::of(name, lab, hub, cluster.connect_options())
+    }
+
+    fn of(name: &'static str, lab: Lab, hub: RunningHub, database: PgConnectOptions) -> Result<Self> {
         let broker = Broker {
             name,
             address: lab.mqtt,
@@ -54,9 +79,9 @@ impl BenchHub {
         };
         Ok(Self {
             broker,
-            database: cluster.connect_options(),
             lab,
             hub,
+            database,
         })
     }
 
@@ -85,15 +110,17 @@ impl BenchHub {
         Ok(stored)
     }
 
-    /// kill -9 of the hub alone, and a start that adopts its database.
+    /// kill -9 of the hub alone.
     ///
     /// # Errors
-    /// It does not start again.
-    pub async fn restart(mut self) -> Result<Self> {
+    /// There is no such process.
+    pub async fn kill(self) -> Result<KilledHub> {
         self.hub.kill().await?;
-        self.hub = self.lab.serve().await?;
-        self.broker.pid = self.hub.pid()?;
-        Ok(self)
+        Ok(KilledHub {
+            name: self.broker.name,
+            lab: self.lab,
+            database: self.database,
+        })
     }
 
     /// Stops it; an error if it logged any.
@@ -104,6 +131,22 @@ impl BenchHub {
         let errors = self.hub.errors();
         ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
         self.hub.stop().await
+    }
+}
+
+impl KilledHub {
+    /// Where it will listen.
+    pub fn address(&self) -> SocketAddr {
+        self.lab.mqtt
+    }
+
+    /// A new process, when it is ready.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub async fn start(self) -> Result<BenchHub> {
+        let hub = self.lab.serve().await?;
+        BenchHub::of(self.name, self.lab, hub, self.database)
     }
 }
 

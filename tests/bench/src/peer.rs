@@ -1,7 +1,9 @@
 //! Other brokers as processes of their own: Debian's mosquitto, and rumqttd with its own listener.
 
 use crate::broker::{Broker, Proof};
-use anyhow::{Context, Result, bail};
+use crate::client::Identity;
+use crate::tls::Certificate;
+use anyhow::{Context, Result, bail, ensure};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -41,6 +43,51 @@ impl Peer {
     /// # Errors
     /// It is not installed, or does not start.
     pub async fn mosquitto(name: &'static str, persistence: Persistence) -> Result<Self> {
+        let clean_session = persistence == Persistence::Off;
+        Self::mosquitto_with(name, clean_session, |dir| {
+            Ok(match persistence {
+                Persistence::Off => "allow_anonymous true\n".into(),
+                Persistence::Periodic => format!("allow_anonymous true\n{}", location(dir)),
+                Persistence::EachChange => format!(
+                    "allow_anonymous true\n{}autosave_on_changes true\nautosave_interval 1\n",
+                    location(dir)
+                ),
+            })
+        })
+        .await
+    }
+
+    /// The same without persistence, for these users with their passwords only, or over TLS too.
+    ///
+    /// # Errors
+    /// It is not installed, or does not start.
+    pub async fn mosquitto_with_users(name: &'static str, users: &[Identity]) -> Result<Self> {
+        Self::mosquitto_with(name, true, |dir| {
+            let file = dir.join("passwords");
+            write_passwords(&file, users)?;
+            Ok(format!("allow_anonymous false\npassword_file {}\n", file.display()))
+        })
+        .await
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Errors
+    /// It is not installed, or does not start.
+    pub async fn mosquitto_with_tls(name: &'static str, certificate: &Certificate) -> Result<Self> {
+        let lines = format!(
+            "allow_anonymous true\ncertfile {}\nkeyfile {}\n",
+            certificate.chain.display(),
+            certificate.key.display()
+        );
+        Self::mosquitto_with(name, true, |_| Ok(lines)).await
+    }
+
+    async fn mosquitto_with(
+        name: &'static str,
+        clean_session: bool,
+        settings: impl FnOnce(&Path) -> Result<String>,
+    ) -> Result<Self> {
         let program = MOSQUITTO
             .iter()
             .map(PathBuf::from)
@@ -49,13 +96,12 @@ impl Peer {
         let dir = directory()?;
         let address = free_address()?;
         let file = dir.path().join("mosquitto.conf");
-        std::fs::write(&file, mosquitto_settings(address, dir.path(), persistence))?;
+        std::fs::write(&file, mosquitto_settings(address) + &settings(dir.path())?)?;
         let command = move || {
             let mut command = Command::new(&program);
             command.arg("-c").arg(&file);
             command
         };
-        let clean_session = persistence == Persistence::Off;
         Self::start(
             name,
             address,
@@ -108,12 +154,19 @@ impl Peer {
         Ok(peer)
     }
 
-    /// kill -9, and a new process at the same address; when that listens.
+    /// kill -9.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// A new process at the same address; when it listens.
     ///
     /// # Errors
     /// It does not start again.
-    pub async fn restart(&mut self) -> Result<()> {
-        self.child.kill().await?;
+    pub async fn start_again(&mut self) -> Result<()> {
         self.child = spawn(&*self.command)?;
         self.broker.pid = self.child.id().context("it has ended already")?;
         self.listening().await
@@ -144,24 +197,38 @@ fn spawn(command: &(dyn Fn() -> Command + Send)) -> Result<Child> {
         .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))
 }
 
-fn mosquitto_settings(address: SocketAddr, dir: &Path, persistence: Persistence) -> String {
+/// Without bounds that would make it drop something, and as fast as it can be.
+fn mosquitto_settings(address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     // Started by root it would become another user, who may not write into this directory.
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
         .ok()
         .flatten()
         .map_or("root".into(), |user| user.name);
-    let mut settings = format!(
-        "listener {port} {ip}\nuser {user}\nallow_anonymous true\nlog_dest none\nset_tcp_nodelay true\n\
+    format!(
+        "listener {port} {ip}\nuser {user}\nlog_dest none\nset_tcp_nodelay true\n\
          max_queued_messages 0\nmax_inflight_messages 0\n"
-    );
-    if persistence != Persistence::Off {
-        settings += &format!("persistence true\npersistence_location {}/\n", dir.display());
-    }
-    if persistence == Persistence::EachChange {
-        settings += "autosave_on_changes true\nautosave_interval 1\n";
-    }
-    settings
+    )
+}
+
+fn location(dir: &Path) -> String {
+    format!("persistence true\npersistence_location {}/\n", dir.display())
+}
+
+/// Hashed by mosquitto's own program.
+fn write_passwords(file: &Path, users: &[Identity]) -> Result<()> {
+    let lines: Vec<String> = users
+        .iter()
+        .map(|who| format!("{}:{}\n", who.user_name, who.secret))
+        .collect();
+    std::fs::write(file, lines.concat())?;
+    let status = std::process::Command::new("mosquitto_passwd")
+        .arg("-U")
+        .arg(file)
+        .status()
+        .context("mosquitto_passwd")?;
+    ensure!(status.success(), "mosquitto_passwd ended with {status}");
+    Ok(())
 }
 
 fn directory() -> Result<TempDir> {

@@ -18,3 +18,10 @@ async fn every_broker_takes_the_load_and_the_hub_stores_what_it_acknowledges() {
         }
     );
 }
+
+#[tokio::test]
+async fn every_broker_takes_idle_and_returning_devices() {
+    tests_bench::crowd::run(tests_bench::crowd::Plan::quick())
+        .await
+        .unwrap();
+}

@@ -9,6 +9,7 @@ pub mod mqtt;
 pub mod processes;
 pub mod sipp;
 pub mod site;
+pub mod soak;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

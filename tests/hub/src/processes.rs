@@ -38,13 +38,16 @@ pub fn database<'a>(processes: &'a [Process], state: &Path) -> Vec<&'a Process> 
     processes.iter().filter(belongs).collect()
 }
 
-/// Memory that a process holds in RAM, in bytes, without what it shares with files and other processes (`RssAnon`).
-pub fn anonymous_memory(pid: u32) -> Result<u64> {
+/// Memory of a process that is in RAM, in bytes (`VmRSS`).
+///
+/// # Errors
+/// There is no such process.
+pub fn resident_memory(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next());
-    let kib: u64 = kib.with_context(|| format!("no RssAnon in {path}"))?.parse()?;
+    let kib: u64 = kib.with_context(|| format!("no VmRSS in {path}"))?.parse()?;
     Ok(kib * 1024)
 }
 

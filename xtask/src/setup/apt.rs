@@ -50,6 +50,10 @@ const PATIENCE: [&str; 4] = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Re
 /// Debian's PostgreSQL package starts a server on port 5432 unless told not to. The hub has its own, on a socket.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-setup.conf";
 
+/// Debian's package starts a broker on port 1883, where a hub listens.
+pub const MOSQUITTO: &str = "mosquitto";
+const MOSQUITTO_SERVICE: &str = "/etc/systemd/system/mosquitto.service";
+
 /// Refreshes the package lists and installs, with apt's own progress on the terminal.
 pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
     let installing = || -> Result<()> {
@@ -62,6 +66,9 @@ pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
                 .arg("postgresql-common"))?;
             write_cluster_settings(authority)?;
         }
+        if packages.contains(&MOSQUITTO) {
+            keep_mosquitto_stopped(authority)?;
+        }
         run(authority.command("apt-get").args(PATIENCE).args(INSTALL).args(packages))
     };
     let result = installing();
@@ -69,6 +76,17 @@ pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
         run(authority.command("rm").arg(CLUSTER_SETTINGS))?;
     }
     result.with_context(|| format!("could not install; by hand: {}", command_for_a_person(packages)))
+}
+
+/// Masks the service before there is one, which is what `systemctl mask` does; a person's own is left alone.
+fn keep_mosquitto_stopped(authority: Authority) -> Result<()> {
+    if !Path::new("/run/systemd/system").is_dir() || Path::new(MOSQUITTO_SERVICE).exists() {
+        return Ok(());
+    }
+    println!("set-up: the mosquitto service stays stopped; if you want it: sudo systemctl unmask mosquitto");
+    run(authority
+        .command("ln")
+        .args(["--symbolic", "/dev/null", MOSQUITTO_SERVICE]))
 }
 
 fn write_cluster_settings(authority: Authority) -> Result<()> {

@@ -9,4 +9,5 @@ mod inbound;
 mod prediction;
 mod provisioning;
 mod recorded;
+mod soak;
 mod telemetry;

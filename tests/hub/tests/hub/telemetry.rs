@@ -1,11 +1,10 @@
 //! An acknowledged reading is a stored reading.
 
-use hub_store_postgres::{Cluster, ClusterOptions};
-use sqlx::Row;
 use std::time::Duration;
 use tests_hub::fleet::{past, send};
 use tests_hub::hub::Lab;
 use tests_hub::site::{TestSite, daytime_zone};
+use tests_hub::soak::{Stored, audit};
 use tokio::task::JoinSet;
 
 use jiff::Timestamp;
@@ -62,28 +61,16 @@ async fn kill_9_of_hub_and_database_loses_and_doubles_nothing() {
     assert_eq!(hub.errors(), Vec::<String>::new());
     hub.stop().await.unwrap();
 
-    let cluster = Cluster::start(&lab.state(), ClusterOptions::default()).await.unwrap();
-    let pool = sqlx::PgPool::connect_with(cluster.connect_options()).await.unwrap();
-    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    let (rows, distinct): (i64, i64) = (row.get(0), row.get(1));
-    println!("acknowledged {sent}, stored {rows}, distinct {distinct}, database processes killed {killed}");
+    let stored = audit(&lab).await.unwrap();
+    println!("acknowledged {sent}, {stored:?}, database processes killed {killed}");
     assert_eq!(
-        (rows, distinct),
-        (sent as i64, sent as i64),
+        stored,
+        Stored {
+            rows: sent,
+            distinct: sent
+        },
         "acknowledged, stored, and stored twice"
     );
-    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value: String = sqlx::query_scalar(&format!("show {setting}"))
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        assert_eq!(value, "on", "{setting}");
-    }
-    pool.close().await;
-    cluster.stop().await.unwrap();
 }
 
 /// Samples must not be older than the hub takes.

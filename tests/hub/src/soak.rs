@@ -1,0 +1,217 @@
+//! kill -9 of hub and database at random moments, under publishers that resend what was not acknowledged. Afterwards
+//! each acknowledged reading must stand in the database exactly once.
+
+mod packet;
+mod publisher;
+
+pub use packet::Version;
+
+use crate::hub::{Lab, RunningHub};
+use crate::site::{TestSite, daytime_zone};
+use anyhow::{Context, Result, ensure};
+use hub_core::clock::{CivilClock, SystemClock};
+use hub_store_postgres::{Cluster, ClusterOptions};
+use publisher::{Counters, Publisher};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sqlx::{Connection, PgConnection, Row};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What a durable commit needs.
+const DURABLE: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
+/// From the hub's start, or from its readiness, to the kill.
+const MOMENT_MS: std::ops::Range<u64> = 20..2_000;
+/// One kill of so many may come before the hub is ready.
+const EARLY: u32 = 5;
+/// At the end everything must be acknowledged within this.
+const DRAIN_MAX: Duration = Duration::from_secs(120);
+
+/// What is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Draws the moments.
+    pub seed: u64,
+    /// Kills of everything.
+    pub rounds: usize,
+    /// Devices that publish.
+    pub publishers: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Readings that the hub acknowledged: PUBACK, or PUBREC.
+    pub acknowledged: u64,
+    /// Packets sent again on a later connection.
+    pub resent: u64,
+    /// Connections that the hub took.
+    pub connections: u64,
+    /// Processes of hub and database that were killed.
+    pub killed: usize,
+    /// What the database holds.
+    pub stored: Stored,
+}
+
+/// Rows of telemetry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// All.
+    pub rows: u64,
+    /// Readings.
+    pub distinct: u64,
+}
+
+impl Outcome {
+    /// Acknowledged, but not in the database.
+    pub fn lost(&self) -> u64 {
+        self.acknowledged.saturating_sub(self.stored.distinct)
+    }
+
+    /// In the database more than once.
+    pub fn doubled(&self) -> u64 {
+        self.stored.rows - self.stored.distinct
+    }
+}
+
+/// Runs it; `say` gets a line a round.
+///
+/// # Errors
+/// The hub does not start again, refuses what it has to take, logs an error, or does not acknowledge everything in the
+/// end.
+pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
+    let lab = Lab::new()?;
+    lab.apply(&site(plan.publishers).toml()).await?;
+    let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
+    let counters = Arc::new(Counters::default());
+    let enough = CancellationToken::new();
+    let mut publishers = publishers(&lab, plan.publishers, &counters, &enough);
+    let mut killed = 0;
+    let mut errors = Vec::new();
+    for round in 1..=plan.rounds {
+        let (count, moment) = live_and_die(&lab, &mut random, &mut errors).await?;
+        killed += count;
+        say(format!(
+            "round {round} of {}: killed {count} processes {moment}; so far {counters}",
+            plan.rounds
+        ));
+        if let Some(ended) = publishers.try_join_next() {
+            ended?.context("a publisher gave up")?;
+        }
+    }
+    let hub = lab.serve().await?;
+    enough.cancel();
+    let drained = async {
+        while let Some(ended) = publishers.join_next().await {
+            ended?.context("a publisher gave up")?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(DRAIN_MAX, drained)
+        .await
+        .with_context(|| format!("not everything was acknowledged within {DRAIN_MAX:?}: {counters}"))??;
+    errors.extend(hub.errors());
+    hub.stop().await?;
+    ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
+    Ok(Outcome {
+        acknowledged: counters.acknowledged(),
+        resent: counters.resent(),
+        connections: counters.connections(),
+        killed,
+        stored: audit(&lab).await?,
+    })
+}
+
+/// Starts the hub and kills it and its database at a random moment; how many processes, and when.
+async fn live_and_die(lab: &Lab, random: &mut ChaCha8Rng, errors: &mut Vec<String>) -> Result<(usize, String)> {
+    let moment = Duration::from_millis(random.random_range(MOMENT_MS));
+    let database_first = random.random();
+    if random.random_ratio(1, EARLY) {
+        // Given up before it is ready, the process is killed.
+        return Ok(match tokio::time::timeout(moment, lab.serve()).await {
+            Ok(hub) => (
+                kill_all(lab, hub?, database_first, errors).await?,
+                "when it was ready".into(),
+            ),
+            Err(_) => (1 + lab.kill_database(), format!("{moment:?} after its start")),
+        });
+    }
+    let hub = lab.serve().await?;
+    tokio::time::sleep(moment).await;
+    let count = kill_all(lab, hub, database_first, errors).await?;
+    Ok((count, format!("{moment:?} after it was ready")))
+}
+
+async fn kill_all(lab: &Lab, hub: RunningHub, database_first: bool, errors: &mut Vec<String>) -> Result<usize> {
+    // Before the database is away, which may rightly be an error.
+    errors.extend(hub.errors());
+    let mut killed = 0;
+    if database_first {
+        killed += lab.kill_database();
+    }
+    hub.kill().await?;
+    killed += 1 + lab.kill_database();
+    ensure!(killed > 1, "the database's processes were not found");
+    Ok(killed)
+}
+
+fn device(n: usize) -> String {
+    format!("soak-{n:03}")
+}
+
+fn site(publishers: usize) -> TestSite {
+    let devices = (0..publishers).map(|n| (device(n), "washing-machine".to_owned(), None));
+    TestSite {
+        trunk: None,
+        password: None,
+        devices: devices.collect(),
+        consent: false,
+        zone: daytime_zone(12),
+    }
+}
+
+/// Of each version and quality of service a quarter.
+fn publishers(lab: &Lab, count: usize, counters: &Arc<Counters>, enough: &CancellationToken) -> JoinSet<Result<()>> {
+    let from_ms = SystemClock.now().as_millisecond() - 3_600_000;
+    let mut publishers = JoinSet::new();
+    for n in 0..count {
+        let publisher = Publisher {
+            hub: lab.mqtt,
+            device: device(n),
+            version: if n % 2 == 0 { Version::V4 } else { Version::V5 },
+            exactly_once: n / 2 % 2 == 1,
+            from_ms,
+            counters: counters.clone(),
+        };
+        publishers.spawn(publisher.run(enough.clone()));
+    }
+    publishers
+}
+
+/// Counts the rows of a stopped hub, and looks whether its database is set to keep what it commits.
+///
+/// # Errors
+/// The database does not start, or is not durable.
+pub async fn audit(lab: &Lab) -> Result<Stored> {
+    let cluster = Cluster::start(&lab.state(), ClusterOptions::default()).await?;
+    let mut connection = PgConnection::connect_with(&cluster.connect_options()).await?;
+    for setting in DURABLE {
+        let value: String = sqlx::query_scalar(&format!("show {setting}"))
+            .fetch_one(&mut connection)
+            .await?;
+        ensure!(value == "on", "{setting} is {value}");
+    }
+    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
+        .fetch_one(&mut connection)
+        .await?;
+    let count = |index: usize| anyhow::Ok(u64::try_from(row.try_get::<i64, _>(index)?)?);
+    let stored = Stored {
+        rows: count(0)?,
+        distinct: count(1)?,
+    };
+    connection.close().await?;
+    cluster.stop().await?;
+    Ok(stored)
+}
