@@ -1,7 +1,7 @@
 //! At the front door: whatever a device does wrong is refused or quarantined with a reason that a person can read, and
 //! neither an honest device beside it nor another tenant notices.
 
-mod bad;
+pub mod bad;
 mod door;
 
 use crate::telemetry::recent;

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attack;
 mod contact;
 mod demo;
 mod front_door;
 mod inbound;
+mod monitoring;
 mod prediction;
 mod provisioning;
 mod recorded;

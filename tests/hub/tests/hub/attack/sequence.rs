@@ -1,0 +1,79 @@
+//! Sequences that no sound device counts: each sample is stored once, and none that is new is taken for a repeat.
+
+use super::Siege;
+use crate::front_door::bad::message;
+use crate::telemetry::recent;
+use agent_sdk_wire::MAX_NUMBER;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrapped_reused_and_shuffled_sequences_are_stored_once() {
+    let siege = Siege::begin(&["wrap", "reuse", "shuffle"]).await;
+    wrap(&siege).await;
+    boot_reuse(&siege).await;
+    out_of_order_lanes(&siege).await;
+    siege.end().await;
+}
+
+/// The highest number is a number; what would follow it is kept for a person, and zero is new again.
+async fn wrap(siege: &Siege) {
+    let t0_ms = recent().as_millisecond() - 60_000;
+    let highest = MAX_NUMBER;
+    let last = message(9, highest, t0_ms, 1);
+    let beyond = from_the_highest_on(message(9, highest - 2, t0_ms, 3));
+    let first = message(9, 0, t0_ms + 2_000, 2);
+    let all = [&last, &last, &beyond, &first, &first].map(|m| ("d/wrap/t", &m[..]));
+    siege.device("wrap").await.publish_all(&all, 1).await.unwrap();
+    siege.stored("wrap", 3).await;
+    assert_eq!(
+        siege.appliance("wrap").await["quarantined"],
+        1,
+        "three numbers from the highest on"
+    );
+    siege.honest.is_served("a sequence that wraps").await;
+}
+
+/// A device that draws the same boot twice is told from one that repeats itself only by its numbers.
+async fn boot_reuse(siege: &Siege) {
+    let t0_ms = recent().as_millisecond() - 600_000;
+    let mut device = siege.device("reuse").await;
+    let before: Vec<_> = (0..40)
+        .map(|n| message(5, n * 10, t0_ms + n as i64 * 10_000, 10))
+        .collect();
+    let before: Vec<_> = before.iter().map(|m| ("d/reuse/t", &m[..])).collect();
+    device.publish_all(&before, 16).await.unwrap();
+    siege.stored("reuse", 400).await;
+    // The same numbers again, older than any bitmap and newer; then numbers that go on.
+    device.publish_all(&before, 16).await.unwrap();
+    let on = message(5, 395, t0_ms, 10);
+    device.publish_all(&[("d/reuse/t", &on)], 1).await.unwrap();
+    siege.stored("reuse", 405).await;
+    siege.honest.is_served("a boot that is used twice").await;
+}
+
+/// Messages come in any order, far apart, and again.
+async fn out_of_order_lanes(siege: &Siege) {
+    let t0_ms = recent().as_millisecond() - 900_000;
+    let mut order: Vec<u64> = (0..100).collect();
+    // A permutation: 37 is coprime to 100.
+    order.sort_by_key(|n| n * 37 % 100);
+    let messages: Vec<_> = order
+        .iter()
+        .map(|n| message(3, n * 8, t0_ms + *n as i64 * 8_000, 8))
+        .collect();
+    let twice: Vec<_> = messages
+        .iter()
+        .chain(&messages)
+        .map(|m| ("d/shuffle/t", &m[..]))
+        .collect();
+    siege.device("shuffle").await.publish_all(&twice, 32).await.unwrap();
+    siege.stored("shuffle", 800).await;
+    siege.honest.is_served("shuffled messages").await;
+}
+
+/// Moves a message that ends at the highest number to begin there, which no encoder of ours does.
+fn from_the_highest_on(mut message: Vec<u8>) -> Vec<u8> {
+    let (begins, moved) = ((MAX_NUMBER - 2).to_be_bytes(), MAX_NUMBER.to_be_bytes());
+    let at = message.windows(8).position(|bytes| bytes == begins).unwrap();
+    message[at..at + 8].copy_from_slice(&moved);
+    message
+}
