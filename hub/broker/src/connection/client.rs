@@ -22,6 +22,10 @@ pub(super) struct Client {
 }
 
 /// What it is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are devices, and the whole is boxed"
+)]
 pub(super) enum Role {
     Device(DeviceSide),
     Integrator(ReaderSide),

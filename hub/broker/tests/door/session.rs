@@ -193,3 +193,30 @@ async fn filters_of_others_are_refused_and_the_connection_stays() {
     }
     device.ping().await;
 }
+
+#[tokio::test]
+async fn a_device_that_comes_anew_finds_what_its_earlier_connection_left_under_way() {
+    let door = Door::open().await;
+    let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
+    door.store.set(crate::memory::Mode::Hold);
+    let packet = publish_v5(2, "d/washer/j", 7, ONE);
+    first.send(&packet).await;
+    first.ping().await;
+    let mut second = Raw::open(door.addr).await;
+    second
+        .send(&connect_v5_with(
+            0b1100_0000,
+            "acme/washer",
+            "secret-of-washer",
+            AN_HOUR,
+        ))
+        .await;
+    first.expect_reason(0x8E).await;
+    door.store.set(crate::memory::Mode::Commit);
+    assert_eq!(second.packet().await.unwrap().1[..2], [1, 0], "session present");
+    let mut repeat = packet.clone();
+    repeat[0] |= 0x08;
+    second.send(&repeat).await;
+    assert_eq!(second.packet().await.unwrap().0, 0x50, "PUBREC");
+    assert_eq!(door.store.with(|s| s.samples.len()), 1, "stored once");
+}
