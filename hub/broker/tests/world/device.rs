@@ -117,7 +117,6 @@ impl Device {
         self.connected = false;
         let Habit { version, durable, .. } = self.habit;
         let clean_start = !durable || self.forgotten;
-        self.forgotten = false;
         let login = Login {
             user_name: format!("acme/{}", self.name),
             password: "secret".into(),
@@ -147,6 +146,8 @@ impl Device {
                     return (send, None);
                 }
                 self.connected = true;
+                // Until then it asks for a clean start again and again.
+                self.forgotten = false;
                 self.resume(present, &mut send);
             }
             Outgoing::PubAck(ack) => {

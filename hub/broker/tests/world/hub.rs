@@ -79,15 +79,32 @@ impl Hub {
             .is_none_or(|found| found.session.wants_packet())
     }
 
-    pub fn verdict(&mut self, connection: u64, name: &str, now: Instant) {
-        let Some(found) = self.connections.get_mut(&connection) else {
-            return;
+    /// Tells a connection who it is. What is kept is read only when every earlier connection of the device has ended, with
+    /// all that it had under way: false where that is still to be waited for.
+    pub fn verdict(&mut self, connection: u64, name: &str, now: Instant) -> bool {
+        let Some(device) = self.connections.get(&connection).map(|found| found.device) else {
+            return true;
         };
-        let kept = self.store.session(found.device);
-        let id = DeviceId::new(name).unwrap();
-        found
-            .session
-            .handle_verdict(Verdict::Accepted(Access::Device { id, kept }), now);
+        let mut cut = 0;
+        for (number, found) in &mut self.connections {
+            if *number < connection && found.device == device {
+                found.session.handle_close(CloseReason::TakenOver);
+                cut += 1;
+            }
+        }
+        self.takeovers += cut;
+        let under_way = |(number, of, ..): &(u64, usize, Waiter, Item)| *of == device && *number < connection;
+        if cut > 0 || self.queue.iter().any(under_way) {
+            return false;
+        }
+        let kept = self.store.session(device);
+        if let Some(found) = self.connections.get_mut(&connection) {
+            let id = DeviceId::new(name).unwrap();
+            found
+                .session
+                .handle_verdict(Verdict::Accepted(Access::Device { id, kept }), now);
+        }
+        true
     }
 
     /// Commits the first `count` of the queue; gives who is to be answered, which a crash may prevent.
@@ -155,10 +172,10 @@ impl Hub {
     /// Does what all sessions ask for.
     pub fn pump(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut open: VecDeque<u64> = self.connections.keys().copied().collect();
-        while let Some(number) = open.pop_front() {
+        let numbers: Vec<u64> = self.connections.keys().copied().collect();
+        for number in numbers {
             while let Some(event) = self.connections.get_mut(&number).and_then(|c| c.session.poll_event()) {
-                self.event(number, event, &mut effects, &mut open);
+                self.event(number, event, &mut effects);
             }
             let Some(found) = self.connections.get_mut(&number) else {
                 continue;
@@ -173,7 +190,7 @@ impl Hub {
         effects
     }
 
-    fn event(&mut self, number: u64, event: Event, effects: &mut Vec<Effect>, open: &mut VecDeque<u64>) {
+    fn event(&mut self, number: u64, event: Event, effects: &mut Vec<Effect>) {
         let Some(found) = self.connections.get(&number) else {
             return;
         };
@@ -195,15 +212,7 @@ impl Hub {
                 if is_closed && self.registered.get(&device) != Some(&number) => {}
             Event::DropSession => put(Waiter::Session, Item::DropSession),
             Event::KeepSession(session) => put(Waiter::Session, Item::KeepSession(session)),
-            Event::Opened { .. } => {
-                if let Some(earlier) = self.registered.insert(device, number)
-                    && let Some(other) = self.connections.get_mut(&earlier)
-                {
-                    other.session.handle_close(CloseReason::TakenOver);
-                    self.takeovers += 1;
-                    open.push_back(earlier);
-                }
-            }
+            Event::Opened { .. } => drop(self.registered.insert(device, number)),
             Event::CommandsWanted => self.bring(device),
             Event::CommandTaken(request) => {
                 let rows = self.commands.entry(device).or_default();

@@ -34,7 +34,6 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub struct Store {
     pub devices: BTreeMap<usize, Kept>,
-    pub repeated: u64,
 }
 
 impl Store {
@@ -43,7 +42,6 @@ impl Store {
         match item {
             Item::Publish { once, message } => {
                 if once.is_some_and(|packet_id| !kept.unreleased.insert(packet_id)) {
-                    self.repeated += 1;
                     return;
                 }
                 let telemetry = decode_telemetry(message.payload()).unwrap();

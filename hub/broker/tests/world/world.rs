@@ -57,7 +57,6 @@ pub struct Seen {
     pub cuts: u64,
     pub crashes: u64,
     pub takeovers: u64,
-    pub repeated: u64,
     pub present: u64,
     pub restarts: u64,
     pub messages: u64,
@@ -69,7 +68,6 @@ impl Seen {
         self.cuts += other.cuts;
         self.crashes += other.crashes;
         self.takeovers += other.takeovers;
-        self.repeated += other.repeated;
         self.present += other.present;
         self.restarts += other.restarts;
         self.messages += other.messages;
@@ -167,7 +165,6 @@ impl World {
             self.seen.commands += device.commands.len() as u64;
             self.seen.present += device.present;
         }
-        self.seen.repeated += self.hub.store.repeated;
         self.seen.takeovers += self.hub.takeovers;
     }
 
@@ -317,7 +314,9 @@ impl World {
             let device = self.hub.connections.get(&number).map(|connection| connection.device);
             if let Some(device) = device {
                 let name = self.devices[device].name.clone();
-                self.hub.verdict(number, &name, now);
+                if !self.hub.verdict(number, &name, now) {
+                    self.logins.push((self.ms + 1, number));
+                }
             }
         }
         while self.answers.front().is_some_and(|(at, _)| *at <= self.ms) {
