@@ -2,7 +2,7 @@
 XTASK := cargo run --quiet --package xtask --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-broker bench-idle soak-kill eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-broker bench-idle soak-kill fuzz eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ bench-idle: ## Memory of an idle device, and how soon all are back after a resta
 soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 	@cargo build --quiet --package hub-server --bin forecall
 	@cargo run --quiet --package tests-hub --example soak_kill
+
+fuzz: ## Packet decoding, the session core, and a world of cuts and crashes: 5 minutes each
+	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-broker --lib --test session --test world -- fuzz_ --nocapture
 
 eval: ## Score the models on the evaluation data
 	@cargo run --quiet --package hub-predict --example evaluate

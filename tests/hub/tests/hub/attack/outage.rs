@@ -37,7 +37,8 @@ async fn a_database_that_stands_still_loses_nothing() {
         fleet.spawn(async move {
             let count = samples.len() as u64;
             // A device that gave up comes again with what it still holds; what was stored is then a repeat.
-            let acknowledged = eventually(&format!("{name} is rid of its samples"), FLEET_PATIENCE, async || {
+            let what = format!("{name} is rid of its samples");
+            let acknowledged = eventually(&what, FLEET_PATIENCE, async || {
                 send(&lab, &name, 3, samples.clone()).await.ok()
             });
             (count, acknowledged.await)
