@@ -88,6 +88,11 @@ impl DeviceSide {
     }
 
     /// Whether something is still to be brought to ingest.
+    /// What integrators are to be told and is not stored yet.
+    pub(super) fn take_echoes(&mut self) -> Vec<(u64, Echo)> {
+        std::mem::take(&mut self.echoes)
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         self.sends || self.asks_clock || !self.tasks.is_empty() || !self.parcel.is_empty()
     }
@@ -289,13 +294,12 @@ impl Connection {
 
     /// These are stored.
     pub(super) fn settled(&mut self, settled: Vec<Settled>) {
-        for Settled { number, outcome } in settled {
+        for settled in settled {
+            let number = settled.number;
             if let Some(client) = self.client.as_mut()
                 && let Role::Device(device) = &mut client.role
             {
-                if let Some(echo) = take(&mut device.echoes, number)
-                    && (outcome.stored > 0 || outcome.repeated == 0)
-                {
+                if let Some(echo) = take_stored(&mut device.echoes, &settled) {
                     self.shared.echo(&client.tenant, &echo);
                 }
                 if let Some(note) = take(&mut device.notes, number) {
@@ -382,6 +386,12 @@ pub(super) fn nowhere(appliance: ApplianceId, received_at: Timestamp) -> Origin 
         message,
         received_at,
     }
+}
+
+/// What integrators are told now that it is stored; nothing of what was stored before.
+pub(super) fn take_stored(echoes: &mut Vec<(u64, Echo)>, settled: &Settled) -> Option<Echo> {
+    let echo = take(echoes, settled.number);
+    echo.filter(|_| settled.outcome.stored > 0 || settled.outcome.repeated == 0)
 }
 
 fn take<T>(list: &mut Vec<(u64, T)>, number: u64) -> Option<T> {

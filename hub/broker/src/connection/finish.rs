@@ -1,14 +1,14 @@
 //! The end of a connection: says so, brings what was received into the store, keeps the session, sends what is left.
 
 use super::client::Role;
-use super::device::nowhere;
+use super::device::{DeviceSide, nowhere, take_stored};
 use super::{Connection, Wake};
 use crate::counters::add;
 use crate::ingest::{Item, Parcel};
-use crate::mailbox::{Mailbox, Waiter};
+use crate::mailbox::{Cut, Mailbox, Waiter};
 use crate::session::CloseReason;
-use crate::work::Shared;
-use hub_core::id::ApplianceId;
+use crate::work::{Echo, Shared};
+use hub_core::id::{ApplianceId, TenantId};
 use hub_store::session::KeptSession;
 use hub_store::telemetry::Ingest;
 use std::future::poll_fn;
@@ -56,13 +56,21 @@ impl Connection {
                 }
             }
         }
-        self.client = None;
+        let echoes = self.device().map(DeviceSide::take_echoes).unwrap_or_default();
+        let tenant = self.client.take().map(|client| client.tenant);
         self.greeting = None;
         // Before the last words: whoever comes next must not wait for a peer that does not read.
         self.shared.registry.forget(self.number);
-        if reason != CloseReason::Lost && reason != CloseReason::WriteStalled {
-            let Self { wire, .. } = *self;
+        let Self {
+            wire, shared, mailbox, ..
+        } = *self;
+        if reason == CloseReason::Lost || reason == CloseReason::WriteStalled {
+            drop(wire);
+        } else {
             wire.say_goodbye().await;
+        }
+        if let Some(tenant) = tenant {
+            echo_when_stored(&shared, &mailbox, &tenant, echoes).await;
         }
     }
 
@@ -105,6 +113,25 @@ impl Connection {
         let (tenant, name, peer) = (&client.tenant, &client.name, self.peer);
         tracing::debug!(%tenant, name, %peer, %reason, quarantined, "connection closed");
     }
+}
+
+/// Hands what a device said last, often right before it left, to the integrators once it is stored.
+async fn echo_when_stored(shared: &Shared, mailbox: &Mailbox, tenant: &TenantId, mut echoes: Vec<(u64, Echo)>) {
+    let all = async {
+        while !echoes.is_empty() {
+            let letters = poll_fn(|cx| mailbox.poll(cx)).await;
+            for settled in &letters.settled {
+                if let Some(echo) = take_stored(&mut echoes, settled) {
+                    shared.echo(tenant, &echo);
+                }
+            }
+            if matches!(letters.cut, Some(Cut::CommitFailed)) {
+                return;
+            }
+        }
+    };
+    // What is not stored by then is given up.
+    let _ = timeout(shared.config.commit_patience, all).await;
 }
 
 /// Keeps a session, or forgets it; whether the store did so.
