@@ -61,6 +61,23 @@ impl Console {
         Ok((answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null)))
     }
 
+    /// PUT to an API path; its answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let asked = self
+            .client
+            .put(format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
+            .json(body);
+        let answer = asked.send().await?;
+        ensure!(
+            answer.status().is_success(),
+            "PUT {path}: {} {}",
+            answer.status(),
+            answer.text().await?
+        );
+        Ok(answer.json().await?)
+    }
+
     /// All items of a list, page by page.
     pub async fn all(&self, path: &str) -> Result<Vec<Value>> {
         let mut items = Vec::new();

@@ -2,6 +2,7 @@
 //! of its own, killed with -9 and started again at will.
 
 pub mod bare;
+pub mod clients;
 pub mod console;
 pub mod fleet;
 pub mod hub;

@@ -1,0 +1,7 @@
+//! Clients that nobody here wrote, against the real hub: mosquitto's own, paho-mqtt, MQTT.js and ThingsBoard's.
+
+mod front;
+mod integrators;
+mod publishing;
+mod sessions;
+mod thingsboard;
