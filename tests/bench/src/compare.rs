@@ -95,9 +95,12 @@ pub struct Audit {
     pub doubled: usize,
 }
 
+/// Rate, processor seconds and messages of one load.
+type Measured = (f64, Usage, usize);
+
 /// Everything that was measured.
 pub struct Report {
-    measured: BTreeMap<(usize, &'static str), Vec<(f64, Usage, usize)>>,
+    measured: BTreeMap<(usize, &'static str), Vec<Measured>>,
     plan: Plan,
     /// What the hub's database says.
     pub audit: Audit,
