@@ -29,15 +29,13 @@ class Driver:
     def connect(self, do):
         client = self.client = TBDeviceMqttClient(do["host"], do["port"], do["token"])
         client.set_server_side_rpc_request_handler(self.on_rpc)
-        connected = threading.Event()
-
-        def on_connect(client, userdata, flags, code, *extra, tb_client):
-            say("connected" if code == 0 else "refused", code=code.value)
-            connected.set()
-
-        client.connect(callback=on_connect, keepalive=30)
-        if not connected.wait(PATIENCE_S):
-            say("failed", error="no CONNACK")
+        client.connect(keepalive=30)
+        # A callback given to connect() is set after its loop has started, and so may miss a quick CONNACK.
+        for _ in range(PATIENCE_S * 20):
+            if client.is_connected():
+                return say("connected")
+            threading.Event().wait(0.05)
+        say("failed", error="not connected")
 
     def on_rpc(self, request, body):
         say("rpc", request=request, body=body)

@@ -26,7 +26,7 @@ pub fn install() -> Result<()> {
     for name in ENVIRONMENTS {
         let pins = Path::new(PINS).join(format!("{name}.txt"));
         let folder = Path::new(FOLDER).join(name);
-        unless_installed(&folder, &[pins.clone()], || install_python(&folder, &pins))
+        unless_installed(&folder, std::slice::from_ref(&pins), || install_python(&folder, &pins))
             .with_context(|| format!("could not install the Python packages that {} names", pins.display()))?;
     }
     let folder = Path::new(FOLDER).join("node");

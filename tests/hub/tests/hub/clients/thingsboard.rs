@@ -1,6 +1,7 @@
 //! Device code written for ThingsBoard comes in with another host, port and token, and nothing else changed.
 
 use super::front::{Front, PATIENCE};
+use crate::telemetry::recent;
 use serde_json::{Value, json};
 use tests_hub::clients::Client;
 use tests_hub::eventually;
@@ -18,8 +19,7 @@ async fn thingsboards_own_client_needs_only_host_and_token() {
 
     let mut client = Client::thingsboard().unwrap();
     let connect = json!({ "do": "connect", "host": "127.0.0.1", "port": front.lab.mqtt.port(), "token": token });
-    let told = client.act(connect, &["connected", "refused"]).await.unwrap();
-    assert_eq!(told["event"], "connected", "{told}");
+    client.act(connect, &["connected"]).await.unwrap();
     // What it asks the server for by itself, as a client RPC.
     client.act(json!({ "do": "limits" }), &["limits"]).await.unwrap();
 
@@ -39,7 +39,7 @@ async fn thingsboards_own_client_needs_only_host_and_token() {
 }
 
 async fn telemetry(front: &Front, client: &mut Client) {
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = recent().as_millisecond();
     let said = [
         json!({ "motor_current_a": 1.5 }),
         json!({ "ts": now - 5_000, "values": { "motor_current_a": 1.25, "phase": 2 } }),
@@ -111,10 +111,7 @@ async fn rpc(front: &Front, client: &mut Client) {
         .act(json!({ "do": "call", "method": "getCurrentTime" }), &["answer"])
         .await
         .unwrap();
-    let (time, now) = (
-        answer["answer"]["time"].as_i64().unwrap(),
-        jiff::Timestamp::now().as_millisecond(),
-    );
+    let (time, now) = (answer["answer"]["time"].as_i64().unwrap(), recent().as_millisecond());
     assert!((now - time).abs() < 60_000, "{answer}");
     let answer = client
         .act(json!({ "do": "call", "method": "bogus" }), &["answer"])
