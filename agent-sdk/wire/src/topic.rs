@@ -89,7 +89,9 @@ pub enum TopicError {
     #[error("only the hub publishes on this topic")]
     Direction,
     /// Not one of the filters that a device may subscribe to.
-    #[error("a device may subscribe only to d/{{id}}/c/+ and d/{{id}}/f/+ of its own, and to its v1/devices/me/ filters")]
+    #[error(
+        "a device may subscribe only to d/{{id}}/c/+ and d/{{id}}/f/+ of its own, and to its v1/devices/me/ filters"
+    )]
     Filter,
 }
 
@@ -140,7 +142,9 @@ impl<'a> DeviceTopic<'a> {
 
 impl<'a> ThingsBoard<'a> {
     fn parse(rest: &'a str) -> Result<Self, TopicError> {
-        let (head, tail) = rest.rsplit_once('/').map_or((rest, None), |(head, tail)| (head, Some(tail)));
+        let (head, tail) = rest
+            .rsplit_once('/')
+            .map_or((rest, None), |(head, tail)| (head, Some(tail)));
         match (head, tail) {
             ("telemetry", None) => Ok(Self::Telemetry),
             ("attributes", None) => Ok(Self::Attributes),

@@ -1,7 +1,5 @@
 //! The benchmarks work, and count right; nothing is said about speed here.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use tests_bench::compare::{Audit, Plan, run};
 
 #[tokio::test]

@@ -46,10 +46,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["hub-core", "hub-store"],
         tests_may_use: &[],
     },
+    // Simulated appliances drive its session core.
     Layer {
         name: "hub-broker",
         may_use: &["hub-core", "hub-store", "agent-sdk-wire"],
-        tests_may_use: &[],
+        tests_may_use: &["tests-world"],
     },
     Layer {
         name: "hub-predict",

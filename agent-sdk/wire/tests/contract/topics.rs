@@ -124,7 +124,19 @@ fn filters() {
     for right in ["#", "+", "d/+/t", "d/wm-1/#", "+/+/+/+/+/+/#", "a/+/b/+"] {
         assert!(is_filter(right), "{right}");
     }
-    for wrong in ["", "/", "d//t", "d/#/t", "d/a+", "d/a#", "##", "a/b/c/d/e/f/g/h", "家/+", "$share/g/d/+/t", "d/+/"] {
+    for wrong in [
+        "",
+        "/",
+        "d//t",
+        "d/#/t",
+        "d/a+",
+        "d/a#",
+        "##",
+        "a/b/c/d/e/f/g/h",
+        "家/+",
+        "$share/g/d/+/t",
+        "d/+/",
+    ] {
         assert!(!is_filter(wrong), "{wrong}");
     }
 }

@@ -100,7 +100,10 @@ async fn doors(config: &Config, report: &mut Report) {
     }
     // Without a trunk the hub opens no port for calls: free beside a running hub is no fault.
     let sip = UdpSocket::bind(config.sip).map(drop);
-    report.line("sip port", door::port(config.sip, sip, hub_runs && UdpSocket::bind(config.sip).is_err()));
+    report.line(
+        "sip port",
+        door::port(config.sip, sip, hub_runs && UdpSocket::bind(config.sip).is_err()),
+    );
     if let Some(tls) = config.tls() {
         report.line("certificate", door::certificate(&tls.files, SystemClock.now()));
     }

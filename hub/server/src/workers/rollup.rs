@@ -18,7 +18,10 @@ pub async fn run(store: Arc<dyn TelemetryStore>, stop: CancellationToken) {
         match add_all(store.as_ref()).await {
             Ok(()) => pauses.reset(),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "counts not brought up to date, trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "counts not brought up to date, trying again"
+                );
                 let pause = pauses.longer();
                 stop.run_until_cancelled(sleep(pause)).await;
             }

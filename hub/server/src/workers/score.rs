@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Rows scored in one go: bounds the memory and the time to the next commit.
 const ROWS_MAX: usize = 4_000;
-/// From the first reading to the look at what has come.
-const LINGER: Duration = Duration::from_millis(20);
+/// From a reading to the look at what has come, unless a whole batch waits: a look costs some statements and a commit, however
+/// few readings it finds, and takes them from the devices that wait for an acknowledgement.
+const LINGER: Duration = Duration::from_millis(100);
 /// How long a batch waits at most while ingest is pressed: devices that wait for an acknowledgement go first.
 const CALM_PATIENCE: Duration = Duration::from_secs(1);
 /// Windows given to the network together; larger batches are slower for each window.
@@ -84,14 +85,13 @@ impl ScoreWorker {
                 Ok(0) => {
                     pauses.reset();
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
-                    // Readings come one after the other: a moment's wait saves most commits of scoring.
-                    tokio::time::sleep(LINGER).await;
-                    continue;
+                    LINGER
                 }
-                Ok(_) => {
+                Ok(scored) => {
                     pauses.reset();
+                    let all = scored < self.rows;
                     self.rows = (self.rows * 2).min(ROWS_MAX);
-                    continue;
+                    if all { LINGER } else { Duration::ZERO }
                 }
                 Err(error) => {
                     tracing::warn!(

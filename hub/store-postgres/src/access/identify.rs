@@ -14,6 +14,7 @@ use hub_store::telemetry::Device;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use subtle::ConstantTimeEq;
 
@@ -169,9 +170,9 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
         let known = known(row, now)?;
         if let Some(name) = &known.group {
             let key = (known.device.tenant.clone(), name.clone());
-            if !found.groups.contains_key(&key) {
-                let group = Group::open(store, &key.0, row)?;
-                found.groups.insert(key, group);
+            if let Entry::Vacant(place) = found.groups.entry(key) {
+                let group = Group::open(store, &place.key().0, row)?;
+                place.insert(group);
             }
         }
         found.devices.entry(index).or_default().push(known);

@@ -78,7 +78,7 @@ impl Probe {
             worst <= LATENCY_MAX,
             "{during}: an acknowledgement took {worst:?}, more than {LATENCY_MAX:?}"
         );
-        println!("{during}: slowest acknowledgement of the honest device {worst:?}");
+        eprintln!("{during}: slowest acknowledgement of the honest device {worst:?}");
     }
 
     /// How many readings were acknowledged.
