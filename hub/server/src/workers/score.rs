@@ -79,19 +79,24 @@ impl ScoreWorker {
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut pauses = Pauses::default();
+        // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring for ever.
+        let mut behind = false;
         while !stop.is_cancelled() {
-            stop.run_until_cancelled(self.store.ingest_calm(CALM_PATIENCE)).await;
+            if !behind {
+                stop.run_until_cancelled(self.store.ingest_calm(CALM_PATIENCE)).await;
+            }
             let rest = match self.step().await {
                 Ok(0) => {
+                    behind = false;
                     pauses.reset();
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
                     LINGER
                 }
                 Ok(scored) => {
                     pauses.reset();
-                    let all = scored < self.rows;
+                    behind = scored >= self.rows;
                     self.rows = (self.rows * 2).min(ROWS_MAX);
-                    if all { LINGER } else { Duration::ZERO }
+                    if behind { Duration::ZERO } else { LINGER }
                 }
                 Err(error) => {
                     tracing::warn!(
