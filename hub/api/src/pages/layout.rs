@@ -27,7 +27,7 @@ impl Frame<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    title { (title) " – " (reader.t("app-name")) }
+                    title { (title) @if !self.is_owners() { " – " (reader.t("app-name")) } }
                     link rel="icon" href=(assets::icon()) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::style());
                     @if self.account.is_some() { script src=(assets::script()) defer {} }
@@ -42,11 +42,16 @@ impl Frame<'_> {
         }
     }
 
+    /// Owners know the maker's brand and not this program's name.
+    fn is_owners(&self) -> bool {
+        self.path.starts_with("/claim")
+    }
+
     fn header(&self) -> Markup {
         let reader = self.reader;
         html! {
             header.top {
-                a.brand href="/tickets" { (reader.t("app-name")) }
+                @if !self.is_owners() { a.brand href="/tickets" { (reader.t("app-name")) } }
                 @if self.account.is_some() {
                     nav aria-label=(reader.t("nav")) {
                         (self.link("/tickets", "nav-tickets"))

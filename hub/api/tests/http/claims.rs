@@ -94,6 +94,7 @@ async fn the_page_needs_no_log_in_and_speaks_both_languages() {
         text.contains("登记我的家电") && text.contains(&format!("value=\"{code}\"")),
         "{text}"
     );
+    assert!(!text.contains("Forecall"), "owners know the maker's brand: {text}");
     let form = [
         ("tenant", "acme"),
         ("device", "WM-2207-00417"),
