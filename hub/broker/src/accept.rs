@@ -11,6 +11,7 @@ use crate::session::{CloseReason, Outgoing, Reason};
 use crate::socket::{HandshakeError, Opened, Socket, Tls, Way, open};
 use crate::wire::Wire;
 use crate::work::Shared;
+use hub_core::id::TenantId;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 use std::net::SocketAddr;
@@ -87,8 +88,9 @@ impl Acceptor {
     pub(crate) async fn run(self, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.shared.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => self.take(stream, peer),
@@ -162,9 +164,13 @@ async fn serve(
 ) {
     let mailbox = Arc::new(Mailbox::default());
     shared.registry.open(place.number, Arc::clone(&mailbox));
+    // Those that are open when the hub stops are told; this one may have come too late for that.
+    if shared.stop.is_cancelled() {
+        return;
+    }
     let plain = tls.is_none();
     // Boxed, since it would make the task of every idle connection larger.
-    let opened = Box::pin(shake_hands(&shared, stream, tls)).await;
+    let opened = Box::pin(shake_hands(&shared, stream, tls, place.number)).await;
     match opened {
         Some(Ok(opened)) => {
             if opened.socket.way() != Way::Tcp {
@@ -193,6 +199,7 @@ async fn shake_hands(
     shared: &Shared,
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
+    number: u64,
 ) -> Option<Result<Opened, HandshakeError>> {
     let config = &shared.config;
     // Without TLS the first byte may be that of a CONNECT, which has its own time.
@@ -203,10 +210,12 @@ async fn shake_hands(
     };
     // A WebSocket message may hold several packets.
     let message_max = config.packet_bytes_max * 4;
-    let opening = timeout(patience, open(stream, tls.as_deref(), message_max));
+    let certify = |tenant: &TenantId| shared.registry.certify(number, tenant);
+    let opening = timeout(patience, open(stream, tls.as_deref(), message_max, certify));
     tokio::select! {
-        opened = opening => Some(opened.unwrap_or(Err(HandshakeError::Timeout))),
+        biased;
         () = shared.stop.cancelled() => None,
+        opened = opening => Some(opened.unwrap_or(Err(HandshakeError::Timeout))),
     }
 }
 

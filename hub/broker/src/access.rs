@@ -1,62 +1,155 @@
 //! Access that changes while clients are connected: who lost it is cut within a second, and TLS learns of new authorities.
 
+use crate::registry::Proof;
 use crate::socket::{self, Tls};
 use crate::work::Shared;
-use hub_store::access::AccessChange;
+use hub_core::id::TenantId;
+use hub_store::access::{AccessChange, Principal};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long the store is asked to wait for a change.
 const WATCH: Duration = Duration::from_secs(10);
 /// Pause after something did not work.
 const RETRY: Duration = Duration::from_millis(200);
+/// Clients asked about at one time.
+const BATCH_MAX: usize = 256;
+
+/// What could not be done yet.
+#[derive(Default)]
+struct Owed {
+    /// TLS has not read their new authorities, so that who was cut may have come in again by the old ones.
+    tenants: BTreeSet<TenantId>,
+    /// The store may have told changes that did not arrive: each is told once.
+    everything: bool,
+}
 
 /// Cuts whoever is connected with an access that changed, for ever.
-pub(crate) async fn watch_access(shared: Arc<Shared>, authorities: watch::Sender<()>) {
+pub(crate) async fn watch_access(shared: Arc<Shared>, tls: Option<Arc<Tls>>) {
+    let mut owed = Owed::default();
     loop {
+        let patience = if owed.everything || !owed.tenants.is_empty() {
+            RETRY
+        } else {
+            WATCH
+        };
         let asked = Instant::now();
-        let answer = timeout(WATCH + shared.config.store_patience, shared.store.access_changed(WATCH)).await;
-        let changes = match answer {
+        let answer = timeout(
+            patience + shared.config.store_patience,
+            shared.store.access_changed(patience),
+        );
+        let changes = match answer.await {
             Ok(Ok(changes)) => changes,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "changes of access not read, trying again");
+                owed.everything = true;
                 Vec::new()
             }
             Err(_) => {
                 tracing::warn!("changes of access not read in time, trying again");
+                owed.everything = true;
                 Vec::new()
             }
         };
-        if changes.is_empty() && asked.elapsed() < WATCH / 2 {
+        if changes.is_empty() && asked.elapsed() < patience / 2 {
             // The store came back early with nothing: it is in trouble, so it is not asked in a tight loop.
             sleep(RETRY).await;
         }
-        for change in changes {
-            if let AccessChange::Authorities(tenant) = &change {
-                tracing::info!(%tenant, "certificate authorities changed");
-                authorities.send_replace(());
-            }
-            shared.registry.changed(&change);
-        }
+        owed.act(&shared, tls.as_deref(), changes).await;
     }
 }
 
-/// Keeps TLS up to date, for ever.
-pub(crate) async fn watch_tls(shared: Arc<Shared>, tls: Arc<Tls>, changed: watch::Receiver<()>) {
-    let ask = || async {
-        match timeout(shared.config.store_patience, shared.store.authorities()).await {
-            Ok(Ok(authorities)) => Some(authorities),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "certificate authorities not read, trying again");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("certificate authorities not read in time, trying again");
-                None
+impl Owed {
+    async fn act(&mut self, shared: &Shared, tls: Option<&Tls>, changes: Vec<AccessChange>) {
+        let mut tenants = BTreeSet::new();
+        for change in changes {
+            match change {
+                AccessChange::Authorities(tenant) => {
+                    tracing::info!(%tenant, "certificate authorities changed");
+                    tenants.insert(tenant);
+                }
+                change => shared.registry.changed(&change),
             }
         }
+        if tenants.is_empty() && self.tenants.is_empty() && !self.everything {
+            return;
+        }
+        let read = match tls {
+            Some(tls) => reload(shared, tls).await,
+            None => true,
+        };
+        // Cut only now: who comes again meets the new authorities. Where these could not be read it is cut all the same,
+        // and once more when they are.
+        for tenant in &tenants {
+            shared.registry.changed(&AccessChange::Authorities(tenant.clone()));
+        }
+        if !read {
+            return self.tenants.append(&mut tenants);
+        }
+        for tenant in std::mem::take(&mut self.tenants) {
+            shared.registry.changed(&AccessChange::Authorities(tenant));
+        }
+        self.everything = self.everything && !ask_again(shared).await;
+    }
+}
+
+/// Asks the store about everybody who is connected, and cuts who has no access any more; false where it does not answer.
+async fn ask_again(shared: &Shared) -> bool {
+    let entered = shared.registry.ask_again();
+    for some in entered.chunks(BATCH_MAX) {
+        let shown: Vec<_> = some.iter().map(|(_, proof)| proof.credential.clone()).collect();
+        let asked = shared.store.identify(&shown, shared.clock.now());
+        let principals = match timeout(shared.config.store_patience, asked).await {
+            Ok(Ok(principals)) if principals.len() == some.len() => principals,
+            _ => {
+                tracing::warn!("access of who is connected not checked, trying again");
+                return false;
+            }
+        };
+        for ((number, proof), principal) in some.iter().zip(principals) {
+            if !principal.is_some_and(|principal| holds(proof, &principal)) {
+                shared.registry.revoke(*number);
+            }
+        }
+    }
+    tracing::info!(clients = entered.len(), "access of who is connected checked");
+    true
+}
+
+fn holds(proof: &Proof, principal: &Principal) -> bool {
+    let (identity, ..) = crate::connection::identity(principal);
+    let filters = match principal {
+        Principal::Integrator(integrator) => integrator.filters.as_slice(),
+        Principal::Device(..) | Principal::Claimant(_) => &[],
     };
-    socket::watch(tls, changed, ask).await;
+    proof.identity == identity && proof.filters == filters
+}
+
+/// Keeps TLS up to date with its files, for ever.
+pub(crate) async fn watch_tls(shared: Arc<Shared>, tls: Arc<Tls>) {
+    socket::watch(&tls, || reload(&shared, &tls)).await;
+}
+
+/// Reads certificate and authorities anew, and cuts who is connected by authorities that are others now. False where the
+/// store did not answer.
+async fn reload(shared: &Shared, tls: &Tls) -> bool {
+    // One at a time: an earlier answer must not replace a later one.
+    let _turn = tls.reloading.lock().await;
+    let authorities = match timeout(shared.config.store_patience, shared.store.authorities()).await {
+        Ok(Ok(authorities)) => authorities,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "certificate authorities not read, trying again");
+            return false;
+        }
+        Err(_) => {
+            tracing::warn!("certificate authorities not read in time, trying again");
+            return false;
+        }
+    };
+    for tenant in tls.reload(authorities) {
+        shared.registry.changed(&AccessChange::Authorities(tenant));
+    }
+    true
 }

@@ -1,7 +1,7 @@
 //! Start and end.
 
 use crate::accept::{Acceptor, Gate};
-use crate::access::watch_access;
+use crate::access::{watch_access, watch_tls};
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
@@ -96,7 +96,7 @@ impl Broker {
         let tls = match &config.listen_tls {
             Some(listen) => {
                 let authorities = store.authorities().await.map_err(BrokerError::Authorities)?;
-                let tls = Tls::new(listen.files.clone(), &authorities).map_err(BrokerError::Tls)?;
+                let tls = Tls::new(listen.files.clone(), authorities).map_err(BrokerError::Tls)?;
                 Some(Arc::new(tls))
             }
             None => None,
@@ -138,8 +138,7 @@ impl Broker {
         });
 
         workers.spawn(until(ended.clone(), clerk.serve()));
-        let (authorities, authorities_changed) = watch::channel(());
-        for work in background(&shared, authorities, tls.clone(), authorities_changed) {
+        for work in background(&shared, tls.clone()) {
             workers.spawn(until(ended.clone(), work));
         }
         let connections = TaskTracker::new();
@@ -254,12 +253,7 @@ async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Brok
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Everything that goes on beside the connections.
-fn background(
-    shared: &Arc<Shared>,
-    authorities: watch::Sender<()>,
-    tls: Option<Arc<Tls>>,
-    authorities_changed: watch::Receiver<()>,
-) -> Vec<Work> {
+fn background(shared: &Arc<Shared>, tls: Option<Arc<Tls>>) -> Vec<Work> {
     let carrier = Carrier {
         store: Arc::clone(&shared.store),
         clock: Arc::clone(&shared.clock),
@@ -271,7 +265,7 @@ fn background(
         Box::pin(carrier.clone().watch()),
         Box::pin(carrier.clone().watch_attributes()),
         Box::pin(carrier.carry()),
-        Box::pin(watch_access(Arc::clone(shared), authorities)),
+        Box::pin(watch_access(Arc::clone(shared), tls.clone())),
     ];
     let with = Arc::clone(shared);
     works.push(Box::pin(async move { with.refusals.tell().await }));
@@ -280,11 +274,7 @@ fn background(
     let with = Arc::clone(shared);
     works.push(Box::pin(async move { with.publish_wills().await }));
     if let Some(tls) = tls {
-        works.push(Box::pin(crate::access::watch_tls(
-            Arc::clone(shared),
-            tls,
-            authorities_changed,
-        )));
+        works.push(Box::pin(watch_tls(Arc::clone(shared), tls)));
     }
     works
 }

@@ -24,7 +24,7 @@ pub struct OwnCertificate {
 ///
 /// Those with which the TLS listener would not start.
 pub fn own_certificate(files: &TlsFiles) -> Result<OwnCertificate, TlsError> {
-    Tls::new(files.clone(), &[])?;
+    Tls::new(files.clone(), Vec::new())?;
     let none = || TlsError::NoCertificate(files.chain.clone());
     let chain = CertificateDer::pem_file_iter(&files.chain).map_err(|_| none())?;
     let first = chain.flatten().next().ok_or_else(none)?;

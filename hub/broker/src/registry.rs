@@ -4,9 +4,9 @@
 use crate::mailbox::{Cut, Mailbox};
 use crate::presence::Presence;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::access::AccessChange;
+use hub_store::access::{AccessChange, Credential};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -35,14 +35,25 @@ impl Identity {
     }
 }
 
+/// By what a client was let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    pub(crate) credential: Credential,
+    pub(crate) identity: Identity,
+    /// Of an integrator.
+    pub(crate) filters: Vec<String>,
+}
+
 #[derive(Debug)]
 struct Entry {
     mailbox: Arc<Mailbox>,
     /// Once its credential is known to be right: who.
     identity: Option<Identity>,
-    /// The tenant whose authority signed its certificate, if it was let in by one.
+    /// The tenant whose authority signed its certificate, if it showed one.
     certified: Option<TenantId>,
-    /// It was let in.
+    /// Once it was let in.
+    proof: Option<Box<Proof>>,
+    /// It was let in, and has not left.
     entered: bool,
     /// It is to tell of the client's absence: it was let in, or took over from one that was.
     present: bool,
@@ -58,12 +69,21 @@ struct Inner {
     holders: HashMap<Identity, Vec<u64>>,
     /// Counts changes of access.
     changes: u64,
+    /// The newest of them, at most [`RECENT_MAX`].
+    recent: VecDeque<AccessChange>,
 }
 
 impl Inner {
     fn is_newest(&self, number: u64, identity: &Identity) -> bool {
         let holders = self.holders.get(identity);
         !identity.is_one() || holders.and_then(|holders| holders.last()) == Some(&number)
+    }
+
+    /// Whether what the store said when there were `since` changes may be out of date for this client.
+    fn is_stale(&self, since: u64, identity: &Identity) -> bool {
+        let missed = usize::try_from(self.changes.saturating_sub(since)).unwrap_or(usize::MAX);
+        let known = self.recent.iter().rev().take(missed);
+        missed > self.recent.len() || known.into_iter().any(|change| concerns(change, identity))
     }
 }
 
@@ -88,6 +108,7 @@ impl Registry {
             mailbox,
             identity: None,
             certified: None,
+            proof: None,
             entered: false,
             present: false,
             followers: Vec::new(),
@@ -95,9 +116,21 @@ impl Registry {
         self.lock().open.insert(number, entry);
     }
 
+    /// A client has shown a certificate of an authority of this tenant.
+    pub(crate) fn certify(&self, number: u64, tenant: &TenantId) {
+        if let Some(entry) = self.lock().open.get_mut(&number) {
+            entry.certified = Some(tenant.clone());
+        }
+    }
+
     /// How many changes of access there were: to be asked before the store is, and given to [`Registry::enter`].
     pub(crate) fn changes(&self) -> u64 {
         self.lock().changes
+    }
+
+    /// Whether access of this client has changed since there were `changes`.
+    pub(crate) fn is_stale(&self, changes: u64, identity: &Identity) -> bool {
+        self.lock().is_stale(changes, identity)
     }
 
     /// A client has shown a right credential. Earlier connections of it are told to end; what is given resolves when they
@@ -126,19 +159,19 @@ impl Registry {
         ends
     }
 
-    /// A client is let in. False where access has changed since `changes`, or the client has connected anew: then what the
-    /// store said may be out of date.
-    pub(crate) fn enter(&self, number: u64, certified: Option<TenantId>, changes: u64, at: Timestamp) -> bool {
+    /// A client is let in. False where its access has changed since `changes`, or the client has connected anew: then what
+    /// the store said may be out of date.
+    pub(crate) fn enter(&self, number: u64, proof: Box<Proof>, changes: u64, at: Timestamp) -> bool {
         let mut inner = self.lock();
         let identity = inner.open.get(&number).and_then(|entry| entry.identity.clone());
         let Some(identity) = identity.filter(|identity| inner.is_newest(number, identity)) else {
             return false;
         };
-        let current = inner.changes == changes;
+        let current = !inner.is_stale(changes, &identity);
         let Some(entry) = inner.open.get_mut(&number).filter(|_| current) else {
             return false;
         };
-        entry.certified = certified;
+        entry.proof = Some(proof);
         entry.entered = true;
         entry.present = true;
         if let Some(appliance) = identity.device() {
@@ -196,18 +229,40 @@ impl Registry {
         Some(Arc::clone(&entry.mailbox))
     }
 
-    /// Cuts whoever is connected with an access that has changed.
+    /// Cuts whoever is connected with an access that has changed; by certificate, also who has not been let in yet.
     pub(crate) fn changed(&self, change: &AccessChange) {
         let mut inner = self.lock();
         inner.changes += 1;
-        let concerned = |entry: &Entry| match (change, &entry.identity) {
-            (AccessChange::Authorities(tenant), _) => entry.certified.as_ref() == Some(tenant),
-            (AccessChange::Device(appliance), Some(identity)) => identity.device() == Some(*appliance),
-            (AccessChange::Integrator { tenant, name }, Some(Identity::Integrator(t, n)))
-            | (AccessChange::Claimant { tenant, name }, Some(Identity::Claimant(t, n))) => t == tenant && n == name,
-            _ => false,
+        if inner.recent.len() == RECENT_MAX {
+            inner.recent.pop_front();
+        }
+        inner.recent.push_back(change.clone());
+        let concerned = |entry: &Entry| match change {
+            AccessChange::Authorities(tenant) => entry.certified.as_ref() == Some(tenant),
+            _ => entry
+                .identity
+                .as_ref()
+                .is_some_and(|identity| concerns(change, identity)),
         };
         for entry in inner.open.values().filter(|entry| concerned(entry)) {
+            entry.mailbox.cut(Cut::Revoked);
+        }
+    }
+
+    /// Changes may have been missed: everyone who was let in, to be asked about again. Who is about to be let in by an
+    /// earlier word of the store is not.
+    pub(crate) fn ask_again(&self) -> Vec<(u64, Box<Proof>)> {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        inner.recent.clear();
+        let entered = inner.open.iter().filter(|(_, entry)| entry.entered);
+        let proof = |(number, entry): (&u64, &Entry)| Some((*number, entry.proof.clone()?));
+        entered.filter_map(proof).collect()
+    }
+
+    /// Cuts a client that has no access any more.
+    pub(crate) fn revoke(&self, number: u64) {
+        if let Some(entry) = self.lock().open.get(&number) {
             entry.mailbox.cut(Cut::Revoked);
         }
     }
@@ -223,3 +278,16 @@ impl Registry {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Whether a change is about this client's own credential; authorities are looked at apart.
+fn concerns(change: &AccessChange, identity: &Identity) -> bool {
+    match (change, identity) {
+        (AccessChange::Device(appliance), identity) => identity.device() == Some(*appliance),
+        (AccessChange::Integrator { tenant, name }, Identity::Integrator(t, n))
+        | (AccessChange::Claimant { tenant, name }, Identity::Claimant(t, n)) => t == tenant && n == name,
+        _ => false,
+    }
+}
+
+/// Changes of access that log-ins under way are compared with; a log-in that missed more is asked again.
+const RECENT_MAX: usize = 4096;

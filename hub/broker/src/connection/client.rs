@@ -3,7 +3,7 @@
 use super::device::DeviceSide;
 use super::reader::ReaderSide;
 use crate::quotas::Allowance;
-use crate::registry::Identity;
+use crate::registry::{Identity, Proof};
 use hub_core::id::TenantId;
 use hub_store::access::Claimant;
 
@@ -16,6 +16,10 @@ pub(super) struct Client {
     pub(super) allowance: Allowance,
     /// Changes of access that the log-in knew of.
     pub(super) changes: u64,
+    /// Until it is told that it is connected.
+    pub(super) proof: Option<Box<Proof>>,
+    /// It was told so.
+    pub(super) entered: bool,
     pub(super) role: Role,
     /// A question that is not about readings is under way, and those behind it: at most as many as publishes in flight.
     pub(super) asks: super::ask::Asks,

@@ -313,7 +313,10 @@ impl Connection {
 
     pub(super) fn will(&mut self, received: Received, delay_s: u32) {
         let trace = self.trace();
-        let Some(client) = self.client.as_mut() else { return };
+        // Who was never let in says nothing.
+        let Some(client) = self.client.as_mut().filter(|client| client.entered) else {
+            return;
+        };
         let Role::Device(device) = &mut client.role else { return };
         let echo = echo(&received);
         let work = decode(&self.shared, &device.device, received, trace);

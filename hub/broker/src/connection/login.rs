@@ -6,7 +6,7 @@ use super::reader::ReaderSide;
 use super::{Connection, Done};
 use crate::counters::add;
 use crate::login::{Answer, Unanswered};
-use crate::registry::Identity;
+use crate::registry::{Identity, Proof};
 use crate::session::{Access, CloseReason, Verdict};
 use hub_store::access::{Credential, Principal};
 use hub_store::session::KeptSession;
@@ -49,13 +49,13 @@ impl Connection {
             answer,
             changes,
         } = logged_in;
-        if changes != self.shared.registry.changes() {
-            // Asked again: the answer may be from before the change.
-            return self.log_in(credential);
-        }
         let verdict = match answer {
-            Ok(Some(principal)) => match self.claim(&principal, credential) {
-                Some(Claim::Held) => self.let_in(principal, changes),
+            Ok(Some(principal)) if self.shared.registry.is_stale(changes, &identity(&principal).0) => {
+                // Asked again, until the session's deadline: the answer may be from before the change.
+                return self.log_in(credential);
+            }
+            Ok(Some(principal)) => match self.claim(&principal, &credential) {
+                Some(Claim::Held) => self.let_in(principal, credential, changes),
                 Some(Claim::Refused) => Verdict::ConnectRate,
                 // Asked again once the earlier connection has ended.
                 None => return,
@@ -68,7 +68,7 @@ impl Connection {
 
     /// Takes the client's place, from its earlier connection if there is one: what that leaves behind must be in the store
     /// before the store says what it keeps. `None` where this takes a while.
-    fn claim(&mut self, principal: &Principal, credential: Credential) -> Option<Claim> {
+    fn claim(&mut self, principal: &Principal, credential: &Credential) -> Option<Claim> {
         let (identity, tenant, name) = identity(principal);
         if let Some(claimed) = &self.claimed {
             // A credential that was given to somebody else meanwhile.
@@ -84,7 +84,7 @@ impl Connection {
         let (Identity::Device(appliance), false) = (identity, earlier.is_empty()) else {
             return Some(Claim::Held);
         };
-        let shared = Arc::clone(&self.shared);
+        let (shared, credential) = (Arc::clone(&self.shared), credential.clone());
         self.running.push(Box::pin(async move {
             let ended = async {
                 for end in earlier {
@@ -109,7 +109,7 @@ impl Connection {
         None
     }
 
-    fn let_in(&mut self, principal: Principal, changes: u64) -> Verdict {
+    fn let_in(&mut self, principal: Principal, credential: Credential, changes: u64) -> Verdict {
         let (identity, tenant, name) = identity(&principal);
         let (quotas, config) = (&self.shared.quotas, &self.shared.config);
         let Some(allowance) = quotas.enter(&identity, &tenant, config) else {
@@ -118,6 +118,15 @@ impl Connection {
                 &format_args!("{tenant} or its {name} has too many connections"),
             );
             return Verdict::Quota("connections of the tenant");
+        };
+        let filters = match &principal {
+            Principal::Integrator(integrator) => integrator.filters.clone(),
+            Principal::Device(..) | Principal::Claimant(_) => Vec::new(),
+        };
+        let proof = Proof {
+            credential,
+            identity: identity.clone(),
+            filters,
         };
         let (access, role) = match principal {
             Principal::Device(device, kept) => {
@@ -136,6 +145,8 @@ impl Connection {
             name,
             allowance,
             changes,
+            proof: Some(Box::new(proof)),
+            entered: false,
             role,
             asks: super::ask::Asks::default(),
         }));
@@ -145,15 +156,16 @@ impl Connection {
     /// CONNACK goes out now.
     pub(super) fn opened(&mut self) {
         self.greeting = None;
-        let Some(client) = &self.client else { return };
+        let Some(client) = self.client.as_mut() else { return };
         let (registry, at) = (&self.shared.registry, self.shared.clock.now());
-        let certified = self.certified.take();
-        if !registry.enter(self.number, certified, client.changes, at) {
+        let proof = client.proof.take();
+        if !proof.is_some_and(|proof| registry.enter(self.number, proof, client.changes, at)) {
             return self.session.handle_close(CloseReason::Revoked);
         }
         if let Identity::Device(appliance) = &client.identity {
             self.shared.wills.cancel(*appliance);
         }
+        client.entered = true;
         add(&self.shared.counters.accepted, 1);
         tracing::debug!(tenant = %client.tenant, name = client.name, peer = %self.peer, "connected");
     }
@@ -192,7 +204,8 @@ impl Connection {
     }
 }
 
-fn identity(principal: &Principal) -> (Identity, hub_core::id::TenantId, String) {
+/// What take-over and quotas go by, its tenant, and its name there.
+pub(crate) fn identity(principal: &Principal) -> (Identity, hub_core::id::TenantId, String) {
     match principal {
         Principal::Device(device, _) => {
             let identity = Identity::Device(device.appliance);

@@ -14,15 +14,15 @@ use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
 use crate::quotas::Greeting;
 use crate::registry::Identity;
-use crate::session::{ClientCertificate, CloseReason, Event, Outgoing, Session, Version};
+use crate::session::{CloseReason, Event, Outgoing, Session, Version};
 use crate::socket::{Opened, Ready};
 use crate::wire::Wire;
 use crate::work::Shared;
 use ask::Answered;
 use client::{Client, Role};
 use device::Known;
-use hub_core::id::TenantId;
 use login::LoggedIn;
+pub(crate) use login::identity;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use reader::Read;
@@ -50,8 +50,6 @@ pub(crate) struct Connection {
     running: Vec<Running>,
     /// Once it is let in.
     client: Option<Box<Client>>,
-    /// Whose authority signed its certificate.
-    certified: Option<TenantId>,
     /// Whose place it has.
     claimed: Option<Identity>,
     /// Until it is let in.
@@ -99,7 +97,6 @@ impl Connection {
     ) -> Box<Self> {
         let Opened { socket, certified } = opened;
         let now = Instant::now();
-        let tenant = certified.as_ref().map(|name: &ClientCertificate| name.tenant.clone());
         let limits = shared.config.session_limits();
         let session = Session::new(limits, certified, number, now.into_std());
         // Boxed: the task holds more than one copy of what it is given by value.
@@ -113,7 +110,6 @@ impl Connection {
             mailbox,
             running: Vec::new(),
             client: None,
-            certified: tenant,
             claimed: None,
             greeting: Some(greeting),
             random: SmallRng::from_seed(seed),

@@ -5,6 +5,7 @@ use super::tls::Tls;
 use super::transport::Transport;
 use super::web::{self, Web};
 use crate::session::ClientCertificate;
+use hub_core::id::TenantId;
 use std::io::ErrorKind;
 use tokio::net::TcpStream;
 use tungstenite::handshake::server::ServerHandshake;
@@ -66,8 +67,14 @@ pub(crate) struct Opened {
     pub(crate) certified: Option<ClientCertificate>,
 }
 
-/// Does the handshakes. Has no deadline of its own.
-pub(crate) async fn open(tcp: TcpStream, tls: Option<&Tls>, message_max: usize) -> Result<Opened, HandshakeError> {
+/// Does the handshakes. Has no deadline of its own. `certify` is told by whose authority a client comes in, before that is
+/// checked for the last time: a change of authorities either is seen here or finds the client there.
+pub(crate) async fn open(
+    tcp: TcpStream,
+    tls: Option<&Tls>,
+    message_max: usize,
+    certify: impl Fn(&TenantId),
+) -> Result<Opened, HandshakeError> {
     let first = peek(&tcp).await?;
     let mut transport = Transport::new(tcp);
     let (first, certified) = match tls {
@@ -75,7 +82,7 @@ pub(crate) async fn open(tcp: TcpStream, tls: Option<&Tls>, message_max: usize) 
         None => (first, None),
         Some(_) if first != TLS_HANDSHAKE => return Err(HandshakeError::PlainOnTls),
         Some(tls) => {
-            let certified = shake_hands(&mut transport, tls).await?;
+            let certified = shake_hands(&mut transport, tls, certify).await?;
             (first_inside(&mut transport).await?, certified)
         }
     };
@@ -96,7 +103,11 @@ async fn peek(tcp: &TcpStream) -> Result<u8, HandshakeError> {
     }
 }
 
-async fn shake_hands(transport: &mut Transport, tls: &Tls) -> Result<Option<ClientCertificate>, HandshakeError> {
+async fn shake_hands(
+    transport: &mut Transport,
+    tls: &Tls,
+    certify: impl Fn(&TenantId),
+) -> Result<Option<ClientCertificate>, HandshakeError> {
     let current = tls.current();
     transport.start_tls(current.accept().map_err(HandshakeError::Tls)?);
     loop {
@@ -109,8 +120,10 @@ async fn shake_hands(transport: &mut Transport, tls: &Tls) -> Result<Option<Clie
         transport.ready().await.map_err(|_| HandshakeError::Lost)?;
     }
     let chain = transport.tls().and_then(|tls| tls.peer_certificates());
+    let Some(chain) = chain else { return Ok(None) };
     // Asked again after the handshake: a resumed session shows a chain that nobody has checked since.
-    chain.map(|chain| tls.current().certified(chain)).transpose()
+    certify(&tls.current().certified(chain)?.tenant);
+    tls.current().certified(chain).map(Some)
 }
 
 async fn first_inside(transport: &mut Transport) -> Result<u8, HandshakeError> {

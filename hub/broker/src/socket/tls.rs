@@ -15,12 +15,12 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, ServerConnection,
     SignatureScheme,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch as channel;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Why the TLS listener cannot work with what it was given.
@@ -48,21 +48,33 @@ pub enum TlsError {
 pub(crate) struct Tls {
     files: TlsFiles,
     current: RwLock<Arc<Current>>,
+    /// Held by who asks for the authorities and reloads.
+    pub(crate) reloading: Mutex<()>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Current {
+    own: Own,
+    authorities: Vec<Authority>,
     server: Arc<ServerConfig>,
     clients: Arc<Clients>,
 }
 
+/// The hub's certificate with its key, which prints nothing of itself.
+#[derive(Debug)]
+struct Own {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
 impl Tls {
     /// Reads the files for the first time.
-    pub(crate) fn new(files: TlsFiles, authorities: &[Authority]) -> Result<Self, TlsError> {
-        let current = Current::new(&files, authorities)?;
+    pub(crate) fn new(files: TlsFiles, authorities: Vec<Authority>) -> Result<Self, TlsError> {
+        let current = Current::new(Own::read(&files)?, authorities)?;
         Ok(Self {
             files,
             current: RwLock::new(Arc::new(current)),
+            reloading: Mutex::new(()),
         })
     }
 
@@ -70,16 +82,39 @@ impl Tls {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the files anew; handshakes from now on use them. Where they are bad, everything stays as it was.
-    fn reload(&self, authorities: &[Authority]) -> Result<(), TlsError> {
-        let current = Arc::new(Current::new(&self.files, authorities)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
-        Ok(())
+    /// Reads the files anew; handshakes from now on use them and the given authorities. Where the files are bad, the last
+    /// good certificate stays in use. Gives the tenants whose authorities are others than before.
+    pub(crate) fn reload(&self, authorities: Vec<Authority>) -> BTreeSet<TenantId> {
+        let before = self.current();
+        let differs = |a: &[Authority], b: &[Authority]| -> Vec<TenantId> {
+            let missing = a.iter().filter(|authority| !b.contains(authority));
+            missing.map(|authority| authority.tenant.clone()).collect()
+        };
+        let mut changed = BTreeSet::from_iter(differs(&before.authorities, &authorities));
+        changed.extend(differs(&authorities, &before.authorities));
+        let read = Own::read(&self.files).and_then(|own| Current::new(own, authorities.clone()));
+        let current = read.or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "new TLS certificate is bad; the old one stays in use");
+            Current::new(before.own.again(), authorities)
+        });
+        match current {
+            Ok(current) => {
+                let authorities = current.authorities.len();
+                tracing::info!(authorities, "TLS certificate and authorities read anew");
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "TLS goes on with old authorities: restart the hub");
+            }
+        }
+        changed
     }
 }
 
-impl Current {
-    fn new(files: &TlsFiles, authorities: &[Authority]) -> Result<Self, TlsError> {
+impl Own {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
             |source| TlsError::File { path, source }
@@ -91,8 +126,20 @@ impl Current {
             return Err(TlsError::NoCertificate(files.chain.clone()));
         }
         let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
+        Ok(Self { chain, key })
+    }
+
+    fn again(&self) -> Self {
+        let (chain, key) = (self.chain.clone(), self.key.clone_key());
+        Self { chain, key }
+    }
+}
+
+impl Current {
+    fn new(own: Own, authorities: Vec<Authority>) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let clients = Arc::new(Clients::new(&provider, authorities));
+        let clients = Arc::new(Clients::new(&provider, &authorities));
+        let Own { chain, key } = own.again();
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Pair)?
@@ -104,7 +151,12 @@ impl Current {
         server.ticketer = ring::Ticketer::new().map_err(TlsError::Pair)?;
         server.send_tls13_tickets = 1;
         let server = Arc::new(server);
-        Ok(Self { server, clients })
+        Ok(Self {
+            own,
+            authorities,
+            server,
+            clients,
+        })
     }
 
     pub(crate) fn accept(&self) -> Result<ServerConnection, Error> {
@@ -243,37 +295,18 @@ impl ClientCertVerifier for Clients {
     }
 }
 
-/// Reads certificate and authorities anew when the files change or `changed` says that the authorities did, for ever.
-/// `ask` gives the authorities, or `None` where the store does not answer; then it is tried again.
-pub(crate) async fn watch<F>(tls: Arc<Tls>, mut changed: channel::Receiver<()>, ask: impl Fn() -> F)
+/// Calls `reload` when the files change, and again until it succeeds, for ever.
+pub(crate) async fn watch<F>(tls: &Tls, reload: impl Fn() -> F)
 where
-    F: Future<Output = Option<Vec<Authority>>>,
+    F: Future<Output = bool>,
 {
     let mut seen = stamp(&tls.files).await;
-    let mut due = false;
     loop {
-        match timeout(WATCH, changed.changed()).await {
-            Ok(Ok(())) => due = true,
-            Ok(Err(_)) => return,
-            Err(_) => {}
-        }
+        sleep(WATCH).await;
         let now = stamp(&tls.files).await;
-        if now == seen && !due {
-            continue;
+        if now != seen && reload().await {
+            seen = now;
         }
-        due = true;
-        let Some(authorities) = ask().await else { continue };
-        match tls.reload(&authorities) {
-            Ok(()) => tracing::info!(
-                authorities = authorities.len(),
-                "TLS certificate and authorities read anew"
-            ),
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "new TLS certificate is bad; the old one stays in use");
-            }
-        }
-        (seen, due) = (now, false);
     }
 }
 

@@ -107,12 +107,19 @@ impl AccessStore for MemoryTelemetry {
 
     async fn access_changed(&self, patience: Duration) -> Result<Vec<AccessChange>> {
         let _ = timeout(patience, self.changed.notified()).await;
-        Ok(self.change(|s| std::mem::take(&mut s.changes)))
+        self.change(|s| {
+            let changes = std::mem::take(&mut s.changes);
+            if !changes.is_empty() && std::mem::take(&mut s.changes_lost) {
+                return Err(crate::memory::away());
+            }
+            Ok(changes)
+        })
     }
 
     async fn authorities(&self) -> Result<Vec<Authority>> {
         self.check()?;
-        Ok(self.with(|s| s.authorities.clone()))
+        self.with(|s| (!s.authorities_away).then(|| s.authorities.clone()))
+            .ok_or_else(crate::memory::away)
     }
 
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, _now: Timestamp) -> Result<Provisioned> {
@@ -136,7 +143,7 @@ impl AccessStore for MemoryTelemetry {
 
 #[async_trait]
 impl SessionStore for MemoryTelemetry {
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession) -> Result<()> {
+    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, _now: Timestamp) -> Result<()> {
         self.check()?;
         self.change(|s| s.sessions.insert(appliance, session.clone()));
         Ok(())

@@ -94,3 +94,27 @@ async fn attack(addr: SocketAddr) {
     }
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
+
+/// A connection that is accepted just before the stop is told like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_come_while_the_hub_stops_hold_it_up_no_longer() {
+    for _ in 0..20 {
+        let door = crate::Door::open().await;
+        let addr = door.addr;
+        let crowd = tokio::spawn(async move {
+            let mut crowd = Vec::new();
+            while let Ok(mut client) = tokio::net::TcpStream::connect(addr).await {
+                // The beginning of a CONNECT, of which nothing more comes.
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut client, &[0x10]).await;
+                crowd.push(client);
+            }
+            crowd
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let start = std::time::Instant::now();
+        door.broker.stopped().await;
+        let took = start.elapsed();
+        assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+        drop(crowd.await.unwrap());
+    }
+}

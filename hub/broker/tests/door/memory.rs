@@ -8,7 +8,8 @@ use hub_store::access::{AccessChange, Authority};
 use hub_store::error::Result;
 use hub_store::session::{Attributes, KeptSession};
 use hub_store::telemetry::{
-    COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, Quarantined, StoredRow, TelemetryStore,
+    COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, PRESENCE_BATCH_MAX, PresenceChange, Quarantined, StoredRow,
+    TelemetryStore,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,6 +35,7 @@ pub struct Stored {
     pub quarantined: Vec<Quarantined>,
     pub clocks: HashMap<(ApplianceId, u64), i64>,
     pub presence: Vec<(ApplianceId, bool, String)>,
+    pub presence_writes: usize,
     pub replies: Vec<(ApplianceId, String, Vec<u8>)>,
     pub largest_batch: usize,
     pub dropped: HashMap<ApplianceId, u64>,
@@ -44,11 +46,21 @@ pub struct Stored {
     pub sessions: HashMap<ApplianceId, KeptSession>,
     pub unreleased: BTreeSet<(ApplianceId, u16)>,
     pub acknowledged: Vec<String>,
+    /// From now on [`POISON`] is stored like anything else.
+    pub cured: bool,
+    /// Batches with a release are refused.
+    pub no_release: bool,
+    /// It does not exist any more.
+    pub deleted: Option<ApplianceId>,
     pub claims: Vec<(ApplianceId, String, Timestamp)>,
     pub identified: Vec<usize>,
     pub(crate) revoked: BTreeSet<ApplianceId>,
     pub(crate) changes: Vec<AccessChange>,
     pub(crate) authorities: Vec<Authority>,
+    /// Authorities cannot be read now.
+    pub authorities_away: bool,
+    /// The next changes of access are told to nobody: an error comes in their place.
+    pub changes_lost: bool,
     pub(crate) told: BTreeSet<ApplianceId>,
     sequences: BTreeSet<(ApplianceId, u64, u8, u64)>,
     contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
@@ -232,7 +244,11 @@ impl Stored {
 }
 
 fn is_poison(ingest: &Ingest) -> bool {
-    matches!(ingest, Ingest::Telemetry(m) if m.samples.iter().any(|s| {
+    let content = match ingest {
+        Ingest::Once { content, .. } => content,
+        other => other,
+    };
+    matches!(content, Ingest::Telemetry(m) if m.samples.iter().any(|s| {
         s.extra.as_ref().is_some_and(|extra| extra.get("unknown").and_then(|unknown| unknown.get(POISON)).is_some())
     }))
 }
@@ -243,8 +259,16 @@ impl TelemetryStore for MemoryTelemetry {
         let mut mode = self.mode.subscribe();
         let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
         self.check()?;
-        if batch.iter().any(is_poison) {
+        let (cured, no_release, deleted) = self.with(|s| (s.cured, s.no_release, s.deleted));
+        if !cured && batch.iter().any(is_poison) {
             return Err(away());
+        }
+        if no_release && batch.iter().any(|ingest| matches!(ingest, Ingest::Release { .. })) {
+            return Err(StoreError::Refused("no release".into()));
+        }
+        if let Some(gone) = batch.iter().map(Ingest::appliance).find(|id| Some(*id) == deleted) {
+            let (what, id) = ("appliance", gone.to_string());
+            return Err(StoreError::NotFound { what, id });
         }
         let mut stored = self.stored.lock().unwrap();
         stored.largest_batch = stored.largest_batch.max(batch.len());
@@ -256,22 +280,28 @@ impl TelemetryStore for MemoryTelemetry {
         Ok(self.with(|s| s.clocks.get(&(appliance, boot)).copied()))
     }
 
-    async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, _at: Timestamp) -> Result<()> {
+    async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
         self.check()?;
-        self.stored
-            .lock()
-            .unwrap()
-            .presence
-            .push((appliance, online, reason.into()));
+        assert!(changes.len() <= PRESENCE_BATCH_MAX);
+        let mut stored = self.stored.lock().unwrap();
+        stored.presence_writes += 1;
+        for change in changes {
+            stored
+                .presence
+                .push((change.appliance, change.online, change.reason.clone()));
+        }
         Ok(())
     }
 
     async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
-        let ids: Vec<_> = self.devices.iter().map(|(device, _)| device.appliance).collect();
-        for id in ids {
-            self.presence(id, false, reason, at).await?;
-        }
-        Ok(())
+        let change = |(device, _): &(Device, String)| PresenceChange {
+            appliance: device.appliance,
+            online: false,
+            reason: reason.into(),
+            at,
+        };
+        let changes: Vec<_> = self.devices.iter().map(change).collect();
+        self.presence(&changes).await
     }
 
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, _now: Timestamp) -> Result<()> {

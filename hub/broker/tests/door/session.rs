@@ -220,3 +220,48 @@ async fn a_device_that_comes_anew_finds_what_its_earlier_connection_left_under_w
     assert_eq!(second.packet().await.unwrap().0, 0x50, "PUBREC");
     assert_eq!(door.store.with(|s| s.samples.len()), 1, "stored once");
 }
+
+#[tokio::test]
+async fn a_lost_change_of_access_still_cuts_and_only_whom_it_should() {
+    let door = Door::open().await;
+    let (mut washer, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let mut dryer = Raw::connected(door.addr, "acme", "dryer").await;
+    let mut reader = Raw::open(door.addr).await;
+    reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
+    assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
+    door.store.change(|s| s.changes_lost = true);
+    door.store.revoke(WASHER);
+    washer.expect_reason(0x98).await;
+    dryer.ping().await;
+    reader.ping().await;
+    assert_eq!(door.closed("revoked"), 1);
+}
+
+#[tokio::test]
+async fn changes_of_others_access_disturb_no_log_in() {
+    let door = Door::open_with(|c| c.identity_connects = hub_core::quota::Pace::new(1_000, 1_000)).await;
+    // Let in, but not told so yet: what an earlier session left is dropped behind what is under way.
+    door.store.set(crate::memory::Mode::Hold);
+    let mut slow = Raw::open(door.addr).await;
+    slow.send(&connect_v5_with(0b1100_0010, "acme/dryer", "secret-of-dryer", AN_HOUR))
+        .await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    door.store.revoke(ApplianceId(4));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    door.store.set(crate::memory::Mode::Commit);
+    assert_eq!(slow.packet().await.unwrap().1[1], 0);
+    slow.ping().await;
+    // One change after the other, as when a group's key is exchanged.
+    let store = door.store.clone();
+    let changes = tokio::spawn(async move {
+        loop {
+            store.revoke(ApplianceId(4));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for _ in 0..50 {
+        Raw::connected(door.addr, "acme", "washer").await.ping().await;
+    }
+    changes.abort();
+    assert_eq!((door.closed("revoked"), door.store.with(|s| s.said.len())), (0, 0));
+}

@@ -349,17 +349,42 @@ async fn a_client_certificate_names_tenant_and_device() {
     let end = block_in_place(|| client.0.read(&mut [0; 16]));
     assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    let deadline = Instant::now() + PATIENCE;
-    let comes_in = || {
-        block_in_place(|| {
-            TlsRaw::open(tls.addr, Arc::clone(&config))
-                .and_then(|mut client| client.say(&anonymous(), 4))
-                .is_ok()
-        })
-    };
-    while comes_in() {
-        assert!(Instant::now() < deadline, "the new list is not used");
-    }
+    let again = block_in_place(|| {
+        TlsRaw::open(tls.addr, Arc::clone(&config)).and_then(|mut client| client.say(&anonymous(), 4))
+    });
+    assert!(again.is_err(), "the new list was in use before anyone was cut");
     block_in_place(|| plain.report("dryer"));
     assert_eq!(tls.door.store.with(|s| s.samples.last().unwrap().0), ApplianceId(3));
+}
+
+/// The list cannot be read yet when it is told: who gets in by the old one, or waits to, is cut when it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gets_in_by_an_old_list_does_not_stay() {
+    let acme = Ca::new("acme");
+    let tls = TlsDoor::open(vec![acme.authority("acme", None)]).await;
+    let config = tls.with(&acme.device("washer", 42));
+    let open = || {
+        block_in_place(|| {
+            let mut client = TlsRaw::open(tls.addr, Arc::clone(&config))?;
+            client.say(&anonymous(), 4).map(|_| client)
+        })
+    };
+    let ends = |client: &mut TlsRaw| {
+        let start = Instant::now();
+        let end = block_in_place(|| client.0.read(&mut [0; 16]));
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    };
+    let mut first = open().unwrap();
+    tls.door.store.change(|s| s.authorities_away = true);
+    tls.door.store.set_authorities(vec![acme.authority("acme", Some(42))]);
+    ends(&mut first);
+    let mut waits = block_in_place(|| TlsRaw::open(tls.addr, Arc::clone(&config)).unwrap());
+    let mut second = open().expect("the old list is in use");
+    // A certificate file that cannot be used keeps nobody's access alive.
+    std::fs::write(&tls.files.chain, "nonsense").unwrap();
+    tls.door.store.change(|s| s.authorities_away = false);
+    ends(&mut second);
+    ends(&mut waits);
+    assert!(open().is_err(), "the new list is in use");
 }
