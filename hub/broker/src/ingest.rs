@@ -78,6 +78,8 @@ enum Failure {
     Passing(String),
     /// The store will not take it as it is.
     Lasting(String),
+    /// Its appliance does not exist any more.
+    Gone,
     /// No answer in time.
     Silent,
 }
@@ -118,6 +120,10 @@ impl Committer {
                 return;
             }
             self.gather(&mut queue, &mut fresh);
+            // What was gathered now may come from the next connection of a device: nothing that failed before and belongs to
+            // the one that is over may be committed behind it.
+            fresh.forget_gone(&self.counters);
+            suspects.forget_gone(&self.counters);
             let commits = self.commits;
             self.failures_in_row = 0;
             let left = self.divide(std::mem::take(&mut fresh)).await;
@@ -140,7 +146,8 @@ impl Committer {
     /// Commits as much as it can; gives back what failed alone or was not tried.
     async fn divide(&mut self, batch: Part) -> Part {
         let mut left = Part::default();
-        let mut parts = vec![batch];
+        let mut parts = batch.cut(self.batch_max, BATCH_BYTES_MAX);
+        parts.reverse();
         while let Some(mut part) = parts.pop() {
             if part.len() == 0 {
                 continue;
@@ -149,7 +156,7 @@ impl Committer {
                 left.append(part);
                 continue;
             }
-            match self.commit(&part).await {
+            match self.commit(&mut part).await {
                 Ok(()) => {}
                 Err(failure) if part.len() == 1 => {
                     self.strike(&mut part, failure);
@@ -180,6 +187,7 @@ impl Committer {
             return;
         };
         let reason = match failure {
+            Failure::Gone => return ticket.give_up(),
             Failure::Lasting(reason) => {
                 ticket.strikes = STRIKES_MAX;
                 reason
@@ -194,14 +202,28 @@ impl Committer {
             Failure::Silent => return,
         };
         ticket.failed_at = Some(self.commits);
-        if ticket.strikes >= STRIKES_MAX && !matches!(ingest, Ingest::Quarantine(_)) {
-            tracing::warn!(appliance = %ticket.origin.appliance, topic = ticket.origin.message.topic(), reason, "publish cannot be stored");
-            *ingest = ticket.origin.quarantine(format!("the store did not take it: {reason}"));
+        if ticket.strikes < STRIKES_MAX {
+            return;
+        }
+        let (appliance, topic) = (ticket.origin.appliance, ticket.origin.message.topic());
+        let content = match ingest {
+            // Nothing that a person could read; the device that waits for it comes again.
+            Ingest::Release { .. } | Ingest::Dropped { .. } => {
+                tracing::warn!(%appliance, reason, "the store does not take what is not a publish");
+                return ticket.give_up();
+            }
+            // Still with its packet identifier, or the device's repeat would be quarantined a second time.
+            Ingest::Once { content, .. } => &mut **content,
+            other => other,
+        };
+        if !matches!(content, Ingest::Quarantine(_)) {
+            tracing::warn!(%appliance, topic, reason, "publish cannot be stored");
+            *content = ticket.origin.quarantine(format!("the store did not take it: {reason}"));
         }
     }
 
     /// One try.
-    async fn commit(&mut self, part: &Part) -> Result<(), Failure> {
+    async fn commit(&mut self, part: &mut Part) -> Result<(), Failure> {
         let begun = Instant::now();
         let outcome = match timeout(self.patience, self.store.ingest(&part.content)).await {
             Ok(Ok(outcome)) if outcome.len() == part.len() => Ok(outcome),
@@ -221,6 +243,7 @@ impl Committer {
             }
             Err(failure) => {
                 self.failures_in_row += 1;
+                part.failed();
                 add(&self.counters.commit_failures, 1);
                 if matches!(failure, Failure::Silent) {
                     // Perhaps too much at once; and another wait of this length helps nobody now.
@@ -283,11 +306,10 @@ impl Committer {
 fn failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) => Failure::Passing(in_full(error)),
-        StoreError::NotFound { .. }
-        | StoreError::Ticket(_)
-        | StoreError::Attempt(_)
-        | StoreError::Unreadable { .. }
-        | StoreError::Refused(_) => Failure::Lasting(in_full(error)),
+        StoreError::NotFound { .. } => Failure::Gone,
+        StoreError::Ticket(_) | StoreError::Attempt(_) | StoreError::Unreadable { .. } | StoreError::Refused(_) => {
+            Failure::Lasting(in_full(error))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::ingest::Settled;
 use hub_store::telemetry::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -41,7 +42,10 @@ struct Inner {
 
 /// One connection's mailbox.
 #[derive(Debug, Default)]
-pub(crate) struct Mailbox(Mutex<Inner>);
+pub(crate) struct Mailbox {
+    inner: Mutex<Inner>,
+    over: AtomicBool,
+}
 
 impl Mailbox {
     /// Ready with what came, once there is something.
@@ -77,8 +81,14 @@ impl Mailbox {
         });
     }
 
+    /// The connection is over, although somebody may still read its letters: the device sends again what it was not told
+    /// to be stored, so nothing of it may be tried again. Called before the device's next connection can begin.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,6 +122,8 @@ impl Waiter {
 
     /// The connection has ended; what it sent and was not told to be stored, it sends again.
     pub(crate) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
+        self.0
+            .upgrade()
+            .is_none_or(|mailbox| mailbox.over.load(Ordering::Acquire))
     }
 }

@@ -3,6 +3,7 @@
 
 use hub_core::id::ApplianceId;
 use hub_store::DoorStore;
+use hub_store::telemetry::{PRESENCE_BATCH_MAX, PresenceChange};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,15 +34,18 @@ impl Presence {
         self.wake.notify_one();
     }
 
-    /// Writes changes until `end` is cancelled, and then once more what is left.
+    /// Writes changes until `end` is cancelled, and then once more what is left, within `patience` in all.
     pub(crate) async fn run(self: Arc<Self>, store: Arc<dyn DoorStore>, patience: Duration, end: CancellationToken) {
         loop {
             let ending = end.is_cancelled();
-            let written = self.write(store.as_ref(), patience).await;
+            let written = self.write(store.as_ref(), patience);
             if ending {
+                if timeout(patience, written).await.is_err() {
+                    tracing::warn!("presence not stored in time: the next start puts it right");
+                }
                 return;
             }
-            if !written {
+            if !written.await {
                 tokio::select! { () = sleep(RETRY) => {} () = end.cancelled() => {} }
                 continue;
             }
@@ -52,15 +56,19 @@ impl Presence {
     /// Whether everything was written.
     async fn write(&self, store: &dyn DoorStore, patience: Duration) -> bool {
         let mut changed = std::mem::take(&mut *self.lock());
-        while let Some((appliance, state)) = changed.pop_first() {
-            let written = store.presence(appliance, state.online, &state.reason, state.at);
-            let failed = match timeout(patience, written).await {
-                Ok(Ok(())) => continue,
+        while !changed.is_empty() {
+            let batch: Vec<PresenceChange> = changed.iter().take(PRESENCE_BATCH_MAX).map(change).collect();
+            let failed = match timeout(patience, store.presence(&batch)).await {
+                Ok(Ok(())) => {
+                    for written in &batch {
+                        changed.remove(&written.appliance);
+                    }
+                    continue;
+                }
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "no answer in time".to_owned(),
             };
-            tracing::warn!(%appliance, failed, "presence not stored, trying again");
-            changed.insert(appliance, state);
+            tracing::warn!(devices = changed.len(), failed, "presence not stored, trying again");
             self.put_back(changed);
             return false;
         }
@@ -82,3 +90,12 @@ impl Presence {
 
 /// Pause after the store failed.
 const RETRY: Duration = Duration::from_secs(1);
+
+fn change((appliance, state): (&ApplianceId, &State)) -> PresenceChange {
+    PresenceChange {
+        appliance: *appliance,
+        online: state.online,
+        reason: state.reason.clone(),
+        at: state.at,
+    }
+}

@@ -21,6 +21,22 @@ pub struct Device {
     pub profile: String,
 }
 
+/// A device connected or left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresenceChange {
+    /// Whose.
+    pub appliance: ApplianceId,
+    /// It is connected now.
+    pub online: bool,
+    /// Why, as the hub says it.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Most changes of presence noted at one time.
+pub const PRESENCE_BATCH_MAX: usize = 1_000;
+
 /// One publish on its way into the store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ingest {
@@ -138,9 +154,9 @@ pub struct Quarantined {
     pub received_at: Timestamp,
 }
 
-/// Longest payload kept in quarantine, in bytes: as long as a telemetry message may be. One that fills it may have been
-/// longer and is not read anew.
-pub const QUARANTINE_PAYLOAD_MAX: usize = 8 * 1024;
+/// Longest payload kept in quarantine, in bytes: as long as an MQTT packet may be, so that no payload fills it unless that
+/// bound is set higher. One that fills it may have been longer and is not read anew.
+pub const QUARANTINE_PAYLOAD_MAX: usize = 16 * 1024;
 /// Payloads kept in quarantine for each tenant; the oldest give way, and are counted.
 pub const QUARANTINE_ROWS_MAX: i64 = 20_000;
 
@@ -195,14 +211,15 @@ pub struct StoredRow {
 pub trait TelemetryStore: Send + Sync {
     /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
     /// recognised in the same transaction. One answer for each item, in order. `Refused` if the database will never take
-    /// one of them: trying again is of no use.
+    /// one of them, `NotFound` if the appliance of one does not exist: then nothing of the batch is stored, and trying
+    /// it again as it is is of no use.
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;
 
     /// UTC less uptime of a boot, if the device has told it.
     async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>>;
 
-    /// Notes that a device connected or left, with the reason.
-    async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> Result<()>;
+    /// Notes that devices connected or left: all of it or nothing, at most [`PRESENCE_BATCH_MAX`], each appliance once.
+    async fn presence(&self, changes: &[PresenceChange]) -> Result<()>;
 
     /// Notes that every device that is marked as connected has left: no session outlives the program that held it.
     async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()>;

@@ -12,7 +12,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::scope::Page;
 use hub_store::session::Attributes;
 use hub_store::site::SiteStore;
-use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined};
+use hub_store::telemetry::{Command, Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, Quarantined};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl Default for Desk {
                 held(1, 1, br#"{"half": true"#, "JSON ends early"),
                 held(2, 1, br#"{"door": "open"}"#, "channel door is not known"),
                 held(3, 2, &[0x83, 0x01, 0xff], "CBOR: <script>alert(1)</script>"),
-                held(4, 2, &[b'x'; 8192], "too long"),
+                held(4, 2, &[b'x'; QUARANTINE_PAYLOAD_MAX], "too long"),
             ],
             codes: HashMap::new(),
         }

@@ -31,6 +31,11 @@ impl Connection {
             let unsent = self.device().map_or(0, |device| device.unsent());
             add(&self.shared.counters.dropped, unsent as u64);
         }
+        // Whatever waits for room in the queue would keep that room from others.
+        self.running.clear();
+        // Before the session is kept or dropped, and before the next connection of the device begins: what ingest tries
+        // again must not come behind either.
+        self.mailbox.end();
         if let Some(device) = self.device() {
             // The hub's own end says nothing about the device (MQTT 5 §3.1.2.5 leaves it to the server).
             let will = device.will.take().filter(|_| reason != CloseReason::Stopping);
@@ -130,8 +135,12 @@ async fn echo_when_stored(shared: &Shared, mailbox: &Mailbox, tenant: &TenantId,
             }
         }
     };
-    // What is not stored by then is given up.
-    let _ = timeout(shared.config.commit_patience, all).await;
+    // What is not stored by then is given up; the hub's end waits for none of it.
+    tokio::select! {
+        biased;
+        _ = timeout(shared.config.commit_patience, all) => {}
+        () = shared.stop.cancelled() => {}
+    }
 }
 
 /// Keeps a session, or forgets it; whether the store did so.
@@ -160,7 +169,8 @@ pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Optio
     }
 }
 
-/// Returns once everything that was handed to ingest before is settled, or this could not be found out.
+/// Returns once everything that was handed to ingest before is settled, or this could not be found out. What failed by
+/// then and belongs to a connection that is over is not tried again, so none of it comes later.
 pub(super) async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
     let mailbox = Arc::new(Mailbox::default());
     let item = Item {

@@ -18,6 +18,8 @@ pub(super) struct Ticket {
     /// Commits seen when it last failed alone.
     pub(super) failed_at: Option<u64>,
     pub(super) strikes: u32,
+    /// It has been part of a try that failed.
+    failed: bool,
 }
 
 #[derive(Default)]
@@ -32,7 +34,6 @@ impl Part {
     pub(super) fn push_parcel(&mut self, parcel: Parcel, number: u64) {
         let Parcel { waiter, items } = parcel;
         for item in items {
-            self.bytes += item.bytes();
             let Item {
                 ingest,
                 origin,
@@ -47,12 +48,14 @@ impl Part {
                 deadline,
                 failed_at: None,
                 strikes: 0,
+                failed: false,
             };
             self.push(ingest, ticket);
         }
     }
 
     fn push(&mut self, ingest: Ingest, ticket: Ticket) {
+        self.bytes += ticket.origin.bytes();
         self.content.push(ingest);
         self.tickets.push(ticket);
     }
@@ -60,13 +63,58 @@ impl Part {
     pub(super) fn append(&mut self, mut other: Part) {
         self.content.append(&mut other.content);
         self.tickets.append(&mut other.tickets);
+        self.bytes += other.bytes;
     }
 
     pub(super) fn split_off(&mut self, at: usize) -> Part {
+        let (content, tickets) = (self.content.split_off(at), self.tickets.split_off(at));
+        let bytes = tickets.iter().map(|ticket| ticket.origin.bytes()).sum();
+        self.bytes -= bytes;
         Part {
-            content: self.content.split_off(at),
-            tickets: self.tickets.split_off(at),
-            bytes: 0,
+            content,
+            tickets,
+            bytes,
+        }
+    }
+
+    /// The same in order, in parts of at most `items` each, and of `bytes` but for the last item.
+    pub(super) fn cut(self, items: usize, bytes: u64) -> Vec<Part> {
+        if self.len() <= items && self.bytes <= bytes {
+            return vec![self];
+        }
+        let mut parts = Vec::new();
+        let mut part = Part::default();
+        for (ingest, ticket) in self.content.into_iter().zip(self.tickets) {
+            if part.len() >= items || part.bytes >= bytes {
+                parts.push(std::mem::take(&mut part));
+            }
+            part.push(ingest, ticket);
+        }
+        parts.push(part);
+        parts
+    }
+
+    /// A try of these failed.
+    pub(super) fn failed(&mut self) {
+        for ticket in &mut self.tickets {
+            ticket.failed = true;
+        }
+    }
+
+    /// Gives up what failed before and belongs to a connection that is over. What was never tried stays: it may be a
+    /// device's last word, and comes before all that the device says on its next connection.
+    pub(super) fn forget_gone(&mut self, counters: &BrokerCounters) {
+        let gone = |ticket: &Ticket| ticket.failed && ticket.is_gone();
+        if !self.tickets.iter().any(gone) {
+            return;
+        }
+        let Part { content, tickets, .. } = std::mem::take(self);
+        for (ingest, ticket) in content.into_iter().zip(tickets) {
+            if gone(&ticket) {
+                ticket.drop_counted(counters);
+            } else {
+                self.push(ingest, ticket);
+            }
         }
     }
 
@@ -130,12 +178,7 @@ impl Part {
         let now = Instant::now();
         for (ingest, ticket) in self.content.into_iter().zip(self.tickets) {
             if ticket.is_over(now) {
-                add(&counters.dropped, 1);
-                subtract(&counters.queue_items, 1);
-                subtract(&counters.queue_bytes, ticket.origin.bytes());
-                if let Some(waiter) = ticket.waiter {
-                    waiter.failed();
-                }
+                ticket.drop_counted(counters);
             } else if ticket.strikes > 0 {
                 suspects.push(ingest, ticket);
             } else {
@@ -149,7 +192,25 @@ impl Part {
 impl Ticket {
     /// Its time has passed, or the device that waited has gone and sends it again.
     fn is_over(&self, now: Instant) -> bool {
-        let gone = self.number.is_some() && self.waiter.as_ref().is_some_and(Waiter::is_gone);
-        now >= self.deadline || gone
+        now >= self.deadline || self.is_gone()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.number.is_some() && self.waiter.as_ref().is_some_and(Waiter::is_gone)
+    }
+
+    /// Its time has passed.
+    pub(super) fn give_up(&mut self) {
+        self.deadline = Instant::now();
+    }
+
+    /// Not stored, and so not acknowledged.
+    fn drop_counted(self, counters: &BrokerCounters) {
+        add(&counters.dropped, 1);
+        subtract(&counters.queue_items, 1);
+        subtract(&counters.queue_bytes, self.origin.bytes());
+        if let Some(waiter) = self.waiter {
+            waiter.failed();
+        }
     }
 }

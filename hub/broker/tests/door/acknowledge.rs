@@ -186,3 +186,27 @@ async fn stopping_finishes_what_is_under_way() {
     let last = store.with(|s| s.presence.last().cloned());
     assert_eq!(last, Some((ApplianceId(1), false, "hub is stopping".into())));
 }
+
+/// Many devices that leave at a time, as at the hub's end, are one write.
+#[tokio::test]
+async fn who_is_there_is_written_together() {
+    let door = Door::open().await;
+    let mut devices = Vec::new();
+    for (tenant, device) in [("acme", "washer"), ("globex", "washer"), ("acme", "dryer"), ("acme", "bad")] {
+        devices.push(Raw::connected(door.addr, tenant, device).await);
+    }
+    let here = |online| {
+        let of = |store: &crate::memory::Stored| store.presence.iter().filter(|p| p.1 == online).count();
+        door.store.with(of)
+    };
+    eventually("all here", || here(true) == 4).await;
+    door.store.set(Mode::Fail);
+    let before = door.store.with(|s| s.presence_writes);
+    drop(devices);
+    eventually("all gone", || door.closed("lost") == 4).await;
+    door.store.set(Mode::Commit);
+    eventually("written", || here(false) == 4).await;
+    // The first may have been written alone.
+    let writes = door.store.with(|s| s.presence_writes) - before;
+    assert!(writes <= 2, "{writes}");
+}

@@ -7,7 +7,7 @@ use crate::{Door, eventually};
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
-async fn reader(door: &Door) -> Raw {
+pub async fn reader(door: &Door) -> Raw {
     let mut reader = Raw::open(door.addr).await;
     reader.send(&connect(READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
@@ -27,6 +27,16 @@ async fn receive(reader: &mut Raw) -> (u8, String, Vec<u8>) {
     (first, topic, body[4 + length..].to_vec())
 }
 
+/// The subscription reaches the router a moment after SUBACK.
+pub async fn subscribed(door: &Door) {
+    eventually("subscribed", || {
+        let metrics = door.broker.metrics()();
+        let figure = metrics.iter().find(|m| m.name == "mqtt_router_subscribers").unwrap();
+        figure.samples[0].value == hub_core::metric::MetricValue::Number(1.0)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_stored_is_passed_on_within_the_tenant() {
     let door = Door::open().await;
@@ -35,13 +45,7 @@ async fn what_is_stored_is_passed_on_within_the_tenant() {
     assert_eq!(reader.packet().await, Some((0x90, vec![0, 1, 1, 0x80, 0x80])));
     let mut acme = Raw::connected(door.addr, "acme", "washer").await;
     let mut globex = Raw::connected(door.addr, "globex", "washer").await;
-    // The subscription reaches the router a moment after SUBACK.
-    eventually("subscribed", || {
-        let metrics = door.broker.metrics()();
-        let figure = metrics.iter().find(|m| m.name == "mqtt_router_subscribers").unwrap();
-        figure.samples[0].value == hub_core::metric::MetricValue::Number(1.0)
-    })
-    .await;
+    subscribed(&door).await;
     door.store.set(Mode::Hold);
     globex.send(&publish("d/washer/j", 1, br#"{"other": 1}"#)).await;
     acme.send(&publish("d/washer/j", 1, ONE)).await;

@@ -7,6 +7,7 @@ mod acknowledge;
 mod client;
 mod commands;
 mod crowd;
+mod exactly_once;
 mod hostile;
 mod ingest;
 mod integrator;

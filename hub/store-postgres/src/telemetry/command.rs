@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, HashSet};
 
-/// Commands kept for each appliance, answered ones included: so long is a repeated request recognised.
+/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised.
 const COMMANDS_KEPT_MAX: i64 = 256;
 /// Longest reply kept, in bytes.
 const REPLY_MAX: usize = 4096;
@@ -57,10 +57,12 @@ pub(super) async fn queue(
         .map_err(db)?;
     sqlx::query(
         "delete from command where number in ( \
-           select number from command where appliance = $1 order by number desc offset $2)",
+           select number from command where appliance = $1 order by number desc offset $2) \
+           and (replied_at is not null or expires_at <= $3)",
     )
     .bind(appliance.0)
     .bind(COMMANDS_KEPT_MAX)
+    .bind(sql(now))
     .execute(&mut *tx)
     .await
     .map_err(db)?;

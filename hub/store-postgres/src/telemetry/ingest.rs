@@ -10,7 +10,7 @@ use super::fresh::{self, Placed};
 use super::gauge::Gauges;
 use super::known::Known;
 use super::{packet, quarantine, said};
-use crate::row::db;
+use crate::row::{db, not_found};
 use crate::store::PostgresStore;
 use hub_core::telemetry::{Identity, TelemetryMessage};
 use hub_store::error::{Result, StoreError};
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 /// How often a batch is decided anew because somebody else wrote at the same time.
 const COLLISIONS_MAX: u32 = 8;
 
-/// An item whose content is to be stored, with its place in the batch: of an appliance that exists, no repeated packet.
+/// An item whose content is to be stored, with its place in the batch: no repeated packet.
 pub(super) type Item<'a> = (usize, &'a Ingest);
 
 /// What a committed batch has changed.
@@ -31,12 +31,19 @@ struct Done {
     partitions: HashSet<i16>,
 }
 
-/// Stores the batch.
+/// Stores the batch, if every appliance in it exists: what is not stored must not look as if it were.
 pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Vec<Ingested>> {
     let mut known = store.writer.known.lock().await;
     let mut collisions = 0;
     loop {
         let mut conn = known.start(&store.pool).await?;
+        let appliances = batch.iter().map(|item| item.appliance().0);
+        known.load_homes(&mut conn, appliances).await?;
+        // Nothing has been written yet, so what is known stays true.
+        if let Some(unknown) = batch.iter().find(|item| known.home(item.appliance().0).is_none()) {
+            known.commit_seen(conn);
+            return Err(not_found("appliance", unknown.appliance()));
+        }
         let outcome = write(&mut conn, &mut known, batch).await;
         match outcome {
             Ok(done) => {
@@ -62,8 +69,6 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
 }
 
 async fn write(conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> Result<Done> {
-    let appliances = batch.iter().map(|item| item.appliance().0);
-    known.load_homes(conn, appliances).await?;
     // Before anything is looked up: rows that somebody else stores after this moment make the numbers collide.
     known.load_heads(conn).await?;
     let mut done = Done {
@@ -71,11 +76,7 @@ async fn write(conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> 
         gauges: Gauges::default(),
         partitions: HashSet::new(),
     };
-    let items: Vec<Item<'_>> = batch
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| known.home(item.appliance().0).is_some())
-        .collect();
+    let items: Vec<Item<'_>> = batch.iter().enumerate().collect();
     if items.iter().all(|(_, item)| is_plain(item)) {
         readings(conn, known, &items, Contents::default(), &mut done).await?;
     } else {

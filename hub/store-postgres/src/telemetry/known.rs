@@ -108,10 +108,6 @@ impl Known {
             };
             self.homes.insert(row.col("id")?, home);
         }
-        if rows.len() < missing.len() {
-            let appliances = missing.len() - rows.len();
-            tracing::warn!(appliances, "items of appliances that do not exist were not stored");
-        }
         Ok(())
     }
 

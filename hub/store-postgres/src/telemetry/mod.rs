@@ -10,6 +10,7 @@ mod ingest;
 mod known;
 mod packet;
 mod partition_set;
+mod presence;
 mod quarantine;
 mod rollup;
 mod said;
@@ -18,17 +19,14 @@ mod writer;
 
 pub(crate) use writer::Writer;
 
-use crate::row::{db, sql, text};
+use crate::row::{db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::error::Result;
-use hub_store::telemetry::{Command, Ingest, Ingested, StoredRow, TelemetryStore};
+use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
 use jiff::Timestamp;
 use std::time::Duration;
-
-/// Longest reason kept with a presence change, in characters.
-const PRESENCE_REASON_MAX: usize = 200;
 
 #[async_trait]
 impl TelemetryStore for PostgresStore {
@@ -48,23 +46,13 @@ impl TelemetryStore for PostgresStore {
             .map_err(db)
     }
 
-    async fn presence(&self, appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> Result<()> {
-        sqlx::query(
-            "update appliance_status set online = $2, presence_reason = $3, presence_at = $4 where appliance = $1",
-        )
-        .bind(appliance.0)
-        .bind(online)
-        .bind(presence_reason(reason))
-        .bind(sql(at))
-        .execute(&self.pool)
-        .await
-        .map_err(db)?;
-        Ok(())
+    async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
+        presence::note(self, changes).await
     }
 
     async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
         sqlx::query("update appliance_status set online = false, presence_reason = $1, presence_at = $2 where online")
-            .bind(presence_reason(reason))
+            .bind(presence::reason(reason))
             .bind(sql(at))
             .execute(&self.pool)
             .await
@@ -114,8 +102,4 @@ impl TelemetryStore for PostgresStore {
             .await
             .map_err(db)
     }
-}
-
-fn presence_reason(reason: &str) -> String {
-    text(reason).chars().take(PRESENCE_REASON_MAX).collect()
 }

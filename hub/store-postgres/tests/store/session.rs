@@ -1,7 +1,7 @@
 //! What of a session is kept, for how long, and what becomes of commands on their way.
 
 use crate::access::secret;
-use crate::support::{Base, after, appliance, morning, played, tenant};
+use crate::support::{Base, after, appliance, morning, played, presence, tenant};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Principal};
 use hub_store::session::{KeptSession, SessionStore};
@@ -38,13 +38,16 @@ async fn a_session_outlives_its_connection_until_it_expires() {
     let (base, store, id) = washer().await;
     assert_eq!(kept(&store, morning()).await, None);
     store.keep_session(id, &session(600)).await.unwrap();
-    store.presence(id, true, "connected", morning()).await.unwrap();
+    store
+        .presence(&[presence(id, true, "connected", morning())])
+        .await
+        .unwrap();
     assert_eq!(
         kept(&store, after(60)).await,
         Some(session(600)),
         "it does not run out while it is used"
     );
-    store.presence(id, false, "left", after(60)).await.unwrap();
+    store.presence(&[presence(id, false, "left", after(60))]).await.unwrap();
     assert_eq!(kept(&store, after(69)).await, Some(session(600)));
     let packet =
         "insert into inbound_packet (appliance, packet_id) select id, 65535 from appliance where device = 'wm-1'";
@@ -65,7 +68,10 @@ async fn a_session_outlives_its_connection_until_it_expires() {
 async fn a_hub_that_was_killed_counts_from_its_next_start() {
     let (_base, store, id) = washer().await;
     store.keep_session(id, &session(600)).await.unwrap();
-    store.presence(id, true, "connected", morning()).await.unwrap();
+    store
+        .presence(&[presence(id, true, "connected", morning())])
+        .await
+        .unwrap();
     store.all_offline("the hub was restarted", after(120)).await.unwrap();
     assert_eq!(kept(&store, after(129)).await, Some(session(600)));
     assert_eq!(kept(&store, after(130)).await, None);

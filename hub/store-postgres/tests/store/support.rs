@@ -6,7 +6,7 @@ use hub_core::site::Site;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::prediction::{Observation, ScoringCommit};
 use hub_store::site::SiteStore;
-use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
+use hub_store::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use jiff::Timestamp;
 use sqlx::postgres::PgConnectOptions;
@@ -237,6 +237,15 @@ pub fn seen(observations: Vec<Observation>) -> ScoringCommit {
     ScoringCommit {
         observations,
         ..ScoringCommit::default()
+    }
+}
+
+pub fn presence(appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> PresenceChange {
+    PresenceChange {
+        appliance,
+        online,
+        reason: reason.into(),
+        at,
     }
 }
 

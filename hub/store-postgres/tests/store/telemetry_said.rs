@@ -2,6 +2,7 @@
 
 use crate::support::{Base, after, appliance, morning, played, repeated, rolled_up, stored, telemetry};
 use hub_core::id::ApplianceId;
+use hub_store::StoreError;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};
 use serde_json::{Value, json};
@@ -96,6 +97,56 @@ async fn the_first_answer_to_a_command_counts() {
     );
     assert_eq!(store.ingest(&batch[..1]).await.unwrap(), [repeated(1)]);
     assert!(store.commands_waiting(id, after(1)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_waits_gives_way_to_none_that_is_done() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let command = |request: String| Command {
+        request,
+        body: "{}".into(),
+        expires_at: after(60),
+        number: 0,
+        sent: false,
+    };
+    store
+        .queue_command(id, &command("first".into()), morning())
+        .await
+        .unwrap();
+    for n in 0..300 {
+        let request = format!("r{n}");
+        store
+            .queue_command(id, &command(request.clone()), morning())
+            .await
+            .unwrap();
+        store.command_replied(id, &request, b"yes", morning()).await.unwrap();
+    }
+    let waiting = store.commands_waiting(id, after(1)).await.unwrap();
+    let waiting: Vec<&str> = waiting.iter().map(|command| command.request.as_str()).collect();
+    assert_eq!(waiting, ["first"]);
+    assert_eq!(base.number("select count(*) from command").await, 257);
+}
+
+/// What is answered counts as stored, and is acknowledged.
+#[tokio::test]
+async fn nothing_is_answered_for_an_appliance_that_does_not_exist() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let nobody = ApplianceId(999);
+    store.ingest(&[telemetry(id, 1, 0, 2)]).await.unwrap();
+    let dropped = Ingest::Dropped {
+        appliance: nobody,
+        count: 1,
+    };
+    for item in [telemetry(nobody, 1, 0, 4), state(nobody, "on", true, 1), dropped] {
+        let batch = [telemetry(id, 1, 2, 2), item];
+        let refused = store.ingest(&batch).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NotFound { .. }), "{refused}");
+        assert_eq!(base.number("select count(*) from telemetry").await, 2, "nothing of it");
+    }
+    // What the others of the batch sent is neither lost nor taken for a repeat.
+    assert_eq!(store.ingest(&[telemetry(id, 1, 2, 2)]).await.unwrap(), [stored(2)]);
 }
 
 #[tokio::test]

@@ -1,0 +1,113 @@
+//! QoS 2 while the store fails: what is acknowledged is stored, and once.
+
+use crate::client::{Honest, Raw, frame, publish_v5, subscribe};
+use crate::integrator::{reader, subscribed};
+use crate::{Door, eventually};
+use hub_core::id::ApplianceId;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const BAD: ApplianceId = ApplianceId(4);
+const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
+const POISONED: &[u8] = br#"{"poison": 1}"#;
+/// Session expiry interval of an hour (MQTT 5 §3.1.2.11.2).
+const AN_HOUR: &[u8] = &[0x11, 0, 0, 0x0E, 0x10];
+
+/// A connection of the device `bad` that has published a poisoned reading at QoS 2, and how often that failed.
+async fn poisoned(door: &Door) -> Raw {
+    let (mut bad, _) = Raw::connected_v5(door.addr, "acme", "bad", AN_HOUR).await;
+    bad.send(&publish_v5(2, "d/bad/j", 7, POISONED)).await;
+    let counters = door.broker.counters();
+    eventually("a failed try", || counters.commit_failures.load(Ordering::Relaxed) >= 1).await;
+    bad
+}
+
+/// The packet identifier of a publish that failed would be held for the device's next session, and that session's publish
+/// under it taken for a repeat: acknowledged and lost.
+#[tokio::test]
+async fn what_failed_on_an_ended_connection_is_not_stored_behind_a_clean_start() {
+    let door = Door::open().await;
+    // Somebody reads along, so the ended connection's letters are still read for a while.
+    let mut reader = reader(&door).await;
+    reader.send(&subscribe(1, &["d/+/j"])).await;
+    assert_eq!(reader.packet().await, Some((0x90, vec![0, 1, 1])));
+    subscribed(&door).await;
+    drop(poisoned(&door).await);
+    let (mut next, connack) = Raw::connected_v5(door.addr, "acme", "bad", &[]).await;
+    assert_eq!(connack[0], 0, "a new session");
+    door.store.change(|s| s.cured = true);
+    // Longer than what failed alone waits for its next try.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(door.store.with(|s| s.unreleased.is_empty()), "nothing is held");
+    next.send(&publish_v5(2, "d/bad/j", 7, ONE)).await;
+    assert_eq!(next.packet().await.unwrap().0, 0x50, "PUBREC");
+    let (samples, quarantined) = door.store.with(|s| (s.samples.clone(), s.quarantined.len()));
+    assert_eq!(quarantined, 0);
+    assert_eq!(samples.len(), 1, "stored when it is acknowledged");
+    assert_eq!(samples[0].1.values, [Some(1500), None]);
+}
+
+#[tokio::test]
+async fn what_the_store_cannot_take_is_quarantined_with_its_packet_identifier() {
+    let door = Door::open().await;
+    let mut bad = poisoned(&door).await;
+    let mut good = Honest::connected(door.addr, "acme", "washer").await;
+    for _ in 0..500 {
+        if door.store.with(|s| !s.quarantined.is_empty()) {
+            break;
+        }
+        good.report(r#"{"pump_current": 2.5}"#.into()).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bad.packet().await.unwrap().0, 0x50, "PUBREC");
+    assert!(door.store.with(|s| s.unreleased.contains(&(BAD, 7))), "held");
+    // The device did not see PUBREC and sends it again.
+    door.store.change(|s| s.cured = true);
+    drop(bad);
+    let mut again = Raw::open(door.addr).await;
+    let flags = 0b1100_0000;
+    again
+        .send(&crate::client::connect_v5_with(
+            flags,
+            "acme/bad",
+            "secret-of-bad",
+            AN_HOUR,
+        ))
+        .await;
+    assert_eq!(again.packet().await.unwrap().1[..2], [1, 0], "session present");
+    let mut repeat = publish_v5(2, "d/bad/j", 7, POISONED);
+    repeat[0] |= 0x08;
+    again.send(&repeat).await;
+    assert_eq!(again.packet().await.unwrap().0, 0x50, "PUBREC");
+    let of_bad = door
+        .store
+        .with(|s| s.samples.iter().filter(|(id, _)| *id == BAD).count());
+    assert_eq!((of_bad, door.store.with(|s| s.quarantined.len())), (0, 1));
+}
+
+#[tokio::test]
+async fn a_release_that_the_store_does_not_take_is_not_completed() {
+    let door = Door::open().await;
+    let (mut bad, _) = Raw::connected_v5(door.addr, "acme", "bad", AN_HOUR).await;
+    bad.send(&publish_v5(2, "d/bad/j", 7, ONE)).await;
+    assert_eq!(bad.packet().await.unwrap().0, 0x50, "PUBREC");
+    door.store.change(|s| s.no_release = true);
+    bad.send(&frame(0x62, &[0, 7])).await;
+    assert_eq!(bad.packet().await.unwrap().0, 0xE0, "no PUBCOMP: DISCONNECT");
+    bad.expect_closed("it is to come again").await;
+    assert_eq!(door.closed("commit_failed"), 1);
+    assert_eq!(door.store.with(|s| (s.unreleased.len(), s.quarantined.len())), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_deleted_appliance_says_is_not_acknowledged_and_holds_up_nobody() {
+    let door = Door::open().await;
+    let mut bad = Raw::connected(door.addr, "acme", "bad").await;
+    let mut good = Honest::connected(door.addr, "acme", "washer").await;
+    door.store.change(|s| s.deleted = Some(BAD));
+    bad.send(&crate::client::publish("d/bad/j", 7, ONE)).await;
+    let took = good.report(r#"{"pump_current": 2.5}"#.into()).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    bad.expect_closed("nobody").await;
+    assert_eq!(door.store.with(|s| (s.samples.len(), s.quarantined.len())), (1, 0));
+}
