@@ -5,27 +5,46 @@ use crate::registry::Registry;
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_store::DoorStore;
-use std::collections::BTreeSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Devices for which commands may wait: at most the connected ones.
+/// Devices for which commands may wait: at most the connected ones, each in its turn.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
-    due: Mutex<BTreeSet<ApplianceId>>,
+    due: Mutex<Due>,
     wake: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Due {
+    /// In the order in which they are looked at.
+    turns: VecDeque<ApplianceId>,
+    /// The same.
+    waiting: HashSet<ApplianceId>,
+}
+
 impl Desk {
-    /// Look for commands of this device.
+    /// Look for commands of this device, behind those that wait already.
     pub(crate) fn look(&self, appliance: ApplianceId) {
-        self.lock().insert(appliance);
+        let mut due = self.lock();
+        if due.waiting.insert(appliance) {
+            due.turns.push_back(appliance);
+        }
+        drop(due);
         self.wake.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<ApplianceId>> {
+    fn next(&self) -> Option<ApplianceId> {
+        let mut due = self.lock();
+        let next = due.turns.pop_front()?;
+        due.waiting.remove(&next);
+        Some(next)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Due> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,8 +99,7 @@ impl Carrier {
     /// Brings waiting commands to connected devices, for ever.
     pub(crate) async fn carry(self) {
         loop {
-            let next = self.desk.lock().pop_first();
-            let Some(appliance) = next else {
+            let Some(appliance) = self.desk.next() else {
                 self.desk.wake.notified().await;
                 continue;
             };
@@ -121,3 +139,26 @@ impl Carrier {
 const WATCH: Duration = Duration::from_secs(10);
 /// Pause after something did not work.
 const RETRY: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_device_that_asks_again_and_again_waits_its_turn() {
+        let desk = Desk::default();
+        let (eager, calm) = (ApplianceId(1), [ApplianceId(3), ApplianceId(2)]);
+        desk.look(eager);
+        calm.into_iter().for_each(|appliance| desk.look(appliance));
+        let mut order = Vec::new();
+        while let Some(next) = desk.next() {
+            order.push(next);
+            if order.len() < 4 {
+                desk.look(eager);
+                desk.look(eager);
+            }
+        }
+        assert_eq!(order[..4], [eager, calm[0], calm[1], eager]);
+        assert!(desk.lock().waiting.is_empty());
+    }
+}

@@ -53,8 +53,8 @@ pub(super) struct Pending {
 pub(super) enum Then {
     /// CONNACK.
     Open(Outgoing),
-    /// SUBACK or UNSUBACK.
-    Answer(Outgoing),
+    /// SUBACK or UNSUBACK; and whether the device subscribed anew.
+    Answer(Outgoing, bool),
 }
 
 impl Open {
@@ -121,15 +121,19 @@ impl Session {
 
     fn carry_on(&mut self, then: Then) {
         let Phase::Open(open) = &self.phase else { return };
-        let commands = open.hears_commands();
-        match then {
+        let hears = open.hears_commands();
+        let commands = match then {
             Then::Open(connack) => {
                 let present = open.present;
                 self.events.push_back(Event::Opened { present });
                 self.transmit.push_back(connack);
+                hears
             }
-            Then::Answer(packet) => self.transmit.push_back(packet),
-        }
+            Then::Answer(packet, subscribed) => {
+                self.transmit.push_back(packet);
+                hears && subscribed
+            }
+        };
         if commands {
             self.events.push_back(Event::CommandsWanted);
         }

@@ -48,7 +48,7 @@ impl Session {
         let refused = refused.map(|(path, text)| CloseReason::Filter(ShownTopic::new(&path), text));
         self.events.extend(refused.map(Event::Refused));
         let answer = Outgoing::SubAck { packet_id, codes };
-        self.ask_then(changes, Then::Answer(answer), now);
+        self.ask_then(changes, Then::Answer(answer, changed), now);
     }
 
     /// Always answered, also for filters that were never granted (MQTT 3.1.1 §3.10.4).
@@ -71,7 +71,7 @@ impl Session {
         }
         let changes = keep(open, reasons.contains(&Reason::Success));
         let answer = Outgoing::UnsubAck { packet_id, reasons };
-        self.ask_then(changes, Then::Answer(answer), now);
+        self.ask_then(changes, Then::Answer(answer, false), now);
     }
 }
 
