@@ -208,8 +208,8 @@ async fn shake_hands(
     } else {
         config.connect_patience
     };
-    // A WebSocket message may hold several packets.
-    let message_max = config.packet_bytes_max * 4;
+    // A WebSocket message holds a CONNECT as yet, with its fixed header.
+    let message_max = config.session_limits().connect_bytes_max + FIXED_HEADER_BYTES_MAX;
     let certify = |tenant: &TenantId| shared.registry.certify(number, tenant);
     let opening = timeout(patience, open(stream, tls.as_deref(), message_max, certify));
     tokio::select! {
@@ -239,6 +239,8 @@ fn in_full(error: &dyn std::error::Error) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// MQTT 5 §2.1.4.
+const FIXED_HEADER_BYTES_MAX: usize = 5;
 /// Clients told at one time that there is no room; others are just closed.
 const REFUSALS_MAX: usize = 64;
 /// For each of them.

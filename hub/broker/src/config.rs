@@ -24,7 +24,7 @@ pub struct BrokerConfig {
     /// The longest packet after its fixed header, in bytes. Default 16 KiB: a telemetry message has at most 8 KiB.
     pub packet_bytes_max: usize,
     /// Publishes of one connection that wait for their commit: granted to v5 as receive maximum; one more at QoS 1 is
-    /// refused with 0x97 there, and closes a v4 connection. Default 128: common clients send up to 100 unasked.
+    /// refused with 0x97 there, and closes a v4 connection once those before it are acknowledged. Default 128: common clients send up to 100 unasked.
     pub in_flight_max: usize,
     /// Publishes a second of one device. Default 1,000 with bursts of 10,000.
     pub device_messages: Pace,

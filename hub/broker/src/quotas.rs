@@ -199,6 +199,18 @@ impl Allowance {
     }
 }
 
+impl Allowance {
+    /// Counts `units` questions like as many publishes, or says whose quota they are over.
+    pub(crate) fn ask(&self, units: u64, config: &BrokerConfig) -> Result<(), Over> {
+        let now = self.start.elapsed();
+        if !self.device.messages.admit(config.device_messages, units, now) {
+            return Err(Over::Device);
+        }
+        let tenant = self.tenant.messages.admit(config.tenant_messages, units, now);
+        if tenant { Ok(()) } else { Err(Over::Tenant) }
+    }
+}
+
 impl Drop for Allowance {
     fn drop(&mut self) {
         self.tenant.connections.fetch_sub(1, Ordering::Relaxed);

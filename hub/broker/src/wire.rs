@@ -42,6 +42,11 @@ impl Wire {
         self.socket.way()
     }
 
+    /// Takes messages of the layer below MQTT, if it has any, of up to so many bytes.
+    pub(crate) fn take_messages(&mut self, message_max: usize) {
+        self.socket.take_messages(message_max);
+    }
+
     /// Whether the device keeps up with what it is sent.
     pub(crate) fn keeps_up(&self) -> bool {
         self.output.len() < OUTPUT_MAX

@@ -4,6 +4,7 @@
 use super::client::Role;
 use super::{Connection, Done};
 use crate::counters::add;
+use crate::refusals::About;
 use crate::session::{CloseReason, Delivery, Kind, Outbound, Received};
 use crate::work::Shared;
 use bytes::Bytes;
@@ -165,7 +166,7 @@ impl Shared {
 
     async fn changed_attributes(&self, appliance: ApplianceId) -> Result<Option<Outbound>, Refusal> {
         let asked = self.store.attributes(appliance, Some(&[]), None).await;
-        let attributes = asked.map_err(refusal)?;
+        let attributes = asked.map_err(|error| self.refusal(error))?;
         let payload = payload(&Value::Object(attributes.shared));
         Ok(Some(Outbound::Attributes { payload }))
     }
@@ -198,7 +199,7 @@ impl Shared {
             .store
             .attributes(appliance, client.as_deref(), shared.as_deref())
             .await;
-        let attributes = asked.map_err(refusal)?;
+        let attributes = asked.map_err(|error| self.refusal(error))?;
         let mut answer = Map::new();
         for (side, values) in [("client", attributes.client), ("shared", attributes.shared)] {
             if !values.is_empty() {
@@ -248,8 +249,17 @@ impl Shared {
         let opened = self
             .store
             .open_claim(appliance, Opener::Device, &claim.secret_key, until, now);
-        opened.await.map_err(refusal)?;
+        opened.await.map_err(|error| self.refusal(error))?;
         Ok(None)
+    }
+
+    fn refusal(&self, error: StoreError) -> Refusal {
+        if passes(&error) {
+            self.refusals.note("unanswered", About::default(), &error);
+            Refusal::Unanswered
+        } else {
+            Refusal::Refused(error.to_string())
+        }
     }
 
     /// `{"device": "…", "csr": "PEM, if it wants a certificate"}`.
@@ -259,15 +269,26 @@ impl Shared {
             device: String,
             csr: Option<String>,
         }
-        let wish: Wish = parse(body)?;
-        let device = DeviceId::new(&*wish.device).map_err(|error| Refusal::Payload(error.to_string()))?;
-        let der = |pem: String| CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
-        let csr = wish.csr.map(der).transpose();
-        let csr = csr.map_err(|error| Refusal::Payload(format!("csr is no PEM: {error}")))?;
-        let csr = csr.map(|csr| csr.to_vec());
-        let request = ProvisionRequest { device, csr };
-        let answer = match self.store.provision(claimant, &request, self.clock.now()).await {
-            Ok(provisioned) => {
+        let read = || {
+            let wish: Wish = parse(body)?;
+            let device = DeviceId::new(&*wish.device).map_err(|error| Refusal::Payload(error.to_string()))?;
+            let der = |pem: String| CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
+            let csr = wish.csr.map(der).transpose();
+            let csr = csr.map_err(|error| Refusal::Payload(format!("csr is no PEM: {error}")))?;
+            let csr = csr.map(|csr| csr.to_vec());
+            Ok(ProvisionRequest { device, csr })
+        };
+        let provisioned = match read() {
+            Ok(request) => {
+                let provisioned = self.store.provision(claimant, &request, self.clock.now()).await;
+                provisioned
+                    .map(|provisioned| (request, provisioned))
+                    .map_err(|error| self.refusal(error))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let answer = match provisioned {
+            Ok((request, provisioned)) => {
                 add(&self.counters.provisioned, 1);
                 tracing::info!(tenant = %claimant.tenant, claim = claimant.name, device = %request.device, ?provisioned, "provisioned");
                 match provisioned {
@@ -277,14 +298,18 @@ impl Shared {
                     }
                 }
             }
-            Err(error) => match refusal(error) {
-                Refusal::Unanswered => return Err(Refusal::Unanswered),
-                Refusal::Payload(reason) | Refusal::Refused(reason) => {
-                    tracing::warn!(tenant = %claimant.tenant, claim = claimant.name, device = %request.device, reason, "not provisioned");
-                    self.counters.count_refused("provision");
-                    json!({"status": "refused", "reason": reason})
-                }
-            },
+            Err(Refusal::Unanswered) => return Err(Refusal::Unanswered),
+            // Told in the answer, also in MQTT 3.1.1.
+            Err(Refusal::Payload(reason) | Refusal::Refused(reason)) => {
+                let about = About {
+                    tenant: Some(claimant.tenant.as_str()),
+                    name: Some(&claimant.name),
+                    peer: None,
+                };
+                self.refusals.note("provision", about, &reason);
+                self.counters.count_refused("provision");
+                json!({"status": "refused", "reason": reason})
+            }
         };
         let payload = payload(&answer);
         Ok(Some(Outbound::Provisioned { payload }))
@@ -297,15 +322,6 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
 
 fn payload(answer: &Value) -> Bytes {
     Bytes::from(answer.to_string())
-}
-
-fn refusal(error: StoreError) -> Refusal {
-    if passes(&error) {
-        tracing::warn!(%error, "question of a client not answered");
-        Refusal::Unanswered
-    } else {
-        Refusal::Refused(error.to_string())
-    }
 }
 
 fn passes(error: &StoreError) -> bool {

@@ -7,6 +7,7 @@ use crate::decode::{Origin, Work};
 use crate::ingest::{Item, Parcel, Settled};
 use crate::mailbox::Waiter;
 use crate::quotas::Over;
+use crate::refusals::About;
 use crate::session::{CloseReason, Message, Received};
 use crate::work::{Echo, LastWord, Shared};
 use hub_core::id::{ApplianceId, TraceId};
@@ -211,7 +212,12 @@ impl Connection {
             }
             // One line for the first of a connection; the number of the others comes when it ends.
             if device.quarantined == 1 {
-                tracing::warn!(tenant = %client.tenant, device = client.name, reason, "payload goes to quarantine");
+                let about = About {
+                    tenant: Some(client.tenant.as_str()),
+                    name: Some(&client.name),
+                    peer: Some(self.peer),
+                };
+                self.shared.refusals.note("quarantine", about, &reason);
             }
         }
         device.tasks.push_back(Task {

@@ -60,7 +60,10 @@ impl Connection {
                 // Asked again once the earlier connection has ended.
                 None => return,
             },
-            Ok(None) => Verdict::Refused,
+            Ok(None) => {
+                self.shown = shown(&credential);
+                Verdict::Refused
+            }
             Err(Unanswered) => Verdict::Unavailable,
         };
         self.session.handle_verdict(verdict, Instant::now().into_std());
@@ -156,6 +159,8 @@ impl Connection {
     /// CONNACK goes out now.
     pub(super) fn opened(&mut self) {
         self.greeting = None;
+        // A WebSocket message may hold several packets.
+        self.wire.take_messages(self.shared.config.packet_bytes_max * 4);
         let Some(client) = self.client.as_mut() else { return };
         let (registry, at) = (&self.shared.registry, self.shared.clock.now());
         let proof = client.proof.take();
@@ -201,6 +206,16 @@ impl Connection {
         }
         self.session.handle_session_kept(kept, Instant::now().into_std());
         self.keep_next();
+    }
+}
+
+/// Whom a credential names by itself: nothing of its secret.
+fn shown(credential: &Credential) -> Option<Box<(String, String)>> {
+    match credential {
+        Credential::Secret { tenant, device, .. } | Credential::Certificate { tenant, device } => {
+            Some(Box::new((tenant.to_string(), device.to_string())))
+        }
+        Credential::Token(_) => None,
     }
 }
 

@@ -14,13 +14,14 @@ use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
 use crate::quotas::Greeting;
 use crate::registry::Identity;
-use crate::session::{CloseReason, Event, Outgoing, Session, Version};
+use crate::session::{CloseReason, Event, Incoming, Outgoing, Session, Version};
 use crate::socket::{Opened, Ready};
 use crate::wire::Wire;
 use crate::work::Shared;
 use ask::Answered;
 use client::{Client, Role};
 use device::Known;
+use hub_store::session::SUBSCRIPTIONS_MAX;
 use login::LoggedIn;
 pub(crate) use login::identity;
 use rand::SeedableRng;
@@ -50,6 +51,8 @@ pub(crate) struct Connection {
     running: Vec<Running>,
     /// Once it is let in.
     client: Option<Box<Client>>,
+    /// Tenant and device as shown with a credential that is wrong.
+    shown: Option<Box<(String, String)>>,
     /// Whose place it has.
     claimed: Option<Identity>,
     /// Until it is let in.
@@ -110,6 +113,7 @@ impl Connection {
             mailbox,
             running: Vec::new(),
             client: None,
+            shown: None,
             claimed: None,
             greeting: Some(greeting),
             random: SmallRng::from_seed(seed),
@@ -296,11 +300,28 @@ impl Connection {
     fn next_packet(&mut self, now: std::time::Instant) -> bool {
         let greeting = self.session.awaits_connect();
         match self.wire.next_packet(self.session.packet_bytes_max(), greeting) {
-            Ok(Some(packet)) => self.session.handle_packet(packet, now),
+            Ok(Some(packet)) => match self.charge(&packet) {
+                Ok(()) => self.session.handle_packet(packet, now),
+                Err(reason) => self.session.handle_close(reason),
+            },
             Ok(None) => return false,
             Err(reason) => self.session.handle_close(reason),
         }
         true
+    }
+
+    /// Subscriptions cost like publishes, which are counted when they have passed the session's rules.
+    fn charge(&self, packet: &Incoming) -> Result<(), CloseReason> {
+        let filters = match packet {
+            Incoming::Subscribe(subscribe) => subscribe.filters.len(),
+            Incoming::Unsubscribe { filters, .. } => filters.len(),
+            _ => return Ok(()),
+        };
+        let Some(client) = &self.client else { return Ok(()) };
+        // What is refused for its number costs next to nothing.
+        let units = filters.clamp(1, SUBSCRIPTIONS_MAX) as u64;
+        let charged = client.allowance.ask(units, &self.shared.config);
+        charged.map_err(|_| CloseReason::Quota("messages a second, subscriptions included"))
     }
 
     fn write(&mut self, packet: Outgoing) {
@@ -357,9 +378,15 @@ impl Connection {
     }
 
     fn about(&self) -> crate::refusals::About<'_> {
+        let client = self
+            .client
+            .as_ref()
+            .map(|client| (client.tenant.as_str(), client.name.as_str()));
+        let shown = self.shown.as_ref().map(|shown| (shown.0.as_str(), shown.1.as_str()));
+        let (tenant, name) = client.or(shown).unzip();
         crate::refusals::About {
-            tenant: self.client.as_ref().map(|client| client.tenant.as_str()),
-            name: self.client.as_ref().map(|client| client.name.as_str()),
+            tenant,
+            name,
             peer: Some(self.peer),
         }
     }

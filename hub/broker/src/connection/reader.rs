@@ -22,8 +22,10 @@ const PAGE: usize = 32;
 #[derive(Default)]
 pub(super) struct ReaderSide {
     subscriber: Option<Subscriber>,
-    /// Subscriptions to change, in order.
+    /// Subscriptions to change, in order; one for each filter.
     changes: VecDeque<Change>,
+    /// Filters that the router has, or is about to.
+    held: Vec<String>,
     /// The subscriber is away to be changed, or states are read.
     runs: bool,
     /// Filters, with whether messages keep their retain flag.
@@ -57,6 +59,39 @@ pub(super) struct Read {
     states: Vec<Outbound>,
 }
 
+impl Change {
+    fn filter(&self) -> &str {
+        match self {
+            Self::Add { filter, .. } | Self::Remove { filter } | Self::States { filter, .. } => filter,
+        }
+    }
+
+    fn brings_states(&self) -> bool {
+        matches!(self, Self::Add { retained: true, .. } | Self::States { .. })
+    }
+}
+
+impl ReaderSide {
+    /// Puts a change in the place of what waits for the same filter, so that no client piles them up.
+    fn put(&mut self, change: Change) {
+        let mut states = false;
+        self.changes.retain(|waiting| {
+            let same = waiting.filter() == change.filter();
+            states |= same && waiting.brings_states();
+            !same
+        });
+        match change {
+            Change::Add { filter, qos, retained } => {
+                let retained = retained || states;
+                self.changes.push_back(Change::Add { filter, qos, retained });
+            }
+            // First: room for those that come.
+            change if self.held.iter().any(|held| held == change.filter()) => self.changes.push_front(change),
+            _ => {}
+        }
+    }
+}
+
 impl Connection {
     fn reader(&mut self) -> Option<&mut ReaderSide> {
         match self.client.as_mut().map(|client| &mut client.role) {
@@ -69,14 +104,14 @@ impl Connection {
         let Some(reader) = self.reader() else { return };
         reader.filters.retain(|(known, _)| *known != filter);
         reader.filters.push((filter.clone(), retain_as_published));
-        reader.changes.push_back(Change::Add { filter, qos, retained });
+        reader.put(Change::Add { filter, qos, retained });
         self.change_next();
     }
 
     pub(super) fn unsubscribed(&mut self, filter: String) {
         let Some(reader) = self.reader() else { return };
         reader.filters.retain(|(known, _)| *known != filter);
-        reader.changes.push_back(Change::Remove { filter });
+        reader.put(Change::Remove { filter });
         self.change_next();
     }
 
@@ -93,6 +128,12 @@ impl Connection {
             return;
         };
         reader.runs = true;
+        reader
+            .held
+            .retain(|held| held != change.filter() || matches!(change, Change::States { .. }));
+        if let Change::Add { filter, .. } = &change {
+            reader.held.push(filter.clone());
+        }
         let subscriber = reader.subscriber.take();
         let (tenant, name) = (client.tenant.clone(), client.name.clone());
         let shared = Arc::clone(&self.shared);
@@ -112,7 +153,11 @@ impl Connection {
         reader.runs = false;
         reader.subscriber = subscriber;
         reader.waiting.extend(states);
-        if let Some(next) = next {
+        // Unless the client has changed its mind about the filter meanwhile.
+        if let Some(next) = next
+            && reader.filters.iter().any(|(filter, _)| filter == next.filter())
+            && !reader.changes.iter().any(|change| change.filter() == next.filter())
+        {
             reader.changes.push_front(next);
         }
         if let Err(error) = outcome {
@@ -226,11 +271,19 @@ impl Shared {
         match timeout(self.config.store_patience, asked).await {
             Ok(Ok(states)) => states,
             Ok(Err(error)) => {
-                tracing::warn!(%tenant, %error, "retained states not read");
+                let about = crate::refusals::About {
+                    tenant: Some(tenant.as_str()),
+                    ..Default::default()
+                };
+                self.refusals.note("retained_states", about, &error);
                 Vec::new()
             }
             Err(_) => {
-                tracing::warn!(%tenant, "retained states not read in time");
+                let about = crate::refusals::About {
+                    tenant: Some(tenant.as_str()),
+                    ..Default::default()
+                };
+                self.refusals.note("retained_states", about, &"not read in time");
                 Vec::new()
             }
         }
@@ -246,4 +299,41 @@ fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Outbound> {
         retain: true,
         expires_in_s: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(filter: &str, retained: bool) -> Change {
+        let filter = filter.to_owned();
+        Change::Add {
+            filter,
+            qos: 1,
+            retained,
+        }
+    }
+
+    fn remove(filter: &str) -> Change {
+        let filter = filter.to_owned();
+        Change::Remove { filter }
+    }
+
+    #[test]
+    fn changes_do_not_pile_up() {
+        let mut reader = ReaderSide::default();
+        reader.held.push("d/+/s".into());
+        for n in 0..10_000 {
+            reader.put(add("d/+/s", n == 0));
+            // Of other filters nothing has come to the router.
+            reader.put(add(&format!("d/{n}/t"), true));
+            reader.put(remove(&format!("d/{n}/t")));
+        }
+        assert_eq!(reader.changes.len(), 1);
+        assert!(reader.changes.iter().all(Change::brings_states), "asked for once");
+        reader.put(add("d/+/e", false));
+        reader.put(remove("d/+/s"));
+        let order: Vec<_> = reader.changes.iter().map(Change::filter).collect();
+        assert_eq!(order, ["d/+/s", "d/+/e"], "room first");
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Inbound {
     unreleased: Vec<Unreleased>,
     /// How many of them came on this connection and are stored, so that they are in `queue` no more.
     held: usize,
+    /// Set when more came than may be under way: the number behind the last that is acknowledged yet.
+    overrun: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,22 @@ impl Inbound {
     /// Publishes that count against the receive maximum: up to PUBACK, or PUBCOMP (MQTT 5 §4.9).
     pub(super) fn in_flight(&self) -> usize {
         self.waiting + self.held
+    }
+
+    /// From now on no publish is taken in; what was is still acknowledged.
+    pub(super) fn overrun(&mut self) {
+        let next = self.first + self.queue.len() as u64;
+        self.overrun.get_or_insert(next);
+    }
+
+    /// Whether more came than may be under way.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.overrun.is_some()
+    }
+
+    /// Whether everything that came before the overrun is acknowledged.
+    pub(super) fn is_through(&self) -> bool {
+        self.overrun.is_some_and(|overrun| self.first >= overrun)
     }
 
     /// Entries in memory, with the refused ones that wait for their turn.

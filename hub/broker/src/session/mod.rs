@@ -243,6 +243,9 @@ impl Session {
     fn acknowledge(&mut self) {
         if !self.is_closed() {
             self.inbound.take_due(&mut self.transmit);
+            if self.inbound.is_through() {
+                self.handle_close(CloseReason::InFlight);
+            }
         }
     }
 

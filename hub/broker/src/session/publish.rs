@@ -21,9 +21,12 @@ impl Session {
         if publish.qos == 2 && self.is_repeated(publish.packet_id) {
             return self.acknowledge();
         }
-        if self.inbound.in_flight() >= self.limits.in_flight_max {
+        if self.inbound.is_overrun() || self.inbound.in_flight() >= self.limits.in_flight_max {
             return match publish.qos {
                 0 => self.events.push_back(Event::Dropped),
+                // The connection ends, but not before what came is acknowledged: a client that sends its whole backlog at
+                // once gets on by as much with each connection. The rest it sends again.
+                _ if self.version() == Some(Version::V4) && self.inbound.waiting() > 0 => self.inbound.overrun(),
                 _ => self.refuse_publish(&publish, CloseReason::InFlight),
             };
         }

@@ -100,6 +100,13 @@ impl Socket {
         }
     }
 
+    /// Takes WebSocket messages of up to so many bytes.
+    pub(crate) fn take_messages(&mut self, message_max: usize) {
+        if let Some(web) = &mut self.web {
+            web.take_messages(message_max);
+        }
+    }
+
     /// Whether layers between MQTT and TCP hold something that is still to be sent.
     pub(crate) fn holds_output(&self) -> bool {
         self.transport.wants_write() || self.web.as_ref().is_some_and(|web| web.holds_output())

@@ -60,6 +60,10 @@ impl Web {
         }
     }
 
+    pub(super) fn take_messages(&mut self, message_max: usize) {
+        self.context.set_config(|config| *config = bounds(message_max));
+    }
+
     pub(super) fn holds_output(&self) -> bool {
         self.holds_output
     }

@@ -148,6 +148,11 @@ async fn more_in_flight_than_allowed_closes_and_a_qos_0_flood_only_loses() {
     device.send(&qos_0).await;
     device.ping().await;
     device.send(&publish("d/washer/j", 17, ONE)).await;
+    device.ping().await;
+    door.store.set(Mode::Commit);
+    for packet_id in 1..=16 {
+        device.expect_ack(packet_id).await;
+    }
     device.expect_closed("the 17th").await;
     assert_eq!(door.closed("in_flight"), 1);
     assert_eq!(
@@ -192,7 +197,12 @@ async fn stopping_finishes_what_is_under_way() {
 async fn who_is_there_is_written_together() {
     let door = Door::open().await;
     let mut devices = Vec::new();
-    for (tenant, device) in [("acme", "washer"), ("globex", "washer"), ("acme", "dryer"), ("acme", "bad")] {
+    for (tenant, device) in [
+        ("acme", "washer"),
+        ("globex", "washer"),
+        ("acme", "dryer"),
+        ("acme", "bad"),
+    ] {
         devices.push(Raw::connected(door.addr, tenant, device).await);
     }
     let here = |online| {

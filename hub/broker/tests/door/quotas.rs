@@ -45,6 +45,56 @@ async fn over_the_rate_is_refused_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn subscriptions_cost_like_publishes() {
+    let door = Door::open_with(|c| c.device_messages = Pace::new(1, 40)).await;
+    let mut reader = Raw::open(door.addr).await;
+    reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
+    assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
+    for packet_id in 1..=200 {
+        reader.send(&crate::client::subscribe(packet_id, &["d/+/s"])).await;
+    }
+    let mut granted = 0;
+    while let Some((first, _)) = reader.packet().await {
+        assert_eq!(first, 0x90);
+        granted += 1;
+    }
+    assert!((40..=50).contains(&granted), "{granted}");
+    assert_eq!(door.closed("quota"), 1);
+}
+
+/// As a client does that has stored what it could not send: all of it at once, and again what is not acknowledged.
+#[tokio::test]
+async fn a_backlog_beyond_the_bound_gets_through_over_some_connections() {
+    let door = Door::open().await;
+    let mut backlog: Vec<u16> = (1..=500).collect();
+    let mut connections = 0;
+    while !backlog.is_empty() {
+        connections += 1;
+        assert!(connections <= 20, "{} are left", backlog.len());
+        let mut device = Raw::connected(door.addr, "acme", "washer").await;
+        let all = backlog.iter().map(|packet_id| {
+            let reading = format!(r#"{{"pump_current": {packet_id}e-3}}"#);
+            crate::client::publish("d/washer/j", *packet_id, reading.as_bytes())
+        });
+        device.send(&all.collect::<Vec<_>>().concat()).await;
+        let before = backlog.len();
+        while !backlog.is_empty() {
+            let Some((first, body)) = device.packet().await else {
+                break;
+            };
+            assert_eq!(first, 0x40);
+            assert_eq!(body, backlog.remove(0).to_be_bytes(), "in order");
+        }
+        assert!(
+            backlog.is_empty() || before - backlog.len() >= 128,
+            "{} are left",
+            backlog.len()
+        );
+    }
+    assert_eq!(door.store.with(|s| s.samples.len()), 500, "each once");
+}
+
+#[tokio::test]
 async fn a_storm_of_connects_under_one_name_lets_in_few() {
     let door = Door::open_with(|c| c.identity_connects = Pace::new(1, 5)).await;
     let mut honest = Raw::connected(door.addr, "acme", "dryer").await;

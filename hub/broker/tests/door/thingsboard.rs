@@ -132,6 +132,17 @@ async fn a_claim_credential_gets_a_credential_and_nothing_else() {
     let (_, answer) = receive(&mut device).await;
     assert_eq!(answer["status"], "refused");
     device.expect_ack(3).await;
+    for (packet_id, body) in [
+        (5, &b"nonsense"[..]),
+        (6, br#"{"device":"a/b"}"#),
+        (7, br#"{"device":"x","csr":"y"}"#),
+    ] {
+        device.send(&publish("p/n1/q", packet_id, body)).await;
+        let (_, answer) = receive(&mut device).await;
+        assert_eq!(answer["status"], "refused");
+        assert!(answer["reason"].as_str().is_some_and(|reason| !reason.is_empty()));
+        device.expect_ack(packet_id).await;
+    }
     device.send(&publish("d/washer/j", 4, b"{}")).await;
     device.expect_closed("a claim credential publishes no readings").await;
     assert_eq!(door.closed("foreign_topic"), 1);

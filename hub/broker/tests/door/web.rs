@@ -98,6 +98,31 @@ async fn other_upgrades_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_the_log_in_a_message_is_no_longer_than_a_connect() {
+    let door = Door::open().await;
+    let long = crate::client::frame(0x30, &[&b"\0\x0Ad/washer/j"[..], &[b' '; 8_000]].concat());
+    let many = (1..=100).map(|packet_id| publish("d/washer/j", packet_id, ONE));
+    let many = many.chain(vec![long; 3]);
+    let many = many.collect::<Vec<_>>().concat();
+    assert!(many.len() > 24 * 1024);
+    block_in_place(|| {
+        let mut socket = open(tcp(door.addr), "/mqtt", Some("mqtt")).unwrap();
+        // The hub may have cut the connection before all of it is written.
+        let _ = socket.send(Message::Binary([log_in(), many.clone()].concat().into()));
+        while let Ok(message) = socket.read() {
+            assert!(!message.is_binary(), "no CONNACK");
+        }
+        let mut socket = open(tcp(door.addr), "/mqtt", Some("mqtt")).unwrap();
+        assert_eq!(say(&mut socket, log_in()), [0x20, 2, 0, 0]);
+        let mut acknowledged = say(&mut socket, many).len();
+        while acknowledged < 400 {
+            acknowledged += socket.read().unwrap().into_data().len();
+        }
+    });
+    assert_eq!(door.closed("malformed"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_are_bounded_and_slow_upgrades_end() {
     let door = Door::open_with(|c| c.connect_patience = Duration::from_millis(400)).await;
     block_in_place(|| {

@@ -26,6 +26,19 @@ fn too_much_in_flight_closes_3_1_1_at_qos_1_and_drops_at_qos_0() {
         "control packets are still read"
     );
     session.handle_packet(publish("d/washer/t", 1, 5), start());
+    session.handle_packet(Incoming::PingReq, start());
+    assert_eq!(transmitted(&mut session), [Outgoing::PingResp]);
+    assert!(!session.is_closed(), "what came before is acknowledged first");
+    for number in 0..3 {
+        session.handle_committed(number);
+    }
+    // There is room, but what was left out must not be overtaken.
+    session.handle_packet(publish("d/washer/t", 1, 6), start());
+    assert_eq!(events(&mut session), []);
+    session.handle_committed(3);
+    let acknowledged = transmitted(&mut session);
+    assert!(acknowledged.iter().all(|packet| matches!(packet, Outgoing::PubAck(_))));
+    assert_eq!(acknowledged.len(), 4);
     assert_eq!(closed(&mut session), Some(CloseReason::InFlight));
 }
 
