@@ -214,3 +214,49 @@ impl Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Message;
+    use hub_core::id::ApplianceId;
+    use std::time::Duration;
+
+    fn part(payloads: &[usize]) -> Part {
+        let appliance = ApplianceId(1);
+        let item = |length: &usize| Item {
+            ingest: Ingest::Dropped { appliance, count: 0 },
+            origin: Origin {
+                appliance,
+                message: Message::new(b"d/a/t", &vec![0; *length]),
+                received_at: jiff::Timestamp::UNIX_EPOCH,
+            },
+            number: None,
+            deadline: Instant::now() + Duration::from_secs(60),
+        };
+        let items = payloads.iter().map(item).collect();
+        let mut part = Part::default();
+        part.push_parcel(Parcel { waiter: None, items }, 1);
+        part
+    }
+
+    #[test]
+    fn bytes_are_known_however_it_is_divided() {
+        let mut left = part(&[1, 2, 4, 8]);
+        let right = left.split_off(1);
+        assert_eq!((left.bytes, right.bytes), (1, 14));
+        left.append(right);
+        assert_eq!(left.bytes, 15);
+        let (fresh, suspects) = left.sort(&BrokerCounters::default());
+        assert_eq!((fresh.bytes, suspects.bytes), (15, 0));
+    }
+
+    #[test]
+    fn what_is_tried_again_is_bounded_too() {
+        let sizes = |parts: Vec<Part>| parts.iter().map(|part| (part.len(), part.bytes)).collect::<Vec<_>>();
+        assert_eq!(sizes(part(&[1; 5]).cut(2, 100)), [(2, 2), (2, 2), (1, 1)]);
+        assert_eq!(sizes(part(&[3, 3, 3, 1]).cut(100, 6)), [(2, 6), (2, 4)]);
+        assert_eq!(sizes(part(&[1; 5]).cut(5, 5)), [(5, 5)]);
+        assert_eq!(sizes(part(&[]).cut(5, 5)), [(0, 0)]);
+    }
+}
