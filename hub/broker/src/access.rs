@@ -40,17 +40,18 @@ pub(crate) async fn watch_access(shared: Arc<Shared>, tls: Option<Arc<Tls>>) {
             patience + shared.config.store_patience,
             shared.store.access_changed(patience),
         );
-        let changes = match answer.await {
-            Ok(Ok(changes)) => changes,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "changes of access not read, trying again");
+        let answer = match answer.await {
+            Ok(Ok(changes)) => Ok(changes),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer in time".to_owned()),
+        };
+        let changes = match answer {
+            Ok(changes) => changes,
+            Err(failed) => {
+                tracing::warn!(failed, "changes of access not read, trying again");
                 owed.everything = true;
-                Vec::new()
-            }
-            Err(_) => {
-                tracing::warn!("changes of access not read in time, trying again");
-                owed.everything = true;
-                Vec::new()
+                sleep(RETRY).await;
+                continue;
             }
         };
         if changes.is_empty() && asked.elapsed() < patience / 2 {
