@@ -1,5 +1,6 @@
 //! Telemetry as JSON, for makers who start with `mosquitto_pub`: `{"ts": ms, "values": {name: value}}`, a bare
-//! `{name: value}`, or an array of these. Names the profile does not know are kept; the hub flags them.
+//! `{name: value}`, or an array of these. Names the profile does not know are kept; the hub flags them, and with them
+//! what is no number: text, null, objects and arrays.
 
 use crate::{MAX_CHANNELS, MAX_NUMBER, MAX_SAMPLES};
 use serde_json::{Map, Value};
@@ -16,6 +17,8 @@ pub struct JsonSample {
     pub ts_ms: Option<i64>,
     /// Values by name, in order of name; true is 1 and false 0.
     pub values: Vec<(String, f64)>,
+    /// What is neither a number nor true or false, in order of name. Bounded by the message.
+    pub others: Vec<(String, Value)>,
 }
 
 /// Why a JSON message is refused.
@@ -55,7 +58,7 @@ pub enum JsonError {
     /// A name is empty or longer than [`MAX_NAME_BYTES`].
     #[error("sample {0}: a name is empty or longer than {MAX_NAME_BYTES} bytes")]
     Name(usize),
-    /// A value is neither a number nor a boolean.
+    /// The message holds no number and no boolean at all; the place is that of its first value.
     #[error("sample {sample}: value of \"{name}\" is neither a number nor true or false")]
     Value {
         /// Counted from 0.
@@ -82,11 +85,21 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<JsonSample>, JsonError> {
     if objects.is_empty() || objects.len() > MAX_SAMPLES {
         return Err(JsonError::Samples(objects.len()));
     }
-    objects
+    let samples = objects
         .into_iter()
         .enumerate()
         .map(|(index, object)| sample(index, object))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let first_other = samples.iter().enumerate().find_map(|(index, sample)| {
+        let (name, _) = sample.others.first()?;
+        Some((index, name.clone()))
+    });
+    match first_other {
+        Some((sample, name)) if samples.iter().all(|sample| sample.values.is_empty()) => {
+            Err(JsonError::Value { sample, name })
+        }
+        _ => Ok(samples),
+    }
 }
 
 fn sample(index: usize, object: Value) -> Result<JsonSample, JsonError> {
@@ -109,17 +122,14 @@ fn sample(index: usize, object: Value) -> Result<JsonSample, JsonError> {
         }
         None => object,
     };
-    Ok(JsonSample {
-        ts_ms,
-        values: values(index, named)?,
-    })
+    values(index, ts_ms, named)
 }
 
 fn milliseconds(ts: &Value) -> Option<i64> {
     ts.as_i64().filter(|ms| ms.unsigned_abs() <= MAX_NUMBER)
 }
 
-fn values(sample: usize, named: Map<String, Value>) -> Result<Vec<(String, f64)>, JsonError> {
+fn values(sample: usize, ts_ms: Option<i64>, named: Map<String, Value>) -> Result<JsonSample, JsonError> {
     if named.len() > MAX_CHANNELS {
         return Err(JsonError::Values {
             sample,
@@ -127,21 +137,23 @@ fn values(sample: usize, named: Map<String, Value>) -> Result<Vec<(String, f64)>
         });
     }
     let mut values = Vec::with_capacity(named.len());
+    let mut others = Vec::new();
     for (name, value) in named {
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return Err(JsonError::Name(sample));
         }
-        let number = match value {
-            Value::Bool(state) => Some(f64::from(u8::from(state))),
+        let number = match &value {
+            Value::Bool(state) => Some(f64::from(u8::from(*state))),
             Value::Number(number) => number.as_f64(),
             _ => None,
         };
         match number {
             Some(number) => values.push((name, number)),
-            None => return Err(JsonError::Value { sample, name }),
+            None => others.push((name, value)),
         }
     }
     // The parser's map may keep another order, depending on what else is compiled in.
     values.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(values)
+    others.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(JsonSample { ts_ms, values, others })
 }

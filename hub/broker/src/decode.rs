@@ -278,6 +278,12 @@ impl Decoder<'_> {
                 }
                 row.set_named(name, *value);
             }
+            for (name, value) in &sample.others {
+                if name.chars().any(char::is_control) {
+                    return Err(format!("sample {index}: a name holds control characters"));
+                }
+                row.unknown.insert(name.clone(), value.clone());
+            }
             samples.push(row.sample());
             times.push(sample.ts_ms.unwrap_or(arrival));
             hashes.push(content_hash(sample, index, self.trace));
@@ -370,6 +376,15 @@ fn content_hash(sample: &json::JsonSample, index: usize, trace: TraceId) -> [u8;
         hash.update((name.len() as u64).to_be_bytes());
         hash.update(name.as_bytes());
         hash.update(value.to_bits().to_be_bytes());
+    }
+    // Nothing of it where there is none, so that what was stored before is still recognised.
+    for (name, value) in &sample.others {
+        let value = value.to_string();
+        for part in [name.as_bytes(), value.as_bytes()] {
+            hash.update([0xFF]);
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
     }
     hash.finalize().into()
 }

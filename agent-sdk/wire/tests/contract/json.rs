@@ -10,7 +10,29 @@ fn sample(ts_ms: Option<i64>, values: &[(&str, f64)]) -> JsonSample {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), *value))
             .collect(),
+        others: Vec::new(),
     }
+}
+
+#[test]
+fn what_is_no_number_stands_beside_the_numbers() {
+    let read =
+        decode(br#"[{"temperature": 21, "state": "on", "error": null, "at": {"x": [1]}}, {"state": "off"}]"#).unwrap();
+    assert_eq!(read[0].values, [("temperature".to_owned(), 21.0)]);
+    let others: Vec<_> = read[0]
+        .others
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.to_string()))
+        .collect();
+    let expected = [("at", r#"{"x":[1]}"#), ("error", "null"), ("state", r#""on""#)];
+    assert_eq!(others, expected.map(|(n, v)| (n, v.to_owned())));
+    assert_eq!((read[1].values.len(), read[1].others.len()), (0, 1));
+    // They count as values.
+    let many: Vec<_> = (0..255).map(|index| format!("\"c{index}\":\"x\"")).collect();
+    assert!(matches!(
+        decode(format!("{{\"a\":1,{}}}", many.join(",")).as_bytes()),
+        Err(JsonError::Values { count: 256, .. })
+    ));
 }
 
 #[test]
@@ -40,7 +62,7 @@ fn refusals_name_the_place() {
     let refused = |text: &str| decode(text.as_bytes()).unwrap_err().to_string();
     assert_eq!(refused("{\"a\": 1,\n oops"), "not JSON: line 2, column 2");
     assert_eq!(
-        refused(r#"[{"a":1},{"a":"x"}]"#),
+        refused(r#"[{},{"a":"x"}]"#),
         "sample 1: value of \"a\" is neither a number nor true or false"
     );
     assert_eq!(refused("[]"), "0 samples: 1 to 64 are allowed");

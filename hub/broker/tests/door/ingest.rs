@@ -114,6 +114,33 @@ async fn json_in_its_forms() {
     assert_eq!(skews, [Some(5_000), Some(5_000), None]);
 }
 
+/// As ThingsBoard's devices send it: one text does not cost the readings beside it.
+#[tokio::test]
+async fn what_is_no_number_is_kept_beside_the_readings() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let ts = door.now_ms() - 5_000;
+    let message = |state: &str| {
+        format!(r#"{{"ts":{ts},"values":{{"state":"{state}","water_temp":21,"pump_current":null,"at":{{"x":[1]}}}}}}"#)
+    };
+    for (packet_id, state) in [(1, "on"), (2, "on"), (3, "off")] {
+        device
+            .send(&publish("d/washer/j", packet_id, message(state).as_bytes()))
+            .await;
+        device.expect_ack(packet_id).await;
+    }
+    let (samples, quarantined) = door.store.with(|s| (s.samples.clone(), s.quarantined.len()));
+    assert_eq!(quarantined, 0);
+    let extra = |state: &str| Some(json!({"unknown": {"state": state, "pump_current": null, "at": {"x": [1]}}}));
+    let stored: Vec<_> = samples.into_iter().map(|(_, s)| (s.values, s.extra)).collect();
+    let values = vec![None, Some(210)];
+    assert_eq!(
+        stored,
+        [(values.clone(), extra("on")), (values, extra("off"))],
+        "the repeat is recognised, and another text is no repeat"
+    );
+}
+
 #[tokio::test]
 async fn events_have_a_lane_of_their_own() {
     let door = Door::open().await;
