@@ -30,9 +30,15 @@ alter table appliance
     add column old_secret_sha256 bytea,
     add column old_secret_until timestamptz,
     add column key_group text,
+    -- It comes in by a certificate: said by whoever declared it, or seen once. It stays, so that nobody is given a
+    -- credential of such a device unless one may be replaced.
+    add column by_certificate boolean not null default false,
+    -- What the site file said last: saying it again does not undo a rotation.
+    add column site_secret_sha256 bytea,
     add foreign key (tenant, key_group) references key_group (tenant, name);
 create index appliance_by_old_secret on appliance (old_secret_sha256) where old_secret_sha256 is not null;
 create index appliance_by_key_group on appliance (tenant, key_group) where key_group is not null;
+update appliance set site_secret_sha256 = secret_sha256;
 
 -- Programs, makers' lines, authorities -------------------------------------------------------------------------------
 
@@ -85,7 +91,7 @@ create table certificate (
 create index certificate_by_appliance on certificate (appliance) where revoked_at is null;
 create index certificate_revoked on certificate (tenant, authority) where revoked_at is not null;
 
--- Told to the front door: rows are taken out by whoever acts on them.
+-- Told to the front door: whoever acted on a row takes it out afterwards.
 create table access_change (
     number    bigint generated always as identity primary key,
     kind      text not null,
@@ -100,7 +106,9 @@ create table mqtt_session (
     appliance     bigint primary key references appliance,
     expiry_s      bigint not null,
     -- [[filter, qos], …]
-    subscriptions jsonb not null
+    subscriptions jsonb not null,
+    -- When it was known last to be wanted. Its device's presence is written a little later than that.
+    kept_at       timestamptz not null
 );
 
 alter table command

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[async_trait]
 impl SessionStore for PostgresStore {
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession) -> Result<()> {
+    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, now: Timestamp) -> Result<()> {
         if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
             return Err(StoreError::Refused(format!(
                 "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
@@ -19,12 +19,13 @@ impl SessionStore for PostgresStore {
             )));
         }
         sqlx::query(
-            "insert into mqtt_session (appliance, expiry_s, subscriptions) values ($1, $2, $3) \
-             on conflict (appliance) do update set expiry_s = $2, subscriptions = $3",
+            "insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) values ($1, $2, $3, $4) \
+             on conflict (appliance) do update set expiry_s = $2, subscriptions = $3, kept_at = $4",
         )
         .bind(appliance.0)
         .bind(i64::from(session.expiry_s))
         .bind(json(&session.subscriptions)?)
+        .bind(sql(now))
         .execute(&self.pool)
         .await
         .map_err(db)?;
@@ -32,7 +33,15 @@ impl SessionStore for PostgresStore {
     }
 
     async fn drop_session(&self, appliance: ApplianceId) -> Result<()> {
-        forget(self, &[appliance.0]).await
+        sqlx::query(
+            "with session as (delete from mqtt_session where appliance = $1) \
+             delete from inbound_packet where appliance = $1",
+        )
+        .bind(appliance.0)
+        .execute(&self.pool)
+        .await
+        .map_err(db)?;
+        Ok(())
     }
 
     async fn commands_passed(
@@ -118,15 +127,34 @@ impl SessionStore for PostgresStore {
     }
 }
 
-/// Forgets sessions with their packet identifiers.
-pub(crate) async fn forget(store: &PostgresStore, appliances: &[i64]) -> Result<()> {
+/// Forgets sessions that were found expired, with their packet identifiers. One that was begun or used since stays: its
+/// device may be connecting elsewhere at this moment.
+pub(crate) async fn forget_expired(store: &PostgresStore, appliances: &[i64], now: Timestamp) -> Result<()> {
     sqlx::query(
-        "with session as (delete from mqtt_session where appliance = any($1)) \
-         delete from inbound_packet where appliance = any($1)",
+        "with expired as ( \
+           delete from mqtt_session m using appliance_status s \
+           where m.appliance = any($1) and s.appliance = m.appliance and not s.online \
+             and greatest(s.presence_at, m.kept_at) + make_interval(secs => m.expiry_s) <= $2 \
+           returning m.appliance) \
+         delete from inbound_packet p where p.appliance = any($1) \
+           and (p.appliance in (select appliance from expired) \
+             or not exists (select from mqtt_session m where m.appliance = p.appliance))",
     )
     .bind(appliances)
+    .bind(sql(now))
     .execute(&store.pool)
     .await
     .map_err(db)?;
+    Ok(())
+}
+
+/// Notes that these sessions are taken up: presence tells so a little later.
+pub(crate) async fn touch(store: &PostgresStore, appliances: &[i64], now: Timestamp) -> Result<()> {
+    sqlx::query("update mqtt_session set kept_at = greatest(kept_at, $2) where appliance = any($1)")
+        .bind(appliances)
+        .bind(sql(now))
+        .execute(&store.pool)
+        .await
+        .map_err(db)?;
     Ok(())
 }

@@ -40,16 +40,7 @@ pub(crate) async fn apply(
             put_service_point(&mut tx, &declared.id, point, &mut changes).await?;
         }
         for declared_device in &declared.devices {
-            let secret = declared_device.secret_sha256.as_deref().map(unhex).transpose()?;
-            device(
-                &mut tx,
-                &declared.id,
-                declared_device,
-                secret.as_ref(),
-                now,
-                &mut changes,
-            )
-            .await?;
+            file_device(&mut tx, &declared.id, declared_device, now, &mut changes).await?;
         }
     }
     if dry_run {
@@ -279,6 +270,37 @@ async fn put_consent(
         "consent",
         format!("{tenant}/{}", wanted.id),
     );
+    Ok(())
+}
+
+/// Brings one device to what the file declares. A secret that the file named before is no news: it may have been rotated
+/// or replaced since.
+async fn file_device(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    wanted: &Device,
+    now: Timestamp,
+    changes: &mut Vec<SiteChange>,
+) -> Result<()> {
+    let secret = wanted.secret_sha256.as_deref().map(unhex).transpose()?;
+    let before: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("select site_secret_sha256 from appliance where tenant = $1 and device = $2")
+            .bind(tenant.as_str())
+            .bind(wanted.id.as_str())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(db)?;
+    let before = before.flatten();
+    let news = secret.as_ref().filter(|secret| before.as_deref() != Some(&secret[..]));
+    let id = device(&mut *conn, tenant, wanted, news, now, changes).await?;
+    if let Some(news) = news {
+        sqlx::query("update appliance set site_secret_sha256 = $2 where id = $1")
+            .bind(id.0)
+            .bind(&news[..])
+            .execute(conn)
+            .await
+            .map_err(db)?;
+    }
     Ok(())
 }
 

@@ -4,12 +4,14 @@ use crate::keyring::Keyring;
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
+use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Most connections of one hub.
 const CONNECTIONS_MAX: u32 = 12;
@@ -73,6 +75,10 @@ pub struct PostgresStore {
     pub(crate) profiles: BTreeSet<String>,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
+    /// Numbers of the changes of access that were told last: taken out when the next ones are asked for.
+    pub(crate) changes_told: std::sync::Mutex<Vec<i64>>,
+    /// When tenants were counted last, and what came of it.
+    pub(crate) tallies: tokio::sync::Mutex<Option<(Instant, Vec<TenantTally>)>>,
 }
 
 impl PostgresStore {
@@ -98,9 +104,9 @@ impl PostgresStore {
         profiles: BTreeSet<String>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        let until = tokio::time::Instant::now() + SCHEMA_LIMIT;
+        let until = Instant::now() + SCHEMA_LIMIT;
         while let Err(error) = check_schema(&pool).await {
-            if !matches!(error, ConnectError::OlderSchema(_)) || tokio::time::Instant::now() > until {
+            if !matches!(error, ConnectError::OlderSchema(_)) || Instant::now() > until {
                 return Err(error);
             }
             tokio::time::sleep(SCHEMA_PAUSE).await;
@@ -120,6 +126,8 @@ impl PostgresStore {
             profiles,
             signals: Signals::default(),
             writer: Writer::default(),
+            changes_told: std::sync::Mutex::default(),
+            tallies: tokio::sync::Mutex::default(),
         })
     }
 

@@ -161,7 +161,8 @@ pub trait AccessStore: Send + Sync {
     async fn identify(&self, shown: &[Credential], now: Timestamp) -> Result<Vec<Option<Principal>>>;
 
     /// Changes since the last call, at once where there are any; nothing when `patience` has passed. A change made by
-    /// another process is seen within half a second. Each is told once, to one caller.
+    /// another process is seen within half a second. Each is told at least once: until the call after that has come, it
+    /// may be told to another process, or again after a restart. One caller in a process.
     async fn access_changed(&self, patience: Duration) -> Result<Vec<AccessChange>>;
 
     /// Authorities of all tenants.

@@ -149,8 +149,9 @@ pub trait DeviceCredentials: Send + Sync {
     /// `revoked` false its other credentials work again.
     async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()>;
 
-    /// Makes a device, or changes what `device` states of one that exists; its credentials stay. `Refused` if it states
-    /// another profile than the device has.
+    /// Makes a device, or changes what `device` states of one that exists; its credentials stay. One that has none comes
+    /// in by a certificate from now on: neither a group's key nor a claim credential gives it another, unless that one may
+    /// replace. `Refused` if it states another profile than the device has.
     async fn declare_device(
         &self,
         tenant: &TenantId,

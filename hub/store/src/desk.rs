@@ -167,7 +167,7 @@ pub trait DeskStore: Send + Sync {
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
     async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
 
-    /// Numbers of the [`TALLIES_MAX`] tenants with the most appliances.
+    /// Numbers of the [`TALLIES_MAX`] tenants with the most appliances, at most half a minute old.
     async fn tallies(&self) -> Result<Vec<TenantTally>>;
 
     /// What of a device's newest samples its profile does not know.

@@ -36,8 +36,8 @@ pub struct RetainedState {
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Keeps a session, or changes what is kept; packet identifiers are kept by ingest itself. Expiry counts from the
-    /// moment at which the device leaves, or the hub starts again.
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession) -> Result<()>;
+    /// moment at which the device leaves, or the hub starts again, and never from before `now`.
+    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, now: Timestamp) -> Result<()>;
 
     /// Forgets a session with its packet identifiers.
     async fn drop_session(&self, appliance: ApplianceId) -> Result<()>;

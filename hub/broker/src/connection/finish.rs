@@ -147,7 +147,7 @@ async fn echo_when_stored(shared: &Shared, mailbox: &Mailbox, tenant: &TenantId,
 pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Option<KeptSession>) -> bool {
     let asked = async {
         match &session {
-            Some(session) => shared.store.keep_session(appliance, session).await,
+            Some(session) => shared.store.keep_session(appliance, session, shared.clock.now()).await,
             None => {
                 // Behind everything of an earlier connection that is still on its way into the store: it would put packet
                 // identifiers back that are to be forgotten.

@@ -1,5 +1,6 @@
 //! Changes of access on their way to the front door: rows that are written with their cause, and taken out by whoever
-//! acts on them, in this process or another.
+//! acted on them, in this process or another. A row goes when the next ones are asked for: an answer that is lost on its
+//! way, or a process that ends with it, loses no change.
 
 use crate::row::{Columns, db, unreadable};
 use crate::store::PostgresStore;
@@ -12,7 +13,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// Most changes taken out at a time.
+/// Most changes told at a time.
 const CHANGES_MAX: i64 = 1000;
 /// How soon changes that another process made are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -20,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Vec<AccessChange>> {
     let until = Instant::now() + patience;
     loop {
-        let changes = take(store).await?;
+        let changes = look(store).await?;
         let left = until.saturating_duration_since(Instant::now());
         if !changes.is_empty() || left.is_zero() {
             return Ok(changes);
@@ -30,16 +31,48 @@ pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Ve
     }
 }
 
-async fn take(store: &PostgresStore) -> Result<Vec<AccessChange>> {
-    let rows = sqlx::query(
-        "delete from access_change where number in (select number from access_change order by number limit $1) \
-         returning kind, tenant, name, appliance",
-    )
-    .bind(CHANGES_MAX)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
-    rows.iter().map(change).collect()
+async fn look(store: &PostgresStore) -> Result<Vec<AccessChange>> {
+    confirm(store).await?;
+    let rows = sqlx::query("select number, kind, tenant, name, appliance from access_change order by number limit $1")
+        .bind(CHANGES_MAX)
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    let mut numbers = Vec::with_capacity(rows.len());
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let number: i64 = row.col("number")?;
+        numbers.push(number);
+        match change(row) {
+            Ok(change) => changes.push(change),
+            // The others must be told none the less.
+            Err(error) => tracing::error!(number, %error, "a change of access does not read and is passed over"),
+        }
+    }
+    *told(store) = numbers;
+    Ok(changes)
+}
+
+/// Takes out what was told before. Where this fails it is tried again before anything else is told.
+async fn confirm(store: &PostgresStore) -> Result<()> {
+    let numbers = told(store).clone();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("delete from access_change where number = any($1)")
+        .bind(&numbers)
+        .execute(&store.pool)
+        .await
+        .map_err(db)?;
+    told(store).clear();
+    Ok(())
+}
+
+fn told(store: &PostgresStore) -> std::sync::MutexGuard<'_, Vec<i64>> {
+    store
+        .changes_told
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn change(row: &PgRow) -> Result<AccessChange> {

@@ -30,7 +30,7 @@ pub(super) struct Group {
 
 impl Group {
     /// From columns `group_name`, `group_profile`, `current` and `previous`.
-    pub(super) fn open(store: &PostgresStore, tenant: &TenantId, row: &PgRow) -> Result<Self> {
+    fn open(store: &PostgresStore, tenant: &TenantId, row: &PgRow) -> Result<Self> {
         let name: String = row.col("group_name")?;
         let mut keys = Vec::with_capacity(2);
         for column in ["current", "previous"] {
@@ -55,6 +55,13 @@ impl Group {
     }
 }
 
+/// The group of a row, or nothing where its keys do not open: then nobody comes in by it, and everybody else does.
+pub(super) fn open(store: &PostgresStore, tenant: &TenantId, row: &PgRow) -> Option<Group> {
+    Group::open(store, tenant, row)
+        .inspect_err(|error| tracing::error!(%tenant, %error, "a group's keys do not open; nobody comes in by them"))
+        .ok()
+}
+
 /// Groups of these tenants by which unknown devices enrol.
 pub(super) async fn enrolling(store: &PostgresStore, tenants: &[&str]) -> Result<HashMap<TenantId, Vec<Group>>> {
     let rows = sqlx::query(
@@ -68,8 +75,9 @@ pub(super) async fn enrolling(store: &PostgresStore, tenants: &[&str]) -> Result
     let mut groups: HashMap<TenantId, Vec<Group>> = HashMap::new();
     for row in &rows {
         let tenant: TenantId = row.word("tenant")?;
-        let group = Group::open(store, &tenant, row)?;
-        groups.entry(tenant).or_default().push(group);
+        if let Some(group) = open(store, &tenant, row) {
+            groups.entry(tenant).or_default().push(group);
+        }
     }
     Ok(groups)
 }

@@ -3,11 +3,12 @@
 use super::change::is_over;
 use super::enrol::{self, Newcomer};
 use super::group::{self, Group};
+use super::program::programs;
 use crate::keyring::sha256;
-use crate::row::{Columns, db, sql, unreadable};
+use crate::row::{Columns, db, unreadable};
 use crate::store::PostgresStore;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
-use hub_store::access::{Claimant, Credential, Integrator, Principal};
+use hub_store::access::{Credential, Principal};
 use hub_store::error::Result;
 use hub_store::session::KeptSession;
 use hub_store::telemetry::Device;
@@ -15,11 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use subtle::ConstantTimeEq;
-
-/// How tokens of programs begin, and those of makers' lines.
-const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
 
 /// A device as a batch found it.
 struct Known {
@@ -30,10 +28,13 @@ struct Known {
     old_secret_until: Option<Timestamp>,
     /// Name of its group.
     group: Option<String>,
-    certified: bool,
+    /// It comes in by a certificate, or did once.
+    by_certificate: bool,
     session: Option<KeptSession>,
     /// Something is left of a session that is not kept any more.
     leftovers: bool,
+    /// Its presence says that it has been away for half of the time for which its session is kept, or longer.
+    long_away: bool,
 }
 
 /// What a batch found.
@@ -41,7 +42,21 @@ struct Known {
 struct Found {
     /// By index in the batch; a token may fit more than one.
     devices: HashMap<usize, Vec<Known>>,
-    groups: HashMap<(TenantId, String), Group>,
+    /// None where its keys do not open.
+    groups: HashMap<(TenantId, String), Option<Group>>,
+    /// Indexes for which there are rows that do not read: nobody comes in by these.
+    unreadable: HashSet<usize>,
+}
+
+/// What is to be noted of devices that come in.
+#[derive(Default)]
+struct Notes {
+    /// Left something of an expired session.
+    leftovers: Vec<i64>,
+    /// Took up a session after a while.
+    taken_up: Vec<i64>,
+    /// Came in by a certificate for the first time.
+    certified: Vec<i64>,
 }
 
 pub(super) async fn identify(
@@ -50,22 +65,38 @@ pub(super) async fn identify(
     now: Timestamp,
 ) -> Result<Vec<Option<Principal>>> {
     let mut answers: Vec<Option<Principal>> = vec![None; shown.len()];
-    let mut leftovers = Vec::new();
+    let mut notes = Notes::default();
     let all: Vec<usize> = (0..shown.len()).collect();
     let found = find(store, shown, &all, now).await?;
-    answer(&found, shown, &all, now, &mut answers, &mut leftovers);
+    answer(&found, shown, &all, now, &mut answers, &mut notes);
     programs(store, shown, now, &mut answers).await?;
+    // Before anybody enrols: who comes in by a certificate joins no group.
+    std::mem::take(&mut notes).write(store, now).await?;
     let newcomers = newcomers(store, &found, shown, &answers, now).await?;
     if !newcomers.is_empty() {
         let again: Vec<usize> = newcomers.iter().map(|newcomer| newcomer.index).collect();
         enrol::enrol(store, newcomers, now).await?;
         let found = find(store, shown, &again, now).await?;
-        answer(&found, shown, &again, now, &mut answers, &mut leftovers);
+        answer(&found, shown, &again, now, &mut answers, &mut notes);
     }
-    if !leftovers.is_empty() {
-        crate::session::forget(store, &leftovers).await?;
-    }
+    notes.write(store, now).await?;
     Ok(answers)
+}
+
+impl Notes {
+    /// Before anybody is let in.
+    async fn write(self, store: &PostgresStore, now: Timestamp) -> Result<()> {
+        if !self.leftovers.is_empty() {
+            crate::session::forget_expired(store, &self.leftovers, now).await?;
+        }
+        if !self.taken_up.is_empty() {
+            crate::session::touch(store, &self.taken_up, now).await?;
+        }
+        if !self.certified.is_empty() {
+            enrol::note_certificates(store, &self.certified).await?;
+        }
+        Ok(())
+    }
 }
 
 fn answer(
@@ -74,9 +105,12 @@ fn answer(
     indexes: &[usize],
     now: Timestamp,
     answers: &mut [Option<Principal>],
-    leftovers: &mut Vec<i64>,
+    notes: &mut Notes,
 ) {
     for &index in indexes {
+        if found.unreadable.contains(&index) {
+            continue;
+        }
         let known = found.devices.get(&index).map_or(&[][..], Vec::as_slice);
         // A token that two devices share says nothing about which of them it is.
         let mut fits = known
@@ -85,15 +119,27 @@ fn answer(
         let (Some(known), None) = (fits.next(), fits.next()) else {
             continue;
         };
+        let id = known.device.appliance.0;
         if known.leftovers {
-            leftovers.push(known.device.appliance.0);
+            notes.leftovers.push(id);
+        }
+        if known.session.is_some() && known.long_away {
+            notes.taken_up.push(id);
+        }
+        if !known.by_certificate && matches!(shown[index], Credential::Certificate { .. }) {
+            notes.certified.push(id);
         }
         answers[index] = Some(Principal::Device(known.device.clone(), known.session.clone()));
     }
 }
 
 impl Known {
-    fn is_shown_by(&self, shown: &Credential, groups: &HashMap<(TenantId, String), Group>, now: Timestamp) -> bool {
+    fn is_shown_by(
+        &self,
+        shown: &Credential,
+        groups: &HashMap<(TenantId, String), Option<Group>>,
+        now: Timestamp,
+    ) -> bool {
         match shown {
             Credential::Certificate { .. } => true,
             Credential::Token(token) => self.has_secret(token, now),
@@ -103,7 +149,7 @@ impl Known {
                     .group
                     .as_ref()
                     .map(|name| (self.device.tenant.clone(), name.clone()));
-                let group = group.and_then(|key| groups.get(&key));
+                let group = group.and_then(|key| groups.get(&key)).and_then(Option::as_ref);
                 own | group.is_some_and(|group| group.knows(device, secret))
             }
         }
@@ -115,9 +161,10 @@ impl Known {
         is(&self.secret) | (is(&self.old_secret) && !is_over(self.old_secret_until, now))
     }
 
-    /// Nothing was ever given to it: it was only declared.
+    /// Nothing was ever given to it, and it brought nothing of its own: it was only declared.
     fn has_nothing(&self) -> bool {
-        !self.revoked && !self.certified && self.secret.is_none() && self.old_secret.is_none() && self.group.is_none()
+        let came_in = self.by_certificate || self.group.is_some();
+        !self.revoked && !came_in && self.secret.is_none() && self.old_secret.is_none()
     }
 }
 
@@ -148,8 +195,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
              join appliance a on a.old_secret_sha256 = s.hash) \
          select s.n, a.id, a.tenant, a.device, a.profile, a.revoked, a.secret_sha256, a.old_secret_sha256, \
            a.old_secret_until, a.key_group as group_name, g.profile as group_profile, g.current, g.previous, \
-           exists (select from certificate c where c.appliance = a.id and c.revoked_at is null) as certified, \
-           m.expiry_s, m.subscriptions, t.online, t.presence_at, \
+           a.by_certificate, m.expiry_s, m.subscriptions, t.online, greatest(t.presence_at, m.kept_at) as left_at, \
            array(select packet_id from inbound_packet p where p.appliance = a.id) as unreleased \
          from shown s join appliance a on a.id = s.id \
            left join appliance_status t on t.appliance = a.id \
@@ -167,11 +213,19 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
     let mut found = Found::default();
     for row in &rows {
         let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
-        let known = known(row, now)?;
+        let known = match known(row, now) {
+            Ok(known) => known,
+            // The others of the batch come in none the less.
+            Err(error) => {
+                tracing::error!(credential = %shown[index], %error, "a device's row does not read; it is not let in");
+                found.unreadable.insert(index);
+                continue;
+            }
+        };
         if let Some(name) = &known.group {
             let key = (known.device.tenant.clone(), name.clone());
             if let Entry::Vacant(place) = found.groups.entry(key) {
-                let group = Group::open(store, &place.key().0, row)?;
+                let group = group::open(store, &place.key().0, row);
                 place.insert(group);
             }
         }
@@ -183,7 +237,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
 fn known(row: &PgRow, now: Timestamp) -> Result<Known> {
     let online = row.col::<Option<bool>>("online")?.unwrap_or(false);
     let unreleased: Vec<i32> = row.col("unreleased")?;
-    let left_at = if online { None } else { row.maybe_at("presence_at")? };
+    let left_at = if online { None } else { row.maybe_at("left_at")? };
     let expiry_s: Option<i64> = row.col("expiry_s")?;
     let session = match expiry_s {
         Some(expiry_s) if !is_expired(expiry_s, left_at, now) => Some(KeptSession {
@@ -205,13 +259,14 @@ fn known(row: &PgRow, now: Timestamp) -> Result<Known> {
         old_secret: row.col("old_secret_sha256")?,
         old_secret_until: row.maybe_at("old_secret_until")?,
         group: row.try_get("group_name").map_err(db)?,
-        certified: row.col("certified")?,
+        by_certificate: row.col("by_certificate")?,
         leftovers: session.is_none() && !online && (expiry_s.is_some() || !unreleased.is_empty()),
+        long_away: expiry_s.is_some_and(|expiry_s| is_expired(expiry_s / 2, left_at, now)),
         session,
     })
 }
 
-/// `left_at` is none while the device is connected. The greatest expiry never comes (MQTT 5 §3.1.2.11.2).
+/// `left_at` is none while the device is connected, as far as its presence is written. The greatest expiry never comes (MQTT 5 §3.1.2.11.2).
 fn is_expired(expiry_s: i64, left_at: Option<Timestamp>, now: Timestamp) -> bool {
     expiry_s < i64::from(u32::MAX)
         && left_at.is_some_and(|at| now.duration_since(at) >= SignedDuration::from_secs(expiry_s))
@@ -231,7 +286,8 @@ async fn newcomers(
             continue;
         };
         let known = found.devices.get(&index).and_then(|known| known.first());
-        if answers[index].is_none() && known.is_none_or(Known::has_nothing) {
+        let is_open = !found.unreadable.contains(&index) && known.is_none_or(Known::has_nothing);
+        if answers[index].is_none() && is_open {
             candidates.push((index, tenant, device, secret, known));
         }
     }
@@ -259,53 +315,4 @@ async fn newcomers(
     }
     tracing::debug!(count = newcomers.len(), %now, "devices enrol by their group's key");
     Ok(newcomers)
-}
-
-/// Integrators and claimants by their tokens.
-async fn programs(
-    store: &PostgresStore,
-    shown: &[Credential],
-    now: Timestamp,
-    answers: &mut [Option<Principal>],
-) -> Result<()> {
-    let (mut numbers, mut hashes) = (Vec::new(), Vec::new());
-    for (index, credential) in shown.iter().enumerate() {
-        if let Credential::Token(token) = credential
-            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
-        {
-            // Such a token is never a device's.
-            answers[index] = None;
-            numbers.push(i32::try_from(index).unwrap_or(i32::MAX));
-            hashes.push(sha256(token.as_bytes()).to_vec());
-        }
-    }
-    if numbers.is_empty() {
-        return Ok(());
-    }
-    let rows = sqlx::query(
-        "select s.n, i.tenant, i.name, i.filters, null as profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
-           join integrator i on i.token_hash = s.hash where not i.revoked \
-         union all select s.n, c.tenant, c.name, null, c.profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
-           join claim_credential c on c.token_hash = s.hash \
-           where not c.revoked and c.expires_at > $3 and c.uses_left > 0",
-    )
-    .bind(numbers)
-    .bind(hashes)
-    .bind(sql(now))
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
-    for row in &rows {
-        let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
-        let (tenant, name) = (row.word("tenant")?, row.col("name")?);
-        answers[index] = Some(match row.col::<Option<String>>("profile")? {
-            Some(profile) => Principal::Claimant(Claimant { tenant, name, profile }),
-            None => Principal::Integrator(Integrator {
-                tenant,
-                name,
-                filters: row.col("filters")?,
-            }),
-        });
-    }
-    Ok(())
 }

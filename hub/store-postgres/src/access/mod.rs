@@ -5,6 +5,7 @@ pub(crate) mod enrol;
 pub(crate) mod group;
 mod identify;
 pub(crate) mod issue;
+mod program;
 mod provision;
 
 use crate::row::{Columns, db};

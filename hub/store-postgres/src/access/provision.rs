@@ -111,9 +111,9 @@ async fn device(
 ) -> Result<(ApplianceId, bool)> {
     let refused = |why: &str| StoreError::Refused(format!("device {} {why}", request.device));
     let select = "select id, profile, revoked, \
-           (secret_sha256 is not null or old_secret_sha256 is not null or key_group is not null \
-             or exists (select from certificate c where c.appliance = a.id and c.revoked_at is null)) as has_one \
-         from appliance a where tenant = $1 and device = $2 for no key update";
+           (secret_sha256 is not null or old_secret_sha256 is not null or key_group is not null or by_certificate) \
+             as has_one \
+         from appliance where tenant = $1 and device = $2 for no key update";
     let known = sqlx::query(select)
         .bind(claimant.tenant.as_str())
         .bind(request.device.as_str())
@@ -141,10 +141,11 @@ async fn device(
     Ok((ApplianceId(row.col("id")?), has_one))
 }
 
-/// Whatever it came in with before does not work any more.
+/// What it came in with before does not work any more, certificates of the maker's own authority excepted.
 async fn set_secret(conn: &mut PgConnection, appliance: ApplianceId, secret: Option<&str>) -> Result<()> {
     sqlx::query(
-        "update appliance set secret_sha256 = $2, old_secret_sha256 = null, old_secret_until = null, key_group = null \
+        "update appliance set secret_sha256 = $2, old_secret_sha256 = null, old_secret_until = null, key_group = null, \
+           by_certificate = by_certificate or $2 is null \
          where id = $1",
     )
     .bind(appliance.0)

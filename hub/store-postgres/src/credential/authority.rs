@@ -43,7 +43,7 @@ pub(super) async fn put(
     let not_after = check(&read(&der)?, now)?;
     let key = key_sha256(&der)?;
     let mut tx = store.begin().await?;
-    check_room(&mut tx, "authority", tenant, AUTHORITIES_MAX).await?;
+    check_room(&mut tx, "authority", tenant, name, AUTHORITIES_MAX).await?;
     check_key(&mut tx, tenant, name, &key).await?;
     // A list stays only with the key that signed it.
     sqlx::query(

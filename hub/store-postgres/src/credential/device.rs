@@ -46,6 +46,15 @@ impl DeviceCredentials for PostgresStore {
         check_profile(self, &device.profile)?;
         let mut tx = self.begin().await?;
         let id = site_apply::add_device(&mut tx, tenant, device, None, now).await?;
+        // With nothing else to come in by, it is a certificate.
+        sqlx::query(
+            "update appliance set by_certificate = true \
+             where id = $1 and key_group is null and secret_sha256 is null and old_secret_sha256 is null",
+        )
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
         commit(self, tx).await?;
         Ok(id)
     }

@@ -24,7 +24,7 @@ pub(super) async fn add(
     check_profile(store, profile)?;
     let current = seal(store, "current", tenant, name, key)?;
     let mut tx = store.begin().await?;
-    check_room(&mut tx, "key_group", tenant, GROUPS_MAX).await?;
+    check_room(&mut tx, "key_group", tenant, name, GROUPS_MAX).await?;
     let made = sqlx::query(
         "insert into key_group (tenant, name, profile, enrols, current, created_at) values ($1, $2, $3, $4, $5, $6) \
          on conflict do nothing",

@@ -49,8 +49,8 @@ fn check_profile(store: &PostgresStore, profile: &str) -> Result<()> {
     )))
 }
 
-/// Refuses one more than there may be. Whoever adds one locks the tenant first.
-async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, most: i64) -> Result<()> {
+/// Refuses one more than there may be beside `name`, which may be there already. Whoever adds one locks the tenant first.
+async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, name: &str, most: i64) -> Result<()> {
     let tenant_row = sqlx::query("select from tenant where id = $1 for no key update")
         .bind(tenant.as_str())
         .fetch_optional(&mut *conn)
@@ -59,11 +59,14 @@ async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, mos
     if tenant_row.is_none() {
         return Err(not_found("tenant", tenant));
     }
-    let there: i64 = sqlx::query_scalar(&format!("select count(*) from {table} where tenant = $1"))
-        .bind(tenant.as_str())
-        .fetch_one(conn)
-        .await
-        .map_err(db)?;
+    let there: i64 = sqlx::query_scalar(&format!(
+        "select count(*) from {table} where tenant = $1 and name <> $2"
+    ))
+    .bind(tenant.as_str())
+    .bind(name)
+    .fetch_one(conn)
+    .await
+    .map_err(db)?;
     if there < most {
         return Ok(());
     }

@@ -38,7 +38,7 @@ impl TenantCredentials for PostgresStore {
             check_filter(filter).map_err(|error| StoreError::Refused(format!("filter {filter:?}: {error}")))?;
         }
         let mut tx = self.begin().await?;
-        check_room(&mut tx, "integrator", tenant, TOKENS_MAX).await?;
+        check_room(&mut tx, "integrator", tenant, name, TOKENS_MAX).await?;
         let made = sqlx::query(
             "insert into integrator (tenant, name, token_hash, filters, created_at) values ($1, $2, $3, $4, $5) \
              on conflict (tenant, name) do nothing",
@@ -98,7 +98,7 @@ impl TenantCredentials for PostgresStore {
             ));
         }
         let mut tx = self.begin().await?;
-        check_room(&mut tx, "claim_credential", tenant, TOKENS_MAX).await?;
+        check_room(&mut tx, "claim_credential", tenant, name, TOKENS_MAX).await?;
         let made = sqlx::query(
             "insert into claim_credential (tenant, name, token_hash, profile, expires_at, uses_left, may_replace, \
                created_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant, name) do nothing",

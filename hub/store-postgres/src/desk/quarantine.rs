@@ -89,6 +89,12 @@ pub(crate) async fn release(conn: &mut PgConnection, numbers: &[i64]) -> Result<
 
 /// One for each time that an appliance and a tenant are named.
 async fn count_down(conn: &mut PgConnection, appliances: &[i64], tenants: &[String]) -> Result<()> {
+    // In order, as whoever rolls up does.
+    sqlx::query("select from appliance_status where appliance = any($1) order by appliance for no key update")
+        .bind(appliances)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
     sqlx::query(
         "update appliance_status s set quarantined = greatest(s.quarantined - k.count, 0) \
          from (select appliance, count(*) from unnest($1::bigint[]) as n (appliance) group by appliance) k \

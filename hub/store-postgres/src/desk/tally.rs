@@ -5,8 +5,26 @@ use crate::store::PostgresStore;
 use hub_store::desk::{TALLIES_MAX, TenantTally};
 use hub_store::error::Result;
 use sqlx::postgres::PgRow;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Counting looks at every appliance, and several may ask: they are told what was counted within this time.
+const COUNTED_FOR: Duration = Duration::from_secs(30);
 
 pub(super) async fn largest(store: &PostgresStore) -> Result<Vec<TenantTally>> {
+    // Held while it is counted: whoever asks meanwhile gets the same answer.
+    let mut counted = store.tallies.lock().await;
+    if let Some((at, tallies)) = &*counted
+        && at.elapsed() < COUNTED_FOR
+    {
+        return Ok(tallies.clone());
+    }
+    let tallies = count(store).await?;
+    *counted = Some((Instant::now(), tallies.clone()));
+    Ok(tallies)
+}
+
+async fn count(store: &PostgresStore) -> Result<Vec<TenantTally>> {
     let rows = sqlx::query(
         "select t.tenant, t.appliances, t.online, t.samples, coalesce(q.kept, 0) as kept, \
            coalesce(q.dropped, 0) as dropped \

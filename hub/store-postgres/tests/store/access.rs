@@ -240,7 +240,8 @@ async fn an_integrator_reads_until_it_is_revoked() {
     let (tenant, name) = (acme.clone(), "erp".to_owned());
     assert_eq!(told, [AccessChange::Integrator { tenant, name }]);
     assert!(heard.duration_since(revoked) < Duration::from_millis(500));
-    assert_eq!(changes(&beside).await, [], "a change is told once");
+    assert_eq!(changes(&store).await, [], "it is not told again");
+    assert_eq!(changes(&beside).await, [], "nor to anybody else from now on");
     assert_eq!(who(&store, &shown).await, [""]);
     let listed = store.integrators(&Scope::All).await.unwrap();
     assert!(listed.len() == 1 && listed[0].revoked);

@@ -4,7 +4,7 @@ use crate::access::changes;
 use crate::access_provision::{is_refused, named};
 use crate::support::{morning, played, tenant};
 use hub_store::access::{AccessChange, AccessStore};
-use hub_store::credential::TenantCredentials;
+use hub_store::credential::{AUTHORITIES_MAX, TenantCredentials};
 use hub_store::{Scope, StoreError};
 use rcgen::{
     BasicConstraints, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
@@ -79,6 +79,20 @@ async fn a_makers_authority_is_one_that_holds_and_stands_for_one_tenant() {
         Err(StoreError::NotFound { .. })
     ));
     assert_eq!(store.authorities().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_authority_is_renewed_where_there_is_no_room_for_another() {
+    let (_base, store) = played().await;
+    let acme = tenant("acme");
+    let put = async |name: &str, pem: &str| store.put_authority(&acme, name, pem.as_bytes(), morning()).await;
+    for number in 0..AUTHORITIES_MAX {
+        let name = format!("ca-{number}");
+        put(&name, &maker(&name, 2040).pem).await.unwrap();
+    }
+    let renewed = maker("ca-3", 2041).pem;
+    is_refused(put("one-more", &renewed).await, "which is the most");
+    put("ca-3", &renewed).await.unwrap();
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 const PROFILE: &str = "washing-machine";
 
 /// As a factory computes it: `printf %s wm-9 | openssl dgst -sha256 -hmac "$key"`.
-fn derived(key: &[u8], device: &str) -> String {
+pub fn derived(key: &[u8], device: &str) -> String {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).unwrap();
     mac.update(device.as_bytes());
     mac.finalize()
@@ -238,4 +238,15 @@ async fn keys_are_sealed_in_their_own_row_and_bounded() {
         .unwrap();
     let told = store.group_secret(&acme, "b", &device("x")).await;
     assert!(matches!(told, Err(StoreError::Unreadable { .. })));
+    // Who is in that group and has a secret of its own comes in by this, as does everybody else of the batch.
+    conn.execute("update appliance set key_group = 'b' where tenant = 'acme' and device = 'wm-2'")
+        .await
+        .unwrap();
+    let shown = [
+        secret("acme", "wm-1", "secret-wm-1"),
+        secret("acme", "wm-2", "secret-wm-2"),
+        secret("acme", "wm-2", &derived(b"0123456789abcdef-b", "wm-2")),
+        secret("acme", "new", &derived(b"0123456789abcdef-a", "new")),
+    ];
+    assert_eq!(who(&store, &shown).await, ["acme/wm-1", "acme/wm-2", "", "acme/new"]);
 }

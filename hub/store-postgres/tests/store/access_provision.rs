@@ -21,7 +21,7 @@ fn grant(uses: u32, replace: bool) -> ClaimGrant {
 }
 
 /// A claim credential, as the front door finds it.
-async fn claimant(store: &PostgresStore, name: &str, uses: u32, replace: bool) -> Claimant {
+pub async fn claimant(store: &PostgresStore, name: &str, uses: u32, replace: bool) -> Claimant {
     let text = token(&format!("claim_{name}"));
     let acme = tenant("acme");
     store
@@ -39,11 +39,16 @@ async fn claimant(store: &PostgresStore, name: &str, uses: u32, replace: bool) -
     }
 }
 
-fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
+pub fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
     ProvisionRequest {
         device: device(name),
         csr,
     }
+}
+
+/// A request for a certificate, whatever it says.
+pub fn request() -> Option<Vec<u8>> {
+    Some(csr(&named("x")).1)
 }
 
 fn csr(params: &CertificateParams) -> (KeyPair, Vec<u8>) {
@@ -262,7 +267,6 @@ async fn what_is_no_honest_request_is_refused() {
 async fn what_the_hub_signed_is_on_its_list_when_replaced_or_revoked() {
     let (base, store) = played().await;
     let line = claimant(&store, "line", 9, true).await;
-    let request = || Some(csr(&named("x")).1);
     let serial = |given: Provisioned| match given {
         Provisioned::Certificate { certificate, .. } => X509Certificate::from_der(&der(&certificate))
             .unwrap()

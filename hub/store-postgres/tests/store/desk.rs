@@ -11,6 +11,7 @@ use hub_store::site::SiteStore;
 use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use serde_json::{Map, Value, json};
+use sqlx::Executor;
 use std::time::Duration;
 
 fn command(request: &str, body: &str) -> Command {
@@ -266,4 +267,18 @@ async fn the_database_tells_its_settings() {
     let facts = store.facts().await.unwrap();
     assert!(facts.version_number >= 130_000 && facts.max_connections >= 30 && facts.connections >= 1);
     assert!(facts.durability.iter().all(|(_, value)| value == "on"), "{facts:?}");
+}
+
+#[tokio::test]
+async fn tenants_are_counted_once_in_half_a_minute() {
+    let (base, store) = played().await;
+    let samples = async |store: &PostgresStore| {
+        let tallies = store.tallies().await.unwrap();
+        tallies.iter().map(|tally| tally.samples).sum::<i64>()
+    };
+    assert_eq!(samples(&store).await, 0);
+    let more = "update appliance_status set samples = 5";
+    base.sql().await.execute(more).await.unwrap();
+    assert_eq!(samples(&store).await, 0, "what was counted just now");
+    assert_eq!(samples(&base.store().await).await, 25);
 }

@@ -3,6 +3,8 @@
 
 mod access;
 mod access_authority;
+mod access_certificate;
+mod access_change;
 mod access_claim;
 mod access_group;
 mod access_provision;

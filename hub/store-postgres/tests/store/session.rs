@@ -1,6 +1,6 @@
 //! What of a session is kept, for how long, and what becomes of commands on their way.
 
-use crate::access::secret;
+use crate::access::{secret, who};
 use crate::support::{Base, after, appliance, morning, played, presence, tenant};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Principal};
@@ -17,6 +17,10 @@ async fn kept(store: &PostgresStore, now: Timestamp) -> Option<KeptSession> {
         Some(Principal::Device(_, session)) => session,
         other => panic!("{other:?}"),
     }
+}
+
+async fn keep(store: &PostgresStore, id: ApplianceId, expiry_s: u32, now: Timestamp) {
+    store.keep_session(id, &session(expiry_s), now).await.unwrap();
 }
 
 fn session(expiry_s: u32) -> KeptSession {
@@ -37,7 +41,7 @@ async fn washer() -> (Base, PostgresStore, ApplianceId) {
 async fn a_session_outlives_its_connection_until_it_expires() {
     let (base, store, id) = washer().await;
     assert_eq!(kept(&store, morning()).await, None);
-    store.keep_session(id, &session(600)).await.unwrap();
+    keep(&store, id, 600, morning()).await;
     store
         .presence(&[presence(id, true, "connected", morning())])
         .await
@@ -57,7 +61,8 @@ async fn a_session_outlives_its_connection_until_it_expires() {
         ..session(600)
     };
     assert_eq!(kept(&store, after(69)).await, Some(unreleased));
-    assert_eq!(kept(&store, after(70)).await, None);
+    // Counted from when it was taken up last.
+    assert_eq!(kept(&store, after(79)).await, None);
     // Gone with its packet identifiers: a new session must not take a new publish for a repeated one.
     assert_eq!(base.number("select count(*) from mqtt_session").await, 0);
     let left = "select count(*) from inbound_packet p join appliance a on a.id = p.appliance where a.tenant = 'acme'";
@@ -67,27 +72,69 @@ async fn a_session_outlives_its_connection_until_it_expires() {
 #[tokio::test]
 async fn a_hub_that_was_killed_counts_from_its_next_start() {
     let (_base, store, id) = washer().await;
-    store.keep_session(id, &session(600)).await.unwrap();
+    keep(&store, id, 600, morning()).await;
     store
         .presence(&[presence(id, true, "connected", morning())])
         .await
         .unwrap();
     store.all_offline("the hub was restarted", after(120)).await.unwrap();
     assert_eq!(kept(&store, after(129)).await, Some(session(600)));
-    assert_eq!(kept(&store, after(130)).await, None);
-    store.keep_session(id, &session(u32::MAX)).await.unwrap();
+    assert_eq!(kept(&store, after(139)).await, None);
+    keep(&store, id, u32::MAX, after(140)).await;
     assert!(
         kept(&store, after(1_000_000)).await.is_some(),
         "the greatest expiry never comes"
     );
-    store.keep_session(id, &session(5)).await.unwrap();
+    keep(&store, id, 5, after(140)).await;
     store.drop_session(id).await.unwrap();
-    assert_eq!(kept(&store, after(120)).await, None);
+    assert_eq!(kept(&store, after(140)).await, None);
     let many = KeptSession {
         subscriptions: vec![("d/wm-1/c/+".into(), 1); 17],
         ..session(5)
     };
-    store.keep_session(id, &many).await.unwrap_err();
+    store.keep_session(id, &many, after(130)).await.unwrap_err();
+}
+
+/// Presence is written behind: what it says may be from before the session that is there.
+#[tokio::test]
+async fn a_session_that_began_or_was_taken_up_since_is_not_ended_by_what_presence_said_before() {
+    let (base, store, id) = washer().await;
+    // As `presence` writes it, late.
+    let left = format!(
+        "update appliance_status set presence_at = '{}' where appliance = {}",
+        morning(),
+        id.0
+    );
+    base.sql().await.execute(left.as_str()).await.unwrap();
+    keep(&store, id, 600, after(60)).await;
+    let packet = format!("insert into inbound_packet (appliance, packet_id) values ({}, 7)", id.0);
+    base.sql().await.execute(packet.as_str()).await.unwrap();
+    let unreleased = KeptSession {
+        unreleased: vec![7],
+        ..session(600)
+    };
+    assert_eq!(kept(&store, after(61)).await, Some(unreleased.clone()));
+    // Taken up at the last moment; whoever asks soon after finds it, though the device seems to have been away for long.
+    assert_eq!(kept(&store, after(69)).await, Some(unreleased.clone()));
+    assert_eq!(kept(&store, after(72)).await, Some(unreleased));
+    // Away indeed: gone with its packet identifiers.
+    assert_eq!(kept(&store, after(82)).await, None);
+    assert_eq!(base.number("select count(*) from mqtt_session").await, 0);
+    assert_eq!(base.number("select count(*) from inbound_packet").await, 0);
+}
+
+/// It keeps nobody else out.
+#[tokio::test]
+async fn a_session_that_does_not_read_keeps_its_own_device_out() {
+    let (base, store, id) = washer().await;
+    keep(&store, id, 600, morning()).await;
+    let broken = "update mqtt_session set subscriptions = '{\"d/wm-1/c/+\": 1}'";
+    base.sql().await.execute(broken).await.unwrap();
+    let shown = [
+        secret("acme", "wm-1", "secret-wm-1"),
+        secret("acme", "wm-2", "secret-wm-2"),
+    ];
+    assert_eq!(who(&store, &shown).await, ["", "acme/wm-2"]);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::support::{PHONES, after, alarm, appliance, morning, played, seen, sit
 use hub_core::consent::Consent;
 use hub_core::id::AccountId;
 use hub_store::account::{Account, AccountStore, Idempotency};
+use hub_store::credential::DeviceCredentials;
 use hub_store::event::{EventCursor, EventStore};
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
@@ -277,4 +278,32 @@ async fn the_order_of_the_ledger_decides_not_the_clock() {
         assert_eq!(owner.consent == Consent::Given, given);
         assert_eq!(owner.consent_at, Some(after(minutes)));
     }
+}
+
+/// The file goes on naming the first secret for years; applying it must not bring that one back.
+#[tokio::test]
+async fn applying_the_file_again_does_not_undo_a_rotation() {
+    let (_base, store) = played().await;
+    let (acme, wm1) = (tenant("acme"), crate::access::device("wm-1"));
+    let ways = ["secret-wm-1", "second", "fourth"].map(|text| secret("acme", "wm-1", text));
+    store
+        .rotate_secret(&acme, &wm1, "second", None, morning())
+        .await
+        .unwrap();
+    store.retire_secret(&acme, &wm1).await.unwrap();
+    assert_eq!(store.apply_site(&site(), after(1), false).await.unwrap(), []);
+    assert_eq!(who(&store, &ways).await, ["", "acme/wm-1", ""]);
+    // One that the file did not name before counts, once.
+    let mut other = site();
+    other.tenants[0].devices[0].secret_sha256 = Some("7c".repeat(32));
+    let told = store.apply_site(&other, after(2), false).await.unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(who(&store, &ways).await, ["", "", ""]);
+    store
+        .rotate_secret(&acme, &wm1, "fourth", None, morning())
+        .await
+        .unwrap();
+    store.retire_secret(&acme, &wm1).await.unwrap();
+    assert_eq!(store.apply_site(&other, after(3), false).await.unwrap(), []);
+    assert_eq!(who(&store, &ways).await, ["", "", "acme/wm-1"]);
 }

@@ -1,0 +1,69 @@
+//! Integrators and claimants.
+
+use crate::keyring::sha256;
+use crate::row::{Columns, db, sql, unreadable};
+use crate::store::PostgresStore;
+use hub_store::access::{Claimant, Credential, Integrator, Principal};
+use hub_store::error::Result;
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+
+/// How tokens of programs begin, and those of makers' lines.
+const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
+
+/// Integrators and claimants by their tokens.
+pub(super) async fn programs(
+    store: &PostgresStore,
+    shown: &[Credential],
+    now: Timestamp,
+    answers: &mut [Option<Principal>],
+) -> Result<()> {
+    let (mut numbers, mut hashes) = (Vec::new(), Vec::new());
+    for (index, credential) in shown.iter().enumerate() {
+        if let Credential::Token(token) = credential
+            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
+        {
+            // Such a token is never a device's.
+            answers[index] = None;
+            numbers.push(i32::try_from(index).unwrap_or(i32::MAX));
+            hashes.push(sha256(token.as_bytes()).to_vec());
+        }
+    }
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "select s.n, i.tenant, i.name, i.filters, null as profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+           join integrator i on i.token_hash = s.hash where not i.revoked \
+         union all select s.n, c.tenant, c.name, null, c.profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+           join claim_credential c on c.token_hash = s.hash \
+           where not c.revoked and c.expires_at > $3 and c.uses_left > 0",
+    )
+    .bind(numbers)
+    .bind(hashes)
+    .bind(sql(now))
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    for row in &rows {
+        let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
+        match program(row) {
+            Ok(program) => answers[index] = Some(program),
+            // The others of the batch come in none the less.
+            Err(error) => tracing::error!(%error, "a program's credential does not read; it is not let in"),
+        }
+    }
+    Ok(())
+}
+
+fn program(row: &PgRow) -> Result<Principal> {
+    let (tenant, name) = (row.word("tenant")?, row.col("name")?);
+    Ok(match row.col::<Option<String>>("profile")? {
+        Some(profile) => Principal::Claimant(Claimant { tenant, name, profile }),
+        None => Principal::Integrator(Integrator {
+            tenant,
+            name,
+            filters: row.col("filters")?,
+        }),
+    })
+}
