@@ -291,3 +291,75 @@ fn concerns(change: &AccessChange, identity: &Identity) -> bool {
 
 /// Changes of access that log-ins under way are compared with; a log-in that missed more is asked again.
 const RECENT_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::id::DeviceId;
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    fn acme() -> TenantId {
+        TenantId::new("acme").unwrap()
+    }
+
+    fn proof(appliance: i64) -> Box<Proof> {
+        let device = DeviceId::new("washer").unwrap();
+        Box::new(Proof {
+            credential: Credential::Certificate { tenant: acme(), device },
+            identity: Identity::Device(ApplianceId(appliance)),
+            filters: Vec::new(),
+        })
+    }
+
+    fn claimed(registry: &Registry, number: u64, appliance: i64) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
+        registry.open(number, Arc::clone(&mailbox));
+        registry.claim(number, &Identity::Device(ApplianceId(appliance)));
+        mailbox
+    }
+
+    async fn cut(mailbox: &Mailbox) -> Option<Cut> {
+        poll_fn(|cx| {
+            Poll::Ready(match mailbox.poll(cx) {
+                Poll::Ready(letters) => letters.cut,
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn who_has_shown_a_certificate_is_cut_before_it_is_let_in() {
+        let registry = Registry::new(Arc::default());
+        let (certified, other) = (Arc::new(Mailbox::default()), Arc::new(Mailbox::default()));
+        registry.open(1, Arc::clone(&certified));
+        registry.open(2, Arc::clone(&other));
+        registry.certify(1, &acme());
+        registry.changed(&AccessChange::Authorities(acme()));
+        assert_eq!(cut(&certified).await, Some(Cut::Revoked));
+        assert_eq!(cut(&other).await, None);
+    }
+
+    #[test]
+    fn only_a_change_of_its_own_access_keeps_a_client_out() {
+        let registry = Registry::new(Arc::default());
+        let at = Timestamp::UNIX_EPOCH;
+        let _mailboxes = [1, 2, 3, 4].map(|number| claimed(&registry, number, number as i64));
+        let before = registry.changes();
+        registry.changed(&AccessChange::Device(ApplianceId(1)));
+        assert!(!registry.enter(1, proof(1), before, at));
+        assert!(registry.enter(2, proof(2), before, at));
+        // What was missed may be anything.
+        assert_eq!(registry.ask_again().len(), 1, "who was let in");
+        assert!(!registry.enter(3, proof(3), before, at));
+        let now = registry.changes();
+        for _ in 0..RECENT_MAX {
+            registry.changed(&AccessChange::Device(ApplianceId(9)));
+        }
+        assert!(registry.enter(3, proof(3), now, at));
+        registry.changed(&AccessChange::Device(ApplianceId(9)));
+        assert!(!registry.enter(4, proof(4), now, at), "more than is remembered");
+        assert_eq!(registry.lock().recent.len(), RECENT_MAX);
+    }
+}

@@ -236,3 +236,20 @@ pub(crate) fn identity(principal: &Principal) -> (Identity, hub_core::id::Tenant
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::id::{DeviceId, TenantId};
+
+    #[test]
+    fn a_refusal_names_whom_a_credential_claims_and_no_secret() {
+        let secret = Credential::Secret {
+            tenant: TenantId::new("acme").unwrap(),
+            device: DeviceId::new("washer").unwrap(),
+            secret: "hidden".into(),
+        };
+        assert_eq!(shown(&secret), Some(Box::new(("acme".into(), "washer".into()))));
+        assert_eq!(shown(&Credential::Token("hidden".into())), None);
+    }
+}
