@@ -8,8 +8,8 @@ use hub_store::access::{AccessChange, Authority};
 use hub_store::error::Result;
 use hub_store::session::{Attributes, KeptSession};
 use hub_store::telemetry::{
-    COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, PRESENCE_BATCH_MAX, PresenceChange, Quarantined, StoredRow,
-    TelemetryStore,
+    COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, PRESENCE_BATCH_MAX, PresenceChange, Quarantined,
+    StoredRow, TelemetryStore,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
