@@ -1,6 +1,6 @@
 //! What the store costs beside a bare COPY: the same rows, the same cluster, in turn; median of the rounds.
 //!
-//! `cargo run -p hub-store-postgres --example bench_ingest`
+//! `cargo run -p hub-store-postgres --example bench_copy`
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
