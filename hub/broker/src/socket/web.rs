@@ -5,6 +5,7 @@ use super::{Found, would_block};
 use bytes::{Bytes, BytesMut};
 use std::io::{Error, ErrorKind, Result, Write};
 use tungstenite::Message;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -84,6 +85,10 @@ impl Web {
                     return Ok(Found::Nothing);
                 }
                 Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => return Ok(Found::End),
+                // A client that vanished, not one that said something wrong.
+                Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                    return Ok(Found::End);
+                }
                 Err(error) => return Err(plain(error)),
             }
         }
