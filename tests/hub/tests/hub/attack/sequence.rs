@@ -17,9 +17,8 @@ async fn wrapped_reused_and_shuffled_sequences_are_stored_once() {
 /// The highest number is a number; what would follow it is kept for a person, and zero is new again.
 async fn wrap(siege: &Siege) {
     let t0_ms = recent().as_millisecond() - 60_000;
-    let highest = MAX_NUMBER;
-    let last = message(9, highest, t0_ms, 1);
-    let beyond = from_the_highest_on(message(9, highest - 2, t0_ms, 3));
+    let last = from_the_highest_on(t0_ms, 1);
+    let beyond = from_the_highest_on(t0_ms, 3);
     let first = message(9, 0, t0_ms + 2_000, 2);
     let all = [&last, &last, &beyond, &first, &first].map(|m| ("d/wrap/t", &m[..]));
     siege.device("wrap").await.publish_all(&all, 1).await.unwrap();
@@ -70,10 +69,14 @@ async fn out_of_order_lanes(siege: &Siege) {
     siege.honest.is_served("shuffled messages").await;
 }
 
-/// Moves a message that ends at the highest number to begin there, which no encoder of ours does.
-fn from_the_highest_on(mut message: Vec<u8>) -> Vec<u8> {
-    let (begins, moved) = ((MAX_NUMBER - 2).to_be_bytes(), MAX_NUMBER.to_be_bytes());
-    let at = message.windows(8).position(|bytes| bytes == begins).unwrap();
-    message[at..at + 8].copy_from_slice(&moved);
+/// A message that begins at the highest number: our encoder keeps away from it.
+fn from_the_highest_on(t0_ms: i64, count: u32) -> Vec<u8> {
+    let encoded = 1u64 << 52;
+    let mut message = message(9, encoded, t0_ms, count);
+    let at = message
+        .windows(8)
+        .position(|bytes| bytes == encoded.to_be_bytes())
+        .unwrap();
+    message[at..at + 8].copy_from_slice(&MAX_NUMBER.to_be_bytes());
     message
 }
