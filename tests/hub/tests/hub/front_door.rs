@@ -99,8 +99,8 @@ async fn twins_do_not_meet(door: &Door) {
     globex.publish_all(&two, 1).await.unwrap();
     acme.ping().await.unwrap();
     globex.ping().await.unwrap();
-    assert_eq!(door.counts("acme", "twin").await, (1, 0));
-    assert_eq!(door.counts("globex", "twin").await, (2, 0));
+    door.counts_are("acme", "twin", (1, 0)).await;
+    door.counts_are("globex", "twin", (2, 0)).await;
 
     let stranger = LogIn {
         user_name: "globex/twin",
@@ -140,7 +140,7 @@ async fn rule_breakers_are_cut(door: &Door) {
         let mut device = door.device(name).await;
         device.send(&bytes).await;
         door.is_cut(device, name, reason).await;
-        assert_eq!(door.counts("acme", name).await, (0, 0), "{name}");
+        door.counts_are("acme", name, (0, 0)).await;
     }
     for seed in 0..40u32 {
         let mut device = match seed % 2 {
@@ -178,7 +178,7 @@ async fn bad_payloads_are_kept(door: &Door) {
     let (sent, ()) = tokio::join!(device.publish_all(&messages, 64), door.others_are_heard("bad payloads"));
     sent.unwrap();
     device.ping().await.unwrap();
-    assert_eq!(door.counts("acme", "bad").await, (0, BAD_PAYLOADS as i64));
+    door.counts_are("acme", "bad", (0, BAD_PAYLOADS as i64)).await;
     door.others_are_heard("after bad payloads").await;
 }
 
@@ -190,11 +190,8 @@ async fn wrong_clocks_are_kept(door: &Door) {
     let mut device = door.device("clock").await;
     let messages = [&early, &late, &right].map(|m| ("d/clock/t", &m[..]));
     device.publish_all(&messages, 1).await.unwrap();
-    assert_eq!(
-        door.counts("acme", "clock").await,
-        (3, 2),
-        "once its clock is right, it is heard"
-    );
+    // Once its clock is right, it is heard.
+    door.counts_are("acme", "clock", (3, 2)).await;
 }
 
 async fn repeats_are_stored_once(door: &Door) {
@@ -207,7 +204,7 @@ async fn repeats_are_stored_once(door: &Door) {
     // And again as after a lost connection.
     let mut again = door.device("repeat").await;
     again.publish_all(&[("d/repeat/t", &whole[..])], 1).await.unwrap();
-    assert_eq!(door.counts("acme", "repeat").await, (15, 0));
+    door.counts_are("acme", "repeat", (15, 0)).await;
     door.others_are_heard("repeats").await;
 }
 

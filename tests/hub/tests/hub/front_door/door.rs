@@ -122,12 +122,16 @@ impl Door {
         }
     }
 
-    /// Samples stored, and payloads in quarantine.
-    pub async fn counts(&self, tenant: &str, device: &str) -> (i64, i64) {
-        let appliance = self.appliance(tenant, device).await;
-        (
-            appliance["samples"].as_i64().unwrap(),
-            appliance["quarantined"].as_i64().unwrap(),
-        )
+    /// So many samples are stored, and so many payloads in quarantine: never more, and soon all, since samples are
+    /// counted once a second.
+    pub async fn counts_are(&self, tenant: &str, device: &str, (samples, quarantined): (i64, i64)) {
+        let what = format!("{samples} samples and {quarantined} quarantined of {tenant}/{device}");
+        eventually(&what, PATIENCE, async || {
+            let appliance = self.appliance(tenant, device).await;
+            let shown = (appliance["samples"].as_i64()?, appliance["quarantined"].as_i64()?);
+            assert!(shown.0 <= samples && shown.1 <= quarantined, "{what}, not {shown:?}");
+            (shown == (samples, quarantined)).then_some(())
+        })
+        .await;
     }
 }
