@@ -3,7 +3,7 @@
 use super::Siege;
 use crate::front_door::bad::message;
 use crate::telemetry::recent;
-use agent_sdk_wire::MAX_NUMBER;
+use agent_sdk_wire::{MAX_NUMBER, MAX_SAMPLES};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrapped_reused_and_shuffled_sequences_are_stored_once() {
@@ -14,11 +14,11 @@ async fn wrapped_reused_and_shuffled_sequences_are_stored_once() {
     siege.end().await;
 }
 
-/// The highest number is a number; what would follow it is kept for a person, and zero is new again.
+/// The highest number that a message may begin at; what begins above it is kept for a person, and zero is new again.
 async fn wrap(siege: &Siege) {
     let t0_ms = recent().as_millisecond() - 60_000;
-    let last = from_the_highest_on(t0_ms, 1);
-    let beyond = from_the_highest_on(t0_ms, 3);
+    let last = message(9, MAX_NUMBER - MAX_SAMPLES as u64, t0_ms, 1);
+    let beyond = beyond_the_highest(t0_ms);
     let first = message(9, 0, t0_ms + 2_000, 2);
     let all = [&last, &last, &beyond, &first, &first].map(|m| ("d/wrap/t", &m[..]));
     siege.device("wrap").await.publish_all(&all, 1).await.unwrap();
@@ -26,7 +26,7 @@ async fn wrap(siege: &Siege) {
     assert_eq!(
         siege.appliance("wrap").await["quarantined"],
         1,
-        "three numbers from the highest on"
+        "three numbers from beyond the highest"
     );
     siege.honest.is_served("a sequence that wraps").await;
 }
@@ -69,10 +69,10 @@ async fn out_of_order_lanes(siege: &Siege) {
     siege.honest.is_served("shuffled messages").await;
 }
 
-/// A message that begins at the highest number: our encoder keeps away from it.
-fn from_the_highest_on(t0_ms: i64, count: u32) -> Vec<u8> {
+/// A message that begins so high that a whole one would not fit: our encoder refuses to make it.
+fn beyond_the_highest(t0_ms: i64) -> Vec<u8> {
     let encoded = 1u64 << 52;
-    let mut message = message(9, encoded, t0_ms, count);
+    let mut message = message(9, encoded, t0_ms, 3);
     let at = message
         .windows(8)
         .position(|bytes| bytes == encoded.to_be_bytes())
