@@ -75,7 +75,7 @@ async fn readers(store: &PostgresStore, sql: &mut PgConnection) {
     );
     let (begun, mut rows) = (Instant::now(), 0);
     for _ in 0..20 {
-        rows += store.unscored(4_000).await.unwrap().len();
+        rows += store.unscored(4_000, None).await.unwrap().len();
     }
     println!(
         "unscored: {:.2} us a row",

@@ -210,7 +210,7 @@ pub struct StoredRow {
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
     /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
-    /// recognised in the same transaction. One answer for each item, in order. `Refused` if the database will never take
+    /// recognised whoever stored them. One answer for each item, in order. `Refused` if the database will never take
     /// one of them, `NotFound` if the appliance of one does not exist: then nothing of the batch is stored, and trying
     /// it again as it is is of no use.
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;
@@ -230,19 +230,11 @@ pub trait TelemetryStore: Send + Sync {
     /// Commands that wait for this device and have not expired, oldest first.
     async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>>;
 
-    /// Notes the device's answer. Unknown requests are ignored: they may have been answered before.
-    async fn command_replied(&self, appliance: ApplianceId, request: &str, reply: &[u8], now: Timestamp) -> Result<()>;
-
-    /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`.
-    async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>>;
-
-    /// The same for a scorer that watches only appliances of these families (its model's name, or else its profile's):
-    /// what others have sent is passed over. Of that, only the last row read of a partition comes, without values, so that
-    /// the scorer's offset can move on.
-    async fn unscored_of(&self, limit: usize, families: &[String]) -> Result<Vec<StoredRow>> {
-        let _ = families;
-        self.unscored(limit).await
-    }
+    /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`. With `families`,
+    /// for a scorer that watches only appliances of these (its model's name, or else its profile's): what others have sent
+    /// is passed over. Of that, only the last row read of a partition comes, without values, so that the scorer's offset
+    /// can move on.
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>>;
 
     /// Waits until ingest is not pressed, or `patience` has passed: readers of what was stored give way to devices that
     /// wait for their acknowledgement, but never for longer than that.

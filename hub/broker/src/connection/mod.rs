@@ -327,7 +327,7 @@ impl Connection {
     fn write(&mut self, packet: Outgoing) {
         let counters = &self.shared.counters;
         match &packet {
-            Outgoing::PubAck(_) | Outgoing::PubRec(_) => add(&counters.acknowledged, 1),
+            Outgoing::PubAck(ack) | Outgoing::PubRec(ack) if !ack.reason.is_error() => add(&counters.acknowledged, 1),
             Outgoing::Publish(publish) => {
                 let by_qos = counters.messages_out.get(self.version());
                 if let Some(count) = by_qos.and_then(|by_qos| by_qos.get(usize::from(publish.qos))) {

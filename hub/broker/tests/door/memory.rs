@@ -330,23 +330,7 @@ impl TelemetryStore for MemoryTelemetry {
         Ok(waiting.into_iter().filter(|c| c.expires_at > now).collect())
     }
 
-    async fn command_replied(
-        &self,
-        appliance: ApplianceId,
-        request: &str,
-        reply: &[u8],
-        _now: Timestamp,
-    ) -> Result<()> {
-        self.check()?;
-        let mut stored = self.stored.lock().unwrap();
-        if let Some(waiting) = stored.commands.get_mut(&appliance) {
-            waiting.retain(|c| c.request != request);
-        }
-        stored.replies.push((appliance, request.into(), reply.into()));
-        Ok(())
-    }
-
-    async fn unscored(&self, _limit: usize) -> Result<Vec<StoredRow>> {
+    async fn unscored(&self, _limit: usize, _families: Option<&[String]>) -> Result<Vec<StoredRow>> {
         Ok(Vec::new())
     }
 

@@ -126,7 +126,7 @@ impl ScoreWorker {
             self.rows /= 2;
             return;
         }
-        let Ok(rows) = self.store.unscored_of(1, &self.families).await else {
+        let Ok(rows) = self.store.unscored(1, Some(&self.families)).await else {
             return;
         };
         let commit = ScoringCommit {
@@ -143,7 +143,7 @@ impl ScoreWorker {
         for appliance in self.store.baselines_restarted().await? {
             self.watched.remove(&appliance);
         }
-        let rows = self.store.unscored_of(self.rows, &self.families).await?;
+        let rows = self.store.unscored(self.rows, Some(&self.families)).await?;
         if rows.is_empty() {
             return Ok(0);
         }

@@ -95,29 +95,8 @@ pub(super) async fn waiting(store: &PostgresStore, appliance: ApplianceId, now: 
         .collect()
 }
 
-pub(super) async fn replied(
-    store: &PostgresStore,
-    appliance: ApplianceId,
-    request: &str,
-    reply: &[u8],
-    now: Timestamp,
-) -> Result<()> {
-    sqlx::query(
-        "update command set replied_at = $3, reply = $4 \
-         where appliance = $1 and request = $2 and replied_at is null",
-    )
-    .bind(appliance.0)
-    .bind(text(request))
-    .bind(sql(now))
-    .bind(&reply[..reply.len().min(REPLY_MAX)])
-    .execute(&store.pool)
-    .await
-    .map_err(db)?;
-    Ok(())
-}
-
 /// Notes the answers among the items of a batch. The first answer to a command counts.
-pub(super) async fn replied_in(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
+pub(super) async fn replied(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
     let mut replies: BTreeMap<(i64, String), (usize, &[u8], Timestamp)> = BTreeMap::new();
     for (place, item) in items {
         if let Ingest::Reply {

@@ -68,16 +68,8 @@ impl TelemetryStore for PostgresStore {
         command::waiting(self, appliance, now).await
     }
 
-    async fn command_replied(&self, appliance: ApplianceId, request: &str, reply: &[u8], now: Timestamp) -> Result<()> {
-        command::replied(self, appliance, request, reply, now).await
-    }
-
-    async fn unscored(&self, limit: usize) -> Result<Vec<StoredRow>> {
-        unscored::unscored(self, limit, None).await
-    }
-
-    async fn unscored_of(&self, limit: usize, families: &[String]) -> Result<Vec<StoredRow>> {
-        unscored::unscored(self, limit, Some(families)).await
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+        unscored::unscored(self, limit, families).await
     }
 
     async fn ingest_calm(&self, patience: Duration) {

@@ -23,7 +23,7 @@ pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: 
     offsets(conn, items).await?;
     states(conn, items, answers).await?;
     attributes(conn, items, answers).await?;
-    command::replied_in(conn, items, answers).await
+    command::replied(conn, items, answers).await
 }
 
 async fn offsets(conn: &mut PgConnection, items: &[Item<'_>]) -> Result<()> {

@@ -171,7 +171,7 @@ async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits() {
     let mut read = 0;
     let mut last = std::collections::HashMap::new();
     while read < 4 * 40 * 3 * 3 {
-        let rows = store.unscored(100).await.unwrap();
+        let rows = store.unscored(100, None).await.unwrap();
         if rows.is_empty() {
             store.telemetry_arrived(std::time::Duration::from_millis(200)).await;
             continue;
@@ -199,7 +199,7 @@ async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits() {
     for writer in writers {
         writer.await.unwrap();
     }
-    assert!(store.unscored(10).await.unwrap().is_empty());
+    assert!(store.unscored(10, None).await.unwrap().is_empty());
     let last = "select sum(last)::bigint from (select max(ingest_no) as last from telemetry group by partition) p";
     assert_eq!(base.number(last).await, 1_440);
 }
@@ -226,7 +226,13 @@ async fn commands_wait_for_their_device() {
         store.queue_command(own, &command("32"), morning()).await,
         Err(StoreError::Refused(_))
     ));
-    store.command_replied(own, "0", b"ok", morning()).await.unwrap();
+    let reply = Ingest::Reply {
+        appliance: own,
+        request: "0".to_owned(),
+        payload: b"ok".to_vec(),
+        at: morning(),
+    };
+    store.ingest(&[reply]).await.unwrap();
     let waiting = store.commands_waiting(own, morning()).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].request.as_str()), (31, "1"));
     assert!(store.commands_waiting(own, after(60)).await.unwrap().is_empty());
@@ -294,7 +300,13 @@ async fn rows_come_with_their_lane() {
         Ingest::Telemetry(json),
     ];
     assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1); 3]);
-    let lanes: Vec<Lane> = store.unscored(10).await.unwrap().iter().map(|row| row.lane).collect();
+    let lanes: Vec<Lane> = store
+        .unscored(10, None)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.lane)
+        .collect();
     assert_eq!(lanes, [Lane::Telemetry, Lane::Events, Lane::Telemetry]);
 }
 

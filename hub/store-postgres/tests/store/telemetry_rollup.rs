@@ -86,7 +86,7 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     rolled_up(&store).await;
     assert_eq!(counts(&base, id.0).await, (4, 0, 0, 2));
     assert_eq!(base.number("select max(ingest_no) from telemetry").await, 4);
-    assert_eq!(store.unscored(10).await.unwrap().len(), 4);
+    assert_eq!(store.unscored(10, None).await.unwrap().len(), 4);
 }
 
 /// A scorer that watches some families gets their rows, and of the others only where they end.
@@ -106,15 +106,15 @@ async fn rows_that_nobody_watches_are_passed_over() {
     };
     store.ingest(&rounds(0..5)).await.unwrap();
     let families = ["washing-machine".to_owned()];
-    let rows = store.unscored_of(100, &families).await.unwrap();
+    let rows = store.unscored(100, Some(&families)).await.unwrap();
     let own = rows.iter().filter(|row| row.appliance == watched).count();
     assert_eq!((own, rows.len()), (5, 6));
     let last = rows.last().unwrap();
     let stored = base.number("select max(ingest_no) from telemetry").await;
     assert_eq!((last.appliance, last.values.len(), last.ingest_no), (other, 0, stored));
-    assert_eq!(store.unscored(100).await.unwrap().len() as i64, stored);
+    assert_eq!(store.unscored(100, None).await.unwrap().len() as i64, stored);
     assert_eq!(
-        store.unscored_of(100, &["dryer".to_owned()]).await.unwrap().len() as i64,
+        store.unscored(100, Some(&["dryer".to_owned()])).await.unwrap().len() as i64,
         stored - 5
     );
 }

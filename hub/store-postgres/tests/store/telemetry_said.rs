@@ -120,7 +120,13 @@ async fn a_command_that_waits_gives_way_to_none_that_is_done() {
             .queue_command(id, &command(request.clone()), morning())
             .await
             .unwrap();
-        store.command_replied(id, &request, b"yes", morning()).await.unwrap();
+        let reply = Ingest::Reply {
+            appliance: id,
+            request,
+            payload: b"yes".to_vec(),
+            at: morning(),
+        };
+        store.ingest(&[reply]).await.unwrap();
     }
     let waiting = store.commands_waiting(id, after(1)).await.unwrap();
     let waiting: Vec<&str> = waiting.iter().map(|command| command.request.as_str()).collect();
