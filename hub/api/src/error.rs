@@ -107,6 +107,7 @@ fn store_detail(error: &StoreError) -> String {
         },
         StoreError::Attempt(inner) => inner.to_string(),
         StoreError::Unavailable(_) => "the database did not answer; try again in a moment".to_owned(),
+        StoreError::Deposed => "another hub has taken over; try again in a moment".to_owned(),
         StoreError::Unreadable { .. } => "a stored value cannot be read; the log says which".to_owned(),
         StoreError::NotFound { .. } | StoreError::Conflict(_) | StoreError::Refused(_) => error.to_string(),
     }
@@ -138,6 +139,7 @@ impl ApiError {
             ApiError::Password => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
             ApiError::Store(error) => match error {
                 StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Database unavailable"),
+                StoreError::Deposed => (S::SERVICE_UNAVAILABLE, "taken-over", "Another hub has taken over"),
                 StoreError::NotFound { .. } => (S::NOT_FOUND, "not-found", "Not found"),
                 StoreError::Conflict(_) => (S::CONFLICT, "conflict", "Somebody was faster"),
                 StoreError::Ticket(rule) => (S::CONFLICT, ticket_rule(rule), "Refused by a rule"),
@@ -153,7 +155,7 @@ impl ApiError {
         match self {
             ApiError::Throttled(seconds) => Some(*seconds),
             ApiError::StreamsFull => Some(60),
-            ApiError::Store(StoreError::Unavailable(_)) => Some(2),
+            ApiError::Store(StoreError::Unavailable(_) | StoreError::Deposed) => Some(2),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use hub_core::clock::ManualClock;
 use hub_core::id::{DeviceId, TenantId, TraceId};
 use hub_core::site::Site;
 use hub_store::contact::{Begun, ContactStore};
+use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Observation, PredictionStore, ScoringCommit};
 use hub_store::site::SiteStore;
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
@@ -86,6 +87,7 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
             .await
             .unwrap(),
     );
+    store.take_lease(sample::at("09:00")).await.unwrap().unwrap();
     let id = ticket_that_nobody_is_rung_for(&store).await;
 
     let clock = Arc::new(ManualClock::new(sample::at("09:05")));

@@ -305,7 +305,7 @@ impl Committer {
 
 fn failure(error: &StoreError) -> Failure {
     match error {
-        StoreError::Unavailable(_) | StoreError::Conflict(_) => Failure::Passing(in_full(error)),
+        StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed => Failure::Passing(in_full(error)),
         StoreError::NotFound { .. } => Failure::Gone,
         StoreError::Ticket(_) | StoreError::Attempt(_) | StoreError::Unreadable { .. } | StoreError::Refused(_) => {
             Failure::Lasting(in_full(error))

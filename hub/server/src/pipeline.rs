@@ -14,6 +14,7 @@ use hub_core::profile::ApplianceProfile;
 use hub_core::site::Trunk;
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
+use hub_store::lease::LeaseStore;
 use hub_store::prediction::FindingChange;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
@@ -204,6 +205,8 @@ impl Hub {
         if let Some(cluster) = cluster.clone() {
             work.spawn(keep_alive(cluster, stop.child_token()));
         }
+        let lease = store.take_lease(clock.now()).await?;
+        anyhow::ensure!(lease.is_some(), "another hub works on this database");
         // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
         for lost in store.recover_attempts(clock.now()).await? {
             tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");

@@ -9,6 +9,7 @@
 
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::lease::LeaseStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use jiff::Timestamp;
@@ -37,6 +38,7 @@ async fn main() {
     let store = PostgresStore::connect(options.clone(), keyring, BTreeSet::new())
         .await
         .unwrap();
+    store.take_lease(jiff::Timestamp::UNIX_EPOCH).await.unwrap().unwrap();
     let mut sql = PgConnection::connect_with(&options).await.unwrap();
     let ids = fleet(&mut sql).await;
     let mut boot = 1;

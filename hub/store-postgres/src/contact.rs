@@ -26,7 +26,7 @@ use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::Duration;
 
 /// After a call that reached nobody the contact worker looks again at once: the plan's pauses decide there.
@@ -53,7 +53,7 @@ impl ContactStore for PostgresStore {
     }
 
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_fenced().await?;
         let ticket = ticket_row::lock(&mut tx, ticket).await?;
         if ticket.state != TicketState::ContactPlanned {
             return Ok(Begun::Settled);
@@ -86,7 +86,7 @@ impl ContactStore for PostgresStore {
         now: Timestamp,
         random: [u8; 20],
     ) -> Result<Option<DialOrder>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_fenced().await?;
         let found: Option<uuid::Uuid> = sqlx::query_scalar(
             "select t.id from owner o join appliance a on a.owner = o.id join ticket t on t.appliance = a.id \
              where o.tenant = $1 and o.phone_index = $2 and t.state not in ('closed', 'contacting') \
@@ -113,13 +113,8 @@ impl ContactStore for PostgresStore {
     }
 
     async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt> {
-        let mut tx = self.begin().await?;
-        let ticket = attempt::ticket_of(&mut tx, id).await?;
-        let ticket = ticket_row::lock(&mut tx, ticket).await?;
-        let (attempt, point) = attempt::lock(&mut tx, id).await?;
-        let attempt = apply(&mut tx, ticket, attempt, point, event, now).await?;
-        commit(self, tx).await?;
-        Ok(attempt)
+        let tx = self.begin().await?;
+        self.apply_in(tx, id, event, now).await
     }
 
     async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>> {
@@ -130,7 +125,8 @@ impl ContactStore for PostgresStore {
         let mut recovered = Vec::with_capacity(cut_off.len());
         for id in cut_off {
             let found = AttemptEvent::FoundAfterRestart;
-            recovered.push(self.apply_attempt(AttemptId(id), found, now).await?);
+            let tx = self.begin_fenced().await?;
+            recovered.push(self.apply_in(tx, AttemptId(id), found, now).await?);
         }
         Ok(recovered)
     }
@@ -153,6 +149,21 @@ impl ContactStore for PostgresStore {
 }
 
 impl PostgresStore {
+    async fn apply_in(
+        &self,
+        mut tx: Transaction<'static, Postgres>,
+        id: AttemptId,
+        event: AttemptEvent,
+        now: Timestamp,
+    ) -> Result<ContactAttempt> {
+        let ticket = attempt::ticket_of(&mut tx, id).await?;
+        let ticket = ticket_row::lock(&mut tx, ticket).await?;
+        let (attempt, point) = attempt::lock(&mut tx, id).await?;
+        let attempt = apply(&mut tx, ticket, attempt, point, event, now).await?;
+        commit(self, tx).await?;
+        Ok(attempt)
+    }
+
     /// The owner, locked: two tickets of one owner never dial at the same time.
     async fn lock_owner(&self, conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<Option<OwnerView>> {
         let Some(owner) = owner_of(conn, ticket.appliance).await? else {

@@ -17,6 +17,7 @@ mod desk;
 mod event;
 mod facts;
 mod finding;
+mod lease;
 mod prediction;
 mod row;
 mod session;

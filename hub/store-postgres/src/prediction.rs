@@ -57,7 +57,7 @@ impl PredictionStore for PostgresStore {
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_fenced().await?;
         let mut scene = Scene::load(&mut tx, &scored.observations, now).await?;
         advance(&mut tx, &scored.offsets).await?;
         save_checkpoints(&mut tx, &scored.checkpoints, now).await?;

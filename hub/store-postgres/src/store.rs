@@ -1,6 +1,7 @@
 //! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
 
 use crate::keyring::Keyring;
+use crate::lease::Keeper;
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
@@ -23,10 +24,16 @@ const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
 const SCHEMA_LIMIT: Duration = Duration::from_secs(10);
 const SCHEMA_PAUSE: Duration = Duration::from_millis(100);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
-const LIMITS: [(&str, &str); 3] = [
+const LIMITS: [(&str, &str); 8] = [
     ("statement_timeout", "15s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "30s"),
+    // A hub whose machine has vanished holds its locks no longer than 5 s. Without meaning over a Unix socket.
+    ("tcp_keepalives_idle", "2"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "2"),
+    ("tcp_user_timeout", "4s"),
+    ("client_connection_check_interval", "1s"),
 ];
 
 /// Why the store cannot be used.
@@ -75,6 +82,7 @@ pub struct PostgresStore {
     pub(crate) profiles: BTreeSet<String>,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
+    pub(crate) lease: Keeper,
     /// Numbers of the changes of access that were told last: taken out when the next ones are asked for.
     pub(crate) changes_told: std::sync::Mutex<Vec<i64>>,
     /// When tenants were counted last, and what came of it.
@@ -126,6 +134,7 @@ impl PostgresStore {
             profiles,
             signals: Signals::default(),
             writer: Writer::default(),
+            lease: Keeper::default(),
             changes_told: std::sync::Mutex::default(),
             tallies: tokio::sync::Mutex::default(),
         })
@@ -135,6 +144,8 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.writer.close().await;
         self.pool.close().await;
+        // Last: until everything is written nobody else takes over.
+        self.lease.close().await;
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database cannot be reached, or failed; trying again later may work.
     #[error("the database did not answer or failed")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another hub has taken over, or none has: this one may not write. Trying again does not help; the hub ends.
+    #[error("this hub does not hold the database's lease (any more); nothing was written")]
+    Deposed,
     /// What was asked for does not exist, or not in this scope.
     #[error("there is no {what} {id}")]
     NotFound {

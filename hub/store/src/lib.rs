@@ -12,6 +12,7 @@ pub mod credential;
 pub mod desk;
 pub mod error;
 pub mod event;
+pub mod lease;
 pub mod prediction;
 pub mod scope;
 pub mod session;
@@ -73,6 +74,7 @@ pub trait Store:
     + claim::ClaimStore
     + credential::DeviceCredentials
     + credential::TenantCredentials
+    + lease::LeaseStore
 {
 }
 
@@ -90,5 +92,6 @@ impl<T> Store for T where
         + claim::ClaimStore
         + credential::DeviceCredentials
         + credential::TenantCredentials
+        + lease::LeaseStore
 {
 }

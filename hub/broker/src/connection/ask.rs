@@ -325,7 +325,10 @@ fn payload(answer: &Value) -> Bytes {
 }
 
 fn passes(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_) | StoreError::Conflict(_))
+    matches!(
+        error,
+        StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed
+    )
 }
 
 /// Asks until the store answers; the caller's deadline ends it. `None` where the store will never take it.

@@ -117,7 +117,7 @@ impl ContactWorker {
                 }
                 // Somebody acted on the ticket meanwhile: the next look finds out.
                 Ok(None) | Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
                 Err(error) => {
                     tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
                 }

@@ -118,7 +118,7 @@ impl ScoreWorker {
     async fn narrow(&mut self, error: &ScoringError) {
         if matches!(
             error,
-            ScoringError::Store(StoreError::Unavailable(_) | StoreError::Conflict(_))
+            ScoringError::Store(StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed)
         ) {
             return;
         }

@@ -1,6 +1,5 @@
 //! One batch, one transaction: what is new of it is stored, what is a repeat is counted, and the number of statements
-//! does not depend on the number of messages. Readings with sequence numbers alone are one COPY and nothing else; its
-//! own transaction commits it.
+//! does not depend on the number of messages. Readings with sequence numbers alone are one COPY behind the fence.
 //!
 //! Batches of one process follow each other. Another process that writes to the same database is noticed when the
 //! numbers of a batch are taken: the batch is then decided anew, on what is stored by now.
@@ -44,7 +43,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
             known.commit_seen(conn);
             return Err(not_found("appliance", unknown.appliance()));
         }
-        let outcome = write(&mut conn, &mut known, batch).await;
+        let outcome = write(store, &mut conn, &mut known, batch).await;
         match outcome {
             Ok(done) => {
                 known.commit_seen(conn);
@@ -68,9 +67,11 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     }
 }
 
-async fn write(conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> Result<Done> {
+async fn write(store: &PostgresStore, conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> Result<Done> {
+    let mut tx = conn.begin().await.map_err(db)?;
+    store.lease.fence(&mut tx).await?;
     // Before anything is looked up: rows that somebody else stores after this moment make the numbers collide.
-    known.load_heads(conn).await?;
+    known.load_heads(&mut tx).await?;
     let mut done = Done {
         answers: vec![Ingested { stored: 0, repeated: 0 }; batch.len()],
         gauges: Gauges::default(),
@@ -78,12 +79,11 @@ async fn write(conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> 
     };
     let items: Vec<Item<'_>> = batch.iter().enumerate().collect();
     if items.iter().all(|(_, item)| is_plain(item)) {
-        readings(conn, known, &items, Contents::default(), &mut done).await?;
+        readings(&mut tx, known, &items, Contents::default(), &mut done).await?;
     } else {
-        let mut tx = conn.begin().await.map_err(db)?;
         mixed(&mut tx, known, items, &mut done).await?;
-        tx.commit().await.map_err(db)?;
     }
+    tx.commit().await.map_err(db)?;
     Ok(done)
 }
 

@@ -80,6 +80,11 @@ impl Known {
         trim(&mut self.guards, REMEMBERED_MAX);
     }
 
+    /// Somebody else may have written: everything is read again with the next batch.
+    pub(crate) fn forget(&mut self) {
+        self.in_doubt = true;
+    }
+
     /// Gives the connection up; the next batch opens a new one.
     pub(crate) fn take_connection(&mut self) -> Option<PgConnection> {
         self.conn.take()

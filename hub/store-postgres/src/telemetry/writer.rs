@@ -73,6 +73,11 @@ impl Writer {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known of the rows is read again: they may be somebody else's.
+    pub(crate) async fn forget(&self) {
+        self.known.lock().await.forget();
+    }
+
     /// Gives the connection back to the system, when the batch that uses it has ended.
     pub(crate) async fn close(&self) {
         let conn = self.known.lock().await.take_connection();

@@ -226,7 +226,7 @@ async fn an_integrator_reads_until_it_is_revoked() {
         assert!(matches!(told, Err(StoreError::Refused(_))), "{name} {token} {filter}");
     }
     // Another process revokes it: this one hears of it in time to cut the connection within a second.
-    let beside = base.store().await;
+    let beside = base.beside().await;
     let waiting = async {
         let told = store.access_changed(Duration::from_secs(5)).await.unwrap();
         (told, Instant::now())

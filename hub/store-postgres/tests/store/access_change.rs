@@ -15,7 +15,7 @@ async fn a_change_is_told_until_whoever_heard_it_asks_again() {
         .await
         .unwrap();
     // This hub hears of it and ends before it has cut anybody.
-    let ended = base.store().await;
+    let ended = base.beside().await;
     assert_eq!(changes(&ended).await, [AccessChange::Device(id)]);
     drop(ended);
     assert_eq!(changes(&store).await, [AccessChange::Device(id)]);

@@ -138,7 +138,7 @@ async fn an_unknown_device_is_made_once_however_many_ask() {
         .add_group(&tenant("acme"), "line", &[1; 32], PROFILE, true, morning())
         .await
         .unwrap();
-    let hubs = [Arc::new(store), Arc::new(base.store().await)];
+    let hubs = [Arc::new(store), Arc::new(base.beside().await)];
     for round in 0..5 {
         let name = format!("new-{round}");
         let shown = secret("acme", &name, &derived(&[1; 32], &name));

@@ -86,6 +86,7 @@ async fn a_killed_database_is_revived_under_a_running_hub() {
     let store = PostgresStore::connect(cluster.connect_options(), keyring, profiles())
         .await
         .unwrap();
+    crate::support::take_lease(&store).await;
     store
         .apply_site(&crate::support::site(), crate::support::morning(), false)
         .await

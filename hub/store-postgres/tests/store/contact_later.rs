@@ -132,7 +132,7 @@ async fn an_inbound_call_that_ends_plans_no_outbound_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_place_of_a_slot_is_given_once() {
     let (base, left) = played().await;
-    let right = base.store().await;
+    let right = base.beside().await;
     let first = ticket(&left, "wm-1", 0.95).await;
     let second = ticket(&left, "wm-2", 0.95).await;
     let slot = view(&left, first).await.next_slot.unwrap();
@@ -175,7 +175,7 @@ async fn the_last_place_of_a_slot_is_given_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_file_can_be_applied_while_calls_begin_and_end() {
     let (base, left) = played().await;
-    let right = base.store().await;
+    let right = base.beside().await;
     let id = ticket(&left, "wm-1", 0.95).await;
     let calls = async {
         for n in 0..40 {

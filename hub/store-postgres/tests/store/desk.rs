@@ -280,5 +280,5 @@ async fn tenants_are_counted_once_in_half_a_minute() {
     let more = "update appliance_status set samples = 5";
     base.sql().await.execute(more).await.unwrap();
     assert_eq!(samples(&store).await, 0, "what was counted just now");
-    assert_eq!(samples(&base.store().await).await, 25);
+    assert_eq!(samples(&base.beside().await).await, 25);
 }

@@ -4,6 +4,7 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::site::Site;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Observation, ScoringCommit};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
@@ -95,8 +96,15 @@ impl Base {
         Keyring::open_or_create(&self.keyring).unwrap()
     }
 
-    /// One hub on this database.
+    /// The hub on this database; one before must be closed or just have ended.
     pub async fn store(&self) -> PostgresStore {
+        let store = self.beside().await;
+        take_lease(&store).await;
+        store
+    }
+
+    /// Another program on this database, which may not do what takes the lease.
+    pub async fn beside(&self) -> PostgresStore {
         PostgresStore::connect(self.options.clone(), self.keyring(), profiles())
             .await
             .unwrap()
@@ -255,6 +263,15 @@ pub fn stored(stored: u32) -> Ingested {
 
 pub fn repeated(repeated: u32) -> Ingested {
     Ingested { stored: 0, repeated }
+}
+
+/// Makes a store the hub's.
+pub async fn take_lease(store: &PostgresStore) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while store.take_lease(morning()).await.unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "another hub has this database");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 /// Rolls up until nothing is left.

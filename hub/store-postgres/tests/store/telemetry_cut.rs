@@ -15,11 +15,10 @@ use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-/// CopyDone: what a client says last before the commit of a COPY.
-const COPY_DONE: &[u8] = b"c\0\0\0\x04";
+/// What a client says to commit.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
-/// Stands between store and database, and cuts a connection when its COPY is complete: before or after the database
-/// has had the end of it.
+/// Stands between store and database, and cuts a connection at its commit: before or after the database has been told.
 struct Cutter {
     /// 0: nothing is cut, 1: before, 2: after.
     armed: AtomicU32,
@@ -50,7 +49,7 @@ impl Cutter {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
             let data = &buffer[..read];
-            let armed = if data.ends_with(COPY_DONE) {
+            let armed = if data.ends_with(COMMIT) {
                 self.armed.swap(0, Ordering::SeqCst)
             } else {
                 0
@@ -79,6 +78,7 @@ async fn through_a_cutter(base: &Base, folder: &Path) -> (Arc<Cutter>, PostgresS
     let store = PostgresStore::connect(options, base.keyring(), profiles())
         .await
         .unwrap();
+    crate::support::take_lease(&store).await;
     store.apply_site(&site(), morning(), false).await.unwrap();
     (cutter, store)
 }
@@ -103,7 +103,6 @@ async fn a_connection_that_ends_in_the_commit_costs_nothing_and_doubles_nothing(
     let (mut rounds, mut samples, mut repeats) = (0, 0, 0);
     for round in 0..60u64 {
         let mut batch: Vec<Ingest> = ids.iter().map(|id| telemetry(*id, 4, round * 5, 5)).collect();
-        // Readings alone are a COPY that commits itself; with JSON the commit comes after it.
         if round % 3 == 2 {
             batch.push(json(ids[0], round));
         }
@@ -168,7 +167,7 @@ async fn a_batch_or_a_roll_up_that_is_given_up_at_any_moment_is_done_once() {
     );
     let rows = base.number("select count(*) from telemetry").await;
     assert_eq!(rows, 48 * 5 + 24);
-    let again = base.store().await;
+    let again = base.beside().await;
     crate::support::rolled_up(&again).await;
     let view = again.appliance(&hub_store::Scope::All, id).await.unwrap();
     assert_eq!(view.samples, rows);

@@ -45,7 +45,7 @@ async fn rows_are_counted_once_by_however_many_and_gaps_close_when_samples_arriv
     sql.execute("alter table appliance_status drop constraint never")
         .await
         .unwrap();
-    let other = base.store().await;
+    let other = base.beside().await;
     let (one, two) = tokio::join!(store.roll_up(4), other.roll_up(1_000));
     assert!(one.unwrap() + two.unwrap() > 0);
     rolled_up(&store).await;
@@ -80,6 +80,7 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     let store = PostgresStore::connect(base.options.clone(), base.keyring(), profiles())
         .await
         .unwrap();
+    crate::support::take_lease(&store).await;
     let id = appliance(&store, "acme", "wm-1").await;
     let answers = store.ingest(&[telemetry(id, 1, 1, 4)]).await.unwrap();
     assert_eq!((answers[0].stored, answers[0].repeated), (2, 2));

@@ -198,6 +198,7 @@ async fn a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_res
     );
     let next = [release(5), once(id, 5, telemetry(id, 1, 100, 3)), release(9)];
     assert_eq!(store.ingest(&next).await.unwrap(), [stored(0), stored(3), stored(0)]);
+    store.close().await;
     let store = base.store().await;
     assert_eq!(store.ingest(&next[1..2]).await.unwrap(), [repeated(3)]);
     store.ingest(&[release(5), release(u16::MAX)]).await.unwrap();

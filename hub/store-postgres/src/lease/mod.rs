@@ -1,0 +1,118 @@
+//! The lease: an advisory lock on a connection of its own, which falls with the process or the machine, and the token in
+//! the row, which every transaction that needs the lease compares.
+//!
+//! The lock alone would not do: a holder that is cut off from the database may lose it without knowing. So whoever takes
+//! the lease over counts the token up, and that waits for the transactions that hold the row `for share`; all later ones
+//! of the old holder find another token. A holder whose lock fell, for example with the database, keeps its token as
+//! long as nobody else has taken the lease, and takes the lock up again.
+
+mod keeper;
+
+pub(crate) use keeper::Keeper;
+
+use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_store::error::{Result, StoreError};
+use hub_store::lease::{Lease, LeaseState, LeaseStore};
+use jiff::Timestamp;
+use sqlx::{PgConnection, Postgres, Transaction};
+use std::time::Duration;
+
+/// First partition of the one lease that there is.
+const FIRST: i16 = 0;
+/// Key of the lock: of this lease, in this schema. Locks are apart by database already.
+const KEY: &str = "hashtextextended('forecall lease 0 of ' || coalesce(current_schema(), ''), 0)";
+
+#[async_trait]
+impl LeaseStore for PostgresStore {
+    async fn take_lease(&self, now: Timestamp) -> Result<Option<Lease>> {
+        let Some(lease) = self.lease.take(&self.pool, now).await? else {
+            return Ok(None);
+        };
+        self.writer.forget().await;
+        Ok(Some(lease))
+    }
+
+    async fn lease_lost(&self, patience: Duration) -> bool {
+        self.lease.lost(&self.pool, patience).await
+    }
+
+    async fn lease_state(&self) -> Result<LeaseState> {
+        let query = format!(
+            "select l.holder, l.token, l.taken_at, exists ( \
+               select from pg_locks k, pg_database d, (select {KEY} as number) n \
+               where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and d.oid = k.database \
+               and d.datname = current_database() and k.classid::bigint = (n.number >> 32) & 4294967295 \
+               and k.objid::bigint = n.number & 4294967295) as held from lease l where l.first = $1"
+        );
+        let row = sqlx::query(&query)
+            .bind(FIRST)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(db)?;
+        Ok(LeaseState {
+            held: row.col("held")?,
+            holder: row.col("holder")?,
+            token: row.col("token")?,
+            taken_at: row.maybe_at("taken_at")?,
+        })
+    }
+
+    fn has_lease(&self) -> bool {
+        self.lease.token().is_some()
+    }
+}
+
+impl PostgresStore {
+    /// Begins a transaction that nobody takes the lease over before it has ended.
+    pub(crate) async fn begin_fenced(&self) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.begin().await?;
+        self.lease.fence(&mut tx).await?;
+        Ok(tx)
+    }
+}
+
+/// Holds the lease's row against whoever would take it over, until the transaction ends; fails with
+/// [`StoreError::Deposed`] if the token is not the row's any more.
+async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
+    let held: Option<i16> = sqlx::query_scalar("select first from lease where first = $1 and token = $2 for share")
+        .bind(FIRST)
+        .bind(token)
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?;
+    held.map(drop).ok_or(StoreError::Deposed)
+}
+
+/// Takes the lock if it is free. It is the session's, and falls with it.
+async fn lock(conn: &mut PgConnection) -> Result<bool> {
+    sqlx::query_scalar(&format!("select pg_try_advisory_lock({KEY})"))
+        .fetch_one(conn)
+        .await
+        .map_err(db)
+}
+
+/// Makes `holder` the holder; waits for what is under way of the one before.
+async fn count_up(conn: &mut PgConnection, holder: uuid::Uuid, now: Timestamp) -> Result<i64> {
+    sqlx::query_scalar(
+        "update lease set token = token + 1, holder = $2, taken_at = $3 where first = $1 returning token",
+    )
+    .bind(FIRST)
+    .bind(holder)
+    .bind(sql(now))
+    .fetch_one(conn)
+    .await
+    .map_err(db)
+}
+
+/// Whether the lease is still with this holder under this token.
+async fn is_held_by(conn: &mut PgConnection, holder: uuid::Uuid, token: i64) -> Result<bool> {
+    sqlx::query_scalar("select exists (select from lease where first = $1 and holder = $2 and token = $3)")
+        .bind(FIRST)
+        .bind(holder)
+        .bind(token)
+        .fetch_one(conn)
+        .await
+        .map_err(db)
+}
