@@ -81,7 +81,12 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
         .await
         .unwrap();
     let keyring = Keyring::open_or_create(&folder.path().join("keyring")).unwrap();
-    let profiles = ["washing-machine".to_owned()].into();
+    let profile = hub_core::profile::ApplianceProfile {
+        name: "washing-machine".into(),
+        version: 1,
+        channels: Vec::new(),
+    };
+    let profiles = [(profile.name.clone(), profile)].into();
     let store = Arc::new(
         PostgresStore::connect(cluster.connect_options(), keyring, profiles)
             .await

@@ -100,11 +100,11 @@ async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
             (cluster.connect_options(), Some(cluster))
         }
     };
-    let names = profiles.keys().cloned().collect();
+    let known = BTreeMap::clone(&profiles);
     let store = if cluster.as_ref().is_some_and(Cluster::is_joined) {
-        PostgresStore::connect_beside(options, keyring, names).await
+        PostgresStore::connect_beside(options, keyring, known).await
     } else {
-        PostgresStore::connect(options, keyring, names).await
+        PostgresStore::connect(options, keyring, known).await
     };
     Ok(Opened {
         store: Arc::new(store.context("cannot open the database")?),

@@ -15,7 +15,7 @@ use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use jiff::Timestamp;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -35,7 +35,7 @@ async fn main() {
         .unwrap();
     let options = cluster.connect_options();
     let keyring = Keyring::open_or_create(&folder.path().join("keyring")).unwrap();
-    let store = PostgresStore::connect(options.clone(), keyring, BTreeSet::new())
+    let store = PostgresStore::connect(options.clone(), keyring, BTreeMap::new())
         .await
         .unwrap();
     store.take_lease(jiff::Timestamp::UNIX_EPOCH).await.unwrap().unwrap();

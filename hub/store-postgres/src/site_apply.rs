@@ -399,7 +399,8 @@ pub(crate) async fn device(
     .execute(&mut *conn)
     .await
     .map_err(db)?;
-    if new_secret.is_some() && (secret_before.is_some() || old_secret.is_some()) {
+    // Its session ends in either case: it was read by the profile of its log-in.
+    if new_secret.is_some() && (secret_before.is_some() || old_secret.is_some()) || profile_before != wanted.profile {
         change::device(conn, tenant, ApplianceId(id)).await?;
     }
     // A new owner uses it in another way.

@@ -1,16 +1,20 @@
 //! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
 
 use crate::keyring::Keyring;
+use crate::layout::{self, Layout};
 use crate::lease::Keeper;
+use crate::profile_version::{self, CurrentVersions};
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
+use hub_core::profile::ApplianceProfile;
 use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
+use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -63,6 +67,9 @@ pub enum ConnectError {
         "the keyring is not the one that this database was written with: phone numbers would not open; restore the keyring file"
     )]
     WrongKeyring,
+    /// What a start needs could not be read or noted.
+    #[error("the database did not take the appliance profiles")]
+    Start(#[source] StoreError),
     /// Durability is switched off.
     #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
     NotDurable {
@@ -80,6 +87,9 @@ pub struct PostgresStore {
     pub(crate) keyring: Keyring,
     /// Names of the appliance profiles that exist.
     pub(crate) profiles: BTreeSet<String>,
+    /// The versions of them by which readings are written now.
+    pub(crate) versions: CurrentVersions,
+    pub(crate) layout: Layout,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
@@ -90,12 +100,12 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, checks durability, migrates, and checks the keyring. `profiles` are the names of the appliance
-    /// profiles that a site file may refer to.
+    /// Connects, checks durability, migrates, and checks the keyring. `profiles` are the appliance profiles that a site
+    /// file may refer to; what they say is noted, so that readings can be read by it for ever.
     pub async fn connect(
         options: PgConnectOptions,
         keyring: Keyring,
-        profiles: BTreeSet<String>,
+        profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
         tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
@@ -109,7 +119,7 @@ impl PostgresStore {
     pub async fn connect_beside(
         options: PgConnectOptions,
         keyring: Keyring,
-        profiles: BTreeSet<String>,
+        profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
         let until = Instant::now() + SCHEMA_LIMIT;
@@ -125,19 +135,39 @@ impl PostgresStore {
     async fn with(
         pool: PgPool,
         keyring: Keyring,
-        profiles: BTreeSet<String>,
+        profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         check_keyring(&pool, &keyring).await?;
+        let mut conn = pool.acquire().await.map_err(ConnectError::Unreachable)?;
+        let layout = Layout::read(&mut conn).await.map_err(ConnectError::Start)?;
+        let versions = profile_version::register(&mut conn, &profiles)
+            .await
+            .map_err(ConnectError::Start)?;
+        drop(conn);
         Ok(Self {
             pool,
             keyring,
-            profiles,
+            profiles: profiles.into_keys().collect(),
+            versions,
+            layout,
             signals: Signals::default(),
             writer: Writer::default(),
             lease: Keeper::default(),
             changes_told: std::sync::Mutex::default(),
             tallies: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Which form the table of readings has in this database.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Makes the partitions for readings of a span, where they are missing and the layout has any. Ingest makes its own;
+    /// this is for whoever fills the table in another way.
+    pub async fn make_partitions(&self, from: Timestamp, to: Timestamp) -> Result<()> {
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        layout::make_range(&mut conn, self.layout, from, to).await
     }
 
     /// Closes all connections; what is under way ends first.

@@ -44,7 +44,12 @@ async fn look(store: &PostgresStore) -> Result<Vec<AccessChange>> {
         let number: i64 = row.col("number")?;
         numbers.push(number);
         match change(row) {
-            Ok(change) => changes.push(change),
+            Ok(change) => {
+                if let AccessChange::Device(appliance) = &change {
+                    store.writer.moved(appliance.0);
+                }
+                changes.push(change);
+            }
             // The others must be told none the less.
             Err(error) => tracing::error!(number, %error, "a change of access does not read and is passed over"),
         }

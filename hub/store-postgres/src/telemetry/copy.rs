@@ -4,9 +4,9 @@ use hub_core::id::TraceId;
 use jiff::Timestamp;
 
 /// The statement whose data [`CopyRows`] makes; same columns, same order.
-pub(super) const COPY_TELEMETRY: &str = "copy telemetry (appliance, tenant_no, partition, ingest_no, at, received_at, \
-     boot, lane, seq, trace, v, extra) from stdin with (format binary)";
-const FIELDS: i16 = 12;
+pub(super) const COPY_TELEMETRY: &str = "copy telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, \
+     partition, profile_no, lane, trace, v, extra) from stdin with (format binary)";
+const FIELDS: i16 = 13;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// 2000-01-01 in microseconds of the Unix epoch.
@@ -21,6 +21,7 @@ pub(super) struct CopyRow<'a> {
     pub appliance: i64,
     pub tenant_no: i32,
     pub partition: i16,
+    pub profile_no: i16,
     pub ingest_no: i64,
     pub at: Timestamp,
     pub received_at: Timestamp,
@@ -45,19 +46,15 @@ impl CopyRows {
     pub(super) fn push(&mut self, row: &CopyRow<'_>) {
         self.0.extend_from_slice(&FIELDS.to_be_bytes());
         self.field(&row.appliance.to_be_bytes());
-        self.field(&row.tenant_no.to_be_bytes());
-        self.field(&row.partition.to_be_bytes());
         self.field(&row.ingest_no.to_be_bytes());
         self.time(row.at);
         self.time(row.received_at);
-        match row.sequence {
-            Some((boot, lane, seq)) => {
-                self.field(&boot.to_be_bytes());
-                self.field(&lane.to_be_bytes());
-                self.field(&seq.to_be_bytes());
-            }
-            None => (0..3).for_each(|_| self.null()),
-        }
+        self.maybe(row.sequence.map(|(boot, _, _)| boot.to_be_bytes()));
+        self.maybe(row.sequence.map(|(_, _, seq)| seq.to_be_bytes()));
+        self.field(&row.tenant_no.to_be_bytes());
+        self.field(&row.partition.to_be_bytes());
+        self.field(&row.profile_no.to_be_bytes());
+        self.maybe(row.sequence.map(|(_, lane, _)| lane.to_be_bytes()));
         self.field(row.trace.0.as_bytes());
         self.integers(row.values);
         match &row.extra {
@@ -104,6 +101,13 @@ impl CopyRows {
     fn field(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
         self.0.extend_from_slice(bytes);
+    }
+
+    fn maybe<const N: usize>(&mut self, bytes: Option<[u8; N]>) {
+        match bytes {
+            Some(bytes) => self.field(&bytes),
+            None => self.null(),
+        }
     }
 
     fn null(&mut self) {

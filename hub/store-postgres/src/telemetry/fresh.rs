@@ -140,6 +140,7 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
             appliance: message.appliance.0,
             tenant_no: sample.home.tenant_no,
             partition: sample.home.partition,
+            profile_no: sample.home.profile_no,
             ingest_no: known.next_number(sample.home.partition)?,
             at: content.at,
             received_at: message.received_at,

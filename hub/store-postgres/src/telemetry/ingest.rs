@@ -1,8 +1,7 @@
 //! One batch, one transaction: what is new of it is stored, what is a repeat is counted, and the number of statements
 //! does not depend on the number of messages. Readings with sequence numbers alone are one COPY behind the fence.
 //!
-//! Batches of one process follow each other. Another process that writes to the same database is noticed when the
-//! numbers of a batch are taken: the batch is then decided anew, on what is stored by now.
+//! Batches of one process follow each other, and only one process writes.
 
 use super::content::Contents;
 use super::fresh::{self, Placed};
@@ -37,7 +36,8 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     loop {
         let mut conn = known.start(&store.pool).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
-        known.load_homes(&mut conn, appliances).await?;
+        known.forget_homes(&store.writer.take_moved());
+        known.load_homes(&mut conn, &store.versions, appliances).await?;
         // Nothing has been written yet, so what is known stays true.
         if let Some(unknown) = batch.iter().find(|item| known.home(item.appliance().0).is_none()) {
             known.commit_seen(conn);
@@ -68,9 +68,11 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
 }
 
 async fn write(store: &PostgresStore, conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> Result<Done> {
+    // Partitions are made for good, whatever becomes of the batch.
+    let missing = known.weeks_missing(store.layout, batch.iter().filter_map(carried));
+    known.make_weeks(conn, missing).await?;
     let mut tx = conn.begin().await.map_err(db)?;
     store.lease.fence(&mut tx).await?;
-    // Before anything is looked up: rows that somebody else stores after this moment make the numbers collide.
     known.load_heads(&mut tx).await?;
     let mut done = Done {
         answers: vec![Ingested { stored: 0, repeated: 0 }; batch.len()],
@@ -131,6 +133,14 @@ async fn readings(
     done.partitions = fresh::partitions(&fresh);
     contents.save(conn).await?;
     fresh::write(conn, known, fresh).await
+}
+
+/// The readings of an item, whatever else has to happen for them to be stored.
+fn carried(item: &Ingest) -> Option<&TelemetryMessage> {
+    match item {
+        Ingest::Once { content, .. } | Ingest::Replayed { content, .. } => carried(content),
+        other => message(other),
+    }
 }
 
 fn message(item: &Ingest) -> Option<&TelemetryMessage> {

@@ -1,16 +1,19 @@
 //! What the one writer of this process knows of the database, so that a batch of readings is one COPY: where appliances
 //! belong, the last number of each partition, and the duplicate guards.
 //!
-//! All of it can be read again from the rows. It is true as long as nobody else has written to the same partitions: the
-//! unique index on (partition, ingest_no) refuses the batch of a writer that does not know the newest rows, and that
-//! writer then forgets what it knew. It is forgotten, too, whenever the outcome of a commit is not known.
+//! All of it can be read again from the rows. It is true as long as nobody else writes, which the lease sees to. It is
+//! forgotten whenever the outcome of a commit is not known.
 
 use super::guard::{self, Guard, GuardKey};
+use crate::layout::{Layout, Week, Weeks};
+use crate::profile_version::{self, CurrentVersions};
 use crate::row::{Columns, db};
 use hashlink::LruCache;
+use hub_core::telemetry::TelemetryMessage;
 use hub_store::error::{Result, StoreError};
+use jiff::Timestamp;
 use sqlx::{ConnectOptions, PgConnection, PgPool};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
@@ -18,11 +21,13 @@ const REMEMBERED_MAX: usize = 262_144;
 /// The writer's connection is had within this time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a row needs to know of its appliance. Never changes once the appliance exists.
+/// What a row needs to know of its appliance. Tenant and partition never change once the appliance exists; of a change of
+/// the profile, the writer is told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Home {
     pub(super) tenant_no: i32,
     pub(super) partition: i16,
+    pub(super) profile_no: i16,
 }
 
 /// See the module.
@@ -35,6 +40,9 @@ pub(crate) struct Known {
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
     guards: LruCache<GuardKey, Guard>,
+    weeks: Weeks,
+    /// The newest `received_at` of all rows and batches so far, whatever the clock did since. Never goes back.
+    newest: Timestamp,
 }
 
 impl Default for Known {
@@ -45,6 +53,8 @@ impl Default for Known {
             homes: LruCache::new_unbounded(),
             heads: Vec::new(),
             guards: LruCache::new_unbounded(),
+            weeks: Weeks::default(),
+            newest: Timestamp::UNIX_EPOCH,
         }
     }
 }
@@ -63,6 +73,7 @@ impl Known {
         if self.in_doubt {
             self.heads.clear();
             self.guards.clear();
+            self.weeks.forget();
         }
         let conn = match self.conn.take() {
             Some(conn) => conn,
@@ -94,6 +105,7 @@ impl Known {
     pub(super) async fn load_homes(
         &mut self,
         conn: &mut PgConnection,
+        versions: &CurrentVersions,
         appliances: impl Iterator<Item = i64>,
     ) -> Result<()> {
         let missing: HashSet<i64> = appliances.filter(|id| self.homes.get(id).is_none()).collect();
@@ -101,19 +113,32 @@ impl Known {
             return Ok(());
         }
         let missing: Vec<i64> = missing.into_iter().collect();
-        let rows = sqlx::query("select id, tenant_no, partition from appliance where id = any($1)")
+        let rows = sqlx::query("select id, tenant_no, partition, profile from appliance where id = any($1)")
             .bind(&missing)
-            .fetch_all(conn)
+            .fetch_all(&mut *conn)
             .await
             .map_err(db)?;
         for row in &rows {
+            let profile: &str = row.col("profile")?;
+            let profile_no = match versions.get(profile) {
+                Some(no) => *no,
+                None => profile_version::unknown(conn, profile).await?,
+            };
             let home = Home {
                 tenant_no: row.col("tenant_no")?,
                 partition: row.col("partition")?,
+                profile_no,
             };
             self.homes.insert(row.col("id")?, home);
         }
         Ok(())
+    }
+
+    /// These appliances may report by another profile now.
+    pub(super) fn forget_homes(&mut self, appliances: &[i64]) {
+        for appliance in appliances {
+            self.homes.remove(appliance);
+        }
     }
 
     /// Where an appliance belongs, if it exists.
@@ -157,6 +182,23 @@ impl Known {
         .map_err(db)?;
         self.heads = rows;
         Ok(())
+    }
+
+    /// Notes when a batch was received; answers with the weeks for whose rows there may be no partition.
+    pub(super) fn weeks_missing<'a>(
+        &mut self,
+        layout: Layout,
+        messages: impl Iterator<Item = &'a TelemetryMessage> + Clone,
+    ) -> BTreeSet<Week> {
+        let received = messages.clone().map(|message| message.received_at);
+        self.newest = received.fold(self.newest, Timestamp::max);
+        let times = messages.flat_map(|message| message.samples.iter().map(|sample| sample.at));
+        self.weeks.missing(layout, times, self.newest)
+    }
+
+    /// Makes partitions, before the transaction that fills them.
+    pub(super) async fn make_weeks(&mut self, conn: &mut PgConnection, missing: BTreeSet<Week>) -> Result<()> {
+        self.weeks.make(conn, missing).await
     }
 
     /// The next number of a partition.

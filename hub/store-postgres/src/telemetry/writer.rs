@@ -20,6 +20,8 @@ pub(crate) struct Writer {
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     pressed_at: Mutex<Option<Instant>>,
+    /// Appliances of which the writer has to look again where they belong.
+    moved: Mutex<Vec<i64>>,
 }
 
 /// Ingest is pressed while batches hold at least this many items: publishes come faster than they are committed …
@@ -34,6 +36,19 @@ impl Writer {
     pub(super) fn note(&self, partition: i16) {
         self.unscored.insert(partition);
         self.unrolled.insert(partition);
+    }
+
+    /// This appliance may report by another profile from now on.
+    pub(crate) fn moved(&self, appliance: i64) {
+        self.moved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(appliance);
+    }
+
+    /// Appliances of which that was said since the last time.
+    pub(super) fn take_moved(&self) -> Vec<i64> {
+        std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A batch of so many items was committed.

@@ -240,7 +240,7 @@ async fn a_new_secret_changes_nothing_else() {
 #[tokio::test]
 async fn a_new_secret_never_changes_the_profile() {
     let (base, _) = played().await;
-    let both = ["washing-machine".to_owned(), "dishwasher".to_owned()];
+    let both = ["washing-machine", "dishwasher"].map(crate::support::profile);
     let store = hub_store_postgres::PostgresStore::connect(base.options.clone(), base.keyring(), both.into())
         .await
         .unwrap();

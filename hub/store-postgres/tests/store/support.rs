@@ -2,6 +2,7 @@
 
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::profile::{ApplianceProfile, Channel};
 use hub_core::site::Site;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::lease::LeaseStore;
@@ -12,7 +13,7 @@ use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use jiff::Timestamp;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,8 +124,30 @@ impl Base {
     }
 }
 
-pub fn profiles() -> BTreeSet<String> {
-    ["washing-machine".to_owned()].into()
+pub fn profiles() -> BTreeMap<String, ApplianceProfile> {
+    [profile("washing-machine")].into()
+}
+
+/// A profile of three channels, with its name.
+pub fn profile(name: &str) -> (String, ApplianceProfile) {
+    let channel = |id: u8, name: &str, unit: &str| Channel {
+        id,
+        name: name.into(),
+        unit: unit.into(),
+        decimals: 3,
+        min: -1_000.0,
+        max: 1_000.0,
+    };
+    let profile = ApplianceProfile {
+        name: name.into(),
+        version: 1,
+        channels: vec![
+            channel(1, "phase", "/"),
+            channel(2, "current_a", "A"),
+            channel(3, "inlet_cel", "Cel"),
+        ],
+    };
+    (name.into(), profile)
 }
 
 /// A database with the site in it.

@@ -1,4 +1,4 @@
-//! The writer's memory is only a memory: after a restart, beside another writer, and at the ends of the numbers, each
+//! The writer's memory is only a memory: after a restart and at the ends of the numbers, each
 //! sample is stored once.
 
 use crate::support::{appliance, message, played, repeated, stored, telemetry};
