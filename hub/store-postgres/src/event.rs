@@ -22,8 +22,8 @@ pub(crate) async fn write(
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
-        "insert into event (transaction, tenant, at, kind, ticket, appliance) \
-         values (pg_current_xact_id()::text::bigint, $1, $2, $3, $4, $5)",
+        "insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
+         select epoch, pg_current_xact_id()::text::bigint, $1, $2, $3, $4, $5 from event_epoch",
     )
     .bind(tenant.as_str())
     .bind(sql(now))
@@ -36,14 +36,52 @@ pub(crate) async fn write(
     Ok(())
 }
 
+/// Begins a new epoch if this is another cluster than the one that the newest events were written in: by its own number,
+/// or because its transactions have not come as far. The lease's holder does so before it works.
+pub(crate) async fn renew_epoch(conn: &mut PgConnection, now: Timestamp) -> Result<()> {
+    // Not everybody may ask; then the transactions alone tell.
+    let system: Option<i64> = sqlx::query_scalar("select system_identifier from pg_control_system()")
+        .fetch_one(&mut *conn)
+        .await
+        .ok();
+    let renewed = sqlx::query(
+        "with last as (select epoch, transaction from event order by epoch desc, transaction desc limit 1), \
+         renewed as ( \
+           update event_epoch e set epoch = greatest(e.epoch + 1, last.epoch + 1, $2) from last \
+           where last.epoch > e.epoch or $1 is distinct from coalesce(e.system, 0) and $1 is not null \
+             or last.epoch = e.epoch and last.transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
+           returning e.epoch) \
+         select epoch from renewed",
+    )
+    .bind(system)
+    .bind(now.as_second())
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(db)?;
+    if let Some(row) = renewed {
+        let epoch: i64 = row.col("epoch")?;
+        tracing::info!(epoch, "events begin a new epoch: this is another cluster than before");
+    }
+    sqlx::query("update event_epoch set system = $1 where $1 is not null and system is distinct from $1")
+        .bind(system)
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
+
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn event_head(&self) -> Result<EventCursor> {
-        let oldest_open: i64 = sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(db)?;
+        let row = sqlx::query(
+            "select epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open from event_epoch",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(db)?;
+        let oldest_open: i64 = row.col("oldest_open")?;
         Ok(EventCursor {
+            epoch: row.col("epoch")?,
             transaction: oldest_open - 1,
             number: i64::MAX,
         })
@@ -52,10 +90,12 @@ impl EventStore for PostgresStore {
     async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
         let rows = sqlx::query(
             "with head as materialized (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open) \
-             select e.*, e.transaction >= head.oldest_open as hidden from event e, head \
-             where (e.transaction, e.number) > ($1, $2) and ($3::text is null or e.tenant = $3) \
-             order by e.transaction, e.number limit $4",
+             select e.*, e.epoch >= now.epoch and e.transaction >= head.oldest_open as hidden \
+             from event e, head, event_epoch now \
+             where (e.epoch, e.transaction, e.number) > ($1, $2, $3) and ($4::text is null or e.tenant = $4) \
+             order by e.epoch, e.transaction, e.number limit $5",
         )
+        .bind(cursor.epoch)
         .bind(cursor.transaction)
         .bind(cursor.number)
         .bind(scope.tenant())
@@ -73,6 +113,7 @@ impl EventStore for PostgresStore {
             }
             events.push(Event {
                 cursor: EventCursor {
+                    epoch: row.col("epoch")?,
                     transaction: row.col("transaction")?,
                     number: row.col("number")?,
                 },

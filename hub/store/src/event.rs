@@ -11,6 +11,8 @@ use std::time::Duration;
 /// A position behind which nothing can appear any more (serial ids alone become visible out of order).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct EventCursor {
+    /// Which life of the database: a dump that is restored begins a new one, in which transactions count from anew.
+    pub epoch: i64,
     /// Transaction of the event.
     pub transaction: i64,
     /// Its number.
@@ -19,15 +21,17 @@ pub struct EventCursor {
 
 impl std::fmt::Display for EventCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.transaction, self.number)
+        write!(f, "{}-{}-{}", self.epoch, self.transaction, self.number)
     }
 }
 
 impl std::str::FromStr for EventCursor {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        let (transaction, number) = text.split_once('-').unwrap_or((text, "0"));
+        let (epoch, rest) = text.split_once('-').unwrap_or((text, "0"));
+        let (transaction, number) = rest.split_once('-').unwrap_or((rest, "0"));
         Ok(Self {
+            epoch: epoch.parse()?,
             transaction: transaction.parse()?,
             number: number.parse()?,
         })

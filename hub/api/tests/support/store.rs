@@ -150,6 +150,7 @@ impl TicketStore for SampleStore {
         });
         kept.events.push(Event {
             cursor: EventCursor {
+                epoch: 0,
                 transaction: number,
                 number,
             },
@@ -240,6 +241,7 @@ impl AccountStore for SampleStore {
 impl EventStore for SampleStore {
     async fn event_head(&self) -> Result<EventCursor> {
         let start = EventCursor {
+            epoch: 0,
             transaction: 0,
             number: 0,
         };

@@ -1,6 +1,7 @@
 //! What this process has of the lease, and looking after it.
 
 use super::{count_up, fence, is_held_by, lock};
+use crate::event;
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::Lease;
@@ -84,6 +85,7 @@ impl Keeper {
             return Ok(None);
         }
         let token = count_up(&mut conn, self.holder, now).await?;
+        event::renew_epoch(&mut conn, now).await?;
         Ok(Some((conn, token)))
     }
 

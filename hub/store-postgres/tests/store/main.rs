@@ -13,6 +13,7 @@ mod cluster_beside;
 mod contact;
 mod contact_later;
 mod desk;
+mod event_epoch;
 mod lease;
 mod prediction;
 mod session;

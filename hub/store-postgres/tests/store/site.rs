@@ -196,6 +196,7 @@ async fn the_event_cursor_misses_nothing_under_concurrent_writers() {
     }
     assert_eq!(seen.len(), 200);
     let from_start = EventCursor {
+        epoch: 0,
         transaction: 0,
         number: 0,
     };
