@@ -95,14 +95,14 @@ const NEEDS: &[Need] = &[
     },
     Need {
         what: "node",
-        why: "runs the MQTT client from npm in the tests",
+        why: "runs the MQTT client and TimescaleDB from npm in the tests",
         package: "nodejs",
         only_for_tests: true,
         present: || on_path("node").is_some(),
     },
     Need {
         what: "npm",
-        why: "installs the MQTT client from npm for the tests",
+        why: "installs the MQTT client and TimescaleDB from npm for the tests",
         package: "npm",
         only_for_tests: true,
         present: || on_path("npm").is_some(),

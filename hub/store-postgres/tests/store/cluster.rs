@@ -1,5 +1,6 @@
 //! The hub's own cluster: it starts after whatever was done to it, once at a time, and it is durable.
 
+use crate::server::Server;
 use crate::support::{Base, profiles};
 use hub_store::event::EventStore;
 use hub_store::site::SiteStore;
@@ -150,7 +151,7 @@ async fn errors_say_what_to_do() {
 
 #[tokio::test]
 async fn what_is_acknowledged_is_on_disk() {
-    let base = Base::new().await;
+    let base = Base::on(Server::own().await).await;
     let store = base.store().await;
     store.healthy().await.unwrap();
     let mut conn = base.sql().await;

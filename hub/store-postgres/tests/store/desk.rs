@@ -1,5 +1,6 @@
 //! Commands with their state, attributes told to devices, quarantine, and what the database says of itself.
 
+use crate::server::Kind;
 use super::support::{after, appliance, message, morning, played, tenant};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
@@ -263,9 +264,11 @@ async fn nothing_is_said_of_another_tenants_device() {
 
 #[tokio::test]
 async fn the_database_tells_its_settings() {
-    let (_base, store) = played().await;
+    let (base, store) = played().await;
     let facts = store.facts().await.unwrap();
-    assert!(facts.version_number >= 130_000 && facts.max_connections >= 30 && facts.connections >= 1);
+    assert!(facts.version_number >= 130_000 && facts.max_connections >= 30);
+    // Without processes of its own, a server does not list its connections.
+    assert!(facts.connections >= 1 || base.database.server.kind == Kind::Bridge);
     assert!(facts.durability.iter().all(|(_, value)| value == "on"), "{facts:?}");
 }
 

@@ -1,5 +1,8 @@
-//! The store on a real cluster: one for this program, a database for each test.
+//! The store on a real server: one for this program, a database for each test. `tests/server` says which.
 #![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../server/mod.rs"]
+mod server;
 
 mod access;
 mod access_authority;

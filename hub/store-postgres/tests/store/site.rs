@@ -76,7 +76,7 @@ async fn no_number_and_no_secret_is_readable_in_the_database() {
         .unwrap();
     let mut conn = base.sql().await;
     let tables: Vec<String> = sqlx::query_scalar(
-        "select quote_ident(table_name) from information_schema.tables where table_schema = 'public'",
+        "select quote_ident(table_name) from information_schema.tables where table_schema = current_schema()",
     )
     .fetch_all(&mut conn)
     .await

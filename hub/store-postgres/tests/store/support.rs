@@ -1,5 +1,6 @@
-//! A real cluster for each test program, an empty database for each test, and a site to play on.
+//! An empty database for each test, and a site to play on.
 
+use crate::server::{Database, Server};
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::profile::{ApplianceProfile, Channel};
@@ -9,16 +10,11 @@ use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Observation, ScoringCommit};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
-use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
+use hub_store_postgres::{Keyring, PostgresStore};
 use jiff::Timestamp;
+use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use tempfile::TempDir;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// 10:00 in Shanghai, a Monday.
@@ -30,71 +26,27 @@ pub fn after(minutes: i64) -> Timestamp {
     morning() + jiff::SignedDuration::from_mins(minutes)
 }
 
-struct Shared {
-    cluster: Cluster,
-    folder: TempDir,
-}
-
-static SHARED: OnceCell<Shared> = OnceCell::const_new();
-static DATABASES: AtomicU32 = AtomicU32::new(0);
-
-async fn shared() -> &'static Shared {
-    SHARED
-        .get_or_init(|| async {
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-            let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default())
-                .await
-                .unwrap();
-            end_with_this_program(&cluster, &folder);
-            Shared { cluster, folder }
-        })
-        .await
-}
-
-/// Statics are not dropped: a small shell waits for the end of this program, then stops the database and clears up.
-#[expect(
-    clippy::zombie_processes,
-    reason = "it outlives this program, which is what it is for"
-)]
-fn end_with_this_program(cluster: &Cluster, folder: &TempDir) {
-    let script = r#"cat >/dev/null; p=$(head -n1 "$1/postmaster.pid"); kill -INT "$p"
-        while kill -0 "$p" 2>/dev/null; do sleep 0.1; done; rm -rf "$2""#;
-    let child = Command::new("sh")
-        .args(["-c", script, "sh"])
-        .arg(cluster.data_dir())
-        .arg(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    // Held open until this program ends.
-    std::mem::forget(child.stdin);
-}
-
 /// A database of its own, with the keyring that opens it.
 pub struct Base {
     pub options: PgConnectOptions,
-    keyring: std::path::PathBuf,
+    pub database: Database,
 }
 
 impl Base {
     pub async fn new() -> Self {
-        let shared = shared().await;
-        let name = format!("t{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let options = shared.cluster.connect_options();
-        let mut conn = options.clone().connect().await.unwrap();
-        conn.execute(format!("create database {name}").as_str()).await.unwrap();
-        conn.close().await.unwrap();
+        Self::on(Server::chosen().await).await
+    }
+
+    pub async fn on(server: &'static Server) -> Self {
+        let database = server.database().await;
         Self {
-            options: options.database(&name),
-            keyring: shared.folder.path().join(format!("{name}.keyring")),
+            options: database.options.clone(),
+            database,
         }
     }
 
     pub fn keyring(&self) -> Keyring {
-        Keyring::open_or_create(&self.keyring).unwrap()
+        Keyring::open_or_create(&self.database.file("keyring")).unwrap()
     }
 
     /// The hub on this database; one before must be closed or just have ended.

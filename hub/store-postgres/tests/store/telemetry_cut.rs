@@ -7,13 +7,14 @@ use hub_store::StoreError;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 /// What a client says to commit.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
@@ -26,7 +27,7 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn listen(at: &Path, database: std::path::PathBuf) -> Arc<Self> {
+    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
         let listener = UnixListener::bind(at).unwrap();
         let cutter = Arc::new(Self {
             armed: AtomicU32::new(0),
@@ -35,16 +36,22 @@ impl Cutter {
         let shared = Arc::clone(&cutter);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let database = UnixStream::connect(&database).await.unwrap();
-                tokio::spawn(Arc::clone(&shared).carry(client, database));
+                let shared = Arc::clone(&shared);
+                if let Some(folder) = database.get_socket() {
+                    let file = folder.join(format!(".s.PGSQL.{}", database.get_port()));
+                    tokio::spawn(shared.carry(client, UnixStream::connect(file).await.unwrap()));
+                } else {
+                    let address = (database.get_host(), database.get_port());
+                    tokio::spawn(shared.carry(client, TcpStream::connect(address).await.unwrap()));
+                }
             }
         });
         cutter
     }
 
-    async fn carry(self: Arc<Self>, client: UnixStream, database: UnixStream) {
+    async fn carry(self: Arc<Self>, client: UnixStream, database: impl AsyncRead + AsyncWrite + Send + 'static) {
         let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_database, mut to_database) = database.into_split();
+        let (mut from_database, mut to_database) = tokio::io::split(database);
         let back = tokio::spawn(async move { tokio::io::copy(&mut from_database, &mut to_client).await });
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
@@ -72,9 +79,8 @@ impl Cutter {
 
 async fn through_a_cutter(base: &Base, folder: &Path) -> (Arc<Cutter>, PostgresStore) {
     let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let socket = base.options.get_socket().unwrap();
-    let cutter = Cutter::listen(&folder.join(&file), socket.join(&file));
-    let options = base.options.clone().socket(folder);
+    let cutter = Cutter::listen(&folder.join(file), base.options.clone());
+    let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
     let store = PostgresStore::connect(options, base.keyring(), profiles())
         .await
         .unwrap();

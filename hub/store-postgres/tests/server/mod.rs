@@ -1,0 +1,174 @@
+//! Servers that tests run on, one of each kind for a test program, and an empty database for each test.
+//!
+//! `TEST_DATABASE_URL` names a server whose user may create databases; `TEST_STORE=timescale` asks for PostgreSQL with
+//! TimescaleDB in WebAssembly (`tests/timescale`); otherwise the hub's own cluster is started.
+#![allow(dead_code, reason = "each test program uses what it needs")]
+
+mod bridge;
+mod given;
+
+use hub_store_postgres::{Cluster, ClusterOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Which server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The cluster that the hub runs for itself.
+    Own,
+    /// Named by `TEST_DATABASE_URL`.
+    Given,
+    /// TimescaleDB in WebAssembly. All its clients share one session, so transactions run one after the other:
+    /// a test must not wait for a second connection while it has a transaction open. No job runs by itself, no time
+    /// limit of a statement is kept, and no query is cancelled.
+    Bridge,
+}
+
+/// A running server.
+pub struct Server {
+    pub kind: Kind,
+    /// Its database `postgres` or the given one, as a user who may create databases.
+    pub options: PgConnectOptions,
+    /// TimescaleDB can be had: a database of [`Server::database`] has the extension.
+    pub has_timescale: bool,
+    databases: AtomicU32,
+    /// Where tests keep files beside the database.
+    folder: TempDir,
+    cluster: Option<Cluster>,
+}
+
+static OWN: OnceCell<Server> = OnceCell::const_new();
+static GIVEN: OnceCell<Option<Server>> = OnceCell::const_new();
+static BRIDGE: OnceCell<Option<Server>> = OnceCell::const_new();
+
+impl Server {
+    /// The one that the environment asks for.
+    pub async fn chosen() -> &'static Self {
+        if let Some(given) = Self::given().await {
+            return given;
+        }
+        match std::env::var("TEST_STORE").as_deref() {
+            Ok("timescale") => Self::bridge()
+                .await
+                .expect("`cargo xtask setup test` installs TimescaleDB for tests"),
+            Ok(other) => panic!("TEST_STORE knows `timescale`, not `{other}`"),
+            Err(_) => Self::own().await,
+        }
+    }
+
+    /// The hub's own cluster.
+    pub async fn own() -> &'static Self {
+        OWN.get_or_init(|| async {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+            let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default())
+                .await
+                .unwrap();
+            end_with_this_program(&folder, Some(&cluster));
+            let mut server = Self::new(Kind::Own, cluster.connect_options(), false, folder);
+            server.cluster = Some(cluster);
+            server
+        })
+        .await
+    }
+
+    /// The server of `TEST_DATABASE_URL`, if that is set.
+    pub async fn given() -> Option<&'static Self> {
+        GIVEN.get_or_init(given::find).await.as_ref()
+    }
+
+    /// TimescaleDB in WebAssembly, if it is installed. Says so if it is not; in continuous integration it must be.
+    pub async fn bridge() -> Option<&'static Self> {
+        BRIDGE.get_or_init(bridge::start).await.as_ref()
+    }
+
+    fn new(kind: Kind, options: PgConnectOptions, has_timescale: bool, folder: TempDir) -> Self {
+        Self {
+            kind,
+            options,
+            has_timescale,
+            databases: AtomicU32::new(0),
+            folder,
+            cluster: None,
+        }
+    }
+
+    /// Whether two transactions can be open at once. Says so if a test has to be left out for that.
+    pub fn is_concurrent(&self, test: &str) -> bool {
+        if self.kind == Kind::Bridge {
+            println!("{test}: left out, because all clients of this server share one session");
+        }
+        self.kind != Kind::Bridge
+    }
+
+    /// An empty database, with TimescaleDB in it where that can be had.
+    pub async fn database(&'static self) -> Database {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = match self.kind {
+            // Others may use that server.
+            Kind::Given => format!("forecall_test_{}_{number}", std::process::id()),
+            Kind::Own | Kind::Bridge => format!("t{number}"),
+        };
+        let mut conn = self.options.clone().connect().await.unwrap();
+        conn.execute(format!("create database {name}").as_str()).await.unwrap();
+        conn.close().await.unwrap();
+        let options = self.options.clone().database(&name);
+        if self.has_timescale && self.kind == Kind::Given {
+            given::add_timescale(&options).await;
+        }
+        Database {
+            server: self,
+            name,
+            options,
+        }
+    }
+}
+
+/// A database of its own for one test.
+pub struct Database {
+    pub server: &'static Server,
+    pub name: String,
+    pub options: PgConnectOptions,
+}
+
+impl Database {
+    /// A file beside it.
+    pub fn file(&self, ending: &str) -> std::path::PathBuf {
+        self.server.folder.path().join(format!("{}.{ending}", self.name))
+    }
+}
+
+impl Drop for Database {
+    /// Whoever gave the server finds it as it was; the other servers end with this program.
+    fn drop(&mut self) {
+        if self.server.kind == Kind::Given {
+            given::remove(&self.server.options, &self.name);
+        }
+    }
+}
+
+/// Statics are not dropped: a small shell waits for the end of this program, then stops the database and clears up.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this program, which is what it is for"
+)]
+fn end_with_this_program(folder: &TempDir, cluster: Option<&Cluster>) {
+    let script = r#"cat >/dev/null; if [ $# = 2 ]; then p=$(head -n1 "$2/postmaster.pid"); kill -INT "$p"
+        while kill -0 "$p" 2>/dev/null; do sleep 0.1; done; fi; rm -rf "$1""#;
+    let child = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(folder.path())
+        .args(cluster.map(Cluster::data_dir))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Held open until this program ends.
+    std::mem::forget(child.stdin);
+}
