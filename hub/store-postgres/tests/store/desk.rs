@@ -1,7 +1,7 @@
 //! Commands with their state, attributes told to devices, quarantine, and what the database says of itself.
 
-use crate::server::Kind;
 use super::support::{after, appliance, message, morning, played, tenant};
+use crate::server::Kind;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
 use hub_store::Scope;
