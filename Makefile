@@ -2,7 +2,7 @@
 XTASK := cargo run --quiet --package xtask --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-broker bench-idle soak-kill fuzz eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-broker bench-idle bench-store soak-kill fuzz eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -25,6 +25,9 @@ bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost
 
 bench-idle: ## Memory of an idle device, and how soon all are back after a restart
 	@$(XTASK) bench bench_idle
+
+bench-store: ## The store beside psql's \copy and the same queries in psql: load, bytes, latency, growth
+	@$(XTASK) bench bench_store
 
 soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 	@cargo build --quiet --package hub-server --bin forecall

@@ -21,6 +21,7 @@ pub mod phone_number;
 pub mod prediction;
 pub mod profile;
 pub mod quota;
+pub mod retention;
 pub mod site;
 pub mod telemetry;
 pub mod ticket;

@@ -6,6 +6,7 @@ use crate::contact_plan::ContactPlan;
 use crate::id::{DeviceId, TenantId};
 use crate::language::Language;
 use crate::phone_number::PhoneNumber;
+use crate::retention::Retention;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -42,6 +43,9 @@ pub struct Tenant {
     /// Devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
+    /// How long readings are kept; what no rule is about, for ever.
+    #[serde(default, rename = "retention")]
+    pub retentions: Vec<Retention>,
 }
 
 /// A text in both languages.
@@ -220,6 +224,16 @@ pub enum SiteError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// Readings cannot be kept for so long or so short a time, or nobody reports by that profile.
+    #[error("tenant {tenant}: retention of {family}: {wanted}")]
+    Retention {
+        /// Where.
+        tenant: TenantId,
+        /// Of which profile.
+        family: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// Not a SHA-256.
     #[error("tenant {tenant}: device {device}: secret_sha256 must be 64 hexadecimal digits")]
     SecretHash {
@@ -258,8 +272,10 @@ impl Tenant {
         let points = self.unique("service point", self.service_points.iter().map(|p| p.id.as_str()))?;
         let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
+        self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
         self.check_contact_plan()?;
         self.check_slots()?;
+        self.check_retentions(profiles)?;
         let zones = self
             .service_points
             .iter()
@@ -340,6 +356,17 @@ impl Tenant {
             }
         }
         Ok(())
+    }
+
+    fn check_retentions(&self, profiles: &BTreeSet<String>) -> Result<(), SiteError> {
+        let refused = |rule: &Retention, wanted| SiteError::Retention {
+            tenant: self.id.clone(),
+            family: rule.family().to_owned(),
+            wanted,
+        };
+        self.retentions
+            .iter()
+            .try_for_each(|rule| rule.check(profiles).map_err(|wanted| refused(rule, wanted)))
     }
 
     fn unique<'a>(

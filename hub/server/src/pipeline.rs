@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::process;
 use crate::workers::contact::{ContactWorker, Telephone};
+use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
 use anyhow::{Context, Result};
@@ -224,6 +225,13 @@ impl Hub {
         )
         .await?;
         work.spawn(rollup::run(store.clone(), stop.child_token()));
+        let upkeep = Arc::new(Upkeep::default());
+        work.spawn(maintain::run(
+            store.clone(),
+            clock.clone(),
+            upkeep.clone(),
+            stop.child_token(),
+        ));
         // prediction (and, in the same transaction, the ticket)
         let score = ScoreWorker::new(store.clone(), registry, clock.clone(), changes.clone());
         work.spawn(score.run(stop.child_token()));
@@ -252,7 +260,7 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
-            monitor: monitor(&broker),
+            monitor: monitor(&broker, upkeep),
             redecode: redecode(store.clone(), profiles.clone()),
             demo,
             config: console,
@@ -335,13 +343,14 @@ impl Hub {
 }
 
 /// How the API asks the front door how it is.
-fn monitor(broker: &Broker) -> Monitor {
+fn monitor(broker: &Broker, upkeep: Arc<Upkeep>) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
             all.extend(process::metrics());
+            all.extend(upkeep.metrics());
             all
         }),
         problems: Arc::new(move || {

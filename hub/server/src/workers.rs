@@ -2,6 +2,7 @@
 //! input, so a restart needs no second code path.
 
 pub mod contact;
+pub mod maintain;
 pub mod rollup;
 pub mod score;
 

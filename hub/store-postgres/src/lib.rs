@@ -9,6 +9,7 @@ pub mod keyring;
 
 mod access;
 mod account;
+mod aggregate;
 mod attempt;
 mod claim;
 mod contact;
@@ -21,6 +22,8 @@ mod layout;
 mod lease;
 mod prediction;
 mod profile_version;
+mod reading;
+mod retention;
 mod row;
 mod session;
 mod signals;
@@ -36,4 +39,6 @@ pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
+#[doc(hidden)]
+pub use reading::statement;
 pub use store::{ConnectError, PostgresStore};

@@ -2,6 +2,7 @@
 
 use crate::access::{change, enrol};
 use crate::keyring::random;
+use crate::retention;
 use crate::row::{Columns, db, json, sql, text, word};
 use crate::site::{ledger, phone_place, trunk, trunk_place};
 use crate::store::{PostgresStore, commit, sealed};
@@ -33,6 +34,7 @@ pub(crate) async fn apply(
         if let Some(trunk) = &declared.trunk {
             put_trunk(store, &mut tx, &declared.id, trunk, &mut changes).await?;
         }
+        retention::declare::put(&mut tx, &declared.id, &declared.retentions, &mut changes).await?;
         for owner in &declared.owners {
             put_owner(store, &mut tx, &declared.id, owner, now, &mut changes).await?;
         }

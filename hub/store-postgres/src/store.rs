@@ -4,6 +4,7 @@ use crate::keyring::Keyring;
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::profile_version::{self, CurrentVersions};
+use crate::reading::Catalog;
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
@@ -90,6 +91,8 @@ pub struct PostgresStore {
     /// The versions of them by which readings are written now.
     pub(crate) versions: CurrentVersions,
     pub(crate) layout: Layout,
+    /// What stored readings mean.
+    pub(crate) catalog: Catalog,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
@@ -150,6 +153,7 @@ impl PostgresStore {
             profiles: profiles.into_keys().collect(),
             versions,
             layout,
+            catalog: Catalog::default(),
             signals: Signals::default(),
             writer: Writer::default(),
             lease: Keeper::default(),

@@ -14,6 +14,8 @@ pub mod error;
 pub mod event;
 pub mod lease;
 pub mod prediction;
+pub mod reading;
+pub mod retention;
 pub mod scope;
 pub mod session;
 pub mod site;

@@ -12,6 +12,7 @@ pub mod limit;
 pub mod packet;
 pub mod peer;
 pub mod reading;
+pub mod store;
 pub mod storm;
 pub mod subscriber;
 pub mod tls;

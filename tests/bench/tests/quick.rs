@@ -23,3 +23,10 @@ async fn every_broker_takes_idle_and_returning_devices() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn the_store_keeps_what_it_took_and_answers_every_query() {
+    tests_bench::store::run(&tests_bench::store::Plan::quick())
+        .await
+        .unwrap();
+}

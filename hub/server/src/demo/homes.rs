@@ -140,6 +140,7 @@ impl Homes {
                 caller_number: PhoneNumber::new("+862155500100")?,
             }),
             service_points: vec![service_point()],
+            retentions: Vec::new(),
             owners: OWNERS
                 .iter()
                 .zip([language, other, language])

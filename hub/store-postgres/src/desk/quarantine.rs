@@ -20,6 +20,14 @@ const REASON_MAX: usize = 1_000;
 const HELD: &str = "select q.number, q.tenant, a.device, a.profile, q.appliance, q.topic, q.payload, q.reason, q.received_at \
      from quarantine q join appliance a on a.id = q.appliance where ($1::text is null or q.tenant = $1)";
 
+/// Newest first. Parameters: tenant or null, number, appliance or null, part of the reason or null, limit.
+pub(crate) fn list_sql() -> String {
+    format!(
+        "{HELD} and q.number < $2 and ($3::bigint is null or q.appliance = $3) \
+         and ($4::text is null or strpos(lower(q.reason), lower($4)) > 0) order by q.number desc limit $5"
+    )
+}
+
 pub(super) async fn list(
     store: &PostgresStore,
     scope: &Scope,
@@ -28,18 +36,15 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Page<Held>> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let rows = sqlx::query(&format!(
-        "{HELD} and q.number < $2 and ($3::bigint is null or q.appliance = $3) \
-         and ($4::text is null or strpos(lower(q.reason), lower($4)) > 0) order by q.number desc limit $5"
-    ))
-    .bind(scope.tenant())
-    .bind(below(after)?)
-    .bind(filter.appliance.map(|id| id.0))
-    .bind(filter.reason.as_deref().map(text))
-    .bind(page_limit(limit))
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let rows = sqlx::query(&list_sql())
+        .bind(scope.tenant())
+        .bind(below(after)?)
+        .bind(filter.appliance.map(|id| id.0))
+        .bind(filter.reason.as_deref().map(text))
+        .bind(page_limit(limit))
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
     let items = rows.iter().map(held).collect::<Result<_>>()?;
     Ok(page(items, limit, |held: &Held| held.number.to_string()))
 }

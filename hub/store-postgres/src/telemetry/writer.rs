@@ -88,6 +88,11 @@ impl Writer {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// No batch is written until this is dropped.
+    pub(crate) async fn still(&self) -> tokio::sync::MutexGuard<'_, Known> {
+        self.known.lock().await
+    }
+
     /// What is known of the rows is read again: they may be somebody else's.
     pub(crate) async fn forget(&self) {
         self.known.lock().await.forget();

@@ -1,0 +1,57 @@
+//! How long readings are kept.
+
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// How long a tenant's readings are kept, by event time. Hourly and daily aggregates of them stay.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Of appliances of this profile; without it, of all that have no rule of their own.
+    pub profile: Option<String>,
+    /// Whole days, [`DAYS_MIN`] to [`DAYS_MAX`]; without it, for ever.
+    pub days: Option<u32>,
+}
+
+/// Fewer days are refused: by then, aggregates are certain to be complete.
+pub const DAYS_MIN: u32 = 10;
+/// A hundred years.
+pub const DAYS_MAX: u32 = 36_500;
+
+impl Retention {
+    /// Which appliances it is about, in words.
+    pub fn family(&self) -> &str {
+        self.profile.as_deref().unwrap_or("all profiles")
+    }
+
+    /// Whether it can be kept; if not, what is wanted. `profiles` are the names of the profiles that exist.
+    pub fn check(&self, profiles: &BTreeSet<String>) -> Result<(), &'static str> {
+        if self.profile.as_ref().is_some_and(|profile| !profiles.contains(profile)) {
+            return Err("there is no such profile");
+        }
+        if self.days.is_some_and(|days| !(DAYS_MIN..=DAYS_MAX).contains(&days)) {
+            return Err("days must be 10 to 36500, or left out to keep readings for ever");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        let profiles: BTreeSet<String> = ["pump".to_owned()].into();
+        let check = |profile: Option<&str>, days| {
+            let profile = profile.map(str::to_owned);
+            Retention { profile, days }.check(&profiles)
+        };
+        assert_eq!(check(Some("pump"), Some(DAYS_MIN)), Ok(()));
+        assert_eq!(check(None, None), Ok(()));
+        assert!(check(Some("boiler"), None).is_err());
+        for days in [0, DAYS_MIN - 1, DAYS_MAX + 1] {
+            assert!(check(None, Some(days)).is_err_and(|wanted| wanted.contains("10 to 36500")));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
+
+use super::{PATIENCE, Pauses};
+use hub_core::clock::CivilClock;
+use hub_core::id::ApplianceId;
+use hub_core::metric::{Metric, MetricKind};
+use hub_store::error::Result;
+use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::telemetry::TelemetryStore;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Readings wait about so long until they are in the aggregates: the longer, the more of an appliance's are added at once.
+const AGGREGATE_EVERY: Duration = Duration::from_secs(60);
+/// Rows in one step of aggregates: a fraction of a second's work.
+const AGGREGATE_ROWS: usize = 20_000;
+/// What is kept changes at midnight (UTC); rules may change at any time.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Rows in one step of a sweep.
+const SWEEP_ROWS: usize = 10_000;
+
+/// What upkeep has done since the start.
+#[derive(Debug, Default)]
+pub struct Upkeep {
+    aggregated: AtomicU64,
+    deleted: AtomicU64,
+    dropped: AtomicU64,
+    sweeps: AtomicU64,
+}
+
+impl Upkeep {
+    /// For monitoring.
+    pub fn metrics(&self) -> Vec<Metric> {
+        [
+            (
+                "forecall_rows_aggregated_total",
+                "Rows added to the aggregates.",
+                &self.aggregated,
+            ),
+            (
+                "forecall_rows_deleted_total",
+                "Rows deleted for their age.",
+                &self.deleted,
+            ),
+            (
+                "forecall_weeks_dropped_total",
+                "Weeks of readings dropped for their age.",
+                &self.dropped,
+            ),
+            (
+                "forecall_sweeps_total",
+                "Times that all appliances were looked through for old readings.",
+                &self.sweeps,
+            ),
+        ]
+        .into_iter()
+        .map(|(name, help, value)| {
+            Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
+        })
+        .collect()
+    }
+
+    fn note(&self, swept: &Swept) {
+        self.deleted.fetch_add(swept.rows, Ordering::Relaxed);
+        let dropped = u64::try_from(swept.dropped.len()).unwrap_or(u64::MAX);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+}
+
+/// Works in small steps, each of which gives way to ingest, until `stop`.
+pub async fn run<S: UpkeepStore + TelemetryStore>(
+    store: Arc<S>,
+    clock: Arc<dyn CivilClock>,
+    upkeep: Arc<Upkeep>,
+    stop: CancellationToken,
+) {
+    let mut pauses = Pauses::default();
+    let mut swept_at: Option<Instant> = None;
+    let worker = Worker { store, clock, upkeep };
+    let mut pause = AGGREGATE_EVERY;
+    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        let work = async {
+            worker.aggregate().await?;
+            if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+                worker.sweep().await?;
+                swept_at = Some(Instant::now());
+            }
+            Ok(())
+        };
+        // Each step is a transaction: one that is cut off is done again.
+        let Some(done) = stop.run_until_cancelled(work).await else {
+            return;
+        };
+        pause = match done {
+            Ok(()) => {
+                pauses.reset();
+                AGGREGATE_EVERY
+            }
+            Err(error) => {
+                let error: hub_store::StoreError = error;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "upkeep of stored readings failed, trying again"
+                );
+                pauses.longer()
+            }
+        };
+    }
+}
+
+struct Worker<S> {
+    store: Arc<S>,
+    clock: Arc<dyn CivilClock>,
+    upkeep: Arc<Upkeep>,
+}
+
+impl<S: UpkeepStore + TelemetryStore> Worker<S> {
+    async fn aggregate(&self) -> Result<()> {
+        loop {
+            self.store.ingest_calm(PATIENCE).await;
+            let rows = self.store.aggregate(AGGREGATE_ROWS, self.clock.now()).await?;
+            if rows == 0 {
+                return Ok(());
+            }
+            let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+            self.upkeep.aggregated.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        let mut after: Option<ApplianceId> = None;
+        let (mut rows, mut weeks) = (0, 0);
+        loop {
+            self.store.ingest_calm(PATIENCE).await;
+            let swept = self.store.sweep(self.clock.now(), after, SWEEP_ROWS).await?;
+            self.upkeep.note(&swept);
+            rows += swept.rows;
+            weeks += swept.dropped.len();
+            after = swept.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        self.upkeep.sweeps.fetch_add(1, Ordering::Relaxed);
+        if rows > 0 || weeks > 0 {
+            tracing::info!(rows, weeks, "readings went for their age");
+        }
+        Ok(())
+    }
+}

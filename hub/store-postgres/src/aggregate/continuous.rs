@@ -1,0 +1,125 @@
+//! Continuous aggregates: their policies look back for [`POLICY_DAYS`]. Days that late readings have changed before that
+//! are refreshed here, and so is everything after rows came in another way than by ingest.
+
+use super::span::{self, Span};
+use crate::row::{Columns, db, sql};
+use hub_store::error::Result;
+use jiff::Timestamp;
+use sqlx::{Connection, Executor, PgConnection};
+use std::collections::BTreeSet;
+
+/// The policies of the migration refresh what is newer; less a day in which they may not have run.
+const POLICY_DAYS: i64 = 7;
+const DAY_S: i64 = 24 * 3600;
+/// Days refreshed at a time.
+const STRETCH_DAYS: i64 = 7;
+/// One stretch may take this long.
+const REFRESH_LIMIT: &str = "set statement_timeout = '600s'";
+const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
+
+pub(super) async fn step(conn: &mut PgConnection, now: Timestamp) -> Result<usize> {
+    // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
+    let mut tx = conn.begin().await.map_err(db)?;
+    let spans = span::due(&mut tx, usize::MAX).await?;
+    tx.rollback().await.map_err(db)?;
+    if spans.is_empty() {
+        return Ok(0);
+    }
+    let until = Day::of(now).before(POLICY_DAYS);
+    let mut days = days(conn, &spans, until).await?;
+    if let Some(floor) = floor(conn, now).await? {
+        days = days.split_off(&floor);
+    }
+    refresh(conn, &days).await?;
+    span::pass(conn, &spans).await
+}
+
+/// A day (UTC), counted from the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Day(i64);
+
+impl Day {
+    fn of(at: Timestamp) -> Self {
+        Self(at.as_second().div_euclid(DAY_S))
+    }
+
+    fn before(self, days: i64) -> Self {
+        Self(self.0 - days)
+    }
+
+    fn start(self) -> Timestamp {
+        Timestamp::from_second(self.0.saturating_mul(DAY_S)).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Days before `until` that these rows have changed.
+async fn days(conn: &mut PgConnection, spans: &[Span], until: Day) -> Result<BTreeSet<Day>> {
+    if spans.iter().any(|span| span.seen_at == Timestamp::UNIX_EPOCH) {
+        let oldest = sqlx::query("select min(at) as at from telemetry")
+            .fetch_one(conn)
+            .await
+            .map_err(db)?
+            .maybe_at("at")?;
+        return Ok(oldest.map_or_else(BTreeSet::new, |at| (Day::of(at).0..until.0).map(Day).collect()));
+    }
+    let rows = sqlx::query(
+        "select distinct date_bin('1 day', l.at, '1970-01-01Z') as day \
+         from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) join late l \
+           on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high where l.at < $4",
+    )
+    .bind(span::partitions(spans))
+    .bind(span::lows(spans))
+    .bind(span::highs(spans))
+    .bind(sql(until.start()))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter().map(|row| Ok(Day::of(row.at("day")?))).collect()
+}
+
+/// The first day of which nobody's readings may have been deleted: refreshing an earlier one would forget those that were.
+async fn floor(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Day>> {
+    let shortest: Option<i32> = sqlx::query_scalar("select min(days) from retention")
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    Ok(shortest.map(|days| Day::of(now).before(i64::from(days))))
+}
+
+async fn refresh(conn: &mut PgConnection, days: &BTreeSet<Day>) -> Result<()> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let schema: String = sqlx::query_scalar(
+        "select quote_ident(nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
+         where e.extname = 'timescaledb'",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(db)?;
+    conn.execute(REFRESH_LIMIT).await.map_err(db)?;
+    let refreshed = refresh_all(conn, &schema, days).await;
+    // Back to the limit that this connection was opened with.
+    conn.execute("reset statement_timeout").await.map_err(db)?;
+    refreshed
+}
+
+async fn refresh_all(conn: &mut PgConnection, schema: &str, days: &BTreeSet<Day>) -> Result<()> {
+    let mut rest = days.clone();
+    while let Some(first) = rest.pop_first() {
+        let end = Day(first.0 + STRETCH_DAYS);
+        let later = rest.split_off(&end);
+        let last = rest.last().copied().unwrap_or(first);
+        rest = later;
+        let (from, to) = (first.start(), Day(last.0 + 1).start());
+        for view in VIEWS {
+            // The bounds are civil times of our own making.
+            let call = format!(
+                "call {schema}.refresh_continuous_aggregate('{view}', '{from}'::timestamptz, '{to}'::timestamptz)"
+            );
+            conn.execute(call.as_str()).await.map_err(db)?;
+        }
+        tracing::info!(%from, %to, "aggregates were refreshed for readings that came late");
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Aggregates: what the fleet did in each hour, and each appliance on each day. Rows are followed in the order of commits,
+//! behind the roll-up, by an offset of each partition that moves in the same transaction as what was added: whatever
+//! happens at whatever moment, every row is in the aggregates once, however late it came.
+//!
+//! Where the database has continuous aggregates it fills them itself. Then only what its policies do not look back for is
+//! seen to here.
+
+mod continuous;
+mod span;
+mod tables;
+
+use crate::row::db;
+use crate::store::PostgresStore;
+use hub_store::error::{Result, StoreError};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+/// Who fills the aggregates, as the migration has chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filling {
+    /// The database.
+    Continuous,
+    /// The hub.
+    Tables,
+}
+
+impl Filling {
+    /// Reads what was chosen.
+    pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self> {
+        let word: String = sqlx::query_scalar("select aggregates from layout")
+            .fetch_one(conn)
+            .await
+            .map_err(db)?;
+        match word.as_str() {
+            "continuous" => Ok(Self::Continuous),
+            "tables" => Ok(Self::Tables),
+            other => Err(StoreError::Unreadable {
+                what: "layout",
+                source: format!("there are no aggregates by {other}").into(),
+            }),
+        }
+    }
+}
+
+/// One step; see [`hub_store::retention::UpkeepStore::aggregate`].
+pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestamp) -> Result<usize> {
+    let mut conn = store.pool.acquire().await.map_err(db)?;
+    match Filling::read(&mut conn).await? {
+        Filling::Tables => tables::step(&mut conn, limit).await,
+        Filling::Continuous => continuous::step(&mut conn, now).await,
+    }
+}

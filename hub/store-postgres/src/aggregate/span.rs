@@ -1,0 +1,89 @@
+//! Which rows are rolled up and not aggregated yet.
+
+use crate::row::{Columns, db, sql};
+use hub_store::error::Result;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::PgConnection;
+
+/// Rows of one partition: those above `low`, up to `high`.
+pub(super) struct Span {
+    pub(super) partition: i16,
+    pub(super) low: i64,
+    pub(super) high: i64,
+    /// What lies above `low` was received at this time or later, and measured at most a day before it, or is in `late`.
+    pub(super) seen_at: Timestamp,
+    /// The same of what lies above `high`.
+    next_seen_at: Timestamp,
+}
+
+/// Rows that are due, about `limit`; their offsets are locked until the end of the transaction. Partitions that somebody
+/// else is at are left to them.
+pub(super) async fn due(conn: &mut PgConnection, limit: usize) -> Result<Vec<Span>> {
+    // Only where all that is rolled up is taken, it is known of what follows when it was received.
+    let rows = sqlx::query(
+        "with due as materialized ( \
+           select a.partition, a.ingest_no as low, r.ingest_no as top, a.seen_at, r.seen_at as top_seen_at \
+           from aggregated a join rolled r on r.partition = a.partition where r.ingest_no > a.ingest_no \
+           order by a.partition for no key update of a skip locked), \
+         cut as (select *, least(top, low + greatest($1 / (select count(*) from due), 1)) as high from due) \
+         select partition, low, high, seen_at, case when high = top then top_seen_at else seen_at end as next_seen_at \
+         from cut order by partition",
+    )
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Span {
+                partition: row.col("partition")?,
+                low: row.col("low")?,
+                high: row.col("high")?,
+                seen_at: row.at("seen_at")?,
+                next_seen_at: row.at("next_seen_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Moves the offsets behind these rows; answers with how many numbers that is.
+pub(super) async fn pass(conn: &mut PgConnection, spans: &[Span]) -> Result<usize> {
+    sqlx::query(
+        "update aggregated a set ingest_no = k.high, seen_at = k.seen_at \
+         from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as k (partition, low, high, seen_at) \
+         where a.partition = k.partition and a.ingest_no = k.low",
+    )
+    .bind(partitions(spans))
+    .bind(lows(spans))
+    .bind(highs(spans))
+    .bind(spans.iter().map(|span| sql(span.next_seen_at)).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    let passed: i64 = spans.iter().map(|span| span.high - span.low).sum();
+    Ok(usize::try_from(passed).unwrap_or(usize::MAX))
+}
+
+/// None of these rows was measured before, but for those in `late`.
+pub(super) fn measured_from(spans: &[Span]) -> Timestamp {
+    let seen_at = spans
+        .iter()
+        .map(|span| span.seen_at)
+        .min()
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    seen_at
+        .checked_sub(SignedDuration::from_hours(24))
+        .unwrap_or(Timestamp::MIN)
+}
+
+pub(super) fn partitions(spans: &[Span]) -> Vec<i16> {
+    spans.iter().map(|span| span.partition).collect()
+}
+
+pub(super) fn lows(spans: &[Span]) -> Vec<i64> {
+    spans.iter().map(|span| span.low).collect()
+}
+
+pub(super) fn highs(spans: &[Span]) -> Vec<i64> {
+    spans.iter().map(|span| span.high).collect()
+}

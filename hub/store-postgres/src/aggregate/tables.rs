@@ -1,0 +1,71 @@
+//! Aggregates in tables of our own: rows that are due are added to what is there.
+
+use super::span::{self, Span};
+use crate::row::{db, sql};
+use hub_store::error::Result;
+use sqlx::{Connection, PgConnection};
+
+/// Each row is read once and taken apart once: first by appliance and hour, of which both aggregates are made. Parameters:
+/// partitions, numbers above which, numbers up to which, and the time before which rows are named in `late`.
+const ADD: &str = "with k as materialized (select * from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high)), \
+     r as materialized ( \
+       select t.appliance, t.tenant_no, t.profile_no, t.at, t.v from k join telemetry t \
+         on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high where t.at >= $4 \
+       union all \
+       select t.appliance, t.tenant_no, t.profile_no, t.at, t.v from k join late l \
+         on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high join telemetry t \
+         on t.appliance = l.appliance and t.at = l.at and t.partition = l.partition and t.ingest_no = l.ingest_no where l.at < $4), \
+     h as materialized ( \
+       select r.appliance, r.tenant_no, r.profile_no, date_bin('1 hour', r.at, '1970-01-01Z') as hour, \
+         c.channel::smallint as channel, count(*) as count, sum(c.value) as sum, min(c.value) as min, max(c.value) as max \
+       from r cross join lateral unnest(r.v) with ordinality as c (value, channel) where c.value is not null \
+       group by 1, 2, 3, 4, 5), \
+     fleet as ( \
+       insert into fleet_hour as f (tenant_no, profile_no, hour, channel, count, sum, min, max) \
+       select tenant_no, profile_no, hour, channel, sum(count)::bigint, sum(sum)::bigint, min(min), max(max) from h \
+       group by 1, 2, 3, 4 order by 1, 2, 3, 4 \
+       on conflict (tenant_no, profile_no, channel, hour) do update set count = f.count + excluded.count, \
+         sum = f.sum + excluded.sum, min = least(f.min, excluded.min), max = greatest(f.max, excluded.max)), \
+     g as (select appliance, profile_no, date_bin('1 day', hour, '1970-01-01Z') as day, channel, count, sum, min, max from h), \
+     d as ( \
+       select appliance, profile_no, day, channel, sum(count)::bigint as count, sum(sum)::bigint as sum, min(min) as low, \
+         max(max) as high \
+       from (select * from g union all \
+             select o.appliance, o.profile_no, o.day, u.channel, u.count, u.sum, u.low, u.high \
+             from (select distinct appliance, day, profile_no from g) n join device_day o \
+               on o.appliance = n.appliance and o.day = n.day and o.profile_no = n.profile_no \
+             cross join lateral unnest(o.channel, o.count, o.sum, o.low, o.high) as u (channel, count, sum, low, high)) both_ \
+       group by 1, 2, 3, 4), \
+     device as ( \
+       insert into device_day (appliance, profile_no, day, channel, count, sum, low, high) \
+       select appliance, profile_no, day, array_agg(channel order by channel), array_agg(count order by channel), \
+         array_agg(sum order by channel), array_agg(low order by channel), array_agg(high order by channel) from d \
+       group by 1, 2, 3 order by 1, 3, 2 \
+       on conflict (appliance, day, profile_no) do update set channel = excluded.channel, count = excluded.count, \
+         sum = excluded.sum, low = excluded.low, high = excluded.high) \
+     select count(*) from r";
+
+pub(super) async fn step(conn: &mut PgConnection, limit: usize) -> Result<usize> {
+    let mut tx = conn.begin().await.map_err(db)?;
+    let spans = span::due(&mut tx, limit).await?;
+    if spans.is_empty() {
+        return Ok(0);
+    }
+    add(&mut tx, &spans).await?;
+    let passed = span::pass(&mut tx, &spans).await?;
+    tx.commit().await.map_err(db)?;
+    Ok(passed)
+}
+
+async fn add(conn: &mut PgConnection, spans: &[Span]) -> Result<()> {
+    let rows: i64 = sqlx::query_scalar(ADD)
+        .bind(span::partitions(spans))
+        .bind(span::lows(spans))
+        .bind(span::highs(spans))
+        .bind(sql(span::measured_from(spans)))
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    tracing::debug!(rows, "aggregated");
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Hours of a fleet and days of an appliance, from the aggregates.
+
+use super::catalog::{Place, place};
+use super::subject::subject;
+use crate::row::{Columns, db, not_found, sql};
+use crate::store::PostgresStore;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_store::Scope;
+use hub_store::error::Result;
+use hub_store::reading::{BUCKETS_MAX, Bucket};
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use std::collections::BTreeMap;
+
+/// Parameters: tenant, numbers of profile versions, ids of channels in them, from, to, limit.
+pub(super) const FLEET_HOURLY: &str = "select profile_no, hour as starts, channel, count, sum, min, max from fleet_hourly \
+     where tenant_no = (select no from tenant where id = $1) and profile_no = any($2) and channel = any($3) \
+       and hour >= $4 and hour < $5 order by hour limit $6";
+
+/// Parameters: appliance, numbers of profile versions, ids of channels in them, from, to, limit.
+pub(super) const DEVICE_DAILY: &str = "select profile_no, day as starts, channel, count, sum, min, max from device_daily \
+     where appliance = $1 and profile_no = any($2) and channel = any($3) and day >= $4 and day < $5 order by day limit $6";
+
+pub(super) async fn fleet_hourly(
+    store: &PostgresStore,
+    scope: &Scope,
+    tenant: &TenantId,
+    profile: &str,
+    channel: &str,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Bucket>> {
+    if !scope.includes(tenant) {
+        return Err(not_found("tenant", tenant));
+    }
+    let place = channel_of(store, profile, channel).await?;
+    let rows = sqlx::query(FLEET_HOURLY)
+        .bind(tenant.as_str())
+        .bind(place.at.keys().copied().collect::<Vec<i16>>())
+        .bind(ids(&place))
+        .bind(sql(from))
+        .bind(sql(to))
+        .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    if rows.is_empty() {
+        is_tenant(store, tenant).await?;
+    }
+    merged(&rows, &place)
+}
+
+pub(super) async fn device_daily(
+    store: &PostgresStore,
+    scope: &Scope,
+    appliance: ApplianceId,
+    channel: &str,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Bucket>> {
+    let subject = subject(store, scope, appliance).await?;
+    let place = channel_of(store, &subject.profile, channel).await?;
+    let rows = sqlx::query(DEVICE_DAILY)
+        .bind(appliance.0)
+        .bind(place.at.keys().copied().collect::<Vec<i16>>())
+        .bind(ids(&place))
+        .bind(sql(from))
+        .bind(sql(to))
+        .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    merged(&rows, &place)
+}
+
+async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
+    sqlx::query("select from tenant where id = $1")
+        .bind(tenant.as_str())
+        .fetch_optional(&store.pool)
+        .await
+        .map_err(db)?
+        .map(|_| ())
+        .ok_or_else(|| not_found("tenant", tenant))
+}
+
+async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Result<Place> {
+    let versions = store
+        .catalog
+        .find(store, |version| {
+            version.name == profile && version.position(channel).is_some()
+        })
+        .await?;
+    let own = versions.iter().filter(|(_, version)| version.name == profile);
+    place(own, channel).ok_or_else(|| not_found("channel", format!("{channel} of profile {profile}")))
+}
+
+fn ids(place: &Place) -> Vec<i16> {
+    place.at.values().map(|channel| i16::from(channel.id)).collect()
+}
+
+/// One bucket for each time, over all versions of the profile.
+fn merged(rows: &[PgRow], place: &Place) -> Result<Vec<Bucket>> {
+    let mut buckets: BTreeMap<Timestamp, Bucket> = BTreeMap::new();
+    for row in rows {
+        let Some(channel) = place.at.get(&row.col::<i16>("profile_no")?) else {
+            continue;
+        };
+        // Another channel of another version may have the same id.
+        if i16::from(channel.id) != row.col::<i16>("channel")? {
+            continue;
+        }
+        let (from, count): (Timestamp, i64) = (row.at("starts")?, row.col("count")?);
+        let scale = 10f64.powi(i32::from(channel.decimals));
+        let sum = row.col::<i64>("sum")? as f64 / scale;
+        let (min, max) = (channel.value(row.col("min")?), channel.value(row.col("max")?));
+        let bucket = buckets.entry(from).or_insert(Bucket {
+            from,
+            count: 0,
+            mean: 0.0,
+            min,
+            max,
+        });
+        let before = bucket.mean * bucket.count as f64;
+        bucket.count += count;
+        bucket.mean = (before + sum) / bucket.count as f64;
+        bucket.min = bucket.min.min(min);
+        bucket.max = bucket.max.max(max);
+    }
+    Ok(buckets.into_values().collect())
+}

@@ -1,0 +1,105 @@
+//! What stored integers mean: profile versions by number. A version never changes once it says something, so it is read
+//! once.
+
+use crate::row::{Columns, db};
+use crate::store::PostgresStore;
+use hub_core::profile::{ApplianceProfile, Channel};
+use hub_store::error::{Result, StoreError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Profile versions by number.
+pub(crate) type Versions = BTreeMap<i16, Arc<ApplianceProfile>>;
+
+/// Versions that were read.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog(Mutex<Arc<Versions>>);
+
+impl Catalog {
+    fn known(&self) -> Arc<Versions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All versions, among them those of `numbers`.
+    pub(super) async fn with(
+        &self,
+        store: &PostgresStore,
+        numbers: impl IntoIterator<Item = i16>,
+    ) -> Result<Arc<Versions>> {
+        let known = self.known();
+        let is_known = |no| known.get(&no).is_some_and(|profile| !profile.channels.is_empty());
+        if numbers.into_iter().all(is_known) {
+            return Ok(known);
+        }
+        self.read(store).await
+    }
+
+    /// All versions of which `wanted` is true of one, read again if it is true of none.
+    pub(super) async fn find(
+        &self,
+        store: &PostgresStore,
+        wanted: impl Fn(&ApplianceProfile) -> bool,
+    ) -> Result<Arc<Versions>> {
+        let known = self.known();
+        if known.values().any(|profile| wanted(profile)) {
+            return Ok(known);
+        }
+        self.read(store).await
+    }
+
+    async fn read(&self, store: &PostgresStore) -> Result<Arc<Versions>> {
+        let rows = sqlx::query("select no, name, channels from profile_version")
+            .fetch_all(&store.pool)
+            .await
+            .map_err(db)?;
+        let mut versions = Versions::new();
+        for row in &rows {
+            let no: i16 = row.col("no")?;
+            let profile = ApplianceProfile {
+                name: row.col("name")?,
+                version: no.cast_unsigned(),
+                channels: row.json("channels")?,
+            };
+            versions.insert(no, Arc::new(profile));
+        }
+        let versions = Arc::new(versions);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = versions.clone();
+        Ok(versions)
+    }
+}
+
+/// The version of a row.
+pub(super) fn version(versions: &Versions, no: i16) -> Result<Arc<ApplianceProfile>> {
+    versions.get(&no).cloned().ok_or_else(|| StoreError::Unreadable {
+        what: "reading",
+        source: format!("there is no profile version {no}").into(),
+    })
+}
+
+/// Where one channel lies, by version.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) unit: String,
+    /// Number of the version, and the channel in it.
+    pub(super) at: BTreeMap<i16, Channel>,
+}
+
+/// The place of a channel in all versions that have it, the newest of which names the unit.
+pub(super) fn place<'a>(
+    versions: impl Iterator<Item = (&'a i16, &'a Arc<ApplianceProfile>)>,
+    name: &str,
+) -> Option<Place> {
+    let at: BTreeMap<i16, Channel> = versions
+        .filter_map(|(no, profile)| {
+            let channel = profile.channels.iter().find(|channel| channel.name == name)?;
+            Some((*no, channel.clone()))
+        })
+        .collect();
+    let unit = at.values().next_back()?.unit.clone();
+    Some(Place {
+        name: name.to_owned(),
+        unit,
+        at,
+    })
+}

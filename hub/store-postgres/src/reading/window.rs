@@ -1,0 +1,293 @@
+//! A window of readings, thinned out in the database: of each stretch of time the smallest and the largest reading of
+//! each channel, at their own times.
+
+use super::catalog::{Place, Versions, place, version};
+use super::subject::{Subject, subject};
+use crate::row::{Columns, db, not_found, sql};
+use crate::store::PostgresStore;
+use hub_core::id::ApplianceId;
+use hub_store::Scope;
+use hub_store::error::{Result, StoreError};
+use hub_store::reading::{CHANNELS_MAX, POINTS_MAX, Point, Series, Window};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// A reading and its place in its stretch of time travel as one number: the lower bits hold the place.
+const OFFSET_BITS: u32 = 31;
+/// The smallest and the largest.
+const POINTS_A_STRETCH: usize = 2;
+
+/// The query for channels that lie at these places. Parameters: appliance, from, to, microseconds of a stretch, and of
+/// the unit in which places in a stretch are told.
+pub(super) fn window_sql(places: &[Place]) -> String {
+    let (mut values, mut extremes) = (String::new(), String::new());
+    for (n, place) in places.iter().enumerate() {
+        let element = element(place);
+        // Writing to a string does not fail.
+        let _ = write!(values, ", ({element}::bigint << {OFFSET_BITS}) + o as x{n}");
+        let _ = write!(extremes, ", min(x{n}) as low_{n}, max(x{n}) as high_{n}");
+    }
+    // `offset 0`: what is calculated once stays calculated.
+    format!(
+        "select profile_no, b, count(*) as rows{extremes} from ( \
+           select profile_no, b{values} from ( \
+             select profile_no, v, e / $4 as b, (e % $4) / $5 as o from ( \
+               select profile_no, v, round(date_part('epoch', at - $2) * 1000000)::bigint as e from telemetry \
+               where appliance = $1 and at >= $2 and at < $3 offset 0) as since offset 0) as stretch offset 0) as reading \
+         group by profile_no, b"
+    )
+}
+
+/// Of the array of a row; numbers are our own.
+fn element(place: &Place) -> String {
+    let ids: BTreeSet<u8> = place.at.values().map(|channel| channel.id).collect();
+    if let (1, Some(id)) = (ids.len(), ids.first()) {
+        return format!("v[{id}]");
+    }
+    let cases: String = place
+        .at
+        .iter()
+        .map(|(no, channel)| format!(" when {no} then {}", channel.id))
+        .collect();
+    format!("v[case profile_no{cases} end]")
+}
+
+pub(super) async fn window(
+    store: &PostgresStore,
+    scope: &Scope,
+    appliance: ApplianceId,
+    window: &Window,
+) -> Result<Vec<Series>> {
+    let cut = Cut::of(window)?;
+    let subject = subject(store, scope, appliance).await?;
+    let (versions, places) = places(store, &subject, appliance, window).await?;
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(&window_sql(&places))
+        .bind(appliance.0)
+        .bind(sql(window.from))
+        .bind(sql(window.to))
+        .bind(cut.stretch_us)
+        .bind(cut.unit_us)
+        .fetch_all(&store.pool)
+        .await
+        .map_err(db)?;
+    let mut all = 0;
+    let mut is_thinned = false;
+    for row in &rows {
+        let count: i64 = row.col("rows")?;
+        all += count;
+        is_thinned |= count > 2;
+    }
+    // Few readings close together: all of them fit.
+    if is_thinned && usize::try_from(all).is_ok_and(|all| all <= cut.points) {
+        return whole(store, appliance, window, &versions, &places).await;
+    }
+    places
+        .iter()
+        .enumerate()
+        .map(|(n, place)| {
+            let mut stretches: BTreeMap<i64, Vec<Point>> = BTreeMap::new();
+            for row in &rows {
+                let b: i64 = row.col("b")?;
+                stretches
+                    .entry(b)
+                    .or_default()
+                    .extend(extremes(row, n, place, &cut, b)?);
+            }
+            Ok(Series {
+                channel: place.name.clone(),
+                unit: place.unit.clone(),
+                points: stretches.into_values().flat_map(outermost).collect(),
+            })
+        })
+        .collect()
+}
+
+/// How a window is cut into stretches.
+struct Cut {
+    from: Timestamp,
+    points: usize,
+    stretch_us: i64,
+    unit_us: i64,
+}
+
+impl Cut {
+    fn of(window: &Window) -> Result<Self> {
+        let length = window.to.as_microsecond() - window.from.as_microsecond();
+        if length <= 0 {
+            return Err(StoreError::Refused("from must be before to".to_owned()));
+        }
+        let points = window.points.clamp(POINTS_A_STRETCH, POINTS_MAX);
+        let stretches = i64::try_from(points / POINTS_A_STRETCH).unwrap_or(1);
+        let stretch_us = length / stretches + i64::from(length % stretches != 0);
+        let fits = |unit: &i64| stretch_us / unit < 1 << OFFSET_BITS;
+        let unit_us = [1, 1_000, 1_000_000, 1_000_000_000].into_iter().find(fits);
+        Ok(Self {
+            from: window.from,
+            points,
+            stretch_us,
+            unit_us: unit_us.unwrap_or(i64::MAX),
+        })
+    }
+
+    /// A reading from its stretch and the number it travelled as.
+    fn unpack(&self, stretch: i64, packed: i64) -> Option<(i32, Timestamp)> {
+        let stored = i32::try_from(packed >> OFFSET_BITS).ok()?;
+        let place = packed & ((1 << OFFSET_BITS) - 1);
+        let since = SignedDuration::from_micros(stretch * self.stretch_us + place * self.unit_us);
+        Some((stored, self.from.checked_add(since).ok()?))
+    }
+}
+
+/// What is asked for, by the versions that the appliance may have reported by.
+async fn places(
+    store: &PostgresStore,
+    subject: &Subject,
+    appliance: ApplianceId,
+    window: &Window,
+) -> Result<(std::sync::Arc<Versions>, Vec<Place>)> {
+    if window.channels.len() > CHANNELS_MAX {
+        return Err(StoreError::Refused(format!(
+            "at most {CHANNELS_MAX} channels at a time"
+        )));
+    }
+    let own = |name: &str| name == subject.profile;
+    let versions = store
+        .catalog
+        .find(store, |profile| own(&profile.name) && !profile.channels.is_empty())
+        .await?;
+    let newest = versions.values().filter(|profile| own(&profile.name)).next_back();
+    let names: Vec<String> = match newest {
+        Some(profile) if window.channels.is_empty() => profile
+            .channels
+            .iter()
+            .take(CHANNELS_MAX)
+            .map(|channel| channel.name.clone())
+            .collect(),
+        _ => window.channels.clone(),
+    };
+    let mut found = Vec::with_capacity(names.len());
+    for name in &names {
+        // Rows may be from before the appliance's profile became another: any version that has the name counts.
+        let of_profile = versions.iter().filter(|(_, profile)| own(&profile.name));
+        if place(of_profile, name).is_none() {
+            return Err(not_found("channel", format!("{name} of appliance {appliance}")));
+        }
+        found.extend(place(versions.iter(), name));
+    }
+    found.sort_by_key(|place| names_order(newest, &place.name));
+    Ok((versions, found))
+}
+
+fn names_order(newest: Option<&std::sync::Arc<hub_core::profile::ApplianceProfile>>, name: &str) -> usize {
+    newest.and_then(|profile| profile.position(name)).unwrap_or(usize::MAX)
+}
+
+/// The smallest and the largest reading of a stretch, or the one that is both.
+fn extremes(row: &PgRow, n: usize, place: &Place, cut: &Cut, stretch: i64) -> Result<Vec<Point>> {
+    let Some(channel) = place.at.get(&row.col::<i16>("profile_no")?) else {
+        return Ok(Vec::new());
+    };
+    let packed = |column: usize| -> Result<Option<i64>> {
+        row.try_get(column)
+            .map_err(|error| crate::row::unreadable("reading")(Box::new(error)))
+    };
+    // Behind profile_no, b and rows.
+    let (low, high) = (packed(3 + 2 * n)?, packed(4 + 2 * n)?);
+    let both = [low, high.filter(|_| low != high)];
+    Ok(both
+        .into_iter()
+        .flatten()
+        .filter_map(|packed| cut.unpack(stretch, packed))
+        .map(|(stored, at)| Point {
+            at,
+            value: channel.value(stored),
+        })
+        .collect())
+}
+
+/// Where two versions met in a stretch, there are more than two; in order of time.
+fn outermost(mut points: Vec<Point>) -> Vec<Point> {
+    if points.len() > POINTS_A_STRETCH {
+        points.sort_by(|a, b| a.value.total_cmp(&b.value));
+        points = [points.first(), points.last()].into_iter().flatten().copied().collect();
+    }
+    points.sort_by_key(|point| point.at);
+    points
+}
+
+async fn whole(
+    store: &PostgresStore,
+    appliance: ApplianceId,
+    window: &Window,
+    versions: &Versions,
+    places: &[Place],
+) -> Result<Vec<Series>> {
+    let rows = sqlx::query(
+        "select profile_no, at, v from telemetry where appliance = $1 and at >= $2 and at < $3 \
+         order by at, ingest_no limit $4",
+    )
+    .bind(appliance.0)
+    .bind(sql(window.from))
+    .bind(sql(window.to))
+    .bind(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX))
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let mut series: Vec<Series> = places
+        .iter()
+        .map(|place| Series {
+            channel: place.name.clone(),
+            unit: place.unit.clone(),
+            points: Vec::new(),
+        })
+        .collect();
+    for row in &rows {
+        let (profile, at) = (version(versions, row.col("profile_no")?)?, row.at("at")?);
+        let stored: Vec<Option<i32>> = row.col("v")?;
+        for series in &mut series {
+            let value = super::rows::value(&profile, &stored, &series.channel);
+            series.points.extend(value.map(|value| Point { at, value }));
+        }
+    }
+    Ok(series)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_travels_with_its_time() {
+        let from: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
+        for (days, unit) in [(1, 1), (30, 1_000), (36_500, 1_000_000)] {
+            let window = Window {
+                channels: Vec::new(),
+                from,
+                to: from + SignedDuration::from_hours(24 * days),
+                points: 4,
+            };
+            let cut = Cut::of(&window).unwrap();
+            assert_eq!(cut.unit_us, unit);
+            for stored in [i32::MIN, -1, 0, 1, i32::MAX] {
+                let place = (cut.stretch_us - 1) / unit;
+                let packed = (i64::from(stored) << OFFSET_BITS) + place;
+                let at = from + SignedDuration::from_micros(cut.stretch_us + place * unit);
+                assert_eq!(cut.unpack(1, packed), Some((stored, at)));
+            }
+        }
+    }
+
+    #[test]
+    fn where_versions_meet_the_outermost_stay() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let point = |second, value| Point { at: at(second), value };
+        let kept = outermost(vec![point(1, 5.0), point(2, 1.0), point(3, 9.0), point(4, 2.0)]);
+        assert_eq!(kept, [point(2, 1.0), point(3, 9.0)]);
+    }
+}

@@ -1,0 +1,137 @@
+//! What is kept long enough goes: weeks that nobody keeps any more are dropped whole, the rest is deleted by appliance.
+//! Limits lie at midnight (UTC), so that what is kept starts with a whole day; aggregates of days that are gone stay.
+
+pub(crate) mod declare;
+mod rule;
+mod week;
+
+use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
+use async_trait::async_trait;
+use hub_core::id::ApplianceId;
+use hub_store::error::Result;
+use hub_store::retention::{Swept, UpkeepStore};
+use jiff::{SignedDuration, Timestamp};
+use rule::Due;
+use sqlx::PgConnection;
+
+/// Appliances looked at in one step.
+const APPLIANCES: i64 = 500;
+/// Rows deleted in one statement span at most this time.
+const STRETCH: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+#[async_trait]
+impl UpkeepStore for PostgresStore {
+    async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize> {
+        crate::aggregate::aggregate(self, limit, now).await
+    }
+
+    async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept> {
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        let Some(newest) = rule::newest_limit(&mut conn, now).await? else {
+            return Ok(Swept::default());
+        };
+        if !is_counted(&mut conn, newest).await? {
+            tracing::debug!("old readings wait to be counted before they can go");
+            return Ok(Swept::default());
+        }
+        let mut swept = Swept::default();
+        if after.is_none() {
+            swept.dropped = week::drop_old(self, &mut conn, now).await?;
+        }
+        appliances(&mut conn, now, after, limit, &mut swept).await?;
+        Ok(swept)
+    }
+}
+
+/// Whether every row from before `limit` is rolled up and in the aggregates.
+async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
+    sqlx::query_scalar(
+        "select not exists (select from aggregated a join rolled r on r.partition = a.partition \
+             where r.ingest_no > a.ingest_no and a.seen_at < $1 + interval '1 day') \
+           and not exists (select from late l join aggregated a on a.partition = l.partition \
+             where l.ingest_no > a.ingest_no and l.at < $1)",
+    )
+    .bind(sql(limit))
+    .fetch_one(conn)
+    .await
+    .map_err(db)
+}
+
+async fn appliances(
+    conn: &mut PgConnection,
+    now: Timestamp,
+    after: Option<ApplianceId>,
+    limit: usize,
+    swept: &mut Swept,
+) -> Result<()> {
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let page = rule::page(conn, now, after, APPLIANCES).await?;
+    sequences(conn, &page.due).await?;
+    for (due, oldest) in old(conn, &page.due).await? {
+        let mut oldest = Some(oldest);
+        while let Some(from) = oldest {
+            if swept.rows >= limit {
+                // Looked at again from this one on.
+                swept.next = Some(ApplianceId(due.appliance.0 - 1));
+                return Ok(());
+            }
+            let to = from.checked_add(STRETCH).unwrap_or(due.limit).min(due.limit);
+            swept.rows += delete(conn, due.appliance, from, to).await?;
+            oldest = match to < due.limit {
+                true => old(conn, &[due]).await?.first().map(|(_, oldest)| *oldest),
+                false => None,
+            };
+        }
+    }
+    swept.next = page.next;
+    Ok(())
+}
+
+/// Those of which there are rows that go, with the oldest of them.
+async fn old(conn: &mut PgConnection, due: &[Due]) -> Result<Vec<(Due, Timestamp)>> {
+    let rows = sqlx::query(
+        "select d.appliance, d.cut, o.at from unnest($1::bigint[], $2::timestamptz[]) as d (appliance, cut) \
+         cross join lateral (select t.at from telemetry t where t.appliance = d.appliance and t.at < d.cut \
+           order by t.at limit 1) o order by d.appliance",
+    )
+    .bind(due.iter().map(|due| due.appliance.0).collect::<Vec<i64>>())
+    .bind(due.iter().map(|due| sql(due.limit)).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let due = Due {
+                appliance: ApplianceId(row.col("appliance")?),
+                limit: row.at("cut")?,
+            };
+            Ok((due, row.at("at")?))
+        })
+        .collect()
+}
+
+async fn delete(conn: &mut PgConnection, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Result<u64> {
+    let deleted = sqlx::query("delete from telemetry where appliance = $1 and at >= $2 and at < $3")
+        .bind(appliance.0)
+        .bind(sql(from))
+        .bind(sql(to))
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(deleted.rows_affected())
+}
+
+/// A sequence that was last used before everything that is kept has no row to be a repeat of.
+async fn sequences(conn: &mut PgConnection, due: &[Due]) -> Result<()> {
+    sqlx::query(
+        "delete from sequence s using unnest($1::bigint[], $2::timestamptz[]) as d (appliance, cut) \
+         where s.appliance = d.appliance and s.used_at < d.cut",
+    )
+    .bind(due.iter().map(|due| due.appliance.0).collect::<Vec<i64>>())
+    .bind(due.iter().map(|due| sql(due.limit)).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! How long whose readings are kept.
+
+use crate::row::{Columns, db};
+use hub_core::id::ApplianceId;
+use hub_store::error::Result;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::PgConnection;
+
+const DAY_S: i64 = 24 * 3600;
+
+/// The rule of an appliance `a`: its family's, or else its tenant's, or else none.
+const RULE: &str = "left join retention f on f.tenant = a.tenant and f.profile = a.profile \
+     left join retention g on g.tenant = a.tenant and g.profile = ''";
+const DAYS: &str = "case when f.tenant is null then g.days else f.days end";
+
+/// An appliance whose readings go after some time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    pub(super) appliance: ApplianceId,
+    /// What was measured before this goes.
+    pub(super) limit: Timestamp,
+}
+
+/// Some appliances, in order.
+pub(super) struct Page {
+    pub(super) due: Vec<Due>,
+    /// Where the next ones begin.
+    pub(super) next: Option<ApplianceId>,
+}
+
+pub(super) async fn page(
+    conn: &mut PgConnection,
+    now: Timestamp,
+    after: Option<ApplianceId>,
+    appliances: i64,
+) -> Result<Page> {
+    let rows = sqlx::query(&format!(
+        "select a.id, {DAYS} as days from (select id, tenant, profile from appliance where id > $1 order by id limit $2) a \
+         {RULE} order by a.id"
+    ))
+    .bind(after.map_or(i64::MIN, |id| id.0))
+    .bind(appliances)
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    let mut page = Page {
+        due: Vec::new(),
+        next: None,
+    };
+    for row in &rows {
+        let appliance = ApplianceId(row.col("id")?);
+        if let Some(days) = row.col::<Option<i32>>("days")? {
+            let limit = limit(now, days);
+            page.due.push(Due { appliance, limit });
+        }
+        page.next = Some(appliance);
+    }
+    if i64::try_from(rows.len()).is_ok_and(|rows| rows < appliances) {
+        page.next = None;
+    }
+    Ok(page)
+}
+
+/// Before this, what the shortest rule covers goes; `None` without a rule that ends.
+pub(super) async fn newest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let days: Option<i32> = sqlx::query_scalar("select min(days) from retention")
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    Ok(days.map(|days| limit(now, days)))
+}
+
+/// Before this, everything goes; `None` if some appliance's readings are kept for ever.
+pub(super) async fn oldest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let row = sqlx::query(&format!(
+        "select coalesce(bool_or({DAYS} is null), true) as for_ever, max({DAYS}) as days \
+         from (select distinct tenant, profile from appliance) a {RULE}"
+    ))
+    .fetch_one(conn)
+    .await
+    .map_err(db)?;
+    let days: Option<i32> = row.col("days")?;
+    Ok(days
+        .filter(|_| row.col("for_ever").is_ok_and(|ever: bool| !ever))
+        .map(|days| limit(now, days)))
+}
+
+/// The midnight (UTC) so many days before.
+fn limit(now: Timestamp, days: i32) -> Timestamp {
+    let midnight = now.as_second().div_euclid(DAY_S) * DAY_S;
+    Timestamp::from_second(midnight)
+        .ok()
+        .and_then(|at| at.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit;
+
+    #[test]
+    fn what_is_kept_starts_at_midnight() {
+        let now = "2026-03-12T23:59:59Z".parse().unwrap();
+        assert_eq!(limit(now, 10), "2026-03-02T00:00:00Z".parse().unwrap());
+    }
+}

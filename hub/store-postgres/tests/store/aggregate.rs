@@ -1,0 +1,119 @@
+//! Aggregates are what the rows are, whatever happens on the way.
+
+use crate::reading::{acme, minutes, readings};
+use crate::support::{Base, appliance, morning, played, rolled_up, tenant};
+use hub_store::reading::ReadingStore;
+use hub_store::retention::UpkeepStore;
+use hub_store::telemetry::TelemetryStore;
+use hub_store_postgres::PostgresStore;
+use sqlx::Executor;
+
+/// What the aggregates are by the rows themselves, less what the aggregates are; nothing either way.
+const DIFFERENCE: [&str; 2] = [
+    "select count(*) from ( \
+       (select tenant_no, profile_no, date_bin('1 hour', at, '1970-01-01Z'), n::smallint, count(*), sum(x)::bigint, min(x), max(x) \
+        from telemetry, unnest(v) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
+       except all select tenant_no, profile_no, hour, channel, count, sum, min, max from fleet_hourly) d",
+    "select count(*) from ( \
+       (select appliance, profile_no, date_bin('1 day', at, '1970-01-01Z'), n::smallint, count(*), sum(x)::bigint, min(x), max(x) \
+        from telemetry, unnest(v) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
+       except all select appliance, profile_no, day, channel, count, sum, min, max from device_daily) d",
+];
+const LINES: [&str; 2] = [
+    "select (select count(*) from fleet_hourly) - (select count(*) from (select distinct tenant_no, profile_no, \
+       date_bin('1 hour', at, '1970-01-01Z'), n from telemetry, unnest(v) with ordinality as c (x, n) where x is not null) d)",
+    "select (select count(*) from device_daily) - (select count(*) from (select distinct appliance, profile_no, \
+       date_bin('1 day', at, '1970-01-01Z'), n from telemetry, unnest(v) with ordinality as c (x, n) where x is not null) d)",
+];
+
+async fn aggregated(store: &PostgresStore) {
+    rolled_up(store).await;
+    while store.aggregate(7, morning()).await.unwrap() > 0 {}
+}
+
+pub async fn are_what_the_rows_are(base: &Base) {
+    for query in DIFFERENCE.into_iter().chain(LINES) {
+        assert_eq!(base.number(query).await, 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn every_row_is_in_the_aggregates_once() {
+    let (base, store) = played().await;
+    let one = appliance(&store, "acme", "wm-1").await;
+    let two = appliance(&store, "acme", "wm-2").await;
+    let three = appliance(&store, "beta", "wm-1").await;
+    let samples = |from: i64| -> Vec<_> {
+        (from..from + 50)
+            .map(|n| {
+                (
+                    n * 31,
+                    [Some(i32::try_from(n).unwrap() - 25), (n % 3 == 0).then_some(7), None],
+                )
+            })
+            .collect()
+    };
+    for (round, id) in (0..).zip([one, two, three, one]) {
+        store
+            .ingest(&[readings(id, round * 50, &samples(i64::try_from(round).unwrap() * 20))])
+            .await
+            .unwrap();
+        aggregated(&store).await;
+    }
+    are_what_the_rows_are(&base).await;
+    // Much too late, into days and hours that are there and that are not.
+    let late = [
+        (-30_000, [Some(-1_000), None, None]),
+        (31, [Some(1_000), Some(-9), None]),
+    ];
+    store.ingest(&[readings(one, 1_000, &late)]).await.unwrap();
+    aggregated(&store).await;
+    are_what_the_rows_are(&base).await;
+    let hours = store
+        .fleet_hourly(
+            &acme(),
+            &tenant("acme"),
+            "washing-machine",
+            "phase",
+            minutes(0),
+            minutes(60),
+        )
+        .await
+        .unwrap();
+    assert_eq!(hours[0].max, 1.0, "in the channel's unit");
+    // What fails leaves nothing behind, and is done again.
+    store.ingest(&[readings(two, 2_000, &samples(5))]).await.unwrap();
+    rolled_up(&store).await;
+    let mut sql = base.sql().await;
+    sql.execute("alter table device_day add constraint never check (count[1] < 2) not valid")
+        .await
+        .unwrap();
+    store.aggregate(1_000, morning()).await.unwrap_err();
+    sql.execute("alter table device_day drop constraint never")
+        .await
+        .unwrap();
+    // By two at a time.
+    let other = base.beside().await;
+    let (a, b) = tokio::join!(store.aggregate(9, morning()), other.aggregate(1_000, morning()));
+    assert!(a.unwrap() + b.unwrap() > 0);
+    aggregated(&store).await;
+    aggregated(&other).await;
+    are_what_the_rows_are(&base).await;
+}
+
+/// Rows from before there were aggregates, or that came in another way, are followed from the beginning.
+#[tokio::test]
+async fn what_was_stored_before_is_aggregated_too() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let samples: Vec<_> = (0..100).map(|n| (-n * 700, [Some(1), Some(2), Some(3)])).collect();
+    store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
+    aggregated(&store).await;
+    let mut sql = base.sql().await;
+    sql.execute("truncate fleet_hour, device_day").await.unwrap();
+    sql.execute("update aggregated set ingest_no = 0, seen_at = '1970-01-01Z'")
+        .await
+        .unwrap();
+    aggregated(&store).await;
+    are_what_the_rows_are(&base).await;
+}

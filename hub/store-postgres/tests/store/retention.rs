@@ -1,0 +1,159 @@
+//! What is kept for how long.
+
+use crate::aggregate::are_what_the_rows_are;
+use crate::reading::{minutes, readings};
+use crate::support::{Base, appliance, morning, played, rolled_up, site};
+use hub_core::id::ApplianceId;
+use hub_core::retention::Retention;
+use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::site::SiteStore;
+use hub_store::telemetry::TelemetryStore;
+use hub_store_postgres::PostgresStore;
+use jiff::{SignedDuration, Timestamp};
+
+const DAY: i64 = 24 * 60;
+
+fn days(days: i64) -> Timestamp {
+    minutes(days * DAY)
+}
+
+async fn declare(store: &PostgresStore, tenant: usize, rules: &[(Option<&str>, Option<u32>)]) -> Vec<String> {
+    let mut site = site();
+    let rule = |(profile, days): &(Option<&str>, Option<u32>)| Retention {
+        profile: profile.map(str::to_owned),
+        days: *days,
+    };
+    site.tenants[tenant].retentions = rules.iter().map(rule).collect();
+    let changes = store.apply_site(&site, morning(), false).await.unwrap();
+    let retention = changes.iter().filter(|change| change.kind == "retention");
+    retention
+        .map(|change| format!("{} {}", change.action, change.id))
+        .collect()
+}
+
+/// A reading a day for so many days.
+async fn history(store: &PostgresStore, id: ApplianceId, count: i64) {
+    let samples: Vec<_> = (0..count).map(|day| (day * DAY, [Some(1), None, None])).collect();
+    store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
+}
+
+async fn counted(store: &PostgresStore, now: Timestamp) {
+    rolled_up(store).await;
+    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+}
+
+/// Steps of a whole sweep.
+async fn swept(store: &PostgresStore, now: Timestamp, limit: usize) -> (u64, usize) {
+    let (mut after, mut rows, mut weeks) = (None, 0, 0);
+    for _ in 0..1_000 {
+        let step = store.sweep(now, after, limit).await.unwrap();
+        rows += step.rows;
+        weeks += step.dropped.len();
+        after = step.next;
+        if after.is_none() {
+            return (rows, weeks);
+        }
+    }
+    panic!("a sweep does not end");
+}
+
+async fn kept(base: &Base, id: ApplianceId) -> i64 {
+    base.number(&format!("select count(*) from telemetry where appliance = {id}"))
+        .await
+}
+
+#[tokio::test]
+async fn rules_are_declared_changed_and_said_once() {
+    let (_base, store) = played().await;
+    let family = Some("washing-machine");
+    assert_eq!(
+        declare(&store, 0, &[(None, Some(30)), (family, None)]).await,
+        ["add acme/all profiles", "add acme/washing-machine"]
+    );
+    assert_eq!(declare(&store, 0, &[(None, Some(30))]).await, Vec::<String>::new());
+    assert_eq!(
+        declare(&store, 0, &[(family, Some(90))]).await,
+        ["change acme/washing-machine"]
+    );
+}
+
+#[tokio::test]
+async fn each_tenant_keeps_what_it_says_and_aggregates_stay() {
+    let (base, store) = played().await;
+    let acme = appliance(&store, "acme", "wm-1").await;
+    let second = appliance(&store, "acme", "wm-2").await;
+    let beta = appliance(&store, "beta", "wm-1").await;
+    for id in [acme, second, beta] {
+        history(&store, id, 100).await;
+    }
+    let now = days(100);
+    // Without rules nothing goes.
+    counted(&store, now).await;
+    assert_eq!(store.sweep(now, None, 10).await.unwrap(), Swept::default());
+    are_what_the_rows_are(&base).await;
+    let aggregates = base.number("select count(*) from device_daily").await;
+    declare(&store, 0, &[(None, Some(30))]).await;
+    // In steps of a few rows each, up to the midnight before.
+    let step = store.sweep(now, None, 10).await.unwrap();
+    assert!((1..=20).contains(&step.rows) && step.next.is_some(), "{step:?}");
+    let (rows, weeks) = swept(&store, now, 10).await;
+    assert_eq!((rows + step.rows, weeks), (2 * 70, 0));
+    for id in [acme, second] {
+        assert_eq!(kept(&base, id).await, 30);
+    }
+    assert_eq!(kept(&base, beta).await, 100);
+    assert_eq!(base.number("select count(*) from device_daily").await, aggregates);
+    assert_eq!(swept(&store, now, 10).await, (0, 0), "again there is nothing to do");
+    // When everybody has a rule, whole weeks go at once.
+    declare(&store, 1, &[(None, Some(60))]).await;
+    let (rows, weeks) = swept(&store, now, 10).await;
+    assert!(weeks >= 5 && rows < 7, "{rows} rows, {weeks} weeks");
+    assert_eq!(kept(&base, beta).await, 60);
+    assert_eq!(base.number("select count(*) from device_daily").await, aggregates);
+    // Readings of a week that is gone are still taken, and go with the next sweep; repeats of what was there, too.
+    store
+        .ingest(&[readings(acme, 10_000, &[(DAY, [Some(1), None, None])])])
+        .await
+        .unwrap();
+    assert_eq!(kept(&base, acme).await, 31);
+    counted(&store, now).await;
+    swept(&store, now, 1_000).await;
+    assert_eq!(kept(&base, acme).await, 30);
+}
+
+#[tokio::test]
+async fn a_family_has_its_own_rule_and_for_ever_is_one() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    history(&store, id, 50).await;
+    counted(&store, days(50)).await;
+    declare(&store, 0, &[(None, Some(10)), (Some("washing-machine"), None)]).await;
+    declare(&store, 1, &[(None, Some(10))]).await;
+    assert_eq!(swept(&store, days(50), 1_000).await, (0, 0));
+    declare(&store, 0, &[(Some("washing-machine"), Some(40))]).await;
+    assert_eq!(swept(&store, days(50), 1_000).await.1, 2, "weeks older than any rule");
+    assert_eq!(kept(&base, id).await, 40);
+}
+
+/// What is not counted yet does not go; sequences go with the rows.
+#[tokio::test]
+async fn rows_wait_until_they_are_counted_and_sequences_go() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    history(&store, id, 50).await;
+    declare(&store, 0, &[(None, Some(10))]).await;
+    rolled_up(&store).await;
+    assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
+    assert_eq!(kept(&base, id).await, 50);
+    counted(&store, days(50)).await;
+    sqlx::query("insert into sequence (appliance, boot, lane, mark, used_at) select $1, 90 + n, 0, 1, '2026-03-04Z' from generate_series(1, 3) n")
+        .bind(id.0)
+        .execute(&mut base.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(
+        swept(&store, days(50) + SignedDuration::from_secs(1), 1_000).await.0,
+        40
+    );
+    assert_eq!(base.number("select count(*) from sequence where boot > 90").await, 0);
+}

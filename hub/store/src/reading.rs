@@ -1,0 +1,170 @@
+//! Readings as people, integrators and detectors ask for them. Stored integers leave the store as values: each row by the
+//! profile version that it was written by.
+
+use crate::error::Result;
+use crate::scope::Scope;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId, TraceId};
+use hub_core::profile::ApplianceProfile;
+use hub_core::telemetry::Lane;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Most points of one channel in a window.
+pub const POINTS_MAX: usize = 2_000;
+/// Most channels in one window.
+pub const CHANNELS_MAX: usize = 64;
+/// Most rows of one look at rows.
+pub const ROWS_MAX: usize = 10_000;
+/// Most hours or days of one look at aggregates: more than a year of hours.
+pub const BUCKETS_MAX: usize = 10_000;
+/// The newest value of a channel is looked for in the newest samples, as many …
+pub const LATEST_SAMPLES: usize = 300;
+/// … and so many days back from the newest one.
+pub const LATEST_DAYS: i64 = 31;
+
+/// What of an appliance's readings is to be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Names of channels; without any, all that the appliance's profile has. At most [`CHANNELS_MAX`].
+    pub channels: Vec<String>,
+    /// From this event time …
+    pub from: Timestamp,
+    /// … up to but without this one.
+    pub to: Timestamp,
+    /// At most so many points of each channel, 2 to [`POINTS_MAX`].
+    pub points: usize,
+}
+
+/// One value at its time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Event time, to the millisecond where a point stands for more than half an hour.
+    pub at: Timestamp,
+    /// In the channel's unit.
+    pub value: f64,
+}
+
+/// A channel's values in a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Name of the channel.
+    pub channel: String,
+    /// Unit as in SenML.
+    pub unit: String,
+    /// In order of time. Where there were more readings than points: of each of as many equal stretches of time the
+    /// smallest and the largest reading, each at its own time.
+    pub points: Vec<Point>,
+}
+
+/// The newest value of a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest {
+    /// Name of the channel.
+    pub channel: String,
+    /// Unit as in SenML.
+    pub unit: String,
+    /// The value at its event time.
+    pub point: Point,
+}
+
+/// An hour of a fleet, or a day of an appliance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// When it starts, UTC.
+    pub from: Timestamp,
+    /// Readings.
+    pub count: i64,
+    /// Their mean.
+    pub mean: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// A stored row with what is needed to read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadingRow {
+    /// Event time.
+    pub at: Timestamp,
+    /// When the hub received it.
+    pub received_at: Timestamp,
+    /// Counts up within the appliance's partition in the order of commits.
+    pub ingest_no: i64,
+    /// Which sequence it came in. What has none (JSON) counts as readings.
+    pub lane: Lane,
+    /// From the reading to the call.
+    pub trace: TraceId,
+    /// What the integers mean.
+    pub profile: Arc<ApplianceProfile>,
+    /// Stored integers by the channel order of `profile`.
+    pub stored: Vec<Option<i32>>,
+}
+
+impl ReadingRow {
+    /// A channel's value in its unit, if it is there.
+    pub fn value(&self, channel: &str) -> Option<f64> {
+        let at = self.profile.position(channel)?;
+        let stored = self.stored.get(at).copied().flatten()?;
+        Some(self.profile.channels.get(at)?.value(stored))
+    }
+}
+
+/// Readings, in scope: an appliance or a tenant outside it is `NotFound`.
+#[async_trait]
+pub trait ReadingStore: Send + Sync {
+    /// What a chart shows. Channels come in the order of the profile, those that nobody asked for not at all; `NotFound`
+    /// for a name that no version of the appliance's profile has, `Refused` if `from` is not before `to`.
+    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>>;
+
+    /// The newest value of each channel, among the newest [`LATEST_SAMPLES`] samples of the [`LATEST_DAYS`] days before the
+    /// newest one. A channel without a value there is not named.
+    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>>;
+
+    /// A channel over all of a tenant's appliances of a profile, by hours that start from `from` and before `to`. Readings
+    /// are in it some minutes after they were stored; the hour that runs may be incomplete or missing.
+    async fn fleet_hourly(
+        &self,
+        scope: &Scope,
+        tenant: &TenantId,
+        profile: &str,
+        channel: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>>;
+
+    /// A channel of an appliance by days (UTC) that start from `from` and before `to`; some minutes behind.
+    async fn device_daily(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        channel: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>>;
+
+    /// Rows of both lanes from `from` and before `to`, in order of event time; at most `limit` and [`ROWS_MAX`]. With
+    /// `as_of`, only those whose number is not higher: what had been stored when that row was, for evidence that does
+    /// not change when late readings arrive.
+    async fn rows(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        from: Timestamp,
+        to: Timestamp,
+        as_of: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<ReadingRow>>;
+
+    /// Rows with a number above `after` and measured at `from` or later, in the order of commits, which is how a detector
+    /// reads them: what it needs to be rebuilt. At most `limit` and [`ROWS_MAX`].
+    async fn rows_since(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        from: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ReadingRow>>;
+}

@@ -1,0 +1,29 @@
+//! Upkeep of what is stored: aggregates are filled, and what is kept long enough goes.
+
+use crate::error::Result;
+use async_trait::async_trait;
+use hub_core::id::ApplianceId;
+use jiff::Timestamp;
+
+/// What one step of a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Partitions or chunks that were dropped whole.
+    pub dropped: Vec<String>,
+    /// Rows that were deleted besides.
+    pub rows: u64,
+    /// The sweep goes on behind this appliance; `None` when it has been through.
+    pub next: Option<ApplianceId>,
+}
+
+/// Steps of upkeep, each bounded, each to be repeated as often as one likes.
+#[async_trait]
+pub trait UpkeepStore: Send + Sync {
+    /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens. Answers with how many
+    /// rows are behind it now; ask again until it is 0.
+    async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
+
+    /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
+    /// appliance `after`, about `limit` rows of appliances. Nothing goes that is not rolled up and aggregated yet.
+    async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept>;
+}

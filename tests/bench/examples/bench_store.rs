@@ -1,0 +1,14 @@
+//! What the store costs beside bare PostgreSQL: values a second by number of devices, bytes a value, and how long queries
+//! take as the history grows. Exit code 0 only if every bar is held.
+//!
+//! On a cluster like the hub's own, or on the server of `BENCH_DATABASE_URL` or `TEST_DATABASE_URL` (whose user may create
+//! databases). `--quick`: some seconds with few values, no bars.
+
+use anyhow::Result;
+use std::process::ExitCode;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<ExitCode> {
+    let held = tests_bench::store::main(std::env::args().nth(1).as_deref()).await?;
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

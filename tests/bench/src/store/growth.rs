@@ -1,0 +1,128 @@
+//! A history that grows: how fast it is added to, how long queries take, and what it takes up.
+
+use super::base::{Base, CHANNELS, Server};
+use super::query::{self, Latency};
+use super::{Plan, Report, load, size};
+use crate::bar::median;
+use anyhow::{Context, Result};
+use hub_store::retention::UpkeepStore;
+use hub_store::telemetry::TelemetryStore;
+use sqlx::Executor;
+
+/// Values of one measured part.
+const PART: usize = 500_000;
+/// Parts that are compared, of the beginning and of the end.
+const PARTS: usize = 6;
+/// Rows of one step of the roll-up and of the aggregates.
+const STEP: usize = 50_000;
+
+/// Lets it grow to each stage of the plan.
+pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -> Result<()> {
+    let base = server.base("growth", plan.devices).await?;
+    let fleet = base.fleet.clone();
+    let part = PART.min(plan.round);
+    let (mut values, mut rates, mut stages) = (0, Vec::new(), Vec::new());
+    println!("a history that grows, of {} devices; times in ms", plan.devices);
+    for stage in &plan.stages {
+        while values < *stage {
+            let messages = |values: usize| values as u64 / u64::from(CHANNELS);
+            let (rate, stored) = load::ingest(&base, &fleet, messages(values)..messages(values + part)).await?;
+            rates.push(rate);
+            report.acknowledged += stored;
+            values += part;
+            catch_up(&base).await?;
+        }
+        let mut sql = base.sql().await?;
+        sql.execute("vacuum analyze telemetry, fleet_hour, device_day").await?;
+        let newest = fleet.minute(values as u64 / u64::from(CHANNELS));
+        let latencies = query::measure(&base, newest, plan.times, *stage == plan.beside).await?;
+        tell(values, &rates, &latencies);
+        if *stage == plan.beside {
+            for latency in &latencies {
+                let name = format!("{}_against_psql", latency.name);
+                report.bars.at_most(&name, latency.ours / latency.psql, 1.5);
+            }
+            sizes(server, &base, values, report).await?;
+        }
+        stages.push(latencies);
+    }
+    let (first, last) = (stages.first().context("no stage")?, stages.last().context("no stage")?);
+    for (before, after) in first.iter().zip(last) {
+        let name = format!("{}_growth", before.name);
+        report.bars.at_most(&name, after.ours / before.ours, 2.0);
+    }
+    // The very first part warms up what is cold.
+    let begun: Vec<f64> = rates.iter().skip(1).take(PARTS).copied().collect();
+    let ended: Vec<f64> = rates.iter().rev().take(PARTS).copied().collect();
+    report
+        .bars
+        .at_least("ingest_rate_kept", median(ended) / median(begun), 0.8);
+    report.stored += load::stored(&base).await?;
+    server.drop(base).await
+}
+
+fn tell(values: usize, rates: &[f64], latencies: &[Latency]) {
+    let newest: Vec<f64> = rates.iter().rev().take(PARTS).copied().collect();
+    print!("{values:9} values: ingest {:8.0}/s", median(newest));
+    for latency in latencies {
+        print!(", {} {:.2}", latency.name, latency.ours);
+        if latency.psql.is_finite() {
+            print!(" (psql {:.2})", latency.psql);
+        }
+    }
+    println!();
+}
+
+/// What the hub's workers do: counts and aggregates.
+async fn catch_up(base: &Base) -> Result<()> {
+    while base.store.roll_up(STEP).await? > 0 {}
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    while base.store.aggregate(STEP, now).await? > 0 {}
+    if base.is_timescale {
+        let mut sql = base.sql().await?;
+        for view in ["fleet_hourly_wide", "device_daily_wide"] {
+            let call = format!("call refresh_continuous_aggregate('{view}', null, null)");
+            sql.execute(call.as_str()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a value, here and in a narrow table with the same values.
+async fn sizes(server: &Server, base: &Base, values: usize, report: &mut Report) -> Result<()> {
+    load::make_narrow(base).await?;
+    let part = PART.min(values);
+    for begin in (0..values).step_by(part) {
+        let messages = |values: usize| values as u64 / u64::from(CHANNELS);
+        let end = messages(values.min(begin + part));
+        load::copy(base, &base.fleet, server.folder(), messages(begin)..end).await?;
+    }
+    let each = |bytes: i64| bytes as f64 / values as f64;
+    let (ours, narrow) = (
+        each(size::bytes(base, "telemetry").await?),
+        each(size::bytes(base, "narrow").await?),
+    );
+    println!(
+        "bytes a value, indexes included: hub {ours:.1}, narrow {narrow:.1}, ratio {:.3}",
+        ours / narrow
+    );
+    if base.is_timescale {
+        let ours = each(size::compress(base, "telemetry").await?);
+        size::make_compressible(base, "narrow", "device, metric").await?;
+        let peer = each(size::compress(base, "narrow").await?);
+        println!(
+            "bytes a value, compressed: hub {ours:.2}, narrow {peer:.2}, hub / narrow raw {:.3}, narrow / narrow raw {:.3}",
+            ours / narrow,
+            peer / narrow
+        );
+        report
+            .bars
+            .at_most("compressed_against_narrow_raw", ours / narrow, 1.0 / 3.0);
+        report
+            .bars
+            .at_most("compressed_against_narrow_compressed", ours / peer, 1.0 / 3.0);
+    }
+    let mut sql = base.sql().await?;
+    sql.execute("drop table narrow").await?;
+    Ok(())
+}
