@@ -27,7 +27,7 @@ pub const PRINTED_WINDOW_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 360
 pub const OWNER_CLAIM: &str = "owner claim";
 
 /// Who opened a claim. An appliance may have one of each open at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Opener {
     /// The device, because somebody pressed a button on it.
     Device,

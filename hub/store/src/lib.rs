@@ -7,12 +7,16 @@
 pub mod access;
 pub mod account;
 pub mod claim;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod contact;
 pub mod credential;
 pub mod desk;
 pub mod error;
 pub mod event;
 pub mod lease;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod prediction;
 pub mod reading;
 pub mod retention;

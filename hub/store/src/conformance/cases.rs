@@ -1,0 +1,138 @@
+//! The list.
+
+use super::{Capability, Case};
+
+/// Hands the list of cases to a macro: `group { module::name [what it needs], … } …`.
+#[macro_export]
+macro_rules! for_each_case {
+    ($($then:ident)::+) => {
+        $($then)::+! {
+            telemetry {
+                telemetry::a_repeat_is_stored_once_however_it_comes [],
+                telemetry::what_is_older_than_the_bitmap_is_looked_up [],
+                telemetry::json_repeats_within_ten_minutes_are_refused [],
+                telemetry::one_bad_item_holds_nobody_back [],
+                telemetry::the_quarantine_of_a_tenant_is_bounded_and_counts_what_gave_way [],
+                telemetry::rows_are_read_for_scoring_once_and_in_the_order_of_commits [Concurrent],
+                telemetry::commands_wait_for_their_device [],
+                telemetry::a_checkpoint_comes_back_until_its_baseline_is_restarted [],
+                telemetry::rows_come_with_their_lane [],
+                telemetry::no_session_outlives_the_program [],
+                telemetry_writer::repeats_are_recognised_after_a_restart [Restart],
+                telemetry_writer::a_boot_number_that_comes_again_is_no_new_sequence [Restart],
+                telemetry_writer::the_largest_numbers_and_what_follows_them [Restart],
+                telemetry_writer::two_writers_at_once_store_each_sample_once [Concurrent],
+                telemetry_rollup::rows_are_counted_once_and_gaps_close_when_samples_arrive [],
+                telemetry_rollup::rows_that_nobody_watches_are_passed_over [],
+                telemetry_said::the_last_state_is_kept_and_an_empty_one_forgets_it [],
+                telemetry_said::attributes_replace_each_other_by_name_and_are_bounded [],
+                telemetry_said::the_first_answer_to_a_command_counts [],
+                telemetry_said::a_command_that_waits_gives_way_to_none_that_is_done [],
+                telemetry_said::nothing_is_answered_for_an_appliance_that_does_not_exist [],
+                telemetry_said::a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_restart [Restart],
+                telemetry_said::a_payload_leaves_quarantine_with_what_it_holds_and_only_once [],
+            }
+            prediction {
+                prediction::racing_findings_open_one_ticket_each_time [Concurrent],
+                prediction::a_repeat_opens_nothing_and_is_told_only_when_it_matters [],
+                prediction::a_fault_that_comes_back_is_the_ticket_that_is_still_open [],
+                prediction::naming_never_makes_two_open_tickets_of_one_class [],
+                prediction::a_false_alarm_keeps_quiet_and_a_repair_starts_the_baseline_anew [],
+                prediction::tenants_stay_apart [],
+                prediction::lists_are_read_page_by_page [],
+                prediction::a_fault_that_is_left_as_it_is_opens_no_second_ticket_until_it_has_cleared [],
+                prediction::a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_cool_down_ends [],
+                prediction::a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return [],
+                prediction::a_restarted_baseline_clears_every_open_finding_of_the_appliance [],
+            }
+            contact {
+                contact::key_1_books_the_slot_that_was_offered [],
+                contact::nobody_is_rung_against_a_rule [],
+                contact::two_tickets_of_one_owner_never_ring_at_once_nor_too_often [Concurrent],
+                contact::key_9_stands_through_a_crash_and_a_crashed_call_is_not_repeated [Restart],
+                contact::an_owner_who_rings_back_reaches_their_open_ticket [],
+                contact::without_a_slot_key_1_asks_for_a_person [],
+                contact_later::a_no_is_remembered_past_a_call_that_a_person_asked_for [],
+                contact_later::an_unknown_call_is_remembered_until_the_owner_has_answered_one [],
+                contact_later::an_inbound_call_that_ends_plans_no_outbound_one [],
+                contact_later::the_last_place_of_a_slot_is_given_once [Concurrent],
+                contact_later::a_site_file_can_be_applied_while_calls_begin_and_end [Concurrent],
+            }
+            desk {
+                desk::a_command_is_followed_from_the_queue_to_the_answer [],
+                desk::attributes_are_merged_bounded_and_announced [],
+                desk::quarantine_is_searched_within_the_scope [],
+                desk::a_payload_leaves_quarantine_once_with_what_it_holds [],
+                desk::what_the_profile_does_not_know_is_named [],
+                desk::nothing_is_said_of_another_tenants_device [],
+            }
+            site {
+                site::applying_twice_changes_nothing_and_a_dry_run_keeps_nothing [],
+                site::appliances_are_seen_by_their_own_tenant [],
+                site::accounts_sessions_and_repeated_requests [],
+                site::the_event_cursor_misses_nothing_under_concurrent_writers [Concurrent],
+                site::a_new_secret_changes_nothing_else [],
+                site::a_new_secret_never_changes_the_profile [],
+                site::the_order_of_the_ledger_decides_not_the_clock [],
+                site::applying_the_file_again_does_not_undo_a_rotation [],
+            }
+            session {
+                session::a_session_outlives_its_connection_until_it_expires [],
+                session::a_hub_that_was_killed_counts_from_its_next_start [],
+                session::a_session_that_began_or_was_taken_up_since_is_not_ended_by_what_presence_said_before [],
+                session::a_command_knows_that_it_went_out [],
+                session::what_a_device_says_of_itself_is_found_by_tenant_and_name [],
+                session::attributes_are_asked_for_by_name [],
+            }
+            access {
+                access::a_batch_of_credentials_is_answered_in_order_and_tenants_stay_apart [],
+                access::a_secret_works_beside_its_successor_until_it_is_retired_or_over [],
+                access::a_token_that_two_devices_share_is_nobodys [],
+                access::a_revoked_device_comes_in_by_nothing_and_may_be_let_in_again [],
+                access::an_integrator_reads_until_it_is_revoked [],
+                access::an_unknown_tenant_is_refused_and_not_made [],
+                access_change::a_change_is_told_until_whoever_heard_it_asks_again [],
+                access_group::a_group_secret_lets_in_across_a_rotation_and_not_after_it [],
+                access_group::groups_of_one_name_and_devices_of_one_name_belong_to_their_tenants [],
+                access_group::who_has_a_secret_of_its_own_is_not_taken_over_by_a_group [],
+                access_group::a_group_that_does_not_enrol_lets_in_only_who_was_put_into_it [],
+                access_group::an_unknown_device_is_made_once_however_many_ask [Concurrent],
+                access_group::a_device_that_was_only_declared_joins_the_group_at_its_first_login [],
+                access_group::keys_are_bounded [],
+            }
+            claim {
+                access_claim::who_knows_the_code_becomes_the_owner_with_what_they_allow [],
+                access_claim::five_wrong_codes_close_a_claim [],
+                access_claim::a_printed_code_and_the_devices_own_stand_beside_each_other_and_end [],
+                access_claim::a_claim_does_not_undo_what_somebody_withdrew [],
+                access_claim::a_claim_is_made_within_ones_tenant_and_with_a_name_and_a_zone [],
+                access_provision::a_device_gets_a_secret_once_unless_it_may_be_replaced [],
+                access_provision::a_claim_credential_ends_by_use_by_time_and_by_revocation [],
+                access_provision::the_last_use_serves_one_device [Concurrent],
+            }
+            tenants {
+                tenants::every_method_that_takes_a_scope_hides_the_other_tenant [],
+                tenants::names_of_one_tenant_lead_to_nothing_of_another [],
+            }
+            stream {
+                stream::the_same_stream_gives_the_same_tickets [],
+            }
+        }
+    };
+}
+
+macro_rules! list {
+    ($($group:ident { $($module:ident::$name:ident [$($need:ident)?],)* })*) => {
+        /// Every case.
+        pub const ALL: &[Case] = &[$($(
+            Case {
+                group: stringify!($group),
+                name: stringify!($name),
+                needs: &[$(Capability::$need)?],
+                run: |h| Box::pin(super::$module::$name(h)),
+            },
+        )*)*];
+    };
+}
+
+for_each_case!(list);

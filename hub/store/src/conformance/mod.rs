@@ -1,0 +1,132 @@
+//! What every store does, whatever it is made of: one list of cases, run on each of them. A case sees nothing but the
+//! traits of this crate.
+//!
+//! A store that runs them implements [`Harness`], and lists them with
+//! [`for_each_case!`](crate::for_each_case) or runs [`ALL`] with [`run`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "these are tests, in a place where several crates find them"
+)]
+
+mod access;
+mod access_change;
+mod access_claim;
+mod access_group;
+mod access_provision;
+mod cases;
+mod contact;
+mod contact_later;
+mod desk;
+mod prediction;
+pub mod scene;
+mod session;
+mod site;
+mod stream;
+mod telemetry;
+mod telemetry_rollup;
+mod telemetry_said;
+mod telemetry_writer;
+mod tenants;
+
+use crate::Store;
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// No case takes longer on any store.
+const CASE_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a store can do that another may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// Operations of one hub, and of several on the same data, run at the same time.
+    Concurrent,
+    /// What is stored outlives the hub that stored it.
+    Restart,
+}
+
+/// One kind of store.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// A place with nothing in it, of its own; the profiles are [`scene::profiles`].
+    async fn empty(&self) -> Box<dyn Place>;
+
+    /// Whether it can do this. Cases that need what it cannot do are passed over.
+    fn can(&self, what: Capability) -> bool;
+}
+
+/// Where data is stored. What is there ends with it.
+#[async_trait]
+pub trait Place: Send + Sync {
+    /// The hub that owns this data: the first one, or the next after a restart. The ones before are not used any more.
+    async fn hub(&self) -> Arc<dyn Store>;
+
+    /// A program beside the hub that owns the data: the console, a command, or a hub that stands by.
+    async fn beside(&self) -> Arc<dyn Store>;
+}
+
+/// One case.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Which part of the store.
+    pub group: &'static str,
+    /// What holds.
+    pub name: &'static str,
+    /// Only for stores that can do all of these.
+    pub needs: &'static [Capability],
+    /// Panics where it does not hold.
+    pub run: for<'a> fn(&'a dyn Harness) -> LocalBoxFuture<'a, ()>,
+}
+
+pub use cases::ALL;
+
+/// Runs the cases of `group`, and panics with the names of those that failed. Answers with how many ran.
+pub async fn run(harness: &dyn Harness, group: &str) -> usize {
+    let cases = ALL.iter().filter(|case| case.group == group);
+    let mut ran = 0;
+    let mut failed = Vec::new();
+    for case in cases.filter(|case| case.needs.iter().all(|need| harness.can(*need))) {
+        ran += 1;
+        let within = tokio::time::timeout(CASE_LIMIT, (case.run)(harness));
+        match AssertUnwindSafe(within).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => failed.push(format!("{} (not done in {} s)", case.name, CASE_LIMIT.as_secs())),
+            Err(_) => failed.push(case.name.to_owned()),
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {ran} cases of {group} fail: {}",
+        failed.len(),
+        failed.join(", ")
+    );
+    assert!(ran > 0, "there is no group {group}, or nothing of it can run here");
+    ran
+}
+
+/// Runs one case by its name, unless the store cannot do what it needs.
+pub async fn run_one(harness: &dyn Harness, group: &str, name: &str) {
+    let case = ALL.iter().find(|case| case.group == group && case.name == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {group}::{name}"));
+    if case.needs.iter().all(|need| harness.can(*need)) {
+        let done = tokio::time::timeout(CASE_LIMIT, (case.run)(harness)).await;
+        assert!(done.is_ok(), "not done in {} s", CASE_LIMIT.as_secs());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_case_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = ALL.iter().map(|case| (case.group, case.name)).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,243 @@
+//! A site to play on, and what happens there.
+
+use super::{Harness, Place};
+use crate::prediction::{Observation, ScoringCommit};
+use crate::scope::{PAGE_MAX, Page, Scope};
+use crate::site::SiteStore;
+use crate::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
+use crate::{Store, error};
+use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
+use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::site::Site;
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// 10:00 in Shanghai, a Monday.
+pub fn morning() -> Timestamp {
+    "2026-03-02T02:00:00Z".parse().unwrap()
+}
+
+/// So many minutes later.
+pub fn after(minutes: i64) -> Timestamp {
+    morning() + jiff::SignedDuration::from_mins(minutes)
+}
+
+/// Profiles that exist.
+pub fn profiles() -> BTreeSet<String> {
+    ["washing-machine".to_owned(), "dishwasher".to_owned()].into()
+}
+
+/// A place with the site in it, and its hub.
+pub async fn played(h: &dyn Harness) -> (Box<dyn Place>, Arc<dyn Store>) {
+    let place = h.empty().await;
+    let store = place.hub().await;
+    store.apply_site(&site(), morning(), false).await.unwrap();
+    (place, store)
+}
+
+/// Everything of a list that comes in pages.
+pub async fn all<T>(mut page: impl AsyncFnMut(Option<String>, usize) -> error::Result<Page<T>>) -> Vec<T> {
+    let mut items = Vec::new();
+    let mut after = None;
+    loop {
+        let next = page(after, PAGE_MAX).await.unwrap();
+        items.extend(next.items);
+        after = next.next;
+        if after.is_none() {
+            return items;
+        }
+    }
+}
+
+pub const PHONES: [&str; 4] = ["+8613800001111", "+8613800002222", "+8613900003333", "+862155550000"];
+
+pub fn site() -> Site {
+    let device = |id: &str, owner: &str| {
+        serde_json::json!({"id": id, "profile": "washing-machine", "owner": owner, "service_point": "pudong",
+            "secret_sha256": hex(&format!("secret-{id}"))})
+    };
+    let owner = |id: &str, phone: &str, consent: bool| {
+        serde_json::json!({"id": id, "name": format!("Person {id}"), "phone": phone, "language": "zh-CN",
+            "zone": "Asia/Shanghai", "consent_to_calls": consent})
+    };
+    let text = |s: &str| serde_json::json!({"zh-CN": s, "en": s});
+    serde_json::from_value(serde_json::json!({"tenant": [
+        {"id": "acme", "brand": text("Acme"), "visit_price": {"currency": "CNY", "amount": 80},
+         "trunk": {"proxy": "127.0.0.1:5060", "domain": "trunk.example", "username": "u",
+                   "password": "trunk-password-1", "caller_number": PHONES[3]},
+         "service_point": [{"id": "pudong", "name": text("Pudong"), "zone": "Asia/Shanghai",
+            "slot": [{"day": "tuesday", "from": "09:00", "to": "12:00", "capacity": 1},
+                     {"day": "thursday", "from": "14:00", "to": "17:00", "capacity": 1}]}],
+         "owner": [owner("lin", PHONES[0], true), owner("wang", PHONES[1], true), owner("zhao", PHONES[2], false)],
+         "device": [device("wm-1", "lin"), device("wm-2", "wang"), device("wm-3", "zhao"), device("wm-4", "lin")]},
+        {"id": "beta", "brand": text("Beta"), "visit_price": {"currency": "CNY", "amount": 90},
+         "device": [{"id": "wm-1", "profile": "washing-machine", "secret_sha256": hex("secret-beta")}]}
+    ]}))
+    .unwrap()
+}
+
+fn hex(secret: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(secret);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn tenant(id: &str) -> TenantId {
+    TenantId::new(id).unwrap()
+}
+
+pub async fn appliance<S: SiteStore + ?Sized>(store: &S, tenant_id: &str, device: &str) -> ApplianceId {
+    store
+        .appliance_by_name(&tenant(tenant_id), &DeviceId::new(device).unwrap())
+        .await
+        .unwrap()
+        .id
+}
+
+pub fn message(appliance: ApplianceId, boot: u64, first: u64, samples: u64) -> TelemetryMessage {
+    TelemetryMessage {
+        appliance,
+        identity: Identity::Sequence {
+            boot,
+            lane: Lane::Telemetry,
+            first,
+        },
+        samples: (first..first + samples)
+            .map(|seq| Sample {
+                at: morning() + jiff::SignedDuration::from_secs(i64::try_from(seq).unwrap()),
+                values: vec![Some(i32::try_from(seq).unwrap()), None, Some(-7)],
+                extra: None,
+            })
+            .collect(),
+        received_at: morning(),
+        skew_ms: Some(12),
+        trace: TraceId(Uuid::from_u128(u128::from(first))),
+    }
+}
+
+pub fn telemetry(appliance: ApplianceId, boot: u64, first: u64, samples: u64) -> Ingest {
+    Ingest::Telemetry(message(appliance, boot, first, samples))
+}
+
+pub fn alarm(appliance: ApplianceId, class: &str, probability: f32) -> Observation {
+    let channel = Contribution {
+        channel: "drain_pump_current".into(),
+        share: 0.8,
+        value: 1.5,
+        baseline_mean: 1.0,
+        baseline_deviation: 0.1,
+        unit: "A".into(),
+    };
+    Observation::Alarm {
+        appliance,
+        prediction: FaultPrediction {
+            fault_class: class.into(),
+            probability,
+            severity: Severity::Major,
+            score: 1.5,
+            model: "washing-machine/1".into(),
+            at: morning(),
+            since: morning(),
+            top: vec![channel.clone()],
+        },
+        evidence: Evidence {
+            channels: vec![channel],
+            points: vec![EvidencePoint {
+                at: morning(),
+                score: f32::NAN,
+                values: vec![f64::INFINITY],
+            }],
+            anomalous_since: morning(),
+        },
+        trace: TraceId(Uuid::from_u128(7)),
+    }
+}
+
+pub fn seen(observations: Vec<Observation>) -> ScoringCommit {
+    ScoringCommit {
+        observations,
+        ..ScoringCommit::default()
+    }
+}
+
+pub fn presence(appliance: ApplianceId, online: bool, reason: &str, at: Timestamp) -> PresenceChange {
+    PresenceChange {
+        appliance,
+        online,
+        reason: reason.into(),
+        at,
+    }
+}
+
+pub fn stored(stored: u32) -> Ingested {
+    Ingested { stored, repeated: 0 }
+}
+
+pub fn repeated(repeated: u32) -> Ingested {
+    Ingested { stored: 0, repeated }
+}
+
+/// Rolls up until nothing is left.
+pub async fn rolled_up<S: TelemetryStore + ?Sized>(store: &S) {
+    while store.roll_up(100).await.unwrap() > 0 {}
+}
+
+/// The site without secrets for these devices of acme: they are only declared.
+pub fn site_without_secrets(names: &[&str]) -> Site {
+    let mut site = site();
+    let devices = site.tenants[0].devices.iter_mut();
+    for device in devices.filter(|device| names.contains(&device.id.as_str())) {
+        device.secret_sha256 = None;
+    }
+    site
+}
+
+/// Every finding.
+pub async fn findings<S: crate::prediction::PredictionStore + ?Sized>(store: &S) -> Vec<hub_core::finding::Finding> {
+    all(async |after, limit| store.findings(&Scope::All, after.as_deref(), limit).await).await
+}
+
+/// Every ticket.
+pub async fn tickets<S: crate::ticket::TicketStore + ?Sized>(store: &S) -> Vec<hub_core::ticket::ServiceTicket> {
+    let filter = crate::ticket::TicketFilter::default();
+    let page = async |after: Option<String>, limit| store.tickets(&Scope::All, &filter, after.as_deref(), limit).await;
+    all(page).await.into_iter().map(|summary| summary.ticket).collect()
+}
+
+/// Lines of all timelines.
+pub async fn lines<S: crate::ticket::TicketStore + ?Sized>(store: &S) -> usize {
+    let mut lines = 0;
+    for ticket in tickets(store).await {
+        lines += store
+            .ticket(&Scope::All, ticket.id, morning())
+            .await
+            .unwrap()
+            .timeline
+            .len();
+    }
+    lines
+}
+
+/// Names of every device of a tenant.
+pub async fn devices<S: SiteStore + ?Sized>(store: &S, of: &str) -> Vec<String> {
+    let scope = Scope::Tenant(tenant(of));
+    let views = all(async |after, limit| store.appliances(&scope, after.as_deref(), limit).await).await;
+    views.into_iter().map(|view| view.device.to_string()).collect()
+}
+
+/// Everything in quarantine, newest first.
+pub async fn quarantine<S: crate::desk::DeskStore + ?Sized>(store: &S) -> Vec<crate::desk::Held> {
+    let filter = crate::desk::QuarantineFilter::default();
+    all(async |after, limit| store.quarantine(&Scope::All, &filter, after.as_deref(), limit).await).await
+}
+
+/// A call that is over.
+pub fn ended(result: hub_core::call_result::CallResult) -> hub_core::contact::AttemptEvent {
+    hub_core::contact::AttemptEvent::Ended {
+        result,
+        detail: serde_json::json!({"ms": 1}),
+    }
+}

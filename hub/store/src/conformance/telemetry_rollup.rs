@@ -1,0 +1,76 @@
+//! What is shown of an appliance's readings, and the counts beside them.
+
+use super::Harness;
+use super::scene::{appliance, morning, played, rolled_up, site, telemetry};
+use crate::telemetry::Ingest;
+use crate::{Scope, Store};
+use hub_core::id::ApplianceId;
+
+async fn counts(store: &dyn Store, id: ApplianceId) -> (i64, i64, i64, i64) {
+    let view = store.appliance(&Scope::All, id).await.unwrap();
+    (view.samples, view.gaps, view.dropped, view.repeated)
+}
+
+pub(super) async fn rows_are_counted_once_and_gaps_close_when_samples_arrive(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let dropped = Ingest::Dropped {
+        appliance: id,
+        count: 3,
+    };
+    let batch = [
+        telemetry(id, 1, 0, 10),
+        telemetry(id, 1, 15, 5),
+        telemetry(id, 1, 0, 2),
+        dropped,
+    ];
+    store.ingest(&batch).await.unwrap();
+    // Two callers at once: each row counts once.
+    let (one, two) = tokio::join!(store.roll_up(4), store.roll_up(1_000));
+    one.unwrap();
+    two.unwrap();
+    rolled_up(&*store).await;
+    assert_eq!(counts(&*store, id).await, (15, 5, 3, 2));
+    store.ingest(&[telemetry(id, 1, 11, 3)]).await.unwrap();
+    rolled_up(&*store).await;
+    assert_eq!(counts(&*store, id).await, (18, 2, 3, 2));
+    assert_eq!(store.roll_up(1_000).await.unwrap(), 0);
+}
+
+/// A scorer that watches some families gets their rows, and of the others only where they end.
+pub(super) async fn rows_that_nobody_watches_are_passed_over(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    // Two devices that share a partition, by the fixed hash of their names.
+    let mut site = site();
+    let (first, second) = same_partition();
+    for (device, name) in site.tenants[0].devices.iter_mut().zip([&first, &second]) {
+        device.id = hub_core::id::DeviceId::new(name.as_str()).unwrap();
+    }
+    site.tenants[0].devices[1].model = Some("dryer".into());
+    store.apply_site(&site, morning(), false).await.unwrap();
+    let watched = appliance(&*store, "acme", &first).await;
+    let other = appliance(&*store, "acme", &second).await;
+    let rounds: Vec<Ingest> = (0..5)
+        .flat_map(|n| [telemetry(watched, 1, n, 1), telemetry(other, 1, 3 * n, 3)])
+        .collect();
+    store.ingest(&rounds).await.unwrap();
+    let families = ["washing-machine".to_owned()];
+    let rows = store.unscored(100, Some(&families)).await.unwrap();
+    let own = rows.iter().filter(|row| row.appliance == watched).count();
+    assert_eq!((own, rows.len()), (5, 6));
+    let last = rows.last().unwrap();
+    assert_eq!((last.appliance, last.values.len(), last.ingest_no), (other, 0, 20));
+    assert_eq!(store.unscored(100, None).await.unwrap().len(), 20);
+    let dryers = store.unscored(100, Some(&["dryer".to_owned()])).await.unwrap();
+    assert_eq!(dryers.len(), 15);
+}
+
+fn same_partition() -> (String, String) {
+    use hub_core::partition::partition;
+    let acme = super::scene::tenant("acme");
+    let of = |name: &str| partition(&acme, &hub_core::id::DeviceId::new(name).unwrap());
+    let second = (0..10_000)
+        .map(|n| format!("dryer-{n}"))
+        .find(|name| of(name) == of("washer"));
+    ("washer".to_owned(), second.unwrap())
+}

@@ -1,0 +1,182 @@
+//! A household takes its appliance into its own name.
+
+use super::state::{Owner, OwnerClaim, State, sha256};
+use super::{MemoryStore, not_found, text};
+use crate::claim::{
+    CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
+    PRINTED_WINDOW_MAX, TRIES_MAX,
+};
+use crate::error::{Result, StoreError};
+use crate::scope::Scope;
+use async_trait::async_trait;
+use hub_core::consent::{self, Consent};
+use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use jiff::{SignedDuration, Timestamp};
+
+/// Longest name of an owner, in characters.
+const NAME_LEN_MAX: usize = 200;
+const OPENERS: [Opener; 2] = [Opener::Device, Opener::Maker];
+
+#[async_trait]
+impl ClaimStore for MemoryStore {
+    async fn open_claim(
+        &self,
+        appliance: ApplianceId,
+        opener: Opener,
+        code: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !(CODE_LEN_MIN..=CODE_LEN_MAX).contains(&code.len()) {
+            return Err(StoreError::Refused(format!(
+                "a claim code has {CODE_LEN_MIN} to {CODE_LEN_MAX} bytes, not {}",
+                code.len()
+            )));
+        }
+        let (name, longest) = match opener {
+            Opener::Device => ("device", DEVICE_WINDOW_MAX),
+            Opener::Maker => ("maker", PRINTED_WINDOW_MAX),
+        };
+        let open_for = until.duration_since(now);
+        if !open_for.is_positive() || open_for > SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX) {
+            return Err(StoreError::Refused(format!(
+                "a claim that the {name} opens ends within {} hours from now",
+                longest.as_secs() / 3600
+            )));
+        }
+        let mut state = self.state();
+        if !state.appliances.contains_key(&appliance) {
+            return Err(StoreError::Refused(format!("there is no appliance {appliance}")));
+        }
+        let claim = OwnerClaim {
+            code_hash: code_hash(appliance, code),
+            until,
+            tries: 0,
+        };
+        state.owner_claims.insert((appliance, opener), claim);
+        Ok(())
+    }
+
+    async fn claim_owner(
+        &self,
+        scope: &Scope,
+        tenant: &TenantId,
+        device: &DeviceId,
+        code: &str,
+        contact: &OwnerContact,
+        now: Timestamp,
+    ) -> Result<ClaimedOwner> {
+        check(contact)?;
+        let mut state = self.state();
+        let known = state
+            .named(tenant, device)
+            .filter(|a| scope.includes(tenant) && !a.revoked);
+        let known = known.ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
+        let (appliance, before) = (known.id, known.owner);
+        state.check_code(appliance, code, now)?;
+        let owner = state.claimant(tenant, contact, now);
+        let consent = state.claimed_consent(owner, contact.consent, now);
+        for opener in OPENERS {
+            state.owner_claims.remove(&(appliance, opener));
+        }
+        if let Some(appliance) = state.appliances.get_mut(&appliance) {
+            appliance.owner = Some(owner);
+        }
+        // A new owner uses it in another way.
+        if before.is_some_and(|before| before != owner) {
+            state.restart_baseline(appliance, now)?;
+        }
+        drop(state);
+        self.changed();
+        Ok(ClaimedOwner {
+            appliance,
+            owner,
+            consent,
+        })
+    }
+}
+
+impl State {
+    /// Refused if no claim is open or the code fits none of them; a wrong code counts against all.
+    fn check_code(&mut self, appliance: ApplianceId, code: &str, now: Timestamp) -> Result<()> {
+        let shown = code_hash(appliance, code);
+        let (mut open, mut fits) = (false, false);
+        for opener in OPENERS {
+            let claim = self.owner_claims.get(&(appliance, opener));
+            if let Some(claim) = claim.filter(|claim| claim.until > now && claim.tries < TRIES_MAX) {
+                open = true;
+                fits |= claim.code_hash == shown;
+            }
+        }
+        if fits {
+            return Ok(());
+        }
+        if !open {
+            return Err(StoreError::Refused(
+                "no claim is open for this device: it was closed, ran out, or had too many wrong codes; open it anew at \
+                 the device or ask the maker"
+                    .to_owned(),
+            ));
+        }
+        for opener in OPENERS {
+            let claim = self.owner_claims.get_mut(&(appliance, opener));
+            if let Some(claim) = claim.filter(|claim| claim.until > now) {
+                claim.tries += 1;
+            }
+        }
+        Err(StoreError::Refused(format!(
+            "the code is wrong; {TRIES_MAX} wrong codes close the claim"
+        )))
+    }
+
+    /// Whoever the tenant knows by this number, or a new owner.
+    fn claimant(&mut self, tenant: &TenantId, contact: &OwnerContact, now: Timestamp) -> OwnerId {
+        let same = |owner: &Owner| owner.tenant == *tenant && owner.phone.as_ref() == Some(&contact.phone);
+        if let Some((id, _)) = self.owners.iter().find(|(_, owner)| same(owner)) {
+            return *id;
+        }
+        let id = OwnerId::new(now, self.random());
+        let owner = Owner {
+            tenant: tenant.clone(),
+            name_in_tenant: format!("claim-{id}"),
+            name: text(contact.name.trim()),
+            phone: Some(contact.phone.clone()),
+            language: contact.language,
+            zone: contact.zone.clone(),
+            ledger: Vec::new(),
+        };
+        self.owners.insert(id, owner);
+        id
+    }
+
+    /// A "no" always counts. A "yes" does not undo what was withdrawn: the number may be somebody else's.
+    fn claimed_consent(&mut self, owner: OwnerId, given: bool, now: Timestamp) -> Consent {
+        let ledger = self.owners.get(&owner).map_or(&[][..], |owner| &owner.ledger);
+        let standing = consent::current(ledger);
+        if given && standing == Consent::Withdrawn {
+            return standing;
+        }
+        self.write_consent(owner, given, OWNER_CLAIM, now);
+        if given { Consent::Given } else { Consent::Withdrawn }
+    }
+}
+
+fn check(contact: &OwnerContact) -> Result<()> {
+    let length = contact.name.trim().chars().count();
+    if !(1..=NAME_LEN_MAX).contains(&length) {
+        return Err(StoreError::Refused(format!(
+            "an owner's name has 1 to {NAME_LEN_MAX} characters, not {length}"
+        )));
+    }
+    if jiff::tz::TimeZone::get(&contact.zone).is_err() {
+        return Err(StoreError::Refused(format!(
+            "{:?} is not an IANA time zone such as Asia/Shanghai",
+            contact.zone
+        )));
+    }
+    Ok(())
+}
+
+fn code_hash(appliance: ApplianceId, code: &str) -> [u8; 32] {
+    sha256(format!("{appliance}/{code}").as_bytes())
+}

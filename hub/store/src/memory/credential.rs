@@ -1,0 +1,176 @@
+//! Devices' own secrets, and devices that are let out.
+
+use super::state::{State, sha256};
+use super::{MemoryStore, name_cursor, not_found, page};
+use crate::access::AccessChange;
+use crate::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
+use crate::error::{Result, StoreError};
+use crate::scope::{Page, Scope};
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::site::Device;
+use jiff::Timestamp;
+
+#[async_trait]
+impl DeviceCredentials for MemoryStore {
+    async fn device_access(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+        let (tenant, device) = name_cursor(after)?;
+        let state = self.state();
+        let named = state
+            .names
+            .iter()
+            .filter(|((of, name), _)| scope.includes(of) && (of.as_str(), name.as_str()) > (tenant, device));
+        let views = named.filter_map(|(_, id)| state.device_access(*id));
+        Ok(page(views, limit, |view| format!("{}/{}", view.tenant, view.device)))
+    }
+
+    async fn rotate_secret(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        secret: &str,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<()> {
+        if old_until.is_some_and(|until| until <= now) {
+            return Err(StoreError::Refused(
+                "the end of the old secret must lie ahead; to end it at once, retire it".to_owned(),
+            ));
+        }
+        let hash = sha256(secret.as_bytes());
+        self.change(|state| {
+            let known = state.named_mut(tenant, device);
+            let known = known.ok_or_else(|| no_device(tenant, device))?;
+            if known.secret == Some(hash) {
+                return Err(StoreError::Refused(format!(
+                    "device {tenant}/{device} has this secret already"
+                )));
+            }
+            let (id, lost) = (known.id, known.old_secret.is_some());
+            known.old_secret_until = old_until.filter(|_| known.secret.is_some());
+            known.old_secret = known.secret.replace(hash);
+            if lost {
+                state.tell_access(AccessChange::Device(id));
+            }
+            Ok(())
+        })
+    }
+
+    async fn retire_secret(&self, tenant: &TenantId, device: &DeviceId) -> Result<()> {
+        self.change(|state| {
+            let known = state.named_mut(tenant, device);
+            let known = known.ok_or_else(|| no_device(tenant, device))?;
+            if known.old_secret.is_none() {
+                return Err(StoreError::Refused(format!(
+                    "device {tenant}/{device} has no old secret to retire; rotate its secret first, or revoke the device"
+                )));
+            }
+            (known.old_secret, known.old_secret_until) = (None, None);
+            let id = known.id;
+            state.tell_access(AccessChange::Device(id));
+            Ok(())
+        })
+    }
+
+    async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()> {
+        self.change(|state| {
+            let known = state.named_mut(tenant, device);
+            let known = known.ok_or_else(|| no_device(tenant, device))?;
+            known.revoked = revoked;
+            let id = known.id;
+            if revoked {
+                state.revoke_certificates(tenant, id, now)?;
+                state.tell_access(AccessChange::Device(id));
+            }
+            Ok(())
+        })
+    }
+
+    async fn declare_device(&self, tenant: &TenantId, device: &Device, now: Timestamp) -> Result<ApplianceId> {
+        self.check_profile(&device.profile)?;
+        let id = self.change(|state| {
+            let id = state.add_device(tenant, device, None, now)?;
+            if let Some(known) = state.appliances.get_mut(&id) {
+                // With nothing else to come in by, it is a certificate.
+                known.by_certificate |= known.group.is_none() && known.secret.is_none() && known.old_secret.is_none();
+            }
+            Ok(id)
+        })?;
+        self.changed();
+        Ok(id)
+    }
+
+    async fn join_group(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        group: &str,
+        _now: Timestamp,
+    ) -> Result<ApplianceId> {
+        self.change(|state| state.join_group(tenant, device, group))
+    }
+
+    async fn add_group(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        key: &[u8],
+        profile: &str,
+        enrols: bool,
+        _now: Timestamp,
+    ) -> Result<()> {
+        super::tenant::check_name(name)?;
+        self.check_profile(profile)?;
+        self.change(|state| state.add_group(tenant, name, key, profile, enrols))
+    }
+
+    async fn rotate_group(&self, tenant: &TenantId, name: &str, key: &[u8]) -> Result<()> {
+        self.change(|state| state.rotate_group(tenant, name, key))
+    }
+
+    async fn retire_group(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        self.change(|state| state.retire_group(tenant, name))
+    }
+
+    async fn groups(&self, scope: &Scope) -> Result<Vec<KeyGroup>> {
+        Ok(self.state().groups(scope))
+    }
+
+    async fn group_secret(&self, tenant: &TenantId, name: &str, device: &DeviceId) -> Result<String> {
+        let state = self.state();
+        let group = state.group(tenant, name)?;
+        Ok(hub_core::access::derived_secret(&group.current, device))
+    }
+}
+
+impl MemoryStore {
+    /// Changes access, then wakes the front door.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let done = change(&mut self.state())?;
+        self.signals().access();
+        Ok(done)
+    }
+}
+
+impl State {
+    fn device_access(&self, id: ApplianceId) -> Option<DeviceAccess> {
+        let appliance = self.appliances.get(&id)?;
+        Some(DeviceAccess {
+            appliance: id,
+            tenant: appliance.tenant.clone(),
+            device: appliance.device.clone(),
+            profile: appliance.profile.clone(),
+            revoked: appliance.revoked,
+            secret: appliance.secret.is_some(),
+            old_secret: appliance.old_secret.is_some(),
+            old_secret_until: appliance.old_secret_until,
+            group: appliance.group.clone(),
+            certificates: self.certificates_of(id),
+            online: appliance.status.online,
+        })
+    }
+}
+
+fn no_device(tenant: &TenantId, device: &DeviceId) -> StoreError {
+    not_found("device", format!("{tenant}/{device}"))
+}

@@ -1,0 +1,131 @@
+//! Whose a credential is.
+
+use super::state::{Appliance, Group, State, sha256};
+use crate::access::{Claimant, Credential, Integrator, Principal};
+use crate::telemetry::Device;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use jiff::Timestamp;
+
+/// How tokens of programs begin, and those of makers' lines.
+const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
+
+impl State {
+    pub(super) fn identify(&mut self, shown: &[Credential], now: Timestamp) -> Vec<Option<Principal>> {
+        let mut answers: Vec<Option<Principal>> = shown.iter().map(|credential| self.known(credential, now)).collect();
+        // After all others: who comes in by a certificate joins no group.
+        for (answer, credential) in answers.iter_mut().zip(shown) {
+            if answer.is_none() && self.enrol(credential) {
+                *answer = self.known(credential, now);
+            }
+        }
+        answers
+    }
+
+    fn known(&mut self, shown: &Credential, now: Timestamp) -> Option<Principal> {
+        if let Credential::Token(token) = shown
+            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
+        {
+            return self.program(token, now);
+        }
+        // A token that two devices share says nothing about which of them it is.
+        let mut fits = self
+            .appliances
+            .values()
+            .filter(|appliance| !appliance.revoked && self.fits(appliance, shown, now));
+        let (Some(known), None) = (fits.next(), fits.next()) else {
+            return None;
+        };
+        let device = Device {
+            appliance: known.id,
+            tenant: known.tenant.clone(),
+            device: known.device.clone(),
+            profile: known.profile.clone(),
+        };
+        let id = known.id;
+        if let Some(appliance) = self.appliances.get_mut(&id) {
+            appliance.by_certificate |= matches!(shown, Credential::Certificate { .. });
+        }
+        Some(Principal::Device(device, self.take_up_session(id, now)))
+    }
+
+    fn fits(&self, known: &Appliance, shown: &Credential, now: Timestamp) -> bool {
+        let is_named = |tenant: &TenantId, device: &DeviceId| known.tenant == *tenant && known.device == *device;
+        match shown {
+            Credential::Certificate { tenant, device } => is_named(tenant, device),
+            Credential::Token(token) => known.has_secret(token, now),
+            Credential::Secret { tenant, device, secret } => {
+                let group = known.group.as_ref().and_then(|name| self.group(tenant, name).ok());
+                is_named(tenant, device)
+                    && (known.has_secret(secret, now) || group.is_some_and(|group| group.knows(device, secret)))
+            }
+        }
+    }
+
+    fn program(&self, token: &str, now: Timestamp) -> Option<Principal> {
+        let hash = sha256(token.as_bytes());
+        let mut integrators = self.integrators.iter();
+        if let Some(((tenant, name), program)) = integrators.find(|(_, i)| i.token_hash == hash && !i.revoked) {
+            return Some(Principal::Integrator(Integrator {
+                tenant: tenant.clone(),
+                name: name.clone(),
+                filters: program.filters.clone(),
+            }));
+        }
+        let mut claims = self.claim_credentials.iter();
+        let ((tenant, name), claim) = claims.find(|(_, claim)| claim.token_hash == hash && claim.is_open(now))?;
+        Some(Principal::Claimant(Claimant {
+            tenant: tenant.clone(),
+            name: name.clone(),
+            profile: claim.profile.clone(),
+        }))
+    }
+
+    /// Makes a device that nobody made, or lets one that was only declared join, if it shows a secret of a group that
+    /// enrols. Whether it did.
+    fn enrol(&mut self, shown: &Credential) -> bool {
+        let Credential::Secret { tenant, device, secret } = shown else {
+            return false;
+        };
+        let known = self.named(tenant, device);
+        if known.is_some_and(|known| !known.has_nothing()) {
+            return false;
+        }
+        let is_theirs = |(place, group): &(&(TenantId, String), &Group)| {
+            place.0 == *tenant && group.enrols && group.knows(device, secret)
+        };
+        let Some(((_, name), group)) = self.groups.iter().find(is_theirs) else {
+            return false;
+        };
+        if known.is_some_and(|known| known.profile != group.profile) {
+            return false;
+        }
+        let (name, profile, known) = (name.clone(), group.profile.clone(), known.map(|known| known.id));
+        let made = |state: &mut Self| -> Option<ApplianceId> {
+            state
+                .insert_device(tenant, device, &profile)
+                .ok()
+                .map(|appliance| appliance.id)
+        };
+        let Some(id) = known.or_else(|| made(self)) else {
+            return false;
+        };
+        if let Some(appliance) = self.appliances.get_mut(&id) {
+            appliance.group = Some(name);
+        }
+        true
+    }
+}
+
+impl Appliance {
+    fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
+        let hash = sha256(secret.as_bytes());
+        let is_over = self.old_secret_until.is_some_and(|until| until <= now);
+        self.secret == Some(hash) || self.old_secret == Some(hash) && !is_over
+    }
+
+    /// Nothing was ever given to it, and it brought nothing of its own: it was only declared.
+    fn has_nothing(&self) -> bool {
+        let came_in = self.by_certificate || self.group.is_some();
+        !self.revoked && !came_in && self.secret.is_none() && self.old_secret.is_none()
+    }
+}

@@ -1,0 +1,224 @@
+//! What is new of a batch is stored, what is a repeat is counted.
+
+use super::state::State;
+use crate::telemetry::{Ingest, Ingested, StoredRow};
+use hub_core::id::ApplianceId;
+use hub_core::partition::PARTITIONS;
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The same content of a device is a repeat within this time.
+const REPEATS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
+const GAP_MAX: u64 = 1_000_000;
+
+/// Readings and what recognises their repeats.
+#[derive(Debug, Clone)]
+pub(super) struct Telemetry {
+    /// By partition, in the order of commits: the first has number 1.
+    pub(super) partitions: Vec<Vec<Row>>,
+    /// Number of the last row scored, by partition.
+    pub(super) scored: Vec<i64>,
+    /// How often rows were asked for.
+    pub(super) turns: usize,
+    sequences: HashMap<(ApplianceId, u64, Lane), Sequence>,
+    contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
+    /// UTC less uptime of the newest starts, oldest first.
+    pub(super) offsets: BTreeMap<ApplianceId, Vec<(u64, i64)>>,
+    /// QoS 2: stored, not released yet.
+    pub(super) packets: BTreeSet<(ApplianceId, u16)>,
+}
+
+/// A stored sample.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) stored: StoredRow,
+    pub(super) extra: Option<Value>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Sequence {
+    stored: BTreeSet<u64>,
+    /// What is below this number was before the sequence was first seen, and was never missed.
+    first: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            partitions: vec![Vec::new(); PARTITIONS],
+            scored: vec![0; PARTITIONS],
+            turns: 0,
+            sequences: HashMap::new(),
+            contents: HashMap::new(),
+            offsets: BTreeMap::new(),
+            packets: BTreeSet::new(),
+        }
+    }
+}
+
+impl Sequence {
+    /// Whether `seq` is new, and by how much the count of missing numbers changes with it.
+    fn take(&mut self, seq: u64) -> Option<i64> {
+        let mark = self.stored.last().copied();
+        if !self.stored.insert(seq) {
+            return None;
+        }
+        Some(match mark {
+            None => {
+                self.first = seq;
+                0
+            }
+            Some(mark) if seq > mark => (seq - mark - 1).min(GAP_MAX).cast_signed(),
+            Some(_) if seq > self.first => -1,
+            Some(_) => 0,
+        })
+    }
+}
+
+impl Telemetry {
+    /// Whether this sample is stored for the first time, and what that means for the count of missing ones.
+    fn take(&mut self, message: &TelemetryMessage, index: usize) -> Option<i64> {
+        match &message.identity {
+            Identity::Sequence { boot, lane, first } => {
+                let sequence = self.sequences.entry((message.appliance, *boot, *lane)).or_default();
+                sequence.take(first.wrapping_add(index as u64))
+            }
+            Identity::Content(hashes) => {
+                let Some(hash) = hashes.get(index) else { return Some(0) };
+                let at = message.received_at;
+                let seen = self.contents.entry((message.appliance, *hash));
+                let before = seen.or_insert(at - 2 * REPEATS_WITHIN);
+                if at.duration_since(*before).abs() < REPEATS_WITHIN {
+                    return None;
+                }
+                *before = at;
+                Some(0)
+            }
+        }
+    }
+
+    fn push(&mut self, partition: u8, message: &TelemetryMessage, sample: &Sample) {
+        let rows = &mut self.partitions[usize::from(partition)];
+        let lane = match message.identity {
+            Identity::Sequence { lane, .. } => lane,
+            Identity::Content(_) => Lane::Telemetry,
+        };
+        rows.push(Row {
+            stored: StoredRow {
+                appliance: message.appliance,
+                partition,
+                ingest_no: rows.len() as i64 + 1,
+                lane,
+                at: sample.at,
+                values: sample.values.clone(),
+                trace: message.trace,
+            },
+            extra: sample.extra.clone(),
+        });
+    }
+}
+
+impl State {
+    /// Takes one item in. Its appliance exists.
+    pub(super) fn take(&mut self, item: &Ingest) -> Ingested {
+        match item {
+            Ingest::Telemetry(message) => self.take_readings(message),
+            Ingest::Clock {
+                appliance,
+                boot,
+                offset_ms,
+            } => self.take_clock(*appliance, *boot, *offset_ms),
+            Ingest::Quarantine(payload) => self.take_quarantined(payload),
+            Ingest::State {
+                appliance,
+                payload,
+                retain,
+                at,
+            } => self.take_state(*appliance, payload, *retain, *at),
+            Ingest::Attributes { appliance, values, at } => self.take_attributes(*appliance, values, *at),
+            Ingest::Reply {
+                appliance,
+                request,
+                payload,
+                at,
+            } => self.take_reply(*appliance, request, payload, *at),
+            Ingest::Dropped { appliance, count } => {
+                if let Some(appliance) = self.appliances.get_mut(appliance) {
+                    appliance.status.dropped += i64::from(*count);
+                }
+                stored(0)
+            }
+            Ingest::Once {
+                appliance,
+                packet_id,
+                content,
+            } => {
+                if self.telemetry.packets.insert((*appliance, *packet_id)) {
+                    self.take(content)
+                } else {
+                    repeated(content)
+                }
+            }
+            Ingest::Release { appliance, packet_id } => {
+                self.telemetry.packets.remove(&(*appliance, *packet_id));
+                stored(0)
+            }
+            Ingest::Replayed { number, content, .. } => {
+                if self.release(*number) {
+                    self.take(content)
+                } else {
+                    repeated(content)
+                }
+            }
+        }
+    }
+
+    fn take_readings(&mut self, message: &TelemetryMessage) -> Ingested {
+        let Some(appliance) = self.appliances.get_mut(&message.appliance) else {
+            return stored(0);
+        };
+        let status = &mut appliance.status;
+        let mut answer = stored(0);
+        for (index, sample) in message.samples.iter().enumerate() {
+            let Some(gap) = self.telemetry.take(message, index) else {
+                answer.repeated += 1;
+                continue;
+            };
+            self.telemetry.push(appliance.partition, message, sample);
+            answer.stored += 1;
+            status.gaps += gap;
+            status.last_sample_at = status.last_sample_at.max(Some(sample.at));
+        }
+        status.gaps = status.gaps.max(0);
+        status.samples += i64::from(answer.stored);
+        status.repeated += i64::from(answer.repeated);
+        status.skew_ms = message.skew_ms.or(status.skew_ms);
+        answer
+    }
+}
+
+/// So much is stored now.
+pub(super) fn stored(stored: u32) -> Ingested {
+    Ingested { stored, repeated: 0 }
+}
+
+/// All of it was stored before.
+fn repeated(content: &Ingest) -> Ingested {
+    let repeated = match content {
+        Ingest::Telemetry(message) => u32::try_from(message.samples.len()).unwrap_or(u32::MAX),
+        _ => 1,
+    };
+    Ingested { stored: 0, repeated }
+}
+
+impl State {
+    /// Stored samples of an appliance in the order of commits; of one that does not exist, none.
+    pub(super) fn rows_of(&self, appliance: ApplianceId) -> impl Iterator<Item = &Row> {
+        let partition = self.appliances.get(&appliance).map(|a| usize::from(a.partition));
+        let rows = partition.map_or(&[][..], |partition| self.telemetry.partitions[partition].as_slice());
+        rows.iter().filter(move |row| row.stored.appliance == appliance)
+    }
+}

@@ -1,0 +1,79 @@
+//! Payloads that could not be taken: bounded for each tenant, and left by what can be read now.
+
+use super::ingest::stored;
+use super::state::State;
+use super::text;
+use crate::desk::Held;
+use crate::telemetry::{Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
+use hub_core::id::TenantId;
+
+/// Longest reason kept of a payload that was looked at again, in characters.
+const REASON_MAX: usize = 1_000;
+
+impl State {
+    pub(super) fn take_quarantined(&mut self, payload: &Quarantined) -> Ingested {
+        let number = self.number();
+        let Some(appliance) = self.appliances.get_mut(&payload.appliance) else {
+            return stored(0);
+        };
+        appliance.status.quarantined += 1;
+        let tenant = appliance.tenant.clone();
+        let kept = Quarantined {
+            topic: text(&payload.topic),
+            payload: payload.payload[..payload.payload.len().min(QUARANTINE_PAYLOAD_MAX)].to_vec(),
+            reason: text(&payload.reason),
+            ..payload.clone()
+        };
+        self.quarantine.insert(number, kept);
+        let tally = self.quarantine_tally.entry(tenant.clone()).or_default();
+        tally.0 += 1;
+        if tally.0 > QUARANTINE_ROWS_MAX {
+            *tally = (tally.0 - 1, tally.1 + 1);
+            if let Some(oldest) = self.oldest_held(&tenant) {
+                self.quarantine.remove(&oldest);
+            }
+        }
+        stored(1)
+    }
+
+    fn oldest_held(&self, tenant: &TenantId) -> Option<i64> {
+        let is_theirs = |held: &Quarantined| {
+            self.appliances
+                .get(&held.appliance)
+                .is_some_and(|a| a.tenant == *tenant)
+        };
+        let mut held = self.quarantine.iter();
+        held.find(|(_, held)| is_theirs(held)).map(|(number, _)| *number)
+    }
+
+    /// Takes a payload out of quarantine; whether it was there.
+    pub(super) fn release(&mut self, number: i64) -> bool {
+        let Some(held) = self.quarantine.remove(&number) else {
+            return false;
+        };
+        if let Some(appliance) = self.appliances.get_mut(&held.appliance) {
+            appliance.status.quarantined = (appliance.status.quarantined - 1).max(0);
+            let tally = self.quarantine_tally.entry(appliance.tenant.clone()).or_default();
+            tally.0 = (tally.0 - 1).max(0);
+        }
+        true
+    }
+
+    pub(super) fn keep_held(&mut self, number: i64, reason: &str) {
+        if let Some(held) = self.quarantine.get_mut(&number) {
+            held.reason = text(reason).chars().take(REASON_MAX).collect();
+        }
+    }
+
+    /// As people see it.
+    pub(super) fn held(&self, number: i64, kept: &Quarantined) -> Option<Held> {
+        let appliance = self.appliances.get(&kept.appliance)?;
+        Some(Held {
+            number,
+            tenant: appliance.tenant.clone(),
+            device: appliance.device.clone(),
+            profile: appliance.profile.clone(),
+            kept: kept.clone(),
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! Applying a site file: what differs is written and told; what it does not name stays.
+
+use super::state::{Appliance, Owner, State, Tenant};
+use super::{MemoryStore, text};
+use crate::access::AccessChange;
+use crate::error::{Result, StoreError};
+use crate::site::SiteChange;
+use hub_core::id::{ApplianceId, OwnerId, TenantId};
+use hub_core::site::{self, Device, ServicePoint, Site};
+use jiff::Timestamp;
+
+/// `source` of ledger entries that come from a site file.
+const SITE_FILE: &str = "site_file";
+
+impl MemoryStore {
+    pub(super) fn apply(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>> {
+        site.check(&self.shared.profiles)
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let mut state = self.state();
+        // What the check does not see, such as a tenant that is full, leaves everything as it was.
+        let mut next = state.clone();
+        let mut changes = Vec::new();
+        for tenant in &site.tenants {
+            next.put_tenant(tenant, now, &mut changes)?;
+        }
+        if !dry_run {
+            *state = next;
+            drop(state);
+            self.changed();
+            self.signals().access();
+        }
+        Ok(changes)
+    }
+}
+
+fn note(changes: &mut Vec<SiteChange>, known: bool, kind: &'static str, id: String) {
+    let action = if known { "change" } else { "add" };
+    changes.push(SiteChange { action, kind, id });
+}
+
+impl State {
+    fn put_tenant(&mut self, wanted: &site::Tenant, now: Timestamp, changes: &mut Vec<SiteChange>) -> Result<()> {
+        let id = &wanted.id;
+        let known = self.tenants.get(id);
+        let same = known.is_some_and(|tenant| {
+            (&tenant.brand, &tenant.contact_plan, &tenant.visit_price)
+                == (&wanted.brand, &wanted.contact_plan, &wanted.visit_price)
+        });
+        if !same {
+            note(changes, known.is_some(), "tenant", id.to_string());
+            let tenant = Tenant {
+                brand: wanted.brand.clone(),
+                contact_plan: wanted.contact_plan.clone(),
+                visit_price: wanted.visit_price.clone(),
+                tickets: known.map_or(0, |tenant| tenant.tickets),
+                devices: known.map_or(0, |tenant| tenant.devices),
+            };
+            self.tenants.insert(id.clone(), tenant);
+        }
+        if let Some(trunk) = wanted
+            .trunk
+            .as_ref()
+            .filter(|trunk| self.trunks.get(id) != Some(*trunk))
+        {
+            let before = self.trunks.insert(id.clone(), trunk.clone());
+            note(changes, before.is_some(), "trunk", id.to_string());
+        }
+        for owner in &wanted.owners {
+            self.put_owner(id, owner, now, changes);
+        }
+        for point in &wanted.service_points {
+            self.put_service_point(id, point, changes);
+        }
+        for device in &wanted.devices {
+            self.file_device(id, device, now, changes)?;
+        }
+        Ok(())
+    }
+
+    fn put_service_point(&mut self, tenant: &TenantId, wanted: &ServicePoint, changes: &mut Vec<SiteChange>) {
+        let place = (tenant.clone(), wanted.id.clone());
+        if self.service_points.get(&place) == Some(wanted) {
+            return;
+        }
+        let before = self.service_points.insert(place, wanted.clone());
+        note(
+            changes,
+            before.is_some(),
+            "service point",
+            format!("{tenant}/{}", wanted.id),
+        );
+    }
+
+    fn put_owner(&mut self, tenant: &TenantId, wanted: &site::Owner, now: Timestamp, changes: &mut Vec<SiteChange>) {
+        let known = self.owner_id(tenant, &wanted.id).ok();
+        let id = known.unwrap_or_else(|| OwnerId::new(now, self.random()));
+        let before = self.owners.get(&id);
+        let next = Owner {
+            tenant: tenant.clone(),
+            name_in_tenant: wanted.id.clone(),
+            name: text(&wanted.name),
+            phone: wanted.phone.clone(),
+            language: wanted.language,
+            zone: wanted.zone.clone(),
+            ledger: before.map(|owner| owner.ledger.clone()).unwrap_or_default(),
+        };
+        let same = before.is_some_and(|owner| {
+            (&owner.name, &owner.phone, owner.language, &owner.zone)
+                == (&next.name, &next.phone, next.language, &next.zone)
+        });
+        self.owners.insert(id, next);
+        if !same {
+            note(changes, known.is_some(), "owner", format!("{tenant}/{}", wanted.id));
+        }
+        self.put_consent(id, wanted, now, changes);
+    }
+
+    /// Appends to the ledger where the file says something new. Its "yes" never undoes what the owner took back elsewhere.
+    fn put_consent(&mut self, id: OwnerId, wanted: &site::Owner, now: Timestamp, changes: &mut Vec<SiteChange>) {
+        let Some(owner) = self.owners.get(&id) else { return };
+        let said = |by_file: bool| {
+            let mut ledger = owner.ledger.iter().rev();
+            ledger
+                .find(|entry| (entry.source == SITE_FILE) == by_file)
+                .map(|entry| entry.given)
+        };
+        let (file_said, given) = (said(true), wanted.consent_to_calls);
+        if file_said.unwrap_or(false) == given || given && said(false) == Some(false) {
+            return;
+        }
+        note(
+            changes,
+            file_said.is_some(),
+            "consent",
+            format!("{}/{}", owner.tenant, wanted.id),
+        );
+        self.write_consent(id, given, SITE_FILE, now);
+    }
+
+    /// A secret that the file named before is no news: it may have been rotated or replaced since.
+    fn file_device(
+        &mut self,
+        tenant: &TenantId,
+        wanted: &Device,
+        now: Timestamp,
+        changes: &mut Vec<SiteChange>,
+    ) -> Result<()> {
+        let secret = wanted.secret_sha256.as_deref().map(unhex).transpose()?;
+        let before = self
+            .named(tenant, &wanted.id)
+            .and_then(|appliance| appliance.site_secret);
+        let news = secret.filter(|secret| before != Some(*secret));
+        let id = self.put_device(tenant, wanted, news, now, changes)?;
+        if let Some(appliance) = self.appliances.get_mut(&id).filter(|_| news.is_some()) {
+            appliance.site_secret = news;
+        }
+        Ok(())
+    }
+
+    /// Makes a device or gives it a secret. Of one that exists only what is stated besides changes; a new one is made as
+    /// stated.
+    pub(super) fn add_device(
+        &mut self,
+        tenant: &TenantId,
+        stated: &Device,
+        secret: Option<[u8; 32]>,
+        now: Timestamp,
+    ) -> Result<ApplianceId> {
+        let mut wanted = stated.clone();
+        if let Some(known) = self.named(tenant, &stated.id) {
+            if known.revoked {
+                return Err(StoreError::Refused(format!(
+                    "device {tenant}/{} is revoked; let it in again with `forecall device restore` first",
+                    stated.id
+                )));
+            }
+            if known.profile != stated.profile {
+                return Err(StoreError::Refused(format!(
+                    "device {tenant}/{} reports by profile {}, not {}; change it in the site file",
+                    stated.id, known.profile, stated.profile
+                )));
+            }
+            let owner = known.owner.and_then(|id| self.owners.get(&id));
+            wanted.model = wanted.model.or(known.model.clone());
+            wanted.owner = wanted.owner.or(owner.map(|owner| owner.name_in_tenant.clone()));
+            wanted.service_point = wanted.service_point.or(known.service_point.clone());
+        }
+        self.put_device(tenant, &wanted, secret, now, &mut Vec::new())
+    }
+
+    /// Brings one device to what is declared; without a secret the one it has stays.
+    fn put_device(
+        &mut self,
+        tenant: &TenantId,
+        wanted: &Device,
+        secret: Option<[u8; 32]>,
+        now: Timestamp,
+        changes: &mut Vec<SiteChange>,
+    ) -> Result<ApplianceId> {
+        let owner = wanted
+            .owner
+            .as_deref()
+            .map(|name| self.owner_id(tenant, name))
+            .transpose()?;
+        if let Some(point) = wanted
+            .service_point
+            .as_deref()
+            .filter(|p| self.service_point(tenant, p).is_none())
+        {
+            return Err(StoreError::Refused(format!(
+                "tenant {tenant} has no service point {point}"
+            )));
+        }
+        let known = self.named(tenant, &wanted.id).cloned();
+        let id = match &known {
+            Some(before) => before.id,
+            None => self.insert_device(tenant, &wanted.id, &wanted.profile)?.id,
+        };
+        let Some(appliance) = self.appliances.get_mut(&id) else {
+            return Err(super::not_found("appliance", id));
+        };
+        // One that works already, in either place, is nothing new.
+        let new_secret = secret.filter(|new| appliance.secret != Some(*new) && appliance.old_secret != Some(*new));
+        if known
+            .as_ref()
+            .is_some_and(|before| new_secret.is_none() && is_as(before, wanted, owner))
+        {
+            return Ok(id);
+        }
+        appliance.profile.clone_from(&wanted.profile);
+        appliance.model.clone_from(&wanted.model);
+        appliance.owner = owner;
+        appliance.service_point.clone_from(&wanted.service_point);
+        if new_secret.is_some() {
+            (appliance.secret, appliance.old_secret, appliance.old_secret_until) = (new_secret, None, None);
+        }
+        note(changes, known.is_some(), "device", format!("{tenant}/{}", wanted.id));
+        let Some(before) = known else { return Ok(id) };
+        if new_secret.is_some() && (before.secret.is_some() || before.old_secret.is_some()) {
+            self.tell_access(AccessChange::Device(id));
+        }
+        // A new owner uses it in another way.
+        if before.profile != wanted.profile || before.owner.is_some() && before.owner != owner {
+            self.restart_baseline(id, now)?;
+        }
+        Ok(id)
+    }
+}
+
+fn is_as(before: &Appliance, wanted: &Device, owner: Option<OwnerId>) -> bool {
+    before.owner == owner
+        && before.profile == wanted.profile
+        && before.model == wanted.model
+        && before.service_point == wanted.service_point
+}
+
+fn unhex(digits: &str) -> Result<[u8; 32]> {
+    let refused = || StoreError::Refused("secret_sha256 must be 64 hexadecimal digits".to_owned());
+    let mut bytes = [0; 32];
+    if digits.len() != 64 || !digits.is_ascii() {
+        return Err(refused());
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| refused())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
+    }
+    Ok(bytes)
+}

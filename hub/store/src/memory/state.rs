@@ -1,0 +1,304 @@
+//! All that is stored, as the tables of the database have it.
+
+use super::ingest::Telemetry;
+use crate::access::{AccessChange, Authority};
+use crate::account::Account;
+use crate::claim::Opener;
+use crate::error::{Result, StoreError};
+use crate::event::Event;
+use crate::prediction::Checkpoint;
+use crate::session::KeptSession;
+use crate::telemetry::Quarantined;
+use crate::ticket::TimelineEntry;
+use hub_core::consent::ConsentEntry;
+use hub_core::contact::ContactAttempt;
+use hub_core::contact_plan::ContactPlan;
+use hub_core::finding::Finding;
+use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId};
+use hub_core::language::Language;
+use hub_core::phone_number::PhoneNumber;
+use hub_core::site::{Localised, Price, ServicePoint, Trunk};
+use hub_core::ticket::ServiceTicket;
+use jiff::Timestamp;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More devices than this are refused: whoever holds a group key could make them without end.
+const DEVICES_MAX: usize = 1_000_000;
+
+/// Something of a tenant, by its name.
+pub(super) type Named = (TenantId, String);
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    pub(super) trunks: BTreeMap<TenantId, Trunk>,
+    pub(super) service_points: BTreeMap<Named, ServicePoint>,
+    pub(super) owners: BTreeMap<OwnerId, Owner>,
+    pub(super) do_not_call: BTreeSet<(TenantId, String)>,
+    pub(super) appliances: BTreeMap<ApplianceId, Appliance>,
+    pub(super) names: BTreeMap<(TenantId, DeviceId), ApplianceId>,
+    pub(super) telemetry: Telemetry,
+    pub(super) quarantine: BTreeMap<i64, Quarantined>,
+    /// Kept and given way, by tenant.
+    pub(super) quarantine_tally: BTreeMap<TenantId, (i64, i64)>,
+    pub(super) commands: BTreeMap<i64, CommandRow>,
+    pub(super) states: BTreeMap<ApplianceId, (Vec<u8>, Timestamp)>,
+    pub(super) told: BTreeMap<(ApplianceId, String), (Value, Timestamp)>,
+    pub(super) shared: BTreeMap<ApplianceId, Map<String, Value>>,
+    pub(super) sessions: BTreeMap<ApplianceId, (KeptSession, Timestamp)>,
+    pub(super) checkpoints: BTreeMap<ApplianceId, Saved>,
+    pub(super) findings: BTreeMap<FindingId, Finding>,
+    pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
+    pub(super) timelines: BTreeMap<TicketId, Vec<TimelineEntry>>,
+    /// With the service point of the slot that is offered.
+    pub(super) attempts: BTreeMap<AttemptId, (ContactAttempt, Option<String>)>,
+    pub(super) events: Vec<Event>,
+    pub(super) accounts: BTreeMap<AccountId, Account>,
+    /// By the hash of their tokens: account, opened, expires.
+    pub(super) logins: BTreeMap<[u8; 32], (AccountId, Timestamp, Timestamp)>,
+    pub(super) requests: BTreeMap<(AccountId, String), Request>,
+    pub(super) groups: BTreeMap<Named, Group>,
+    pub(super) integrators: BTreeMap<Named, Program>,
+    pub(super) claim_credentials: BTreeMap<Named, ClaimCredential>,
+    pub(super) authorities: BTreeMap<Named, Authority>,
+    pub(super) access_changes: BTreeMap<i64, AccessChange>,
+    pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
+    numbers: i64,
+    random: ChaCha8Rng,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Tenant {
+    pub(super) brand: Localised,
+    pub(super) contact_plan: ContactPlan,
+    pub(super) visit_price: Price,
+    /// Number of its newest ticket.
+    pub(super) tickets: i64,
+    pub(super) devices: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Owner {
+    pub(super) tenant: TenantId,
+    pub(super) name_in_tenant: String,
+    pub(super) name: String,
+    pub(super) phone: Option<PhoneNumber>,
+    pub(super) language: Language,
+    pub(super) zone: String,
+    pub(super) ledger: Vec<ConsentEntry>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Appliance {
+    pub(super) id: ApplianceId,
+    pub(super) tenant: TenantId,
+    pub(super) device: DeviceId,
+    pub(super) partition: u8,
+    pub(super) profile: String,
+    pub(super) model: Option<String>,
+    pub(super) owner: Option<OwnerId>,
+    pub(super) service_point: Option<String>,
+    pub(super) revoked: bool,
+    pub(super) secret: Option<[u8; 32]>,
+    pub(super) old_secret: Option<[u8; 32]>,
+    pub(super) old_secret_until: Option<Timestamp>,
+    /// What the site file said last: saying it again does not undo a rotation.
+    pub(super) site_secret: Option<[u8; 32]>,
+    pub(super) group: Option<String>,
+    /// It comes in by a certificate, or did once.
+    pub(super) by_certificate: bool,
+    pub(super) status: Status,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Status {
+    pub(super) online: bool,
+    pub(super) presence_reason: String,
+    pub(super) presence_at: Option<Timestamp>,
+    pub(super) last_sample_at: Option<Timestamp>,
+    pub(super) samples: i64,
+    pub(super) quarantined: i64,
+    pub(super) skew_ms: Option<i64>,
+    pub(super) gaps: i64,
+    pub(super) dropped: i64,
+    pub(super) repeated: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct CommandRow {
+    pub(super) appliance: ApplianceId,
+    pub(super) request: String,
+    pub(super) body: String,
+    pub(super) queued_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) sent_at: Option<Timestamp>,
+    pub(super) taken_at: Option<Timestamp>,
+    pub(super) reply: Option<(Vec<u8>, Timestamp)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Saved {
+    Checkpoint(Checkpoint),
+    /// The baseline was restarted: what the detector in memory says does not count until it has been dropped.
+    Restarted,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) digest: [u8; 32],
+    pub(super) at: Timestamp,
+    pub(super) answer: Option<(u16, String)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub(super) profile: String,
+    pub(super) enrols: bool,
+    pub(super) current: Vec<u8>,
+    pub(super) previous: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) token_hash: [u8; 32],
+    pub(super) filters: Vec<String>,
+    pub(super) revoked: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ClaimCredential {
+    pub(super) token_hash: [u8; 32],
+    pub(super) profile: String,
+    pub(super) expires_at: Timestamp,
+    pub(super) uses_left: i64,
+    pub(super) may_replace: bool,
+    pub(super) revoked: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct OwnerClaim {
+    pub(super) code_hash: [u8; 32],
+    pub(super) until: Timestamp,
+    pub(super) tries: i16,
+}
+
+impl State {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            tenants: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            service_points: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            do_not_call: BTreeSet::new(),
+            appliances: BTreeMap::new(),
+            names: BTreeMap::new(),
+            telemetry: Telemetry::default(),
+            quarantine: BTreeMap::new(),
+            quarantine_tally: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            states: BTreeMap::new(),
+            told: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            timelines: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            events: Vec::new(),
+            accounts: BTreeMap::new(),
+            logins: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            integrators: BTreeMap::new(),
+            claim_credentials: BTreeMap::new(),
+            authorities: BTreeMap::new(),
+            access_changes: BTreeMap::new(),
+            owner_claims: BTreeMap::new(),
+            numbers: 0,
+            random: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// The next of all numbers that are given out.
+    pub(super) fn number(&mut self) -> i64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(super) fn tenant(&self, tenant: &TenantId) -> Result<&Tenant> {
+        self.tenants
+            .get(tenant)
+            .ok_or_else(|| super::not_found("tenant", tenant))
+    }
+
+    pub(super) fn named(&self, tenant: &TenantId, device: &DeviceId) -> Option<&Appliance> {
+        self.appliances.get(self.names.get(&(tenant.clone(), device.clone()))?)
+    }
+
+    pub(super) fn named_mut(&mut self, tenant: &TenantId, device: &DeviceId) -> Option<&mut Appliance> {
+        self.appliances
+            .get_mut(self.names.get(&(tenant.clone(), device.clone()))?)
+    }
+
+    pub(super) fn appliance(&self, id: ApplianceId) -> Result<&Appliance> {
+        self.appliances
+            .get(&id)
+            .ok_or_else(|| super::not_found("appliance", id))
+    }
+
+    /// Makes a device as it is declared, if there is room for it.
+    pub(super) fn insert_device(
+        &mut self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        profile: &str,
+    ) -> Result<&mut Appliance> {
+        let home = self
+            .tenants
+            .get_mut(tenant)
+            .ok_or_else(|| super::not_found("tenant", tenant))?;
+        if home.devices >= DEVICES_MAX {
+            return Err(StoreError::Refused(format!(
+                "tenant {tenant} has as many devices as it may have; raise its device_max or remove some"
+            )));
+        }
+        home.devices += 1;
+        let id = ApplianceId(self.number());
+        self.names.insert((tenant.clone(), device.clone()), id);
+        Ok(self.appliances.entry(id).or_insert(Appliance {
+            id,
+            tenant: tenant.clone(),
+            device: device.clone(),
+            partition: hub_core::partition::partition(tenant, device),
+            profile: profile.to_owned(),
+            model: None,
+            owner: None,
+            service_point: None,
+            revoked: false,
+            secret: None,
+            old_secret: None,
+            old_secret_until: None,
+            site_secret: None,
+            group: None,
+            by_certificate: false,
+            status: Status::default(),
+        }))
+    }
+}
+
+/// SHA-256, as secrets are stored.
+pub(super) fn sha256(value: &[u8]) -> [u8; 32] {
+    Sha256::digest(value).into()
+}

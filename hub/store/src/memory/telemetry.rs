@@ -1,0 +1,124 @@
+//! Readings in and out, presence and commands.
+
+use super::{MemoryStore, not_found};
+use crate::error::Result;
+use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
+use async_trait::async_trait;
+use hub_core::id::ApplianceId;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Longest reason kept with a presence change, in characters.
+const REASON_MAX: usize = 200;
+/// A smaller limit looks for one bad row, and must find the same one again.
+const ROTATED_FROM: usize = 64;
+
+#[async_trait]
+impl TelemetryStore for MemoryStore {
+    async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
+        let mut state = self.state();
+        let mut appliances = batch.iter().map(Ingest::appliance);
+        if let Some(unknown) = appliances.find(|id| !state.appliances.contains_key(id)) {
+            return Err(not_found("appliance", unknown));
+        }
+        let answers: Vec<Ingested> = batch.iter().map(|item| state.take(item)).collect();
+        drop(state);
+        if answers.iter().any(|answer| answer.stored > 0) {
+            self.signals().telemetry();
+        }
+        Ok(answers)
+    }
+
+    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {
+        let state = self.state();
+        let offsets = state.telemetry.offsets.get(&appliance).map_or(&[][..], Vec::as_slice);
+        Ok(offsets.iter().find(|(of, _)| *of == boot).map(|(_, offset)| *offset))
+    }
+
+    async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
+        let mut state = self.state();
+        for change in changes {
+            if let Some(appliance) = state.appliances.get_mut(&change.appliance) {
+                appliance.status.online = change.online;
+                appliance.status.presence_reason = reason(&change.reason);
+                appliance.status.presence_at = Some(change.at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_offline(&self, why: &str, at: Timestamp) -> Result<()> {
+        let mut state = self.state();
+        for appliance in state.appliances.values_mut().filter(|a| a.status.online) {
+            appliance.status.online = false;
+            appliance.status.presence_reason = reason(why);
+            appliance.status.presence_at = Some(at);
+        }
+        Ok(())
+    }
+
+    async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()> {
+        if self.state().queue(appliance, command, now)? {
+            self.signals().command(appliance);
+        }
+        Ok(())
+    }
+
+    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
+        Ok(self.state().waiting(appliance, now))
+    }
+
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+        let mut state = self.state();
+        state.telemetry.turns += 1;
+        let telemetry = &state.telemetry;
+        let backlog = |partition: &usize| telemetry.partitions[*partition].len() as i64 > telemetry.scored[*partition];
+        let mut due: Vec<usize> = (0..telemetry.partitions.len()).filter(backlog).collect();
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Every partition with a backlog gets its share, and not always the same one comes first.
+        let share = (limit / due.len()).max(1);
+        if limit >= ROTATED_FROM {
+            let start = telemetry.turns % due.len();
+            due.rotate_left(start);
+        }
+        let mut rows: Vec<StoredRow> = Vec::new();
+        for partition in due {
+            let from = usize::try_from(telemetry.scored[partition]).unwrap_or(0);
+            let all = telemetry.partitions[partition][from..].iter().map(|row| &row.stored);
+            let read: Vec<&StoredRow> = all.take(share.min(limit - rows.len().min(limit))).collect();
+            let watched = |row: &StoredRow| {
+                let family = state.appliances.get(&row.appliance);
+                let family = family.map(|a| a.model.as_ref().unwrap_or(&a.profile));
+                families.is_none_or(|families| family.is_some_and(|family| families.contains(family)))
+            };
+            let last = read.last().filter(|row| !watched(row)).copied();
+            rows.extend(read.iter().filter(|row| watched(row)).map(|row| (*row).clone()));
+            rows.extend(last.map(|row| StoredRow {
+                values: Vec::new(),
+                ..row.clone()
+            }));
+        }
+        rows.sort_by_key(|row| (row.partition, row.ingest_no));
+        Ok(rows)
+    }
+
+    async fn telemetry_arrived(&self, patience: Duration) {
+        self.signals().wait_telemetry(patience).await;
+    }
+
+    async fn command_queued(&self, patience: Duration) -> Vec<ApplianceId> {
+        self.signals().wait_command(patience).await
+    }
+
+    async fn samples_stored(&self) -> Result<i64> {
+        let state = self.state();
+        Ok(state.telemetry.partitions.iter().map(|rows| rows.len() as i64).sum())
+    }
+}
+
+/// As much of it as is kept.
+fn reason(reason: &str) -> String {
+    super::text(reason).chars().take(REASON_MAX).collect()
+}
