@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use hub_store::Store;
-use hub_store::conformance::{Capability, Harness, Place, run_one, scene};
+use hub_store::conformance::tenants::METHODS;
+use hub_store::conformance::{ALL, Capability, Harness, Place, run_one, scene};
 use hub_store::memory::MemoryStore;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 struct Memory;
@@ -26,7 +28,9 @@ struct Data(MemoryStore);
 #[async_trait]
 impl Place for Data {
     async fn hub(&self) -> Arc<dyn Store> {
-        Arc::new(self.0.beside())
+        let hub = self.0.beside();
+        scene::take_lease(&hub).await;
+        Arc::new(hub)
     }
 
     async fn beside(&self) -> Arc<dyn Store> {
@@ -34,15 +38,51 @@ impl Place for Data {
     }
 }
 
+fn case(group: &str, name: &str) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(run_one(&Memory, group, name));
+}
+
 macro_rules! tests {
     ($($group:ident { $($module:ident::$name:ident [$($need:ident)?],)* })*) => {
         $(mod $group {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::run_one(&super::Memory, stringify!($group), stringify!($name)).await;
+            $(#[test]
+            fn $name() {
+                super::case(stringify!($group), stringify!($name));
             })*
         })*
     };
 }
 
 hub_store::for_each_case!(tests);
+
+#[test]
+fn each_case_has_a_name_of_its_own() {
+    let names: BTreeSet<_> = ALL.iter().map(|case| (case.group, case.name)).collect();
+    assert_eq!(names.len(), ALL.len());
+}
+
+/// Every method of a trait of this crate whose parameters name a scope is in the table of what tenants may see.
+#[test]
+fn the_table_of_tenants_names_every_method_that_takes_a_scope() {
+    let mut found = BTreeSet::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        for method in text.split("async fn ").skip(1) {
+            let (name, rest) = method.split_once('(').unwrap();
+            if rest.split(')').next().unwrap().contains("scope: &Scope") {
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    let named: BTreeSet<String> = METHODS.into_iter().map(str::to_owned).collect();
+    assert_eq!(found, named);
+}

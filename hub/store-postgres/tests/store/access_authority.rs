@@ -1,9 +1,9 @@
 //! Authorities that makers bring, and their revocation lists.
 
-use crate::access::changes;
-use crate::access_provision::{is_refused, named};
+use crate::access_provision::named;
 use crate::support::{morning, played, tenant};
 use hub_store::access::{AccessChange, AccessStore};
+use hub_store::conformance::door::{changes, is_refused};
 use hub_store::credential::{AUTHORITIES_MAX, TenantCredentials};
 use hub_store::{Scope, StoreError};
 use rcgen::{

@@ -1,12 +1,11 @@
 //! Devices that come in by a certificate of their maker's own authority: the hub gave them nothing, and nobody may be given
 //! a credential in their name.
 
-use crate::access::{certificate, device, secret, who};
-use crate::access_group::derived;
-use crate::access_provision::{asks, claimant, is_refused, request};
+use crate::access_provision::request;
 use crate::support::{Base, appliance, morning, played, tenant};
 use hub_core::site::Device;
 use hub_store::access::{AccessStore, Claimant, Provisioned};
+use hub_store::conformance::door::{asks, certificate, claimant, derived, device, is_refused, secret, who};
 use hub_store::credential::DeviceCredentials;
 use hub_store_postgres::PostgresStore;
 use sqlx::Executor;

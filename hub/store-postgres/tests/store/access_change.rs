@@ -1,27 +1,10 @@
 //! Changes of access reach the front door whatever becomes of an answer.
 
-use crate::access::{changes, device};
 use crate::support::{appliance, morning, played, tenant};
 use hub_store::access::AccessChange;
+use hub_store::conformance::door::{changes, device};
 use hub_store::credential::DeviceCredentials;
 use sqlx::Executor;
-
-#[tokio::test]
-async fn a_change_is_told_until_whoever_heard_it_asks_again() {
-    let (base, store) = played().await;
-    let id = appliance(&store, "acme", "wm-1").await;
-    store
-        .revoke_device(&tenant("acme"), &device("wm-1"), true, morning())
-        .await
-        .unwrap();
-    // This hub hears of it and ends before it has cut anybody.
-    let ended = base.beside().await;
-    assert_eq!(changes(&ended).await, [AccessChange::Device(id)]);
-    drop(ended);
-    assert_eq!(changes(&store).await, [AccessChange::Device(id)]);
-    assert_eq!(changes(&store).await, [], "acted on, so it is not told again");
-    assert_eq!(base.number("select count(*) from access_change").await, 0);
-}
 
 #[tokio::test]
 async fn a_change_that_does_not_read_hides_no_other() {

@@ -1,50 +1,14 @@
-//! Devices that ask for their credential, and what the hub signs for them.
+//! What the hub signs for devices that ask for a certificate.
 
-use crate::access::{certificate, changes, device, secret, token, who};
 use crate::support::{after, appliance, morning, played, tenant};
-use hub_store::access::{AccessChange, AccessStore, Claimant, Credential, Principal, ProvisionRequest, Provisioned};
-use hub_store::credential::{ClaimGrant, DeviceCredentials, TenantCredentials};
+use hub_store::access::{AccessChange, AccessStore, Provisioned};
+use hub_store::conformance::door::{asks, certificate, changes, claimant, device, is_refused, who};
+use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::{Scope, StoreError};
-use hub_store_postgres::PostgresStore;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use sqlx::Executor;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::revocation_list::CertificateRevocationList;
-
-fn grant(uses: u32, replace: bool) -> ClaimGrant {
-    ClaimGrant {
-        profile: "washing-machine".into(),
-        expires_at: after(60),
-        uses,
-        replace,
-    }
-}
-
-/// A claim credential, as the front door finds it.
-pub async fn claimant(store: &PostgresStore, name: &str, uses: u32, replace: bool) -> Claimant {
-    let text = token(&format!("claim_{name}"));
-    let acme = tenant("acme");
-    store
-        .add_claim_credential(&acme, name, &text, &grant(uses, replace), morning())
-        .await
-        .unwrap();
-    match store
-        .identify(&[Credential::Token(text)], morning())
-        .await
-        .unwrap()
-        .remove(0)
-    {
-        Some(Principal::Claimant(claimant)) => claimant,
-        other => panic!("{other:?}"),
-    }
-}
-
-pub fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
-    ProvisionRequest {
-        device: device(name),
-        csr,
-    }
-}
 
 /// A request for a certificate, whatever it says.
 pub fn request() -> Option<Vec<u8>> {
@@ -66,112 +30,6 @@ pub fn named(name: &str) -> CertificateParams {
 
 fn der(pem: &str) -> Vec<u8> {
     x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap().1.contents
-}
-
-pub fn is_refused<T: std::fmt::Debug>(told: Result<T, StoreError>, why: &str) {
-    match told {
-        Err(StoreError::Refused(text)) => assert!(text.contains(why), "{text}"),
-        other => panic!("{other:?} instead of {why}"),
-    }
-}
-
-#[tokio::test]
-async fn a_device_gets_a_secret_once_unless_it_may_be_replaced() {
-    let (base, store) = played().await;
-    let line = claimant(&store, "line", 2, false).await;
-    let Provisioned::Secret(first) = store.provision(&line, &asks("wm-9", None), morning()).await.unwrap() else {
-        panic!("not a secret");
-    };
-    assert_eq!(who(&store, &[secret("acme", "wm-9", &first)]).await, ["acme/wm-9"]);
-    is_refused(
-        store.provision(&line, &asks("wm-9", None), morning()).await,
-        "has a credential already",
-    );
-    is_refused(
-        store.provision(&line, &asks("wm-1", None), morning()).await,
-        "has a credential already",
-    );
-    assert_eq!(
-        base.number("select uses_left from claim_credential where name = 'line'")
-            .await,
-        1
-    );
-    let repair = claimant(&store, "repair", 5, true).await;
-    let Provisioned::Secret(second) = store.provision(&repair, &asks("wm-9", None), morning()).await.unwrap() else {
-        panic!("not a secret");
-    };
-    let id = appliance(&store, "acme", "wm-9").await;
-    assert_eq!(changes(&store).await, [AccessChange::Device(id)]);
-    let shown = [secret("acme", "wm-9", &first), secret("acme", "wm-9", &second)];
-    assert_eq!(who(&store, &shown).await, ["", "acme/wm-9"]);
-    store
-        .revoke_device(&tenant("acme"), &device("wm-9"), true, morning())
-        .await
-        .unwrap();
-    is_refused(
-        store.provision(&repair, &asks("wm-9", None), morning()).await,
-        "is revoked",
-    );
-    // The other tenant's device of that name is another device.
-    let stored = "select count(*) from appliance where tenant = 'beta' and device = 'wm-9'";
-    assert_eq!(base.number(stored).await, 0);
-}
-
-#[tokio::test]
-async fn a_claim_credential_ends_by_use_by_time_and_by_revocation() {
-    let (base, store) = played().await;
-    let line = claimant(&store, "line", 1, false).await;
-    store.provision(&line, &asks("a", None), morning()).await.unwrap();
-    is_refused(store.provision(&line, &asks("b", None), morning()).await, "used up");
-    assert_eq!(
-        base.number("select count(*) from appliance where device = 'b'").await,
-        0
-    );
-    let shown = [Credential::Token(token("claim_line"))];
-    assert_eq!(who(&store, &shown).await, [""]);
-    let timed = claimant(&store, "timed", 9, false).await;
-    is_refused(store.provision(&timed, &asks("b", None), after(60)).await, "over");
-    let gone = claimant(&store, "gone", 9, false).await;
-    store.revoke_claim_credential(&tenant("acme"), "gone").await.unwrap();
-    let (tenant, name) = (tenant("acme"), "gone".to_owned());
-    assert_eq!(changes(&store).await, [AccessChange::Claimant { tenant, name }]);
-    is_refused(store.provision(&gone, &asks("b", None), morning()).await, "revoked");
-    let listed = store.claim_credentials(&Scope::All).await.unwrap();
-    let told: Vec<_> = listed
-        .iter()
-        .map(|c| (c.name.as_str(), c.uses_left, c.revoked))
-        .collect();
-    assert_eq!(told, [("gone", 9, true), ("line", 0, false), ("timed", 9, false)]);
-}
-
-/// One use left and many devices at the same moment: one is served, and no other is made.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_use_serves_one_device() {
-    let (base, store) = played().await;
-    let store = std::sync::Arc::new(store);
-    let line = claimant(&store, "line", 1, false).await;
-    let asking: Vec<_> = (0..6)
-        .map(|n| {
-            let (store, line) = (store.clone(), line.clone());
-            tokio::spawn(async move {
-                store
-                    .provision(&line, &asks(&format!("n{n}"), None), morning())
-                    .await
-                    .is_ok()
-            })
-        })
-        .collect();
-    let mut served = 0;
-    for one in asking {
-        served += u32::from(one.await.unwrap());
-    }
-    assert_eq!(served, 1);
-    assert_eq!(
-        base.number("select count(*) from appliance where device like 'n_'")
-            .await,
-        1
-    );
-    assert_eq!(base.number("select uses_left from claim_credential").await, 0);
 }
 
 #[tokio::test]

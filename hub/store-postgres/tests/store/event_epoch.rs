@@ -1,9 +1,9 @@
 //! Event cursors stay good when the database moves to another cluster, where transactions count from the start again.
 
-use crate::contact::ticket;
 use crate::support::{Base, after, played};
 use hub_core::ticket::TicketEvent;
 use hub_store::Scope;
+use hub_store::conformance::scene::ticket;
 use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::ticket::TicketStore;
 use hub_store_postgres::PostgresStore;

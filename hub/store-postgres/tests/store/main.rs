@@ -4,22 +4,17 @@
 #[path = "../server/mod.rs"]
 mod server;
 
-mod access;
 mod access_authority;
 mod access_certificate;
 mod access_change;
-mod access_claim;
 mod access_group;
 mod access_provision;
 mod aggregate;
 mod cluster;
 mod cluster_beside;
-mod contact;
-mod contact_later;
 mod desk;
 mod event_epoch;
 mod lease;
-mod prediction;
 mod reading;
 mod retention;
 mod session;
@@ -28,5 +23,3 @@ mod support;
 mod telemetry;
 mod telemetry_cut;
 mod telemetry_rollup;
-mod telemetry_said;
-mod telemetry_writer;

@@ -1,133 +1,21 @@
-//! What of a session is kept, for how long, and what becomes of commands on their way.
+//! A session that does not read.
 
-use crate::access::{secret, who};
-use crate::support::{Base, after, appliance, morning, played, presence, tenant};
-use hub_core::id::ApplianceId;
-use hub_store::access::{AccessStore, Principal};
+use crate::support::{appliance, morning, played};
+use hub_store::conformance::door::{secret, who};
 use hub_store::session::{KeptSession, SessionStore};
-use hub_store::telemetry::{Command, Ingest, TelemetryStore};
-use hub_store_postgres::PostgresStore;
-use jiff::Timestamp;
-use serde_json::json;
 use sqlx::Executor;
-
-async fn kept(store: &PostgresStore, now: Timestamp) -> Option<KeptSession> {
-    let shown = [secret("acme", "wm-1", "secret-wm-1")];
-    match store.identify(&shown, now).await.unwrap().remove(0) {
-        Some(Principal::Device(_, session)) => session,
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn keep(store: &PostgresStore, id: ApplianceId, expiry_s: u32, now: Timestamp) {
-    store.keep_session(id, &session(expiry_s), now).await.unwrap();
-}
-
-fn session(expiry_s: u32) -> KeptSession {
-    KeptSession {
-        expiry_s,
-        subscriptions: vec![("d/wm-1/c/+".into(), 1)],
-        unreleased: vec![],
-    }
-}
-
-async fn washer() -> (Base, PostgresStore, ApplianceId) {
-    let (base, store) = played().await;
-    let id = appliance(&store, "acme", "wm-1").await;
-    (base, store, id)
-}
-
-#[tokio::test]
-async fn a_session_outlives_its_connection_until_it_expires() {
-    let (base, store, id) = washer().await;
-    assert_eq!(kept(&store, morning()).await, None);
-    keep(&store, id, 600, morning()).await;
-    store
-        .presence(&[presence(id, true, "connected", morning())])
-        .await
-        .unwrap();
-    assert_eq!(
-        kept(&store, after(60)).await,
-        Some(session(600)),
-        "it does not run out while it is used"
-    );
-    store.presence(&[presence(id, false, "left", after(60))]).await.unwrap();
-    assert_eq!(kept(&store, after(69)).await, Some(session(600)));
-    let packet =
-        "insert into inbound_packet (appliance, packet_id) select id, 65535 from appliance where device = 'wm-1'";
-    base.sql().await.execute(packet).await.unwrap();
-    let unreleased = KeptSession {
-        unreleased: vec![65535],
-        ..session(600)
-    };
-    assert_eq!(kept(&store, after(69)).await, Some(unreleased));
-    // Counted from when it was taken up last.
-    assert_eq!(kept(&store, after(79)).await, None);
-    // Gone with its packet identifiers: a new session must not take a new publish for a repeated one.
-    assert_eq!(base.number("select count(*) from mqtt_session").await, 0);
-    let left = "select count(*) from inbound_packet p join appliance a on a.id = p.appliance where a.tenant = 'acme'";
-    assert_eq!(base.number(left).await, 0);
-}
-
-#[tokio::test]
-async fn a_hub_that_was_killed_counts_from_its_next_start() {
-    let (_base, store, id) = washer().await;
-    keep(&store, id, 600, morning()).await;
-    store
-        .presence(&[presence(id, true, "connected", morning())])
-        .await
-        .unwrap();
-    store.all_offline("the hub was restarted", after(120)).await.unwrap();
-    assert_eq!(kept(&store, after(129)).await, Some(session(600)));
-    assert_eq!(kept(&store, after(139)).await, None);
-    keep(&store, id, u32::MAX, after(140)).await;
-    assert!(
-        kept(&store, after(1_000_000)).await.is_some(),
-        "the greatest expiry never comes"
-    );
-    keep(&store, id, 5, after(140)).await;
-    store.drop_session(id).await.unwrap();
-    assert_eq!(kept(&store, after(140)).await, None);
-    let many = KeptSession {
-        subscriptions: vec![("d/wm-1/c/+".into(), 1); 17],
-        ..session(5)
-    };
-    store.keep_session(id, &many, after(130)).await.unwrap_err();
-}
-
-/// Presence is written behind: what it says may be from before the session that is there.
-#[tokio::test]
-async fn a_session_that_began_or_was_taken_up_since_is_not_ended_by_what_presence_said_before() {
-    let (base, store, id) = washer().await;
-    // As `presence` writes it, late.
-    let left = format!(
-        "update appliance_status set presence_at = '{}' where appliance = {}",
-        morning(),
-        id.0
-    );
-    base.sql().await.execute(left.as_str()).await.unwrap();
-    keep(&store, id, 600, after(60)).await;
-    let packet = format!("insert into inbound_packet (appliance, packet_id) values ({}, 7)", id.0);
-    base.sql().await.execute(packet.as_str()).await.unwrap();
-    let unreleased = KeptSession {
-        unreleased: vec![7],
-        ..session(600)
-    };
-    assert_eq!(kept(&store, after(61)).await, Some(unreleased.clone()));
-    // Taken up at the last moment; whoever asks soon after finds it, though the device seems to have been away for long.
-    assert_eq!(kept(&store, after(69)).await, Some(unreleased.clone()));
-    assert_eq!(kept(&store, after(72)).await, Some(unreleased));
-    // Away indeed: gone with its packet identifiers.
-    assert_eq!(kept(&store, after(82)).await, None);
-    assert_eq!(base.number("select count(*) from mqtt_session").await, 0);
-    assert_eq!(base.number("select count(*) from inbound_packet").await, 0);
-}
 
 /// It keeps nobody else out.
 #[tokio::test]
 async fn a_session_that_does_not_read_keeps_its_own_device_out() {
-    let (base, store, id) = washer().await;
-    keep(&store, id, 600, morning()).await;
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let session = KeptSession {
+        expiry_s: 600,
+        subscriptions: vec![("d/wm-1/c/+".into(), 1)],
+        unreleased: vec![],
+    };
+    store.keep_session(id, &session, morning()).await.unwrap();
     let broken = "update mqtt_session set subscriptions = '{\"d/wm-1/c/+\": 1}'";
     base.sql().await.execute(broken).await.unwrap();
     let shown = [
@@ -135,87 +23,4 @@ async fn a_session_that_does_not_read_keeps_its_own_device_out() {
         secret("acme", "wm-2", "secret-wm-2"),
     ];
     assert_eq!(who(&store, &shown).await, ["", "acme/wm-2"]);
-}
-
-#[tokio::test]
-async fn a_command_knows_that_it_went_out() {
-    let (base, store, id) = washer().await;
-    for request in ["a", "b"] {
-        let command = Command {
-            number: 0,
-            sent: false,
-            request: request.into(),
-            body: "{}".into(),
-            expires_at: after(60),
-        };
-        store.queue_command(id, &command, morning()).await.unwrap();
-    }
-    store
-        .commands_passed(id, &["a".into(), "unknown".into()], false, after(1))
-        .await
-        .unwrap();
-    store.commands_passed(id, &["a".into()], false, after(2)).await.unwrap();
-    let waiting = store.commands_waiting(id, after(2)).await.unwrap();
-    let told: Vec<_> = waiting.iter().map(|c| (c.request.as_str(), c.sent)).collect();
-    assert_eq!(told, [("a", true), ("b", false)]);
-    assert!(waiting[0].number > 0 && waiting[0].number < waiting[1].number);
-    store
-        .commands_passed(id, &["a".into(), "b".into()], true, after(3))
-        .await
-        .unwrap();
-    let times = "select count(*) from command where acknowledged_at = '2026-03-02T02:03:00Z' \
-         and sent_at = case request when 'a' then timestamptz '2026-03-02T02:01:00Z' else '2026-03-02T02:03:00Z' end";
-    assert_eq!(base.number(times).await, 2, "the first time counts");
-}
-
-#[tokio::test]
-async fn what_a_device_says_of_itself_is_found_by_tenant_and_name() {
-    let (_base, store, id) = washer().await;
-    let other = appliance(&store, "acme", "wm-2").await;
-    let foreign = appliance(&store, "beta", "wm-1").await;
-    let state = |appliance, payload: &[u8]| Ingest::State {
-        appliance,
-        payload: payload.into(),
-        retain: true,
-        at: morning(),
-    };
-    let said = [
-        state(id, b"one"),
-        state(other, b"two"),
-        state(foreign, b"beta"),
-        state(id, b"three"),
-    ];
-    store.ingest(&said).await.unwrap();
-    let names = async |after: Option<&str>, limit| -> Vec<(String, Vec<u8>)> {
-        let found = store.retained_states(&tenant("acme"), after, limit).await.unwrap();
-        found.into_iter().map(|state| (state.device, state.payload)).collect()
-    };
-    let (one, two) = (
-        ("wm-1".to_owned(), b"three".to_vec()),
-        ("wm-2".to_owned(), b"two".to_vec()),
-    );
-    assert_eq!(names(None, 10).await, [one.clone(), two.clone()]);
-    assert_eq!(names(None, 1).await, [one]);
-    assert_eq!(names(Some("wm-1"), 10).await, [two]);
-}
-
-#[tokio::test]
-async fn attributes_are_asked_for_by_name() {
-    let (base, store, id) = washer().await;
-    let told = json!({"firmware": "1.2", "model": {"year": 2026}});
-    let told = Ingest::Attributes {
-        appliance: id,
-        values: told.as_object().unwrap().clone(),
-        at: morning(),
-    };
-    store.ingest(&[told]).await.unwrap();
-    let shared = "insert into appliance_attribute (appliance, scope, name, value, at) \
-         select id, 'shared', 'firmware', '\"1.3\"', created_at from appliance where tenant = 'acme' and device = 'wm-1'";
-    base.sql().await.execute(shared).await.unwrap();
-    let all = store.attributes(id, None, None).await.unwrap();
-    assert_eq!(json!(all.client), json!({"firmware": "1.2", "model": {"year": 2026}}));
-    assert_eq!(json!(all.shared), json!({"firmware": "1.3"}));
-    let some = store.attributes(id, Some(&["model".into()]), Some(&[])).await.unwrap();
-    assert_eq!(json!(some.client), json!({"model": {"year": 2026}}));
-    assert!(some.shared.is_empty());
 }

@@ -89,33 +89,3 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     assert_eq!(base.number("select max(ingest_no) from telemetry").await, 4);
     assert_eq!(store.unscored(10, None).await.unwrap().len(), 4);
 }
-
-/// A scorer that watches some families gets their rows, and of the others only where they end.
-#[tokio::test]
-async fn rows_that_nobody_watches_are_passed_over() {
-    let (base, store) = played().await;
-    let watched = appliance(&store, "acme", "wm-1").await;
-    let other = appliance(&store, "acme", "wm-2").await;
-    let mut sql = base.sql().await;
-    sql.execute("update appliance set partition = 9, model = case device when 'wm-2' then 'dryer' end")
-        .await
-        .unwrap();
-    let rounds = |rounds: std::ops::Range<u64>| -> Vec<Ingest> {
-        rounds
-            .flat_map(|n| [telemetry(watched, 1, n, 1), telemetry(other, 1, n, 3)])
-            .collect()
-    };
-    store.ingest(&rounds(0..5)).await.unwrap();
-    let families = ["washing-machine".to_owned()];
-    let rows = store.unscored(100, Some(&families)).await.unwrap();
-    let own = rows.iter().filter(|row| row.appliance == watched).count();
-    assert_eq!((own, rows.len()), (5, 6));
-    let last = rows.last().unwrap();
-    let stored = base.number("select max(ingest_no) from telemetry").await;
-    assert_eq!((last.appliance, last.values.len(), last.ingest_no), (other, 0, stored));
-    assert_eq!(store.unscored(100, None).await.unwrap().len() as i64, stored);
-    assert_eq!(
-        store.unscored(100, Some(&["dryer".to_owned()])).await.unwrap().len() as i64,
-        stored - 5
-    );
-}

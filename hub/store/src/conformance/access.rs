@@ -1,58 +1,12 @@
 //! Who comes in: secrets with two places, tokens, certificates, and what ends them.
 
 use super::Harness;
+use super::door::{certificate, changes, device, secret, token, who, who_at};
 use super::scene::{after, appliance, morning, played, site, tenant};
+use crate::Scope;
 use crate::StoreError;
 use crate::access::{AccessChange, Credential, Principal};
-use crate::{Scope, Store};
-use hub_core::id::DeviceId;
-use jiff::Timestamp;
 use std::time::{Duration, Instant};
-
-pub(super) fn device(name: &str) -> DeviceId {
-    DeviceId::new(name).unwrap()
-}
-
-pub(super) fn secret(tenant_id: &str, name: &str, secret: &str) -> Credential {
-    Credential::Secret {
-        tenant: tenant(tenant_id),
-        device: device(name),
-        secret: secret.into(),
-    }
-}
-
-pub(super) fn certificate(tenant_id: &str, name: &str) -> Credential {
-    Credential::Certificate {
-        tenant: tenant(tenant_id),
-        device: device(name),
-    }
-}
-
-/// `tenant/device`, `integrator tenant/name` or `claimant tenant/name` of each, or nothing.
-pub(super) async fn who_at(store: &dyn Store, shown: &[Credential], now: Timestamp) -> Vec<String> {
-    let principals = store.identify(shown, now).await.unwrap();
-    principals
-        .into_iter()
-        .map(|principal| match principal {
-            None => String::new(),
-            Some(Principal::Device(d, _)) => format!("{}/{}", d.tenant, d.device),
-            Some(Principal::Integrator(i)) => format!("integrator {}/{}", i.tenant, i.name),
-            Some(Principal::Claimant(c)) => format!("claimant {}/{}", c.tenant, c.name),
-        })
-        .collect()
-}
-
-pub(super) async fn who(store: &dyn Store, shown: &[Credential]) -> Vec<String> {
-    who_at(store, shown, morning()).await
-}
-
-pub(super) async fn changes(store: &dyn Store) -> Vec<AccessChange> {
-    store.access_changed(Duration::ZERO).await.unwrap()
-}
-
-pub(super) fn token(prefix: &str) -> String {
-    format!("{prefix}{}", "0123456789abcdef".repeat(4))
-}
 
 pub(super) async fn a_batch_of_credentials_is_answered_in_order_and_tenants_stay_apart(h: &dyn Harness) {
     let (_place, store) = played(h).await;

@@ -1,7 +1,7 @@
 //! Changes of access reach the front door whatever becomes of an answer.
 
 use super::Harness;
-use super::access::{changes, device};
+use super::door::{changes, device};
 use super::scene::{appliance, morning, played, tenant};
 use crate::access::AccessChange;
 

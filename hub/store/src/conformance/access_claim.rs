@@ -1,7 +1,7 @@
 //! A household takes its appliance into its own name.
 
 use super::Harness;
-use super::access::device;
+use super::door::device;
 use super::scene::{PHONES, after, alarm, appliance, morning, played, seen, tenant};
 use crate::Store;
 use crate::claim::{ClaimedOwner, Opener, OwnerContact};

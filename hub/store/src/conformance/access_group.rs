@@ -1,19 +1,14 @@
 //! Devices whose secrets derive from the key of a group.
 
 use super::Harness;
-use super::access::{changes, device, secret, who};
+use super::door::{changes, derived, device, secret, who};
 use super::scene::{appliance, devices, morning, played, site_without_secrets, tenant};
 use crate::access::AccessChange;
 use crate::credential::GROUPS_MAX;
 use crate::{Scope, StoreError};
-use hub_core::access::derived_secret;
 use std::sync::Arc;
 
 const PROFILE: &str = "washing-machine";
-
-pub(super) fn derived(key: &[u8], device: &str) -> String {
-    derived_secret(key, &super::access::device(device))
-}
 
 pub(super) async fn a_group_secret_lets_in_across_a_rotation_and_not_after_it(h: &dyn Harness) {
     let (_place, store) = played(h).await;

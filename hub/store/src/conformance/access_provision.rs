@@ -1,53 +1,10 @@
 //! Devices that ask for their credential.
 
 use super::Harness;
-use super::access::{changes, device, secret, token, who};
+use super::door::{asks, changes, claimant, device, is_refused, secret, token, who};
 use super::scene::{after, appliance, devices, morning, played, tenant};
-use crate::access::{AccessChange, Claimant, Credential, Principal, ProvisionRequest, Provisioned};
-use crate::credential::ClaimGrant;
-use crate::{Scope, Store, StoreError};
-
-fn grant(uses: u32, replace: bool) -> ClaimGrant {
-    ClaimGrant {
-        profile: "washing-machine".into(),
-        expires_at: after(60),
-        uses,
-        replace,
-    }
-}
-
-/// A claim credential, as the front door finds it.
-pub(super) async fn claimant(store: &dyn Store, name: &str, uses: u32, replace: bool) -> Claimant {
-    let text = token(&format!("claim_{name}"));
-    let acme = tenant("acme");
-    store
-        .add_claim_credential(&acme, name, &text, &grant(uses, replace), morning())
-        .await
-        .unwrap();
-    match store
-        .identify(&[Credential::Token(text)], morning())
-        .await
-        .unwrap()
-        .remove(0)
-    {
-        Some(Principal::Claimant(claimant)) => claimant,
-        other => panic!("{other:?}"),
-    }
-}
-
-pub(super) fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
-    ProvisionRequest {
-        device: device(name),
-        csr,
-    }
-}
-
-pub(super) fn is_refused<T: std::fmt::Debug>(told: Result<T, StoreError>, why: &str) {
-    match told {
-        Err(StoreError::Refused(text)) => assert!(text.contains(why), "{text}"),
-        other => panic!("{other:?} instead of {why}"),
-    }
-}
+use crate::Scope;
+use crate::access::{AccessChange, Credential, Provisioned};
 
 pub(super) async fn a_device_gets_a_secret_once_unless_it_may_be_replaced(h: &dyn Harness) {
     let (_place, store) = played(h).await;

@@ -32,6 +32,9 @@ macro_rules! for_each_case {
                 telemetry_said::a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_restart [Restart],
                 telemetry_said::a_payload_leaves_quarantine_with_what_it_holds_and_only_once [],
             }
+            lease {
+                lease::a_second_hub_stands_by_until_the_first_has_gone [Restart],
+            }
             prediction {
                 prediction::racing_findings_open_one_ticket_each_time [Concurrent],
                 prediction::a_repeat_opens_nothing_and_is_told_only_when_it_matters [],

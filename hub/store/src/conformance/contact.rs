@@ -1,7 +1,7 @@
 //! The transaction that dials, the keys an owner presses, and what a crash leaves.
 
 use super::Harness;
-use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen, site, tenant};
+use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site, tenant, ticket};
 use crate::Scope;
 use crate::Store;
 use crate::contact::{Begun, DialOrder};
@@ -21,14 +21,6 @@ static RANDOM: AtomicU8 = AtomicU8::new(0);
 
 pub(super) fn random() -> [u8; 20] {
     [RANDOM.fetch_add(1, Ordering::Relaxed); 20]
-}
-
-pub(super) async fn ticket(store: &dyn Store, device: &str, probability: f32) -> TicketId {
-    let id = appliance(store, "acme", device).await;
-    let commit = seen(vec![alarm(id, "drain_pump_wear", probability)]);
-    store.commit_scoring(&commit, morning()).await.unwrap()[0]
-        .opened
-        .unwrap()
 }
 
 pub(super) async fn ring(store: &dyn Store, ticket: TicketId, minutes: i64) -> DialOrder {

@@ -1,8 +1,8 @@
 //! What an owner said and what a crash left, in later attempts; slots and site files while calls begin and end.
 
 use super::Harness;
-use super::contact::{SCOPED, random, ring, ticket, view};
-use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen, site};
+use super::contact::{SCOPED, random, ring, view};
+use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen, site, ticket};
 use crate::contact::Begun;
 use crate::{Scope, StoreError};
 use hub_core::call_result::CallResult;

@@ -1,6 +1,7 @@
 //! A site to play on, and what happens there.
 
 use super::{Harness, Place};
+use crate::lease::LeaseStore;
 use crate::prediction::{Observation, ScoringCommit};
 use crate::scope::{PAGE_MAX, Page, Scope};
 use crate::site::SiteStore;
@@ -8,11 +9,13 @@ use crate::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
 use crate::{Store, error};
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::profile::{ApplianceProfile, Channel};
 use hub_core::site::Site;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// 10:00 in Shanghai, a Monday.
@@ -26,8 +29,30 @@ pub fn after(minutes: i64) -> Timestamp {
 }
 
 /// Profiles that exist.
-pub fn profiles() -> BTreeSet<String> {
-    ["washing-machine".to_owned(), "dishwasher".to_owned()].into()
+pub fn profiles() -> BTreeMap<String, ApplianceProfile> {
+    [profile("washing-machine"), profile("dishwasher")].into()
+}
+
+/// A profile of three channels, with its name.
+pub fn profile(name: &str) -> (String, ApplianceProfile) {
+    let channel = |id: u8, name: &str, unit: &str| Channel {
+        id,
+        name: name.into(),
+        unit: unit.into(),
+        decimals: 3,
+        min: -1_000.0,
+        max: 1_000.0,
+    };
+    let profile = ApplianceProfile {
+        name: name.into(),
+        version: 1,
+        channels: vec![
+            channel(1, "phase", "/"),
+            channel(2, "current_a", "A"),
+            channel(3, "inlet_cel", "Cel"),
+        ],
+    };
+    (name.into(), profile)
 }
 
 /// A place with the site in it, and its hub.
@@ -180,6 +205,15 @@ pub fn repeated(repeated: u32) -> Ingested {
     Ingested { stored: 0, repeated }
 }
 
+/// The hub of a place that begins to write: what came before it has ended, or will in a moment.
+pub async fn take_lease<S: LeaseStore + ?Sized>(store: &S) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(5);
+    while store.take_lease(morning()).await.unwrap().is_none() {
+        assert!(tokio::time::Instant::now() < until, "another hub has this data");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Rolls up until nothing is left.
 pub async fn rolled_up<S: TelemetryStore + ?Sized>(store: &S) {
     while store.roll_up(100).await.unwrap() > 0 {}
@@ -240,4 +274,12 @@ pub fn ended(result: hub_core::call_result::CallResult) -> hub_core::contact::At
         result,
         detail: serde_json::json!({"ms": 1}),
     }
+}
+
+/// The ticket that an alarm of a device of acme opens.
+pub async fn ticket(store: &dyn Store, device: &str, probability: f32) -> hub_core::id::TicketId {
+    let id = appliance(store, "acme", device).await;
+    let commit = seen(vec![alarm(id, "drain_pump_wear", probability)]);
+    let changes = store.commit_scoring(&commit, morning()).await.unwrap();
+    changes[0].opened.unwrap()
 }

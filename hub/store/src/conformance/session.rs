@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::Place;
-use super::access::secret;
+use super::door::secret;
 use super::scene::{after, appliance, message, morning, played, presence, stored, tenant};
 use crate::access::Principal;
 use crate::session::KeptSession;

@@ -1,7 +1,7 @@
 //! The site file, accounts and events.
 
 use super::Harness;
-use super::access::{device, secret, who};
+use super::door::{device, secret, who};
 use super::scene::{after, alarm, appliance, morning, played, seen, site, tenant};
 use crate::account::{Account, Idempotency};
 use crate::{Scope, StoreError};

@@ -40,6 +40,7 @@ impl ContactStore for MemoryStore {
     }
 
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun> {
+        self.check_lease()?;
         let begun = self.state().begin(ticket, now, random)?;
         if begun != Begun::Settled {
             self.changed();
@@ -54,6 +55,7 @@ impl ContactStore for MemoryStore {
         now: Timestamp,
         random: [u8; 20],
     ) -> Result<Option<DialOrder>> {
+        self.check_lease()?;
         let order = self.state().begin_inbound(tenant, caller, now, random)?;
         if order.is_some() {
             self.changed();
@@ -68,6 +70,7 @@ impl ContactStore for MemoryStore {
     }
 
     async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>> {
+        self.check_lease()?;
         let mut state = self.state();
         let alive = state
             .attempts

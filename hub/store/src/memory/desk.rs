@@ -1,6 +1,6 @@
 //! What people and integrators do with devices: commands, shared attributes, quarantine.
 
-use super::{MemoryStore, cursor, not_found, page, text};
+use super::{MemoryStore, cursor, not_found, page, text, without_nul};
 use crate::desk::{
     CommandView, DeskStore, Held, QuarantineFilter, SHARED_ATTRIBUTES_MAX, TALLIES_MAX, TenantTally, UNPLACED_SAMPLES,
     Unplaced,
@@ -94,7 +94,7 @@ impl DeskStore for MemoryStore {
             if value.is_null() {
                 shared.remove(&text(name));
             } else {
-                shared.insert(text(name), value.clone());
+                shared.insert(text(name), without_nul(value.clone()));
             }
         }
         if shared.len() > SHARED_ATTRIBUTES_MAX {

@@ -22,6 +22,7 @@ impl State {
         let number = self.number();
         self.events.push(Event {
             cursor: EventCursor {
+                epoch: 0,
                 transaction: number,
                 number,
             },
@@ -39,6 +40,7 @@ impl EventStore for MemoryStore {
     async fn event_head(&self) -> Result<EventCursor> {
         let last = self.state().events.last().map(|event| event.cursor.transaction);
         Ok(EventCursor {
+            epoch: 0,
             transaction: last.unwrap_or(0),
             number: i64::MAX,
         })

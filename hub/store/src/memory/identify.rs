@@ -14,7 +14,8 @@ impl State {
         let mut answers: Vec<Option<Principal>> = shown.iter().map(|credential| self.known(credential, now)).collect();
         // After all others: who comes in by a certificate joins no group.
         for (answer, credential) in answers.iter_mut().zip(shown) {
-            if answer.is_none() && self.enrol(credential) {
+            if answer.is_none() {
+                self.enrol(credential);
                 *answer = self.known(credential, now);
             }
         }
@@ -81,23 +82,23 @@ impl State {
     }
 
     /// Makes a device that nobody made, or lets one that was only declared join, if it shows a secret of a group that
-    /// enrols. Whether it did.
-    fn enrol(&mut self, shown: &Credential) -> bool {
+    /// enrols.
+    fn enrol(&mut self, shown: &Credential) {
         let Credential::Secret { tenant, device, secret } = shown else {
-            return false;
+            return;
         };
         let known = self.named(tenant, device);
         if known.is_some_and(|known| !known.has_nothing()) {
-            return false;
+            return;
         }
         let is_theirs = |(place, group): &(&(TenantId, String), &Group)| {
             place.0 == *tenant && group.enrols && group.knows(device, secret)
         };
         let Some(((_, name), group)) = self.groups.iter().find(is_theirs) else {
-            return false;
+            return;
         };
         if known.is_some_and(|known| known.profile != group.profile) {
-            return false;
+            return;
         }
         let (name, profile, known) = (name.clone(), group.profile.clone(), known.map(|known| known.id));
         let made = |state: &mut Self| -> Option<ApplianceId> {
@@ -107,12 +108,11 @@ impl State {
                 .map(|appliance| appliance.id)
         };
         let Some(id) = known.or_else(|| made(self)) else {
-            return false;
+            return;
         };
         if let Some(appliance) = self.appliances.get_mut(&id) {
             appliance.group = Some(name);
         }
-        true
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is new of a batch is stored, what is a repeat is counted.
 
 use super::state::State;
+use super::without_nul;
 use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
 use hub_core::partition::PARTITIONS;
@@ -116,7 +117,7 @@ impl Telemetry {
                 values: sample.values.clone(),
                 trace: message.trace,
             },
-            extra: sample.extra.clone(),
+            extra: sample.extra.clone().map(without_nul),
         });
     }
 }

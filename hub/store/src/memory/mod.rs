@@ -17,6 +17,7 @@ mod finding;
 mod group;
 mod identify;
 mod ingest;
+mod lease;
 mod prediction;
 mod provision;
 mod quarantine;
@@ -33,9 +34,12 @@ mod ticket;
 
 use crate::error::{Result, StoreError};
 use crate::scope::{PAGE_MAX, Page};
+use hub_core::profile::ApplianceProfile;
+use serde_json::Value;
 use signals::Signals;
 use state::State;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The store. Implements every trait of this crate. A clone is the same hub; [`MemoryStore::beside`] is another one.
@@ -49,22 +53,24 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Names of the appliance profiles that exist.
-    profiles: BTreeSet<String>,
+    /// The appliance profiles that exist, by name.
+    profiles: BTreeMap<String, ApplianceProfile>,
     signals: Signals,
 }
 
 /// What one hub keeps to itself.
 #[derive(Debug, Default)]
 struct Hub {
+    /// Of the lease that it took; 0 if it took none.
+    token: AtomicI64,
     /// Numbers of the changes of access that were told last.
     changes_told: Mutex<Vec<i64>>,
 }
 
 impl MemoryStore {
-    /// An empty store. `profiles` are the names of the appliance profiles that a site file may refer to; `seed` decides
-    /// ids and secrets.
-    pub fn new(profiles: BTreeSet<String>, seed: u64) -> Self {
+    /// An empty store. `profiles` are the appliance profiles that a site file may refer to, by name; `seed` decides ids and
+    /// secrets.
+    pub fn new(profiles: BTreeMap<String, ApplianceProfile>, seed: u64) -> Self {
         Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(State::new(seed)),
@@ -99,11 +105,15 @@ impl MemoryStore {
         self.signals().contact();
     }
 
+    fn profile_names(&self) -> BTreeSet<String> {
+        self.shared.profiles.keys().cloned().collect()
+    }
+
     fn check_profile(&self, profile: &str) -> Result<()> {
-        if self.shared.profiles.contains(profile) {
+        if self.shared.profiles.contains_key(profile) {
             return Ok(());
         }
-        let known: Vec<&str> = self.shared.profiles.iter().map(String::as_str).collect();
+        let known: Vec<&str> = self.shared.profiles.keys().map(String::as_str).collect();
         Err(StoreError::Refused(format!(
             "there is no profile {profile}; there are: {}",
             known.join(", ")
@@ -147,4 +157,14 @@ fn page<T>(items: impl Iterator<Item = T>, limit: usize, cursor: impl Fn(&T) -> 
 /// Text as a database takes it, which refuses U+0000.
 fn text(from: &str) -> String {
     from.replace('\0', "\u{fffd}")
+}
+
+/// JSON as a database takes it.
+fn without_nul(value: Value) -> Value {
+    match value {
+        Value::String(s) => Value::String(text(&s)),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Object(fields) => Value::Object(fields.into_iter().map(|(k, v)| (text(&k), without_nul(v))).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
 }

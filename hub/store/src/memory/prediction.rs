@@ -36,6 +36,7 @@ impl PredictionStore for MemoryStore {
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
+        self.check_lease()?;
         let mut state = self.state();
         state.advance(scored)?;
         for checkpoint in &scored.checkpoints {

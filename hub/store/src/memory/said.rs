@@ -2,7 +2,7 @@
 
 use super::ingest::stored;
 use super::state::State;
-use super::text;
+use super::{text, without_nul};
 use crate::telemetry::Ingested;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ impl State {
             let told = self.told.entry((appliance, text(name)));
             let told = told.or_insert_with(|| (Value::Null, at));
             if told.1 <= at {
-                *told = (value.clone(), at);
+                *told = (without_nul(value.clone()), at);
             }
         }
         let own = (appliance, String::new())..(ApplianceId(appliance.0 + 1), String::new());

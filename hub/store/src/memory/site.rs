@@ -24,7 +24,7 @@ impl SiteStore for MemoryStore {
         secret: &str,
         now: Timestamp,
     ) -> Result<ApplianceId> {
-        if !self.shared.profiles.contains(&device.profile) {
+        if !self.shared.profiles.contains_key(&device.profile) {
             return Err(not_found("appliance profile", &device.profile));
         }
         let secret = sha256(secret.as_bytes());

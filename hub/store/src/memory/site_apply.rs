@@ -14,7 +14,7 @@ const SITE_FILE: &str = "site_file";
 
 impl MemoryStore {
     pub(super) fn apply(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>> {
-        site.check(&self.shared.profiles)
+        site.check(&self.profile_names())
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         let mut state = self.state();
         // What the check does not see, such as a tenant that is full, leaves everything as it was.

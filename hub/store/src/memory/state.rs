@@ -1,6 +1,7 @@
 //! All that is stored, as the tables of the database have it.
 
 use super::ingest::Telemetry;
+use super::lease::Held;
 use crate::access::{AccessChange, Authority};
 use crate::account::Account;
 use crate::claim::Opener;
@@ -68,6 +69,7 @@ pub(super) struct State {
     pub(super) authorities: BTreeMap<Named, Authority>,
     pub(super) access_changes: BTreeMap<i64, AccessChange>,
     pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
+    pub(super) lease: Held,
     numbers: i64,
     random: ChaCha8Rng,
 }
@@ -220,6 +222,7 @@ impl State {
             authorities: BTreeMap::new(),
             access_changes: BTreeMap::new(),
             owner_claims: BTreeMap::new(),
+            lease: Held::default(),
             numbers: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
         }

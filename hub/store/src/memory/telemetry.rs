@@ -16,6 +16,7 @@ const ROTATED_FROM: usize = 64;
 #[async_trait]
 impl TelemetryStore for MemoryStore {
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
+        self.check_lease()?;
         let mut state = self.state();
         let mut appliances = batch.iter().map(Ingest::appliance);
         if let Some(unknown) = appliances.find(|id| !state.appliances.contains_key(id)) {
