@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 struct Memory;
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Harness for Memory {
     async fn empty(&self) -> Box<dyn Place> {
         Box::new(Data(MemoryStore::new(scene::profiles(), 1)))
@@ -25,7 +25,7 @@ impl Harness for Memory {
 
 struct Data(MemoryStore);
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Place for Data {
     async fn hub(&self) -> Arc<dyn Store> {
         let hub = self.0.beside();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 struct Postgres(&'static Server);
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Harness for Postgres {
     async fn empty(&self) -> Box<dyn Place> {
         Box::new(Base(self.0.database().await))
@@ -41,7 +41,7 @@ impl Base {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Place for Base {
     async fn hub(&self) -> Arc<dyn Store> {
         let store = self.connect().await;

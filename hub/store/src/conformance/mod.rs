@@ -53,7 +53,7 @@ pub enum Capability {
 }
 
 /// One kind of store.
-#[async_trait]
+#[async_trait(?Send)]
 pub trait Harness: Send + Sync {
     /// A place with nothing in it, of its own; the profiles are [`scene::profiles`].
     async fn empty(&self) -> Box<dyn Place>;
@@ -63,7 +63,7 @@ pub trait Harness: Send + Sync {
 }
 
 /// Where data is stored. What is there ends with it.
-#[async_trait]
+#[async_trait(?Send)]
 pub trait Place: Send + Sync {
     /// The hub that holds the lease: the first one, or the next after a restart. The one before has been dropped.
     async fn hub(&self) -> Arc<dyn Store>;
