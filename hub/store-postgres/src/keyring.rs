@@ -115,7 +115,8 @@ impl Keyring {
         }
     }
 
-    fn open(path: &Path) -> Result<Self, KeyringError> {
+    /// Opens the keyring at `path`, which must be there.
+    pub fn open(path: &Path) -> Result<Self, KeyringError> {
         let failed = |source| file_error(path, source);
         let file = File::open(path).map_err(failed)?;
         let mode = file.metadata().map_err(failed)?.mode() & 0o777;
@@ -197,6 +198,11 @@ impl Keyring {
     /// Tells keyrings apart without telling what is in them.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         self.index_of(b"keyring/", b"fingerprint")
+    }
+
+    /// What records of an export are marked with.
+    pub(crate) fn export_key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.index_of(b"export/", b"mark"))
     }
 
     fn index_of(&self, domain: &[u8], value: &[u8]) -> [u8; 32] {

@@ -20,6 +20,7 @@ mod facts;
 mod finding;
 mod layout;
 mod lease;
+mod moving;
 mod prediction;
 mod profile_version;
 mod reading;
@@ -41,4 +42,5 @@ pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
 #[doc(hidden)]
 pub use reading::statement;
+pub use moving::{ExportFolder, ExportOptions, MoveError, Moved, Progress};
 pub use store::{ConnectError, PostgresStore};

@@ -5,6 +5,7 @@ use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::profile_version::{self, CurrentVersions};
 use crate::reading::Catalog;
+use crate::moving::check_is_whole;
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
@@ -71,6 +72,12 @@ pub enum ConnectError {
     /// What a start needs could not be read or noted.
     #[error("the database did not take the appliance profiles")]
     Start(#[source] StoreError),
+    /// An import was cut off.
+    #[error(
+        "the database holds a part of export {0} only; run `forecall import` again with the same folder, or begin with an \
+         empty one"
+    )]
+    HalfImported(uuid::Uuid),
     /// Durability is switched off.
     #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
     NotDurable {
@@ -114,7 +121,20 @@ impl PostgresStore {
         tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
             .await
             .map_err(|_| ConnectError::MigrationTime)??;
+        check_is_whole(&pool).await?;
         Self::with(pool, keyring, profiles).await
+    }
+
+    /// As [`PostgresStore::connect`], for whoever puts an export into the database: a part of one is let through.
+    pub async fn connect_for_import(
+        options: PgConnectOptions,
+        keyring: Keyring,
+    ) -> std::result::Result<Self, ConnectError> {
+        let pool = open_pool(options).await?;
+        tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
+            .await
+            .map_err(|_| ConnectError::MigrationTime)??;
+        Self::with(pool, keyring, BTreeMap::new()).await
     }
 
     /// Connects to the database of a hub that runs: as [`PostgresStore::connect`], but another schema than this
@@ -132,6 +152,7 @@ impl PostgresStore {
             }
             tokio::time::sleep(SCHEMA_PAUSE).await;
         }
+        check_is_whole(&pool).await?;
         Self::with(pool, keyring, profiles).await
     }
 
@@ -213,6 +234,15 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .map_err(ConnectError::Unreachable)?;
     check_durability(&pool).await?;
     Ok(pool)
+}
+
+/// The newest schema version that this program knows.
+pub(crate) fn schema_version() -> i64 {
+    sqlx::migrate!()
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Whether the schema is this program's.

@@ -4,7 +4,7 @@ use hub_core::id::TraceId;
 use jiff::Timestamp;
 
 /// The statement whose data [`CopyRows`] makes; same columns, same order.
-pub(super) const COPY_TELEMETRY: &str = "copy telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, \
+pub(crate) const COPY_TELEMETRY: &str = "copy telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, \
      partition, profile_no, lane, trace, v, extra) from stdin with (format binary)";
 const FIELDS: i16 = 13;
 
@@ -17,7 +17,7 @@ const INT4_OID: i32 = 23;
 const JSONB_VERSION: u8 = 1;
 
 /// One row of `telemetry`.
-pub(super) struct CopyRow<'a> {
+pub(crate) struct CopyRow<'a> {
     pub appliance: i64,
     pub tenant_no: i32,
     pub partition: i16,
@@ -33,17 +33,17 @@ pub(super) struct CopyRow<'a> {
 }
 
 /// Data of one COPY.
-pub(super) struct CopyRows(Vec<u8>);
+pub(crate) struct CopyRows(Vec<u8>);
 
 impl CopyRows {
-    pub(super) fn with_capacity(rows: usize) -> Self {
+    pub(crate) fn with_capacity(rows: usize) -> Self {
         let mut data = Vec::with_capacity(64 + rows * 200);
         data.extend_from_slice(SIGNATURE);
         data.extend_from_slice(&[0; 8]); // flags, length of the header's extension
         Self(data)
     }
 
-    pub(super) fn push(&mut self, row: &CopyRow<'_>) {
+    pub(crate) fn push(&mut self, row: &CopyRow<'_>) {
         self.0.extend_from_slice(&FIELDS.to_be_bytes());
         self.field(&row.appliance.to_be_bytes());
         self.field(&row.ingest_no.to_be_bytes());
@@ -67,7 +67,7 @@ impl CopyRows {
         }
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&(-1i16).to_be_bytes());
         self.0
     }

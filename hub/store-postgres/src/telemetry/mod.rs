@@ -17,6 +17,7 @@ mod said;
 mod unscored;
 mod writer;
 
+pub(crate) use copy::{COPY_TELEMETRY, CopyRow, CopyRows};
 pub(crate) use writer::Writer;
 
 use crate::row::{db, sql};

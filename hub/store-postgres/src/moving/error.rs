@@ -1,0 +1,149 @@
+//! Why an export, an import, a backup or a restore does not go on, and what to do about it.
+
+use crate::cluster::ClusterError;
+use crate::store::ConnectError;
+use hub_store::error::StoreError;
+use std::path::{Path, PathBuf};
+
+/// Why moving data stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// A file or a folder.
+    #[error("{path}: cannot be read or written")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder holds something else.
+    #[error("{0} is not empty and holds no export that was cut off; name a new folder")]
+    FolderInUse(PathBuf),
+    /// The folder holds a whole export.
+    #[error("{0} holds a complete export already; name a new folder")]
+    Complete(PathBuf),
+    /// Somebody else writes there.
+    #[error("{0} is being written by another export; wait for it to end")]
+    Busy(PathBuf),
+    /// There is no manifest.
+    #[error("{0} holds no complete export (there is no manifest.json); if an export was cut off, run it again")]
+    Incomplete(PathBuf),
+    /// Of another make.
+    #[error("{path} is of format {found}, and this program reads format {known}; use the program that wrote it")]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What it says.
+        found: u64,
+        /// What is known.
+        known: u64,
+    },
+    /// Written by another version of the hub.
+    #[error(
+        "it holds schema version {found}, and this program has {known}; let one version write and read it: upgrade the older \
+         side first"
+    )]
+    Schema {
+        /// Of the data.
+        found: i64,
+        /// Of this program.
+        known: i64,
+    },
+    /// Another keyring.
+    #[error(
+        "it was written under another keyring (fingerprint {found}, here {here}): telephone numbers would not open; put the \
+         keyring file of the source in place first"
+    )]
+    Keyring {
+        /// Fingerprint of the data, its beginning.
+        found: String,
+        /// Fingerprint of the keyring here, its beginning.
+        here: String,
+    },
+    /// A file was changed since it was written.
+    #[error("{file} is not as it was written: {what}; nothing of it was taken, fetch it again")]
+    Changed {
+        /// Which file.
+        file: PathBuf,
+        /// Which record, and what about it.
+        what: String,
+    },
+    /// A cut export belongs to another database, keyring or version.
+    #[error("{folder} holds an export that was cut off, of {what}; remove it or name a new folder")]
+    OtherExport {
+        /// Which folder.
+        folder: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// The target holds rows.
+    #[error("the target is not empty: table {0} has rows; name an empty database or a new state directory")]
+    NotEmpty(String),
+    /// An import of something else is half done there.
+    #[error(
+        "the target holds a part of another export ({0}); go on with that one, or name an empty database or a new state \
+         directory"
+    )]
+    OtherImport(uuid::Uuid),
+    /// A hub works on the target.
+    #[error("a hub works on the target; stop it first")]
+    HubRuns,
+    /// A row does not look as this program writes it.
+    #[error("table {table}: {what}")]
+    Row {
+        /// Which table.
+        table: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A program of PostgreSQL is missing.
+    #[error("{0} was not found beside the server's programs; install it with `apt-get install postgresql-client`")]
+    NoProgram(&'static str),
+    /// A program of PostgreSQL.
+    #[error("{program} failed: {output}")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// What it said.
+        output: String,
+    },
+    /// The database.
+    #[error("{what}: the database did not do it")]
+    Database {
+        /// What was being done.
+        what: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Opening the database.
+    #[error("cannot open the database")]
+    Connect(#[from] ConnectError),
+    /// The own cluster.
+    #[error("the hub's own database")]
+    Cluster(#[from] ClusterError),
+    /// Another operation of the store.
+    #[error("the store")]
+    Store(#[from] StoreError),
+}
+
+/// Result of moving.
+pub type Result<T> = std::result::Result<T, MoveError>;
+
+pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MoveError {
+    let path = path.to_owned();
+    move |source| MoveError::File { path, source }
+}
+
+pub(super) fn database(what: impl Into<String>) -> impl FnOnce(sqlx::Error) -> MoveError {
+    let what = what.into();
+    move |source| MoveError::Database { what, source }
+}
+
+pub(super) fn changed(path: &Path, what: impl Into<String>) -> MoveError {
+    MoveError::Changed {
+        file: path.to_owned(),
+        what: what.into(),
+    }
+}

@@ -1,0 +1,44 @@
+//! The content of a database as hashes, without writing any of it.
+
+use super::error::{Result, database};
+use super::progress::Progress;
+use super::seal::{Content, digest};
+use super::tables::{TABLES, TELEMETRY};
+use super::{Moved, source, total};
+use crate::store::PostgresStore;
+use sqlx::Connection;
+
+/// See [`PostgresStore::content`].
+pub(super) async fn content(store: &PostgresStore, tell: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Moved> {
+    let mut conn = source::connect(&store.pool.connect_options()).await?;
+    source::begin_snapshot(&mut conn).await?;
+    let mut tables = Vec::new();
+    for table in TABLES {
+        let mut content = Content::default();
+        source::rows(&mut conn, table, false, |row| {
+            content.add(&digest(table.name, row.as_bytes()));
+            Ok(())
+        })
+        .await?;
+        tables.push((table.name.to_owned(), content.rows, content.hash()));
+    }
+    let mut content = Content::default();
+    source::telemetry(&mut conn, None, |row| {
+        content.add(&row.digest());
+        if content.rows.is_multiple_of(Progress::EVERY) {
+            tell(Progress::table(TELEMETRY, content.rows));
+        }
+        Ok(())
+    })
+    .await?;
+    tables.push((TELEMETRY.to_owned(), content.rows, content.hash()));
+    source::end_snapshot(&mut conn).await?;
+    conn.close().await.map_err(database("ending"))?;
+    let hashes = tables
+        .iter()
+        .map(|(name, rows, hash)| (name.as_str(), *rows, hash.as_str()));
+    Ok(Moved {
+        content: total(hashes),
+        tables,
+    })
+}

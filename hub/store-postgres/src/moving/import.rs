@@ -1,0 +1,298 @@
+//! Putting an export into an empty database: every file is one transaction, which also notes that the file is in. A cut
+//! import goes on with the files that are not noted; until it is whole, no hub works on the database.
+
+use super::error::{MoveError, Result, changed, database};
+use super::manifest::{FileEntry, TableEntry};
+use super::progress::Progress;
+use super::reading::{ExportFolder, Lines, table_of};
+use super::tables::{TABLES, TELEMETRY, Table};
+use super::telemetry::{COPY_IN, ParquetIn, Row};
+use super::text::Fields;
+use super::{Moved, record, source};
+use crate::layout::{Week, make_range};
+use crate::store::{ConnectError, PostgresStore};
+use crate::telemetry::CopyRows;
+use hub_store::lease::LeaseStore;
+use jiff::Timestamp;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, Connection, PgConnection};
+use std::collections::{BTreeSet, HashSet};
+
+/// Rows of one insert, at most.
+const BATCH_ROWS: usize = 1_000;
+/// Bytes of one insert, about.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Whether an import into this database was begun and is not done.
+pub(crate) async fn check_is_whole(pool: &sqlx::PgPool) -> std::result::Result<(), ConnectError> {
+    let half: Option<uuid::Uuid> = sqlx::query_scalar("select export from import where finished_at is null")
+        .fetch_optional(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    match half {
+        Some(export) => Err(ConnectError::HalfImported(export)),
+        None => Ok(()),
+    }
+}
+
+struct Import<'a> {
+    from: &'a ExportFolder,
+    store: &'a PostgresStore,
+    conn: PgConnection,
+    /// Names of files that are in.
+    done: HashSet<String>,
+    tell: &'a mut (dyn FnMut(Progress<'_>) + Send),
+}
+
+/// See [`PostgresStore::import`].
+pub(super) async fn import(
+    store: &PostgresStore,
+    from: &ExportFolder,
+    now: Timestamp,
+    tell: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Result<Moved> {
+    if store.take_lease(now).await?.is_none() {
+        return Err(MoveError::HubRuns);
+    }
+    let mut conn = source::connect(&store.pool.connect_options()).await?;
+    begin(&mut conn, from, now).await?;
+    let done: Vec<String> = sqlx::query_scalar("select name from import_file")
+        .fetch_all(&mut conn)
+        .await
+        .map_err(database("asking how far the import is"))?;
+    let mut import = Import {
+        from,
+        store,
+        conn,
+        done: done.into_iter().collect(),
+        tell,
+    };
+    for entry in &from.manifest.tables {
+        for file in &entry.files {
+            if !import.done.contains(&file.name) {
+                import.file(entry, file).await?;
+            }
+        }
+    }
+    import.finish(now).await?;
+    Ok(Moved::of(&from.manifest))
+}
+
+/// Notes which export this will be, in a database that is empty; or finds that it is the same.
+async fn begin(conn: &mut PgConnection, from: &ExportFolder, now: Timestamp) -> Result<()> {
+    let what = || database("looking whether the target is empty");
+    let begun: Option<uuid::Uuid> = sqlx::query_scalar("select export from import where finished_at is null")
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(what())?;
+    match begun {
+        Some(export) if export == from.id() => return Ok(()),
+        Some(export) => return Err(MoveError::OtherImport(export)),
+        None => {}
+    }
+    let names = TABLES.iter().filter(|table| !table.seeded).map(|table| table.name);
+    for name in names.chain([TELEMETRY]) {
+        let some: bool = sqlx::query_scalar(&format!("select exists (select from {name})"))
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(what())?;
+        if some {
+            return Err(MoveError::NotEmpty(name.to_owned()));
+        }
+    }
+    sqlx::query(
+        "insert into import (export, started_at) values ($1, $2) \
+         on conflict (singleton) do update set export = $1, started_at = $2, finished_at = null",
+    )
+    .bind(from.id())
+    .bind(crate::row::sql(now))
+    .execute(conn)
+    .await
+    .map_err(database("beginning the import"))?;
+    Ok(())
+}
+
+impl Import<'_> {
+    /// One file, one transaction.
+    async fn file(&mut self, table: &TableEntry, file: &FileEntry) -> Result<()> {
+        let what = || database(format!("writing {}", file.name));
+        let (store, from) = (self.store, self.from);
+        let mut tx = self.conn.begin().await.map_err(what())?;
+        store.lease.fence(&mut tx).await?;
+        let content = match table_of(table) {
+            Some(table) => lines(&mut tx, store, from, table, file, self.tell).await?,
+            None => telemetry(&mut tx, store, from, file, self.tell).await?,
+        };
+        if (content.rows, content.hash()) != (file.rows, file.content.clone()) {
+            let text = format!("it holds {} records instead of {}", content.rows, file.rows);
+            return Err(changed(&from.path(file), text));
+        }
+        sqlx::query("insert into import_file (name, rows) values ($1, $2)")
+            .bind(&file.name)
+            .bind(i64::try_from(file.rows).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await
+            .map_err(what())?;
+        tx.commit().await.map_err(what())
+    }
+
+    /// Numbers go on where they were, and the planner learns what is there.
+    async fn finish(mut self, now: Timestamp) -> Result<()> {
+        let what = || database("ending the import");
+        for entry in &self.from.manifest.tables {
+            let column = table_of(entry).and_then(|table| table.numbered);
+            if let (Some(column), Some(last)) = (column, entry.last_number) {
+                sqlx::query("select setval(pg_get_serial_sequence($1, $2), $3)")
+                    .bind(&entry.name)
+                    .bind(column)
+                    .bind(last)
+                    .execute(&mut self.conn)
+                    .await
+                    .map_err(what())?;
+            }
+            sqlx::query(&format!("analyze {}", entry.name))
+                .execute(&mut self.conn)
+                .await
+                .map_err(what())?;
+        }
+        sqlx::query("update import set finished_at = $1")
+            .bind(crate::row::sql(now))
+            .execute(&mut self.conn)
+            .await
+            .map_err(what())?;
+        self.conn.close().await.map_err(what())
+    }
+}
+
+type Tell<'a> = &'a mut (dyn FnMut(Progress<'_>) + Send);
+
+/// A file of rows in JSON.
+async fn lines(
+    conn: &mut PgConnection,
+    store: &PostgresStore,
+    from: &ExportFolder,
+    table: &Table,
+    file: &FileEntry,
+    tell: Tell<'_>,
+) -> Result<super::seal::Content> {
+    let path = from.path(file);
+    let columns = table.columns();
+    let mut lines = Lines::open(&path, table.name, &file.name, from.sealer(&store.keyring))?;
+    if table.seeded {
+        let emptied = sqlx::query(&format!("delete from {}", table.name))
+            .execute(&mut *conn)
+            .await;
+        emptied.map_err(database(format!("emptying {}", table.name)))?;
+    }
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    loop {
+        let row = lines.next_row().map_err(|what| changed(&path, what))?;
+        let ended = row.is_none();
+        if let Some(row) = row {
+            bytes += row.len();
+            let number = lines.content.rows;
+            let fields = record::from_json(&columns, &row);
+            batch.push(fields.map_err(|what| changed(&path, format!("line {number}: {what}")))?);
+        }
+        if !batch.is_empty() && (ended || batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES) {
+            insert(conn, table, std::mem::take(&mut batch)).await?;
+            bytes = 0;
+            tell(Progress::file(&file.name, lines.content.rows, file.rows));
+        }
+        if ended {
+            return Ok(lines.content);
+        }
+    }
+}
+
+/// Values travel as text, and the database reads them as it would its own.
+async fn insert(conn: &mut PgConnection, table: &Table, rows: Vec<Fields>) -> Result<()> {
+    let columns = table.columns();
+    let mut by_column: Vec<Vec<Option<String>>> = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        for (column, value) in by_column.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let numbers = 1..=columns.len();
+    let arrays: Vec<_> = numbers.clone().map(|n| format!("${n}::text[]")).collect();
+    let names: Vec<_> = numbers.clone().map(|n| format!("c{n}")).collect();
+    let casts: Vec<_> = numbers
+        .zip(&columns)
+        .map(|(n, column)| format!("c{n}::{}", column.sql_type))
+        .collect();
+    let statement = format!(
+        "insert into {} ({}) overriding system value select {} from unnest({}) as t({})",
+        table.name,
+        table.names(),
+        casts.join(", "),
+        arrays.join(", "),
+        names.join(", ")
+    );
+    let what = || database(format!("writing {}", table.name));
+    let mut arguments = PgArguments::default();
+    for column in by_column {
+        arguments
+            .add(column)
+            .map_err(|error| what()(sqlx::Error::Encode(error)))?;
+    }
+    sqlx::query_with(&statement, arguments)
+        .execute(conn)
+        .await
+        .map_err(what())?;
+    Ok(())
+}
+
+/// A file of telemetry.
+async fn telemetry(
+    conn: &mut PgConnection,
+    store: &PostgresStore,
+    from: &ExportFolder,
+    file: &FileEntry,
+    tell: Tell<'_>,
+) -> Result<super::seal::Content> {
+    let path = from.path(file);
+    let broken = |what: String| changed(&path, what);
+    let mut parquet = ParquetIn::open(&path, &file.name, from.sealer(&store.keyring)).map_err(broken)?;
+    let mut weeks = BTreeSet::new();
+    while let Some(rows) = parquet.next_rows().map_err(broken)? {
+        make_partitions(store, &rows, &mut weeks).await?;
+        copy(conn, &rows).await?;
+        tell(Progress::file(&file.name, parquet.content.rows, file.rows));
+    }
+    Ok(parquet.content)
+}
+
+/// Makes the partitions that these rows are of, each on its own: nobody works here yet, and empty ones harm nobody.
+async fn make_partitions(store: &PostgresStore, rows: &[Row], made: &mut BTreeSet<Week>) -> Result<()> {
+    let times = rows.iter().filter_map(|row| Timestamp::from_microsecond(row.at).ok());
+    let new: BTreeSet<Week> = times.map(Week::of).filter(|week| !made.contains(week)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut conn = store.pool.acquire().await.map_err(database("connecting"))?;
+    for week in new {
+        make_range(&mut conn, store.layout, week.start(), week.start()).await?;
+        made.insert(week);
+    }
+    Ok(())
+}
+
+async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
+    let what = || database("writing telemetry");
+    let mut data = CopyRows::with_capacity(rows.len());
+    for row in rows {
+        let taken = row.as_copy().ok_or_else(|| MoveError::Row {
+            table: TELEMETRY.to_owned(),
+            what: format!(
+                "row {} of partition {} has no time that is one",
+                row.ingest_no, row.partition
+            ),
+        });
+        data.push(&taken?);
+    }
+    let mut to = conn.copy_in_raw(COPY_IN).await.map_err(what())?;
+    to.send(data.finish()).await.map_err(what())?;
+    to.finish().await.map_err(what())?;
+    Ok(())
+}

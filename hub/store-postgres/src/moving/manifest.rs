@@ -1,0 +1,283 @@
+//! What an export says of itself: the plan that is fixed at the start, the journal of finished files, and the manifest
+//! that makes it complete. All three carry marks under the keyring.
+
+use super::error::{MoveError, Result, changed, file};
+use super::files::{self, Finished};
+use super::record;
+use super::seal::{Content, Sealer};
+use crate::keyring::{Keyring, hex};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Of folder and files.
+pub(super) const FORMAT: u64 = 1;
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const SEAL: &str = "manifest.seal";
+pub(super) const JOURNAL: &str = "journal.jsonl";
+/// A manifest is not longer than this, in bytes: hundreds of thousands of files.
+const MANIFEST_LEN_MAX: u64 = 256 << 20;
+
+/// Where the export comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) format: u64,
+    pub(super) export: Uuid,
+    /// When its moment was fixed.
+    pub(super) taken_at: jiff::Timestamp,
+    /// Schema version.
+    pub(super) schema: i64,
+    /// Fingerprint of the keyring, in hexadecimal.
+    pub(super) keyring: String,
+    /// The server's version.
+    pub(super) server: String,
+}
+
+/// A file of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    pub(super) name: String,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    /// Hash of its rows, whatever their order.
+    pub(super) content: String,
+}
+
+/// A table of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TableEntry {
+    pub(super) name: String,
+    /// `name type`, in the order of rows.
+    pub(super) columns: Vec<String>,
+    pub(super) rows: u64,
+    /// Hash of its rows, whatever their order.
+    pub(super) content: String,
+    /// The last number that the database gave out for its numbered column.
+    pub(super) last_number: Option<i64>,
+    pub(super) files: Vec<FileEntry>,
+}
+
+/// All that was fixed at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) head: Head,
+    pub(super) tables: Vec<TableEntry>,
+    /// Rows of a file of telemetry, at most.
+    pub(super) file_rows: u64,
+    /// The last number of each partition, by number of partition.
+    pub(super) heads: Vec<i64>,
+    /// From and to, in microseconds of the Unix epoch, and rows that were counted there.
+    pub(super) slices: Vec<(i64, i64, u64)>,
+}
+
+/// What was done since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Step {
+    /// A file of this slice is whole; its last row is this one.
+    File {
+        slice: usize,
+        partition: i16,
+        ingest_no: i64,
+        file: FileEntry,
+    },
+    /// All of a slice is written.
+    Slice { slice: usize },
+}
+
+/// The manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) head: Head,
+    /// Hash of all content.
+    pub(super) content: String,
+    pub(super) tables: Vec<TableEntry>,
+    /// Tables that are not in it, and why.
+    pub(super) not_exported: Vec<(String, String)>,
+}
+
+impl FileEntry {
+    pub(super) fn new(name: String, content: Content, finished: Finished) -> Self {
+        Self {
+            name,
+            rows: content.rows,
+            bytes: finished.bytes,
+            sha256: finished.sha256,
+            content: content.hash(),
+        }
+    }
+}
+
+/// A journal that is open, and locked.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: Flock<File>,
+    lines: u64,
+}
+
+/// Marks of plans, journals and manifests, which come before it is known which export they belong to.
+fn sealer(keyring: &Keyring) -> Sealer {
+    Sealer::new(keyring, Uuid::nil())
+}
+
+impl Journal {
+    /// Opens the journal of a folder, making both if the folder is not there or empty.
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        files::make_folder(folder)?;
+        let path = folder.join(JOURNAL);
+        if folder.join(MANIFEST).exists() {
+            return Err(MoveError::Complete(folder.to_owned()));
+        }
+        let mut entries = folder.read_dir().map_err(file(folder))?;
+        if !path.exists() && entries.next().is_some() {
+            return Err(MoveError::FolderInUse(folder.to_owned()));
+        }
+        let mut options = OpenOptions::new();
+        let opened = options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path);
+        let locked = Flock::lock(opened.map_err(file(&path))?, FlockArg::LockExclusiveNonblock);
+        let file = locked.map_err(|(_, errno)| match errno {
+            Errno::EWOULDBLOCK => MoveError::Busy(folder.to_owned()),
+            other => file(&path)(other.into()),
+        })?;
+        Ok(Self { path, file, lines: 0 })
+    }
+
+    /// Reads it: the plan, if that was written whole, and the steps since. What a kill left of a last line is cut off.
+    pub(super) fn read(&mut self, keyring: &Keyring) -> Result<Option<(Plan, Vec<Step>)>> {
+        let sealer = sealer(keyring);
+        let (mut plan, mut steps, mut whole) = (None, Vec::new(), 0);
+        self.file.rewind().map_err(file(&self.path))?;
+        let mut from = BufReader::new(&*self.file);
+        loop {
+            let mut line = Vec::new();
+            from.read_until(b'\n', &mut line).map_err(file(&self.path))?;
+            if line.pop() != Some(b'\n') {
+                break;
+            }
+            let number = self.lines + 1;
+            let text = std::str::from_utf8(&line).unwrap_or_default();
+            let Some((row, _)) = record::open(&sealer, JOURNAL, JOURNAL, number, text) else {
+                // Another keyring, another format, or a line that was changed.
+                let what = format!("line {number} does not carry its mark; was it written under another keyring?");
+                return Err(changed(&self.path, what));
+            };
+            let parsed = if number == 1 {
+                serde_json::from_str(row).map(|read| plan = Some(read))
+            } else {
+                serde_json::from_str(row).map(|read| steps.push(read))
+            };
+            parsed.map_err(|error| changed(&self.path, format!("line {number}: {error}")))?;
+            self.lines = number;
+            whole += line.len() as u64 + 1;
+        }
+        self.file.set_len(whole).map_err(file(&self.path))?;
+        self.file
+            .seek(std::io::SeekFrom::Start(whole))
+            .map_err(file(&self.path))?;
+        Ok(plan.map(|plan| (plan, steps)))
+    }
+
+    /// Adds a line, and returns when it is on the disk.
+    pub(super) fn write<T: Serialize>(&mut self, keyring: &Keyring, what: &T) -> Result<()> {
+        let row = serde_json::to_string(what).map_err(|error| file(&self.path)(error.into()))?;
+        let (mut line, _) = record::seal(&sealer(keyring), JOURNAL, JOURNAL, self.lines + 1, &row);
+        line.push('\n');
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
+        written.map_err(file(&self.path))?;
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Takes it away: the manifest says all.
+    pub(super) fn remove(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(file(&self.path))
+    }
+}
+
+impl Manifest {
+    /// Writes it, last of all files.
+    pub(super) fn write(&self, folder: &Path, keyring: &Keyring) -> Result<()> {
+        let path = folder.join(MANIFEST);
+        let text = serde_json::to_vec_pretty(self).map_err(|error| file(&path)(error.into()))?;
+        // Its seal first: where there is a manifest, the export is complete.
+        let seal = format!("{}\n", hex(&sealer(keyring).whole(&[MANIFEST.as_bytes(), &text])));
+        files::write_whole(folder.join(SEAL), seal.as_bytes())?;
+        files::write_whole(path, &text)?;
+        Ok(())
+    }
+
+    /// Reads it and checks format, keyring, seal and schema, in the order in which an error helps.
+    pub(super) fn read(folder: &Path, keyring: &Keyring, schema: i64) -> Result<Self> {
+        let path = folder.join(MANIFEST);
+        if !folder.is_dir() {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(file(folder)(missing));
+        }
+        let Some(text) = files::read_small(&path, MANIFEST_LEN_MAX)? else {
+            return Err(MoveError::Incomplete(folder.to_owned()));
+        };
+        let loose: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| changed(&path, format!("it is not JSON ({error})")))?;
+        let head = &loose["head"];
+        let sealed = check_seal(folder, keyring, &text);
+        // Who has another keyring is told so; only a manifest under this one can be known as changed.
+        let (found, here) = (head["keyring"].as_str().unwrap_or_default(), fingerprint(keyring));
+        match head["format"].as_u64() {
+            Some(FORMAT) => {}
+            Some(found) if sealed.is_ok() || found > FORMAT => {
+                return Err(MoveError::Format {
+                    path,
+                    found,
+                    known: FORMAT,
+                });
+            }
+            _ => return Err(changed(&path, "it does not say its format")),
+        }
+        if found.len() == here.len() && found != here && sealed.is_err() {
+            let begin = |text: &str| text.chars().take(12).collect();
+            return Err(MoveError::Keyring {
+                found: begin(found),
+                here: begin(&here),
+            });
+        }
+        sealed?;
+        let manifest: Self = serde_json::from_value(loose).map_err(|error| changed(&path, error.to_string()))?;
+        if manifest.head.schema != schema {
+            return Err(MoveError::Schema {
+                found: manifest.head.schema,
+                known: schema,
+            });
+        }
+        Ok(manifest)
+    }
+}
+
+fn check_seal(folder: &Path, keyring: &Keyring, text: &[u8]) -> Result<()> {
+    let path = folder.join(SEAL);
+    let Some(seal) = files::read_small(&path, 1024)? else {
+        return Err(changed(&path, "it is missing"));
+    };
+    let right = hex(&sealer(keyring).whole(&[MANIFEST.as_bytes(), text]));
+    if seal.trim_ascii() != right.as_bytes() {
+        return Err(changed(&folder.join(MANIFEST), "its seal is not right"));
+    }
+    Ok(())
+}
+
+/// Of the keyring, in hexadecimal.
+pub(super) fn fingerprint(keyring: &Keyring) -> String {
+    hex(&keyring.fingerprint())
+}

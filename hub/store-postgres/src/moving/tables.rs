@@ -1,0 +1,300 @@
+//! Every table of the database: moved row by row, moved as telemetry, or left behind for a reason. In the order in which
+//! rows can be put in, as foreign keys ask for it. A test compares this with the catalogue.
+
+/// A table that is moved row by row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// `name:type`, types as the database writes them.
+    columns: &'static str,
+    /// What rows are ordered by; unique.
+    pub(crate) key: &'static str,
+    /// The column that is numbered by the database, if there is one.
+    pub(crate) numbered: Option<&'static str>,
+    /// A new database has rows in it, which give way.
+    pub(crate) seeded: bool,
+}
+
+/// A column as it is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// As the database writes it.
+    pub(crate) sql_type: &'static str,
+}
+
+/// How a value stands in a line of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// As the database writes it, in quotes.
+    Text,
+    /// A number.
+    Number,
+    /// true or false.
+    Truth,
+    /// JSON itself.
+    Json,
+}
+
+impl Column {
+    pub(crate) fn shape(self) -> Shape {
+        match self.sql_type {
+            "bigint" | "integer" | "smallint" | "double precision" | "numeric" => Shape::Number,
+            "boolean" => Shape::Truth,
+            "jsonb" => Shape::Json,
+            _ => Shape::Text,
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let split = |text: &'static str| text.split_once(':');
+        let columns = self.columns.split(", ").filter_map(split);
+        columns.map(|(name, sql_type)| Column { name, sql_type }).collect()
+    }
+
+    /// What is read. A number of a transaction says nothing in another database, where transactions are counted anew:
+    /// events that were moved are all older than any of its own.
+    pub(crate) fn selected(&self) -> String {
+        let columns = self.columns();
+        let selected = columns.iter().map(|column| match (self.name, column.name) {
+            ("event", "transaction") => "0",
+            (_, name) => name,
+        });
+        selected.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Names, for a statement.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<_> = self.columns().iter().map(|column| column.name).collect();
+        names.join(", ")
+    }
+}
+
+/// A table of which no row is moved, and why.
+pub(crate) type Stays = (&'static str, &'static str);
+
+/// See [`Stays`].
+pub(crate) const STAYS: &[Stays] = &[
+    (
+        "_sqlx_migrations",
+        "the schema is made by this program; its version is in the manifest",
+    ),
+    (
+        "keyring",
+        "the fingerprint is in the manifest, and the target has its own row of it",
+    ),
+    ("lease", "belongs to whoever works on this database"),
+    ("layout", "how this database keeps telemetry is its own"),
+    ("partition", "the same 256 rows in every database"),
+    ("import", "says how far an import into this database is"),
+    ("import_file", "says how far an import into this database is"),
+];
+
+/// The table whose rows go into Parquet.
+pub(crate) const TELEMETRY: &str = "telemetry";
+
+/// Moved row by row.
+pub(crate) const TABLES: &[Table] = &[
+    Table { numbered: Some("no"), ..seeded("profile_version", "no:smallint, name:text, digest:bytea, channels:jsonb", "no") },
+    numbered(
+        "tenant",
+        "id:text, no:integer, brand:jsonb, contact_plan:jsonb, visit_price:jsonb, device_max:integer",
+        "id",
+        "no",
+    ),
+    table("ticket_counter", "tenant:text, last:bigint", "tenant"),
+    table("device_tally", "tenant:text, devices:bigint", "tenant"),
+    table("quarantine_tally", "tenant:text, kept:bigint, dropped:bigint", "tenant"),
+    table(
+        "trunk",
+        "tenant:text, proxy:text, domain:text, username:text, password:bytea, caller_number:bytea, caller_index:bytea",
+        "tenant",
+    ),
+    table(
+        "service_point",
+        "tenant:text, id:text, name:jsonb, zone:text, slots:jsonb",
+        "tenant, id",
+    ),
+    table(
+        "owner",
+        "id:uuid, tenant:text, name_in_tenant:text, name:text, phone:bytea, phone_index:bytea, language:text, zone:text",
+        "id",
+    ),
+    numbered(
+        "consent",
+        "number:bigint, tenant:text, owner:uuid, at:timestamp with time zone, given:boolean, source:text",
+        "number",
+        "number",
+    ),
+    table(
+        "do_not_call",
+        "tenant:text, phone_index:bytea, at:timestamp with time zone, source:text",
+        "tenant, phone_index",
+    ),
+    table(
+        "key_group",
+        "tenant:text, name:text, profile:text, enrols:boolean, current:bytea, previous:bytea, created_at:timestamp with time zone",
+        "tenant, name",
+    ),
+    numbered(
+        "appliance",
+        "id:bigint, tenant:text, tenant_no:integer, device:text, partition:smallint, profile:text, model:text, owner:uuid, service_point:text, secret_sha256:bytea, revoked:boolean, created_at:timestamp with time zone, old_secret_sha256:bytea, old_secret_until:timestamp with time zone, key_group:text, by_certificate:boolean, site_secret_sha256:bytea",
+        "id",
+        "id",
+    ),
+    table(
+        "appliance_status",
+        "appliance:bigint, online:boolean, presence_reason:text, presence_at:timestamp with time zone, last_sample_at:timestamp with time zone, samples:bigint, quarantined:bigint, skew_ms:bigint, gaps:bigint, dropped:bigint, repeated:bigint",
+        "appliance",
+    ),
+    table(
+        "appliance_state",
+        "appliance:bigint, payload:bytea, at:timestamp with time zone",
+        "appliance",
+    ),
+    table(
+        "appliance_attribute",
+        "appliance:bigint, scope:text, name:text, value:jsonb, at:timestamp with time zone",
+        "appliance, scope, name",
+    ),
+    table(
+        "inbound_packet",
+        "appliance:bigint, packet_id:integer",
+        "appliance, packet_id",
+    ),
+    table(
+        "mqtt_session",
+        "appliance:bigint, expiry_s:bigint, subscriptions:jsonb, kept_at:timestamp with time zone",
+        "appliance",
+    ),
+    table(
+        "owner_claim",
+        "appliance:bigint, opener:text, code_hash:bytea, until:timestamp with time zone, tries:smallint",
+        "appliance, opener",
+    ),
+    table(
+        "integrator",
+        "tenant:text, name:text, token_hash:bytea, filters:text[], revoked:boolean, created_at:timestamp with time zone",
+        "tenant, name",
+    ),
+    table(
+        "claim_credential",
+        "tenant:text, name:text, token_hash:bytea, profile:text, expires_at:timestamp with time zone, uses_left:bigint, may_replace:boolean, revoked:boolean, created_at:timestamp with time zone",
+        "tenant, name",
+    ),
+    table(
+        "authority",
+        "tenant:text, name:text, certificate:bytea, key_sha256:bytea, not_after:timestamp with time zone, revocations:bytea, signing_key:bytea",
+        "tenant, name",
+    ),
+    table(
+        "certificate",
+        "serial:bytea, tenant:text, authority:text, appliance:bigint, not_after:timestamp with time zone, revoked_at:timestamp with time zone",
+        "serial",
+    ),
+    numbered(
+        "access_change",
+        "number:bigint, kind:text, tenant:text, name:text, appliance:bigint",
+        "number",
+        "number",
+    ),
+    seeded("scored", "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone", "partition"),
+    seeded("rolled", "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone", "partition"),
+    table("sequence", "appliance:bigint, boot:bigint, lane:smallint, mark:bigint, used_at:timestamp with time zone", "appliance, boot, lane"),
+    table("late", "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone, boot:bigint, lane:smallint, seq:bigint", "partition, ingest_no"),
+    table("content_seen",
+        "appliance:bigint, hash:bytea, seen_at:timestamp with time zone",
+        "appliance, hash",
+    ),
+    numbered(
+        "clock_offset",
+        "appliance:bigint, boot:bigint, offset_ms:bigint, number:bigint",
+        "appliance, boot",
+        "number",
+    ),
+    numbered(
+        "quarantine",
+        "number:bigint, tenant:text, appliance:bigint, topic:text, payload:bytea, reason:text, received_at:timestamp with time zone",
+        "number",
+        "number",
+    ),
+    numbered(
+        "command",
+        "number:bigint, appliance:bigint, request:text, body:text, queued_at:timestamp with time zone, expires_at:timestamp with time zone, replied_at:timestamp with time zone, reply:bytea, sent_at:timestamp with time zone, acknowledged_at:timestamp with time zone",
+        "number",
+        "number",
+    ),
+    table(
+        "checkpoint",
+        "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean",
+        "appliance",
+    ),
+    table(
+        "finding",
+        "id:uuid, tenant:text, appliance:bigint, fault_class:text, state:text, alarm_at:timestamp with time zone, first_seen:timestamp with time zone, last_seen:timestamp with time zone, count:integer, prediction:jsonb, evidence:jsonb, ticket:uuid, suppressed_until:timestamp with time zone, trace:uuid",
+        "id",
+    ),
+    table(
+        "ticket",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, state:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, call_requested_by:text, held:text, visit_start:timestamp with time zone, visit_end:timestamp with time zone, visit_service_point:text, visit_agreed_by:text, outcome:jsonb, trace:uuid",
+        "id",
+    ),
+    numbered(
+        "timeline",
+        "number:bigint, tenant:text, ticket:uuid, at:timestamp with time zone, actor:text, event:jsonb",
+        "number",
+        "number",
+    ),
+    table(
+        "attempt",
+        "id:uuid, tenant:text, ticket:uuid, owner:uuid, direction:text, state:text, started_at:timestamp with time zone, ended_at:timestamp with time zone, result:text, disposition:text, requested_by:text, offered_start:timestamp with time zone, offered_end:timestamp with time zone, offered_service_point:text, detail:jsonb, trace:uuid",
+        "id",
+    ),
+    table(
+        "account",
+        "id:uuid, name:text, password_hash:text, tenant:text, created_at:timestamp with time zone",
+        "id",
+    ),
+    table(
+        "session",
+        "token_hash:bytea, account:uuid, opened_at:timestamp with time zone, expires_at:timestamp with time zone",
+        "token_hash",
+    ),
+    table(
+        "idempotency",
+        "account:uuid, key:text, request:bytea, at:timestamp with time zone, status:integer, body:text",
+        "account, key",
+    ),
+    numbered(
+        "event",
+        "number:bigint, transaction:bigint, tenant:text, at:timestamp with time zone, kind:text, ticket:uuid, appliance:bigint",
+        "transaction, number",
+        "number",
+    ),
+];
+
+const fn table(name: &'static str, columns: &'static str, key: &'static str) -> Table {
+    Table {
+        name,
+        columns,
+        key,
+        numbered: None,
+        seeded: false,
+    }
+}
+
+const fn numbered(name: &'static str, columns: &'static str, key: &'static str, by: &'static str) -> Table {
+    Table {
+        numbered: Some(by),
+        ..table(name, columns, key)
+    }
+}
+
+const fn seeded(name: &'static str, columns: &'static str, key: &'static str) -> Table {
+    Table {
+        seeded: true,
+        ..table(name, columns, key)
+    }
+}

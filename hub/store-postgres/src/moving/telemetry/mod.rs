@@ -1,0 +1,12 @@
+//! Telemetry on its way: rows as the database sends them, as they are hashed, and as Parquet holds them.
+
+mod parquet_in;
+mod parquet_out;
+mod row;
+mod schema;
+mod wire;
+
+pub(super) use parquet_in::ParquetIn;
+pub(super) use parquet_out::ParquetOut;
+pub(super) use row::{COLUMNS, COPY_IN, Row};
+pub(super) use wire::CopyTuples;

@@ -1,0 +1,232 @@
+//! Rows out of PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format").
+
+use super::row::{COLUMNS, Row};
+use uuid::Uuid;
+
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+/// 2000-01-01 in microseconds of the Unix epoch.
+const EPOCH_US: i64 = 946_684_800_000_000;
+/// A row is not longer than this, in bytes: a payload is bounded far below it.
+const ROW_LEN_MAX: usize = 64 << 20;
+
+/// Takes rows out of what arrives in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct CopyTuples {
+    data: Vec<u8>,
+    begun: bool,
+}
+
+/// Reads fields off the front.
+struct Cursor<'a>(&'a [u8]);
+
+impl CopyTuples {
+    /// More of the stream. An error says what is wrong with it.
+    pub(crate) fn push(&mut self, piece: &[u8], rows: &mut Vec<Row>) -> Result<(), String> {
+        self.data.extend_from_slice(piece);
+        let mut cursor = Cursor(&self.data);
+        if !self.begun {
+            let Some(()) = header(&mut cursor)? else {
+                return Ok(());
+            };
+            self.begun = true;
+        }
+        let mut left = cursor.0.len();
+        while let Some(row) = tuple(&mut cursor)? {
+            rows.extend(row);
+            left = cursor.0.len();
+        }
+        let taken = self.data.len() - left;
+        self.data.drain(..taken);
+        if self.data.len() > ROW_LEN_MAX {
+            return Err(format!("a row is longer than {ROW_LEN_MAX} bytes"));
+        }
+        Ok(())
+    }
+}
+
+fn header(cursor: &mut Cursor<'_>) -> Result<Option<()>, String> {
+    let Some(signature) = cursor.take(SIGNATURE.len()) else {
+        return Ok(None);
+    };
+    if signature != SIGNATURE {
+        return Err("the database did not send rows in binary".to_owned());
+    }
+    let (Some(_flags), Some(extension)) = (cursor.i32(), cursor.i32()) else {
+        return Ok(None);
+    };
+    Ok(cursor.take(usize::try_from(extension).unwrap_or(0)).map(drop))
+}
+
+/// The next row; the inner `None` is the end mark, the outer one "not here yet".
+fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
+    let Some(count) = cursor.i16() else {
+        return Ok(None);
+    };
+    if count == -1 {
+        return Ok(Some(None));
+    }
+    if usize::try_from(count) != Ok(COLUMNS.len()) {
+        return Err(format!("a row has {count} columns"));
+    }
+    let mut fields = [None; COLUMNS.len()];
+    for field in &mut fields {
+        let Some(length) = cursor.i32() else {
+            return Ok(None);
+        };
+        if let Ok(length) = usize::try_from(length) {
+            let Some(bytes) = cursor.take(length) else {
+                return Ok(None);
+            };
+            *field = Some(bytes);
+        }
+    }
+    row(&fields)
+        .map(|row| Some(Some(row)))
+        .ok_or_else(|| "a row does not look as the hub writes it".to_owned())
+}
+
+fn row(fields: &[Option<&[u8]>; COLUMNS.len()]) -> Option<Row> {
+    let [
+        appliance,
+        tenant_no,
+        partition,
+        ingest_no,
+        at,
+        received_at,
+        boot,
+        lane,
+        seq,
+        trace,
+        v,
+        extra,
+    ] = *fields;
+    let sequence = match (boot, lane, seq) {
+        (None, None, None) => None,
+        (boot, lane, seq) => Some((long(boot)?, short(lane)?, long(seq)?)),
+    };
+    Some(Row {
+        appliance: long(appliance)?,
+        tenant_no: i32::from_be_bytes(tenant_no?.try_into().ok()?),
+        partition: short(partition)?,
+        profile_no: short(profile_no)?,
+        ingest_no: long(ingest_no)?,
+        at: long(at)?.checked_add(EPOCH_US)?,
+        received_at: long(received_at)?.checked_add(EPOCH_US)?,
+        sequence,
+        trace: Uuid::from_slice(trace?).ok()?,
+        values: integers(v?)?,
+        extra: match extra {
+            None => None,
+            // The version of the form, then the text.
+            Some(bytes) => Some(String::from_utf8(bytes.get(1..)?.to_vec()).ok()?),
+        },
+    })
+}
+
+fn long(field: Option<&[u8]>) -> Option<i64> {
+    Some(i64::from_be_bytes(field?.try_into().ok()?))
+}
+
+fn short(field: Option<&[u8]>) -> Option<i16> {
+    Some(i16::from_be_bytes(field?.try_into().ok()?))
+}
+
+fn integers(field: &[u8]) -> Option<Vec<Option<i32>>> {
+    let mut cursor = Cursor(field);
+    let (dimensions, _has_null, _element) = (cursor.i32()?, cursor.i32()?, cursor.i32()?);
+    if dimensions == 0 {
+        return Some(Vec::new());
+    }
+    let (length, first) = (cursor.i32()?, cursor.i32()?);
+    if dimensions != 1 || first != 1 {
+        return None;
+    }
+    (0..length)
+        .map(|_| match cursor.i32()? {
+            4 => cursor.i32().map(Some),
+            -1 => Some(None),
+            _ => None,
+        })
+        .collect()
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (front, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(front)
+    }
+
+    fn i16(&mut self) -> Option<i16> {
+        self.take(2).map(|b| i16::from_be_bytes([b[0], b[1]]))
+    }
+
+    fn i32(&mut self) -> Option<i32> {
+        self.take(4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::telemetry::CopyRows;
+
+    /// Rows of every kind.
+    pub(crate) fn rows() -> Vec<Row> {
+        let row = Row {
+            appliance: 7,
+            tenant_no: -1,
+            partition: 255,
+            profile_no: 12,
+            ingest_no: i64::MAX,
+            at: -1,
+            received_at: 1_772_416_800_123_456,
+            sequence: Some((i64::MIN, 2, -5)),
+            trace: Uuid::from_u128(u128::MAX),
+            values: vec![Some(i32::MIN), None, Some(0)],
+            extra: None,
+        };
+        let json = Row {
+            sequence: None,
+            extra: Some("{\"a\": \"é\"}".to_owned()),
+            ..row.clone()
+        };
+        let empty = Row {
+            values: Vec::new(),
+            ..row.clone()
+        };
+        let nothing = Row {
+            values: vec![None; 3],
+            ..row.clone()
+        };
+        vec![row, json, empty, nothing]
+    }
+
+    #[test]
+    fn what_the_writer_sends_comes_back_however_it_is_cut() {
+        let mut data = CopyRows::with_capacity(4);
+        for row in &rows() {
+            data.push(&row.as_copy().unwrap());
+        }
+        let data = data.finish();
+        for size in [1, 7, 64, data.len()] {
+            let mut tuples = CopyTuples::default();
+            let mut seen = Vec::new();
+            for piece in data.chunks(size) {
+                tuples.push(piece, &mut seen).unwrap();
+            }
+            assert_eq!(seen, rows(), "in pieces of {size}");
+        }
+        assert!(
+            CopyTuples::default()
+                .push(b"something else entirely", &mut Vec::new())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn digests_differ_where_rows_do() {
+        let digests: std::collections::HashSet<_> = rows().iter().map(Row::digest).collect();
+        assert_eq!(digests.len(), rows().len());
+    }
+}
