@@ -15,6 +15,8 @@ mod cluster_beside;
 mod desk;
 mod event_epoch;
 mod lease;
+mod moving;
+mod prediction;
 mod reading;
 mod retention;
 mod session;

@@ -1,0 +1,166 @@
+//! A database in which something of everything has happened.
+
+use crate::contact::{ended, ring, ticket};
+use crate::support::{Base, after, appliance, message, morning, played, presence, repeated, rolled_up, stored, tenant};
+use hub_core::call_result::{CallResult, Disposition};
+use hub_core::contact::AttemptEvent;
+use hub_core::id::ApplianceId;
+use hub_core::telemetry::{Identity, Sample};
+use hub_store::Scope;
+use hub_store::claim::{ClaimStore, Opener};
+use hub_store::contact::ContactStore;
+use hub_store::credential::{DeviceCredentials, TenantCredentials};
+use hub_store::desk::DeskStore;
+use hub_store::session::{KeptSession, SessionStore};
+use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};
+use hub_store_postgres::PostgresStore;
+use serde_json::json;
+use sqlx::Executor;
+
+/// What no store function makes within a test: certificates of a maker, accounts, a detector's state.
+const BY_HAND: &str = r#"
+    insert into authority values ('acme', 'ca', '\x3082', '\x01', '2040-01-01', null, '\xff00');
+    insert into certificate select '\x1234', 'acme', 'ca', min(id), '2030-01-01', null from appliance;
+    insert into claim_credential
+        values ('acme', 'line', '\xabcd', 'washing-machine', '2030-01-01', 9223372036854775807, true, false, '2026-01-01');
+    insert into checkpoint select min(id), 'm/1', '\x00ff', '2026-03-02 02:00:00.000001+00', true from appliance;
+    insert into account values ('00000000-0000-0000-0000-000000000001', E'a\\d\tm"in\n', '$argon2id$', null, '2026-01-01');
+    insert into session values ('\x00', '00000000-0000-0000-0000-000000000001', '2026-01-01', '2026-01-02');
+    insert into idempotency values ('00000000-0000-0000-0000-000000000001', '\N', '\x', '2026-01-01', 200, '{"é": "\u00e9"}');
+    insert into access_change (kind, tenant, name) values ('device', 'acme', 'wm-1');
+    insert into do_not_call values ('acme', '\x0102', '2026-01-01', 'call');
+"#;
+
+/// A database that has lived, and its hub.
+pub async fn lived_in() -> (Base, PostgresStore) {
+    let (base, store) = played().await;
+    telemetry(&store).await;
+    people(&store).await;
+    devices(&store).await;
+    base.sql().await.execute(BY_HAND).await.unwrap();
+    rolled_up(&store).await;
+    (base, store)
+}
+
+/// Readings in order, late, under negative numbers, without numbers, with more beside them and with none at all.
+async fn telemetry(store: &PostgresStore) {
+    let (one, other) = (appliance(store, "acme", "wm-1").await, appliance(store, "beta", "wm-1").await);
+    let mut late = message(one, 7, 500, 2);
+    late.samples[0].at = "1999-12-31T23:59:59.999999Z".parse().unwrap();
+    late.samples[1].at = "2031-01-01T00:00:00Z".parse().unwrap();
+    let mut json = message(other, 1, 1, 3);
+    json.identity = Identity::Content(vec![[1; 32], [2; 32], [3; 32]]);
+    json.samples[0].extra = Some(extra(json!({"note": "é \\ \t \"", "x": [1.5, null, {}], "n": 1e300})));
+    json.samples[1].values = vec![None, None, None];
+    json.samples[2].values = vec![Some(i32::MAX), Some(i32::MIN), Some(0)];
+    let batch = [
+        Ingest::Telemetry(message(one, 7, 1, 9)),
+        Ingest::Telemetry(message(one, u64::MAX - 3, 1, 2)),
+        Ingest::Telemetry(message(other, 3, 1, 4)),
+        Ingest::Telemetry(late),
+        Ingest::Telemetry(json),
+        Ingest::Clock {
+            appliance: one,
+            boot: u64::MAX,
+            offset_ms: -5,
+        },
+    ];
+    for item in batch {
+        store.ingest(&[item]).await.unwrap();
+    }
+}
+
+fn extra(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    value.as_object().unwrap().clone()
+}
+
+/// A call that was answered, one that goes on, and what came of them.
+async fn people(store: &PostgresStore) {
+    let id = ticket(store, "wm-1", 0.95).await;
+    let order = ring(store, id, 0).await;
+    let chosen = AttemptEvent::Chose(Disposition::Confirmed);
+    for event in [AttemptEvent::Answered, chosen, ended(CallResult::Answered)] {
+        store.apply_attempt(order.attempt.id, event, after(1)).await.unwrap();
+    }
+    let second = ticket(store, "wm-2", 0.9).await;
+    ring(store, second, 30).await;
+    let claimed = appliance(store, "acme", "wm-3").await;
+    store.open_claim(claimed, Opener::Device, "4711", after(10), morning()).await.unwrap();
+}
+
+/// What devices, programs and lines have left.
+async fn devices(store: &PostgresStore) {
+    let acme = tenant("acme");
+    let scope = Scope::Tenant(acme.clone());
+    let id = appliance(store, "acme", "wm-4").await;
+    store.add_group(&acme, "line", &[1; 32], "washing-machine", true, morning()).await.unwrap();
+    let filters = ["acme/+/t".to_owned(), "a,\"b{}\\".to_owned()];
+    store.add_integrator(&acme, "erp", "token", &filters, morning()).await.unwrap();
+    store.send_command(&scope, id, &command("r1"), morning()).await.unwrap();
+    let session = KeptSession {
+        expiry_s: 60,
+        subscriptions: vec![("d/wm-4/c/+".into(), 1)],
+        unreleased: Vec::new(),
+    };
+    store.keep_session(id, &session, morning()).await.unwrap();
+    let told = extra(json!({"b": null, "a": {"deep": [1.10, "é"]}}));
+    store.share_attributes(&scope, id, &told, morning()).await.unwrap();
+    store.presence(&[presence(id, true, "connected", morning())]).await.unwrap();
+    let said = [
+        Ingest::State {
+            appliance: id,
+            payload: vec![0, 255, 10],
+            at: morning(),
+        },
+        Ingest::Once {
+            appliance: id,
+            packet_id: 65_535,
+            content: Box::new(held(id)),
+        },
+    ];
+    store.ingest(&said).await.unwrap();
+}
+
+fn held(appliance: ApplianceId) -> Ingest {
+    Ingest::Quarantine(Quarantined {
+        appliance,
+        topic: "d/wm-4/t".into(),
+        payload: (0..=255).collect(),
+        reason: "no\tCBOR\n\\.".into(),
+        received_at: morning(),
+    })
+}
+
+fn command(request: &str) -> Command {
+    Command {
+        number: 0,
+        sent: false,
+        request: request.into(),
+        body: "{}".into(),
+        expires_at: after(60),
+    }
+}
+
+/// Readings that come while an export is under way.
+pub async fn more(store: &PostgresStore, n: usize) {
+    let id = appliance(store, "acme", "wm-2").await;
+    let mut late = message(id, 9, u64::try_from(n).unwrap() * 10, 3);
+    late.samples.iter_mut().for_each(|sample: &mut Sample| sample.at = morning());
+    store.ingest(&[Ingest::Telemetry(late)]).await.unwrap();
+}
+
+/// A hub on the moved database goes on as the one before would have: repeats are known, and numbers are new.
+pub async fn go_on(hub: &PostgresStore) {
+    let id = appliance(hub, "acme", "wm-1").await;
+    let again = hub.ingest(&[Ingest::Telemetry(message(id, 7, 1, 9))]).await.unwrap();
+    assert_eq!(again, [repeated(9)]);
+    let new = hub.ingest(&[Ingest::Telemetry(message(id, 7, 600, 2))]).await.unwrap();
+    assert_eq!(new, [stored(2)]);
+    rolled_up(hub).await;
+    let device = appliance(hub, "acme", "wm-4").await;
+    let scope = Scope::Tenant(tenant("acme"));
+    let sent = hub.send_command(&scope, device, &command("r2"), morning()).await.unwrap();
+    assert!(sent.number > 1, "a number was given out twice");
+    // The call that was under way is unknown, as after any start.
+    assert_eq!(hub.recover_attempts(after(60)).await.unwrap().len(), 1);
+}
