@@ -3,9 +3,9 @@
 use crate::keyring::Keyring;
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
+use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
 use crate::reading::Catalog;
-use crate::moving::check_is_whole;
 use crate::row::db;
 use crate::signals::Signals;
 use crate::telemetry::Writer;

@@ -97,7 +97,14 @@ pub(crate) const TELEMETRY: &str = "telemetry";
 
 /// Moved row by row.
 pub(crate) const TABLES: &[Table] = &[
-    Table { numbered: Some("no"), ..seeded("profile_version", "no:smallint, name:text, digest:bytea, channels:jsonb", "no") },
+    Table {
+        numbered: Some("no"),
+        ..seeded(
+            "profile_version",
+            "no:smallint, name:text, digest:bytea, channels:jsonb",
+            "no",
+        )
+    },
     numbered(
         "tenant",
         "id:text, no:integer, brand:jsonb, contact_plan:jsonb, visit_price:jsonb, device_max:integer",
@@ -200,11 +207,28 @@ pub(crate) const TABLES: &[Table] = &[
         "number",
         "number",
     ),
-    seeded("scored", "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone", "partition"),
-    seeded("rolled", "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone", "partition"),
-    table("sequence", "appliance:bigint, boot:bigint, lane:smallint, mark:bigint, used_at:timestamp with time zone", "appliance, boot, lane"),
-    table("late", "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone, boot:bigint, lane:smallint, seq:bigint", "partition, ingest_no"),
-    table("content_seen",
+    seeded(
+        "scored",
+        "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone",
+        "partition",
+    ),
+    seeded(
+        "rolled",
+        "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone",
+        "partition",
+    ),
+    table(
+        "sequence",
+        "appliance:bigint, boot:bigint, lane:smallint, mark:bigint, used_at:timestamp with time zone",
+        "appliance, boot, lane",
+    ),
+    table(
+        "late",
+        "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone, boot:bigint, lane:smallint, seq:bigint",
+        "partition, ingest_no",
+    ),
+    table(
+        "content_seen",
         "appliance:bigint, hash:bytea, seen_at:timestamp with time zone",
         "appliance, hash",
     ),

@@ -49,7 +49,11 @@ async fn every_table_is_moved_or_stays_for_a_reason() {
         serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap();
     let mut named = BTreeMap::new();
     for table in manifest["tables"].as_array().unwrap() {
-        let columns = table["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned());
+        let columns = table["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c.as_str().unwrap().to_owned());
         named.insert(table["name"].as_str().unwrap().to_owned(), columns.collect::<Vec<_>>());
     }
     let stays: Vec<String> = manifest["not_exported"]
@@ -75,9 +79,14 @@ async fn every_table_is_moved_or_stays_for_a_reason() {
         if stays.contains(&name) {
             continue;
         }
-        let mut ours = named.get(&name).cloned().unwrap_or_else(|| panic!("table {name} is forgotten"));
+        let mut ours = named
+            .get(&name)
+            .cloned()
+            .unwrap_or_else(|| panic!("table {name} is forgotten"));
         if name == "telemetry" {
-            columns.iter_mut().for_each(|column| column.truncate(column.find(' ').unwrap()));
+            columns
+                .iter_mut()
+                .for_each(|column| column.truncate(column.find(' ').unwrap()));
         }
         ours.sort();
         columns.sort();
@@ -90,8 +99,17 @@ async fn every_table_is_moved_or_stays_for_a_reason() {
 #[tokio::test]
 async fn a_round_trip_keeps_every_row_and_every_number() {
     let (base, store, folder, moved) = exported().await;
-    let empty: Vec<_> = moved.tables.iter().filter(|(_, rows, _)| *rows == 0).map(|(name, ..)| name).collect();
-    assert_eq!(empty, Vec::<&String>::new(), "the database did not live enough to show that these are moved");
+    let empty: Vec<_> = moved
+        .tables
+        .iter()
+        .filter(|(_, rows, _)| *rows == 0)
+        .map(|(name, ..)| name)
+        .collect();
+    assert_eq!(
+        empty,
+        Vec::<&String>::new(),
+        "the database did not live enough to show that these are moved"
+    );
     let here = store.content(&mut |_| {}).await.unwrap();
     assert_eq!(here, moved, "the hash on its own is that of the export");
 
@@ -136,7 +154,10 @@ async fn a_cut_export_keeps_what_was_finished_and_equals_an_uncut_one() {
             done = store.export(&out, options(), &mut progress) => Some(done.unwrap()),
         };
         let files: Vec<_> = parquet(&out);
-        assert!(kept.iter().all(|file| files.contains(file)), "a finished file was written again");
+        assert!(
+            kept.iter().all(|file| files.contains(file)),
+            "a finished file was written again"
+        );
         kept = files;
         if let Some(done) = done {
             assert_eq!(done, moved);
@@ -172,7 +193,9 @@ async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
     let there = Base::with_keyring_of(&base).await;
     let from = ExportFolder::open(&out, &there.keyring()).unwrap();
     for stop_after in [2, 9, 20] {
-        let store = PostgresStore::connect_for_import(there.options.clone(), there.keyring()).await.unwrap();
+        let store = PostgresStore::connect_for_import(there.options.clone(), there.keyring())
+            .await
+            .unwrap();
         let (tell, cut) = tokio::sync::oneshot::channel::<()>();
         let (mut tell, mut told) = (Some(tell), 0);
         let mut progress = |_: hub_store_postgres::Progress<'_>| {
@@ -192,5 +215,8 @@ async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
         assert!(matches!(hub, Err(hub_store_postgres::ConnectError::HalfImported(id)) if id == from.id()));
     }
     let (target, taken) = import(&there, &out).await.unwrap();
-    assert_eq!((taken, target.content(&mut |_| {}).await.unwrap()), (moved.clone(), moved));
+    assert_eq!(
+        (taken, target.content(&mut |_| {}).await.unwrap()),
+        (moved.clone(), moved)
+    );
 }

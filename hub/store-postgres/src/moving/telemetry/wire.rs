@@ -88,14 +88,15 @@ fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
 fn row(fields: &[Option<&[u8]>; COLUMNS.len()]) -> Option<Row> {
     let [
         appliance,
-        tenant_no,
-        partition,
         ingest_no,
         at,
         received_at,
         boot,
-        lane,
         seq,
+        tenant_no,
+        partition,
+        profile_no,
+        lane,
         trace,
         v,
         extra,

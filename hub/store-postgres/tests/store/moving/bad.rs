@@ -2,7 +2,7 @@
 
 use super::{export, exported, import, options};
 use crate::support::{Base, morning};
-use hub_store_postgres::{ExportFolder, Keyring, MoveError, PostgresStore};
+use hub_store_postgres::{ExportFolder, Keyring, MoveError, PostgresStore, Progress};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -37,9 +37,14 @@ async fn a_changed_file_is_refused_and_the_record_named() {
     let (base, _store, folder, _) = exported().await;
     let (out, keyring) = (folder.path().join("out"), base.keyring());
     let says = |what: String, words: &[&str]| {
-        assert!(words.iter().all(|word| what.contains(word)), "{what:?} instead of {words:?}");
+        assert!(
+            words.iter().all(|word| what.contains(word)),
+            "{what:?} instead of {words:?}"
+        );
     };
-    let line_2 = refused(&out, &keyring, |copy| edit_text(&copy.join("owner.jsonl"), "Person wang", "Person wong"));
+    let line_2 = refused(&out, &keyring, |copy| {
+        edit_text(&copy.join("owner.jsonl"), "Person wang", "Person wong")
+    });
     says(line_2, &["owner.jsonl", "line ", "not the one that was written"]);
     let swapped = refused(&out, &keyring, |copy| {
         edit(&copy.join("timeline.jsonl"), |bytes| {
@@ -51,31 +56,50 @@ async fn a_changed_file_is_refused_and_the_record_named() {
     says(swapped, &["timeline.jsonl", "line 1 "]);
     let shorter = refused(&out, &keyring, |copy| {
         edit(&copy.join("consent.jsonl"), |bytes| {
-            let end = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+            let end = bytes[..bytes.len() - 1]
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .unwrap();
             bytes.truncate(end + 1);
         });
     });
     says(shorter, &["consent.jsonl", "records instead of"]);
-    let cut = refused(&out, &keyring, |copy| edit(&copy.join("tenant.jsonl"), |bytes| bytes.truncate(bytes.len() - 4)));
+    let cut = refused(&out, &keyring, |copy| {
+        edit(&copy.join("tenant.jsonl"), |bytes| bytes.truncate(bytes.len() - 4))
+    });
     says(cut, &["tenant.jsonl", "line 2 has no end"]);
-    let no_parquet =
-        refused(&out, &keyring, |copy| edit(&copy.join("telemetry-000002.parquet"), |bytes| bytes.truncate(100)));
+    let no_parquet = refused(&out, &keyring, |copy| {
+        edit(&copy.join("telemetry-000002.parquet"), |bytes| bytes.truncate(100))
+    });
     says(no_parquet, &["telemetry-000002.parquet", "no whole Parquet file"]);
     let exchanged = refused(&out, &keyring, |copy| {
-        std::fs::copy(out.join("telemetry-000001.parquet"), copy.join("telemetry-000002.parquet")).unwrap();
+        std::fs::copy(
+            out.join("telemetry-000001.parquet"),
+            copy.join("telemetry-000002.parquet"),
+        )
+        .unwrap();
     });
-    says(exchanged, &["telemetry-000002.parquet", "row 1 (partition ", "ingest_no "]);
-    let missing = refused(&out, &keyring, |copy| std::fs::remove_file(copy.join("trunk.jsonl")).unwrap());
+    says(
+        exchanged,
+        &["telemetry-000002.parquet", "row 1 (partition ", "ingest_no "],
+    );
+    let missing = refused(&out, &keyring, |copy| {
+        std::fs::remove_file(copy.join("trunk.jsonl")).unwrap()
+    });
     says(missing, &["trunk.jsonl", "missing"]);
     for at in [20, 200, 900] {
         let flipped = refused(&out, &keyring, |copy| {
             edit(&copy.join("telemetry-000001.parquet"), |bytes| bytes[at] ^= 1);
         });
         says(flipped, &["telemetry-000001.parquet"]);
-        let flipped = refused(&out, &keyring, |copy| edit(&copy.join("manifest.json"), |bytes| bytes[at] ^= 1));
+        let flipped = refused(&out, &keyring, |copy| {
+            edit(&copy.join("manifest.json"), |bytes| bytes[at] ^= 1)
+        });
         says(flipped, &["manifest.json"]);
     }
-    let no_seal = refused(&out, &keyring, |copy| std::fs::remove_file(copy.join("manifest.seal")).unwrap());
+    let no_seal = refused(&out, &keyring, |copy| {
+        std::fs::remove_file(copy.join("manifest.seal")).unwrap()
+    });
     says(no_seal, &["manifest.seal", "missing"]);
 }
 
@@ -95,9 +119,16 @@ async fn a_target_that_is_not_empty_or_not_free_is_refused() {
     assert!(matches!(busy, MoveError::HubRuns), "{busy}");
     store.close().await;
     let full = import(&base, &out).await.err().unwrap();
-    assert!(matches!(&full, MoveError::NotEmpty(table) if table == "tenant"), "{full}");
+    assert!(
+        matches!(&full, MoveError::NotEmpty(table) if table == "tenant"),
+        "{full}"
+    );
     let store = base.store().await;
-    assert_eq!(store.content(&mut |_| {}).await.unwrap(), moved, "nothing was done to it");
+    assert_eq!(
+        store.content(&mut |_| {}).await.unwrap(),
+        moved,
+        "nothing was done to it"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +143,9 @@ async fn an_export_goes_only_where_it_may() {
     assert!(matches!(in_use, MoveError::FolderInUse(_)), "{in_use}");
     let no_folder = at(&used.path().join("letter.txt/out")).await;
     assert!(no_folder.to_string().contains("letter.txt/out"), "{no_folder}");
-    let none = ExportFolder::open(&used.path().join("none"), &_base.keyring()).err().unwrap();
+    let none = ExportFolder::open(&used.path().join("none"), &_base.keyring())
+        .err()
+        .unwrap();
     assert!(matches!(none, MoveError::File { .. }), "{none}");
     let half = ExportFolder::open(used.path(), &_base.keyring()).err().unwrap();
     assert!(matches!(half, MoveError::Incomplete(_)), "{half}");
@@ -145,15 +178,18 @@ async fn a_full_disk_ends_an_export_that_goes_on_when_there_is_room() {
 async fn two_exports_do_not_write_to_one_folder() {
     let (_base, store, folder, _) = exported().await;
     let out = folder.path().join("twice");
+    let (mut one, mut other) = (|_: Progress<'_>| {}, |_: Progress<'_>| {});
     let both = tokio::join!(
-        store.export(&out, options(), &mut |_| {}),
-        store.export(&out, options(), &mut |_| {})
+        store.export(&out, options(), &mut one),
+        store.export(&out, options(), &mut other)
     );
     match both {
         (Ok(_), Err(MoveError::Busy(_))) => {}
         other => panic!("{other:?}"),
     }
-    let half = PostgresStore::connect_for_import(_base.options.clone(), _base.keyring()).await.unwrap();
+    let half = PostgresStore::connect_for_import(_base.options.clone(), _base.keyring())
+        .await
+        .unwrap();
     let from = ExportFolder::open(&out, &_base.keyring()).unwrap();
     let refused = half.import(&from, morning(), &mut |_| {}).await.err().unwrap();
     assert!(matches!(refused, MoveError::HubRuns), "{refused}");
