@@ -2,14 +2,20 @@
 
 pub mod apply;
 pub mod authority;
+pub mod backup;
 pub mod beside;
 pub mod claim;
 pub mod demo;
 pub mod device;
 pub mod doctor;
+pub mod export;
+pub mod import;
 pub mod integrator;
 pub mod key;
+pub mod place;
+pub mod progress;
 pub mod replay;
+pub mod restore;
 pub mod score;
 pub mod serve;
 
@@ -53,6 +59,14 @@ enum Command {
     Replay(replay::Replay),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
+    /// Writes the whole database into files that move to any other.
+    Export(export::Export),
+    /// Puts an export into an empty database.
+    Import(import::Import),
+    /// Writes a backup with PostgreSQL's own programs.
+    Backup(backup::Backup),
+    /// Puts a backup into an empty database.
+    Restore(restore::Restore),
     /// Checks set-up and surroundings, and says what to do about what is wrong.
     Doctor(doctor::Doctor),
 }
@@ -86,6 +100,10 @@ impl Cli {
             Command::Integrator(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Score(command) => command.run(),
+            Command::Export(command) => command.run().await,
+            Command::Import(command) => command.run().await,
+            Command::Backup(command) => command.run().await,
+            Command::Restore(command) => command.run().await,
             Command::Doctor(command) => command.run().await,
         }
     }

@@ -140,7 +140,7 @@ impl Opened {
 }
 
 /// The keyring: where `FORECALL_KEY_FILE` says, else in the state directory, which is made if it is not there.
-fn keyring_file(config: &Config) -> Result<PathBuf> {
+pub fn keyring_file(config: &Config) -> Result<PathBuf> {
     if let Some(file) = &config.key_file {
         return Ok(file.clone());
     }

@@ -42,5 +42,6 @@ pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
 #[doc(hidden)]
 pub use reading::statement;
-pub use moving::{ExportFolder, ExportOptions, MoveError, Moved, Progress};
+pub use moving::{BackedUp, ExportFolder, ExportOptions, MoveError, Moved, Place, Progress, backup, restore};
+pub use sqlx::postgres::PgConnectOptions;
 pub use store::{ConnectError, PostgresStore};

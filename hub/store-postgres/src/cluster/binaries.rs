@@ -73,6 +73,23 @@ async fn look_into(folder: &Path, identity: &Identity) -> Option<Binaries> {
     })
 }
 
+/// A client program of at least this major version: an older one does not read a newer server.
+pub(super) async fn find_program(configured: Option<&Path>, program: &'static str, major: u32) -> Option<PathBuf> {
+    for folder in configured.map(Path::to_owned).into_iter().chain(usual_folders()) {
+        let path = folder.join(program);
+        if !path.is_file() {
+            continue;
+        }
+        let mut command = tokio::process::Command::new(&path);
+        command.arg("--version").kill_on_drop(true);
+        let version = child::run(command, program, VERSION_LIMIT).await.unwrap_or_default();
+        if self::major(&version).is_some_and(|found| found >= major) {
+            return Some(path);
+        }
+    }
+    None
+}
+
 /// `postgres (PostgreSQL) 15.20 (Debian …)` is 15.
 fn major(version: &str) -> Option<u32> {
     let number = version

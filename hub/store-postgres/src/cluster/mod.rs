@@ -111,6 +111,24 @@ impl Cluster {
         Ok(binaries.version)
     }
 
+    /// Where a program of PostgreSQL's is: beside the server that runs on `state_dir`, else wherever one of this major
+    /// version or later is found.
+    pub(crate) async fn find_program(
+        state_dir: Option<&Path>,
+        options: ClusterOptions,
+        program: &'static str,
+        major: u32,
+    ) -> Option<PathBuf> {
+        if let Some(layout) = state_dir.map(Layout::of)
+            && let Ok(identity) = Identity::choose(&layout.data)
+            && let Ok(binaries) = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await
+            && binaries.program(program).is_file()
+        {
+            return Some(binaries.program(program));
+        }
+        binaries::find_program(options.bin_dir.as_deref(), program, major).await
+    }
+
     async fn start_locked(state_dir: &Path, options: ClusterOptions, lock: Flock<File>) -> Result<Self, ClusterError> {
         let layout = Layout::of(state_dir);
         let identity = Identity::choose(&layout.data)?;

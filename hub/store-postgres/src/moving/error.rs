@@ -27,8 +27,13 @@ pub enum MoveError {
     #[error("{0} is being written by another export; wait for it to end")]
     Busy(PathBuf),
     /// There is no manifest.
-    #[error("{0} holds no complete export (there is no manifest.json); if an export was cut off, run it again")]
-    Incomplete(PathBuf),
+    #[error("{folder} holds nothing complete (there is no {missing}); if it was cut off, run the same command again")]
+    Incomplete {
+        /// Which folder.
+        folder: PathBuf,
+        /// What is not there.
+        missing: String,
+    },
     /// Of another make.
     #[error("{path} is of format {found}, and this program reads format {known}; use the program that wrote it")]
     Format {
@@ -52,10 +57,12 @@ pub enum MoveError {
     },
     /// Another keyring.
     #[error(
-        "it was written under another keyring (fingerprint {found}, here {here}): telephone numbers would not open; put the \
+        "{path} was written under another keyring (fingerprint {found}, here {here}): telephone numbers would not open; put the \
          keyring file of the source in place first"
     )]
     Keyring {
+        /// Which file.
+        path: PathBuf,
         /// Fingerprint of the data, its beginning.
         found: String,
         /// Fingerprint of the keyring here, its beginning.
@@ -98,8 +105,22 @@ pub enum MoveError {
         what: String,
     },
     /// A program of PostgreSQL is missing.
-    #[error("{0} was not found beside the server's programs; install it with `apt-get install postgresql-client`")]
-    NoProgram(&'static str),
+    #[error(
+        "{program} of PostgreSQL {major} or later was not found beside the server's programs nor in the path; install it \
+         with `apt-get install postgresql-client`, or set postgres_bin to where it is"
+    )]
+    NoProgram {
+        /// Which.
+        program: &'static str,
+        /// Major version of the server.
+        major: u32,
+    },
+    /// The extension of a backup is not here.
+    #[error("the backup is of a database with TimescaleDB {0}, which this server does not have; install that version first")]
+    NoTimescale(String),
+    /// Not a hub's database.
+    #[error("the database holds no hub: there is nothing to back up")]
+    NoHub,
     /// A program of PostgreSQL.
     #[error("{program} failed: {output}")]
     Program {

@@ -3,9 +3,10 @@
 
 use super::error::{Result, database, file};
 use super::files::NewFile;
-use super::manifest::{FORMAT, FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry, fingerprint};
+use super::manifest::{FORMAT, FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry};
 use super::progress::Progress;
 use super::seal::{Content, Sealer};
+use super::sealed::fingerprint;
 use super::source::{self, Range};
 use super::tables::{STAYS, TABLES, TELEMETRY, Table};
 use super::telemetry::{COLUMNS, ParquetOut, Row};

@@ -20,6 +20,7 @@ pub(super) struct NewFile {
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+    placed: bool,
 }
 
 /// What a finished file is known by.
@@ -47,9 +48,15 @@ impl NewFile {
             file: BufWriter::new(opened.map_err(file(&beside))?),
             hash: Sha256::new(),
             bytes: 0,
+            placed: false,
             to,
             beside,
         })
+    }
+
+    /// Where it will be.
+    pub(super) fn path(&self) -> &Path {
+        &self.to
     }
 
     /// Puts it in its place.
@@ -57,11 +64,21 @@ impl NewFile {
         self.file.flush().map_err(file(&self.beside))?;
         self.file.get_ref().sync_all().map_err(file(&self.beside))?;
         std::fs::rename(&self.beside, &self.to).map_err(file(&self.to))?;
+        self.placed = true;
         sync_folder_of(&self.to)?;
         Ok(Finished {
             bytes: self.bytes,
-            sha256: hex(&self.hash.finalize()),
+            sha256: hex(&std::mem::take(&mut self.hash).finalize()),
         })
+    }
+}
+
+impl Drop for NewFile {
+    /// What was given up takes no room. After a kill it is written over by the next try.
+    fn drop(&mut self) {
+        if !self.placed {
+            let _ = std::fs::remove_file(&self.beside);
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 use super::error::{MoveError, Result, changed, file};
 use super::files::{self, Finished};
 use super::record;
-use super::seal::{Content, Sealer};
-use crate::keyring::{Keyring, hex};
+use super::seal::Content;
+use super::sealed;
+use crate::keyring::Keyring;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -18,10 +19,7 @@ use uuid::Uuid;
 /// Of folder and files.
 pub(super) const FORMAT: u64 = 1;
 pub(super) const MANIFEST: &str = "manifest.json";
-pub(super) const SEAL: &str = "manifest.seal";
 pub(super) const JOURNAL: &str = "journal.jsonl";
-/// A manifest is not longer than this, in bytes: hundreds of thousands of files.
-const MANIFEST_LEN_MAX: u64 = 256 << 20;
 
 /// Where the export comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,11 +120,6 @@ pub(super) struct Journal {
     lines: u64,
 }
 
-/// Marks of plans, journals and manifests, which come before it is known which export they belong to.
-fn sealer(keyring: &Keyring) -> Sealer {
-    Sealer::new(keyring, Uuid::nil())
-}
-
 impl Journal {
     /// Opens the journal of a folder, making both if the folder is not there or empty.
     pub(super) fn open(folder: &Path) -> Result<Self> {
@@ -157,7 +150,7 @@ impl Journal {
 
     /// Reads it: the plan, if that was written whole, and the steps since. What a kill left of a last line is cut off.
     pub(super) fn read(&mut self, keyring: &Keyring) -> Result<Option<(Plan, Vec<Step>)>> {
-        let sealer = sealer(keyring);
+        let sealer = sealed::sealer(keyring);
         let (mut plan, mut steps, mut whole) = (None, Vec::new(), 0);
         self.file.rewind().map_err(file(&self.path))?;
         let mut from = BufReader::new(&*self.file);
@@ -193,7 +186,7 @@ impl Journal {
     /// Adds a line, and returns when it is on the disk.
     pub(super) fn write<T: Serialize>(&mut self, keyring: &Keyring, what: &T) -> Result<()> {
         let row = serde_json::to_string(what).map_err(|error| file(&self.path)(error.into()))?;
-        let (mut line, _) = record::seal(&sealer(keyring), JOURNAL, JOURNAL, self.lines + 1, &row);
+        let (mut line, _) = record::seal(&sealed::sealer(keyring), JOURNAL, JOURNAL, self.lines + 1, &row);
         line.push('\n');
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
         written.map_err(file(&self.path))?;
@@ -208,53 +201,14 @@ impl Journal {
 }
 
 impl Manifest {
-    /// Writes it, last of all files.
+    /// Writes it, last of all files: where there is a manifest, the export is complete.
     pub(super) fn write(&self, folder: &Path, keyring: &Keyring) -> Result<()> {
-        let path = folder.join(MANIFEST);
-        let text = serde_json::to_vec_pretty(self).map_err(|error| file(&path)(error.into()))?;
-        // Its seal first: where there is a manifest, the export is complete.
-        let seal = format!("{}\n", hex(&sealer(keyring).whole(&[MANIFEST.as_bytes(), &text])));
-        files::write_whole(folder.join(SEAL), seal.as_bytes())?;
-        files::write_whole(path, &text)?;
-        Ok(())
+        sealed::write(&folder.join(MANIFEST), keyring, self)
     }
 
-    /// Reads it and checks format, keyring, seal and schema, in the order in which an error helps.
+    /// Reads it, and checks that it is of this schema.
     pub(super) fn read(folder: &Path, keyring: &Keyring, schema: i64) -> Result<Self> {
-        let path = folder.join(MANIFEST);
-        if !folder.is_dir() {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(file(folder)(missing));
-        }
-        let Some(text) = files::read_small(&path, MANIFEST_LEN_MAX)? else {
-            return Err(MoveError::Incomplete(folder.to_owned()));
-        };
-        let loose: serde_json::Value =
-            serde_json::from_slice(&text).map_err(|error| changed(&path, format!("it is not JSON ({error})")))?;
-        let head = &loose["head"];
-        let sealed = check_seal(folder, keyring, &text);
-        // Who has another keyring is told so; only a manifest under this one can be known as changed.
-        let (found, here) = (head["keyring"].as_str().unwrap_or_default(), fingerprint(keyring));
-        match head["format"].as_u64() {
-            Some(FORMAT) => {}
-            Some(found) if sealed.is_ok() || found > FORMAT => {
-                return Err(MoveError::Format {
-                    path,
-                    found,
-                    known: FORMAT,
-                });
-            }
-            _ => return Err(changed(&path, "it does not say its format")),
-        }
-        if found.len() == here.len() && found != here && sealed.is_err() {
-            let begin = |text: &str| text.chars().take(12).collect();
-            return Err(MoveError::Keyring {
-                found: begin(found),
-                here: begin(&here),
-            });
-        }
-        sealed?;
-        let manifest: Self = serde_json::from_value(loose).map_err(|error| changed(&path, error.to_string()))?;
+        let manifest: Self = sealed::read(folder, MANIFEST, keyring)?;
         if manifest.head.schema != schema {
             return Err(MoveError::Schema {
                 found: manifest.head.schema,
@@ -263,21 +217,4 @@ impl Manifest {
         }
         Ok(manifest)
     }
-}
-
-fn check_seal(folder: &Path, keyring: &Keyring, text: &[u8]) -> Result<()> {
-    let path = folder.join(SEAL);
-    let Some(seal) = files::read_small(&path, 1024)? else {
-        return Err(changed(&path, "it is missing"));
-    };
-    let right = hex(&sealer(keyring).whole(&[MANIFEST.as_bytes(), text]));
-    if seal.trim_ascii() != right.as_bytes() {
-        return Err(changed(&folder.join(MANIFEST), "its seal is not right"));
-    }
-    Ok(())
-}
-
-/// Of the keyring, in hexadecimal.
-pub(super) fn fingerprint(keyring: &Keyring) -> String {
-    hex(&keyring.fingerprint())
 }

@@ -4,6 +4,7 @@
 //! Nothing here knows what rows mean. Phone numbers and secrets stay sealed as they are, so the keyring must go along, by
 //! a way of its own.
 
+mod backup;
 mod error;
 mod export;
 mod files;
@@ -14,11 +15,13 @@ mod progress;
 mod reading;
 mod record;
 mod seal;
+mod sealed;
 mod source;
 mod tables;
 mod telemetry;
 mod text;
 
+pub use backup::{BackedUp, Place, backup, restore};
 pub use error::MoveError;
 pub use export::ExportOptions;
 pub(crate) use import::check_is_whole;

@@ -5,25 +5,38 @@
 pub struct Progress<'a> {
     /// What is being done: a table, or a file.
     pub what: &'a str,
-    /// Rows of it so far.
-    pub rows: u64,
-    /// Rows of it in all, where that is known.
+    /// How much of it so far.
+    pub done: u64,
+    /// How much of it in all, where that is known.
     pub all: Option<u64>,
+    /// Of what: rows, or bytes.
+    pub unit: &'static str,
 }
 
 impl<'a> Progress<'a> {
     /// Told after so many rows, and at the end of each table and file.
     pub(super) const EVERY: u64 = 10_000;
 
-    pub(super) fn table(what: &'a str, rows: u64) -> Self {
-        Self { what, rows, all: None }
-    }
-
-    pub(super) fn file(what: &'a str, rows: u64, all: u64) -> Self {
+    pub(super) fn table(what: &'a str, done: u64) -> Self {
         Self {
             what,
-            rows,
+            done,
+            all: None,
+            unit: "rows",
+        }
+    }
+
+    pub(super) fn file(what: &'a str, done: u64, all: u64) -> Self {
+        Self {
             all: Some(all),
+            ..Self::table(what, done)
+        }
+    }
+
+    pub(super) fn bytes(what: &'a str, done: u64) -> Self {
+        Self {
+            unit: "bytes",
+            ..Self::table(what, done)
         }
     }
 }

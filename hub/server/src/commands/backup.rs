@@ -1,0 +1,43 @@
+//! `forecall backup --to DIR`.
+
+use super::place::{Target, keyring_that_is_there, say_keyring};
+use super::progress::Teller;
+use super::{ConfigArgs, log, say};
+use anyhow::{Context, Result};
+use hub_core::clock::{CivilClock, SystemClock};
+use std::path::PathBuf;
+
+/// Writes a backup of the database with PostgreSQL's pg_dump, also under a running hub.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// New folder to write into.
+    #[arg(long)]
+    to: PathBuf,
+}
+
+impl Backup {
+    /// Runs it.
+    pub async fn run(self) -> Result<()> {
+        log("warn");
+        let config = self.config.load()?;
+        let keyring = keyring_that_is_there(&config)?;
+        let target = Target::open_existing(&config).await?;
+        let place = target.place(&config)?;
+        let mut teller = Teller::new();
+        let done = hub_store_postgres::backup(&place, &keyring, &self.to, SystemClock.now(), &mut |progress| {
+            teller.tell(progress);
+        })
+        .await;
+        drop(teller);
+        target.close().await?;
+        let done = done.context("there is no backup")?;
+        say(format_args!("{} bytes are in {}", done.bytes, done.file.display()));
+        say(format_args!("sha256 {}", done.sha256));
+        say(format_args!("schema version {}", done.schema));
+        say("names and addresses of people are in it in plain text; keep it as you keep the database");
+        say_keyring();
+        Ok(())
+    }
+}

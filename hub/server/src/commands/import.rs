@@ -1,0 +1,51 @@
+//! `forecall import --from DIR`.
+
+use super::place::{Target, keyring_that_is_there};
+use super::progress::Teller;
+use super::{ConfigArgs, log, say};
+use anyhow::{Context, Result};
+use hub_core::clock::{CivilClock, SystemClock};
+use hub_store_postgres::{ExportFolder, Moved, PostgresStore};
+use std::path::PathBuf;
+
+/// Puts an export into an empty database: a new state directory, or DATABASE_URL. No hub may work on it meanwhile. Run
+/// again after a cut, it goes on.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Folder of a complete export.
+    #[arg(long)]
+    from: PathBuf,
+}
+
+impl Import {
+    /// Runs it.
+    pub async fn run(self) -> Result<()> {
+        log("warn");
+        let config = self.config.load()?;
+        let keyring = keyring_that_is_there(&config)?;
+        let folder = ExportFolder::open(&self.from, &keyring).context("nothing was imported")?;
+        let target = Target::open(&config).await?;
+        let moved = import(&target, keyring, &folder).await;
+        target.close().await?;
+        let moved = moved?;
+        say(format_args!("{} rows are in", moved.rows()));
+        say(format_args!("content {}", moved.content));
+        say("compare with `forecall export --hash` before a hub starts on it, if you want to be sure of every row");
+        Ok(())
+    }
+}
+
+async fn import(target: &Target, keyring: hub_store_postgres::Keyring, folder: &ExportFolder) -> Result<Moved> {
+    let store = PostgresStore::connect_for_import(target.connect_options()?, keyring)
+        .await
+        .context("cannot open the target")?;
+    let mut teller = Teller::new();
+    let moved = store
+        .import(folder, SystemClock.now(), &mut |progress| teller.tell(progress))
+        .await;
+    drop(teller);
+    store.close().await;
+    moved.context("the import is not complete")
+}

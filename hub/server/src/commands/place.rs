@@ -1,0 +1,109 @@
+//! Where data are moved from and to: the hub's own cluster or a given database, and the keyring that must be there.
+
+use super::say;
+use crate::config::Config;
+use crate::pipeline::{Opened, keyring_file, open_beside};
+use anyhow::{Context, Result, ensure};
+use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PgConnectOptions, Place};
+
+/// A database without a store on it.
+pub enum Target {
+    /// In the state directory.
+    Own(Cluster),
+    /// By this URL.
+    Given(String),
+}
+
+impl Target {
+    /// The given database, or the own cluster, which is made if it is not there. A hub must not run on that.
+    pub async fn open(config: &Config) -> Result<Self> {
+        Ok(match &config.database_url {
+            Some(url) => Self::Given(url.clone()),
+            None => Self::Own(
+                Cluster::start(&config.state_dir, options(config))
+                    .await
+                    .context("cannot start the hub's own database")?,
+            ),
+        })
+    }
+
+    /// The given database, or the own cluster if there is one, that of a running hub or not.
+    pub async fn open_existing(config: &Config) -> Result<Self> {
+        check_exists(config)?;
+        Ok(match &config.database_url {
+            Some(url) => Self::Given(url.clone()),
+            None => Self::Own(
+                Cluster::join_or_start(&config.state_dir, options(config))
+                    .await
+                    .context("cannot start the hub's own database")?,
+            ),
+        })
+    }
+
+    /// How to connect.
+    pub fn connect_options(&self) -> Result<PgConnectOptions> {
+        match self {
+            Self::Own(cluster) => Ok(cluster.connect_options()),
+            Self::Given(url) => url.parse().context("DATABASE_URL is not valid"),
+        }
+    }
+
+    /// How PostgreSQL's programs get to it.
+    pub fn place(&self, config: &Config) -> Result<Place> {
+        match self {
+            Self::Own(cluster) => Ok(Place::own(cluster, &config.state_dir, &options(config))),
+            Self::Given(url) => Place::given(url, &options(config)).context("DATABASE_URL is not valid"),
+        }
+    }
+
+    /// Stops the own cluster if it was started for this.
+    pub async fn close(self) -> Result<()> {
+        match self {
+            Self::Own(cluster) => cluster
+                .stop()
+                .await
+                .context("the hub's own database did not stop cleanly"),
+            Self::Given(_) => Ok(()),
+        }
+    }
+}
+
+/// Opens the store that is there; makes none.
+pub async fn open_existing(config: &Config) -> Result<Opened> {
+    keyring_that_is_there(config)?;
+    check_exists(config)?;
+    open_beside(config).await
+}
+
+/// The keyring of the data. A new one would be of no use.
+pub fn keyring_that_is_there(config: &Config) -> Result<Keyring> {
+    let path = keyring_file(config)?;
+    ensure!(
+        path.exists(),
+        "there is no keyring at {}; copy the one that the data were written with to there first",
+        path.display()
+    );
+    Keyring::open(&path).context("cannot open the keyring")
+}
+
+/// What of the keyring went along.
+pub fn say_keyring() {
+    say(
+        "of the keyring only its fingerprint is in it: copy the keyring file by a way of its own, or no telephone number opens",
+    );
+}
+
+fn check_exists(config: &Config) -> Result<()> {
+    ensure!(
+        config.database_url.is_some() || Cluster::exists(&config.state_dir)?,
+        "there is no database in {}",
+        config.state_dir.display()
+    );
+    Ok(())
+}
+
+fn options(config: &Config) -> ClusterOptions {
+    ClusterOptions {
+        bin_dir: config.postgres_bin.clone(),
+    }
+}

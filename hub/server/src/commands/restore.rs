@@ -1,0 +1,36 @@
+//! `forecall restore --from DIR`.
+
+use super::place::{Target, keyring_that_is_there};
+use super::{ConfigArgs, log, say};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Puts a backup into an empty database: a new state directory, or DATABASE_URL. All of it, or nothing.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Folder of a backup.
+    #[arg(long)]
+    from: PathBuf,
+}
+
+impl Restore {
+    /// Runs it.
+    pub async fn run(self) -> Result<()> {
+        log("warn");
+        let config = self.config.load()?;
+        let keyring = keyring_that_is_there(&config)?;
+        let target = Target::open(&config).await?;
+        let place = target.place(&config)?;
+        let done = hub_store_postgres::restore(&place, &keyring, &self.from).await;
+        target.close().await?;
+        let done = done.context("nothing was restored")?;
+        say(format_args!(
+            "restored {} bytes, schema version {}",
+            done.bytes, done.schema
+        ));
+        say("start the hub with `forecall serve`; it brings an older schema to its own");
+        Ok(())
+    }
+}
