@@ -137,7 +137,10 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| *first == b'%') {
+        match digits
+            .and_then(|two| u8::from_str_radix(two, 16).ok())
+            .filter(|_| *first == b'%')
+        {
             Some(byte) => {
                 bytes.push(byte);
                 rest = &after[2..];
@@ -179,7 +182,13 @@ pub async fn backup(
     }
     let mut command = place.command("pg_dump", about.major()).await?;
     // Whoever owns the tables sees all rows where no tenant is named; the policies go along as they are.
-    command.args(["--format=custom", "--no-owner", "--no-privileges", "--no-comments", "--enable-row-security"]);
+    command.args([
+        "--format=custom",
+        "--no-owner",
+        "--no-privileges",
+        "--no-comments",
+        "--enable-row-security",
+    ]);
     command.arg("--lock-wait-timeout=30s");
     let finished = dump(command, NewFile::create(folder.join(DUMP))?, tell).await?;
     let document = Document {
@@ -214,7 +223,9 @@ pub async fn backup(
 fn check(folder: &Path, keyring: &Keyring) -> Result<Document> {
     let document: Document = sealed::read(folder, DOCUMENT, keyring)?;
     if document.head.schema > schema_version() {
-        return Err(MoveError::Connect(crate::store::ConnectError::NewerSchema(document.head.schema)));
+        return Err(MoveError::Connect(crate::store::ConnectError::NewerSchema(
+            document.head.schema,
+        )));
     }
     let path = folder.join(&document.file);
     let found = files::measure(&path)?;
@@ -244,7 +255,13 @@ pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<
         begin_timescaledb(&mut conn, version).await?;
     }
     let mut command = place.command("pg_restore", about.major()).await?;
-    command.args(["--exit-on-error", "--no-owner", "--no-privileges", "--no-comments", "--single-transaction"]);
+    command.args([
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        "--no-comments",
+        "--single-transaction",
+    ]);
     command.arg(folder.join(&document.file)).stdout(Stdio::null());
     let child = start(command, "pg_restore")?;
     let restored = ended(child, "pg_restore").await;
@@ -254,7 +271,9 @@ pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<
         done.map_err(database("ending the restore of TimescaleDB"))?;
     }
     restored?;
-    conn.execute("analyze").await.map_err(database("counting what was restored"))?;
+    conn.execute("analyze")
+        .await
+        .map_err(database("counting what was restored"))?;
     conn.close().await.map_err(database("ending"))?;
     Ok(BackedUp {
         file: folder.join(&document.file),
@@ -296,7 +315,10 @@ async fn begin_timescaledb(conn: &mut PgConnection, version: &str) -> Result<()>
     if !there {
         return Err(MoveError::NoTimescale(version.to_owned()));
     }
-    let create = format!("create extension if not exists timescaledb version '{}'", version.replace('\'', "''"));
+    let create = format!(
+        "create extension if not exists timescaledb version '{}'",
+        version.replace('\'', "''")
+    );
     conn.execute(create.as_str()).await.map_err(what())?;
     conn.execute("select timescaledb_pre_restore()").await.map_err(what())?;
     Ok(())
@@ -359,14 +381,18 @@ async fn dump(
         program: "pg_dump",
         output: source.to_string(),
     };
-    let mut from = child.stdout.take().ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
+    let mut from = child
+        .stdout
+        .take()
+        .ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
     let said = tokio::spawn(words(child.stderr.take()));
     let (mut piece, mut bytes, mut told) = (vec![0; PIECE], 0, 0);
     loop {
         match from.read(&mut piece).await.map_err(failed)? {
             0 => break,
             read => {
-                out.write_all(&piece[..read]).map_err(|source| file(out.path())(source))?;
+                out.write_all(&piece[..read])
+                    .map_err(|source| file(out.path())(source))?;
                 bytes += read as u64;
                 if bytes - told >= TELL_EVERY {
                     told = bytes;
@@ -398,7 +424,11 @@ async fn ended(mut child: Child, program: &'static str) -> Result<()> {
     let failed = |output: String| MoveError::Program { program, output };
     let status = child.wait().await.map_err(|error| failed(error.to_string()))?;
     let output = said.await.unwrap_or_default();
-    if status.success() { Ok(()) } else { Err(failed(format!("{status} {output}"))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(format!("{status} {output}")))
+    }
 }
 
 /// The beginning of what a program says; the rest is read and forgotten, so that it does not wait.
@@ -426,7 +456,11 @@ mod tests {
                 Some("p@ss/".to_owned())
             )
         );
-        for url in ["postgres://hub@db/forecall", "postgres:///forecall?host=/tmp", "postgres://db/a@b:c"] {
+        for url in [
+            "postgres://hub@db/forecall",
+            "postgres:///forecall?host=/tmp",
+            "postgres://db/a@b:c",
+        ] {
             assert_eq!(split(url), (url.to_owned(), None));
         }
     }

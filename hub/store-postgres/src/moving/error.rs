@@ -116,7 +116,9 @@ pub enum MoveError {
         major: u32,
     },
     /// The extension of a backup is not here.
-    #[error("the backup is of a database with TimescaleDB {0}, which this server does not have; install that version first")]
+    #[error(
+        "the backup is of a database with TimescaleDB {0}, which this server does not have; install that version first"
+    )]
     NoTimescale(String),
     /// Not a hub's database.
     #[error("the database holds no hub: there is nothing to back up")]

@@ -9,7 +9,7 @@ use super::tables::{TABLES, TELEMETRY, Table};
 use super::telemetry::{COPY_IN, ParquetIn, Row};
 use super::text::Fields;
 use super::{Moved, record, source};
-use crate::layout::{Week, make_range};
+use crate::layout::{Layout, Week, make_range};
 use crate::store::{ConnectError, PostgresStore};
 use crate::telemetry::CopyRows;
 use hub_store::lease::LeaseStore;
@@ -267,7 +267,7 @@ async fn telemetry(
 async fn make_partitions(store: &PostgresStore, rows: &[Row], made: &mut BTreeSet<Week>) -> Result<()> {
     let times = rows.iter().filter_map(|row| Timestamp::from_microsecond(row.at).ok());
     let new: BTreeSet<Week> = times.map(Week::of).filter(|week| !made.contains(week)).collect();
-    if new.is_empty() {
+    if new.is_empty() || store.layout == Layout::Hypertable {
         return Ok(());
     }
     let mut conn = store.pool.acquire().await.map_err(database("connecting"))?;

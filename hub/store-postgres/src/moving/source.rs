@@ -60,11 +60,7 @@ pub(super) async fn rows(
     } else {
         String::new()
     };
-    let statement = format!(
-        "copy (select {} from {}{order}) to stdout",
-        table.selected(),
-        table.name
-    );
+    let statement = format!("copy (select {} from {}{order}) to stdout", table.names(), table.name);
     let what = || database(format!("reading {}", table.name));
     let mut stream = conn.copy_out_raw(&statement).await.map_err(what())?;
     let mut lines = CopyLines::default();

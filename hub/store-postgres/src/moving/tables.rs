@@ -54,17 +54,6 @@ impl Table {
         columns.map(|(name, sql_type)| Column { name, sql_type }).collect()
     }
 
-    /// What is read. A number of a transaction says nothing in another database, where transactions are counted anew:
-    /// events that were moved are all older than any of its own.
-    pub(crate) fn selected(&self) -> String {
-        let columns = self.columns();
-        let selected = columns.iter().map(|column| match (self.name, column.name) {
-            ("event", "transaction") => "0",
-            (_, name) => name,
-        });
-        selected.collect::<Vec<_>>().join(", ")
-    }
-
     /// Names, for a statement.
     pub(crate) fn names(&self) -> String {
         let names: Vec<_> = self.columns().iter().map(|column| column.name).collect();
@@ -88,6 +77,10 @@ pub(crate) const STAYS: &[Stays] = &[
     ("fleet_hour", "made from telemetry by the hub that starts"),
     ("device_day", "made from telemetry by the hub that starts"),
     ("aggregated", "how far aggregates are; in a new database they are made from the beginning"),
+    (
+        "event_epoch",
+        "belongs to the cluster; the next hub begins a new one where events come from another",
+    ),
     ("lease", "belongs to whoever works on this database"),
     ("layout", "how this database keeps telemetry is its own"),
     ("partition", "the same 256 rows in every database"),
@@ -297,8 +290,8 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     numbered(
         "event",
-        "number:bigint, transaction:bigint, tenant:text, at:timestamp with time zone, kind:text, ticket:uuid, appliance:bigint",
-        "transaction, number",
+        "number:bigint, transaction:bigint, tenant:text, at:timestamp with time zone, kind:text, ticket:uuid, appliance:bigint, epoch:bigint",
+        "epoch, transaction, number",
         "number",
     ),
 ];

@@ -29,14 +29,6 @@ impl Base {
         }
     }
 
-    /// Another empty one that opens with the same keyring.
-    pub async fn with_keyring_of(other: &Self) -> Self {
-        Self {
-            keyring: other.keyring.clone(),
-            ..Self::new().await
-        }
-    }
-
     pub fn keyring(&self) -> Keyring {
         Keyring::open_or_create(&self.database.file("keyring")).unwrap()
     }

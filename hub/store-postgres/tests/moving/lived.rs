@@ -1,16 +1,18 @@
 //! A database in which something of everything has happened.
 
-use crate::contact::{ended, ring, ticket};
-use crate::support::{Base, after, appliance, message, morning, played, presence, repeated, rolled_up, stored, tenant};
+use crate::support::{
+    Base, after, alarm, appliance, message, morning, played, presence, repeated, rolled_up, seen, stored, tenant,
+};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
-use hub_core::id::ApplianceId;
+use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::Scope;
 use hub_store::claim::{ClaimStore, Opener};
-use hub_store::contact::ContactStore;
+use hub_store::contact::{Begun, ContactStore};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::desk::DeskStore;
+use hub_store::prediction::PredictionStore;
 use hub_store::session::{KeptSession, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
@@ -77,15 +79,35 @@ fn extra(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value>
     value.as_object().unwrap().clone()
 }
 
+async fn ticket(store: &PostgresStore, device: &str) -> TicketId {
+    let id = appliance(store, "acme", device).await;
+    let commit = seen(vec![alarm(id, "drain_pump_wear", 0.95)]);
+    store.commit_scoring(&commit, morning()).await.unwrap()[0]
+        .opened
+        .unwrap()
+}
+
+async fn ring(store: &PostgresStore, ticket: TicketId, minutes: i64) -> AttemptId {
+    let random = [u8::try_from(minutes).unwrap(); 20];
+    match store.begin_attempt(ticket, after(minutes), random).await.unwrap() {
+        Begun::Ring(order) => order.attempt.id,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A call that was answered, one that goes on, and what came of them.
 async fn people(store: &PostgresStore) {
-    let id = ticket(store, "wm-1", 0.95).await;
-    let order = ring(store, id, 0).await;
+    let id = ticket(store, "wm-1").await;
+    let attempt = ring(store, id, 0).await;
     let chosen = AttemptEvent::Chose(Disposition::AppointmentBooked);
-    for event in [AttemptEvent::Answered, chosen, ended(CallResult::Answered)] {
-        store.apply_attempt(order.attempt.id, event, after(1)).await.unwrap();
+    let ended = AttemptEvent::Ended {
+        result: CallResult::Answered,
+        detail: json!({"ms": 1}),
+    };
+    for event in [AttemptEvent::Answered, chosen, ended] {
+        store.apply_attempt(attempt, event, after(1)).await.unwrap();
     }
-    let second = ticket(store, "wm-2", 0.9).await;
+    let second = ticket(store, "wm-2").await;
     ring(store, second, 30).await;
     let claimed = appliance(store, "acme", "wm-3").await;
     store

@@ -1,37 +1,51 @@
 //! Moving a whole database: out and in again, cut and gone on with, and refused where it was changed.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad;
 mod lived;
+#[path = "../server/mod.rs"]
+mod server;
+#[path = "../store/support.rs"]
+#[expect(dead_code, reason = "made for the tests of the store, which use all of it")]
+mod support;
 
-use super::support::{Base, morning};
 use hub_store_postgres::{ExportFolder, ExportOptions, Moved, PostgresStore};
 use lived::lived_in;
 use sqlx::Row;
 use std::collections::BTreeMap;
 use std::path::Path;
+use support::{Base, morning};
 use tempfile::TempDir;
 
 /// So small that the little there is takes several files.
-pub fn options() -> ExportOptions {
+pub(crate) fn options() -> ExportOptions {
     ExportOptions {
         file_rows: 3,
         now: morning(),
     }
 }
 
-pub async fn export(store: &PostgresStore, folder: &Path) -> Moved {
+pub(crate) async fn export(store: &PostgresStore, folder: &Path) -> Moved {
     store.export(folder, options(), &mut |_| {}).await.unwrap()
 }
 
+/// An empty database that opens with the same keyring.
+pub(crate) async fn sibling(of: &Base) -> Base {
+    let new = Base::new().await;
+    // Whatever is there is not open yet.
+    std::fs::copy(of.database.file("keyring"), new.database.file("keyring")).unwrap();
+    new
+}
+
 /// An export of a database that has lived, and that database.
-pub async fn exported() -> (Base, PostgresStore, TempDir, Moved) {
+pub(crate) async fn exported() -> (Base, PostgresStore, TempDir, Moved) {
     let (base, store) = lived_in().await;
     let folder = tempfile::tempdir().unwrap();
     let moved = export(&store, &folder.path().join("out")).await;
     (base, store, folder, moved)
 }
 
-pub async fn import(target: &Base, folder: &Path) -> Result<(PostgresStore, Moved), hub_store_postgres::MoveError> {
+pub(crate) async fn import(target: &Base, folder: &Path) -> Result<(PostgresStore, Moved), hub_store_postgres::MoveError> {
     let from = ExportFolder::open(folder, &target.keyring())?;
     let store = PostgresStore::connect_for_import(target.options.clone(), target.keyring()).await?;
     let moved = store.import(&from, morning(), &mut |_| {}).await?;
@@ -113,7 +127,7 @@ async fn a_round_trip_keeps_every_row_and_every_number() {
     let here = store.content(&mut |_| {}).await.unwrap();
     assert_eq!(here, moved, "the hash on its own is that of the export");
 
-    let there = Base::with_keyring_of(&base).await;
+    let there = sibling(&base).await;
     let (target, taken) = import(&there, &folder.path().join("out")).await.unwrap();
     assert_eq!(taken, moved);
     let content = target.content(&mut |_| {}).await.unwrap();
@@ -172,7 +186,7 @@ async fn a_cut_export_keeps_what_was_finished_and_equals_an_uncut_one() {
         }
     }
     assert!(kept.len() > 3, "{kept:?}");
-    let there = Base::with_keyring_of(&base).await;
+    let there = sibling(&base).await;
     let (target, _) = import(&there, &out).await.unwrap();
     assert_eq!(target.content(&mut |_| {}).await.unwrap(), moved);
 }
@@ -190,7 +204,7 @@ fn parquet(out: &Path) -> Vec<(std::ffi::OsString, std::time::SystemTime)> {
 async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
     let (base, _store, folder, moved) = exported().await;
     let out = folder.path().join("out");
-    let there = Base::with_keyring_of(&base).await;
+    let there = sibling(&base).await;
     let from = ExportFolder::open(&out, &there.keyring()).unwrap();
     for stop_after in [2, 9, 20] {
         let store = PostgresStore::connect_for_import(there.options.clone(), there.keyring())
@@ -211,7 +225,7 @@ async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
         };
         assert!(done.is_none(), "it ended before it was cut");
         store.close().await;
-        let hub = PostgresStore::connect(there.options.clone(), there.keyring(), super::support::profiles()).await;
+        let hub = PostgresStore::connect(there.options.clone(), there.keyring(), support::profiles()).await;
         assert!(matches!(hub, Err(hub_store_postgres::ConnectError::HalfImported(id)) if id == from.id()));
     }
     let (target, taken) = import(&there, &out).await.unwrap();
