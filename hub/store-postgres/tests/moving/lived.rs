@@ -127,7 +127,7 @@ async fn devices(store: &PostgresStore) {
         .unwrap();
     let filters = ["acme/+/t".to_owned(), "a,\"b{}\\".to_owned()];
     store
-        .add_integrator(&acme, "erp", "token", &filters, morning())
+        .add_integrator(&acme, "erp", "int_0123456789abcdef0123456789abcdef", &filters, morning())
         .await
         .unwrap();
     store.send_command(&scope, id, &command("r1"), morning()).await.unwrap();
