@@ -40,8 +40,8 @@ pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
+pub use moving::{BackedUp, ExportFolder, ExportOptions, MoveError, Moved, Place, Progress, backup, restore};
 #[doc(hidden)]
 pub use reading::statement;
-pub use moving::{BackedUp, ExportFolder, ExportOptions, MoveError, Moved, Place, Progress, backup, restore};
 pub use sqlx::postgres::PgConnectOptions;
 pub use store::{ConnectError, PostgresStore};

@@ -76,7 +76,10 @@ pub(crate) const STAYS: &[Stays] = &[
     ),
     ("fleet_hour", "made from telemetry by the hub that starts"),
     ("device_day", "made from telemetry by the hub that starts"),
-    ("aggregated", "how far aggregates are; in a new database they are made from the beginning"),
+    (
+        "aggregated",
+        "how far aggregates are; in a new database they are made from the beginning",
+    ),
     (
         "event_epoch",
         "belongs to the cluster; the next hub begins a new one where events come from another",
@@ -107,7 +110,11 @@ pub(crate) const TABLES: &[Table] = &[
         "id",
         "no",
     ),
-    table("retention", "tenant:text, profile:text, days:integer", "tenant, profile"),
+    table(
+        "retention",
+        "tenant:text, profile:text, days:integer",
+        "tenant, profile",
+    ),
     table("ticket_counter", "tenant:text, last:bigint", "tenant"),
     table("device_tally", "tenant:text, devices:bigint", "tenant"),
     table("quarantine_tally", "tenant:text, kept:bigint, dropped:bigint", "tenant"),

@@ -30,6 +30,7 @@ const BY_HAND: &str = r#"
     insert into session values ('\x00', '00000000-0000-0000-0000-000000000001', '2026-01-01', '2026-01-02');
     insert into idempotency values ('00000000-0000-0000-0000-000000000001', '\N', '\x', '2026-01-01', 200, '{"é": "\u00e9"}');
     insert into access_change (kind, tenant, name) values ('device', 'acme', 'wm-1');
+    insert into retention values ('acme', '', 30), ('beta', 'washing-machine', null);
     insert into do_not_call values ('acme', '\x0102', '2026-01-01', 'call');
 "#;
 
@@ -127,7 +128,13 @@ async fn devices(store: &PostgresStore) {
         .unwrap();
     let filters = ["acme/+/t".to_owned(), "a,\"b{}\\".to_owned()];
     store
-        .add_integrator(&acme, "erp", "int_0123456789abcdef0123456789abcdef", &filters, morning())
+        .add_integrator(
+            &acme,
+            "erp",
+            "int_0123456789abcdef0123456789abcdef",
+            &filters,
+            morning(),
+        )
         .await
         .unwrap();
     store.send_command(&scope, id, &command("r1"), morning()).await.unwrap();

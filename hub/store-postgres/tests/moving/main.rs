@@ -45,7 +45,10 @@ pub(crate) async fn exported() -> (Base, PostgresStore, TempDir, Moved) {
     (base, store, folder, moved)
 }
 
-pub(crate) async fn import(target: &Base, folder: &Path) -> Result<(PostgresStore, Moved), hub_store_postgres::MoveError> {
+pub(crate) async fn import(
+    target: &Base,
+    folder: &Path,
+) -> Result<(PostgresStore, Moved), hub_store_postgres::MoveError> {
     let from = ExportFolder::open(folder, &target.keyring())?;
     let store = PostgresStore::connect_for_import(target.options.clone(), target.keyring()).await?;
     let moved = store.import(&from, morning(), &mut |_| {}).await?;
