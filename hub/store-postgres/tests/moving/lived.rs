@@ -31,6 +31,7 @@ const BY_HAND: &str = r#"
     insert into idempotency values ('00000000-0000-0000-0000-000000000001', '\N', '\x', '2026-01-01', 200, '{"é": "\u00e9"}');
     insert into access_change (kind, tenant, name) values ('device', 'acme', 'wm-1');
     insert into retention values ('acme', '', 30), ('beta', 'washing-machine', null);
+    update integrator set filters = array['a,"b{}\\', '', null, 'NULL'];
     insert into do_not_call values ('acme', '\x0102', '2026-01-01', 'call');
 "#;
 
@@ -126,7 +127,7 @@ async fn devices(store: &PostgresStore) {
         .add_group(&acme, "line", &[1; 32], "washing-machine", true, morning())
         .await
         .unwrap();
-    let filters = ["acme/+/t".to_owned(), "a,\"b{}\\".to_owned()];
+    let filters = ["d/+/t".to_owned(), "d/+/e".to_owned()];
     store
         .add_integrator(
             &acme,
