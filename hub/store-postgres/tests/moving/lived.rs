@@ -1,7 +1,7 @@
 //! A database in which something of everything has happened.
 
 use crate::support::{
-    Base, after, alarm, appliance, message, morning, played, presence, repeated, rolled_up, seen, stored, tenant,
+    Base, after, alarm, appliance, message, morning, played, repeated, rolled_up, seen, stored, tenant,
 };
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
@@ -9,6 +9,7 @@ use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::Scope;
 use hub_store::claim::{ClaimStore, Opener};
+use hub_store::conformance::scene::presence;
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::desk::DeskStore;

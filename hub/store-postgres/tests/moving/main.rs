@@ -6,7 +6,7 @@ mod lived;
 #[path = "../server/mod.rs"]
 mod server;
 #[path = "../store/support.rs"]
-#[expect(dead_code, reason = "made for the tests of the store, which use all of it")]
+#[expect(unused_imports, reason = "made for the tests of the store, which use all of it")]
 mod support;
 
 use hub_store_postgres::{ExportFolder, ExportOptions, Moved, PostgresStore};

@@ -15,7 +15,6 @@ mod cluster_beside;
 mod desk;
 mod event_epoch;
 mod lease;
-mod prediction;
 mod reading;
 mod retention;
 mod session;
