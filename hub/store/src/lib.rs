@@ -81,6 +81,8 @@ pub trait Store:
     + credential::DeviceCredentials
     + credential::TenantCredentials
     + lease::LeaseStore
+    + reading::ReadingStore
+    + retention::UpkeepStore
 {
 }
 
@@ -99,5 +101,7 @@ impl<T> Store for T where
         + credential::DeviceCredentials
         + credential::TenantCredentials
         + lease::LeaseStore
+        + reading::ReadingStore
+        + retention::UpkeepStore
 {
 }

@@ -79,6 +79,10 @@ macro_rules! for_each_case {
                 site::the_order_of_the_ledger_decides_not_the_clock [],
                 site::applying_the_file_again_does_not_undo_a_rotation [],
             }
+            reading {
+                reading::a_window_keeps_the_extremes_at_their_own_times [],
+                reading::rows_come_by_time_as_of_then_and_by_commits_since [],
+            }
             session {
                 session::a_session_outlives_its_connection_until_it_expires [],
                 session::a_hub_that_was_killed_counts_from_its_next_start [],

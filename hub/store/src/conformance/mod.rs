@@ -22,6 +22,7 @@ mod desk;
 pub mod door;
 mod lease;
 mod prediction;
+mod reading;
 pub mod scene;
 mod session;
 mod site;

@@ -10,6 +10,7 @@ use crate::credential::ClaimGrant;
 use crate::desk::QuarantineFilter;
 use crate::error::Result;
 use crate::event::EventCursor;
+use crate::reading::Window;
 use crate::scope::Page;
 use crate::telemetry::{Command, Ingest, Quarantined};
 use crate::ticket::TicketFilter;
@@ -119,7 +120,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take a scope, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 23] = [
+pub const METHODS: [&str; 29] = [
     "appliances",
     "appliance",
     "findings",
@@ -134,6 +135,12 @@ pub const METHODS: [&str; 23] = [
     "quarantine",
     "held",
     "unplaced",
+    "window",
+    "latest",
+    "fleet_hourly",
+    "device_daily",
+    "rows",
+    "rows_since",
     "device_access",
     "groups",
     "integrators",
@@ -144,6 +151,15 @@ pub const METHODS: [&str; 23] = [
     "apply_ticket",
     "claim_owner",
 ];
+
+fn window() -> Window {
+    Window {
+        channels: Vec::new(),
+        from: morning(),
+        to: after(60),
+        points: 10,
+    }
+}
 
 async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Shown {
     let now = morning();
@@ -171,6 +187,15 @@ async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Sho
         "quarantine" => page(store.quarantine(scope, &QuarantineFilter::default(), None, 200).await),
         "held" => list(store.held(scope, &[of.held]).await),
         "unplaced" => one(store.unplaced(scope, of.washer).await),
+        "window" => one(store.window(scope, of.washer, &window()).await),
+        "latest" => one(store.latest(scope, of.washer).await),
+        "fleet_hourly" => {
+            let asked = store.fleet_hourly(scope, &acme, "washing-machine", "phase", now, after(60));
+            one(asked.await)
+        }
+        "device_daily" => one(store.device_daily(scope, of.washer, "phase", now, after(60)).await),
+        "rows" => one(store.rows(scope, of.washer, now, after(60), None, 10).await),
+        "rows_since" => one(store.rows_since(scope, of.washer, now, 0, 10).await),
         "device_access" => page(store.device_access(scope, None, 200).await),
         "groups" => list(store.groups(scope).await),
         "integrators" => list(store.integrators(scope).await),

@@ -173,6 +173,7 @@ impl DeskStore for MemoryStore {
         let state = self.state();
         let mut extras: Vec<_> = state
             .rows_of(appliance)
+            .filter(|row| !row.swept)
             .map(|row| (row.stored.at, &row.extra))
             .collect();
         extras.sort_by_key(|(at, _)| Reverse(*at));

@@ -5,10 +5,12 @@ use super::without_nul;
 use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
 use hub_core::partition::PARTITIONS;
+use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The same content of a device is a repeat within this time.
 const REPEATS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
@@ -32,10 +34,18 @@ pub(super) struct Telemetry {
     pub(super) packets: BTreeSet<(ApplianceId, u16)>,
 }
 
+/// Profiles by name.
+pub(super) type Profiles = BTreeMap<String, Arc<ApplianceProfile>>;
+
 /// A stored sample.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) stored: StoredRow,
+    pub(super) received_at: Timestamp,
+    /// As the appliance reported when it was stored.
+    pub(super) profile: Arc<ApplianceProfile>,
+    /// It was kept long enough.
+    pub(super) swept: bool,
     pub(super) extra: Option<Value>,
 }
 
@@ -101,7 +111,7 @@ impl Telemetry {
         }
     }
 
-    fn push(&mut self, partition: u8, message: &TelemetryMessage, sample: &Sample) {
+    fn push(&mut self, partition: u8, profile: &Arc<ApplianceProfile>, message: &TelemetryMessage, sample: &Sample) {
         let rows = &mut self.partitions[usize::from(partition)];
         let lane = match message.identity {
             Identity::Sequence { lane, .. } => lane,
@@ -117,6 +127,9 @@ impl Telemetry {
                 values: sample.values.clone(),
                 trace: message.trace,
             },
+            received_at: message.received_at,
+            profile: Arc::clone(profile),
+            swept: false,
             extra: sample.extra.clone().map(without_nul),
         });
     }
@@ -124,9 +137,9 @@ impl Telemetry {
 
 impl State {
     /// Takes one item in. Its appliance exists.
-    pub(super) fn take(&mut self, item: &Ingest) -> Ingested {
+    pub(super) fn take(&mut self, item: &Ingest, profiles: &Profiles) -> Ingested {
         match item {
-            Ingest::Telemetry(message) => self.take_readings(message),
+            Ingest::Telemetry(message) => self.take_readings(message, profiles),
             Ingest::Clock {
                 appliance,
                 boot,
@@ -158,7 +171,7 @@ impl State {
                 content,
             } => {
                 if self.telemetry.packets.insert((*appliance, *packet_id)) {
-                    self.take(content)
+                    self.take(content, profiles)
                 } else {
                     repeated(content)
                 }
@@ -169,7 +182,7 @@ impl State {
             }
             Ingest::Replayed { number, content, .. } => {
                 if self.release(*number) {
-                    self.take(content)
+                    self.take(content, profiles)
                 } else {
                     repeated(content)
                 }
@@ -177,8 +190,12 @@ impl State {
         }
     }
 
-    fn take_readings(&mut self, message: &TelemetryMessage) -> Ingested {
-        let Some(appliance) = self.appliances.get_mut(&message.appliance) else {
+    fn take_readings(&mut self, message: &TelemetryMessage, profiles: &Profiles) -> Ingested {
+        let appliance = self.appliances.get_mut(&message.appliance);
+        let profile = appliance
+            .as_ref()
+            .and_then(|appliance| profiles.get(&appliance.profile));
+        let (Some(profile), Some(appliance)) = (profile, appliance) else {
             return stored(0);
         };
         let status = &mut appliance.status;
@@ -188,7 +205,7 @@ impl State {
                 answer.repeated += 1;
                 continue;
             };
-            self.telemetry.push(appliance.partition, message, sample);
+            self.telemetry.push(appliance.partition, profile, message, sample);
             answer.stored += 1;
             status.gaps += gap;
             status.last_sample_at = status.last_sample_at.max(Some(sample.at));

@@ -21,6 +21,8 @@ mod lease;
 mod prediction;
 mod provision;
 mod quarantine;
+mod reading;
+mod retention;
 mod said;
 mod session;
 mod signals;
@@ -54,7 +56,7 @@ pub struct MemoryStore {
 struct Shared {
     state: Mutex<State>,
     /// The appliance profiles that exist, by name.
-    profiles: BTreeMap<String, ApplianceProfile>,
+    profiles: BTreeMap<String, Arc<ApplianceProfile>>,
     signals: Signals,
 }
 
@@ -71,10 +73,11 @@ impl MemoryStore {
     /// An empty store. `profiles` are the appliance profiles that a site file may refer to, by name; `seed` decides ids and
     /// secrets.
     pub fn new(profiles: BTreeMap<String, ApplianceProfile>, seed: u64) -> Self {
+        let named = profiles.into_iter().map(|(name, profile)| (name, Arc::new(profile)));
         Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(State::new(seed)),
-                profiles,
+                profiles: named.collect(),
                 signals: Signals::default(),
             }),
             hub: Arc::default(),

@@ -65,6 +65,7 @@ impl State {
             let before = self.trunks.insert(id.clone(), trunk.clone());
             note(changes, before.is_some(), "trunk", id.to_string());
         }
+        self.put_retentions(id, &wanted.retentions, changes);
         for owner in &wanted.owners {
             self.put_owner(id, owner, now, changes);
         }

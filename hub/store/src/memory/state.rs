@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) authorities: BTreeMap<Named, Authority>,
     pub(super) access_changes: BTreeMap<i64, AccessChange>,
     pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
+    /// By tenant and profile, in days; an empty profile stands for all others.
+    pub(super) retentions: BTreeMap<Named, Option<u32>>,
     pub(super) lease: Held,
     numbers: i64,
     random: ChaCha8Rng,
@@ -222,6 +224,7 @@ impl State {
             authorities: BTreeMap::new(),
             access_changes: BTreeMap::new(),
             owner_claims: BTreeMap::new(),
+            retentions: BTreeMap::new(),
             lease: Held::default(),
             numbers: 0,
             random: ChaCha8Rng::seed_from_u64(seed),

@@ -22,7 +22,10 @@ impl TelemetryStore for MemoryStore {
         if let Some(unknown) = appliances.find(|id| !state.appliances.contains_key(id)) {
             return Err(not_found("appliance", unknown));
         }
-        let answers: Vec<Ingested> = batch.iter().map(|item| state.take(item)).collect();
+        let answers: Vec<Ingested> = batch
+            .iter()
+            .map(|item| state.take(item, &self.shared.profiles))
+            .collect();
         drop(state);
         if answers.iter().any(|answer| answer.stored > 0) {
             self.signals().telemetry();
@@ -87,7 +90,8 @@ impl TelemetryStore for MemoryStore {
         let mut rows: Vec<StoredRow> = Vec::new();
         for partition in due {
             let from = usize::try_from(telemetry.scored[partition]).unwrap_or(0);
-            let all = telemetry.partitions[partition][from..].iter().map(|row| &row.stored);
+            let all = telemetry.partitions[partition][from..].iter().filter(|row| !row.swept);
+            let all = all.map(|row| &row.stored);
             let read: Vec<&StoredRow> = all.take(share.min(limit - rows.len().min(limit))).collect();
             let watched = |row: &StoredRow| {
                 let family = state.appliances.get(&row.appliance);
@@ -115,7 +119,8 @@ impl TelemetryStore for MemoryStore {
 
     async fn samples_stored(&self) -> Result<i64> {
         let state = self.state();
-        Ok(state.telemetry.partitions.iter().map(|rows| rows.len() as i64).sum())
+        let rows = state.telemetry.partitions.iter().flatten();
+        Ok(rows.filter(|row| !row.swept).count() as i64)
     }
 }
 

@@ -1,0 +1,255 @@
+//! Readings for people, integrators and detectors, read straight from the rows.
+
+use super::ingest::Row;
+use super::state::{Appliance, State};
+use super::{MemoryStore, not_found};
+use crate::error::{Result, StoreError};
+use crate::reading::{
+    BUCKETS_MAX, Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ROWS_MAX, ReadingRow,
+    ReadingStore, Series, Window,
+};
+use crate::scope::Scope;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_core::profile::ApplianceProfile;
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 24 * HOUR_S;
+
+#[async_trait]
+impl ReadingStore for MemoryStore {
+    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
+        let length = window.to.as_microsecond() - window.from.as_microsecond();
+        if length <= 0 {
+            return Err(StoreError::Refused("from must be before to".to_owned()));
+        }
+        if window.channels.len() > CHANNELS_MAX {
+            return Err(StoreError::Refused(format!(
+                "at most {CHANNELS_MAX} channels at a time"
+            )));
+        }
+        let state = self.state();
+        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        for name in &window.channels {
+            if profile.position(name).is_none() {
+                return Err(not_found("channel", format!("{name} of appliance {appliance}")));
+            }
+        }
+        let mut rows = state.readings(appliance, window.from, window.to);
+        rows.sort_by_key(|row| (row.at, row.ingest_no));
+        let points = window.points.clamp(2, POINTS_MAX);
+        let stretches = i64::try_from(points / 2).unwrap_or(1);
+        let stretch_us = length / stretches + i64::from(length % stretches != 0);
+        let stretch = |at: Timestamp| (at.as_microsecond() - window.from.as_microsecond()) / stretch_us;
+        let wanted = |name: &String| window.channels.is_empty() || window.channels.contains(name);
+        let channels = profile.channels.iter().filter(|channel| wanted(&channel.name));
+        Ok(channels
+            .take(CHANNELS_MAX)
+            .map(|channel| {
+                let all: Vec<Point> = rows.iter().filter_map(|row| point(row, &channel.name)).collect();
+                Series {
+                    channel: channel.name.clone(),
+                    unit: channel.unit.clone(),
+                    points: if rows.len() <= points {
+                        all
+                    } else {
+                        thinned(all, stretch)
+                    },
+                }
+            })
+            .collect())
+    }
+
+    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
+        let state = self.state();
+        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        let mut rows = state.readings(appliance, Timestamp::MIN, Timestamp::MAX);
+        rows.sort_by_key(|row| Reverse((row.at, row.ingest_no)));
+        rows.truncate(LATEST_SAMPLES);
+        let newest = rows.first().map(|row| row.at);
+        rows.retain(|row| {
+            newest.is_some_and(|at| at.duration_since(row.at) <= SignedDuration::from_hours(24 * LATEST_DAYS))
+        });
+        let channels = profile.channels.iter();
+        Ok(channels
+            .filter_map(|channel| {
+                let point = rows.iter().find_map(|row| point(row, &channel.name))?;
+                Some(Latest {
+                    channel: channel.name.clone(),
+                    unit: channel.unit.clone(),
+                    point,
+                })
+            })
+            .collect())
+    }
+
+    async fn fleet_hourly(
+        &self,
+        scope: &Scope,
+        tenant: &TenantId,
+        profile: &str,
+        channel: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>> {
+        let state = self.state();
+        if !scope.includes(tenant) {
+            return Err(not_found("tenant", tenant));
+        }
+        let known = self.shared.profiles.get(profile);
+        if known.and_then(|profile| profile.position(channel)).is_none() {
+            return Err(not_found("channel", format!("{channel} of profile {profile}")));
+        }
+        state.tenant(tenant)?;
+        let fleet = state.appliances.values().filter(|a| a.tenant == *tenant);
+        let rows = fleet.flat_map(|a| state.rows_of(a.id)).map(reading);
+        let own = rows.filter(|row| row.profile.name == profile);
+        Ok(buckets(own, channel, HOUR_S, from, to))
+    }
+
+    async fn device_daily(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        channel: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>> {
+        let state = self.state();
+        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        if profile.position(channel).is_none() {
+            return Err(not_found("channel", format!("{channel} of profile {}", profile.name)));
+        }
+        let rows = state.rows_of(appliance).map(reading);
+        let own = rows.filter(|row| row.profile.name == profile.name);
+        Ok(buckets(own, channel, DAY_S, from, to))
+    }
+
+    async fn rows(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        from: Timestamp,
+        to: Timestamp,
+        as_of: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<ReadingRow>> {
+        let state = self.state();
+        state.seen(scope, appliance)?;
+        let mut rows = state.readings(appliance, from, to);
+        rows.retain(|row| as_of.is_none_or(|number| row.ingest_no <= number));
+        rows.sort_by_key(|row| (row.at, row.ingest_no));
+        rows.truncate(limit.min(ROWS_MAX));
+        Ok(rows)
+    }
+
+    async fn rows_since(
+        &self,
+        scope: &Scope,
+        appliance: ApplianceId,
+        from: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ReadingRow>> {
+        let state = self.state();
+        state.seen(scope, appliance)?;
+        let mut rows = state.readings(appliance, from, Timestamp::MAX);
+        rows.retain(|row| row.ingest_no > after);
+        rows.truncate(limit.min(ROWS_MAX));
+        Ok(rows)
+    }
+}
+
+impl MemoryStore {
+    /// The profile that an appliance reports by.
+    fn profile_of(&self, appliance: &Appliance) -> Result<&ApplianceProfile> {
+        let profile = self.shared.profiles.get(&appliance.profile);
+        profile
+            .map(|profile| &**profile)
+            .ok_or_else(|| not_found("appliance profile", &appliance.profile))
+    }
+}
+
+impl State {
+    fn seen(&self, scope: &Scope, appliance: ApplianceId) -> Result<&Appliance> {
+        let known = self.appliances.get(&appliance).filter(|a| scope.includes(&a.tenant));
+        known.ok_or_else(|| not_found("appliance", appliance))
+    }
+
+    /// In the order of commits.
+    fn readings(&self, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Vec<ReadingRow> {
+        let rows = self.rows_of(appliance);
+        let kept = rows.filter(|row| !row.swept && row.stored.at >= from && row.stored.at < to);
+        kept.map(reading).collect()
+    }
+}
+
+fn reading(row: &Row) -> ReadingRow {
+    ReadingRow {
+        at: row.stored.at,
+        received_at: row.received_at,
+        ingest_no: row.stored.ingest_no,
+        lane: row.stored.lane,
+        trace: row.stored.trace,
+        profile: std::sync::Arc::clone(&row.profile),
+        stored: row.stored.values.clone(),
+    }
+}
+
+fn point(row: &ReadingRow, channel: &str) -> Option<Point> {
+    row.value(channel).map(|value| Point { at: row.at, value })
+}
+
+/// Of each stretch the smallest and the largest, each at its own time: the first of equal small ones, the last of equal
+/// large ones.
+fn thinned(points: Vec<Point>, stretch: impl Fn(Timestamp) -> i64) -> Vec<Point> {
+    let mut extremes: BTreeMap<i64, (Point, Point)> = BTreeMap::new();
+    for point in points {
+        let (low, high) = extremes.entry(stretch(point.at)).or_insert((point, point));
+        if point.value < low.value {
+            *low = point;
+        }
+        if point.value >= high.value {
+            *high = point;
+        }
+    }
+    let mut kept = Vec::new();
+    for (low, high) in extremes.into_values() {
+        let mut both = [low, high];
+        both.sort_by_key(|point| point.at);
+        kept.extend(both.into_iter().take(if low == high { 1 } else { 2 }));
+    }
+    kept
+}
+
+fn buckets(
+    rows: impl Iterator<Item = ReadingRow>,
+    channel: &str,
+    length_s: i64,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Bucket> {
+    let mut found: BTreeMap<Timestamp, Bucket> = BTreeMap::new();
+    for row in rows {
+        let second = row.at.as_second();
+        let starts = Timestamp::from_second(second - second.rem_euclid(length_s)).unwrap_or(Timestamp::MIN);
+        let Some(value) = row.value(channel).filter(|_| starts >= from && starts < to) else {
+            continue;
+        };
+        let bucket = found.entry(starts).or_insert(Bucket {
+            from: starts,
+            count: 0,
+            mean: 0.0,
+            min: value,
+            max: value,
+        });
+        bucket.mean = (bucket.mean * bucket.count as f64 + value) / (bucket.count + 1) as f64;
+        bucket.count += 1;
+        bucket.min = bucket.min.min(value);
+        bucket.max = bucket.max.max(value);
+    }
+    found.into_values().take(BUCKETS_MAX).collect()
+}

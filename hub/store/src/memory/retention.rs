@@ -1,0 +1,75 @@
+//! Upkeep: what is kept long enough goes. Readings are counted with their commit and aggregated when they are asked for,
+//! so that those that have gone stay here, out of sight of everything but the aggregates.
+
+use super::MemoryStore;
+use super::state::{Appliance, State};
+use crate::error::Result;
+use crate::retention::{Swept, UpkeepStore};
+use crate::site::SiteChange;
+use async_trait::async_trait;
+use hub_core::id::{ApplianceId, TenantId};
+use hub_core::retention::Retention;
+use jiff::{SignedDuration, Timestamp};
+
+const DAY_S: i64 = 24 * 3_600;
+
+#[async_trait]
+impl UpkeepStore for MemoryStore {
+    async fn aggregate(&self, _limit: usize, _now: Timestamp) -> Result<usize> {
+        self.check_lease()?;
+        Ok(0)
+    }
+
+    /// All of it in one step.
+    async fn sweep(&self, now: Timestamp, _after: Option<ApplianceId>, _limit: usize) -> Result<Swept> {
+        self.check_lease()?;
+        let mut state = self.state();
+        let state = &mut *state;
+        let mut swept = Swept::default();
+        for appliance in state.appliances.values() {
+            let Some(limit) = rule(&state.retentions, appliance).map(|days| limit(now, days)) else {
+                continue;
+            };
+            let rows = state.telemetry.partitions[usize::from(appliance.partition)].iter_mut();
+            let own = rows.filter(|row| row.stored.appliance == appliance.id && !row.swept);
+            for row in own.filter(|row| row.stored.at < limit) {
+                row.swept = true;
+                swept.rows += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+/// Rules by tenant and profile; with an empty profile, that of the tenant.
+type Rules = std::collections::BTreeMap<(TenantId, String), Option<u32>>;
+
+/// The rule of an appliance in days: its family's, or else its tenant's, or else none.
+fn rule(rules: &Rules, appliance: &Appliance) -> Option<u32> {
+    let of = |profile: &str| rules.get(&(appliance.tenant.clone(), profile.to_owned()));
+    of(&appliance.profile).or_else(|| of("")).copied().flatten()
+}
+
+/// The midnight (UTC) so many days before.
+fn limit(now: Timestamp, days: u32) -> Timestamp {
+    let midnight = Timestamp::from_second(now.as_second().div_euclid(DAY_S) * DAY_S);
+    let before = SignedDuration::from_hours(24 * i64::from(days));
+    midnight.and_then(|at| at.checked_sub(before)).unwrap_or(Timestamp::MIN)
+}
+
+impl State {
+    /// Brings a tenant's rules to what is declared; those that are not named stay.
+    pub(super) fn put_retentions(&mut self, tenant: &TenantId, rules: &[Retention], changes: &mut Vec<SiteChange>) {
+        for rule in rules {
+            let place = (tenant.clone(), rule.profile.clone().unwrap_or_default());
+            let known = self.retentions.insert(place, rule.days);
+            if known != Some(rule.days) {
+                changes.push(SiteChange {
+                    action: if known.is_some() { "change" } else { "add" },
+                    kind: "retention",
+                    id: format!("{tenant}/{}", rule.family()),
+                });
+            }
+        }
+    }
+}
