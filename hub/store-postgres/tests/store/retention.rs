@@ -1,6 +1,6 @@
 //! What is kept for how long.
 
-use crate::aggregate::are_what_the_rows_are;
+use crate::aggregate::{are_what_the_rows_are, policies};
 use crate::reading::{minutes, readings};
 use crate::support::{Base, appliance, morning, played, rolled_up, site};
 use hub_core::id::ApplianceId;
@@ -37,9 +37,10 @@ async fn history(store: &PostgresStore, id: ApplianceId, count: i64) {
     store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
 }
 
-async fn counted(store: &PostgresStore, now: Timestamp) {
+async fn counted(base: &Base, store: &PostgresStore, now: Timestamp) {
     rolled_up(store).await;
     while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    policies(base, now).await;
 }
 
 /// Steps of a whole sweep.
@@ -88,7 +89,7 @@ async fn each_tenant_keeps_what_it_says_and_aggregates_stay() {
     }
     let now = days(100);
     // Without rules nothing goes.
-    counted(&store, now).await;
+    counted(&base, &store, now).await;
     assert_eq!(store.sweep(now, None, 10).await.unwrap(), Swept::default());
     are_what_the_rows_are(&base).await;
     let aggregates = base.number("select count(*) from device_daily").await;
@@ -116,7 +117,7 @@ async fn each_tenant_keeps_what_it_says_and_aggregates_stay() {
         .await
         .unwrap();
     assert_eq!(kept(&base, acme).await, 31);
-    counted(&store, now).await;
+    counted(&base, &store, now).await;
     swept(&store, now, 1_000).await;
     assert_eq!(kept(&base, acme).await, 30);
 }
@@ -126,7 +127,7 @@ async fn a_family_has_its_own_rule_and_for_ever_is_one() {
     let (base, store) = played().await;
     let id = appliance(&store, "acme", "wm-1").await;
     history(&store, id, 50).await;
-    counted(&store, days(50)).await;
+    counted(&base, &store, days(50)).await;
     declare(&store, 0, &[(None, Some(10)), (Some("washing-machine"), None)]).await;
     declare(&store, 1, &[(None, Some(10))]).await;
     assert_eq!(swept(&store, days(50), 1_000).await, (0, 0));
@@ -145,7 +146,7 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     rolled_up(&store).await;
     assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
     assert_eq!(kept(&base, id).await, 50);
-    counted(&store, days(50)).await;
+    counted(&base, &store, days(50)).await;
     sqlx::query("insert into sequence (appliance, boot, lane, mark, used_at) select $1, 90 + n, 0, 1, '2026-03-04Z' from generate_series(1, 3) n")
         .bind(id.0)
         .execute(&mut base.sql().await)
