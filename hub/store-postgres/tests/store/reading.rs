@@ -209,6 +209,7 @@ async fn a_changed_profile_changes_no_history() {
     let rows = store.rows(&acme(), id, minutes(0), minutes(2), None, 10).await.unwrap();
     let values: Vec<_> = rows.iter().map(|row| row.value("phase")).collect();
     assert_eq!(values, [Some(1.0), Some(4.0)]);
+    policies(&base, minutes(60)).await;
     let days = store
         .device_daily(&acme(), id, "phase", minutes(-1_440), minutes(1_440))
         .await
