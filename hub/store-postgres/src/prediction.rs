@@ -137,17 +137,20 @@ async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> Result<()> 
     }
     let partitions: Vec<i16> = offsets.iter().map(|o| i16::from(o.partition)).collect();
     let numbers: Vec<i64> = offsets.iter().map(|o| o.ingest_no).collect();
+    let seen: Vec<_> = offsets.iter().map(|o| sql(o.received_at)).collect();
     sqlx::query("select from scored where partition = any($1) order by partition for update")
         .bind(&partitions)
         .execute(&mut *conn)
         .await
         .map_err(db)?;
     let moved = sqlx::query(
-        "update scored s set ingest_no = k.ingest_no from unnest($1::smallint[], $2::bigint[]) as k (partition, ingest_no) \
+        "update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at) \
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as k (partition, ingest_no, seen_at) \
          where s.partition = k.partition and s.ingest_no < k.ingest_no",
     )
     .bind(&partitions)
     .bind(&numbers)
+    .bind(&seen)
     .execute(conn)
     .await
     .map_err(db)?

@@ -2,11 +2,13 @@
 
 use crate::error::Result;
 use crate::scope::{Page, Scope};
+use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
 use hub_core::prediction::{Evidence, FaultPrediction};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// What a detector remembers of one appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,25 @@ pub struct ScoredUpTo {
     pub partition: u8,
     /// `ingest_no` of the last row scored.
     pub ingest_no: i64,
+    /// Newest `received_at` of the rows scored with it, the last one included.
+    pub received_at: Timestamp,
+}
+
+impl ScoredUpTo {
+    /// How far these rows reach, in each of their partitions.
+    pub fn reach(rows: &[StoredRow]) -> Vec<Self> {
+        let mut reach: BTreeMap<u8, Self> = BTreeMap::new();
+        for row in rows {
+            let up_to = reach.entry(row.partition).or_insert(Self {
+                partition: row.partition,
+                ingest_no: row.ingest_no,
+                received_at: row.received_at,
+            });
+            up_to.ingest_no = row.ingest_no.max(up_to.ingest_no);
+            up_to.received_at = row.received_at.max(up_to.received_at);
+        }
+        reach.into_values().collect()
+    }
 }
 
 /// Result of scoring a batch of rows, saved in one transaction.

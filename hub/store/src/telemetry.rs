@@ -200,6 +200,8 @@ pub struct StoredRow {
     pub lane: Lane,
     /// Event time.
     pub at: Timestamp,
+    /// When the hub received it.
+    pub received_at: Timestamp,
     /// Stored integers by the profile's channel order.
     pub values: Vec<Option<i32>>,
     /// From the reading to the call.
@@ -256,6 +258,6 @@ pub trait TelemetryStore: Send + Sync {
     /// Appliances for which a command may have been queued since the last look, or nothing when `patience` has passed.
     async fn command_queued(&self, patience: Duration) -> Vec<ApplianceId>;
 
-    /// How many samples are stored, in all.
+    /// How many samples were ever stored, in all; also those that have been deleted for their age since.
     async fn samples_stored(&self) -> Result<i64>;
 }

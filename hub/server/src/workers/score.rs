@@ -130,7 +130,7 @@ impl ScoreWorker {
             return;
         };
         let commit = ScoringCommit {
-            offsets: offsets(&rows),
+            offsets: ScoredUpTo::reach(&rows),
             ..ScoringCommit::default()
         };
         if let (Some(row), Ok(_)) = (rows.first(), self.store.commit_scoring(&commit, self.clock.now()).await) {
@@ -216,7 +216,7 @@ type WatchedAppliances = HashMap<ApplianceId, Option<Watched>>;
 /// Scores rows, each appliance's in order. Windows of different appliances share the network's batches.
 fn score(mut watched: WatchedAppliances, rows: Vec<StoredRow>) -> (WatchedAppliances, ScoringCommit) {
     let mut commit = ScoringCommit {
-        offsets: offsets(&rows),
+        offsets: ScoredUpTo::reach(&rows),
         ..ScoringCommit::default()
     };
     let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
@@ -334,18 +334,6 @@ fn checkpoint(watched: &WatchedAppliances, appliance: ApplianceId) -> Option<Che
         model: unit.model.version().to_owned(),
         state: unit.detector.checkpoint(),
     })
-}
-
-/// The last row of each partition.
-fn offsets(rows: &[StoredRow]) -> Vec<ScoredUpTo> {
-    let mut last: BTreeMap<u8, i64> = BTreeMap::new();
-    for row in rows {
-        let known = last.entry(row.partition).or_insert(row.ingest_no);
-        *known = row.ingest_no.max(*known);
-    }
-    last.into_iter()
-        .map(|(partition, ingest_no)| ScoredUpTo { partition, ingest_no })
-        .collect()
 }
 
 fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {

@@ -3,14 +3,18 @@
 use super::content::Contents;
 use super::copy::{COPY_TELEMETRY, CopyRow, CopyRows};
 use super::gauge::Gauges;
-use super::guard::{self, GuardKey};
+use super::guard::{self, Doubt, GuardKey};
 use super::known::{Home, Known};
+use super::late::Late;
 use crate::row::{db, without_nul};
 use hub_core::telemetry::{Identity, Seen, TelemetryMessage};
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::Ingested;
 use sqlx::PgConnection;
 use std::collections::HashSet;
+
+/// SQLSTATE of a row without a partition.
+const CHECK_VIOLATION: &str = "23514";
 
 /// A sample that is to be stored.
 pub(super) struct Fresh<'a> {
@@ -76,7 +80,7 @@ async fn look_up<'a>(
     if doubtful.is_empty() {
         return Ok(());
     }
-    let asked: Vec<(GuardKey, u64)> = doubtful.iter().filter_map(|(_, sample)| sample.sequence).collect();
+    let asked: Vec<Doubt> = doubtful.iter().filter_map(|(_, sample)| sample.doubt()).collect();
     let mut taken: HashSet<(GuardKey, u64)> = guard::stored(conn, &asked).await?;
     // Taken from this very batch before the mark moved on.
     taken.extend(fresh.iter().filter_map(|sample| sample.sequence));
@@ -95,6 +99,12 @@ async fn look_up<'a>(
 }
 
 impl Fresh<'_> {
+    fn doubt(&self) -> Option<Doubt> {
+        let (key, seq) = self.sequence?;
+        let at = self.message.samples.get(self.index)?.at;
+        Some(Doubt { key, seq, at })
+    }
+
     fn seen(&self, known: &mut Known, contents: &mut Contents, gap: &mut i64) -> Seen {
         match (&self.message.identity, self.sequence) {
             (Identity::Content(hashes), _) => contents.take(self.message, hashes.get(self.index)),
@@ -130,23 +140,32 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
     }
     fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
     let mut rows = CopyRows::with_capacity(fresh.len());
+    let mut late = Late::after(known.newest());
     for sample in &fresh {
         let message = sample.message;
         let Some(content) = message.samples.get(sample.index) else {
             continue;
         };
+        let ingest_no = known.next_number(sample.home.partition)?;
+        let sequence = sample
+            .sequence
+            .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed()));
+        late.note(
+            (sample.home.partition, ingest_no),
+            message.appliance.0,
+            content.at,
+            sequence,
+        );
         let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
         rows.push(&CopyRow {
             appliance: message.appliance.0,
             tenant_no: sample.home.tenant_no,
             partition: sample.home.partition,
             profile_no: sample.home.profile_no,
-            ingest_no: known.next_number(sample.home.partition)?,
+            ingest_no,
             at: content.at,
             received_at: message.received_at,
-            sequence: sample
-                .sequence
-                .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed())),
+            sequence,
             trace: message.trace,
             values: &content.values,
             extra,
@@ -154,8 +173,19 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
     }
     let mut copy = conn.copy_in_raw(COPY_TELEMETRY).await.map_err(db)?;
     copy.send(rows.finish()).await.map_err(db)?;
-    copy.finish().await.map_err(db)?;
-    Ok(())
+    copy.finish().await.map_err(no_partition)?;
+    late.save(conn).await
+}
+
+/// A check that has no name is that of the partition. Somebody has dropped it: it is made when the batch is decided anew.
+fn no_partition(error: sqlx::Error) -> StoreError {
+    let is_missing = |error: &dyn sqlx::error::DatabaseError| {
+        error.code().as_deref() == Some(CHECK_VIOLATION) && error.constraint().is_none()
+    };
+    if error.as_database_error().is_some_and(is_missing) {
+        return StoreError::Conflict("a partition of the readings was dropped meanwhile; look again".to_owned());
+    }
+    db(error)
 }
 
 /// Partitions of these samples.

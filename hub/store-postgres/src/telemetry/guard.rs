@@ -1,10 +1,15 @@
 //! Duplicate guards: what is known in memory of the index `telemetry_by_sequence`. A guard that is not there is rebuilt
-//! from the newest row of its sequence; what is older than a guard knows is looked up, never presumed.
+//! from the highest number that the roll-up has noted and from the rows since; what is older than a guard knows is looked
+//! up, never presumed.
 
-use crate::row::{Columns, db};
+use super::window::{self, REACH, Reader};
+use crate::layout::Week;
+use crate::row::{Columns, db, sql};
 use hub_core::telemetry::{Lane, Seen, SequenceGuard};
 use hub_store::error::Result;
+use jiff::Timestamp;
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use std::collections::HashSet;
 
 /// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
@@ -74,19 +79,31 @@ impl Guard {
     }
 }
 
-/// The guards of sequences that are not in memory: new ones where nothing is stored.
-pub(super) async fn rebuild(conn: &mut PgConnection, keys: &HashSet<GuardKey>) -> Result<Vec<(GuardKey, Guard)>> {
+/// Turns the order of signed numbers into that of unsigned ones, and back.
+pub(super) const SIGN: i64 = i64::MIN;
+
+/// The guards of sequences that are not in memory: new ones where nothing is stored. `partitions` are theirs.
+pub(super) async fn rebuild(
+    conn: &mut PgConnection,
+    keys: &HashSet<GuardKey>,
+    partitions: &[i16],
+) -> Result<Vec<(GuardKey, Guard)>> {
+    let floor = window::floor(conn, Reader::RollUp, partitions).await?;
     let (appliances, boots, lanes) = columns(keys.iter().copied());
+    // Whole weeks: otherwise a sequence that ended before the floor would be read down to its beginning.
     // Numbers of 2^63 and above are stored as negative ones, and come last.
     let newest = |sign: &str| {
         format!(
             "(select seq from telemetry t where t.appliance = k.appliance and t.boot = k.boot and t.lane = k.lane \
-               and t.seq is not null and t.seq {sign} 0 order by t.seq desc limit 1)"
+               and t.seq is not null and t.seq {sign} 0 and t.at >= $4 order by t.seq desc limit 1)"
         )
     };
     let query = format!(
-        "select k.appliance, k.boot, k.lane, coalesce({}, {}) as mark \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane)",
+        "select k.appliance, k.boot, k.lane, greatest(coalesce({}, {}) # $5, s.mark # $5, \
+           (select max(l.seq # $5) from late l where l.appliance = k.appliance and l.boot = k.boot and l.lane = k.lane \
+             and l.seq is not null)) # $5 as mark \
+         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane) \
+         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane",
         newest("<"),
         newest(">=")
     );
@@ -94,6 +111,8 @@ pub(super) async fn rebuild(conn: &mut PgConnection, keys: &HashSet<GuardKey>) -
         .bind(appliances)
         .bind(boots)
         .bind(lanes)
+        .bind(sql(Week::of(floor).start()))
+        .bind(SIGN)
         .fetch_all(conn)
         .await
         .map_err(db)?;
@@ -109,10 +128,58 @@ pub(super) async fn rebuild(conn: &mut PgConnection, keys: &HashSet<GuardKey>) -
         .collect()
 }
 
-/// Which of these samples are stored.
-pub(super) async fn stored(conn: &mut PgConnection, doubtful: &[(GuardKey, u64)]) -> Result<HashSet<(GuardKey, u64)>> {
-    let (appliances, boots, lanes) = columns(doubtful.iter().map(|(key, _)| *key));
-    let seqs: Vec<i64> = doubtful.iter().map(|(_, seq)| seq.cast_signed()).collect();
+/// A sample of which the guard knows nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    pub(super) key: GuardKey,
+    pub(super) seq: u64,
+    /// When it was measured, as it is told this time.
+    pub(super) at: Timestamp,
+}
+
+/// Which of these samples are stored. Most that are have the time that they are told again with, so it is looked there
+/// first; the others may have been placed elsewhere, and then every week is asked.
+pub(super) async fn stored(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
+    let mut found = near(conn, doubts).await?;
+    let rest: Vec<Doubt> = doubts
+        .iter()
+        .filter(|doubt| !found.contains(&(doubt.key, doubt.seq)))
+        .copied()
+        .collect();
+    if !rest.is_empty() {
+        found.extend(anywhere(conn, &rest).await?);
+    }
+    Ok(found)
+}
+
+async fn near(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
+    let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
+    let from = |doubt: &Doubt| doubt.at.checked_sub(REACH).unwrap_or(Timestamp::MIN);
+    let to = |doubt: &Doubt| doubt.at.checked_add(REACH).unwrap_or(Timestamp::MAX);
+    let rows = sqlx::query(
+        "select k.appliance, k.boot, k.lane, k.seq \
+         from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[]) \
+           as k (appliance, boot, lane, seq, near, till) \
+         where exists (select from telemetry t where t.appliance = k.appliance and t.boot = k.boot \
+           and t.lane = k.lane and t.seq = k.seq and t.seq is not null and t.at between k.near and k.till \
+           and t.at between $7 and $8)",
+    )
+    .bind(appliances)
+    .bind(boots)
+    .bind(lanes)
+    .bind(doubts.iter().map(|doubt| doubt.seq.cast_signed()).collect::<Vec<_>>())
+    .bind(doubts.iter().map(|doubt| sql(from(doubt))).collect::<Vec<_>>())
+    .bind(doubts.iter().map(|doubt| sql(to(doubt))).collect::<Vec<_>>())
+    .bind(sql(doubts.iter().map(from).min().unwrap_or(Timestamp::MIN)))
+    .bind(sql(doubts.iter().map(to).max().unwrap_or(Timestamp::MAX)))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    numbers(&rows)
+}
+
+async fn anywhere(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
+    let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
     let rows = sqlx::query(
         "select k.appliance, k.boot, k.lane, k.seq \
          from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[]) as k (appliance, boot, lane, seq) \
@@ -122,10 +189,14 @@ pub(super) async fn stored(conn: &mut PgConnection, doubtful: &[(GuardKey, u64)]
     .bind(appliances)
     .bind(boots)
     .bind(lanes)
-    .bind(seqs)
+    .bind(doubts.iter().map(|doubt| doubt.seq.cast_signed()).collect::<Vec<_>>())
     .fetch_all(conn)
     .await
     .map_err(db)?;
+    numbers(&rows)
+}
+
+fn numbers(rows: &[PgRow]) -> Result<HashSet<(GuardKey, u64)>> {
     rows.iter()
         .map(|row| {
             let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);

@@ -16,8 +16,8 @@ use hub_store::telemetry::{Ingest, Ingested};
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
 
-/// How often a batch is decided anew because somebody else wrote at the same time.
-const COLLISIONS_MAX: u32 = 8;
+/// How often a batch is decided, where what was known of the database proved wrong.
+const TRIES_MAX: u32 = 3;
 
 /// An item whose content is to be stored, with its place in the batch: no repeated packet.
 pub(super) type Item<'a> = (usize, &'a Ingest);
@@ -32,7 +32,7 @@ struct Done {
 /// Stores the batch, if every appliance in it exists: what is not stored must not look as if it were.
 pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Vec<Ingested>> {
     let mut known = store.writer.known.lock().await;
-    let mut collisions = 0;
+    let mut tries = 0;
     loop {
         let mut conn = known.start(&store.pool).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
@@ -58,9 +58,9 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
                 return Ok(done.answers);
             }
             // The connection is given up with what was known, and closed by dropping it.
-            Err(StoreError::Conflict(_)) if collisions < COLLISIONS_MAX => {
-                collisions += 1;
-                tracing::debug!(collisions, "somebody else wrote to the same partitions, looking again");
+            Err(StoreError::Conflict(why)) if tries + 1 < TRIES_MAX => {
+                tries += 1;
+                tracing::debug!(tries, why, "the batch is decided anew");
             }
             Err(error) => return Err(error),
         }

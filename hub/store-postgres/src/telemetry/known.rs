@@ -5,6 +5,7 @@
 //! forgotten whenever the outcome of a commit is not known.
 
 use super::guard::{self, Guard, GuardKey};
+use super::window;
 use crate::layout::{Layout, Week, Weeks};
 use crate::profile_version::{self, CurrentVersions};
 use crate::row::{Columns, db};
@@ -154,7 +155,12 @@ impl Known {
     ) -> Result<()> {
         let missing: HashSet<GuardKey> = keys.filter(|key| self.guards.get(key).is_none()).collect();
         if !missing.is_empty() {
-            for (key, guard) in guard::rebuild(conn, &missing).await? {
+            let partitions: BTreeSet<i16> = missing
+                .iter()
+                .filter_map(|key| Some(self.home(key.0)?.partition))
+                .collect();
+            let partitions: Vec<i16> = partitions.into_iter().collect();
+            for (key, guard) in guard::rebuild(conn, &missing, &partitions).await? {
                 self.guards.insert(key, guard);
             }
         }
@@ -166,22 +172,24 @@ impl Known {
         self.guards.peek_mut(&key)
     }
 
-    /// Reads the last number of each partition where they are not known. Rows may have been deleted for their age, so
-    /// whatever has been read by number counts as well.
+    /// Reads what is stored of each partition, where that is not known.
     pub(super) async fn load_heads(&mut self, conn: &mut PgConnection) -> Result<()> {
-        if !self.heads.is_empty() {
-            return Ok(());
+        if self.heads.is_empty() {
+            let stored = window::stored(conn).await?;
+            self.heads = stored.heads;
+            self.newest = self.newest.max(stored.newest);
         }
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "select greatest(s.ingest_no, r.ingest_no, (select t.ingest_no from telemetry t \
-               where t.partition = s.partition order by t.ingest_no desc limit 1)) \
-             from scored s join rolled r on r.partition = s.partition order by s.partition",
-        )
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
-        self.heads = rows;
         Ok(())
+    }
+
+    /// The last number of each partition and the newest receipt, if they are known and nothing is in doubt.
+    pub(super) fn stored(&self) -> Option<(Vec<i64>, Timestamp)> {
+        (!self.in_doubt && !self.heads.is_empty()).then(|| (self.heads.clone(), self.newest))
+    }
+
+    /// The newest receipt of all rows.
+    pub(super) fn newest(&self) -> Timestamp {
+        self.newest
     }
 
     /// Notes when a batch was received; answers with the weeks for whose rows there may be no partition.

@@ -8,6 +8,7 @@ mod gauge;
 mod guard;
 mod ingest;
 mod known;
+mod late;
 mod packet;
 mod partition_set;
 mod presence;
@@ -15,6 +16,8 @@ mod quarantine;
 mod rollup;
 mod said;
 mod unscored;
+mod upkeep;
+mod window;
 mod writer;
 
 pub(crate) use copy::{COPY_TELEMETRY, CopyRow, CopyRows};
@@ -90,9 +93,7 @@ impl TelemetryStore for PostgresStore {
     }
 
     async fn samples_stored(&self) -> Result<i64> {
-        sqlx::query_scalar("select count(*) from telemetry")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(db)
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        Ok(window::stored(&mut conn).await?.heads.iter().sum())
     }
 }

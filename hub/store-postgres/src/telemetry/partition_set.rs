@@ -1,5 +1,5 @@
-//! Which of the 256 partitions have something to do: set by whoever writes rows, taken by whoever reads them. A hint only:
-//! from time to time all of them are due, so that what another program wrote is found as well.
+//! Which of the 256 partitions have something to do: set by whoever writes rows, taken by whoever reads them. All of them
+//! are due at the start and when the lease is taken, and rarely besides: only who holds the lease writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// All partitions are due again after this time.
-const LOOK_AT_ALL: Duration = Duration::from_secs(1);
+const LOOK_AT_ALL: Duration = Duration::from_secs(300);
 /// Rows read from one partition at a time, at least.
 const SHARE_MIN: usize = 16;
 
@@ -29,6 +29,11 @@ impl PartitionSet {
     pub(crate) fn insert(&self, partition: i16) {
         let bit = usize::from(partition.cast_unsigned() & 255);
         self.bits[bit / 64].fetch_or(1 << (bit % 64), Ordering::Relaxed);
+    }
+
+    /// All of them are due with the next look.
+    pub(crate) fn insert_all(&self) {
+        *self.looked_at_all.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What is due at `now`. Taken before the rows are read: what is written meanwhile is due again.

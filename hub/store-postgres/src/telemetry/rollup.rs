@@ -3,7 +3,10 @@
 //! moment, every row is counted once.
 
 use super::gauge::Gauges;
-use crate::row::{Columns, db, sql_maybe};
+use super::guard::{GuardKey, SIGN};
+use super::upkeep;
+use super::window::{self, Reader, reach};
+use crate::row::{Columns, db, sql, sql_maybe};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -16,11 +19,13 @@ pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize
     let due = store.writer.unrolled.take(Instant::now());
     let gauges = Pending::take(store);
     if due.numbers.is_empty() && gauges.counts.is_empty() {
+        upkeep::keep(store, Instant::now()).await?;
         return Ok(0);
     }
     let mut tx = store.begin().await?;
-    let spans = lock(&mut tx, &due.numbers, due.share(limit)).await?;
-    let rows = write(&mut tx, &spans, &gauges.counts).await?;
+    let floor = window::floor(&mut tx, Reader::RollUp, &due.numbers).await?;
+    let spans = lock(&mut tx, &due.numbers, floor, due.share(limit)).await?;
+    let rows = write(&mut tx, &spans, floor, &gauges.counts).await?;
     tx.commit().await.map_err(db)?;
     gauges.written();
     due.settle(|partition| spans.iter().all(|span| span.partition != partition));
@@ -63,18 +68,24 @@ struct Span {
 }
 
 /// Rows that are not rolled up yet. Partitions that somebody else is rolling up are left to them.
-async fn lock(conn: &mut PgConnection, partitions: &[i16], share: i64) -> Result<Vec<Span>> {
-    let rows = sqlx::query(
+async fn lock(conn: &mut PgConnection, partitions: &[i16], floor: Timestamp, share: i64) -> Result<Vec<Span>> {
+    let rows = sqlx::query(concat!(
         "with r as materialized ( \
-           select partition, ingest_no from rolled where partition = any($1) order by partition \
+           select partition, ingest_no, seen_at from rolled where partition = any($1) order by partition \
            for no key update skip locked) \
          select r.partition, r.ingest_no as low, least(h.top, r.ingest_no + $2) as high \
-         from r cross join lateral ( \
-           select t.ingest_no as top from telemetry t where t.partition = r.partition order by t.ingest_no desc limit 1) h \
-         where h.top > r.ingest_no",
-    )
+         from r cross join lateral (select greatest( \
+           (select t.ingest_no from telemetry t where t.partition = r.partition and t.ingest_no > r.ingest_no \
+              and t.at >= r.seen_at - ",
+        reach!(),
+        " and t.at >= $3 order by t.ingest_no desc limit 1), \
+           (select l.ingest_no from late l where l.partition = r.partition and l.ingest_no > r.ingest_no \
+            order by l.ingest_no desc limit 1)) as top) h \
+         where h.top > r.ingest_no"
+    ))
     .bind(partitions)
     .bind(share)
+    .bind(sql(floor))
     .fetch_all(conn)
     .await
     .map_err(db)?;
@@ -89,6 +100,25 @@ async fn lock(conn: &mut PgConnection, partitions: &[i16], share: i64) -> Result
         .collect()
 }
 
+/// Rows of these spans: of the newest weeks, and of those that came late.
+const ROWS: &str = concat!(
+    "select t.partition, t.appliance, t.boot, t.lane, t.seq, t.at, t.received_at \
+     from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) \
+     join rolled r on r.partition = k.partition \
+     join telemetry t on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high \
+       and t.at >= r.seen_at - ",
+    reach!(),
+    " and t.at >= $4 \
+     union all \
+     select t.partition, t.appliance, t.boot, t.lane, t.seq, t.at, t.received_at \
+     from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) \
+     join rolled r on r.partition = k.partition \
+     join late l on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high and l.at < r.seen_at - ",
+    reach!(),
+    " join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
+       and t.partition = l.partition"
+);
+
 /// What is added to one appliance.
 #[derive(Default)]
 struct Added {
@@ -96,46 +126,121 @@ struct Added {
     newest: Option<Timestamp>,
 }
 
-async fn write(conn: &mut PgConnection, spans: &[Span], gauges: &Gauges) -> Result<usize> {
-    let partitions: Vec<i16> = spans.iter().map(|span| span.partition).collect();
-    let highs: Vec<i64> = spans.iter().map(|span| span.high).collect();
-    let rows = sqlx::query(
-        "select t.appliance, count(*) as samples, max(t.at) as newest \
-         from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) \
-         join telemetry t on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high \
-         group by t.appliance",
-    )
-    .bind(&partitions)
-    .bind(spans.iter().map(|span| span.low).collect::<Vec<i64>>())
-    .bind(&highs)
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(db)?;
-    let mut added: BTreeMap<i64, Added> = BTreeMap::new();
-    let mut count = 0;
-    for row in &rows {
-        let entry = Added {
-            samples: row.col("samples")?,
-            newest: Some(row.at("newest")?),
-        };
-        count += entry.samples;
-        added.insert(row.col("appliance")?, entry);
+/// What the rows of some spans say.
+#[derive(Default)]
+struct Sums {
+    appliances: BTreeMap<i64, Added>,
+    /// Newest receipt of each partition.
+    seen: BTreeMap<i16, Timestamp>,
+    marks: BTreeMap<GuardKey, Mark>,
+    rows: i64,
+}
+
+/// The highest number of one sequence, bit by bit, and when one of its rows was received last.
+struct Mark {
+    mark: i64,
+    used_at: Timestamp,
+}
+
+impl Sums {
+    /// Notes numbers of a sequence. Its rows may be of two partitions, where that of its appliance has changed.
+    fn mark(&mut self, key: GuardKey, mark: i64, used_at: Timestamp) {
+        let own = self.marks.entry(key).or_insert(Mark { mark, used_at });
+        if mark.cast_unsigned() > own.mark.cast_unsigned() {
+            own.mark = mark;
+        }
+        own.used_at = used_at.max(own.used_at);
     }
-    sqlx::query(
-        "update rolled r set ingest_no = k.high from unnest($1::smallint[], $2::bigint[]) as k (partition, high) \
-         where r.partition = k.partition",
-    )
-    .bind(&partitions)
-    .bind(&highs)
-    .execute(&mut *conn)
-    .await
-    .map_err(db)?;
+}
+
+async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges: &Gauges) -> Result<usize> {
+    let mut sums = if spans.is_empty() {
+        Sums::default()
+    } else {
+        sum(conn, spans, floor).await?
+    };
+    advance(conn, spans, &sums.seen).await?;
+    save_marks(conn, &sums.marks).await?;
     let counts: BTreeMap<i64, _> = gauges.sorted().into_iter().collect();
     for appliance in counts.keys() {
-        added.entry(*appliance).or_default();
+        sums.appliances.entry(*appliance).or_default();
     }
-    status(conn, &added, &counts).await?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    status(conn, &sums.appliances, &counts).await?;
+    Ok(usize::try_from(sums.rows).unwrap_or(usize::MAX))
+}
+
+async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Result<Sums> {
+    let query = format!(
+        "select partition, appliance, boot, lane, max(seq # $5) # $5 as mark, count(*) as samples, max(at) as newest, \
+           max(received_at) as seen from ({ROWS}) t group by partition, appliance, boot, lane \
+         order by appliance, boot, lane"
+    );
+    let rows = sqlx::query(&query)
+        .bind(spans.iter().map(|span| span.partition).collect::<Vec<i16>>())
+        .bind(spans.iter().map(|span| span.low).collect::<Vec<i64>>())
+        .bind(spans.iter().map(|span| span.high).collect::<Vec<i64>>())
+        .bind(sql(floor))
+        .bind(SIGN)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    let mut sums = Sums::default();
+    for row in &rows {
+        let (appliance, samples) = (row.col("appliance")?, row.col::<i64>("samples")?);
+        let (newest, seen) = (row.at("newest")?, row.at("seen")?);
+        sums.rows += samples;
+        let added = sums.appliances.entry(appliance).or_default();
+        added.samples += samples;
+        added.newest = added.newest.max(Some(newest));
+        let partition = sums.seen.entry(row.col("partition")?).or_insert(seen);
+        *partition = seen.max(*partition);
+        if let (Some(boot), Some(lane), Some(mark)) = (row.col("boot")?, row.col("lane")?, row.col("mark")?) {
+            sums.mark((appliance, boot, lane), mark, seen);
+        }
+    }
+    Ok(sums)
+}
+
+async fn advance(conn: &mut PgConnection, spans: &[Span], seen: &BTreeMap<i16, Timestamp>) -> Result<()> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let seen = |span: &Span| sql_maybe(seen.get(&span.partition).copied());
+    sqlx::query(
+        "update rolled r set ingest_no = k.high, seen_at = greatest(r.seen_at, k.seen) \
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as k (partition, high, seen) \
+         where r.partition = k.partition",
+    )
+    .bind(spans.iter().map(|span| span.partition).collect::<Vec<i16>>())
+    .bind(spans.iter().map(|span| span.high).collect::<Vec<i64>>())
+    .bind(spans.iter().map(seen).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Notes the highest number of each sequence, for guards that are rebuilt.
+async fn save_marks(conn: &mut PgConnection, marks: &BTreeMap<GuardKey, Mark>) -> Result<()> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into sequence as s (appliance, boot, lane, mark, used_at) \
+         select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::timestamptz[]) \
+         on conflict (appliance, boot, lane) do update set mark = greatest(s.mark # $6, excluded.mark # $6) # $6, \
+           used_at = greatest(s.used_at, excluded.used_at)",
+    )
+    .bind(marks.keys().map(|key| key.0).collect::<Vec<i64>>())
+    .bind(marks.keys().map(|key| key.1).collect::<Vec<i64>>())
+    .bind(marks.keys().map(|key| key.2).collect::<Vec<i16>>())
+    .bind(marks.values().map(|mark| mark.mark).collect::<Vec<i64>>())
+    .bind(marks.values().map(|mark| sql(mark.used_at)).collect::<Vec<_>>())
+    .bind(SIGN)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
 }
 
 async fn status(

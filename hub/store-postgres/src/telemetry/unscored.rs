@@ -1,6 +1,7 @@
 //! Rows for the scorer, in the order of commits within each partition.
 
-use crate::row::{Columns, db, unreadable};
+use super::window::{self, Reader, reach};
+use crate::row::{Columns, db, sql, unreadable};
 use crate::store::PostgresStore;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::Lane;
@@ -12,6 +13,31 @@ use tokio::time::Instant;
 
 /// A smaller limit looks for one bad row, and must find the same one again.
 const ROTATED_FROM: usize = 64;
+
+/// The newest weeks in the order of commits, and among them what came late; of each partition a share, cut to a limit.
+const UNSCORED: &str = concat!(
+    "with read as materialized ( \
+       select t.*, coalesce($5::text[] is null or coalesce(a.model, a.profile) = any($5), false) as watched \
+       from scored s cross join lateral ( \
+         (select appliance, partition, ingest_no, lane, at, received_at, v, trace from telemetry \
+          where partition = s.partition and ingest_no > s.ingest_no and at >= s.seen_at - ",
+    reach!(),
+    " and at >= $6 order by ingest_no limit $2) \
+         union all \
+         (select t.appliance, t.partition, t.ingest_no, t.lane, t.at, t.received_at, t.v, t.trace from late l \
+          join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
+          where l.partition = s.partition and l.ingest_no > s.ingest_no and l.at < s.seen_at - ",
+    reach!(),
+    " and t.partition = l.partition order by l.ingest_no limit $2) \
+         order by ingest_no limit $2) t \
+       left join appliance a on a.id = t.appliance \
+       where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3), \
+     last as (select distinct on (partition) * from read order by partition, ingest_no desc) \
+     select appliance, partition, ingest_no, lane, at, received_at, v, trace, (select count(*) from read) as read \
+     from (select * from read where watched union all \
+           select appliance, partition, ingest_no, lane, at, received_at, '{}', trace, watched from last where not watched) r \
+     order by partition, ingest_no"
+);
 
 /// Every partition with a backlog gets its share, so that one busy partition does not starve the others. Rows of
 /// appliances of other `families` are passed over, but for the last one of a partition.
@@ -27,28 +53,18 @@ pub(super) async fn unscored(
     // Not always from the same: with many partitions, a limit may reach only the first of them.
     let start = store.writer.turn() % due.numbers.len();
     let first = due.numbers.get(start).filter(|_| limit >= ROTATED_FROM).copied();
-    let rows = sqlx::query(
-        "with read as materialized ( \
-           select t.*, coalesce($5::text[] is null or coalesce(a.model, a.profile) = any($5), false) as watched \
-           from scored s cross join lateral ( \
-             select appliance, partition, ingest_no, lane, at, v, trace from telemetry \
-             where partition = s.partition and ingest_no > s.ingest_no order by ingest_no limit $2) t \
-           left join appliance a on a.id = t.appliance \
-           where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3), \
-         last as (select distinct on (partition) * from read order by partition, ingest_no desc) \
-         select appliance, partition, ingest_no, lane, at, v, trace, (select count(*) from read) as read \
-         from (select * from read where watched union all \
-               select appliance, partition, ingest_no, lane, at, '{}', trace, watched from last where not watched) r \
-         order by partition, ingest_no",
-    )
-    .bind(&due.numbers)
-    .bind(due.share(limit))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(first)
-    .bind(families)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let mut conn = store.pool.acquire().await.map_err(db)?;
+    let floor = window::floor(&mut conn, Reader::Scorer, &due.numbers).await?;
+    let rows = sqlx::query(UNSCORED)
+        .bind(&due.numbers)
+        .bind(due.share(limit))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(first)
+        .bind(families)
+        .bind(sql(floor))
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
     let all = rows.first().map(|row| row.col::<i64>("read")).transpose()?.unwrap_or(0);
     let rows: Vec<StoredRow> = rows.iter().map(stored_row).collect::<Result<_>>()?;
     // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
@@ -68,6 +84,7 @@ fn stored_row(row: &PgRow) -> Result<StoredRow> {
         ingest_no: row.col("ingest_no")?,
         lane: if events { Lane::Events } else { Lane::Telemetry },
         at: row.at("at")?,
+        received_at: row.at("received_at")?,
         values: row.col("v")?,
         trace: TraceId(row.col("trace")?),
     })

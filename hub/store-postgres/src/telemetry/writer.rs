@@ -3,6 +3,8 @@
 use super::gauge::Gauges;
 use super::known::Known;
 use super::partition_set::PartitionSet;
+use super::upkeep::Upkeep;
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +24,7 @@ pub(crate) struct Writer {
     pressed_at: Mutex<Option<Instant>>,
     /// Appliances of which the writer has to look again where they belong.
     moved: Mutex<Vec<i64>>,
+    pub(super) upkeep: tokio::sync::Mutex<Upkeep>,
 }
 
 /// Ingest is pressed while batches hold at least this many items: publishes come faster than they are committed …
@@ -49,6 +52,11 @@ impl Writer {
     /// Appliances of which that was said since the last time.
     pub(super) fn take_moved(&self) -> Vec<i64> {
         std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last number of each partition and the newest receipt, if the writer knows them.
+    pub(super) async fn stored(&self) -> Option<(Vec<i64>, Timestamp)> {
+        self.known.lock().await.stored()
     }
 
     /// A batch of so many items was committed.
@@ -96,6 +104,8 @@ impl Writer {
     /// What is known of the rows is read again: they may be somebody else's.
     pub(crate) async fn forget(&self) {
         self.known.lock().await.forget();
+        self.unscored.insert_all();
+        self.unrolled.insert_all();
     }
 
     /// Gives the connection back to the system, when the batch that uses it has ended.

@@ -22,4 +22,6 @@ mod site;
 mod support;
 mod telemetry;
 mod telemetry_cut;
+mod telemetry_layout;
 mod telemetry_rollup;
+mod telemetry_time;

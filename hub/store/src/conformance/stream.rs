@@ -93,11 +93,8 @@ async fn score(store: &dyn Store, hour: i64) {
             break;
         }
         ends.extend(&offsets);
-        let offsets = offsets
-            .into_iter()
-            .map(|(partition, ingest_no)| ScoredUpTo { partition, ingest_no });
         let commit = ScoringCommit {
-            offsets: offsets.collect(),
+            offsets: ScoredUpTo::reach(&next),
             ..ScoringCommit::default()
         };
         assert!(store.commit_scoring(&commit, after(hour * 60)).await.unwrap().len() < 100);

@@ -165,20 +165,14 @@ pub(super) async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits(h
             store.telemetry_arrived(std::time::Duration::from_millis(200)).await;
             continue;
         }
-        let mut offsets = std::collections::BTreeMap::new();
         for row in &rows {
             let before = last.insert(row.partition, row.ingest_no).unwrap_or(0);
             assert_eq!(row.ingest_no, before + 1, "partition {}", row.partition);
             assert_eq!(row.values[1..], [None, Some(-7)]);
-            offsets.insert(row.partition, row.ingest_no);
         }
         read += rows.len();
-        let offsets = offsets
-            .into_iter()
-            .map(|(partition, ingest_no)| ScoredUpTo { partition, ingest_no })
-            .collect();
         let commit = ScoringCommit {
-            offsets,
+            offsets: ScoredUpTo::reach(&rows),
             ..ScoringCommit::default()
         };
         store.commit_scoring(&commit, morning()).await.unwrap();

@@ -124,6 +124,7 @@ impl Telemetry {
                 ingest_no: rows.len() as i64 + 1,
                 lane,
                 at: sample.at,
+                received_at: message.received_at,
                 values: sample.values.clone(),
                 trace: message.trace,
             },

@@ -1,0 +1,111 @@
+//! What keeps readers' looks short: late rows that every reader has passed are taken out of their list, and where nothing
+//! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back.
+
+use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
+use hub_core::telemetry::BEHIND_MAX;
+use hub_store::error::Result;
+use hub_store::lease::LeaseStore;
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often late rows are taken out.
+const LATE_EVERY: Duration = Duration::from_secs(60);
+/// How often `seen_at` follows; and for so long, at most, it may be behind.
+const FOLLOW_EVERY: Duration = Duration::from_secs(600);
+/// Numbers of a sequence are kept for so long after its last row: no device may send again what is older, also if the
+/// hub's clock has been a year ahead.
+const SEQUENCES_FOR: SignedDuration = SignedDuration::from_hours(2 * BEHIND_MAX.as_hours() + 24 * 30);
+/// Sequences looked at with each round.
+const SEQUENCES: i64 = 5_000;
+
+/// When it was done last, and how far it has come.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    late: Option<Instant>,
+    followed: Option<Instant>,
+    sequence: Option<(i64, i64, i16)>,
+}
+
+/// Does what is due at `now`. Only for who holds the lease: others do nothing.
+pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
+    let mut upkeep = store.writer.upkeep.lock().await;
+    let is_due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
+    if !store.has_lease() {
+        return Ok(());
+    }
+    if is_due(upkeep.late, LATE_EVERY) {
+        forget_late(store).await?;
+        upkeep.sequence = forget_sequences(store, upkeep.sequence).await?;
+        upkeep.late = Some(now);
+    }
+    if is_due(upkeep.followed, FOLLOW_EVERY) && follow(store).await? {
+        upkeep.followed = Some(now);
+    }
+    Ok(())
+}
+
+/// Takes late rows out that all readers have passed.
+async fn forget_late(store: &PostgresStore) -> Result<()> {
+    sqlx::query(
+        "delete from late l using scored s, rolled r, aggregated a where s.partition = l.partition and r.partition = l.partition \
+         and a.partition = l.partition \
+         and l.ingest_no <= least(s.ingest_no, r.ingest_no, a.ingest_no)",
+    )
+    .execute(&store.pool)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Moves `seen_at` on where all rows have been read; false if the writer does not know what is stored yet.
+async fn follow(store: &PostgresStore) -> Result<bool> {
+    let Some((heads, newest)) = store.writer.stored().await else {
+        return Ok(false);
+    };
+    let partitions: Vec<i16> = (0..256).collect();
+    // Whoever takes over afterwards reads what is written here before it writes anything.
+    let mut tx = store.begin_fenced().await?;
+    for table in ["scored", "rolled", "aggregated"] {
+        sqlx::query(&format!(
+            "update {table} r set seen_at = $3 from unnest($1::smallint[], $2::bigint[]) as k (partition, head) \
+             where r.partition = k.partition and r.ingest_no >= k.head and r.seen_at < $3"
+        ))
+        .bind(&partitions)
+        .bind(&heads)
+        .bind(sql(newest))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+    }
+    tx.commit().await.map_err(db)?;
+    Ok(true)
+}
+
+/// Forgets some sequences that ended long ago; answers with where to go on.
+async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) -> Result<Option<(i64, i64, i16)>> {
+    let Some((_, newest)) = store.writer.stored().await else {
+        return Ok(from);
+    };
+    let before = newest.checked_sub(SEQUENCES_FOR).unwrap_or(Timestamp::MIN);
+    let (appliance, boot, lane) = from.unwrap_or((i64::MIN, i64::MIN, i16::MIN));
+    let last = sqlx::query(
+        "with page as materialized ( \
+           select appliance, boot, lane, used_at from sequence where (appliance, boot, lane) > ($1, $2, $3) \
+           order by appliance, boot, lane limit $4), \
+         gone as (delete from sequence s using page p where s.appliance = p.appliance and s.boot = p.boot \
+           and s.lane = p.lane and p.used_at < $5) \
+         select appliance, boot, lane from page order by appliance desc, boot desc, lane desc limit 1",
+    )
+    .bind(appliance)
+    .bind(boot)
+    .bind(lane)
+    .bind(SEQUENCES)
+    .bind(sql(before))
+    .fetch_optional(&store.pool)
+    .await
+    .map_err(db)?;
+    last.map(|row| Ok((row.col("appliance")?, row.col("boot")?, row.col("lane")?)))
+        .transpose()
+}

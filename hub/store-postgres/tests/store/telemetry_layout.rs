@@ -1,0 +1,245 @@
+//! The form of the table of readings: what is written comes back exactly, each row by its own version of the profile, from
+//! partitions that are there when they are needed; and no look at it goes through whole weeks.
+
+use crate::support::{Base, appliance, morning, profile, profiles, repeated, rolled_up, stored, take_lease};
+use crate::telemetry_time::{DAY, sample, score};
+use hub_core::profile::ApplianceProfile;
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::telemetry::{Ingest, TelemetryStore};
+use hub_store_postgres::{Layout, PostgresStore};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use sqlx::{Executor, Row};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Values as they may come: extremes and what is missing as often as anything between, rows of any length.
+fn values(rng: &mut ChaCha20Rng) -> Vec<Option<i32>> {
+    let length = [0, 1, 2, 10, 31, 32, 33, 255][rng.random_range(0..8)];
+    (0..length)
+        .map(|_| match rng.random_range(0..6) {
+            0 => None,
+            1 => Some(i32::MIN),
+            2 => Some(i32::MAX),
+            3 => Some(rng.random_range(-1..=1)),
+            _ => Some(rng.random()),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_value_comes_back_as_it_was() {
+    let (base, store) = crate::support::played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let mut rng = ChaCha20Rng::seed_from_u64(11);
+    let mut expected = BTreeMap::new();
+    let mut batch = Vec::new();
+    for boot in [0, 1, u64::MAX, rng.random()] {
+        for lane in [Lane::Telemetry, Lane::Events] {
+            let first = [
+                0,
+                5,
+                i64::MAX.cast_unsigned() - 20,
+                u64::MAX - 50,
+                rng.random_range(0..1 << 60),
+            ];
+            let first = first[rng.random_range(0..5)];
+            let samples: Vec<Sample> = (0..40)
+                .map(|_| Sample {
+                    at: Timestamp::from_microsecond(
+                        morning().as_microsecond() - rng.random_range(-600_000_000..400 * 86_400_000_000),
+                    )
+                    .unwrap(),
+                    values: values(&mut rng),
+                    extra: rng
+                        .random_bool(0.2)
+                        .then(|| serde_json::json!({"unknown": {"x": 1e300, "y": [null, "\u{1}"]}})),
+                })
+                .collect();
+            for (n, sample) in samples.iter().enumerate() {
+                expected.insert((boot, lane as i16, first + n as u64), sample.clone());
+            }
+            batch.push(Ingest::Telemetry(TelemetryMessage {
+                appliance: id,
+                identity: Identity::Sequence { boot, lane, first },
+                samples,
+                received_at: morning(),
+                skew_ms: None,
+                trace: hub_core::id::TraceId(uuid::Uuid::from_u128(5)),
+            }));
+        }
+    }
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(40); 8]);
+    let rows = sqlx::query("select boot, lane, seq, at, v, extra from telemetry")
+        .fetch_all(&mut base.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), expected.len());
+    for row in rows {
+        let key = (
+            row.get::<i64, _>(0).cast_unsigned(),
+            row.get(1),
+            row.get::<i64, _>(2).cast_unsigned(),
+        );
+        let sample = expected.remove(&key).unwrap();
+        assert_eq!(row.get::<jiff_sqlx::Timestamp, _>(3).to_jiff(), sample.at);
+        assert_eq!(row.get::<Vec<Option<i32>>, _>(4), sample.values, "{key:?}");
+        assert_eq!(row.get::<Option<serde_json::Value>, _>(5), sample.extra);
+    }
+}
+
+async fn store_with(base: &Base, profiles: BTreeMap<String, ApplianceProfile>) -> PostgresStore {
+    let store = PostgresStore::connect(base.options.clone(), base.keyring(), profiles)
+        .await
+        .unwrap();
+    take_lease(&store).await;
+    store
+}
+
+/// A channel more, then another resolution, then what it was before: each row is read by what was said when it came.
+#[tokio::test]
+async fn a_profile_that_changes_leaves_old_rows_readable() {
+    let (base, store) = crate::support::played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let (name, first) = profile("washing-machine");
+    let mut longer = first.clone();
+    longer.version = 2;
+    longer.channels.push(hub_core::profile::Channel {
+        id: u8::try_from(first.channels.len()).unwrap() + 1,
+        name: "door".into(),
+        ..first.channels[0].clone()
+    });
+    let mut coarser = longer.clone();
+    coarser.channels[0].decimals = 1;
+    store.close().await;
+    let all = [first.clone(), longer.clone(), coarser.clone(), first.clone()];
+    for (seq, profile) in all.iter().enumerate() {
+        let mut current = profiles();
+        current.insert(name.clone(), profile.clone());
+        let store = store_with(&base, current).await;
+        let value = profile.channels[0].quantise(2.5).unwrap();
+        let mut message = sample(id, 1, seq as u64, morning(), morning());
+        if let Ingest::Telemetry(message) = &mut message {
+            message.samples[0].values = vec![Some(value); profile.channels.len()];
+        }
+        assert_eq!(store.ingest(&[message]).await.unwrap(), [stored(1)]);
+        store.close().await;
+    }
+    let rows = sqlx::query(
+        "select t.v[1] as first, p.name, p.channels from telemetry t join profile_version p on p.no = t.profile_no order by t.seq",
+    )
+    .fetch_all(&mut base.sql().await)
+    .await
+    .unwrap();
+    let read: Vec<(f64, serde_json::Value)> = rows
+        .iter()
+        .map(|row| {
+            assert_eq!(row.get::<String, _>("name"), name);
+            let channels: serde_json::Value = row.get("channels");
+            let scale = i32::try_from(channels[0]["decimals"].as_i64().unwrap()).unwrap();
+            (f64::from(row.get::<i32, _>("first")) / 10f64.powi(scale), channels)
+        })
+        .collect();
+    assert_eq!(read.iter().map(|(value, _)| *value).collect::<Vec<_>>(), [2.5; 4]);
+    for (profile, (_, channels)) in all.iter().zip(&read) {
+        assert_eq!(*channels, serde_json::to_value(&profile.channels).unwrap());
+    }
+    let versions = format!("select count(*) from profile_version where name = '{name}'");
+    assert_eq!(base.number(&versions).await, 3, "what was said before is not said anew");
+}
+
+/// A row is decoded by the profile that its appliance has when it comes, also if that has just been changed beside.
+#[tokio::test]
+async fn a_partition_that_was_dropped_is_made_anew() {
+    let (base, store) = crate::support::played().await;
+    if store.layout() == Layout::Hypertable {
+        return;
+    }
+    let id = appliance(&store, "acme", "wm-1").await;
+    let old = morning() - DAY * 300;
+    store.ingest(&[sample(id, 1, 0, old, morning())]).await.unwrap();
+    assert_eq!(
+        store.ingest(&[sample(id, 1, 0, old, morning())]).await.unwrap(),
+        [repeated(1)]
+    );
+    score(&store, 10, 10).await;
+    rolled_up(&store).await;
+    // 2025-05-06 is in the week that starts on 1 May.
+    base.sql().await.execute("drop table telemetry_20250501").await.unwrap();
+    let batch = [sample(id, 1, 1, old, morning()), sample(id, 1, 2, morning(), morning())];
+    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1); 2]);
+    assert_eq!(score(&store, 10, 10).await.len(), 2);
+    assert_eq!(store.samples_stored().await.unwrap(), 3, "what was dropped was stored");
+    // Partitions are there before they are needed.
+    let ahead = "select count(*) from pg_inherits where inhparent = 'telemetry'::regclass";
+    assert_eq!(base.number(ahead).await, 4);
+}
+
+/// How often whole weeks were read so far, by the statistics of the server. They come when a session ends.
+async fn whole_scans(base: &Base) -> i64 {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    base.number(
+        "select coalesce(sum(seq_scan), 0)::bigint from pg_stat_user_tables s \
+         join pg_inherits i on i.inhrelid = s.relid where i.inhparent = 'telemetry'::regclass",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn neither_ingest_nor_a_reader_reads_whole_weeks() {
+    let (base, store) = crate::support::played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let other = appliance(&store, "acme", "wm-2").await;
+    store.make_partitions(morning() - DAY * 60, morning()).await.unwrap();
+    store.close().await;
+    let mut sql = base.sql().await;
+    // Each appliance with a reading every five minutes for eight weeks, and twenty neighbours in its partition.
+    let fill = format!(
+        "insert into telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, partition, profile_no, lane, trace, v) \
+         select case when n % 40 = 0 then a.id else 1000 + n % 40 end, n, t, t, 7, n, a.tenant_no, a.partition, 1, 0, \
+           gen_random_uuid(), '{{1,2,3}}' \
+         from appliance a, lateral (select n, $1::timestamptz - make_interval(mins => 80000 - n) as t \
+           from generate_series(1, 80000) n) s where a.id in ({}, {})",
+        id.0, other.0
+    );
+    sqlx::query(&fill)
+        .bind(morning().to_sqlx())
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    for statement in [
+        "update rolled r set ingest_no = 79000, seen_at = '2026-03-01T09:00:00Z' from appliance a where a.partition = r.partition",
+        "update scored r set ingest_no = 78000, seen_at = '2026-02-28T18:00:00Z' from appliance a where a.partition = r.partition",
+        "insert into sequence select appliance, 7, 0, max(seq), max(received_at) from telemetry group by appliance",
+        "analyze telemetry",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    sqlx::Connection::close(sql).await.unwrap();
+    let before = whole_scans(&base).await;
+    for _ in 0..2 {
+        let store = base.store().await;
+        let first = base.number("select max(seq) + 1 from telemetry").await.unsigned_abs();
+        for n in 0..8 {
+            // New, known, unknown below the mark, and far below it.
+            let batch = [
+                sample(id, 7, first + 2 * n, morning(), morning()),
+                sample(id, 7, 40 * (n + 1), morning() - DAY * 50, morning()),
+                sample(id, 7, 41 + n, morning() - DAY * 50, morning()),
+                sample(other, n, 1, morning() - DAY * 20, morning()),
+            ];
+            store.ingest(&batch).await.unwrap();
+        }
+        assert!(score(&store, 500, 1_500).await.len() >= 1_500);
+        store.roll_up(500).await.unwrap();
+        store.samples_stored().await.unwrap();
+        store.close().await;
+    }
+    let store = base.store().await;
+    score(&store, 4_000, usize::MAX).await;
+    rolled_up(&store).await;
+    store.close().await;
+    assert_eq!(whole_scans(&base).await, before);
+}
