@@ -63,10 +63,14 @@ const PARTS: [&[&str]; 3] = [
 
 async fn check(server: Option<&'static Server>, part: usize) {
     let Some(server) = server else { return };
+    let mut failed = Vec::new();
     for group in PARTS[part] {
-        let ran = run(&Postgres(server), group).await;
-        println!("{:?}: {ran} cases of {group}", server.kind);
+        match run(&Postgres(server), group).await {
+            Ok(ran) => println!("{:?}: {ran} cases of {group}", server.kind),
+            Err(names) => failed.push(names),
+        }
     }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 macro_rules! on {

@@ -130,8 +130,8 @@ macro_rules! for_each_case {
 
 macro_rules! list {
     ($($group:ident { $($module:ident::$name:ident [$($need:ident)?],)* })*) => {
-        /// Every case.
-        pub const ALL: &[Case] = &[$($(
+        /// Every case. A static: its cases are compiled with it, not with each program that runs them.
+        pub static ALL: &[Case] = &[$($(
             Case {
                 group: stringify!($group),
                 name: stringify!($name),

@@ -2,7 +2,7 @@
 
 use super::{Harness, Place};
 use crate::lease::LeaseStore;
-use crate::prediction::{Observation, ScoringCommit};
+use crate::prediction::{Observation, ScoredUpTo, ScoringCommit};
 use crate::scope::{PAGE_MAX, Page, Scope};
 use crate::site::SiteStore;
 use crate::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
@@ -273,6 +273,23 @@ pub fn ended(result: hub_core::call_result::CallResult) -> hub_core::contact::At
     hub_core::contact::AttemptEvent::Ended {
         result,
         detail: serde_json::json!({"ms": 1}),
+    }
+}
+
+/// Every row that is not scored yet, in the order of commits of each partition; they are then.
+pub async fn scored_rows(store: &dyn Store, now: Timestamp) -> Vec<crate::telemetry::StoredRow> {
+    let mut rows = Vec::new();
+    loop {
+        let next = store.unscored(1_000, None).await.unwrap();
+        if next.is_empty() {
+            return rows;
+        }
+        let commit = ScoringCommit {
+            offsets: ScoredUpTo::reach(&next),
+            ..ScoringCommit::default()
+        };
+        store.commit_scoring(&commit, now).await.unwrap();
+        rows.extend(next);
     }
 }
 

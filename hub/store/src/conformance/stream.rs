@@ -1,9 +1,9 @@
 //! The same stream gives the same tickets on every store, however its readings are packed into batches.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, ended, played, stored, tickets};
+use super::scene::{after, alarm, appliance, ended, played, scored_rows, stored, tickets};
 use crate::contact::Begun;
-use crate::prediction::{Observation, ScoredUpTo, ScoringCommit};
+use crate::prediction::{Observation, ScoringCommit};
 use crate::telemetry::{Ingest, StoredRow};
 use crate::ticket::TicketView;
 use crate::{Scope, Store};
@@ -15,7 +15,6 @@ use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::ticket::{TicketEvent, TicketState};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 /// Hours of the stream.
 const HOURS: i64 = 120;
@@ -84,22 +83,7 @@ fn observe(row: &StoredRow) -> Option<Observation> {
 }
 
 async fn score(store: &dyn Store, hour: i64) {
-    let mut rows = Vec::new();
-    let mut ends: BTreeMap<u8, i64> = BTreeMap::new();
-    loop {
-        let next = store.unscored(1_000, None).await.unwrap();
-        let offsets: BTreeMap<u8, i64> = next.iter().map(|row| (row.partition, row.ingest_no)).collect();
-        if offsets.is_empty() {
-            break;
-        }
-        ends.extend(&offsets);
-        let commit = ScoringCommit {
-            offsets: ScoredUpTo::reach(&next),
-            ..ScoringCommit::default()
-        };
-        assert!(store.commit_scoring(&commit, after(hour * 60)).await.unwrap().len() < 100);
-        rows.extend(next);
-    }
+    let mut rows = scored_rows(store, after(hour * 60)).await;
     rows.sort_by_key(|row| (row.at, row.appliance));
     for row in &rows {
         let commit = ScoringCommit {
