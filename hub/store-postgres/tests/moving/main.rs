@@ -1,6 +1,7 @@
 //! Moving a whole database: out and in again, cut and gone on with, and refused where it was changed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod backup;
 mod bad;
 mod lived;
 #[path = "../server/mod.rs"]
