@@ -59,7 +59,7 @@ fn hour(ids: &[ApplianceId], hour: u64, packing: u64) -> Vec<Vec<Ingest>> {
         while seq < end {
             let count = (1 + mix(packing ^ seq ^ device) % 5).min(end - seq);
             let message = reading(*id, device, seq, count);
-            if mix(packing ^ seq) % 4 == 0 {
+            if mix(packing ^ seq).is_multiple_of(4) {
                 batches.push(vec![message.clone()]);
             }
             batches.last_mut().unwrap().push(message);
