@@ -1,4 +1,5 @@
 //! The store in memory passes every case of the list; each is a test of its own.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use async_trait::async_trait;
 use hub_store::Store;
