@@ -133,6 +133,7 @@ impl ContactStore for PostgresStore {
 
     async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
         let limit = limit.clamp(1, PAGE_MAX);
+        let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(
             "select * from attempt where ($1::text is null or tenant = $1) and ($2::uuid is null or id < $2) \
              order by id desc limit $3",
@@ -140,7 +141,7 @@ impl ContactStore for PostgresStore {
         .bind(scope.tenant())
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
         let items: Vec<ContactAttempt> = rows.iter().map(attempt::from_row).collect::<Result<_>>()?;

@@ -88,6 +88,7 @@ impl EventStore for PostgresStore {
     }
 
     async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
+        let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(
             "with head as materialized (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open) \
              select e.*, e.epoch >= now.epoch and e.transaction >= head.oldest_open as hidden \
@@ -100,7 +101,7 @@ impl EventStore for PostgresStore {
         .bind(cursor.number)
         .bind(scope.tenant())
         .bind(i64::try_from(limit.clamp(1, PAGE_MAX)).unwrap_or(1))
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
         let mut events = Vec::with_capacity(rows.len());

@@ -26,6 +26,7 @@ mod profile_version;
 mod reading;
 mod retention;
 mod row;
+mod scoped;
 mod session;
 mod signals;
 mod site;

@@ -84,6 +84,7 @@ impl PredictionStore for PostgresStore {
 
     async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
         let limit = limit.clamp(1, PAGE_MAX);
+        let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(
             "select * from finding where ($1::text is null or tenant = $1) and ($2::uuid is null or id < $2) \
              order by id desc limit $3",
@@ -91,7 +92,7 @@ impl PredictionStore for PostgresStore {
         .bind(scope.tenant())
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
         let items: Vec<Finding> = rows.iter().map(finding::from_row).collect::<Result<_>>()?;
@@ -99,10 +100,11 @@ impl PredictionStore for PostgresStore {
     }
 
     async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding> {
+        let mut tx = self.begin_scoped(scope).await?;
         let row = sqlx::query("select * from finding where id = $1 and ($2::text is null or tenant = $2)")
             .bind(id.0)
             .bind(scope.tenant())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *tx)
             .await
             .map_err(db)?
             .ok_or_else(|| not_found("finding", id))?;

@@ -89,6 +89,7 @@ impl SiteStore for PostgresStore {
             Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
             None => ("", ""),
         };
+        let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(&format!(
             "{APPLIANCE_VIEW} where ($1::text is null or a.tenant = $1) and (a.tenant, a.device) > ($2, $3) \
              order by a.tenant, a.device limit $4"
@@ -97,7 +98,7 @@ impl SiteStore for PostgresStore {
         .bind(tenant)
         .bind(device)
         .bind(page_limit(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
         let items: Vec<ApplianceView> = rows.iter().map(appliance_view).collect::<Result<_>>()?;
@@ -105,8 +106,8 @@ impl SiteStore for PostgresStore {
     }
 
     async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView> {
-        let mut conn = self.pool.acquire().await.map_err(db)?;
-        appliance_views(&mut conn, &[id.0])
+        let mut tx = self.begin_scoped(scope).await?;
+        appliance_views(&mut tx, &[id.0])
             .await?
             .remove(&id.0)
             .filter(|view| scope.includes(&view.tenant))

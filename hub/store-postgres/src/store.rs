@@ -7,6 +7,7 @@ use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
 use crate::reading::Catalog;
 use crate::row::db;
+use crate::scoped;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
 use hub_core::profile::ApplianceProfile;
@@ -93,6 +94,8 @@ pub enum ConnectError {
 pub struct PostgresStore {
     pub(crate) pool: PgPool,
     pub(crate) keyring: Keyring,
+    /// No policy of the database holds for the hub itself.
+    pub(crate) is_superuser: bool,
     /// Names of the appliance profiles that exist.
     pub(crate) profiles: BTreeSet<String>,
     /// The versions of them by which readings are written now.
@@ -167,10 +170,14 @@ impl PostgresStore {
         let versions = profile_version::register(&mut conn, &profiles)
             .await
             .map_err(ConnectError::Start)?;
+        let is_superuser = scoped::is_superuser(&mut conn)
+            .await
+            .map_err(ConnectError::Unreachable)?;
         drop(conn);
         Ok(Self {
             pool,
             keyring,
+            is_superuser,
             profiles: profiles.into_keys().collect(),
             versions,
             layout,
@@ -278,7 +285,10 @@ async fn migrate(pool: &PgPool) -> std::result::Result<(), ConnectError> {
             .await
             .map_err(ConnectError::Unreachable)?;
     }
-    let migrated = sqlx::migrate!().run(&mut *conn).await;
+    let migrated = match sqlx::migrate!().run(&mut *conn).await {
+        Ok(()) => scoped::prepare(&mut conn).await.map_err(MigrateError::Execute),
+        failed => failed,
+    };
     // This connection's limits are not those of the pool any more.
     conn.close().await.map_err(ConnectError::Unreachable)?;
     migrated.map_err(|error| match error {

@@ -36,7 +36,7 @@ impl TicketStore for PostgresStore {
             TicketCategory::Paused => &["appointment"],
             TicketCategory::Resolved => &["closed"],
         });
-        let mut conn = self.pool.acquire().await.map_err(db)?;
+        let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(
             "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
              where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
@@ -48,11 +48,11 @@ impl TicketStore for PostgresStore {
         .bind(&filter.assignee)
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
-        .fetch_all(&mut *conn)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
-        let appliances = appliance_views(&mut conn, &ids).await?;
+        let appliances = appliance_views(&mut tx, &ids).await?;
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {
             let ticket = ticket_row::from_row(row)?;
@@ -76,6 +76,7 @@ impl TicketStore for PostgresStore {
             .execute(&mut *tx)
             .await
             .map_err(db)?;
+        self.confine(&mut tx, scope).await?;
         let row = sqlx::query("select * from ticket where id = $1 and ($2::text is null or tenant = $2)")
             .bind(id.0)
             .bind(scope.tenant())
@@ -121,7 +122,7 @@ impl TicketStore for PostgresStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_scoped(scope).await?;
         let ticket = ticket_row::lock(&mut tx, id).await?;
         if !scope.includes(&ticket.tenant) {
             return Err(not_found("ticket", id));

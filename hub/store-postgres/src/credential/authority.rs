@@ -117,12 +117,13 @@ pub(super) async fn remove(store: &PostgresStore, tenant: &TenantId, name: &str)
 }
 
 pub(super) async fn list(store: &PostgresStore, scope: &Scope) -> Result<Vec<AuthorityView>> {
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(
         "select tenant, name, certificate, not_after, revocations, signing_key is not null as issues from authority \
          where ($1::text is null or tenant = $1) order by tenant, name",
     )
     .bind(scope.tenant())
-    .fetch_all(&store.pool)
+    .fetch_all(&mut *tx)
     .await
     .map_err(db)?;
     rows.iter().map(view).collect()

@@ -187,6 +187,7 @@ async fn list(store: &PostgresStore, scope: &Scope, after: Option<&str>, limit: 
         Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
         None => ("", ""),
     };
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(
         "select a.*, coalesce(s.online, false) as online, \
            (select count(*) from certificate c where c.appliance = a.id and c.revoked_at is null) as certificates \
@@ -198,7 +199,7 @@ async fn list(store: &PostgresStore, scope: &Scope, after: Option<&str>, limit: 
     .bind(tenant)
     .bind(device)
     .bind(page_limit(limit))
-    .fetch_all(&store.pool)
+    .fetch_all(&mut *tx)
     .await
     .map_err(db)?;
     let items: Vec<DeviceAccess> = rows.iter().map(view).collect::<Result<_>>()?;

@@ -113,13 +113,14 @@ pub(super) async fn join(
 }
 
 pub(super) async fn list(store: &PostgresStore, scope: &Scope) -> Result<Vec<KeyGroup>> {
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(
         "select g.tenant, g.name, g.profile, g.enrols, g.previous is not null as previous, \
            (select count(*) from appliance a where a.tenant = g.tenant and a.key_group = g.name) as devices \
          from key_group g where ($1::text is null or g.tenant = $1) order by g.tenant, g.name",
     )
     .bind(scope.tenant())
-    .fetch_all(&store.pool)
+    .fetch_all(&mut *tx)
     .await
     .map_err(db)?;
     rows.iter()

@@ -63,10 +63,11 @@ impl TenantCredentials for PostgresStore {
     }
 
     async fn integrators(&self, scope: &Scope) -> Result<Vec<IntegratorView>> {
+        let mut tx = self.begin_scoped(scope).await?;
         let rows =
             sqlx::query("select * from integrator where ($1::text is null or tenant = $1) order by tenant, name")
                 .bind(scope.tenant())
-                .fetch_all(&self.pool)
+                .fetch_all(&mut *tx)
                 .await
                 .map_err(db)?;
         rows.iter()
@@ -126,10 +127,11 @@ impl TenantCredentials for PostgresStore {
     }
 
     async fn claim_credentials(&self, scope: &Scope) -> Result<Vec<ClaimView>> {
+        let mut tx = self.begin_scoped(scope).await?;
         let rows =
             sqlx::query("select * from claim_credential where ($1::text is null or tenant = $1) order by tenant, name")
                 .bind(scope.tenant())
-                .fetch_all(&self.pool)
+                .fetch_all(&mut *tx)
                 .await
                 .map_err(db)?;
         rows.iter()

@@ -5,6 +5,7 @@ use crate::prediction::{page, page_limit};
 use crate::row::{Columns, db, not_found, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
+use hub_store::Scope;
 use hub_store::desk::{CommandState, CommandView};
 use hub_store::error::{Result, StoreError};
 use hub_store::scope::{PAGE_MAX, Page};
@@ -17,17 +18,19 @@ const VIEW: &str = "select number, appliance, request, body, queued_at, sent_at,
 
 pub(super) async fn list(
     store: &PostgresStore,
+    scope: &Scope,
     appliance: ApplianceId,
     after: Option<&str>,
     limit: usize,
     now: Timestamp,
 ) -> Result<Page<CommandView>> {
     let limit = limit.clamp(1, PAGE_MAX);
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(&format!("{VIEW} and number < $2 order by number desc limit $3"))
         .bind(appliance.0)
         .bind(below(after)?)
         .bind(page_limit(limit))
-        .fetch_all(&store.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
     let numbered: Vec<(i64, CommandView)> = rows
@@ -43,14 +46,16 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     store: &PostgresStore,
+    scope: &Scope,
     appliance: ApplianceId,
     request: &str,
     now: Timestamp,
 ) -> Result<CommandView> {
+    let mut tx = store.begin_scoped(scope).await?;
     let row = sqlx::query(&format!("{VIEW} and request = $2"))
         .bind(appliance.0)
         .bind(text(request))
-        .fetch_optional(&store.pool)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(db)?
         .ok_or_else(|| not_found("command", request))?;

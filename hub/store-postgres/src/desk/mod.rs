@@ -30,7 +30,7 @@ impl DeskStore for PostgresStore {
     ) -> Result<CommandView> {
         self.appliance(scope, appliance).await?;
         self.queue_command(appliance, command, now).await?;
-        let queued = command::one(self, appliance, &command.request, now).await?;
+        let queued = command::one(self, scope, appliance, &command.request, now).await?;
         command::same(command, queued)
     }
 
@@ -43,7 +43,7 @@ impl DeskStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Page<CommandView>> {
         self.appliance(scope, appliance).await?;
-        command::list(self, appliance, after, limit, now).await
+        command::list(self, scope, appliance, after, limit, now).await
     }
 
     async fn command(
@@ -54,12 +54,12 @@ impl DeskStore for PostgresStore {
         now: Timestamp,
     ) -> Result<CommandView> {
         self.appliance(scope, appliance).await?;
-        command::one(self, appliance, request, now).await
+        command::one(self, scope, appliance, request, now).await
     }
 
     async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
         self.appliance(scope, appliance).await?;
-        attribute::all(self, appliance).await
+        attribute::all(self, scope, appliance).await
     }
 
     async fn share_attributes(
@@ -70,7 +70,7 @@ impl DeskStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Map<String, Value>> {
         self.appliance(scope, appliance).await?;
-        attribute::share(self, appliance, values, now).await
+        attribute::share(self, scope, appliance, values, now).await
     }
 
     async fn quarantine(

@@ -36,13 +36,14 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Page<Held>> {
     let limit = limit.clamp(1, PAGE_MAX);
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(&list_sql())
         .bind(scope.tenant())
         .bind(below(after)?)
         .bind(filter.appliance.map(|id| id.0))
         .bind(filter.reason.as_deref().map(text))
         .bind(page_limit(limit))
-        .fetch_all(&store.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
     let items = rows.iter().map(held).collect::<Result<_>>()?;
@@ -50,10 +51,11 @@ pub(super) async fn list(
 }
 
 pub(super) async fn chosen(store: &PostgresStore, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    let mut tx = store.begin_scoped(scope).await?;
     let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
         .bind(scope.tenant())
         .bind(numbers)
-        .fetch_all(&store.pool)
+        .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
     rows.iter().map(held).collect()

@@ -1,0 +1,74 @@
+//! A database that has lived through every schema: migration after migration, and after each one rows in every table
+//! that came with it (`fixtures/`).
+
+use super::server::Database;
+use hub_core::profile::{ApplianceProfile, Channel};
+use hub_store_postgres::{Keyring, PostgresStore};
+use sqlx::migrate::Migrator;
+use sqlx::{ConnectOptions, Executor, PgConnection};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// All migrations of this program.
+pub fn migrations() -> Migrator {
+    sqlx::migrate!()
+}
+
+/// Every schema that there ever was, this program's included.
+pub fn versions() -> Vec<i64> {
+    migrations().iter().map(|migration| migration.version).collect()
+}
+
+/// Brings a database to `version`, as a program of that time did.
+pub async fn migrate_to(conn: &mut PgConnection, version: i64) {
+    let mut migrator = migrations();
+    let earlier = migrator
+        .iter()
+        .filter(|migration| migration.version <= version)
+        .cloned();
+    migrator.migrations = Cow::Owned(earlier.collect());
+    migrator.run(conn).await.unwrap();
+}
+
+/// Fills the tables that came with `version`.
+pub async fn fill(conn: &mut PgConnection, version: i64) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/upgrade/fixtures/{version:04}.sql"));
+    if let Ok(rows) = std::fs::read_to_string(file) {
+        conn.execute(rows.as_str()).await.unwrap();
+    }
+}
+
+/// A database that a program of schema `version` has used, and one of each schema before.
+pub async fn lived_in(database: &Database, version: i64) {
+    let mut conn = database.options.clone().connect().await.unwrap();
+    for step in versions().into_iter().filter(|&step| step <= version) {
+        migrate_to(&mut conn, step).await;
+        fill(&mut conn, step).await;
+    }
+}
+
+/// This program's hub on it.
+pub async fn hub(database: &Database) -> PostgresStore {
+    let keyring = Keyring::open_or_create(&database.file("keyring")).unwrap();
+    PostgresStore::connect(database.options.clone(), keyring, profiles())
+        .await
+        .unwrap()
+}
+
+pub fn profiles() -> BTreeMap<String, ApplianceProfile> {
+    let channel = |id: u8, name: &str| Channel {
+        id,
+        name: name.into(),
+        unit: "A".into(),
+        decimals: 3,
+        min: -1_000.0,
+        max: 1_000.0,
+    };
+    let profile = ApplianceProfile {
+        name: "washing-machine".into(),
+        version: 1,
+        channels: vec![channel(1, "one"), channel(2, "two"), channel(3, "three")],
+    };
+    [("washing-machine".to_owned(), profile)].into()
+}

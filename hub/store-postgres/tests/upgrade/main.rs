@@ -1,0 +1,11 @@
+//! Databases of every earlier schema become this program's, whatever cuts the migration off; the database's own wall
+//! between tenants; and readings as TimescaleDB compresses them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod chain;
+mod compression;
+mod contents;
+mod earlier;
+mod row_security;
+#[path = "../server/mod.rs"]
+mod server;
