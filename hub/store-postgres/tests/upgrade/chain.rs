@@ -3,6 +3,7 @@
 
 use super::server::Database;
 use hub_core::profile::{ApplianceProfile, Channel};
+use hub_store::lease::LeaseStore;
 use hub_store_postgres::{Keyring, PostgresStore};
 use sqlx::migrate::Migrator;
 use sqlx::{ConnectOptions, Executor, PgConnection};
@@ -71,4 +72,14 @@ pub fn profiles() -> BTreeMap<String, ApplianceProfile> {
         channels: vec![channel(1, "one"), channel(2, "two"), channel(3, "three")],
     };
     [("washing-machine".to_owned(), profile)].into()
+}
+
+/// Makes it the hub that may write; one before may just be ending.
+pub async fn take_lease(store: &PostgresStore) {
+    let now = "2026-03-02T02:00:00Z".parse().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while store.take_lease(now).await.unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "another hub has this database");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

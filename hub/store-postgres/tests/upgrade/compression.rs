@@ -1,11 +1,10 @@
 //! Readings on TimescaleDB: old weeks are compressed by the policy that the migration made, and stay what they were.
 
-use super::chain::{hub, lived_in, versions};
+use super::chain::{hub, lived_in, take_lease, versions};
 use super::server::{Database, Kind, Server};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::Scope;
-use hub_store::lease::LeaseStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use sqlx::{ConnectOptions, Executor, PgConnection, Row};
@@ -120,7 +119,7 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
         return;
     }
     let store = hub(&database).await;
-    store.take_lease().await.unwrap();
+    take_lease(&store).await;
     let ids: Vec<ApplianceId> = store
         .appliances(&Scope::All, None, 10)
         .await

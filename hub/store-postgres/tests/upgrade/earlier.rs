@@ -1,12 +1,11 @@
 //! Every earlier schema is migrated, cut off at every statement, and equals a fresh one.
 
-use super::chain::{fill, hub, lived_in, migrate_to, migrations, profiles, versions};
+use super::chain::{fill, hub, lived_in, migrate_to, migrations, profiles, take_lease, versions};
 use super::contents::{catalogue, lost, rows, tables};
 use super::server::{Database, Server};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::Scope;
-use hub_store::lease::LeaseStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::{Keyring, PostgresStore};
@@ -162,7 +161,7 @@ async fn equals_a_fresh_one(server: &'static Server, database: &Database) {
 /// The hub reads on where the one before it stopped: old numbers are known, new ones are taken.
 async fn goes_on(database: &Database) {
     let store = hub(database).await;
-    store.take_lease().await.unwrap();
+    take_lease(&store).await;
     let all = store.appliances(&Scope::All, None, 10).await.unwrap();
     assert_eq!(all.items.len(), 4);
     let message = |appliance: ApplianceId| {
