@@ -26,18 +26,18 @@ end $$;
 create function bridge.key(high int, low int) returns int language sql immutable as $$
   select pg_catalog.hashint8(pg_catalog.hashint8((high::bigint << 32) | (low::bigint & 4294967295))::bigint) $$;
 ${[
-  ['key bigint', 'pg_catalog.hashint8(key)'],
-  ['high int, low int', 'bridge.key(high, low)'],
+  ['key bigint', 'pg_catalog.hashint8(key)', 'pg_catalog.pg_try_advisory_lock(key)', 'pg_catalog.pg_advisory_unlock(key)'],
+  ['high int, low int', 'bridge.key(high, low)', 'true', 'true'],
 ]
   .map(
-    ([parameters, key]) => `
+    ([parameters, key, shown, hidden]) => `
 create function bridge.pg_try_advisory_lock(${parameters}) returns boolean language sql as $$
   select case when bridge.foreign_holder(${key}) then false
-    else pg_catalog.pg_try_advisory_lock(${key}, bridge.client()) end $$;
+    else pg_catalog.pg_try_advisory_lock(${key}, bridge.client()) and ${shown} end $$;
 create function bridge.pg_advisory_lock(${parameters}) returns void language sql as $$
-  select bridge.wait_for(${key}); select pg_catalog.pg_advisory_lock(${key}, bridge.client()) $$;
+  select bridge.wait_for(${key}); select ${shown}; select pg_catalog.pg_advisory_lock(${key}, bridge.client()) $$;
 create function bridge.pg_advisory_unlock(${parameters}) returns boolean language sql as $$
-  select pg_catalog.pg_advisory_unlock(${key}, bridge.client()) $$;
+  select pg_catalog.pg_advisory_unlock(${key}, bridge.client()) and ${hidden} $$;
 create function bridge.pg_try_advisory_xact_lock(${parameters}) returns boolean language sql as $$
   select not bridge.foreign_holder(${key}) $$;
 create function bridge.pg_advisory_xact_lock(${parameters}) returns void language sql as $$
@@ -45,11 +45,20 @@ create function bridge.pg_advisory_xact_lock(${parameters}) returns void languag
   )
   .join('')}
 create function bridge.pg_advisory_unlock_all() returns void language plpgsql as $$
-declare held record;
+declare
+  held record;
+  long bigint;
 begin
   for held in select classid, objid from pg_catalog.pg_locks
     where locktype = 'advisory' and objsubid = 2 and objid::bigint = bridge.client()
   loop
+    for long in select (l.classid::bigint << 32) | l.objid::bigint from pg_catalog.pg_locks l
+      where l.locktype = 'advisory' and l.objsubid = 1
+    loop
+      if pg_catalog.hashint8(long)::bigint & 4294967295 = held.classid::bigint then
+        while pg_catalog.pg_advisory_unlock(long) loop end loop;
+      end if;
+    end loop;
     while pg_catalog.pg_advisory_unlock(
       (case when held.classid::bigint > 2147483647 then held.classid::bigint - 4294967296 else held.classid::bigint end)::int,
       bridge.client()) loop end loop;
