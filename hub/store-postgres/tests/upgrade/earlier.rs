@@ -20,7 +20,7 @@ const REWRITTEN: [(&str, &str); 2] = [("profile_version", "digest"), ("profile_v
 const FILLED_BY_THE_HUB: [&str; 1] = ["keyring"];
 
 /// Takes a file apart as the server does: at semicolons that are in no text and no comment.
-fn statements(sql: &str) -> Vec<String> {
+pub fn statements(sql: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut inside = "";
     let mut at = 0;

@@ -5,6 +5,7 @@
 mod chain;
 mod compression;
 mod contents;
+mod deploy;
 mod earlier;
 mod row_security;
 #[path = "../server/mod.rs"]

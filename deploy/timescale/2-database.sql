@@ -1,0 +1,3 @@
+-- As a superuser, in the database `forecall`, before the hub starts there for the first time.
+
+create extension if not exists timescaledb;
