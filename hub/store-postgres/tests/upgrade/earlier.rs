@@ -33,11 +33,13 @@ pub fn statements(sql: &str) -> Vec<String> {
             ("", Some(opening @ ("--" | "$$" | "'"))) => inside = opening,
             ("--", Some("\n")) => inside = "",
             ("$$", Some("$$")) | ("'", Some("'")) => inside = "",
-            ("", Some(";")) => found.push(String::new()),
             _ => {}
         }
         let length = token.map_or(next.len_utf8(), str::len);
         found.last_mut().unwrap().push_str(&rest[..length]);
+        if (inside, token) == ("", Some(";")) {
+            found.push(String::new());
+        }
         at += length;
     }
     let is_code = |line: &str| !line.trim().is_empty() && !line.starts_with("--");
