@@ -8,7 +8,7 @@ use crate::row::db;
 use crate::store::PostgresStore;
 use hub_store::Scope;
 use hub_store::error::Result;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// What a superuser becomes in a transaction for one tenant. Nobody can log in as it.
 const CONFINED: &str = "forecall_tenant";
@@ -76,11 +76,11 @@ pub(crate) async fn is_superuser(conn: &mut PgConnection) -> sqlx::Result<bool> 
 }
 
 /// See [`PREPARE`]. The tables must be there.
-pub(crate) async fn prepare(conn: &mut PgConnection) -> sqlx::Result<()> {
-    if !is_superuser(conn).await? {
+pub(crate) async fn prepare(pool: &PgPool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?;
+    if !is_superuser(&mut tx).await? {
         return Ok(());
     }
-    let mut tx = sqlx::Connection::begin(conn).await?;
     sqlx::query("select pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut *tx)

@@ -125,6 +125,7 @@ impl PostgresStore {
             .await
             .map_err(|_| ConnectError::MigrationTime)??;
         check_is_whole(&pool).await?;
+        scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         Self::with(pool, keyring, profiles).await
     }
 
@@ -285,10 +286,7 @@ async fn migrate(pool: &PgPool) -> std::result::Result<(), ConnectError> {
             .await
             .map_err(ConnectError::Unreachable)?;
     }
-    let migrated = match sqlx::migrate!().run(&mut *conn).await {
-        Ok(()) => scoped::prepare(&mut conn).await.map_err(MigrateError::Execute),
-        failed => failed,
-    };
+    let migrated = sqlx::migrate!().run(&mut *conn).await;
     // This connection's limits are not those of the pool any more.
     conn.close().await.map_err(ConnectError::Unreachable)?;
     migrated.map_err(|error| match error {
