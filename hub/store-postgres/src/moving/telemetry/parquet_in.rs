@@ -9,6 +9,7 @@ use parquet::data_type::{ByteArrayType, DataType, FixedLenByteArrayType, Int32Ty
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use std::fs::File;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -31,7 +32,8 @@ pub(crate) struct ParquetIn {
 impl ParquetIn {
     pub(crate) fn open(path: &Path, name: &str, sealer: Sealer) -> Result<Self, Broken> {
         let file = File::open(path).map_err(|error| format!("it cannot be opened ({error})"))?;
-        let file = SerializedFileReader::new(file).map_err(|error| format!("it is no whole Parquet file ({error})"))?;
+        let file = calmly(|| SerializedFileReader::new(file).map_err(|error| error.to_string()))
+            .map_err(|error| format!("it is no whole Parquet file ({error})"))?;
         let found = file.metadata().file_metadata().schema_descr().root_schema_ptr();
         let wanted = schema().map_err(|error| error.to_string())?;
         if found.get_fields() != wanted.get_fields() {
@@ -52,16 +54,8 @@ impl ParquetIn {
             return Ok(None);
         }
         let first = self.content.rows + 1;
-        let broken = |what: String| format!("rows from {first} on (group {}): {what}", self.next_group + 1);
-        let group = self
-            .file
-            .get_row_group(self.next_group)
-            .map_err(|error| broken(error.to_string()))?;
-        let count = group.metadata().num_rows();
-        if !(0..=GROUP_ROWS_MAX).contains(&count) {
-            return Err(broken(format!("{count} rows are too many")));
-        }
-        let rows = read(&*group, usize::try_from(count).unwrap_or(0)).map_err(broken)?;
+        let rows = calmly(|| read_group(&self.file, self.next_group))
+            .map_err(|what| format!("rows from {first} on (group {}): {what}", self.next_group + 1))?;
         for (row, mark) in &rows {
             let (number, digest) = (self.content.rows + 1, row.digest());
             if *mark != short_mark(&self.sealer.mark(&self.name, number, &digest)) {
@@ -75,6 +69,21 @@ impl ParquetIn {
         self.next_group += 1;
         Ok(Some(rows.into_iter().map(|(row, _)| row).collect()))
     }
+}
+
+/// The library panics at some damaged files, as at lengths below zero: to whoever names the damage that is an error too.
+fn calmly<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("what it says of itself cannot be".to_owned()))
+}
+
+fn read_group(file: &SerializedFileReader<File>, number: usize) -> Result<Vec<(Row, i32)>, String> {
+    let group = file.get_row_group(number).map_err(|error| error.to_string())?;
+    let count = group.metadata().num_rows();
+    if !(0..=GROUP_ROWS_MAX).contains(&count) {
+        return Err(format!("{count} rows are too many"));
+    }
+    read(&*group, usize::try_from(count).unwrap_or(0))
 }
 
 fn read(group: &dyn RowGroupReader, count: usize) -> Result<Vec<(Row, i32)>, String> {
