@@ -22,5 +22,5 @@ mod words;
 pub use api::openapi_json;
 pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
 pub use monitor::Monitor;
-pub use serve::{router, serve};
+pub use serve::{router, serve, serve_monitoring};
 pub use state::{ApiConfig, ApiState, DemoBanner, DemoPart, Redecode, Redecoded};

@@ -61,6 +61,30 @@ pub async fn serve(listener: TcpListener, state: ApiState, stop: CancellationTok
     let address = listener.local_addr()?;
     tracing::info!(%address, "console and API are served");
     let routes = routes(Inner::new(state, stop.clone()));
+    serve_routes(listener, routes, stop).await
+}
+
+/// Serves what monitoring reads and nothing else, until `stop`: for a hub that stands by.
+pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
+    let routes = Router::new()
+        .merge(monitor::router())
+        .fallback(|| async {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this hub stands by; ask the other one\n",
+            )
+        })
+        .layer(RequestBodyLimitLayer::new(BODY_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(middleware::from_fn(secure))
+        .with_state(Inner::new(state, stop.clone()));
+    serve_routes(listener, routes, stop).await
+}
+
+async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {

@@ -7,4 +7,5 @@ pub mod demo;
 pub mod pipeline;
 pub mod process;
 pub mod random;
+pub mod standby;
 pub mod workers;

@@ -1,11 +1,11 @@
 //! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
 
 use crate::config::Config;
-use crate::process;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
+use crate::{process, standby};
 use anyhow::{Context, Result};
 use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerCounters};
@@ -40,6 +40,8 @@ const CHANGES_MAX: usize = 1024;
 const PROMPT_CACHE_BYTES: u64 = 64 << 20;
 /// How often it is looked whether the hub's own database lives.
 const DATABASE_LOOK: Duration = Duration::from_secs(1);
+/// Looking after the lease never ends by itself; this long at a time.
+const LEASE_LOOK: Duration = Duration::from_secs(60);
 /// All work must have ended this long after the last calls were hung up.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
 
@@ -208,6 +210,7 @@ impl Hub {
         }
         let lease = store.take_lease(clock.now()).await?;
         anyhow::ensure!(lease.is_some(), "another hub works on this database");
+        let deposed = watch_lease(store.clone(), stop.child_token());
         // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
         for lost in store.recover_attempts(clock.now()).await? {
             tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");
@@ -260,7 +263,7 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
-            monitor: monitor(&broker, upkeep),
+            monitor: monitor(&broker, upkeep, store.clone()),
             redecode: redecode(store.clone(), profiles.clone()),
             demo,
             config: console,
@@ -279,7 +282,7 @@ impl Hub {
         Ok(Self {
             mqtt: broker.local_addr().unwrap_or(config.mqtt),
             mqtt_tls: broker.local_addr_tls(),
-            failed: Box::pin(broker.failed()),
+            failed: Box::pin(first_of(broker.failed(), deposed)),
             http,
             sip: voice.as_ref().map(|v| v.local()),
             counters: broker.counters(),
@@ -342,8 +345,22 @@ impl Hub {
     }
 }
 
+/// Looks after the lease; ends with the reason when another hub has taken it.
+async fn watch_lease(store: Arc<PostgresStore>, stop: CancellationToken) -> String {
+    while let Some(lost) = stop.run_until_cancelled(store.lease_lost(LEASE_LOOK)).await {
+        if lost {
+            return "another hub has taken over the database".to_owned();
+        }
+    }
+    std::future::pending().await
+}
+
+async fn first_of(one: impl Future<Output = String>, other: impl Future<Output = String>) -> String {
+    tokio::select! { why = one => why, why = other => why }
+}
+
 /// How the API asks the front door how it is.
-fn monitor(broker: &Broker, upkeep: Arc<Upkeep>) -> Monitor {
+fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, store: Arc<PostgresStore>) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     Monitor {
@@ -351,6 +368,7 @@ fn monitor(broker: &Broker, upkeep: Arc<Upkeep>) -> Monitor {
             let mut all = metrics();
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
+            all.push(standby::lease_held(store.has_lease()));
             all
         }),
         problems: Arc::new(move || {

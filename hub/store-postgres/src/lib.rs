@@ -27,6 +27,7 @@ mod reading;
 mod retention;
 mod row;
 mod scoped;
+mod schema;
 mod session;
 mod signals;
 mod site;

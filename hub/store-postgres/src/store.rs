@@ -8,6 +8,7 @@ use crate::profile_version::{self, CurrentVersions};
 use crate::reading::Catalog;
 use crate::row::db;
 use crate::scoped;
+use crate::schema;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
 use hub_core::profile::ApplianceProfile;
@@ -25,11 +26,6 @@ use tokio::time::Instant;
 const CONNECTIONS_MAX: u32 = 12;
 /// A free connection is had within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
-/// Migrations may take this long.
-const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
-/// A hub that has just started has migrated within this time, unless it is of an older version.
-const SCHEMA_LIMIT: Duration = Duration::from_secs(10);
-const SCHEMA_PAUSE: Duration = Duration::from_millis(100);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
 const LIMITS: [(&str, &str); 8] = [
     ("statement_timeout", "15s"),
@@ -63,7 +59,7 @@ pub enum ConnectError {
     #[error("the database could not be brought to this program's schema; nothing was changed")]
     Migration(#[source] MigrateError),
     /// Migrations took too long.
-    #[error("migrations did not end within {} minutes", MIGRATE_LIMIT.as_secs() / 60)]
+    #[error("migrations did not end within {} minutes", schema::MIGRATE_LIMIT.as_secs() / 60)]
     MigrationTime,
     /// Another keyring than the one that this database was written with.
     #[error(
@@ -113,7 +109,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, checks durability, migrates, and checks the keyring. `profiles` are the appliance profiles that a site
+    /// Connects, checks durability, migrates where no hub runs on an older schema, and checks the keyring. `profiles` are the appliance profiles that a site
     /// file may refer to; what they say is noted, so that readings can be read by it for ever.
     pub async fn connect(
         options: PgConnectOptions,
@@ -121,9 +117,7 @@ impl PostgresStore {
         profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
-            .await
-            .map_err(|_| ConnectError::MigrationTime)??;
+        schema::bring_up(&pool).await?;
         check_is_whole(&pool).await?;
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         Self::with(pool, keyring, profiles).await
@@ -149,13 +143,7 @@ impl PostgresStore {
         profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        let until = Instant::now() + SCHEMA_LIMIT;
-        while let Err(error) = check_schema(&pool).await {
-            if !matches!(error, ConnectError::OlderSchema(_)) || Instant::now() > until {
-                return Err(error);
-            }
-            tokio::time::sleep(SCHEMA_PAUSE).await;
-        }
+        schema::wait_for(&pool).await?;
         check_is_whole(&pool).await?;
         Self::with(pool, keyring, profiles).await
     }
@@ -251,48 +239,6 @@ pub(crate) fn schema_version() -> i64 {
         .map(|migration| migration.version)
         .max()
         .unwrap_or(0)
-}
-
-/// Whether the schema is this program's.
-async fn check_schema(pool: &PgPool) -> std::result::Result<(), ConnectError> {
-    let known: BTreeSet<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
-    let newest = known.last().copied().unwrap_or(0);
-    let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(pool)
-        .await
-        .map_err(ConnectError::Unreachable)?;
-    if !is_there {
-        return Err(ConnectError::OlderSchema(newest));
-    }
-    let applied: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
-        .fetch_all(pool)
-        .await
-        .map_err(ConnectError::Unreachable)?;
-    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
-        return Err(ConnectError::NewerSchema(*newer));
-    }
-    match known.iter().find(|version| !applied.contains(version)) {
-        Some(missing) => Err(ConnectError::OlderSchema(*missing)),
-        None => Ok(()),
-    }
-}
-
-async fn migrate(pool: &PgPool) -> std::result::Result<(), ConnectError> {
-    let mut conn = pool.acquire().await.map_err(ConnectError::Unreachable)?;
-    // A second hub that starts at the same time waits on the migrator's advisory lock, longer than any statement may.
-    for setting in ["set statement_timeout = '600s'", "set lock_timeout = '600s'"] {
-        sqlx::query(setting)
-            .execute(&mut *conn)
-            .await
-            .map_err(ConnectError::Unreachable)?;
-    }
-    let migrated = sqlx::migrate!().run(&mut *conn).await;
-    // This connection's limits are not those of the pool any more.
-    conn.close().await.map_err(ConnectError::Unreachable)?;
-    migrated.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => ConnectError::NewerSchema(version),
-        other => ConnectError::Migration(other),
-    })
 }
 
 async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {

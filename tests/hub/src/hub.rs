@@ -152,6 +152,15 @@ impl Lab {
 
     /// Starts `forecall serve` and waits until it says that it is ready.
     pub async fn serve(&self) -> Result<RunningHub> {
+        self.serve_until("ready").await
+    }
+
+    /// The same on a database that another hub works on: waits until it says that it stands by.
+    pub async fn serve_beside(&self) -> Result<RunningHub> {
+        self.serve_until("standing by").await
+    }
+
+    async fn serve_until(&self, said: &str) -> Result<RunningHub> {
         let log = self.dir.path().join("hub.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let mut child = self
@@ -167,7 +176,7 @@ impl Lab {
                     let password = rest.split_whitespace().nth(2).map(str::to_owned);
                     *self.password.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = password;
                 }
-                if line == "ready" {
+                if line.starts_with(said) {
                     return Ok(());
                 }
             }
@@ -208,6 +217,14 @@ impl Lab {
 }
 
 impl RunningHub {
+    /// Waits for the process's end; its exit code.
+    pub async fn ended(mut self, limit: Duration) -> Result<Option<i32>> {
+        let status = tokio::time::timeout(limit, self.child.wait())
+            .await
+            .context("the hub did not end")??;
+        Ok(status.code())
+    }
+
     /// kill -9 of the hub's process.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await?;

@@ -15,6 +15,7 @@ use publisher::{Counters, Publisher};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sqlx::{Connection, PgConnection, Row};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -85,33 +86,20 @@ pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
     let lab = Lab::new()?;
     lab.apply(&site(plan.publishers).toml()).await?;
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
-    let counters = Arc::new(Counters::default());
-    let enough = CancellationToken::new();
-    let mut publishers = publishers(&lab, plan.publishers, &counters, &enough);
+    let mut fleet = Fleet::start(lab.mqtt, plan.publishers);
     let mut killed = 0;
     let mut errors = Vec::new();
     for round in 1..=plan.rounds {
         let (count, moment) = live_and_die(&lab, &mut random, &mut errors).await?;
         killed += count;
         say(format!(
-            "round {round} of {}: killed {count} processes {moment}; so far {counters}",
-            plan.rounds
+            "round {round} of {}: killed {count} processes {moment}; so far {}",
+            plan.rounds, fleet.counters
         ));
-        if let Some(ended) = publishers.try_join_next() {
-            ended?.context("a publisher gave up")?;
-        }
+        fleet.goes_on()?;
     }
     let hub = lab.serve().await?;
-    enough.cancel();
-    let drained = async {
-        while let Some(ended) = publishers.join_next().await {
-            ended?.context("a publisher gave up")?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(DRAIN_MAX, drained)
-        .await
-        .with_context(|| format!("not everything was acknowledged within {DRAIN_MAX:?}: {counters}"))??;
+    let counters = fleet.drain().await?;
     errors.extend(hub.errors());
     hub.stop().await?;
     ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
@@ -161,7 +149,8 @@ fn device(n: usize) -> String {
     format!("soak-{n:03}")
 }
 
-fn site(publishers: usize) -> TestSite {
+/// Devices for so many publishers.
+pub fn site(publishers: usize) -> TestSite {
     let devices = (0..publishers).map(|n| (device(n), "washing-machine".to_owned(), None));
     TestSite {
         trunk: None,
@@ -172,22 +161,88 @@ fn site(publishers: usize) -> TestSite {
     }
 }
 
-/// Of each version and quality of service a quarter.
-fn publishers(lab: &Lab, count: usize, counters: &Arc<Counters>, enough: &CancellationToken) -> JoinSet<Result<()>> {
-    let from_ms = SystemClock.now().as_millisecond() - 3_600_000;
-    let mut publishers = JoinSet::new();
-    for n in 0..count {
-        let publisher = Publisher {
-            hub: lab.mqtt,
-            device: device(n),
-            version: if n % 2 == 0 { Version::V4 } else { Version::V5 },
-            exactly_once: n / 2 % 2 == 1,
-            from_ms,
-            counters: counters.clone(),
-        };
-        publishers.spawn(publisher.run(enough.clone()));
+/// Publishers that never stop: each resends what was not acknowledged, on connection after connection.
+pub struct Fleet {
+    counters: Arc<Counters>,
+    enough: CancellationToken,
+    publishers: JoinSet<Result<()>>,
+}
+
+impl Fleet {
+    /// So many devices of [`site`], of each version and quality of service a quarter.
+    pub fn start(hub: SocketAddr, count: usize) -> Self {
+        let from_ms = SystemClock.now().as_millisecond() - 3_600_000;
+        let counters = Arc::new(Counters::default());
+        let enough = CancellationToken::new();
+        let mut publishers = JoinSet::new();
+        for n in 0..count {
+            let publisher = Publisher {
+                hub,
+                device: device(n),
+                version: if n % 2 == 0 { Version::V4 } else { Version::V5 },
+                exactly_once: n / 2 % 2 == 1,
+                from_ms,
+                counters: counters.clone(),
+            };
+            publishers.spawn(publisher.run(enough.clone()));
+        }
+        Self {
+            counters,
+            enough,
+            publishers,
+        }
     }
-    publishers
+
+    /// Readings acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.counters.acknowledged()
+    }
+
+    /// Waits until so many more are acknowledged; how long that took.
+    ///
+    /// # Errors
+    /// It takes longer than `limit`, or a publisher gave up.
+    pub async fn more(&mut self, count: u64, limit: Duration) -> Result<Duration> {
+        let (start, until) = (tokio::time::Instant::now(), self.acknowledged() + count);
+        while self.acknowledged() < until {
+            self.goes_on()?;
+            ensure!(start.elapsed() < limit, "nothing is acknowledged: {}", self.counters);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(start.elapsed())
+    }
+
+    fn goes_on(&mut self) -> Result<()> {
+        match self.publishers.try_join_next() {
+            Some(ended) => ended?.context("a publisher gave up"),
+            None => Ok(()),
+        }
+    }
+
+    async fn drain(mut self) -> Result<Arc<Counters>> {
+        self.enough.cancel();
+        let drained = async {
+            while let Some(ended) = self.publishers.join_next().await {
+                ended?.context("a publisher gave up")?;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(DRAIN_MAX, drained).await.with_context(|| {
+            format!(
+                "not everything was acknowledged within {DRAIN_MAX:?}: {}",
+                self.counters
+            )
+        })??;
+        Ok(self.counters)
+    }
+
+    /// Sends nothing new, and waits until everything is acknowledged; how much that was.
+    ///
+    /// # Errors
+    /// It takes too long, or a publisher gave up.
+    pub async fn finish(self) -> Result<u64> {
+        Ok(self.drain().await?.acknowledged())
+    }
 }
 
 /// Counts the rows of a stopped hub, and looks whether its database is set to keep what it commits.
@@ -203,15 +258,23 @@ pub async fn audit(lab: &Lab) -> Result<Stored> {
             .await?;
         ensure!(value == "on", "{setting} is {value}");
     }
-    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
-        .fetch_one(&mut connection)
-        .await?;
-    let count = |index: usize| anyhow::Ok(u64::try_from(row.try_get::<i64, _>(index)?)?);
-    let stored = Stored {
-        rows: count(0)?,
-        distinct: count(1)?,
-    };
+    let stored = count(&mut connection).await?;
     connection.close().await?;
     cluster.stop().await?;
     Ok(stored)
+}
+
+/// Counts the rows of telemetry.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn count(connection: &mut PgConnection) -> Result<Stored> {
+    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
+        .fetch_one(connection)
+        .await?;
+    let count = |index: usize| anyhow::Ok(u64::try_from(row.try_get::<i64, _>(index)?)?);
+    Ok(Stored {
+        rows: count(0)?,
+        distinct: count(1)?,
+    })
 }

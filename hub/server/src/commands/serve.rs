@@ -3,6 +3,7 @@
 use super::{ConfigArgs, log, say};
 use crate::pipeline::{Hub, open};
 use crate::process::FILES_OWN;
+use crate::standby;
 use anyhow::{Context, Result, bail};
 use hub_core::clock::SystemClock;
 use std::sync::Arc;
@@ -35,7 +36,17 @@ impl Serve {
         }
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let mut hub = Hub::start(&config, open(&config).await?, Arc::new(SystemClock), None).await?;
+        let opened = open(&config).await?;
+        let leads = tokio::select! {
+            leads = standby::lead(&config, &opened, &SystemClock) => leads.map(|()| true),
+            _ = terminate.recv() => Ok(false),
+            _ = interrupt.recv() => Ok(false),
+        };
+        if !matches!(leads, Ok(true)) {
+            opened.close().await?;
+            return leads.map(drop);
+        }
+        let mut hub = Hub::start(&config, opened, Arc::new(SystemClock), None).await?;
         say(format_args!("console and API  http://{}", hub.http));
         say(format_args!("devices (MQTT)   {}", hub.mqtt));
         if let Some(tls) = hub.mqtt_tls {
@@ -61,7 +72,7 @@ impl Serve {
         hub.stop(CALLS_GRACE).await?;
         match failure {
             // Its supervisor starts it again.
-            Some(failure) => bail!("the front door failed: {failure}"),
+            Some(failure) => bail!("the hub cannot go on: {failure}"),
             None => Ok(()),
         }
     }

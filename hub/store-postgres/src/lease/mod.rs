@@ -86,7 +86,7 @@ async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
 }
 
 /// Takes the lock if it is free. It is the session's, and falls with it.
-async fn lock(conn: &mut PgConnection) -> Result<bool> {
+pub(crate) async fn lock(conn: &mut PgConnection) -> Result<bool> {
     sqlx::query_scalar(&format!("select pg_try_advisory_lock({KEY})"))
         .fetch_one(conn)
         .await

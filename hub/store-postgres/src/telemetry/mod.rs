@@ -55,13 +55,14 @@ impl TelemetryStore for PostgresStore {
     }
 
     async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
+        let mut tx = self.begin_fenced().await?;
         sqlx::query("update appliance_status set online = false, presence_reason = $1, presence_at = $2 where online")
             .bind(presence::reason(reason))
             .bind(sql(at))
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await
             .map_err(db)?;
-        Ok(())
+        tx.commit().await.map_err(db)
     }
 
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()> {

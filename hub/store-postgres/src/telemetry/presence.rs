@@ -13,6 +13,8 @@ pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> R
     if changes.is_empty() {
         return Ok(());
     }
+    // A hub that was taken over tells of connections that it loses; the next one knows better.
+    let mut tx = store.begin_fenced().await?;
     sqlx::query(
         "with held as materialized ( \
            select appliance from appliance_status where appliance = any($1) order by appliance for no key update) \
@@ -24,10 +26,10 @@ pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> R
     .bind(changes.iter().map(|change| change.online).collect::<Vec<bool>>())
     .bind(changes.iter().map(|change| reason(&change.reason)).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| sql(change.at)).collect::<Vec<_>>())
-    .execute(&store.pool)
+    .execute(&mut *tx)
     .await
     .map_err(db)?;
-    Ok(())
+    tx.commit().await.map_err(db)
 }
 
 /// As much of it as is kept.

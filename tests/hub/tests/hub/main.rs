@@ -13,4 +13,5 @@ mod prediction;
 mod provisioning;
 mod recorded;
 mod soak;
+mod store_takeover;
 mod telemetry;

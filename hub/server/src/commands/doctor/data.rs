@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_predict::Registry;
 use hub_store::event::EventStore;
+use hub_store::lease::{LeaseState, LeaseStore};
 use hub_store::site::SiteStore;
 use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring};
 use jiff::Timestamp;
@@ -96,11 +97,23 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
             "database",
             Found::ok(format!("answers, schema is current; {trunks} trunk(s)")),
         ),
+        ("lease", lease(&opened.store.lease_state().await?)),
         ("database version", version(&facts)),
         ("database durability", durability(&facts)),
         ("database connections", connections(&facts)),
         ("database clock", clock(facts.clock, ours)),
     ])
+}
+
+/// Who works on the database. That nobody does is no fault: the hub may not run.
+fn lease(state: &LeaseState) -> Result<Found> {
+    let since = state.taken_at.map(|at| format!(" since {at}")).unwrap_or_default();
+    Found::ok(match (state.held, state.holder) {
+        (true, Some(holder)) => format!("hub {holder} works on the database{since}, token {}", state.token),
+        (true, None) => "a hub is just starting".to_owned(),
+        (false, Some(holder)) => format!("free; last held by hub {holder}{since}, token {}", state.token),
+        (false, None) => "free; no hub has worked on this database yet".to_owned(),
+    })
 }
 
 fn version(facts: &DatabaseFacts) -> Result<Found> {

@@ -73,6 +73,9 @@ pub(super) async fn ready(http: SocketAddr) -> Result<Found> {
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .context("the answer of /readyz has no body")?;
+    if body.contains("\"standby\"") {
+        return Found::ok("the running hub stands by: another one works on the database".to_owned());
+    }
     ensure!(
         head.contains(" 200 "),
         "the hub says that it is not ready: {}",

@@ -1,0 +1,98 @@
+//! Bringing a database to this program's schema, but never under a hub of another version that runs on it.
+
+use crate::lease;
+use crate::store::ConnectError;
+use sqlx::migrate::MigrateError;
+use sqlx::{ConnectOptions, Connection, PgPool};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Migrations may take this long.
+pub(crate) const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
+/// A hub that has just started has migrated within this time, unless it is of an older version.
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
+const WAIT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Migrates if the schema is an older one. Only with the lease's lock: a hub that runs on an older schema would not know
+/// the newer one, so it has to be stopped first.
+pub(crate) async fn bring_up(pool: &PgPool) -> Result<(), ConnectError> {
+    let until = Instant::now() + WAIT_LIMIT;
+    loop {
+        match check(pool).await {
+            Err(ConnectError::OlderSchema(_)) => {}
+            checked => return checked,
+        }
+        let options = pool.connect_options();
+        let mut conn = options.connect().await.map_err(ConnectError::Unreachable)?;
+        let locked = lease::lock(&mut conn).await.map_err(ConnectError::Start)?;
+        if locked {
+            tokio::time::timeout(MIGRATE_LIMIT, migrate(pool))
+                .await
+                .map_err(|_| ConnectError::MigrationTime)??;
+        }
+        conn.close().await.map_err(ConnectError::Unreachable)?;
+        if locked {
+            return Ok(());
+        }
+        let error = check(pool).await;
+        if Instant::now() > until {
+            return error;
+        }
+        tokio::time::sleep(WAIT_PAUSE).await;
+    }
+}
+
+/// Waits for a hub that is just migrating.
+pub(crate) async fn wait_for(pool: &PgPool) -> Result<(), ConnectError> {
+    let until = Instant::now() + WAIT_LIMIT;
+    while let Err(error) = check(pool).await {
+        if !matches!(error, ConnectError::OlderSchema(_)) || Instant::now() > until {
+            return Err(error);
+        }
+        tokio::time::sleep(WAIT_PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Whether the schema is this program's.
+async fn check(pool: &PgPool) -> Result<(), ConnectError> {
+    let known: BTreeSet<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
+    let newest = known.last().copied().unwrap_or(0);
+    let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    if !is_there {
+        return Err(ConnectError::OlderSchema(newest));
+    }
+    let applied: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+        .fetch_all(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(ConnectError::NewerSchema(*newer));
+    }
+    match known.iter().find(|version| !applied.contains(version)) {
+        Some(missing) => Err(ConnectError::OlderSchema(*missing)),
+        None => Ok(()),
+    }
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
+    let mut conn = pool.acquire().await.map_err(ConnectError::Unreachable)?;
+    // A second hub that starts at the same time waits on the migrator's advisory lock, longer than any statement may.
+    for setting in ["set statement_timeout = '600s'", "set lock_timeout = '600s'"] {
+        sqlx::query(setting)
+            .execute(&mut *conn)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+    }
+    let migrated = sqlx::migrate!().run(&mut *conn).await;
+    // This connection's limits are not those of the pool any more.
+    conn.close().await.map_err(ConnectError::Unreachable)?;
+    migrated.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => ConnectError::NewerSchema(version),
+        other => ConnectError::Migration(other),
+    })
+}
