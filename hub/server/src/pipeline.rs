@@ -1,6 +1,7 @@
 //! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
 
 use crate::config::Config;
+use crate::workers::Pauses;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
@@ -11,6 +12,7 @@ use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerCounters};
 use hub_core::clock::CivilClock;
 use hub_core::id::{TenantId, TraceId};
+use hub_core::metric::{Metric, MetricKind};
 use hub_core::profile::ApplianceProfile;
 use hub_core::site::Trunk;
 use hub_predict::Registry;
@@ -128,6 +130,11 @@ async fn own_cluster(config: &Config, beside: bool) -> Result<Cluster, ClusterEr
 }
 
 impl Opened {
+    /// Whether the database is a given one.
+    pub fn is_given(&self) -> bool {
+        self.cluster.is_none()
+    }
+
     /// Closes the store, and stops the hub's own database if it was started for it.
     pub async fn close(self) -> Result<()> {
         self.store.close().await;
@@ -363,12 +370,15 @@ async fn first_of(one: impl Future<Output = String>, other: impl Future<Output =
 fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, store: Arc<PostgresStore>) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
+    let writer = store.clone();
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
             all.push(standby::lease_held(store.has_lease()));
+            let help = "1 while the database takes no readings, although devices send them.";
+            all.push(Metric::new("ingest_held", MetricKind::Gauge, help).with(&[], u64::from(store.ingest_fails())));
             all
         }),
         problems: Arc::new(move || {
@@ -376,6 +386,10 @@ fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, store: Arc<PostgresStore>) -> M
             let mut problems = Vec::new();
             if !health.store_answers {
                 problems.push(("store", "the store does not answer; nothing is acknowledged".to_owned()));
+            }
+            if health.store_answers && writer.ingest_fails() {
+                let why = "the database answers but takes no readings (is its disk full?); nothing is acknowledged";
+                problems.push(("store", why.to_owned()));
             }
             if health.stopping {
                 problems.push(("mqtt", "the hub is stopping".to_owned()));
@@ -461,16 +475,30 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
 
 /// Starts the hub's own database again when somebody kills it; until then nothing is acknowledged.
 async fn keep_alive(cluster: Arc<Cluster>, stop: CancellationToken) {
-    while stop
-        .run_until_cancelled(tokio::time::sleep(DATABASE_LOOK))
-        .await
-        .is_some()
-    {
-        if let Err(error) = cluster.revive().await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the hub's own database does not start again"
-            );
+    let mut away = false;
+    let mut pauses = Pauses::default();
+    let mut pause = DATABASE_LOOK;
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        match cluster.revive().await {
+            Ok(revived) => {
+                if std::mem::take(&mut away) || revived {
+                    tracing::info!("the hub's own database runs again");
+                }
+                pauses.reset();
+                pause = DATABASE_LOOK;
+            }
+            Err(error) => {
+                // Said once: it is tried again until it works.
+                let error = &error as &dyn std::error::Error;
+                match std::mem::replace(&mut away, true) {
+                    false => tracing::error!(
+                        error,
+                        "the hub's own database does not start again; nothing is acknowledged"
+                    ),
+                    true => tracing::debug!(error, "the hub's own database still does not start"),
+                }
+                pause = DATABASE_LOOK.max(pauses.longer());
+            }
         }
     }
 }

@@ -18,6 +18,18 @@ pub struct DatabaseFacts {
     pub connections: i64,
     /// `fsync`, `full_page_writes` and `synchronous_commit` as they are.
     pub durability: [(&'static str, String); 3],
+    /// How text is stored; only UTF8 holds all of it.
+    pub encoding: String,
+    /// Whether the hub's role is a superuser, which it need not be.
+    pub superuser: bool,
+    /// Whether it may make tables where it makes them.
+    pub may_create: bool,
+    /// Connections that are left for the hub's role.
+    pub connections_free: i64,
+    /// Version of TimescaleDB in this database, and its licence, if it is installed.
+    pub timescale: Option<(String, String)>,
+    /// Damaged pages that were met, where the server counts them.
+    pub damaged_pages: i64,
     /// What its clock said when it answered.
     pub clock: Timestamp,
 }
@@ -35,7 +47,17 @@ impl PostgresStore {
                current_setting('max_connections')::int as max, (select count(*) from pg_stat_activity \
                  where backend_type = 'client backend') as connections, current_setting('fsync') as fsync, \
                current_setting('full_page_writes') as full_page_writes, \
-               current_setting('synchronous_commit') as synchronous_commit, pg_catalog.clock_timestamp() as clock",
+               current_setting('synchronous_commit') as synchronous_commit, pg_catalog.clock_timestamp() as clock, \
+               current_setting('server_encoding') as encoding, (select rolsuper from pg_roles where rolname = current_user) \
+                 as superuser, \
+               coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create, \
+               (select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
+                   - (select count(*) from pg_stat_activity where backend_type = 'client backend'), \
+                 nullif(r.rolconnlimit, -1) - (select count(*) from pg_stat_activity a where a.usesysid = r.oid)) \
+                 from pg_roles r where r.rolname = current_user)::bigint as free, \
+               (select extversion from pg_extension where extname = 'timescaledb') as timescale, \
+               coalesce(current_setting('timescaledb.license', true), '') as licence, \
+               (select coalesce(sum(checksum_failures), 0)::bigint from pg_stat_database) as damaged",
         )
         .fetch_one(&self.pool)
         .await
@@ -51,6 +73,12 @@ impl PostgresStore {
                 setting("full_page_writes")?,
                 setting("synchronous_commit")?,
             ],
+            encoding: row.col("encoding")?,
+            superuser: row.col("superuser")?,
+            may_create: row.col("may_create")?,
+            connections_free: row.col("free")?,
+            timescale: row.col::<Option<String>>("timescale")?.zip(row.col("licence")?),
+            damaged_pages: row.col("damaged")?,
             clock: row.at("clock")?,
         })
     }

@@ -17,7 +17,7 @@ use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ use tokio::time::Instant;
 const CONNECTIONS_MAX: u32 = 12;
 /// A free connection is had within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+/// A connection that lives answers within this time.
+const PING_LIMIT: Duration = Duration::from_secs(3);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
 const LIMITS: [(&str, &str); 8] = [
     ("statement_timeout", "15s"),
@@ -129,9 +131,7 @@ impl PostgresStore {
         keyring: Keyring,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        tokio::time::timeout(MIGRATE_LIMIT, migrate(&pool))
-            .await
-            .map_err(|_| ConnectError::MigrationTime)??;
+        schema::bring_up(&pool).await?;
         Self::with(pool, keyring, BTreeMap::new()).await
     }
 
@@ -225,6 +225,11 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_LIMIT)
+        // The pool asks a connection whether it lives before and after its use, and would wait for the answer for ever:
+        // a network that swallows packets would take one connection after the other.
+        .test_before_acquire(false)
+        .before_acquire(|conn, _| Box::pin(answers(conn)))
+        .after_release(|conn, _| Box::pin(answers(conn)))
         .connect_with(options)
         .await
         .map_err(ConnectError::Unreachable)?;
@@ -239,6 +244,14 @@ pub(crate) fn schema_version() -> i64 {
         .map(|migration| migration.version)
         .max()
         .unwrap_or(0)
+}
+
+/// An error closes the connection at once and without a word.
+async fn answers(conn: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
+    match tokio::time::timeout(PING_LIMIT, conn.ping()).await {
+        Ok(pinged) => pinged.map(|()| true),
+        Err(late) => Err(sqlx::Error::Io(late.into())),
+    }
 }
 
 async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {

@@ -28,8 +28,9 @@ impl std::fmt::Display for EventCursor {
 impl std::str::FromStr for EventCursor {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        let (epoch, rest) = text.split_once('-').unwrap_or((text, "0"));
-        let (transaction, number) = rest.split_once('-').unwrap_or((rest, "0"));
+        // Those given out before there were epochs have two parts.
+        let (front, number) = text.rsplit_once('-').unwrap_or((text, "0"));
+        let (epoch, transaction) = front.split_once('-').unwrap_or(("0", front));
         Ok(Self {
             epoch: epoch.parse()?,
             transaction: transaction.parse()?,

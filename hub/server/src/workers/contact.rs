@@ -1,6 +1,6 @@
 //! ticket → contact: looks at tickets whose contact is due, lets the transaction that dials decide, and only then rings.
 
-use super::{PATIENCE, Pauses};
+use super::{PATIENCE, Pauses, in_time};
 use crate::random;
 use async_trait::async_trait;
 use hub_core::call_result::Disposition;
@@ -100,7 +100,7 @@ impl ContactWorker {
     }
 
     async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
-        for ticket in self.store.contacts_due(self.clock.now(), DUE_MAX).await? {
+        for ticket in in_time(self.store.contacts_due(self.clock.now(), DUE_MAX)).await? {
             // A place on the line first: the row is committed only when the INVITE can follow at once.
             let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
                 break;
@@ -138,7 +138,7 @@ impl ContactWorker {
             tracing::info!(trace = %view.ticket.trace, %ticket, "not called: the tenant has no trunk");
             return Ok(None);
         };
-        match self.store.begin_attempt(ticket, now, random::bytes()).await? {
+        match in_time(self.store.begin_attempt(ticket, now, random::bytes())).await? {
             Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
             Begun::Waits { until, reason } => {
                 tracing::info!(trace = %view.ticket.trace, %ticket, %until, ?reason, "not called now");
@@ -211,7 +211,7 @@ impl ContactWorker {
     async fn apply(&self, attempt: AttemptId, event: AttemptEvent) -> Result<(), StoreError> {
         let mut pauses = Pauses::default();
         loop {
-            match self.store.apply_attempt(attempt, event.clone(), self.clock.now()).await {
+            match in_time(self.store.apply_attempt(attempt, event.clone(), self.clock.now())).await {
                 Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(pauses.longer()).await,
                 other => return other.map(drop),
             }
@@ -231,7 +231,7 @@ impl CallHost for ContactWorker {
             | CallProgress::Pressed { .. }
             | CallProgress::Ended => return,
         };
-        if let Err(error) = self.store.apply_attempt(attempt, event, self.clock.now()).await {
+        if let Err(error) = in_time(self.store.apply_attempt(attempt, event, self.clock.now())).await {
             tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "the progress of a call is not shown");
         }
     }
@@ -261,7 +261,7 @@ impl InboundHost for ContactWorker {
             return InboundDecision::Decline;
         };
         let now = self.clock.now();
-        match self.store.begin_inbound(&tenant, &caller, now, random::bytes()).await {
+        match in_time(self.store.begin_inbound(&tenant, &caller, now, random::bytes())).await {
             Ok(Some(order)) => {
                 call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }

@@ -1,6 +1,6 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
-use super::{PATIENCE, Pauses};
+use super::{PATIENCE, Pauses, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
@@ -121,7 +121,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
     async fn aggregate(&self) -> Result<()> {
         loop {
             self.store.ingest_calm(PATIENCE).await;
-            let rows = self.store.aggregate(AGGREGATE_ROWS, self.clock.now()).await?;
+            let rows = in_time(self.store.aggregate(AGGREGATE_ROWS, self.clock.now())).await?;
             if rows == 0 {
                 return Ok(());
             }
@@ -135,7 +135,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         let (mut rows, mut weeks) = (0, 0);
         loop {
             self.store.ingest_calm(PATIENCE).await;
-            let swept = self.store.sweep(self.clock.now(), after, SWEEP_ROWS).await?;
+            let swept = in_time(self.store.sweep(self.clock.now(), after, SWEEP_ROWS)).await?;
             self.upkeep.note(&swept);
             rows += swept.rows;
             weeks += swept.dropped.len();

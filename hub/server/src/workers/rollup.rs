@@ -1,6 +1,6 @@
 //! Adds what ingest has stored to what is shown of each appliance.
 
-use super::{PATIENCE, Pauses};
+use super::{PATIENCE, Pauses, in_time};
 use hub_store::telemetry::TelemetryStore;
 use std::sync::Arc;
 use tokio::time::sleep;
@@ -34,6 +34,6 @@ pub async fn run(store: Arc<dyn TelemetryStore>, stop: CancellationToken) {
 }
 
 async fn add_all(store: &dyn TelemetryStore) -> hub_store::error::Result<()> {
-    while store.roll_up(ROWS).await? > 0 {}
+    while in_time(store.roll_up(ROWS)).await? > 0 {}
     Ok(())
 }

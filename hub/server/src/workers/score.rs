@@ -1,6 +1,6 @@
 //! telemetry → prediction: scores stored rows in commit order and saves offsets, checkpoints and findings together.
 
-use super::{PATIENCE, Pauses};
+use super::{PATIENCE, Pauses, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -126,24 +126,27 @@ impl ScoreWorker {
             self.rows /= 2;
             return;
         }
-        let Ok(rows) = self.store.unscored(1, Some(&self.families)).await else {
+        let Ok(rows) = in_time(self.store.unscored(1, Some(&self.families))).await else {
             return;
         };
         let commit = ScoringCommit {
             offsets: ScoredUpTo::reach(&rows),
             ..ScoringCommit::default()
         };
-        if let (Some(row), Ok(_)) = (rows.first(), self.store.commit_scoring(&commit, self.clock.now()).await) {
+        if let (Some(row), Ok(_)) = (
+            rows.first(),
+            in_time(self.store.commit_scoring(&commit, self.clock.now())).await,
+        ) {
             tracing::error!(appliance = %row.appliance, trace = %row.trace, "a row cannot be scored and was passed over");
         }
     }
 
     /// Scores what has come; how many rows that was.
     async fn step(&mut self) -> Result<usize, ScoringError> {
-        for appliance in self.store.baselines_restarted().await? {
+        for appliance in in_time(self.store.baselines_restarted()).await? {
             self.watched.remove(&appliance);
         }
-        let rows = self.store.unscored(self.rows, Some(&self.families)).await?;
+        let rows = in_time(self.store.unscored(self.rows, Some(&self.families))).await?;
         if rows.is_empty() {
             return Ok(0);
         }
@@ -151,7 +154,7 @@ impl ScoreWorker {
         let count = rows.len();
         let watched = std::mem::take(&mut self.watched);
         let (watched, commit) = tokio::task::spawn_blocking(move || score(watched, rows)).await?;
-        for change in self.store.commit_scoring(&commit, self.clock.now()).await? {
+        for change in in_time(self.store.commit_scoring(&commit, self.clock.now())).await? {
             log_change(&change);
             // No receiver is no error: only the demo listens.
             let _ = self.changes.send(change);
@@ -175,7 +178,7 @@ impl ScoreWorker {
         if missing.is_empty() {
             return Ok(());
         }
-        for subject in self.store.scoring_subjects(&missing).await? {
+        for subject in in_time(self.store.scoring_subjects(&missing)).await? {
             let watched = watch_one(&self.registry, &subject);
             self.watched.insert(subject.appliance, watched);
         }

@@ -14,7 +14,11 @@ const INITDB_LIMIT: Duration = Duration::from_secs(180);
 /// The longest path of a socket, in bytes (`sun_path`, unix(7)), its end mark left out.
 const SOCKET_PATH_MAX: usize = 107;
 /// Memory for the server's buffers: an eighth of the machine's, within these bounds, in MiB.
-const BUFFERS_MIB: std::ops::RangeInclusive<u64> = 32..=256;
+const BUFFERS_MIB: std::ops::RangeInclusive<u64> = 32..=2048;
+/// Space for the log between two checkpoints: an eighth of what is free on the disk, within these bounds, in MiB.
+const LOG_MIB: std::ops::RangeInclusive<u64> = 256..=8192;
+/// How the configuration begins that a hub has written; so data are known that no hub has made.
+const WRITTEN_BY: &str = "# Written by the hub at every start.\n";
 /// Connections: the hub's pool, a person with `psql`, and the server's own.
 const CONNECTIONS_MAX: u32 = 40;
 
@@ -65,8 +69,8 @@ impl Layout {
 
     /// Makes the data beside their place and moves them there whole, so that a kill leaves all or nothing.
     pub(super) async fn initialise(&self, binaries: &Binaries, identity: &Identity) -> Result<(), ClusterError> {
-        if self.major()?.is_some() {
-            return Ok(());
+        if self.exists()? {
+            return self.check_made_by_a_hub();
         }
         let unfinished = self.home.join("data.unfinished");
         match std::fs::remove_dir_all(&unfinished) {
@@ -89,7 +93,26 @@ impl Layout {
             .arg("--pgdata")
             .arg(&unfinished);
         child::run(command, "initdb", INITDB_LIMIT).await?;
+        let settings = unfinished.join("postgresql.conf");
+        std::fs::write(&settings, WRITTEN_BY).map_err(ClusterError::file(&settings))?;
         std::fs::rename(&unfinished, &self.data).map_err(ClusterError::file(&self.data))
+    }
+
+    /// Whether there is anything where the data belong.
+    fn exists(&self) -> Result<bool, ClusterError> {
+        match std::fs::read_dir(&self.data) {
+            Ok(mut entries) => Ok(entries.next().is_some()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(ClusterError::file(&self.data)(error)),
+        }
+    }
+
+    fn check_made_by_a_hub(&self) -> Result<(), ClusterError> {
+        let written = std::fs::read_to_string(self.data.join("postgresql.conf")).unwrap_or_default();
+        match written.starts_with(WRITTEN_BY) && self.major()?.is_some() {
+            true => Ok(()),
+            false => Err(ClusterError::Foreign(self.data.clone())),
+        }
     }
 
     /// Writes the configuration; the hub owns it, so changes by hand do not outlive a start.
@@ -103,17 +126,26 @@ impl Layout {
 
     fn settings(&self) -> String {
         let socket = self.socket.to_string_lossy().replace('\'', "''");
-        let buffers = (memory_mib().unwrap_or(0) / 8).clamp(*BUFFERS_MIB.start(), *BUFFERS_MIB.end());
+        let memory = memory_mib().unwrap_or(0);
+        let buffers = (memory / 8).clamp(*BUFFERS_MIB.start(), *BUFFERS_MIB.end());
+        let cache = (memory / 2).max(2 * buffers);
+        let upkeep = (buffers / 4).max(16);
+        let free = nix::sys::statvfs::statvfs(&self.home)
+            .map_or(0, |disk| disk.blocks_available() as u64 * disk.fragment_size() as u64);
+        let log = ((free >> 20) / 8).clamp(*LOG_MIB.start(), *LOG_MIB.end());
         format!(
-            "# Written by the hub at every start.\n\
+            "{WRITTEN_BY}\
              listen_addresses = ''\n\
              port = {PORT}\n\
              unix_socket_directories = '{socket}'\n\
              unix_socket_permissions = 0700\n\
              max_connections = {CONNECTIONS_MAX}\n\
              shared_buffers = {buffers}MB\n\
-             max_wal_size = 1GB\n\
+             effective_cache_size = {cache}MB\n\
+             maintenance_work_mem = {upkeep}MB\n\
+             max_wal_size = {log}MB\n\
              min_wal_size = 80MB\n\
+             autovacuum_vacuum_insert_scale_factor = 0.1\n\
              fsync = on\n\
              full_page_writes = on\n\
              synchronous_commit = on\n\

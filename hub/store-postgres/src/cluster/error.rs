@@ -26,6 +26,12 @@ pub enum ClusterError {
         /// Major versions found.
         found: String,
     },
+    /// Data that no hub has made.
+    #[error(
+        "{0} holds data that no hub has made, or that have lost PG_VERSION or postgresql.conf; choose another state \
+         directory, or restore a backup"
+    )]
+    Foreign(PathBuf),
     /// Root, and nobody to become.
     #[error(
         "PostgreSQL does not run as root, and there is no user `postgres` to run it as; create one with \

@@ -27,10 +27,26 @@ use crate::row::{db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// A batch that is dropped before it ends has failed.
+struct Told<'a>(&'a Writer);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.ended(true);
+    }
+}
+
+impl PostgresStore {
+    /// Whether the database does not take readings just now, although it may answer: its disk is full, say.
+    pub fn ingest_fails(&self) -> bool {
+        self.writer.fails()
+    }
+}
 
 #[async_trait]
 impl TelemetryStore for PostgresStore {
@@ -38,7 +54,13 @@ impl TelemetryStore for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        ingest::ingest(self, batch).await
+        // Told also where the caller gives the batch up.
+        let told = Told(&self.writer);
+        let ingested = ingest::ingest(self, batch).await;
+        let failed = matches!(ingested, Err(StoreError::Unavailable(_) | StoreError::Deposed));
+        drop(told);
+        self.writer.ended(failed);
+        ingested
     }
 
     async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {

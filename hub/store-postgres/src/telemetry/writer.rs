@@ -22,6 +22,8 @@ pub(crate) struct Writer {
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     pressed_at: Mutex<Option<Instant>>,
+    /// When the last batch failed, if none was committed since.
+    failed_at: Mutex<Option<Instant>>,
     /// Appliances of which the writer has to look again where they belong.
     moved: Mutex<Vec<i64>>,
     pub(super) upkeep: tokio::sync::Mutex<Upkeep>,
@@ -31,6 +33,8 @@ pub(crate) struct Writer {
 const PRESSED_FROM: usize = 200;
 /// … and for so long after the last such batch.
 const PRESSED_FOR: Duration = Duration::from_millis(100);
+/// A failed batch is tried again sooner than this, as long as somebody waits for it.
+const FAILURE_TOLD_FOR: Duration = Duration::from_secs(30);
 /// Pause between two looks whether it still is.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -64,6 +68,18 @@ impl Writer {
         if items >= PRESSED_FROM {
             *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
+    }
+
+    /// A batch was committed, or the database did not take it.
+    pub(crate) fn ended(&self, failed: bool) {
+        let at = failed.then(Instant::now);
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Whether the last batch that was tried just now failed.
+    pub(crate) fn fails(&self) -> bool {
+        let at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < FAILURE_TOLD_FOR)
     }
 
     /// Waits until ingest is not pressed, or `patience` has passed.

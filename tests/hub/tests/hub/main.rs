@@ -13,5 +13,6 @@ mod prediction;
 mod provisioning;
 mod recorded;
 mod soak;
+mod store_faults;
 mod store_takeover;
 mod telemetry;

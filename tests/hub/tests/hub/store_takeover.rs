@@ -109,32 +109,31 @@ async fn a_hub_that_comes_back_after_it_was_taken_over_ends() {
     let first = one.serve().await.unwrap();
     let mut fleet = Fleet::start(one.mqtt, PUBLISHERS);
     fleet.more(200, Duration::from_secs(60)).await.unwrap();
+    let mut sql = PgConnection::connect_with(&given.cluster.connect_options())
+        .await
+        .unwrap();
+    let sessions = "select pid from pg_stat_activity where application_name = 'forecall'";
+    let sessions: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut sql).await.unwrap();
     let second = two.serve_beside().await.unwrap();
     let pid = Pid::from_raw(i32::try_from(first.pid().unwrap()).unwrap());
     kill(pid, Signal::SIGSTOP).unwrap();
     // As the keepalives of the server end the sessions of a machine that has vanished.
-    let mut sql = PgConnection::connect_with(&given.cluster.connect_options())
-        .await
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while get(&two, "/readyz").await.0 != 200 {
-        assert!(Instant::now() < until, "nobody takes over");
-        sqlx::query(
-            "select pg_terminate_backend(l.pid) from lease, pg_locks l where l.locktype = 'advisory' \
-             and l.pid <> pg_backend_pid() and token = 1",
-        )
+    sqlx::query("select pg_terminate_backend(pid) from unnest($1::int[]) pid")
+        .bind(&sessions)
         .execute(&mut sql)
         .await
         .unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let until = Instant::now() + TAKE_OVER_MAX;
+    while get(&two, "/readyz").await.0 != 200 {
+        assert!(Instant::now() < until, "nobody takes over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     kill(pid, Signal::SIGCONT).unwrap();
     // Its supervisor would start it, and it would stand by.
     assert_eq!(first.ended(Duration::from_secs(40)).await.unwrap(), Some(1));
     let first = one.serve_beside().await.unwrap();
     let before = fleet.acknowledged();
-    let ended = second.stop().await;
-    ended.unwrap();
+    second.stop().await.unwrap();
     fleet.more(200, Duration::from_secs(60)).await.unwrap();
     println!("{before} acknowledged before the first hub works again");
     let acknowledged = fleet.finish().await.unwrap();

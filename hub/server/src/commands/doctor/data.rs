@@ -17,6 +17,8 @@ use std::path::PathBuf;
 const VERSION_MIN: i32 = 15;
 /// Connections that a hub and a command beside it take, with some to spare for people.
 const CONNECTIONS_MIN: i32 = 30;
+/// What a hub that starts takes: its pool, the writer, the lease.
+const CONNECTIONS_OF_HUB: i64 = 14;
 /// Our clock and the database's may differ by this, which covers the way there and back.
 const CLOCK_DIFFERENCE_MAX_S: i64 = 2;
 
@@ -100,6 +102,10 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
         ("lease", lease(&opened.store.lease_state().await?)),
         ("database version", version(&facts)),
         ("database durability", durability(&facts)),
+        ("database encoding", encoding(&facts)),
+        ("database rights", rights(&facts, opened.is_given())),
+        ("database extension", extension(&facts)),
+        ("database pages", pages(&facts)),
         ("database connections", connections(&facts)),
         ("database clock", clock(facts.clock, ours)),
     ])
@@ -152,7 +158,52 @@ fn connections(facts: &DatabaseFacts) -> Result<Found> {
         *most >= CONNECTIONS_MIN,
         "max_connections = {most} is too few for a hub and a command beside it; set it to {CONNECTIONS_MIN} or more"
     );
-    Found::ok(format!("{open} of {most} are open"))
+    ensure!(
+        facts.connections_free > 0,
+        "{open} of {most} are open and none is free for the hub; raise max_connections or the role's limit"
+    );
+    let said = format!("{open} of {most} are open, {} free for the hub", facts.connections_free);
+    if facts.connections_free < CONNECTIONS_OF_HUB {
+        return Found::warn(format!("{said}; a hub that starts now takes {CONNECTIONS_OF_HUB}"));
+    }
+    Found::ok(said)
+}
+
+fn encoding(facts: &DatabaseFacts) -> Result<Found> {
+    ensure!(
+        facts.encoding == "UTF8",
+        "{}: names in other scripts cannot be stored; make the database with encoding UTF8",
+        facts.encoding
+    );
+    Found::ok(facts.encoding.clone())
+}
+
+fn rights(facts: &DatabaseFacts, given: bool) -> Result<Found> {
+    ensure!(
+        facts.may_create,
+        "the hub's role may not make tables in its schema; see docs/operations/database.md"
+    );
+    if facts.superuser && given {
+        let more = "the hub's role is a superuser, which it need not be; see docs/operations/database.md";
+        return Found::warn(more.to_owned());
+    }
+    Found::ok("the hub's role may make its tables".to_owned())
+}
+
+fn extension(facts: &DatabaseFacts) -> Result<Found> {
+    Found::ok(match &facts.timescale {
+        Some((version, licence)) => format!("TimescaleDB {version}, licence {licence}"),
+        None => "no TimescaleDB; the hub keeps partitions and aggregates itself".to_owned(),
+    })
+}
+
+fn pages(facts: &DatabaseFacts) -> Result<Found> {
+    ensure!(
+        facts.damaged_pages == 0,
+        "{} damaged page(s) were met: what is on them cannot be read; check the disk and restore a backup",
+        facts.damaged_pages
+    );
+    Found::ok("no damaged page was met".to_owned())
 }
 
 fn clock(theirs: Timestamp, ours: Timestamp) -> Result<Found> {
@@ -176,6 +227,12 @@ mod tests {
             max_connections: 100,
             connections: 3,
             durability: [on("fsync"), on("full_page_writes"), on("synchronous_commit")],
+            encoding: "UTF8".into(),
+            superuser: false,
+            may_create: true,
+            connections_free: 60,
+            timescale: None,
+            damaged_pages: 0,
             clock: "2026-01-11T00:00:00Z".parse().unwrap(),
         }
     }
@@ -184,6 +241,11 @@ mod tests {
     fn settings_that_lose_readings_fail() {
         let mut weak = facts();
         assert!(durability(&weak).is_ok() && connections(&weak).is_ok());
+        assert!(encoding(&weak).is_ok() && rights(&weak, true).is_ok() && pages(&weak).is_ok());
+        weak.encoding = "SQL_ASCII".into();
+        weak.may_create = false;
+        weak.damaged_pages = 1;
+        assert!(encoding(&weak).is_err() && rights(&weak, true).is_err() && pages(&weak).is_err());
         weak.durability[0].1 = "off".into();
         weak.max_connections = 20;
         weak.version_number = 140_009;
