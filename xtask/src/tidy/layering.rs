@@ -91,7 +91,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tests-bench",
-        may_use: &["tests-hub", "hub-core", "agent-sdk-wire", "hub-store", "hub-store-postgres"],
+        may_use: &[
+            "tests-hub",
+            "hub-core",
+            "agent-sdk-wire",
+            "hub-store",
+            "hub-store-postgres",
+        ],
         tests_may_use: &[],
     },
     // Depends on nothing here, so that set-up compiles in seconds.
