@@ -19,6 +19,12 @@ use std::collections::HashSet;
 /// How often a batch is decided, where what was known of the database proved wrong.
 const TRIES_MAX: u32 = 3;
 
+/// Batches follow each other also where the one before was given up by this process and not yet by the database: its
+/// commit may be under way on a connection that is lost. What is read after the lock is had includes what it stored. The
+/// lock is of this schema, and ends with the transaction.
+const BEGIN: &str =
+    "begin; select pg_advisory_xact_lock(hashtextextended('forecall ingest of ' || coalesce(current_schema(), ''), 0))";
+
 /// An item whose content is to be stored, with its place in the batch: no repeated packet.
 pub(super) type Item<'a> = (usize, &'a Ingest);
 
@@ -71,7 +77,7 @@ async fn write(store: &PostgresStore, conn: &mut PgConnection, known: &mut Known
     // Partitions are made for good, whatever becomes of the batch.
     let missing = known.weeks_missing(store.layout, batch.iter().filter_map(carried));
     known.make_weeks(conn, missing).await?;
-    let mut tx = conn.begin().await.map_err(db)?;
+    let mut tx = conn.begin_with(BEGIN).await.map_err(db)?;
     store.lease.fence(&mut tx).await?;
     known.load_heads(&mut tx).await?;
     let mut done = Done {

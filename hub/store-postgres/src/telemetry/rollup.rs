@@ -29,6 +29,9 @@ pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize
     tx.commit().await.map_err(db)?;
     gauges.written();
     due.settle(|partition| spans.iter().all(|span| span.partition != partition));
+    if rows == 0 {
+        upkeep::keep(store, Instant::now()).await?;
+    }
     Ok(rows)
 }
 
