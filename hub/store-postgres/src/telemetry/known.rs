@@ -21,6 +21,8 @@ use std::time::Duration;
 const REMEMBERED_MAX: usize = 262_144;
 /// The writer's connection is had within this time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// A batch that was given up behind a silent network keeps the next one waiting until the server ends it.
+const IDLE_LIMIT: (&str, &str) = ("idle_in_transaction_session_timeout", "10s");
 
 /// What a row needs to know of its appliance. Tenant and partition never change once the appliance exists; of a change of
 /// the profile, the writer is told.
@@ -222,7 +224,7 @@ impl Known {
 }
 
 async fn connect(pool: &PgPool) -> Result<PgConnection> {
-    let options = pool.connect_options();
+    let options = (*pool.connect_options()).clone().options([IDLE_LIMIT]);
     tokio::time::timeout(CONNECT_LIMIT, options.connect())
         .await
         .map_err(|late| StoreError::Unavailable(Box::new(late)))?
