@@ -109,7 +109,7 @@ export class Session {
     if (this.#current === client) return null;
     const before = this.#current;
     this.#current = null;
-    const sql = ['reset session authorization'];
+    const sql = ['set session authorization postgres'];
     for (const name of before?.settings.keys() ?? []) {
       if (!client.settings.has(name)) sql.push(`reset ${name}`);
     }
