@@ -8,4 +8,5 @@ pub mod pipeline;
 pub mod process;
 pub mod random;
 pub mod standby;
+pub mod telephone;
 pub mod workers;

@@ -1,6 +1,7 @@
 //! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
 
 use crate::config::Config;
+use crate::telephone;
 use crate::workers::Pauses;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
@@ -11,18 +12,16 @@ use anyhow::{Context, Result};
 use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerCounters};
 use hub_core::clock::CivilClock;
-use hub_core::id::{TenantId, TraceId};
+use hub_core::id::TraceId;
 use hub_core::metric::{Metric, MetricKind};
 use hub_core::profile::ApplianceProfile;
-use hub_core::site::Trunk;
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::FindingChange;
-use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, Keyring, PostgresStore};
-use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
+use hub_voice::Voice;
 use jiff::tz::TimeZone;
 use rand::TryRngCore;
 use std::collections::BTreeMap;
@@ -38,8 +37,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Bound of the queue of finding changes for listeners in the program; who falls behind loses the oldest.
 const CHANGES_MAX: usize = 1024;
-/// Spoken prompts kept on disk: about an hour.
-const PROMPT_CACHE_BYTES: u64 = 64 << 20;
 /// How often it is looked whether the hub's own database lives.
 const DATABASE_LOOK: Duration = Duration::from_secs(1);
 /// Looking after the lease never ends by itself; this long at a time.
@@ -247,7 +244,7 @@ impl Hub {
         work.spawn(score.run(stop.child_token()));
         // contact
         let (calls_up_sender, calls_up) = watch::channel(0);
-        let telephone = start_telephone(config, &store).await?;
+        let telephone = telephone::start(config, &store).await?;
         let worker = ContactWorker::new(
             store.clone(),
             telephone.clone(),
@@ -432,45 +429,6 @@ fn load_models(models_dir: &Path) -> Result<Arc<Registry>> {
         tracing::warn!(folder = %folder.display(), error = why as &dyn std::error::Error, "model refused");
     }
     Ok(Arc::new(registry))
-}
-
-/// Starts the telephone side with the trunks that tenants have declared; `None` if there is none.
-async fn start_telephone(config: &Config, store: &PostgresStore) -> Result<Option<Telephone>> {
-    let trunks = store.trunks().await?;
-    if trunks.is_empty() {
-        return Ok(None);
-    }
-    let main_numbers = trunks
-        .iter()
-        .map(|(tenant, trunk)| (tenant.clone(), trunk.caller_number.clone()))
-        .collect();
-    let voice = Voice::start(VoiceConfig {
-        bind: config.sip,
-        advertise: None,
-        media_ports: None,
-        trunks: trunks
-            .into_iter()
-            .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))
-            .collect(),
-        prompt_cache: config.state_dir.join("prompts"),
-        prompt_cache_bytes: PROMPT_CACHE_BYTES,
-        recordings: None,
-        limits: hub_voice::Limits::default(),
-    });
-    let voice = Arc::new(voice.await.context("cannot start the telephone side")?);
-    Ok(Some(Telephone { voice, main_numbers }))
-}
-
-fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfig {
-    TrunkConfig {
-        name: tenant.as_str().to_owned(),
-        proxy: trunk.proxy,
-        domain: trunk.domain,
-        username: trunk.username,
-        password: trunk.password.map(Secret::new),
-        caller_number: trunk.caller_number,
-        channels: calls_max,
-    }
 }
 
 /// Starts the hub's own database again when somebody kills it; until then nothing is acknowledged.

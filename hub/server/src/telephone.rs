@@ -1,0 +1,53 @@
+//! The telephone side, with the trunks that tenants have declared.
+
+use crate::config::Config;
+use crate::workers::contact::Telephone;
+use anyhow::{Context, Result};
+use hub_core::id::TenantId;
+use hub_core::site::Trunk;
+use hub_store::site::SiteStore;
+use hub_store_postgres::PostgresStore;
+use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
+use std::sync::Arc;
+
+/// Spoken prompts kept on disk: about an hour.
+const PROMPT_CACHE_BYTES: u64 = 64 << 20;
+
+/// Starts it; `None` if there is no trunk.
+pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Telephone>> {
+    let trunks = store.trunks().await?;
+    if trunks.is_empty() {
+        return Ok(None);
+    }
+    let main_numbers = trunks
+        .iter()
+        .map(|(tenant, trunk)| (tenant.clone(), trunk.caller_number.clone()))
+        .collect();
+    let voice = Voice::start(VoiceConfig {
+        bind: config.sip,
+        advertise: None,
+        media_ports: None,
+        trunks: trunks
+            .into_iter()
+            .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))
+            .collect(),
+        prompt_cache: config.state_dir.join("prompts"),
+        prompt_cache_bytes: PROMPT_CACHE_BYTES,
+        recordings: None,
+        limits: hub_voice::Limits::default(),
+    });
+    let voice = Arc::new(voice.await.context("cannot start the telephone side")?);
+    Ok(Some(Telephone { voice, main_numbers }))
+}
+
+fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfig {
+    TrunkConfig {
+        name: tenant.as_str().to_owned(),
+        proxy: trunk.proxy,
+        domain: trunk.domain,
+        username: trunk.username,
+        password: trunk.password.map(Secret::new),
+        caller_number: trunk.caller_number,
+        channels: calls_max,
+    }
+}
