@@ -61,6 +61,7 @@ problem-slot-taken = This slot was taken in the meantime. Please go back; the pa
 problem-no-slot = The service point has no free slot.
 problem-streams-full = Too many pages are open at the same time. Please close some.
 problem-unavailable = The database does not answer. Please try again in a moment.
+problem-taken-over = Another hub has taken over. Please try again in a moment.
 problem-not-found = This does not exist, or not for your account.
 problem-conflict = Somebody was faster. Please go back and look again.
 problem-refused = This cannot be stored as it is.

@@ -61,6 +61,7 @@ problem-slot-taken = 该时段刚刚被占用。请返回，页面会显示下�
 problem-no-slot = 该服务网点没有空闲时段。
 problem-streams-full = 同时打开的页面过多，请关闭一些。
 problem-unavailable = 数据库没有响应，请稍后再试。
+problem-taken-over = 另一个 Forecall 服务已接管，请稍后再试。
 problem-not-found = 内容不存在，或您的账号无权查看。
 problem-conflict = 其他人已先行处理，请返回重新查看。
 problem-refused = 内容无法保存。

@@ -22,14 +22,14 @@ async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
     let program = hub.program().await;
     let mut stream = program.get("/api/v1/events").send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    read_until(&mut stream, "id: 0-0\n").await;
+    read_until(&mut stream, "id: 0-0-0\n").await;
     program
         .post(&format!("{}/take", ticket(2)), "a", &json!({}))
         .send()
         .await
         .unwrap();
     let text = read_until(&mut stream, "\"kind\":\"ticket.changed\"").await;
-    assert!(text.contains("id: 1-1\n"), "{text}");
+    assert!(text.contains("id: 0-1-1\n"), "{text}");
     drop(stream);
 
     program
@@ -39,13 +39,13 @@ async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
         .unwrap();
     let mut resumed = program
         .get("/api/v1/events")
-        .header("Last-Event-ID", "1-1")
+        .header("Last-Event-ID", "0-1-1")
         .send()
         .await
         .unwrap();
-    let text = read_until(&mut resumed, "id: 2-2\n").await;
+    let text = read_until(&mut resumed, "id: 0-2-2\n").await;
     assert!(
-        !text.contains("id: 1-1\ndata: {\"appliance\""),
+        !text.contains("id: 0-1-1\ndata: {\"appliance\""),
         "nothing comes twice: {text}"
     );
     let answer = program.get("/api/v1/events?after=never").send().await.unwrap();

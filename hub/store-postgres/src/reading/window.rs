@@ -265,12 +265,12 @@ mod tests {
     #[test]
     fn a_reading_travels_with_its_time() {
         let from: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
-        for (days, unit) in [(1, 1), (30, 1_000), (36_500, 1_000_000)] {
+        for (days, points, unit) in [(1, 300, 1), (30, 4, 1_000), (36_500, 4, 1_000_000)] {
             let window = Window {
                 channels: Vec::new(),
                 from,
                 to: from + SignedDuration::from_hours(24 * days),
-                points: 4,
+                points,
             };
             let cut = Cut::of(&window).unwrap();
             assert_eq!(cut.unit_us, unit);
