@@ -36,22 +36,22 @@ impl Upkeep {
     pub fn metrics(&self) -> Vec<Metric> {
         [
             (
-                "forecall_rows_aggregated_total",
+                "rows_aggregated_total",
                 "Rows added to the aggregates.",
                 &self.aggregated,
             ),
             (
-                "forecall_rows_deleted_total",
+                "rows_deleted_total",
                 "Rows deleted for their age.",
                 &self.deleted,
             ),
             (
-                "forecall_weeks_dropped_total",
+                "weeks_dropped_total",
                 "Weeks of readings dropped for their age.",
                 &self.dropped,
             ),
             (
-                "forecall_sweeps_total",
+                "sweeps_total",
                 "Times that all appliances were looked through for old readings.",
                 &self.sweeps,
             ),
