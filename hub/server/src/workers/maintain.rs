@@ -40,11 +40,7 @@ impl Upkeep {
                 "Rows added to the aggregates.",
                 &self.aggregated,
             ),
-            (
-                "rows_deleted_total",
-                "Rows deleted for their age.",
-                &self.deleted,
-            ),
+            ("rows_deleted_total", "Rows deleted for their age.", &self.deleted),
             (
                 "weeks_dropped_total",
                 "Weeks of readings dropped for their age.",
