@@ -11,7 +11,8 @@ use crate::session::{CloseReason, Outgoing, Reason};
 use crate::socket::{HandshakeError, Opened, Socket, Tls, Way, open};
 use crate::wire::Wire;
 use crate::work::Shared;
-use hub_core::id::TenantId;
+use hub_core::id::{TenantId, TraceId};
+use jiff::Timestamp;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 use std::net::SocketAddr;
@@ -54,11 +55,12 @@ impl Gate {
         })
     }
 
-    fn seed(&self) -> [u8; 32] {
-        let mut seed = [0; 32];
+    /// The trace id from which a connection counts up.
+    fn trace(&self, now: Timestamp) -> TraceId {
+        let mut bytes = [0; 10];
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        random.fill_bytes(&mut seed);
-        seed
+        random.fill_bytes(&mut bytes);
+        TraceId::new(now, bytes)
     }
 }
 
@@ -127,9 +129,10 @@ impl Acceptor {
             _place: place,
         };
         let greeting = address.with(permit);
-        let (shared, tls, seed) = (Arc::clone(&self.shared), self.tls.clone(), self.gate.seed());
+        let trace = self.gate.trace(self.shared.clock.now());
+        let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         self.tasks
-            .spawn(serve(shared, stream, peer, tls, place, greeting, seed));
+            .spawn(serve(shared, stream, peer, tls, place, greeting, trace));
     }
 
     fn refused(&self, label: &'static str, peer: SocketAddr, reason: &dyn std::fmt::Display) {
@@ -160,7 +163,7 @@ async fn serve(
     tls: Option<Arc<Tls>>,
     place: Place,
     greeting: Greeting,
-    seed: [u8; 32],
+    trace: TraceId,
 ) {
     let mailbox = Arc::new(Mailbox::default());
     shared.registry.open(place.number, Arc::clone(&mailbox));
@@ -176,7 +179,7 @@ async fn serve(
             if opened.socket.way() != Way::Tcp {
                 add(&shared.counters.handshakes, 1);
             }
-            let connection = Connection::new(shared, opened, peer, place.number, mailbox, greeting, seed);
+            let connection = Connection::new(shared, opened, peer, place.number, mailbox, greeting, trace);
             connection.run().await;
         }
         // Without TLS nothing was expected but a CONNECT.

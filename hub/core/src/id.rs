@@ -149,6 +149,20 @@ uuid_id!(
     TraceId
 );
 
+/// The bits of a UUID's lower half that are not its variant (RFC 9562 §4.1).
+const COUNTED: u64 = u64::MAX >> 2;
+
+impl TraceId {
+    /// The next id of whoever counts up from one that was drawn at random (RFC 9562 §6.2, method 2). Ids that count up take
+    /// next to no room where the readings of an appliance lie beside each other.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let (high, low) = self.0.as_u64_pair();
+        let counted = low.wrapping_add(1) & COUNTED;
+        Self(Uuid::from_u64_pair(high, low & !COUNTED | counted))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +175,16 @@ mod tests {
         assert_eq!(DeviceId::new("家电"), Err(SlugError::Character('家')));
         assert!(DeviceId::new("x".repeat(65)).is_err());
         assert!(serde_json::from_str::<TenantId>("\"a#b\"").is_err());
+    }
+
+    #[test]
+    fn traces_count_up_within_what_is_random() {
+        let first = TraceId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]);
+        assert_eq!(first.next().0.as_u128(), first.0.as_u128() + 1);
+        let last = TraceId::new(jiff::Timestamp::UNIX_EPOCH, [255; 10]);
+        assert_eq!(last.next().0.get_version_num(), 7);
+        assert_eq!(last.next().0.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(last.next().0.as_u64_pair().0, last.0.as_u64_pair().0);
     }
 
     #[test]

@@ -96,6 +96,12 @@ impl ApplianceProfile {
         Ok(())
     }
 
+    /// A channel's value in its unit, of a sample's stored integers by channel order, if it is there.
+    pub fn value(&self, stored: &[Option<i32>], channel: &str) -> Option<f64> {
+        let at = self.position(channel)?;
+        Some(self.channels.get(at)?.value(stored.get(at).copied().flatten()?))
+    }
+
     /// Position of a channel in a stored row.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.channels.iter().position(|c| c.name == name)

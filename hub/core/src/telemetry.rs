@@ -26,6 +26,14 @@ pub struct Sample {
     pub extra: Option<serde_json::Value>,
 }
 
+/// What a store keeps of a sample's values: behind the last one that is there, nothing tells a channel without a value from
+/// one that the profile does not have.
+pub fn kept(mut values: Vec<Option<i32>>) -> Vec<Option<i32>> {
+    let count = values.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    values.truncate(count);
+    values
+}
+
 /// How repeats of a message are recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {

@@ -29,6 +29,7 @@ declare
     -- Where the extension's functions are: its owner may have put them anywhere.
     extension text := (select quote_ident(nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace
                        where e.extname = 'timescaledb');
+    channels text := (select string_agg(format('c%s integer', n), ', ' order by n) from generate_series(1, 32) n);
     week record;
 begin
     -- In order of width: no byte is lost to alignment.
@@ -40,13 +41,17 @@ begin
         -- Unsigned numbers of the device, bit by bit; null for JSON, which has no sequence.
         boot        bigint,
         seq         bigint,
+        -- The halves of the trace id: numbers that count up within a connection take no room compressed, a uuid does.
+        trace_high  bigint not null,
+        trace_low   bigint not null,
         tenant_no   integer not null,
+        -- Stored integers by channel id of the profile version; null where the sample did not say.
+        ' || channels || ',
         partition   smallint not null,
         profile_no  smallint not null,
         lane        smallint,
-        trace       uuid not null,
-        -- Stored integers by the channel order of the profile version.
-        v           integer[] not null,
+        -- Channels from the 33rd on, for profiles that have so many.
+        more        integer[],
         extra       jsonb)' || case when extension is null then ' partition by range (at)' else '' end;
     if extension is null then
         insert into layout (telemetry) values ('partitions');
@@ -65,11 +70,21 @@ begin
 end
 $$;
 
-insert into telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, partition, profile_no, lane, trace, v, extra)
-    select b.appliance, b.ingest_no, b.at, b.received_at, b.boot, b.seq, b.tenant_no, b.partition, coalesce(p.no, 0), b.lane,
-        b.trace, b.v, b.extra
-    from telemetry_before b left join appliance a on a.id = b.appliance left join profile_version p on p.name = a.profile
-    order by b.partition, b.ingest_no;
+do $$
+declare
+    columns text := (select string_agg(format('c%s', n), ', ' order by n) from generate_series(1, 32) n);
+    places  text := (select string_agg(format('b.v[%s]', n), ', ' order by n) from generate_series(1, 32) n);
+begin
+    execute format('insert into telemetry (appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no, %s, '
+        'partition, profile_no, lane, more, extra) '
+        'select b.appliance, b.ingest_no, b.at, b.received_at, b.boot, b.seq, '
+        '(''x'' || left(replace(b.trace::text, ''-'', ''''), 16))::bit(64)::bigint, '
+        '(''x'' || right(replace(b.trace::text, ''-'', ''''), 16))::bit(64)::bigint, b.tenant_no, %s, '
+        'b.partition, coalesce(p.no, 0), b.lane, nullif(b.v[33:], ''{}''), b.extra '
+        'from telemetry_before b left join appliance a on a.id = b.appliance left join profile_version p on p.name = a.profile '
+        'order by b.partition, b.ingest_no', columns, places);
+end
+$$;
 
 create index telemetry_by_time on telemetry (appliance, at desc);
 -- For readers in the order of commits.

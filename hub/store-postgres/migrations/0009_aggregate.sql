@@ -60,10 +60,10 @@ declare
                        where e.extname = 'timescaledb');
     continuous boolean := extension is not null and current_setting('timescaledb.license', true) = 'timescale'
         and (select telemetry from layout) = 'hypertable';
-    -- Channels are positions of an array: as many as a continuous aggregate names.
-    sums  text := (select string_agg(format('nullif(count(v[%1$s]), 0) as c%1$s, sum(v[%1$s]) as s%1$s, '
-        'min(v[%1$s]) as l%1$s, max(v[%1$s]) as h%1$s', n), ', ' order by n) from generate_series(1, 32) n);
-    lines text := (select string_agg(format('(%1$s::smallint, c%1$s, s%1$s, l%1$s, h%1$s)', n), ', ' order by n)
+    -- Those channels that have a column of their own.
+    sums  text := (select string_agg(format('nullif(count(c%1$s), 0) as n%1$s, sum(c%1$s) as s%1$s, '
+        'min(c%1$s) as l%1$s, max(c%1$s) as h%1$s', n), ', ' order by n) from generate_series(1, 32) n);
+    lines text := (select string_agg(format('(%1$s::smallint, n%1$s, s%1$s, l%1$s, h%1$s)', n), ', ' order by n)
         from generate_series(1, 32) n);
     fleet  text := 'select tenant_no, profile_no, hour, channel, count, sum, min, max from fleet_hour';
     device text := 'select d.appliance, d.profile_no, d.day, k.channel, k.count, k.sum, k.min, k.max from device_day d '

@@ -98,16 +98,14 @@ pub struct ReadingRow {
     pub trace: TraceId,
     /// What the integers mean.
     pub profile: Arc<ApplianceProfile>,
-    /// Stored integers by the channel order of `profile`.
+    /// Stored integers by the channel order of `profile`, up to the last that is there.
     pub stored: Vec<Option<i32>>,
 }
 
 impl ReadingRow {
     /// A channel's value in its unit, if it is there.
     pub fn value(&self, channel: &str) -> Option<f64> {
-        let at = self.profile.position(channel)?;
-        let stored = self.stored.get(at).copied().flatten()?;
-        Some(self.profile.channels.get(at)?.value(stored))
+        self.profile.value(&self.stored, channel)
     }
 }
 

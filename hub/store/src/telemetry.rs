@@ -3,9 +3,11 @@
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
+use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::{Lane, TelemetryMessage};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A device that has shown a credential.
@@ -202,7 +204,9 @@ pub struct StoredRow {
     pub at: Timestamp,
     /// When the hub received it.
     pub received_at: Timestamp,
-    /// Stored integers by the profile's channel order.
+    /// By which it was written.
+    pub profile: Arc<ApplianceProfile>,
+    /// Stored integers by the channel order of `profile`, up to the last that is there.
     pub values: Vec<Option<i32>>,
     /// From the reading to the call.
     pub trace: TraceId,

@@ -14,7 +14,6 @@ use hub_core::id::{ApplianceId, TraceId};
 use hub_store::session::KeptSession;
 use hub_store::telemetry::{Device, Ingest};
 use jiff::Timestamp;
-use rand::RngCore;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -343,9 +342,8 @@ impl Connection {
     }
 
     fn trace(&mut self) -> TraceId {
-        let mut random = [0; 10];
-        self.random.fill_bytes(&mut random);
-        TraceId::new(self.shared.clock.now(), random)
+        self.last_trace = self.last_trace.next();
+        self.last_trace
     }
 }
 

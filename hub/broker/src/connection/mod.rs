@@ -21,11 +21,10 @@ use crate::work::Shared;
 use ask::Answered;
 use client::{Client, Role};
 use device::Known;
+use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
 use login::LoggedIn;
 pub(crate) use login::identity;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use reader::Read;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -57,8 +56,8 @@ pub(crate) struct Connection {
     claimed: Option<Identity>,
     /// Until it is let in.
     greeting: Option<Greeting>,
-    /// For trace ids.
-    random: SmallRng,
+    /// The next one counts up from it.
+    last_trace: TraceId,
     /// Set at the hub's end.
     drain_by: Option<Instant>,
     closed: Option<CloseReason>,
@@ -88,7 +87,7 @@ enum Wake {
 }
 
 impl Connection {
-    /// A connection whose handshakes are done. `seed` is random.
+    /// A connection whose handshakes are done. Its trace ids count up from `trace`.
     pub(crate) fn new(
         shared: Arc<Shared>,
         opened: Opened,
@@ -96,7 +95,7 @@ impl Connection {
         number: u64,
         mailbox: Arc<Mailbox>,
         greeting: Greeting,
-        seed: [u8; 32],
+        trace: TraceId,
     ) -> Box<Self> {
         let Opened { socket, certified } = opened;
         let now = Instant::now();
@@ -116,7 +115,7 @@ impl Connection {
             shown: None,
             claimed: None,
             greeting: Some(greeting),
-            random: SmallRng::from_seed(seed),
+            last_trace: trace,
             drain_by: None,
             closed: None,
         })

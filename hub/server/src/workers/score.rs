@@ -339,14 +339,12 @@ fn checkpoint(watched: &WatchedAppliances, appliance: ApplianceId) -> Option<Che
     })
 }
 
+/// In the order of the channels of the model's profile, each by what the profile said when the row was written.
 fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {
-    let value = |(channel, stored): (&hub_core::profile::Channel, Option<Option<i32>>)| {
-        stored.flatten().map(|s| channel.value(s))
-    };
-    let stored = row.values.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let value = |channel: &hub_core::profile::Channel| row.profile.value(&row.values, &channel.name);
     Row {
         at: row.at,
-        values: profile.channels.iter().zip(stored).map(value).collect(),
+        values: profile.channels.iter().map(value).collect(),
     }
 }
 

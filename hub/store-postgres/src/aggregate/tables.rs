@@ -2,17 +2,23 @@
 
 use super::span::{self, Span};
 use crate::row::{db, sql};
+use crate::telemetry::columns::values;
 use hub_store::error::Result;
 use sqlx::{Connection, PgConnection};
 
 /// Each row is read once and taken apart once: first by appliance and hour, of which both aggregates are made. Parameters:
 /// partitions, numbers above which, numbers up to which, and the time before which rows are named in `late`.
-const ADD: &str = "with k as materialized (select * from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high)), \
+const ADD: &str = concat!(
+    "with k as materialized (select * from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high)), \
      r as materialized ( \
-       select t.appliance, t.tenant_no, t.profile_no, t.at, t.v from k join telemetry t \
+       select t.appliance, t.tenant_no, t.profile_no, t.at, ",
+    values!(),
+    " as v from k join telemetry t \
          on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high where t.at >= $4 \
        union all \
-       select t.appliance, t.tenant_no, t.profile_no, t.at, t.v from k join late l \
+       select t.appliance, t.tenant_no, t.profile_no, t.at, ",
+    values!(),
+    " as v from k join late l \
          on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high join telemetry t \
          on t.appliance = l.appliance and t.at = l.at and t.partition = l.partition and t.ingest_no = l.ingest_no where l.at < $4), \
      h as materialized ( \
@@ -43,7 +49,8 @@ const ADD: &str = "with k as materialized (select * from unnest($1::smallint[], 
        group by 1, 2, 3 order by 1, 3, 2 \
        on conflict (appliance, day, profile_no) do update set channel = excluded.channel, count = excluded.count, \
          sum = excluded.sum, low = excluded.low, high = excluded.high) \
-     select count(*) from r";
+     select count(*) from r"
+);
 
 pub(super) async fn step(conn: &mut PgConnection, limit: usize) -> Result<usize> {
     let mut tx = conn.begin().await.map_err(db)?;

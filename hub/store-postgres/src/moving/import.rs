@@ -6,12 +6,12 @@ use super::manifest::{FileEntry, TableEntry};
 use super::progress::Progress;
 use super::reading::{ExportFolder, Lines, table_of};
 use super::tables::{TABLES, TELEMETRY, Table};
-use super::telemetry::{COPY_IN, ParquetIn, Row};
+use super::telemetry::{ParquetIn, Row};
 use super::text::Fields;
 use super::{Moved, record, source};
 use crate::layout::{Layout, Week, make_range};
 use crate::store::{ConnectError, PostgresStore};
-use crate::telemetry::CopyRows;
+use crate::telemetry::Copy;
 use hub_store::lease::LeaseStore;
 use jiff::Timestamp;
 use sqlx::postgres::PgArguments;
@@ -280,19 +280,17 @@ async fn make_partitions(store: &PostgresStore, rows: &[Row], made: &mut BTreeSe
 
 async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
     let what = || database("writing telemetry");
-    let mut data = CopyRows::with_capacity(rows.len());
-    for row in rows {
-        let taken = row.as_copy().ok_or_else(|| MoveError::Row {
-            table: TELEMETRY.to_owned(),
-            what: format!(
-                "row {} of partition {} has no time that is one",
-                row.ingest_no, row.partition
-            ),
-        });
-        data.push(&taken?);
-    }
-    let mut to = conn.copy_in_raw(COPY_IN).await.map_err(what())?;
-    to.send(data.finish()).await.map_err(what())?;
+    let timeless = |row: &Row| MoveError::Row {
+        table: TELEMETRY.to_owned(),
+        what: format!(
+            "row {} of partition {} has no time that is one",
+            row.ingest_no, row.partition
+        ),
+    };
+    let rows = rows.iter().map(|row| row.as_copy().ok_or_else(|| timeless(row)));
+    let Copy { statement, data } = Copy::of(&rows.collect::<Result<Vec<_>>>()?);
+    let mut to = conn.copy_in_raw(&statement).await.map_err(what())?;
+    to.send(data).await.map_err(what())?;
     to.finish().await.map_err(what())?;
     Ok(())
 }

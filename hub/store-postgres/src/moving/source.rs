@@ -3,7 +3,8 @@
 use super::error::{MoveError, Result, database};
 use super::record;
 use super::tables::{Column, TELEMETRY, Table};
-use super::telemetry::{COLUMNS, CopyTuples, Row};
+use super::telemetry::{CopyTuples, Row};
+use crate::telemetry::all_columns;
 use super::text::{CopyLines, fields};
 use futures::TryStreamExt;
 use sqlx::postgres::PgConnectOptions;
@@ -97,7 +98,7 @@ pub(super) async fn telemetry(
     };
     let statement = format!(
         "copy (select {} from {TELEMETRY}{chosen}) to stdout with (format binary)",
-        COLUMNS.join(", ")
+        all_columns()
     );
     let what = || database("reading telemetry");
     let mut stream = conn.copy_out_raw(&statement).await.map_err(what())?;

@@ -21,7 +21,7 @@ impl Catalog {
     }
 
     /// All versions, among them those of `numbers`.
-    pub(super) async fn with(
+    pub(crate) async fn with(
         &self,
         store: &PostgresStore,
         numbers: impl IntoIterator<Item = i16>,
@@ -69,7 +69,7 @@ impl Catalog {
 }
 
 /// The version of a row.
-pub(super) fn version(versions: &Versions, no: i16) -> Result<Arc<ApplianceProfile>> {
+pub(crate) fn version(versions: &Versions, no: i16) -> Result<Arc<ApplianceProfile>> {
     versions.get(&no).cloned().ok_or_else(|| StoreError::Unreadable {
         what: "reading",
         source: format!("there is no profile version {no}").into(),

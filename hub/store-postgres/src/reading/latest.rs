@@ -1,9 +1,9 @@
 //! The newest value of each channel.
 
 use super::catalog::version;
-use super::rows::value;
 use crate::row::{Columns, db, not_found};
 use crate::store::PostgresStore;
+use crate::telemetry::columns::values;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::error::Result;
@@ -13,11 +13,15 @@ use sqlx::postgres::PgRow;
 /// The newest samples of an appliance in scope; a line without a sample if it has none. Parameters: appliance, tenant or
 /// null, samples, days. How far back it is looked is known from the newest sample that was rolled up, so that no old week
 /// is touched.
-pub(super) const LATEST: &str = "select t.profile_no, t.at, t.v from appliance a join appliance_status s on s.appliance = a.id \
+pub(super) const LATEST: &str = concat!(
+    "select t.profile_no, t.at, t.v from appliance a join appliance_status s on s.appliance = a.id \
      left join lateral ( \
-       select profile_no, at, v from telemetry where appliance = a.id \
+       select profile_no, at, ",
+    values!(),
+    " as v from telemetry where appliance = a.id \
          and at >= coalesce(s.last_sample_at, '-infinity') - make_interval(days => $4) order by at desc limit $3) t on true \
-     where a.id = $1 and ($2::text is null or a.tenant = $2)";
+     where a.id = $1 and ($2::text is null or a.tenant = $2)"
+);
 
 /// Devices mostly say all they have with each sample.
 const FIRST_LOOK: usize = 8;
@@ -64,7 +68,7 @@ async fn look(store: &PostgresStore, scope: &Scope, appliance: ApplianceId, samp
     for channel in &profile.channels {
         for (row, no) in rows.iter().zip(&numbers) {
             let stored: Vec<Option<i32>> = row.col("v")?;
-            if let Some(value) = value(&*version(&versions, *no)?, &stored, &channel.name) {
+            if let Some(value) = version(&versions, *no)?.value(&stored, &channel.name) {
                 channels.push(Latest {
                     channel: channel.name.clone(),
                     unit: channel.unit.clone(),

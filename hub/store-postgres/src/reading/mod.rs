@@ -8,7 +8,7 @@ mod rows;
 mod subject;
 mod window;
 
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, Versions, version};
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;

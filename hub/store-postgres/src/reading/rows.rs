@@ -4,9 +4,9 @@ use super::catalog::version;
 use super::subject::subject;
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
-use hub_core::id::{ApplianceId, TraceId};
-use hub_core::profile::ApplianceProfile;
-use hub_core::telemetry::Lane;
+use crate::telemetry::columns::{trace, values};
+use hub_core::id::ApplianceId;
+use hub_core::telemetry::{Lane, kept};
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{ROWS_MAX, ReadingRow};
@@ -14,12 +14,19 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 
 /// Parameters: appliance, from, to, number of the last row that counts or null, limit.
-pub(super) const ROWS: &str = "select profile_no, at, received_at, ingest_no, lane, trace, v from telemetry \
-     where appliance = $1 and at >= $2 and at < $3 and ($4::bigint is null or ingest_no <= $4) order by at, ingest_no limit $5";
+pub(super) const ROWS: &str = concat!(
+    "select profile_no, at, received_at, ingest_no, lane, trace_high, trace_low, ",
+    values!(),
+    " as v from telemetry \
+     where appliance = $1 and at >= $2 and at < $3 and ($4::bigint is null or ingest_no <= $4) order by at, ingest_no limit $5"
+);
 
 /// Parameters: appliance, from, number, limit.
-pub(super) const ROWS_SINCE: &str = "select profile_no, at, received_at, ingest_no, lane, trace, v from telemetry \
-     where appliance = $1 and at >= $2 and ingest_no > $3 order by ingest_no limit $4";
+pub(super) const ROWS_SINCE: &str = concat!(
+    "select profile_no, at, received_at, ingest_no, lane, trace_high, trace_low, ",
+    values!(),
+    " as v from telemetry where appliance = $1 and at >= $2 and ingest_no > $3 order by ingest_no limit $4"
+);
 
 pub(super) async fn rows(
     store: &PostgresStore,
@@ -78,16 +85,10 @@ async fn read(store: &PostgresStore, rows: &[PgRow]) -> Result<Vec<ReadingRow>> 
                 received_at: row.at("received_at")?,
                 ingest_no: row.col("ingest_no")?,
                 lane: if events { Lane::Events } else { Lane::Telemetry },
-                trace: TraceId(row.col("trace")?),
+                trace: trace(row)?,
                 profile: version(&versions, no)?,
-                stored: row.col("v")?,
+                stored: kept(row.col("v")?),
             })
         })
         .collect()
-}
-
-/// A channel's value in a stored row.
-pub(super) fn value(profile: &ApplianceProfile, stored: &[Option<i32>], channel: &str) -> Option<f64> {
-    let at = profile.position(channel)?;
-    Some(profile.channels.get(at)?.value(stored.get(at).copied().flatten()?))
 }

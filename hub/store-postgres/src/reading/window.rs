@@ -5,6 +5,7 @@ use super::catalog::{Place, Versions, place, version};
 use super::subject::{Subject, subject};
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::PostgresStore;
+use crate::telemetry::columns;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::error::{Result, StoreError};
@@ -23,36 +24,37 @@ const POINTS_A_STRETCH: usize = 2;
 /// The query for channels that lie at these places. Parameters: appliance, from, to, microseconds of a stretch, and of
 /// the unit in which places in a stretch are told.
 pub(super) fn window_sql(places: &[Place]) -> String {
-    let (mut values, mut extremes) = (String::new(), String::new());
+    let (mut columns, mut read, mut values, mut extremes) = (String::new(), String::new(), String::new(), String::new());
     for (n, place) in places.iter().enumerate() {
-        let element = element(place);
         // Writing to a string does not fail.
-        let _ = write!(values, ", ({element}::bigint << {OFFSET_BITS}) + o as x{n}");
+        let _ = write!(columns, ", {} as v{n}", column(place));
+        let _ = write!(read, ", v{n}");
+        let _ = write!(values, ", (v{n}::bigint << {OFFSET_BITS}) + o as x{n}");
         let _ = write!(extremes, ", min(x{n}) as low_{n}, max(x{n}) as high_{n}");
     }
     // `offset 0`: what is calculated once stays calculated.
     format!(
         "select profile_no, b, count(*) as rows{extremes} from ( \
            select profile_no, b{values} from ( \
-             select profile_no, v, e / $4 as b, (e % $4) / $5 as o from ( \
-               select profile_no, v, round(date_part('epoch', at - $2) * 1000000)::bigint as e from telemetry \
+             select profile_no{read}, e / $4 as b, (e % $4) / $5 as o from ( \
+               select profile_no{columns}, round(date_part('epoch', at - $2) * 1000000)::bigint as e from telemetry \
                where appliance = $1 and at >= $2 and at < $3 offset 0) as since offset 0) as stretch offset 0) as reading \
          group by profile_no, b"
     )
 }
 
-/// Of the array of a row; numbers are our own.
-fn element(place: &Place) -> String {
+/// Where a row has it; numbers are our own.
+fn column(place: &Place) -> String {
     let ids: BTreeSet<u8> = place.at.values().map(|channel| channel.id).collect();
     if let (1, Some(id)) = (ids.len(), ids.first()) {
-        return format!("v[{id}]");
+        return columns::value(*id);
     }
     let cases: String = place
         .at
         .iter()
-        .map(|(no, channel)| format!(" when {no} then {}", channel.id))
+        .map(|(no, channel)| format!(" when {no} then {}", columns::value(channel.id)))
         .collect();
-    format!("v[case profile_no{cases} end]")
+    format!("case profile_no{cases} end")
 }
 
 pub(super) async fn window(
@@ -229,8 +231,11 @@ async fn whole(
     places: &[Place],
 ) -> Result<Vec<Series>> {
     let rows = sqlx::query(
-        "select profile_no, at, v from telemetry where appliance = $1 and at >= $2 and at < $3 \
-         order by at, ingest_no limit $4",
+        concat!(
+            "select profile_no, at, ",
+            columns::values!(),
+            " as v from telemetry where appliance = $1 and at >= $2 and at < $3 order by at, ingest_no limit $4",
+        ),
     )
     .bind(appliance.0)
     .bind(sql(window.from))
@@ -251,7 +256,7 @@ async fn whole(
         let (profile, at) = (version(versions, row.col("profile_no")?)?, row.at("at")?);
         let stored: Vec<Option<i32>> = row.col("v")?;
         for series in &mut series {
-            let value = super::rows::value(&profile, &stored, &series.channel);
+            let value = profile.value(&stored, &series.channel);
             series.points.extend(value.map(|value| Point { at, value }));
         }
     }

@@ -1,17 +1,20 @@
 //! Rows in PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format").
 
+use super::columns::{COLUMNS as COLUMNS_OF_VALUES, halves};
 use hub_core::id::TraceId;
 use jiff::Timestamp;
+use std::fmt::Write;
 
-/// The statement whose data [`CopyRows`] makes; same columns, same order.
-pub(crate) const COPY_TELEMETRY: &str = "copy telemetry (appliance, ingest_no, at, received_at, boot, seq, tenant_no, \
-     partition, profile_no, lane, trace, v, extra) from stdin with (format binary)";
-const FIELDS: i16 = 13;
+
+/// Columns of every row; those of its values follow.
+const COLUMNS: &str =
+    "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no, partition, profile_no, lane";
+const COLUMNS_COUNT: i16 = 12;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// 2000-01-01 in microseconds of the Unix epoch.
 const EPOCH_US: i64 = 946_684_800_000_000;
-/// Type id of `integer`, the element of `v`.
+/// Type id of `integer`, the element of `more`.
 const INT4_OID: i32 = 23;
 /// `jsonb` is sent as this version and its text.
 const JSONB_VERSION: u8 = 1;
@@ -32,44 +35,124 @@ pub(crate) struct CopyRow<'a> {
     pub extra: Option<String>,
 }
 
-/// Data of one COPY.
-pub(crate) struct CopyRows(Vec<u8>);
+/// Which columns a COPY names: what no row of it has is left out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shape {
+    /// Channels with a column of their own, from the first on.
+    values: usize,
+    has_more: bool,
+    has_extra: bool,
+}
 
-impl CopyRows {
-    pub(crate) fn with_capacity(rows: usize) -> Self {
-        let mut data = Vec::with_capacity(64 + rows * 200);
-        data.extend_from_slice(SIGNATURE);
-        data.extend_from_slice(&[0; 8]); // flags, length of the header's extension
-        Self(data)
+impl Shape {
+    fn of(rows: &[CopyRow<'_>]) -> Self {
+        let longest = rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
+        Self {
+            values: longest.min(COLUMNS_OF_VALUES),
+            has_more: longest > COLUMNS_OF_VALUES,
+            has_extra: rows.iter().any(|row| row.extra.is_some()),
+        }
     }
 
-    pub(crate) fn push(&mut self, row: &CopyRow<'_>) {
-        self.0.extend_from_slice(&FIELDS.to_be_bytes());
+    /// With every column that there is.
+    const WHOLE: Self = Self {
+        values: COLUMNS_OF_VALUES,
+        has_more: true,
+        has_extra: true,
+    };
+
+    fn columns(self) -> String {
+        let mut columns = COLUMNS.to_owned();
+        for id in 1..=self.values {
+            // Writing to a string does not fail.
+            let _ = write!(columns, ", c{id}");
+        }
+        for (name, is_there) in [("more", self.has_more), ("extra", self.has_extra)] {
+            if is_there {
+                columns = columns + ", " + name;
+            }
+        }
+        columns
+    }
+
+    fn fields(self) -> i16 {
+        // At most 46.
+        COLUMNS_COUNT + self.values as i16 + i16::from(self.has_more) + i16::from(self.has_extra)
+    }
+}
+
+/// One COPY.
+pub(crate) struct Copy {
+    /// The statement.
+    pub(crate) statement: String,
+    /// What is sent behind it.
+    pub(crate) data: Vec<u8>,
+}
+
+impl Copy {
+    /// Of these rows, in their order.
+    pub(crate) fn of(rows: &[CopyRow<'_>]) -> Self {
+        let shape = Shape::of(rows);
+        let mut data = Data(Vec::with_capacity(64 + rows.len() * 200));
+        data.0.extend_from_slice(SIGNATURE);
+        data.0.extend_from_slice(&[0; 8]); // flags, length of the header's extension
+        for row in rows {
+            data.push(row, shape);
+        }
+        data.0.extend_from_slice(&(-1i16).to_be_bytes());
+        Self {
+            statement: format!("copy telemetry ({}) from stdin with (format binary)", shape.columns()),
+            data: data.0,
+        }
+    }
+}
+
+/// Every column of `telemetry`, as a COPY names them whose rows have all.
+pub(crate) fn columns() -> String {
+    Shape::WHOLE.columns()
+}
+
+/// How many that are.
+pub(crate) const FIELDS: usize = COLUMNS_COUNT as usize + COLUMNS_OF_VALUES + 2;
+
+struct Data(Vec<u8>);
+
+impl Data {
+    fn push(&mut self, row: &CopyRow<'_>, shape: Shape) {
+        self.0.extend_from_slice(&shape.fields().to_be_bytes());
         self.field(&row.appliance.to_be_bytes());
         self.field(&row.ingest_no.to_be_bytes());
         self.time(row.at);
         self.time(row.received_at);
         self.maybe(row.sequence.map(|(boot, _, _)| boot.to_be_bytes()));
         self.maybe(row.sequence.map(|(_, _, seq)| seq.to_be_bytes()));
+        let (high, low) = halves(row.trace.0);
+        self.field(&high.to_be_bytes());
+        self.field(&low.to_be_bytes());
         self.field(&row.tenant_no.to_be_bytes());
         self.field(&row.partition.to_be_bytes());
         self.field(&row.profile_no.to_be_bytes());
         self.maybe(row.sequence.map(|(_, lane, _)| lane.to_be_bytes()));
-        self.field(row.trace.0.as_bytes());
-        self.integers(row.values);
-        match &row.extra {
-            Some(extra) => {
-                self.length(extra.len() + 1);
-                self.0.push(JSONB_VERSION);
-                self.0.extend_from_slice(extra.as_bytes());
-            }
-            None => self.null(),
+        let own = row.values.iter().copied().chain(std::iter::repeat(None));
+        for value in own.take(shape.values) {
+            self.maybe(value.map(i32::to_be_bytes));
         }
-    }
-
-    pub(crate) fn finish(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(&(-1i16).to_be_bytes());
-        self.0
+        if shape.has_more {
+            match row.values.get(COLUMNS_OF_VALUES..).filter(|more| !more.is_empty()) {
+                Some(more) => self.integers(more),
+                None => self.null(),
+            }
+        }
+        if shape.has_extra {
+            match &row.extra {
+                Some(extra) => {
+                    self.length(extra.len() + 1);
+                    self.0.push(JSONB_VERSION);
+                    self.0.extend_from_slice(extra.as_bytes());
+                }
+                None => self.null(),
+            }
+        }
     }
 
     fn time(&mut self, at: Timestamp) {
@@ -80,14 +163,11 @@ impl CopyRows {
         let start = self.0.len();
         self.length(0);
         let has_null = i32::from(values.contains(&None));
-        let dimensions = i32::from(!values.is_empty());
-        for number in [dimensions, has_null, INT4_OID] {
+        for number in [1, has_null, INT4_OID] {
             self.0.extend_from_slice(&number.to_be_bytes());
         }
-        if !values.is_empty() {
-            self.length(values.len());
-            self.0.extend_from_slice(&1i32.to_be_bytes()); // the first index
-        }
+        self.length(values.len());
+        self.0.extend_from_slice(&1i32.to_be_bytes()); // the first index
         for value in values {
             match value {
                 Some(value) => self.field(&value.to_be_bytes()),

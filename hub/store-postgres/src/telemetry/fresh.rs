@@ -1,7 +1,7 @@
 //! Which samples of a batch are new, and their rows.
 
 use super::content::Contents;
-use super::copy::{COPY_TELEMETRY, CopyRow, CopyRows};
+use super::copy::{Copy, CopyRow};
 use super::gauge::Gauges;
 use super::guard::{self, Doubt, GuardKey};
 use super::known::{Home, Known};
@@ -139,7 +139,7 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
         return Ok(());
     }
     fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
-    let mut rows = CopyRows::with_capacity(fresh.len());
+    let mut rows = Vec::with_capacity(fresh.len());
     let mut late = Late::after(known.newest());
     for sample in &fresh {
         let message = sample.message;
@@ -157,7 +157,7 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
             sequence,
         );
         let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
-        rows.push(&CopyRow {
+        rows.push(CopyRow {
             appliance: message.appliance.0,
             tenant_no: sample.home.tenant_no,
             partition: sample.home.partition,
@@ -171,8 +171,9 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
             extra,
         });
     }
-    let mut copy = conn.copy_in_raw(COPY_TELEMETRY).await.map_err(db)?;
-    copy.send(rows.finish()).await.map_err(db)?;
+    let Copy { statement, data } = Copy::of(&rows);
+    let mut copy = conn.copy_in_raw(&statement).await.map_err(db)?;
+    copy.send(data).await.map_err(db)?;
     copy.finish().await.map_err(no_partition)?;
     late.save(conn).await
 }

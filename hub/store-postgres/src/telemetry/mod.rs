@@ -1,5 +1,6 @@
 //! Telemetry in and out, devices' credentials, presence, and commands.
 
+pub(crate) mod columns;
 mod command;
 mod content;
 mod copy;
@@ -20,7 +21,7 @@ mod upkeep;
 mod window;
 mod writer;
 
-pub(crate) use copy::{COPY_TELEMETRY, CopyRow, CopyRows};
+pub(crate) use copy::{Copy, CopyRow, FIELDS, columns as all_columns};
 pub(crate) use writer::Writer;
 
 use crate::row::{db, sql};

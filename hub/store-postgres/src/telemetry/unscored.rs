@@ -1,10 +1,12 @@
 //! Rows for the scorer, in the order of commits within each partition.
 
+use super::columns::{trace, values};
 use super::window::{self, Reader, reach};
+use crate::reading::{Versions, version};
 use crate::row::{Columns, db, sql, unreadable};
 use crate::store::PostgresStore;
-use hub_core::id::{ApplianceId, TraceId};
-use hub_core::telemetry::Lane;
+use hub_core::id::ApplianceId;
+use hub_core::telemetry::{Lane, kept};
 use hub_store::error::Result;
 use hub_store::telemetry::StoredRow;
 use sqlx::postgres::PgRow;
@@ -19,12 +21,16 @@ const UNSCORED: &str = concat!(
     "with read as materialized ( \
        select t.*, coalesce($5::text[] is null or coalesce(a.model, a.profile) = any($5), false) as watched \
        from scored s cross join lateral ( \
-         (select appliance, partition, ingest_no, lane, at, received_at, v, trace from telemetry \
+         (select appliance, partition, profile_no, ingest_no, lane, at, received_at, ",
+    values!(),
+    " as v, trace_high, trace_low from telemetry \
           where partition = s.partition and ingest_no > s.ingest_no and at >= s.seen_at - ",
     reach!(),
     " and at >= $6 order by ingest_no limit $2) \
          union all \
-         (select t.appliance, t.partition, t.ingest_no, t.lane, t.at, t.received_at, t.v, t.trace from late l \
+         (select t.appliance, t.partition, t.profile_no, t.ingest_no, t.lane, t.at, t.received_at, ",
+    values!(),
+    " as v, trace_high, trace_low from late l \
           join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
           where l.partition = s.partition and l.ingest_no > s.ingest_no and l.at < s.seen_at - ",
     reach!(),
@@ -33,9 +39,9 @@ const UNSCORED: &str = concat!(
        left join appliance a on a.id = t.appliance \
        where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3), \
      last as (select distinct on (partition) * from read order by partition, ingest_no desc) \
-     select appliance, partition, ingest_no, lane, at, received_at, v, trace, (select count(*) from read) as read \
+     select appliance, partition, profile_no, ingest_no, lane, at, received_at, v, trace_high, trace_low, (select count(*) from read) as read \
      from (select * from read where watched union all \
-           select appliance, partition, ingest_no, lane, at, received_at, '{}', trace, watched from last where not watched) r \
+           select appliance, partition, profile_no, ingest_no, lane, at, received_at, '{}', trace_high, trace_low, watched from last where not watched) r \
      order by partition, ingest_no"
 );
 
@@ -66,7 +72,14 @@ pub(super) async fn unscored(
         .await
         .map_err(db)?;
     let all = rows.first().map(|row| row.col::<i64>("read")).transpose()?.unwrap_or(0);
-    let rows: Vec<StoredRow> = rows.iter().map(stored_row).collect::<Result<_>>()?;
+    // Versions may be read over another connection of the same pool.
+    drop(conn);
+    let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
+    let versions = store.catalog.with(store, numbers).await?;
+    let rows: Vec<StoredRow> = rows
+        .iter()
+        .map(|row| stored_row(row, &versions))
+        .collect::<Result<_>>()?;
     // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
     if usize::try_from(all).is_ok_and(|all| all < limit) {
         let read: HashSet<i16> = rows.iter().map(|row| i16::from(row.partition)).collect();
@@ -75,7 +88,7 @@ pub(super) async fn unscored(
     Ok(rows)
 }
 
-fn stored_row(row: &PgRow) -> Result<StoredRow> {
+fn stored_row(row: &PgRow, versions: &Versions) -> Result<StoredRow> {
     let partition: i16 = row.col("partition")?;
     let events = row.col::<Option<i16>>("lane")? == Some(Lane::Events as i16);
     Ok(StoredRow {
@@ -85,7 +98,8 @@ fn stored_row(row: &PgRow) -> Result<StoredRow> {
         lane: if events { Lane::Events } else { Lane::Telemetry },
         at: row.at("at")?,
         received_at: row.at("received_at")?,
-        values: row.col("v")?,
-        trace: TraceId(row.col("trace")?),
+        profile: version(versions, row.col("profile_no")?)?,
+        values: kept(row.col("v")?),
+        trace: trace(row)?,
     })
 }

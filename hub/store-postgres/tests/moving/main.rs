@@ -102,16 +102,26 @@ async fn every_table_is_moved_or_stays_for_a_reason() {
             .cloned()
             .unwrap_or_else(|| panic!("table {name} is forgotten"));
         if name == "telemetry" {
-            columns
-                .iter_mut()
-                .for_each(|column| column.truncate(column.find(' ').unwrap()));
+            columns.iter_mut().for_each(|column| *column = in_a_file(column));
         }
         ours.sort();
         columns.sort();
+        columns.dedup();
         assert_eq!(ours, columns, "columns of {name}");
     }
     let gone: Vec<_> = named.keys().chain(&stays).filter(|name| !seen.contains(name)).collect();
     assert_eq!(gone, Vec::<&String>::new(), "tables that do not exist any more");
+}
+
+/// What a column of `telemetry` is in a file: values are one list there, and the halves of a trace id one id.
+fn in_a_file(column: &str) -> String {
+    let name = column.split(' ').next().unwrap();
+    let is_value = name.strip_prefix('c').is_some_and(|id| id.parse::<u8>().is_ok());
+    match name {
+        "trace_high" | "trace_low" => "trace".to_owned(),
+        _ if is_value || name == "more" => "v".to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 #[tokio::test]

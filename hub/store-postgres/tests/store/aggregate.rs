@@ -13,18 +13,18 @@ use sqlx::Executor;
 const DIFFERENCE: [&str; 2] = [
     "select count(*) from ( \
        (select tenant_no, profile_no, date_bin('1 hour', at, '1970-01-01Z'), n::smallint, count(*), sum(x)::bigint, min(x), max(x) \
-        from telemetry, unnest(v) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
+        from telemetry, unnest(array[c1, c2, c3]) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
        except all select tenant_no, profile_no, hour, channel, count, sum, min, max from fleet_hourly) d",
     "select count(*) from ( \
        (select appliance, profile_no, date_bin('1 day', at, '1970-01-01Z'), n::smallint, count(*), sum(x)::bigint, min(x), max(x) \
-        from telemetry, unnest(v) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
+        from telemetry, unnest(array[c1, c2, c3]) with ordinality as c (x, n) where x is not null group by 1, 2, 3, 4) \
        except all select appliance, profile_no, day, channel, count, sum, min, max from device_daily) d",
 ];
 const LINES: [&str; 2] = [
     "select (select count(*) from fleet_hourly) - (select count(*) from (select distinct tenant_no, profile_no, \
-       date_bin('1 hour', at, '1970-01-01Z'), n from telemetry, unnest(v) with ordinality as c (x, n) where x is not null) d)",
+       date_bin('1 hour', at, '1970-01-01Z'), n from telemetry, unnest(array[c1, c2, c3]) with ordinality as c (x, n) where x is not null) d)",
     "select (select count(*) from device_daily) - (select count(*) from (select distinct appliance, profile_no, \
-       date_bin('1 day', at, '1970-01-01Z'), n from telemetry, unnest(v) with ordinality as c (x, n) where x is not null) d)",
+       date_bin('1 day', at, '1970-01-01Z'), n from telemetry, unnest(array[c1, c2, c3]) with ordinality as c (x, n) where x is not null) d)",
 ];
 
 /// When it is aggregated: after the readings, but for those that come much too late.

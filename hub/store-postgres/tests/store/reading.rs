@@ -274,9 +274,10 @@ async fn long_history() -> (Base, PostgresStore, ApplianceId) {
     store.make_partitions(minutes(0), minutes(70 * 24 * 60)).await.unwrap();
     let mut sql = base.sql().await;
     for statement in [
-        "insert into telemetry (appliance, tenant_no, partition, profile_no, ingest_no, at, received_at, boot, lane, seq, trace, v) \
+        "insert into telemetry (appliance, tenant_no, partition, profile_no, ingest_no, at, received_at, boot, lane, seq, \
+           trace_high, trace_low, c1, c2, c3) \
          select 1 + n % 40, 1, (1 + n % 40) % 256, p.no, n, '2026-03-02T02:00:00Z'::timestamptz + n * interval '1 min', \
-           '2026-03-02T02:00:00Z'::timestamptz + n * interval '1 min', 1, 0, n, gen_random_uuid(), array[n % 1000, 1, 2] \
+           '2026-03-02T02:00:00Z'::timestamptz + n * interval '1 min', 1, 0, n, 7, n, n % 1000, 1, 2 \
          from generate_series(0, 100000) n, profile_version p where p.name = 'washing-machine'",
         "insert into fleet_hour select 1, 1, '2026-03-02Z'::timestamptz + n * interval '1 hour', c, 1, 1, 1, 1 \
          from generate_series(0, 5000) n, generate_series(1, 3) c",

@@ -9,7 +9,7 @@ use hub_store::telemetry::TelemetryStore;
 async fn a_value_that_the_database_refuses_is_refused_for_good() {
     let (base, store) = played().await;
     let id = appliance(&store, "acme", "wm-1").await;
-    sqlx::query("alter table telemetry add constraint never check (v[1] <> 13)")
+    sqlx::query("alter table telemetry add constraint never check (c1 <> 13)")
         .execute(&mut base.sql().await)
         .await
         .unwrap();

@@ -6,7 +6,7 @@ use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
 use hub_core::partition::PARTITIONS;
 use hub_core::profile::ApplianceProfile;
-use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage, kept};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,9 +41,6 @@ pub(super) type Profiles = BTreeMap<String, Arc<ApplianceProfile>>;
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) stored: StoredRow,
-    pub(super) received_at: Timestamp,
-    /// As the appliance reported when it was stored.
-    pub(super) profile: Arc<ApplianceProfile>,
     /// It was kept long enough.
     pub(super) swept: bool,
     pub(super) extra: Option<Value>,
@@ -125,11 +122,10 @@ impl Telemetry {
                 lane,
                 at: sample.at,
                 received_at: message.received_at,
-                values: sample.values.clone(),
+                profile: Arc::clone(profile),
+                values: kept(sample.values.clone()),
                 trace: message.trace,
             },
-            received_at: message.received_at,
-            profile: Arc::clone(profile),
             swept: false,
             extra: sample.extra.clone().map(without_nul),
         });

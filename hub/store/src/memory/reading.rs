@@ -190,11 +190,11 @@ impl State {
 fn reading(row: &Row) -> ReadingRow {
     ReadingRow {
         at: row.stored.at,
-        received_at: row.received_at,
+        received_at: row.stored.received_at,
         ingest_no: row.stored.ingest_no,
         lane: row.stored.lane,
         trace: row.stored.trace,
-        profile: std::sync::Arc::clone(&row.profile),
+        profile: std::sync::Arc::clone(&row.stored.profile),
         stored: row.stored.values.clone(),
     }
 }

@@ -85,9 +85,10 @@ impl Fleet {
                     .collect(),
                 extra: None,
             }],
-            received_at: at + SignedDuration::from_millis(300),
+            received_at: at + SignedDuration::from_millis(20 + (chance(device, minute) % 200) as i64),
             skew_ms: None,
-            trace: TraceId(Uuid::from_u128(u128::from(number) << 64 | 0x9e37_79b9_7f4a_7c15)),
+            // As the front door counts them: from one that is drawn when the device connects.
+            trace: TraceId(Uuid::from_u64_pair(chance(device, 0), (chance(0, device) >> 2).wrapping_add(minute))),
         })
     }
 
@@ -118,9 +119,13 @@ fn at(minute: u64) -> Timestamp {
 pub fn value(device: u64, minute: u64, channel: u8) -> i32 {
     let day = (minute + device * 7) % DAY;
     let phase = day as f64 / DAY as f64 * std::f64::consts::TAU + f64::from(channel);
-    // A number that looks like chance and is the same each time.
-    let mut noise =
-        minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ device.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ u64::from(channel);
-    noise = (noise ^ noise >> 29).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let noise = chance(device, minute ^ u64::from(channel) << 48);
     (200.0 + 50.0 * f64::from(channel) + 100.0 * phase.sin()) as i32 + ((noise >> 33) % 21) as i32
+}
+
+/// A number that looks like chance and is the same each time.
+fn chance(one: u64, other: u64) -> u64 {
+    let mixed = one.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 29).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 32
 }

@@ -8,5 +8,5 @@ mod wire;
 
 pub(super) use parquet_in::ParquetIn;
 pub(super) use parquet_out::ParquetOut;
-pub(super) use row::{COLUMNS, COPY_IN, Row};
+pub(super) use row::{COLUMNS, Row};
 pub(super) use wire::CopyTuples;

@@ -1,7 +1,9 @@
 //! Rows out of PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format").
 
-use super::row::{COLUMNS, Row};
-use uuid::Uuid;
+use super::row::Row;
+use crate::telemetry::FIELDS;
+use crate::telemetry::columns::{COLUMNS, whole};
+use hub_core::telemetry::kept;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// 2000-01-01 in microseconds of the Unix epoch.
@@ -65,10 +67,10 @@ fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
     if count == -1 {
         return Ok(Some(None));
     }
-    if usize::try_from(count) != Ok(COLUMNS.len()) {
+    if usize::try_from(count) != Ok(FIELDS) {
         return Err(format!("a row has {count} columns"));
     }
-    let mut fields = [None; COLUMNS.len()];
+    let mut fields = [None; FIELDS];
     for field in &mut fields {
         let Some(length) = cursor.i32() else {
             return Ok(None);
@@ -85,37 +87,46 @@ fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
         .ok_or_else(|| "a row does not look as the hub writes it".to_owned())
 }
 
-fn row(fields: &[Option<&[u8]>; COLUMNS.len()]) -> Option<Row> {
+/// Fields in the order in which the writer of telemetry names them.
+fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
     let [
+
         appliance,
         ingest_no,
         at,
         received_at,
         boot,
         seq,
+        trace_high,
+        trace_low,
         tenant_no,
         partition,
         profile_no,
         lane,
-        trace,
-        v,
+        ref values @ ..,
+        more,
         extra,
     ] = *fields;
+    let mut all = values.iter().map(|value| integer(*value)).collect::<Option<Vec<_>>>()?;
+    debug_assert_eq!(all.len(), COLUMNS);
+    if let Some(more) = more {
+        all.extend(integers(more)?);
+    }
     let sequence = match (boot, lane, seq) {
         (None, None, None) => None,
         (boot, lane, seq) => Some((long(boot)?, short(lane)?, long(seq)?)),
     };
     Some(Row {
         appliance: long(appliance)?,
-        tenant_no: i32::from_be_bytes(tenant_no?.try_into().ok()?),
+        tenant_no: integer(tenant_no)??,
         partition: short(partition)?,
         profile_no: short(profile_no)?,
         ingest_no: long(ingest_no)?,
         at: long(at)?.checked_add(EPOCH_US)?,
         received_at: long(received_at)?.checked_add(EPOCH_US)?,
         sequence,
-        trace: Uuid::from_slice(trace?).ok()?,
-        values: integers(v?)?,
+        trace: whole(long(trace_high)?, long(trace_low)?),
+        values: kept(all),
         extra: match extra {
             None => None,
             // The version of the form, then the text.
@@ -126,6 +137,14 @@ fn row(fields: &[Option<&[u8]>; COLUMNS.len()]) -> Option<Row> {
 
 fn long(field: Option<&[u8]>) -> Option<i64> {
     Some(i64::from_be_bytes(field?.try_into().ok()?))
+}
+
+/// The inner `None` is a null.
+fn integer(field: Option<&[u8]>) -> Option<Option<i32>> {
+    match field {
+        None => Some(None),
+        Some(bytes) => Some(Some(i32::from_be_bytes(bytes.try_into().ok()?))),
+    }
 }
 
 fn short(field: Option<&[u8]>) -> Option<i16> {
@@ -170,7 +189,8 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::telemetry::CopyRows;
+    use crate::telemetry::Copy;
+    use uuid::Uuid;
 
     /// Rows of every kind.
     pub(crate) fn rows() -> Vec<Row> {
@@ -196,20 +216,23 @@ pub(crate) mod tests {
             values: Vec::new(),
             ..row.clone()
         };
-        let nothing = Row {
-            values: vec![None; 3],
+        // More channels than have a column of their own.
+        let mut many = vec![None; 39];
+        many.push(Some(9));
+        let wide = Row {
+            values: many,
             ..row.clone()
         };
-        vec![row, json, empty, nothing]
+        vec![row, json, empty, wide]
     }
 
     #[test]
     fn what_the_writer_sends_comes_back_however_it_is_cut() {
-        let mut data = CopyRows::with_capacity(4);
-        for row in &rows() {
-            data.push(&row.as_copy().unwrap());
-        }
-        let data = data.finish();
+        // One of them has extras and one more values than columns, so that every column is named.
+        let written = rows();
+        let written: Vec<_> = written.iter().map(|row| row.as_copy().unwrap()).collect();
+        let Copy { statement, data } = Copy::of(&written);
+        assert!(statement.contains(&crate::telemetry::all_columns()));
         for size in [1, 7, 64, data.len()] {
             let mut tuples = CopyTuples::default();
             let mut seen = Vec::new();
