@@ -11,7 +11,6 @@ use super::text::Fields;
 use super::{Moved, record, source};
 use crate::layout::{Layout, Week, make_range};
 use crate::store::{ConnectError, PostgresStore};
-use crate::telemetry::Copy;
 use hub_store::lease::LeaseStore;
 use jiff::Timestamp;
 use sqlx::postgres::PgArguments;
@@ -279,7 +278,6 @@ async fn make_partitions(store: &PostgresStore, rows: &[Row], made: &mut BTreeSe
 }
 
 async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
-    let what = || database("writing telemetry");
     let timeless = |row: &Row| MoveError::Row {
         table: TELEMETRY.to_owned(),
         what: format!(
@@ -288,9 +286,6 @@ async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
         ),
     };
     let rows = rows.iter().map(|row| row.as_copy().ok_or_else(|| timeless(row)));
-    let Copy { statement, data } = Copy::of(&rows.collect::<Result<Vec<_>>>()?);
-    let mut to = conn.copy_in_raw(&statement).await.map_err(what())?;
-    to.send(data).await.map_err(what())?;
-    to.finish().await.map_err(what())?;
-    Ok(())
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    crate::telemetry::copy(conn, &rows).await.map_err(database("writing telemetry"))
 }

@@ -223,12 +223,12 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "sequence",
-        "appliance:bigint, boot:bigint, lane:smallint, mark:bigint, used_at:timestamp with time zone",
+        "appliance:bigint, boot:bigint, lane:smallint, stored:int8multirange, known_from:bigint, used_at:timestamp with time zone",
         "appliance, boot, lane",
     ),
     table(
         "late",
-        "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone, boot:bigint, lane:smallint, seq:bigint",
+        "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone",
         "partition, ingest_no",
     ),
     table(

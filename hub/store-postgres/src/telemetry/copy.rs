@@ -3,6 +3,7 @@
 use super::columns::{COLUMNS as COLUMNS_OF_VALUES, halves};
 use hub_core::id::TraceId;
 use jiff::Timestamp;
+use sqlx::PgConnection;
 use std::fmt::Write;
 
 
@@ -75,36 +76,47 @@ impl Shape {
         columns
     }
 
+    fn statement(self) -> String {
+        format!("copy telemetry ({}) from stdin with (format binary)", self.columns())
+    }
+
     fn fields(self) -> i16 {
         // At most 46.
         COLUMNS_COUNT + self.values as i16 + i16::from(self.has_more) + i16::from(self.has_extra)
     }
 }
 
-/// One COPY.
-pub(crate) struct Copy {
-    /// The statement.
-    pub(crate) statement: String,
-    /// What is sent behind it.
-    pub(crate) data: Vec<u8>,
+/// Rows that are made while the server takes in those before them.
+const ROWS_OF_A_PIECE: usize = 500;
+
+/// Stores these rows, in their order.
+pub(crate) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
+    let shape = Shape::of(rows);
+    let mut copy = conn.copy_in_raw(&shape.statement()).await?;
+    for piece in pieces(rows, shape) {
+        copy.send(piece).await?;
+    }
+    copy.finish().await.map(drop)
 }
 
-impl Copy {
-    /// Of these rows, in their order.
-    pub(crate) fn of(rows: &[CopyRow<'_>]) -> Self {
-        let shape = Shape::of(rows);
-        let mut data = Data(Vec::with_capacity(64 + rows.len() * 200));
-        data.0.extend_from_slice(SIGNATURE);
-        data.0.extend_from_slice(&[0; 8]); // flags, length of the header's extension
+/// The data of a COPY: a header, the rows, and the end.
+fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
+    let mut header = SIGNATURE.to_vec();
+    header.extend_from_slice(&[0; 8]); // flags, length of the header's extension
+    let rows = rows.chunks(ROWS_OF_A_PIECE).map(move |rows| {
+        let mut data = Data(Vec::with_capacity(rows.len() * 256));
         for row in rows {
             data.push(row, shape);
         }
-        data.0.extend_from_slice(&(-1i16).to_be_bytes());
-        Self {
-            statement: format!("copy telemetry ({}) from stdin with (format binary)", shape.columns()),
-            data: data.0,
-        }
-    }
+        data.0
+    });
+    std::iter::once(header).chain(rows).chain([(-1i16).to_be_bytes().to_vec()])
+}
+
+/// The data of a COPY that names every column.
+#[cfg(test)]
+pub(crate) fn whole(rows: &[CopyRow<'_>]) -> Vec<u8> {
+    pieces(rows, Shape::WHOLE).flatten().collect()
 }
 
 /// Every column of `telemetry`, as a COPY names them whose rows have all.

@@ -1,7 +1,7 @@
 //! Which samples of a batch are new, and their rows.
 
 use super::content::Contents;
-use super::copy::{Copy, CopyRow};
+use super::copy::{CopyRow, copy};
 use super::gauge::Gauges;
 use super::guard::{self, Doubt, GuardKey};
 use super::known::{Home, Known};
@@ -101,8 +101,8 @@ async fn look_up<'a>(
 impl Fresh<'_> {
     fn doubt(&self) -> Option<Doubt> {
         let (key, seq) = self.sequence?;
-        let at = self.message.samples.get(self.index)?.at;
-        Some(Doubt { key, seq, at })
+        let partition = self.home.partition;
+        Some(Doubt { key, seq, partition })
     }
 
     fn seen(&self, known: &mut Known, contents: &mut Contents, gap: &mut i64) -> Seen {
@@ -150,12 +150,7 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
         let sequence = sample
             .sequence
             .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed()));
-        late.note(
-            (sample.home.partition, ingest_no),
-            message.appliance.0,
-            content.at,
-            sequence,
-        );
+        late.note((sample.home.partition, ingest_no), message.appliance.0, content.at);
         let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
         rows.push(CopyRow {
             appliance: message.appliance.0,
@@ -171,10 +166,7 @@ pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh:
             extra,
         });
     }
-    let Copy { statement, data } = Copy::of(&rows);
-    let mut copy = conn.copy_in_raw(&statement).await.map_err(db)?;
-    copy.send(data).await.map_err(db)?;
-    copy.finish().await.map_err(no_partition)?;
+    copy(conn, &rows).await.map_err(no_partition)?;
     late.save(conn).await
 }
 

@@ -1,13 +1,11 @@
-//! Duplicate guards: what is known in memory of the index `telemetry_by_sequence`. A guard that is not there is rebuilt
-//! from the highest number that the roll-up has noted and from the rows since; what is older than a guard knows is looked
-//! up, never presumed.
+//! Duplicate guards: what is known in memory of the numbers that are stored. The roll-up notes them as ranges, one row a
+//! sequence in the table `sequence`; a guard that is not in memory is rebuilt from there and from the rows since. What is
+//! older than a guard knows is looked up, never presumed.
 
-use super::window::{self, REACH, Reader};
-use crate::layout::Week;
+use super::window::{self, Reader, reach};
 use crate::row::{Columns, db, sql};
 use hub_core::telemetry::{Lane, Seen, SequenceGuard};
 use hub_store::error::Result;
-use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashSet;
@@ -79,10 +77,51 @@ impl Guard {
     }
 }
 
-/// Turns the order of signed numbers into that of unsigned ones, and back.
+/// Turns the order of signed numbers into that of unsigned ones, and back. In `sequence`, numbers are kept in the order of
+/// unsigned ones.
 pub(super) const SIGN: i64 = i64::MIN;
 
-/// The guards of sequences that are not in memory: new ones where nothing is stored. `partitions` are theirs.
+/// Sequences of rows of these partitions ($1) that are not rolled up yet; of the weeks from $2 on, and of those that came
+/// late.
+const TAIL: &str = concat!(
+    "select t.appliance, t.boot, t.lane, t.seq from rolled r cross join lateral ( \
+       select appliance, boot, lane, seq from telemetry where partition = r.partition and ingest_no > r.ingest_no \
+         and at >= r.seen_at - ",
+    reach!(),
+    " and at >= $2 and seq is not null offset 0) t where r.partition = any($1) \
+     union all \
+     select t.appliance, t.boot, t.lane, t.seq from rolled r join late l on l.partition = r.partition \
+       and l.ingest_no > r.ingest_no and l.at < r.seen_at - ",
+    reach!(),
+    " join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
+       and t.partition = l.partition and t.seq is not null where r.partition = any($1)"
+);
+
+/// Guards of all sequences that have rows which are not rolled up, unless there are more than `most`.
+pub(super) async fn tail(conn: &mut PgConnection, most: usize) -> Result<Option<Vec<(GuardKey, Guard)>>> {
+    let partitions: Vec<i16> = (0..256).collect();
+    let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
+    let query = format!(
+        "select k.appliance, k.boot, k.lane, greatest(k.mark, upper(s.stored) - 1) # $3 as mark from ( \
+           select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3 limit $4) k \
+         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane"
+    );
+    let rows = sqlx::query(&query)
+        .bind(partitions)
+        .bind(sql(floor))
+        .bind(SIGN)
+        .bind(i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX))
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    if rows.len() > most {
+        return Ok(None);
+    }
+    rows.iter().map(rebuilt).collect::<Result<_>>().map(Some)
+}
+
+/// The guards of sequences that are not in memory: new ones where nothing is stored. Of those in `partitions` there may be
+/// rows that are not rolled up.
 pub(super) async fn rebuild(
     conn: &mut PgConnection,
     keys: &HashSet<GuardKey>,
@@ -90,42 +129,31 @@ pub(super) async fn rebuild(
 ) -> Result<Vec<(GuardKey, Guard)>> {
     let floor = window::floor(conn, Reader::RollUp, partitions).await?;
     let (appliances, boots, lanes) = columns(keys.iter().copied());
-    // Whole weeks: otherwise a sequence that ended before the floor would be read down to its beginning.
-    // Numbers of 2^63 and above are stored as negative ones, and come last.
-    let newest = |sign: &str| {
-        format!(
-            "(select seq from telemetry t where t.appliance = k.appliance and t.boot = k.boot and t.lane = k.lane \
-               and t.seq is not null and t.seq {sign} 0 and t.at >= $4 order by t.seq desc limit 1)"
-        )
-    };
     let query = format!(
-        "select k.appliance, k.boot, k.lane, greatest(coalesce({}, {}) # $5, s.mark # $5, \
-           (select max(l.seq # $5) from late l where l.appliance = k.appliance and l.boot = k.boot and l.lane = k.lane \
-             and l.seq is not null)) # $5 as mark \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane) \
-         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane",
-        newest("<"),
-        newest(">=")
+        "select k.appliance, k.boot, k.lane, greatest(upper(s.stored) - 1, n.mark) # $3 as mark \
+         from unnest($4::bigint[], $5::bigint[], $6::smallint[]) as k (appliance, boot, lane) \
+         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane \
+         left join (select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3) n \
+           on n.appliance = k.appliance and n.boot = k.boot and n.lane = k.lane"
     );
     let rows = sqlx::query(&query)
+        .bind(partitions)
+        .bind(sql(floor))
+        .bind(SIGN)
         .bind(appliances)
         .bind(boots)
         .bind(lanes)
-        .bind(sql(Week::of(floor).start()))
-        .bind(SIGN)
         .fetch_all(conn)
         .await
         .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
-            let mark: Option<i64> = row.col("mark")?;
-            Ok((
-                key,
-                mark.map_or_else(Guard::default, |mark| Guard::rebuilt(mark.cast_unsigned())),
-            ))
-        })
-        .collect()
+    rows.iter().map(rebuilt).collect()
+}
+
+fn rebuilt(row: &PgRow) -> Result<(GuardKey, Guard)> {
+    let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
+    let mark: Option<i64> = row.col("mark")?;
+    let guard = mark.map_or_else(Guard::default, |mark| Guard::rebuilt(mark.cast_unsigned()));
+    Ok((key, guard))
 }
 
 /// A sample of which the guard knows nothing.
@@ -133,70 +161,40 @@ pub(super) async fn rebuild(
 pub(super) struct Doubt {
     pub(super) key: GuardKey,
     pub(super) seq: u64,
-    /// When it was measured, as it is told this time.
-    pub(super) at: Timestamp,
+    /// Of its appliance.
+    pub(super) partition: i16,
 }
 
-/// Which of these samples are stored. Most that are have the time that they are told again with, so it is looked there
-/// first; the others may have been placed elsewhere, and then every week is asked.
+/// Which of these samples are stored: by what the roll-up has noted of each sequence, and by the rows since. Only what lies
+/// below all that is noted of a sequence with very many holes is looked for among the appliance's readings.
 pub(super) async fn stored(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
-    let mut found = near(conn, doubts).await?;
-    let rest: Vec<Doubt> = doubts
-        .iter()
-        .filter(|doubt| !found.contains(&(doubt.key, doubt.seq)))
-        .copied()
-        .collect();
-    if !rest.is_empty() {
-        found.extend(anywhere(conn, &rest).await?);
-    }
-    Ok(found)
-}
-
-async fn near(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
+    let mut partitions: Vec<i16> = doubts.iter().map(|doubt| doubt.partition).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
+    let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
     let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
-    let from = |doubt: &Doubt| doubt.at.checked_sub(REACH).unwrap_or(Timestamp::MIN);
-    let to = |doubt: &Doubt| doubt.at.checked_add(REACH).unwrap_or(Timestamp::MAX);
-    let rows = sqlx::query(
-        "select k.appliance, k.boot, k.lane, k.seq \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[]) \
-           as k (appliance, boot, lane, seq, near, till) \
-         where exists (select from telemetry t where t.appliance = k.appliance and t.boot = k.boot \
-           and t.lane = k.lane and t.seq = k.seq and t.seq is not null and t.at between k.near and k.till \
-           and t.at between $7 and $8)",
-    )
-    .bind(appliances)
-    .bind(boots)
-    .bind(lanes)
-    .bind(doubts.iter().map(|doubt| doubt.seq.cast_signed()).collect::<Vec<_>>())
-    .bind(doubts.iter().map(|doubt| sql(from(doubt))).collect::<Vec<_>>())
-    .bind(doubts.iter().map(|doubt| sql(to(doubt))).collect::<Vec<_>>())
-    .bind(sql(doubts.iter().map(from).min().unwrap_or(Timestamp::MIN)))
-    .bind(sql(doubts.iter().map(to).max().unwrap_or(Timestamp::MAX)))
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    numbers(&rows)
-}
-
-async fn anywhere(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
-    let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
-    let rows = sqlx::query(
-        "select k.appliance, k.boot, k.lane, k.seq \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[]) as k (appliance, boot, lane, seq) \
-         where exists (select from telemetry t where t.appliance = k.appliance and t.boot = k.boot \
-                       and t.lane = k.lane and t.seq = k.seq and t.seq is not null)",
-    )
-    .bind(appliances)
-    .bind(boots)
-    .bind(lanes)
-    .bind(doubts.iter().map(|doubt| doubt.seq.cast_signed()).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    numbers(&rows)
-}
-
-fn numbers(rows: &[PgRow]) -> Result<HashSet<(GuardKey, u64)>> {
+    let query = format!(
+        "with k as materialized ( \
+           select * from unnest($4::bigint[], $5::bigint[], $6::smallint[], $7::bigint[]) as k (appliance, boot, lane, seq)), \
+         tail as materialized (select * from ({TAIL}) t) \
+         select k.appliance, k.boot, k.lane, k.seq from k \
+         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane \
+         where s.stored @> (k.seq # $3) \
+           or (k.appliance, k.boot, k.lane, k.seq) in (select appliance, boot, lane, seq from tail) \
+           or (k.seq # $3 < s.known_from and exists (select from telemetry t where t.appliance = k.appliance \
+             and t.boot = k.boot and t.lane = k.lane and t.seq = k.seq))"
+    );
+    let rows = sqlx::query(&query)
+        .bind(partitions)
+        .bind(sql(floor))
+        .bind(SIGN)
+        .bind(appliances)
+        .bind(boots)
+        .bind(lanes)
+        .bind(doubts.iter().map(|doubt| doubt.seq.cast_signed()).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
     rows.iter()
         .map(|row| {
             let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);

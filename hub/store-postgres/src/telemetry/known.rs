@@ -43,6 +43,8 @@ pub(crate) struct Known {
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
     guards: LruCache<GuardKey, Guard>,
+    /// Every sequence that has rows which are not rolled up yet is among the guards.
+    is_covered: bool,
     weeks: Weeks,
     /// The newest `received_at` of all rows and batches so far, whatever the clock did since. Never goes back.
     newest: Timestamp,
@@ -56,6 +58,7 @@ impl Default for Known {
             homes: LruCache::new_unbounded(),
             heads: Vec::new(),
             guards: LruCache::new_unbounded(),
+            is_covered: false,
             weeks: Weeks::default(),
             newest: Timestamp::UNIX_EPOCH,
         }
@@ -91,7 +94,9 @@ impl Known {
         self.conn = Some(conn);
         self.in_doubt = false;
         trim(&mut self.homes, REMEMBERED_MAX);
-        trim(&mut self.guards, REMEMBERED_MAX);
+        if trim(&mut self.guards, REMEMBERED_MAX) > 0 {
+            self.is_covered = false;
+        }
     }
 
     /// Somebody else may have written: everything is read again with the next batch.
@@ -157,10 +162,9 @@ impl Known {
     ) -> Result<()> {
         let missing: HashSet<GuardKey> = keys.filter(|key| self.guards.get(key).is_none()).collect();
         if !missing.is_empty() {
-            let partitions: BTreeSet<i16> = missing
-                .iter()
-                .filter_map(|key| Some(self.home(key.0)?.partition))
-                .collect();
+            // Where rows may wait for the roll-up whose guard is not in memory.
+            let partition = |key: &GuardKey| self.home(key.0).filter(|_| !self.is_covered).map(|home| home.partition);
+            let partitions: BTreeSet<i16> = missing.iter().filter_map(partition).collect();
             let partitions: Vec<i16> = partitions.into_iter().collect();
             for (key, guard) in guard::rebuild(conn, &missing, &partitions).await? {
                 self.guards.insert(key, guard);
@@ -174,12 +178,15 @@ impl Known {
         self.guards.peek_mut(&key)
     }
 
-    /// Reads what is stored of each partition, where that is not known.
+    /// Reads what is stored of each partition, where that is not known, and the guards of what is not rolled up yet.
     pub(super) async fn load_heads(&mut self, conn: &mut PgConnection) -> Result<()> {
         if self.heads.is_empty() {
             let stored = window::stored(conn).await?;
             self.heads = stored.heads;
             self.newest = self.newest.max(stored.newest);
+            let tail = guard::tail(conn, REMEMBERED_MAX).await?;
+            self.is_covered = tail.is_some();
+            self.guards.extend(tail.unwrap_or_default());
         }
         Ok(())
     }
@@ -231,10 +238,13 @@ async fn connect(pool: &PgPool) -> Result<PgConnection> {
         .map_err(db)
 }
 
-fn trim<K: Eq + std::hash::Hash, V>(cache: &mut LruCache<K, V>, most: usize) {
-    while cache.len() > most {
+/// Lets go of what was used least lately; answers with how many that were.
+fn trim<K: Eq + std::hash::Hash, V>(cache: &mut LruCache<K, V>, most: usize) -> usize {
+    let over = cache.len().saturating_sub(most);
+    for _ in 0..over {
         cache.remove_lru();
     }
+    over
 }
 
 #[cfg(test)]
@@ -248,7 +258,7 @@ mod tests {
             cache.insert(number, ());
         }
         cache.get(&0);
-        trim(&mut cache, 3);
+        assert_eq!(trim(&mut cache, 3), 7);
         assert_eq!(cache.iter().map(|(number, ())| *number).collect::<Vec<_>>(), [8, 9, 0]);
     }
 }

@@ -13,9 +13,6 @@ pub(super) struct Late {
     numbers: Vec<i64>,
     appliances: Vec<i64>,
     times: Vec<jiff_sqlx::Timestamp>,
-    boots: Vec<Option<i64>>,
-    lanes: Vec<Option<i16>>,
-    seqs: Vec<Option<i64>>,
 }
 
 impl Late {
@@ -27,20 +24,11 @@ impl Late {
             numbers: Vec::new(),
             appliances: Vec::new(),
             times: Vec::new(),
-            boots: Vec::new(),
-            lanes: Vec::new(),
-            seqs: Vec::new(),
         }
     }
 
-    /// Notes a row if it is late: its place, its appliance, its time, and its boot, lane and number.
-    pub(super) fn note(
-        &mut self,
-        (partition, ingest_no): (i16, i64),
-        appliance: i64,
-        at: Timestamp,
-        sequence: Option<(i64, i16, i64)>,
-    ) {
+    /// Notes a row if it is late: its place, its appliance and its time.
+    pub(super) fn note(&mut self, (partition, ingest_no): (i16, i64), appliance: i64, at: Timestamp) {
         if at >= self.before {
             return;
         }
@@ -48,9 +36,6 @@ impl Late {
         self.numbers.push(ingest_no);
         self.appliances.push(appliance);
         self.times.push(sql(at));
-        self.boots.push(sequence.map(|(boot, _, _)| boot));
-        self.lanes.push(sequence.map(|(_, lane, _)| lane));
-        self.seqs.push(sequence.map(|(_, _, seq)| seq));
     }
 
     /// Writes them, in the transaction of the rows.
@@ -59,17 +44,13 @@ impl Late {
             return Ok(());
         }
         sqlx::query(
-            "insert into late (partition, ingest_no, appliance, at, boot, lane, seq) \
-             select * from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[], \
-               $6::smallint[], $7::bigint[])",
+            "insert into late (partition, ingest_no, appliance, at) \
+             select * from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[])",
         )
         .bind(self.partitions)
         .bind(self.numbers)
         .bind(self.appliances)
         .bind(self.times)
-        .bind(self.boots)
-        .bind(self.lanes)
-        .bind(self.seqs)
         .execute(conn)
         .await
         .map_err(db)?;

@@ -135,23 +135,29 @@ struct Sums {
     appliances: BTreeMap<i64, Added>,
     /// Newest receipt of each partition.
     seen: BTreeMap<i16, Timestamp>,
-    marks: BTreeMap<GuardKey, Mark>,
+    sequences: BTreeMap<GuardKey, Numbers>,
     rows: i64,
 }
 
-/// The highest number of one sequence, bit by bit, and when one of its rows was received last.
-struct Mark {
-    mark: i64,
+/// Numbers of one sequence, as the database writes a multirange without its braces, and when one of its rows was received
+/// last.
+struct Numbers {
+    ranges: String,
     used_at: Timestamp,
 }
 
 impl Sums {
     /// Notes numbers of a sequence. Its rows may be of two partitions, where that of its appliance has changed.
-    fn mark(&mut self, key: GuardKey, mark: i64, used_at: Timestamp) {
-        let own = self.marks.entry(key).or_insert(Mark { mark, used_at });
-        if mark.cast_unsigned() > own.mark.cast_unsigned() {
-            own.mark = mark;
+    fn note(&mut self, key: GuardKey, ranges: &str, used_at: Timestamp) {
+        let ranges = ranges.trim_matches(['{', '}']);
+        let own = self.sequences.entry(key).or_insert(Numbers {
+            ranges: String::new(),
+            used_at,
+        });
+        if !own.ranges.is_empty() {
+            own.ranges.push(',');
         }
+        own.ranges.push_str(ranges);
         own.used_at = used_at.max(own.used_at);
     }
 }
@@ -163,7 +169,7 @@ async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges
         sum(conn, spans, floor).await?
     };
     advance(conn, spans, &sums.seen).await?;
-    save_marks(conn, &sums.marks).await?;
+    save_numbers(conn, &sums.sequences).await?;
     let counts: BTreeMap<i64, _> = gauges.sorted().into_iter().collect();
     for appliance in counts.keys() {
         sums.appliances.entry(*appliance).or_default();
@@ -174,7 +180,7 @@ async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges
 
 async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Result<Sums> {
     let query = format!(
-        "select partition, appliance, boot, lane, max(seq # $5) # $5 as mark, count(*) as samples, max(at) as newest, \
+        "select partition, appliance, boot, lane, range_agg(int8range(seq # $5, (seq # $5) + 1)) filter (where seq <> -1)::text as numbers, count(*) as samples, max(at) as newest, \
            max(received_at) as seen from ({ROWS}) t group by partition, appliance, boot, lane \
          order by appliance, boot, lane"
     );
@@ -197,8 +203,8 @@ async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Resul
         added.newest = added.newest.max(Some(newest));
         let partition = sums.seen.entry(row.col("partition")?).or_insert(seen);
         *partition = seen.max(*partition);
-        if let (Some(boot), Some(lane), Some(mark)) = (row.col("boot")?, row.col("lane")?, row.col("mark")?) {
-            sums.mark((appliance, boot, lane), mark, seen);
+        if let (Some(boot), Some(lane), Some(numbers)) = (row.col("boot")?, row.col("lane")?, row.col("numbers")?) {
+            sums.note((appliance, boot, lane), numbers, seen);
         }
     }
     Ok(sums)
@@ -223,23 +229,49 @@ async fn advance(conn: &mut PgConnection, spans: &[Span], seen: &BTreeMap<i16, T
     Ok(())
 }
 
-/// Notes the highest number of each sequence, for guards that are rebuilt.
-async fn save_marks(conn: &mut PgConnection, marks: &BTreeMap<GuardKey, Mark>) -> Result<()> {
-    if marks.is_empty() {
+/// A sequence's numbers take up at most about this much, in bytes: some 1,100 ranges, one more than there are holes.
+const NUMBERS_BYTES_MAX: i32 = 24_576;
+/// Ranges that are left when it was more; what lies below them is looked up among the readings.
+const RANGES_LEFT: i64 = 500;
+
+/// Notes the numbers of each sequence, for guards that are rebuilt and for what is older than they know.
+async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Numbers>) -> Result<()> {
+    if sequences.is_empty() {
         return Ok(());
     }
+    let split = |at: fn(&GuardKey) -> i64| sequences.keys().map(at).collect::<Vec<i64>>();
+    let (appliances, boots) = (split(|key| key.0), split(|key| key.1));
+    let lanes: Vec<i16> = sequences.keys().map(|key| key.2).collect();
+    let multirange = |numbers: &Numbers| format!("{{{}}}", numbers.ranges);
     sqlx::query(
-        "insert into sequence as s (appliance, boot, lane, mark, used_at) \
-         select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::timestamptz[]) \
-         on conflict (appliance, boot, lane) do update set mark = greatest(s.mark # $6, excluded.mark # $6) # $6, \
+        "insert into sequence as s (appliance, boot, lane, stored, used_at) \
+         select appliance, boot, lane, stored::int8multirange, used_at \
+         from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[]) \
+           as k (appliance, boot, lane, stored, used_at) \
+         on conflict (appliance, boot, lane) do update set stored = s.stored + excluded.stored, \
            used_at = greatest(s.used_at, excluded.used_at)",
     )
-    .bind(marks.keys().map(|key| key.0).collect::<Vec<i64>>())
-    .bind(marks.keys().map(|key| key.1).collect::<Vec<i64>>())
-    .bind(marks.keys().map(|key| key.2).collect::<Vec<i16>>())
-    .bind(marks.values().map(|mark| mark.mark).collect::<Vec<i64>>())
-    .bind(marks.values().map(|mark| sql(mark.used_at)).collect::<Vec<_>>())
-    .bind(SIGN)
+    .bind(&appliances)
+    .bind(&boots)
+    .bind(&lanes)
+    .bind(sequences.values().map(multirange).collect::<Vec<String>>())
+    .bind(sequences.values().map(|numbers| sql(numbers.used_at)).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await
+    .map_err(db)?;
+    sqlx::query(
+        "update sequence s set stored = n.stored, known_from = lower(n.stored) \
+         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane), \
+           lateral (select range_agg(r) as stored from ( \
+             select r from unnest((select o.stored from sequence o where o.appliance = k.appliance and o.boot = k.boot \
+               and o.lane = k.lane)) r order by r desc limit $5) r) n \
+         where s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane and pg_column_size(s.stored) > $4",
+    )
+    .bind(&appliances)
+    .bind(&boots)
+    .bind(&lanes)
+    .bind(NUMBERS_BYTES_MAX)
+    .bind(RANGES_LEFT)
     .execute(conn)
     .await
     .map_err(db)?;

@@ -147,7 +147,7 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
     assert_eq!(kept(&base, id).await, 50);
     counted(&base, &store, days(50)).await;
-    sqlx::query("insert into sequence (appliance, boot, lane, mark, used_at) select $1, 90 + n, 0, 1, '2026-03-04Z' from generate_series(1, 3) n")
+    sqlx::query("insert into sequence (appliance, boot, lane, stored, used_at) select $1, 90 + n, 0, '{[1,2)}', '2026-03-04Z' from generate_series(1, 3) n")
         .bind(id.0)
         .execute(&mut base.sql().await)
         .await

@@ -229,7 +229,8 @@ async fn neither_ingest_nor_a_reader_reads_whole_weeks() {
     for statement in [
         "update rolled r set ingest_no = 79000, seen_at = '2026-03-01T09:00:00Z' from appliance a where a.partition = r.partition",
         "update scored r set ingest_no = 78000, seen_at = '2026-02-28T18:00:00Z' from appliance a where a.partition = r.partition",
-        "insert into sequence select appliance, 7, 0, max(seq), max(received_at) from telemetry group by appliance",
+        "insert into sequence select appliance, 7, 0, range_agg(int8range(seq # (-9223372036854775808), (seq # (-9223372036854775808)) + 1)), \
+           -9223372036854775808, max(received_at) from telemetry group by appliance",
         "analyze telemetry",
     ] {
         sql.execute(statement).await.unwrap();
