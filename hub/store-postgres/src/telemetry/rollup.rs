@@ -260,7 +260,7 @@ async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Nu
     .await
     .map_err(db)?;
     sqlx::query(
-        "update sequence s set stored = n.stored, known_from = lower(n.stored) \
+        "update sequence s set stored = n.stored, known_from = greatest(s.known_from, lower(n.stored)) \
          from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane), \
            lateral (select range_agg(r) as stored from ( \
              select r from unnest((select o.stored from sequence o where o.appliance = k.appliance and o.boot = k.boot \

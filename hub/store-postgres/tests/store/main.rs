@@ -27,4 +27,5 @@ mod telemetry;
 mod telemetry_cut;
 mod telemetry_layout;
 mod telemetry_rollup;
+mod telemetry_sequence;
 mod telemetry_time;
