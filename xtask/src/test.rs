@@ -16,7 +16,7 @@ pub fn test() -> Result<()> {
     }
     let mut counts = Counts::default();
     let tests_held = run_tests(&mut counts)?;
-    let docs_held = run_counted(&["test", "--workspace", "--doc"], Output::Stdout, &mut counts)?;
+    let docs_held = run_counted(&["test", "--workspace", "--doc"], Runner::Cargo, &mut counts)?;
     let tidy_result = tidy::tidy();
     println!(
         "{} passed, {} failed, {} skipped",
@@ -30,7 +30,7 @@ pub fn test() -> Result<()> {
 
 fn run_tests(counts: &mut Counts) -> Result<bool> {
     if succeeds(&mut cargo(&["nextest", "--version"])) {
-        return run_counted(&["nextest", "run", "--workspace"], Output::Stderr, counts);
+        return run_counted(&["nextest", "run", "--workspace"], Runner::Nextest, counts);
     }
     // One thread: tests on loopback measure deadlines, and only nextest can hold just those apart.
     let arguments = [
@@ -44,15 +44,27 @@ fn run_tests(counts: &mut Counts) -> Result<bool> {
         "--test-threads",
         "1",
     ];
-    run_counted(&arguments, Output::Stdout, counts)
+    run_counted(&arguments, Runner::Cargo, counts)
 }
 
-fn run_counted(arguments: &[&str], output: Output, counts: &mut Counts) -> Result<bool> {
+fn run_counted(arguments: &[&str], runner: Runner, counts: &mut Counts) -> Result<bool> {
+    let output = match runner {
+        Runner::Cargo => Output::Stdout,
+        Runner::Nextest => Output::Stderr,
+    };
     run_reading(&mut cargo(arguments), output, |line| {
-        if let Some(found) = Counts::parse(line) {
+        if let Some(found) = Counts::parse(runner, line) {
             counts.add(found);
         }
     })
+}
+
+/// Who runs the tests, and so whose closing line counts: nextest shows what a failed test's own process said, and that
+/// closes with a line of the other kind.
+#[derive(Clone, Copy)]
+enum Runner {
+    Cargo,
+    Nextest,
 }
 
 /// How many tests did what.
@@ -71,14 +83,10 @@ impl Counts {
     }
 
     /// Reads the closing line of `cargo test` (one for each test binary) or of nextest (one for all).
-    fn parse(line: &str) -> Option<Self> {
-        let line = line.trim_start();
-        let figures = if let Some(rest) = line.strip_prefix("test result: ") {
-            rest.split_once(". ")?.1
-        } else if line.starts_with("Summary [") {
-            line.split_once(" run: ")?.1
-        } else {
-            return None;
+    fn parse(runner: Runner, line: &str) -> Option<Self> {
+        let figures = match runner {
+            Runner::Cargo => line.strip_prefix("test result: ")?.split_once(". ")?.1,
+            Runner::Nextest => line.trim_start().strip_prefix("Summary [")?.split_once(" run: ")?.1,
         };
         let mut counts = Self::default();
         for part in without_parentheses(figures).split([',', ';']) {
@@ -113,26 +121,40 @@ fn without_parentheses(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use super::{Counts, Runner};
+
+    fn counts(passed: u32, failed: u32, skipped: u32) -> Option<Counts> {
+        Some(Counts {
+            passed,
+            failed,
+            skipped,
+        })
+    }
 
     #[test]
     fn reads_the_closing_lines_of_both_runners() {
-        let counts = |passed, failed, skipped| {
-            Some(Counts {
-                passed,
-                failed,
-                skipped,
-            })
-        };
         let cargo = "test result: FAILED. 5 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.01s";
-        assert_eq!(Counts::parse(cargo), counts(5, 1, 2));
+        assert_eq!(Counts::parse(Runner::Cargo, cargo), counts(5, 1, 2));
         let nextest =
             "     Summary [   1.234s] 13 tests run: 10 passed (1 slow, 2 leaky), 1 failed, 2 timed out, 4 skipped";
-        assert_eq!(Counts::parse(nextest), counts(10, 3, 4));
+        assert_eq!(Counts::parse(Runner::Nextest, nextest), counts(10, 3, 4));
         assert_eq!(
-            Counts::parse("     Summary [   0.001s] 1 test run: 1 passed, 0 skipped"),
+            Counts::parse(
+                Runner::Nextest,
+                "     Summary [   0.001s] 1 test run: 1 passed, 0 skipped"
+            ),
             counts(1, 0, 0)
         );
-        assert_eq!(Counts::parse("running 5 tests"), None);
+        assert_eq!(Counts::parse(Runner::Cargo, "running 5 tests"), None);
+    }
+
+    #[test]
+    fn a_failed_test_is_counted_once() {
+        let said =
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        assert_eq!(Counts::parse(Runner::Nextest, said), None);
+        assert_eq!(Counts::parse(Runner::Nextest, said.trim_start()), None);
+        // As shown by the other runner among what a failed test printed.
+        assert_eq!(Counts::parse(Runner::Cargo, said), None);
     }
 }
