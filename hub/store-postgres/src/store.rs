@@ -17,7 +17,7 @@ use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +28,12 @@ const CONNECTIONS_MAX: u32 = 12;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// A connection that lives answers within this time.
 const PING_LIMIT: Duration = Duration::from_secs(3);
+/// A new connection in place of one that does not answer is had within this time, or tried again …
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(5);
+/// … after this.
+const EXCHANGE_PAUSE: Duration = Duration::from_secs(1);
+/// Connections that answer are closed within this time; the others are given up.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
 const LIMITS: [(&str, &str); 8] = [
     ("statement_timeout", "15s"),
@@ -191,10 +197,15 @@ impl PostgresStore {
         layout::make_range(&mut conn, self.layout, from, to).await
     }
 
-    /// Closes all connections; what is under way ends first.
+    /// Closes all connections; what is under way ends first, unless the network has swallowed it.
     pub async fn close(&self) {
-        self.writer.close().await;
-        self.pool.close().await;
+        let closed = async {
+            self.writer.close().await;
+            self.pool.close().await;
+        };
+        if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
+            tracing::warn!("connections to the database that do not answer are given up");
+        }
         // Last: until everything is written nobody else takes over.
         self.lease.close().await;
     }
@@ -228,8 +239,14 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         // The pool asks a connection whether it lives before and after its use, and would wait for the answer for ever:
         // a network that swallows packets would take one connection after the other.
         .test_before_acquire(false)
-        .before_acquire(|conn, _| Box::pin(answers(conn)))
-        .after_release(|conn, _| Box::pin(answers(conn)))
+        .before_acquire({
+            let options = options.clone();
+            move |conn, _| Box::pin(answers(conn, options.clone()))
+        })
+        .after_release({
+            let options = options.clone();
+            move |conn, _| Box::pin(answers(conn, options.clone()))
+        })
         .connect_with(options)
         .await
         .map_err(ConnectError::Unreachable)?;
@@ -246,11 +263,19 @@ pub(crate) fn schema_version() -> i64 {
         .unwrap_or(0)
 }
 
-/// An error closes the connection at once and without a word.
-async fn answers(conn: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
-    match tokio::time::timeout(PING_LIMIT, conn.ping()).await {
-        Ok(pinged) => pinged.map(|()| true),
-        Err(late) => Err(sqlx::Error::Io(late.into())),
+/// Whether a connection may be used: an error of its own ends it. One that does not answer is dropped, and a new one put in
+/// its place as soon as one can be had. The pool must not close it: over TLS that waits for the other side's last word, which
+/// a silent network never brings, and the pool would have a place less for as long.
+async fn answers(conn: &mut PgConnection, options: PgConnectOptions) -> std::result::Result<bool, sqlx::Error> {
+    if let Ok(pinged) = tokio::time::timeout(PING_LIMIT, conn.ping()).await {
+        return pinged.map(|()| true);
+    }
+    loop {
+        if let Ok(Ok(new)) = tokio::time::timeout(EXCHANGE_LIMIT, options.connect()).await {
+            *conn = new;
+            return Ok(true);
+        }
+        tokio::time::sleep(EXCHANGE_PAUSE).await;
     }
 }
 
