@@ -5,12 +5,14 @@ use crate::session::{Message, kind_of};
 use hub_core::id::{DeviceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_store::telemetry::{Ingest, QUARANTINE_PAYLOAD_MAX, Quarantined};
+use jiff::Timestamp;
 
 /// A payload that was read anew and is not placed in time yet.
 #[derive(Debug)]
 pub struct Redecoding(Work);
 
-/// Reads what `device`, which reports by `profile` now, once published.
+/// Reads what `device`, which reports by `profile` now, once published. What cannot be taken by the hub's clock as it was
+/// then is read once more as if it came at `now`: that clock may have been behind, and have been set right since.
 ///
 /// # Errors
 ///
@@ -20,6 +22,7 @@ pub fn redecode(
     device: &DeviceId,
     profile: &ApplianceProfile,
     trace: TraceId,
+    now: Timestamp,
 ) -> Result<Redecoding, String> {
     if kept.payload.len() >= QUARANTINE_PAYLOAD_MAX {
         return Err(format!(
@@ -27,15 +30,21 @@ pub fn redecode(
         ));
     }
     let kind = kind_of(device, &kept.topic).map_err(|refusal| refusal.to_string())?;
-    let origin = Origin {
-        appliance: kept.appliance,
-        message: Message::new(kept.topic.as_bytes(), &kept.payload),
-        received_at: kept.received_at,
+    let read = |received_at| {
+        let origin = Origin {
+            appliance: kept.appliance,
+            message: Message::new(kept.topic.as_bytes(), &kept.payload),
+            received_at,
+        };
+        let work = Work::decode(&kind, false, origin, Ok(profile), trace);
+        match work.refusal() {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(Redecoding(work)),
+        }
     };
-    let work = Work::decode(&kind, false, origin, Ok(profile), trace);
-    match work.refusal() {
-        Some(reason) => Err(reason.to_owned()),
-        None => Ok(Redecoding(work)),
+    match read(kept.received_at) {
+        Err(reason) if now > kept.received_at => read(now).map_err(|_| reason),
+        read => read,
     }
 }
 

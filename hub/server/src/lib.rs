@@ -1,6 +1,7 @@
 //! The program `forecall`: wiring, workers and commands. Every rule lives in a crate below.
 
 pub mod clock;
+pub mod clock_watch;
 pub mod commands;
 pub mod config;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! The five stages wired in order: telemetry → prediction → ticket → contact → outcome.
 
+use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::telephone;
 use crate::workers::Pauses;
@@ -257,6 +258,11 @@ impl Hub {
             let stop = stop.child_token();
             work.spawn(async move { voice.serve_inbound(worker, stop).await });
         }
+        // The demo's clock runs at a pace of its own.
+        let watch = demo.is_none().then(|| Arc::new(ClockWatch::new(clock.clone())));
+        if let Some(watch) = watch.clone() {
+            work.spawn(watch.run(stop.child_token()));
+        }
         // outcome (people act on tickets)
         let zone = TimeZone::get(&config.time_zone).context("time_zone")?;
         let console = ApiConfig {
@@ -267,8 +273,8 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
-            monitor: monitor(&broker, upkeep, store.clone()),
-            redecode: redecode(store.clone(), profiles.clone()),
+            monitor: monitor(&broker, upkeep, watch, store.clone()),
+            redecode: redecode(store.clone(), profiles.clone(), clock.clone()),
             demo,
             config: console,
         };
@@ -364,15 +370,17 @@ async fn first_of(one: impl Future<Output = String>, other: impl Future<Output =
 }
 
 /// How the API asks the front door how it is.
-fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, store: Arc<PostgresStore>) -> Monitor {
+fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, watch: Option<Arc<ClockWatch>>, store: Arc<PostgresStore>) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
+    let noticed = watch.clone();
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
+            all.extend(watch.iter().flat_map(|watch| watch.metrics()));
             all.push(standby::lease_held(store.has_lease()));
             let help = "1 while the database takes no readings, although devices send them.";
             all.push(Metric::new("ingest_held", MetricKind::Gauge, help).with(&[], u64::from(store.ingest_fails())));
@@ -393,20 +401,25 @@ fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, store: Arc<PostgresStore>) -> M
             }
             problems
         }),
+        notices: Arc::new(move || noticed.iter().filter_map(|watch| watch.notice()).collect()),
     }
 }
 
 /// Quarantined payloads are read anew by the front door's own code.
-fn redecode(store: Arc<PostgresStore>, profiles: Arc<BTreeMap<String, ApplianceProfile>>) -> Redecode {
+fn redecode(
+    store: Arc<PostgresStore>,
+    profiles: Arc<BTreeMap<String, ApplianceProfile>>,
+    clock: Arc<dyn CivilClock>,
+) -> Redecode {
     Arc::new(move |held| {
-        let (store, profiles) = (store.clone(), profiles.clone());
+        let (store, profiles, now) = (store.clone(), profiles.clone(), clock.now());
         Box::pin(async move {
             let Some(profile) = profiles.get(&held.profile) else {
                 let reason = format!("profile {} is not known to this hub", held.profile);
                 return Ok(Redecoded::Refused(reason));
             };
             let trace = TraceId::new(held.kept.received_at, crate::random::bytes());
-            let read = match hub_broker::redecode(&held.kept, &held.device, profile, trace) {
+            let read = match hub_broker::redecode(&held.kept, &held.device, profile, trace, now) {
                 Ok(read) => read,
                 Err(reason) => return Ok(Redecoded::Refused(reason)),
             };

@@ -65,6 +65,7 @@ fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
             let why = "another hub works on this database; this one takes over when it ends";
             vec![("standby", why.to_owned())]
         }),
+        notices: Arc::new(Vec::new),
     };
     Ok(ApiState {
         store: opened.store.clone(),

@@ -11,13 +11,15 @@ use hub_core::metric::Metric;
 use std::fmt;
 use std::sync::Arc;
 
-/// How the API asks the other parts of the hub how they are. Both are asked at every look and must answer at once.
+/// How the API asks the other parts of the hub how they are. All are asked at every look and must answer at once.
 #[derive(Clone)]
 pub struct Monitor {
     /// What they count.
     pub metrics: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     /// What keeps the hub from taking work: part and reason, for an administrator. Empty: nothing.
     pub problems: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
+    /// What an administrator has to know although the hub takes work, in the same form.
+    pub notices: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
 }
 
 /// Nothing is counted and nothing is wrong.
@@ -26,6 +28,7 @@ impl Default for Monitor {
         Self {
             metrics: Arc::new(Vec::new),
             problems: Arc::new(Vec::new),
+            notices: Arc::new(Vec::new),
         }
     }
 }

@@ -16,6 +16,8 @@ struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -24,19 +26,28 @@ struct Problem {
     reason: String,
 }
 
-/// 200 with `{"ready":true}`, or 503 with what is wrong.
+/// 200 with `{"ready":true}`, or 503 with what is wrong; with either, what a person has to know.
 pub(super) async fn handle(State(app): State<App>) -> Response {
-    let problems: Vec<Problem> = problems(&app)
-        .await
-        .into_iter()
-        .map(|(part, reason)| Problem { part, reason })
-        .collect();
+    let problems = shown(problems(&app).await);
+    let notices = shown((app.state.monitor.notices)());
     let status = match problems.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
     let ready = problems.is_empty();
-    (status, Json(Readiness { ready, problems })).into_response()
+    let readiness = Readiness {
+        ready,
+        problems,
+        notices,
+    };
+    (status, Json(readiness)).into_response()
+}
+
+fn shown(found: Vec<(&'static str, String)>) -> Vec<Problem> {
+    found
+        .into_iter()
+        .map(|(part, reason)| Problem { part, reason })
+        .collect()
 }
 
 async fn problems(app: &Inner) -> Vec<(&'static str, String)> {

@@ -8,6 +8,7 @@ fn monitor(problems: Vec<(&'static str, String)>) -> Monitor {
     Monitor {
         metrics: Arc::new(|| vec![Metric::new("mqtt_connections", MetricKind::Gauge, "Open.").with(&[], 3)]),
         problems: Arc::new(move || problems.clone()),
+        notices: Arc::new(Vec::new),
     }
 }
 
@@ -37,6 +38,22 @@ async fn readiness_says_what_is_wrong() {
     let answer = get(&hub, "/readyz").await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.json::<Value>().await.unwrap()["problems"][0]["part"], "router");
+
+    let hub = Hub::start_with(|state| ApiState {
+        monitor: Monitor {
+            notices: Arc::new(|| vec![("clock", "was set".to_owned())]),
+            ..Monitor::default()
+        },
+        ..state
+    })
+    .await;
+    let answer = get(&hub, "/readyz").await;
+    assert_eq!(answer.status(), 200);
+    let notice = json!({ "part": "clock", "reason": "was set" });
+    assert_eq!(
+        answer.json::<Value>().await.unwrap(),
+        json!({ "ready": true, "notices": [notice] })
+    );
 }
 
 #[tokio::test]

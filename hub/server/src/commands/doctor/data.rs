@@ -99,7 +99,7 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
             "database",
             Found::ok(format!("answers, schema is current; {trunks} trunk(s)")),
         ),
-        ("lease", lease(&opened.store.lease_state().await?)),
+        ("lease", lease(&opened.store.lease_state().await?, ours)),
         ("database version", version(&facts)),
         ("database durability", durability(&facts)),
         ("database encoding", encoding(&facts)),
@@ -112,7 +112,14 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
 }
 
 /// Who works on the database. That nobody does is no fault: the hub may not run.
-fn lease(state: &LeaseState) -> Result<Found> {
+fn lease(state: &LeaseState, ours: Timestamp) -> Result<Found> {
+    if let Some(at) = state.taken_at
+        && at.duration_since(ours).as_secs() >= CLOCK_DIFFERENCE_MAX_S
+    {
+        return Found::warn(format!(
+            "a hub took it at {at}, which is still to come: this machine's clock is behind, or was ahead then"
+        ));
+    }
     let since = state.taken_at.map(|at| format!(" since {at}")).unwrap_or_default();
     Found::ok(match (state.held, state.holder) {
         (true, Some(holder)) => format!("hub {holder} works on the database{since}, token {}", state.token),
@@ -252,6 +259,19 @@ mod tests {
         assert!(format!("{:#}", durability(&weak).unwrap_err()).contains("fsync = off"));
         assert!(connections(&weak).is_err());
         assert!(matches!(version(&weak), Ok(Found::Warn(_))));
+    }
+
+    #[test]
+    fn a_lease_of_the_future_is_told() {
+        let now = facts().clock;
+        let taken = |seconds| LeaseState {
+            held: false,
+            holder: None,
+            token: 1,
+            taken_at: Some(now + jiff::SignedDuration::from_secs(seconds)),
+        };
+        assert!(matches!(lease(&taken(-5), now), Ok(Found::Ok(_))));
+        assert!(matches!(lease(&taken(3_600), now), Ok(Found::Warn(_))));
     }
 
     #[test]

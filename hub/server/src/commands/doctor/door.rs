@@ -81,6 +81,12 @@ pub(super) async fn ready(http: SocketAddr) -> Result<Found> {
         "the hub says that it is not ready: {}",
         body.trim()
     );
+    if body.contains("\"notices\"") {
+        return Found::warn(format!(
+            "the running hub is ready, and has something to say: {}",
+            body.trim()
+        ));
+    }
     Found::ok("the running hub is ready".to_owned())
 }
 
