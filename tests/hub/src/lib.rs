@@ -3,14 +3,17 @@
 
 pub mod bare;
 pub mod clients;
+pub mod clock;
 pub mod console;
 pub mod fleet;
+pub mod given;
 pub mod hub;
 pub mod mqtt;
 pub mod processes;
 pub mod sipp;
 pub mod site;
 pub mod soak;
+pub mod watch;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -1,0 +1,55 @@
+//! What a hub tells of itself: health, figures, and what `forecall doctor` finds.
+
+use crate::eventually;
+use crate::hub::Lab;
+use std::time::Duration;
+
+/// What happens must be told, and be over, within this on a loaded machine.
+pub const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
+/// GET of a path that needs no log-in: status and text; `None` while nobody listens, as between two hubs.
+pub async fn get(lab: &Lab, path: &str) -> Option<(u16, String)> {
+    let answer = reqwest::get(format!("http://{}{path}", lab.http)).await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+/// Waits until `/readyz` answers so; what it says.
+pub async fn until_ready_is(lab: &Lab, wanted: u16, patience: Duration) -> String {
+    let what = format!("/readyz answers {wanted}");
+    eventually(&what, patience, async || {
+        let (status, said) = get(lab, "/readyz").await?;
+        (status == wanted).then_some(said)
+    })
+    .await
+}
+
+/// Waits until `/metrics` has all of these lines, without the prefix of the names.
+pub async fn until_metrics_say(lab: &Lab, lines: &[&str]) {
+    let what = format!("/metrics says {lines:?}");
+    eventually(&what, TOLD_WITHIN, async || {
+        let (_, text) = get(lab, "/metrics").await?;
+        let told = |line: &&str| text.contains(&format!("\nforecall_{line}\n"));
+        lines.iter().all(told).then_some(())
+    })
+    .await;
+}
+
+/// The value of a figure without labels.
+///
+/// # Panics
+/// The hub does not tell it.
+pub async fn figure(lab: &Lab, name: &str) -> f64 {
+    let (_, text) = get(lab, "/metrics").await.expect("the hub answers");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("forecall_{name} ")));
+    line.and_then(|value| value.parse().ok()).expect(name)
+}
+
+/// All that the doctor prints, whether it finds the hub well or not.
+pub async fn doctor(lab: &Lab) -> String {
+    match lab.run(&["doctor"]).await {
+        Ok(said) => said,
+        Err(error) => error.to_string(),
+    }
+}
