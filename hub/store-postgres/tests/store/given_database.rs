@@ -75,7 +75,7 @@ const ASKED: u32 = 100;
 /// The network stops while every connection of the pool is in use: none of them may be waited for, or kept, for ever.
 async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network) {
     // More than would leave a pool that loses some each time with any.
-    for round in 0..6 {
+    for _ in 0..6 {
         let asked = AtomicU32::new(0);
         let ask = async || {
             while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(2), store.facts()).await {
@@ -93,10 +93,6 @@ async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network) {
         while all().await.iter().any(Result::is_err) {
             assert!(back.elapsed() < Duration::from_secs(30), "the pool does not come back");
         }
-        println!(
-            "round {round}: {ASKING} are answered {:?} after the network came back",
-            back.elapsed()
-        );
     }
 }
 
@@ -133,9 +129,5 @@ async fn swallow(store: &PostgresStore, network: &Network, id: hub_core::id::App
         while store.healthy().await.is_err() {
             assert!(back.elapsed() < Duration::from_secs(30), "the pool does not come back");
         }
-        println!(
-            "round {round}: all is well {:?} after the network came back",
-            back.elapsed()
-        );
     }
 }
