@@ -5,6 +5,7 @@ pub mod bare;
 pub mod clients;
 pub mod clock;
 pub mod console;
+pub mod database;
 pub mod fleet;
 pub mod given;
 pub mod hub;

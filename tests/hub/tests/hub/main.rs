@@ -12,6 +12,7 @@ mod monitoring;
 mod prediction;
 mod provisioning;
 mod recorded;
+mod same_tickets;
 mod soak;
 mod store_faults;
 mod store_takeover;
