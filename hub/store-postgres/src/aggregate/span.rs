@@ -5,6 +5,9 @@ use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 
+/// More rows than there will ever be, and few enough to be added to the number of one.
+const LIMIT_MAX: i64 = i64::MAX / 2;
+
 /// Rows of one partition: those above `low`, up to `high`.
 pub(super) struct Span {
     pub(super) partition: i16,
@@ -29,7 +32,7 @@ pub(super) async fn due(conn: &mut PgConnection, limit: usize) -> Result<Vec<Spa
          select partition, low, high, seen_at, case when high = top then top_seen_at else seen_at end as next_seen_at \
          from cut order by partition",
     )
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(i64::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX))
     .fetch_all(conn)
     .await
     .map_err(db)?;
