@@ -14,7 +14,7 @@ use std::time::Duration;
 const JOB_LIMIT: Duration = Duration::from_secs(120);
 
 /// The server that was asked for if it has TimescaleDB, else the one in WebAssembly.
-async fn timescale() -> Option<&'static Server> {
+pub async fn timescale() -> Option<&'static Server> {
     let chosen = Server::chosen().await;
     if chosen.has_timescale {
         Some(chosen)
