@@ -11,7 +11,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Session, HELD, asSchema, remember } from './session.mjs';
+import { Session, HELD, asSchema, ownStatements, remember } from './session.mjs';
 import * as wire from './wire.mjs';
 
 /** A client that waits longer for its turn is told so: the transaction before it may be waiting for this very client. */
@@ -119,7 +119,7 @@ class Client {
       return this.#socket.write(wire.ready('I'));
     }
     if (kind === 'Q') {
-      const sql = asSchema(wire.queryText(whole));
+      const sql = ownStatements(this, asSchema(wire.queryText(whole)));
       remember(this.settings, sql);
       if (/^\s*copy\b[\s\S]*\bfrom\s+stdin\b/i.test(sql)) {
         this.#copy = { messages: [wire.query(sql)] };
@@ -129,7 +129,7 @@ class Client {
       return this.#wait({ messages: [...this.#unit.splice(0), wire.query(sql)] });
     }
     if (kind === 'P') {
-      const sql = asSchema(wire.parseText(whole));
+      const sql = ownStatements(this, asSchema(wire.parseText(whole)));
       remember(this.settings, sql);
       const named = wire.renamed('P', wire.withParseText(whole, sql), this.prefix);
       const name = wire.statementName(named);

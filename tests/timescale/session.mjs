@@ -166,6 +166,19 @@ export function asSchema(sql) {
   return sql;
 }
 
+const PREPARES = /((?:^|;)\s*prepare\s+)(?!transaction\b)(\w+)/gi;
+const USES = /\b((?:execute|deallocate)\s+)(\w+)/gi;
+
+/** What a client prepares by SQL is its own: its prefix goes before the name, as it does in messages. */
+export function ownStatements(client, sql) {
+  const own = (name) => client.prefix + name.toLowerCase();
+  const named = sql.replace(PREPARES, (_, before, name) => {
+    client.statements.add(own(name));
+    return before + own(name);
+  });
+  return named.replace(USES, (whole, before, name) => (client.statements.has(own(name)) ? before + own(name) : whole));
+}
+
 const SETS = /(?:^|;)\s*set\s+(?:session\s+)?(?!local\b|transaction\b|constraints\b|session\b|role\b|search_path\b)([\w.]+)\s*(?:=|\bto\b)\s*('(?:[^']|'')*'|[^;]+)/gi;
 const RESETS = /(?:^|;)\s*reset\s+(?!role\b|session\b|search_path\b)([\w.]+)/gi;
 
