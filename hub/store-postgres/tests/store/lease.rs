@@ -1,5 +1,6 @@
 //! One hub writes; a second takes over what the first leaves, and the first then writes nothing any more.
 
+use crate::server::Server;
 use crate::support::{alarm, appliance, played, repeated, seen, stored, telemetry};
 use hub_store::contact::ContactStore;
 use hub_store::error::StoreError;
@@ -52,6 +53,12 @@ async fn a_second_hub_stands_by_until_the_first_is_gone() {
 /// The first is alive but was cut off, and another took over meanwhile.
 #[tokio::test]
 async fn a_deposed_hub_writes_nothing_and_is_told() {
+    if !Server::chosen()
+        .await
+        .is_concurrent("a_deposed_hub_writes_nothing_and_is_told")
+    {
+        return;
+    }
     let (base, first) = played().await;
     let id = appliance(&first, "acme", "wm-1").await;
     first.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap();
@@ -85,6 +92,12 @@ async fn a_deposed_hub_writes_nothing_and_is_told() {
 /// Its connections were cut, nobody came: the same lease goes on.
 #[tokio::test]
 async fn a_hub_whose_connections_are_cut_keeps_its_lease_and_locks_it_again() {
+    if !Server::chosen()
+        .await
+        .is_concurrent("a_hub_whose_connections_are_cut_keeps_its_lease_and_locks_it_again")
+    {
+        return;
+    }
     let (base, store) = played().await;
     let id = appliance(&store, "acme", "wm-1").await;
     let before = store.lease_state().await.unwrap();
@@ -108,6 +121,12 @@ async fn a_hub_whose_connections_are_cut_keeps_its_lease_and_locks_it_again() {
 /// Whoever takes over waits for the batch that is being committed.
 #[tokio::test]
 async fn nothing_is_committed_behind_the_back_of_the_next_hub() {
+    if !Server::chosen()
+        .await
+        .is_concurrent("nothing_is_committed_behind_the_back_of_the_next_hub")
+    {
+        return;
+    }
     let (base, first) = played().await;
     let second = base.beside().await;
     let mut sql = base.sql().await;
