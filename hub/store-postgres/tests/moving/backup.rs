@@ -1,6 +1,6 @@
 //! Backup under load and restore elsewhere, by PostgreSQL's own programs: with the hub's own cluster.
 
-use super::lived::lived_in;
+use super::lived::lived_in_on;
 use crate::server::Server;
 use crate::support::{Base, appliance, morning, profiles};
 use hub_store::access::AccessStore;
@@ -44,11 +44,9 @@ fn quiet(content: &Moved) -> Vec<(String, u64, String)> {
 
 #[tokio::test]
 async fn a_backup_under_load_is_restored_whole() {
-    let (base, store) = lived_in().await;
-    if base.options.get_socket().is_none() {
-        eprintln!("left out: the programs of PostgreSQL are tried with the own cluster");
-        return;
-    }
+    // A server that is given may have no socket and another version than the programs here, and the one in WebAssembly
+    // has neither the catalogue that pg_dump reads nor two sessions for a backup under load.
+    let (base, store) = lived_in_on(Server::own().await).await;
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("backup");
     let id = appliance(&store, "acme", "wm-2").await;

@@ -1,7 +1,8 @@
 //! A database in which something of everything has happened.
 
+use crate::server::Server;
 use crate::support::{
-    Base, after, alarm, appliance, message, morning, played, repeated, rolled_up, seen, stored, tenant,
+    Base, after, alarm, appliance, message, morning, played, played_on, repeated, rolled_up, seen, stored, tenant,
 };
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
@@ -41,12 +42,23 @@ const BY_HAND: &str = r#"
 /// A database that has lived, and its hub.
 pub async fn lived_in() -> (Base, PostgresStore) {
     let (base, store) = played().await;
-    telemetry(&store).await;
-    people(&store).await;
-    devices(&store).await;
-    base.sql().await.execute(BY_HAND).await.unwrap();
-    rolled_up(&store).await;
+    live(&base, &store).await;
     (base, store)
+}
+
+/// The same on a server.
+pub async fn lived_in_on(server: &'static Server) -> (Base, PostgresStore) {
+    let (base, store) = played_on(server).await;
+    live(&base, &store).await;
+    (base, store)
+}
+
+async fn live(base: &Base, store: &PostgresStore) {
+    telemetry(store).await;
+    people(store).await;
+    devices(store).await;
+    base.sql().await.execute(BY_HAND).await.unwrap();
+    rolled_up(store).await;
 }
 
 /// Readings in order, late, under negative numbers, without numbers, with more beside them and with none at all.

@@ -9,9 +9,11 @@ mod server;
 #[path = "../store/support.rs"]
 #[expect(unused_imports, reason = "made for the tests of the store, which use all of it")]
 mod support;
+mod timescale;
 
 use hub_store_postgres::{ExportFolder, ExportOptions, Moved, PostgresStore};
 use lived::lived_in;
+use server::Server;
 use sqlx::Row;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +34,12 @@ pub(crate) async fn export(store: &PostgresStore, folder: &Path) -> Moved {
 
 /// An empty database that opens with the same keyring.
 pub(crate) async fn sibling(of: &Base) -> Base {
-    let new = Base::new().await;
+    sibling_on(of, Server::chosen().await).await
+}
+
+/// The same on a server.
+pub(crate) async fn sibling_on(of: &Base, server: &'static Server) -> Base {
+    let new = Base::on(server).await;
     // Whatever is there is not open yet.
     std::fs::copy(of.database.file("keyring"), new.database.file("keyring")).unwrap();
     new

@@ -62,7 +62,12 @@ impl Base {
 
 /// A database with the site in it.
 pub async fn played() -> (Base, PostgresStore) {
-    let base = Base::new().await;
+    played_on(Server::chosen().await).await
+}
+
+/// The same on a server.
+pub async fn played_on(server: &'static Server) -> (Base, PostgresStore) {
+    let base = Base::on(server).await;
     let store = base.store().await;
     store.apply_site(&site(), morning(), false).await.unwrap();
     (base, store)
