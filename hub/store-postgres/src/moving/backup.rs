@@ -60,6 +60,9 @@ pub struct BackedUp {
 struct Document {
     head: Head,
     timescaledb: Option<String>,
+    /// The schema that the tables are in: an earlier program did not say it.
+    #[serde(default)]
+    namespace: Option<String>,
     file: String,
     bytes: u64,
     sha256: String,
@@ -201,6 +204,7 @@ pub async fn backup(
             server: about.server,
         },
         timescaledb: about.timescaledb.clone(),
+        namespace: about.namespace,
         file: DUMP.to_owned(),
         bytes: finished.bytes,
         sha256: finished.sha256.clone(),
@@ -250,6 +254,7 @@ pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<
     let mut conn = source::connect(&place.options).await?;
     check_empty(&mut conn).await?;
     let about = About::read(&mut conn).await?;
+    let namespace = check_namespace(&document, &about)?;
     let timescaledb = document.timescaledb.as_deref();
     if let Some(version) = timescaledb {
         begin_timescaledb(&mut conn, version).await?;
@@ -262,6 +267,10 @@ pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<
         "--no-comments",
         "--single-transaction",
     ]);
+    if let (Some(namespace), None) = (namespace, timescaledb) {
+        // Without it, the schema itself: who may own only one has it already.
+        command.arg(format!("--schema={namespace}"));
+    }
     command.arg(folder.join(&document.file)).stdout(Stdio::null());
     let child = start(command, "pg_restore")?;
     let restored = ended(child, "pg_restore").await;
@@ -303,6 +312,20 @@ async fn check_empty(conn: &mut PgConnection) -> Result<()> {
     }
 }
 
+/// Tables come back into the schema of that name only: in another one the hub would not find them, and make new ones.
+fn check_namespace<'a>(document: &'a Document, about: &About) -> Result<Option<&'a str>> {
+    let Some(found) = document.namespace.as_deref() else {
+        return Ok(None);
+    };
+    match &about.namespace {
+        Some(here) if here == found => Ok(Some(found)),
+        here => Err(MoveError::OtherNamespace {
+            found: found.to_owned(),
+            here: here.clone().unwrap_or_default(),
+        }),
+    }
+}
+
 async fn begin_timescaledb(conn: &mut PgConnection, version: &str) -> Result<()> {
     let what = || database("preparing TimescaleDB");
     let there: bool = sqlx::query_scalar(
@@ -331,7 +354,11 @@ struct About {
     schema: Option<i64>,
     keyring: Option<Vec<u8>>,
     timescaledb: Option<String>,
+    /// The schema in which tables are made and found.
+    namespace: Option<String>,
 }
+
+type AboutRow = (String, i32, Option<String>, Option<String>, bool);
 
 impl About {
     fn major(&self) -> u32 {
@@ -340,9 +367,9 @@ impl About {
 
     async fn read(conn: &mut PgConnection) -> Result<Self> {
         let what = || database("asking the database what it is");
-        let (server, version, timescaledb, is_hubs): (String, i32, Option<String>, bool) = sqlx::query_as(
+        let (server, version, timescaledb, namespace, is_hubs) = sqlx::query_as::<_, AboutRow>(
             "select current_setting('server_version'), current_setting('server_version_num')::int, \
-             (select extversion from pg_extension where extname = 'timescaledb'), \
+             (select extversion from pg_extension where extname = 'timescaledb'), current_schema()::text, \
              to_regclass('_sqlx_migrations') is not null and to_regclass('keyring') is not null",
         )
         .fetch_one(&mut *conn)
@@ -365,6 +392,7 @@ impl About {
             schema,
             keyring,
             timescaledb,
+            namespace,
         })
     }
 }

@@ -120,6 +120,17 @@ pub enum MoveError {
         "the backup is of a database with TimescaleDB {0}, which this server does not have; install that version first"
     )]
     NoTimescale(String),
+    /// A backup keeps the name of the schema.
+    #[error(
+        "the backup is of tables in schema \"{found}\", and the target's role works in \"{here}\", where they would not be \
+         found; restore as a role that works in \"{found}\", or move with `forecall export` and `import`"
+    )]
+    OtherNamespace {
+        /// Of the backup.
+        found: String,
+        /// Of the target's role.
+        here: String,
+    },
     /// Not a hub's database.
     #[error("the database holds no hub: there is nothing to back up")]
     NoHub,
