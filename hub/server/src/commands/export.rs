@@ -1,9 +1,9 @@
 //! `forecall export --to DIR`.
 
-use super::place::{open_existing, say_keyring};
+use super::place::{goes_on, open_existing, say_keyring};
 use super::progress::Teller;
 use super::{ConfigArgs, log, say};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_store_postgres::{ExportOptions, Moved, PostgresStore};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,14 @@ async fn export(store: &PostgresStore, folder: &Path, file_rows: u64) -> Result<
         .export(folder, options, &mut |progress| teller.tell(progress))
         .await;
     drop(teller);
-    let moved = moved.with_context(|| format!("the export to {} is not complete", folder.display()))?;
+    let moved = moved.map_err(|error| {
+        let what = if goes_on(&error) {
+            "stopped; when that is mended, run the same command again, and it goes on"
+        } else {
+            "was not done"
+        };
+        anyhow::Error::new(error).context(format!("the export to {} {what}", folder.display()))
+    })?;
     say(format_args!("{} rows are in {}", moved.rows(), folder.display()));
     say(format_args!("content {}", moved.content));
     say("names and addresses of people are in it in plain text; keep the folder as you keep the database");

@@ -1,6 +1,6 @@
 //! `forecall import --from DIR`.
 
-use super::place::{Target, keyring_that_is_there};
+use super::place::{Target, goes_on, keyring_that_is_there};
 use super::progress::Teller;
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
@@ -47,5 +47,12 @@ async fn import(target: &Target, keyring: hub_store_postgres::Keyring, folder: &
         .await;
     drop(teller);
     store.close().await;
-    moved.context("the import is not complete")
+    moved.map_err(|error| {
+        let what = if goes_on(&error) {
+            "the import stopped; when that is mended, run the same command again, and it goes on"
+        } else {
+            "nothing was imported"
+        };
+        anyhow::Error::new(error).context(what)
+    })
 }

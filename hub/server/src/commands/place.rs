@@ -4,7 +4,7 @@ use super::say;
 use crate::config::Config;
 use crate::pipeline::{Opened, keyring_file, open_beside};
 use anyhow::{Context, Result, ensure};
-use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PgConnectOptions, Place};
+use hub_store_postgres::{Cluster, ClusterOptions, Keyring, MoveError, PgConnectOptions, Place};
 
 /// A database without a store on it.
 pub enum Target {
@@ -84,6 +84,14 @@ pub fn keyring_that_is_there(config: &Config) -> Result<Keyring> {
         path.display()
     );
     Keyring::open(&path).context("cannot open the keyring")
+}
+
+/// Whether disk or database failed on the way. Anything else was refused, and says itself what to do.
+pub fn goes_on(error: &MoveError) -> bool {
+    matches!(
+        error,
+        MoveError::File { .. } | MoveError::Database { .. } | MoveError::Store(_)
+    )
 }
 
 /// What of the keyring went along.
