@@ -143,6 +143,13 @@ impl Lab {
         Ok(said)
     }
 
+    /// Starts a command of the program, which is killed with -9 when it is dropped.
+    pub fn spawn(&self, args: &[&str]) -> Result<Child> {
+        let mut command = self.command(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().context("cannot start forecall")
+    }
+
     /// Applies a site file.
     pub async fn apply(&self, site: &str) -> Result<String> {
         let file = self.dir.path().join("site.toml");

@@ -9,6 +9,7 @@ mod demo;
 mod front_door;
 mod inbound;
 mod monitoring;
+mod moving;
 mod prediction;
 mod provisioning;
 mod recorded;
