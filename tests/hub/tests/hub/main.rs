@@ -16,5 +16,6 @@ mod recorded;
 mod same_tickets;
 mod soak;
 mod store_faults;
+mod store_stop;
 mod store_takeover;
 mod telemetry;
