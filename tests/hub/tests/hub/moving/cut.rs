@@ -101,11 +101,12 @@ async fn an_export_killed_in_the_middle_goes_on_and_equals_one_in_one_go() {
     let again = lab.run(&args).await.unwrap_err().to_string();
     assert!(again.contains("holds a complete export already"), "{again}");
 
-    import_killed_in_the_middle(&lab, &cut, &whole, acknowledged).await;
+    let taken = import_killed_in_the_middle(&lab, &cut, &whole, acknowledged).await;
+    println!("{KILLS} kills; {taken} files were in before the last");
 }
 
-/// The same the other way: what is in stays in, and no hub serves a half.
-async fn import_killed_in_the_middle(before: &Lab, from: &Path, whole: &str, readings: u64) {
+/// The same the other way: what is in stays in, and no hub serves a half. How many files were in before the last kill.
+async fn import_killed_in_the_middle(before: &Lab, from: &Path, whole: &str, readings: u64) -> i64 {
     let lab = heir(before, None);
     let args = ["import", "--from", name(from)];
     let mut taken = 0;
@@ -117,11 +118,11 @@ async fn import_killed_in_the_middle(before: &Lab, from: &Path, whole: &str, rea
             "{half}"
         );
     }
-    println!("{KILLS} kills; {taken} files were in before the last");
     assert_eq!(content(&lab, &args).await, whole);
     assert_eq!(content(&lab, &["export", "--hash"]).await, whole);
     let stored = audit(&lab).await.unwrap();
     assert_eq!((stored.rows, stored.distinct), (readings, readings));
+    taken
 }
 
 /// Starts the import and kills it when so many files are in; how many there were.

@@ -134,8 +134,10 @@ async fn tampered(own: &Lab, by_url: &Lab, out: &Path) {
         says(&said, &[name(&copy.file(file)), "is not as it was written"]);
         named += usize::from(said.contains(": row ") || said.contains(": rows from "));
     }
-    println!("{named} of {FLIPS} flipped bytes are told by their row or group of rows");
-    assert!(named > FLIPS / 2, "{named}");
+    assert!(
+        named > FLIPS / 2,
+        "{named} of {FLIPS} flipped bytes are told by their row or group of rows"
+    );
 
     let copy = Copied::of(out);
     copy.edit("manifest.json", |bytes| {
