@@ -28,6 +28,8 @@ const CONNECTIONS_MAX: u32 = 12;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// A connection that lives answers within this time.
 const PING_LIMIT: Duration = Duration::from_secs(3);
+/// For so long after its last answer a connection is used without asking it again: a question costs as much as a query.
+const ANSWERED_FOR: Duration = Duration::from_secs(5);
 /// A new connection in place of one that does not answer is had within this time, or tried again …
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(5);
 /// … after this.
@@ -241,7 +243,16 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .test_before_acquire(false)
         .before_acquire({
             let options = options.clone();
-            move |conn, _| Box::pin(answers(conn, options.clone()))
+            move |conn, about| {
+                let options = options.clone();
+                Box::pin(async move {
+                    // It answered when it came back, just now.
+                    if about.idle_for < ANSWERED_FOR {
+                        return Ok(true);
+                    }
+                    answers(conn, options).await
+                })
+            }
         })
         .after_release({
             let options = options.clone();

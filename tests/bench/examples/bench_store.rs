@@ -7,7 +7,8 @@
 use anyhow::Result;
 use std::process::ExitCode;
 
-#[tokio::main(worker_threads = 2)]
+// One thread, as psql: an answer wakes nobody else.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
     let held = tests_bench::store::main(std::env::args().nth(1).as_deref()).await?;
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })

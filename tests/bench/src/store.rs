@@ -37,7 +37,7 @@ impl Plan {
     /// What the bars hold for.
     pub fn full() -> Self {
         Self {
-            fleets: vec![(200, 3), (1_000, 1), (10_000, 1), (100_000, 3)],
+            fleets: vec![(200, 5), (1_000, 1), (10_000, 1), (100_000, 3)],
             round: 1_000_000,
             devices: 60,
             stages: vec![1_000_000, 5_000_000, 50_000_000],

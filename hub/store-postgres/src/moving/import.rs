@@ -287,5 +287,7 @@ async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
     };
     let rows = rows.iter().map(|row| row.as_copy().ok_or_else(|| timeless(row)));
     let rows = rows.collect::<Result<Vec<_>>>()?;
-    crate::telemetry::copy(conn, &rows).await.map_err(database("writing telemetry"))
+    crate::telemetry::copy(conn, &rows)
+        .await
+        .map_err(database("writing telemetry"))
 }

@@ -2,15 +2,13 @@
 
 use super::catalog::{Place, place};
 use super::subject::subject;
-use crate::row::{Columns, db, not_found, sql};
+use crate::row::{db, not_found, sql};
 use crate::store::PostgresStore;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{BUCKETS_MAX, Bucket};
 use jiff::Timestamp;
-use sqlx::postgres::PgRow;
-use std::collections::BTreeMap;
 
 /// Parameters: tenant, numbers of profile versions, ids of channels in them, from, to, limit.
 pub(super) const FLEET_HOURLY: &str = "select profile_no, hour as starts, channel, count, sum, min, max from fleet_hourly \
@@ -33,7 +31,7 @@ pub(super) async fn fleet_hourly(
         return Err(not_found("tenant", tenant));
     }
     let place = channel_of(store, profile, channel).await?;
-    let rows = sqlx::query(FLEET_HOURLY)
+    let rows: Vec<Line> = sqlx::query_as(FLEET_HOURLY)
         .bind(tenant.as_str())
         .bind(place.at.keys().copied().collect::<Vec<i16>>())
         .bind(ids(&place))
@@ -46,7 +44,7 @@ pub(super) async fn fleet_hourly(
     if rows.is_empty() {
         is_tenant(store, tenant).await?;
     }
-    merged(&rows, &place)
+    Ok(merged(rows, &place))
 }
 
 pub(super) async fn device_daily(
@@ -58,7 +56,7 @@ pub(super) async fn device_daily(
 ) -> Result<Vec<Bucket>> {
     let subject = subject(store, scope, appliance).await?;
     let place = channel_of(store, &subject.profile, channel).await?;
-    let rows = sqlx::query(DEVICE_DAILY)
+    let rows: Vec<Line> = sqlx::query_as(DEVICE_DAILY)
         .bind(appliance.0)
         .bind(place.at.keys().copied().collect::<Vec<i16>>())
         .bind(ids(&place))
@@ -68,7 +66,7 @@ pub(super) async fn device_daily(
         .fetch_all(&store.pool)
         .await
         .map_err(db)?;
-    merged(&rows, &place)
+    Ok(merged(rows, &place))
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
@@ -96,33 +94,35 @@ fn ids(place: &Place) -> Vec<i16> {
     place.at.values().map(|channel| i16::from(channel.id)).collect()
 }
 
-/// One bucket for each time, over all versions of the profile.
-fn merged(rows: &[PgRow], place: &Place) -> Result<Vec<Bucket>> {
-    let mut buckets: BTreeMap<Timestamp, Bucket> = BTreeMap::new();
-    for row in rows {
-        let Some(channel) = place.at.get(&row.col::<i16>("profile_no")?) else {
-            continue;
-        };
+/// Of one version and one channel: version, start, channel, count, sum, smallest, largest.
+type Line = (i16, jiff_sqlx::Timestamp, i16, i64, i64, i32, i32);
+
+/// One bucket for each time, over all versions of the profile. Lines come in order of time.
+fn merged(lines: Vec<Line>, place: &Place) -> Vec<Bucket> {
+    let mut buckets: Vec<Bucket> = Vec::with_capacity(lines.len());
+    for (profile_no, starts, id, count, sum, min, max) in lines {
         // Another channel of another version may have the same id.
-        if i16::from(channel.id) != row.col::<i16>("channel")? {
-            continue;
+        let channel = place.at.get(&profile_no).filter(|channel| i16::from(channel.id) == id);
+        let Some(channel) = channel else { continue };
+        let new = Bucket {
+            from: starts.to_jiff(),
+            count,
+            mean: sum as f64 / 10f64.powi(i32::from(channel.decimals)) / count as f64,
+            min: channel.value(min),
+            max: channel.value(max),
+        };
+        match buckets.last_mut().filter(|last| last.from == new.from) {
+            Some(last) => add(last, &new),
+            None => buckets.push(new),
         }
-        let (from, count): (Timestamp, i64) = (row.at("starts")?, row.col("count")?);
-        let scale = 10f64.powi(i32::from(channel.decimals));
-        let sum = row.col::<i64>("sum")? as f64 / scale;
-        let (min, max) = (channel.value(row.col("min")?), channel.value(row.col("max")?));
-        let bucket = buckets.entry(from).or_insert(Bucket {
-            from,
-            count: 0,
-            mean: 0.0,
-            min,
-            max,
-        });
-        let before = bucket.mean * bucket.count as f64;
-        bucket.count += count;
-        bucket.mean = (before + sum) / bucket.count as f64;
-        bucket.min = bucket.min.min(min);
-        bucket.max = bucket.max.max(max);
     }
-    Ok(buckets.into_values().collect())
+    buckets
+}
+
+fn add(bucket: &mut Bucket, other: &Bucket) {
+    let sum = bucket.mean * bucket.count as f64 + other.mean * other.count as f64;
+    bucket.count += other.count;
+    bucket.mean = sum / bucket.count as f64;
+    bucket.min = bucket.min.min(other.min);
+    bucket.max = bucket.max.max(other.max);
 }

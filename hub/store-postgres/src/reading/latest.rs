@@ -5,6 +5,7 @@ use crate::row::{Columns, db, not_found};
 use crate::store::PostgresStore;
 use crate::telemetry::columns::values;
 use hub_core::id::ApplianceId;
+use hub_core::profile::Channel;
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{LATEST_DAYS, LATEST_SAMPLES, Latest, Point};
@@ -23,29 +24,36 @@ pub(super) const LATEST: &str = concat!(
      where a.id = $1 and ($2::text is null or a.tenant = $2)"
 );
 
-/// Devices mostly say all they have with each sample.
-const FIRST_LOOK: usize = 8;
+/// Devices mostly say all they have with each sample: so many samples are looked at first, not further back than this.
+const FIRST_LOOK: (usize, i64) = (8, 1);
 
 pub(super) async fn latest(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
     let found = look(store, scope, appliance, FIRST_LOOK).await?;
     if found.is_whole {
         return Ok(found.channels);
     }
-    Ok(look(store, scope, appliance, LATEST_SAMPLES).await?.channels)
+    let found = look(store, scope, appliance, (LATEST_SAMPLES, LATEST_DAYS)).await?;
+    Ok(found.channels)
 }
 
 struct Found {
     channels: Vec<Latest>,
-    /// There is nothing to be found further back.
+    /// Every channel has a value: there is nothing to be found further back.
     is_whole: bool,
 }
 
-async fn look(store: &PostgresStore, scope: &Scope, appliance: ApplianceId, samples: usize) -> Result<Found> {
+/// Looks at so many samples of so many days.
+async fn look(
+    store: &PostgresStore,
+    scope: &Scope,
+    appliance: ApplianceId,
+    (samples, days): (usize, i64),
+) -> Result<Found> {
     let rows: Vec<PgRow> = sqlx::query(LATEST)
         .bind(appliance.0)
         .bind(scope.tenant())
         .bind(i64::try_from(samples).unwrap_or(i64::MAX))
-        .bind(i32::try_from(LATEST_DAYS).unwrap_or(i32::MAX))
+        .bind(i32::try_from(days).unwrap_or(i32::MAX))
         .fetch_all(&store.pool)
         .await
         .map_err(db)?;
@@ -55,34 +63,34 @@ async fn look(store: &PostgresStore, scope: &Scope, appliance: ApplianceId, samp
     let Some(newest) = newest.col::<Option<i16>>("profile_no")? else {
         return Ok(Found {
             channels: Vec::new(),
-            is_whole: true,
+            is_whole: false,
         });
     };
-    let mut numbers = Vec::with_capacity(rows.len());
-    for row in &rows {
-        numbers.push(row.col::<i16>("profile_no")?);
-    }
+    let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
     let versions = store.catalog.with(store, numbers.iter().copied()).await?;
     let profile = version(&versions, newest)?;
-    let mut channels = Vec::with_capacity(profile.channels.len());
-    for channel in &profile.channels {
-        for (row, no) in rows.iter().zip(&numbers) {
-            let stored: Vec<Option<i32>> = row.col("v")?;
-            if let Some(value) = version(&versions, *no)?.value(&stored, &channel.name) {
-                channels.push(Latest {
-                    channel: channel.name.clone(),
-                    unit: channel.unit.clone(),
-                    point: Point {
-                        at: row.at("at")?,
-                        value,
-                    },
-                });
-                break;
-            }
+    let mut channels: Vec<Option<Point>> = vec![None; profile.channels.len()];
+    for (row, no) in rows.iter().zip(numbers) {
+        if channels.iter().all(Option::is_some) {
+            break;
+        }
+        let (at, of) = (row.at("at")?, version(&versions, no)?);
+        let stored: Vec<Option<i32>> = row.col("v")?;
+        for (channel, newest) in profile.channels.iter().zip(&mut channels) {
+            let value = || of.value(&stored, &channel.name);
+            *newest = newest.or_else(|| value().map(|value| Point { at, value }));
         }
     }
+    let newest = |(channel, point): (&Channel, Option<Point>)| {
+        point.map(|point| Latest {
+            channel: channel.name.clone(),
+            unit: channel.unit.clone(),
+            point,
+        })
+    };
+    let channels: Vec<Latest> = profile.channels.iter().zip(channels).filter_map(newest).collect();
     Ok(Found {
-        is_whole: channels.len() == profile.channels.len() || rows.len() < samples,
+        is_whole: channels.len() == profile.channels.len(),
         channels,
     })
 }

@@ -13,7 +13,7 @@ use hub_store::reading::{CHANNELS_MAX, POINTS_MAX, Point, Series, Window};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A reading and its place in its stretch of time travel as one number: the lower bits hold the place.
@@ -24,7 +24,8 @@ const POINTS_A_STRETCH: usize = 2;
 /// The query for channels that lie at these places. Parameters: appliance, from, to, microseconds of a stretch, and of
 /// the unit in which places in a stretch are told.
 pub(super) fn window_sql(places: &[Place]) -> String {
-    let (mut columns, mut read, mut values, mut extremes) = (String::new(), String::new(), String::new(), String::new());
+    let (mut columns, mut read, mut values, mut extremes) =
+        (String::new(), String::new(), String::new(), String::new());
     for (n, place) in places.iter().enumerate() {
         // Writing to a string does not fail.
         let _ = write!(columns, ", {} as v{n}", column(place));
@@ -78,36 +79,75 @@ pub(super) async fn window(
         .fetch_all(&store.pool)
         .await
         .map_err(db)?;
-    let mut all = 0;
-    let mut is_thinned = false;
-    for row in &rows {
-        let count: i64 = row.col("rows")?;
-        all += count;
-        is_thinned |= count > 2;
-    }
+    let mut stretches = rows.iter().map(Stretch::read).collect::<Result<Vec<_>>>()?;
+    let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
-    if is_thinned && usize::try_from(all).is_ok_and(|all| all <= cut.points) {
+    if stretches.iter().any(|stretch| stretch.rows > 2) && usize::try_from(all).is_ok_and(|all| all <= cut.points) {
         return whole(store, appliance, window, &versions, &places).await;
     }
+    stretches.sort_by_key(|stretch| stretch.number);
     places
         .iter()
         .enumerate()
         .map(|(n, place)| {
-            let mut stretches: BTreeMap<i64, Vec<Point>> = BTreeMap::new();
-            for row in &rows {
-                let b: i64 = row.col("b")?;
-                stretches
-                    .entry(b)
-                    .or_default()
-                    .extend(extremes(row, n, place, &cut, b)?);
-            }
             Ok(Series {
                 channel: place.name.clone(),
                 unit: place.unit.clone(),
-                points: stretches.into_values().flat_map(outermost).collect(),
+                points: points(&stretches, n, place, &cut)?,
             })
         })
         .collect()
+}
+
+/// What one profile version says of a stretch of time.
+struct Stretch<'a> {
+    profile_no: i16,
+    number: i64,
+    rows: i64,
+    row: &'a PgRow,
+}
+
+impl<'a> Stretch<'a> {
+    fn read(row: &'a PgRow) -> Result<Self> {
+        Ok(Self {
+            profile_no: row.col("profile_no")?,
+            number: row.col("b")?,
+            rows: row.col("rows")?,
+            row,
+        })
+    }
+
+    /// The smallest and the largest reading of the n-th channel, or the one that is both.
+    fn extremes(&self, n: usize, place: &Place, cut: &Cut) -> Result<[Option<Point>; 2]> {
+        let Some(channel) = place.at.get(&self.profile_no) else {
+            return Ok([None; 2]);
+        };
+        let packed = |column: usize| -> Result<Option<i64>> {
+            let read = self.row.try_get(column);
+            read.map_err(|error| crate::row::unreadable("reading")(Box::new(error)))
+        };
+        // Behind profile_no, b and rows.
+        let (low, high) = (packed(3 + 2 * n)?, packed(4 + 2 * n)?);
+        let point = |packed: i64| {
+            let (stored, at) = cut.unpack(self.number, packed)?;
+            let value = channel.value(stored);
+            Some(Point { at, value })
+        };
+        Ok([low.and_then(point), high.filter(|_| low != high).and_then(point)])
+    }
+}
+
+/// Points of the n-th channel, in order of time.
+fn points(stretches: &[Stretch<'_>], n: usize, place: &Place, cut: &Cut) -> Result<Vec<Point>> {
+    let mut points = Vec::with_capacity(POINTS_A_STRETCH * stretches.len());
+    for same in stretches.chunk_by(|a, b| a.number == b.number) {
+        let from = points.len();
+        for stretch in same {
+            points.extend(stretch.extremes(n, place, cut)?.into_iter().flatten());
+        }
+        keep_outermost(&mut points, from);
+    }
+    Ok(points)
 }
 
 /// How a window is cut into stretches.
@@ -190,37 +230,16 @@ fn names_order(newest: Option<&std::sync::Arc<hub_core::profile::ApplianceProfil
     newest.and_then(|profile| profile.position(name)).unwrap_or(usize::MAX)
 }
 
-/// The smallest and the largest reading of a stretch, or the one that is both.
-fn extremes(row: &PgRow, n: usize, place: &Place, cut: &Cut, stretch: i64) -> Result<Vec<Point>> {
-    let Some(channel) = place.at.get(&row.col::<i16>("profile_no")?) else {
-        return Ok(Vec::new());
-    };
-    let packed = |column: usize| -> Result<Option<i64>> {
-        row.try_get(column)
-            .map_err(|error| crate::row::unreadable("reading")(Box::new(error)))
-    };
-    // Behind profile_no, b and rows.
-    let (low, high) = (packed(3 + 2 * n)?, packed(4 + 2 * n)?);
-    let both = [low, high.filter(|_| low != high)];
-    Ok(both
-        .into_iter()
-        .flatten()
-        .filter_map(|packed| cut.unpack(stretch, packed))
-        .map(|(stored, at)| Point {
-            at,
-            value: channel.value(stored),
-        })
-        .collect())
-}
-
-/// Where two versions met in a stretch, there are more than two; in order of time.
-fn outermost(mut points: Vec<Point>) -> Vec<Point> {
-    if points.len() > POINTS_A_STRETCH {
-        points.sort_by(|a, b| a.value.total_cmp(&b.value));
-        points = [points.first(), points.last()].into_iter().flatten().copied().collect();
+/// Where two versions met in a stretch, there are more than two from `from` on; puts what is left in order of time.
+fn keep_outermost(points: &mut Vec<Point>, from: usize) {
+    let stretch = points.get_mut(from..).unwrap_or_default();
+    if stretch.len() > POINTS_A_STRETCH {
+        stretch.sort_by(|a, b| a.value.total_cmp(&b.value));
+        let last = points.len() - 1;
+        points.swap(from + 1, last);
+        points.truncate(from + POINTS_A_STRETCH);
     }
-    points.sort_by_key(|point| point.at);
-    points
+    points.get_mut(from..).unwrap_or_default().sort_by_key(|point| point.at);
 }
 
 async fn whole(
@@ -230,13 +249,11 @@ async fn whole(
     versions: &Versions,
     places: &[Place],
 ) -> Result<Vec<Series>> {
-    let rows = sqlx::query(
-        concat!(
-            "select profile_no, at, ",
-            columns::values!(),
-            " as v from telemetry where appliance = $1 and at >= $2 and at < $3 order by at, ingest_no limit $4",
-        ),
-    )
+    let rows = sqlx::query(concat!(
+        "select profile_no, at, ",
+        columns::values!(),
+        " as v from telemetry where appliance = $1 and at >= $2 and at < $3 order by at, ingest_no limit $4",
+    ))
     .bind(appliance.0)
     .bind(sql(window.from))
     .bind(sql(window.to))
@@ -292,7 +309,14 @@ mod tests {
     fn where_versions_meet_the_outermost_stay() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let point = |second, value| Point { at: at(second), value };
-        let kept = outermost(vec![point(1, 5.0), point(2, 1.0), point(3, 9.0), point(4, 2.0)]);
-        assert_eq!(kept, [point(2, 1.0), point(3, 9.0)]);
+        let before = point(0, 7.0);
+        let mut kept = vec![before, point(1, 5.0), point(3, 9.0), point(2, 1.0), point(4, 2.0)];
+        keep_outermost(&mut kept, 1);
+        assert_eq!(kept, [before, point(2, 1.0), point(3, 9.0)]);
+        let mut two = vec![before, point(3, 1.0), point(2, 9.0)];
+        keep_outermost(&mut two, 1);
+        assert_eq!(two, [before, point(2, 9.0), point(3, 1.0)]);
+        keep_outermost(&mut two, 3);
+        assert_eq!(two.len(), 3);
     }
 }

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::fmt::Write;
 
-
 /// Columns of every row; those of its values follow.
 const COLUMNS: &str =
     "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no, partition, profile_no, lane";
@@ -110,7 +109,9 @@ fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
         }
         data.0
     });
-    std::iter::once(header).chain(rows).chain([(-1i16).to_be_bytes().to_vec()])
+    std::iter::once(header)
+        .chain(rows)
+        .chain([(-1i16).to_be_bytes().to_vec()])
 }
 
 /// The data of a COPY that names every column.

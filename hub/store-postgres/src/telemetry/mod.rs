@@ -21,9 +21,9 @@ mod upkeep;
 mod window;
 mod writer;
 
-pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
 #[cfg(test)]
 pub(crate) use copy::whole;
+pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
 pub(crate) use writer::Writer;
 
 use crate::row::{db, sql};

@@ -255,7 +255,12 @@ async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Nu
     .bind(&boots)
     .bind(&lanes)
     .bind(sequences.values().map(multirange).collect::<Vec<String>>())
-    .bind(sequences.values().map(|numbers| sql(numbers.used_at)).collect::<Vec<_>>())
+    .bind(
+        sequences
+            .values()
+            .map(|numbers| sql(numbers.used_at))
+            .collect::<Vec<_>>(),
+    )
     .execute(&mut *conn)
     .await
     .map_err(db)?;

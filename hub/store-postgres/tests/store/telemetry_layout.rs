@@ -78,10 +78,13 @@ async fn every_value_comes_back_as_it_was() {
         }
     }
     assert_eq!(store.ingest(&batch).await.unwrap(), [stored(40); 8]);
-    let rows = sqlx::query(&format!("select boot, lane, seq, at, {}, extra from telemetry", every_value()))
-        .fetch_all(&mut base.sql().await)
-        .await
-        .unwrap();
+    let rows = sqlx::query(&format!(
+        "select boot, lane, seq, at, {}, extra from telemetry",
+        every_value()
+    ))
+    .fetch_all(&mut base.sql().await)
+    .await
+    .unwrap();
     assert_eq!(rows.len(), expected.len());
     for row in rows {
         let key = (
@@ -156,7 +159,10 @@ async fn a_profile_that_changes_leaves_old_rows_readable() {
     let store = store_with(&base, profiles()).await;
     let channel = &first.channels[0].name;
     let unscored = store.unscored(10, None).await.unwrap();
-    let values: Vec<_> = unscored.iter().map(|row| row.profile.value(&row.values, channel)).collect();
+    let values: Vec<_> = unscored
+        .iter()
+        .map(|row| row.profile.value(&row.values, channel))
+        .collect();
     assert_eq!(values, [Some(2.5); 4]);
     store.close().await;
     let versions = format!("select count(*) from profile_version where name = '{name}'");

@@ -17,7 +17,10 @@ const NUMBERS: u64 = 6_000;
 
 fn messages(id: ApplianceId, numbers: &[u64]) -> Vec<Ingest> {
     let at = |seq: u64| morning() + SignedDuration::from_secs(i64::try_from(seq).unwrap());
-    numbers.iter().map(|seq| sample(id, 1, *seq, at(*seq), at(*seq))).collect()
+    numbers
+        .iter()
+        .map(|seq| sample(id, 1, *seq, at(*seq), at(*seq)))
+        .collect()
 }
 
 /// How many of these numbers were stored as new.
@@ -48,7 +51,11 @@ async fn a_sequence_with_thousands_of_holes_stores_each_number_once() {
     let ranges = "(select count(*) from unnest(stored))";
     let noted = base.number(&of(id, ranges)).await;
     assert!((400..1_500).contains(&noted), "{noted} ranges");
-    assert!(base.number(&of(id, "(known_from > 0 # (-9223372036854775808))::int::bigint")).await == 1);
+    assert!(
+        base.number(&of(id, "(known_from > 0 # (-9223372036854775808))::int::bigint"))
+            .await
+            == 1
+    );
     assert_eq!(base.number(&of(other, ranges)).await, 1);
 
     // Nothing is in memory any more; everything comes again, and what was missing, in any order.

@@ -176,12 +176,13 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
     assert_eq!(contents(&mut conn).await.0, before.0 + 10);
     run_policy(&database, &mut conn, job).await;
     assert_eq!(contents(&mut conn).await.0, before.0 + 10);
-    let latest: Vec<i32> =
-        sqlx::query_scalar("select array[c1, c2, c3] from telemetry where appliance = $1 and boot = 3 order by at desc limit 1")
-            .bind(ids[0].0)
-            .fetch_one(&mut conn)
-            .await
-            .unwrap();
+    let latest: Vec<i32> = sqlx::query_scalar(
+        "select array[c1, c2, c3] from telemetry where appliance = $1 and boot = 3 order by at desc limit 1",
+    )
+    .bind(ids[0].0)
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
     assert_eq!(latest, [109 % 4, 1_500 + (109 * 7) % 40, 20_109]);
 
     // An appliance's readings can be taken out of it.

@@ -88,7 +88,10 @@ impl Fleet {
             received_at: at + SignedDuration::from_millis(20 + (chance(device, minute) % 200) as i64),
             skew_ms: None,
             // As the front door counts them: from one that is drawn when the device connects.
-            trace: TraceId(Uuid::from_u64_pair(chance(device, 0), (chance(0, device) >> 2).wrapping_add(minute))),
+            trace: TraceId(Uuid::from_u64_pair(
+                chance(device, 0),
+                (chance(0, device) >> 2).wrapping_add(minute),
+            )),
         })
     }
 

@@ -12,7 +12,7 @@ use sqlx::Executor;
 /// Values of one measured part.
 const PART: usize = 500_000;
 /// Parts that are compared, of the beginning and of the end.
-const PARTS: usize = 6;
+const PARTS: usize = 12;
 /// Rows of one step of the roll-up and of the aggregates.
 const STEP: usize = 50_000;
 

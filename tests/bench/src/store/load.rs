@@ -102,6 +102,8 @@ pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -
 pub(super) async fn stored(base: &Base) -> Result<i64> {
     let columns: Vec<String> = (1..=CHANNELS).map(|id| format!("c{id}")).collect();
     let columns = columns.join(", ");
-    base.number(&format!("select coalesce(sum(num_nonnulls({columns})), 0)::bigint from telemetry"))
-        .await
+    base.number(&format!(
+        "select coalesce(sum(num_nonnulls({columns})), 0)::bigint from telemetry"
+    ))
+    .await
 }

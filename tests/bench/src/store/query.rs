@@ -6,17 +6,21 @@ use crate::bar::median;
 use anyhow::{Result, ensure};
 use hub_core::id::TenantId;
 use hub_store::Scope;
-use hub_store::reading::{LATEST_DAYS, ReadingStore, Window};
+use hub_store::reading::{ReadingStore, Window};
 use hub_store_postgres::statement;
 use jiff::{SignedDuration, Timestamp};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Points of the chart.
 const POINTS: usize = 300;
-/// Rows of the first look at the newest values.
+/// Rows of the first look at the newest values, of one day.
 const NEWEST: usize = 8;
 /// Hours of the fleet.
 const HOURS: i64 = 42;
+/// Asked before it counts: each connection of the pool plans a statement anew for the first five times, psql's one too.
+const WARMING: usize = 80;
+/// A connection is back in the pool after this time.
+const SETTLED_AFTER: Duration = Duration::from_millis(1);
 /// In turn, so that what else the machine does befalls both.
 const TURNS: usize = 3;
 
@@ -39,6 +43,7 @@ pub async fn measure(base: &Base, newest: Timestamp, often: usize, beside: bool)
     let mut all = Vec::new();
     for query in [Query::Window, Query::Latest, Query::Fleet] {
         let (mut ours, mut peers) = (Vec::new(), Vec::new());
+        query.ours(base, newest, WARMING).await?;
         for _ in 0..TURNS {
             ours.push(query.ours(base, newest, often).await?);
             if beside {
@@ -78,6 +83,7 @@ impl Query {
         let scope = Scope::Tenant(tenant.clone());
         let mut times = Vec::with_capacity(often);
         for _ in 0..often {
+            settle().await;
             let begun = Instant::now();
             match self {
                 Self::Window => {
@@ -124,7 +130,7 @@ impl Query {
             Self::Latest => (
                 "bigint, text, bigint, integer",
                 statement::LATEST.to_owned(),
-                format!("{appliance}, '{TENANT}', {NEWEST}, {LATEST_DAYS}"),
+                format!("{appliance}, '{TENANT}', {NEWEST}, 1"),
             ),
             Self::Fleet => {
                 let version = base
@@ -138,6 +144,14 @@ impl Query {
                 )
             }
         })
+    }
+}
+
+/// Lets the pool take back what the query before has used: whoever asks once does not wait for that.
+async fn settle() {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLED_AFTER {
+        tokio::task::yield_now().await;
     }
 }
 

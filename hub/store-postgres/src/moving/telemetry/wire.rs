@@ -90,7 +90,6 @@ fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
 /// Fields in the order in which the writer of telemetry names them.
 fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
     let [
-
         appliance,
         ingest_no,
         at,
