@@ -13,6 +13,7 @@ use crate::bar::Bars;
 use anyhow::{Context, Result, bail, ensure};
 use base::Server;
 use std::time::Duration;
+use tests_hub::database::Database;
 
 /// How much is loaded.
 #[derive(Debug, Clone)]
@@ -31,6 +32,9 @@ pub struct Plan {
     pub times: usize,
     /// Values in each form of row.
     pub layout: usize,
+    /// Values that are compressed, where the server that is measured has no TimescaleDB: on the one in WebAssembly. Sizes
+    /// there are those of a server.
+    pub compressed: Option<usize>,
 }
 
 impl Plan {
@@ -44,6 +48,7 @@ impl Plan {
             beside: 5_000_000,
             times: 21,
             layout: 2_000_000,
+            compressed: Some(400_000),
         }
     }
 
@@ -57,6 +62,7 @@ impl Plan {
             beside: 60_000,
             times: 3,
             layout: 20_000,
+            compressed: Some(20_000),
         }
     }
 }
@@ -84,6 +90,11 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     let measured = measure(&server, plan, &mut report).await;
     server.close().await?;
     measured?;
+    if let Some(values) = plan.compressed.filter(|_| base::given().is_none()) {
+        compressed(plan.devices, values, &mut report)
+            .await
+            .context("compressed on TimescaleDB")?;
+    }
     ensure!(
         report.stored == report.acknowledged,
         "{} values were acknowledged, {} are stored",
@@ -99,6 +110,19 @@ async fn measure(server: &Server, plan: &Plan, report: &mut Report) -> Result<()
         .context("load by number of devices")?;
     growth::measure(server, plan, report).await.context("growing history")?;
     layout::measure(server, plan).await.context("arrays beside columns")
+}
+
+async fn compressed(devices: usize, values: usize, report: &mut Report) -> Result<()> {
+    let Some(timescale) = Database::timescale().await? else {
+        println!("no TimescaleDB here (make setup installs one for tests): what is compressed is not measured");
+        return Ok(());
+    };
+    let server = Server::at(&timescale.url).await?;
+    println!("in WebAssembly, for sizes only: {}", server.what());
+    let measured = growth::bytes(&server, devices, values, report).await;
+    server.close().await?;
+    timescale.stop().await?;
+    measured
 }
 
 /// For `cargo xtask bench bench_store`: the whole run ends within this time.

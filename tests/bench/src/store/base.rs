@@ -49,20 +49,27 @@ impl Server {
     /// # Errors
     /// It does not start, or does not answer.
     pub async fn open() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        // The cluster's own user reads what is in it.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-        let given = ["BENCH_DATABASE_URL", "TEST_DATABASE_URL"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok());
-        let (own, options) = match given {
-            Some(url) => (None, url.parse().context("the database's address is not valid")?),
+        match given() {
+            Some(url) => Self::at(&url).await,
             None => {
+                let folder = folder()?;
                 let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default()).await?;
                 let options = cluster.connect_options();
-                (Some(cluster), options)
+                Self::with(Some(cluster), options, folder).await
             }
-        };
+        }
+    }
+
+    /// The one at this address.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn at(url: &str) -> Result<Self> {
+        let options = url.parse().context("the database's address is not valid")?;
+        Self::with(None, options, folder()?).await
+    }
+
+    async fn with(own: Option<Cluster>, options: PgConnectOptions, folder: TempDir) -> Result<Self> {
         let mut sql = options.clone().connect().await?;
         let version: String = sqlx::query_scalar("select current_setting('server_version')")
             .fetch_one(&mut sql)
@@ -173,6 +180,19 @@ impl Base {
         sql.close().await?;
         Ok(number)
     }
+}
+
+/// Whose server the environment names.
+pub(super) fn given() -> Option<String> {
+    let names = ["BENCH_DATABASE_URL", "TEST_DATABASE_URL"];
+    names.into_iter().find_map(|name| std::env::var(name).ok())
+}
+
+/// Files of a run; the cluster's own user reads what is in it.
+fn folder() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
 }
 
 fn profiles() -> BTreeMap<String, ApplianceProfile> {

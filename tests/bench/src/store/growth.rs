@@ -88,6 +88,17 @@ async fn catch_up(base: &Base) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of so many values, of a history that is made for it.
+pub(super) async fn bytes(server: &Server, devices: usize, values: usize, report: &mut Report) -> Result<()> {
+    let base = server.base("bytes", devices).await?;
+    let messages = values as u64 / u64::from(CHANNELS);
+    let (_, stored) = load::ingest(&base, &base.fleet, 0..messages).await?;
+    report.acknowledged += stored;
+    sizes(server, &base, values, report).await?;
+    report.stored += load::stored(&base).await?;
+    server.drop(base).await
+}
+
 /// Bytes of a value, here and in a narrow table with the same values.
 async fn sizes(server: &Server, base: &Base, values: usize, report: &mut Report) -> Result<()> {
     load::make_narrow(base).await?;
