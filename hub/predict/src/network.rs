@@ -1,8 +1,8 @@
 //! The wall around tract: one small network, run on micro-batches of eight windows.
 //!
 //! Larger batches make tract's convolutions slower per window, so windows of several appliances are scored eight at a
-//! time; single windows have a plan of their own. Both plans give the same bits (tested), so the order in which a hub
-//! collects windows never changes a score.
+//! time. A single one is, too, beside seven that are empty: for another size tract takes other kernels on some processors
+//! (those with AVX-512), which give other bits, and the order in which a hub collects windows must never change a score.
 
 use std::sync::Arc;
 
@@ -61,8 +61,7 @@ pub enum ScoreError {
 pub(crate) struct Network {
     features: usize,
     steps: usize,
-    one: Arc<TypedRunnableModel>,
-    many: Arc<TypedRunnableModel>,
+    plan: Arc<TypedRunnableModel>,
 }
 
 impl Network {
@@ -71,8 +70,7 @@ impl Network {
         Ok(Self {
             features,
             steps,
-            one: plan(onnx, 1, features, steps)?,
-            many: plan(onnx, BATCH, features, steps)?,
+            plan: plan(onnx, features, steps)?,
         })
     }
 
@@ -86,15 +84,10 @@ impl Network {
         }
         let mut results = Vec::with_capacity(windows.len());
         for chunk in windows.chunks(BATCH) {
-            let (plan, batch) = if chunk.len() == 1 {
-                (&self.one, 1)
-            } else {
-                (&self.many, BATCH)
-            };
-            let mut input = Vec::with_capacity(batch * expected);
+            let mut input = Vec::with_capacity(BATCH * expected);
             chunk.iter().for_each(|w| input.extend_from_slice(&w.scaled));
-            input.resize(batch * expected, 0.0);
-            let errors = self.run_plan(plan, batch, &input)?;
+            input.resize(BATCH * expected, 0.0);
+            let errors = self.run_plan(&input)?;
             results.extend(
                 errors
                     .chunks_exact(self.features)
@@ -105,17 +98,20 @@ impl Network {
         Ok(results)
     }
 
-    fn run_plan(&self, plan: &Arc<TypedRunnableModel>, batch: usize, input: &[f32]) -> Result<Vec<f32>, ScoreError> {
+    fn run_plan(&self, input: &[f32]) -> Result<Vec<f32>, ScoreError> {
         let tensor =
-            Tensor::from_shape(&[batch, self.features, self.steps], input).map_err(|e| ScoreError::Run(e.into()))?;
-        let outputs = plan.run(tvec!(tensor.into())).map_err(|e| ScoreError::Run(e.into()))?;
+            Tensor::from_shape(&[BATCH, self.features, self.steps], input).map_err(|e| ScoreError::Run(e.into()))?;
+        let outputs = self
+            .plan
+            .run(tvec!(tensor.into()))
+            .map_err(|e| ScoreError::Run(e.into()))?;
         let output = outputs.first().ok_or(ScoreError::Output)?;
         let errors = output
             .to_plain_array_view::<f32>()
             .map_err(|e| ScoreError::Run(e.into()))?;
         let errors: Vec<f32> = errors.iter().copied().collect();
         let finite = errors.iter().all(|e| e.is_finite());
-        if errors.len() == batch * self.features && finite {
+        if errors.len() == BATCH * self.features && finite {
             Ok(errors)
         } else {
             Err(ScoreError::Output)
@@ -123,11 +119,11 @@ impl Network {
     }
 }
 
-fn plan(onnx: &[u8], batch: usize, features: usize, steps: usize) -> Result<Arc<TypedRunnableModel>, ScoreError> {
+fn plan(onnx: &[u8], features: usize, steps: usize) -> Result<Arc<TypedRunnableModel>, ScoreError> {
     let load = || {
         tract_onnx::onnx()
             .model_for_read(&mut std::io::Cursor::new(onnx))?
-            .with_input_fact(0, f32::fact([batch, features, steps]).into())?
+            .with_input_fact(0, f32::fact([BATCH, features, steps]).into())?
             .into_optimized()?
             .into_runnable()
     };

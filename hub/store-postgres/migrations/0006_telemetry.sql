@@ -13,7 +13,7 @@ create table profile_version (
     name     text not null,
     -- SHA-256 of the profile; empty for rows from before versions, until a hub starts that has the profile.
     digest   bytea not null,
-    -- Channels as the profile has them; the position of one in `v` is its id less one.
+    -- Channels as the profile has them; its id is the number of its column.
     channels jsonb not null,
     unique (name, digest)
 );
@@ -113,13 +113,13 @@ create table late (
 
 -- The numbers of each sequence among the rows that are rolled up; with the rows since, they are all that were ever stored.
 -- An index on the rows would cost a fifth of what it costs to store one. Unsigned numbers in their order: `seq` with its
--- highest bit turned.
+-- highest bit turned. The range of the very last number has no upper end.
 create table sequence (
     appliance bigint not null,
     boot      bigint not null,
     lane      smallint not null,
     stored    int8multirange not null,
-    -- Of a sequence with very many holes the lowest numbers are forgotten: those below this one are looked up in the rows.
+    -- Of a sequence with very many holes the lowest numbers are forgotten: of those below this one nobody can say.
     known_from bigint not null default -9223372036854775808,
     used_at   timestamptz not null,
     primary key (appliance, boot, lane)
@@ -127,8 +127,8 @@ create table sequence (
 -- Not compressed, so that its size tells how many ranges there are.
 alter table sequence alter column stored set storage external;
 insert into sequence (appliance, boot, lane, stored, used_at)
-    select appliance, boot, lane, range_agg(int8range(n, n + 1)), max(received_at)
-    from (select *, seq # (-9223372036854775808) as n from telemetry_before where seq is not null and seq <> -1) b
+    select appliance, boot, lane, range_agg(int8range(n, nullif(n, 9223372036854775807) + 1)), max(received_at)
+    from (select *, seq # (-9223372036854775808) as n from telemetry_before where seq is not null) b
     group by appliance, boot, lane;
 
 drop table telemetry_before;

@@ -4,7 +4,7 @@ use crate::lease;
 use crate::store::ConnectError;
 use sqlx::migrate::MigrateError;
 use sqlx::{ConnectOptions, Connection, PgPool};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -57,8 +57,9 @@ pub(crate) async fn wait_for(pool: &PgPool) -> Result<(), ConnectError> {
 
 /// Whether the schema is this program's.
 async fn check(pool: &PgPool) -> Result<(), ConnectError> {
-    let known: BTreeSet<i64> = sqlx::migrate!().iter().map(|migration| migration.version).collect();
-    let newest = known.last().copied().unwrap_or(0);
+    let known = sqlx::migrate!();
+    let known: BTreeMap<i64, Vec<u8>> = known.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+    let newest = known.keys().last().copied().unwrap_or(0);
     let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(pool)
         .await
@@ -66,14 +67,19 @@ async fn check(pool: &PgPool) -> Result<(), ConnectError> {
     if !is_there {
         return Err(ConnectError::OlderSchema(newest));
     }
-    let applied: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("select version, checksum from _sqlx_migrations where success")
         .fetch_all(pool)
         .await
         .map_err(ConnectError::Unreachable)?;
-    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+    let applied: BTreeMap<i64, Vec<u8>> = applied.into_iter().collect();
+    if let Some(newer) = applied.keys().find(|version| !known.contains_key(version)) {
         return Err(ConnectError::NewerSchema(*newer));
     }
-    match known.iter().find(|version| !applied.contains(version)) {
+    let differs = |(version, checksum): &(&i64, &Vec<u8>)| applied.get(version).is_some_and(|other| other != *checksum);
+    if let Some((other, _)) = known.iter().find(differs) {
+        return Err(ConnectError::OtherSchema(*other));
+    }
+    match known.keys().find(|version| !applied.contains_key(version)) {
         Some(missing) => Err(ConnectError::OlderSchema(*missing)),
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
 
-use crate::keyring::Keyring;
+use crate::keyring::{self, Keyring, KeyringError};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::moving::check_is_whole;
@@ -28,8 +28,6 @@ const CONNECTIONS_MAX: u32 = 12;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// A connection that lives answers within this time.
 const PING_LIMIT: Duration = Duration::from_secs(3);
-/// For so long after its last answer a connection is used without asking it again: a question costs as much as a query.
-const ANSWERED_FOR: Duration = Duration::from_secs(5);
 /// A new connection in place of one that does not answer is had within this time, or tried again …
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(5);
 /// … after this.
@@ -60,6 +58,12 @@ pub enum ConnectError {
         "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
     )]
     NewerSchema(i64),
+    /// A build that was never released wrote it.
+    #[error(
+        "the database was made by a build that was never released: its schema version {0} is not this program's; begin with \
+         an empty database"
+    )]
+    OtherSchema(i64),
     /// An older program runs the hub, and a command does not migrate under it.
     #[error(
         "the running hub is of another version than this command: schema version {0} is missing; restart the hub first"
@@ -85,6 +89,9 @@ pub enum ConnectError {
          empty one"
     )]
     HalfImported(uuid::Uuid),
+    /// The system gave no random bytes.
+    #[error("this program has no name of its own")]
+    Random(#[source] KeyringError),
     /// Durability is switched off.
     #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
     NotDurable {
@@ -171,6 +178,7 @@ impl PostgresStore {
             .await
             .map_err(ConnectError::Unreachable)?;
         drop(conn);
+        let holder = uuid::Uuid::from_bytes(keyring::random().map_err(ConnectError::Random)?);
         Ok(Self {
             pool,
             keyring,
@@ -181,10 +189,16 @@ impl PostgresStore {
             catalog: Catalog::default(),
             signals: Signals::default(),
             writer: Writer::default(),
-            lease: Keeper::default(),
+            lease: Keeper::new(holder),
             changes_told: std::sync::Mutex::default(),
             tallies: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// How many sequences and appliances the writer remembers, so that a test need not send a million. Not for use besides.
+    #[doc(hidden)]
+    pub async fn remember_at_most(&self, most: usize) {
+        self.writer.remember_at_most(most).await;
     }
 
     /// Which form the table of readings has in this database.
@@ -243,16 +257,7 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .test_before_acquire(false)
         .before_acquire({
             let options = options.clone();
-            move |conn, about| {
-                let options = options.clone();
-                Box::pin(async move {
-                    // It answered when it came back, just now.
-                    if about.idle_for < ANSWERED_FOR {
-                        return Ok(true);
-                    }
-                    answers(conn, options).await
-                })
-            }
+            move |conn, _| Box::pin(answers(conn, options.clone()))
         })
         .after_release({
             let options = options.clone();

@@ -91,11 +91,12 @@ impl BenchHub {
     /// The database does not answer.
     pub async fn stored(&self, load: Load) -> Result<Stored> {
         let mut connection = PgConnection::connect_with(&self.database).await?;
-        let row = sqlx::query(
+        let columns: Vec<String> = (1..=CHANNELS).map(|id| format!("c{id}")).collect();
+        let row = sqlx::query(&format!(
             "select count(*), count(distinct (appliance, seq)), \
-             count(*) filter (where array_length(v, 1) = $2 and array_position(v, null) is null and extra is null) \
-             from telemetry where boot = $1",
-        )
+             count(*) filter (where num_nonnulls({}) = $2 and extra is null) from telemetry where boot = $1",
+            columns.join(", ")
+        ))
         .bind(i64::try_from(load.boot())?)
         .bind(i32::from(CHANNELS))
         .fetch_one(&mut connection)

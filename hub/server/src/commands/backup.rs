@@ -25,7 +25,7 @@ impl Backup {
         let keyring = keyring_that_is_there(&config)?;
         let target = Target::open_existing(&config).await?;
         let place = target.place(&config)?;
-        let mut teller = Teller::new();
+        let mut teller = Teller::on_standard_error();
         let done = hub_store_postgres::backup(&place, &keyring, &self.to, SystemClock.now(), &mut |progress| {
             teller.tell(progress);
         })

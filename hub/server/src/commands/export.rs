@@ -44,7 +44,7 @@ async fn export(store: &PostgresStore, folder: &Path, file_rows: u64) -> Result<
         file_rows,
         now: SystemClock.now(),
     };
-    let mut teller = Teller::new();
+    let mut teller = Teller::on_standard_error();
     let moved = store
         .export(folder, options, &mut |progress| teller.tell(progress))
         .await;
@@ -65,7 +65,7 @@ async fn export(store: &PostgresStore, folder: &Path, file_rows: u64) -> Result<
 }
 
 async fn hash(store: &PostgresStore) -> Result<()> {
-    let mut teller = Teller::new();
+    let mut teller = Teller::on_standard_error();
     let content = store.content(&mut |progress| teller.tell(progress)).await;
     drop(teller);
     say_content(&content?);

@@ -41,7 +41,7 @@ async fn import(target: &Target, keyring: hub_store_postgres::Keyring, folder: &
     let store = PostgresStore::connect_for_import(target.connect_options()?, keyring)
         .await
         .context("cannot open the target")?;
-    let mut teller = Teller::new();
+    let mut teller = Teller::on_standard_error();
     let moved = store
         .import(folder, SystemClock.now(), &mut |progress| teller.tell(progress))
         .await;

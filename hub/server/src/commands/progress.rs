@@ -17,7 +17,7 @@ pub struct Teller {
 
 impl Teller {
     /// Tells on standard error.
-    pub fn new() -> Self {
+    pub fn on_standard_error() -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),
             told: None,

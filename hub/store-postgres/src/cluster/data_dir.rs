@@ -130,8 +130,8 @@ impl Layout {
         let buffers = (memory / 8).clamp(*BUFFERS_MIB.start(), *BUFFERS_MIB.end());
         let cache = (memory / 2).max(2 * buffers);
         let upkeep = (buffers / 4).max(16);
-        let free = nix::sys::statvfs::statvfs(&self.home)
-            .map_or(0, |disk| disk.blocks_available() as u64 * disk.fragment_size() as u64);
+        let free =
+            nix::sys::statvfs::statvfs(&self.home).map_or(0, |disk| disk.blocks_available() * disk.fragment_size());
         let log = ((free >> 20) / 8).clamp(*LOG_MIB.start(), *LOG_MIB.end());
         format!(
             "{WRITTEN_BY}\

@@ -34,10 +34,11 @@ pub(crate) struct Keeper {
     conn: Mutex<Option<PgConnection>>,
 }
 
-impl Default for Keeper {
-    fn default() -> Self {
+impl Keeper {
+    /// Without the lease; `holder` names this program among those that may want it.
+    pub(crate) fn new(holder: Uuid) -> Self {
         Self {
-            holder: Uuid::from_bytes(rand::random()),
+            holder,
             token: AtomicI64::new(NONE),
             lost: AtomicBool::new(false),
             told: Notify::new(),

@@ -1,6 +1,7 @@
 //! Hours of a fleet and days of an appliance, from the aggregates.
 
 use super::catalog::{Place, place};
+use super::fetch;
 use super::subject::subject;
 use crate::row::{db, not_found, sql};
 use crate::store::PostgresStore;
@@ -9,6 +10,8 @@ use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{BUCKETS_MAX, Bucket};
 use jiff::Timestamp;
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 
 /// Parameters: tenant, numbers of profile versions, ids of channels in them, from, to, limit.
 pub(super) const FLEET_HOURLY: &str = "select profile_no, hour as starts, channel, count, sum, min, max from fleet_hourly \
@@ -31,20 +34,20 @@ pub(super) async fn fleet_hourly(
         return Err(not_found("tenant", tenant));
     }
     let place = channel_of(store, profile, channel).await?;
-    let rows: Vec<Line> = sqlx::query_as(FLEET_HOURLY)
-        .bind(tenant.as_str())
-        .bind(place.at.keys().copied().collect::<Vec<i16>>())
-        .bind(ids(&place))
-        .bind(sql(from))
-        .bind(sql(to))
-        .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
+    let query = || {
+        sqlx::query(FLEET_HOURLY)
+            .bind(tenant.as_str())
+            .bind(place.at.keys().copied().collect::<Vec<i16>>())
+            .bind(ids(&place))
+            .bind(sql(from))
+            .bind(sql(to))
+            .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
+    };
+    let rows = fetch(store, query).await?;
     if rows.is_empty() {
         is_tenant(store, tenant).await?;
     }
-    Ok(merged(rows, &place))
+    merged(&rows, &place)
 }
 
 pub(super) async fn device_daily(
@@ -56,17 +59,17 @@ pub(super) async fn device_daily(
 ) -> Result<Vec<Bucket>> {
     let subject = subject(store, scope, appliance).await?;
     let place = channel_of(store, &subject.profile, channel).await?;
-    let rows: Vec<Line> = sqlx::query_as(DEVICE_DAILY)
-        .bind(appliance.0)
-        .bind(place.at.keys().copied().collect::<Vec<i16>>())
-        .bind(ids(&place))
-        .bind(sql(from))
-        .bind(sql(to))
-        .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
-    Ok(merged(rows, &place))
+    let query = || {
+        sqlx::query(DEVICE_DAILY)
+            .bind(appliance.0)
+            .bind(place.at.keys().copied().collect::<Vec<i16>>())
+            .bind(ids(&place))
+            .bind(sql(from))
+            .bind(sql(to))
+            .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
+    };
+    let rows = fetch(store, query).await?;
+    merged(&rows, &place)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
@@ -98,9 +101,10 @@ fn ids(place: &Place) -> Vec<i16> {
 type Line = (i16, jiff_sqlx::Timestamp, i16, i64, i64, i32, i32);
 
 /// One bucket for each time, over all versions of the profile. Lines come in order of time.
-fn merged(lines: Vec<Line>, place: &Place) -> Vec<Bucket> {
-    let mut buckets: Vec<Bucket> = Vec::with_capacity(lines.len());
-    for (profile_no, starts, id, count, sum, min, max) in lines {
+fn merged(rows: &[PgRow], place: &Place) -> Result<Vec<Bucket>> {
+    let mut buckets: Vec<Bucket> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (profile_no, starts, id, count, sum, min, max) = Line::from_row(row).map_err(db)?;
         // Another channel of another version may have the same id.
         let channel = place.at.get(&profile_no).filter(|channel| i16::from(channel.id) == id);
         let Some(channel) = channel else { continue };
@@ -116,7 +120,7 @@ fn merged(lines: Vec<Line>, place: &Place) -> Vec<Bucket> {
             None => buckets.push(new),
         }
     }
-    buckets
+    Ok(buckets)
 }
 
 fn add(bucket: &mut Bucket, other: &Bucket) {

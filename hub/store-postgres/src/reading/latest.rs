@@ -1,7 +1,8 @@
 //! The newest value of each channel.
 
 use super::catalog::version;
-use crate::row::{Columns, db, not_found};
+use super::fetch;
+use crate::row::{Columns, not_found};
 use crate::store::PostgresStore;
 use crate::telemetry::columns::values;
 use hub_core::id::ApplianceId;
@@ -9,7 +10,6 @@ use hub_core::profile::Channel;
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{LATEST_DAYS, LATEST_SAMPLES, Latest, Point};
-use sqlx::postgres::PgRow;
 
 /// The newest samples of an appliance in scope; a line without a sample if it has none. Parameters: appliance, tenant or
 /// null, samples, days. How far back it is looked is known from the newest sample that was rolled up, so that no old week
@@ -49,14 +49,14 @@ async fn look(
     appliance: ApplianceId,
     (samples, days): (usize, i64),
 ) -> Result<Found> {
-    let rows: Vec<PgRow> = sqlx::query(LATEST)
-        .bind(appliance.0)
-        .bind(scope.tenant())
-        .bind(i64::try_from(samples).unwrap_or(i64::MAX))
-        .bind(i32::try_from(days).unwrap_or(i32::MAX))
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
+    let query = || {
+        sqlx::query(LATEST)
+            .bind(appliance.0)
+            .bind(scope.tenant())
+            .bind(i64::try_from(samples).unwrap_or(i64::MAX))
+            .bind(i32::try_from(days).unwrap_or(i32::MAX))
+    };
+    let rows = fetch(store, query).await?;
     let Some(newest) = rows.first() else {
         return Err(not_found("appliance", appliance));
     };

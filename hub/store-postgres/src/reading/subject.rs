@@ -1,6 +1,7 @@
 //! Whose readings are asked for, if the reader may see them.
 
-use crate::row::{Columns, db, not_found};
+use super::fetch;
+use crate::row::{Columns, not_found};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
@@ -13,13 +14,9 @@ pub(super) struct Subject {
 }
 
 pub(super) async fn subject(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Subject> {
-    let row = sqlx::query("select profile from appliance where id = $1 and ($2::text is null or tenant = $2)")
-        .bind(appliance.0)
-        .bind(scope.tenant())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(db)?
-        .ok_or_else(|| not_found("appliance", appliance))?;
+    const QUERY: &str = "select profile from appliance where id = $1 and ($2::text is null or tenant = $2)";
+    let rows = fetch(store, || sqlx::query(QUERY).bind(appliance.0).bind(scope.tenant())).await?;
+    let row = rows.first().ok_or_else(|| not_found("appliance", appliance))?;
     Ok(Subject {
         profile: row.col("profile")?,
     })

@@ -2,6 +2,7 @@
 //! each channel, at their own times.
 
 use super::catalog::{Place, Versions, place, version};
+use super::fetch;
 use super::subject::{Subject, subject};
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::PostgresStore;
@@ -70,15 +71,13 @@ pub(super) async fn window(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(&window_sql(&places))
-        .bind(appliance.0)
-        .bind(sql(window.from))
-        .bind(sql(window.to))
-        .bind(cut.stretch_us)
-        .bind(cut.unit_us)
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
+    let text = window_sql(&places);
+    let query = || {
+        let query = sqlx::query(&text).bind(appliance.0);
+        let query = query.bind(sql(window.from)).bind(sql(window.to));
+        query.bind(cut.stretch_us).bind(cut.unit_us)
+    };
+    let rows = fetch(store, query).await?;
     let mut stretches = rows.iter().map(Stretch::read).collect::<Result<Vec<_>>>()?;
     let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
@@ -203,7 +202,7 @@ async fn places(
         .catalog
         .find(store, |profile| own(&profile.name) && !profile.channels.is_empty())
         .await?;
-    let newest = versions.values().filter(|profile| own(&profile.name)).next_back();
+    let newest = versions.values().rfind(|profile| own(&profile.name));
     let names: Vec<String> = match newest {
         Some(profile) if window.channels.is_empty() => profile
             .channels

@@ -3,13 +3,14 @@
 use super::content::Contents;
 use super::copy::{CopyRow, copy};
 use super::gauge::Gauges;
-use super::guard::{self, Doubt, GuardKey};
+use super::guard::{self, Doubt, Found, GuardKey};
 use super::known::{Home, Known};
 use super::late::Late;
+use super::quarantine;
 use crate::row::{db, without_nul};
 use hub_core::telemetry::{Identity, Seen, TelemetryMessage};
 use hub_store::error::{Result, StoreError};
-use hub_store::telemetry::Ingested;
+use hub_store::telemetry::{Ingested, Quarantined};
 use sqlx::PgConnection;
 use std::collections::HashSet;
 
@@ -81,7 +82,11 @@ async fn look_up<'a>(
         return Ok(());
     }
     let asked: Vec<Doubt> = doubtful.iter().filter_map(|(_, sample)| sample.doubt()).collect();
-    let mut taken: HashSet<(GuardKey, u64)> = guard::stored(conn, &asked).await?;
+    let Found {
+        stored: mut taken,
+        forgotten,
+    } = guard::look_up(conn, &asked).await?;
+    let mut aside = Vec::new();
     // Taken from this very batch before the mark moved on.
     taken.extend(fresh.iter().filter_map(|sample| sample.sequence));
     for (at, sample) in doubtful {
@@ -89,16 +94,43 @@ async fn look_up<'a>(
             answers[at].repeated += 1;
             continue;
         };
+        if forgotten.contains(&(key, seq)) {
+            aside.push(sample.aside(key, seq));
+            continue;
+        }
         answers[at].stored += 1;
         if let Some(guard) = known.guard(key) {
             gauges.gap(sample.message.appliance, guard.gap(seq));
         }
         fresh.push(sample);
     }
-    Ok(())
+    quarantine::keep(conn, &aside.iter().collect::<Vec<_>>()).await
 }
 
 impl Fresh<'_> {
+    /// What is kept of a sample of which nobody can say whether it is stored.
+    fn aside(&self, (_, boot, lane): GuardKey, seq: u64) -> Quarantined {
+        let sample = self.message.samples.get(self.index);
+        let payload = serde_json::json!({
+            "boot": boot.cast_unsigned(),
+            "lane": lane,
+            "seq": seq,
+            "at": sample.map(|sample| sample.at),
+            "stored_integers": sample.map(|sample| &sample.values),
+            "extra": sample.and_then(|sample| sample.extra.as_ref()),
+        });
+        Quarantined {
+            appliance: self.message.appliance,
+            topic: "a reading".to_owned(),
+            payload: payload.to_string().into_bytes(),
+            reason: format!(
+                "number {seq} of its boot is older than what the hub still knows of a sequence with more than a thousand holes: \
+                 whether it is stored already cannot be told"
+            ),
+            received_at: self.message.received_at,
+        }
+    }
+
     fn doubt(&self) -> Option<Doubt> {
         let (key, seq) = self.sequence?;
         let partition = self.home.partition;

@@ -81,6 +81,9 @@ impl Guard {
 /// unsigned ones.
 pub(super) const SIGN: i64 = i64::MIN;
 
+/// The highest number that is noted of a sequence `s`. The range of the very last one has no upper end.
+const MARK: &str = "case when upper_inf(s.stored) then 9223372036854775807 else upper(s.stored) - 1 end";
+
 /// Sequences of rows of these partitions ($1) that are not rolled up yet; of the weeks from $2 on, and of those that came
 /// late.
 const TAIL: &str = concat!(
@@ -102,7 +105,7 @@ pub(super) async fn tail(conn: &mut PgConnection, most: usize) -> Result<Option<
     let partitions: Vec<i16> = (0..256).collect();
     let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
     let query = format!(
-        "select k.appliance, k.boot, k.lane, greatest(k.mark, upper(s.stored) - 1) # $3 as mark from ( \
+        "select k.appliance, k.boot, k.lane, greatest(k.mark, {MARK}) # $3 as mark from ( \
            select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3 limit $4) k \
          left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane"
     );
@@ -130,7 +133,7 @@ pub(super) async fn rebuild(
     let floor = window::floor(conn, Reader::RollUp, partitions).await?;
     let (appliances, boots, lanes) = columns(keys.iter().copied());
     let query = format!(
-        "select k.appliance, k.boot, k.lane, greatest(upper(s.stored) - 1, n.mark) # $3 as mark \
+        "select k.appliance, k.boot, k.lane, greatest({MARK}, n.mark) # $3 as mark \
          from unnest($4::bigint[], $5::bigint[], $6::smallint[]) as k (appliance, boot, lane) \
          left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane \
          left join (select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3) n \
@@ -165,9 +168,18 @@ pub(super) struct Doubt {
     pub(super) partition: i16,
 }
 
-/// Which of these samples are stored: by what the roll-up has noted of each sequence, and by the rows since. Only what lies
-/// below all that is noted of a sequence with very many holes is looked for among the appliance's readings.
-pub(super) async fn stored(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<HashSet<(GuardKey, u64)>> {
+/// What is known of samples of which guards know nothing.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// These are stored.
+    pub(super) stored: HashSet<(GuardKey, u64)>,
+    /// Of these nobody can say: they lie below all that is noted of a sequence with very many holes. Looking through an
+    /// appliance's readings for them would keep everybody else waiting.
+    pub(super) forgotten: HashSet<(GuardKey, u64)>,
+}
+
+/// Which of these samples are stored: by what the roll-up has noted of each sequence, and by the rows since.
+pub(super) async fn look_up(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<Found> {
     let mut partitions: Vec<i16> = doubts.iter().map(|doubt| doubt.partition).collect();
     partitions.sort_unstable();
     partitions.dedup();
@@ -177,12 +189,10 @@ pub(super) async fn stored(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<
         "with k as materialized ( \
            select * from unnest($4::bigint[], $5::bigint[], $6::smallint[], $7::bigint[]) as k (appliance, boot, lane, seq)), \
          tail as materialized (select * from ({TAIL}) t) \
-         select k.appliance, k.boot, k.lane, k.seq from k \
-         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane \
-         where s.stored @> (k.seq # $3) \
-           or (k.appliance, k.boot, k.lane, k.seq) in (select appliance, boot, lane, seq from tail) \
-           or (k.seq # $3 < s.known_from and exists (select from telemetry t where t.appliance = k.appliance \
-             and t.boot = k.boot and t.lane = k.lane and t.seq = k.seq))"
+         select k.appliance, k.boot, k.lane, k.seq, coalesce(s.stored @> (k.seq # $3), false) \
+           or (k.appliance, k.boot, k.lane, k.seq) in (select appliance, boot, lane, seq from tail) as is_stored, \
+           coalesce(k.seq # $3 < s.known_from, false) as is_forgotten \
+         from k left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane"
     );
     let rows = sqlx::query(&query)
         .bind(partitions)
@@ -195,12 +205,17 @@ pub(super) async fn stored(conn: &mut PgConnection, doubts: &[Doubt]) -> Result<
         .fetch_all(conn)
         .await
         .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
-            Ok((key, row.col::<i64>("seq")?.cast_unsigned()))
-        })
-        .collect()
+    let mut found = Found::default();
+    for row in &rows {
+        let key = (row.col("appliance")?, row.col("boot")?, row.col("lane")?);
+        let number = (key, row.col::<i64>("seq")?.cast_unsigned());
+        if row.col("is_stored")? {
+            found.stored.insert(number);
+        } else if row.col("is_forgotten")? {
+            found.forgotten.insert(number);
+        }
+    }
+    Ok(found)
 }
 
 fn columns(keys: impl Iterator<Item = GuardKey>) -> (Vec<i64>, Vec<i64>, Vec<i16>) {

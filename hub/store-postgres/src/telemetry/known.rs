@@ -12,13 +12,14 @@ use crate::row::{Columns, db};
 use hashlink::LruCache;
 use hub_core::telemetry::TelemetryMessage;
 use hub_store::error::{Result, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
-const REMEMBERED_MAX: usize = 262_144;
+const REMEMBERED_MAX: usize = 1_048_576;
 /// The writer's connection is had within this time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A batch that was given up behind a silent network keeps the next one waiting until the server ends it.
@@ -39,6 +40,8 @@ pub(crate) struct Known {
     conn: Option<PgConnection>,
     /// Set while something is written. Still set at the next batch, the outcome of the last one is unknown.
     in_doubt: bool,
+    /// How many sequences and appliances are remembered.
+    pub(super) most: usize,
     homes: LruCache<i64, Home>,
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
@@ -48,6 +51,10 @@ pub(crate) struct Known {
     weeks: Weeks,
     /// The newest `received_at` of all rows and batches so far, whatever the clock did since. Never goes back.
     newest: Timestamp,
+    /// When the first batch of this process was received, by its clock and by one that is never set.
+    first: Option<(Timestamp, Instant)>,
+    /// When the last batch was received.
+    last: Timestamp,
 }
 
 impl Default for Known {
@@ -55,12 +62,15 @@ impl Default for Known {
         Self {
             conn: None,
             in_doubt: false,
+            most: REMEMBERED_MAX,
             homes: LruCache::new_unbounded(),
             heads: Vec::new(),
             guards: LruCache::new_unbounded(),
             is_covered: false,
             weeks: Weeks::default(),
             newest: Timestamp::UNIX_EPOCH,
+            first: None,
+            last: Timestamp::UNIX_EPOCH,
         }
     }
 }
@@ -93,8 +103,8 @@ impl Known {
     pub(super) fn commit_seen(&mut self, conn: PgConnection) {
         self.conn = Some(conn);
         self.in_doubt = false;
-        trim(&mut self.homes, REMEMBERED_MAX);
-        if trim(&mut self.guards, REMEMBERED_MAX) > 0 {
+        trim(&mut self.homes, self.most);
+        if trim(&mut self.guards, self.most) > 0 {
             self.is_covered = false;
         }
     }
@@ -184,7 +194,7 @@ impl Known {
             let stored = window::stored(conn).await?;
             self.heads = stored.heads;
             self.newest = self.newest.max(stored.newest);
-            let tail = guard::tail(conn, REMEMBERED_MAX).await?;
+            let tail = guard::tail(conn, self.most).await?;
             self.is_covered = tail.is_some();
             self.guards.extend(tail.unwrap_or_default());
         }
@@ -194,6 +204,13 @@ impl Known {
     /// The last number of each partition and the newest receipt, if they are known and nothing is in doubt.
     pub(super) fn stored(&self) -> Option<(Vec<i64>, Timestamp)> {
         (!self.in_doubt && !self.heads.is_empty()).then(|| (self.heads.clone(), self.newest))
+    }
+
+    /// What the time is at the earliest, by all clocks: one that is set ahead must not make anybody forget.
+    pub(super) fn at_least(&self) -> Option<Timestamp> {
+        let (first, since) = self.first?;
+        let passed = SignedDuration::try_from(since.elapsed()).ok()?;
+        Some(first.checked_add(passed).ok()?.min(self.last).min(self.newest))
     }
 
     /// The newest receipt of all rows.
@@ -208,7 +225,11 @@ impl Known {
         messages: impl Iterator<Item = &'a TelemetryMessage> + Clone,
     ) -> BTreeSet<Week> {
         let received = messages.clone().map(|message| message.received_at);
-        self.newest = received.fold(self.newest, Timestamp::max);
+        if let Some(last) = received.max() {
+            self.newest = self.newest.max(last);
+            self.last = last;
+            self.first = self.first.or_else(|| Some((last, Instant::now())));
+        }
         let times = messages.flat_map(|message| message.samples.iter().map(|sample| sample.at));
         self.weeks.missing(layout, times, self.newest)
     }

@@ -10,16 +10,23 @@ use std::collections::BTreeMap;
 /// Writes the quarantined payloads among the items.
 pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
     let mut payloads: Vec<&Quarantined> = Vec::new();
-    let mut added: BTreeMap<i64, i64> = BTreeMap::new();
     for (at, item) in items {
         if let Ingest::Quarantine(payload) = item {
             answers[*at].stored = 1;
             payloads.push(payload);
-            *added.entry(payload.appliance.0).or_default() += 1;
         }
     }
+    keep(conn, &payloads).await
+}
+
+/// Puts these payloads aside.
+pub(super) async fn keep(conn: &mut PgConnection, payloads: &[&Quarantined]) -> Result<()> {
     if payloads.is_empty() {
         return Ok(());
+    }
+    let mut added: BTreeMap<i64, i64> = BTreeMap::new();
+    for payload in payloads {
+        *added.entry(payload.appliance.0).or_default() += 1;
     }
     let tenants: Vec<String> = sqlx::query_scalar(
         "with written as ( \

@@ -180,7 +180,7 @@ async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges
 
 async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Result<Sums> {
     let query = format!(
-        "select partition, appliance, boot, lane, range_agg(int8range(seq # $5, (seq # $5) + 1)) filter (where seq <> -1)::text as numbers, count(*) as samples, max(at) as newest, \
+        "select partition, appliance, boot, lane, range_agg(int8range(seq # $5, nullif(seq # $5, 9223372036854775807) + 1)) filter (where seq is not null)::text as numbers, count(*) as samples, max(at) as newest, \
            max(received_at) as seen from ({ROWS}) t group by partition, appliance, boot, lane \
          order by appliance, boot, lane"
     );
@@ -231,7 +231,7 @@ async fn advance(conn: &mut PgConnection, spans: &[Span], seen: &BTreeMap<i16, T
 
 /// A sequence's numbers take up at most about this much, in bytes: some 1,100 ranges, one more than there are holes.
 const NUMBERS_BYTES_MAX: i32 = 24_576;
-/// Ranges that are left when it was more; what lies below them is looked up among the readings.
+/// Ranges that are left when it was more; what lies below them goes to quarantine unless it is noted anew.
 const RANGES_LEFT: i64 = 500;
 
 /// Notes the numbers of each sequence, for guards that are rebuilt and for what is older than they know.
@@ -265,12 +265,14 @@ async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Nu
     .await
     .map_err(db)?;
     sqlx::query(
-        "update sequence s set stored = n.stored, known_from = greatest(s.known_from, lower(n.stored)) \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[]) as k (appliance, boot, lane), \
-           lateral (select range_agg(r) as stored from ( \
-             select r from unnest((select o.stored from sequence o where o.appliance = k.appliance and o.boot = k.boot \
-               and o.lane = k.lane)) r order by r desc limit $5) r) n \
-         where s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane and pg_column_size(s.stored) > $4",
+        "with large as materialized ( \
+           select appliance, boot, lane, s.stored from unnest($1::bigint[], $2::bigint[], $3::smallint[]) \
+             as k (appliance, boot, lane) join sequence s using (appliance, boot, lane) \
+           where pg_column_size(s.stored) > $4) \
+         update sequence s set stored = n.stored, known_from = greatest(s.known_from, lower(n.stored)) \
+         from large l cross join lateral (select range_agg(r) as stored from ( \
+           select r from unnest(l.stored) r order by r desc limit $5) r) n \
+         where s.appliance = l.appliance and s.boot = l.boot and s.lane = l.lane",
     )
     .bind(&appliances)
     .bind(&boots)

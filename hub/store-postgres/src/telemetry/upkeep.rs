@@ -85,10 +85,10 @@ async fn follow(store: &PostgresStore) -> Result<bool> {
 
 /// Forgets some sequences that ended long ago; answers with where to go on.
 async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) -> Result<Option<(i64, i64, i16)>> {
-    let Some((_, newest)) = store.writer.stored().await else {
+    let Some(now) = store.writer.at_least().await else {
         return Ok(from);
     };
-    let before = newest.checked_sub(SEQUENCES_FOR).unwrap_or(Timestamp::MIN);
+    let before = now.checked_sub(SEQUENCES_FOR).unwrap_or(Timestamp::MIN);
     let (appliance, boot, lane) = from.unwrap_or((i64::MIN, i64::MIN, i16::MIN));
     let last = sqlx::query(
         "with page as materialized ( \

@@ -63,6 +63,16 @@ impl Writer {
         self.known.lock().await.stored()
     }
 
+    /// What the time is at the earliest, if a batch has come since the start.
+    pub(super) async fn at_least(&self) -> Option<Timestamp> {
+        self.known.lock().await.at_least()
+    }
+
+    /// Remembers no more sequences and appliances than so many.
+    pub(crate) async fn remember_at_most(&self, most: usize) {
+        self.known.lock().await.most = most;
+    }
+
     /// A batch of so many items was committed.
     pub(super) fn batch(&self, items: usize) {
         if items >= PRESSED_FROM {

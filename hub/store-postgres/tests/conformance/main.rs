@@ -66,7 +66,7 @@ async fn check(server: Option<&'static Server>, part: usize) {
     let mut failed = Vec::new();
     for group in PARTS[part] {
         match run(&Postgres(server), group).await {
-            Ok(ran) => println!("{:?}: {ran} cases of {group}", server.kind),
+            Ok(ran) => eprintln!("{:?}: {ran} cases of {group}", server.kind),
             Err(names) => failed.push(names),
         }
     }

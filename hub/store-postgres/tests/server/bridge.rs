@@ -20,7 +20,7 @@ pub async fn start() -> Option<Server> {
             std::env::var_os("CI").is_none(),
             "TimescaleDB for tests is not in target/clients/timescale"
         );
-        println!(
+        eprintln!(
             "no TimescaleDB in target/clients/timescale: tests on it are left out; `cargo xtask setup test` adds it"
         );
         return None;

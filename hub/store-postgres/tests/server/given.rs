@@ -49,6 +49,6 @@ pub fn remove(options: &PgConnectOptions, name: &str) {
         })
     });
     if let Ok(Err(error)) = removing.join() {
-        println!("{name} is left on the server of TEST_DATABASE_URL: {error}");
+        eprintln!("{name} is left on the server of TEST_DATABASE_URL: {error}");
     }
 }

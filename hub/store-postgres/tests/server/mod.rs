@@ -101,7 +101,7 @@ impl Server {
     /// Whether two transactions can be open at once. Says so if a test has to be left out for that.
     pub fn is_concurrent(&self, test: &str) -> bool {
         if self.kind == Kind::Bridge {
-            println!("{test}: left out, because all clients of this server share one session");
+            eprintln!("{test}: left out, because all clients of this server share one session");
         }
         self.kind != Kind::Bridge
     }

@@ -185,7 +185,7 @@ async fn what_is_acknowledged_is_on_disk() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_and_another_keyring_are_refused() {
+async fn a_newer_schema_another_one_and_another_keyring_are_refused() {
     let base = Base::new().await;
     base.store().await.close().await;
     base.store().await.close().await;
@@ -207,4 +207,13 @@ async fn a_newer_schema_and_another_keyring_are_refused() {
         .await
         .unwrap_err();
     assert!(matches!(refused, ConnectError::NewerSchema(999)), "{refused}");
+    base.sql()
+        .await
+        .execute("delete from _sqlx_migrations where version = 999; update _sqlx_migrations set checksum = 'x' where version = 6")
+        .await
+        .unwrap();
+    let refused = PostgresStore::connect(base.options.clone(), base.keyring(), profiles())
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, ConnectError::OtherSchema(6)), "{refused}");
 }

@@ -24,7 +24,7 @@ impl Given {
     /// Starts one from Debian's programs; `None`, said plainly, where there are none.
     pub fn start() -> Option<Self> {
         let Some(bin) = debian() else {
-            println!("skipped: there is no PostgreSQL in /usr/lib/postgresql");
+            eprintln!("skipped: there is no PostgreSQL in /usr/lib/postgresql");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();

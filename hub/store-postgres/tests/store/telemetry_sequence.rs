@@ -58,19 +58,87 @@ async fn a_sequence_with_thousands_of_holes_stores_each_number_once() {
     );
     assert_eq!(base.number(&of(other, ranges)).await, 1);
 
+    // What lies below is not known to be stored, nor not to be: it is put aside, whether it was sent before or not.
+    let known_from = base
+        .number(&of(id, "known_from # (-9223372036854775808)"))
+        .await
+        .cast_unsigned();
+    let missing = (known_from..NUMBERS).filter(|seq| seq % 2 == 1).count();
+
     // Nothing is in memory any more; everything comes again, and what was missing, in any order.
     store.close().await;
     let store = base.store().await;
     let mut all: Vec<u64> = (0..NUMBERS).collect();
     all.shuffle(&mut ChaCha20Rng::seed_from_u64(3));
-    assert_eq!(new(&store, id, &all).await, half * 2);
+    assert_eq!(new(&store, id, &all).await, missing);
+    let aside = format!(
+        "select count(*) from quarantine where appliance = {} and reason like '%cannot be told'",
+        id.0
+    );
+    assert_eq!(base.number(&aside).await.cast_unsigned(), known_from);
     // Before and after the roll-up has seen it.
     assert_eq!(new(&store, id, &all).await, 0);
     rolled_up(&store).await;
     assert_eq!(new(&store, id, &all).await, 0);
     assert_eq!(new(&store, other, &[4, 5, 6, 7, 8]).await, 2);
     let rows = format!("select count(*) from telemetry where appliance = {}", id.0);
-    assert_eq!(base.number(&rows).await, i64::try_from(NUMBERS).unwrap());
+    assert_eq!(base.number(&rows).await, i64::try_from(even.len() + missing).unwrap());
     let noted = base.number(&of(id, ranges)).await;
     assert!(noted < 1_500, "{noted} ranges");
+}
+
+/// The very last number is noted like any other.
+#[tokio::test]
+async fn the_last_number_there_is_is_stored_once() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let sent = |seq: u64| [sample(id, 1, seq, morning(), morning())];
+    let numbers = [0, i64::MAX.cast_unsigned() + 1, u64::MAX - 1, u64::MAX];
+    for seq in numbers {
+        assert_eq!(store.ingest(&sent(seq)).await.unwrap()[0].stored, 1, "{seq}");
+    }
+    rolled_up(&store).await;
+    store.close().await;
+    let store = base.store().await;
+    for seq in numbers {
+        assert_eq!(store.ingest(&sent(seq)).await.unwrap()[0].repeated, 1, "{seq}");
+    }
+    assert_eq!(store.ingest(&sent(u64::MAX - 2)).await.unwrap()[0].stored, 1);
+}
+
+/// Guards that gave way are rebuilt from rows that nobody has rolled up yet, too.
+#[tokio::test]
+async fn sequences_that_are_not_remembered_store_each_number_once() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    store.remember_at_most(2).await;
+    let sent = |boot: u64, seq: u64| [sample(id, boot, seq, morning(), morning())];
+    for seq in 0..4 {
+        for boot in 1..=6 {
+            assert_eq!(
+                store.ingest(&sent(boot, seq)).await.unwrap()[0].stored,
+                1,
+                "{boot} {seq}"
+            );
+            let before = seq.saturating_sub(1);
+            assert_eq!(
+                store.ingest(&sent(boot, before)).await.unwrap()[0].repeated,
+                1,
+                "{boot} {before}"
+            );
+        }
+        if seq == 1 {
+            rolled_up(&store).await;
+        }
+    }
+    for seq in 0..4 {
+        for boot in 1..=6 {
+            assert_eq!(
+                store.ingest(&sent(boot, seq)).await.unwrap()[0].repeated,
+                1,
+                "{boot} {seq}"
+            );
+        }
+    }
+    assert_eq!(base.number("select count(*) from telemetry").await, 24);
 }

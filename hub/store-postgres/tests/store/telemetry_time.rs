@@ -104,7 +104,8 @@ async fn guards_are_rebuilt_wherever_a_row_has_come_to() {
     let (now, mut next) = (morning(), 0);
     for phase in 0..12u64 {
         // The clock of the hub goes back by a week, then comes right again.
-        let received = now + DAY * i32::try_from(phase).unwrap() - if phase % 5 == 3 { DAY * 7 } else { DAY * 0 };
+        let received =
+            now + DAY * i32::try_from(phase).unwrap() - if phase % 5 == 3 { DAY * 7 } else { SignedDuration::ZERO };
         let late = received - DAY * 30;
         let new: Vec<Ingest> = (next..next + 4)
             .map(|seq| sample(ids[0], 9, seq, if seq % 4 == 1 { late } else { received }, received))
@@ -133,7 +134,7 @@ async fn guards_are_rebuilt_wherever_a_row_has_come_to() {
         store = base.store().await;
         let left_out = sample(ids[0], 9, next - 1, received, received);
         assert_eq!(
-            store.ingest(&[left_out.clone()]).await.unwrap(),
+            store.ingest(std::slice::from_ref(&left_out)).await.unwrap(),
             [stored(1)],
             "phase {phase}"
         );

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Messages of one batch: as many as the front door gathers in front of a busy store.
 const BATCH: u64 = 4_000;
 
+/// Rows of one step of the roll-up, which counts, and notes numbers; in the hub it runs beside.
+const ROLLED_UP: usize = 20_000;
+
 /// What everything is compared with: a line a value, found by device, metric and time.
 const NARROW: &str = "create table narrow (device bigint not null, metric smallint not null, at timestamptz not null, \
      value double precision not null)";
@@ -68,24 +71,28 @@ pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -
         let base = server.base(&format!("load_{devices}"), *devices).await?;
         make_narrow(&base).await?;
         let fleet = base.fleet.first(*devices);
-        let (mut ours, mut peers) = (Vec::new(), Vec::new());
+        let (mut ours, mut peers, mut rolled) = (Vec::new(), Vec::new(), Duration::ZERO);
         for round in 0..*rounds as u64 {
             let part = round * messages..(round + 1) * messages;
             peers.push(copy(&base, &fleet, server.folder(), part.clone()).await?);
             let (rate, stored) = ingest(&base, &fleet, part).await?;
             ours.push(rate);
             report.acknowledged += stored;
+            let begun = Instant::now();
+            while base.store.roll_up(ROLLED_UP).await? > 0 {}
+            rolled += begun.elapsed();
         }
         let ratio = median(ours.iter().zip(&peers).map(|(ours, peer)| ours / peer).collect());
         println!(
-            "{devices:7} devices: hub {:9.0}/s, \\copy {:9.0}/s, ratio {ratio:5.2} (rounds {})",
+            "{devices:7} devices: hub {:9.0}/s, \\copy {:9.0}/s, ratio {ratio:5.2} (rounds {}); rolled up afterwards {:9.0}/s",
             median(ours.clone()),
             median(peers.clone()),
             ours.iter()
                 .zip(&peers)
                 .map(|(ours, peer)| format!("{:.2}", ours / peer))
                 .collect::<Vec<_>>()
-                .join(", ")
+                .join(", "),
+            (*rounds * plan.round) as f64 / rolled.as_secs_f64()
         );
         match devices {
             200 => report.bars.at_least("load_200_devices", ratio, 5.0),
