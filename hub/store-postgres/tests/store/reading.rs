@@ -386,7 +386,7 @@ async fn no_query_reads_a_whole_table() {
             let looked_at: BTreeSet<&str> = plan
                 .iter()
                 .filter(|line| !line.contains("never executed"))
-                .filter_map(|line| Some(line.split_once(week_name)?.1.get(..7)?))
+                .filter_map(|line| line.split_once(week_name)?.1.get(..7))
                 .collect();
             let looked_at = looked_at.len();
             assert!(looked_at <= weeks_max, "{mode}: {looked_at} weeks: {text}\n{plan_text}");
