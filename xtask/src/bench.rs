@@ -5,47 +5,30 @@ use crate::run::{cargo, run};
 use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Result, bail};
+use std::process::Command;
 
 /// Runs the benchmarks of these names, or all; also after one missed its bar. Fails at the end if any did.
 pub fn bench(names: &[String]) -> Result<()> {
     setup::setup(setup::Purpose::Test)?;
     let workspace = Workspace::load()?;
-    let benchmarks: Vec<(&str, &str)> = workspace
+    let benchmarks: Vec<&str> = workspace
         .packages
         .iter()
-        .flat_map(|package| {
-            package
-                .targets
-                .iter()
-                .map(move |target| (package.name.as_str(), target))
-        })
-        .filter(|(_, target)| target.name.starts_with("bench_") && target.kind.iter().any(|kind| kind == "example"))
-        .map(|(package, target)| (package, target.name.as_str()))
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.name.starts_with("bench_") && target.kind.iter().any(|kind| kind == "example"))
+        .map(|target| target.name.as_str())
         .collect();
     let benchmarks = chosen(benchmarks, names)?;
-    // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source.
-    run(&mut cargo(&["build", "--quiet", "--package", "hub-server"]))?;
-    run(&mut cargo(&[
-        "build",
-        "--quiet",
-        "--package",
-        "tests-bench",
-        "--examples",
-    ]))?;
+    // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source. As part of
+    // the workspace, as tests are built: for one package alone every crate would be compiled anew, with fewer features.
+    let mut build = cargo(&["build", "--quiet", "--workspace", "--bins"]);
+    run(build.args(benchmarks.iter().flat_map(|name| ["--example", *name])))?;
+    let examples = workspace.target_directory.join("debug/examples");
     let mut missed = Vec::new();
-    for (package, example) in &benchmarks {
-        println!("{example}");
-        if run(&mut cargo(&[
-            "run",
-            "--quiet",
-            "--package",
-            package,
-            "--example",
-            example,
-        ]))
-        .is_err()
-        {
-            missed.push(*example);
+    for name in &benchmarks {
+        println!("{name}");
+        if run(&mut Command::new(examples.join(name))).is_err() {
+            missed.push(*name);
         }
     }
     if !missed.is_empty() {
@@ -60,15 +43,14 @@ pub fn bench(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn chosen<'a>(all: Vec<(&'a str, &'a str)>, names: &[String]) -> Result<Vec<(&'a str, &'a str)>> {
+fn chosen<'a>(all: Vec<&'a str>, names: &[String]) -> Result<Vec<&'a str>> {
     if all.is_empty() {
         bail!("no benchmark found: add an example named bench_… to the crate it measures");
     }
-    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|(_, known)| known == name)) {
-        let known: Vec<&str> = all.iter().map(|(_, example)| *example).collect();
-        bail!("no benchmark {unknown}; there are {}", known.join(", "));
+    if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
+        bail!("no benchmark {unknown}; there are {}", all.join(", "));
     }
-    let wanted = |(_, example): &(&str, &str)| names.is_empty() || names.iter().any(|name| name == example);
+    let wanted = |example: &&str| names.is_empty() || names.iter().any(|name| name == example);
     Ok(all.into_iter().filter(wanted).collect())
 }
 
@@ -78,9 +60,9 @@ mod tests {
 
     #[test]
     fn all_or_those_that_are_named() {
-        let all = || vec![("a", "bench_x"), ("b", "bench_y")];
+        let all = || vec!["bench_x", "bench_y"];
         assert_eq!(chosen(all(), &[]).unwrap(), all());
-        assert_eq!(chosen(all(), &["bench_y".into()]).unwrap(), [("b", "bench_y")]);
+        assert_eq!(chosen(all(), &["bench_y".into()]).unwrap(), ["bench_y"]);
         assert!(chosen(all(), &["bench_z".into()]).is_err());
         assert!(chosen(Vec::new(), &[]).is_err());
     }

@@ -5,7 +5,7 @@ use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
-use crate::reading::Catalog;
+use crate::reading::{Catalog, Readers};
 use crate::row::db;
 use crate::schema;
 use crate::scoped;
@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most connections of one hub.
+/// Most connections of one hub, besides those that only read readings.
 const CONNECTIONS_MAX: u32 = 12;
 /// A free connection is had within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
@@ -116,6 +116,8 @@ pub struct PostgresStore {
     pub(crate) layout: Layout,
     /// What stored readings mean.
     pub(crate) catalog: Catalog,
+    /// For whoever only reads readings.
+    pub(crate) readers: Readers,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
@@ -180,6 +182,7 @@ impl PostgresStore {
         drop(conn);
         let holder = uuid::Uuid::from_bytes(keyring::random().map_err(ConnectError::Random)?);
         Ok(Self {
+            readers: Readers::new(pool.clone()),
             pool,
             keyring,
             is_superuser,
@@ -217,6 +220,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         let closed = async {
             self.writer.close().await;
+            self.readers.close();
             self.pool.close().await;
         };
         if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {

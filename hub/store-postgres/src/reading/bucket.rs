@@ -1,7 +1,6 @@
 //! Hours of a fleet and days of an appliance, from the aggregates.
 
 use super::catalog::{Place, place};
-use super::fetch;
 use super::subject::subject;
 use crate::row::{db, not_found, sql};
 use crate::store::PostgresStore;
@@ -10,8 +9,8 @@ use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{BUCKETS_MAX, Bucket};
 use jiff::Timestamp;
-use sqlx::FromRow;
 use sqlx::postgres::PgRow;
+use sqlx::{Encode, FromRow, Postgres, Type};
 
 /// Parameters: tenant, numbers of profile versions, ids of channels in them, from, to, limit.
 pub(super) const FLEET_HOURLY: &str = "select profile_no, hour as starts, channel, count, sum, min, max from fleet_hourly \
@@ -34,20 +33,11 @@ pub(super) async fn fleet_hourly(
         return Err(not_found("tenant", tenant));
     }
     let place = channel_of(store, profile, channel).await?;
-    let query = || {
-        sqlx::query(FLEET_HOURLY)
-            .bind(tenant.as_str())
-            .bind(place.at.keys().copied().collect::<Vec<i16>>())
-            .bind(ids(&place))
-            .bind(sql(from))
-            .bind(sql(to))
-            .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
-    };
-    let rows = fetch(store, query).await?;
-    if rows.is_empty() {
+    let buckets = buckets(store, FLEET_HOURLY, tenant.as_str(), &place, (from, to)).await?;
+    if buckets.is_empty() {
         is_tenant(store, tenant).await?;
     }
-    merged(&rows, &place)
+    Ok(buckets)
 }
 
 pub(super) async fn device_daily(
@@ -59,27 +49,34 @@ pub(super) async fn device_daily(
 ) -> Result<Vec<Bucket>> {
     let subject = subject(store, scope, appliance).await?;
     let place = channel_of(store, &subject.profile, channel).await?;
+    buckets(store, DEVICE_DAILY, appliance.0, &place, (from, to)).await
+}
+
+/// What a statement finds of a channel; `whose` is its first parameter.
+async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
+    store: &PostgresStore,
+    statement: &'static str,
+    whose: T,
+    place: &Place,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Bucket>> {
+    let ids: Vec<i16> = place.at.values().map(|channel| i16::from(channel.id)).collect();
     let query = || {
-        sqlx::query(DEVICE_DAILY)
-            .bind(appliance.0)
+        sqlx::query(statement)
+            .bind(whose)
             .bind(place.at.keys().copied().collect::<Vec<i16>>())
-            .bind(ids(&place))
+            .bind(ids.clone())
             .bind(sql(from))
             .bind(sql(to))
             .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
     };
-    let rows = fetch(store, query).await?;
-    merged(&rows, &place)
+    merged(&store.readers.fetch(query).await?, place)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
-    sqlx::query("select from tenant where id = $1")
-        .bind(tenant.as_str())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(db)?
-        .map(|_| ())
-        .ok_or_else(|| not_found("tenant", tenant))
+    let query = || sqlx::query("select from tenant where id = $1").bind(tenant.as_str());
+    let rows = store.readers.fetch(query).await?;
+    rows.first().map(drop).ok_or_else(|| not_found("tenant", tenant))
 }
 
 async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Result<Place> {
@@ -91,10 +88,6 @@ async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Resu
         .await?;
     let own = versions.iter().filter(|(_, version)| version.name == profile);
     place(own, channel).ok_or_else(|| not_found("channel", format!("{channel} of profile {profile}")))
-}
-
-fn ids(place: &Place) -> Vec<i16> {
-    place.at.values().map(|channel| i16::from(channel.id)).collect()
 }
 
 /// Of one version and one channel: version, start, channel, count, sum, smallest, largest.

@@ -1,7 +1,7 @@
 //! What stored integers mean: profile versions by number. A version never changes once it says something, so it is read
 //! once.
 
-use crate::row::{Columns, db};
+use crate::row::Columns;
 use crate::store::PostgresStore;
 use hub_core::profile::{ApplianceProfile, Channel};
 use hub_store::error::{Result, StoreError};
@@ -48,10 +48,8 @@ impl Catalog {
     }
 
     async fn read(&self, store: &PostgresStore) -> Result<Arc<Versions>> {
-        let rows = sqlx::query("select no, name, channels from profile_version")
-            .fetch_all(&store.pool)
-            .await
-            .map_err(db)?;
+        let query = || sqlx::query("select no, name, channels from profile_version");
+        let rows = store.readers.fetch(query).await?;
         let mut versions = Versions::new();
         for row in &rows {
             let no: i16 = row.col("no")?;

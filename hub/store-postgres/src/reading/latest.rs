@@ -1,8 +1,8 @@
 //! The newest value of each channel.
 
 use super::catalog::version;
-use super::fetch;
-use crate::row::{Columns, not_found};
+use super::subject::subject;
+use crate::row::{Columns, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns::values;
 use hub_core::id::ApplianceId;
@@ -10,29 +10,26 @@ use hub_core::profile::Channel;
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{LATEST_DAYS, LATEST_SAMPLES, Latest, Point};
+use jiff::{SignedDuration, Timestamp};
 
-/// The newest samples of an appliance in scope; a line without a sample if it has none. Parameters: appliance, tenant or
-/// null, samples, days. How far back it is looked is known from the newest sample that was rolled up, so that no old week
-/// is touched.
+/// The newest samples of an appliance. Parameters: appliance, from, samples. The time is a parameter, so that the weeks before
+/// it are left out of the plan.
 pub(super) const LATEST: &str = concat!(
-    "select t.profile_no, t.at, t.v from appliance a join appliance_status s on s.appliance = a.id \
-     left join lateral ( \
-       select profile_no, at, ",
+    "select profile_no, at, ",
     values!(),
-    " as v from telemetry where appliance = a.id \
-         and at >= coalesce(s.last_sample_at, '-infinity') - make_interval(days => $4) order by at desc limit $3) t on true \
-     where a.id = $1 and ($2::text is null or a.tenant = $2)"
+    " as v from telemetry where appliance = $1 and at >= $2 order by at desc limit $3"
 );
 
 /// Devices mostly say all they have with each sample: so many samples are looked at first, not further back than this.
 const FIRST_LOOK: (usize, i64) = (8, 1);
 
 pub(super) async fn latest(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
-    let found = look(store, scope, appliance, FIRST_LOOK).await?;
+    let newest = subject(store, scope, appliance).await?.newest;
+    let found = look(store, appliance, newest, FIRST_LOOK).await?;
     if found.is_whole {
         return Ok(found.channels);
     }
-    let found = look(store, scope, appliance, (LATEST_SAMPLES, LATEST_DAYS)).await?;
+    let found = look(store, appliance, newest, (LATEST_SAMPLES, LATEST_DAYS)).await?;
     Ok(found.channels)
 }
 
@@ -42,30 +39,28 @@ struct Found {
     is_whole: bool,
 }
 
-/// Looks at so many samples of so many days.
+/// Looks at so many samples, from so many days before the newest one that was rolled up.
 async fn look(
     store: &PostgresStore,
-    scope: &Scope,
     appliance: ApplianceId,
+    rolled_up: Option<Timestamp>,
     (samples, days): (usize, i64),
 ) -> Result<Found> {
+    let from = rolled_up.and_then(|at| at.checked_sub(SignedDuration::from_hours(24 * days)).ok());
     let query = || {
         sqlx::query(LATEST)
             .bind(appliance.0)
-            .bind(scope.tenant())
+            .bind(sql(from.unwrap_or(Timestamp::UNIX_EPOCH)))
             .bind(i64::try_from(samples).unwrap_or(i64::MAX))
-            .bind(i32::try_from(days).unwrap_or(i32::MAX))
     };
-    let rows = fetch(store, query).await?;
+    let rows = store.readers.fetch(query).await?;
     let Some(newest) = rows.first() else {
-        return Err(not_found("appliance", appliance));
-    };
-    let Some(newest) = newest.col::<Option<i16>>("profile_no")? else {
         return Ok(Found {
             channels: Vec::new(),
             is_whole: false,
         });
     };
+    let newest: i16 = newest.col("profile_no")?;
     let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
     let versions = store.catalog.with(store, numbers.iter().copied()).await?;
     let profile = version(&versions, newest)?;

@@ -4,13 +4,14 @@
 mod bucket;
 mod catalog;
 mod latest;
+mod readers;
 mod rows;
 mod subject;
 mod window;
 
 pub(crate) use catalog::{Catalog, Versions, version};
+pub(crate) use readers::Readers;
 
-use crate::row::db;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
@@ -76,36 +77,13 @@ impl ReadingStore for PostgresStore {
     }
 }
 
-/// Rows of a query that changes nothing. The pool asks a connection whether it lives before each use, which takes as long
-/// as some of these queries do: one that lies ready is used without, and where it proves dead the query is asked again of
-/// one that has answered.
-async fn fetch<'q>(
-    store: &PostgresStore,
-    query: impl Fn() -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>,
-) -> Result<Vec<sqlx::postgres::PgRow>> {
-    if let Some(mut conn) = store.pool.try_acquire() {
-        match query().fetch_all(&mut *conn).await {
-            Err(error) if is_dead(&error) => tracing::debug!("a connection of the database was dead"),
-            rows => return rows.map_err(db),
-        }
-    }
-    query().fetch_all(&store.pool).await.map_err(db)
-}
-
-/// The connection has ended, by itself or by the server's word (SQLSTATE class 57P).
-fn is_dead(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
-    }
-}
-
 /// The text of the queries, so that what they cost can be compared with the same text elsewhere, and their plans looked
 /// at. Not for use besides.
 #[doc(hidden)]
 pub mod statement {
-    /// Newest values: appliance, tenant or null, samples, days.
+    /// The appliance in scope, which is asked for before a window and before newest values: appliance, tenant or null.
+    pub const SUBJECT: &str = super::subject::SUBJECT;
+    /// Newest values: appliance, from, samples.
     pub const LATEST: &str = super::latest::LATEST;
     /// Hours of a fleet: tenant, versions, channels, from, to, limit.
     pub const FLEET_HOURLY: &str = super::bucket::FLEET_HOURLY;

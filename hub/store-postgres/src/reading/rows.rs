@@ -2,7 +2,7 @@
 
 use super::catalog::version;
 use super::subject::subject;
-use crate::row::{Columns, db, sql};
+use crate::row::{Columns, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns::{trace, values};
 use hub_core::id::ApplianceId;
@@ -37,16 +37,11 @@ pub(super) async fn rows(
     limit: usize,
 ) -> Result<Vec<ReadingRow>> {
     subject(store, scope, appliance).await?;
-    let rows = sqlx::query(ROWS)
-        .bind(appliance.0)
-        .bind(sql(from))
-        .bind(sql(to))
-        .bind(as_of)
-        .bind(bounded(limit))
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
-    read(store, &rows).await
+    let query = || {
+        let query = sqlx::query(ROWS).bind(appliance.0).bind(sql(from)).bind(sql(to));
+        query.bind(as_of).bind(bounded(limit))
+    };
+    read(store, &store.readers.fetch(query).await?).await
 }
 
 pub(super) async fn rows_since(
@@ -58,15 +53,11 @@ pub(super) async fn rows_since(
     limit: usize,
 ) -> Result<Vec<ReadingRow>> {
     subject(store, scope, appliance).await?;
-    let rows = sqlx::query(ROWS_SINCE)
-        .bind(appliance.0)
-        .bind(sql(from))
-        .bind(after)
-        .bind(bounded(limit))
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
-    read(store, &rows).await
+    let query = || {
+        let query = sqlx::query(ROWS_SINCE).bind(appliance.0).bind(sql(from));
+        query.bind(after).bind(bounded(limit))
+    };
+    read(store, &store.readers.fetch(query).await?).await
 }
 
 fn bounded(limit: usize) -> i64 {

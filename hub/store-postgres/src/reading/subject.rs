@@ -1,23 +1,30 @@
 //! Whose readings are asked for, if the reader may see them.
 
-use super::fetch;
 use crate::row::{Columns, not_found};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::error::Result;
+use jiff::Timestamp;
+
+/// An appliance in scope. Parameters: appliance, tenant or null.
+pub(super) const SUBJECT: &str = "select a.profile, s.last_sample_at from appliance a \
+     join appliance_status s on s.appliance = a.id where a.id = $1 and ($2::text is null or a.tenant = $2)";
 
 /// An appliance in scope.
 pub(super) struct Subject {
     /// The profile that it reports by now.
     pub(super) profile: String,
+    /// The newest sample that was rolled up.
+    pub(super) newest: Option<Timestamp>,
 }
 
 pub(super) async fn subject(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Subject> {
-    const QUERY: &str = "select profile from appliance where id = $1 and ($2::text is null or tenant = $2)";
-    let rows = fetch(store, || sqlx::query(QUERY).bind(appliance.0).bind(scope.tenant())).await?;
+    let query = || sqlx::query(SUBJECT).bind(appliance.0).bind(scope.tenant());
+    let rows = store.readers.fetch(query).await?;
     let row = rows.first().ok_or_else(|| not_found("appliance", appliance))?;
     Ok(Subject {
         profile: row.col("profile")?,
+        newest: row.maybe_at("last_sample_at")?,
     })
 }

@@ -2,9 +2,8 @@
 //! each channel, at their own times.
 
 use super::catalog::{Place, Versions, place, version};
-use super::fetch;
 use super::subject::{Subject, subject};
-use crate::row::{Columns, db, not_found, sql};
+use crate::row::{Columns, not_found, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns;
 use hub_core::id::ApplianceId;
@@ -77,7 +76,7 @@ pub(super) async fn window(
         let query = query.bind(sql(window.from)).bind(sql(window.to));
         query.bind(cut.stretch_us).bind(cut.unit_us)
     };
-    let rows = fetch(store, query).await?;
+    let rows = store.readers.fetch(query).await?;
     let mut stretches = rows.iter().map(Stretch::read).collect::<Result<Vec<_>>>()?;
     let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
@@ -248,18 +247,17 @@ async fn whole(
     versions: &Versions,
     places: &[Place],
 ) -> Result<Vec<Series>> {
-    let rows = sqlx::query(concat!(
+    const WHOLE: &str = concat!(
         "select profile_no, at, ",
         columns::values!(),
         " as v from telemetry where appliance = $1 and at >= $2 and at < $3 order by at, ingest_no limit $4",
-    ))
-    .bind(appliance.0)
-    .bind(sql(window.from))
-    .bind(sql(window.to))
-    .bind(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX))
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    );
+    let query = || {
+        let query = sqlx::query(WHOLE).bind(appliance.0);
+        let query = query.bind(sql(window.from)).bind(sql(window.to));
+        query.bind(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX))
+    };
+    let rows = store.readers.fetch(query).await?;
     let mut series: Vec<Series> = places
         .iter()
         .map(|place| Series {

@@ -19,6 +19,7 @@ mod given;
 mod given_database;
 mod lease;
 mod reading;
+mod reading_connections;
 mod retention;
 mod session;
 mod site;

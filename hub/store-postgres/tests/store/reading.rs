@@ -319,9 +319,22 @@ async fn no_query_reads_a_whole_table() {
             1,
         ),
         (
+            statement::SUBJECT.to_owned(),
+            format!("{id}, 'acme'"),
+            "bigint, text",
+            0,
+        ),
+        // As it is asked first, and where that does not suffice.
+        (
             statement::LATEST.to_owned(),
-            format!("{id}, 'acme', 8, 31"),
-            "bigint, text, bigint, int",
+            format!("{id}, '2026-04-30Z', 8"),
+            "bigint, timestamptz, bigint",
+            4,
+        ),
+        (
+            statement::LATEST.to_owned(),
+            format!("{id}, '2026-03-31Z', 300"),
+            "bigint, timestamptz, bigint",
             9,
         ),
         (

@@ -9,7 +9,7 @@ use hub_store::Scope;
 use hub_store::reading::{ReadingStore, Window};
 use hub_store_postgres::statement;
 use jiff::{SignedDuration, Timestamp};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Points of the chart.
 const POINTS: usize = 300;
@@ -17,12 +17,10 @@ const POINTS: usize = 300;
 const NEWEST: usize = 8;
 /// Hours of the fleet.
 const HOURS: i64 = 42;
-/// Asked before it counts: each connection of the pool plans a statement anew for the first five times, psql's one too.
-const WARMING: usize = 80;
-/// A connection is back in the pool after this time.
-const SETTLED_AFTER: Duration = Duration::from_millis(1);
+/// Asked before it counts: a connection plans a statement anew for the first five times.
+const WARMING: usize = 20;
 /// In turn, so that what else the machine does befalls both.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 
 /// Milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -31,27 +29,23 @@ pub struct Latency {
     pub name: &'static str,
     /// Through the store.
     pub ours: f64,
-    /// In psql; NaN where it was not asked.
+    /// In psql.
     pub psql: f64,
 }
 
-/// Asks all three, each `often` times in a row, and psql beside it if so wanted. `newest` is the time of the newest reading.
+/// Asks all three, each `often` times in a row, through the store and in psql in turn. `newest` is the time of the newest
+/// reading.
 ///
 /// # Errors
 /// A query fails or gives a wrong answer.
-pub async fn measure(base: &Base, newest: Timestamp, often: usize, beside: bool) -> Result<Vec<Latency>> {
+pub async fn measure(base: &Base, newest: Timestamp, often: usize) -> Result<Vec<Latency>> {
     let mut all = Vec::new();
     for query in [Query::Window, Query::Latest, Query::Fleet] {
         let (mut ours, mut peers) = (Vec::new(), Vec::new());
         query.ours(base, newest, WARMING).await?;
         for _ in 0..TURNS {
             ours.push(query.ours(base, newest, often).await?);
-            if beside {
-                let (types, text, arguments) = query.text(base, newest).await?;
-                peers.push(median(
-                    psql::prepared(&base.options, types, &text, &arguments, often).await?,
-                ));
-            }
+            peers.push(query.peer(base, newest, often).await?);
         }
         all.push(Latency {
             name: query.name(),
@@ -83,7 +77,6 @@ impl Query {
         let scope = Scope::Tenant(tenant.clone());
         let mut times = Vec::with_capacity(often);
         for _ in 0..often {
-            settle().await;
             let begun = Instant::now();
             match self {
                 Self::Window => {
@@ -115,43 +108,54 @@ impl Query {
         Ok(median(times))
     }
 
-    /// Types of the parameters, the statement, and the parameters.
-    async fn text(self, base: &Base, newest: Timestamp) -> Result<(&'static str, String, String)> {
+    /// The same statements in psql: the sum of what each takes.
+    async fn peer(self, base: &Base, newest: Timestamp, often: usize) -> Result<f64> {
+        let mut sum = 0.0;
+        for (types, text, arguments) in self.texts(base, newest).await? {
+            sum += median(psql::prepared(&base.options, types, &text, &arguments, often).await?);
+        }
+        Ok(sum)
+    }
+
+    /// What the store asks, in order: types of the parameters, the statement, and the parameters.
+    async fn texts(self, base: &Base, newest: Timestamp) -> Result<Vec<(&'static str, String, String)>> {
         let appliance = base.fleet.some();
+        let from = day_before(newest);
+        let subject = (
+            "bigint, text",
+            statement::SUBJECT.to_owned(),
+            format!("{appliance}, '{TENANT}'"),
+        );
         Ok(match self {
             Self::Window => {
                 let stretch = SignedDuration::from_hours(24).as_micros() / (POINTS as i128 / 2);
-                (
+                let window = (
                     "bigint, timestamptz, timestamptz, bigint, bigint",
                     statement::window(CHANNELS),
-                    format!("{appliance}, '{}', '{newest}', {stretch}, 1", day_before(newest)),
-                )
+                    format!("{appliance}, '{from}', '{newest}', {stretch}, 1"),
+                );
+                vec![subject, window]
             }
-            Self::Latest => (
-                "bigint, text, bigint, integer",
-                statement::LATEST.to_owned(),
-                format!("{appliance}, '{TENANT}', {NEWEST}, 1"),
-            ),
+            Self::Latest => {
+                let latest = (
+                    "bigint, timestamptz, bigint",
+                    statement::LATEST.to_owned(),
+                    format!("{appliance}, '{from}', {NEWEST}"),
+                );
+                vec![subject, latest]
+            }
             Self::Fleet => {
                 let version = base
                     .number("select no::bigint from profile_version where channels <> '[]'")
                     .await?;
                 let (from, to) = hours(newest);
-                (
+                vec![(
                     "text, smallint[], smallint[], timestamptz, timestamptz, bigint",
                     statement::FLEET_HOURLY.to_owned(),
                     format!("'{TENANT}', '{{{version}}}', '{{1}}', '{from}', '{to}', 10000"),
-                )
+                )]
             }
         })
-    }
-}
-
-/// Lets the pool take back what the query before has used: whoever asks once does not wait for that.
-async fn settle() {
-    let begun = Instant::now();
-    while begun.elapsed() < SETTLED_AFTER {
-        tokio::task::yield_now().await;
     }
 }
 

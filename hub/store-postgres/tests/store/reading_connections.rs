@@ -1,0 +1,82 @@
+//! Connections that readings are asked on.
+
+use crate::reading::{acme, minutes, readings};
+use crate::server::Server;
+use crate::support::{appliance, played, rolled_up};
+use hub_store::reading::ReadingStore;
+use hub_store::telemetry::TelemetryStore;
+use sqlx::{Connection, Executor};
+use std::time::Duration;
+
+const OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
+     where datname = current_database() and pid <> pg_backend_pid()";
+
+/// Whoever asks does not notice that the database was away for a moment.
+#[tokio::test]
+async fn a_reading_is_asked_again_where_its_connection_is_dead() {
+    if !Server::chosen()
+        .await
+        .is_concurrent("a_reading_is_asked_again_where_its_connection_is_dead")
+    {
+        return;
+    }
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    store
+        .ingest(&[readings(id, 0, &[(0, [Some(1), Some(2), Some(3)])])])
+        .await
+        .unwrap();
+    rolled_up(&store).await;
+    let before = store.latest(&acme(), id).await.unwrap();
+    assert_eq!(before.len(), 3);
+    let mut sql = base.sql().await;
+    for _ in 0..3 {
+        sql.execute(OTHERS).await.unwrap();
+        assert_eq!(store.latest(&acme(), id).await.unwrap(), before);
+    }
+    sql.close().await.unwrap();
+    store.close().await;
+    assert!(
+        store.latest(&acme(), id).await.is_err(),
+        "a store that is closed opens nothing"
+    );
+}
+
+/// What somebody gave up in the middle is not what the next one reads; and however many ask, few connections are used.
+#[tokio::test]
+async fn readings_that_are_given_up_leave_nothing_behind() {
+    if !Server::chosen()
+        .await
+        .is_concurrent("readings_that_are_given_up_leave_nothing_behind")
+    {
+        return;
+    }
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let samples: Vec<_> = (0..500).map(|minute| (minute, [Some(1), Some(2), Some(3)])).collect();
+    store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
+    let (scope, (from, to)) = (acme(), (minutes(0), minutes(500)));
+    let ask = |limit: usize| store.rows(&scope, id, from, to, None, limit);
+    let mut given_up = 0;
+    for n in 0..200 {
+        let patience = Duration::from_micros(n * 10);
+        match tokio::time::timeout(patience, ask(500)).await {
+            Ok(rows) => assert_eq!(rows.unwrap().len(), 500),
+            Err(_) => given_up += 1,
+        }
+        let limit = 1 + n as usize % 7;
+        assert_eq!(ask(limit).await.unwrap().len(), limit);
+    }
+    assert!(given_up > 10, "{given_up}");
+    let all = futures::future::join_all((0..40).map(|_| ask(500))).await;
+    assert!(all.into_iter().all(|rows| rows.unwrap().len() == 500));
+    let mut sql = base.sql().await;
+    let open: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'forecall'",
+    )
+    .fetch_one(&mut sql)
+    .await
+    .unwrap();
+    // The pool's, those of the writer and of the lease, and four that read.
+    assert!(open <= 12 + 1 + 1 + 4, "{open} connections are open");
+}
