@@ -11,6 +11,7 @@ use hub_store::reading::{BUCKETS_MAX, Bucket};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{Encode, FromRow, Postgres, Type};
+use std::collections::BTreeSet;
 
 /// Parameters: tenant, numbers of profile versions, ids of channels in them, from, to, limit.
 pub(super) const FLEET_HOURLY: &str = "select profile_no, hour as starts, channel, count, sum, min, max from fleet_hourly \
@@ -60,17 +61,24 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
     place: &Place,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Bucket>> {
-    let ids: Vec<i16> = place.at.values().map(|channel| i16::from(channel.id)).collect();
+    let numbers: Vec<i16> = place.at.keys().copied().collect();
+    let ids: BTreeSet<i16> = place.at.values().map(|channel| i16::from(channel.id)).collect();
+    let ids: Vec<i16> = ids.into_iter().collect();
+    // A bucket has a line of each version that was in use at the time.
+    let lines = BUCKETS_MAX * numbers.len() * ids.len();
     let query = || {
-        sqlx::query(statement)
+        let query = sqlx::query(statement)
             .bind(whose)
-            .bind(place.at.keys().copied().collect::<Vec<i16>>())
-            .bind(ids.clone())
+            .bind(numbers.clone())
+            .bind(ids.clone());
+        query
             .bind(sql(from))
             .bind(sql(to))
-            .bind(i64::try_from(BUCKETS_MAX).unwrap_or(i64::MAX))
+            .bind(i64::try_from(lines).unwrap_or(i64::MAX))
     };
-    merged(&store.readers.fetch(query).await?, place)
+    let mut buckets = merged(&store.readers.fetch(query).await?, place)?;
+    buckets.truncate(BUCKETS_MAX);
+    Ok(buckets)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::aggregate::{is_continuous, policies};
 use crate::support::{Base, appliance, message, morning, played, profile, profiles, rolled_up, take_lease, tenant};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Lane, Sample};
-use hub_store::reading::{Point, ReadingStore, Window};
+use hub_store::reading::{BUCKETS_MAX, Point, ReadingStore, Window};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store::{Scope, StoreError};
@@ -231,6 +231,26 @@ async fn a_changed_profile_changes_no_history() {
         .await
         .unwrap();
     assert_eq!((hours[0].count, hours[0].mean), (2, 2.5));
+    // More hours than there are in one answer, each with both versions: whole hours, however many lines they have.
+    base.sql()
+        .await
+        .execute(
+            "insert into fleet_hour (tenant_no, profile_no, hour, channel, count, sum, min, max) \
+             select t.no, p.no, '2000-01-01Z'::timestamptz + n * interval '1 hour', channel, 1, 1, 1, 1 \
+             from tenant t, profile_version p, generate_series(0, 10020) n, generate_series(1, 2) channel \
+             where t.id = 'acme' and p.name = 'washing-machine'",
+        )
+        .await
+        .unwrap();
+    let from: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
+    let to = from + SignedDuration::from_hours(11_000);
+    let hours = store
+        .fleet_hourly(&acme(), &tenant("acme"), "washing-machine", "current_a", from, to)
+        .await
+        .unwrap();
+    assert_eq!(hours.len(), BUCKETS_MAX);
+    assert!(hours.iter().all(|hour| hour.count == 2));
+    assert_eq!(hours[9_999].from, from + SignedDuration::from_hours(9_999));
 }
 
 #[tokio::test]

@@ -89,3 +89,33 @@ pub fn lost(before: &Rows, after: &Rows, rewritten: &[(&str, &str)]) -> Vec<Stri
     }
     lost
 }
+
+/// What a reading says, a line each: where it is from, its trace, and its values up to the last that is there, in whatever form
+/// the schema keeps them.
+pub async fn readings(conn: &mut PgConnection) -> Vec<String> {
+    let columns: Vec<String> = (1..=32).map(|n| format!("c{n}")).collect();
+    let in_columns = format!(
+        "(lpad(to_hex(trace_high), 16, '0') || lpad(to_hex(trace_low), 16, '0'))::uuid, array[{}] || more",
+        columns.join(", ")
+    );
+    let are_columns: bool = sqlx::query_scalar(
+        "select exists (select from pg_attribute where attrelid = 'telemetry'::regclass and attname = 'trace_high')",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .unwrap();
+    let what = if are_columns { &in_columns } else { "trace, v" };
+    let rows: Vec<(i64, i64, uuid::Uuid, Vec<Option<i32>>)> = sqlx::query_as(&format!(
+        "select appliance, ingest_no, {what} from telemetry order by appliance, ingest_no"
+    ))
+    .fetch_all(conn)
+    .await
+    .unwrap();
+    let line = |(appliance, number, trace, mut values): (i64, i64, uuid::Uuid, Vec<Option<i32>>)| {
+        while values.last() == Some(&None) {
+            values.pop();
+        }
+        format!("{appliance} {number} {trace} {values:?}")
+    };
+    rows.into_iter().map(line).collect()
+}

@@ -1,7 +1,7 @@
 //! Every earlier schema is migrated, cut off at every statement, and equals a fresh one.
 
 use super::chain::{fill, hub, lived_in, migrate_to, migrations, profiles, take_lease, versions};
-use super::contents::{catalogue, lost, rows, tables};
+use super::contents::{catalogue, lost, readings, rows, tables};
 use super::server::{Database, Server};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
@@ -119,10 +119,16 @@ async fn a_database_of_every_earlier_schema_becomes_this_programs() {
     for version in versions() {
         let database = server.database().await;
         lived_in(&database, version).await;
-        let before = rows(&mut connect(&database).await).await;
+        let mut conn = connect(&database).await;
+        let (before, said) = (rows(&mut conn).await, readings(&mut conn).await);
+        drop(conn);
+        assert!(said.iter().any(|line| line.ends_with("Some(33), None, Some(35)]")));
         cut_starts(&database).await;
         equals_a_fresh_one(server, &database).await;
-        let after = rows(&mut connect(&database).await).await;
+        let mut conn = connect(&database).await;
+        assert_eq!(readings(&mut conn).await, said, "from version {version}");
+        let after = rows(&mut conn).await;
+        drop(conn);
         assert_eq!(
             lost(&before, &after, &REWRITTEN),
             Vec::<String>::new(),
