@@ -9,10 +9,13 @@ use hub_api::{ApiConfig, ApiState, Monitor, create_first_account, serve};
 use hub_core::clock::ManualClock;
 use hub_core::id::{DeviceId, TenantId, TraceId};
 use hub_core::site::Site;
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Observation, PredictionStore, ScoringCommit};
+use hub_store::retention::UpkeepStore;
 use hub_store::site::SiteStore;
+use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PostgresStore};
 use rand::SeedableRng;
 use reqwest::Client;
@@ -84,7 +87,14 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
     let profile = hub_core::profile::ApplianceProfile {
         name: "washing-machine".into(),
         version: 1,
-        channels: Vec::new(),
+        channels: vec![hub_core::profile::Channel {
+            id: 1,
+            name: "water_temp_cel".into(),
+            unit: "Cel".into(),
+            decimals: 1,
+            min: -20.0,
+            max: 120.0,
+        }],
     };
     let profiles = [(profile.name.clone(), profile)].into();
     let store = Arc::new(
@@ -94,6 +104,7 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
     );
     store.take_lease(sample::at("09:00")).await.unwrap().unwrap();
     let id = ticket_that_nobody_is_rung_for(&store).await;
+    measured(&store).await;
 
     let clock = Arc::new(ManualClock::new(sample::at("09:05")));
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(3);
@@ -115,10 +126,76 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
     let served = tokio::spawn(serve(listener, state, stop.clone()));
 
     work_on(&base, &first.password, &id).await;
+    look_at_readings(&base, &first.password).await;
     stop.cancel();
     served.await.unwrap().unwrap();
     store.close().await;
     cluster.stop().await.unwrap();
+}
+
+/// Three readings at 09:00, 09:01 and 09:02.
+async fn measured(store: &PostgresStore) {
+    let (tenant, device) = (TenantId::new("acme").unwrap(), DeviceId::new("wm-1").unwrap());
+    let appliance = store.appliance_by_name(&tenant, &device).await.unwrap().id;
+    let sample = |n: i32| Sample {
+        at: sample::at("09:00") + jiff::SignedDuration::from_mins(i64::from(n)),
+        values: vec![Some(400 + n)],
+        extra: None,
+    };
+    let message = TelemetryMessage {
+        appliance,
+        identity: Identity::Sequence {
+            boot: 1,
+            lane: Lane::Telemetry,
+            first: 0,
+        },
+        samples: (0..3).map(sample).collect(),
+        received_at: sample::at("09:03"),
+        skew_ms: None,
+        trace: TraceId(uuid::Uuid::nil()),
+    };
+    let answers = store.ingest(&[Ingest::Telemetry(message)]).await.unwrap();
+    assert_eq!(answers[0].stored, 3);
+    while store.roll_up(100).await.unwrap() > 0 {}
+    while store.aggregate(100, sample::at("09:05")).await.unwrap() > 0 {}
+}
+
+async fn look_at_readings(base: &str, password: &str) {
+    let program = Client::new();
+    let opened = program.post(format!("{base}/api/v1/session"));
+    let body = json!({ "name": "admin", "password": password });
+    let opened: Value = opened.json(&body).send().await.unwrap().json().await.unwrap();
+    let get = async |path: &str| -> Value {
+        let request = program.get(format!("{base}/api/v1/{path}"));
+        let token = opened["token"].as_str().unwrap();
+        request.bearer_auth(token).send().await.unwrap().json().await.unwrap()
+    };
+    let series = get("appliances/1/readings?points=2").await;
+    let points = series["items"][0]["points"].as_array().unwrap();
+    assert_eq!(
+        (points[0]["value"].as_f64(), points[1]["value"].as_f64()),
+        (Some(40.0), Some(40.2))
+    );
+    let latest = get("appliances/1/readings/latest").await;
+    assert_eq!(
+        latest["items"],
+        json!([{ "channel": "water_temp_cel", "unit": "Cel", "at": "2026-11-22T01:02:00Z", "value": 40.2 }])
+    );
+    for path in [
+        "appliances/1/readings/daily?channel=water_temp_cel",
+        "readings/hourly?tenant=acme&profile=washing-machine&channel=water_temp_cel",
+    ] {
+        let found = get(path).await;
+        assert_eq!(found["items"][0]["count"], 3, "{path}: {found}");
+    }
+    // Times that no database holds are an answer, too.
+    for path in [
+        "appliances/1/readings?from=-009999-01-05T00:00:00Z",
+        "appliances/1/readings/daily?channel=water_temp_cel&to=9999-12-30T00:00:00Z",
+    ] {
+        let found = get(path).await;
+        assert!(found["items"].is_array() || found["status"] == 422, "{path}: {found}");
+    }
 }
 
 async fn work_on(base: &str, password: &str, id: &str) {

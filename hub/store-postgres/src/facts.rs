@@ -4,6 +4,7 @@ use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// Settings and clock of the database server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,14 @@ pub struct DatabaseFacts {
     pub encoding: String,
     /// Whether the hub's role is a superuser, which it need not be.
     pub superuser: bool,
+    /// Whether the database's wall between tenants does not hold for it, though it is no superuser.
+    pub bypasses_rls: bool,
+    /// What else it may do and need not: make databases, make roles, replicate.
+    pub needless_rights: Vec<&'static str>,
     /// Whether it may make tables where it makes them.
     pub may_create: bool,
+    /// The host, where it is asked over a network without proof that it is the right one.
+    pub unproven_host: Option<String>,
     /// Connections that are left for the hub's role.
     pub connections_free: i64,
     /// Version of TimescaleDB in this database, and its licence, if it is installed.
@@ -50,6 +57,10 @@ impl PostgresStore {
                current_setting('synchronous_commit') as synchronous_commit, pg_catalog.clock_timestamp() as clock, \
                current_setting('server_encoding') as encoding, (select rolsuper from pg_roles where rolname = current_user) \
                  as superuser, \
+               (select rolbypassrls from pg_roles where rolname = current_user) as bypasses, \
+               (select rolcreatedb from pg_roles where rolname = current_user) as createdb, \
+               (select rolcreaterole from pg_roles where rolname = current_user) as createrole, \
+               (select rolreplication from pg_roles where rolname = current_user) as replication, \
                coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create, \
                (select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                    - (select count(*) from pg_stat_activity where backend_type = 'client backend'), \
@@ -63,6 +74,13 @@ impl PostgresStore {
         .await
         .map_err(db)?;
         let setting = |name: &'static str| -> Result<(&'static str, String)> { Ok((name, row.col(name)?)) };
+        let mut needless_rights = Vec::new();
+        for right in ["createdb", "createrole", "replication"] {
+            if row.col(right)? {
+                needless_rights.push(right);
+            }
+        }
+        let superuser: bool = row.col("superuser")?;
         Ok(DatabaseFacts {
             version: row.col("version")?,
             version_number: row.col("number")?,
@@ -74,12 +92,47 @@ impl PostgresStore {
                 setting("synchronous_commit")?,
             ],
             encoding: row.col("encoding")?,
-            superuser: row.col("superuser")?,
+            superuser,
+            bypasses_rls: !superuser && row.col("bypasses")?,
+            needless_rights,
             may_create: row.col("may_create")?,
+            unproven_host: unproven_host(&self.pool.connect_options()),
             connections_free: row.col("free")?,
             timescale: row.col::<Option<String>>("timescale")?.zip(row.col("licence")?),
             damaged_pages: row.col("damaged")?,
             clock: row.at("clock")?,
         })
+    }
+}
+
+/// A socket and this machine need no proof; everything else needs a certificate with the host's name.
+fn unproven_host(options: &PgConnectOptions) -> Option<String> {
+    let host = options.get_host();
+    let is_here =
+        options.get_socket().is_some() || host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host);
+    let is_proven = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+    (!is_here && !is_proven).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_on_the_network_must_prove_itself() {
+        let host = |url: &str| unproven_host(&url.parse().unwrap());
+        assert_eq!(host("postgres://u@db.example/f").as_deref(), Some("db.example"));
+        assert_eq!(
+            host("postgres://u@db.example/f?sslmode=require").as_deref(),
+            Some("db.example")
+        );
+        for proven in [
+            "postgres://u@db.example/f?sslmode=verify-full",
+            "postgres://u@localhost/f",
+            "postgres://u@127.0.0.1:5433/f",
+            "postgres:///f?host=/run/postgresql",
+        ] {
+            assert_eq!(host(proven), None, "{proven}");
+        }
     }
 }

@@ -50,6 +50,7 @@ pub trait ConsoleStore:
     + event::EventStore
     + claim::ClaimStore
     + desk::DeskStore
+    + reading::ReadingStore
 {
 }
 
@@ -62,6 +63,7 @@ impl<T> ConsoleStore for T where
         + event::EventStore
         + claim::ClaimStore
         + desk::DeskStore
+        + reading::ReadingStore
 {
 }
 

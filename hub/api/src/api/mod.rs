@@ -17,6 +17,10 @@ pub(crate) mod model;
 mod openapi;
 pub(crate) mod quarantine_list;
 pub(crate) mod quarantine_replay;
+mod readings_daily;
+mod readings_get;
+mod readings_hourly;
+mod readings_latest;
 mod schema;
 mod session_close;
 mod session_open;
@@ -48,6 +52,10 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(session_open::handle, session_close::handle))
         .routes(routes!(appliances_list::handle))
         .routes(routes!(appliance_get::handle))
+        .routes(routes!(readings_get::handle))
+        .routes(routes!(readings_latest::handle))
+        .routes(routes!(readings_daily::handle))
+        .routes(routes!(readings_hourly::handle))
         .routes(routes!(commands_list::handle))
         .routes(routes!(command_get::handle))
         .routes(routes!(attributes_get::handle, attributes_put::handle))

@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Forecall",
-        description = "From a reading to a ringing phone: appliances, commands, quarantine, findings, tickets, contacts and live events.\n\n\
+        description = "From a reading to a ringing phone: appliances, readings, commands, quarantine, findings, tickets, contacts and live events.\n\n\
             Errors are problem+json (RFC 9457). Lists are paged: give `next` back as `after`. Every act needs an \
             Idempotency-Key; the same key with the same request is carried out once and answered again for a day.",
         license(name = "MIT OR Apache-2.0"),

@@ -6,9 +6,10 @@ use super::visitor::Visitor;
 use crate::error::Result;
 use crate::extract::{Path, Query};
 use crate::reader::Reader;
-use crate::words::closed;
+use crate::words::{closed, quantity};
 use hub_core::id::ApplianceId;
 use hub_store::desk::{CommandView, Unplaced};
+use hub_store::reading::Latest;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::ApplianceView;
 use hub_store::ticket::{TicketFilter, TicketSummary};
@@ -78,16 +79,19 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     let newest = store.tickets(scope, &TicketFilter::default(), None, PAGE_MAX).await?;
     let own: Vec<TicketSummary> = newest.items.into_iter().filter(|t| t.appliance.id == view.id).collect();
     let unplaced = store.unplaced(scope, view.id).await?;
+    let latest = store.latest(scope, view.id).await?;
     let (now, id) = (visitor.app.now(), view.id);
     let commands = store.commands(scope, id, None, COMMANDS, now).await?.items;
     let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);
-    Ok(visitor.page(&title, &render(&visitor.reader, &view, &unplaced, &commands, &own)))
+    let body = render(&visitor.reader, &view, &unplaced, &latest, &commands, &own);
+    Ok(visitor.page(&title, &body))
 }
 
 pub(super) fn render(
     reader: &Reader,
     view: &ApplianceView,
     unplaced: &Unplaced,
+    latest: &[Latest],
     commands: &[CommandView],
     tickets: &[TicketSummary],
 ) -> Markup {
@@ -109,6 +113,7 @@ pub(super) fn render(
                 (fact(&reader.t("tenant"), &html! { (view.tenant) }))
             }
         }
+        @if !latest.is_empty() { (newest(reader, latest, &watch)) }
         @if !commands.is_empty() { (told(reader, commands)) }
         section #appliance-tickets data-live=(watch) {
             h2 { (reader.t("tickets")) }
@@ -139,6 +144,31 @@ fn health(reader: &Reader, view: &ApplianceView, unplaced: &Unplaced) -> Markup 
         (fact(&reader.t("skew"), &html! {
             @match view.skew_ms { Some(ms) => (reader.with("skew-ms", &[("ms", &ms.to_string())])), None => "–" }
         }))
+    }
+}
+
+/// The newest value of each channel.
+fn newest(reader: &Reader, latest: &[Latest], watch: &str) -> Markup {
+    html! {
+        section #appliance-latest data-live=(watch) {
+            h2 { (reader.t("newest-values")) }
+            table.cards {
+                thead { tr {
+                    th scope="col" { (reader.t("column-channel")) }
+                    th scope="col" { (reader.t("column-value")) }
+                    th scope="col" { (reader.t("column-measured")) }
+                } }
+                tbody { @for one in latest {
+                    tr {
+                        td data-label=(reader.t("column-channel")) { (reader.word("channel", &one.channel)) }
+                        td data-label=(reader.t("column-value")) { (quantity(one.point.value, &one.unit)) }
+                        td data-label=(reader.t("column-measured")) {
+                            time datetime=(one.point.at) { (reader.time(one.point.at)) }
+                        }
+                    }
+                } }
+            }
+        }
     }
 }
 

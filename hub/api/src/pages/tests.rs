@@ -115,7 +115,17 @@ fn all(language: Language) -> Vec<String> {
     };
     pages.push(ticket_list::render(&reader, TicketCategory::Open, false, &page).into_string());
     let appliance = sample::withdrawn().appliance;
-    pages.push(appliance::render(&reader, &appliance, &sample::unplaced(), &commands(), &page.items).into_string());
+    pages.push(
+        appliance::render(
+            &reader,
+            &appliance,
+            &sample::unplaced(),
+            &sample::latest(),
+            &commands(),
+            &page.items,
+        )
+        .into_string(),
+    );
     let told = quarantine::Told {
         stored: Some(2),
         refused: Some(1),

@@ -14,6 +14,7 @@ mod monitor;
 mod openapi;
 mod pages;
 mod quarantine;
+mod readings;
 
 use hub_api::{ApiState, create_first_account, serve};
 use hub_core::clock::ManualClock;

@@ -13,6 +13,7 @@ use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPredictio
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::desk::Unplaced;
+use hub_store::reading::{Latest, Point};
 use hub_store::site::{ApplianceView, OwnerView};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use jiff::{SignedDuration, Timestamp};
@@ -318,4 +319,20 @@ pub fn unsure() -> TicketView {
             hub("08:40", TicketEvent::Held { reason }),
         ],
     }
+}
+
+/// What the newest values are.
+pub fn latest() -> Vec<Latest> {
+    let newest = |(channel, unit, value): &(&str, &str, f64)| Latest {
+        channel: (*channel).to_owned(),
+        unit: (*unit).to_owned(),
+        point: Point {
+            at: at("09:04"),
+            value: *value,
+        },
+    };
+    [("drain_pump_current_a", "A", 0.42), ("water_temp_cel", "Cel", -3.5)]
+        .iter()
+        .map(newest)
+        .collect()
 }

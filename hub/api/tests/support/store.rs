@@ -44,7 +44,7 @@ pub struct SampleStore {
     news: Notify,
 }
 
-fn not_asked_for<T>() -> Result<T> {
+pub(super) fn not_asked_for<T>() -> Result<T> {
     Err(StoreError::Refused("the API does not ask its store for this".into()))
 }
 

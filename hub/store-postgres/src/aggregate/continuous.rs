@@ -3,6 +3,7 @@
 
 use super::span::{self, Span};
 use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::{Connection, Executor, PgConnection};
@@ -11,13 +12,11 @@ use std::collections::BTreeSet;
 /// The policies of the migration refresh what is newer; less a day in which they may not have run.
 const POLICY_DAYS: i64 = 7;
 const DAY_S: i64 = 24 * 3600;
-/// Days refreshed at a time.
-const STRETCH_DAYS: i64 = 7;
-/// One stretch may take this long.
+/// One day may take this long.
 const REFRESH_LIMIT: &str = "set statement_timeout = '600s'";
 const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
 
-pub(super) async fn step(conn: &mut PgConnection, now: Timestamp) -> Result<usize> {
+pub(super) async fn step(store: &PostgresStore, conn: &mut PgConnection, now: Timestamp) -> Result<usize> {
     // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
     let mut tx = conn.begin().await.map_err(db)?;
     let spans = span::due(&mut tx, usize::MAX).await?;
@@ -30,7 +29,9 @@ pub(super) async fn step(conn: &mut PgConnection, now: Timestamp) -> Result<usiz
     if let Some(floor) = floor(conn, now).await? {
         days = days.split_off(&floor);
     }
-    refresh(conn, &days).await?;
+    if !days.is_empty() {
+        refresh(store, &days).await?;
+    }
     span::pass(conn, &spans).await
 }
 
@@ -78,40 +79,29 @@ async fn days(conn: &mut PgConnection, spans: &[Span], until: Day) -> Result<BTr
 }
 
 /// The first day of which nobody's readings may have been deleted: refreshing an earlier one would forget those that were.
+/// There is none where nothing was aggregated yet, as after an import: nothing is deleted before it is.
 async fn floor(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Day>> {
-    let shortest: Option<i32> = sqlx::query_scalar("select min(days) from retention")
-        .fetch_one(conn)
-        .await
-        .map_err(db)?;
+    let shortest: Option<i32> =
+        sqlx::query_scalar("select min(days) from retention where exists (select from aggregated where ingest_no > 0)")
+            .fetch_one(conn)
+            .await
+            .map_err(db)?;
     Ok(shortest.map(|days| Day::of(now).before(i64::from(days))))
 }
 
-async fn refresh(conn: &mut PgConnection, days: &BTreeSet<Day>) -> Result<()> {
-    if days.is_empty() {
-        return Ok(());
-    }
+/// On a connection of its own, which goes with its limit when it is done or cut off.
+async fn refresh(store: &PostgresStore, days: &BTreeSet<Day>) -> Result<()> {
+    let mut conn = store.pool.acquire().await.map_err(db)?.detach();
     let schema: String = sqlx::query_scalar(
         "select quote_ident(nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
          where e.extname = 'timescaledb'",
     )
-    .fetch_one(&mut *conn)
+    .fetch_one(&mut conn)
     .await
     .map_err(db)?;
     conn.execute(REFRESH_LIMIT).await.map_err(db)?;
-    let refreshed = refresh_all(conn, &schema, days).await;
-    // Back to the limit that this connection was opened with.
-    conn.execute("reset statement_timeout").await.map_err(db)?;
-    refreshed
-}
-
-async fn refresh_all(conn: &mut PgConnection, schema: &str, days: &BTreeSet<Day>) -> Result<()> {
-    let mut rest = days.clone();
-    while let Some(first) = rest.pop_first() {
-        let end = Day(first.0 + STRETCH_DAYS);
-        let later = rest.split_off(&end);
-        let last = rest.last().copied().unwrap_or(first);
-        rest = later;
-        let (from, to) = (first.start(), Day(last.0 + 1).start());
+    for day in days {
+        let (from, to) = (day.start(), Day(day.0 + 1).start());
         for view in VIEWS {
             // The bounds are civil times of our own making.
             let call = format!(
@@ -119,7 +109,11 @@ async fn refresh_all(conn: &mut PgConnection, schema: &str, days: &BTreeSet<Day>
             );
             conn.execute(call.as_str()).await.map_err(db)?;
         }
-        tracing::info!(%from, %to, "aggregates were refreshed for readings that came late");
+        tracing::debug!(%from, "aggregates of a day were refreshed for readings that came late");
+    }
+    if let (Some(first), Some(last)) = (days.first(), days.last()) {
+        let (from, to) = (first.start(), Day(last.0 + 1).start());
+        tracing::info!(days = days.len(), %from, %to, "aggregates were refreshed for readings that came late");
     }
     Ok(())
 }

@@ -47,6 +47,6 @@ pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestam
     let mut conn = store.pool.acquire().await.map_err(db)?;
     match Filling::read(&mut conn).await? {
         Filling::Tables => tables::step(&mut conn, limit).await,
-        Filling::Continuous => continuous::step(&mut conn, now).await,
+        Filling::Continuous => continuous::step(store, &mut conn, now).await,
     }
 }

@@ -21,6 +21,8 @@ const LOG_MIB: std::ops::RangeInclusive<u64> = 256..=8192;
 const WRITTEN_BY: &str = "# Written by the hub at every start.\n";
 /// Connections: the hub's pool, a person with `psql`, and the server's own.
 const CONNECTIONS_MAX: u32 = 40;
+/// A query without bounds in time, or a dump, locks every week and its indexes: ten years are some 1,600 locks.
+const LOCKS: u32 = 256;
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -118,6 +120,8 @@ impl Layout {
     /// Writes the configuration; the hub owns it, so changes by hand do not outlive a start.
     pub(super) fn configure(&self, identity: &Identity) -> Result<(), ClusterError> {
         self.write(identity, "postgresql.conf", &self.settings())?;
+        // What `alter system` said would win.
+        self.write(identity, "postgresql.auto.conf", "")?;
         // Whoever is root or the database's own user is the hub's role; nobody else gets in.
         self.write(identity, "pg_hba.conf", &format!("local all {NAME} peer map={NAME}\n"))?;
         let map = format!("{NAME} {} {NAME}\n{NAME} {} {NAME}\n", identity.name, identity.hub_name);
@@ -140,6 +144,7 @@ impl Layout {
              unix_socket_directories = '{socket}'\n\
              unix_socket_permissions = 0700\n\
              max_connections = {CONNECTIONS_MAX}\n\
+             max_locks_per_transaction = {LOCKS}\n\
              shared_buffers = {buffers}MB\n\
              effective_cache_size = {cache}MB\n\
              maintenance_work_mem = {upkeep}MB\n\

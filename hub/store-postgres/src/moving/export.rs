@@ -54,7 +54,7 @@ pub(super) async fn export(
     };
     let (plan, steps) = match written {
         Some((plan, steps)) => {
-            check_is_ours(folder, &plan)?;
+            check_is_ours(folder, &plan, &source::identity(&mut conn).await?)?;
             (plan, steps)
         }
         None => {
@@ -72,11 +72,13 @@ pub(super) async fn export(
 }
 
 /// The keyring's mark on the journal is right already.
-fn check_is_ours(folder: &Path, plan: &Plan) -> Result<()> {
+fn check_is_ours(folder: &Path, plan: &Plan, database: &str) -> Result<()> {
     let what = if plan.head.format != FORMAT {
         format!("format {}", plan.head.format)
     } else if plan.head.schema != schema_version() {
         format!("schema version {}", plan.head.schema)
+    } else if plan.database != database {
+        "another database, or of this one before it was restored".to_owned()
     } else {
         return Ok(());
     };
@@ -102,6 +104,7 @@ impl Export<'_> {
                 .await
                 .map_err(database("asking its version"))?,
         };
+        let database = source::identity(conn).await?;
         let sealer = Sealer::new(self.keyring, head.export);
         let mut tables = Vec::new();
         for table in TABLES {
@@ -113,6 +116,7 @@ impl Export<'_> {
         source::end_snapshot(conn).await?;
         Ok(Plan {
             head,
+            database,
             tables,
             file_rows,
             heads,

@@ -65,6 +65,8 @@ pub(super) struct TableEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) head: Head,
+    /// Which database it is of: that of the server by its own name for itself, and of the database in it.
+    pub(super) database: String,
     pub(super) tables: Vec<TableEntry>,
     /// Rows of a file of telemetry, at most.
     pub(super) file_rows: u64,

@@ -26,6 +26,24 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
 }
 
 /// Everything that is read until the end is of one moment.
+/// Which database this is: the server's own name for itself, as far as it tells, and the database's number in it.
+pub(super) async fn identity(conn: &mut PgConnection) -> Result<String> {
+    let tells: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(database("asking which it is"))?;
+    let system = match tells {
+        true => "(select system_identifier::text from pg_control_system())",
+        false => "''",
+    };
+    sqlx::query_scalar(&format!(
+        "select {system} || '/' || oid from pg_database where datname = current_database()"
+    ))
+    .fetch_one(conn)
+    .await
+    .map_err(database("asking which it is"))
+}
+
 pub(super) async fn begin_snapshot(conn: &mut PgConnection) -> Result<()> {
     let begun = conn.execute("begin isolation level repeatable read, read only").await;
     begun.map(drop).map_err(database("beginning to read"))

@@ -1,7 +1,7 @@
 //! A window of readings, thinned out in the database: of each stretch of time the smallest and the largest reading of
 //! each channel, at their own times.
 
-use super::catalog::{Place, Versions, place, version};
+use super::catalog::{Place, place, version};
 use super::subject::{Subject, subject};
 use crate::row::{Columns, not_found, sql};
 use crate::store::PostgresStore;
@@ -66,7 +66,7 @@ pub(super) async fn window(
 ) -> Result<Vec<Series>> {
     let cut = Cut::of(window)?;
     let subject = subject(store, scope, appliance).await?;
-    let (versions, places) = places(store, &subject, appliance, window).await?;
+    let places = places(store, &subject, appliance, window).await?;
     if places.is_empty() {
         return Ok(Vec::new());
     }
@@ -81,7 +81,7 @@ pub(super) async fn window(
     let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
     if stretches.iter().any(|stretch| stretch.rows > 2) && usize::try_from(all).is_ok_and(|all| all <= cut.points) {
-        return whole(store, appliance, window, &versions, &places).await;
+        return whole(store, appliance, window, &places).await;
     }
     stretches.sort_by_key(|stretch| stretch.number);
     places
@@ -190,7 +190,7 @@ async fn places(
     subject: &Subject,
     appliance: ApplianceId,
     window: &Window,
-) -> Result<(std::sync::Arc<Versions>, Vec<Place>)> {
+) -> Result<Vec<Place>> {
     if window.channels.len() > CHANNELS_MAX {
         return Err(StoreError::Refused(format!(
             "at most {CHANNELS_MAX} channels at a time"
@@ -214,14 +214,15 @@ async fn places(
     let mut found = Vec::with_capacity(names.len());
     for name in &names {
         // Rows may be from before the appliance's profile became another: any version that has the name counts.
+        // The unit is that of its own profile.
         let of_profile = versions.iter().filter(|(_, profile)| own(&profile.name));
-        if place(of_profile, name).is_none() {
+        let Some(own) = place(of_profile, name) else {
             return Err(not_found("channel", format!("{name} of appliance {appliance}")));
-        }
-        found.extend(place(versions.iter(), name));
+        };
+        found.extend(place(versions.iter(), name).map(|all| Place { unit: own.unit, ..all }));
     }
     found.sort_by_key(|place| names_order(newest, &place.name));
-    Ok((versions, found))
+    Ok(found)
 }
 
 fn names_order(newest: Option<&std::sync::Arc<hub_core::profile::ApplianceProfile>>, name: &str) -> usize {
@@ -244,7 +245,6 @@ async fn whole(
     store: &PostgresStore,
     appliance: ApplianceId,
     window: &Window,
-    versions: &Versions,
     places: &[Place],
 ) -> Result<Vec<Series>> {
     const WHOLE: &str = concat!(
@@ -258,6 +258,8 @@ async fn whole(
         query.bind(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX))
     };
     let rows = store.readers.fetch(query).await?;
+    let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
+    let versions = store.catalog.with(store, numbers.iter().copied()).await?;
     let mut series: Vec<Series> = places
         .iter()
         .map(|place| Series {
@@ -266,8 +268,8 @@ async fn whole(
             points: Vec::new(),
         })
         .collect();
-    for row in &rows {
-        let (profile, at) = (version(versions, row.col("profile_no")?)?, row.at("at")?);
+    for (row, no) in rows.iter().zip(numbers) {
+        let (profile, at) = (version(&versions, no)?, row.at("at")?);
         let stored: Vec<Option<i32>> = row.col("v")?;
         for series in &mut series {
             let value = profile.value(&stored, &series.channel);

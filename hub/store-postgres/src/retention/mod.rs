@@ -5,6 +5,7 @@ pub(crate) mod declare;
 mod rule;
 mod week;
 
+use crate::layout::Layout;
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
@@ -13,10 +14,13 @@ use hub_store::error::Result;
 use hub_store::retention::{Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
-use sqlx::PgConnection;
+use sqlx::{Connection, Executor, PgConnection};
 
 /// Appliances looked at in one step.
 const APPLIANCES: i64 = 500;
+/// TimescaleDB decompresses the rows of an appliance and a week to delete them, and refuses more than 100,000 in a transaction
+/// unless it is told otherwise; one reading a second makes 604,800.
+const DECOMPRESSED: &str = "set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0";
 /// Rows deleted in one statement span at most this time.
 const STRETCH: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -39,7 +43,7 @@ impl UpkeepStore for PostgresStore {
         if after.is_none() {
             swept.dropped = week::drop_old(self, &mut conn, now).await?;
         }
-        appliances(&mut conn, now, after, limit, &mut swept).await?;
+        appliances(&mut conn, self.layout, now, after, limit, &mut swept).await?;
         Ok(swept)
     }
 }
@@ -60,6 +64,7 @@ async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
 
 async fn appliances(
     conn: &mut PgConnection,
+    layout: Layout,
     now: Timestamp,
     after: Option<ApplianceId>,
     limit: usize,
@@ -77,7 +82,7 @@ async fn appliances(
                 return Ok(());
             }
             let to = from.checked_add(STRETCH).unwrap_or(due.limit).min(due.limit);
-            swept.rows += delete(conn, due.appliance, from, to).await?;
+            swept.rows += delete(conn, layout, due.appliance, from, to).await?;
             oldest = match to < due.limit {
                 true => old(conn, &[due]).await?.first().map(|(_, oldest)| *oldest),
                 false => None,
@@ -111,14 +116,25 @@ async fn old(conn: &mut PgConnection, due: &[Due]) -> Result<Vec<(Due, Timestamp
         .collect()
 }
 
-async fn delete(conn: &mut PgConnection, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Result<u64> {
+async fn delete(
+    conn: &mut PgConnection,
+    layout: Layout,
+    appliance: ApplianceId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<u64> {
+    let mut tx = conn.begin().await.map_err(db)?;
+    if layout == Layout::Hypertable {
+        tx.execute(DECOMPRESSED).await.map_err(db)?;
+    }
     let deleted = sqlx::query("delete from telemetry where appliance = $1 and at >= $2 and at < $3")
         .bind(appliance.0)
         .bind(sql(from))
         .bind(sql(to))
-        .execute(conn)
+        .execute(&mut *tx)
         .await
         .map_err(db)?;
+    tx.commit().await.map_err(db)?;
     Ok(deleted.rows_affected())
 }
 

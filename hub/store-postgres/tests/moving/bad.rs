@@ -175,6 +175,25 @@ async fn a_full_disk_ends_an_export_that_goes_on_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_cut_export_goes_on_with_its_own_database_only() {
+    let (base, store, folder, moved) = exported().await;
+    let out = folder.path().join("cut");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("journal.jsonl"), "").unwrap();
+    symlink("/dev/full", out.join("telemetry-000002.parquet.part")).unwrap();
+    store.export(&out, options(), &mut |_| {}).await.unwrap_err();
+    // One that holds the same, and opens with the same keyring.
+    let there = super::sibling(&base).await;
+    let (twin, _) = super::import(&there, &folder.path().join("out")).await.unwrap();
+    let other = twin.export(&out, options(), &mut |_| {}).await.err().unwrap();
+    assert!(
+        matches!(&other, MoveError::OtherExport { what, .. } if what.contains("database")),
+        "{other}"
+    );
+    assert_eq!(export(&store, &out).await, moved);
+}
+
+#[tokio::test]
 async fn two_exports_do_not_write_to_one_folder() {
     let (_base, store, folder, _) = exported().await;
     let out = folder.path().join("twice");

@@ -74,7 +74,22 @@ async fn it_starts_again_after_a_kill_of_anything_and_keeps_what_was_committed()
     assert_eq!(processes(&data), []);
     // The number in a stale file may belong to somebody else by now: here, to this program.
     std::fs::write(data.join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();
-    start(folder.path()).await.unwrap().stop().await.unwrap();
+    // Nor does what somebody set for ever outlive a start.
+    std::fs::write(
+        data.join("postgresql.auto.conf"),
+        "fsync = off\nlisten_addresses = '*'\n",
+    )
+    .unwrap();
+    let cluster = start(folder.path()).await.unwrap();
+    let mut conn = cluster.connect_options().connect().await.unwrap();
+    let settings: Vec<String> = sqlx::query_scalar(
+        "select current_setting(n) from unnest(array['fsync', 'listen_addresses', 'max_locks_per_transaction']) n",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(settings, ["on", "", "256"]);
+    cluster.stop().await.unwrap();
     assert_eq!(processes(&data), []);
 }
 

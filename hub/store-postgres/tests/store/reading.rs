@@ -54,7 +54,7 @@ fn window(channels: &[&str], to: i64, points: usize) -> Window {
 
 #[tokio::test]
 async fn a_window_keeps_the_extremes_at_their_own_times() {
-    let (_base, store) = played().await;
+    let (base, store) = played().await;
     let id = appliance(&store, "acme", "wm-1").await;
     // A saw with one spike up, one down; the second channel is silent half of the time.
     let value = |minute: i64| match minute {
@@ -74,6 +74,20 @@ async fn a_window_keeps_the_extremes_at_their_own_times() {
     assert!((200..=300).contains(&phase.len()), "{}", phase.len());
     assert!(phase.is_sorted_by_key(|point| point.at));
     assert!(phase.contains(&point(37, 9.0)) && phase.contains(&point(1_203, -5.0)));
+    // Another profile's channel of that name may have another unit.
+    base.sql()
+        .await
+        .execute(
+            "insert into profile_version (name, digest, channels) select 'other', 'x', \
+             jsonb_agg(jsonb_set(c, '{unit}', '\"other\"')) from profile_version p, jsonb_array_elements(p.channels) c \
+             where p.name = 'washing-machine'",
+        )
+        .await
+        .unwrap();
+    store.close().await;
+    let store = base.store().await;
+    let again = store.window(&acme(), id, &window(&[], 1_440, 300)).await.unwrap();
+    assert_eq!(again, series);
     // Each point is a reading that there is.
     for point in phase {
         let minute = (point.at - morning()).get_seconds() / 60 + (point.at - morning()).get_minutes();

@@ -89,6 +89,44 @@ async fn a_day(store: &PostgresStore, id: ApplianceId, boot: u64, start: Timesta
     assert_eq!(answers[0].stored, READINGS);
 }
 
+/// After an import nothing is aggregated yet, and nothing deleted: then all of it is refreshed, whatever the rules say. Later
+/// nothing is refreshed of which readings may have gone.
+#[tokio::test]
+async fn a_rule_of_some_days_leaves_no_hole_in_what_was_moved() {
+    let Some(server) = timescale().await else { return };
+    let database = server.database().await;
+    lived_in(&database, *versions().last().unwrap()).await;
+    let mut conn = database.options.clone().connect().await.unwrap();
+    let aggregates: String = sqlx::query_scalar("select aggregates from layout")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    if aggregates != "continuous" {
+        return;
+    }
+    conn.execute(
+        "update aggregated set ingest_no = 0, seen_at = '1970-01-01Z'; \
+         insert into retention (tenant, profile, days) select id, 'another-family', 10 from tenant on conflict do nothing",
+    )
+    .await
+    .unwrap();
+    let store = hub(&database).await;
+    take_lease(&store).await;
+    let appliances = store.appliances(&Scope::All, None, 10).await.unwrap().items;
+    let (one, all) = (&appliances[0], Scope::All);
+    let now: Timestamp = "2026-03-02T02:00:00Z".parse().unwrap();
+    let day = SignedDuration::from_hours(24);
+    for (boot, days, hours) in [(81, 40, 24), (82, 50, 0)] {
+        let start = Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap() - day * days;
+        a_day(&store, one.id, boot, start, now).await;
+        while store.roll_up(10_000).await.unwrap() > 0 {}
+        while store.aggregate(10_000, now).await.unwrap() > 0 {}
+        let found = store.fleet_hourly(&all, &one.tenant, "washing-machine", "one", start, start + day);
+        assert_eq!(found.await.unwrap().len(), hours, "{days} days ago");
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn the_policies_refresh_the_aggregates() {
     let Some(server) = timescale().await else { return };

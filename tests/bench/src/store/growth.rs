@@ -73,8 +73,14 @@ async fn kept(server: &Server, plan: &Plan, grown: &Base, values: usize, report:
     }
     let (mut few, mut many) = (Vec::new(), Vec::new());
     for n in 0..PARTS {
-        few.push(grow(&new, begun + n * part, part, report).await?);
+        let few_first = n % 2 == 0;
+        if few_first {
+            few.push(grow(&new, begun + n * part, part, report).await?);
+        }
         many.push(grow(grown, values + n * part, part, report).await?);
+        if !few_first {
+            few.push(grow(&new, begun + n * part, part, report).await?);
+        }
     }
     let (few, many) = (median(few), median(many));
     println!("ingest in turn: {few:.0}/s behind {begun} values, {many:.0}/s behind {values}");

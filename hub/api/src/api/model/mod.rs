@@ -6,6 +6,7 @@ mod contact;
 mod finding;
 mod page;
 mod quarantine;
+mod reading;
 mod ticket;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
@@ -14,4 +15,5 @@ pub(crate) use contact::Contact;
 pub(crate) use finding::Finding;
 pub(crate) use page::{Page, PageQuery, limit};
 pub(crate) use quarantine::{QuarantinedPayload, is_cut, readable};
+pub(crate) use reading::{Bucket, Latest, Series, Whole, span};
 pub(crate) use ticket::{Slot, Ticket, TicketDetail, TicketSummary};

@@ -104,6 +104,7 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
         ("database durability", durability(&facts)),
         ("database encoding", encoding(&facts)),
         ("database rights", rights(&facts, opened.is_given())),
+        ("database host", host(&facts)),
         ("database extension", extension(&facts)),
         ("database pages", pages(&facts)),
         ("database connections", connections(&facts)),
@@ -190,11 +191,30 @@ fn rights(facts: &DatabaseFacts, given: bool) -> Result<Found> {
         facts.may_create,
         "the hub's role may not make tables in its schema; see docs/operations/database.md"
     );
+    ensure!(
+        !facts.bypasses_rls,
+        "the hub's role has BYPASSRLS, so the database's own wall between tenants does not stand; alter role … nobypassrls"
+    );
     if facts.superuser && given {
         let more = "the hub's role is a superuser, which it need not be; see docs/operations/database.md";
         return Found::warn(more.to_owned());
     }
+    if given && !facts.needless_rights.is_empty() {
+        return Found::warn(format!(
+            "the hub's role may do more than it needs ({}); see docs/operations/database.md",
+            facts.needless_rights.join(", ")
+        ));
+    }
     Found::ok("the hub's role may make its tables".to_owned())
+}
+
+fn host(facts: &DatabaseFacts) -> Result<Found> {
+    match &facts.unproven_host {
+        Some(host) => Found::warn(format!(
+            "nothing proves that {host} is your database's host; use sslmode=verify-full, see docs/operations/database.md"
+        )),
+        None => Found::ok("on this machine, or proven by its certificate".to_owned()),
+    }
 }
 
 fn extension(facts: &DatabaseFacts) -> Result<Found> {
@@ -236,7 +256,10 @@ mod tests {
             durability: [on("fsync"), on("full_page_writes"), on("synchronous_commit")],
             encoding: "UTF8".into(),
             superuser: false,
+            bypasses_rls: false,
+            needless_rights: Vec::new(),
             may_create: true,
+            unproven_host: None,
             connections_free: 60,
             timescale: None,
             damaged_pages: 0,
@@ -248,7 +271,19 @@ mod tests {
     fn settings_that_lose_readings_fail() {
         let mut weak = facts();
         assert!(durability(&weak).is_ok() && connections(&weak).is_ok());
-        assert!(encoding(&weak).is_ok() && rights(&weak, true).is_ok() && pages(&weak).is_ok());
+        assert!(
+            matches!(host(&weak), Ok(Found::Ok(_)))
+                && encoding(&weak).is_ok()
+                && rights(&weak, true).is_ok()
+                && pages(&weak).is_ok()
+        );
+        weak.unproven_host = Some("db.example".into());
+        assert!(matches!(host(&weak), Ok(Found::Warn(_))));
+        weak.needless_rights = vec!["createdb"];
+        assert!(matches!(rights(&weak, true), Ok(Found::Warn(_))) && matches!(rights(&weak, false), Ok(Found::Ok(_))));
+        weak.bypasses_rls = true;
+        assert!(format!("{:#}", rights(&weak, true).unwrap_err()).contains("nobypassrls"));
+        weak.bypasses_rls = false;
         weak.encoding = "SQL_ASCII".into();
         weak.may_create = false;
         weak.damaged_pages = 1;
