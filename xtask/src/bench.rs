@@ -21,8 +21,7 @@ pub fn bench(names: &[String]) -> Result<()> {
     let benchmarks = chosen(benchmarks, names)?;
     // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source. As part of
     // the workspace, as tests are built: for one package alone every crate would be compiled anew, with fewer features.
-    let mut build = cargo(&["build", "--quiet", "--workspace", "--bins"]);
-    run(build.args(benchmarks.iter().flat_map(|name| ["--example", *name])))?;
+    run(&mut cargo(&["build", "--quiet", "--workspace", "--bins", "--examples"]))?;
     let examples = workspace.target_directory.join("debug/examples");
     let mut missed = Vec::new();
     for name in &benchmarks {

@@ -17,12 +17,7 @@ const STORE_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is asked of the store, with a deadline of our own.
 pub async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    in_time_of(STORE_LIMIT, asked).await
-}
-
-/// The same for what may take longer.
-async fn in_time_of<T>(limit: Duration, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, asked).await {
+    match tokio::time::timeout(STORE_LIMIT, asked).await {
         Ok(answer) => answer,
         Err(late) => Err(StoreError::Unavailable(Box::new(late))),
     }

@@ -1,7 +1,7 @@
 //! Readings as people, integrators and detectors ask for them. Stored integers leave the store as values: each row by the
 //! profile version that it was written by.
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::scope::Scope;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId, TraceId};
@@ -22,6 +22,19 @@ pub const BUCKETS_MAX: usize = 10_000;
 pub const LATEST_SAMPLES: usize = 300;
 /// … and so many days back from the newest one.
 pub const LATEST_DAYS: i64 = 31;
+
+/// As many buckets as are answered at a time, or a refusal.
+///
+/// # Errors
+/// `Refused` where there are more than [`BUCKETS_MAX`].
+pub fn whole(buckets: Vec<Bucket>) -> Result<Vec<Bucket>> {
+    if buckets.len() > BUCKETS_MAX {
+        return Err(StoreError::Refused(format!(
+            "that is more than {BUCKETS_MAX} hours or days; ask for a shorter stretch of time"
+        )));
+    }
+    Ok(buckets)
+}
 
 /// What of an appliance's readings is to be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +65,7 @@ pub struct Series {
     pub channel: String,
     /// Unit as in SenML.
     pub unit: String,
-    /// In order of time. Where there were more readings than points: of each of as many equal stretches of time the
+    /// In order of time. Where there were more readings than points: of each of half as many equal stretches of time the
     /// smallest and the largest reading, each at its own time.
     pub points: Vec<Point>,
 }
@@ -121,7 +134,8 @@ pub trait ReadingStore: Send + Sync {
     async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>>;
 
     /// A channel over all of a tenant's appliances of a profile, by hours that start from `from` and before `to`. Readings
-    /// are in it some minutes after they were stored; the hour that runs may be incomplete or missing.
+    /// are in it some minutes after they were stored; the hour that runs may be incomplete or missing. `Refused` where there are
+    /// more than [`BUCKETS_MAX`].
     async fn fleet_hourly(
         &self,
         scope: &Scope,
@@ -132,7 +146,8 @@ pub trait ReadingStore: Send + Sync {
         to: Timestamp,
     ) -> Result<Vec<Bucket>>;
 
-    /// A channel of an appliance by days (UTC) that start from `from` and before `to`; some minutes behind.
+    /// A channel of an appliance by days (UTC) that start from `from` and before `to`; some minutes behind. `Refused` where
+    /// there are more than [`BUCKETS_MAX`].
     async fn device_daily(
         &self,
         scope: &Scope,

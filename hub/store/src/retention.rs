@@ -20,7 +20,8 @@ pub struct Swept {
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
     /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens. Answers with how many
-    /// rows are behind it now; ask again until it is 0.
+    /// rows are behind it now; ask again until it is 0. Where the database fills its aggregates itself, all days that rows
+    /// have changed behind its back are one step, which may take minutes a day.
     async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
 
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the

@@ -27,7 +27,8 @@ pub(crate) struct DailyQuery {
     to: Option<Timestamp>,
 }
 
-/// Reads what an appliance measured day by day (UTC), at most 10,000 days.
+/// Reads what an appliance measured day by day (UTC), at most 10,000 days. Readings are in it some minutes after they were
+/// stored, late ones too.
 #[utoipa::path(get, path = "/api/v1/appliances/{id}/readings/daily", tag = "readings", operation_id = "getDailyReadings",
     params(("id" = i64, Path, description = "Id of the appliance"), DailyQuery),
     responses(

@@ -31,8 +31,8 @@ pub(crate) struct HourlyQuery {
     to: Option<Timestamp>,
 }
 
-/// Reads what a fleet measured hour by hour, at most 10,000 hours. An hour is there when it is over and counted: within
-/// half an hour.
+/// Reads what a fleet measured hour by hour (UTC), at most 10,000 hours. Readings are in it some minutes after they were stored,
+/// late ones too; the hour that runs, and the one before for half an hour, may be incomplete or missing.
 #[utoipa::path(get, path = "/api/v1/readings/hourly", tag = "readings", operation_id = "getHourlyReadings",
     params(HourlyQuery),
     responses(

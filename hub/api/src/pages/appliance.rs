@@ -8,6 +8,7 @@ use crate::extract::{Path, Query};
 use crate::reader::Reader;
 use crate::words::{closed, quantity};
 use hub_core::id::ApplianceId;
+use hub_store::StoreError;
 use hub_store::desk::{CommandView, Unplaced};
 use hub_store::reading::Latest;
 use hub_store::scope::{PAGE_MAX, Page};
@@ -79,7 +80,11 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     let newest = store.tickets(scope, &TicketFilter::default(), None, PAGE_MAX).await?;
     let own: Vec<TicketSummary> = newest.items.into_iter().filter(|t| t.appliance.id == view.id).collect();
     let unplaced = store.unplaced(scope, view.id).await?;
-    let latest = store.latest(scope, view.id).await?;
+    // The page is of use without them, while others look at long histories.
+    let latest = match store.latest(scope, view.id).await {
+        Err(StoreError::Unavailable(_) | StoreError::Refused(_)) => Vec::new(),
+        latest => latest?,
+    };
     let (now, id) = (visitor.app.now(), view.id);
     let commands = store.commands(scope, id, None, COMMANDS, now).await?.items;
     let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);

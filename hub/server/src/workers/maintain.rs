@@ -1,6 +1,6 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
-use super::{PATIENCE, Pauses, in_time, in_time_of};
+use super::{PATIENCE, Pauses, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
@@ -17,9 +17,6 @@ use tokio_util::sync::CancellationToken;
 const AGGREGATE_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of aggregates: a fraction of a second's work.
 const AGGREGATE_ROWS: usize = 20_000;
-/// Continuous aggregates are refreshed day by day in one step, after an import or an outage a whole history of them. Days that
-/// are done need not be done again when it is cut off, and the server ends what takes ten minutes for one.
-const AGGREGATE_LIMIT: Duration = Duration::from_secs(3600);
 /// What is kept changes at midnight (UTC); rules may change at any time.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Rows in one step of a sweep.
@@ -85,8 +82,11 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
             let aggregated = worker.aggregate().await;
             // What has to be counted first is not swept, so old readings go although something else is in the way.
             if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-                worker.sweep().await?;
-                swept_at = Some(Instant::now());
+                let swept = worker.sweep().await;
+                if swept.is_ok() {
+                    swept_at = Some(Instant::now());
+                }
+                return aggregated.and(swept);
             }
             aggregated
         };
@@ -121,8 +121,8 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
     async fn aggregate(&self) -> Result<()> {
         loop {
             self.store.ingest_calm(PATIENCE).await;
-            let step = self.store.aggregate(AGGREGATE_ROWS, self.clock.now());
-            let rows = in_time_of(AGGREGATE_LIMIT, step).await?;
+            // The store bounds each of its parts: of continuous aggregates a whole history may be due in one step.
+            let rows = self.store.aggregate(AGGREGATE_ROWS, self.clock.now()).await?;
             if rows == 0 {
                 return Ok(());
             }

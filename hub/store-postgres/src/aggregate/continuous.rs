@@ -2,37 +2,50 @@
 //! are refreshed here, and so is everything after rows came in another way than by ingest.
 
 use super::span::{self, Span};
+use super::{STEP_LIMIT, within};
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::{Connection, Executor, PgConnection};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The policies of the migration refresh what is newer; less a day in which they may not have run.
 const POLICY_DAYS: i64 = 7;
 const DAY_S: i64 = 24 * 3600;
 /// One day may take this long.
 const REFRESH_LIMIT: &str = "set statement_timeout = '600s'";
+/// And its answer is here by then.
+const REFRESHED_WITHIN: Duration = Duration::from_secs(620);
 const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
 
 pub(super) async fn step(store: &PostgresStore, conn: &mut PgConnection, now: Timestamp) -> Result<usize> {
     // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
+    let (spans, days) = within(STEP_LIMIT, due(conn, now)).await?;
+    if spans.is_empty() {
+        return Ok(0);
+    }
+    if !days.is_empty() {
+        refresh(store, &days).await?;
+    }
+    within(STEP_LIMIT, span::pass(conn, &spans)).await
+}
+
+/// Rows that are not seen to yet, and the days that they have changed and no policy looks back for.
+async fn due(conn: &mut PgConnection, now: Timestamp) -> Result<(Vec<Span>, BTreeSet<Day>)> {
     let mut tx = conn.begin().await.map_err(db)?;
     let spans = span::due(&mut tx, usize::MAX).await?;
     tx.rollback().await.map_err(db)?;
     if spans.is_empty() {
-        return Ok(0);
+        return Ok((spans, BTreeSet::new()));
     }
     let until = Day::of(now).before(POLICY_DAYS);
     let mut days = days(conn, &spans, until).await?;
     if let Some(floor) = floor(conn, now).await? {
         days = days.split_off(&floor);
     }
-    if !days.is_empty() {
-        refresh(store, &days).await?;
-    }
-    span::pass(conn, &spans).await
+    Ok((spans, days))
 }
 
 /// A day (UTC), counted from the epoch.
@@ -107,7 +120,10 @@ async fn refresh(store: &PostgresStore, days: &BTreeSet<Day>) -> Result<()> {
             let call = format!(
                 "call {schema}.refresh_continuous_aggregate('{view}', '{from}'::timestamptz, '{to}'::timestamptz)"
             );
-            conn.execute(call.as_str()).await.map_err(db)?;
+            within(REFRESHED_WITHIN, async {
+                conn.execute(call.as_str()).await.map_err(db)
+            })
+            .await?;
         }
         tracing::debug!(%from, "aggregates of a day were refreshed for readings that came late");
     }

@@ -14,6 +14,10 @@ use crate::store::PostgresStore;
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use std::time::Duration;
+
+/// Everything but a refresh is done within this time.
+const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who fills the aggregates, as the migration has chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +50,13 @@ impl Filling {
 pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestamp) -> Result<usize> {
     let mut conn = store.pool.acquire().await.map_err(db)?;
     match Filling::read(&mut conn).await? {
-        Filling::Tables => tables::step(&mut conn, limit).await,
+        Filling::Tables => within(STEP_LIMIT, tables::step(&mut conn, limit)).await,
         Filling::Continuous => continuous::step(store, &mut conn, now).await,
     }
+}
+
+/// The server ends a statement sooner by itself; what has not ended by then waits for a network that swallows packets.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|late| Err(StoreError::Unavailable(Box::new(late))))
 }

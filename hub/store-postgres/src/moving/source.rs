@@ -25,7 +25,6 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
     connected.await.map_err(database("connecting"))
 }
 
-/// Everything that is read until the end is of one moment.
 /// Which database this is: the server's own name for itself, as far as it tells, and the database's number in it.
 pub(super) async fn identity(conn: &mut PgConnection) -> Result<String> {
     let tells: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
@@ -44,6 +43,7 @@ pub(super) async fn identity(conn: &mut PgConnection) -> Result<String> {
     .map_err(database("asking which it is"))
 }
 
+/// Everything that is read until the end is of one moment.
 pub(super) async fn begin_snapshot(conn: &mut PgConnection) -> Result<()> {
     let begun = conn.execute("begin isolation level repeatable read, read only").await;
     begun.map(drop).map_err(database("beginning to read"))

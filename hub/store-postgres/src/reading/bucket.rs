@@ -7,7 +7,7 @@ use crate::store::PostgresStore;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::Scope;
 use hub_store::error::Result;
-use hub_store::reading::{BUCKETS_MAX, Bucket};
+use hub_store::reading::{BUCKETS_MAX, Bucket, whole};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{Encode, FromRow, Postgres, Type};
@@ -64,8 +64,8 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
     let numbers: Vec<i16> = place.at.keys().copied().collect();
     let ids: BTreeSet<i16> = place.at.values().map(|channel| i16::from(channel.id)).collect();
     let ids: Vec<i16> = ids.into_iter().collect();
-    // A bucket has a line of each version that was in use at the time.
-    let lines = BUCKETS_MAX * numbers.len() * ids.len();
+    // A bucket has a line of each version that was in use at the time. One more than is answered tells that there are more.
+    let lines = (BUCKETS_MAX + 1) * numbers.len() * ids.len();
     let query = || {
         let query = sqlx::query(statement)
             .bind(whose)
@@ -76,9 +76,7 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
             .bind(sql(to))
             .bind(i64::try_from(lines).unwrap_or(i64::MAX))
     };
-    let mut buckets = merged(&store.readers.fetch(query).await?, place)?;
-    buckets.truncate(BUCKETS_MAX);
-    Ok(buckets)
+    whole(merged(&store.readers.fetch(query).await?, place)?)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {

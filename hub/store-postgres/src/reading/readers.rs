@@ -54,12 +54,12 @@ impl Readers {
         if let Some(reader) = self.pop() {
             match self.ask(reader, query()).await {
                 Err(error) if is_dead(&error) => self.forget_idle(),
-                rows => return rows.map_err(db),
+                rows => return rows.map_err(failed),
             }
         }
         let conn = self.pool.acquire().await.map_err(db)?.detach();
         let since = Instant::now();
-        self.ask(Reader { conn, since }, query()).await.map_err(db)
+        self.ask(Reader { conn, since }, query()).await.map_err(failed)
     }
 
     /// Nothing is asked any more. Connections end without a last word, for which a silent network would let us wait.
@@ -76,7 +76,9 @@ impl Readers {
     ) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
         let rows = timeout(ANSWER_LIMIT, query.fetch_all(&mut reader.conn)).await;
         let rows = rows.map_err(|late| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, late)))??;
-        self.idle().push(reader);
+        if !self.places.is_closed() {
+            self.idle().push(reader);
+        }
         Ok(rows)
     }
 
@@ -97,6 +99,16 @@ impl Readers {
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(error))
+}
+
+/// What the server ended for its length (SQLSTATE 57014) takes as long again: it is no failure of the database.
+fn failed(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(cause) if cause.code().as_deref() == Some("57014") => {
+            StoreError::Refused("that is more than is read at a time; ask for a shorter stretch of time".to_owned())
+        }
+        _ => db(error),
+    }
 }
 
 /// The connection has ended, by itself or by the server's word (SQLSTATE class 57P).

@@ -7,6 +7,7 @@ use crate::row::{Columns, not_found, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns;
 use hub_core::id::ApplianceId;
+use hub_core::profile::ApplianceProfile;
 use hub_store::Scope;
 use hub_store::error::{Result, StoreError};
 use hub_store::reading::{CHANNELS_MAX, POINTS_MAX, Point, Series, Window};
@@ -15,6 +16,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A reading and its place in its stretch of time travel as one number: the lower bits hold the place.
 const OFFSET_BITS: u32 = 31;
@@ -214,18 +216,22 @@ async fn places(
     let mut found = Vec::with_capacity(names.len());
     for name in &names {
         // Rows may be from before the appliance's profile became another: any version that has the name counts.
-        // The unit is that of its own profile.
+        // In its own profile's unit, though: a value in another one is another quantity.
         let of_profile = versions.iter().filter(|(_, profile)| own(&profile.name));
         let Some(own) = place(of_profile, name) else {
             return Err(not_found("channel", format!("{name} of appliance {appliance}")));
         };
-        found.extend(place(versions.iter(), name).map(|all| Place { unit: own.unit, ..all }));
+        let same_unit = |(_, profile): &(&i16, &Arc<ApplianceProfile>)| {
+            let channel = profile.channels.iter().find(|channel| channel.name == *name);
+            channel.is_some_and(|channel| channel.unit == own.unit)
+        };
+        found.extend(place(versions.iter().filter(same_unit), name));
     }
     found.sort_by_key(|place| names_order(newest, &place.name));
     Ok(found)
 }
 
-fn names_order(newest: Option<&std::sync::Arc<hub_core::profile::ApplianceProfile>>, name: &str) -> usize {
+fn names_order(newest: Option<&Arc<ApplianceProfile>>, name: &str) -> usize {
     newest.and_then(|profile| profile.position(name)).unwrap_or(usize::MAX)
 }
 
@@ -271,7 +277,11 @@ async fn whole(
     for (row, no) in rows.iter().zip(numbers) {
         let (profile, at) = (version(&versions, no)?, row.at("at")?);
         let stored: Vec<Option<i32>> = row.col("v")?;
-        for series in &mut series {
+        for (series, _) in series
+            .iter_mut()
+            .zip(places)
+            .filter(|(_, place)| place.at.contains_key(&no))
+        {
             let value = profile.value(&stored, &series.channel);
             series.points.extend(value.map(|value| Point { at, value }));
         }

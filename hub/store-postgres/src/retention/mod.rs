@@ -18,11 +18,12 @@ use sqlx::{Connection, Executor, PgConnection};
 
 /// Appliances looked at in one step.
 const APPLIANCES: i64 = 500;
-/// TimescaleDB decompresses the rows of an appliance and a week to delete them, and refuses more than 100,000 in a transaction
-/// unless it is told otherwise; one reading a second makes 604,800.
+/// TimescaleDB decompresses the rows of an appliance to delete them, and refuses more than 100,000 in a transaction
+/// unless it is told otherwise; two readings a second make more in a day.
 const DECOMPRESSED: &str = "set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0";
-/// Rows deleted in one statement span at most this time.
+/// Rows deleted in one statement span at most this time; where they may have to be decompressed, a day.
 const STRETCH: SignedDuration = SignedDuration::from_hours(7 * 24);
+const STRETCH_COMPRESSED: SignedDuration = SignedDuration::from_hours(24);
 
 #[async_trait]
 impl UpkeepStore for PostgresStore {
@@ -81,7 +82,11 @@ async fn appliances(
                 swept.next = Some(ApplianceId(due.appliance.0 - 1));
                 return Ok(());
             }
-            let to = from.checked_add(STRETCH).unwrap_or(due.limit).min(due.limit);
+            let stretch = match layout {
+                Layout::Hypertable => STRETCH_COMPRESSED,
+                Layout::Partitions => STRETCH,
+            };
+            let to = from.checked_add(stretch).unwrap_or(due.limit).min(due.limit);
             swept.rows += delete(conn, layout, due.appliance, from, to).await?;
             oldest = match to < due.limit {
                 true => old(conn, &[due]).await?.first().map(|(_, oldest)| *oldest),

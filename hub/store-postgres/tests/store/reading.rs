@@ -114,6 +114,23 @@ async fn a_window_keeps_the_extremes_at_their_own_times() {
         .await
         .unwrap();
     assert_eq!(thinned[0].points, [point(37, 9.0), point(1_203, -5.0)]);
+    // What was measured in that unit is not shown as if it were in this one, in stretches or one by one.
+    base.sql()
+        .await
+        .execute(
+            format!(
+                "update telemetry set profile_no = (select no from profile_version where name = 'other') where at in ('{}', '{}')",
+                minutes(1),
+                minutes(1_203)
+            )
+            .as_str(),
+        )
+        .await
+        .unwrap();
+    let without = store.window(&acme(), id, &window(&[], 1_440, 300)).await.unwrap();
+    assert!(without[0].points.contains(&point(37, 9.0)) && !without[0].points.contains(&point(1_203, -5.0)));
+    let few = store.window(&acme(), id, &window(&["phase"], 3, 300)).await.unwrap();
+    assert_eq!(few[0].points, [point(0, 0.0), point(2, 0.002)]);
 }
 
 #[tokio::test]
@@ -245,7 +262,7 @@ async fn a_changed_profile_changes_no_history() {
         .await
         .unwrap();
     assert_eq!((hours[0].count, hours[0].mean), (2, 2.5));
-    // More hours than there are in one answer, each with both versions: whole hours, however many lines they have.
+    // As many hours as there are in one answer, each with both versions, and more than those.
     base.sql()
         .await
         .execute(
@@ -257,11 +274,14 @@ async fn a_changed_profile_changes_no_history() {
         .await
         .unwrap();
     let from: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
-    let to = from + SignedDuration::from_hours(11_000);
-    let hours = store
-        .fleet_hourly(&acme(), &tenant("acme"), "washing-machine", "current_a", from, to)
-        .await
-        .unwrap();
+    let (scope, acme) = (acme(), tenant("acme"));
+    let ask = |hours| {
+        let to = from + SignedDuration::from_hours(hours);
+        store.fleet_hourly(&scope, &acme, "washing-machine", "current_a", from, to)
+    };
+    let refused = ask(10_001).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    let hours = ask(10_000).await.unwrap();
     assert_eq!(hours.len(), BUCKETS_MAX);
     assert!(hours.iter().all(|hour| hour.count == 2));
     assert_eq!(hours[9_999].from, from + SignedDuration::from_hours(9_999));

@@ -5,8 +5,8 @@ use super::state::{Appliance, State};
 use super::{MemoryStore, not_found};
 use crate::error::{Result, StoreError};
 use crate::reading::{
-    BUCKETS_MAX, Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ROWS_MAX, ReadingRow,
-    ReadingStore, Series, Window,
+    Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ROWS_MAX, ReadingRow, ReadingStore,
+    Series, Window, whole,
 };
 use crate::scope::Scope;
 use async_trait::async_trait;
@@ -107,7 +107,7 @@ impl ReadingStore for MemoryStore {
         let fleet = state.appliances.values().filter(|a| a.tenant == *tenant);
         let rows = fleet.flat_map(|a| state.rows_of(a.id)).map(reading);
         let own = rows.filter(|row| row.profile.name == profile);
-        Ok(buckets(own, channel, HOUR_S, from, to))
+        buckets(own, channel, HOUR_S, from, to)
     }
 
     async fn device_daily(
@@ -125,7 +125,7 @@ impl ReadingStore for MemoryStore {
         }
         let rows = state.rows_of(appliance).map(reading);
         let own = rows.filter(|row| row.profile.name == profile.name);
-        Ok(buckets(own, channel, DAY_S, from, to))
+        buckets(own, channel, DAY_S, from, to)
     }
 
     async fn rows(
@@ -231,7 +231,7 @@ fn buckets(
     length_s: i64,
     from: Timestamp,
     to: Timestamp,
-) -> Vec<Bucket> {
+) -> Result<Vec<Bucket>> {
     let mut found: BTreeMap<Timestamp, Bucket> = BTreeMap::new();
     for row in rows {
         let second = row.at.as_second();
@@ -251,5 +251,5 @@ fn buckets(
         bucket.min = bucket.min.min(value);
         bucket.max = bucket.max.max(value);
     }
-    found.into_values().take(BUCKETS_MAX).collect()
+    whole(found.into_values().collect())
 }

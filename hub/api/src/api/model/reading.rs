@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// One value at its time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Point {
-    /// Event time.
+    /// Event time; to the millisecond where a point stands for more than half an hour, to the second beyond some weeks.
     at: Timestamp,
     /// In the channel's unit.
     value: f64,
@@ -31,7 +31,7 @@ pub(crate) struct Series {
     channel: String,
     /// Unit as in SenML (RFC 8428 §12.1).
     unit: String,
-    /// In order of time. Where there were more readings than points: of each of as many equal stretches of time the
+    /// In order of time. Where there were more readings than points: of each of half as many equal stretches of time the
     /// smallest and the largest reading, each at its own time.
     points: Vec<Point>,
 }
