@@ -85,7 +85,7 @@ pub mod statement {
     pub const SUBJECT: &str = super::subject::SUBJECT;
     /// Newest values: appliance, from, samples.
     pub const LATEST: &str = super::latest::LATEST;
-    /// Hours of a fleet: tenant, versions, channels, from, to, limit.
+    /// Hours of a fleet: tenant, versions, the channel in each, from, to, limit for each.
     pub const FLEET_HOURLY: &str = super::bucket::FLEET_HOURLY;
     /// Days of an appliance: appliance, versions, channels, from, to, limit.
     pub const DEVICE_DAILY: &str = super::bucket::DEVICE_DAILY;
