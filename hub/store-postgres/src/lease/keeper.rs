@@ -6,7 +6,7 @@ use crate::row::db;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::Lease;
 use jiff::Timestamp;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -161,9 +161,14 @@ impl Keeper {
     pub(crate) async fn close(&self) {
         let conn = self.conn.lock().await.take();
         self.token.store(NONE, Ordering::Release);
-        if let Some(conn) = conn {
-            // What does not close in time is closed by dropping it.
-            let _ = timeout(LOOK_LIMIT, conn.close()).await;
+        if let Some(mut conn) = conn {
+            // The server ends a session some time after its goodbye; the lock is free when this is answered. What does not
+            // answer in time is closed by dropping it.
+            let closed = async {
+                conn.execute("select pg_advisory_unlock_all()").await?;
+                conn.close().await
+            };
+            let _ = timeout(LOOK_LIMIT, closed).await;
         }
     }
 }
