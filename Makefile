@@ -1,7 +1,8 @@
 # Thin on purpose: the logic is in xtask/. Each target is one command a person types.
 XTASK := cargo run --quiet --package xtask --
-# Built as part of the workspace, as tests are: for one package alone every crate would be compiled anew.
-EXAMPLES := $${CARGO_TARGET_DIR:-target}/debug/examples
+# What measures and scores is built in release, and as part of the workspace: for one package alone every crate would be
+# compiled again.
+EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bench-broker bench-idle bench-store soak-kill fuzz eval real-input fmt deny setup
@@ -32,18 +33,18 @@ bench-store: ## The store beside psql's \copy and the same queries in psql: load
 	@$(XTASK) bench bench_store
 
 soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
-	@cargo build --quiet --workspace --bin forecall --example soak_kill
+	@cargo build --quiet --release --workspace --bin forecall --example soak_kill
 	@$(EXAMPLES)/soak_kill
 
 fuzz: ## Packet decoding, the session core, and a world of cuts and crashes: 5 minutes each
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-broker --lib --test session --test world -- fuzz_ --nocapture
 
 eval: ## Score the models on the evaluation data
-	@cargo build --quiet --workspace --example evaluate
+	@cargo build --quiet --release --workspace --example evaluate
 	@$(EXAMPLES)/evaluate
 
 real-input: ## Replay recorded pump-rig faults through the whole hub over a SIPp trunk (needs ../shared/data)
-	@cargo build --workspace --bin forecall --example real_input
+	@cargo build --release --workspace --bin forecall --example real_input
 	@$(EXAMPLES)/real_input
 
 fmt: ## Format all code

@@ -20,9 +20,10 @@ pub fn bench(names: &[String]) -> Result<()> {
         .collect();
     let benchmarks = chosen(benchmarks, names)?;
     // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source. As part of
-    // the workspace, as tests are built: for one package alone every crate would be compiled anew, with fewer features.
-    run(&mut cargo(&["build", "--quiet", "--workspace", "--bins", "--examples"]))?;
-    let examples = workspace.target_directory.join("debug/examples");
+    // the workspace: for one package alone every crate would be compiled again, with fewer features. In release, as the
+    // peers beside them are built.
+    run(&mut cargo(&["build", "--quiet", "--release", "--workspace", "--bins", "--examples"]))?;
+    let examples = workspace.target_directory.join("release/examples");
     let mut missed = Vec::new();
     for name in &benchmarks {
         println!("{name}");

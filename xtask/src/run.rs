@@ -23,8 +23,9 @@ pub enum Output {
     Stderr,
 }
 
-/// Like [`run`], but hands each line of one output to `line` after printing it. Returns whether the child exited 0.
-pub fn run_reading(command: &mut Command, output: Output, mut line: impl FnMut(&str)) -> Result<bool> {
+/// Like [`run`], but hands each line of one output to `line`, which says whether it is printed. Returns whether the child
+/// exited 0.
+pub fn run_reading(command: &mut Command, output: Output, mut line: impl FnMut(&str) -> bool) -> Result<bool> {
     let shown = display(command);
     println!("$ {shown}");
     match output {
@@ -40,12 +41,13 @@ pub fn run_reading(command: &mut Command, output: Output, mut line: impl FnMut(&
     Ok(child.wait()?.success())
 }
 
-fn each_line(mut reader: impl BufRead, line: &mut impl FnMut(&str)) -> Result<()> {
+fn each_line(mut reader: impl BufRead, line: &mut impl FnMut(&str) -> bool) -> Result<()> {
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         let text = String::from_utf8_lossy(&bytes);
-        print!("{text}");
-        line(text.trim_end());
+        if line(text.trim_end()) {
+            print!("{text}");
+        }
         bytes.clear();
     }
     Ok(())
@@ -115,7 +117,11 @@ mod tests {
         let mut lines = Vec::new();
         let mut child = Command::new("sh");
         child.args(["-c", "printf 'one\\n\\377two' >&2; exit 3"]);
-        let held = run_reading(&mut child, Output::Stderr, |line| lines.push(line.to_owned())).unwrap();
+        let held = run_reading(&mut child, Output::Stderr, |line| {
+            lines.push(line.to_owned());
+            line.is_empty()
+        })
+        .unwrap();
         assert!(!held);
         assert_eq!(lines, ["one", "\u{fffd}two"]);
     }

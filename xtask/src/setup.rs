@@ -6,6 +6,7 @@ mod clients;
 mod postgres;
 
 use crate::run::on_path;
+use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use apt::Authority;
 use clap::ValueEnum;
@@ -122,7 +123,7 @@ pub fn setup(purpose: Purpose) -> Result<()> {
     }
     install(&missing, authority)?;
     if purpose == Purpose::Test {
-        clients::install()?;
+        clients::install(&Workspace::load()?.target_directory)?;
     }
     println!("set-up: everything needed is here");
     Ok(())

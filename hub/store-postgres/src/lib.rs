@@ -20,6 +20,7 @@ mod facts;
 mod finding;
 mod layout;
 mod lease;
+mod migration;
 mod moving;
 mod prediction;
 mod profile_version;
@@ -42,6 +43,8 @@ pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
+#[doc(hidden)]
+pub use migration::Migrations;
 pub use moving::{BackedUp, ExportFolder, ExportOptions, MoveError, Moved, Place, Progress, backup, restore};
 #[doc(hidden)]
 pub use reading::statement;

@@ -1,6 +1,7 @@
 //! Bringing a database to this program's schema, but never under a hub of another version that runs on it.
 
 use crate::lease;
+use crate::migration::Migrations;
 use crate::store::ConnectError;
 use sqlx::migrate::MigrateError;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -57,7 +58,7 @@ pub(crate) async fn wait_for(pool: &PgPool) -> Result<(), ConnectError> {
 
 /// Whether the schema is this program's.
 async fn check(pool: &PgPool) -> Result<(), ConnectError> {
-    let known = sqlx::migrate!();
+    let known = Migrations::all();
     let known: BTreeMap<i64, Vec<u8>> = known.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
     let newest = known.keys().last().copied().unwrap_or(0);
     let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
@@ -94,7 +95,7 @@ async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
             .await
             .map_err(ConnectError::Unreachable)?;
     }
-    let migrated = sqlx::migrate!().run(&mut *conn).await;
+    let migrated = Migrations::all().run(&mut conn).await;
     // This connection's limits are not those of the pool any more.
     conn.close().await.map_err(ConnectError::Unreachable)?;
     migrated.map_err(|error| match error {

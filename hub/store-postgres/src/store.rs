@@ -3,6 +3,7 @@
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
+use crate::migration::Migrations;
 use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
 use crate::reading::{Catalog, Readers};
@@ -276,11 +277,7 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
 
 /// The newest schema version that this program knows.
 pub(crate) fn schema_version() -> i64 {
-    sqlx::migrate!()
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
+    Migrations::all().newest()
 }
 
 /// Whether a connection may be used: an error of its own ends it. One that does not answer is dropped, and a new one put in

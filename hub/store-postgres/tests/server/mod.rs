@@ -1,13 +1,14 @@
-//! Servers that tests run on, one of each kind for a test program, and an empty database for each test.
+//! Servers that tests run on, and a database of its own for each test.
 //!
 //! `TEST_DATABASE_URL` names a server whose user may create databases; `TEST_STORE=timescale` asks for PostgreSQL with
-//! TimescaleDB in WebAssembly (`tests/timescale`); otherwise the hub's own cluster is started.
+//! TimescaleDB in WebAssembly (`tests/timescale`), one for each test program; otherwise it is a cluster as the hub runs it:
+//! the one of the whole run where there is one (`cargo xtask test`), else one for each test program.
 #![allow(dead_code, reason = "each test program uses what it needs")]
 
 mod bridge;
 mod given;
 
-use hub_store_postgres::{Cluster, ClusterOptions};
+use hub_store_postgres::{Cluster, ClusterOptions, Migrations};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +17,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+/// URL of the cluster that all tests of a run share, with the database [`TEMPLATE`] (`tests/hub/src/bed.rs`).
+const SHARED: &str = "FORECALL_TEST_CLUSTER";
+/// A database of this program's schema, without a row.
+const TEMPLATE: &str = "forecall_template";
+
 /// Which server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The cluster that the hub runs for itself.
+    /// A cluster as the hub runs it for itself.
     Own,
     /// Named by `TEST_DATABASE_URL`.
     Given,
@@ -37,8 +43,11 @@ pub struct Server {
     /// TimescaleDB can be had: a database of [`Server::database`] has the extension.
     pub has_timescale: bool,
     databases: AtomicU32,
+    /// On the own cluster: the template is made by the first test that wants a copy.
+    has_template: OnceCell<()>,
     /// Where tests keep files beside the database.
     folder: TempDir,
+    /// If this program has started it.
     cluster: Option<Cluster>,
 }
 
@@ -61,11 +70,17 @@ impl Server {
         }
     }
 
-    /// The hub's own cluster.
+    /// A cluster as the hub runs it.
     pub async fn own() -> &'static Self {
         OWN.get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
             std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+            if let Ok(url) = std::env::var(SHARED) {
+                end_with_this_program(&folder, None);
+                let server = Self::new(Kind::Own, url.parse().unwrap(), false, folder);
+                server.has_template.set(()).unwrap();
+                return server;
+            }
             let cluster = Cluster::start(&folder.path().join("state"), ClusterOptions::default())
                 .await
                 .unwrap();
@@ -93,6 +108,7 @@ impl Server {
             options,
             has_timescale,
             databases: AtomicU32::new(0),
+            has_template: OnceCell::new(),
             folder,
             cluster: None,
         }
@@ -108,14 +124,36 @@ impl Server {
 
     /// An empty database, with TimescaleDB in it where that can be had.
     pub async fn database(&'static self) -> Database {
-        let number = self.databases.fetch_add(1, Ordering::Relaxed);
-        let name = match self.kind {
-            // Others may use that server.
-            Kind::Given => format!("forecall_test_{}_{number}", std::process::id()),
-            Kind::Own | Kind::Bridge => format!("t{number}"),
-        };
+        self.create("").await
+    }
+
+    /// A database that a hub may start on: of this program's schema on the own cluster, where a copy costs less than the
+    /// migrations; empty elsewhere, and migrated by the hub.
+    pub async fn fresh(&'static self) -> Database {
+        if self.kind != Kind::Own {
+            return self.database().await;
+        }
+        self.has_template.get_or_init(|| self.make_template()).await;
+        self.create(&format!(" template {TEMPLATE}")).await
+    }
+
+    async fn make_template(&self) {
         let mut conn = self.options.clone().connect().await.unwrap();
-        conn.execute(format!("create database {name}").as_str()).await.unwrap();
+        conn.execute(format!("create database {TEMPLATE}").as_str()).await.unwrap();
+        conn.close().await.unwrap();
+        let mut template = self.options.clone().database(TEMPLATE).connect().await.unwrap();
+        Migrations::all().run(&mut template).await.unwrap();
+        template.close().await.unwrap();
+    }
+
+    async fn create(&'static self, from: &str) -> Database {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        // Other programs may use that server.
+        let name = format!("forecall_test_{}_{number}", std::process::id());
+        let mut conn = self.options.clone().connect().await.unwrap();
+        conn.execute(format!("create database {name}{from}").as_str())
+            .await
+            .unwrap();
         conn.close().await.unwrap();
         let options = self.options.clone().database(&name);
         if self.has_timescale && self.kind == Kind::Given {

@@ -22,7 +22,10 @@ impl Base {
     }
 
     pub async fn on(server: &'static Server) -> Self {
-        let database = server.database().await;
+        Self::of(server.database().await)
+    }
+
+    fn of(database: Database) -> Self {
         Self {
             options: database.options.clone(),
             database,
@@ -67,7 +70,7 @@ pub async fn played() -> (Base, PostgresStore) {
 
 /// The same on a server.
 pub async fn played_on(server: &'static Server) -> (Base, PostgresStore) {
-    let base = Base::on(server).await;
+    let base = Base::of(server.fresh().await);
     let store = base.store().await;
     store.apply_site(&site(), morning(), false).await.unwrap();
     (base, store)

@@ -4,32 +4,19 @@
 use super::server::Database;
 use hub_core::profile::{ApplianceProfile, Channel};
 use hub_store::lease::LeaseStore;
-use hub_store_postgres::{Keyring, PostgresStore};
-use sqlx::migrate::Migrator;
+use hub_store_postgres::{Keyring, Migrations, PostgresStore};
 use sqlx::{ConnectOptions, Executor, PgConnection};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// All migrations of this program.
-pub fn migrations() -> Migrator {
-    sqlx::migrate!()
-}
-
 /// Every schema that there ever was, this program's included.
 pub fn versions() -> Vec<i64> {
-    migrations().iter().map(|migration| migration.version).collect()
+    Migrations::all().iter().map(|migration| migration.version).collect()
 }
 
 /// Brings a database to `version`, as a program of that time did.
 pub async fn migrate_to(conn: &mut PgConnection, version: i64) {
-    let mut migrator = migrations();
-    let earlier = migrator
-        .iter()
-        .filter(|migration| migration.version <= version)
-        .cloned();
-    migrator.migrations = Cow::Owned(earlier.collect());
-    migrator.run(conn).await.unwrap();
+    Migrations::up_to(version).run(conn).await.unwrap();
 }
 
 /// Fills the tables that came with `version`.

@@ -1,6 +1,6 @@
 //! Every earlier schema is migrated, cut off at every statement, and equals a fresh one.
 
-use super::chain::{fill, hub, lived_in, migrate_to, migrations, profiles, take_lease, versions};
+use super::chain::{fill, hub, lived_in, migrate_to, profiles, take_lease, versions};
 use super::contents::{catalogue, lost, readings, rows, tables};
 use super::server::{Database, Server};
 use hub_core::id::{ApplianceId, TraceId};
@@ -8,7 +8,7 @@ use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::Scope;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
-use hub_store_postgres::{Keyring, PostgresStore};
+use hub_store_postgres::{Keyring, Migrations, PostgresStore};
 use sqlx::{ConnectOptions, Executor, PgConnection};
 use std::pin::pin;
 use std::task::Poll;
@@ -74,7 +74,7 @@ async fn a_migration_that_is_cut_at_any_statement_has_not_happened() {
     let server = Server::chosen().await;
     let database = server.database().await;
     let mut cuts = 0;
-    for migration in migrations().iter() {
+    for migration in Migrations::all().iter() {
         let version = migration.version;
         let statements = statements(&migration.sql);
         let mut conn = connect(&database).await;

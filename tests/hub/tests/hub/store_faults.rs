@@ -218,7 +218,7 @@ const SMALL_MIB: u32 = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_the_hub_goes_on_when_there_is_room() {
-    let lab = Lab::new().unwrap();
+    let lab = Lab::bare().unwrap();
     let Some(disk) = SmallDisk::mount(&lab.state(), LARGE_MIB) else {
         println!("skipped: mounting a tmpfs is not allowed here");
         return;

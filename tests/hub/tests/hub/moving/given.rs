@@ -75,7 +75,7 @@ impl Given {
 
 /// A hub beside `before`, reached at the same address and with the same keyring, on the database of `url` or its own.
 pub fn heir(before: &Lab, url: Option<&str>) -> Lab {
-    let mut lab = Lab::new().unwrap();
+    let mut lab = Lab::bare().unwrap();
     (lab.mqtt, lab.http) = (before.mqtt, before.http);
     std::fs::create_dir(lab.state()).unwrap();
     std::fs::copy(before.state().join(KEYRING), lab.state().join(KEYRING)).unwrap();
