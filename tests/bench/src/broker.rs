@@ -1,9 +1,9 @@
 //! A broker that runs, and what a load does to it.
 
 use crate::client::{Identity, connect_all, publish};
-use crate::packet::Train;
 use crate::reading::identity;
 use crate::subscriber::Subscriber;
+use crate::train::Train;
 use anyhow::{Context, Result, ensure};
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,11 +1,11 @@
 //! Publishers: a task a connection, which writes as many packets at once as it may and reads as many
 //! acknowledgements at once as there are. It shares the processors with what it measures, so it does nothing else.
 
-use crate::packet::{PUBACK, Train, connect, first};
+use crate::train::Train;
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tests_hub::mqtt::LogIn;
+use tests_mqtt::{Connect, first};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 
 /// Connections that are being made at one time.
 const CONNECTING_MAX: usize = 64;
+/// First byte of a PUBACK.
+const PUBACK: u8 = 0x40;
 /// Acknowledgements read at once: a window is smaller.
 const READ_BYTES: usize = 512;
 
@@ -28,13 +30,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn log_in(&self) -> LogIn<'_> {
-        LogIn {
-            user_name: &self.user_name,
-            secret: &self.secret,
+    /// Its CONNECT.
+    pub(crate) fn connect(&self, clean_session: bool) -> Vec<u8> {
+        let who = Connect {
             client_id: &self.device,
             keep_alive_s: 600,
-        }
+            clean: clean_session,
+            ..Connect::new(&self.user_name, &self.secret)
+        };
+        who.bytes()
     }
 }
 
@@ -45,7 +49,7 @@ impl Identity {
 pub async fn connected(broker: SocketAddr, who: &Identity, clean_session: bool) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(broker).await?;
     stream.set_nodelay(true)?;
-    stream.write_all(&connect(&who.log_in(), clean_session)).await?;
+    stream.write_all(&who.connect(clean_session)).await?;
     let mut answer = [0; 4];
     stream
         .read_exact(&mut answer)

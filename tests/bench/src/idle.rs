@@ -2,7 +2,6 @@
 
 use crate::broker::Broker;
 use crate::client::Identity;
-use crate::packet::{connect, subscribe};
 use crate::reading::identity;
 use crate::tls::server_name;
 use anyhow::{Context, Result, ensure};
@@ -12,6 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests_hub::processes::resident_memory;
+use tests_mqtt::subscribe;
 
 /// Threads that connect; each waits for one answer at a time.
 const THREADS: usize = 32;
@@ -80,7 +80,7 @@ async fn open(address: SocketAddr, count: usize, tls: Option<Arc<ClientConfig>>)
 fn subscribe_all(connections: Connections) -> Result<Connections> {
     in_threads(connections, |(n, mut wire)| {
         let device = identity(n).device;
-        wire.write_all(&subscribe(&format!("d/{device}/c/+")))?;
+        wire.write_all(&subscribe(1, &[&format!("d/{device}/c/+")]))?;
         let mut answer = [0; 5];
         wire.read_exact(&mut answer)?;
         ensure!(answer == [0x90, 3, 0, 1, 1], "{device} is not subscribed: {answer:?}");
@@ -121,7 +121,7 @@ fn open_one(address: SocketAddr, who: &Identity, tls: Option<&Arc<ClientConfig>>
         )),
         None => Box::new(socket),
     };
-    wire.write_all(&connect(&who.log_in(), true))?;
+    wire.write_all(&who.connect(true))?;
     let mut answer = [0; 4];
     wire.read_exact(&mut answer)
         .with_context(|| format!("{} got no CONNACK", who.device))?;

@@ -1,7 +1,7 @@
 //! A 200-byte payload that a device really sends: one reading of 28 channels as telemetry CBOR.
 
 use crate::client::Identity;
-use crate::packet::Train;
+use crate::train::Train;
 use agent_sdk_wire::{Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;

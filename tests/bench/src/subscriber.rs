@@ -1,10 +1,10 @@
 //! The one subscriber of a peer: counts each message, once, and acknowledges it.
 
 use crate::client::{Identity, connected};
-use crate::packet::{first, subscribe};
 use crate::reading;
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
+use tests_mqtt::{acknowledge, first, read_publish, subscribe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -38,7 +38,7 @@ impl Subscriber {
             secret: "none".into(),
         };
         let mut stream = connected(broker, &who, clean_session).await?;
-        stream.write_all(&subscribe("d/+/t")).await?;
+        stream.write_all(&subscribe(1, &["d/+/t"])).await?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).await?;
         ensure!(answer == [0x90, 3, 0, 1, 1], "not subscribed: {answer:?}");
@@ -62,7 +62,7 @@ impl Subscriber {
             let mut at = 0;
             while let Some((kind, body, end)) = first(&buffer[at..filled]) {
                 let packet = &buffer[at + body..at + end];
-                let (device, number, id) = read_publish(kind, packet).context("not a PUBLISH of this load")?;
+                let (device, number, id) = read_message(kind, packet).context("not a PUBLISH of this load")?;
                 let place = seen
                     .get_mut(device * each + number)
                     .context("a message of another load")?;
@@ -70,7 +70,7 @@ impl Subscriber {
                 received.repeated += usize::from(*place);
                 *place = true;
                 if let Some(id) = id {
-                    answers.extend([0x40, 2, id[0], id[1]]);
+                    answers.extend(acknowledge(id));
                 }
                 at += end;
             }
@@ -84,16 +84,7 @@ impl Subscriber {
 }
 
 /// Device, number of the reading within its load, and packet id at QoS 1.
-fn read_publish(kind: u8, packet: &[u8]) -> Option<(usize, usize, Option<[u8; 2]>)> {
-    if kind >> 4 != 3 {
-        return None;
-    }
-    let topic_length = usize::from(u16::from_be_bytes(packet.get(..2)?.try_into().ok()?));
-    let device = reading::device_of(packet.get(2..2 + topic_length)?)?;
-    let rest = packet.get(2 + topic_length..)?;
-    let (id, payload) = match kind & 0b110 {
-        0 => (None, rest),
-        _ => (Some(rest.get(..2)?.try_into().ok()?), rest.get(2..)?),
-    };
-    Some((device, reading::number_of(payload)?, id))
+fn read_message(kind: u8, packet: &[u8]) -> Option<(usize, usize, Option<u16>)> {
+    let (topic, id, payload) = read_publish(kind, packet)?;
+    Some((reading::device_of(topic)?, reading::number_of(payload)?, id))
 }

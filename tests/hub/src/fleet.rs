@@ -1,12 +1,15 @@
-//! Devices for tests: simulated washing machines whose past is sent at once, as a device does after an outage.
+//! Devices for tests: simulated washing machines whose past is sent at once, as a device does after an outage, and
+//! clients that say what a test wants said.
 
 use crate::hub::Lab;
 use crate::site::SECRET;
 use anyhow::{Context, Result};
 use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay, replay};
 use jiff::{SignedDuration, Timestamp};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use tests_mqtt::{Client, Connect};
 use tests_world::{FaultKind, FaultPlan, Sample, Unit, WashingMachine};
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +47,16 @@ pub async fn send(lab: &Lab, device: &str, boot_id: u64, samples: Vec<Sample>) -
     };
     let delivered = replay(recording, CancellationToken::new(), Arc::new(HomeCounters::default())).await?;
     Ok(delivered.acknowledged)
+}
+
+/// A client that the hub has taken as a device of tenant `acme`.
+pub async fn log_in(hub: SocketAddr, device: &str) -> Result<Client> {
+    let user_name = format!("acme/{device}");
+    let who = Connect {
+        client_id: device,
+        ..Connect::new(&user_name, SECRET)
+    };
+    Client::connected(hub, &who).await
 }
 
 /// Writes samples as the CSV that `forecall score` reads.

@@ -10,7 +10,6 @@ pub mod database;
 pub mod fleet;
 pub mod given;
 pub mod hub;
-pub mod mqtt;
 pub mod processes;
 pub mod sipp;
 pub mod site;

@@ -1,10 +1,7 @@
 //! kill -9 of hub and database at random moments, under publishers that resend what was not acknowledged. Afterwards
 //! each acknowledged reading must stand in the database exactly once.
 
-mod packet;
 mod publisher;
-
-pub use packet::Version;
 
 use crate::hub::{Lab, RunningHub};
 use crate::site::{TestSite, daytime_zone};
@@ -18,6 +15,7 @@ use sqlx::{Connection, PgConnection, Row};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tests_mqtt::Version;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

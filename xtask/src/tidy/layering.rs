@@ -46,11 +46,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["hub-core", "hub-store"],
         tests_may_use: &[],
     },
-    // Simulated appliances drive its session core.
+    // Simulated appliances drive its session core, clients that keep no rules knock at its door.
     Layer {
         name: "hub-broker",
         may_use: &["hub-core", "hub-store", "agent-sdk-wire"],
-        tests_may_use: &["tests-world"],
+        tests_may_use: &["tests-mqtt", "tests-world"],
     },
     Layer {
         name: "hub-predict",
@@ -85,14 +85,20 @@ const LAYERS: &[Layer] = &[
         tests_may_use: &[],
     },
     Layer {
+        name: "tests-mqtt",
+        may_use: &[],
+        tests_may_use: &[],
+    },
+    Layer {
         name: "tests-hub",
-        may_use: &["hub-server"],
+        may_use: &["hub-server", "tests-mqtt"],
         tests_may_use: &[],
     },
     Layer {
         name: "tests-bench",
         may_use: &[
             "tests-hub",
+            "tests-mqtt",
             "hub-core",
             "agent-sdk-wire",
             "hub-store",
@@ -170,7 +176,14 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "anyhow",
-        only: &["hub-server", "hub-lab", "tests-hub", "tests-bench", "xtask"],
+        only: &[
+            "hub-server",
+            "hub-lab",
+            "tests-mqtt",
+            "tests-hub",
+            "tests-bench",
+            "xtask",
+        ],
         tests: &["hub-predict", "tests-world"],
     },
 ];

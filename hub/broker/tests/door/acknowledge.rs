@@ -1,10 +1,12 @@
 //! An acknowledgement means a commit.
 
-use crate::client::{Honest, Raw, publish};
+use crate::client::{Honest, Raw};
 use crate::memory::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::time::Duration;
+use tests_mqtt::Version::V4;
+use tests_mqtt::publish;
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
@@ -144,8 +146,7 @@ async fn more_in_flight_than_allowed_closes_and_a_qos_0_flood_only_loses() {
         device.send(&publish("d/washer/j", packet_id, ONE)).await;
     }
     device.ping().await;
-    let qos_0 = crate::client::frame(0x30, &[&[0, 10][..], b"d/washer/j", ONE].concat());
-    device.send(&qos_0).await;
+    device.send(&V4.publish(0, "d/washer/j", 0, ONE)).await;
     device.ping().await;
     device.send(&publish("d/washer/j", 17, ONE)).await;
     device.ping().await;

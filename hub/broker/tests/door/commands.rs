@@ -1,12 +1,13 @@
 //! Commands down, replies up.
 
 use crate::Door;
-use crate::client::{Honest, Raw, publish, subscribe};
+use crate::client::{Honest, Raw};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_store::telemetry::{Command, TelemetryStore};
 use jiff::SignedDuration;
 use rumqttc::QoS;
+use tests_mqtt::{publish, subscribe};
 
 const WASHER: ApplianceId = ApplianceId(1);
 

@@ -1,10 +1,11 @@
 //! An honest device among attackers: its acknowledgements stay quick, and what it was told is stored.
 
-use crate::client::{Honest, Raw, connect, publish};
+use crate::client::{Honest, Raw, connect};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tests_mqtt::publish;
 
 /// Far above what a loaded machine needs for one commit in memory, far below any deadline that an attack could run into.
 const LATENCY_MAX: Duration = Duration::from_secs(2);

@@ -1,22 +1,22 @@
 //! QoS 2 while the store fails: what is acknowledged is stored, and once.
 
-use crate::client::{Honest, Raw, frame, publish_v5, subscribe};
+use crate::client::{Honest, Raw, connect_v5};
 use crate::integrator::{reader, subscribed};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tests_mqtt::Version::V5;
+use tests_mqtt::{AN_HOUR, frame, publish, subscribe};
 
 const BAD: ApplianceId = ApplianceId(4);
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 const POISONED: &[u8] = br#"{"poison": 1}"#;
-/// Session expiry interval of an hour (MQTT 5 §3.1.2.11.2).
-const AN_HOUR: &[u8] = &[0x11, 0, 0, 0x0E, 0x10];
 
 /// A connection of the device `bad` that has published a poisoned reading at QoS 2, and how often that failed.
 async fn poisoned(door: &Door) -> Raw {
     let (mut bad, _) = Raw::connected_v5(door.addr, "acme", "bad", AN_HOUR).await;
-    bad.send(&publish_v5(2, "d/bad/j", 7, POISONED)).await;
+    bad.send(&V5.publish(2, "d/bad/j", 7, POISONED)).await;
     let counters = door.broker.counters();
     eventually("a failed try", || counters.commit_failures.load(Ordering::Relaxed) >= 1).await;
     bad
@@ -39,7 +39,7 @@ async fn what_failed_on_an_ended_connection_is_not_stored_behind_a_clean_start()
     // Longer than what failed alone waits for its next try.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(door.store.with(|s| s.unreleased.is_empty()), "nothing is held");
-    next.send(&publish_v5(2, "d/bad/j", 7, ONE)).await;
+    next.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
     assert_eq!(next.packet().await.unwrap().0, 0x50, "PUBREC");
     let (samples, quarantined) = door.store.with(|s| (s.samples.clone(), s.quarantined.len()));
     assert_eq!(quarantined, 0);
@@ -65,17 +65,11 @@ async fn what_the_store_cannot_take_is_quarantined_with_its_packet_identifier() 
     door.store.change(|s| s.cured = true);
     drop(bad);
     let mut again = Raw::open(door.addr).await;
-    let flags = 0b1100_0000;
     again
-        .send(&crate::client::connect_v5_with(
-            flags,
-            "acme/bad",
-            "secret-of-bad",
-            AN_HOUR,
-        ))
+        .send(&connect_v5("acme/bad", "secret-of-bad", AN_HOUR, false))
         .await;
     assert_eq!(again.packet().await.unwrap().1[..2], [1, 0], "session present");
-    let mut repeat = publish_v5(2, "d/bad/j", 7, POISONED);
+    let mut repeat = V5.publish(2, "d/bad/j", 7, POISONED);
     repeat[0] |= 0x08;
     again.send(&repeat).await;
     assert_eq!(again.packet().await.unwrap().0, 0x50, "PUBREC");
@@ -89,7 +83,7 @@ async fn what_the_store_cannot_take_is_quarantined_with_its_packet_identifier() 
 async fn a_release_that_the_store_does_not_take_is_not_completed() {
     let door = Door::open().await;
     let (mut bad, _) = Raw::connected_v5(door.addr, "acme", "bad", AN_HOUR).await;
-    bad.send(&publish_v5(2, "d/bad/j", 7, ONE)).await;
+    bad.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
     assert_eq!(bad.packet().await.unwrap().0, 0x50, "PUBREC");
     door.store.change(|s| s.no_release = true);
     bad.send(&frame(0x62, &[0, 7])).await;
@@ -105,7 +99,7 @@ async fn what_a_deleted_appliance_says_is_not_acknowledged_and_holds_up_nobody()
     let mut bad = Raw::connected(door.addr, "acme", "bad").await;
     let mut good = Honest::connected(door.addr, "acme", "washer").await;
     door.store.change(|s| s.deleted = Some(BAD));
-    bad.send(&crate::client::publish("d/bad/j", 7, ONE)).await;
+    bad.send(&publish("d/bad/j", 7, ONE)).await;
     let took = good.report(r#"{"pump_current": 2.5}"#.into()).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
     bad.expect_closed("nobody").await;

@@ -1,12 +1,12 @@
 //! Clients that mean harm, or know no better: each is refused for a reason that is counted, and honest ones go on.
 
-use crate::client::{Raw, connect, frame, publish, subscribe, unsubscribe};
+use crate::client::{Raw, connect};
 use crate::memory::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use hub_core::quota::Pace;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tests_mqtt::{frame, publish, subscribe, text};
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
@@ -178,7 +178,8 @@ async fn subscriptions_are_the_listed_ones() {
     device.send(&subscribe(9, &filters)).await;
     let codes = [0, 9, 1, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80];
     assert_eq!(device.packet().await, Some((0x90, codes.to_vec())));
-    device.send(&unsubscribe(10, "never/heard/of")).await;
+    let unsubscribe = frame(0xA2, &[&[0, 10][..], &text("never/heard/of")].concat());
+    device.send(&unsubscribe).await;
     assert_eq!(device.packet().await, Some((0xB0, vec![0, 10])));
 }
 
@@ -206,7 +207,7 @@ async fn oversize_and_garbage_are_cut() {
                 .map(|i| (i * 31 + u32::from(seed) * 97 + i * i * 7) as u8)
                 .collect();
             raw.send(&garbage).await;
-            let _ = raw.0.shutdown().await;
+            raw.0.say_no_more().await;
             // Answers to what happened to be a packet are fine; a connection that stays is not.
             while raw.packet().await.is_some() {}
         }

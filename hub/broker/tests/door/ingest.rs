@@ -1,10 +1,12 @@
 //! What comes out in the store.
 
-use crate::client::{Raw, frame, publish};
+use crate::client::Raw;
 use crate::{Door, eventually};
 use agent_sdk_wire::{Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event};
 use jiff::Timestamp;
 use serde_json::json;
+use tests_mqtt::Version::V4;
+use tests_mqtt::publish;
 
 /// One message of samples `(dt_ms, [(channel, value)])`.
 fn cbor(time_base: TimeBase, boot_id: u64, seq: u64, t0_ms: i64, samples: &[(u32, &[(u8, f32)])]) -> Vec<u8> {
@@ -207,7 +209,7 @@ async fn what_cannot_be_read_is_quarantined_with_the_reason_and_acknowledged() {
 async fn the_last_word_of_a_device_that_leaves_is_stored() {
     let door = Door::open().await;
     let mut device = Raw::connected(door.addr, "acme", "washer").await;
-    let mut last = frame(0x30, &[&[0, 10][..], b"d/washer/j", br#"{"pump_current":1}"#].concat());
+    let mut last = V4.publish(0, "d/washer/j", 0, br#"{"pump_current":1}"#);
     last.extend([0xE0, 0]);
     device.send(&last).await;
     device.expect_closed("it left").await;

@@ -1,9 +1,10 @@
 //! Integrators read along: what they were granted, after it is stored, and what is retained.
 
 use crate::access::READER;
-use crate::client::{Raw, connect, frame, publish, subscribe};
+use crate::client::{Raw, connect};
 use crate::memory::Mode;
 use crate::{Door, eventually};
+use tests_mqtt::{frame, publish, subscribe, text};
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
@@ -12,19 +13,6 @@ pub async fn reader(door: &Door) -> Raw {
     reader.send(&connect(READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
     reader
-}
-
-/// First byte, topic and payload of a PUBLISH, acknowledged where that is awaited.
-async fn receive(reader: &mut Raw) -> (u8, String, Vec<u8>) {
-    let (first, body) = reader.packet().await.expect("a PUBLISH");
-    assert_eq!(first & 0xF0, 0x30, "{first:#x}");
-    let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
-    let topic = String::from_utf8(body[2..2 + length].to_vec()).unwrap();
-    if first & 0x06 == 0 {
-        return (first, topic, body[2 + length..].to_vec());
-    }
-    reader.send(&[0x40, 2, body[2 + length], body[3 + length]]).await;
-    (first, topic, body[4 + length..].to_vec())
 }
 
 /// The subscription reaches the router a moment after SUBACK.
@@ -52,7 +40,7 @@ async fn what_is_stored_is_passed_on_within_the_tenant() {
     acme.ping().await;
     reader.ping().await;
     door.store.set(Mode::Commit);
-    let (_, topic, payload) = receive(&mut reader).await;
+    let (_, topic, payload) = reader.receive().await;
     assert_eq!((topic.as_str(), &payload[..]), ("d/washer/j", ONE));
     acme.expect_ack(1).await;
     globex.expect_ack(1).await;
@@ -67,17 +55,12 @@ async fn retained_states_come_with_the_subscription() {
     let door = Door::open().await;
     for device in ["washer", "dryer", "bad"] {
         let mut raw = Raw::connected(door.addr, "acme", device).await;
-        let body = [
-            &crate::client::string(&format!("d/{device}/s"))[..],
-            &[0, 1],
-            device.as_bytes(),
-        ]
-        .concat();
+        let body = [&text(&format!("d/{device}/s"))[..], &[0, 1], device.as_bytes()].concat();
         raw.send(&frame(0x33, &body)).await;
         raw.expect_ack(1).await;
     }
     let mut globex = Raw::connected(door.addr, "globex", "washer").await;
-    let body = [&crate::client::string("d/washer/s")[..], &[0, 1], b"other"].concat();
+    let body = [&text("d/washer/s")[..], &[0, 1], b"other"].concat();
     globex.send(&frame(0x33, &body)).await;
     globex.expect_ack(1).await;
     let mut reader = reader(&door).await;
@@ -85,7 +68,7 @@ async fn retained_states_come_with_the_subscription() {
     assert_eq!(reader.packet().await, Some((0x90, vec![0, 1, 1])));
     let mut states = Vec::new();
     for _ in 0..3 {
-        let (first, topic, payload) = receive(&mut reader).await;
+        let (first, topic, payload) = reader.receive().await;
         assert_eq!(first & 1, 1, "with the retain flag");
         states.push((topic, String::from_utf8(payload).unwrap()));
     }

@@ -1,10 +1,12 @@
 //! Limits on how much, how often and how many.
 
-use crate::client::{Raw, connect, connect_v5, frame, publish_v5, string};
+use crate::client::{Raw, connect, connect_v5};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use hub_core::quota::Pace;
 use std::time::Duration;
+use tests_mqtt::Version::{V4, V5};
+use tests_mqtt::{publish, subscribe};
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
@@ -14,7 +16,7 @@ async fn over_the_rate_is_refused_and_others_go_on() {
     let (mut fast, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
     let mut calm = Raw::connected(door.addr, "acme", "dryer").await;
     for packet_id in 1..=20 {
-        fast.send(&publish_v5(1, "d/washer/j", packet_id, ONE)).await;
+        fast.send(&V5.publish(1, "d/washer/j", packet_id, ONE)).await;
     }
     let mut codes = Vec::new();
     for _ in 0..20 {
@@ -29,12 +31,11 @@ async fn over_the_rate_is_refused_and_others_go_on() {
     assert!(door.broker.counters().refused_for("device_rate") >= 8);
     // Nothing is gained by coming again; and what was dropped at QoS 0 is told.
     let mut again = Raw::connected(door.addr, "acme", "washer").await;
-    let topic = string("d/washer/j");
     for _ in 0..30 {
-        again.send(&frame(0x30, &[&topic[..], ONE].concat())).await;
+        again.send(&V4.publish(0, "d/washer/j", 0, ONE)).await;
     }
     again.ping().await;
-    again.send(&crate::client::publish("d/washer/j", 1, ONE)).await;
+    again.send(&publish("d/washer/j", 1, ONE)).await;
     again.expect_closed("MQTT 3.1.1 has no other way to say it").await;
     assert!(door.closed("quota") >= 1);
     let dropped = || {
@@ -51,7 +52,7 @@ async fn subscriptions_cost_like_publishes() {
     reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
     for packet_id in 1..=200 {
-        reader.send(&crate::client::subscribe(packet_id, &["d/+/s"])).await;
+        reader.send(&subscribe(packet_id, &["d/+/s"])).await;
     }
     let mut granted = 0;
     while let Some((first, _)) = reader.packet().await {
@@ -74,7 +75,7 @@ async fn a_backlog_beyond_the_bound_gets_through_over_some_connections() {
         let mut device = Raw::connected(door.addr, "acme", "washer").await;
         let all = backlog.iter().map(|packet_id| {
             let reading = format!(r#"{{"pump_current": {packet_id}e-3}}"#);
-            crate::client::publish("d/washer/j", *packet_id, reading.as_bytes())
+            publish("d/washer/j", *packet_id, reading.as_bytes())
         });
         device.send(&all.collect::<Vec<_>>().concat()).await;
         let before = backlog.len();
@@ -101,7 +102,7 @@ async fn a_storm_of_connects_under_one_name_lets_in_few() {
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..100 {
         let mut raw = Raw::open(door.addr).await;
-        raw.send(&connect_v5("acme/washer", "secret-of-washer", &[])).await;
+        raw.send(&connect_v5("acme/washer", "secret-of-washer", &[], true)).await;
         match raw.packet().await.unwrap().1[1] {
             0 => taken += 1,
             0x9F => refused += 1,
@@ -174,7 +175,7 @@ async fn one_address_cannot_take_all_places_of_the_not_yet_let_in() {
 async fn figures_for_monitoring() {
     let door = Door::open().await;
     let mut device = Raw::connected(door.addr, "acme", "washer").await;
-    device.send(&crate::client::publish("d/washer/j", 1, ONE)).await;
+    device.send(&publish("d/washer/j", 1, ONE)).await;
     device.expect_ack(1).await;
     let metrics = door.broker.metrics()();
     let find = |name: &str, label: Option<&str>| {

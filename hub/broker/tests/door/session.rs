@@ -1,14 +1,14 @@
 //! MQTT 5 codes, what is kept of a session, and the ends that the hub brings about.
 
-use crate::client::{Raw, connect, connect_v5_with, frame, publish, publish_v5, string, subscribe, subscribe_v5};
+use crate::client::{Raw, connect, connect_v5};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::time::{Duration, Instant};
+use tests_mqtt::Version::V5;
+use tests_mqtt::{AN_HOUR, frame, publish, subscribe, text};
 
 const WASHER: ApplianceId = ApplianceId(1);
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
-/// Session expiry interval of an hour (MQTT 5 §3.1.2.11.2).
-const AN_HOUR: &[u8] = &[0x11, 0, 0, 0x0E, 0x10];
 
 #[tokio::test]
 async fn the_older_connection_is_told_that_it_is_taken_over() {
@@ -41,7 +41,7 @@ async fn a_session_is_kept_with_its_subscriptions() {
     let door = Door::open().await;
     let (mut first, connack) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
     assert_eq!(connack[0], 0, "nothing was kept");
-    first.send(&subscribe_v5(1, "d/washer/c/+")).await;
+    first.send(&V5.subscribe(1, &["d/washer/c/+"])).await;
     assert_eq!(first.packet().await, Some((0x90, vec![0, 1, 0, 1])));
     let kept = door
         .store
@@ -52,12 +52,7 @@ async fn a_session_is_kept_with_its_subscriptions() {
     drop(first);
     let mut second = Raw::open(door.addr).await;
     second
-        .send(&connect_v5_with(
-            0b1100_0000,
-            "acme/washer",
-            "secret-of-washer",
-            AN_HOUR,
-        ))
+        .send(&connect_v5("acme/washer", "secret-of-washer", AN_HOUR, false))
         .await;
     let (_, connack) = second.packet().await.unwrap();
     assert_eq!(connack[..2], [1, 0], "session present");
@@ -76,7 +71,7 @@ async fn a_session_is_kept_with_its_subscriptions() {
 async fn qos_2_is_stored_once_across_connections() {
     let door = Door::open().await;
     let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
-    let packet = publish_v5(2, "d/washer/j", 7, ONE);
+    let packet = V5.publish(2, "d/washer/j", 7, ONE);
     first.send(&packet).await;
     assert_eq!(first.packet().await.unwrap().0, 0x50, "PUBREC");
     assert_eq!(
@@ -87,12 +82,7 @@ async fn qos_2_is_stored_once_across_connections() {
     drop(first);
     let mut second = Raw::open(door.addr).await;
     second
-        .send(&connect_v5_with(
-            0b1100_0000,
-            "acme/washer",
-            "secret-of-washer",
-            AN_HOUR,
-        ))
+        .send(&connect_v5("acme/washer", "secret-of-washer", AN_HOUR, false))
         .await;
     assert_eq!(second.packet().await.unwrap().1[..2], [1, 0]);
     let mut repeat = packet.clone();
@@ -110,15 +100,15 @@ async fn qos_2_is_stored_once_across_connections() {
 
 /// A CONNECT with a will on `d/{device}/s`, retained, after `delay_s`.
 fn with_will(device: &str, delay_s: u8) -> Vec<u8> {
-    let head = [&string("MQTT")[..], &[5, 0b1110_0110, 0, 60, 5, 0x11, 0, 0, 0, 60]].concat();
+    let head = [&text("MQTT")[..], &[5, 0b1110_0110, 0, 60, 5, 0x11, 0, 0, 0, 60]].concat();
     let will = [
         &[5, 0x18, 0, 0, 0, delay_s][..],
-        &string(&format!("d/{device}/s")),
-        &string("gone"),
+        &text(&format!("d/{device}/s")),
+        &text("gone"),
     ]
     .concat();
     let names = [format!("acme/{device}"), format!("secret-of-{device}")];
-    let body = [head, string("id"), will, names.map(|s| string(&s)).concat()].concat();
+    let body = [head, text("id"), will, names.map(|s| text(&s)).concat()].concat();
     frame(0x10, &body)
 }
 
@@ -158,7 +148,7 @@ async fn the_end_of_the_hub_is_told_after_the_commits() {
     will.send(&with_will("bad", 0)).await;
     assert_eq!(will.packet().await.unwrap().1[1], 0);
     door.store.set(crate::memory::Mode::Hold);
-    new.send(&publish_v5(1, "d/washer/j", 1, ONE)).await;
+    new.send(&V5.publish(1, "d/washer/j", 1, ONE)).await;
     old.send(&publish("d/dryer/j", 1, ONE)).await;
     new.ping().await;
     old.ping().await;
@@ -199,17 +189,12 @@ async fn a_device_that_comes_anew_finds_what_its_earlier_connection_left_under_w
     let door = Door::open().await;
     let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
     door.store.set(crate::memory::Mode::Hold);
-    let packet = publish_v5(2, "d/washer/j", 7, ONE);
+    let packet = V5.publish(2, "d/washer/j", 7, ONE);
     first.send(&packet).await;
     first.ping().await;
     let mut second = Raw::open(door.addr).await;
     second
-        .send(&connect_v5_with(
-            0b1100_0000,
-            "acme/washer",
-            "secret-of-washer",
-            AN_HOUR,
-        ))
+        .send(&connect_v5("acme/washer", "secret-of-washer", AN_HOUR, false))
         .await;
     first.expect_reason(0x8E).await;
     door.store.set(crate::memory::Mode::Commit);
@@ -243,7 +228,7 @@ async fn changes_of_others_access_disturb_no_log_in() {
     // Let in, but not told so yet: what an earlier session left is dropped behind what is under way.
     door.store.set(crate::memory::Mode::Hold);
     let mut slow = Raw::open(door.addr).await;
-    slow.send(&connect_v5_with(0b1100_0010, "acme/dryer", "secret-of-dryer", AN_HOUR))
+    slow.send(&connect_v5("acme/dryer", "secret-of-dryer", AN_HOUR, true))
         .await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     door.store.revoke(ApplianceId(4));

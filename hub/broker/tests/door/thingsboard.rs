@@ -2,21 +2,19 @@
 
 use crate::Door;
 use crate::access::CLAIM;
-use crate::client::{Raw, connect, publish, subscribe};
+use crate::client::{Raw, connect};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use serde_json::{Value, json};
+use tests_mqtt::{publish, subscribe};
 
 const WASHER: ApplianceId = ApplianceId(1);
 
 /// Topic and payload of a PUBLISH at QoS 1 from the hub, acknowledged.
 async fn receive(device: &mut Raw) -> (String, Value) {
-    let (first, body) = device.packet().await.expect("a PUBLISH");
+    let (first, topic, payload) = device.receive().await;
     assert_eq!(first & 0xF6, 0x32, "{first:#x}");
-    let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
-    let topic = String::from_utf8(body[2..2 + length].to_vec()).unwrap();
-    device.send(&[0x40, 2, body[2 + length], body[3 + length]]).await;
-    (topic, serde_json::from_slice(&body[4 + length..]).unwrap())
+    (topic, serde_json::from_slice(&payload).unwrap())
 }
 
 async fn connected(door: &Door) -> Raw {

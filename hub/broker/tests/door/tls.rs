@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3, certificates of devices, and what goes wrong in handshakes.
 
-use crate::client::{Raw, connect, publish};
+use crate::client::{Raw, connect};
 use crate::{Door, eventually};
 use hub_broker::{TlsFiles, TlsListen};
 use hub_core::id::{ApplianceId, TenantId};
@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tests_mqtt::{frame, publish};
 use tokio::task::block_in_place;
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
@@ -196,7 +197,7 @@ impl TlsRaw {
 
 /// A CONNECT without a user name.
 fn anonymous() -> Vec<u8> {
-    crate::client::frame(0x10, b"\0\x04MQTT\x04\x02\0\x3C\0\x01x")
+    frame(0x10, b"\0\x04MQTT\x04\x02\0\x3C\0\x01x")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

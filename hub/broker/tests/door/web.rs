@@ -1,11 +1,13 @@
 //! MQTT over WebSockets, with TLS and without.
 
-use crate::client::{Raw, connect, publish};
+use crate::client::{Raw, connect};
 use crate::tls::{TlsDoor, TlsRaw};
 use crate::{Door, eventually};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use tests_mqtt::Version::V4;
+use tests_mqtt::publish;
 use tokio::task::block_in_place;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
@@ -100,7 +102,7 @@ async fn other_upgrades_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_the_log_in_a_message_is_no_longer_than_a_connect() {
     let door = Door::open().await;
-    let long = crate::client::frame(0x30, &[&b"\0\x0Ad/washer/j"[..], &[b' '; 8_000]].concat());
+    let long = V4.publish(0, "d/washer/j", 0, &[b' '; 8_000]);
     let many = (1..=100).map(|packet_id| publish("d/washer/j", packet_id, ONE));
     let many = many.chain(vec![long; 3]);
     let many = many.collect::<Vec<_>>().concat();

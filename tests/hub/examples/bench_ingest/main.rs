@@ -11,16 +11,14 @@
 use agent_sdk_wire::{Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests_hub::bare::{ALL_ROWS, Bare, Measured};
-use tests_hub::fleet::past;
+use tests_hub::fleet::{log_in, past};
 use tests_hub::hub::Lab;
-use tests_hub::mqtt::{LogIn, RawDevice};
 use tests_hub::processes::Cpu;
-use tests_hub::site::{SECRET, TestSite, daytime_zone};
+use tests_hub::site::{TestSite, daytime_zone};
 use tests_world::Sample;
 use tokio::task::JoinSet;
 
@@ -145,16 +143,6 @@ fn encode(samples: &[Sample], batch: usize) -> Result<Vec<Vec<u8>>> {
         Ok(encoder.finish()?.to_vec())
     };
     samples.chunks(batch).enumerate().map(message).collect()
-}
-
-async fn log_in(hub: SocketAddr, device: &str) -> Result<RawDevice> {
-    let who = LogIn {
-        user_name: &format!("acme/{device}"),
-        secret: SECRET,
-        client_id: device,
-        keep_alive_s: 60,
-    };
-    RawDevice::connected(hub, who).await
 }
 
 async fn one_in_flight(lab: &Lab, samples: &[Sample]) -> Result<Measured> {

@@ -1,6 +1,6 @@
 //! A device that never stops: it reconnects, resends what was not acknowledged, and goes on.
 
-use super::packet::{Answer, Version, release};
+use crate::site::SECRET;
 use agent_sdk_wire::{Header, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
@@ -9,10 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tests_mqtt::{AN_HOUR, Client, Connect, Version, again, release};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Messages under way.
@@ -21,9 +19,14 @@ const WINDOW: usize = 8;
 const PACE: Duration = Duration::from_millis(40);
 /// Between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A hub that lives answers sooner, with a crash recovery between.
-const PATIENCE: Duration = Duration::from_secs(40);
 const BOOT: u64 = 7;
+
+// First bytes of packets.
+const CONNACK: u8 = 0x20;
+const PUBACK: u8 = 0x40;
+const PUBREC: u8 = 0x50;
+const PUBCOMP: u8 = 0x70;
+const DISCONNECT: u8 = 0xE0;
 
 /// What all publishers have seen.
 #[derive(Debug, Default)]
@@ -96,9 +99,8 @@ impl Publisher {
     pub(super) async fn run(self, enough: CancellationToken) -> Result<()> {
         let mut outbox = Outbox::default();
         loop {
-            if let Ok(stream) = TcpStream::connect(self.hub).await {
-                let _ = stream.set_nodelay(true);
-                match self.talk(stream, &mut outbox, &enough).await? {
+            if let Ok(hub) = Client::open(self.hub).await {
+                match self.talk(hub, &mut outbox, &enough).await? {
                     Over::Done => return Ok(()),
                     Over::Cut => {}
                 }
@@ -107,20 +109,18 @@ impl Publisher {
         }
     }
 
-    async fn talk(&self, stream: TcpStream, outbox: &mut Outbox, enough: &CancellationToken) -> Result<Over> {
-        let (reader, mut writer) = stream.into_split();
-        let mut reader = BufReader::new(reader);
-        if writer.write_all(&self.version.connect(&self.device)).await.is_err() {
+    async fn talk(&self, mut hub: Client, outbox: &mut Outbox, enough: &CancellationToken) -> Result<Over> {
+        if hub.write_all(&self.connect()).await.is_err() {
             return Ok(Over::Cut);
         }
-        match self.answer(&mut reader).await? {
-            Some(Answer::Connected(0)) => {}
+        match self.answer(&mut hub).await? {
+            Some((CONNACK, 0)) => {}
             // The store is away, or the hub is stopping: try again.
-            Some(Answer::Connected(3 | 0x88 | 0x89 | 0x97)) | None => return Ok(Over::Cut),
-            Some(other) => bail!("{} was not taken: {other:?}", self.device),
+            Some((CONNACK, 3 | 0x88 | 0x89 | 0x97)) | None => return Ok(Over::Cut),
+            Some(other) => bail!("{} was not taken: {other:x?}", self.device),
         }
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        if self.resend(&mut writer, outbox).await.is_err() {
+        if self.resend(&mut hub, outbox).await.is_err() {
             return Ok(Over::Cut);
         }
         let mut pace = interval(PACE);
@@ -128,27 +128,27 @@ impl Publisher {
         loop {
             let more = !enough.is_cancelled() && outbox.flights.len() < WINDOW;
             if outbox.flights.is_empty() && !more {
-                let _ = writer.write_all(&[0xE0, 0]).await;
+                hub.send(&[DISCONNECT, 0]).await;
                 return Ok(Over::Done);
             }
             tokio::select! {
                 _ = pace.tick(), if more => {
                     let packet = self.publish(outbox)?;
-                    if writer.write_all(&packet).await.is_err() {
+                    if hub.write_all(&packet).await.is_err() {
                         return Ok(Over::Cut);
                     }
                 }
                 () = enough.cancelled(), if more => {}
-                // Not torn: whatever is read of a packet is in the reader's buffer until all of it is.
-                ready = reader_has_packet(&mut reader) => {
+                // Not torn: the client keeps what is read of a packet until all of it is.
+                ready = hub.ready() => {
                     if !ready {
                         return Ok(Over::Cut);
                     }
-                    let Some(answer) = self.answer(&mut reader).await? else {
+                    let Some(answer) = self.answer(&mut hub).await? else {
                         return Ok(Over::Cut);
                     };
                     match self.note(outbox, answer)? {
-                        Some(packet) if writer.write_all(&packet).await.is_err() => return Ok(Over::Cut),
+                        Some(packet) if hub.write_all(&packet).await.is_err() => return Ok(Over::Cut),
                         _ => {}
                     }
                 }
@@ -156,40 +156,56 @@ impl Publisher {
         }
     }
 
-    /// The next packet; `None` if the connection was cut.
-    async fn answer(&self, reader: &mut BufReader<OwnedReadHalf>) -> Result<Option<Answer>> {
-        let packet = timeout(PATIENCE, read_packet(reader))
-            .await
-            .with_context(|| format!("{}: the hub neither answers nor closes", self.device))?;
-        let Some((kind, body)) = packet else {
-            return Ok(None);
+    /// A CONNECT that goes on with the session that it left.
+    fn connect(&self) -> Vec<u8> {
+        let user_name = format!("acme/{}", self.device);
+        let who = Connect {
+            version: self.version,
+            client_id: &self.device,
+            clean: false,
+            properties: AN_HOUR,
+            ..Connect::new(&user_name, SECRET)
         };
-        let answer = Answer::read(kind, &body).with_context(|| format!("a cut packet {kind:#x}"))?;
-        match answer {
-            // Server shutting down, and what a hub may say while its database is away.
-            Answer::Other(0xE0, 0x88 | 0x89 | 0x8B | 0x8E | 0x97) => Ok(None),
-            Answer::Other(kind, reason) => bail!("{}: unexpected {kind:#x} with reason {reason:#x}", self.device),
-            answer => Ok(Some(answer)),
-        }
+        who.bytes()
     }
 
-    async fn resend(&self, writer: &mut OwnedWriteHalf, outbox: &Outbox) -> std::io::Result<()> {
+    /// First byte of the next answer, which refuses no message, with its packet identifier or, of a CONNACK, its code.
+    /// `None` if the connection was cut.
+    async fn answer(&self, hub: &mut Client) -> Result<Option<(u8, u16)>> {
+        let device = &self.device;
+        let Some((kind, body)) = hub.packet().await.with_context(|| device.clone())? else {
+            return Ok(None);
+        };
+        // A reason may be left out where it is success (MQTT 5, §3.4.2.1).
+        let reason = body.get(if kind == DISCONNECT { 0 } else { 2 }).copied().unwrap_or(0);
+        match (kind, reason) {
+            // A PUBCOMP of what is unknown to the hub is as good: it was released before.
+            (CONNACK, _) | (PUBACK | PUBREC | PUBCOMP, ..0x80) | (PUBCOMP, 0x92) => {}
+            // Server shutting down, and what a hub may say while its database is away.
+            (DISCONNECT, 0x88 | 0x89 | 0x8B | 0x8E | 0x97) => return Ok(None),
+            _ => bail!("{device}: unexpected {kind:#x} with reason {reason:#x}"),
+        }
+        let [high, low] = *body.first_chunk().with_context(|| format!("a cut packet {kind:#x}"))?;
+        let high = if kind == CONNACK { 0 } else { high };
+        Ok(Some((kind, u16::from_be_bytes([high, low]))))
+    }
+
+    async fn resend(&self, hub: &mut Client, outbox: &Outbox) -> std::io::Result<()> {
         for flight in &outbox.flights {
-            let packet = if flight.received {
-                release(flight.id)
+            if flight.received {
+                hub.write_all(&release(flight.id)).await?;
             } else {
-                self.packet(flight, true)
-            };
-            writer.write_all(&packet).await?;
+                hub.write_all(&again(self.packet(flight))).await?;
+            }
             self.counters.resent.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn packet(&self, flight: &Flight, again: bool) -> Vec<u8> {
+    fn packet(&self, flight: &Flight) -> Vec<u8> {
         let topic = format!("d/{}/t", self.device);
         let qos = if self.exactly_once { 2 } else { 1 };
-        self.version.publish(&topic, flight.id, &flight.payload, qos, again)
+        self.version.publish(qos, &topic, flight.id, &flight.payload)
     }
 
     /// The PUBLISH of a new message.
@@ -211,56 +227,35 @@ impl Publisher {
             payload: encoder.finish()?.to_vec(),
             received: false,
         };
-        let packet = self.packet(&flight, false);
+        let packet = self.packet(&flight);
         outbox.flights.push_back(flight);
         Ok(packet)
     }
 
     /// Takes an answer; what has to be said to it.
-    fn note(&self, outbox: &mut Outbox, answer: Answer) -> Result<Option<Vec<u8>>> {
-        let (Answer::Acknowledged(id) | Answer::Received(id) | Answer::Complete(id)) = answer else {
-            bail!("{}: a second {answer:?}", self.device);
-        };
+    fn note(&self, outbox: &mut Outbox, (kind, id): (u8, u16)) -> Result<Option<[u8; 4]>> {
+        let device = &self.device;
         let at = outbox.flights.iter().position(|flight| flight.id == id);
-        let at = at.with_context(|| format!("{}: {answer:?} was not asked for", self.device))?;
+        let at = at.with_context(|| format!("{device}: {kind:#x} of {id} was not asked for"))?;
         let flight = &mut outbox.flights[at];
-        match (answer, self.exactly_once, flight.received) {
-            (Answer::Acknowledged(_), false, _) => {
+        match (kind, self.exactly_once, flight.received) {
+            (PUBACK, false, _) => {
                 outbox.flights.remove(at);
                 self.counters.acknowledged.fetch_add(1, Ordering::Relaxed);
                 Ok(None)
             }
-            (Answer::Received(_), true, before) => {
+            (PUBREC, true, before) => {
                 flight.received = true;
                 self.counters
                     .acknowledged
                     .fetch_add(u64::from(!before), Ordering::Relaxed);
                 Ok(Some(release(id)))
             }
-            (Answer::Complete(_), true, true) => {
+            (PUBCOMP, true, true) => {
                 outbox.flights.remove(at);
                 Ok(None)
             }
-            _ => bail!("{}: {answer:?} out of turn", self.device),
+            _ => bail!("{device}: {kind:#x} of {id} out of turn"),
         }
     }
-}
-
-/// Waits for the first byte of a packet; false at the connection's end.
-async fn reader_has_packet(reader: &mut BufReader<OwnedReadHalf>) -> bool {
-    use tokio::io::AsyncBufReadExt;
-    reader.fill_buf().await.is_ok_and(|bytes| !bytes.is_empty())
-}
-
-/// First byte and body; `None` at the connection's end.
-async fn read_packet(reader: &mut BufReader<OwnedReadHalf>) -> Option<(u8, Vec<u8>)> {
-    let kind = reader.read_u8().await.ok()?;
-    // Every answer to a publisher is shorter than 128 bytes but for a CONNACK or DISCONNECT with a long text.
-    let mut length = usize::from(reader.read_u8().await.ok()?);
-    if length >= 0x80 {
-        length = (length & 0x7F) | usize::from(reader.read_u8().await.ok()?) << 7;
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).await.ok()?;
-    Some((kind, body))
 }

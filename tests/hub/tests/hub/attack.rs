@@ -1,22 +1,20 @@
 //! A hub under attack by its own devices and by strangers: it lives, an honest device beside them is served within a
 //! bounded time, and nothing acknowledged is lost.
 
-mod bytes;
 mod outage;
 mod probe;
 mod sequence;
 mod sessions;
 
-use bytes::{Connect, frame, subscribe};
 use probe::Probe;
 use serde_json::Value;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tests_hub::console::Console;
 use tests_hub::eventually;
+use tests_hub::fleet::log_in;
 use tests_hub::hub::{Lab, RunningHub};
-use tests_hub::mqtt::{LogIn, RawDevice, publish};
 use tests_hub::site::{SECRET, TestSite, daytime_zone};
+use tests_mqtt::{Client, Connect, frame, publish, subscribe};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -86,8 +84,8 @@ impl Siege {
         .await;
     }
 
-    pub async fn device(&self, name: &str) -> RawDevice {
-        log_in(self.lab.mqtt, name).await
+    pub async fn device(&self, name: &str) -> Client {
+        log_in(self.lab.mqtt, name).await.unwrap()
     }
 
     /// All that the honest device was told is stored, and nobody had to look.
@@ -110,16 +108,6 @@ impl Siege {
     }
 }
 
-pub async fn log_in(hub: SocketAddr, name: &str) -> RawDevice {
-    let who = LogIn {
-        user_name: &format!("acme/{name}"),
-        secret: SECRET,
-        client_id: name,
-        keep_alive_s: 60,
-    };
-    RawDevice::connected(hub, who).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_under_attack_serves_the_honest() {
     let siege = Siege::begin(&["twice", "greedy", "storm", "mourner", "curious"]).await;
@@ -134,14 +122,7 @@ async fn a_hub_under_attack_serves_the_honest() {
 
 /// One byte a second, each on a connection of its own: cut when its time is over, whatever it dribbles.
 async fn connects_that_dribble(siege: &Siege) {
-    let whole = Connect {
-        user_name: "acme/greedy",
-        secret: SECRET,
-        client_id: "greedy",
-        clean: true,
-        will: None,
-    }
-    .bytes();
+    let whole = Connect::new("acme/greedy", SECRET).bytes();
     let mut lorises = JoinSet::new();
     for _ in 0..LORISES {
         let (hub, whole) = (siege.lab.mqtt, whole.clone());
@@ -167,25 +148,20 @@ async fn connects_that_dribble(siege: &Siege) {
 async fn client_ids_of_every_kind(siege: &Siege) {
     for client_id in ["acme/twice", "+/#", "$share/g/x", "家电", ""] {
         for _ in 0..3 {
-            let who = LogIn {
-                user_name: "acme/twice",
-                secret: SECRET,
+            let who = Connect {
                 client_id,
-                keep_alive_s: 60,
+                ..Connect::new("acme/twice", SECRET)
             };
-            let mut device = RawDevice::connected(siege.lab.mqtt, who).await.unwrap();
+            let mut device = Client::connected(siege.lab.mqtt, &who).await.unwrap();
             device.ping().await.unwrap();
         }
     }
     let long = "x".repeat(65_535);
     let greedy = Connect {
-        user_name: "acme/greedy",
-        secret: SECRET,
         client_id: &long,
-        clean: true,
-        will: None,
+        ..Connect::new("acme/greedy", SECRET)
     };
-    let mut device = RawDevice::open(siege.lab.mqtt).await.unwrap();
+    let mut device = Client::open(siege.lab.mqtt).await.unwrap();
     device.send(&greedy.bytes()).await;
     assert_eq!(
         device.packet().await.unwrap(),
@@ -264,16 +240,12 @@ async fn a_storm_of_one_device(siege: &Siege) {
     for n in 0..STORM {
         let hub = siege.lab.mqtt;
         storm.spawn(async move {
-            let bytes = Connect {
-                user_name: "acme/storm",
-                secret: SECRET,
-                client_id: "storm",
+            let who = Connect {
                 clean: n % 2 == 0,
-                will: None,
-            }
-            .bytes();
-            let mut device = RawDevice::open(hub).await.unwrap();
-            device.send(&bytes).await;
+                ..Connect::new("acme/storm", SECRET)
+            };
+            let mut device = Client::open(hub).await.unwrap();
+            device.send(&who.bytes()).await;
             // Taken, or told to come later; and cut when the next one comes.
             let answer = device.packet().await.unwrap();
             if let Some((first, body)) = answer {
@@ -286,13 +258,7 @@ async fn a_storm_of_one_device(siege: &Siege) {
     }
     siege.honest.is_served("a storm of one device").await;
     let again = eventually("the device comes in after its storm", PATIENCE, async || {
-        let who = LogIn {
-            user_name: "acme/storm",
-            secret: SECRET,
-            client_id: "storm",
-            keep_alive_s: 60,
-        };
-        RawDevice::connected(siege.lab.mqtt, who).await.ok()
+        log_in(siege.lab.mqtt, "storm").await.ok()
     });
     again.await.ping().await.unwrap();
 }
@@ -300,13 +266,10 @@ async fn a_storm_of_one_device(siege: &Siege) {
 /// Wills for topics of its own are kept, one for another's topic is refused; nobody hears a flood.
 async fn a_flood_of_wills(siege: &Siege) {
     let foreign = Connect {
-        user_name: "acme/mourner",
-        secret: SECRET,
-        client_id: "mourner",
-        clean: true,
         will: Some(("d/honest/s", b"gone")),
+        ..Connect::new("acme/mourner", SECRET)
     };
-    let mut device = RawDevice::open(siege.lab.mqtt).await.unwrap();
+    let mut device = Client::open(siege.lab.mqtt).await.unwrap();
     device.send(&foreign.bytes()).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x20, vec![0, 5])));
     for n in 0..WILLS {
@@ -315,7 +278,7 @@ async fn a_flood_of_wills(siege: &Siege) {
             will: Some(("d/mourner/s", payload.as_bytes())),
             ..foreign
         };
-        let mut device = RawDevice::open(siege.lab.mqtt).await.unwrap();
+        let mut device = Client::open(siege.lab.mqtt).await.unwrap();
         device.send(&own.bytes()).await;
         let answer = device.packet().await.unwrap();
         if answer.is_some_and(|(_, body)| body[1] == 3) {

@@ -13,8 +13,8 @@ use sqlx::Row;
 use std::collections::BTreeMap;
 use tests_hub::console::Console;
 use tests_hub::hub::Lab;
-use tests_hub::mqtt::{LogIn, RawDevice, publish};
 use tests_hub::site::{SECRET, TestSite, daytime_zone};
+use tests_mqtt::{Client, Connect, publish};
 
 const BAD_PAYLOADS: usize = 10_000;
 /// Of every device of the second tenant.
@@ -102,13 +102,11 @@ async fn twins_do_not_meet(door: &Door) {
     door.counts_are("acme", "twin", (1, 0)).await;
     door.counts_are("globex", "twin", (2, 0)).await;
 
-    let stranger = LogIn {
-        user_name: "globex/twin",
-        secret: SECRET,
+    let stranger = Connect {
         client_id,
-        keep_alive_s: 60,
+        ..Connect::new("globex/twin", SECRET)
     };
-    let refused = RawDevice::connected(door.lab.mqtt, stranger).await.err().unwrap();
+    let refused = Client::connected(door.lab.mqtt, &stranger).await.err().unwrap();
     assert!(refused.to_string().contains("[0, 5]"), "not authorised: {refused}");
     globex.ping().await.unwrap();
     door.others_are_heard("twins").await;
@@ -144,7 +142,7 @@ async fn rule_breakers_are_cut(door: &Door) {
     }
     for seed in 0..40u32 {
         let mut device = match seed % 2 {
-            0 => RawDevice::open(door.lab.mqtt).await.unwrap(),
+            0 => Client::open(door.lab.mqtt).await.unwrap(),
             _ => door.device("garbage").await,
         };
         let noise: Vec<u8> = (0..400u32).map(|i| (i * 31 + seed * 97 + i * i * 7) as u8).collect();
@@ -159,7 +157,7 @@ async fn rule_breakers_are_cut(door: &Door) {
 /// A connection on which nothing is ever said.
 async fn says_nothing(hub: std::net::SocketAddr) {
     let begun = std::time::Instant::now();
-    let mut silent = RawDevice::open(hub).await.unwrap();
+    let mut silent = Client::open(hub).await.unwrap();
     silent.closed().await.unwrap();
     assert!(begun.elapsed() >= CONNECT_PATIENCE, "{:?}", begun.elapsed());
 }

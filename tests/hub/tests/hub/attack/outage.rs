@@ -1,14 +1,14 @@
 //! The database stands still for a minute while a fleet reports: pings are answered, nothing is acknowledged, and when it
 //! goes on, everything that devices still hold is stored once.
 
-use super::{PATIENCE, log_in, site};
+use super::{PATIENCE, site};
 use crate::telemetry::recent;
 use nix::sys::signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 use tests_hub::console::Console;
 use tests_hub::eventually;
-use tests_hub::fleet::{past, send};
+use tests_hub::fleet::{log_in, past, send};
 use tests_hub::hub::Lab;
 use tokio::task::JoinSet;
 
@@ -27,7 +27,7 @@ async fn a_database_that_stands_still_loses_nothing() {
     lab.apply(&site(&devices).toml()).await.unwrap();
     let hub = lab.serve().await.unwrap();
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
-    let mut quiet = log_in(lab.mqtt, "quiet").await;
+    let mut quiet = log_in(lab.mqtt, "quiet").await.unwrap();
 
     let now = recent();
     let mut fleet = JoinSet::new();

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tests_hub::eventually;
+use tests_hub::fleet::log_in;
 use tests_hub::hub::Lab;
-use tests_hub::mqtt::{LogIn, RawDevice};
-use tests_hub::site::SECRET;
 use tokio::task::JoinHandle;
 
 /// Longest wait of an honest device for an acknowledgement while others attack: far above what it takes (milliseconds),
@@ -28,14 +27,7 @@ pub struct Probe {
 impl Probe {
     /// Starts as device `acme/{device}`, on one connection that must last.
     pub async fn start(lab: &Lab, device: &str) -> Self {
-        let user_name = format!("acme/{device}");
-        let who = LogIn {
-            user_name: &user_name,
-            secret: SECRET,
-            client_id: device,
-            keep_alive_s: 60,
-        };
-        let mut connection = RawDevice::connected(lab.mqtt, who).await.unwrap();
+        let mut connection = log_in(lab.mqtt, device).await.unwrap();
         let topic = format!("d/{device}/t");
         let acknowledged = Arc::new(AtomicU64::new(0));
         let worst = Arc::new(AtomicU64::new(0));

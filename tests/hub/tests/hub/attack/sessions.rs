@@ -1,30 +1,22 @@
 //! QoS 2 played again, over connections and over the hub's violent end.
 
-use super::bytes::{Connect, publish_twice_safe, release};
 use super::{PATIENCE, Siege};
 use tests_hub::eventually;
-use tests_hub::mqtt::RawDevice;
 use tests_hub::site::SECRET;
+use tests_mqtt::{Client, Connect, Version, again, release};
 
 /// A reading without a time of its own: nothing but the packet identifier says that it is the same one.
 const READING: &[u8] = br#"{"phase": 1}"#;
 
-async fn come(siege: &Siege, clean: bool) -> (RawDevice, bool) {
-    let bytes = Connect {
-        user_name: "acme/replay",
-        secret: SECRET,
-        client_id: "replay",
+async fn come(siege: &Siege, clean: bool) -> (Client, bool) {
+    let who = Connect {
         clean,
-        will: None,
-    }
-    .bytes();
+        ..Connect::new("acme/replay", SECRET)
+    };
     eventually("the device is taken", PATIENCE, async || {
-        let mut device = RawDevice::open(siege.lab.mqtt).await.ok()?;
-        device.send(&bytes).await;
-        match device.packet().await.ok()?? {
-            (0x20, answer) if answer[1] == 0 => Some((device, answer[0] == 1)),
-            _ => None,
-        }
+        let mut device = Client::open(siege.lab.mqtt).await.ok()?;
+        let connack = device.log_in(&who).await.ok()?;
+        Some((device, connack[0] == 1))
     })
     .await
 }
@@ -32,19 +24,21 @@ async fn come(siege: &Siege, clean: bool) -> (RawDevice, bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn qos_2_is_stored_once_over_replay_reconnect_and_kill() {
     let mut siege = Siege::begin(&["replay", "second"]).await;
+    let publish = Version::V4.publish(2, "d/replay/j", 7, READING);
+    let repeat = again(publish.clone());
     let (mut device, present) = come(&siege, false).await;
     assert!(!present, "nothing was kept for a device that never came");
-    device.send(&publish_twice_safe("d/replay/j", 7, READING, false)).await;
+    device.send(&publish).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     for _ in 0..100 {
-        device.send(&publish_twice_safe("d/replay/j", 7, READING, true)).await;
+        device.send(&repeat).await;
         assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     }
     siege.stored("replay", 1).await;
 
     let (mut device, present) = come(&siege, false).await;
     assert!(present, "the session is kept while the device is away");
-    device.send(&publish_twice_safe("d/replay/j", 7, READING, true)).await;
+    device.send(&repeat).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
 
     // The honest device's connection does not outlive the hub: it is counted before and starts anew after.
@@ -69,7 +63,7 @@ async fn qos_2_is_stored_once_over_replay_reconnect_and_kill() {
 
     let (mut device, present) = come(&siege, false).await;
     assert!(present, "the session survives kill -9");
-    device.send(&publish_twice_safe("d/replay/j", 7, READING, true)).await;
+    device.send(&repeat).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     for _ in 0..2 {
         device.send(&release(7)).await;
@@ -77,13 +71,13 @@ async fn qos_2_is_stored_once_over_replay_reconnect_and_kill() {
     }
     siege.stored("replay", 1).await;
     // Released, the identifier carries something new.
-    device.send(&publish_twice_safe("d/replay/j", 7, READING, false)).await;
+    device.send(&publish).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     siege.stored("replay", 2).await;
     let (_, present) = come(&siege, true).await;
     assert!(!present, "a clean session starts from nothing");
     let (mut device, _) = come(&siege, false).await;
-    device.send(&publish_twice_safe("d/replay/j", 7, READING, false)).await;
+    device.send(&publish).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     siege.stored("replay", 3).await;
 }

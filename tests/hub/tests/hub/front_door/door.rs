@@ -9,8 +9,8 @@ use tests_hub::console::Console;
 use tests_hub::eventually;
 use tests_hub::fleet::past;
 use tests_hub::hub::Lab;
-use tests_hub::mqtt::{LogIn, RawDevice};
 use tests_hub::site::SECRET;
+use tests_mqtt::{Client, Connect};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -81,19 +81,18 @@ pub struct Door {
 
 impl Door {
     /// A device of `acme`.
-    pub async fn device(&self, name: &str) -> RawDevice {
+    pub async fn device(&self, name: &str) -> Client {
         self.log_in(&format!("acme/{name}"), SECRET, name, 60).await
     }
 
     /// A device that the hub has taken.
-    pub async fn log_in(&self, user_name: &str, secret: &str, client_id: &str, keep_alive_s: u16) -> RawDevice {
-        let who = LogIn {
-            user_name,
-            secret,
+    pub async fn log_in(&self, user_name: &str, secret: &str, client_id: &str, keep_alive_s: u16) -> Client {
+        let who = Connect {
             client_id,
             keep_alive_s,
+            ..Connect::new(user_name, secret)
         };
-        RawDevice::connected(self.lab.mqtt, who).await.unwrap()
+        Client::connected(self.lab.mqtt, &who).await.unwrap()
     }
 
     async fn appliance(&self, tenant: &str, device: &str) -> Value {
@@ -103,7 +102,7 @@ impl Door {
     }
 
     /// The device is cut off, and its page says why.
-    pub async fn is_cut(&self, mut device: RawDevice, name: &str, reason: &str) {
+    pub async fn is_cut(&self, mut device: Client, name: &str, reason: &str) {
         device.closed().await.unwrap();
         let what = format!("{name} is told off: {reason}");
         let told = async || {

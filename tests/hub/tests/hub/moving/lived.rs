@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tests_hub::console::Console;
 use tests_hub::eventually;
-use tests_hub::fleet::{past, send};
+use tests_hub::fleet::{log_in, past, send};
 use tests_hub::hub::{Lab, RunningHub};
-use tests_hub::mqtt::{LogIn, RawDevice, frame, text};
-use tests_hub::site::{SECRET, TestSite, daytime_zone};
+use tests_hub::site::{TestSite, daytime_zone};
 use tests_hub::soak::{Fleet, site};
+use tests_mqtt::{acknowledge, read_publish, subscribe};
 use tests_world::FaultKind;
 
 /// Devices that publish all the time.
@@ -71,21 +71,11 @@ fn site_of(phones: &Phones) -> TestSite {
 
 /// What cannot be read is kept.
 async fn spoil(lab: &Lab, console: &Console) {
-    let mut device = device(lab, WORN).await;
+    let mut device = log_in(lab.mqtt, WORN).await.unwrap();
     let topic = format!("d/{WORN}/j");
     device.publish_all(&[(&topic, b"{\"spoilt")], 1).await.unwrap();
     let kept = async || (!console.all("/api/v1/quarantine").await.unwrap().is_empty()).then_some(());
     eventually("quarantine", PATIENCE, kept).await;
-}
-
-async fn device(lab: &Lab, name: &str) -> RawDevice {
-    let who = LogIn {
-        user_name: &format!("acme/{name}"),
-        secret: SECRET,
-        client_id: name,
-        keep_alive_s: 60,
-    };
-    RawDevice::connected(lab.mqtt, who).await.unwrap()
 }
 
 async fn command(console: &Console, request: &str) {
@@ -103,20 +93,17 @@ async fn appliance(console: &Console, name: &str) -> String {
 
 /// The device that was away comes, and gets the commands that wait, in order.
 pub async fn delivers(lab: &Lab, commands: &[&str]) {
-    let mut device = device(lab, AWAY).await;
-    let filter = format!("d/{AWAY}/c/+");
-    let subscribe = [&[0, 1][..], &text(&filter), &[1]].concat();
-    device.send(&frame(0x82, &subscribe)).await;
+    let mut device = log_in(lab.mqtt, AWAY).await.unwrap();
+    device.send(&subscribe(1, &[&format!("d/{AWAY}/c/+")])).await;
     for wanted in commands {
-        let topic = text(&format!("d/{AWAY}/c/{wanted}"));
         loop {
             let (first, body) = device.packet().await.unwrap().expect("the hub closed");
-            if first >> 4 != 3 {
+            let Some((topic, packet_id, _)) = read_publish(first, &body) else {
                 continue;
-            }
-            assert!(body.starts_with(&topic), "not {wanted}: {body:?}");
-            let id = &body[topic.len()..][..2];
-            device.send(&frame(0x40, id)).await;
+            };
+            let awaited = format!("d/{AWAY}/c/{wanted}");
+            assert_eq!(topic, awaited.as_bytes(), "not {wanted}: {body:?}");
+            device.send(&acknowledge(packet_id.unwrap())).await;
             break;
         }
     }
