@@ -81,16 +81,6 @@ impl Pending {
     pub fn window(&self) -> Option<&Window> {
         self.watched.as_ref()?.window.as_ref()
     }
-
-    /// Event time of the step.
-    pub fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// Scaled deviations of this step alone, for training; empty while calibrating.
-    pub fn scaled(&self) -> &[f64] {
-        self.watched.as_ref().map_or(&[], |w| &w.deviation.scaled)
-    }
 }
 
 /// Why a checkpoint cannot be continued. The caller starts a new detector.
@@ -184,11 +174,6 @@ impl Detector {
     /// An alarm was standing after the newest concluded step.
     pub fn alarming(&self) -> bool {
         self.persistence.alarm()
-    }
-
-    /// Starts the baseline anew: after a part was changed, a firmware was installed or the owner changed.
-    pub fn restart_baseline(&mut self, model: &Model) {
-        *self = Self::with_calibration(model, self.calibrate);
     }
 
     /// Takes one row and gives the model steps it completes, oldest first. Steps of several rows, and of several

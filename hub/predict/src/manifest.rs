@@ -32,7 +32,7 @@ pub struct Manifest {
     pub classification: Classification,
     /// The features, in the order of the network's input.
     pub features: Vec<Feature>,
-    /// What the scorer may cost: used by the rules that open tickets and place calls.
+    /// Tickets and calls that the model may cause. Stated by its maker and kept with the model; no rule of the hub reads it.
     pub budgets: Budgets,
     /// Training data.
     pub data: Vec<DataSource>,
@@ -213,7 +213,7 @@ pub struct FaultClass {
     pub signature: BTreeMap<String, f64>,
 }
 
-/// What the scorer may cost per 1,000 appliances and month.
+/// What the model may cause per 1,000 appliances and month.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budgets {

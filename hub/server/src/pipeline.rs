@@ -19,7 +19,6 @@ use hub_core::profile::ApplianceProfile;
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::LeaseStore;
-use hub_store::prediction::FindingChange;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, Keyring, PostgresStore};
 use hub_voice::Voice;
@@ -32,12 +31,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Bound of the queue of finding changes for listeners in the program; who falls behind loses the oldest.
-const CHANGES_MAX: usize = 1024;
 /// How often it is looked whether the hub's own database lives.
 const DATABASE_LOOK: Duration = Duration::from_secs(1);
 /// Looking after the lease never ends by itself; this long at a time.
@@ -63,7 +60,6 @@ pub struct Hub {
     pub first_account: Option<FirstAccount>,
     /// How many calls are up.
     pub calls_up: watch::Receiver<usize>,
-    changes: broadcast::Sender<FindingChange>,
     failed: Pin<Box<dyn Future<Output = String> + Send>>,
     stop: CancellationToken,
     broker: Broker,
@@ -202,7 +198,6 @@ impl Hub {
         let registry = load_models(&config.models_dir)?;
         let stop = CancellationToken::new();
         let mut work = JoinSet::new();
-        let (changes, _) = broadcast::channel(CHANGES_MAX);
 
         // First, so that a second hub started by mistake fails before it touches anything.
         let listener = TcpListener::bind(config.http)
@@ -241,7 +236,7 @@ impl Hub {
             stop.child_token(),
         ));
         // prediction (and, in the same transaction, the ticket)
-        let score = ScoreWorker::new(store.clone(), registry, clock.clone(), changes.clone());
+        let score = ScoreWorker::new(store.clone(), registry, clock.clone());
         work.spawn(score.run(stop.child_token()));
         // contact
         let (calls_up_sender, calls_up) = watch::channel(0);
@@ -273,7 +268,7 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
-            monitor: monitor(&broker, upkeep, watch, store.clone()),
+            monitor: monitor(&broker, upkeep, watch, store.clone(), telephone.as_ref().map(|t| t.voice.clone())),
             redecode: redecode(store.clone(), profiles.clone(), clock.clone()),
             demo,
             config: console,
@@ -298,7 +293,6 @@ impl Hub {
             counters: broker.counters(),
             first_account,
             calls_up,
-            changes,
             stop,
             broker,
             voice,
@@ -306,11 +300,6 @@ impl Hub {
             cluster,
             store,
         })
-    }
-
-    /// Findings as they change.
-    pub fn changes(&self) -> broadcast::Receiver<FindingChange> {
-        self.changes.subscribe()
     }
 
     /// Waits until a part of the hub is of no use any more, with the reason: the process must then end, for its supervisor to
@@ -371,8 +360,14 @@ async fn first_of(one: impl Future<Output = String>, other: impl Future<Output =
     tokio::select! { why = one => why, why = other => why }
 }
 
-/// How the API asks the front door how it is.
-fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, watch: Option<Arc<ClockWatch>>, store: Arc<PostgresStore>) -> Monitor {
+/// How the API asks the parts of the hub how they are.
+fn monitor(
+    broker: &Broker,
+    upkeep: Arc<Upkeep>,
+    watch: Option<Arc<ClockWatch>>,
+    store: Arc<PostgresStore>,
+    voice: Option<Arc<Voice>>,
+) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
@@ -383,6 +378,7 @@ fn monitor(broker: &Broker, upkeep: Arc<Upkeep>, watch: Option<Arc<ClockWatch>>,
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
             all.extend(watch.iter().flat_map(|watch| watch.metrics()));
+            all.extend(voice.iter().flat_map(|voice| voice.metrics()));
             all.push(standby::lease_held(store.has_lease()));
             let help = "1 while the database takes no readings, although devices send them.";
             all.push(Metric::new("ingest_held", MetricKind::Gauge, help).with(&[], u64::from(store.ingest_fails())));

@@ -4,18 +4,13 @@
 use crate::error::{Result, StoreError};
 use crate::scope::Scope;
 use async_trait::async_trait;
-use hub_core::id::{ApplianceId, TenantId, TraceId};
-use hub_core::profile::ApplianceProfile;
-use hub_core::telemetry::Lane;
+use hub_core::id::{ApplianceId, TenantId};
 use jiff::Timestamp;
-use std::sync::Arc;
 
 /// Most points of one channel in a window.
 pub const POINTS_MAX: usize = 2_000;
 /// Most channels in one window.
 pub const CHANNELS_MAX: usize = 64;
-/// Most rows of one look at rows.
-pub const ROWS_MAX: usize = 10_000;
 /// Most hours or days of one look at aggregates: more than a year of hours.
 pub const BUCKETS_MAX: usize = 10_000;
 /// The newest value of a channel is looked for in the newest samples, as many …
@@ -96,32 +91,6 @@ pub struct Bucket {
     pub max: f64,
 }
 
-/// A stored row with what is needed to read it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReadingRow {
-    /// Event time.
-    pub at: Timestamp,
-    /// When the hub received it.
-    pub received_at: Timestamp,
-    /// Counts up within the appliance's partition in the order of commits.
-    pub ingest_no: i64,
-    /// Which sequence it came in. What has none (JSON) counts as readings.
-    pub lane: Lane,
-    /// From the reading to the call.
-    pub trace: TraceId,
-    /// What the integers mean.
-    pub profile: Arc<ApplianceProfile>,
-    /// Stored integers by the channel order of `profile`, up to the last that is there.
-    pub stored: Vec<Option<i32>>,
-}
-
-impl ReadingRow {
-    /// A channel's value in its unit, if it is there.
-    pub fn value(&self, channel: &str) -> Option<f64> {
-        self.profile.value(&self.stored, channel)
-    }
-}
-
 /// Readings, in scope: an appliance or a tenant outside it is `NotFound`.
 #[async_trait]
 pub trait ReadingStore: Send + Sync {
@@ -156,28 +125,4 @@ pub trait ReadingStore: Send + Sync {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>>;
-
-    /// Rows of both lanes from `from` and before `to`, in order of event time; at most `limit` and [`ROWS_MAX`]. With
-    /// `as_of`, only those whose number is not higher: what had been stored when that row was, for evidence that does
-    /// not change when late readings arrive.
-    async fn rows(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        to: Timestamp,
-        as_of: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>>;
-
-    /// Rows with a number above `after` and measured at `from` or later, in the order of commits, which is how a detector
-    /// reads them: what it needs to be rebuilt. At most `limit` and [`ROWS_MAX`].
-    async fn rows_since(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>>;
 }

@@ -25,6 +25,3 @@ pub use host::{CallHost, CallProgress, CommitRefused, InboundDecision, InboundHo
 pub use media::AudioCounts;
 pub use order::{ApplianceKind, CallOrder, Price, Script, Slot};
 pub use voice::{Voice, VoiceError};
-
-/// What a log filter has to hold about the SIP library: below warnings it writes whole messages, telephone numbers included.
-pub const LOG_FILTER: &str = "rsipstack=warn";

@@ -12,6 +12,7 @@ use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
+use hub_core::metric::{Metric, MetricKind};
 use hub_core::phone_number::PhoneNumber;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -181,7 +182,18 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Channels free right now over all trunks. Whoever dials in a row asks this first.
+    /// Metrics of the telephone side: free channels, and ticks of the media thread that were skipped.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
+        let channels = "Channels of all trunks that carry no call.";
+        let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
+        vec![
+            Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
+            Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
+        ]
+    }
+
+    /// Channels over all trunks that carry no call right now.
     pub fn free_channels(&self) -> usize {
         self.line
             .trunks

@@ -280,6 +280,8 @@ async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
             (voice.voice.free_channels() == 2).then_some(())
         })
         .await;
+        let told: Vec<_> = voice.voice.metrics().into_iter().map(|metric| metric.name).collect();
+        assert_eq!(told, ["voice_channels_free", "voice_late_ticks_total"]);
         // The other trunk has two free channels; they are not this company's.
         (call("test").await, call("other").await, call("nobody's").await)
     };

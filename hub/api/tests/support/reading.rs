@@ -1,12 +1,12 @@
 //! The sample store's readings: two channels, two values each.
 
 use super::sample;
-use super::store::{SampleStore, not_asked_for, not_found};
+use super::store::{SampleStore, not_found};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::Scope;
 use hub_store::error::Result;
-use hub_store::reading::{Bucket, Latest, Point, ReadingRow, ReadingStore, Series, Window};
+use hub_store::reading::{Bucket, Latest, Point, ReadingStore, Series, Window};
 use hub_store::site::SiteStore;
 use jiff::Timestamp;
 
@@ -79,28 +79,5 @@ impl ReadingStore for SampleStore {
         self.appliance(scope, appliance).await?;
         known(channel)?;
         Ok(vec![bucket(from, to)])
-    }
-
-    async fn rows(
-        &self,
-        _scope: &Scope,
-        _appliance: ApplianceId,
-        _from: Timestamp,
-        _to: Timestamp,
-        _as_of: Option<i64>,
-        _limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        not_asked_for()
-    }
-
-    async fn rows_since(
-        &self,
-        _scope: &Scope,
-        _appliance: ApplianceId,
-        _from: Timestamp,
-        _after: i64,
-        _limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        not_asked_for()
     }
 }

@@ -277,17 +277,6 @@ pub struct Ack {
     pub text: Option<Box<str>>,
 }
 
-impl Ack {
-    /// Without a reason.
-    pub fn success(packet_id: u16) -> Self {
-        Self {
-            packet_id,
-            reason: Reason::Success,
-            text: None,
-        }
-    }
-}
-
 /// A PUBLISH to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {

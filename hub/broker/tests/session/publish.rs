@@ -13,16 +13,24 @@ fn received(session: &mut Session) -> Vec<(u64, Option<u16>)> {
     events(session).into_iter().filter_map(received).collect()
 }
 
+fn success(packet_id: u16) -> Ack {
+    Ack {
+        packet_id,
+        reason: Reason::Success,
+        text: None,
+    }
+}
+
 fn ack(packet_id: u16) -> Outgoing {
-    Outgoing::PubAck(Ack::success(packet_id))
+    Outgoing::PubAck(success(packet_id))
 }
 
 fn rec(packet_id: u16) -> Outgoing {
-    Outgoing::PubRec(Ack::success(packet_id))
+    Outgoing::PubRec(success(packet_id))
 }
 
 fn comp(packet_id: u16) -> Outgoing {
-    Outgoing::PubComp(Ack::success(packet_id))
+    Outgoing::PubComp(success(packet_id))
 }
 
 #[test]

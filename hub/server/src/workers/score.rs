@@ -44,7 +44,6 @@ pub struct ScoreWorker {
     watched: HashMap<ApplianceId, Option<Watched>>,
     /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
     rows: usize,
-    changes: tokio::sync::broadcast::Sender<FindingChange>,
 }
 
 /// Why a batch was not scored.
@@ -57,13 +56,8 @@ enum ScoringError {
 }
 
 impl ScoreWorker {
-    /// A worker; `changes` tells whoever wants to know which findings changed.
-    pub fn new(
-        store: Arc<dyn Store>,
-        registry: Arc<Registry>,
-        clock: Arc<dyn CivilClock>,
-        changes: tokio::sync::broadcast::Sender<FindingChange>,
-    ) -> Self {
+    /// A worker with no detector in memory yet.
+    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<dyn CivilClock>) -> Self {
         let families = registry.families().map(|(family, _)| family.to_owned()).collect();
         Self {
             store,
@@ -72,7 +66,6 @@ impl ScoreWorker {
             clock,
             watched: HashMap::new(),
             rows: ROWS_MAX,
-            changes,
         }
     }
 
@@ -156,8 +149,6 @@ impl ScoreWorker {
         let (watched, commit) = tokio::task::spawn_blocking(move || score(watched, rows)).await?;
         for change in in_time(self.store.commit_scoring(&commit, self.clock.now())).await? {
             log_change(&change);
-            // No receiver is no error: only the demo listens.
-            let _ = self.changes.send(change);
         }
         self.watched = watched;
         Ok(count)

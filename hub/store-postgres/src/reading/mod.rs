@@ -5,7 +5,6 @@ mod bucket;
 mod catalog;
 mod latest;
 mod readers;
-mod rows;
 mod subject;
 mod window;
 
@@ -17,7 +16,7 @@ use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::Scope;
 use hub_store::error::Result;
-use hub_store::reading::{Bucket, Latest, ReadingRow, ReadingStore, Series, Window};
+use hub_store::reading::{Bucket, Latest, ReadingStore, Series, Window};
 use jiff::Timestamp;
 
 #[async_trait]
@@ -52,29 +51,6 @@ impl ReadingStore for PostgresStore {
     ) -> Result<Vec<Bucket>> {
         bucket::device_daily(self, scope, appliance, channel, (from, to)).await
     }
-
-    async fn rows(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        to: Timestamp,
-        as_of: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        rows::rows(self, scope, appliance, (from, to), as_of, limit).await
-    }
-
-    async fn rows_since(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        rows::rows_since(self, scope, appliance, from, after, limit).await
-    }
 }
 
 /// The text of the queries, so that what they cost can be compared with the same text elsewhere, and their plans looked
@@ -89,10 +65,6 @@ pub mod statement {
     pub const FLEET_HOURLY: &str = super::bucket::FLEET_HOURLY;
     /// Days of an appliance: appliance, versions, channels, from, to, limit.
     pub const DEVICE_DAILY: &str = super::bucket::DEVICE_DAILY;
-    /// Rows: appliance, from, to, last number or null, limit.
-    pub const ROWS: &str = super::rows::ROWS;
-    /// Rows in the order of commits: appliance, from, number, limit.
-    pub const ROWS_SINCE: &str = super::rows::ROWS_SINCE;
 
     /// Quarantine: tenant or null, number, appliance or null, part of the reason or null, limit.
     pub fn quarantine() -> String {

@@ -147,8 +147,6 @@ async fn what_cannot_be_asked_is_refused_and_other_tenants_have_nothing() {
     let refusals = [
         store.window(&beta, id, &window(&[], 10, 10)).await.map(drop),
         store.latest(&beta, id).await.map(drop),
-        store.rows(&beta, id, from, to, None, 10).await.map(drop),
-        store.rows_since(&beta, id, from, 0, 10).await.map(drop),
         store.device_daily(&beta, id, "phase", from, to).await.map(drop),
         store
             .fleet_hourly(&beta, &tenant("acme"), "washing-machine", "phase", from, to)
@@ -237,9 +235,6 @@ async fn a_changed_profile_changes_no_history() {
     assert_eq!(series[0].channel, "current_a", "the order of the newest version");
     assert_eq!(series[0].points, [point(0, 2.0), point(1, 3.0)]);
     assert_eq!(series[1].points, [point(0, 1.0), point(1, 4.0)]);
-    let rows = store.rows(&acme(), id, minutes(0), minutes(2), None, 10).await.unwrap();
-    let values: Vec<_> = rows.iter().map(|row| row.value("phase")).collect();
-    assert_eq!(values, [Some(1.0), Some(4.0)]);
     policies(&base, minutes(60)).await;
     let days = store
         .device_daily(&acme(), id, "phase", minutes(-1_440), minutes(1_440))
@@ -287,40 +282,6 @@ async fn a_changed_profile_changes_no_history() {
     assert_eq!(hours[9_999].from, from + SignedDuration::from_hours(9_999));
 }
 
-#[tokio::test]
-async fn evidence_stays_as_it_was_and_a_detector_reads_in_the_order_of_commits() {
-    let (_base, store) = played().await;
-    let id = appliance(&store, "acme", "wm-1").await;
-    let at = |minute| (minute, [Some(i32::try_from(minute).unwrap()), None, None]);
-    store.ingest(&[readings(id, 0, &[at(5), at(6)])]).await.unwrap();
-    store.ingest(&[readings(id, 2, &[at(1)])]).await.unwrap();
-    let rows = store
-        .rows(&acme(), id, minutes(0), minutes(10), None, 10)
-        .await
-        .unwrap();
-    assert_eq!(
-        rows.iter().map(|row| row.stored[0]).collect::<Vec<_>>(),
-        [Some(1), Some(5), Some(6)]
-    );
-    let as_of = rows[2].ingest_no;
-    let frozen = store
-        .rows(&acme(), id, minutes(0), minutes(10), Some(as_of), 10)
-        .await
-        .unwrap();
-    assert_eq!(frozen, rows[1..]);
-    let since = store.rows_since(&acme(), id, minutes(0), 0, 10).await.unwrap();
-    assert_eq!(
-        since.iter().map(|row| row.stored[0]).collect::<Vec<_>>(),
-        [Some(5), Some(6), Some(1)]
-    );
-    let since = store
-        .rows_since(&acme(), id, minutes(2), frozen[0].ingest_no, 10)
-        .await
-        .unwrap();
-    assert_eq!(since.len(), 1);
-    assert_eq!((since[0].at, since[0].lane), (minutes(6), Lane::Telemetry));
-}
-
 /// A database with more than ten weeks of readings, with statistics of them.
 async fn long_history() -> (Base, PostgresStore, ApplianceId) {
     let (base, store) = played().await;
@@ -364,7 +325,7 @@ async fn no_query_reads_a_whole_table() {
     };
     let weeks: i64 = sqlx::query_scalar(children).fetch_one(&mut sql).await.unwrap();
     assert!(weeks >= 6, "{weeks}");
-    let (day, week) = ("'2026-04-01Z', '2026-04-02Z'", "'2026-04-01Z'");
+    let day = "'2026-04-01Z', '2026-04-02Z'";
     let queries = [
         (
             statement::window(3),
@@ -389,18 +350,6 @@ async fn no_query_reads_a_whole_table() {
             statement::LATEST.to_owned(),
             format!("{id}, '2026-03-31Z', 300"),
             "bigint, timestamptz, bigint",
-            9,
-        ),
-        (
-            statement::ROWS.to_owned(),
-            format!("{id}, {day}, null, 100"),
-            "bigint, timestamptz, timestamptz, bigint, bigint",
-            1,
-        ),
-        (
-            statement::ROWS_SINCE.to_owned(),
-            format!("{id}, {week}, 5, 100"),
-            "bigint, timestamptz, bigint, bigint",
             9,
         ),
         (

@@ -3,7 +3,7 @@
 use crate::reading::{acme, minutes, readings};
 use crate::server::Server;
 use crate::support::{appliance, played, rolled_up};
-use hub_store::reading::ReadingStore;
+use hub_store::reading::{POINTS_MAX, ReadingStore, Window};
 use hub_store::telemetry::TelemetryStore;
 use sqlx::{Connection, Executor};
 use std::time::Duration;
@@ -55,21 +55,30 @@ async fn readings_that_are_given_up_leave_nothing_behind() {
     let id = appliance(&store, "acme", "wm-1").await;
     let samples: Vec<_> = (0..500).map(|minute| (minute, [Some(1), Some(2), Some(3)])).collect();
     store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
-    let (scope, (from, to)) = (acme(), (minutes(0), minutes(500)));
-    let ask = |limit: usize| store.rows(&scope, id, from, to, None, limit);
+    let (store, scope) = (&store, acme());
+    // The first minutes, one reading each.
+    let ask = async |count: i64| {
+        let window = Window {
+            channels: vec!["phase".to_owned()],
+            from: minutes(0),
+            to: minutes(count),
+            points: POINTS_MAX,
+        };
+        store.window(&scope, id, &window).await.map(|series| series[0].points.len())
+    };
     let mut given_up = 0;
     for n in 0..200 {
         let patience = Duration::from_micros(n * 10);
         match tokio::time::timeout(patience, ask(500)).await {
-            Ok(rows) => assert_eq!(rows.unwrap().len(), 500),
+            Ok(found) => assert_eq!(found.unwrap(), 500),
             Err(_) => given_up += 1,
         }
-        let limit = 1 + n as usize % 7;
-        assert_eq!(ask(limit).await.unwrap().len(), limit);
+        let count = 1 + n % 7;
+        assert_eq!(ask(count as i64).await.unwrap(), count as usize);
     }
     assert!(given_up > 10, "{given_up}");
     let all = futures::future::join_all((0..40).map(|_| ask(500))).await;
-    assert!(all.into_iter().all(|rows| rows.unwrap().len() == 500));
+    assert!(all.into_iter().all(|found| found.unwrap() == 500));
     let mut sql = base.sql().await;
     let open: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'forecall'",

@@ -81,7 +81,7 @@ macro_rules! for_each_case {
             }
             reading {
                 reading::a_window_keeps_the_extremes_at_their_own_times [],
-                reading::rows_come_by_time_as_of_then_and_by_commits_since [],
+                reading::late_readings_take_their_place_by_time [],
             }
             session {
                 session::a_session_outlives_its_connection_until_it_expires [],

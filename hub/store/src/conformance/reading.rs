@@ -69,31 +69,22 @@ pub(super) async fn a_window_keeps_the_extremes_at_their_own_times(h: &dyn Harne
     assert!(matches!(backwards, Err(StoreError::Refused(_))), "{backwards:?}");
 }
 
-pub(super) async fn rows_come_by_time_as_of_then_and_by_commits_since(h: &dyn Harness) {
+pub(super) async fn late_readings_take_their_place_by_time(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
     let value = |minute: i64| [Some(i32::try_from(minute).unwrap()), None, Some(-7)];
     store.ingest(&[readings(id, 10, 5, value)]).await.unwrap();
     // Late: older readings with higher numbers.
     store.ingest(&[readings(id, 2, 3, value)]).await.unwrap();
-    let minutes = |rows: &[crate::reading::ReadingRow]| -> Vec<i64> {
-        rows.iter()
-            .map(|row| row.at.duration_since(morning()).as_mins())
-            .collect()
+    let window = Window {
+        channels: Vec::new(),
+        from: morning(),
+        to: after(60),
+        points: 100,
     };
-    let all = store
-        .rows(&Scope::All, id, morning(), after(60), None, 100)
-        .await
-        .unwrap();
-    assert_eq!(minutes(&all), [2, 3, 4, 10, 11, 12, 13, 14]);
-    assert_eq!((all[0].value("phase"), all[0].value("current_a")), (Some(0.002), None));
-    let then = store
-        .rows(&Scope::All, id, morning(), after(60), Some(5), 100)
-        .await
-        .unwrap();
-    assert_eq!(minutes(&then), [10, 11, 12, 13, 14]);
-    let since = store.rows_since(&Scope::All, id, morning(), 3, 3).await.unwrap();
-    assert_eq!(minutes(&since), [13, 14, 2]);
+    let series = store.window(&Scope::All, id, &window).await.unwrap();
+    let wanted = [2, 3, 4, 10, 11, 12, 13, 14].map(|minute| point(minute, minute as f64 / 1_000.0));
+    assert_eq!((&*series[0].points, &*series[1].points), (&wanted[..], &[][..]));
     super::scene::rolled_up(&*store).await;
     let latest = store.latest(&Scope::All, id).await.unwrap();
     let told: Vec<_> = latest.iter().map(|l| (l.channel.as_str(), l.point)).collect();

@@ -120,7 +120,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take a scope, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 29] = [
+pub const METHODS: [&str; 27] = [
     "appliances",
     "appliance",
     "findings",
@@ -139,8 +139,6 @@ pub const METHODS: [&str; 29] = [
     "latest",
     "fleet_hourly",
     "device_daily",
-    "rows",
-    "rows_since",
     "device_access",
     "groups",
     "integrators",
@@ -194,8 +192,6 @@ async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Sho
             one(asked.await)
         }
         "device_daily" => one(store.device_daily(scope, of.washer, "phase", now, after(60)).await),
-        "rows" => one(store.rows(scope, of.washer, now, after(60), None, 10).await),
-        "rows_since" => one(store.rows_since(scope, of.washer, now, 0, 10).await),
         "device_access" => page(store.device_access(scope, None, 200).await),
         "groups" => list(store.groups(scope).await),
         "integrators" => list(store.integrators(scope).await),

@@ -5,8 +5,7 @@ use super::state::{Appliance, State};
 use super::{MemoryStore, not_found};
 use crate::error::{Result, StoreError};
 use crate::reading::{
-    Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ROWS_MAX, ReadingRow, ReadingStore,
-    Series, Window, whole,
+    Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ReadingStore, Series, Window, whole,
 };
 use crate::scope::Scope;
 use async_trait::async_trait;
@@ -39,7 +38,7 @@ impl ReadingStore for MemoryStore {
             }
         }
         let mut rows = state.readings(appliance, window.from, window.to);
-        rows.sort_by_key(|row| (row.at, row.ingest_no));
+        rows.sort_by_key(|row| (row.stored.at, row.stored.ingest_no));
         let points = window.points.clamp(2, POINTS_MAX);
         let stretches = i64::try_from(points / 2).unwrap_or(1);
         let stretch_us = length / stretches + i64::from(length % stretches != 0);
@@ -67,11 +66,11 @@ impl ReadingStore for MemoryStore {
         let state = self.state();
         let profile = self.profile_of(state.seen(scope, appliance)?)?;
         let mut rows = state.readings(appliance, Timestamp::MIN, Timestamp::MAX);
-        rows.sort_by_key(|row| Reverse((row.at, row.ingest_no)));
+        rows.sort_by_key(|row| Reverse((row.stored.at, row.stored.ingest_no)));
         rows.truncate(LATEST_SAMPLES);
-        let newest = rows.first().map(|row| row.at);
+        let newest = rows.first().map(|row| row.stored.at);
         rows.retain(|row| {
-            newest.is_some_and(|at| at.duration_since(row.at) <= SignedDuration::from_hours(24 * LATEST_DAYS))
+            newest.is_some_and(|at| at.duration_since(row.stored.at) <= SignedDuration::from_hours(24 * LATEST_DAYS))
         });
         let channels = profile.channels.iter();
         Ok(channels
@@ -105,8 +104,8 @@ impl ReadingStore for MemoryStore {
         }
         state.tenant(tenant)?;
         let fleet = state.appliances.values().filter(|a| a.tenant == *tenant);
-        let rows = fleet.flat_map(|a| state.rows_of(a.id)).map(reading);
-        let own = rows.filter(|row| row.profile.name == profile);
+        let rows = fleet.flat_map(|a| state.rows_of(a.id));
+        let own = rows.filter(|row| row.stored.profile.name == profile);
         buckets(own, channel, HOUR_S, from, to)
     }
 
@@ -123,43 +122,9 @@ impl ReadingStore for MemoryStore {
         if profile.position(channel).is_none() {
             return Err(not_found("channel", format!("{channel} of profile {}", profile.name)));
         }
-        let rows = state.rows_of(appliance).map(reading);
-        let own = rows.filter(|row| row.profile.name == profile.name);
+        let rows = state.rows_of(appliance);
+        let own = rows.filter(|row| row.stored.profile.name == profile.name);
         buckets(own, channel, DAY_S, from, to)
-    }
-
-    async fn rows(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        to: Timestamp,
-        as_of: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        let state = self.state();
-        state.seen(scope, appliance)?;
-        let mut rows = state.readings(appliance, from, to);
-        rows.retain(|row| as_of.is_none_or(|number| row.ingest_no <= number));
-        rows.sort_by_key(|row| (row.at, row.ingest_no));
-        rows.truncate(limit.min(ROWS_MAX));
-        Ok(rows)
-    }
-
-    async fn rows_since(
-        &self,
-        scope: &Scope,
-        appliance: ApplianceId,
-        from: Timestamp,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>> {
-        let state = self.state();
-        state.seen(scope, appliance)?;
-        let mut rows = state.readings(appliance, from, Timestamp::MAX);
-        rows.retain(|row| row.ingest_no > after);
-        rows.truncate(limit.min(ROWS_MAX));
-        Ok(rows)
     }
 }
 
@@ -180,27 +145,18 @@ impl State {
     }
 
     /// In the order of commits.
-    fn readings(&self, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Vec<ReadingRow> {
+    fn readings(&self, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Vec<&Row> {
         let rows = self.rows_of(appliance);
-        let kept = rows.filter(|row| !row.swept && row.stored.at >= from && row.stored.at < to);
-        kept.map(reading).collect()
+        rows.filter(|row| !row.swept && row.stored.at >= from && row.stored.at < to)
+            .collect()
     }
 }
 
-fn reading(row: &Row) -> ReadingRow {
-    ReadingRow {
-        at: row.stored.at,
-        received_at: row.stored.received_at,
-        ingest_no: row.stored.ingest_no,
-        lane: row.stored.lane,
-        trace: row.stored.trace,
-        profile: std::sync::Arc::clone(&row.stored.profile),
-        stored: row.stored.values.clone(),
-    }
-}
-
-fn point(row: &ReadingRow, channel: &str) -> Option<Point> {
-    row.value(channel).map(|value| Point { at: row.at, value })
+/// A channel's value in its unit, if the row has one.
+fn point(row: &Row, channel: &str) -> Option<Point> {
+    let stored = &row.stored;
+    let value = stored.profile.value(&stored.values, channel)?;
+    Some(Point { at: stored.at, value })
 }
 
 /// Of each stretch the smallest and the largest, each at its own time: the first of equal small ones, the last of equal
@@ -225,20 +181,20 @@ fn thinned(points: Vec<Point>, stretch: impl Fn(Timestamp) -> i64) -> Vec<Point>
     kept
 }
 
-fn buckets(
-    rows: impl Iterator<Item = ReadingRow>,
+fn buckets<'a>(
+    rows: impl Iterator<Item = &'a Row>,
     channel: &str,
     length_s: i64,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<Bucket>> {
     let mut found: BTreeMap<Timestamp, Bucket> = BTreeMap::new();
-    for row in rows {
-        let second = row.at.as_second();
+    for Point { at, value } in rows.filter_map(|row| point(row, channel)) {
+        let second = at.as_second();
         let starts = Timestamp::from_second(second - second.rem_euclid(length_s)).unwrap_or(Timestamp::MIN);
-        let Some(value) = row.value(channel).filter(|_| starts >= from && starts < to) else {
+        if starts < from || starts >= to {
             continue;
-        };
+        }
         let bucket = found.entry(starts).or_insert(Bucket {
             from: starts,
             count: 0,

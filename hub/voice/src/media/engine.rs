@@ -95,7 +95,7 @@ impl MediaEngine {
         Ok(MediaSession { local, stream, events })
     }
 
-    /// Ticks that came more than 100 ms late since the start.
+    /// Ticks that came more than 100 ms late since the start and were skipped.
     pub fn late_ticks(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
     }
