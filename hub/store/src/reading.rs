@@ -1,4 +1,4 @@
-//! Readings as people, integrators and detectors ask for them. Stored integers leave the store as values: each row by the
+//! Readings as people and programs ask for them. Stored integers leave the store as values: each row by the
 //! profile version that it was written by.
 
 use crate::error::{Result, StoreError};

@@ -1,4 +1,5 @@
-//! Closed lists of words, for the document. Taken from the rules' own types by serde, so that they cannot differ.
+//! Closed lists of words, for the document. serde writes each word as the API does; the lists themselves are written here, so
+//! a new variant of a type has to be added to its list.
 
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;

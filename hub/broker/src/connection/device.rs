@@ -87,12 +87,12 @@ impl DeviceSide {
         }
     }
 
-    /// Whether something is still to be brought to ingest.
     /// What integrators are to be told and is not stored yet.
     pub(super) fn take_echoes(&mut self) -> Vec<(u64, Echo)> {
         std::mem::take(&mut self.echoes)
     }
 
+    /// Whether something is still to be brought to ingest.
     pub(super) fn is_busy(&self) -> bool {
         self.sends || self.asks_clock || !self.tasks.is_empty() || !self.parcel.is_empty()
     }

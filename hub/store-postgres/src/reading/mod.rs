@@ -1,4 +1,4 @@
-//! Readings for people, integrators and detectors. Each query goes by an index of the weeks that it names; none reads the
+//! Readings for people and programs. Each query goes by an index of the weeks that it names; none reads the
 //! whole table, however long its history is.
 
 mod bucket;

@@ -1,4 +1,4 @@
-//! Telemetry in and out, devices' credentials, presence, and commands.
+//! Telemetry in and out, clocks of devices, presence, and commands on their way to devices.
 
 pub(crate) mod columns;
 mod command;

@@ -1,4 +1,4 @@
-//! Readings for people, integrators and detectors, read straight from the rows.
+//! Readings for people and programs, read straight from the rows.
 
 use super::ingest::Row;
 use super::state::{Appliance, State};

@@ -54,7 +54,7 @@ pub enum TtsError {
 /// A voice.
 #[async_trait]
 pub trait Tts: Send + Sync {
-    /// Its name and version: a cached prompt is only used again for the same.
+    /// Key of the voice in the prompt cache: a cached prompt is used again only under the same key.
     fn name(&self) -> String;
     /// Speaks `text`: samples at 8,000 a second.
     async fn speak(&self, language: Language, text: &str) -> Result<Vec<i16>, TtsError>;
