@@ -3,7 +3,6 @@
 use crate::id::DeviceId;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use std::fmt::Write;
 
 /// Most levels of a filter (topics have at most 7).
 const LEVELS_MAX: usize = 7;
@@ -15,12 +14,7 @@ const LEN_MAX: usize = 256;
 pub fn derived_secret(key: &[u8], device: &DeviceId) -> String {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
     mac.update(device.as_str().as_bytes());
-    let digest = mac.finalize().into_bytes();
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// Why a text is not a filter that an integrator may be granted.

@@ -219,13 +219,6 @@ pub(crate) fn sha256(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
 }
 
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
 /// Random bytes for keys, nonces and ids: the one place of this crate where they come from.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyringError> {
     let mut bytes = [0; N];

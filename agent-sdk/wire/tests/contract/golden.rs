@@ -12,17 +12,10 @@ fn golden() -> BTreeMap<String, Vec<u8>> {
         .filter(|line| !line.starts_with('#') && !line.is_empty());
     lines
         .map(|line| {
-            let (name, hex) = line.split_once(": ").unwrap();
-            let bytes = (0..hex.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
-            (name.to_owned(), bytes.collect())
+            let (name, digits) = line.split_once(": ").unwrap();
+            (name.to_owned(), hex::decode(digits).unwrap())
         })
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Ten channels of a typical appliance: seven measurements, two states, one counter.
@@ -100,8 +93,8 @@ fn bytes_are_as_released() {
         ("telemetry-odd", odd_telemetry()),
     ];
     let written = written.into_iter().chain([("clock", clock()), ("event", event())]);
-    let written: BTreeMap<_, _> = written.map(|(name, bytes)| (name.to_owned(), hex(&bytes))).collect();
-    let released: BTreeMap<_, _> = golden().into_iter().map(|(name, bytes)| (name, hex(&bytes))).collect();
+    let written: BTreeMap<_, _> = written.map(|(name, bytes)| (name.to_owned(), hex::encode(bytes))).collect();
+    let released: BTreeMap<_, _> = golden().into_iter().map(|(name, bytes)| (name, hex::encode(bytes))).collect();
     assert_eq!(written, released);
 }
 

@@ -5,7 +5,6 @@ use crate::pipeline::{Opened, open_beside};
 use anyhow::{Context, Result};
 use hub_core::id::{CredentialName, TenantId};
 use hub_store::Scope;
-use std::fmt::Write;
 use std::path::Path;
 
 /// Longest file that a command reads, in bytes.
@@ -62,35 +61,12 @@ pub async fn beside<T>(config: &ConfigArgs, work: impl AsyncFnOnce(&Opened) -> R
 
 /// 32 random bytes in hexadecimal.
 pub fn new_secret() -> String {
-    hex(&crate::random::bytes::<32>())
+    hex::encode(crate::random::bytes::<32>())
 }
 
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-/// Bytes from hexadecimal, white space around it aside.
-pub fn unhex(digits: &str) -> Result<Vec<u8>> {
-    let digits = digits.trim().as_bytes();
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
-    let bytes: Option<Vec<u8>> = match digits.len() % 2 {
-        0 => digits
-            .chunks(2)
-            .map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?))
-            .collect(),
-        _ => None,
-    };
-    bytes.context("a key is an even number of hexadecimal digits")
+/// A key from hexadecimal digits, white space around them aside.
+pub fn key_of(digits: &str) -> Result<Vec<u8>> {
+    hex::decode(digits.trim()).context("a key is an even number of hexadecimal digits")
 }
 
 /// A file that an administrator names.
@@ -110,10 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hexadecimal_goes_both_ways() {
-        assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
-        assert_eq!(unhex(" 001Fff\n").unwrap(), [0, 0x1f, 0xff]);
-        assert!(unhex("001").is_err() && unhex("0x").is_err() && unhex("é1").is_err());
+    fn a_key_is_read_from_hexadecimal_and_secrets_differ() {
+        assert_eq!(key_of(" 001Fff\n").unwrap(), [0, 0x1f, 0xff]);
+        assert!(key_of("001").is_err() && key_of("0x").is_err() && key_of("é1").is_err());
         assert_ne!(new_secret(), new_secret());
     }
 }

@@ -1,6 +1,6 @@
 //! `forecall key group …`: keys from which the secrets of many devices derive.
 
-use super::beside::{ListArgs, TenantArgs, beside, hex, unhex};
+use super::beside::{ListArgs, TenantArgs, beside, key_of};
 use super::say;
 use anyhow::{Context, Result};
 use hub_core::access::derived_secret;
@@ -109,7 +109,7 @@ impl Named {
     fn say_key(&self, key: &[u8]) {
         say(format_args!("group  {}", self.name()));
         if !self.key_stdin {
-            say(format_args!("key    {}  (shown this once only)", hex(key)));
+            say(format_args!("key    {}  (shown this once only)", hex::encode(key)));
         }
     }
 
@@ -176,7 +176,7 @@ fn read_key() -> Result<Vec<u8>> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(INPUT_LEN_MAX).read_to_string(&mut text);
     read.context("cannot read the key from standard input")?;
-    unhex(&text).context("the key on standard input is not taken")
+    key_of(&text).context("the key on standard input is not taken")
 }
 
 async fn list(args: ListArgs) -> Result<()> {

@@ -2,7 +2,7 @@
 //! transaction.
 
 use super::{change, enrol, issue};
-use crate::keyring::{hex, random, sha256};
+use crate::keyring::{random, sha256};
 use crate::row::{Columns, db, sql};
 use crate::store::{PostgresStore, sealed};
 use hub_core::id::ApplianceId;
@@ -46,7 +46,7 @@ pub(super) async fn provision(
             }
         }
         None => {
-            let secret = hex(&random::<32>().map_err(sealed("random bytes"))?);
+            let secret = hex::encode(random::<32>().map_err(sealed("random bytes"))?);
             set_secret(&mut tx, appliance, Some(&secret)).await?;
             Provisioned::Secret(secret)
         }

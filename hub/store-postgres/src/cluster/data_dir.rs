@@ -209,10 +209,7 @@ fn socket_folder(home: &Path) -> PathBuf {
     if beside.as_os_str().len() + file.len() <= SOCKET_PATH_MAX {
         return beside;
     }
-    let name: String = sha256(home.as_os_str().as_bytes())[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name = hex::encode(&sha256(home.as_os_str().as_bytes())[..8]);
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")
         .filter(|_| !nix::unistd::geteuid().is_root())
         .map(PathBuf::from)

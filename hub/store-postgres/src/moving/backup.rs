@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::sealed::{self, fingerprint};
 use super::source;
 use crate::cluster::{Cluster, ClusterOptions};
-use crate::keyring::{Keyring, hex};
+use crate::keyring::Keyring;
 use crate::store::schema_version;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -180,7 +180,7 @@ pub async fn backup(
         return Err(MoveError::NoHub);
     };
     let own = fingerprint(keyring);
-    if about.keyring.as_deref().map(hex).is_some_and(|found| found != own) {
+    if about.keyring.as_deref().map(hex::encode).is_some_and(|found| found != own) {
         return Err(MoveError::Connect(crate::store::ConnectError::WrongKeyring));
     }
     let mut command = place.command("pg_dump", about.major()).await?;

@@ -1,7 +1,6 @@
 //! Files that are there whole or not at all: written beside their place, synced, hashed on the way, then moved there.
 
 use super::error::{MoveError, Result, file};
-use crate::keyring::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
@@ -68,7 +67,7 @@ impl NewFile {
         sync_folder_of(&self.to)?;
         Ok(Finished {
             bytes: self.bytes,
-            sha256: hex(&std::mem::take(&mut self.hash).finalize()),
+            sha256: hex::encode(std::mem::take(&mut self.hash).finalize()),
         })
     }
 }
@@ -134,7 +133,7 @@ pub(super) fn measure(path: &Path) -> Result<Finished> {
     }
     Ok(Finished {
         bytes,
-        sha256: hex(&hash.finalize()),
+        sha256: hex::encode(hash.finalize()),
     })
 }
 

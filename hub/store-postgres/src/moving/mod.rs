@@ -28,7 +28,6 @@ pub(crate) use import::check_is_whole;
 pub use progress::Progress;
 pub use reading::ExportFolder;
 
-use crate::keyring::hex;
 use crate::store::PostgresStore;
 use error::Result;
 use manifest::Manifest;
@@ -110,5 +109,5 @@ fn total<'a>(tables: impl Iterator<Item = (&'a str, u64, &'a str)>) -> String {
     for (name, rows, content) in tables {
         hash.update(format!("{name} {rows} {content}\n"));
     }
-    hex(&hash.finalize())
+    hex::encode(hash.finalize())
 }

@@ -1,7 +1,7 @@
 //! What makes a record known again: hashes of what it holds, and marks under a key of the keyring, so that nobody without
 //! that keyring changes an export unnoticed.
 
-use crate::keyring::{Keyring, hex};
+use crate::keyring::Keyring;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -82,18 +82,14 @@ impl Content {
     /// The sum in hexadecimal.
     pub(crate) fn hash(&self) -> String {
         let bytes: Vec<u8> = self.sum.iter().flat_map(|word| word.to_be_bytes()).collect();
-        hex(&bytes)
+        hex::encode(bytes)
     }
 
     /// From what [`Content::hash`] wrote.
     pub(crate) fn parse(rows: u64, hash: &str) -> Option<Self> {
-        let mut sum = [0; 4];
-        if hash.len() != 64 || !hash.is_ascii() {
-            return None;
-        }
-        for (at, word) in sum.iter_mut().enumerate() {
-            *word = u64::from_str_radix(&hash[at * 16..][..16], 16).ok()?;
-        }
+        let mut bytes = [[0; 8]; 4];
+        hex::decode_to_slice(hash, bytes.as_flattened_mut()).ok()?;
+        let sum = bytes.map(u64::from_be_bytes);
         Some(Self { rows, sum })
     }
 }

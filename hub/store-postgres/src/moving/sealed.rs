@@ -4,7 +4,7 @@ use super::error::{MoveError, Result, changed, file};
 use super::files;
 use super::manifest::FORMAT;
 use super::seal::Sealer;
-use crate::keyring::{Keyring, hex};
+use crate::keyring::Keyring;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -86,12 +86,12 @@ fn check_seal(path: &Path, keyring: &Keyring, text: &[u8]) -> Result<()> {
 
 fn seal_of(path: &Path, keyring: &Keyring, text: &[u8]) -> String {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    hex(&sealer(keyring).whole(&[name, text]))
+    hex::encode(sealer(keyring).whole(&[name, text]))
 }
 
 /// Of the keyring, in hexadecimal.
 pub(super) fn fingerprint(keyring: &Keyring) -> String {
-    hex(&keyring.fingerprint())
+    hex::encode(keyring.fingerprint())
 }
 
 #[cfg(test)]

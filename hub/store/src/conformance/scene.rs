@@ -82,7 +82,7 @@ pub const PHONES: [&str; 4] = ["+8613800001111", "+8613800002222", "+86139000033
 pub fn site() -> Site {
     let device = |id: &str, owner: &str| {
         serde_json::json!({"id": id, "profile": "washing-machine", "owner": owner, "service_point": "pudong",
-            "secret_sha256": hex(&format!("secret-{id}"))})
+            "secret_sha256": hash(&format!("secret-{id}"))})
     };
     let owner = |id: &str, phone: &str, consent: bool| {
         serde_json::json!({"id": id, "name": format!("Person {id}"), "phone": phone, "language": "zh-CN",
@@ -99,15 +99,14 @@ pub fn site() -> Site {
          "owner": [owner("lin", PHONES[0], true), owner("wang", PHONES[1], true), owner("zhao", PHONES[2], false)],
          "device": [device("wm-1", "lin"), device("wm-2", "wang"), device("wm-3", "zhao"), device("wm-4", "lin")]},
         {"id": "beta", "brand": text("Beta"), "visit_price": {"currency": "CNY", "amount": 90},
-         "device": [{"id": "wm-1", "profile": "washing-machine", "secret_sha256": hex("secret-beta")}]}
+         "device": [{"id": "wm-1", "profile": "washing-machine", "secret_sha256": hash("secret-beta")}]}
     ]}))
     .unwrap()
 }
 
-fn hex(secret: &str) -> String {
+fn hash(secret: &str) -> String {
     use sha2::Digest;
-    let digest = sha2::Sha256::digest(secret);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(sha2::Sha256::digest(secret))
 }
 
 pub fn tenant(id: &str) -> TenantId {

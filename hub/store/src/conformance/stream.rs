@@ -215,8 +215,7 @@ async fn outcome(h: &dyn Harness, packing: u64) -> (String, String) {
         text.push_str(&told(&view).to_string());
         text.push('\n');
     }
-    let hash = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    (hash, text)
+    (hex::encode(Sha256::digest(&text)), text)
 }
 
 pub(super) async fn the_same_stream_gives_the_same_tickets(h: &dyn Harness) {

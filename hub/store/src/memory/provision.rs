@@ -5,7 +5,6 @@ use crate::access::{AccessChange, Claimant, ProvisionRequest, Provisioned};
 use crate::error::{Result, StoreError};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
-use std::fmt::Write;
 
 impl ClaimCredential {
     pub(super) fn is_open(&self, now: Timestamp) -> bool {
@@ -40,11 +39,7 @@ impl State {
                 self.sign(&claimant.tenant, (&request.device, id), &key, now)?
             }
             None => {
-                let secret = self.random::<32>().iter().fold(String::new(), |mut text, byte| {
-                    // Writing to a string does not fail.
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                });
+                let secret = hex::encode(self.random::<32>());
                 self.set_secret(id, Some(sha256(secret.as_bytes())));
                 Provisioned::Secret(secret)
             }

@@ -146,7 +146,7 @@ impl State {
         now: Timestamp,
         changes: &mut Vec<SiteChange>,
     ) -> Result<()> {
-        let secret = wanted.secret_sha256.as_deref().map(unhex).transpose()?;
+        let secret = wanted.secret_sha256.as_deref().map(secret_hash).transpose()?;
         let before = self
             .named(tenant, &wanted.id)
             .and_then(|appliance| appliance.site_secret);
@@ -255,15 +255,9 @@ fn is_as(before: &Appliance, wanted: &Device, owner: Option<OwnerId>) -> bool {
         && before.service_point == wanted.service_point
 }
 
-fn unhex(digits: &str) -> Result<[u8; 32]> {
-    let refused = || StoreError::Refused("secret_sha256 must be 64 hexadecimal digits".to_owned());
-    let mut bytes = [0; 32];
-    if digits.len() != 64 || !digits.is_ascii() {
-        return Err(refused());
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| refused())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
-    }
-    Ok(bytes)
+fn secret_hash(digits: &str) -> Result<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(digits, &mut hash)
+        .map_err(|_| StoreError::Refused("secret_sha256 must be 64 hexadecimal digits".to_owned()))?;
+    Ok(hash)
 }

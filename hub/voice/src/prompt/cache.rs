@@ -50,8 +50,7 @@ impl PromptCache {
 
     fn path(&self, voice: &str, language: Language, text: &str) -> PathBuf {
         let digest = Sha256::digest(format!("{voice}\n{}\n{text}", language.tag()));
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{name}.wav"))
+        self.folder.join(format!("{}.wav", hex::encode(digest)))
     }
 
     fn keep(&self, path: &Path, samples: &[i16]) -> Result<(), hound::Error> {

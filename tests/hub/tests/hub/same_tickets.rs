@@ -297,6 +297,5 @@ fn time(value: &Value) -> Timestamp {
 
 /// SHA-256 of the tickets as JSON: members by name, without white space.
 fn hash(tickets: &[Value]) -> String {
-    let digest = Sha256::digest(serde_json::to_vec(tickets).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(serde_json::to_vec(tickets).unwrap()))
 }
