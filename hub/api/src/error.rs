@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hub_core::error_chain::in_full;
 use hub_core::outcome::OutcomeError;
 use hub_core::ticket::TicketError;
 use hub_store::StoreError;
@@ -101,10 +102,7 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
 fn store_detail(error: &StoreError) -> String {
     match error {
         // The rules' own words say which ticket and why; the chain's outer text alone would say nothing.
-        StoreError::Ticket(inner) => match inner.source() {
-            Some(why) => format!("{inner}: {why}"),
-            None => inner.to_string(),
-        },
+        StoreError::Ticket(inner) => in_full(inner),
         StoreError::Attempt(inner) => inner.to_string(),
         StoreError::Unavailable(_) => "the database did not answer; try again in a moment".to_owned(),
         StoreError::Deposed => "another hub has taken over; try again in a moment".to_owned(),

@@ -11,6 +11,7 @@ use crate::session::{CloseReason, Outgoing, Reason};
 use crate::socket::{HandshakeError, Opened, Socket, Tls, Way, open};
 use crate::wire::Wire;
 use crate::work::Shared;
+use hub_core::error_chain::in_full;
 use hub_core::id::{TenantId, TraceId};
 use jiff::Timestamp;
 use rand::RngCore;
@@ -229,17 +230,6 @@ fn refused(shared: &Shared, label: &'static str, peer: SocketAddr, reason: &dyn 
         ..About::default()
     };
     shared.refusals.note(label, about, reason);
-}
-
-/// The error with its causes, without control characters.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// MQTT 5 §2.1.4.

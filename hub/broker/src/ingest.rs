@@ -11,6 +11,7 @@ mod queue;
 use crate::counters::{BrokerCounters, add};
 use crate::decode::Origin;
 use crate::mailbox::Waiter;
+use hub_core::error_chain::in_full;
 use hub_store::StoreError;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use part::Part;
@@ -311,15 +312,4 @@ fn failure(error: &StoreError) -> Failure {
             Failure::Lasting(in_full(error))
         }
     }
-}
-
-/// The error with its causes, without control characters.
-fn in_full(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text.chars().filter(|c| !c.is_control()).collect()
 }

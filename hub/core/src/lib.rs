@@ -11,6 +11,7 @@ pub mod clock;
 pub mod consent;
 pub mod contact;
 pub mod contact_plan;
+pub mod error_chain;
 pub mod finding;
 pub mod id;
 pub mod language;

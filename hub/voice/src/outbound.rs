@@ -11,6 +11,7 @@ use crate::record::Record;
 use crate::signaling::{Leg, LegEvent, PlaceCall};
 use crate::voice::{Line, NotRung};
 use hub_core::call_result::CallResult;
+use hub_core::error_chain::in_full;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -54,20 +55,10 @@ pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, S
     let prompts = timeout(line.limits.prepare, line.prompts.prepare(order.language, &order.script));
     match line.ending.run_until_cancelled(prompts).await {
         Some(Ok(Ok(prompts))) => Ok(prompts),
-        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", chain(&error))),
+        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", in_full(&error))),
         Some(Err(_)) => Err("the prompts could not be prepared in time".into()),
         None => Err(STOPPING.into()),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 pub(crate) async fn converse(
