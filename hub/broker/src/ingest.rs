@@ -11,6 +11,7 @@ mod queue;
 use crate::counters::{BrokerCounters, add};
 use crate::decode::Origin;
 use crate::mailbox::Waiter;
+use hub_core::backoff::Backoff;
 use hub_core::error_chain::in_full;
 use hub_store::StoreError;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
@@ -24,8 +25,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 const BATCH_MAX: usize = 4_000;
 /// Bytes of payload in one commit; the last publish may go beyond.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
-/// First and longest pause after a failure.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pauses after the store failed.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 /// Pause between two tries of publishes that failed alone.
 const SUSPECTS_PAUSE: Duration = Duration::from_millis(200);
 /// Failures in a row after which a round is given up: more than it takes to divide a full batch down to one publish.
@@ -113,7 +114,7 @@ impl Committer {
     pub(crate) async fn run(mut self, mut queue: Queued) {
         let mut fresh = Part::default();
         let mut suspects = Part::default();
-        let mut pause = PAUSE.0;
+        let mut backoff = BACKOFF;
         let mut suspects_due = Instant::now();
         loop {
             let due = (suspects.len() > 0).then_some(suspects_due);
@@ -136,8 +137,10 @@ impl Committer {
             let mut left = left;
             left.append(std::mem::take(&mut suspects));
             (fresh, suspects) = self.sort(left);
-            let moved = self.commits > commits;
-            pause = if moved { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+            if self.commits > commits {
+                backoff.reset();
+            }
+            let pause = backoff.pause();
             if fresh.len() > 0 {
                 sleep(pause).await;
             }

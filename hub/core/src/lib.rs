@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod appointment;
+pub mod backoff;
 pub mod call_result;
 pub mod clock;
 pub mod consent;

@@ -3,7 +3,7 @@
 use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::telephone;
-use crate::workers::Pauses;
+use crate::workers::BACKOFF;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
@@ -445,7 +445,7 @@ fn load_models(models_dir: &Path) -> Result<Arc<Registry>> {
 /// Starts the hub's own database again when somebody kills it; until then nothing is acknowledged.
 async fn keep_alive(cluster: Arc<Cluster>, stop: CancellationToken) {
     let mut away = false;
-    let mut pauses = Pauses::default();
+    let mut backoff = BACKOFF;
     let mut pause = DATABASE_LOOK;
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         match cluster.revive().await {
@@ -453,7 +453,7 @@ async fn keep_alive(cluster: Arc<Cluster>, stop: CancellationToken) {
                 if std::mem::take(&mut away) || revived {
                     tracing::info!("the hub's own database runs again");
                 }
-                pauses.reset();
+                backoff.reset();
                 pause = DATABASE_LOOK;
             }
             Err(error) => {
@@ -466,7 +466,7 @@ async fn keep_alive(cluster: Arc<Cluster>, stop: CancellationToken) {
                     ),
                     true => tracing::debug!(error, "the hub's own database still does not start"),
                 }
-                pause = DATABASE_LOOK.max(pauses.longer());
+                pause = DATABASE_LOOK.max(backoff.pause());
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod maintain;
 pub mod rollup;
 pub mod score;
 
+use hub_core::backoff::Backoff;
 use hub_store::StoreError;
 use std::time::Duration;
 
@@ -23,31 +24,5 @@ pub async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> R
     }
 }
 
-/// Pause after the store failed, growing from this …
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// … to this.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// Pauses between tries of something that failed.
-#[derive(Debug)]
-pub struct Pauses(Duration);
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(PAUSE_MIN)
-    }
-}
-
-impl Pauses {
-    /// The next pause: twice the one before, up to 5 s.
-    pub fn longer(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(PAUSE_MAX);
-        pause
-    }
-
-    /// Starts small again: it worked.
-    pub fn reset(&mut self) {
-        self.0 = PAUSE_MIN;
-    }
-}
+/// Pauses of a worker after the store failed.
+pub const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));

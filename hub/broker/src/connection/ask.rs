@@ -8,6 +8,7 @@ use crate::refusals::About;
 use crate::session::{CloseReason, Delivery, Kind, Outbound, Received};
 use crate::work::Shared;
 use bytes::Bytes;
+use hub_core::backoff::Backoff;
 use hub_core::id::{ApplianceId, DeviceId};
 use hub_store::StoreError;
 use hub_store::access::{Claimant, ProvisionRequest, Provisioned};
@@ -336,7 +337,7 @@ pub(super) async fn persist<T, F>(shared: &Shared, what: &str, ask: impl Fn() ->
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let mut pause = PAUSE.0;
+    let mut backoff = BACKOFF;
     loop {
         match timeout(shared.config.store_patience, ask()).await {
             Ok(Ok(answer)) => return Some(answer),
@@ -347,10 +348,9 @@ where
             }
             Err(_) => tracing::warn!(what, "no answer in time, trying again"),
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(PAUSE.1);
+        sleep(backoff.pause()).await;
     }
 }
 
-/// First and longest pause after a failure.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pauses after the store failed.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));

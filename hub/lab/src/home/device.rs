@@ -9,6 +9,7 @@ use super::delivery::{Delivered, DeviceConnection, DeviceError};
 use super::outbox::{BATCH, Outbox, WINDOW};
 use agent_sdk_wire::topic::{DeviceTopic, Topic};
 use futures::{Stream, StreamExt, stream};
+use hub_core::backoff::Backoff;
 use hub_core::profile::ApplianceProfile;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
@@ -31,8 +32,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const ACK_DEADLINE: Duration = Duration::from_secs(30);
 /// For the acknowledgements under way after `stop`, and for the DISCONNECT after them.
 const FAREWELL: Duration = Duration::from_secs(5);
-const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
-const BACK_OFF_LAST: Duration = Duration::from_secs(2);
+/// Pauses between connections.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Where samples come from: a machine that lives in civil time, or a recording.
 pub(super) trait Source: Send {
@@ -100,7 +101,7 @@ impl<S: Source> Device<S> {
         stop: CancellationToken,
         patience: Option<Duration>,
     ) -> Result<Delivered, DeviceError> {
-        let mut back_off = BACK_OFF_FIRST;
+        let mut backoff = BACKOFF;
         self.progress = Instant::now();
         loop {
             self.connected = None;
@@ -114,13 +115,13 @@ impl<S: Source> Device<S> {
             }
             self.check_patience(patience)?;
             if self.connected.is_some() {
-                back_off = BACK_OFF_FIRST;
+                backoff.reset();
                 info!(device = ?self.connection, %reason, waiting = self.outbox.len(), "connection lost");
             } else {
                 debug!(device = ?self.connection, %reason, "no connection yet");
             }
             tokio::select! {
-                () = sleep(back_off) => back_off = (back_off * 2).min(BACK_OFF_LAST),
+                () = sleep(backoff.pause()) => {}
                 () = stop.cancelled() => return Ok(self.delivered),
             }
         }

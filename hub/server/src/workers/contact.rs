@@ -1,6 +1,6 @@
 //! ticket → contact: looks at tickets whose contact is due, lets the transaction that dials decide, and only then rings.
 
-use super::{PATIENCE, Pauses, in_time};
+use super::{BACKOFF, PATIENCE, in_time};
 use crate::random;
 use async_trait::async_trait;
 use hub_core::call_result::Disposition;
@@ -76,12 +76,12 @@ impl ContactWorker {
 
     /// Works until `stop`; then waits for the calls that are up.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut pauses = Pauses::default();
+        let mut backoff = BACKOFF;
         while !stop.is_cancelled() {
             let looked = self.look(&stop).await;
             let rest = match looked {
                 Ok(()) => {
-                    pauses.reset();
+                    backoff.reset();
                     stop.run_until_cancelled(self.store.contact_planned(PATIENCE)).await;
                     continue;
                 }
@@ -90,7 +90,7 @@ impl ContactWorker {
                         error = &error as &dyn std::error::Error,
                         "contacts are held up, trying again"
                     );
-                    pauses.longer()
+                    backoff.pause()
                 }
             };
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
@@ -209,10 +209,10 @@ impl ContactWorker {
 
     /// Applies an event, again and again while the store is away or somebody else is faster.
     async fn apply(&self, attempt: AttemptId, event: AttemptEvent) -> Result<(), StoreError> {
-        let mut pauses = Pauses::default();
+        let mut backoff = BACKOFF;
         loop {
             match in_time(self.store.apply_attempt(attempt, event.clone(), self.clock.now())).await {
-                Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(pauses.longer()).await,
+                Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(backoff.pause()).await,
                 other => return other.map(drop),
             }
         }

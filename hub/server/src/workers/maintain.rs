@@ -1,6 +1,6 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
-use super::{PATIENCE, Pauses, in_time};
+use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
@@ -73,7 +73,7 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     upkeep: Arc<Upkeep>,
     stop: CancellationToken,
 ) {
-    let mut pauses = Pauses::default();
+    let mut backoff = BACKOFF;
     let mut swept_at: Option<Instant> = None;
     let worker = Worker { store, clock, upkeep };
     let mut pause = AGGREGATE_EVERY;
@@ -96,7 +96,7 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
         };
         pause = match done {
             Ok(()) => {
-                pauses.reset();
+                backoff.reset();
                 AGGREGATE_EVERY
             }
             Err(error) => {
@@ -105,7 +105,7 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
                     error = &error as &dyn std::error::Error,
                     "upkeep of stored readings failed, trying again"
                 );
-                pauses.longer()
+                backoff.pause()
             }
         };
     }

@@ -1,6 +1,6 @@
 //! Adds what ingest has stored to what is shown of each appliance.
 
-use super::{PATIENCE, Pauses, in_time};
+use super::{BACKOFF, PATIENCE, in_time};
 use hub_store::telemetry::TelemetryStore;
 use std::sync::Arc;
 use tokio::time::sleep;
@@ -11,18 +11,18 @@ const ROWS: usize = 50_000;
 
 /// Looks once a second, or every two while ingest is pressed, until `stop`, and once more then, so that a clean end leaves nothing to add.
 pub async fn run(store: Arc<dyn TelemetryStore>, stop: CancellationToken) {
-    let mut pauses = Pauses::default();
+    let mut backoff = BACKOFF;
     loop {
         stop.run_until_cancelled(store.ingest_calm(PATIENCE)).await;
         let ending = stop.is_cancelled();
         match add_all(store.as_ref()).await {
-            Ok(()) => pauses.reset(),
+            Ok(()) => backoff.reset(),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "counts not brought up to date, trying again"
                 );
-                let pause = pauses.longer();
+                let pause = backoff.pause();
                 stop.run_until_cancelled(sleep(pause)).await;
             }
         }

@@ -1,6 +1,6 @@
 //! telemetry → prediction: scores stored rows in commit order and saves offsets, checkpoints and findings together.
 
-use super::{PATIENCE, Pauses, in_time};
+use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -71,7 +71,7 @@ impl ScoreWorker {
 
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut pauses = Pauses::default();
+        let mut backoff = BACKOFF;
         // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring for ever.
         let mut behind = false;
         while !stop.is_cancelled() {
@@ -81,12 +81,12 @@ impl ScoreWorker {
             let rest = match self.step().await {
                 Ok(0) => {
                     behind = false;
-                    pauses.reset();
+                    backoff.reset();
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
                     LINGER
                 }
                 Ok(scored) => {
-                    pauses.reset();
+                    backoff.reset();
                     behind = scored >= self.rows;
                     self.rows = (self.rows * 2).min(ROWS_MAX);
                     if behind { Duration::ZERO } else { LINGER }
@@ -99,7 +99,7 @@ impl ScoreWorker {
                     // What is in memory may be ahead of what was saved: start again from the checkpoints.
                     self.watched.clear();
                     self.narrow(&error).await;
-                    pauses.longer()
+                    backoff.pause()
                 }
             };
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
