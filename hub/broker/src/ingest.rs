@@ -187,34 +187,34 @@ impl Committer {
 
     /// Notes that the only item of `part` failed alone; after enough of that it becomes a case for quarantine.
     fn strike(&mut self, part: &mut Part, failure: Failure) {
-        let (Some(ingest), Some(ticket)) = (part.content.first_mut(), part.tickets.first_mut()) else {
+        let (Some(ingest), Some(receipt)) = (part.content.first_mut(), part.receipts.first_mut()) else {
             return;
         };
         let reason = match failure {
-            Failure::Gone => return ticket.give_up(),
+            Failure::Gone => return receipt.give_up(),
             Failure::Lasting(reason) => {
-                ticket.strikes = STRIKES_MAX;
+                receipt.strikes = STRIKES_MAX;
                 reason
             }
             Failure::Passing(reason) => {
-                if ticket.failed_at.is_none_or(|then| self.commits > then) {
-                    ticket.strikes += 1;
+                if receipt.failed_at.is_none_or(|then| self.commits > then) {
+                    receipt.strikes += 1;
                 }
                 reason
             }
             // Says nothing about the item.
             Failure::Silent => return,
         };
-        ticket.failed_at = Some(self.commits);
-        if ticket.strikes < STRIKES_MAX {
+        receipt.failed_at = Some(self.commits);
+        if receipt.strikes < STRIKES_MAX {
             return;
         }
-        let (appliance, topic) = (ticket.origin.appliance, ticket.origin.message.topic());
+        let (appliance, topic) = (receipt.origin.appliance, receipt.origin.message.topic());
         let content = match ingest {
             // Nothing that a person could read; the device that waits for it comes again.
             Ingest::Release { .. } | Ingest::Dropped { .. } => {
                 tracing::warn!(%appliance, reason, "the store does not take what is not a publish");
-                return ticket.give_up();
+                return receipt.give_up();
             }
             // Still with its packet identifier, or the device's repeat would be quarantined a second time.
             Ingest::Once { content, .. } => &mut **content,
@@ -222,7 +222,7 @@ impl Committer {
         };
         if !matches!(content, Ingest::Quarantine(_)) {
             tracing::warn!(%appliance, topic, reason, "publish cannot be stored");
-            *content = ticket.origin.quarantine(format!("the store did not take it: {reason}"));
+            *content = receipt.origin.quarantine(format!("the store did not take it: {reason}"));
         }
     }
 
@@ -270,7 +270,7 @@ impl Committer {
         if fresh.len() > 1 {
             let step = fresh.len() / 3 + 1;
             fresh.content.rotate_left(step);
-            fresh.tickets.rotate_left(step);
+            fresh.receipts.rotate_left(step);
         }
         (fresh, suspects)
     }

@@ -7,8 +7,8 @@ use crate::mailbox::Waiter;
 use hub_store::telemetry::{Ingest, Ingested};
 use tokio::time::Instant;
 
-/// What is known of an item besides its content.
-pub(super) struct Ticket {
+/// What an item was received as, and who waits for its commit.
+pub(super) struct Receipt {
     pub(super) origin: Origin,
     waiter: Option<Waiter>,
     number: Option<u64>,
@@ -25,7 +25,7 @@ pub(super) struct Ticket {
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) content: Vec<Ingest>,
-    pub(super) tickets: Vec<Ticket>,
+    pub(super) receipts: Vec<Receipt>,
     /// Of the payloads.
     pub(super) bytes: u64,
 }
@@ -40,7 +40,7 @@ impl Part {
                 number: waits_for,
                 deadline,
             } = item;
-            let ticket = Ticket {
+            let receipt = Receipt {
                 origin,
                 waiter: waiter.clone(),
                 number: waits_for,
@@ -50,29 +50,29 @@ impl Part {
                 strikes: 0,
                 failed: false,
             };
-            self.push(ingest, ticket);
+            self.push(ingest, receipt);
         }
     }
 
-    fn push(&mut self, ingest: Ingest, ticket: Ticket) {
-        self.bytes += ticket.origin.bytes();
+    fn push(&mut self, ingest: Ingest, receipt: Receipt) {
+        self.bytes += receipt.origin.bytes();
         self.content.push(ingest);
-        self.tickets.push(ticket);
+        self.receipts.push(receipt);
     }
 
     pub(super) fn append(&mut self, mut other: Part) {
         self.content.append(&mut other.content);
-        self.tickets.append(&mut other.tickets);
+        self.receipts.append(&mut other.receipts);
         self.bytes += other.bytes;
     }
 
     pub(super) fn split_off(&mut self, at: usize) -> Part {
-        let (content, tickets) = (self.content.split_off(at), self.tickets.split_off(at));
-        let bytes = tickets.iter().map(|ticket| ticket.origin.bytes()).sum();
+        let (content, receipts) = (self.content.split_off(at), self.receipts.split_off(at));
+        let bytes = receipts.iter().map(|receipt| receipt.origin.bytes()).sum();
         self.bytes -= bytes;
         Part {
             content,
-            tickets,
+            receipts,
             bytes,
         }
     }
@@ -84,11 +84,11 @@ impl Part {
         }
         let mut parts = Vec::new();
         let mut part = Part::default();
-        for (ingest, ticket) in self.content.into_iter().zip(self.tickets) {
+        for (ingest, receipt) in self.content.into_iter().zip(self.receipts) {
             if part.len() >= items || part.bytes >= bytes {
                 parts.push(std::mem::take(&mut part));
             }
-            part.push(ingest, ticket);
+            part.push(ingest, receipt);
         }
         parts.push(part);
         parts
@@ -96,44 +96,44 @@ impl Part {
 
     /// A try of these failed.
     pub(super) fn failed(&mut self) {
-        for ticket in &mut self.tickets {
-            ticket.failed = true;
+        for receipt in &mut self.receipts {
+            receipt.failed = true;
         }
     }
 
     /// Gives up what failed before and belongs to a connection that is over. What was never tried stays: it may be a
     /// device's last word, and comes before all that the device says on its next connection.
     pub(super) fn forget_gone(&mut self, counters: &BrokerCounters) {
-        let gone = |ticket: &Ticket| ticket.failed && ticket.is_gone();
-        if !self.tickets.iter().any(gone) {
+        let gone = |receipt: &Receipt| receipt.failed && receipt.is_gone();
+        if !self.receipts.iter().any(gone) {
             return;
         }
-        let Part { content, tickets, .. } = std::mem::take(self);
-        for (ingest, ticket) in content.into_iter().zip(tickets) {
-            if gone(&ticket) {
-                ticket.drop_counted(counters);
+        let Part { content, receipts, .. } = std::mem::take(self);
+        for (ingest, receipt) in content.into_iter().zip(receipts) {
+            if gone(&receipt) {
+                receipt.drop_counted(counters);
             } else {
-                self.push(ingest, ticket);
+                self.push(ingest, receipt);
             }
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.tickets.len()
+        self.receipts.len()
     }
 
     /// Tells those who wait, each once for what it sent together.
     pub(super) fn answer(&self, outcome: &[Ingested], counters: &BrokerCounters) {
         self.count(outcome, counters);
         let mut at = 0;
-        for tickets in self.tickets.chunk_by(|a, b| a.parcel == b.parcel) {
-            let ingested = &outcome[at..at + tickets.len()];
-            at += tickets.len();
-            let Some(waiter) = tickets.first().and_then(|ticket| ticket.waiter.as_ref()) else {
+        for receipts in self.receipts.chunk_by(|a, b| a.parcel == b.parcel) {
+            let ingested = &outcome[at..at + receipts.len()];
+            at += receipts.len();
+            let Some(waiter) = receipts.first().and_then(|receipt| receipt.waiter.as_ref()) else {
                 continue;
             };
-            let settled = tickets.iter().zip(ingested).filter_map(|(ticket, outcome)| {
-                let number = ticket.number?;
+            let settled = receipts.iter().zip(ingested).filter_map(|(receipt, outcome)| {
+                let number = receipt.number?;
                 let outcome = *outcome;
                 Some(Settled { number, outcome })
             });
@@ -168,7 +168,7 @@ impl Part {
         subtract(&counters.queue_items, self.len() as u64);
         subtract(
             &counters.queue_bytes,
-            self.tickets.iter().map(|t| t.origin.bytes()).sum(),
+            self.receipts.iter().map(|t| t.origin.bytes()).sum(),
         );
     }
 
@@ -176,20 +176,20 @@ impl Part {
     pub(super) fn sort(self, counters: &BrokerCounters) -> (Part, Part) {
         let (mut fresh, mut suspects) = (Part::default(), Part::default());
         let now = Instant::now();
-        for (ingest, ticket) in self.content.into_iter().zip(self.tickets) {
-            if ticket.is_over(now) {
-                ticket.drop_counted(counters);
-            } else if ticket.strikes > 0 {
-                suspects.push(ingest, ticket);
+        for (ingest, receipt) in self.content.into_iter().zip(self.receipts) {
+            if receipt.is_over(now) {
+                receipt.drop_counted(counters);
+            } else if receipt.strikes > 0 {
+                suspects.push(ingest, receipt);
             } else {
-                fresh.push(ingest, ticket);
+                fresh.push(ingest, receipt);
             }
         }
         (fresh, suspects)
     }
 }
 
-impl Ticket {
+impl Receipt {
     /// Its time has passed, or the device that waited has gone and sends it again.
     fn is_over(&self, now: Instant) -> bool {
         now >= self.deadline || self.is_gone()
