@@ -14,7 +14,7 @@ use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 use crate::naming;
 use crate::network::{Reconstruction, ScoreError, Window};
-use crate::persistence::{Held, Persistence};
+use crate::persistence::{AlarmState, Persistence};
 use crate::resample::Period;
 use crate::table::Row;
 use crate::verdict::Verdict;
@@ -314,17 +314,17 @@ impl Detector {
                 self.persistence.interrupt();
             }
             score(&mut verdict, &watched.deviation, reconstruction.as_ref(), manifest);
-            let held = self.persistence.next(verdict.score, verdict.at, &manifest.persistence);
-            self.span.next(held, &verdict.values, &watched.deviation.scaled);
-            verdict.alarm = held.alarm;
-            verdict.prediction = self.predict(&verdict, held, watched, manifest);
+            let state = self.persistence.next(verdict.score, verdict.at, &manifest.persistence);
+            self.span.next(state, &verdict.values, &watched.deviation.scaled);
+            verdict.alarm = state.alarm;
+            verdict.prediction = self.predict(&verdict, state, watched, manifest);
         }
         self.recent.push(verdict.at, verdict.score, &verdict.values, manifest);
         verdict
     }
 
-    fn predict(&mut self, v: &Verdict, held: Held, watched: &Watched, manifest: &Manifest) -> Option<FaultPrediction> {
-        if !held.alarm {
+    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, manifest: &Manifest) -> Option<FaultPrediction> {
+        if !state.alarm {
             self.fault = None;
             return None;
         }
@@ -335,11 +335,11 @@ impl Detector {
         Some(FaultPrediction {
             fault_class,
             severity,
-            probability: naming::probability(held.held_peak, &manifest.probability),
+            probability: naming::probability(state.held_peak, &manifest.probability),
             score: v.score,
             model: self.model.clone(),
             at: v.at,
-            since: held.since.unwrap_or(v.at),
+            since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),
         })
     }
@@ -421,8 +421,8 @@ impl Span {
         }
     }
 
-    fn next(&mut self, held: Held, values: &[Option<f64>], scaled: &[f64]) {
-        if held.since.is_none() {
+    fn next(&mut self, state: AlarmState, values: &[Option<f64>], scaled: &[f64]) {
+        if state.since.is_none() {
             if self.steps > 0 {
                 *self = Self::new(self.scaled.len());
             }

@@ -20,9 +20,9 @@ pub(crate) struct Persistence {
     held_peak: f32,
 }
 
-/// What persistence makes of one score.
+/// The alarm after one score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct AlarmState {
     /// An alarm is standing.
     pub(crate) alarm: bool,
     /// Start of the deviation.
@@ -56,7 +56,7 @@ impl Persistence {
         }
     }
 
-    pub(crate) fn next(&mut self, score: f32, at: Timestamp, rule: &manifest::Persistence) -> Held {
+    pub(crate) fn next(&mut self, score: f32, at: Timestamp, rule: &manifest::Persistence) -> AlarmState {
         self.recent.push_back(score);
         while self.recent.len() > rule.hold {
             self.recent.pop_front();
@@ -84,7 +84,7 @@ impl Persistence {
                 self.held_peak = self.held_peak.max(held);
             }
         }
-        Held {
+        AlarmState {
             alarm: self.alarm,
             since: self.since,
             held_peak: self.held_peak,
@@ -127,13 +127,13 @@ mod tests {
     #[test]
     fn since_is_where_the_deviation_began() {
         let mut state = Persistence::new();
-        let mut held = None;
+        let mut last = None;
         for (i, s) in [0.1, 0.6, 1.0, 1.5, 1.4].iter().enumerate() {
-            held = Some(state.next(*s, Timestamp::from_second(i as i64).unwrap(), &rule()));
+            last = Some(state.next(*s, Timestamp::from_second(i as i64).unwrap(), &rule()));
         }
-        let held = held.unwrap();
-        assert!(held.alarm);
-        assert_eq!(held.since, Some(Timestamp::from_second(1).unwrap()));
-        assert_eq!(held.held_peak, 1.0);
+        let last = last.unwrap();
+        assert!(last.alarm);
+        assert_eq!(last.since, Some(Timestamp::from_second(1).unwrap()));
+        assert_eq!(last.held_peak, 1.0);
     }
 }

@@ -43,12 +43,12 @@ pub(super) type Answer = Box<dyn FnOnce() + Send>;
 pub(super) struct Lent {
     pub state: Arc<SubscriberState>,
     pub queue: mpsc::Sender<Delivery>,
-    pub slots: HashMap<u16, Held>,
+    pub slots: HashMap<u16, SubscribedFilter>,
 }
 
 /// One filter of one integrator.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct SubscribedFilter {
     pub filter: String,
     pub qos: u8,
     /// The number of the next message; what is below was for an earlier holder of the slot.
@@ -86,18 +86,18 @@ impl Outlet {
     fn deliver(&self, received: Received, totals: &Totals) {
         let mut lent = self.lent();
         let Some(lent) = lent.as_mut() else { return };
-        let Some(held) = lent.slots.get_mut(&received.slot) else {
+        let Some(subscribed) = lent.slots.get_mut(&received.slot) else {
             return;
         };
-        if received.number < held.next_number || received.tenant != lent.state.tenant.as_bytes() {
+        if received.number < subscribed.next_number || received.tenant != lent.state.tenant.as_bytes() {
             return;
         }
-        let skipped = if held.begun {
-            received.number - held.next_number
+        let skipped = if subscribed.begun {
+            received.number - subscribed.next_number
         } else {
             0
         };
-        (held.next_number, held.begun) = (received.number + 1, true);
+        (subscribed.next_number, subscribed.begun) = (received.number + 1, true);
         if skipped > 0 {
             lent.state.lost.fetch_add(skipped, Ordering::Relaxed);
             totals.lost_in_log.fetch_add(skipped, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Outlet {
         let delivery = Delivery {
             topic,
             payload: received.payload,
-            qos: received.qos.min(held.qos),
+            qos: received.qos.min(subscribed.qos),
             retain: received.retain,
         };
         if lent.state.offer(&lent.queue, delivery) {

@@ -3,7 +3,7 @@
 use super::RouterError;
 use super::feeder::{Connect, Opened, Shared};
 use super::filters::{Slots, slot_topic};
-use super::link::{Answer, Gone, Held, Lent, Outlet, empty};
+use super::link::{Answer, Gone, SubscribedFilter, Lent, Outlet, empty};
 use super::subscriber::{Subscriber, SubscriberState};
 use rumqttd::local::LinkTx;
 use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet};
@@ -143,14 +143,14 @@ impl Links {
         let Some(lent) = lent.as_mut().filter(|lent| Arc::ptr_eq(&lent.state, state)) else {
             return Err(RouterError::Unanswered);
         };
-        if let Some(held) = lent.slots.values_mut().find(|held| held.filter == filter) {
-            held.qos = qos;
+        if let Some(subscribed) = lent.slots.values_mut().find(|subscribed| subscribed.filter == filter) {
+            subscribed.qos = qos;
             return Ok(None);
         }
         let (slot, next_number) = self.slots.hold(&state.tenant, &filter)?;
         lent.slots.insert(
             slot,
-            Held {
+            SubscribedFilter {
                 filter,
                 qos,
                 next_number,
@@ -174,7 +174,7 @@ impl Links {
                 let slot = lent
                     .slots
                     .iter()
-                    .find(|(_, held)| held.filter == filter)
+                    .find(|(_, subscribed)| subscribed.filter == filter)
                     .map(|(slot, _)| *slot)?;
                 lent.slots.remove(&slot).map(|_| slot)
             });

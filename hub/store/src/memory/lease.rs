@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// The row of the lease, with the lock that falls with its holder.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held {
+pub(super) struct LeaseRow {
     lock: Weak<Hub>,
     holder: Option<Uuid>,
     token: i64,
@@ -41,7 +41,7 @@ impl LeaseStore for MemoryStore {
             Some(_) => {}
             None => {
                 let holder = Uuid::from_bytes(state.random());
-                state.lease = Held {
+                state.lease = LeaseRow {
                     lock: Arc::downgrade(&self.hub),
                     holder: Some(holder),
                     token: state.lease.token + 1,

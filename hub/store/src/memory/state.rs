@@ -1,7 +1,7 @@
 //! All that is stored, as the tables of the database have it.
 
 use super::ingest::Telemetry;
-use super::lease::Held;
+use super::lease::LeaseRow;
 use crate::access::{AccessChange, Authority};
 use crate::account::Account;
 use crate::claim::Opener;
@@ -71,7 +71,7 @@ pub(super) struct State {
     pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
     /// By tenant and profile, in days; an empty profile stands for all others.
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
-    pub(super) lease: Held,
+    pub(super) lease: LeaseRow,
     numbers: i64,
     random: ChaCha8Rng,
 }
@@ -225,7 +225,7 @@ impl State {
             access_changes: BTreeMap::new(),
             owner_claims: BTreeMap::new(),
             retentions: BTreeMap::new(),
-            lease: Held::default(),
+            lease: LeaseRow::default(),
             numbers: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
         }
