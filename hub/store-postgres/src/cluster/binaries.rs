@@ -1,6 +1,6 @@
 //! Finding a server: what is configured, what set-up unpacked for this user, Debian's packages, the path.
 
-use super::data_dir::Layout;
+use super::data_dir::ClusterPaths;
 use super::identity::Identity;
 use super::{ClusterError, child};
 use std::path::{Path, PathBuf};
@@ -28,10 +28,10 @@ impl Binaries {
 pub(super) async fn find(
     configured: Option<&Path>,
     identity: &Identity,
-    layout: &Layout,
+    paths: &ClusterPaths,
 ) -> Result<Binaries, ClusterError> {
     let folders = configured.map_or_else(usual_folders, |folder| vec![folder.to_owned()]);
-    let wanted = layout.major()?;
+    let wanted = paths.major()?;
     let mut found = Vec::new();
     for folder in &folders {
         let Some(binaries) = look_into(folder, identity).await else {
@@ -44,7 +44,7 @@ pub(super) async fn find(
     }
     match wanted {
         Some(data) if !found.is_empty() => Err(ClusterError::WrongMajor {
-            data_dir: layout.data.clone(),
+            data_dir: paths.data.clone(),
             data,
             found: found.join(", "),
         }),

@@ -24,9 +24,9 @@ const CONNECTIONS_MAX: u32 = 40;
 /// A query without bounds in time, or a dump, locks every week and its indexes: ten years are some 1,600 locks.
 const LOCKS: u32 = 256;
 
-/// Where everything is.
+/// Folders of the cluster.
 #[derive(Debug, Clone)]
-pub(super) struct Layout {
+pub(super) struct ClusterPaths {
     /// The database user's folder.
     pub(super) home: PathBuf,
     /// The data.
@@ -35,7 +35,7 @@ pub(super) struct Layout {
     pub(super) socket: PathBuf,
 }
 
-impl Layout {
+impl ClusterPaths {
     /// Where everything of a state directory is. Makes nothing.
     pub(super) fn of(state_dir: &Path) -> Self {
         let home = state_dir.join("postgres");

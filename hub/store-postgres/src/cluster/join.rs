@@ -1,6 +1,6 @@
 //! Working beside a hub that runs: a connection to its database, which stays the hub's to start, migrate and stop.
 
-use super::data_dir::Layout;
+use super::data_dir::ClusterPaths;
 use super::process::{self, Postmaster};
 use super::{Cluster, ClusterError, connect_options};
 use sqlx::{ConnectOptions, Connection};
@@ -13,16 +13,16 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// Joins the running cluster, or fails with [`ClusterError::NotJoined`] if there is none that answers now.
 pub(super) async fn join(state_dir: &Path) -> Result<Cluster, ClusterError> {
     let not_joined = || ClusterError::NotJoined(state_dir.to_owned());
-    let mut layout = Layout::of(state_dir);
-    let running = layout.clone();
+    let mut paths = ClusterPaths::of(state_dir);
+    let running = paths.clone();
     let looked = tokio::task::spawn_blocking(move || (process::postmaster(&running), socket(&running))).await;
     let Ok((Ok(Postmaster::Lives(_) | Postmaster::Opaque(_)), Some(socket))) = looked else {
         return Err(not_joined());
     };
-    layout.socket = socket;
-    match tokio::time::timeout(LOOK_LIMIT, version(&layout)).await {
+    paths.socket = socket;
+    match tokio::time::timeout(LOOK_LIMIT, version(&paths)).await {
         Ok(Ok(version)) => Ok(Cluster {
-            layout,
+            paths,
             version: format!("postgres (PostgreSQL) {version}"),
             owner: None,
         }),
@@ -37,16 +37,16 @@ pub(super) async fn join(state_dir: &Path) -> Result<Cluster, ClusterError> {
     }
 }
 
-async fn version(layout: &Layout) -> Result<String, sqlx::Error> {
-    let mut conn = connect_options(layout).connect().await?;
+async fn version(paths: &ClusterPaths) -> Result<String, sqlx::Error> {
+    let mut conn = connect_options(paths).connect().await?;
     let version = sqlx::query_scalar("show server_version").fetch_one(&mut conn).await?;
     conn.close().await?;
     Ok(version)
 }
 
 /// Where the postmaster says its socket is: the fifth line of its file. It is written by the database's user alone.
-fn socket(layout: &Layout) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(process::postmaster_file(layout)).ok()?;
+fn socket(paths: &ClusterPaths) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(process::postmaster_file(paths)).ok()?;
     let line = text.lines().nth(4)?.trim();
     (!line.is_empty()).then(|| PathBuf::from(line))
 }

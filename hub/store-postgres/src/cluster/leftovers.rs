@@ -1,7 +1,7 @@
 //! Ending a database, in order or after a kill -9: the processes first, then the files by which they would be missed.
 
 use super::binaries::Binaries;
-use super::data_dir::Layout;
+use super::data_dir::ClusterPaths;
 use super::identity::Identity;
 use super::process::{self, Postmaster};
 use super::{ClusterError, PORT, child};
@@ -17,15 +17,15 @@ const GONE_LIMIT: Duration = Duration::from_secs(15);
 const GONE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends what an earlier run left behind, so that the start finds nothing in its way. The caller holds the lock file.
-pub(super) async fn end(binaries: &Binaries, identity: &Identity, layout: &Layout) -> Result<(), ClusterError> {
-    let left = found(layout).await?;
+pub(super) async fn end(binaries: &Binaries, identity: &Identity, paths: &ClusterPaths) -> Result<(), ClusterError> {
+    let left = found(paths).await?;
     if !left.is_empty() {
         tracing::warn!(processes = left.len(), "ending the database of a hub that was killed");
-        stop(binaries, identity, layout, STOP_LIMIT).await?;
+        stop(binaries, identity, paths, STOP_LIMIT).await?;
     }
-    let lock = layout.socket.join(format!(".s.PGSQL.{PORT}.lock"));
-    let socket = layout.socket.join(format!(".s.PGSQL.{PORT}"));
-    for path in [process::postmaster_file(layout), lock, socket] {
+    let lock = paths.socket.join(format!(".s.PGSQL.{PORT}.lock"));
+    let socket = paths.socket.join(format!(".s.PGSQL.{PORT}"));
+    for path in [process::postmaster_file(paths), lock, socket] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(ClusterError::file(&path)(error));
@@ -37,15 +37,15 @@ pub(super) async fn end(binaries: &Binaries, identity: &Identity, layout: &Layou
 }
 
 /// Whether the postmaster is surely gone. One that cannot be looked into counts as alive.
-pub(super) async fn postmaster_is_gone(layout: &Layout) -> Result<bool, ClusterError> {
-    let layout = layout.clone();
-    let looked = off_the_runtime(move || process::postmaster(&layout)).await?;
+pub(super) async fn postmaster_is_gone(paths: &ClusterPaths) -> Result<bool, ClusterError> {
+    let paths = paths.clone();
+    let looked = off_the_runtime(move || process::postmaster(&paths)).await?;
     Ok(looked == Postmaster::Gone)
 }
 
 /// Tells the postmaster to shut down fast, if it is surely this cluster's, and does not wait.
-pub(super) fn dismiss(layout: &Layout) {
-    if let Ok(Postmaster::Lives(pid)) = process::postmaster(layout) {
+pub(super) fn dismiss(paths: &ClusterPaths) {
+    if let Ok(Postmaster::Lives(pid)) = process::postmaster(paths) {
         tracing::warn!(pid, "the database was let go without being stopped; telling it to stop");
         if let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGINT) {
             tracing::warn!(pid, %errno, "the database could not be told to stop");
@@ -57,21 +57,21 @@ pub(super) fn dismiss(layout: &Layout) {
 pub(super) async fn stop(
     binaries: &Binaries,
     identity: &Identity,
-    layout: &Layout,
+    paths: &ClusterPaths,
     limit: Duration,
 ) -> Result<(), ClusterError> {
     let seconds = limit.as_secs().to_string();
-    let mut command = identity.command(&binaries.program("pg_ctl"), &layout.home);
+    let mut command = identity.command(&binaries.program("pg_ctl"), &paths.home);
     command
         .args(["stop", "-w", "-s", "-m", "fast", "-t", &seconds, "-D"])
-        .arg(&layout.data);
+        .arg(&paths.data);
     if let Err(error) = child::run(command, "pg_ctl stop", limit + Duration::from_secs(5)).await {
         // A postmaster that was killed cannot be told to stop; its processes are ended below.
         tracing::warn!(%error, "the database did not stop in order");
     }
     let gone_by = tokio::time::Instant::now() + GONE_LIMIT;
     loop {
-        let left = found(layout).await?;
+        let left = found(paths).await?;
         if left.is_empty() {
             return Ok(());
         }
@@ -87,14 +87,14 @@ pub(super) async fn stop(
 }
 
 /// Processes that are surely this cluster's. Fails if there is one that may be.
-async fn found(layout: &Layout) -> Result<Vec<i32>, ClusterError> {
-    let layout = layout.clone();
+async fn found(paths: &ClusterPaths) -> Result<Vec<i32>, ClusterError> {
+    let paths = paths.clone();
     off_the_runtime(move || {
-        if let Postmaster::Opaque(pid) = process::postmaster(&layout)? {
-            let file = process::postmaster_file(&layout);
+        if let Postmaster::Opaque(pid) = process::postmaster(&paths)? {
+            let file = process::postmaster_file(&paths);
             return Err(ClusterError::Opaque { file, pid });
         }
-        process::all(&layout.data)
+        process::all(&paths.data)
     })
     .await
 }

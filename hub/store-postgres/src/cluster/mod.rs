@@ -16,7 +16,7 @@ mod process;
 pub use error::ClusterError;
 
 use binaries::Binaries;
-use data_dir::Layout;
+use data_dir::ClusterPaths;
 use identity::Identity;
 use nix::fcntl::Flock;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -50,7 +50,7 @@ pub struct ClusterOptions {
 /// started here and is dropped instead is told to stop, without waiting; if the hub is killed, the next start ends it.
 #[derive(Debug)]
 pub struct Cluster {
-    layout: Layout,
+    paths: ClusterPaths,
     version: String,
     /// Whoever started it may stop it; `None` if it was joined.
     owner: Option<Owner>,
@@ -100,14 +100,14 @@ impl Cluster {
 
     /// Whether `state_dir` holds a database. Makes nothing.
     pub fn exists(state_dir: &Path) -> Result<bool, ClusterError> {
-        Layout::of(state_dir).major().map(|major| major.is_some())
+        ClusterPaths::of(state_dir).major().map(|major| major.is_some())
     }
 
     /// What the server that would run on `state_dir` says of itself; an error if there is none. Makes nothing.
     pub async fn find_server(state_dir: &Path, options: ClusterOptions) -> Result<String, ClusterError> {
-        let layout = Layout::of(state_dir);
-        let identity = Identity::choose(&layout.data)?;
-        let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await?;
+        let paths = ClusterPaths::of(state_dir);
+        let identity = Identity::choose(&paths.data)?;
+        let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &paths).await?;
         Ok(binaries.version)
     }
 
@@ -119,9 +119,9 @@ impl Cluster {
         program: &'static str,
         major: u32,
     ) -> Option<PathBuf> {
-        if let Some(layout) = state_dir.map(Layout::of)
-            && let Ok(identity) = Identity::choose(&layout.data)
-            && let Ok(binaries) = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await
+        if let Some(paths) = state_dir.map(ClusterPaths::of)
+            && let Ok(identity) = Identity::choose(&paths.data)
+            && let Ok(binaries) = binaries::find(options.bin_dir.as_deref(), &identity, &paths).await
             && binaries.program(program).is_file()
         {
             return Some(binaries.program(program));
@@ -130,14 +130,14 @@ impl Cluster {
     }
 
     async fn start_locked(state_dir: &Path, options: ClusterOptions, lock: Flock<File>) -> Result<Self, ClusterError> {
-        let layout = Layout::of(state_dir);
-        let identity = Identity::choose(&layout.data)?;
+        let paths = ClusterPaths::of(state_dir);
+        let identity = Identity::choose(&paths.data)?;
         identity.check_can_enter(state_dir)?;
-        layout.prepare(&identity)?;
-        let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &layout).await?;
-        leftovers::end(&binaries, &identity, &layout).await?;
-        layout.initialise(&binaries, &identity).await?;
-        layout.configure(&identity)?;
+        paths.prepare(&identity)?;
+        let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &paths).await?;
+        leftovers::end(&binaries, &identity, &paths).await?;
+        paths.initialise(&binaries, &identity).await?;
+        paths.configure(&identity)?;
         let version = binaries.version.clone();
         let owner = Owner {
             binaries,
@@ -146,17 +146,17 @@ impl Cluster {
         };
         // Made before it runs: dropped on an error from here on, it takes its postmaster along.
         let cluster = Self {
-            layout,
+            paths,
             version,
             owner: Some(owner),
         };
         if let Some(owner) = &cluster.owner {
-            owner.run(&cluster.layout).await?;
+            owner.run(&cluster.paths).await?;
         }
         cluster.create_database().await?;
         tracing::info!(
             version = cluster.server_version(),
-            data_dir = %cluster.layout.data.display(),
+            data_dir = %cluster.paths.data.display(),
             "database started"
         );
         Ok(cluster)
@@ -164,13 +164,13 @@ impl Cluster {
 
     /// How to connect to the hub's database.
     pub fn connect_options(&self) -> PgConnectOptions {
-        connect_options(&self.layout)
+        connect_options(&self.paths)
     }
 
     /// The same as a connection URL, for people and for programs such as `psql`.
     pub fn url(&self) -> String {
         let socket = self
-            .layout
+            .paths
             .socket
             .to_string_lossy()
             .replace('%', "%25")
@@ -190,7 +190,7 @@ impl Cluster {
 
     /// The folder of the data.
     pub fn data_dir(&self) -> &Path {
-        &self.layout.data
+        &self.paths.data
     }
 
     /// Starts it again if somebody killed its postmaster; whether that was so. Connections made before are lost, those
@@ -199,12 +199,12 @@ impl Cluster {
         let Some(owner) = &self.owner else {
             return Ok(false);
         };
-        if !leftovers::postmaster_is_gone(&self.layout).await? {
+        if !leftovers::postmaster_is_gone(&self.paths).await? {
             return Ok(false);
         }
         tracing::warn!("the database's postmaster is gone; starting it again");
-        leftovers::end(&owner.binaries, &owner.identity, &self.layout).await?;
-        owner.run(&self.layout).await?;
+        leftovers::end(&owner.binaries, &owner.identity, &self.paths).await?;
+        owner.run(&self.paths).await?;
         Ok(true)
     }
 
@@ -214,9 +214,9 @@ impl Cluster {
         let Some(owner) = &self.owner else {
             return Ok(());
         };
-        leftovers::stop(&owner.binaries, &owner.identity, &self.layout, STOP_LIMIT).await?;
+        leftovers::stop(&owner.binaries, &owner.identity, &self.paths, STOP_LIMIT).await?;
         // One with a short name elsewhere would be litter. It is made anew at the next start.
-        let _ = std::fs::remove_dir(&self.layout.socket);
+        let _ = std::fs::remove_dir(&self.paths.socket);
         self.owner = None;
         tracing::info!("database stopped");
         Ok(())
@@ -251,34 +251,34 @@ impl Drop for Cluster {
     /// Whoever fails after the start leaves no postmaster behind.
     fn drop(&mut self) {
         if self.owner.is_some() {
-            leftovers::dismiss(&self.layout);
+            leftovers::dismiss(&self.paths);
         }
     }
 }
 
 impl Owner {
-    async fn run(&self, layout: &Layout) -> Result<(), ClusterError> {
+    async fn run(&self, paths: &ClusterPaths) -> Result<(), ClusterError> {
         let seconds = START_LIMIT.as_secs().to_string();
-        let mut command = self.identity.command(&self.binaries.program("pg_ctl"), &layout.home);
+        let mut command = self.identity.command(&self.binaries.program("pg_ctl"), &paths.home);
         command
             .args(["start", "-w", "-s", "-t", &seconds, "-D"])
-            .arg(&layout.data);
-        command.arg("-l").arg(layout.start_log());
-        let _ = std::fs::remove_file(layout.start_log());
+            .arg(&paths.data);
+        command.arg("-l").arg(paths.start_log());
+        let _ = std::fs::remove_file(paths.start_log());
         let started = child::run(command, "pg_ctl start", START_LIMIT + Duration::from_secs(5)).await;
         started.map(drop).map_err(|error| match error {
             ClusterError::Program { program, .. } => ClusterError::Program {
                 program,
-                output: layout.end_of_logs(),
+                output: paths.end_of_logs(),
             },
             other => other,
         })
     }
 }
 
-fn connect_options(layout: &Layout) -> PgConnectOptions {
+fn connect_options(paths: &ClusterPaths) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
-        .socket(&layout.socket)
+        .socket(&paths.socket)
         .port(PORT)
         .username(NAME)
         .database(NAME)

@@ -4,7 +4,7 @@
 //! a root without CAP_SYS_PTRACE; then the postmaster is known by its command line, and the others by their parent.
 
 use super::ClusterError;
-use super::data_dir::Layout;
+use super::data_dir::ClusterPaths;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -23,13 +23,13 @@ pub(super) enum Postmaster {
 }
 
 /// The file in which a postmaster says who and where it is.
-pub(super) fn postmaster_file(layout: &Layout) -> PathBuf {
-    layout.data.join("postmaster.pid")
+pub(super) fn postmaster_file(paths: &ClusterPaths) -> PathBuf {
+    paths.data.join("postmaster.pid")
 }
 
 /// Looks at the process that the data folder names as its postmaster.
-pub(super) fn postmaster(layout: &Layout) -> Result<Postmaster, ClusterError> {
-    let path = postmaster_file(layout);
+pub(super) fn postmaster(paths: &ClusterPaths) -> Result<Postmaster, ClusterError> {
+    let path = postmaster_file(paths);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Postmaster::Gone),
@@ -39,7 +39,7 @@ pub(super) fn postmaster(layout: &Layout) -> Result<Postmaster, ClusterError> {
     let named = text.lines().next().and_then(|line| line.trim().parse().ok());
     Ok(named
         .filter(|pid| *pid > 0)
-        .map_or(Postmaster::Gone, |pid| look(pid, &layout.data)))
+        .map_or(Postmaster::Gone, |pid| look(pid, &paths.data)))
 }
 
 fn look(pid: i32, data: &Path) -> Postmaster {
