@@ -1,4 +1,4 @@
-//! From the listener to a connection that speaks MQTT: places are bounded, handshakes have a deadline, and a client that is
+//! From the listener to a connection that speaks MQTT: connections are bounded, handshakes have a deadline, and a client that is
 //! slow or silent holds up nobody but itself.
 
 use crate::config::BrokerConfig;
@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 /// What all listeners share.
 pub(crate) struct Gate {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     greetings: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     number: AtomicU64,
@@ -39,7 +39,7 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(config: &BrokerConfig, random: ChaCha8Rng) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(config.connections_max)),
+            slots: Arc::new(Semaphore::new(config.connections_max)),
             greetings: Arc::new(Semaphore::new(config.greetings_max)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             number: AtomicU64::new(0),
@@ -73,14 +73,14 @@ pub(crate) struct Acceptor {
     pub(crate) tasks: TaskTracker,
 }
 
-/// A connection's places; given back whatever ends its task.
-struct Place {
+/// One of the connections that may be open; given back whatever ends its task.
+struct ConnectionSlot {
     shared: Arc<Shared>,
     number: u64,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         subtract(&self.shared.counters.connections, 1);
         self.shared.registry.forget(self.number);
@@ -112,28 +112,28 @@ impl Acceptor {
         }
         // Acknowledgements are small and awaited. Where it fails, they are only slower.
         let _ = stream.set_nodelay(true);
-        let Ok(place) = Arc::clone(&self.gate.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.gate.slots).try_acquire_owned() else {
             self.refused("full", peer, &CloseReason::Full);
             self.tell_full(stream);
             return;
         };
         let greeting = Arc::clone(&self.gate.greetings).try_acquire_owned();
         let address = self.shared.quotas.greet(peer.ip(), &self.shared.config);
-        let (Ok(permit), Some(address)) = (greeting, address) else {
+        let (Ok(greeting), Some(address)) = (greeting, address) else {
             return self.refused("greetings", peer, &"too many connections that have not been let in");
         };
         let number = self.gate.number.fetch_add(1, Ordering::Relaxed);
         add(&self.shared.counters.connections, 1);
-        let place = Place {
+        let slot = ConnectionSlot {
             shared: Arc::clone(&self.shared),
             number,
-            _place: place,
+            _permit: permit,
         };
-        let greeting = address.with(permit);
+        let greeting = address.with(greeting);
         let trace = self.gate.trace(self.shared.clock.now());
         let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         self.tasks
-            .spawn(serve(shared, stream, peer, tls, place, greeting, trace));
+            .spawn(serve(shared, stream, peer, tls, slot, greeting, trace));
     }
 
     fn refused(&self, label: &'static str, peer: SocketAddr, reason: &dyn std::fmt::Display) {
@@ -162,25 +162,25 @@ async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<Tls>>,
-    place: Place,
+    slot: ConnectionSlot,
     greeting: Greeting,
     trace: TraceId,
 ) {
     let mailbox = Arc::new(Mailbox::default());
-    shared.registry.open(place.number, Arc::clone(&mailbox));
+    shared.registry.open(slot.number, Arc::clone(&mailbox));
     // Those that are open when the hub stops are told; this one may have come too late for that.
     if shared.stop.is_cancelled() {
         return;
     }
     let plain = tls.is_none();
     // Boxed, since it would make the task of every idle connection larger.
-    let opened = Box::pin(shake_hands(&shared, stream, tls, place.number)).await;
+    let opened = Box::pin(shake_hands(&shared, stream, tls, slot.number)).await;
     match opened {
         Some(Ok(opened)) => {
             if opened.socket.way() != Way::Tcp {
                 add(&shared.counters.handshakes, 1);
             }
-            let connection = Connection::new(shared, opened, peer, place.number, mailbox, greeting, trace);
+            let connection = Connection::new(shared, opened, peer, slot.number, mailbox, greeting, trace);
             connection.run().await;
         }
         // Without TLS nothing was expected but a CONNECT.
@@ -195,7 +195,7 @@ async fn serve(
         Some(Err(error)) => refused(&shared, error.label(), peer, &in_full(&error)),
         None => {}
     }
-    drop(place);
+    drop(slot);
 }
 
 /// `None` where the hub stops.

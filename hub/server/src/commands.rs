@@ -12,12 +12,12 @@ pub mod export;
 pub mod import;
 pub mod integrator;
 pub mod key;
-pub mod place;
 pub mod progress;
 pub mod replay;
 pub mod restore;
 pub mod score;
 pub mod serve;
+pub mod target;
 
 use crate::config::Config;
 use anyhow::Result;

@@ -45,7 +45,7 @@ pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
 #[doc(hidden)]
 pub use migration::Migrations;
-pub use moving::{BackedUp, ExportFolder, ExportOptions, MoveError, Moved, Place, Progress, backup, restore};
+pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveError, Moved, Progress, backup, restore};
 #[doc(hidden)]
 pub use reading::statement;
 pub use sqlx::postgres::PgConnectOptions;

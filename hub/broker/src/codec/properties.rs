@@ -4,10 +4,10 @@ use super::malformed;
 use super::scan::Scan;
 use crate::session::CloseReason;
 
-/// Where properties stand: the identifiers that may stand there, as a bit each.
-pub(super) type Place = u64;
+/// Identifiers of the properties that a packet may have, a bit each.
+pub(super) type Allowed = u64;
 
-const fn place(identifiers: &[u8]) -> Place {
+const fn allowed(identifiers: &[u8]) -> Allowed {
     let mut bits = 0;
     let mut at = 0;
     while at < identifiers.len() {
@@ -19,19 +19,19 @@ const fn place(identifiers: &[u8]) -> Place {
 
 const USER: u8 = 38;
 /// CONNECT.
-pub(super) const CONNECT: Place = place(&[17, 21, 22, 23, 25, 33, 34, USER, 39]);
+pub(super) const CONNECT: Allowed = allowed(&[17, 21, 22, 23, 25, 33, 34, USER, 39]);
 /// The will in CONNECT.
-pub(super) const WILL: Place = place(&[1, 2, 3, 8, 9, 24, USER]);
+pub(super) const WILL: Allowed = allowed(&[1, 2, 3, 8, 9, 24, USER]);
 /// PUBLISH from a client: a subscription identifier is the server's to send.
-pub(super) const PUBLISH: Place = place(&[1, 2, 3, 8, 9, 35, USER]);
+pub(super) const PUBLISH: Allowed = allowed(&[1, 2, 3, 8, 9, 35, USER]);
 /// SUBSCRIBE.
-pub(super) const SUBSCRIBE: Place = place(&[11, USER]);
+pub(super) const SUBSCRIBE: Allowed = allowed(&[11, USER]);
 /// UNSUBSCRIBE.
-pub(super) const PLAIN: Place = place(&[USER]);
+pub(super) const PLAIN: Allowed = allowed(&[USER]);
 /// Acknowledgements.
-pub(super) const ACKNOWLEDGE: Place = place(&[31, USER]);
+pub(super) const ACKNOWLEDGE: Allowed = allowed(&[31, USER]);
 /// DISCONNECT from a client.
-pub(super) const DISCONNECT: Place = place(&[17, 31, USER]);
+pub(super) const DISCONNECT: Allowed = allowed(&[17, 31, USER]);
 
 /// What of the properties is looked at.
 #[derive(Debug, Default)]
@@ -42,14 +42,14 @@ pub(super) struct Found {
 }
 
 /// Reads and checks a block of properties with its length.
-pub(super) fn read(scan: &mut Scan<'_>, place: Place) -> Result<Found, CloseReason> {
+pub(super) fn read(scan: &mut Scan<'_>, allowed: Allowed) -> Result<Found, CloseReason> {
     let length = scan.varint()?;
     let mut block = Scan::new(scan.take(length)?);
     let (mut seen, mut found) = (0u64, Found::default());
     while !block.is_empty() {
         let identifier = block.byte()?;
         let bit = 1u64.checked_shl(identifier.into()).unwrap_or(0);
-        if place & bit == 0 {
+        if allowed & bit == 0 {
             return Err(CloseReason::Malformed(format!(
                 "property {identifier} does not belong here"
             )));

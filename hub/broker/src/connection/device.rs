@@ -50,8 +50,8 @@ pub(super) struct DeviceSide {
 /// A boot and, if the device has told it, UTC less uptime in ms.
 type Offset = (u64, Option<i64>);
 
-/// Where a boot's uptime stands, or that the store did not say in time.
-pub(super) struct Known(Option<Offset>);
+/// The store's answer about the clock of a boot; `None` where it did not come in time.
+pub(super) struct ClockAnswer(Option<Offset>);
 
 /// Something for ingest.
 struct Task {
@@ -249,11 +249,11 @@ impl Connection {
         self.running.push(Box::pin(async move {
             let asked = super::ask::persist(&shared, "clock offset", || shared.store.clock_offset(appliance, boot));
             let offset = timeout(shared.config.commit_patience, asked).await;
-            Done::Known(Known(offset.ok().map(|offset| (boot, offset.flatten()))))
+            Done::Clock(ClockAnswer(offset.ok().map(|offset| (boot, offset.flatten()))))
         }));
     }
 
-    pub(super) fn known(&mut self, Known(offset): Known) {
+    pub(super) fn clock_answered(&mut self, ClockAnswer(offset): ClockAnswer) {
         let Some(device) = self.device() else { return };
         device.asks_clock = false;
         if offset.is_none() {

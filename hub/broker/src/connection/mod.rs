@@ -20,7 +20,7 @@ use crate::wire::Wire;
 use crate::work::Shared;
 use ask::Answered;
 use client::{Client, Role};
-use device::Known;
+use device::ClockAnswer;
 use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
 use login::LoggedIn;
@@ -71,7 +71,7 @@ enum Done {
     /// Ingest has the parcel, or is gone.
     Sent(bool),
     /// Where uptime stands.
-    Known(Known),
+    Clock(ClockAnswer),
     Asked(Answered),
     /// The store was told about commands.
     Passed,
@@ -246,7 +246,7 @@ impl Connection {
             Done::LoggedIn(logged_in) => self.logged_in(logged_in),
             Done::Kept(kept) => self.kept(kept),
             Done::Sent(sent) => self.sent(sent),
-            Done::Known(known) => self.known(known),
+            Done::Clock(answer) => self.clock_answered(answer),
             Done::Asked(answered) => self.answered(answered),
             Done::Passed => self.passed(),
             Done::Read(read) => self.read_on(read),

@@ -72,9 +72,9 @@ struct Unreleased {
     old: bool,
 }
 
-/// What is known of a packet identifier of QoS 2.
+/// State of a packet identifier of QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum PacketIdState {
     /// Nothing: a new one.
     New,
     /// Its PUBLISH is on its way into the store.
@@ -129,11 +129,11 @@ impl Inbound {
         self.queue.len()
     }
 
-    pub(super) fn known(&self, packet_id: u16) -> Known {
+    pub(super) fn packet_id_state(&self, packet_id: u16) -> PacketIdState {
         match self.unreleased.iter().find(|u| u.packet_id == packet_id) {
-            None => Known::New,
-            Some(entry) if entry.stored => Known::Stored { durable: entry.durable },
-            Some(_) => Known::UnderWay,
+            None => PacketIdState::New,
+            Some(entry) if entry.stored => PacketIdState::Stored { durable: entry.durable },
+            Some(_) => PacketIdState::UnderWay,
         }
     }
 

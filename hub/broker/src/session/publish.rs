@@ -1,7 +1,7 @@
 //! Publishes of the client (MQTT 5 §3.3), and what releases them at QoS 2.
 
 use super::close::CloseReason;
-use super::inbound::{Answer, Known};
+use super::inbound::{Answer, PacketIdState};
 use super::packet::{Publish, Version};
 use super::reason::Reason;
 use super::{Event, Phase, Received, Session};
@@ -46,13 +46,13 @@ impl Session {
     /// Whether a QoS 2 publish was received before. If it is stored already it is only acknowledged once more; if not,
     /// its acknowledgement is on the way.
     fn is_repeated(&mut self, packet_id: u16) -> bool {
-        match self.inbound.known(packet_id) {
-            Known::New => return false,
-            Known::UnderWay => {}
-            Known::Stored { .. } if self.inbound.queued() >= self.queue_max() => {
+        match self.inbound.packet_id_state(packet_id) {
+            PacketIdState::New => return false,
+            PacketIdState::UnderWay => {}
+            PacketIdState::Stored { .. } if self.inbound.queued() >= self.queue_max() => {
                 self.handle_close(CloseReason::ReceiveMaximum);
             }
-            Known::Stored { .. } => {
+            PacketIdState::Stored { .. } => {
                 self.inbound
                     .push_settled(Answer::PubRec, packet_id, Reason::Success, None);
             }
@@ -84,10 +84,10 @@ impl Session {
     /// PUBREL (MQTT 5 §3.6).
     pub(super) fn release(&mut self, packet_id: u16) {
         // What the store knows must go there, or a later publish with this identifier would be taken for a repeat.
-        let (in_store, reason) = match self.inbound.known(packet_id) {
-            Known::UnderWay => return self.handle_close(CloseReason::Unexpected("PUBREL before PUBREC")),
-            Known::Stored { durable } => (durable, Reason::Success),
-            Known::New => (self.is_durable(), Reason::PacketIdNotFound),
+        let (in_store, reason) = match self.inbound.packet_id_state(packet_id) {
+            PacketIdState::UnderWay => return self.handle_close(CloseReason::Unexpected("PUBREL before PUBREC")),
+            PacketIdState::Stored { durable } => (durable, Reason::Success),
+            PacketIdState::New => (self.is_durable(), Reason::PacketIdNotFound),
         };
         if self.inbound.waiting() >= self.limits.in_flight_max || self.inbound.queued() >= self.queue_max() {
             return self.handle_close(CloseReason::ReceiveMaximum);

@@ -1,6 +1,6 @@
 //! `forecall backup --to DIR`.
 
-use super::place::{Target, keyring_that_is_there, say_keyring};
+use super::target::{Target, keyring_that_is_there, say_keyring};
 use super::progress::Teller;
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
@@ -24,9 +24,9 @@ impl Backup {
         let config = self.config.load()?;
         let keyring = keyring_that_is_there(&config)?;
         let target = Target::open_existing(&config).await?;
-        let place = target.place(&config)?;
+        let database = target.for_backup(&config)?;
         let mut teller = Teller::on_standard_error();
-        let done = hub_store_postgres::backup(&place, &keyring, &self.to, SystemClock.now(), &mut |progress| {
+        let done = hub_store_postgres::backup(&database, &keyring, &self.to, SystemClock.now(), &mut |progress| {
             teller.tell(progress);
         })
         .await;

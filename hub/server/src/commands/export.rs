@@ -1,6 +1,6 @@
 //! `forecall export --to DIR`.
 
-use super::place::{goes_on, open_existing, say_keyring};
+use super::target::{goes_on, open_existing, say_keyring};
 use super::progress::Teller;
 use super::{ConfigArgs, log, say};
 use anyhow::Result;

@@ -1,6 +1,6 @@
 //! `forecall import --from DIR`.
 
-use super::place::{Target, goes_on, keyring_that_is_there};
+use super::target::{Target, goes_on, keyring_that_is_there};
 use super::progress::Teller;
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};

@@ -1,6 +1,6 @@
 //! `forecall restore --from DIR`.
 
-use super::place::{Target, keyring_that_is_there};
+use super::target::{Target, keyring_that_is_there};
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ impl Restore {
         let config = self.config.load()?;
         let keyring = keyring_that_is_there(&config)?;
         let target = Target::open(&config).await?;
-        let place = target.place(&config)?;
-        let done = hub_store_postgres::restore(&place, &keyring, &self.from).await;
+        let database = target.for_backup(&config)?;
+        let done = hub_store_postgres::restore(&database, &keyring, &self.from).await;
         target.close().await?;
         let done = done.context("nothing was restored")?;
         say(format_args!(

@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use subtle::ConstantTimeEq;
 
 /// A device as a batch found it.
-struct Known {
+struct FoundDevice {
     device: Device,
     revoked: bool,
     secret: Option<Vec<u8>>,
@@ -41,7 +41,7 @@ struct Known {
 #[derive(Default)]
 struct Found {
     /// By index in the batch; a token may fit more than one.
-    devices: HashMap<usize, Vec<Known>>,
+    devices: HashMap<usize, Vec<FoundDevice>>,
     /// None where its keys do not open.
     groups: HashMap<(TenantId, String), Option<Group>>,
     /// Indexes for which there are rows that do not read: nobody comes in by these.
@@ -133,7 +133,7 @@ fn answer(
     }
 }
 
-impl Known {
+impl FoundDevice {
     fn is_shown_by(
         &self,
         shown: &Credential,
@@ -213,7 +213,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
     let mut found = Found::default();
     for row in &rows {
         let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
-        let known = match known(row, now) {
+        let known = match found_device(row, now) {
             Ok(known) => known,
             // The others of the batch come in none the less.
             Err(error) => {
@@ -234,7 +234,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
     Ok(found)
 }
 
-fn known(row: &PgRow, now: Timestamp) -> Result<Known> {
+fn found_device(row: &PgRow, now: Timestamp) -> Result<FoundDevice> {
     let online = row.col::<Option<bool>>("online")?.unwrap_or(false);
     let unreleased: Vec<i32> = row.col("unreleased")?;
     let left_at = if online { None } else { row.maybe_at("left_at")? };
@@ -247,7 +247,7 @@ fn known(row: &PgRow, now: Timestamp) -> Result<Known> {
         }),
         _ => None,
     };
-    Ok(Known {
+    Ok(FoundDevice {
         device: Device {
             appliance: ApplianceId(row.col("id")?),
             tenant: row.word("tenant")?,
@@ -280,13 +280,13 @@ async fn newcomers(
     answers: &[Option<Principal>],
     now: Timestamp,
 ) -> Result<Vec<Newcomer>> {
-    let mut candidates: Vec<(usize, &TenantId, &DeviceId, &str, Option<&Known>)> = Vec::new();
+    let mut candidates: Vec<(usize, &TenantId, &DeviceId, &str, Option<&FoundDevice>)> = Vec::new();
     for (index, credential) in shown.iter().enumerate() {
         let Credential::Secret { tenant, device, secret } = credential else {
             continue;
         };
         let known = found.devices.get(&index).and_then(|known| known.first());
-        let is_open = !found.unreadable.contains(&index) && known.is_none_or(Known::has_nothing);
+        let is_open = !found.unreadable.contains(&index) && known.is_none_or(FoundDevice::has_nothing);
         if answers[index].is_none() && is_open {
             candidates.push((index, tenant, device, secret, known));
         }

@@ -30,9 +30,9 @@ const TELL_EVERY: u64 = 16 << 20;
 /// Most of what a program says that is kept, in bytes.
 const SAID_MAX: u64 = 16 * 1024;
 
-/// A database, and how PostgreSQL's programs get to it.
+/// A database to back up or to restore into, and how PostgreSQL's programs get to it.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct BackupDatabase {
     options: PgConnectOptions,
     /// A connection URL without a password.
     url: String,
@@ -68,7 +68,7 @@ struct Document {
     sha256: String,
 }
 
-impl Place {
+impl BackupDatabase {
     /// The hub's own cluster, which runs.
     pub fn own(cluster: &Cluster, state_dir: &Path, options: &ClusterOptions) -> Self {
         Self {
@@ -163,7 +163,7 @@ fn decode(text: &str) -> String {
 ///
 /// Where the folder is not new, a program is missing, or the disk or the database fails; then nothing is left of it.
 pub async fn backup(
-    place: &Place,
+    target: &BackupDatabase,
     keyring: &Keyring,
     folder: &Path,
     now: Timestamp,
@@ -173,7 +173,7 @@ pub async fn backup(
     if folder.read_dir().map_err(file(folder))?.next().is_some() {
         return Err(MoveError::FolderInUse(folder.to_owned()));
     }
-    let mut conn = source::connect(&place.options).await?;
+    let mut conn = source::connect(&target.options).await?;
     let about = About::read(&mut conn).await?;
     conn.close().await.map_err(database("ending"))?;
     let Some(schema) = about.schema else {
@@ -183,7 +183,7 @@ pub async fn backup(
     if about.keyring.as_deref().map(hex::encode).is_some_and(|found| found != own) {
         return Err(MoveError::Connect(crate::store::ConnectError::WrongKeyring));
     }
-    let mut command = place.command("pg_dump", about.major()).await?;
+    let mut command = target.command("pg_dump", about.major()).await?;
     // Whoever owns the tables sees all rows where no tenant is named; the policies go along as they are.
     command.args([
         "--format=custom",
@@ -249,9 +249,9 @@ fn check(folder: &Path, keyring: &Keyring) -> Result<Document> {
 /// # Errors
 ///
 /// Where the backup is not whole, the database is not empty, or a program fails.
-pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<BackedUp> {
+pub async fn restore(target: &BackupDatabase, keyring: &Keyring, folder: &Path) -> Result<BackedUp> {
     let document = check(folder, keyring)?;
-    let mut conn = source::connect(&place.options).await?;
+    let mut conn = source::connect(&target.options).await?;
     check_empty(&mut conn).await?;
     let about = About::read(&mut conn).await?;
     let namespace = check_namespace(&document, &about)?;
@@ -259,7 +259,7 @@ pub async fn restore(place: &Place, keyring: &Keyring, folder: &Path) -> Result<
     if let Some(version) = timescaledb {
         begin_timescaledb(&mut conn, version).await?;
     }
-    let mut command = place.command("pg_restore", about.major()).await?;
+    let mut command = target.command("pg_restore", about.major()).await?;
     command.args([
         "--exit-on-error",
         "--no-owner",

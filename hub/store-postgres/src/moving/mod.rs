@@ -21,7 +21,7 @@ mod tables;
 mod telemetry;
 mod text;
 
-pub use backup::{BackedUp, Place, backup, restore};
+pub use backup::{BackedUp, BackupDatabase, backup, restore};
 pub use error::MoveError;
 pub use export::ExportOptions;
 pub(crate) use import::check_is_whole;

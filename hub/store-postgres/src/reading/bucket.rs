@@ -1,6 +1,6 @@
 //! Hours of a fleet and days of an appliance, from the aggregates.
 
-use super::catalog::{Place, place};
+use super::catalog::{VersionedChannel, versioned_channel};
 use super::subject::subject;
 use crate::row::{db, not_found, sql};
 use crate::store::PostgresStore;
@@ -35,8 +35,8 @@ pub(super) async fn fleet_hourly(
     if !scope.includes(tenant) {
         return Err(not_found("tenant", tenant));
     }
-    let place = channel_of(store, profile, channel).await?;
-    let buckets = buckets(store, FLEET_HOURLY, tenant.as_str(), &place, (from, to)).await?;
+    let channel = channel_of(store, profile, channel).await?;
+    let buckets = buckets(store, FLEET_HOURLY, tenant.as_str(), &channel, (from, to)).await?;
     if buckets.is_empty() {
         is_tenant(store, tenant).await?;
     }
@@ -51,8 +51,8 @@ pub(super) async fn device_daily(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Bucket>> {
     let subject = subject(store, scope, appliance).await?;
-    let place = channel_of(store, &subject.profile, channel).await?;
-    buckets(store, DEVICE_DAILY, appliance.0, &place, (from, to)).await
+    let channel = channel_of(store, &subject.profile, channel).await?;
+    buckets(store, DEVICE_DAILY, appliance.0, &channel, (from, to)).await
 }
 
 /// What a statement finds of a channel; `whose` is its first parameter.
@@ -60,11 +60,11 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
     store: &PostgresStore,
     statement: &'static str,
     whose: T,
-    place: &Place,
+    channel: &VersionedChannel,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Bucket>> {
-    let numbers: Vec<i16> = place.at.keys().copied().collect();
-    let ids: Vec<i16> = place.at.values().map(|channel| i16::from(channel.id)).collect();
+    let numbers: Vec<i16> = channel.versions.keys().copied().collect();
+    let ids: Vec<i16> = channel.versions.values().map(|channel| i16::from(channel.id)).collect();
     // A bucket has a line of each version that was in use at the time, and of another channel that has its id in another
     // version. One more than is answered tells that there are more.
     let distinct: BTreeSet<&i16> = ids.iter().collect();
@@ -79,7 +79,7 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
             .bind(sql(to))
             .bind(i64::try_from(lines).unwrap_or(i64::MAX))
     };
-    whole(merged(&store.readers.fetch(query).await?, place)?)
+    whole(merged(&store.readers.fetch(query).await?, channel)?)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
@@ -88,7 +88,7 @@ async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
     rows.first().map(drop).ok_or_else(|| not_found("tenant", tenant))
 }
 
-async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Result<Place> {
+async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Result<VersionedChannel> {
     let versions = store
         .catalog
         .find(store, |version| {
@@ -96,19 +96,19 @@ async fn channel_of(store: &PostgresStore, profile: &str, channel: &str) -> Resu
         })
         .await?;
     let own = versions.iter().filter(|(_, version)| version.name == profile);
-    place(own, channel).ok_or_else(|| not_found("channel", format!("{channel} of profile {profile}")))
+    versioned_channel(own, channel).ok_or_else(|| not_found("channel", format!("{channel} of profile {profile}")))
 }
 
 /// Of one version and one channel: version, start, channel, count, sum, smallest, largest.
 type Line = (i16, jiff_sqlx::Timestamp, i16, i64, i64, i32, i32);
 
 /// One bucket for each time, over all versions of the profile. Lines come in order of time.
-fn merged(rows: &[PgRow], place: &Place) -> Result<Vec<Bucket>> {
+fn merged(rows: &[PgRow], channel: &VersionedChannel) -> Result<Vec<Bucket>> {
     let mut buckets: Vec<Bucket> = Vec::with_capacity(rows.len());
     for row in rows {
         let (profile_no, starts, id, count, sum, min, max) = Line::from_row(row).map_err(db)?;
         // Another channel of another version may have the same id.
-        let channel = place.at.get(&profile_no).filter(|channel| i16::from(channel.id) == id);
+        let channel = channel.versions.get(&profile_no).filter(|channel| i16::from(channel.id) == id);
         let Some(channel) = channel else { continue };
         let new = Bucket {
             from: starts.to_jiff(),

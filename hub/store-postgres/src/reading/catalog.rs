@@ -74,30 +74,30 @@ pub(crate) fn version(versions: &Versions, no: i16) -> Result<Arc<ApplianceProfi
     })
 }
 
-/// Where one channel lies, by version.
+/// One channel as each profile version has it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Place {
+pub(super) struct VersionedChannel {
     pub(super) name: String,
     pub(super) unit: String,
     /// Number of the version, and the channel in it.
-    pub(super) at: BTreeMap<i16, Channel>,
+    pub(super) versions: BTreeMap<i16, Channel>,
 }
 
-/// The place of a channel in all versions that have it, the newest of which names the unit.
-pub(super) fn place<'a>(
+/// A channel in all versions that have it, the newest of which names the unit.
+pub(super) fn versioned_channel<'a>(
     versions: impl Iterator<Item = (&'a i16, &'a Arc<ApplianceProfile>)>,
     name: &str,
-) -> Option<Place> {
-    let at: BTreeMap<i16, Channel> = versions
+) -> Option<VersionedChannel> {
+    let in_versions: BTreeMap<i16, Channel> = versions
         .filter_map(|(no, profile)| {
             let channel = profile.channels.iter().find(|channel| channel.name == name)?;
             Some((*no, channel.clone()))
         })
         .collect();
-    let unit = at.values().next_back()?.unit.clone();
-    Some(Place {
+    let unit = in_versions.values().next_back()?.unit.clone();
+    Some(VersionedChannel {
         name: name.to_owned(),
         unit,
-        at,
+        versions: in_versions,
     })
 }

@@ -73,14 +73,14 @@ pub mod statement {
 
     /// A window of the first channels of a profile: appliance, from, to, microseconds of a stretch and of a unit.
     pub fn window(channels: u8) -> String {
-        let places: Vec<super::catalog::Place> = (1..=channels)
-            .map(|id| super::catalog::Place {
+        let channels: Vec<super::catalog::VersionedChannel> = (1..=channels)
+            .map(|id| super::catalog::VersionedChannel {
                 name: id.to_string(),
                 unit: String::new(),
-                at: [(1, channel(id))].into(),
+                versions: [(1, channel(id))].into(),
             })
             .collect();
-        super::window::window_sql(&places)
+        super::window::window_sql(&channels)
     }
 
     fn channel(id: u8) -> hub_core::profile::Channel {

@@ -1,7 +1,7 @@
 //! A window of readings, thinned out in the database: of each stretch of time the smallest and the largest reading of
 //! each channel, at their own times.
 
-use super::catalog::{Place, place, version};
+use super::catalog::{VersionedChannel, version, versioned_channel};
 use super::subject::{Subject, subject};
 use crate::row::{Columns, not_found, sql};
 use crate::store::PostgresStore;
@@ -23,14 +23,14 @@ const OFFSET_BITS: u32 = 31;
 /// The smallest and the largest.
 const POINTS_A_STRETCH: usize = 2;
 
-/// The query for channels that lie at these places. Parameters: appliance, from, to, microseconds of a stretch, and of
-/// the unit in which places in a stretch are told.
-pub(super) fn window_sql(places: &[Place]) -> String {
+/// The query for these channels. Parameters: appliance, from, to, microseconds of a stretch, and of the unit in which places
+/// in a stretch are told.
+pub(super) fn window_sql(channels: &[VersionedChannel]) -> String {
     let (mut columns, mut read, mut values, mut extremes) =
         (String::new(), String::new(), String::new(), String::new());
-    for (n, place) in places.iter().enumerate() {
+    for (n, channel) in channels.iter().enumerate() {
         // Writing to a string does not fail.
-        let _ = write!(columns, ", {} as v{n}", column(place));
+        let _ = write!(columns, ", {} as v{n}", column(channel));
         let _ = write!(read, ", v{n}");
         let _ = write!(values, ", (v{n}::bigint << {OFFSET_BITS}) + o as x{n}");
         let _ = write!(extremes, ", min(x{n}) as low_{n}, max(x{n}) as high_{n}");
@@ -47,13 +47,13 @@ pub(super) fn window_sql(places: &[Place]) -> String {
 }
 
 /// Where a row has it; numbers are our own.
-fn column(place: &Place) -> String {
-    let ids: BTreeSet<u8> = place.at.values().map(|channel| channel.id).collect();
+fn column(channel: &VersionedChannel) -> String {
+    let ids: BTreeSet<u8> = channel.versions.values().map(|channel| channel.id).collect();
     if let (1, Some(id)) = (ids.len(), ids.first()) {
         return columns::value(*id);
     }
-    let cases: String = place
-        .at
+    let cases: String = channel
+        .versions
         .iter()
         .map(|(no, channel)| format!(" when {no} then {}", columns::value(channel.id)))
         .collect();
@@ -68,11 +68,11 @@ pub(super) async fn window(
 ) -> Result<Vec<Series>> {
     let cut = Cut::of(window)?;
     let subject = subject(store, scope, appliance).await?;
-    let places = places(store, &subject, appliance, window).await?;
-    if places.is_empty() {
+    let channels = channels(store, &subject, appliance, window).await?;
+    if channels.is_empty() {
         return Ok(Vec::new());
     }
-    let text = window_sql(&places);
+    let text = window_sql(&channels);
     let query = || {
         let query = sqlx::query(&text).bind(appliance.0);
         let query = query.bind(sql(window.from)).bind(sql(window.to));
@@ -83,17 +83,17 @@ pub(super) async fn window(
     let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
     if stretches.iter().any(|stretch| stretch.rows > 2) && usize::try_from(all).is_ok_and(|all| all <= cut.points) {
-        return whole(store, appliance, window, &places).await;
+        return whole(store, appliance, window, &channels).await;
     }
     stretches.sort_by_key(|stretch| stretch.number);
-    places
+    channels
         .iter()
         .enumerate()
-        .map(|(n, place)| {
+        .map(|(n, channel)| {
             Ok(Series {
-                channel: place.name.clone(),
-                unit: place.unit.clone(),
-                points: points(&stretches, n, place, &cut)?,
+                channel: channel.name.clone(),
+                unit: channel.unit.clone(),
+                points: points(&stretches, n, channel, &cut)?,
             })
         })
         .collect()
@@ -118,8 +118,8 @@ impl<'a> Stretch<'a> {
     }
 
     /// The smallest and the largest reading of the n-th channel, or the one that is both.
-    fn extremes(&self, n: usize, place: &Place, cut: &Cut) -> Result<[Option<Point>; 2]> {
-        let Some(channel) = place.at.get(&self.profile_no) else {
+    fn extremes(&self, n: usize, channel: &VersionedChannel, cut: &Cut) -> Result<[Option<Point>; 2]> {
+        let Some(channel) = channel.versions.get(&self.profile_no) else {
             return Ok([None; 2]);
         };
         let packed = |column: usize| -> Result<Option<i64>> {
@@ -138,12 +138,12 @@ impl<'a> Stretch<'a> {
 }
 
 /// Points of the n-th channel, in order of time.
-fn points(stretches: &[Stretch<'_>], n: usize, place: &Place, cut: &Cut) -> Result<Vec<Point>> {
+fn points(stretches: &[Stretch<'_>], n: usize, channel: &VersionedChannel, cut: &Cut) -> Result<Vec<Point>> {
     let mut points = Vec::with_capacity(POINTS_A_STRETCH * stretches.len());
     for same in stretches.chunk_by(|a, b| a.number == b.number) {
         let from = points.len();
         for stretch in same {
-            points.extend(stretch.extremes(n, place, cut)?.into_iter().flatten());
+            points.extend(stretch.extremes(n, channel, cut)?.into_iter().flatten());
         }
         keep_outermost(&mut points, from);
     }
@@ -187,12 +187,12 @@ impl Cut {
 }
 
 /// What is asked for, by the versions that the appliance may have reported by.
-async fn places(
+async fn channels(
     store: &PostgresStore,
     subject: &Subject,
     appliance: ApplianceId,
     window: &Window,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<VersionedChannel>> {
     if window.channels.len() > CHANNELS_MAX {
         return Err(StoreError::Refused(format!(
             "at most {CHANNELS_MAX} channels at a time"
@@ -218,16 +218,16 @@ async fn places(
         // Rows may be from before the appliance's profile became another: any version that has the name counts.
         // In its own profile's unit, though: a value in another one is another quantity.
         let of_profile = versions.iter().filter(|(_, profile)| own(&profile.name));
-        let Some(own) = place(of_profile, name) else {
+        let Some(own) = versioned_channel(of_profile, name) else {
             return Err(not_found("channel", format!("{name} of appliance {appliance}")));
         };
         let same_unit = |(_, profile): &(&i16, &Arc<ApplianceProfile>)| {
             let channel = profile.channels.iter().find(|channel| channel.name == *name);
             channel.is_some_and(|channel| channel.unit == own.unit)
         };
-        found.extend(place(versions.iter().filter(same_unit), name));
+        found.extend(versioned_channel(versions.iter().filter(same_unit), name));
     }
-    found.sort_by_key(|place| names_order(newest, &place.name));
+    found.sort_by_key(|channel| names_order(newest, &channel.name));
     Ok(found)
 }
 
@@ -251,7 +251,7 @@ async fn whole(
     store: &PostgresStore,
     appliance: ApplianceId,
     window: &Window,
-    places: &[Place],
+    channels: &[VersionedChannel],
 ) -> Result<Vec<Series>> {
     const WHOLE: &str = concat!(
         "select profile_no, at, ",
@@ -266,11 +266,11 @@ async fn whole(
     let rows = store.readers.fetch(query).await?;
     let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
     let versions = store.catalog.with(store, numbers.iter().copied()).await?;
-    let mut series: Vec<Series> = places
+    let mut series: Vec<Series> = channels
         .iter()
-        .map(|place| Series {
-            channel: place.name.clone(),
-            unit: place.unit.clone(),
+        .map(|channel| Series {
+            channel: channel.name.clone(),
+            unit: channel.unit.clone(),
             points: Vec::new(),
         })
         .collect();
@@ -279,8 +279,8 @@ async fn whole(
         let stored: Vec<Option<i32>> = row.col("v")?;
         for (series, _) in series
             .iter_mut()
-            .zip(places)
-            .filter(|(_, place)| place.at.contains_key(&no))
+            .zip(channels)
+            .filter(|(_, channel)| channel.versions.contains_key(&no))
         {
             let value = profile.value(&stored, &series.channel);
             series.points.extend(value.map(|value| Point { at, value }));

@@ -4,7 +4,7 @@ use super::content::Contents;
 use super::copy::{CopyRow, copy};
 use super::gauge::Gauges;
 use super::guard::{self, Doubt, Found, GuardKey};
-use super::known::{Home, Known};
+use super::writer_cache::{Home, WriterCache};
 use super::late::Late;
 use super::quarantine;
 use crate::row::{db, without_nul};
@@ -31,14 +31,14 @@ pub(super) type Placed<'a> = (usize, &'a TelemetryMessage, Home);
 /// The samples that are not stored yet, in order; counts both kinds.
 pub(super) async fn take<'a>(
     conn: &mut PgConnection,
-    known: &mut Known,
+    cache: &mut WriterCache,
     messages: &[Placed<'a>],
     contents: &mut Contents,
     answers: &mut [Ingested],
     gauges: &mut Gauges,
 ) -> Result<Vec<Fresh<'a>>> {
     let keys = messages.iter().filter_map(|(_, m, _)| Some(sequence(m)?.0));
-    known.load_guards(conn, keys).await?;
+    cache.load_guards(conn, keys).await?;
     let mut fresh = Vec::with_capacity(messages.len());
     let mut doubtful = Vec::new();
     for (at, message, home) in messages {
@@ -51,7 +51,7 @@ pub(super) async fn take<'a>(
                 sequence: numbers.map(|(key, first)| (key, first.wrapping_add(index as u64))),
                 home: *home,
             };
-            match sample.seen(known, contents, &mut gap) {
+            match sample.seen(cache, contents, &mut gap) {
                 Seen::Yes => answers[*at].repeated += 1,
                 Seen::TooOld => doubtful.push((*at, sample)),
                 Seen::No => {
@@ -62,7 +62,7 @@ pub(super) async fn take<'a>(
         }
         gauges.telemetry(message, gap);
     }
-    look_up(conn, known, doubtful, &mut fresh, answers, gauges).await?;
+    look_up(conn, cache, doubtful, &mut fresh, answers, gauges).await?;
     for (at, message, _) in messages {
         gauges.repeated(message.appliance, answers[*at].repeated);
     }
@@ -72,7 +72,7 @@ pub(super) async fn take<'a>(
 /// Decides on samples of which the guards know nothing.
 async fn look_up<'a>(
     conn: &mut PgConnection,
-    known: &mut Known,
+    cache: &mut WriterCache,
     doubtful: Vec<(usize, Fresh<'a>)>,
     fresh: &mut Vec<Fresh<'a>>,
     answers: &mut [Ingested],
@@ -99,7 +99,7 @@ async fn look_up<'a>(
             continue;
         }
         answers[at].stored += 1;
-        if let Some(guard) = known.guard(key) {
+        if let Some(guard) = cache.guard(key) {
             gauges.gap(sample.message.appliance, guard.gap(seq));
         }
         fresh.push(sample);
@@ -137,13 +137,13 @@ impl Fresh<'_> {
         Some(Doubt { key, seq, partition })
     }
 
-    fn seen(&self, known: &mut Known, contents: &mut Contents, gap: &mut i64) -> Seen {
+    fn seen(&self, cache: &mut WriterCache, contents: &mut Contents, gap: &mut i64) -> Seen {
         match (&self.message.identity, self.sequence) {
             (Identity::Content(hashes), _) => contents.take(self.message, hashes.get(self.index)),
             (Identity::Sequence { .. }, None) => Seen::TooOld,
             (Identity::Sequence { .. }, Some((key, seq))) => {
                 // Loaded with the batch; without it, nothing is presumed.
-                let Some(guard) = known.guard(key) else {
+                let Some(guard) = cache.guard(key) else {
                     return Seen::TooOld;
                 };
                 let missing = guard.gap(seq);
@@ -166,19 +166,19 @@ fn sequence(message: &TelemetryMessage) -> Option<(GuardKey, u64)> {
 
 /// Stores the samples, with the next numbers of their partitions. By partition, so that two writers never wait for each
 /// other in a circle; and by appliance, which is how the indexes lie.
-pub(super) async fn write(conn: &mut PgConnection, known: &mut Known, mut fresh: Vec<Fresh<'_>>) -> Result<()> {
+pub(super) async fn write(conn: &mut PgConnection, cache: &mut WriterCache, mut fresh: Vec<Fresh<'_>>) -> Result<()> {
     if fresh.is_empty() {
         return Ok(());
     }
     fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
     let mut rows = Vec::with_capacity(fresh.len());
-    let mut late = Late::after(known.newest());
+    let mut late = Late::after(cache.newest());
     for sample in &fresh {
         let message = sample.message;
         let Some(content) = message.samples.get(sample.index) else {
             continue;
         };
-        let ingest_no = known.next_number(sample.home.partition)?;
+        let ingest_no = cache.next_number(sample.home.partition)?;
         let sequence = sample
             .sequence
             .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed()));

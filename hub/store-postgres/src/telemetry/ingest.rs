@@ -6,7 +6,7 @@
 use super::content::Contents;
 use super::fresh::{self, Placed};
 use super::gauge::Gauges;
-use super::known::Known;
+use super::writer_cache::WriterCache;
 use super::{packet, quarantine, said};
 use crate::row::{db, not_found};
 use crate::store::PostgresStore;
@@ -37,22 +37,22 @@ struct Done {
 
 /// Stores the batch, if every appliance in it exists: what is not stored must not look as if it were.
 pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Vec<Ingested>> {
-    let mut known = store.writer.known.lock().await;
+    let mut cache = store.writer.cache.lock().await;
     let mut tries = 0;
     loop {
-        let mut conn = known.start(&store.pool).await?;
+        let mut conn = cache.start(&store.pool).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
-        known.forget_homes(&store.writer.take_moved());
-        known.load_homes(&mut conn, &store.versions, appliances).await?;
+        cache.forget_homes(&store.writer.take_moved());
+        cache.load_homes(&mut conn, &store.versions, appliances).await?;
         // Nothing has been written yet, so what is known stays true.
-        if let Some(unknown) = batch.iter().find(|item| known.home(item.appliance().0).is_none()) {
-            known.commit_seen(conn);
+        if let Some(unknown) = batch.iter().find(|item| cache.home(item.appliance().0).is_none()) {
+            cache.commit_seen(conn);
             return Err(not_found("appliance", unknown.appliance()));
         }
-        let outcome = write(store, &mut conn, &mut known, batch).await;
+        let outcome = write(store, &mut conn, &mut cache, batch).await;
         match outcome {
             Ok(done) => {
-                known.commit_seen(conn);
+                cache.commit_seen(conn);
                 for partition in &done.partitions {
                     store.writer.note(*partition);
                 }
@@ -73,13 +73,13 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     }
 }
 
-async fn write(store: &PostgresStore, conn: &mut PgConnection, known: &mut Known, batch: &[Ingest]) -> Result<Done> {
+async fn write(store: &PostgresStore, conn: &mut PgConnection, cache: &mut WriterCache, batch: &[Ingest]) -> Result<Done> {
     // Partitions are made for good, whatever becomes of the batch.
-    let missing = known.weeks_missing(store.layout, batch.iter().filter_map(carried));
-    known.make_weeks(conn, missing).await?;
+    let missing = cache.weeks_missing(store.layout, batch.iter().filter_map(carried));
+    cache.make_weeks(conn, missing).await?;
     let mut tx = conn.begin_with(BEGIN).await.map_err(db)?;
     store.lease.fence(&mut tx).await?;
-    known.load_heads(&mut tx).await?;
+    cache.load_heads(&mut tx).await?;
     let mut done = Done {
         answers: vec![Ingested { stored: 0, repeated: 0 }; batch.len()],
         gauges: Gauges::default(),
@@ -87,9 +87,9 @@ async fn write(store: &PostgresStore, conn: &mut PgConnection, known: &mut Known
     };
     let items: Vec<Item<'_>> = batch.iter().enumerate().collect();
     if items.iter().all(|(_, item)| is_plain(item)) {
-        readings(&mut tx, known, &items, Contents::default(), &mut done).await?;
+        readings(&mut tx, cache, &items, Contents::default(), &mut done).await?;
     } else {
-        mixed(&mut tx, known, items, &mut done).await?;
+        mixed(&mut tx, cache, items, &mut done).await?;
     }
     tx.commit().await.map_err(db)?;
     Ok(done)
@@ -106,11 +106,11 @@ fn is_plain(item: &Ingest) -> bool {
 }
 
 /// Within a transaction.
-async fn mixed(conn: &mut PgConnection, known: &mut Known, items: Vec<Item<'_>>, done: &mut Done) -> Result<()> {
+async fn mixed(conn: &mut PgConnection, cache: &mut WriterCache, items: Vec<Item<'_>>, done: &mut Done) -> Result<()> {
     let items = packet::admit(conn, items, &mut done.answers).await?;
     let messages = items.iter().filter_map(|(_, item)| message(item));
     let contents = Contents::load(conn, messages).await?;
-    readings(conn, known, &items, contents, done).await?;
+    readings(conn, cache, &items, contents, done).await?;
     said::write(conn, &items, &mut done.answers).await?;
     quarantine::write(conn, &items, &mut done.answers).await
 }
@@ -118,7 +118,7 @@ async fn mixed(conn: &mut PgConnection, known: &mut Known, items: Vec<Item<'_>>,
 /// Stores the readings among the items.
 async fn readings(
     conn: &mut PgConnection,
-    known: &mut Known,
+    cache: &mut WriterCache,
     items: &[Item<'_>],
     mut contents: Contents,
     done: &mut Done,
@@ -127,7 +127,7 @@ async fn readings(
     for (at, item) in items {
         match item {
             Ingest::Telemetry(message) => {
-                let home = known.home(message.appliance.0);
+                let home = cache.home(message.appliance.0);
                 messages.extend(home.map(|home| (*at, message, home)));
             }
             Ingest::Dropped { appliance, count } => done.gauges.dropped(*appliance, *count),
@@ -135,10 +135,10 @@ async fn readings(
         }
     }
     let (answers, gauges) = (&mut done.answers, &mut done.gauges);
-    let fresh = fresh::take(conn, known, &messages, &mut contents, answers, gauges).await?;
+    let fresh = fresh::take(conn, cache, &messages, &mut contents, answers, gauges).await?;
     done.partitions = fresh::partitions(&fresh);
     contents.save(conn).await?;
-    fresh::write(conn, known, fresh).await
+    fresh::write(conn, cache, fresh).await
 }
 
 /// The readings of an item, whatever else has to happen for them to be stored.

@@ -8,7 +8,7 @@ mod fresh;
 mod gauge;
 mod guard;
 mod ingest;
-mod known;
+mod writer_cache;
 mod late;
 mod packet;
 mod partition_set;

@@ -1,7 +1,7 @@
 //! The one writer of this process, and whom it has to tell what.
 
 use super::gauge::Gauges;
-use super::known::Known;
+use super::writer_cache::WriterCache;
 use super::partition_set::PartitionSet;
 use super::upkeep::Upkeep;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     /// Held while a batch is written: batches follow each other.
-    pub(super) known: tokio::sync::Mutex<Known>,
+    pub(super) cache: tokio::sync::Mutex<WriterCache>,
     /// Where rows may wait for the scorer.
     pub(super) unscored: PartitionSet,
     /// Where rows may wait for the roll-up.
@@ -60,17 +60,17 @@ impl Writer {
 
     /// The last number of each partition and the newest receipt, if the writer knows them.
     pub(super) async fn stored(&self) -> Option<(Vec<i64>, Timestamp)> {
-        self.known.lock().await.stored()
+        self.cache.lock().await.stored()
     }
 
     /// What the time is at the earliest, if a batch has come since the start.
     pub(super) async fn at_least(&self) -> Option<Timestamp> {
-        self.known.lock().await.at_least()
+        self.cache.lock().await.at_least()
     }
 
     /// Remembers no more sequences and appliances than so many.
     pub(crate) async fn remember_at_most(&self, most: usize) {
-        self.known.lock().await.most = most;
+        self.cache.lock().await.most = most;
     }
 
     /// A batch of so many items was committed.
@@ -123,20 +123,20 @@ impl Writer {
     }
 
     /// No batch is written until this is dropped.
-    pub(crate) async fn still(&self) -> tokio::sync::MutexGuard<'_, Known> {
-        self.known.lock().await
+    pub(crate) async fn still(&self) -> tokio::sync::MutexGuard<'_, WriterCache> {
+        self.cache.lock().await
     }
 
     /// What is known of the rows is read again: they may be somebody else's.
     pub(crate) async fn forget(&self) {
-        self.known.lock().await.forget();
+        self.cache.lock().await.forget();
         self.unscored.insert_all();
         self.unrolled.insert_all();
     }
 
     /// Gives the connection back to the system, when the batch that uses it has ended.
     pub(crate) async fn close(&self) {
-        let conn = self.known.lock().await.take_connection();
+        let conn = self.cache.lock().await.take_connection();
         if let Some(conn) = conn {
             // What fails to close is closed by dropping it.
             let _ = sqlx::Connection::close(conn).await;

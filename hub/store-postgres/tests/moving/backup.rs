@@ -6,15 +6,15 @@ use crate::support::{Base, appliance, morning, profiles};
 use hub_store::access::AccessStore;
 use hub_store::conformance::scene::telemetry;
 use hub_store::telemetry::TelemetryStore;
-use hub_store_postgres::{ClusterOptions, MoveError, Moved, Place, PostgresStore, backup, restore};
+use hub_store_postgres::{BackupDatabase, ClusterOptions, MoveError, Moved, PostgresStore, backup, restore};
 use std::path::Path;
 
 /// As a person would write it.
-fn place(base: &Base) -> Place {
+fn database(base: &Base) -> BackupDatabase {
     let socket = base.options.get_socket().unwrap().display().to_string();
     let (user, name) = (base.options.get_username(), base.options.get_database().unwrap());
     let url = format!("postgresql://{user}@{}:5432/{name}", socket.replace('/', "%2F"));
-    Place::given(&url, &ClusterOptions::default()).unwrap()
+    BackupDatabase::given(&url, &ClusterOptions::default()).unwrap()
 }
 
 /// An empty database of the own cluster with the same keyring.
@@ -54,11 +54,11 @@ async fn a_backup_under_load_is_restored_whole() {
     for seq in 1..=20 {
         write(seq).await;
     }
-    let (place_here, keyring) = (place(&base), base.keyring());
+    let (here, keyring) = (database(&base), base.keyring());
     let mut tell = |_: hub_store_postgres::Progress<'_>| {};
     let mut load = 20;
     let done = {
-        let backup = backup(&place_here, &keyring, &out, morning(), &mut tell);
+        let backup = backup(&here, &keyring, &out, morning(), &mut tell);
         tokio::pin!(backup);
         loop {
             tokio::select! {
@@ -71,7 +71,7 @@ async fn a_backup_under_load_is_restored_whole() {
     assert_eq!(std::fs::metadata(&done.file).unwrap().len(), done.bytes);
 
     let there = empty(&base).await;
-    restore(&place(&there), &there.keyring(), &out).await.unwrap();
+    restore(&database(&there), &there.keyring(), &out).await.unwrap();
     let restored = PostgresStore::connect(there.options.clone(), there.keyring(), profiles())
         .await
         .unwrap();
@@ -100,15 +100,15 @@ async fn a_backup_under_load_is_restored_whole() {
 }
 
 async fn refusals(base: &Base, full: &Base, out: &Path) {
-    let twice = restore(&place(full), &full.keyring(), out).await.err().unwrap();
+    let twice = restore(&database(full), &full.keyring(), out).await.err().unwrap();
     assert!(matches!(twice, MoveError::NotEmpty(_)), "{twice}");
     let stranger = Base::on(Server::own().await).await;
-    let other = restore(&place(&stranger), &stranger.keyring(), out)
+    let other = restore(&database(&stranger), &stranger.keyring(), out)
         .await
         .err()
         .unwrap();
     assert!(matches!(other, MoveError::Keyring { .. }), "{other}");
-    let again = backup(&place(base), &base.keyring(), out, morning(), &mut |_| {})
+    let again = backup(&database(base), &base.keyring(), out, morning(), &mut |_| {})
         .await
         .err()
         .unwrap();
@@ -119,7 +119,7 @@ async fn refusals(base: &Base, full: &Base, out: &Path) {
     bytes[middle] ^= 1;
     std::fs::write(&dump, &bytes).unwrap();
     let target = empty(base).await;
-    let damaged = restore(&place(&target), &target.keyring(), out).await.err().unwrap();
+    let damaged = restore(&database(&target), &target.keyring(), out).await.err().unwrap();
     assert!(damaged.to_string().contains("database.dump"), "{damaged}");
     assert_eq!(
         target

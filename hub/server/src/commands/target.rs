@@ -4,7 +4,7 @@ use super::say;
 use crate::config::Config;
 use crate::pipeline::{Opened, keyring_file, open_beside};
 use anyhow::{Context, Result, ensure};
-use hub_store_postgres::{Cluster, ClusterOptions, Keyring, MoveError, PgConnectOptions, Place};
+use hub_store_postgres::{BackupDatabase, Cluster, ClusterOptions, Keyring, MoveError, PgConnectOptions};
 
 /// A database without a store on it.
 pub enum Target {
@@ -49,10 +49,10 @@ impl Target {
     }
 
     /// How PostgreSQL's programs get to it.
-    pub fn place(&self, config: &Config) -> Result<Place> {
+    pub fn for_backup(&self, config: &Config) -> Result<BackupDatabase> {
         match self {
-            Self::Own(cluster) => Ok(Place::own(cluster, &config.state_dir, &options(config))),
-            Self::Given(url) => Place::given(url, &options(config)).context("DATABASE_URL is not valid"),
+            Self::Own(cluster) => Ok(BackupDatabase::own(cluster, &config.state_dir, &options(config))),
+            Self::Given(url) => BackupDatabase::given(url, &options(config)).context("DATABASE_URL is not valid"),
         }
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Home {
 }
 
 /// See the module.
-pub(crate) struct Known {
+pub(crate) struct WriterCache {
     /// The writer's own: a connection of the pool would be tested before every batch.
     conn: Option<PgConnection>,
     /// Set while something is written. Still set at the next batch, the outcome of the last one is unknown.
@@ -57,7 +57,7 @@ pub(crate) struct Known {
     last: Timestamp,
 }
 
-impl Default for Known {
+impl Default for WriterCache {
     fn default() -> Self {
         Self {
             conn: None,
@@ -75,16 +75,16 @@ impl Default for Known {
     }
 }
 
-impl std::fmt::Debug for Known {
+impl std::fmt::Debug for WriterCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Known")
+        f.debug_struct("WriterCache")
             .field("guards", &self.guards.len())
             .finish_non_exhaustive()
     }
 }
 
-impl Known {
-    /// The connection, for one batch. What is known is in doubt until it comes back by [`Known::commit_seen`].
+impl WriterCache {
+    /// The connection, for one batch. What is known is in doubt until it comes back by [`WriterCache::commit_seen`].
     pub(super) async fn start(&mut self, pool: &PgPool) -> Result<PgConnection> {
         if self.in_doubt {
             self.heads.clear();
