@@ -149,7 +149,7 @@ async fn reload(shared: &Shared, tls: &Tls) -> bool {
             return false;
         }
     };
-    for tenant in tls.reload(authorities) {
+    for tenant in tls.reload(authorities, &shared.counters) {
         shared.registry.changed(&AccessChange::Authorities(tenant));
     }
     true

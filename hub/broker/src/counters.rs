@@ -59,6 +59,8 @@ pub struct BrokerCounters {
     pub wills: AtomicU64,
     /// Devices provisioned with a claim credential.
     pub provisioned: AtomicU64,
+    /// Times that new files of the hub's own certificate could not be used, so that the last good one stayed in use.
+    pub certificates_refused: AtomicU64,
     /// Closed connections by the reason's label, a small fixed set.
     closed: Mutex<BTreeMap<&'static str, u64>>,
     /// Refusals that did not close a connection, by label.

@@ -37,6 +37,9 @@ pub struct Config {
     pub connections_max: usize,
     /// A device that is away keeps its session for at most so long, in seconds.
     pub session_expiry_max_s: u64,
+    /// A reading that the database has not taken after this time is given up, in seconds: 5 to 3,600. Its device's connection
+    /// ends unacknowledged, and the device sends it again.
+    pub commit_patience_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
     /// Where the hub's SIP user agent listens (UDP).
@@ -81,6 +84,7 @@ impl Default for Config {
             tls_key: None,
             connections_max: broker.connections_max,
             session_expiry_max_s: broker.session_expiry_max.as_secs(),
+            commit_patience_s: broker.commit_patience.as_secs(),
             http: loopback(8080),
             sip: loopback(5062),
             time_zone: "UTC".into(),
@@ -135,6 +139,11 @@ impl Config {
             env("FORECALL_CONNECTIONS_MAX"),
             &mut self.connections_max,
         )?;
+        parse(
+            "FORECALL_COMMIT_PATIENCE_S",
+            env("FORECALL_COMMIT_PATIENCE_S"),
+            &mut self.commit_patience_s,
+        )?;
         if let Some(text) = env("FORECALL_MQTT_TLS") {
             let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
             self.mqtt_tls = Some(text.parse().with_context(why)?);
@@ -157,6 +166,7 @@ impl Config {
             listen_tls: self.tls(),
             connections_max: self.connections_max,
             session_expiry_max: Duration::from_secs(self.session_expiry_max_s),
+            commit_patience: Duration::from_secs(self.commit_patience_s),
             ..BrokerConfig::new(self.mqtt)
         };
         self.quota.apply(&mut broker);
@@ -194,6 +204,12 @@ impl Config {
             "session_expiry_max_s = {} must be at most {}",
             self.session_expiry_max_s,
             u32::MAX
+        );
+        // A single try may take five seconds.
+        ensure!(
+            (5..=3_600).contains(&self.commit_patience_s),
+            "commit_patience_s = {} must be between 5 and 3600",
+            self.commit_patience_s
         );
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
@@ -248,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn the_time_for_a_commit_is_set_and_bounded() {
+        let broker = load("commit_patience_s = 60", &[]).unwrap().broker();
+        assert_eq!(broker.commit_patience, Duration::from_secs(60));
+        let name = "FORECALL_COMMIT_PATIENCE_S";
+        let broker = load("commit_patience_s = 60", &[(name, "6")]).unwrap().broker();
+        assert_eq!(broker.commit_patience, Duration::from_secs(6));
+        for wrong in ["4", "3601", "soon"] {
+            assert!(load("", &[(name, wrong)]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -296,7 +324,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 33 && fields >= keys,
+            keys >= 34 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

@@ -3,11 +3,11 @@
 use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::telephone;
-use crate::workers::BACKOFF;
 use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
+use crate::workers::{BACKOFF, Figures};
 use crate::{process, standby};
 use anyhow::{Context, Result};
 use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
@@ -236,17 +236,17 @@ impl Hub {
             stop.child_token(),
         ));
         // prediction (and, in the same transaction, the ticket)
-        let score = ScoreWorker::new(store.clone(), registry, clock.clone());
+        let figures = Arc::new(Figures::default());
+        let score = ScoreWorker::new(store.clone(), registry, clock.clone(), figures.clone());
         work.spawn(score.run(stop.child_token()));
         // contact
-        let (calls_up_sender, calls_up) = watch::channel(0);
         let telephone = telephone::start(config, &store).await?;
         let worker = ContactWorker::new(
             store.clone(),
             telephone.clone(),
             clock.clone(),
             config.calls_max,
-            calls_up_sender,
+            figures.clone(),
         );
         work.spawn(worker.clone().run(stop.child_token()));
         if let Some(Telephone { voice, .. }) = telephone.clone() {
@@ -268,7 +268,14 @@ impl Hub {
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
-            monitor: monitor(&broker, upkeep, watch, store.clone(), telephone.as_ref().map(|t| t.voice.clone())),
+            monitor: monitor(
+                &broker,
+                upkeep,
+                figures.clone(),
+                watch,
+                store.clone(),
+                telephone.as_ref().map(|t| t.voice.clone()),
+            ),
             redecode: redecode(store.clone(), profiles.clone(), clock.clone()),
             demo,
             config: console,
@@ -292,7 +299,7 @@ impl Hub {
             sip: voice.as_ref().map(|v| v.local()),
             counters: broker.counters(),
             first_account,
-            calls_up,
+            calls_up: figures.calls_up(),
             stop,
             broker,
             voice,
@@ -364,6 +371,7 @@ async fn first_of(one: impl Future<Output = String>, other: impl Future<Output =
 fn monitor(
     broker: &Broker,
     upkeep: Arc<Upkeep>,
+    figures: Arc<Figures>,
     watch: Option<Arc<ClockWatch>>,
     store: Arc<PostgresStore>,
     voice: Option<Arc<Voice>>,
@@ -377,6 +385,7 @@ fn monitor(
             let mut all = metrics();
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
+            all.extend(figures.metrics());
             all.extend(watch.iter().flat_map(|watch| watch.metrics()));
             all.extend(voice.iter().flat_map(|voice| voice.metrics()));
             all.push(standby::lease_held(store.has_lease()));

@@ -7,11 +7,51 @@ pub mod rollup;
 pub mod score;
 
 use hub_core::backoff::Backoff;
+use hub_core::metric::{Metric, MetricKind};
 use hub_store::StoreError;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a worker sleeps at most before it looks again, in case a wake-up was lost.
 pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What workers tell monitoring. A count that stands still shows that its worker is held up.
+#[derive(Debug, Default)]
+pub struct Figures {
+    contact_looks: AtomicU64,
+    scoring_idle: AtomicU64,
+    calls_up: watch::Sender<usize>,
+}
+
+impl Figures {
+    /// How many calls to owners are up, as it changes.
+    pub fn calls_up(&self) -> watch::Receiver<usize> {
+        self.calls_up.subscribe()
+    }
+
+    /// For monitoring.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let counter = |name, help, value: &AtomicU64| {
+            Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
+        };
+        let up = u64::try_from(*self.calls_up.borrow()).unwrap_or(u64::MAX);
+        let help = "Calls to owners that are prepared, ring or talk.";
+        vec![
+            counter(
+                "contact_looks_total",
+                "Times that the tickets whose contact is due were looked at.",
+                &self.contact_looks,
+            ),
+            Metric::new("calls_up", MetricKind::Gauge, help).with(&[], up),
+            counter(
+                "scoring_idle_total",
+                "Times that no reading waited to be scored.",
+                &self.scoring_idle,
+            ),
+        ]
+    }
+}
 
 /// The server ends a statement after 15 s; where its answer does not come either, the network has swallowed it.
 const STORE_LIMIT: Duration = Duration::from_secs(30);

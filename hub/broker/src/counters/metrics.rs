@@ -113,6 +113,11 @@ impl BrokerCounters {
                 "Devices that were given a credential.",
                 &self.provisioned,
             ),
+            counter(
+                "mqtt_certificates_refused_total",
+                "Times that a new certificate of the hub could not be used.",
+                &self.certificates_refused,
+            ),
         ]
     }
 

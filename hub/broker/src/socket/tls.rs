@@ -2,6 +2,7 @@
 
 use super::HandshakeError;
 use crate::config::TlsFiles;
+use crate::counters::{BrokerCounters, add};
 use crate::session::ClientCertificate;
 use hub_core::id::{DeviceId, TenantId};
 use hub_store::access::Authority;
@@ -83,8 +84,8 @@ impl Tls {
     }
 
     /// Reads the files anew; handshakes from now on use them and the given authorities. Where the files are bad, the last
-    /// good certificate stays in use. Gives the tenants whose authorities are others than before.
-    pub(crate) fn reload(&self, authorities: Vec<Authority>) -> BTreeSet<TenantId> {
+    /// good certificate stays in use, which is counted. Gives the tenants whose authorities are others than before.
+    pub(crate) fn reload(&self, authorities: Vec<Authority>, counters: &BrokerCounters) -> BTreeSet<TenantId> {
         let before = self.current();
         let differs = |a: &[Authority], b: &[Authority]| -> Vec<TenantId> {
             let missing = a.iter().filter(|authority| !b.contains(authority));
@@ -96,6 +97,7 @@ impl Tls {
         let current = read.or_else(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "new TLS certificate is bad; the old one stays in use");
+            add(&counters.certificates_refused, 1);
             Current::new(before.own.again(), authorities)
         });
         match current {

@@ -1,6 +1,6 @@
 //! ticket → contact: looks at tickets whose contact is due, lets the transaction that dials decide, and only then rings.
 
-use super::{BACKOFF, PATIENCE, in_time};
+use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::random;
 use async_trait::async_trait;
 use hub_core::call_result::Disposition;
@@ -20,8 +20,9 @@ use hub_voice::{
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Tickets looked at in one go.
@@ -49,19 +50,19 @@ pub struct ContactWorker {
     telephone: Option<Telephone>,
     clock: Arc<dyn CivilClock>,
     channels: Arc<Semaphore>,
-    calls_up: watch::Sender<usize>,
+    figures: Arc<Figures>,
     calls: TaskTracker,
 }
 
 impl ContactWorker {
-    /// A worker that has at most `calls_max` calls up; `calls_up` tells how many are. Without a telephone every ticket
+    /// A worker that has at most `calls_max` calls up; `figures` tells how many are. Without a telephone every ticket
     /// is held for a person.
     pub fn new(
         store: Arc<dyn Store>,
         telephone: Option<Telephone>,
         clock: Arc<dyn CivilClock>,
         calls_max: usize,
-        calls_up: watch::Sender<usize>,
+        figures: Arc<Figures>,
     ) -> Arc<Self> {
         let channels = Arc::new(Semaphore::new(calls_max));
         Arc::new(Self {
@@ -69,7 +70,7 @@ impl ContactWorker {
             telephone,
             clock,
             channels,
-            calls_up,
+            figures,
             calls: TaskTracker::new(),
         })
     }
@@ -82,6 +83,7 @@ impl ContactWorker {
             let rest = match looked {
                 Ok(()) => {
                     backoff.reset();
+                    self.figures.contact_looks.fetch_add(1, Ordering::Relaxed);
                     stop.run_until_cancelled(self.store.contact_planned(PATIENCE)).await;
                     continue;
                 }
@@ -108,10 +110,10 @@ impl ContactWorker {
             match self.begin(ticket).await {
                 Ok(Some((voice, order))) => {
                     let worker = self.clone();
-                    self.calls_up.send_modify(|n| *n += 1);
+                    self.figures.calls_up.send_modify(|n| *n += 1);
                     self.calls.spawn(async move {
                         worker.ring(voice, *order).await;
-                        worker.calls_up.send_modify(|n| *n -= 1);
+                        worker.figures.calls_up.send_modify(|n| *n -= 1);
                         drop(channel);
                     });
                 }

@@ -1,6 +1,6 @@
 //! telemetry → prediction: scores stored rows in commit order and saves offsets, checkpoints and findings together.
 
-use super::{BACKOFF, PATIENCE, in_time};
+use super::{BACKOFF, Figures, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -11,6 +11,7 @@ use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,7 @@ pub struct ScoreWorker {
     watched: HashMap<ApplianceId, Option<Watched>>,
     /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
     rows: usize,
+    figures: Arc<Figures>,
 }
 
 /// Why a batch was not scored.
@@ -57,7 +59,12 @@ enum ScoringError {
 
 impl ScoreWorker {
     /// A worker with no detector in memory yet.
-    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<dyn CivilClock>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn CivilClock>,
+        figures: Arc<Figures>,
+    ) -> Self {
         let families = registry.families().map(|(family, _)| family.to_owned()).collect();
         Self {
             store,
@@ -66,6 +73,7 @@ impl ScoreWorker {
             clock,
             watched: HashMap::new(),
             rows: ROWS_MAX,
+            figures,
         }
     }
 
@@ -82,6 +90,7 @@ impl ScoreWorker {
                 Ok(0) => {
                     behind = false;
                     backoff.reset();
+                    self.figures.scoring_idle.fetch_add(1, Ordering::Relaxed);
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
                     LINGER
                 }
