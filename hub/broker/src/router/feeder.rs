@@ -56,9 +56,9 @@ pub(super) enum Job {
     /// Publish under a name that a slot never has.
     #[cfg(test)]
     Raw(String),
-    /// Let rumqttd's thread stand still.
+    /// Let rumqttd's thread stand still until the other end goes.
     #[cfg(test)]
-    Hold(Duration),
+    Hold(Receiver<()>),
 }
 
 /// What waits for the feeder.
@@ -167,14 +167,14 @@ impl Feeder {
             #[cfg(test)]
             Job::Raw(topic) => drop(self.own.publish(topic, "")?),
             #[cfg(test)]
-            Job::Hold(duration) => {
+            Job::Hold(held) => {
                 let (mut tx, rx) = (self.links.connect)("holder")?;
                 std::thread::spawn(move || {
                     // rumqttd's thread waits for a link's buffer when it has heard that there is something in it.
                     while tx.publish("held", "").is_ok() {
                         let buffer = tx.buffer();
                         if !buffer.is_empty() {
-                            std::thread::sleep(duration);
+                            let _ = held.recv();
                             break;
                         }
                     }

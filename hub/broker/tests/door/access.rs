@@ -106,6 +106,7 @@ impl AccessStore for MemoryTelemetry {
     }
 
     async fn access_changed(&self, patience: Duration) -> Result<Vec<AccessChange>> {
+        self.change(|s| s.access_asked += 1);
         let _ = timeout(patience, self.changed.notified()).await;
         self.change(|s| {
             let changes = std::mem::take(&mut s.changes);

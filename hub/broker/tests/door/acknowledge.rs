@@ -84,8 +84,7 @@ async fn a_publish_that_the_store_cannot_take_is_quarantined_and_holds_up_nobody
     let mut good = Honest::connected(door.addr, "acme", "washer").await;
     bad.send(&publish("d/bad/j", 1, br#"{"poison": 1}"#)).await;
     for n in 0..20 {
-        let took = good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await;
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await;
     }
     // Only while others get through is it the publish that is at fault, and not the store.
     let mut reports = 20;
@@ -96,6 +95,8 @@ async fn a_publish_that_the_store_cannot_take_is_quarantined_and_holds_up_nobody
         assert!(reports < 500, "quarantined in time");
     }
     bad.expect_ack(1).await;
+    let held_up = door.store.with(|s| s.held_up);
+    assert!(held_up <= 1, "sound readings were in {held_up} batches that failed");
     let reasons = door
         .store
         .with(|s| s.quarantined.iter().map(|q| q.reason.clone()).collect::<Vec<_>>());
@@ -115,19 +116,20 @@ async fn many_of_them_at_once_hold_up_nobody_either() {
     for packet_id in 1..=60 {
         bad.send(&publish("d/bad/j", packet_id, br#"{"poison": 1}"#)).await;
     }
-    let mut slowest = Duration::ZERO;
     for n in 0..20 {
-        slowest = slowest.max(good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await);
+        good.report(format!(r#"{{"pump_current": {n}e-1}}"#)).await;
     }
     for _ in 0..500 {
         if door.store.with(|s| s.quarantined.len()) == 60 {
             break;
         }
-        slowest = slowest.max(good.report(ONE_MORE.into()).await);
+        good.report(ONE_MORE.into()).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    println!("slowest acknowledgement {slowest:?}");
+    // Only while the batches are divided down to those at fault, not as often as these are tried.
+    let held_up = door.store.with(|s| s.held_up);
+    println!("sound readings were in {held_up} batches that failed");
+    assert!(held_up <= HELD_UP_MAX, "{held_up}");
     for packet_id in 1..=60 {
         bad.expect_ack(packet_id).await;
     }
@@ -136,6 +138,8 @@ async fn many_of_them_at_once_hold_up_nobody_either() {
 }
 
 const ONE_MORE: &str = r#"{"pump_current": 2.5}"#;
+/// Sixty at fault are told from the others in a few rounds, in each of which a sound one is halved away from them.
+const HELD_UP_MAX: usize = 20;
 
 #[tokio::test]
 async fn more_in_flight_than_allowed_closes_and_a_qos_0_flood_only_loses() {

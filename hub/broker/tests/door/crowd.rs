@@ -1,40 +1,48 @@
 //! An honest device among attackers: its acknowledgements stay quick, and what it was told is stored.
 
-use crate::client::{Honest, Raw, connect};
+use crate::client::{Honest, PATIENCE, Raw, connect};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tests_mqtt::publish;
 
-/// Far above what a loaded machine needs for one commit in memory, far below any deadline that an attack could run into.
-const LATENCY_MAX: Duration = Duration::from_secs(2);
 const BAD_PAYLOADS: u64 = 10_000;
+/// Bad payloads that are sent before the first of them is acknowledged.
+const ROUND: u64 = 100;
+/// The honest device is served in turn with the bad one's rounds, however fast the machine is: of these it sees half at least,
+/// and no more than half of them pass while it waits.
+const HALF: u64 = BAD_PAYLOADS / ROUND / 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_bad_payloads_and_hostile_connections_disturb_nobody() {
     let door = Door::open().await;
     let addr = door.addr;
     let mut honest = Honest::connected(addr, "acme", "washer").await;
-    let flood = tokio::spawn(bad_payloads(addr));
+    let rounds = Arc::new(AtomicU64::new(0));
+    let flood = tokio::spawn(bad_payloads(addr, Arc::clone(&rounds)));
     let attacks = tokio::spawn(async move {
         loop {
             attack(addr).await;
         }
     });
-    let (mut reports, mut slowest) = (0u32, Duration::ZERO);
+    let (mut reports, mut beside, mut longest) = (0u32, 0, 0);
     while !flood.is_finished() || reports < 50 {
-        let took = honest
+        let before = rounds.load(Ordering::Relaxed);
+        honest
             .report(format!(r#"{{"pump_current": {}}}"#, f64::from(reports % 90) / 10.0))
             .await;
-        slowest = slowest.max(took);
+        longest = longest.max(rounds.load(Ordering::Relaxed) - before);
         reports += 1;
+        beside += u64::from(!flood.is_finished());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     flood.await.unwrap();
     attacks.abort();
-    println!("{reports} reports, slowest acknowledgement {slowest:?}");
-    assert!(slowest < LATENCY_MAX, "{slowest:?}");
+    println!("{reports} reports, {beside} beside the flood, of which at most {longest} rounds passed during one");
+    assert!(beside >= HALF && longest <= HALF, "{beside} {longest}");
     let stored = door
         .store
         .with(|s| s.samples.iter().filter(|(a, _)| *a == ApplianceId(1)).count());
@@ -63,16 +71,17 @@ async fn ten_thousand_bad_payloads_and_hostile_connections_disturb_nobody() {
 }
 
 /// All of them acknowledged: the device has no reason to send them again.
-async fn bad_payloads(addr: SocketAddr) {
+async fn bad_payloads(addr: SocketAddr, rounds: Arc<AtomicU64>) {
     let mut device = Raw::connected(addr, "acme", "bad").await;
-    for round in 0..(BAD_PAYLOADS / 100) {
-        for n in 1..=100u16 {
+    for round in 0..(BAD_PAYLOADS / ROUND) {
+        for n in 1..=ROUND as u16 {
             let payload = [(round % 256) as u8, (n % 256) as u8, 0xFF, 0x00];
             device.send(&publish("d/bad/t", n, &payload)).await;
         }
-        for n in 1..=100 {
+        for n in 1..=ROUND as u16 {
             device.expect_ack(n).await;
         }
+        rounds.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -100,7 +109,9 @@ async fn attack(addr: SocketAddr) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_come_while_the_hub_stops_hold_it_up_no_longer() {
     for _ in 0..20 {
-        let door = crate::Door::open().await;
+        // A stop that waits for one of them does not end.
+        let an_hour = Duration::from_secs(3_600);
+        let door = Door::open_with(|c| (c.connect_patience, c.drain_patience) = (an_hour, an_hour)).await;
         let addr = door.addr;
         let crowd = tokio::spawn(async move {
             let mut crowd = Vec::new();
@@ -111,11 +122,9 @@ async fn connections_that_come_while_the_hub_stops_hold_it_up_no_longer() {
             }
             crowd
         });
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        let start = std::time::Instant::now();
-        door.broker.stopped().await;
-        let took = start.elapsed();
-        assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+        eventually("the crowd comes", || door.connections() > 10).await;
+        let stopped = tokio::time::timeout(PATIENCE, door.broker.stopped()).await;
+        stopped.expect("the stop waits for those who have not been let in");
         drop(crowd.await.unwrap());
     }
 }

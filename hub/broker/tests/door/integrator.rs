@@ -92,7 +92,7 @@ async fn programs_of_one_integrator_live_side_by_side_up_to_a_bound() {
         program.ping().await;
     }
     drop(programs.pop());
-    eventually("its place is free", || door.closed("lost") == 1).await;
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    eventually("its place is free", || door.connections() == 15).await;
+    assert_eq!(door.closed("lost"), 1);
     reader(&door).await.ping().await;
 }

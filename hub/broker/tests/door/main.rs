@@ -83,6 +83,18 @@ impl Door {
         self.broker.counters().closed_for(label)
     }
 
+    fn connections(&self) -> u64 {
+        let counters = self.broker.counters();
+        counters.connections.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How often the broker has asked for changes of access, once at least.
+    async fn access_asked(&self) -> usize {
+        let asked = || self.store.with(|s| s.access_asked);
+        eventually("changes of access are asked for", || asked() > 0).await;
+        asked()
+    }
+
     fn now_ms(&self) -> i64 {
         let now: Timestamp = self.clock.now();
         now.as_millisecond()

@@ -61,6 +61,12 @@ pub struct Stored {
     pub authorities_away: bool,
     /// The next changes of access are told to nobody: an error comes in their place.
     pub changes_lost: bool,
+    /// How often it was asked for changes of access: who asks again has acted on what it was told before.
+    pub access_asked: usize,
+    /// How often it was asked to commit.
+    pub ingest_asked: usize,
+    /// Sound readings that were in a batch which failed for another one, each as often as that happened.
+    pub held_up: usize,
     pub(crate) told: BTreeSet<ApplianceId>,
     sequences: BTreeSet<(ApplianceId, u64, u8, u64)>,
     contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
@@ -256,10 +262,15 @@ fn is_poison(ingest: &Ingest) -> bool {
 #[async_trait]
 impl TelemetryStore for MemoryTelemetry {
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>> {
+        self.change(|s| s.ingest_asked += 1);
         let mut mode = self.mode.subscribe();
         let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
         self.check()?;
         let (cured, no_release, deleted) = self.with(|s| (s.cured, s.no_release, s.deleted));
+        let faulty = |ingest: &Ingest| (!cured && is_poison(ingest)) || Some(ingest.appliance()) == deleted;
+        if batch.iter().any(faulty) {
+            self.change(|s| s.held_up += batch.iter().filter(|ingest| !faulty(ingest)).count());
+        }
         if !cured && batch.iter().any(is_poison) {
             return Err(away());
         }
