@@ -31,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A connection on which the oldest message waits longer is given up.
 const ACK_DEADLINE: Duration = Duration::from_secs(30);
 /// For the acknowledgements under way after `stop`, and for the DISCONNECT after them.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 /// Pauses between connections.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 

@@ -271,7 +271,7 @@ async fn stopping_without_a_hub_takes_no_time() {
     let stop = CancellationToken::new();
     let replaying = tokio::spawn(replay(recording, stop.clone(), Arc::default()));
     stop.cancel();
-    let delivered = timeout(Duration::from_secs(3), replaying)
+    let delivered = timeout(device::FAREWELL / 2, replaying)
         .await
         .unwrap()
         .unwrap()

@@ -7,7 +7,7 @@ use hub_store::site::SiteStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, ConnectError, Keyring, PostgresStore};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -90,7 +90,7 @@ async fn commands_join_a_running_hub_and_adopt_what_a_killed_one_left() {
         let changes = store.apply_site(&site(), morning(), false).await.unwrap();
         assert_eq!(changes.is_empty(), round == 1, "{changes:?}");
         store.close().await;
-        let running = postmaster(joined.data_dir());
+        let (running, options) = (postmaster(joined.data_dir()), joined.connect_options());
         assert!(!joined.revive().await.unwrap());
         // Neither a stop nor a drop of a joined one ends the hub's database.
         if round == 0 {
@@ -98,7 +98,10 @@ async fn commands_join_a_running_hub_and_adopt_what_a_killed_one_left() {
         } else {
             drop(joined);
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // A postmaster that has been told to stop takes nobody any more.
+        let mut conn = options.connect().await.unwrap();
+        conn.execute("select 1").await.unwrap();
+        conn.close().await.unwrap();
         assert_eq!(
             postmaster(&state.join("postgres/data").canonicalize().unwrap()),
             running

@@ -60,13 +60,12 @@ async fn over_tls_with_least_rights_and_behind_a_network_that_swallows() {
             .await
             .unwrap();
     assert_eq!((rows, distinct), (5 + 4 * 2, 5 + 4 * 2));
-    let closing = Instant::now();
-    store.close().await;
-    assert!(closing.elapsed() < CLOSED_WITHIN, "{:?}", closing.elapsed());
+    // No connection that is open at the end is silent: the end of one that is would be waited for without a limit.
+    let closed = tokio::time::timeout(CLOSED_WITHIN, store.close()).await;
+    closed.expect("the store closes");
 }
 
-/// No connection that is open at the end is silent.
-const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 /// More than the pool has connections.
 const ASKING: usize = 20;
 /// Until all connections are in use.

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use sqlx::{Executor, Row};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Values as they may come: extremes and what is missing as often as anything between, rows of any length.
 fn values(rng: &mut ChaCha20Rng) -> Vec<Option<i32>> {
@@ -196,16 +196,22 @@ async fn a_partition_that_was_dropped_is_made_anew() {
     assert_eq!(base.number(ahead).await, 4);
 }
 
-/// How often each week that holds something was read as a whole so far, by the statistics of the server. They come when a
-/// session ends.
+/// How often each week that holds something was read as a whole so far, by the statistics of the server. A session has told
+/// its own before it is gone.
 async fn whole_scans(base: &Base) -> Vec<(String, i64)> {
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let sessions = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+        and backend_type = 'client backend'";
+    let (mut sql, until) = (base.sql().await, Instant::now() + Duration::from_secs(30));
+    while sqlx::query_scalar::<_, i64>(sessions).fetch_one(&mut sql).await.unwrap() > 0 {
+        assert!(Instant::now() < until, "sessions are left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     sqlx::query_as(
         "select s.relname::text, s.seq_scan from pg_stat_user_tables s join pg_inherits i on i.inhrelid = s.relid \
          join pg_class c on c.oid = s.relid \
          where i.inhparent = 'telemetry'::regclass and c.reltuples > 1000 order by s.relname",
     )
-    .fetch_all(&mut base.sql().await)
+    .fetch_all(&mut sql)
     .await
     .unwrap()
 }

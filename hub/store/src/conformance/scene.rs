@@ -206,7 +206,7 @@ pub fn repeated(repeated: u32) -> Ingested {
 
 /// The hub of a place that begins to write: what came before it has ended, or will in a moment.
 pub async fn take_lease<S: LeaseStore + ?Sized>(store: &S) {
-    let until = tokio::time::Instant::now() + Duration::from_secs(5);
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
     while store.take_lease(morning()).await.unwrap().is_none() {
         assert!(tokio::time::Instant::now() < until, "another hub has this data");
         tokio::time::sleep(Duration::from_millis(10)).await;
