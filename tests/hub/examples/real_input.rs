@@ -70,8 +70,6 @@ async fn main() -> Result<ExitCode> {
     let tickets = settle(&console).await?;
     let tally = report(&console, &runs, &ends, &tickets).await?;
     println!("carrier: {} authenticated calls", carrier.calls()?);
-    let errors = hub.errors();
-    ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
     hub.stop().await?;
     carrier.stop().await?;
     Ok(if tally.bars() {

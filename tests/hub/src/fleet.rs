@@ -4,6 +4,7 @@
 use crate::hub::Lab;
 use crate::site::SECRET;
 use anyhow::{Context, Result};
+use hub_core::clock::{CivilClock, SystemClock};
 use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay, replay};
 use jiff::{SignedDuration, Timestamp};
 use std::net::SocketAddr;
@@ -15,6 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Days that a unit's own baseline takes, with room.
 const SOUND_DAYS: i64 = 25;
+
+/// Samples end about now: the hub takes none from the future, nor any that are much older.
+pub fn recent() -> Timestamp {
+    SystemClock.now()
+}
 
 /// The last `days` days of a machine, up to `end`; with a fault, it starts after [`SOUND_DAYS`] and fails at the end.
 pub fn past(seed: u64, days: i64, fault: Option<FaultKind>, end: Timestamp) -> Vec<Sample> {

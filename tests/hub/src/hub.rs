@@ -31,10 +31,13 @@ pub struct Lab {
     password: std::sync::Mutex<Option<String>>,
 }
 
-/// A running hub.
+/// A running hub. Stopped or killed, it must not have logged an error, unless the test said that errors are right.
 pub struct RunningHub {
     child: Child,
     log: PathBuf,
+    /// Bytes of the log that hubs before it have written.
+    log_before: usize,
+    errors_expected: bool,
 }
 
 impl Lab {
@@ -182,6 +185,7 @@ impl Lab {
     async fn serve_until(&self, said: &str) -> Result<RunningHub> {
         let log = self.dir.path().join("hub.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let log_before = usize::try_from(file.metadata()?.len())?;
         let mut child = self
             .command(&["serve"])
             .stdout(Stdio::piped())
@@ -208,7 +212,12 @@ impl Lab {
             .await
             .context("the hub was not ready in time")??;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(RunningHub { child, log })
+        Ok(RunningHub {
+            child,
+            log,
+            log_before,
+            errors_expected: false,
+        })
     }
 
     /// The password that the first start printed.
@@ -245,9 +254,12 @@ impl RunningHub {
     }
 
     /// kill -9 of the hub's process.
+    ///
+    /// # Errors
+    /// There is no such process, or it logged an error that is not expected.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await?;
-        Ok(())
+        self.check_log()
     }
 
     /// Number of the hub's process.
@@ -256,6 +268,9 @@ impl RunningHub {
     }
 
     /// SIGTERM, and waits for the clean end.
+    ///
+    /// # Errors
+    /// It does not end in time or not cleanly, or it logged an error that is not expected.
     pub async fn stop(mut self) -> Result<()> {
         let pid = self.child.id().context("the hub has ended already")?;
         kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
@@ -263,13 +278,33 @@ impl RunningHub {
             .await
             .context("the hub did not stop")??;
         ensure!(status.success(), "the hub ended with {status}");
+        self.check_log()
+    }
+
+    /// From now on errors are right, because of what the test does to the hub or its database.
+    ///
+    /// # Errors
+    /// It has logged one already.
+    pub fn expect_errors(&mut self) -> Result<()> {
+        self.check_log()?;
+        self.errors_expected = true;
         Ok(())
     }
 
-    /// Lines at ERROR so far: each means that a person must look, so a test that sees one has failed.
+    fn check_log(&self) -> Result<()> {
+        let errors = self.errors();
+        ensure!(
+            self.errors_expected || errors.is_empty(),
+            "the hub logged errors: {errors:#?}"
+        );
+        Ok(())
+    }
+
+    /// Lines at ERROR so far: each means that a person must look.
     pub fn errors(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        log.lines()
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let own = String::from_utf8_lossy(log.get(self.log_before..).unwrap_or_default()).into_owned();
+        own.lines()
             .filter(|line| line.contains("ERROR"))
             .map(str::to_owned)
             .collect()

@@ -3,6 +3,7 @@
 
 pub mod bare;
 pub mod bed;
+pub mod calls;
 pub mod clients;
 pub mod clock;
 pub mod console;
@@ -10,6 +11,7 @@ pub mod database;
 pub mod fleet;
 pub mod given;
 pub mod hub;
+pub mod payloads;
 pub mod processes;
 pub mod sipp;
 pub mod site;

@@ -86,9 +86,8 @@ pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut fleet = Fleet::start(lab.mqtt, plan.publishers);
     let mut killed = 0;
-    let mut errors = Vec::new();
     for round in 1..=plan.rounds {
-        let (count, moment) = live_and_die(&lab, &mut random, &mut errors).await?;
+        let (count, moment) = live_and_die(&lab, &mut random).await?;
         killed += count;
         say(format!(
             "round {round} of {}: killed {count} processes {moment}; so far {}",
@@ -98,9 +97,7 @@ pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
     }
     let hub = lab.serve().await?;
     let counters = fleet.drain().await?;
-    errors.extend(hub.errors());
     hub.stop().await?;
-    ensure!(errors.is_empty(), "the hub logged errors: {errors:?}");
     Ok(Outcome {
         acknowledged: counters.acknowledged(),
         resent: counters.resent(),
@@ -111,28 +108,25 @@ pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
 }
 
 /// Starts the hub and kills it and its database at a random moment; how many processes, and when.
-async fn live_and_die(lab: &Lab, random: &mut ChaCha8Rng, errors: &mut Vec<String>) -> Result<(usize, String)> {
+async fn live_and_die(lab: &Lab, random: &mut ChaCha8Rng) -> Result<(usize, String)> {
     let moment = Duration::from_millis(random.random_range(MOMENT_MS));
     let database_first = random.random();
     if random.random_ratio(1, EARLY) {
         // Given up before it is ready, the process is killed.
         return Ok(match tokio::time::timeout(moment, lab.serve()).await {
-            Ok(hub) => (
-                kill_all(lab, hub?, database_first, errors).await?,
-                "when it was ready".into(),
-            ),
+            Ok(hub) => (kill_all(lab, hub?, database_first).await?, "when it was ready".into()),
             Err(_) => (1 + lab.kill_database(), format!("{moment:?} after its start")),
         });
     }
     let hub = lab.serve().await?;
     tokio::time::sleep(moment).await;
-    let count = kill_all(lab, hub, database_first, errors).await?;
+    let count = kill_all(lab, hub, database_first).await?;
     Ok((count, format!("{moment:?} after it was ready")))
 }
 
-async fn kill_all(lab: &Lab, hub: RunningHub, database_first: bool, errors: &mut Vec<String>) -> Result<usize> {
-    // Before the database is away, which may rightly be an error.
-    errors.extend(hub.errors());
+async fn kill_all(lab: &Lab, mut hub: RunningHub, database_first: bool) -> Result<usize> {
+    // Not before the database is away, which may rightly be an error.
+    hub.expect_errors()?;
     let mut killed = 0;
     if database_first {
         killed += lab.kill_database();

@@ -34,6 +34,33 @@ pub async fn until_metrics_say(lab: &Lab, lines: &[&str]) {
     .await;
 }
 
+/// Waits until the worker that rings owners has looked at everything that is due now, as it did before: a call that is
+/// due has then its attempt, and none is up.
+///
+/// # Panics
+/// It does not look, or a call is up.
+pub async fn contacts_are_looked_at(lab: &Lab) {
+    rises_by(lab, "contact_looks_total", 2.0).await;
+    assert!(figure(lab, "calls_up").await < 1.0, "a call is up");
+}
+
+/// Waits until all that is stored is scored.
+///
+/// # Panics
+/// Scoring does not come to its end.
+pub async fn all_is_scored(lab: &Lab) {
+    rises_by(lab, "scoring_idle_total", 2.0).await;
+}
+
+/// The first round that ends may have begun before: the second has seen all that was there.
+async fn rises_by(lab: &Lab, name: &str, rounds: f64) {
+    let before = figure(lab, name).await;
+    eventually(name, TOLD_WITHIN, async || {
+        (figure(lab, name).await >= before + rounds).then_some(())
+    })
+    .await;
+}
+
 /// The value of a figure without labels.
 ///
 /// # Panics

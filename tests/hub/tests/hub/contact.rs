@@ -1,89 +1,23 @@
 //! No call twice, no call unwanted: the hub is killed with -9 at the three worst moments of a call.
 
-use crate::telemetry::recent;
-use hub_core::phone_number::PhoneNumber;
-use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
+use hub_lab::phone::PhoneAnswer;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
+use tests_hub::calls::{PATIENCE, about_to_ring, attempt, only_ticket, owners_phones};
 use tests_hub::console::Console;
 use tests_hub::eventually;
-use tests_hub::fleet::{past, send};
 use tests_hub::hub::{Lab, RunningHub};
-use tests_hub::site::{TestSite, daytime_zone};
-use tests_world::FaultKind;
+use tests_hub::watch::contacts_are_looked_at;
 
-/// Long enough for a wrong second INVITE to show.
-const QUIET: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The owner's phone.
-pub async fn owners_phones(answer: PhoneAnswer, keys: Vec<(Duration, char)>) -> Phones {
-    let (phones, _reports) = Phones::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    phones.set(
-        PhoneNumber::new(&TestSite::number(0)).unwrap(),
-        PhoneScript {
-            answer,
-            keys,
-            hang_up: None,
-        },
-    );
-    phones
-}
-
-/// A hub about to ring `phones` about a worn pump.
-pub async fn about_to_ring(lab: Lab, phones: &Phones) -> (Lab, RunningHub, Console) {
-    let zone = daytime_zone(recent().to_zoned(jiff::tz::TimeZone::UTC).hour());
-    let devices = vec![("wm-1".to_owned(), "washing-machine".to_owned(), None)];
-    let site = TestSite {
-        trunk: Some(phones.local()),
-        password: None,
-        devices,
-        consent: true,
-        zone,
-    };
-    lab.apply(&site.toml()).await.unwrap();
-    let hub = lab.serve().await.unwrap();
-    let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
-    send(&lab, "wm-1", 1, past(11, 55, Some(FaultKind::DrainPumpWear), recent()))
-        .await
-        .unwrap();
-    (lab, hub, console)
-}
-
-/// Waits until the attempt is as wished.
-pub async fn attempt(console: &Console, what: &str, wished: impl Fn(&Value) -> bool) -> Value {
-    let look = async || {
-        console
-            .all("/api/v1/contacts")
-            .await
-            .unwrap()
-            .into_iter()
-            .find(|a| wished(a))
-    };
-    eventually(what, PATIENCE, look).await
-}
-
-/// Kills hub and database, starts again, and waits out what must not happen.
+/// Kills hub and database, starts again, and waits until the hub has looked whom to ring.
 async fn killed_and_back(lab: &Lab, hub: RunningHub) -> (RunningHub, Console) {
     hub.kill().await.unwrap();
     lab.kill_database();
     let hub = lab.serve().await.unwrap();
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
-    tokio::time::sleep(QUIET).await;
+    contacts_are_looked_at(lab).await;
     (hub, console)
-}
-
-pub async fn only_ticket(console: &Console) -> Value {
-    let tickets = console.all("/api/v1/tickets").await.unwrap();
-    assert_eq!(tickets.len(), 1, "one fault, one ticket");
-    console
-        .get(&format!(
-            "/api/v1/tickets/{}",
-            tickets[0]["ticket"]["id"].as_str().unwrap()
-        ))
-        .await
-        .unwrap()
 }
 
 fn assert_one_unknown_attempt(ticket: &Value) {
@@ -98,7 +32,7 @@ fn assert_one_unknown_attempt(ticket: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_the_attempts_row_and_the_invite() {
-    let phones = owners_phones(PhoneAnswer::Never, vec![]).await;
+    let phones = owners_phones(PhoneAnswer::Never, vec![]).await.unwrap();
     let mut lab = Lab::new().unwrap();
     // A slow voice keeps the gap open: prompts are made after the row is committed and before the INVITE leaves.
     let slow = lab.path().join("slow");
@@ -110,7 +44,7 @@ async fn killed_between_the_attempts_row_and_the_invite() {
     .unwrap();
     std::fs::set_permissions(slow.join("espeak-ng"), std::fs::Permissions::from_mode(0o755)).unwrap();
     lab.path_first(&slow);
-    let (lab, hub, console) = about_to_ring(lab, &phones).await;
+    let (lab, hub, console) = about_to_ring(lab, &phones).await.unwrap();
 
     attempt(&console, "the attempt's row", |a| a["state"] == "dialling").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
@@ -127,8 +61,8 @@ async fn killed_between_the_attempts_row_and_the_invite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_rings() {
-    let phones = owners_phones(PhoneAnswer::Never, vec![]).await;
-    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
+    let phones = owners_phones(PhoneAnswer::Never, vec![]).await.unwrap();
+    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await.unwrap();
     attempt(&console, "the phone rings", |a| a["state"] == "ringing").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
     assert_eq!(phones.rung(), 1, "no second ring");
@@ -142,8 +76,9 @@ async fn killed_right_after_key_9() {
         PhoneAnswer::After(Duration::from_millis(300)),
         vec![(Duration::from_secs(2), '9')],
     )
-    .await;
-    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
+    .await
+    .unwrap();
+    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await.unwrap();
     attempt(&console, "the owner presses 9", |a| a["disposition"] == "do_not_call").await;
     let (hub, console) = killed_and_back(&lab, hub).await;
 
@@ -167,7 +102,7 @@ async fn killed_right_after_key_9() {
     assert!(status < 300, "{status}");
     let held = async || Some(only_ticket(&console).await["ticket"]["held"].clone()).filter(|h| h == "do_not_call");
     eventually("the call is refused", PATIENCE, held).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    contacts_are_looked_at(&lab).await;
     assert_eq!(phones.rung(), 1);
     hub.stop().await.unwrap();
 }

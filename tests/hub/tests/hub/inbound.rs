@@ -1,23 +1,22 @@
 //! An owner who was not reached rings the main number back; nobody else gets in that way.
 
-use crate::contact::{about_to_ring, attempt, only_ticket, owners_phones};
 use hub_core::phone_number::PhoneNumber;
 use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tests_hub::calls::{about_to_ring, attempt, only_ticket, owners_phones};
 use tests_hub::console::Console;
 use tests_hub::eventually;
 use tests_hub::hub::Lab;
 use tests_hub::site::TestSite;
+use tests_hub::watch::contacts_are_looked_at;
 use tokio::net::UdpSocket;
 
 /// The number that owners see when they are rung.
 const MAIN_NUMBER: &str = "+862155500100";
 const STRANGER: &str = "+8613999999999";
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Long enough for an attempt that must not be made.
-const QUIET: Duration = Duration::from_secs(2);
 
 fn number(text: &str) -> PhoneNumber {
     PhoneNumber::new(text).unwrap()
@@ -37,8 +36,8 @@ async fn attempts(console: &Console) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_rings_back_and_books() {
-    let phones = owners_phones(PhoneAnswer::Busy, vec![]).await;
-    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await;
+    let phones = owners_phones(PhoneAnswer::Busy, vec![]).await.unwrap();
+    let (lab, hub, console) = about_to_ring(Lab::new().unwrap(), &phones).await.unwrap();
     let missed = attempt(&console, "the busy call's end", |a| a["state"] == "ended").await;
     assert_eq!(
         (&missed["direction"], &missed["result"]),
@@ -84,9 +83,8 @@ async fn an_owner_rings_back_and_books() {
         ticket["ticket"]["appointment"]["slot"], back["offered"],
         "what was offered is what is booked: {ticket:#}"
     );
-    tokio::time::sleep(QUIET).await;
+    contacts_are_looked_at(&lab).await;
     assert_eq!(phones.rung(), 1, "the planned call is not made any more");
-    assert_eq!(hub.errors(), Vec::<String>::new());
     hub.stop().await.unwrap();
 }
 

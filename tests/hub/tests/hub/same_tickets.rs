@@ -158,7 +158,6 @@ async fn tickets(database: Option<&str>, streams: &[Stream]) -> Vec<Value> {
         });
         tickets.extend(ended.await);
     }
-    assert_eq!(hub.errors(), Vec::<String>::new());
     hub.stop().await.unwrap();
     trunk.set_nonblocking(true).unwrap();
     assert!(trunk.recv(&mut [0; 64]).is_err(), "nobody is rung");

@@ -1,27 +1,25 @@
 //! A hub is told to stop in a moment in which the database keeps it waiting.
 
-use crate::moving::given::Given;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Duration;
 use tests_hub::eventually;
-use tests_hub::hub::Lab;
+use tests_hub::given::Given;
 
 /// The lease is looked at every second, and an answer is waited for longer than this.
 const LOOKED_AT: Duration = Duration::from_millis(1_300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
-    let given = Given::start().await;
-    let mut lab = Lab::new().unwrap();
-    lab.set("DATABASE_URL", given.url());
+    let given = Given::start().await.unwrap();
+    let lab = given.lab(None).unwrap();
     let hub = lab.serve().await.unwrap();
     // Whoever holds the lease's lock for longer than a transaction; it is asked something and does not answer.
     let holder = "select l.pid from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' \
-        and a.query like '%from lease%' and a.usename = 'forecall_hub'";
+        and a.query like '%from lease%' and a.application_name = 'forecall'";
     let holder = eventually("the lease is held", Duration::from_secs(20), async || {
-        let mut admin = given.admin().await;
-        let found = sqlx::query_scalar::<_, i32>(holder).fetch_optional(&mut admin).await;
+        let mut sql = given.sql().await.unwrap();
+        let found = sqlx::query_scalar::<_, i32>(holder).fetch_optional(&mut sql).await;
         found.unwrap()
     })
     .await;
@@ -30,5 +28,5 @@ async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
     let stopped = hub.stop().await;
     kill(Pid::from_raw(holder), Signal::SIGCONT).unwrap();
     stopped.unwrap();
-    given.stop().await;
+    given.cluster.stop().await.unwrap();
 }

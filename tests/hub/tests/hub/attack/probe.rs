@@ -1,13 +1,12 @@
 //! An honest device that sends one reading after the other and times each acknowledgement.
 
-use crate::front_door::bad::message;
-use crate::telemetry::recent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tests_hub::eventually;
-use tests_hub::fleet::log_in;
+use tests_hub::fleet::{log_in, recent};
 use tests_hub::hub::Lab;
+use tests_hub::payloads::message;
 use tokio::task::JoinHandle;
 
 /// Longest wait of an honest device for an acknowledgement while others attack: far above what it takes (milliseconds),

@@ -1,9 +1,9 @@
 //! Sequences that no sound device counts: each sample is stored once, and none that is new is taken for a repeat.
 
 use super::Siege;
-use crate::front_door::bad::message;
-use crate::telemetry::recent;
 use agent_sdk_wire::{MAX_NUMBER, MAX_SAMPLES};
+use tests_hub::fleet::recent;
+use tests_hub::payloads::message;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrapped_reused_and_shuffled_sequences_are_stored_once() {

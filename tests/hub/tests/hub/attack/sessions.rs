@@ -80,4 +80,6 @@ async fn qos_2_is_stored_once_over_replay_reconnect_and_kill() {
     device.send(&publish).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
     siege.stored("replay", 3).await;
+    siege.honest.stop().await;
+    siege.hub.stop().await.unwrap();
 }

@@ -1,10 +1,10 @@
 //! Device code written for ThingsBoard comes in with another host, port and token, and nothing else changed.
 
 use super::front::{Front, PATIENCE};
-use crate::telemetry::recent;
 use serde_json::{Value, json};
 use tests_hub::clients::Client;
 use tests_hub::eventually;
+use tests_hub::fleet::recent;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thingsboards_own_client_needs_only_host_and_token() {

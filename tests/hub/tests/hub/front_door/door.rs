@@ -1,13 +1,12 @@
 //! A hub under attack, and the honest devices beside the others.
 
-use crate::telemetry::recent;
 use hub_lab::home::{Delivered, DeviceConnection, HomeCounters, Pace, Replay, replay};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tests_hub::console::Console;
 use tests_hub::eventually;
-use tests_hub::fleet::past;
+use tests_hub::fleet::{past, recent};
 use tests_hub::hub::Lab;
 use tests_hub::site::SECRET;
 use tests_mqtt::{Client, Connect};

@@ -1,14 +1,13 @@
 //! A hub that has lived, and what people see of it: the same wherever it has moved to.
 
-use crate::contact::{attempt, owners_phones};
-use crate::telemetry::recent;
 use hub_lab::phone::{PhoneAnswer, Phones};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tests_hub::calls::{attempt, owners_phones};
 use tests_hub::console::Console;
 use tests_hub::eventually;
-use tests_hub::fleet::{log_in, past, send};
+use tests_hub::fleet::{log_in, past, recent, send};
 use tests_hub::hub::{Lab, RunningHub};
 use tests_hub::site::{TestSite, daytime_zone};
 use tests_hub::soak::{Fleet, site};
@@ -37,7 +36,7 @@ pub struct Lived {
 /// A site with owners, whose devices have published, one of them until a ticket was opened and its owner rung in vain;
 /// with a payload in quarantine, and a command that waits for a device that is away.
 pub async fn lived() -> Lived {
-    let phones = owners_phones(PhoneAnswer::Busy, Vec::new()).await;
+    let phones = owners_phones(PhoneAnswer::Busy, Vec::new()).await.unwrap();
     let lab = Lab::new().unwrap();
     lab.apply(&site_of(&phones).toml()).await.unwrap();
     let hub = lab.serve().await.unwrap();

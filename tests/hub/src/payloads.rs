@@ -1,4 +1,5 @@
-//! Payloads that no device with sound firmware sends, each kind as many times as wanted and never twice the same way.
+//! Payloads: a sound message, and what no device with sound firmware sends, each kind as many times as wanted and never
+//! twice the same way.
 
 use agent_sdk_wire::{Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 
