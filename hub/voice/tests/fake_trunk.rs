@@ -270,7 +270,6 @@ async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
         [waits(), waits(), presses("1")],
         Limits {
             channel: SOON,
-            talk: Duration::from_secs(5),
             ..limits()
         },
     );
@@ -283,7 +282,9 @@ async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
         let told: Vec<_> = voice.voice.metrics().into_iter().map(|metric| metric.name).collect();
         assert_eq!(told, ["voice_channels_free", "voice_late_ticks_total"]);
         // The other trunk has two free channels; they are not this company's.
-        (call("test").await, call("other").await, call("nobody's").await)
+        let calls = (call("test").await, call("other").await, call("nobody's").await);
+        voice.voice.hang_up_all();
+        calls
     };
     let (_, _, (third, others, unknown)) = tokio::join!(call("test"), call("test"), full);
     assert_eq!(third.result, CallResult::NetworkFailure);

@@ -4,15 +4,21 @@ use crate::client::{Raw, connect, connect_v5};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use hub_core::quota::Pace;
-use std::time::Duration;
+use std::time::Instant;
 use tests_mqtt::Version::{V4, V5};
 use tests_mqtt::{publish, subscribe};
 
 const ONE: &[u8] = br#"{"pump_current": 1.5}"#;
 
+/// What a pace of one a second may have let through since then besides its burst.
+fn more_since(start: Instant) -> usize {
+    start.elapsed().as_secs() as usize + 1
+}
+
 #[tokio::test]
 async fn over_the_rate_is_refused_and_others_go_on() {
     let door = Door::open_with(|c| c.device_messages = Pace::new(1, 10)).await;
+    let start = Instant::now();
     let (mut fast, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
     let mut calm = Raw::connected(door.addr, "acme", "dryer").await;
     for packet_id in 1..=20 {
@@ -25,29 +31,39 @@ async fn over_the_rate_is_refused_and_others_go_on() {
         codes.push(body.get(2).copied().unwrap_or(0));
     }
     assert_eq!(codes[..10], [0; 10], "the burst");
-    assert!(codes[12..].iter().all(|code| *code == 0x97), "{codes:?}");
+    let taken = codes.iter().filter(|code| **code == 0).count();
+    assert!(taken < 20 && taken <= 10 + more_since(start), "{codes:?}");
+    assert!(codes.iter().all(|code| [0, 0x97].contains(code)), "{codes:?}");
     fast.ping().await;
     calm.ping().await;
-    assert!(door.broker.counters().refused_for("device_rate") >= 8);
+    assert!(door.broker.counters().refused_for("device_rate") >= 20 - taken as u64);
     // Nothing is gained by coming again; and what was dropped at QoS 0 is told.
     let mut again = Raw::connected(door.addr, "acme", "washer").await;
     for _ in 0..30 {
         again.send(&V4.publish(0, "d/washer/j", 0, ONE)).await;
     }
     again.ping().await;
-    again.send(&publish("d/washer/j", 1, ONE)).await;
-    again.expect_closed("MQTT 3.1.1 has no other way to say it").await;
+    let more = (1..=30).map(|packet_id| publish("d/washer/j", packet_id, ONE));
+    again.send(&more.collect::<Vec<_>>().concat()).await;
+    let mut acknowledged = 0;
+    // MQTT 3.1.1 has no other way to say it.
+    while let Some((first, _)) = again.packet().await {
+        assert_eq!(first, 0x40);
+        acknowledged += 1;
+    }
+    assert!(acknowledged <= more_since(start), "{acknowledged}");
     assert!(door.closed("quota") >= 1);
     let dropped = || {
         door.store
             .with(|s| s.dropped.get(&ApplianceId(1)).copied().unwrap_or(0))
     };
-    eventually("drops are told", || dropped() >= 25).await;
+    eventually("drops are told", || dropped() + more_since(start) as u64 >= 30).await;
 }
 
 #[tokio::test]
 async fn subscriptions_cost_like_publishes() {
     let door = Door::open_with(|c| c.device_messages = Pace::new(1, 40)).await;
+    let start = Instant::now();
     let mut reader = Raw::open(door.addr).await;
     reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
@@ -59,7 +75,7 @@ async fn subscriptions_cost_like_publishes() {
         assert_eq!(first, 0x90);
         granted += 1;
     }
-    assert!((40..=50).contains(&granted), "{granted}");
+    assert!((40..=40 + more_since(start)).contains(&granted), "{granted}");
     assert_eq!(door.closed("quota"), 1);
 }
 
@@ -98,6 +114,7 @@ async fn a_backlog_beyond_the_bound_gets_through_over_some_connections() {
 #[tokio::test]
 async fn a_storm_of_connects_under_one_name_lets_in_few() {
     let door = Door::open_with(|c| c.identity_connects = Pace::new(1, 5)).await;
+    let start = Instant::now();
     let mut honest = Raw::connected(door.addr, "acme", "dryer").await;
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..100 {
@@ -109,13 +126,18 @@ async fn a_storm_of_connects_under_one_name_lets_in_few() {
             other => panic!("{other:#x}"),
         }
     }
-    assert!((5..=10).contains(&taken), "{taken}");
+    assert!((5..=5 + more_since(start)).contains(&taken), "{taken}");
     assert_eq!(taken + refused, 100);
-    assert!(door.broker.counters().refused_for("connect_rate") >= 90);
+    assert_eq!(door.broker.counters().refused_for("connect_rate"), refused as u64);
     honest.ping().await;
-    let mut old = Raw::open(door.addr).await;
-    old.send(&connect("acme/washer", "secret-of-washer", "x", 60)).await;
-    assert_eq!(old.packet().await, Some((0x20, vec![0, 3])));
+    // The first of these may come a second after the last.
+    let mut codes = Vec::new();
+    for _ in 0..10 {
+        let mut old = Raw::open(door.addr).await;
+        old.send(&connect("acme/washer", "secret-of-washer", "x", 60)).await;
+        codes.push(old.packet().await);
+    }
+    assert!(codes.contains(&Some((0x20, vec![0, 3]))), "{codes:?}");
 }
 
 #[tokio::test]
