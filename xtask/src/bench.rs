@@ -22,7 +22,14 @@ pub fn bench(names: &[String]) -> Result<()> {
     // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source. As part of
     // the workspace: for one package alone every crate would be compiled again, with fewer features. In release, as the
     // peers beside them are built.
-    run(&mut cargo(&["build", "--quiet", "--release", "--workspace", "--bins", "--examples"]))?;
+    run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--workspace",
+        "--bins",
+        "--examples",
+    ]))?;
     let examples = workspace.target_directory.join("release/examples");
     let mut missed = Vec::new();
     for name in &benchmarks {

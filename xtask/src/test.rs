@@ -5,13 +5,13 @@ mod counts;
 mod times;
 
 use crate::run::{Output, cargo, run, run_reading, succeeds};
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 use crate::{setup, tidy};
 use anyhow::{Result, ensure};
 use bed::Bed;
 use counts::{Counts, Runner};
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use times::Times;
 
 /// Sets up, builds, runs all tests and doc tests, tidies, and closes with where the time went and with
@@ -30,7 +30,12 @@ pub fn test() -> Result<()> {
     let mut counts = Counts::default();
     let tests_held = run_tests(&workspace, &mut counts, &mut times)?;
     times.end("tests");
-    let docs_held = run_doc_tests(&workspace, &mut counts)?;
+    let docs_held = run_read(
+        cargo(&["test", "--workspace", "--doc"]),
+        Runner::Cargo,
+        &mut counts,
+        &mut times,
+    )?;
     times.end("doc tests");
     let tidy_result = tidy::tidy();
     times.end("house rules");
@@ -50,75 +55,30 @@ pub fn test() -> Result<()> {
 fn run_tests(workspace: &Workspace, counts: &mut Counts, times: &mut Times) -> Result<bool> {
     let bed = Bed::make(&workspace.target_directory.join("debug/examples"))?;
     let is_nextest_here = succeeds(&mut cargo(&["nextest", "--version"]));
-    let (mut command, runner, output) = if is_nextest_here {
+    let (mut command, runner) = if is_nextest_here {
         // Every test's line is read for its time; those of tests that passed are not printed.
         let command = cargo(&["nextest", "run", "--workspace", "--status-level", "pass"]);
-        (command, Runner::Nextest, Output::Stderr)
+        (command, Runner::Nextest)
     } else {
         // One thread: tests on loopback measure deadlines, and only nextest can hold just those apart.
         let arguments = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
         let mut command = cargo(&arguments);
         command.args(["--", "--test-threads", "1"]);
-        (command, Runner::Cargo, Output::Stdout)
+        (command, Runner::Cargo)
     };
     command.envs(bed.variables());
+    run_read(command, runner, counts, times)
+}
+
+fn run_read(mut command: Command, runner: Runner, counts: &mut Counts, times: &mut Times) -> Result<bool> {
+    let output = match runner {
+        Runner::Cargo => Output::Stdout,
+        Runner::Nextest => Output::Stderr,
+    };
     run_reading(&mut command, output, |line| {
         if let Some(found) = Counts::parse(runner, line) {
             counts.add(found);
         }
         !times.note(line)
     })
-}
-
-/// Crates without an example in their documentation are not built once more to find that out.
-fn run_doc_tests(workspace: &Workspace, counts: &mut Counts) -> Result<bool> {
-    let documented = with_doc_tests(workspace)?;
-    if documented.is_empty() {
-        println!("test: no crate has examples in its documentation");
-        return Ok(true);
-    }
-    let mut command = cargo(&["test", "--doc"]);
-    for package in documented {
-        command.args(["--package", &package]);
-    }
-    run_reading(&mut command, Output::Stdout, |line| {
-        if let Some(found) = Counts::parse(Runner::Cargo, line) {
-            counts.add(found);
-        }
-        true
-    })
-}
-
-fn with_doc_tests(workspace: &Workspace) -> Result<BTreeSet<String>> {
-    let root = &workspace.workspace_root;
-    let mut found = BTreeSet::new();
-    for file in workspace::files(root)? {
-        let is_rust = file.extension().is_some_and(|extension| extension == "rs");
-        if !is_rust || !std::fs::read_to_string(root.join(&file)).is_ok_and(|text| has_example(&text)) {
-            continue;
-        }
-        let owners = workspace.packages.iter().filter(|package| file.starts_with(package.folder(root)));
-        found.extend(owners.map(|package| package.name.clone()));
-    }
-    Ok(found)
-}
-
-fn has_example(source: &str) -> bool {
-    source
-        .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("//"))
-        .filter_map(|comment| comment.strip_prefix(['/', '!']))
-        .any(|doc| doc.trim_start().starts_with("```"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_example;
-
-    #[test]
-    fn an_example_is_a_fence_in_a_doc_comment() {
-        assert!(has_example("/// Adds.\n///\n/// ```\n/// assert!(true);\n/// ```\nfn add() {}"));
-        assert!(has_example("    //! ```text"));
-        assert!(!has_example("// ``` is no doc comment\nlet fence = \"```\";"));
-    }
 }

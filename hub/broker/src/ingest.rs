@@ -222,7 +222,9 @@ impl Committer {
         };
         if !matches!(content, Ingest::Quarantine(_)) {
             tracing::warn!(%appliance, topic, reason, "publish cannot be stored");
-            *content = receipt.origin.quarantine(format!("the store did not take it: {reason}"));
+            *content = receipt
+                .origin
+                .quarantine(format!("the store did not take it: {reason}"));
         }
     }
 

@@ -6,9 +6,13 @@ use std::error::Error;
 /// The error, then each cause, separated by `": "`. Control characters are left out, since parts of the text may come from
 /// a peer.
 pub fn in_full(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.join(": ").chars().filter(|c| !c.is_control()).collect()
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]

@@ -233,7 +233,10 @@ async fn an_owner_rings_back() {
     stop.cancel();
     serving.await.unwrap();
     eventually("the call's record", || !host.details.lock().unwrap().is_empty()).await;
-    assert_eq!(host.details.lock().unwrap()[0].disposition, Some(Disposition::AnotherTime));
+    assert_eq!(
+        host.details.lock().unwrap()[0].disposition,
+        Some(Disposition::AnotherTime)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -323,7 +323,13 @@ impl Detector {
         verdict
     }
 
-    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, manifest: &Manifest) -> Option<FaultPrediction> {
+    fn predict(
+        &mut self,
+        v: &Verdict,
+        state: AlarmState,
+        watched: &Watched,
+        manifest: &Manifest,
+    ) -> Option<FaultPrediction> {
         if !state.alarm {
             self.fault = None;
             return None;

@@ -37,7 +37,11 @@ impl Migrations {
     pub fn up_to(version: i64) -> Self {
         let files = FILES.iter().filter(|file| file.0 <= version);
         let simple = MigrationType::Simple;
-        Self(files.map(|&(number, name, sql)| Migration::new(number, name.into(), simple, sql.into(), false)).collect())
+        Self(
+            files
+                .map(|&(number, name, sql)| Migration::new(number, name.into(), simple, sql.into(), false))
+                .collect(),
+        )
     }
 
     /// Each migration, oldest first.

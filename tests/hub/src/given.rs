@@ -1,8 +1,8 @@
 //! A database that is given to hubs, as far as they know, and the way there, which a test can cut.
 
 use crate::hub::{Lab, open_folder};
-use crate::{bed, processes};
 use crate::soak::{Stored, count};
+use crate::{bed, processes};
 use anyhow::{Context, Result};
 use hub_store_postgres::{Cluster, ClusterOptions};
 use nix::sys::signal::{Signal, kill};

@@ -40,7 +40,10 @@ impl Times {
 
     /// The closing lines: seconds of each phase, and the slowest tests, slowest first.
     pub fn lines(&mut self) -> Vec<String> {
-        let phases = self.phases.iter().map(|(phase, took)| format!("{phase} {:.0} s", took.as_secs_f64()));
+        let phases = self
+            .phases
+            .iter()
+            .map(|(phase, took)| format!("{phase} {:.0} s", took.as_secs_f64()));
         let mut lines = vec![format!("time: {}", phases.collect::<Vec<_>>().join(", "))];
         self.tests.sort_by(|one, other| other.cmp(one));
         let slowest = self.tests.iter().take(SLOWEST);

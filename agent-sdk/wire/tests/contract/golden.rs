@@ -93,8 +93,13 @@ fn bytes_are_as_released() {
         ("telemetry-odd", odd_telemetry()),
     ];
     let written = written.into_iter().chain([("clock", clock()), ("event", event())]);
-    let written: BTreeMap<_, _> = written.map(|(name, bytes)| (name.to_owned(), hex::encode(bytes))).collect();
-    let released: BTreeMap<_, _> = golden().into_iter().map(|(name, bytes)| (name, hex::encode(bytes))).collect();
+    let written: BTreeMap<_, _> = written
+        .map(|(name, bytes)| (name.to_owned(), hex::encode(bytes)))
+        .collect();
+    let released: BTreeMap<_, _> = golden()
+        .into_iter()
+        .map(|(name, bytes)| (name, hex::encode(bytes)))
+        .collect();
     assert_eq!(written, released);
 }
 

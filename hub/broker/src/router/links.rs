@@ -3,7 +3,7 @@
 use super::RouterError;
 use super::feeder::{Connect, Opened, Shared};
 use super::filters::{Slots, slot_topic};
-use super::link::{Answer, Gone, SubscribedFilter, Lent, Outlet, empty};
+use super::link::{Answer, Gone, Lent, Outlet, SubscribedFilter, empty};
 use super::subscriber::{Subscriber, SubscriberState};
 use rumqttd::local::LinkTx;
 use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet};

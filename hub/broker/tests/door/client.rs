@@ -35,8 +35,13 @@ impl Raw {
     pub async fn connected_v5(addr: SocketAddr, tenant: &str, device: &str, properties: &[u8]) -> (Self, Vec<u8>) {
         let mut raw = Self::open(addr).await;
         let user_name = format!("{tenant}/{device}");
-        raw.send(&connect_v5(&user_name, &format!("secret-of-{device}"), properties, true))
-            .await;
+        raw.send(&connect_v5(
+            &user_name,
+            &format!("secret-of-{device}"),
+            properties,
+            true,
+        ))
+        .await;
         let (first, body) = raw.packet().await.unwrap();
         assert_eq!((first, body[1]), (0x20, 0), "{user_name} is taken");
         (raw, body)

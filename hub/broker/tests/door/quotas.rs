@@ -119,7 +119,8 @@ async fn a_storm_of_connects_under_one_name_lets_in_few() {
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..100 {
         let mut raw = Raw::open(door.addr).await;
-        raw.send(&connect_v5("acme/washer", "secret-of-washer", &[], true)).await;
+        raw.send(&connect_v5("acme/washer", "secret-of-washer", &[], true))
+            .await;
         match raw.packet().await.unwrap().1[1] {
             0 => taken += 1,
             0x9F => refused += 1,

@@ -1,7 +1,7 @@
 //! `forecall backup --to DIR`.
 
-use super::target::{Target, keyring_that_is_there, say_keyring};
 use super::progress::Teller;
+use super::target::{Target, keyring_that_is_there, say_keyring};
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};

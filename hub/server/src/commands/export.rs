@@ -1,7 +1,7 @@
 //! `forecall export --to DIR`.
 
-use super::target::{goes_on, open_existing, say_keyring};
 use super::progress::Teller;
+use super::target::{goes_on, open_existing, say_keyring};
 use super::{ConfigArgs, log, say};
 use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};

@@ -1,7 +1,7 @@
 //! `forecall import --from DIR`.
 
-use super::target::{Target, goes_on, keyring_that_is_there};
 use super::progress::Teller;
+use super::target::{Target, goes_on, keyring_that_is_there};
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};

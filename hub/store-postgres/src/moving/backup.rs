@@ -180,7 +180,12 @@ pub async fn backup(
         return Err(MoveError::NoHub);
     };
     let own = fingerprint(keyring);
-    if about.keyring.as_deref().map(hex::encode).is_some_and(|found| found != own) {
+    if about
+        .keyring
+        .as_deref()
+        .map(hex::encode)
+        .is_some_and(|found| found != own)
+    {
         return Err(MoveError::Connect(crate::store::ConnectError::WrongKeyring));
     }
     let mut command = target.command("pg_dump", about.major()).await?;

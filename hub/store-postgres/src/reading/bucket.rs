@@ -108,7 +108,10 @@ fn merged(rows: &[PgRow], channel: &VersionedChannel) -> Result<Vec<Bucket>> {
     for row in rows {
         let (profile_no, starts, id, count, sum, min, max) = Line::from_row(row).map_err(db)?;
         // Another channel of another version may have the same id.
-        let channel = channel.versions.get(&profile_no).filter(|channel| i16::from(channel.id) == id);
+        let channel = channel
+            .versions
+            .get(&profile_no)
+            .filter(|channel| i16::from(channel.id) == id);
         let Some(channel) = channel else { continue };
         let new = Bucket {
             from: starts.to_jiff(),

@@ -73,7 +73,12 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     }
 }
 
-async fn write(store: &PostgresStore, conn: &mut PgConnection, cache: &mut WriterCache, batch: &[Ingest]) -> Result<Done> {
+async fn write(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    cache: &mut WriterCache,
+    batch: &[Ingest],
+) -> Result<Done> {
     // Partitions are made for good, whatever becomes of the batch.
     let missing = cache.weeks_missing(store.layout, batch.iter().filter_map(carried));
     cache.make_weeks(conn, missing).await?;

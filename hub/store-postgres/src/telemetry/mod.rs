@@ -8,7 +8,6 @@ mod fresh;
 mod gauge;
 mod guard;
 mod ingest;
-mod writer_cache;
 mod late;
 mod packet;
 mod partition_set;
@@ -20,6 +19,7 @@ mod unscored;
 mod upkeep;
 mod window;
 mod writer;
+mod writer_cache;
 
 #[cfg(test)]
 pub(crate) use copy::whole;

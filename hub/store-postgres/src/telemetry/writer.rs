@@ -1,9 +1,9 @@
 //! The one writer of this process, and whom it has to tell what.
 
 use super::gauge::Gauges;
-use super::writer_cache::WriterCache;
 use super::partition_set::PartitionSet;
 use super::upkeep::Upkeep;
+use super::writer_cache::WriterCache;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

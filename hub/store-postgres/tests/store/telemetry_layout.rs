@@ -202,7 +202,12 @@ async fn whole_scans(base: &Base) -> Vec<(String, i64)> {
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
         and backend_type = 'client backend'";
     let (mut sql, until) = (base.sql().await, Instant::now() + Duration::from_secs(30));
-    while sqlx::query_scalar::<_, i64>(sessions).fetch_one(&mut sql).await.unwrap() > 0 {
+    while sqlx::query_scalar::<_, i64>(sessions)
+        .fetch_one(&mut sql)
+        .await
+        .unwrap()
+        > 0
+    {
         assert!(Instant::now() < until, "sessions are left");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -133,7 +133,10 @@ fn only_what_is_said_is_open(folder: &Path, keyring: &Path) {
     let dump = String::from_utf8(dump.stdout).unwrap();
     let document = std::fs::read_to_string(folder.join("backup.json")).unwrap();
     let sealed = [TestSite::number(0), TRUNK_PASSWORD.to_owned()];
-    let closed = keys.iter().flat_map(|key| [(*key).to_owned(), as_bytea(key)]).chain(sealed);
+    let closed = keys
+        .iter()
+        .flat_map(|key| [(*key).to_owned(), as_bytea(key)])
+        .chain(sealed);
     for word in closed {
         assert!(
             !dump.contains(&word) && !document.contains(&word),
