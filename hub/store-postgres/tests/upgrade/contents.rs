@@ -63,6 +63,23 @@ pub async fn rows(conn: &mut PgConnection) -> Rows {
     all
 }
 
+/// A line a table with its name, how many rows it has, and a hash of them in whatever order they are.
+pub async fn digests(conn: &mut PgConnection) -> Vec<String> {
+    sqlx::query("set timezone = 'UTC'").execute(&mut *conn).await.unwrap();
+    let mut lines = Vec::new();
+    for table in tables(conn).await {
+        let (count, hash): (i64, String) = sqlx::query_as(&format!(
+            "select count(*), encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' order by line collate \"C\"), ''), \
+             'UTF8')), 'hex') from (select to_jsonb(t)::text as line from \"{table}\" t) l"
+        ))
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+        lines.push(format!("{table} {count} {hash}"));
+    }
+    lines
+}
+
 /// Rows that are not in `after` any more, as far as their tables and columns are. `rewritten` columns are not compared.
 pub fn lost(before: &Rows, after: &Rows, rewritten: &[(&str, &str)]) -> Vec<String> {
     let mut lost = Vec::new();

@@ -1,0 +1,135 @@
+//! Databases in which much has happened: every migration starts from those that earlier commits have left (`fixtures/`).
+
+use super::chain::versions;
+use super::contents::{Rows, catalogue, digests, lost, readings, rows};
+use super::fixture::Fixture;
+use super::server::{Database, Kind, Server};
+use super::{chain, goes_on, keeps, life};
+use hub_store::lease::LeaseStore;
+use hub_store_postgres::PostgresStore;
+use sqlx::{ConnectOptions, PgConnection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Where a life is written to as a new fixture, if anywhere.
+const WRITE_TO: &str = "FORECALL_FIXTURE_TO";
+
+/// What migrations since the oldest fixture have taken away, made anew or written over: a table or `table.column`, and why
+/// nothing is lost by that. Everything else is there afterwards, row by row and value by value.
+const CHANGED: [(&str, &str); 0] = [];
+
+/// A fixture's readings lie in native partitions: it is of a server without TimescaleDB.
+async fn server() -> &'static Server {
+    match Server::chosen().await {
+        chosen if chosen.has_timescale => Server::own().await,
+        chosen => chosen,
+    }
+}
+
+#[tokio::test]
+async fn a_life_leaves_rows_in_every_table() {
+    let server = server().await;
+    let (first, database) = (server.database().await, server.database().await);
+    life::lead(&first, &database).await;
+    let mut conn = connect(&database).await;
+    assert_eq!(empty(&rows(&mut conn).await), Vec::<&str>::new());
+    if let Some(folder) = std::env::var_os(WRITE_TO) {
+        assert_eq!(server.kind, Kind::Own, "a fixture is of the hub's own cluster");
+        Fixture::at(Path::new(&folder)).write(&database).await;
+    }
+}
+
+#[tokio::test]
+async fn the_lived_in_database_of_eba9de3_is_migrated_and_keeps_everything() {
+    let server = server().await;
+    let database = server.database().await;
+    let fixture = Fixture::of("eba9de3");
+    fixture.load(&database).await;
+    let mut conn = connect(&database).await;
+    // It was loaded as it was written, and has something of everything.
+    assert_eq!(digests(&mut conn).await, fixture.rows());
+    let (before, said) = (rows(&mut conn).await, readings(&mut conn).await);
+    assert_eq!(empty(&before), Vec::<&str>::new());
+    assert_eq!(newest_version(&mut conn).await, 11);
+
+    let store = hub(&database).await;
+    assert_eq!(Some(&newest_version(&mut conn).await), versions().last());
+    let after = rows(&mut conn).await;
+    assert_eq!(readings(&mut conn).await, said);
+    assert_eq!(gone(&before, &after), Vec::<String>::new());
+    let columns: Vec<_> = changed().filter_map(|name| name.split_once('.')).collect();
+    assert_eq!(lost(&before, &after, &columns), Vec::<String>::new());
+    assert_eq!(counts(&after, &before), counts(&before, &after));
+    is_as_a_fresh_one(server, &mut conn).await;
+    keeps::everything(&store).await;
+    let looked_at = rows(&mut conn).await;
+    assert_eq!(counts(&looked_at, &before), counts(&before, &looked_at));
+
+    chain::take_lease(&store).await;
+    goes_on::from_where_it_stopped(&store).await;
+    assert!(store.has_lease());
+    store.close().await;
+    // And once more, as after any start.
+    let store = hub(&database).await;
+    chain::take_lease(&store).await;
+    store.close().await;
+}
+
+async fn connect(database: &Database) -> PgConnection {
+    database.options.clone().connect().await.unwrap()
+}
+
+/// This program's hub on it, with the profiles that were the newest there.
+async fn hub(database: &Database) -> PostgresStore {
+    PostgresStore::connect(database.options.clone(), life::keyring(database), life::profiles())
+        .await
+        .unwrap()
+}
+
+fn empty(rows: &Rows) -> Vec<&str> {
+    let empty = rows.iter().filter(|(_, rows)| rows.is_empty());
+    empty.map(|(table, _)| table.as_str()).collect()
+}
+
+async fn newest_version(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+        .fetch_one(conn)
+        .await
+        .unwrap()
+}
+
+fn changed() -> impl Iterator<Item = &'static str> {
+    CHANGED.iter().map(|(name, _)| *name)
+}
+
+/// Tables and columns that are not there any more.
+fn gone(before: &Rows, after: &Rows) -> Vec<String> {
+    let mut gone = Vec::new();
+    for (table, rows) in before {
+        let Some(kept) = after.get(table) else {
+            gone.push(table.clone());
+            continue;
+        };
+        let columns = |rows: &[serde_json::Map<String, serde_json::Value>]| -> BTreeSet<String> {
+            rows.iter().flat_map(|row| row.keys().cloned()).collect()
+        };
+        let missing: BTreeSet<String> = &columns(rows) - &columns(kept);
+        gone.extend(missing.iter().map(|column| format!("{table}.{column}")));
+    }
+    gone.retain(|name| !changed().any(|known| known == name));
+    gone
+}
+
+/// How many rows there are in each table that both have.
+fn counts<'a>(of: &'a Rows, other: &Rows) -> BTreeMap<&'a str, usize> {
+    let is_compared = |table: &String| other.contains_key(table) && !changed().any(|known| known == table);
+    let tables = of.iter().filter(|(table, _)| is_compared(table));
+    tables.map(|(table, rows)| (table.as_str(), rows.len())).collect()
+}
+
+async fn is_as_a_fresh_one(server: &'static Server, conn: &mut PgConnection) {
+    let fresh = server.database().await;
+    chain::hub(&fresh).await.close().await;
+    let wanted = catalogue(&mut connect(&fresh).await).await;
+    assert_eq!(catalogue(conn).await, wanted);
+}
