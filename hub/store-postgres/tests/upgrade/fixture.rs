@@ -86,6 +86,8 @@ fn dump(database: &Database, program: &Path) -> String {
         .args(["--format=plain", "--no-owner", "--no-privileges", "--no-comments"])
         .arg("--host")
         .arg(options.get_socket().expect("the hub's own cluster has a socket"))
+        .arg("--port")
+        .arg(options.get_port().to_string())
         .arg("--username")
         .arg(options.get_username())
         .arg("--dbname")

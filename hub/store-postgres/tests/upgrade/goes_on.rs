@@ -34,7 +34,7 @@ pub async fn from_where_it_stopped(store: &PostgresStore) {
     nothing_is_done_twice(store).await;
 }
 
-/// Old numbers are known, whoever stored them, and missing ones are taken as new ones are.
+/// Old numbers are known, whichever hub stored them, and missing ones are taken as new ones are.
 async fn readings_come(store: &PostgresStore) {
     let ingest =
         async |message: TelemetryMessage| -> Ingested { store.ingest(&[Ingest::Telemetry(message)]).await.unwrap()[0] };

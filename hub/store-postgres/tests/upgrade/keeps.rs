@@ -1,7 +1,8 @@
 //! What the store says of a life (`life`) once it has ended: asked by the methods that people, devices and programs use.
 
 use super::life::{
-    CLAIM_TOKEN, GROUP_KEY, INTEGRATOR_TOKEN, PHONES, SAMPLES, appliance, at, day, device, run, tail, tenant, ticket_of,
+    CLAIM_TOKEN, GROUP_KEY, INTEGRATOR_TOKEN, NUMBER_OF_WANG_LATER, PHONES, SAMPLES, appliance, at, day, device, run,
+    tail, tenant, ticket_of,
 };
 use hub_core::access::derived_secret;
 use hub_core::call_result::{CallResult, Disposition};
@@ -19,7 +20,7 @@ use hub_store::contact::ContactStore;
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::desk::{CommandState, DeskStore};
 use hub_store::lease::LeaseStore;
-use hub_store::reading::{ReadingStore, Window};
+use hub_store::reading::{POINTS_MAX, ReadingStore, Window};
 use hub_store::session::{KeptSession, SessionStore};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
@@ -64,7 +65,7 @@ async fn site(store: &PostgresStore) {
     assert_eq!(of_acme.password.as_deref(), Some("trunk-password-of-acme"));
     assert_eq!(trunks[1].1.caller_number.reveal(), "+862155550001");
 
-    // Sealed by the first key and by the second, and what the ledger and the list say.
+    // What the first key sealed, and what the ledger and the list say.
     let (dw_1, wm_4) = (story_of(store, "acme/dw-1").await, story_of(store, "acme/wm-4").await);
     let (lin, sun) = (dw_1.owner.unwrap(), wm_4.owner.unwrap());
     assert_eq!(lin.phone.unwrap().reveal(), PHONES[0].1);
@@ -132,6 +133,12 @@ async fn story(store: &PostgresStore) {
     assert!(matches!(dw_1.timeline[0].event, TicketEvent::Opened { .. }));
     assert_eq!((dw_1.finding.count, dw_1.finding.evidence.points.len()), (2, 3));
 
+    let wm_2 = store
+        .ticket(&Scope::All, of["acme/wm-2 heater_scale"].id, day(42))
+        .await
+        .unwrap();
+    assert_eq!(wm_2.owner.unwrap().phone.unwrap().reveal(), NUMBER_OF_WANG_LATER);
+
     let mut states = BTreeMap::new();
     let every = findings(store).await;
     for finding in &every {
@@ -192,16 +199,18 @@ async fn readings(store: &PostgresStore) {
     let last = last.samples.last().unwrap();
     assert_eq!(newest[1].point.at, last.at);
     assert_eq!(newest[1].point.value, f64::from(last.values[1].unwrap()) / 1_000.0);
-    let rows = store
-        .rows(&Scope::All, wm_1, day(0), day(60), None, 1_000)
-        .await
-        .unwrap();
-    let width = |row: &hub_store::reading::ReadingRow| row.profile.channels.len();
-    assert_eq!((rows.len(), width(&rows[0]), width(&rows[109])), (110, 3, 4));
+    let all = Window {
+        channels: vec!["current_a".to_owned()],
+        from: day(0),
+        to: day(60),
+        points: POINTS_MAX,
+    };
+    let series = store.window(&Scope::All, wm_1, &all).await.unwrap();
+    assert_eq!(series[0].points.len(), 110);
     let first = run(0, wm_1, 0).unwrap();
-    for (row, sample) in rows.iter().zip(&first.samples) {
-        assert_eq!((row.at, row.trace), (sample.at, first.trace));
-        assert_eq!(row.stored, hub_core::telemetry::kept(sample.values.clone()));
+    for (point, sample) in series[0].points.iter().zip(&first.samples) {
+        let value = f64::from(sample.values[1].unwrap()) / 1_000.0;
+        assert_eq!((point.at, point.value), (sample.at, value));
     }
     let window = Window {
         channels: vec!["current_a".to_owned()],

@@ -1,4 +1,4 @@
-//! What devices say besides readings, what they are told, and what of their sessions is kept.
+//! What devices say that is no reading, what they are told, and what of their sessions is kept.
 
 use super::{appliance, at, day, device, tenant};
 use hub_core::id::{AccountId, ApplianceId};

@@ -13,7 +13,7 @@ mod site;
 pub use credentials::{CLAIM_TOKEN, GROUP_KEY, INTEGRATOR_TOKEN};
 pub use people::{alarm, ticket_of};
 pub use readings::{SAMPLES, hole, run, tail};
-pub use site::{PHONES, profiles};
+pub use site::{NUMBER_OF_WANG_LATER, PHONES, profiles};
 
 use super::server::Database;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};

@@ -130,7 +130,7 @@ pub async fn after_the_restart(store: &PostgresStore, cut_off: TicketId) {
 }
 
 pub async fn last_days(store: &PostgresStore) {
-    // The visit that a person had agreed on: the baseline starts anew, and its detector does not know it yet.
+    // The visit that a person had agreed on: the baseline starts again, and its detector does not know it yet.
     let visited = ticket_of(store, "acme/wm-2").await;
     let (resolution, verdict) = (Resolution::ConfirmedFixed, Verdict::OtherFault);
     close(store, visited, resolution, verdict, at(36, 100)).await;

@@ -27,7 +27,7 @@ pub const REPORTERS: [(&str, Option<[u64; 2]>); 8] = [
 ];
 /// Samples of a run.
 pub const SAMPLES: u64 = 5;
-/// On this day every appliance starts anew, and its profile has more channels.
+/// On this day every appliance starts again, and its profile has more channels.
 const RESTART: i64 = 21;
 /// After so many runs of each start some numbers are missing.
 const RUNS_BEFORE_HOLE: u64 = 4;
@@ -138,7 +138,7 @@ pub async fn report(store: &PostgresStore, days: Range<i64>) {
     for number in days {
         let runs = (0..).zip(&ids).filter_map(|(reporter, id)| run(reporter, *id, number));
         let mut batch: Vec<Ingest> = runs.map(Ingest::Telemetry).collect();
-        batch.extend(besides(&ids, number));
+        batch.extend(not_every_day(&ids, number));
         store.ingest(&batch).await.unwrap();
         if number % 7 == 6 {
             read(store, at(number, 600)).await;
@@ -147,7 +147,7 @@ pub async fn report(store: &PostgresStore, days: Range<i64>) {
 }
 
 /// What does not happen every day.
-fn besides(ids: &[ApplianceId], number: i64) -> Vec<Ingest> {
+fn not_every_day(ids: &[ApplianceId], number: i64) -> Vec<Ingest> {
     match number {
         3 => vec![
             Ingest::Clock {
