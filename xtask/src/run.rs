@@ -89,11 +89,24 @@ pub fn is_executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The cargo that runs this program, or the one on `PATH`.
+/// The cargo that runs this program, or the one on `PATH`, in the environment of a person's shell: what `cargo run` has
+/// told this program about its own package is left out. Build scripts look at it (ring's does), and everything above them
+/// would be compiled again each time a person and a chore take turns.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if of_the_running_package(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+fn of_the_running_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 fn display(command: &Command) -> String {
@@ -109,8 +122,14 @@ fn display(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, run_reading};
+    use super::{Output, of_the_running_package, run_reading};
     use std::process::Command;
+
+    #[test]
+    fn what_a_person_has_set_is_kept() {
+        assert!(of_the_running_package("CARGO_PKG_NAME") && of_the_running_package("CARGO_MANIFEST_DIR"));
+        assert!(!of_the_running_package("CARGO_TARGET_DIR") && !of_the_running_package("CARGO_HOME"));
+    }
 
     #[test]
     fn reads_every_line_and_tells_how_the_child_ended() {

@@ -37,7 +37,7 @@ pub struct Config {
     pub connections_max: usize,
     /// A device that is away keeps its session for at most so long, in seconds.
     pub session_expiry_max_s: u64,
-    /// A reading that the database has not taken after this time is given up, in seconds: 5 to 3,600. Its device's connection
+    /// A reading that the database has not taken after this time is given up, in seconds: 5 to 300. Its device's connection
     /// ends unacknowledged, and the device sends it again.
     pub commit_patience_s: u64,
     /// Where people and integrators connect (console and API).
@@ -205,10 +205,10 @@ impl Config {
             self.session_expiry_max_s,
             u32::MAX
         );
-        // A single try may take five seconds.
+        // A single try may take five seconds; and a connection that has ended keeps its place for so long.
         ensure!(
-            (5..=3_600).contains(&self.commit_patience_s),
-            "commit_patience_s = {} must be between 5 and 3600",
+            (5..=300).contains(&self.commit_patience_s),
+            "commit_patience_s = {} must be between 5 and 300",
             self.commit_patience_s
         );
         if let Some(Token(token)) = &self.metrics_token {
@@ -270,7 +270,7 @@ mod tests {
         let name = "FORECALL_COMMIT_PATIENCE_S";
         let broker = load("commit_patience_s = 60", &[(name, "6")]).unwrap().broker();
         assert_eq!(broker.commit_patience, Duration::from_secs(6));
-        for wrong in ["4", "3601", "soon"] {
+        for wrong in ["4", "301", "soon"] {
             assert!(load("", &[(name, wrong)]).is_err(), "{wrong}");
         }
     }

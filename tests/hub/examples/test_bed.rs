@@ -7,6 +7,7 @@
 use anyhow::Result;
 use std::io::Read;
 use tests_hub::bed::Bed;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -16,8 +17,10 @@ async fn main() -> Result<()> {
     }
     println!();
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = ended => {}
+        _ = terminated.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     bed.clear().await?;

@@ -1,8 +1,8 @@
 //! What nobody here wrote and tests run, from PyPI and npm: MQTT clients, pinned in `tests/clients`, and PostgreSQL with
 //! TimescaleDB in WebAssembly, pinned in `tests/timescale`.
 //!
-//! They are kept in `clients` in cargo's target folder, which git ignores: a Python environment each for paho-mqtt and for ThingsBoard's client
-//! (which brings a paho of its own), and node's modules of the clients and of TimescaleDB.
+//! They are kept in the folder `clients` of cargo's target folder: a Python environment each for paho-mqtt and for
+//! ThingsBoard's client (which brings a paho of its own), and node's modules of the clients and of TimescaleDB.
 
 use crate::run::{run, succeeds};
 use anyhow::{Context, Result};

@@ -53,6 +53,9 @@ impl Drop for Bed {
     /// Waits until its server has stopped and its files are gone.
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        match self.child.wait() {
+            Ok(status) if status.success() => {}
+            other => println!("test: the bed did not clear up: {other:?}"),
+        }
     }
 }

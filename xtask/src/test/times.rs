@@ -10,6 +10,8 @@ pub struct Times {
     phases: Vec<(&'static str, Duration)>,
     since: Instant,
     tests: Vec<(Duration, String)>,
+    /// The runner has counted; what it says of tests afterwards it says for the second time.
+    is_counted: bool,
 }
 
 impl Times {
@@ -19,6 +21,7 @@ impl Times {
             phases: Vec::new(),
             since: Instant::now(),
             tests: Vec::new(),
+            is_counted: false,
         }
     }
 
@@ -31,6 +34,10 @@ impl Times {
     /// Notes a test, where the line is one of nextest's about a test that ended. Returns whether it is about one that
     /// passed, which nobody needs to read.
     pub fn note(&mut self, line: &str) -> bool {
+        self.is_counted |= line.trim_start().starts_with("Summary [");
+        if self.is_counted {
+            return false;
+        }
         let Some(test) = Test::parse(line) else {
             return false;
         };
@@ -93,8 +100,9 @@ mod tests {
         assert!(times.note("        PASS [  14.100s] tests-hub::hub demo::plays"));
         assert!(!times.note("        FAIL [   1.250s] (  3/748) hub-core ticket::opens"));
         assert!(!times.note("        SLOW [> 60.000s] (  3/748) hub-core ticket::opens"));
-        assert!(!times.note("     Summary [   1.234s] 13 tests run: 13 passed, 0 skipped"));
         assert!(!times.note("    Starting 13 tests across 2 binaries"));
+        assert!(!times.note("     Summary [   1.234s] 13 tests run: 12 passed, 1 failed, 0 skipped"));
+        assert!(!times.note("        FAIL [   1.250s] (  3/748) hub-core ticket::opens"));
         times.end("tests");
         let lines = times.lines();
         assert_eq!(
