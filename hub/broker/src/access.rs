@@ -11,9 +11,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long the store is asked to wait for a change.
-const WATCH: Duration = Duration::from_secs(10);
+pub const WATCH: Duration = Duration::from_secs(10);
 /// Pause after something did not work.
 const RETRY: Duration = Duration::from_millis(200);
+/// What could not be done at once is done within the second, too.
+const _: () = assert!(RETRY.as_millis() < 1_000);
 /// Clients asked about at one time.
 const BATCH_MAX: usize = 256;
 

@@ -34,6 +34,8 @@ mod wills;
 mod wire;
 mod work;
 
+#[doc(hidden)]
+pub use access::WATCH as ACCESS_WATCH;
 pub use broker::{Broker, BrokerError};
 pub use certificate::{OwnCertificate, own_certificate};
 pub use config::{BrokerConfig, TlsFiles, TlsListen};

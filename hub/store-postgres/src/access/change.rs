@@ -17,6 +17,8 @@ use tokio::time::{Instant, timeout};
 const CHANGES_MAX: i64 = 1000;
 /// How soon changes that another process made are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Whoever lost access is cut within a second: half of it for hearing of the change, half for acting on it.
+const _: () = assert!(LOOK_AGAIN.as_millis() <= 500);
 
 pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Vec<AccessChange>> {
     let until = Instant::now() + patience;

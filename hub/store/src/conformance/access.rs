@@ -197,7 +197,8 @@ pub(super) async fn an_integrator_reads_until_it_is_revoked(h: &dyn Harness) {
     );
 }
 
-/// A store that works hears of a change in a fraction of this.
+/// A store that works hears of a change in a fraction of this. That it looks soon enough for access to be cut within a
+/// second is checked where the store says how often it looks.
 const HEARD_WITHIN: Duration = Duration::from_secs(30);
 
 /// A database in which nothing was ever applied.
