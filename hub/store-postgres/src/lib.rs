@@ -49,4 +49,6 @@ pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveErro
 #[doc(hidden)]
 pub use reading::statement;
 pub use sqlx::postgres::PgConnectOptions;
+#[doc(hidden)]
+pub use store::CLOSE_LIMIT;
 pub use store::{ConnectError, PostgresStore};

@@ -34,7 +34,7 @@ const EXCHANGE_LIMIT: Duration = Duration::from_secs(5);
 /// … after this.
 const EXCHANGE_PAUSE: Duration = Duration::from_secs(1);
 /// Connections that answer are closed within this time; the others are given up.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+pub const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
 const LIMITS: [(&str, &str); 8] = [
     ("statement_timeout", "15s"),
