@@ -78,7 +78,8 @@ async fn a_deposed_hub_writes_nothing_and_is_told() {
         }
     };
     assert!(matches!(refused, Err(StoreError::Deposed)), "{refused:?}");
-    // The batch that was refused has told: nothing is waited for.
+    // The batch that was refused has told: nothing is waited for or looked at.
+    assert!(!first.has_lease());
     assert!(first.lease_lost(AT_ONCE).await && !first.has_lease());
     let recovered = first.recover_attempts(crate::support::after(2)).await.unwrap();
     assert!(recovered.is_empty());
