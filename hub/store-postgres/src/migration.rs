@@ -87,6 +87,7 @@ mod tests {
                 (file.version, &file.description, &file.checksum, file.no_tx),
                 (ours.version, &ours.description, &ours.checksum, ours.no_tx)
             );
+            assert_eq!(file.migration_type, ours.migration_type);
         }
         assert!(listed.iter().is_sorted_by_key(|migration| migration.version));
     }
