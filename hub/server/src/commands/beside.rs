@@ -2,7 +2,7 @@
 
 use super::{ConfigArgs, log};
 use crate::pipeline::{Opened, open_beside};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use hub_core::id::{CredentialName, TenantId};
 use hub_store::Scope;
 use std::path::Path;
@@ -66,7 +66,8 @@ pub fn new_secret() -> String {
 
 /// A key from hexadecimal digits, white space around them aside.
 pub fn key_of(digits: &str) -> Result<Vec<u8>> {
-    hex::decode(digits.trim()).context("a key is an even number of hexadecimal digits")
+    // What was typed is a secret: the cause would show a character of it.
+    hex::decode(digits.trim()).map_err(|_| anyhow!("a key is an even number of hexadecimal digits"))
 }
 
 /// A file that an administrator names.
@@ -89,6 +90,8 @@ mod tests {
     fn a_key_is_read_from_hexadecimal_and_secrets_differ() {
         assert_eq!(key_of(" 001Fff\n").unwrap(), [0, 0x1f, 0xff]);
         assert!(key_of("001").is_err() && key_of("0x").is_err() && key_of("é1").is_err());
+        let told = format!("{:#}", key_of("0x").unwrap_err());
+        assert_eq!(told, "a key is an even number of hexadecimal digits");
         assert_ne!(new_secret(), new_secret());
     }
 }
