@@ -20,6 +20,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::TicketEvent;
 use serde_json::{Map, json};
+use std::time::{Duration, Instant};
 
 /// What a reader was shown of acme's things.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,6 +101,12 @@ async fn things(store: &dyn Store) -> Things {
         .add_claim_credential(&acme, "line", &token("claim_"), &grant, morning())
         .await
         .unwrap();
+    // Transactions of tests beside hide events for as long as they are open.
+    let until = Instant::now() + Duration::from_secs(10);
+    while store.events_after(&Scope::All, head, 200).await.unwrap().is_empty() {
+        assert!(Instant::now() < until, "there is no event to show");
+        store.event_arrived(Duration::from_millis(20)).await;
+    }
     Things {
         washer,
         finding: change.finding.id,
