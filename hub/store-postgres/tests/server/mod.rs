@@ -11,8 +11,10 @@ mod given;
 use hub_store_postgres::{Cluster, ClusterOptions, Migrations};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -51,6 +53,8 @@ pub struct Server {
     cluster: Option<Cluster>,
 }
 
+/// Of this program alone: the number of a process can come again within a run, and its databases are still there.
+static PROGRAM: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 static OWN: OnceCell<Server> = OnceCell::const_new();
 static GIVEN: OnceCell<Option<Server>> = OnceCell::const_new();
 static BRIDGE: OnceCell<Option<Server>> = OnceCell::const_new();
@@ -151,7 +155,7 @@ impl Server {
     async fn create(&'static self, from: &str) -> Database {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         // Other programs may use that server.
-        let name = format!("forecall_test_{}_{number}", std::process::id());
+        let name = format!("forecall_test_{}_{:016x}_{number}", std::process::id(), *PROGRAM);
         let mut conn = self.options.clone().connect().await.unwrap();
         conn.execute(format!("create database {name}{from}").as_str())
             .await
