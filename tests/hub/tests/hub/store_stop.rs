@@ -23,7 +23,8 @@ async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
         found.unwrap()
     })
     .await;
-    // It waits for the table when the lease is looked at, which is seen, and is stopped there; nobody else waits any longer.
+    // It waits for the table when the lease is looked at, which is seen, and is stopped there. Then the table is free
+    // again, and nobody waits but the hub for its answer.
     let mut sql = given.sql().await.unwrap();
     for statement in ["begin", "lock table lease in access exclusive mode"] {
         sqlx::query(statement).execute(&mut sql).await.unwrap();
@@ -31,7 +32,10 @@ async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
     eventually("the lease is looked at", PATIENCE, async || {
         let mut sql = given.sql().await.unwrap();
         let waits = "select count(*) from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'";
-        let waits = sqlx::query_scalar::<_, i64>(waits).bind(holder).fetch_one(&mut sql).await;
+        let waits = sqlx::query_scalar::<_, i64>(waits)
+            .bind(holder)
+            .fetch_one(&mut sql)
+            .await;
         (waits.unwrap() > 0).then_some(())
     })
     .await;
