@@ -41,6 +41,7 @@ async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
     .await;
     kill(Pid::from_raw(holder), Signal::SIGSTOP).unwrap();
     sqlx::query("rollback").execute(&mut sql).await.unwrap();
+    drop(sql);
     let stopped = hub.stop().await;
     kill(Pid::from_raw(holder), Signal::SIGCONT).unwrap();
     stopped.unwrap();
