@@ -65,7 +65,7 @@ fn field(column: Column, raw: &str) -> Result<String, String> {
 /// The whole line, without its end, and the row's digest.
 pub(super) fn seal(sealer: &Sealer, table: &str, file: &str, number: u64, row: &str) -> (String, RowDigest) {
     let digest = digest(table, row.as_bytes());
-    let mark = hex::encode(&sealer.mark(file, number, &digest));
+    let mark = hex::encode(sealer.mark(file, number, &digest));
     (format!("{OPEN}{mark}{BETWEEN}{row}}}"), digest)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn open<'a>(
     let (mark, rest) = rest.split_at_checked(MARK_LEN)?;
     let row = rest.strip_prefix(BETWEEN)?.strip_suffix('}')?;
     let digest = digest(table, row.as_bytes());
-    (mark == hex::encode(&sealer.mark(file, number, &digest))).then_some((row, digest))
+    (mark == hex::encode(sealer.mark(file, number, &digest))).then_some((row, digest))
 }
 
 #[cfg(test)]
