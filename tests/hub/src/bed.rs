@@ -4,6 +4,8 @@
 use crate::hub::open_folder;
 use anyhow::{Context, Result, ensure};
 use hub_store_postgres::{Cluster, ClusterOptions, Keyring, Migrations, PostgresStore};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sqlx::{ConnectOptions, Connection, Executor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,6 +57,11 @@ impl Bed {
     /// # Errors
     /// The server does not stop.
     pub async fn clear(self) -> Result<()> {
+        // At once: a checkpoint of some hundred databases that nobody keeps would take half a minute.
+        let file = self.cluster.data_dir().join("postmaster.pid");
+        let text = std::fs::read_to_string(&file).context("the server has ended")?;
+        let postmaster = text.lines().next().unwrap_or_default().trim().parse()?;
+        kill(Pid::from_raw(postmaster), Signal::SIGQUIT)?;
         Ok(self.cluster.stop().await?)
     }
 }
