@@ -9,7 +9,7 @@ use crate::reading::identity;
 use crate::storm::{Storm, storm};
 use crate::tls::Certificate;
 use anyhow::Result;
-use std::net::TcpListener;
+use tests_hub::ports;
 
 /// Bytes that a connection may take.
 const PLAIN_MAX: f64 = 6_000.0;
@@ -93,7 +93,7 @@ async fn over_tls(plan: Plan, bars: &mut Bars) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let certificate = Certificate::write(dir.path())?;
     let client = certificate.client()?;
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let address = ports::tcp()?;
     let hub = BenchHub::start_with("hub", count, |lab| {
         lab.set("FORECALL_MQTT_TLS", address.to_string());
         lab.set("FORECALL_TLS_CERTIFICATE", certificate.chain.to_string_lossy());

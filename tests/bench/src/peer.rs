@@ -4,11 +4,12 @@ use crate::broker::{Broker, Proof};
 use crate::client::Identity;
 use crate::tls::Certificate;
 use anyhow::{Context, Result, bail, ensure};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tests_hub::ports;
 use tokio::process::{Child, Command};
 
 /// From a start to the first connection.
@@ -94,7 +95,7 @@ impl Peer {
             .find(|path| path.is_file())
             .context("mosquitto is not installed: apt-get install mosquitto")?;
         let dir = directory()?;
-        let address = free_address()?;
+        let address = ports::tcp()?;
         let file = dir.path().join("mosquitto.conf");
         std::fs::write(&file, mosquitto_settings(address) + &settings(dir.path())?)?;
         let command = move || {
@@ -118,7 +119,7 @@ impl Peer {
     /// The example `stock_rumqttd` is not built, or does not start.
     pub async fn rumqttd(name: &'static str) -> Result<Self> {
         let program = stock_rumqttd()?;
-        let address = free_address()?;
+        let address = ports::tcp()?;
         let command = move || {
             let mut command = Command::new(&program);
             command.arg(address.to_string());
@@ -233,10 +234,6 @@ fn write_passwords(file: &Path, users: &[Identity]) -> Result<()> {
 
 fn directory() -> Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("forecall-bench-").tempdir()?)
-}
-
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Beside the examples, which a test of this crate finds one directory further.

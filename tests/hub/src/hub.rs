@@ -1,10 +1,10 @@
 //! The program as a process.
 
-use crate::{bed, processes};
+use crate::{bed, ports, processes};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -58,12 +58,10 @@ impl Lab {
     /// As [`Lab::new`].
     pub fn bare() -> Result<Self> {
         let dir = open_folder()?;
-        let tcp = || TcpListener::bind("127.0.0.1:0")?.local_addr();
-        let udp = || UdpSocket::bind("127.0.0.1:0")?.local_addr();
         Ok(Self {
-            mqtt: tcp()?,
-            http: tcp()?,
-            sip: udp()?,
+            mqtt: ports::tcp()?,
+            http: ports::tcp()?,
+            sip: ports::udp()?,
             dir,
             models: project().join("models"),
             path_first: None,

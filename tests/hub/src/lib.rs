@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod given;
 pub mod hub;
 pub mod payloads;
+pub mod ports;
 pub mod processes;
 pub mod sipp;
 pub mod site;

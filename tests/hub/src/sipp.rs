@@ -1,8 +1,9 @@
 //! A carrier that nobody here wrote: SIPp as the trunk's far side.
 
 use crate::hub::project;
+use crate::ports;
 use anyhow::{Context, Result, ensure};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::{Child, Command};
@@ -25,8 +26,7 @@ pub const PASSWORD: &str = "a-trunk-password";
 impl Carrier {
     /// Starts it; messages are logged into `dir`.
     pub async fn start(dir: &Path) -> Result<Self> {
-        let addr = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
-        let media = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let (addr, media) = (ports::udp()?, ports::udp()?);
         let log = dir.join("sipp-messages.log");
         let scenario = project().join("tests/sip/uas-digest-digits.xml");
         let mut child = Command::new("sipp")

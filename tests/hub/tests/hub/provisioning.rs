@@ -1,8 +1,8 @@
 //! docs/operations/provisioning.md, block by block as somebody copies it, with clients that nobody here wrote.
 
-use std::net::TcpListener;
 use std::time::Duration;
 use tests_hub::hub::{Lab, project};
+use tests_hub::ports;
 
 /// The whole guide takes so long at most.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -40,7 +40,7 @@ fn blocks() -> String {
 #[tokio::test]
 async fn every_command_of_the_provisioning_guide_does_what_it_says() {
     let mut lab = Lab::new().unwrap();
-    let tls = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tls = ports::tcp().unwrap();
     lab.script(HUB_CERTIFICATE).await.unwrap();
     lab.set("FORECALL_MQTT_TLS", tls.to_string());
     lab.set(

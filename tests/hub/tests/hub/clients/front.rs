@@ -8,6 +8,7 @@ use tests_hub::clients::Client;
 use tests_hub::console::Console;
 use tests_hub::eventually;
 use tests_hub::hub::{Lab, RunningHub};
+use tests_hub::ports;
 use tests_hub::site::{SECRET, TestSite, daytime_zone};
 
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -34,10 +35,7 @@ impl Front {
     /// A running hub with devices of tenant `acme`, a certificate for 127.0.0.1, and the authority that signed it in `ca.pem`.
     pub async fn open(devices: &[&str]) -> Self {
         let mut lab = Lab::new().unwrap();
-        let tls = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let tls = ports::tcp().unwrap();
         make_certificate(&lab);
         let file = |name: &str| lab.path().join(name).display().to_string();
         let settings = [
