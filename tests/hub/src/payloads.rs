@@ -12,11 +12,13 @@ pub fn message(boot_id: u64, seq: u64, t0_ms: i64, count: u32) -> Vec<u8> {
         seq,
         t0_ms,
     };
-    let mut encoder = TelemetryEncoder::new(&mut buffer, &header).unwrap();
+    let mut encoder = TelemetryEncoder::new(&mut buffer, &header).expect("the buffer takes a header");
     for n in 0..count {
-        encoder.push(n * 1_000, &[(1, Value::F64(2.0))]).unwrap();
+        encoder
+            .push(n * 1_000, &[(1, Value::F64(2.0))])
+            .expect("the buffer takes so many samples");
     }
-    encoder.finish().unwrap().to_vec()
+    encoder.finish().expect("the buffer takes the end").to_vec()
 }
 
 /// The n-th payload that is not telemetry CBOR.
