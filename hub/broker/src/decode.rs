@@ -9,7 +9,6 @@ use hub_core::telemetry::{ClockError, Identity, Lane, Sample, TelemetryMessage, 
 use hub_store::telemetry::{Ingest, QUARANTINE_PAYLOAD_MAX, Quarantined};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 /// One publish, decoded.
 #[derive(Debug, Clone)]
@@ -267,7 +266,6 @@ impl Decoder<'_> {
     fn json(&self) -> Result<Content, String> {
         let decoded = json::decode(self.origin.message.payload()).map_err(|error| error.to_string())?;
         let mut times = Vec::with_capacity(decoded.len());
-        let mut hashes = Vec::with_capacity(decoded.len());
         let mut samples = Vec::with_capacity(decoded.len());
         let arrival = self.origin.received_at.as_millisecond();
         for (index, sample) in decoded.iter().enumerate() {
@@ -286,12 +284,12 @@ impl Decoder<'_> {
             }
             samples.push(row.sample());
             times.push(sample.ts_ms.unwrap_or(arrival));
-            hashes.push(content_hash(sample, index, self.trace));
         }
-        let stated = decoded.iter().any(|sample| sample.ts_ms.is_some());
-        let mut message = self.message(samples, Identity::Content(hashes));
+        let stated: Vec<bool> = decoded.iter().map(|sample| sample.ts_ms.is_some()).collect();
+        let has_clock = stated.contains(&true);
+        let mut message = self.message(samples, Identity::Content(stated));
         self.set_utc(&mut message, &times)?;
-        if !stated {
+        if !has_clock {
             message.skew_ms = None;
         }
         oldest_first(&mut message);
@@ -353,40 +351,12 @@ fn oldest_first(message: &mut TelemetryMessage) {
     if message.samples.is_sorted_by_key(|sample| sample.at) {
         return;
     }
-    let Identity::Content(hashes) = &mut message.identity else {
+    let Identity::Content(stated) = &mut message.identity else {
         return;
     };
-    let mut pairs: Vec<_> = message.samples.drain(..).zip(hashes.drain(..)).collect();
+    let mut pairs: Vec<_> = message.samples.drain(..).zip(stated.drain(..)).collect();
     pairs.sort_by_key(|(sample, _)| sample.at);
-    (message.samples, *hashes) = pairs.into_iter().unzip();
-}
-
-/// What a repeat of a JSON sample is recognised by: its time stamp and content. Without a time stamp, equal readings in a
-/// row are ordinary, so the trace of this very publish stands in: such a sample is never taken for a repeat.
-fn content_hash(sample: &json::JsonSample, index: usize, trace: TraceId) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    match sample.ts_ms {
-        Some(ts) => hash.update(ts.to_be_bytes()),
-        None => {
-            hash.update(trace.0.as_bytes());
-            hash.update((index as u64).to_be_bytes());
-        }
-    }
-    for (name, value) in &sample.values {
-        hash.update((name.len() as u64).to_be_bytes());
-        hash.update(name.as_bytes());
-        hash.update(value.to_bits().to_be_bytes());
-    }
-    // Nothing of it where there is none, so that what was stored before is still recognised.
-    for (name, value) in &sample.others {
-        let value = value.to_string();
-        for part in [name.as_bytes(), value.as_bytes()] {
-            hash.update([0xFF]);
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-    }
-    hash.finalize().into()
+    (message.samples, *stated) = pairs.into_iter().unzip();
 }
 
 /// Text of a device without control characters: a NUL is refused by databases, the others forge lines in logs.

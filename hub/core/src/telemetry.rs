@@ -46,8 +46,10 @@ pub enum Identity {
         /// Number of the first sample.
         first: u64,
     },
-    /// JSON has no sequence: SHA-256 of each sample's content; repeats within 10 minutes are refused.
-    Content(Vec<[u8; 32]>),
+    /// JSON has no sequence: whether the device stated the time of each sample. The same content under the same stated time
+    /// is a repeat within [`REPEATS_WITHIN`]. Without a stated time, equal readings in a row are ordinary: such a sample is
+    /// never taken for a repeat.
+    Content(Vec<bool>),
 }
 
 /// One accepted publish, ready to be stored: all of it or, where it is a repeat, those samples that are new.
@@ -69,6 +71,8 @@ pub struct TelemetryMessage {
 
 /// A sample that names a time outside these bounds around the hub's own clock is a wrong clock, not a late message.
 pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// JSON that comes again within this time is a repeat.
+pub const REPEATS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// Devices may keep readings for this long before they get through.
 pub const BEHIND_MAX: SignedDuration = SignedDuration::from_hours(24 * 400);
 

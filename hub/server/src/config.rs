@@ -40,6 +40,11 @@ pub struct Config {
     /// A reading that the database has not taken after this time is given up, in seconds: 5 to 300. Its device's connection
     /// ends unacknowledged, and the device sends it again.
     pub commit_patience_s: u64,
+    /// The roll-up (how many samples an appliance has sent, and when) rests so long between two rounds, in milliseconds: 100 to
+    /// 60,000. Counts are behind by that and at most a second more while ingest is pressed.
+    pub rollup_pause_ms: u64,
+    /// The aggregates rest so long between two rounds, in seconds: 1 to 3,600. Hours and days in charts are behind by that.
+    pub aggregate_pause_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
     /// Where the hub's SIP user agent listens (UDP).
@@ -85,6 +90,8 @@ impl Default for Config {
             connections_max: broker.connections_max,
             session_expiry_max_s: broker.session_expiry_max.as_secs(),
             commit_patience_s: broker.commit_patience.as_secs(),
+            rollup_pause_ms: 1_000,
+            aggregate_pause_s: 300,
             http: loopback(8080),
             sip: loopback(5062),
             time_zone: "UTC".into(),
@@ -143,6 +150,16 @@ impl Config {
             "FORECALL_COMMIT_PATIENCE_S",
             env("FORECALL_COMMIT_PATIENCE_S"),
             &mut self.commit_patience_s,
+        )?;
+        parse(
+            "FORECALL_ROLLUP_PAUSE_MS",
+            env("FORECALL_ROLLUP_PAUSE_MS"),
+            &mut self.rollup_pause_ms,
+        )?;
+        parse(
+            "FORECALL_AGGREGATE_PAUSE_S",
+            env("FORECALL_AGGREGATE_PAUSE_S"),
+            &mut self.aggregate_pause_s,
         )?;
         if let Some(text) = env("FORECALL_MQTT_TLS") {
             let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
@@ -211,6 +228,16 @@ impl Config {
             "commit_patience_s = {} must be between 5 and 300",
             self.commit_patience_s
         );
+        ensure!(
+            (100..=60_000).contains(&self.rollup_pause_ms),
+            "rollup_pause_ms = {} must be between 100 and 60000",
+            self.rollup_pause_ms
+        );
+        ensure!(
+            (1..=3_600).contains(&self.aggregate_pause_s),
+            "aggregate_pause_s = {} must be between 1 and 3600",
+            self.aggregate_pause_s
+        );
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
@@ -276,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn the_pauses_of_followers_are_set_and_bounded() {
+        let names = [
+            ("FORECALL_ROLLUP_PAUSE_MS", "250"),
+            ("FORECALL_AGGREGATE_PAUSE_S", "60"),
+        ];
+        let config = load("rollup_pause_ms = 5000", &names).unwrap();
+        assert_eq!((config.rollup_pause_ms, config.aggregate_pause_s), (250, 60));
+        for wrong in [
+            "rollup_pause_ms = 99",
+            "rollup_pause_ms = 60001",
+            "aggregate_pause_s = 0",
+            "aggregate_pause_s = 3601",
+        ] {
+            assert!(load(wrong, &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -324,7 +369,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 34 && fields >= keys,
+            keys >= 36 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

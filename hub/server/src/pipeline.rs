@@ -227,16 +227,23 @@ impl Hub {
             stop.child_token(),
         )
         .await?;
-        work.spawn(rollup::run(store.clone(), stop.child_token()));
+        let figures = Arc::new(Figures::default());
+        work.spawn(rollup::run(
+            store.clone(),
+            figures.rollup.clone(),
+            Duration::from_millis(config.rollup_pause_ms),
+            stop.child_token(),
+        ));
         let upkeep = Arc::new(Upkeep::default());
         work.spawn(maintain::run(
             store.clone(),
             clock.clone(),
             upkeep.clone(),
+            figures.aggregates.clone(),
+            Duration::from_secs(config.aggregate_pause_s),
             stop.child_token(),
         ));
         // prediction (and, in the same transaction, the ticket)
-        let figures = Arc::new(Figures::default());
         let score = ScoreWorker::new(store.clone(), registry, clock.clone(), figures.clone());
         work.spawn(score.run(stop.child_token()));
         // contact

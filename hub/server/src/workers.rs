@@ -2,13 +2,16 @@
 //! input, so a restart needs no second code path.
 
 pub mod contact;
+pub mod follow;
 pub mod maintain;
 pub mod rollup;
 pub mod score;
 
+use follow::Follower;
 use hub_core::backoff::Backoff;
 use hub_core::metric::{Metric, MetricKind};
 use hub_store::StoreError;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,6 +25,10 @@ pub struct Figures {
     contact_looks: AtomicU64,
     scoring_idle: AtomicU64,
     calls_up: watch::Sender<usize>,
+    /// Of the roll-up.
+    pub rollup: Arc<Follower>,
+    /// Of the aggregates.
+    pub aggregates: Arc<Follower>,
 }
 
 impl Figures {
@@ -37,7 +44,11 @@ impl Figures {
         };
         let up = u64::try_from(*self.calls_up.borrow()).unwrap_or(u64::MAX);
         let help = "Calls to owners that are prepared, ring or talk.";
-        vec![
+        let rollup = self.rollup.metrics("rollup_lag_seconds", "rollup_rounds_total");
+        let aggregates = self
+            .aggregates
+            .metrics("aggregate_lag_seconds", "aggregate_rounds_total");
+        let mut all = vec![
             counter(
                 "contact_looks_total",
                 "Times that the tickets whose contact is due were looked at.",
@@ -49,7 +60,10 @@ impl Figures {
                 "Times that no reading waited to be scored.",
                 &self.scoring_idle,
             ),
-        ]
+        ];
+        all.extend(rollup);
+        all.extend(aggregates);
+        all
     }
 }
 

@@ -20,7 +20,8 @@ pub struct Swept {
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
     /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens. Answers with how many
-    /// rows are behind it now; ask again until it is 0. Where the database fills its aggregates itself, all days that rows
+    /// rows are behind it now; ask again until it is 0, which ends a round: what is rolled up while a round is under way
+    /// waits for the next, so that rounds end under any load. Where the database fills its aggregates itself, all days that rows
     /// have changed behind its back are one step, which may take minutes a day.
     async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
 

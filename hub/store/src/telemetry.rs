@@ -250,7 +250,8 @@ pub trait TelemetryStore: Send + Sync {
 
     /// Adds rows that were committed since the last time to what is shown of their appliances (how many samples, the
     /// newest), with the counts beside them (gaps, repeats, drops, skew): about `limit` rows, each once whatever happens.
-    /// Answers with how many it were; ask again until it is 0. A store that counts with the commit has nothing to do.
+    /// Answers with how many it were; ask again until it is 0, which ends a round: what is stored while a round is under way
+    /// waits for the next, so that rounds end under any load. A store that counts with the commit has nothing to do.
     async fn roll_up(&self, limit: usize) -> Result<usize> {
         let _ = limit;
         Ok(0)

@@ -69,7 +69,7 @@ pub struct Stored {
     pub held_up: usize,
     pub(crate) told: BTreeSet<ApplianceId>,
     sequences: BTreeSet<(ApplianceId, u64, u8, u64)>,
-    contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
+    contents: HashMap<(ApplianceId, Timestamp, String), Timestamp>,
     commands: BTreeMap<ApplianceId, Vec<Command>>,
     queued: BTreeSet<ApplianceId>,
 }
@@ -240,8 +240,11 @@ impl Stored {
                 self.sequences
                     .insert((message.appliance, *boot, lane, first + index as u64))
             }
-            Identity::Content(hashes) => {
-                let key = (message.appliance, hashes[index]);
+            Identity::Content(stated) if !stated[index] => true,
+            Identity::Content(_) => {
+                let sample = &message.samples[index];
+                let content = format!("{:?} {:?}", sample.values, sample.extra);
+                let key = (message.appliance, sample.at, content);
                 let known = self.contents.insert(key, message.received_at);
                 known.is_none_or(|at| message.received_at.duration_since(at).as_mins() >= 10)
             }

@@ -1,5 +1,6 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
+use super::follow::Follower;
 use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
@@ -13,8 +14,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Readings wait about so long until they are in the aggregates: the longer, the more of an appliance's are added at once.
-const AGGREGATE_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of aggregates: a fraction of a second's work.
 const AGGREGATE_ROWS: usize = 20_000;
 /// What is kept changes at midnight (UTC); rules may change at any time.
@@ -66,20 +65,27 @@ impl Upkeep {
     }
 }
 
-/// Works in small steps, each of which gives way to ingest, until `stop`.
+/// Works in small steps, each of which gives way to ingest, until `stop`. Readings wait for the aggregates about as long as
+/// `pause`: the longer, the more of an appliance's are added at once.
 pub async fn run<S: UpkeepStore + TelemetryStore>(
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
     upkeep: Arc<Upkeep>,
+    follower: Arc<Follower>,
+    pause: Duration,
     stop: CancellationToken,
 ) {
     let mut backoff = BACKOFF;
     let mut swept_at: Option<Instant> = None;
     let worker = Worker { store, clock, upkeep };
-    let mut pause = AGGREGATE_EVERY;
-    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+    let mut wait = pause;
+    while stop.run_until_cancelled(sleep(wait)).await.is_some() {
         let work = async {
+            let begun = Instant::now();
             let aggregated = worker.aggregate().await;
+            if aggregated.is_ok() {
+                follower.round(begun);
+            }
             // What has to be counted first is not swept, so old readings go although something else is in the way.
             if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
                 let swept = worker.sweep().await;
@@ -94,10 +100,10 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
         let Some(done) = stop.run_until_cancelled(work).await else {
             return;
         };
-        pause = match done {
+        wait = match done {
             Ok(()) => {
                 backoff.reset();
-                AGGREGATE_EVERY
+                pause
             }
             Err(error) => {
                 let error: hub_store::StoreError = error;

@@ -1,7 +1,7 @@
 //! Continuous aggregates: their policies look back for [`POLICY_DAYS`]. Days that late readings have changed before that
 //! are refreshed here, and so is everything after rows came in another way than by ingest.
 
-use super::span::{self, Span};
+use super::span::{self, Round, Span};
 use super::{STEP_LIMIT, within};
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
@@ -20,22 +20,29 @@ const REFRESH_LIMIT: &str = "set statement_timeout = '600s'";
 const REFRESHED_WITHIN: Duration = Duration::from_secs(620);
 const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
 
-pub(super) async fn step(store: &PostgresStore, conn: &mut PgConnection, now: Timestamp) -> Result<usize> {
+/// Everything of the round; answers with which rows it were.
+pub(super) async fn step(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    round: &Round,
+    now: Timestamp,
+) -> Result<Vec<Span>> {
     // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
-    let (spans, days) = within(STEP_LIMIT, due(conn, now)).await?;
+    let (spans, days) = within(STEP_LIMIT, due(conn, round, now)).await?;
     if spans.is_empty() {
-        return Ok(0);
+        return Ok(spans);
     }
     if !days.is_empty() {
         refresh(store, &days).await?;
     }
-    within(STEP_LIMIT, span::pass(conn, &spans)).await
+    within(STEP_LIMIT, span::pass(conn, &spans)).await?;
+    Ok(spans)
 }
 
 /// Rows that are not seen to yet, and the days that they have changed and no policy looks back for.
-async fn due(conn: &mut PgConnection, now: Timestamp) -> Result<(Vec<Span>, BTreeSet<Day>)> {
+async fn due(conn: &mut PgConnection, round: &Round, now: Timestamp) -> Result<(Vec<Span>, BTreeSet<Day>)> {
     let mut tx = conn.begin().await.map_err(db)?;
-    let spans = span::due(&mut tx, usize::MAX).await?;
+    let spans = span::due(&mut tx, round, usize::MAX).await?;
     tx.rollback().await.map_err(db)?;
     if spans.is_empty() {
         return Ok((spans, BTreeSet::new()));
@@ -69,17 +76,22 @@ impl Day {
 /// Days before `until` that these rows have changed.
 async fn days(conn: &mut PgConnection, spans: &[Span], until: Day) -> Result<BTreeSet<Day>> {
     if spans.iter().any(|span| span.seen_at == Timestamp::UNIX_EPOCH) {
-        let oldest = sqlx::query("select min(at) as at from telemetry")
-            .fetch_one(conn)
-            .await
-            .map_err(db)?
-            .maybe_at("at")?;
+        // Where its oldest chunk begins: no index finds the oldest row of all appliances.
+        let oldest = sqlx::query(
+            "select min(range_start) as at from timescaledb_information.chunks \
+             where hypertable_schema = current_schema() and hypertable_name = 'telemetry'",
+        )
+        .fetch_one(conn)
+        .await
+        .map_err(db)?
+        .maybe_at("at")?;
         return Ok(oldest.map_or_else(BTreeSet::new, |at| (Day::of(at).0..until.0).map(Day).collect()));
     }
     let rows = sqlx::query(
         "select distinct date_bin('1 day', l.at, '1970-01-01Z') as day \
-         from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) join late l \
-           on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high where l.at < $4",
+         from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) cross join lateral ( \
+           select at from late where partition = k.partition and ingest_no > k.low and ingest_no <= k.high and at < $4 \
+           offset 0) l",
     )
     .bind(span::partitions(spans))
     .bind(span::lows(spans))

@@ -9,6 +9,8 @@ mod continuous;
 mod span;
 mod tables;
 
+pub(crate) use span::Round;
+
 use crate::row::db;
 use crate::store::PostgresStore;
 use hub_store::error::{Result, StoreError};
@@ -48,11 +50,25 @@ impl Filling {
 
 /// One step; see [`hub_store::retention::UpkeepStore::aggregate`].
 pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestamp) -> Result<usize> {
+    let mut under_way = store.writer.aggregating.lock().await;
     let mut conn = store.pool.acquire().await.map_err(db)?;
-    match Filling::read(&mut conn).await? {
-        Filling::Tables => within(STEP_LIMIT, tables::step(&mut conn, limit)).await,
-        Filling::Continuous => continuous::step(store, &mut conn, now).await,
+    let mut round = match under_way.take() {
+        Some(round) => round,
+        None => within(STEP_LIMIT, span::begin(&mut conn)).await?,
+    };
+    if round.is_empty() {
+        return Ok(0);
     }
+    // Kept meanwhile: what is given up goes on from here.
+    *under_way = Some(round.clone());
+    let spans = match Filling::read(&mut conn).await? {
+        Filling::Tables => within(STEP_LIMIT, tables::step(&mut conn, &round, limit)).await?,
+        Filling::Continuous => continuous::step(store, &mut conn, &round, now).await?,
+    };
+    // What is reached leaves, and what somebody else is at waits for the next round.
+    round.retain(|partition, mark| spans.iter().any(|span| span.goes_on(*partition, mark)));
+    *under_way = Some(round);
+    Ok(span::rows(&spans))
 }
 
 /// The server ends a statement sooner by itself; what has not ended by then waits for a network that swallows packets.

@@ -4,9 +4,42 @@ use crate::row::{Columns, db, sql};
 use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
+use std::collections::BTreeMap;
 
 /// More rows than there will ever be, and few enough to be added to the number of one.
 const LIMIT_MAX: i64 = i64::MAX / 2;
+
+/// Where a partition stood when a round began.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    ingest_no: i64,
+    /// What lies above was received at this time or later, and measured at most a day before it, or is in `late`.
+    seen_at: Timestamp,
+}
+
+/// A round under way: the partitions that it has to do with, and up to where. What is rolled up later waits for the next
+/// round, so that a round ends under any load.
+pub(crate) type Round = BTreeMap<i16, Mark>;
+
+/// Everything that is rolled up now and not aggregated yet.
+pub(super) async fn begin(conn: &mut PgConnection) -> Result<Round> {
+    let rows = sqlx::query(
+        "select r.partition, r.ingest_no, r.seen_at from aggregated a join rolled r on r.partition = a.partition \
+         where r.ingest_no > a.ingest_no",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let mark = Mark {
+                ingest_no: row.col("ingest_no")?,
+                seen_at: row.at("seen_at")?,
+            };
+            Ok((row.col("partition")?, mark))
+        })
+        .collect()
+}
 
 /// Rows of one partition: those above `low`, up to `high`.
 pub(super) struct Span {
@@ -19,20 +52,37 @@ pub(super) struct Span {
     next_seen_at: Timestamp,
 }
 
-/// Rows that are due, about `limit`; their offsets are locked until the end of the transaction. Partitions that somebody
-/// else is at are left to them.
-pub(super) async fn due(conn: &mut PgConnection, limit: usize) -> Result<Vec<Span>> {
-    // Only where all that is rolled up is taken, it is known of what follows when it was received.
+impl Span {
+    /// Whether there is more of this partition up to the mark.
+    pub(super) fn goes_on(&self, partition: i16, mark: &Mark) -> bool {
+        self.partition == partition && self.high < mark.ingest_no
+    }
+}
+
+/// How many numbers these are.
+pub(super) fn rows(spans: &[Span]) -> usize {
+    let rows: i64 = spans.iter().map(|span| span.high - span.low).sum();
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
+
+/// Rows of the round that are due, about `limit`; their offsets are locked until the end of the transaction. Partitions that
+/// somebody else is at are left to them.
+pub(super) async fn due(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
+    // Only at the mark it is known of what follows when it was received.
     let rows = sqlx::query(
         "with due as materialized ( \
-           select a.partition, a.ingest_no as low, r.ingest_no as top, a.seen_at, r.seen_at as top_seen_at \
-           from aggregated a join rolled r on r.partition = a.partition where r.ingest_no > a.ingest_no \
+           select a.partition, a.ingest_no as low, k.ingest_no as top, a.seen_at, k.seen_at as top_seen_at \
+           from aggregated a join unnest($2::smallint[], $3::bigint[], $4::timestamptz[]) \
+             as k (partition, ingest_no, seen_at) on k.partition = a.partition where k.ingest_no > a.ingest_no \
            order by a.partition for no key update of a skip locked), \
          cut as (select *, least(top, low + greatest($1 / (select count(*) from due), 1)) as high from due) \
          select partition, low, high, seen_at, case when high = top then top_seen_at else seen_at end as next_seen_at \
          from cut order by partition",
     )
     .bind(i64::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX))
+    .bind(round.keys().copied().collect::<Vec<i16>>())
+    .bind(round.values().map(|mark| mark.ingest_no).collect::<Vec<i64>>())
+    .bind(round.values().map(|mark| sql(mark.seen_at)).collect::<Vec<_>>())
     .fetch_all(conn)
     .await
     .map_err(db)?;
@@ -49,8 +99,8 @@ pub(super) async fn due(conn: &mut PgConnection, limit: usize) -> Result<Vec<Spa
         .collect()
 }
 
-/// Moves the offsets behind these rows; answers with how many numbers that is.
-pub(super) async fn pass(conn: &mut PgConnection, spans: &[Span]) -> Result<usize> {
+/// Moves the offsets behind these rows.
+pub(super) async fn pass(conn: &mut PgConnection, spans: &[Span]) -> Result<()> {
     sqlx::query(
         "update aggregated a set ingest_no = k.high, seen_at = k.seen_at \
          from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as k (partition, low, high, seen_at) \
@@ -63,8 +113,7 @@ pub(super) async fn pass(conn: &mut PgConnection, spans: &[Span]) -> Result<usiz
     .execute(conn)
     .await
     .map_err(db)?;
-    let passed: i64 = spans.iter().map(|span| span.high - span.low).sum();
-    Ok(usize::try_from(passed).unwrap_or(usize::MAX))
+    Ok(())
 }
 
 /// None of these rows was measured before, but for those in `late`.

@@ -1,6 +1,6 @@
 //! Aggregates in tables of our own: rows that are due are added to what is there.
 
-use super::span::{self, Span};
+use super::span::{self, Round, Span};
 use crate::row::{db, sql};
 use crate::telemetry::columns::values;
 use hub_store::error::Result;
@@ -13,14 +13,18 @@ const ADD: &str = concat!(
      r as materialized ( \
        select t.appliance, t.tenant_no, t.profile_no, t.at, ",
     values!(),
-    " as v from k join telemetry t \
-         on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high where t.at >= $4 \
+    " as v from k cross join lateral ( \
+         select * from telemetry where partition = k.partition and ingest_no > k.low and ingest_no <= k.high \
+           and at >= $4 offset 0) t \
        union all \
        select t.appliance, t.tenant_no, t.profile_no, t.at, ",
     values!(),
-    " as v from k join late l \
-         on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high join telemetry t \
-         on t.appliance = l.appliance and t.at = l.at and t.partition = l.partition and t.ingest_no = l.ingest_no where l.at < $4), \
+    " as v from k cross join lateral ( \
+         select appliance, at, ingest_no from late where partition = k.partition and ingest_no > k.low \
+           and ingest_no <= k.high and at < $4 offset 0) l \
+       cross join lateral ( \
+         select * from telemetry where appliance = l.appliance and at = l.at and partition = k.partition \
+           and ingest_no = l.ingest_no offset 0) t), \
      h as materialized ( \
        select r.appliance, r.tenant_no, r.profile_no, date_bin('1 hour', r.at, '1970-01-01Z') as hour, \
          c.channel::smallint as channel, count(*) as count, sum(c.value) as sum, min(c.value) as min, max(c.value) as max \
@@ -38,8 +42,9 @@ const ADD: &str = concat!(
          max(max) as high \
        from (select * from g union all \
              select o.appliance, o.profile_no, o.day, u.channel, u.count, u.sum, u.low, u.high \
-             from (select distinct appliance, day, profile_no from g) n join device_day o \
-               on o.appliance = n.appliance and o.day = n.day and o.profile_no = n.profile_no \
+             from (select distinct appliance, day, profile_no from g) n cross join lateral ( \
+               select * from device_day where appliance = n.appliance and day = n.day and profile_no = n.profile_no \
+               offset 0) o \
              cross join lateral unnest(o.channel, o.count, o.sum, o.low, o.high) as u (channel, count, sum, low, high)) both_ \
        group by 1, 2, 3, 4), \
      device as ( \
@@ -52,16 +57,17 @@ const ADD: &str = concat!(
      select count(*) from r"
 );
 
-pub(super) async fn step(conn: &mut PgConnection, limit: usize) -> Result<usize> {
+/// Adds about `limit` rows of the round; answers with which they were.
+pub(super) async fn step(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
     let mut tx = conn.begin().await.map_err(db)?;
-    let spans = span::due(&mut tx, limit).await?;
+    let spans = span::due(&mut tx, round, limit).await?;
     if spans.is_empty() {
-        return Ok(0);
+        return Ok(spans);
     }
     add(&mut tx, &spans).await?;
-    let passed = span::pass(&mut tx, &spans).await?;
+    span::pass(&mut tx, &spans).await?;
     tx.commit().await.map_err(db)?;
-    Ok(passed)
+    Ok(spans)
 }
 
 async fn add(conn: &mut PgConnection, spans: &[Span]) -> Result<()> {

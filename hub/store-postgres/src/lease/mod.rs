@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::{Lease, LeaseState, LeaseStore};
 use jiff::Timestamp;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Executor, PgConnection, Postgres, Row, Transaction};
 use std::time::Duration;
 
 /// First partition of the one lease that there is.
@@ -83,6 +83,16 @@ async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
         .await
         .map_err(db)?;
     held.map(drop).ok_or(StoreError::Deposed)
+}
+
+/// The same as [`fence`], as part of the round trip that begins the transaction.
+async fn begin(conn: &mut PgConnection, statements: &str, token: i64) -> Result<()> {
+    // The server takes several statements at once where none has parameters; these are numbers of our own.
+    let all =
+        format!("{statements}; select first as held from lease where first = {FIRST} and token = {token} for share");
+    let rows = conn.fetch_all(all.as_str()).await.map_err(db)?;
+    let is_held = rows.iter().any(|row| row.try_get::<i16, _>("held").is_ok());
+    if is_held { Ok(()) } else { Err(StoreError::Deposed) }
 }
 
 /// Takes the lock if it is free. It is the session's, and falls with it.

@@ -231,11 +231,6 @@ pub(crate) const TABLES: &[Table] = &[
         "partition:smallint, ingest_no:bigint, appliance:bigint, at:timestamp with time zone",
         "partition, ingest_no",
     ),
-    table(
-        "content_seen",
-        "appliance:bigint, hash:bytea, seen_at:timestamp with time zone",
-        "appliance, hash",
-    ),
     numbered(
         "clock_offset",
         "appliance:bigint, boot:bigint, offset_ms:bigint, number:bigint",

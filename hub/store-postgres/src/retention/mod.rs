@@ -15,7 +15,11 @@ use hub_store::retention::{Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
 use sqlx::{Connection, Executor, PgConnection};
+use std::collections::BTreeMap;
 
+/// Late rows of a partition that are not in the aggregates: with so many, they are not looked through for one that is old
+/// enough to go, but waited for.
+const LATE_MAX: i64 = 1_000;
 /// Appliances looked at in one step.
 const APPLIANCES: i64 = 500;
 /// TimescaleDB decompresses the rows of an appliance to delete them, and refuses more than 100,000 in a transaction
@@ -54,10 +58,13 @@ async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
     sqlx::query_scalar(
         "select not exists (select from aggregated a join rolled r on r.partition = a.partition \
              where r.ingest_no > a.ingest_no and a.seen_at < $1 + interval '1 day') \
-           and not exists (select from late l join aggregated a on a.partition = l.partition \
-             where l.ingest_no > a.ingest_no and l.at < $1)",
+           and not exists (select from aggregated a cross join lateral ( \
+             select at, row_number() over (order by ingest_no) as place from ( \
+               select at, ingest_no from late where partition = a.partition and ingest_no > a.ingest_no \
+               order by ingest_no limit $2) l) l where l.at < $1 or l.place = $2)",
     )
     .bind(sql(limit))
+    .bind(LATE_MAX)
     .fetch_one(conn)
     .await
     .map_err(db)
@@ -145,14 +152,23 @@ async fn delete(
 
 /// A sequence that was last used before everything that is kept has no row to be a repeat of.
 async fn sequences(conn: &mut PgConnection, due: &[Due]) -> Result<()> {
-    sqlx::query(
-        "delete from sequence s using unnest($1::bigint[], $2::timestamptz[]) as d (appliance, cut) \
-         where s.appliance = d.appliance and s.used_at < d.cut",
-    )
-    .bind(due.iter().map(|due| due.appliance.0).collect::<Vec<i64>>())
-    .bind(due.iter().map(|due| sql(due.limit)).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map_err(db)?;
+    let mut by_limit: BTreeMap<Timestamp, Vec<i64>> = BTreeMap::new();
+    for due in due {
+        by_limit.entry(due.limit).or_default().push(due.appliance.0);
+    }
+    for (limit, appliances) in by_limit {
+        // Found one by one, so that the whole table is never read; and looked at again, should one be used meanwhile.
+        sqlx::query(
+            "delete from sequence where ctid = any(array( \
+               select s.place from unnest($1::bigint[]) as d (appliance) cross join lateral ( \
+                 select ctid as place from sequence where appliance = d.appliance and used_at < $2 offset 0) s)) \
+             and used_at < $2",
+        )
+        .bind(appliances)
+        .bind(sql(limit))
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    }
     Ok(())
 }

@@ -74,7 +74,8 @@ pub(super) async fn newest_limit(conn: &mut PgConnection, now: Timestamp) -> Res
 pub(super) async fn oldest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
     let row = sqlx::query(&format!(
         "select coalesce(bool_or({DAYS} is null), true) as for_ever, max({DAYS}) as days \
-         from (select distinct tenant, profile from appliance) a {RULE}"
+         from (select t.id as tenant, p.name as profile from tenant t cross join (select distinct name from profile_version) p \
+           where (select true from appliance where tenant = t.id and profile = p.name limit 1)) a {RULE}"
     ))
     .fetch_one(conn)
     .await

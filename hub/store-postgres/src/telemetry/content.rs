@@ -1,106 +1,122 @@
-//! Messages without a sequence (JSON): the same content of a device within ten minutes is a repeat.
+//! Messages without a sequence (JSON): the same content of an appliance under the same stated time is a repeat within ten
+//! minutes.
+//!
+//! The rows themselves tell. What is later than every reading that is known of its appliance is new; the rest is looked up
+//! by its time. So nothing is written for it, and nothing has to be forgotten.
 
-use crate::row::{Columns, db, sql};
-use hub_core::telemetry::{Identity, Seen, TelemetryMessage};
+use super::columns::values;
+use super::window;
+use crate::row::{Columns, db, sql, without_nul};
+use hub_core::telemetry::{REPEATS_WITHIN, Sample, TelemetryMessage, kept};
 use hub_store::error::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
-/// The same content of a device is a repeat within this time.
-const REPEATS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
-/// Forgotten content rows removed with one batch.
-const FORGOTTEN_MAX: i64 = 4_000;
+/// Readings of one appliance under one time that are compared at most: a device whose clock stands still must not keep the
+/// others waiting. Beyond it, a repeat is stored again.
+const COMPARED_MAX: i64 = 1_000;
 
-/// What was seen lately of the contents of a batch.
-#[derive(Default)]
-pub(super) struct Contents {
-    seen: HashMap<(i64, [u8; 32]), Timestamp>,
-    new: Vec<(i64, [u8; 32], Timestamp)>,
+/// One sample that may be stored already.
+#[derive(Clone, Copy)]
+pub(super) struct Content<'a> {
+    pub(super) message: &'a TelemetryMessage,
+    pub(super) sample: &'a Sample,
 }
 
-impl Contents {
-    pub(super) async fn load<'a>(
-        conn: &mut PgConnection,
-        messages: impl Iterator<Item = &'a TelemetryMessage>,
-    ) -> Result<Self> {
-        let mut asked = (Vec::new(), Vec::new());
-        for message in messages {
-            if let Identity::Content(hashes) = &message.identity {
-                asked.0.extend(std::iter::repeat_n(message.appliance.0, hashes.len()));
-                asked.1.extend(hashes.iter().map(|hash| hash.to_vec()));
-            }
-        }
-        let mut contents = Self::default();
-        if asked.0.is_empty() {
-            return Ok(contents);
-        }
-        let rows = sqlx::query(
-            "select c.appliance, c.hash, c.seen_at \
-             from unnest($1::bigint[], $2::bytea[]) as k (appliance, hash) \
-             join content_seen c using (appliance, hash)",
-        )
-        .bind(asked.0)
-        .bind(asked.1)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
-        for row in &rows {
-            if let Ok(hash) = <[u8; 32]>::try_from(row.col::<Vec<u8>>("hash")?) {
-                contents.seen.insert((row.col("appliance")?, hash), row.at("seen_at")?);
-            }
-        }
-        Ok(contents)
+impl Content<'_> {
+    fn is_repeat_of(&self, other: &Self) -> bool {
+        self.message.received_at.duration_since(other.message.received_at).abs() < REPEATS_WITHIN
+            && kept(self.sample.values.clone()) == kept(other.sample.values.clone())
+            && self.sample.extra == other.sample.extra
     }
+}
 
-    /// Whether a sample has been stored; notes it if not.
-    pub(super) fn take(&mut self, message: &TelemetryMessage, hash: Option<&[u8; 32]>) -> Seen {
-        let Some(hash) = hash else {
-            return Seen::No;
-        };
-        let key = (message.appliance.0, *hash);
-        let at = message.received_at;
-        if let Some(before) = self.seen.get(&key)
-            && at.duration_since(*before).abs() < REPEATS_WITHIN
+/// The time of the newest reading of these appliances, at least that of the newest one that was received lately: one that
+/// was is measured at most the reach before `newest`, or it is late and below what is answered here.
+pub(super) async fn newest(
+    conn: &mut PgConnection,
+    appliances: &[i64],
+    newest: Timestamp,
+) -> Result<Vec<(i64, Timestamp)>> {
+    let floor = window::before(newest.checked_sub(REPEATS_WITHIN).unwrap_or(Timestamp::MIN));
+    let rows = sqlx::query(
+        "select k.appliance, (select t.at from telemetry t where t.appliance = k.appliance and t.at >= $2 \
+           order by t.at desc limit 1) as at from unnest($1::bigint[]) as k (appliance)",
+    )
+    .bind(appliances)
+    .bind(sql(floor))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| Ok((row.col("appliance")?, row.maybe_at("at")?.unwrap_or(floor))))
+        .collect()
+}
+
+/// Which of these samples are repeats, by their places in the list: of a row that is stored, of one among `taken`, which
+/// will be, or of one before them in the list.
+pub(super) async fn repeats<'a>(
+    conn: &mut PgConnection,
+    asked: &[Content<'a>],
+    taken: impl Iterator<Item = Content<'a>>,
+) -> Result<HashSet<usize>> {
+    let mut repeats = stored(conn, asked).await?;
+    let mut known: HashMap<(i64, Timestamp), Vec<Content<'a>>> = HashMap::new();
+    for content in taken {
+        known.entry(key(&content)).or_default().push(content);
+    }
+    for (place, content) in asked.iter().enumerate() {
+        let same_time = known.entry(key(content)).or_default();
+        if repeats.contains(&place) || same_time.iter().any(|before| content.is_repeat_of(before)) {
+            repeats.insert(place);
+        } else {
+            same_time.push(*content);
+        }
+    }
+    Ok(repeats)
+}
+
+fn key(content: &Content<'_>) -> (i64, Timestamp) {
+    (content.message.appliance.0, content.sample.at)
+}
+
+async fn stored(conn: &mut PgConnection, asked: &[Content<'_>]) -> Result<HashSet<usize>> {
+    let extra = |content: &Content<'_>| {
+        let extra = content.sample.extra.clone();
+        extra.map(|extra| without_nul(extra).to_string())
+    };
+    let rows = sqlx::query(concat!(
+        "select k.place, t.received_at, t.v, t.extra is not distinct from k.extra::jsonb as is_extra_same \
+         from unnest($1::bigint[], $2::timestamptz[], $3::text[]) with ordinality as k (appliance, at, extra, place) \
+         cross join lateral (select received_at, ",
+        values!(),
+        " as v, extra from telemetry \
+           where appliance = k.appliance and at = k.at and boot is null limit $4) t"
+    ))
+    .bind(
+        asked
+            .iter()
+            .map(|content| content.message.appliance.0)
+            .collect::<Vec<i64>>(),
+    )
+    .bind(asked.iter().map(|content| sql(content.sample.at)).collect::<Vec<_>>())
+    .bind(asked.iter().map(extra).collect::<Vec<Option<String>>>())
+    .bind(COMPARED_MAX)
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    let mut repeats = HashSet::new();
+    for row in &rows {
+        let place = usize::try_from(row.col::<i64>("place")? - 1).unwrap_or(usize::MAX);
+        let Some(content) = asked.get(place) else { continue };
+        let apart = content.message.received_at.duration_since(row.at("received_at")?).abs();
+        if apart < REPEATS_WITHIN
+            && row.col("is_extra_same")?
+            && kept(row.col("v")?) == kept(content.sample.values.clone())
         {
-            return Seen::Yes;
+            repeats.insert(place);
         }
-        self.seen.insert(key, at);
-        self.new.push((key.0, key.1, at));
-        Seen::No
     }
-
-    /// Saves what is new, and removes some of what is forgotten.
-    pub(super) async fn save(self, conn: &mut PgConnection) -> Result<()> {
-        // The same content may come again within one batch only after ten minutes of its own time stamps; the last counts.
-        let last: BTreeMap<(i64, [u8; 32]), Timestamp> = self.new.into_iter().map(|(a, h, at)| ((a, h), at)).collect();
-        let Some(now) = last.values().max().copied() else {
-            return Ok(());
-        };
-        let appliances: Vec<i64> = last.keys().map(|key| key.0).collect();
-        let hashes: Vec<Vec<u8>> = last.keys().map(|key| key.1.to_vec()).collect();
-        let times: Vec<jiff_sqlx::Timestamp> = last.values().map(|at| sql(*at)).collect();
-        sqlx::query(
-            "insert into content_seen (appliance, hash, seen_at) \
-             select * from unnest($1::bigint[], $2::bytea[], $3::timestamptz[]) \
-             on conflict (appliance, hash) do update set seen_at = excluded.seen_at",
-        )
-        .bind(appliances)
-        .bind(hashes)
-        .bind(times)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
-        sqlx::query(
-            "delete from content_seen where (appliance, hash) in ( \
-               select appliance, hash from content_seen where seen_at < $1 order by seen_at limit $2 \
-               for update skip locked)",
-        )
-        .bind(sql(now - REPEATS_WITHIN))
-        .bind(FORGOTTEN_MAX)
-        .execute(conn)
-        .await
-        .map_err(db)?;
-        Ok(())
-    }
+    Ok(repeats)
 }

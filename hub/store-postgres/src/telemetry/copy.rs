@@ -1,6 +1,8 @@
-//! Rows in PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format").
+//! Rows on their way into `telemetry`: a few as the parameters of one statement, which is one round trip; many in PostgreSQL's
+//! binary COPY format (manual, section "COPY", "Binary Format"), which is two and costs less for each row.
 
 use super::columns::{COLUMNS as COLUMNS_OF_VALUES, halves};
+use crate::row::sql;
 use hub_core::id::TraceId;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -79,6 +81,38 @@ impl Shape {
         format!("copy telemetry ({}) from stdin with (format binary)", self.columns())
     }
 
+    /// The statement whose parameters are arrays, one a column.
+    fn insertion(self) -> String {
+        let own = [
+            "bigint",
+            "bigint",
+            "timestamptz",
+            "timestamptz",
+            "bigint",
+            "bigint",
+            "bigint",
+            "bigint",
+            "integer",
+            "smallint",
+            "smallint",
+            "smallint",
+        ];
+        let types = own.into_iter().chain(std::iter::repeat_n("integer", self.values));
+        let types = types.chain(self.has_extra.then_some("text"));
+        let arrays: Vec<String> = types
+            .enumerate()
+            .map(|(at, name)| format!("${}::{name}[]", at + 1))
+            .collect();
+        let columns = self.columns();
+        let read = columns
+            .strip_suffix("extra")
+            .map_or_else(|| columns.clone(), |rest| format!("{rest}extra::jsonb"));
+        format!(
+            "insert into telemetry ({columns}) select {read} from unnest({}) as k ({columns})",
+            arrays.join(", ")
+        )
+    }
+
     fn fields(self) -> i16 {
         // At most 46.
         COLUMNS_COUNT + self.values as i16 + i16::from(self.has_more) + i16::from(self.has_extra)
@@ -88,7 +122,48 @@ impl Shape {
 /// Rows that are made while the server takes in those before them.
 const ROWS_OF_A_PIECE: usize = 500;
 
+/// As many rows are stored by one statement at most: with more, a COPY is quicker.
+const INSERTED_MAX: usize = 8;
+
 /// Stores these rows, in their order.
+pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
+    let shape = Shape::of(rows);
+    // An array of arrays cannot be taken apart in SQL.
+    if rows.len() > INSERTED_MAX || shape.has_more {
+        return copy(conn, rows).await;
+    }
+    insert(conn, rows, shape).await
+}
+
+async fn insert(conn: &mut PgConnection, rows: &[CopyRow<'_>], shape: Shape) -> sqlx::Result<()> {
+    fn each<'a, T>(rows: &'a [CopyRow<'a>], value: impl Fn(&CopyRow<'a>) -> T) -> Vec<T> {
+        rows.iter().map(value).collect()
+    }
+    let statement = shape.insertion();
+    let sequence = |row: &CopyRow<'_>| row.sequence;
+    let mut query = sqlx::query(&statement)
+        .bind(each(rows, |row| row.appliance))
+        .bind(each(rows, |row| row.ingest_no))
+        .bind(each(rows, |row| sql(row.at)))
+        .bind(each(rows, |row| sql(row.received_at)))
+        .bind(each(rows, |row| sequence(row).map(|(boot, _, _)| boot)))
+        .bind(each(rows, |row| sequence(row).map(|(_, _, seq)| seq)))
+        .bind(each(rows, |row| halves(row.trace.0).0))
+        .bind(each(rows, |row| halves(row.trace.0).1))
+        .bind(each(rows, |row| row.tenant_no))
+        .bind(each(rows, |row| row.partition))
+        .bind(each(rows, |row| row.profile_no))
+        .bind(each(rows, |row| sequence(row).map(|(_, lane, _)| lane)));
+    for place in 0..shape.values {
+        query = query.bind(each(rows, |row| row.values.get(place).copied().flatten()));
+    }
+    if shape.has_extra {
+        query = query.bind(each(rows, |row| row.extra.clone()));
+    }
+    query.execute(conn).await.map(drop)
+}
+
+/// Stores these rows by COPY, in their order.
 pub(crate) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     let shape = Shape::of(rows);
     let mut copy = conn.copy_in_raw(&shape.statement()).await?;

@@ -1,7 +1,7 @@
 //! Which samples of a batch are new, and their rows.
 
-use super::content::Contents;
-use super::copy::{CopyRow, copy};
+use super::content::{self, Content};
+use super::copy::{self, CopyRow};
 use super::gauge::Gauges;
 use super::guard::{self, Doubt, Found, GuardKey};
 use super::late::Late;
@@ -33,12 +33,15 @@ pub(super) async fn take<'a>(
     conn: &mut PgConnection,
     cache: &mut WriterCache,
     messages: &[Placed<'a>],
-    contents: &mut Contents,
     answers: &mut [Ingested],
     gauges: &mut Gauges,
 ) -> Result<Vec<Fresh<'a>>> {
     let keys = messages.iter().filter_map(|(_, m, _)| Some(sequence(m)?.0));
     cache.load_guards(conn, keys).await?;
+    let unnumbered = messages.iter().filter(|(_, message, _)| states_a_time(message));
+    cache
+        .load_newest(conn, unnumbered.map(|(_, message, _)| message.appliance.0))
+        .await?;
     let mut fresh = Vec::with_capacity(messages.len());
     let mut doubtful = Vec::new();
     for (at, message, home) in messages {
@@ -51,7 +54,7 @@ pub(super) async fn take<'a>(
                 sequence: numbers.map(|(key, first)| (key, first.wrapping_add(index as u64))),
                 home: *home,
             };
-            match sample.seen(cache, contents, &mut gap) {
+            match sample.seen(cache, &mut gap) {
                 Seen::Yes => answers[*at].repeated += 1,
                 Seen::TooOld => doubtful.push((*at, sample)),
                 Seen::No => {
@@ -62,7 +65,9 @@ pub(super) async fn take<'a>(
         }
         gauges.telemetry(message, gap);
     }
-    look_up(conn, cache, doubtful, &mut fresh, answers, gauges).await?;
+    let (numbered, unnumbered): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|(_, s)| s.sequence.is_some());
+    look_up(conn, cache, numbered, &mut fresh, answers, gauges).await?;
+    look_up_contents(conn, unnumbered, &mut fresh, answers).await?;
     for (at, message, _) in messages {
         gauges.repeated(message.appliance, answers[*at].repeated);
     }
@@ -107,6 +112,38 @@ async fn look_up<'a>(
     quarantine::keep(conn, &aside.iter().collect::<Vec<_>>()).await
 }
 
+/// Decides on samples without a number that are not later than all that is known of their appliance.
+async fn look_up_contents<'a>(
+    conn: &mut PgConnection,
+    doubtful: Vec<(usize, Fresh<'a>)>,
+    fresh: &mut Vec<Fresh<'a>>,
+    answers: &mut [Ingested],
+) -> Result<()> {
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<Content<'a>> = doubtful.iter().filter_map(|(_, sample)| sample.content()).collect();
+    let taken = fresh.iter().filter(|sample| sample.sequence.is_none());
+    let repeats = content::repeats(conn, &asked, taken.filter_map(Fresh::content)).await?;
+    for (place, (at, sample)) in doubtful.into_iter().enumerate() {
+        if repeats.contains(&place) {
+            answers[at].repeated += 1;
+        } else {
+            answers[at].stored += 1;
+            fresh.push(sample);
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Fresh<'a> {
+    fn content(&self) -> Option<Content<'a>> {
+        let message = self.message;
+        let sample = message.samples.get(self.index)?;
+        Some(Content { message, sample })
+    }
+}
+
 impl Fresh<'_> {
     /// What is kept of a sample of which nobody can say whether it is stored.
     fn aside(&self, (_, boot, lane): GuardKey, seq: u64) -> Quarantined {
@@ -137,9 +174,12 @@ impl Fresh<'_> {
         Some(Doubt { key, seq, partition })
     }
 
-    fn seen(&self, cache: &mut WriterCache, contents: &mut Contents, gap: &mut i64) -> Seen {
+    fn seen(&self, cache: &mut WriterCache, gap: &mut i64) -> Seen {
         match (&self.message.identity, self.sequence) {
-            (Identity::Content(hashes), _) => contents.take(self.message, hashes.get(self.index)),
+            (Identity::Content(stated), _) => match (stated.get(self.index), self.message.samples.get(self.index)) {
+                (Some(true), Some(sample)) => cache.is_later(self.message.appliance.0, sample.at),
+                _ => Seen::No,
+            },
             (Identity::Sequence { .. }, None) => Seen::TooOld,
             (Identity::Sequence { .. }, Some((key, seq))) => {
                 // Loaded with the batch; without it, nothing is presumed.
@@ -155,6 +195,10 @@ impl Fresh<'_> {
             }
         }
     }
+}
+
+fn states_a_time(message: &TelemetryMessage) -> bool {
+    matches!(&message.identity, Identity::Content(stated) if stated.contains(&true))
 }
 
 fn sequence(message: &TelemetryMessage) -> Option<(GuardKey, u64)> {
@@ -198,7 +242,7 @@ pub(super) async fn write(conn: &mut PgConnection, cache: &mut WriterCache, mut 
             extra,
         });
     }
-    copy(conn, &rows).await.map_err(no_partition)?;
+    copy::store(conn, &rows).await.map_err(no_partition)?;
     late.save(conn).await
 }
 

@@ -84,6 +84,10 @@ pub(super) const SIGN: i64 = i64::MIN;
 /// The highest number that is noted of a sequence `s`. The range of the very last one has no upper end.
 const MARK: &str = "case when upper_inf(s.stored) then 9223372036854775807 else upper(s.stored) - 1 end";
 
+/// What is noted of a sequence `k`, as `s`: looked up by its key, whatever the statistics of the table say.
+const OF_SEQUENCE: &str = "left join lateral (select stored, known_from from sequence \
+     where appliance = k.appliance and boot = k.boot and lane = k.lane offset 0) s on true";
+
 /// Sequences of rows of these partitions ($1) that are not rolled up yet; of the weeks from $2 on, and of those that came
 /// late.
 const TAIL: &str = concat!(
@@ -93,11 +97,14 @@ const TAIL: &str = concat!(
     reach!(),
     " and at >= $2 and seq is not null offset 0) t where r.partition = any($1) \
      union all \
-     select t.appliance, t.boot, t.lane, t.seq from rolled r join late l on l.partition = r.partition \
-       and l.ingest_no > r.ingest_no and l.at < r.seen_at - ",
+     select t.appliance, t.boot, t.lane, t.seq from rolled r cross join lateral ( \
+       select appliance, at, ingest_no from late where partition = r.partition and ingest_no > r.ingest_no \
+         and at < r.seen_at - ",
     reach!(),
-    " join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
-       and t.partition = l.partition and t.seq is not null where r.partition = any($1)"
+    " offset 0) l cross join lateral ( \
+       select appliance, boot, lane, seq from telemetry where appliance = l.appliance and at = l.at \
+         and ingest_no = l.ingest_no and partition = r.partition and seq is not null offset 0) t \
+     where r.partition = any($1)"
 );
 
 /// Guards of all sequences that have rows which are not rolled up, unless there are more than `most`.
@@ -107,7 +114,7 @@ pub(super) async fn tail(conn: &mut PgConnection, most: usize) -> Result<Option<
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest(k.mark, {MARK}) # $3 as mark from ( \
            select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3 limit $4) k \
-         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane"
+         {OF_SEQUENCE}"
     );
     let rows = sqlx::query(&query)
         .bind(partitions)
@@ -135,7 +142,7 @@ pub(super) async fn rebuild(
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest({MARK}, n.mark) # $3 as mark \
          from unnest($4::bigint[], $5::bigint[], $6::smallint[]) as k (appliance, boot, lane) \
-         left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane \
+         {OF_SEQUENCE} \
          left join (select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3) n \
            on n.appliance = k.appliance and n.boot = k.boot and n.lane = k.lane"
     );
@@ -192,7 +199,7 @@ pub(super) async fn look_up(conn: &mut PgConnection, doubts: &[Doubt]) -> Result
          select k.appliance, k.boot, k.lane, k.seq, coalesce(s.stored @> (k.seq # $3), false) \
            or (k.appliance, k.boot, k.lane, k.seq) in (select appliance, boot, lane, seq from tail) as is_stored, \
            coalesce(k.seq # $3 < s.known_from, false) as is_forgotten \
-         from k left join sequence s on s.appliance = k.appliance and s.boot = k.boot and s.lane = k.lane"
+         from k {OF_SEQUENCE}"
     );
     let rows = sqlx::query(&query)
         .bind(partitions)

@@ -97,8 +97,8 @@ fn samples(content: &Ingest) -> u32 {
 async fn load(conn: &mut PgConnection, packets: &HashSet<Packet>) -> Result<HashSet<Packet>> {
     let (appliances, ids) = columns(packets.iter());
     let rows = sqlx::query(
-        "select appliance, packet_id from inbound_packet \
-         join unnest($1::bigint[], $2::integer[]) as k (appliance, packet_id) using (appliance, packet_id)",
+        "select p.* from unnest($1::bigint[], $2::integer[]) as k (appliance, packet_id) cross join lateral ( \
+           select appliance, packet_id from inbound_packet where appliance = k.appliance and packet_id = k.packet_id offset 0) p",
     )
     .bind(appliances)
     .bind(ids)
@@ -131,8 +131,9 @@ async fn delete(conn: &mut PgConnection, packets: impl Iterator<Item = &Packet>)
         return Ok(());
     }
     sqlx::query(
-        "delete from inbound_packet p using unnest($1::bigint[], $2::integer[]) as k (appliance, packet_id) \
-         where p.appliance = k.appliance and p.packet_id = k.packet_id",
+        "delete from inbound_packet where ctid = any(array( \
+           select p.place from unnest($1::bigint[], $2::integer[]) as k (appliance, packet_id) cross join lateral ( \
+             select ctid as place from inbound_packet where appliance = k.appliance and packet_id = k.packet_id offset 0) p))",
     )
     .bind(appliances)
     .bind(ids)

@@ -56,8 +56,7 @@ impl PartitionSet {
 impl Taken<'_> {
     /// How many rows to read from each, where about `limit` are read in all.
     pub(crate) fn share(&self, limit: usize) -> i64 {
-        let share = limit / self.numbers.len().max(1);
-        i64::try_from(share.max(SHARE_MIN)).unwrap_or(i64::MAX)
+        share(limit, self.numbers.len())
     }
 
     /// Nothing is left to do in those for which `done` says so.
@@ -72,6 +71,12 @@ impl Drop for Taken<'_> {
             self.from.insert(*number);
         }
     }
+}
+
+/// How many rows to read from each of so many partitions, where about `limit` are read in all.
+pub(crate) fn share(limit: usize, partitions: usize) -> i64 {
+    let share = limit / partitions.max(1);
+    i64::try_from(share.max(SHARE_MIN)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

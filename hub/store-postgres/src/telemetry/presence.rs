@@ -8,7 +8,8 @@ use hub_store::telemetry::PresenceChange;
 /// Longest reason kept with a presence change, in characters.
 const REASON_MAX: usize = 200;
 
-/// Locks in the order of appliances, as the roll-up does.
+/// Locks in the order of appliances, as the roll-up does. An insert that always meets its row finds each by its key, where an
+/// update that is joined to a list may read the whole table.
 pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -16,11 +17,12 @@ pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> R
     // A hub that was taken over tells of connections that it loses; the next one knows better.
     let mut tx = store.begin_fenced().await?;
     sqlx::query(
-        "with held as materialized ( \
-           select appliance from appliance_status where appliance = any($1) order by appliance for no key update) \
-         update appliance_status s set online = k.online, presence_reason = k.reason, presence_at = k.at \
-         from unnest($1::bigint[], $2::boolean[], $3::text[], $4::timestamptz[]) as k (appliance, online, reason, at), held \
-         where s.appliance = k.appliance and held.appliance = k.appliance",
+        "insert into appliance_status as s (appliance, online, presence_reason, presence_at) \
+         select appliance, online, reason, at \
+         from unnest($1::bigint[], $2::boolean[], $3::text[], $4::timestamptz[]) as k (appliance, online, reason, at) \
+         where (select true from appliance_status where appliance = k.appliance) order by appliance \
+         on conflict (appliance) do update set online = excluded.online, presence_reason = excluded.presence_reason, \
+           presence_at = excluded.presence_at",
     )
     .bind(changes.iter().map(|change| change.appliance.0).collect::<Vec<i64>>())
     .bind(changes.iter().map(|change| change.online).collect::<Vec<bool>>())

@@ -34,7 +34,8 @@ pub(super) async fn keep(conn: &mut PgConnection, payloads: &[&Quarantined]) -> 
            select a.tenant, k.appliance, k.topic, k.payload, k.reason, k.received_at \
            from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[]) \
              with ordinality as k (appliance, topic, payload, reason, received_at, place) \
-           join appliance a on a.id = k.appliance order by k.place returning tenant) \
+           cross join lateral (select tenant from appliance where id = k.appliance offset 0) a \
+           order by k.place returning tenant) \
          select tenant from written",
     )
     .bind(payloads.iter().map(|q| q.appliance.0).collect::<Vec<i64>>())
@@ -55,17 +56,14 @@ pub(super) async fn keep(conn: &mut PgConnection, payloads: &[&Quarantined]) -> 
     count(conn, &added).await
 }
 
-/// Locked in the order of appliances, as the roll-up does.
+/// In the order of appliances, as the roll-up locks them.
 async fn count(conn: &mut PgConnection, added: &BTreeMap<i64, i64>) -> Result<()> {
     let appliances: Vec<i64> = added.keys().copied().collect();
-    sqlx::query("select from appliance_status where appliance = any($1) order by appliance for no key update")
-        .bind(&appliances)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
     sqlx::query(
-        "update appliance_status s set quarantined = s.quarantined + k.count \
-         from unnest($1::bigint[], $2::bigint[]) as k (appliance, count) where s.appliance = k.appliance",
+        "insert into appliance_status as s (appliance, quarantined) \
+         select appliance, count from unnest($1::bigint[], $2::bigint[]) as k (appliance, count) \
+         where (select true from appliance_status where appliance = k.appliance) order by appliance \
+         on conflict (appliance) do update set quarantined = s.quarantined + excluded.quarantined",
     )
     .bind(&appliances)
     .bind(added.values().copied().collect::<Vec<i64>>())

@@ -4,8 +4,9 @@
 
 use super::gauge::Gauges;
 use super::guard::{GuardKey, SIGN};
+use super::partition_set::share;
 use super::upkeep;
-use super::window::{self, Reader, reach};
+use super::window;
 use crate::row::{Columns, db, sql, sql_maybe};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
@@ -14,25 +15,72 @@ use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// Rolls up at most about `limit` rows; answers with how many it were.
+/// A round under way: of each partition that it has to do with, the last number that was stored when the round began. What
+/// comes later waits for the next round, so that a round ends under any load.
+pub(crate) type Round = BTreeMap<i16, i64>;
+
+/// Rolls up at most about `limit` rows of the round under way; answers with how many it were. 0 ends the round.
 pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize> {
-    let due = store.writer.unrolled.take(Instant::now());
+    let mut under_way = store.writer.round.lock().await;
+    let mut round = match under_way.take() {
+        Some(round) => round,
+        None => begin(store).await?,
+    };
     let gauges = Pending::take(store);
-    if due.numbers.is_empty() && gauges.counts.is_empty() {
-        upkeep::keep(store, Instant::now()).await?;
-        return Ok(0);
+    let mut rows = 0;
+    if !round.is_empty() || !gauges.counts.is_empty() {
+        // Kept meanwhile: whoever gives this step up has not lost what was due.
+        *under_way = Some(round.clone());
+        let mut tx = store.begin().await?;
+        let offsets = lock(&mut tx, &round).await?;
+        let spans = spans(&offsets, &round, limit);
+        rows = write(&mut tx, &spans, &gauges.counts).await?;
+        tx.commit().await.map_err(db)?;
+        gauges.written();
+        leave(store, &mut round, &offsets, &spans);
+        *under_way = Some(round);
     }
-    let mut tx = store.begin().await?;
-    let floor = window::floor(&mut tx, Reader::RollUp, &due.numbers).await?;
-    let spans = lock(&mut tx, &due.numbers, floor, due.share(limit)).await?;
-    let rows = write(&mut tx, &spans, floor, &gauges.counts).await?;
-    tx.commit().await.map_err(db)?;
-    gauges.written();
-    due.settle(|partition| spans.iter().all(|span| span.partition != partition));
     if rows == 0 {
+        *under_way = None;
         upkeep::keep(store, Instant::now()).await?;
     }
     Ok(rows)
+}
+
+/// What is stored of the partitions that have something to do.
+async fn begin(store: &PostgresStore) -> Result<Round> {
+    let due = store.writer.unrolled.take(Instant::now());
+    if due.numbers.is_empty() {
+        return Ok(Round::new());
+    }
+    // The writer knows, unless it has not written yet.
+    let heads = match store.writer.stored().await {
+        Some((heads, _)) => heads,
+        None => {
+            let mut conn = store.pool.acquire().await.map_err(db)?;
+            window::stored(&mut conn).await?.heads
+        }
+    };
+    let head = |partition: &i16| Some((*partition, *heads.get(usize::from(partition.cast_unsigned()))?));
+    let round = due.numbers.iter().filter_map(head).collect();
+    // They are the round's now.
+    due.settle(|_| true);
+    Ok(round)
+}
+
+/// Takes out of the round what it has reached, and what somebody else is rolling up, which is looked at again with the next.
+fn leave(store: &PostgresStore, round: &mut Round, offsets: &[Offset], spans: &[Span]) {
+    round.retain(|partition, mark| {
+        let Some(offset) = offsets.iter().find(|offset| offset.partition == *partition) else {
+            store.writer.unrolled.insert(*partition);
+            return false;
+        };
+        let reached = spans
+            .iter()
+            .find(|span| span.partition == *partition)
+            .map(|span| span.high);
+        reached.unwrap_or(offset.ingest_no) < *mark
+    });
 }
 
 /// Counts taken for a roll-up; they wait for the next one unless they were written.
@@ -63,64 +111,75 @@ impl Drop for Pending<'_> {
     }
 }
 
+/// How far a partition is rolled up.
+struct Offset {
+    partition: i16,
+    ingest_no: i64,
+    /// What lies above was measured at this time or later, or is in `late`.
+    from: Timestamp,
+}
+
 /// Rows of one partition: those above `low`, up to `high`.
 struct Span {
     partition: i16,
     low: i64,
     high: i64,
+    /// See [`Offset::from`].
+    from: Timestamp,
 }
 
-/// Rows that are not rolled up yet. Partitions that somebody else is rolling up are left to them.
-async fn lock(conn: &mut PgConnection, partitions: &[i16], floor: Timestamp, share: i64) -> Result<Vec<Span>> {
-    let rows = sqlx::query(concat!(
-        "with r as materialized ( \
-           select partition, ingest_no, seen_at from rolled where partition = any($1) order by partition \
-           for no key update skip locked) \
-         select r.partition, r.ingest_no as low, least(h.top, r.ingest_no + $2) as high \
-         from r cross join lateral (select greatest( \
-           (select t.ingest_no from telemetry t where t.partition = r.partition and t.ingest_no > r.ingest_no \
-              and t.at >= r.seen_at - ",
-        reach!(),
-        " and t.at >= $3 order by t.ingest_no desc limit 1), \
-           (select l.ingest_no from late l where l.partition = r.partition and l.ingest_no > r.ingest_no \
-            order by l.ingest_no desc limit 1)) as top) h \
-         where h.top > r.ingest_no"
-    ))
-    .bind(partitions)
-    .bind(share)
-    .bind(sql(floor))
+/// Locks the offsets of the round's partitions. Those that somebody else is rolling up are left to them.
+async fn lock(conn: &mut PgConnection, round: &Round) -> Result<Vec<Offset>> {
+    let rows = sqlx::query(
+        "select partition, ingest_no, seen_at from rolled where partition = any($1) order by partition \
+         for no key update skip locked",
+    )
+    .bind(round.keys().copied().collect::<Vec<i16>>())
     .fetch_all(conn)
     .await
     .map_err(db)?;
     rows.iter()
         .map(|row| {
-            Ok(Span {
+            Ok(Offset {
                 partition: row.col("partition")?,
-                low: row.col("low")?,
-                high: row.col("high")?,
+                ingest_no: row.col("ingest_no")?,
+                from: window::before(row.at("seen_at")?),
             })
         })
         .collect()
 }
 
-/// Rows of these spans: of the newest weeks, and of those that came late.
-const ROWS: &str = concat!(
-    "select t.partition, t.appliance, t.boot, t.lane, t.seq, t.at, t.received_at \
-     from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) \
-     join rolled r on r.partition = k.partition \
-     join telemetry t on t.partition = k.partition and t.ingest_no > k.low and t.ingest_no <= k.high \
-       and t.at >= r.seen_at - ",
-    reach!(),
-    " and t.at >= $4 \
+/// What to roll up of the partitions that are locked: about `limit` rows, of each the same share.
+fn spans(offsets: &[Offset], round: &Round, limit: usize) -> Vec<Span> {
+    let waiting = offsets.iter().filter_map(|offset| {
+        let mark = *round.get(&offset.partition)?;
+        (offset.ingest_no < mark).then_some((offset, mark))
+    });
+    let share = share(limit, waiting.clone().count());
+    waiting
+        .map(|(offset, mark)| Span {
+            partition: offset.partition,
+            low: offset.ingest_no,
+            high: mark.min(offset.ingest_no.saturating_add(share)),
+            from: offset.from,
+        })
+        .collect()
+}
+
+/// Rows of these spans: of the newest weeks, and of those that came late. Looked up span by span, so that no statistics can
+/// make the planner read a week for a handful of rows.
+const ROWS: &str = "select t.* from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
+       as k (partition, low, high, starts) cross join lateral ( \
+         select partition, appliance, boot, lane, seq, at, received_at from telemetry \
+         where partition = k.partition and ingest_no > k.low and ingest_no <= k.high and at >= k.starts and at >= $5 offset 0) t \
      union all \
-     select t.partition, t.appliance, t.boot, t.lane, t.seq, t.at, t.received_at \
-     from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as k (partition, low, high) \
-     join rolled r on r.partition = k.partition \
-     join late l on l.partition = k.partition and l.ingest_no > k.low and l.ingest_no <= k.high and l.at < r.seen_at - ",
-    reach!(),
-    " join telemetry t on t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
-       and t.partition = l.partition"
-);
+     select t.* from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
+       as k (partition, low, high, starts) cross join lateral ( \
+         select appliance, at, ingest_no from late where partition = k.partition and ingest_no > k.low \
+           and ingest_no <= k.high and at < k.starts offset 0) l \
+       cross join lateral ( \
+         select partition, appliance, boot, lane, seq, at, received_at from telemetry where appliance = l.appliance \
+           and at = l.at and ingest_no = l.ingest_no and partition = k.partition offset 0) t";
 
 /// What is added to one appliance.
 #[derive(Default)]
@@ -136,7 +195,6 @@ struct Sums {
     /// Newest receipt of each partition.
     seen: BTreeMap<i16, Timestamp>,
     sequences: BTreeMap<GuardKey, Numbers>,
-    rows: i64,
 }
 
 /// Numbers of one sequence, as the database writes a multirange without its braces, and when one of its rows was received
@@ -162,11 +220,11 @@ impl Sums {
     }
 }
 
-async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges: &Gauges) -> Result<usize> {
+async fn write(conn: &mut PgConnection, spans: &[Span], gauges: &Gauges) -> Result<usize> {
     let mut sums = if spans.is_empty() {
         Sums::default()
     } else {
-        sum(conn, spans, floor).await?
+        sum(conn, spans).await?
     };
     advance(conn, spans, &sums.seen).await?;
     save_numbers(conn, &sums.sequences).await?;
@@ -175,12 +233,17 @@ async fn write(conn: &mut PgConnection, spans: &[Span], floor: Timestamp, gauges
         sums.appliances.entry(*appliance).or_default();
     }
     status(conn, &sums.appliances, &counts).await?;
-    Ok(usize::try_from(sums.rows).unwrap_or(usize::MAX))
+    // Numbers have no holes, so these are the rows, but for those that went for their age.
+    let passed: i64 = spans.iter().map(|span| span.high - span.low).sum();
+    Ok(usize::try_from(passed).unwrap_or(usize::MAX))
 }
 
-async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Result<Sums> {
+async fn sum(conn: &mut PgConnection, spans: &[Span]) -> Result<Sums> {
+    // Told as one value, the earliest moment leaves out old weeks before the statement starts.
+    let floor = spans.iter().map(|span| span.from).min().unwrap_or(Timestamp::MIN);
     let query = format!(
-        "select partition, appliance, boot, lane, range_agg(int8range(seq # $5, nullif(seq # $5, 9223372036854775807) + 1)) filter (where seq is not null)::text as numbers, count(*) as samples, max(at) as newest, \
+        "select partition, appliance, boot, lane, range_agg(int8range(seq # $6, nullif(seq # $6, 9223372036854775807) + 1)) \
+           filter (where seq is not null)::text as numbers, count(*) as samples, max(at) as newest, \
            max(received_at) as seen from ({ROWS}) t group by partition, appliance, boot, lane \
          order by appliance, boot, lane"
     );
@@ -188,6 +251,7 @@ async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Resul
         .bind(spans.iter().map(|span| span.partition).collect::<Vec<i16>>())
         .bind(spans.iter().map(|span| span.low).collect::<Vec<i64>>())
         .bind(spans.iter().map(|span| span.high).collect::<Vec<i64>>())
+        .bind(spans.iter().map(|span| sql(span.from)).collect::<Vec<_>>())
         .bind(sql(floor))
         .bind(SIGN)
         .fetch_all(conn)
@@ -197,7 +261,6 @@ async fn sum(conn: &mut PgConnection, spans: &[Span], floor: Timestamp) -> Resul
     for row in &rows {
         let (appliance, samples) = (row.col("appliance")?, row.col::<i64>("samples")?);
         let (newest, seen) = (row.at("newest")?, row.at("seen")?);
-        sums.rows += samples;
         let added = sums.appliances.entry(appliance).or_default();
         added.samples += samples;
         added.newest = added.newest.max(Some(newest));
@@ -243,13 +306,16 @@ async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Nu
     let (appliances, boots) = (split(|key| key.0), split(|key| key.1));
     let lanes: Vec<i16> = sequences.keys().map(|key| key.2).collect();
     let multirange = |numbers: &Numbers| format!("{{{}}}", numbers.ranges);
-    sqlx::query(
-        "insert into sequence as s (appliance, boot, lane, stored, used_at) \
-         select appliance, boot, lane, stored::int8multirange, used_at \
-         from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[]) \
-           as k (appliance, boot, lane, stored, used_at) \
-         on conflict (appliance, boot, lane) do update set stored = s.stored + excluded.stored, \
-           used_at = greatest(s.used_at, excluded.used_at)",
+    let large = sqlx::query(
+        "with noted as ( \
+           insert into sequence as s (appliance, boot, lane, stored, used_at) \
+           select appliance, boot, lane, stored::int8multirange, used_at \
+           from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[]) \
+             as k (appliance, boot, lane, stored, used_at) \
+           on conflict (appliance, boot, lane) do update set stored = s.stored + excluded.stored, \
+             used_at = greatest(s.used_at, excluded.used_at) \
+           returning appliance, boot, lane, pg_column_size(stored) as bytes) \
+         select appliance, boot, lane from noted where bytes > $6",
     )
     .bind(&appliances)
     .bind(&boots)
@@ -261,23 +327,27 @@ async fn save_numbers(conn: &mut PgConnection, sequences: &BTreeMap<GuardKey, Nu
             .map(|numbers| sql(numbers.used_at))
             .collect::<Vec<_>>(),
     )
-    .execute(&mut *conn)
+    .bind(NUMBERS_BYTES_MAX)
+    .fetch_all(&mut *conn)
     .await
     .map_err(db)?;
+    for row in &large {
+        cut(conn, (row.col("appliance")?, row.col("boot")?, row.col("lane")?)).await?;
+    }
+    Ok(())
+}
+
+/// Forgets the lowest numbers of a sequence with very many holes.
+async fn cut(conn: &mut PgConnection, (appliance, boot, lane): GuardKey) -> Result<()> {
     sqlx::query(
-        "with large as materialized ( \
-           select appliance, boot, lane, s.stored from unnest($1::bigint[], $2::bigint[], $3::smallint[]) \
-             as k (appliance, boot, lane) join sequence s using (appliance, boot, lane) \
-           where pg_column_size(s.stored) > $4) \
-         update sequence s set stored = n.stored, known_from = greatest(s.known_from, lower(n.stored)) \
-         from large l cross join lateral (select range_agg(r) as stored from ( \
-           select r from unnest(l.stored) r order by r desc limit $5) r) n \
-         where s.appliance = l.appliance and s.boot = l.boot and s.lane = l.lane",
+        "update sequence s set (stored, known_from) = ( \
+           select range_agg(r), greatest(s.known_from, lower(range_agg(r))) from ( \
+             select r from unnest(s.stored) r order by r desc limit $4) r) \
+         where appliance = $1 and boot = $2 and lane = $3",
     )
-    .bind(&appliances)
-    .bind(&boots)
-    .bind(&lanes)
-    .bind(NUMBERS_BYTES_MAX)
+    .bind(appliance)
+    .bind(boot)
+    .bind(lane)
     .bind(RANGES_LEFT)
     .execute(conn)
     .await
@@ -290,22 +360,22 @@ async fn status(
     added: &BTreeMap<i64, Added>,
     counts: &BTreeMap<i64, super::gauge::Gauge>,
 ) -> Result<()> {
+    if added.is_empty() {
+        return Ok(());
+    }
     let appliances: Vec<i64> = added.keys().copied().collect();
     let gauge = |appliance: &i64| counts.get(appliance).copied().unwrap_or_default();
-    // Locked in the order of appliances, as quarantine does.
-    sqlx::query("select from appliance_status where appliance = any($1) order by appliance for no key update")
-        .bind(&appliances)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
+    // In the order of appliances, as quarantine locks them. An insert that always meets its row finds each by its key.
     sqlx::query(
-        "update appliance_status s set samples = s.samples + k.samples, \
-           last_sample_at = greatest(s.last_sample_at, k.newest), gaps = greatest(s.gaps + k.gaps, 0), \
-           dropped = s.dropped + k.dropped, repeated = s.repeated + k.repeated, \
-           skew_ms = coalesce(k.skew_ms, s.skew_ms) \
+        "insert into appliance_status as s (appliance, samples, last_sample_at, gaps, dropped, repeated, skew_ms) \
+         select appliance, samples, newest, gaps, dropped, repeated, skew_ms \
          from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
            as k (appliance, samples, newest, gaps, dropped, repeated, skew_ms) \
-         where s.appliance = k.appliance",
+         where (select true from appliance_status where appliance = k.appliance) order by appliance \
+         on conflict (appliance) do update set samples = s.samples + excluded.samples, \
+           last_sample_at = greatest(s.last_sample_at, excluded.last_sample_at), \
+           gaps = greatest(s.gaps + excluded.gaps, 0), dropped = s.dropped + excluded.dropped, \
+           repeated = s.repeated + excluded.repeated, skew_ms = coalesce(excluded.skew_ms, s.skew_ms)",
     )
     .bind(&appliances)
     .bind(added.values().map(|a| a.samples).collect::<Vec<i64>>())

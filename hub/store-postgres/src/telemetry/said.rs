@@ -53,10 +53,9 @@ async fn offsets(conn: &mut PgConnection, items: &[Item<'_>]) -> Result<()> {
     .await
     .map_err(db)?;
     sqlx::query(
-        "delete from clock_offset o using ( \
-           select appliance, boot, row_number() over (partition by appliance order by number desc) as place \
-           from clock_offset where appliance = any($1)) as old \
-         where old.place > $2 and o.appliance = old.appliance and o.boot = old.boot",
+        "delete from clock_offset where ctid = any(array( \
+           select o.at from (select distinct unnest($1::bigint[]) as appliance) k cross join lateral ( \
+             select ctid as at from clock_offset where appliance = k.appliance order by number desc offset $2) o))",
     )
     .bind(&appliances)
     .bind(OFFSETS_MAX)
@@ -105,8 +104,9 @@ async fn states(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Inge
     .await
     .map_err(db)?;
     sqlx::query(
-        "delete from appliance_state s using unnest($1::bigint[], $2::timestamptz[]) as k (appliance, at) \
-         where s.appliance = k.appliance and s.at <= k.at",
+        "delete from appliance_state where ctid = any(array( \
+           select s.place from unnest($1::bigint[], $2::timestamptz[]) as k (appliance, at) cross join lateral ( \
+             select ctid as place from appliance_state where appliance = k.appliance and at <= k.at offset 0) s))",
     )
     .bind(forgotten.iter().map(|(appliance, _)| *appliance).collect::<Vec<i64>>())
     .bind(forgotten.iter().map(|(_, (at, _))| sql(*at)).collect::<Vec<_>>())
@@ -149,10 +149,10 @@ async fn attributes(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [
     .await
     .map_err(db)?;
     sqlx::query(
-        "delete from appliance_attribute a using ( \
-           select appliance, name, row_number() over (partition by appliance order by at desc, name) as place \
-           from appliance_attribute where appliance = any($1) and scope = 'client') as old \
-         where old.place > $2 and a.appliance = old.appliance and a.scope = 'client' and a.name = old.name",
+        "delete from appliance_attribute where ctid = any(array( \
+           select a.place from (select distinct unnest($1::bigint[]) as appliance) k cross join lateral ( \
+             select ctid as place from appliance_attribute where appliance = k.appliance and scope = 'client' \
+             order by at desc, name offset $2) a))",
     )
     .bind(&appliances)
     .bind(ATTRIBUTES_MAX)

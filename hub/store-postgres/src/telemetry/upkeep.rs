@@ -10,8 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often late rows are taken out.
+/// How often late rows are taken out …
 const LATE_EVERY: Duration = Duration::from_secs(60);
+/// … and for how long at a time: after the outage of a fleet there may be millions, and the roll-up waits meanwhile.
+const LATE_FOR: Duration = Duration::from_secs(5);
+/// Late rows taken out with one statement, of all partitions and of each.
+const LATE_ROWS: i64 = 10_000;
+const LATE_ROWS_OF_EACH: i64 = 1_000;
 /// How often `seen_at` follows; and for so long, at most, it may be behind.
 const FOLLOW_EVERY: Duration = Duration::from_secs(600);
 /// Numbers of a sequence are kept for so long after its last row: no device may send again what is older, also if the
@@ -46,17 +51,29 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Takes late rows out that all readers have passed.
+/// Takes late rows out that all readers have passed, some at a time.
 async fn forget_late(store: &PostgresStore) -> Result<()> {
-    sqlx::query(
-        "delete from late l using scored s, rolled r, aggregated a where s.partition = l.partition and r.partition = l.partition \
-         and a.partition = l.partition \
-         and l.ingest_no <= least(s.ingest_no, r.ingest_no, a.ingest_no)",
-    )
-    .execute(&store.pool)
-    .await
-    .map_err(db)?;
-    Ok(())
+    let until = Instant::now() + LATE_FOR;
+    loop {
+        // Nobody changes such a row, so it stays where it was found.
+        let gone = sqlx::query(
+            "delete from late where ctid = any(array( \
+               select l.place from scored s join rolled r on r.partition = s.partition \
+                 join aggregated a on a.partition = s.partition cross join lateral ( \
+                   select ctid as place from late where partition = s.partition \
+                     and ingest_no <= least(s.ingest_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
+               limit $2))",
+        )
+        .bind(LATE_ROWS_OF_EACH)
+        .bind(LATE_ROWS)
+        .execute(&store.pool)
+        .await
+        .map_err(db)?
+        .rows_affected();
+        if gone == 0 || Instant::now() >= until {
+            return Ok(());
+        }
+    }
 }
 
 /// Moves `seen_at` on where all rows have been read; false if the writer does not know what is stored yet.
@@ -92,10 +109,9 @@ async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) 
     let (appliance, boot, lane) = from.unwrap_or((i64::MIN, i64::MIN, i16::MIN));
     let last = sqlx::query(
         "with page as materialized ( \
-           select appliance, boot, lane, used_at from sequence where (appliance, boot, lane) > ($1, $2, $3) \
+           select appliance, boot, lane, used_at, ctid as place from sequence where (appliance, boot, lane) > ($1, $2, $3) \
            order by appliance, boot, lane limit $4), \
-         gone as (delete from sequence s using page p where s.appliance = p.appliance and s.boot = p.boot \
-           and s.lane = p.lane and p.used_at < $5) \
+         gone as (delete from sequence where ctid = any(array(select place from page where used_at < $5)) and used_at < $5) \
          select appliance, boot, lane from page order by appliance desc, boot desc, lane desc limit 1",
     )
     .bind(appliance)

@@ -65,9 +65,10 @@ pub(super) async fn stored(conn: &mut PgConnection) -> Result<Stored> {
            where t.partition = s.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - ",
         reach!(),
         " and t.at >= $1) n \
-         cross join lateral (select max(o.ingest_no) as last, max(t.received_at) as seen from late o \
-           left join telemetry t on t.appliance = o.appliance and t.at = o.at and t.ingest_no = o.ingest_no \
-           where o.partition = s.partition and o.ingest_no > r.ingest_no) l \
+         cross join lateral (select max(o.ingest_no) as last, max(t.received_at) as seen from ( \
+             select appliance, at, ingest_no from late where partition = s.partition and ingest_no > r.ingest_no offset 0) o \
+           left join lateral (select received_at from telemetry \
+             where appliance = o.appliance and at = o.at and ingest_no = o.ingest_no offset 0) t on true) l \
          order by s.partition"
     ))
     .bind(sql(floor))

@@ -2,6 +2,7 @@
 
 use super::gauge::Gauges;
 use super::partition_set::PartitionSet;
+use super::rollup::Round;
 use super::upkeep::Upkeep;
 use super::writer_cache::WriterCache;
 use jiff::Timestamp;
@@ -19,6 +20,10 @@ pub(crate) struct Writer {
     pub(super) unscored: PartitionSet,
     /// Where rows may wait for the roll-up.
     pub(super) unrolled: PartitionSet,
+    /// The roll-up's round under way.
+    pub(super) round: tokio::sync::Mutex<Option<Round>>,
+    /// The aggregates' round under way.
+    pub(crate) aggregating: tokio::sync::Mutex<Option<crate::aggregate::Round>>,
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     pressed_at: Mutex<Option<Instant>>,

@@ -4,13 +4,14 @@
 //! All of it can be read again from the rows. It is true as long as nobody else writes, which the lease sees to. It is
 //! forgotten whenever the outcome of a commit is not known.
 
+use super::content;
 use super::guard::{self, Guard, GuardKey};
 use super::window;
 use crate::layout::{Layout, Week, Weeks};
 use crate::profile_version::{self, CurrentVersions};
 use crate::row::{Columns, db};
 use hashlink::LruCache;
-use hub_core::telemetry::TelemetryMessage;
+use hub_core::telemetry::{Seen, TelemetryMessage};
 use hub_store::error::{Result, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
@@ -46,6 +47,9 @@ pub(crate) struct WriterCache {
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
     guards: LruCache<GuardKey, Guard>,
+    /// Of appliances that send readings without a sequence: no reading that was received within the last ten minutes is of
+    /// a later time.
+    newest_at: LruCache<i64, Timestamp>,
     /// Every sequence that has rows which are not rolled up yet is among the guards.
     is_covered: bool,
     weeks: Weeks,
@@ -66,6 +70,7 @@ impl Default for WriterCache {
             homes: LruCache::new_unbounded(),
             heads: Vec::new(),
             guards: LruCache::new_unbounded(),
+            newest_at: LruCache::new_unbounded(),
             is_covered: false,
             weeks: Weeks::default(),
             newest: Timestamp::UNIX_EPOCH,
@@ -89,6 +94,7 @@ impl WriterCache {
         if self.in_doubt {
             self.heads.clear();
             self.guards.clear();
+            self.newest_at.clear();
             self.weeks.forget();
         }
         let conn = match self.conn.take() {
@@ -104,6 +110,7 @@ impl WriterCache {
         self.conn = Some(conn);
         self.in_doubt = false;
         trim(&mut self.homes, self.most);
+        trim(&mut self.newest_at, self.most);
         if trim(&mut self.guards, self.most) > 0 {
             self.is_covered = false;
         }
@@ -131,11 +138,14 @@ impl WriterCache {
             return Ok(());
         }
         let missing: Vec<i64> = missing.into_iter().collect();
-        let rows = sqlx::query("select id, tenant_no, partition, profile from appliance where id = any($1)")
-            .bind(&missing)
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(db)?;
+        let rows = sqlx::query(
+            "select a.* from unnest($1::bigint[]) as k (id) cross join lateral ( \
+               select id, tenant_no, partition, profile from appliance where id = k.id offset 0) a",
+        )
+        .bind(&missing)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
         for row in &rows {
             let profile: &str = row.col("profile")?;
             let profile_no = match versions.get(profile) {
@@ -186,6 +196,33 @@ impl WriterCache {
     /// The guard of a sequence that was loaded with this batch.
     pub(super) fn guard(&mut self, key: GuardKey) -> Option<&mut Guard> {
         self.guards.peek_mut(&key)
+    }
+
+    /// Has the time of the newest reading of these appliances in memory.
+    pub(super) async fn load_newest(
+        &mut self,
+        conn: &mut PgConnection,
+        appliances: impl Iterator<Item = i64>,
+    ) -> Result<()> {
+        let missing: BTreeSet<i64> = appliances.filter(|id| self.newest_at.get(id).is_none()).collect();
+        if !missing.is_empty() {
+            let missing: Vec<i64> = missing.into_iter().collect();
+            self.newest_at
+                .extend(content::newest(conn, &missing, self.newest).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether a reading without a sequence is later than all that is known of its appliance; notes it if it is.
+    pub(super) fn is_later(&mut self, appliance: i64, at: Timestamp) -> Seen {
+        // Loaded with the batch; without it, nothing is presumed.
+        match self.newest_at.peek_mut(&appliance) {
+            Some(newest) if at > *newest => {
+                *newest = at;
+                Seen::No
+            }
+            _ => Seen::TooOld,
+        }
     }
 
     /// Reads what is stored of each partition, where that is not known, and the guards of what is not rolled up yet.

@@ -71,7 +71,7 @@ async fn telemetry(store: &PostgresStore) {
     late.samples[0].at = "1999-12-31T23:59:59.999999Z".parse().unwrap();
     late.samples[1].at = "2031-01-01T00:00:00Z".parse().unwrap();
     let mut json = message(other, 1, 1, 3);
-    json.identity = Identity::Content(vec![[1; 32], [2; 32], [3; 32]]);
+    json.identity = Identity::Content(vec![true; 3]);
     json.samples[0].extra = Some(json!({"note": "é \\ \t \"", "x": [1.5, null, {}], "n": 1e300}));
     json.samples[1].values = vec![None, None, None];
     json.samples[2].values = vec![Some(i32::MAX), Some(i32::MIN), Some(0)];

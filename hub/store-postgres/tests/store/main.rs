@@ -30,3 +30,4 @@ mod telemetry_layout;
 mod telemetry_rollup;
 mod telemetry_sequence;
 mod telemetry_time;
+mod telemetry_trips;

@@ -57,6 +57,25 @@ async fn rows_are_counted_once_by_however_many_and_gaps_close_when_samples_arriv
     assert_eq!(store.roll_up(1_000).await.unwrap(), 0);
 }
 
+/// What comes while a round is under way waits for the next one: under a load that never ends, rounds do.
+#[tokio::test]
+async fn a_round_ends_where_the_readings_ended_when_it_began() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    store.ingest(&[telemetry(id, 1, 0, 40)]).await.unwrap();
+    let (mut rounds, mut sent) = (0, 40);
+    while store.roll_up(4).await.unwrap() > 0 {
+        store.ingest(&[telemetry(id, 1, sent, 5)]).await.unwrap();
+        sent += 5;
+        rounds += 1;
+        assert!(rounds < 10, "the round does not end");
+    }
+    assert!(rounds > 1);
+    assert_eq!(counts(&base, id.0).await.0, 40);
+    rolled_up(&store).await;
+    assert_eq!(counts(&base, id.0).await.0, i64::try_from(sent).unwrap());
+}
+
 /// A database of the version before: what was counted with its commit is not counted again.
 #[tokio::test]
 async fn a_database_of_the_version_before_is_brought_up_to_date() {

@@ -66,18 +66,62 @@ pub(super) async fn what_is_older_than_the_bitmap_is_looked_up(h: &dyn Harness) 
 pub(super) async fn json_repeats_within_ten_minutes_are_refused(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let json = |minutes, byte: u8| {
-        Ingest::Telemetry(TelemetryMessage {
-            identity: Identity::Content(vec![[byte; 32]]),
+    let json = |minutes, value: i32| {
+        let mut message = TelemetryMessage {
+            identity: Identity::Content(vec![true]),
             received_at: after(minutes),
             ..message(id, 0, 0, 1)
-        })
+        };
+        message.samples[0].values = vec![Some(value)];
+        message.samples[0].extra = Some(serde_json::json!({"unknown": {"zero": -0.0, "big": 1e300}}));
+        Ingest::Telemetry(message)
     };
     let batch = [json(0, 1), json(0, 1), json(0, 2)];
     assert_eq!(store.ingest(&batch).await.unwrap(), [stored(1), repeated(1), stored(1)]);
     assert_eq!(store.ingest(&[json(9, 1)]).await.unwrap(), [repeated(1)]);
     assert_eq!(store.ingest(&[json(11, 1)]).await.unwrap(), [stored(1)]);
     assert_eq!(store.samples_stored().await.unwrap(), 3);
+}
+
+/// What is not later than the newest reading is looked up: it may be a repeat or what the device has kept.
+pub(super) async fn json_in_any_order_is_stored_once(h: &dyn Harness) {
+    let (place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let json = |second: u64, value: i32, stated: bool| {
+        let mut message = message(id, 0, second, 1);
+        message.identity = Identity::Content(vec![stated]);
+        message.samples[0].values = vec![Some(value)];
+        Ingest::Telemetry(message)
+    };
+    let newest = [
+        json(50, 1, true),
+        json(20, 1, true),
+        json(50, 1, true),
+        json(50, 2, true),
+    ];
+    assert_eq!(
+        store.ingest(&newest).await.unwrap(),
+        [stored(1), stored(1), repeated(1), stored(1)]
+    );
+    let again = [
+        json(20, 1, true),
+        json(10, 1, true),
+        json(10, 1, true),
+        json(60, 1, true),
+    ];
+    assert_eq!(
+        store.ingest(&again).await.unwrap(),
+        [repeated(1), stored(1), repeated(1), stored(1)]
+    );
+    // A reading under a sequence is none of these, though it says the same; and nothing without a time of its own is a repeat.
+    let others = [telemetry(id, 9, 20, 1), json(60, 1, false), json(60, 1, false)];
+    assert_eq!(store.ingest(&others).await.unwrap(), [stored(1); 3]);
+    // A hub that knows nothing of what was sent before finds it.
+    drop(store);
+    let store = place.hub().await;
+    let all = [json(50, 2, true), json(60, 1, true), json(61, 1, true)];
+    assert_eq!(store.ingest(&all).await.unwrap(), [repeated(1), repeated(1), stored(1)]);
+    assert_eq!(store.samples_stored().await.unwrap(), 9);
 }
 
 pub(super) async fn one_bad_item_holds_nobody_back(h: &dyn Harness) {
@@ -269,7 +313,7 @@ pub(super) async fn rows_come_with_their_lane(h: &dyn Harness) {
         first: 1,
     };
     let mut json = message(id, 1, 2, 1);
-    json.identity = Identity::Content(vec![[7; 32]]);
+    json.identity = Identity::Content(vec![true]);
     let batch = [
         telemetry(id, 1, 1, 1),
         Ingest::Telemetry(event),

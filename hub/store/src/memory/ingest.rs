@@ -6,14 +6,12 @@ use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
 use hub_core::partition::PARTITIONS;
 use hub_core::profile::ApplianceProfile;
-use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage, kept};
-use jiff::{SignedDuration, Timestamp};
+use hub_core::telemetry::{Identity, Lane, REPEATS_WITHIN, Sample, TelemetryMessage, kept};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The same content of a device is a repeat within this time.
-const REPEATS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
 const GAP_MAX: u64 = 1_000_000;
 
@@ -27,7 +25,7 @@ pub(super) struct Telemetry {
     /// How often rows were asked for.
     pub(super) turns: usize,
     sequences: HashMap<(ApplianceId, u64, Lane), Sequence>,
-    contents: HashMap<(ApplianceId, [u8; 32]), Timestamp>,
+    contents: HashMap<(ApplianceId, Timestamp), Vec<Content>>,
     /// UTC less uptime of the newest starts, oldest first.
     pub(super) offsets: BTreeMap<ApplianceId, Vec<(u64, i64)>>,
     /// QoS 2: stored, not released yet.
@@ -44,6 +42,14 @@ pub(super) struct Row {
     /// It was kept long enough.
     pub(super) swept: bool,
     pub(super) extra: Option<Value>,
+}
+
+/// A JSON sample that was stored under a stated time.
+#[derive(Debug, Clone)]
+struct Content {
+    values: Vec<Option<i32>>,
+    extra: Option<Value>,
+    received_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -94,18 +100,30 @@ impl Telemetry {
                 let sequence = self.sequences.entry((message.appliance, *boot, *lane)).or_default();
                 sequence.take(first.wrapping_add(index as u64))
             }
-            Identity::Content(hashes) => {
-                let Some(hash) = hashes.get(index) else { return Some(0) };
-                let at = message.received_at;
-                let seen = self.contents.entry((message.appliance, *hash));
-                let before = seen.or_insert(at - 2 * REPEATS_WITHIN);
-                if at.duration_since(*before).abs() < REPEATS_WITHIN {
-                    return None;
-                }
-                *before = at;
-                Some(0)
-            }
+            Identity::Content(stated) => match (stated.get(index), message.samples.get(index)) {
+                (Some(true), Some(sample)) => self.take_content(message, sample),
+                _ => Some(0),
+            },
         }
+    }
+
+    fn take_content(&mut self, message: &TelemetryMessage, sample: &Sample) -> Option<i64> {
+        let content = Content {
+            values: kept(sample.values.clone()),
+            extra: sample.extra.clone().map(without_nul),
+            received_at: message.received_at,
+        };
+        let stored = self.contents.entry((message.appliance, sample.at)).or_default();
+        let is_repeat = |before: &Content| {
+            before.values == content.values
+                && before.extra == content.extra
+                && content.received_at.duration_since(before.received_at).abs() < REPEATS_WITHIN
+        };
+        if stored.iter().any(is_repeat) {
+            return None;
+        }
+        stored.push(content);
+        Some(0)
     }
 
     fn push(&mut self, partition: u8, profile: &Arc<ApplianceProfile>, message: &TelemetryMessage, sample: &Sample) {

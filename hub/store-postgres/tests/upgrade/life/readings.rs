@@ -10,7 +10,6 @@ use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -83,7 +82,6 @@ fn samples(reporter: usize, id: ApplianceId, number: i64, first: u64, count: u64
         values: values(reporter, number, n),
         extra: extra(reporter, number, n),
     };
-    let contents = (0..count).map(|n| Sha256::digest(format!("{reporter} {number} {n}")).into());
     let received_at = at(number, 581);
     let mut random = [0; 10];
     random[..2].copy_from_slice(&[u8::try_from(reporter).unwrap(), u8::try_from(number).unwrap()]);
@@ -91,7 +89,7 @@ fn samples(reporter: usize, id: ApplianceId, number: i64, first: u64, count: u64
         appliance: id,
         identity: match REPORTERS[reporter].1 {
             Some(_) => identity(reporter, usize::from(number >= RESTART), first),
-            None => Identity::Content(contents.collect()),
+            None => Identity::Content((0..count).map(|_| true).collect()),
         },
         samples: (0..count).map(sample).collect(),
         received_at,
