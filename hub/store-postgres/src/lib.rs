@@ -48,6 +48,8 @@ pub use migration::Migrations;
 pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveError, Moved, Progress, backup, restore};
 #[doc(hidden)]
 pub use reading::statement;
+#[doc(hidden)]
+pub use site_apply::BATCH as SITE_BATCH;
 pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;

@@ -27,7 +27,10 @@ const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, o.name
 #[async_trait]
 impl SiteStore for PostgresStore {
     async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>> {
-        site_apply::apply(self, site, now, dry_run).await
+        let mut changes = Vec::new();
+        self.apply_site_telling(site, now, dry_run, &mut changes, &mut |_| ())
+            .await?;
+        Ok(changes)
     }
 
     async fn add_device(

@@ -1,4 +1,5 @@
-//! Why a store operation did not happen. Nothing is half done: the transaction was rolled back.
+//! Why a store operation did not happen. Nothing is half done: the transaction was rolled back. Where an operation is
+//! several transactions, its method says so.
 
 use hub_core::contact::AttemptError;
 use hub_core::ticket::TicketError;

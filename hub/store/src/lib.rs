@@ -1,8 +1,9 @@
 //! What the hub asks of a store, in the words of the path: telemetry → prediction → ticket → contact, and the site and
 //! accounts around it. No SQL here.
 //!
-//! Every method is one transaction that is durable when it returns `Ok`. What is read for a person or an integrator
-//! takes a [`Scope`], which only a session gives: tenants stay apart by construction.
+//! Every method is one transaction that is durable when it returns `Ok`; applying a site may be several, and says so. What
+//! is read for a person or an integrator takes a [`Scope`], which only a session gives: tenants stay apart by
+//! construction.
 
 pub mod access;
 pub mod account;

@@ -86,6 +86,10 @@ pub struct SiteChange {
 #[async_trait]
 pub trait SiteStore: Send + Sync {
     /// Brings the store to what the site file declares; things it does not name stay. With `dry_run` nothing is kept.
+    /// `Refused`, with nothing written, where the file contradicts itself or names more new devices than a tenant may have.
+    /// A store may write a site in several transactions, each of which leaves a site that could have been declared so: an
+    /// owner comes with what the file says of their consent, a device after what it names. What an error cuts off is then
+    /// finished by applying the same site again.
     async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>>;
 
     /// Gives a device a secret, and makes the device if it is new. The secret is stored hashed. Of a device that exists

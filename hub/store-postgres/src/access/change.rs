@@ -104,6 +104,22 @@ pub(crate) async fn device(conn: &mut PgConnection, tenant: &TenantId, appliance
     tell(conn, "device", tenant, None, Some(appliance.0)).await
 }
 
+/// The credentials of some devices of a tenant changed.
+pub(crate) async fn devices(conn: &mut PgConnection, tenant: &TenantId, appliances: &[i64]) -> Result<()> {
+    if appliances.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into access_change (kind, tenant, appliance) select 'device', $1, k.id from unnest($2::bigint[]) as k (id)",
+    )
+    .bind(tenant.as_str())
+    .bind(appliances)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
 /// An integrator's token ended.
 pub(crate) async fn integrator(conn: &mut PgConnection, tenant: &TenantId, name: &str) -> Result<()> {
     tell(conn, "integrator", tenant, Some(name), None).await

@@ -122,6 +122,23 @@ pub(crate) async fn room(conn: &mut PgConnection, tenant: &TenantId) -> Result<i
     .ok_or_else(|| not_found("tenant", tenant))
 }
 
+/// Takes room for so many devices and counts them; false, with nothing counted, if the tenant is unknown or may not have
+/// so many more. Whoever makes devices waits here as in [`room`]; the caller makes all of them, or rolls back.
+pub(crate) async fn take(conn: &mut PgConnection, tenant: &TenantId, wanted: usize) -> Result<bool> {
+    let taken = sqlx::query(
+        "insert into device_tally as tally (tenant, devices) \
+           select id, $2::bigint from tenant where id = $1 and device_max >= $2::bigint \
+         on conflict (tenant) do update set devices = tally.devices + excluded.devices \
+           where tally.devices + excluded.devices <= (select device_max from tenant where id = $1)",
+    )
+    .bind(tenant.as_str())
+    .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(taken.rows_affected() == 1)
+}
+
 /// Counts devices that were made.
 pub(crate) async fn count(conn: &mut PgConnection, tenant: &TenantId, made: i64) -> Result<()> {
     sqlx::query("update device_tally set devices = devices + $2 where tenant = $1")
@@ -133,6 +150,14 @@ pub(crate) async fn count(conn: &mut PgConnection, tenant: &TenantId, made: i64)
     Ok(())
 }
 
+/// There is no room for this device.
+pub(crate) fn full(tenant: &TenantId, device: &DeviceId) -> StoreError {
+    StoreError::Refused(format!(
+        "tenant {tenant} has no room for device {device}: it has as many devices as it may have; raise its device_max or \
+         remove some"
+    ))
+}
+
 /// Makes one device as it is declared, unless somebody else does so at the same moment; then there is none to tell of.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
@@ -142,9 +167,7 @@ pub(crate) async fn insert(
     now: Timestamp,
 ) -> Result<Option<ApplianceId>> {
     if room(&mut *conn, tenant).await? < 1 {
-        return Err(StoreError::Refused(format!(
-            "tenant {tenant} has as many devices as it may have; raise its device_max or remove some"
-        )));
+        return Err(full(tenant, device));
     }
     let row = sqlx::query(
         "with made as ( \

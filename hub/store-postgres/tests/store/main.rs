@@ -23,6 +23,7 @@ mod reading_connections;
 mod retention;
 mod session;
 mod site;
+mod site_apply;
 mod support;
 mod telemetry;
 mod telemetry_cut;

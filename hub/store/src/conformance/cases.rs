@@ -72,6 +72,7 @@ macro_rules! for_each_case {
             }
             site {
                 site::applying_twice_changes_nothing_and_a_dry_run_keeps_nothing [],
+                site::a_dry_run_of_the_first_site_tells_all_that_applying_it_adds [],
                 site::appliances_are_seen_by_their_own_tenant [],
                 site::accounts_sessions_and_repeated_requests [],
                 site::the_event_cursor_misses_nothing_under_concurrent_writers [Concurrent],

@@ -44,6 +44,18 @@ pub(super) async fn applying_twice_changes_nothing_and_a_dry_run_keeps_nothing(h
     ));
 }
 
+/// Also of what is named by something that was not there either.
+pub(super) async fn a_dry_run_of_the_first_site_tells_all_that_applying_it_adds(h: &dyn Harness) {
+    let place = h.empty().await;
+    let store = place.hub().await;
+    let told = store.apply_site(&site(), morning(), true).await.unwrap();
+    // Two tenants, a trunk, a service point, three owners of whom two agree, five devices.
+    assert_eq!(told.len(), 2 + 1 + 1 + 3 + 2 + 5, "{told:?}");
+    assert!(told.iter().all(|change| change.action == "add"), "{told:?}");
+    assert_eq!(store.appliances(&Scope::All, None, 10).await.unwrap().items, []);
+    assert_eq!(store.apply_site(&site(), morning(), false).await.unwrap(), told);
+}
+
 pub(super) async fn appliances_are_seen_by_their_own_tenant(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;

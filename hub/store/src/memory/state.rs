@@ -277,7 +277,8 @@ impl State {
             .ok_or_else(|| super::not_found("tenant", tenant))?;
         if home.devices >= DEVICES_MAX {
             return Err(StoreError::Refused(format!(
-                "tenant {tenant} has as many devices as it may have; raise its device_max or remove some"
+                "tenant {tenant} has no room for device {device}: it has as many devices as it may have; raise its \
+                 device_max or remove some"
             )));
         }
         home.devices += 1;
