@@ -8,6 +8,7 @@ pub mod demo;
 pub mod pipeline;
 pub mod process;
 pub mod random;
+pub mod site_file;
 pub mod standby;
 pub mod telephone;
 pub mod workers;

@@ -1,14 +1,23 @@
 //! `forecall apply -f site.toml`.
 
-use super::{ConfigArgs, log, say};
+use super::progress::Teller;
+use super::{ConfigArgs, log};
 use crate::pipeline::open_beside;
+use crate::site_file;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;
-use hub_store::site::SiteStore;
-use std::path::PathBuf;
+use hub_store::site::SiteChange;
+use hub_store_postgres::Progress;
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-/// Brings the store to what a site file declares. Applying it twice changes nothing.
+/// Changes that are printed one by one; of what is beyond, how many there are of each kind.
+const LINES_MAX: usize = 10_000;
+
+/// Brings the store to what a site file declares. Applying it twice changes nothing; cut off, it is finished by applying it
+/// again.
 #[derive(Debug, clap::Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -26,29 +35,89 @@ impl Apply {
     pub async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;
-        let text = std::fs::read_to_string(&self.file)
-            .with_context(|| format!("cannot read the site file {}", self.file.display()))?;
-        let site: Site =
-            toml::from_str(&text).with_context(|| format!("{} is not a valid site file", self.file.display()))?;
+        let site = read(&self.file)?;
         let opened = open_beside(&config).await?;
         let profiles = opened.profiles.keys().cloned().collect();
+        let mut changes = Vec::new();
+        let mut teller = Teller::on_standard_error();
         let applied = async {
             site.check(&profiles)
                 .with_context(|| format!("{} is refused", self.file.display()))?;
-            Ok(opened.store.apply_site(&site, SystemClock.now(), self.dry_run).await?)
+            let now = SystemClock.now();
+            let mut tell = |progress: Progress<'_>| teller.tell(progress);
+            let applied = opened
+                .store
+                .apply_site_telling(&site, now, self.dry_run, &mut changes, &mut tell);
+            anyhow::Ok(applied.await?)
         };
-        let changes: Result<Vec<_>> = applied.await;
+        let applied: Result<()> = applied.await;
+        drop(teller);
         opened.close().await?;
-        let changes = changes?;
-        for change in &changes {
-            say(format_args!("{:<7} {} {}", change.action, change.kind, change.id));
+        // Also where the rest failed: what is told is kept.
+        say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
+        if self.dry_run || changes.is_empty() {
+            return applied;
         }
-        let what = if self.dry_run {
-            "would change (nothing was kept)"
-        } else {
-            "changed"
+        applied.context("the rest was not applied; when that is mended, apply the same file again")
+    }
+}
+
+/// The text is dropped again: a large file takes as much memory as what it declares.
+fn read(file: &Path) -> Result<Site> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
+    site_file::parse(&text).with_context(|| format!("{} is not a valid site file", file.display()))
+}
+
+/// A closed pipe is no error worth a panic.
+fn say(changes: &[SiteChange], to: &mut impl Write, dry_run: bool) {
+    let (told, counted) = changes.split_at(changes.len().min(LINES_MAX));
+    for SiteChange { action, kind, id } in told {
+        let _ = writeln!(to, "{action:<7} {kind} {id}");
+    }
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for SiteChange { action, kind, .. } in counted {
+        *counts.entry((*action, *kind)).or_default() += 1;
+    }
+    for ((action, kind), count) in counts {
+        let _ = writeln!(to, "{action:<7} {kind} and {count} more");
+    }
+    let what = if dry_run {
+        "would change (nothing was kept)"
+    } else {
+        "changed"
+    };
+    let _ = writeln!(to, "{} {what}", changes.len());
+    let _ = to.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(count: usize, dry_run: bool) -> Vec<String> {
+        let change = |n: usize| SiteChange {
+            action: "add",
+            kind: if n.is_multiple_of(2) { "owner" } else { "device" },
+            id: format!("acme/{n}"),
         };
-        say(format_args!("{} {what}", changes.len()));
-        Ok(())
+        let changes: Vec<_> = (0..count).map(change).collect();
+        let mut said = Vec::new();
+        say(&changes, &mut said, dry_run);
+        String::from_utf8(said).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn says_each_change_and_of_very_many_how_many() {
+        let few = ["add     owner acme/0", "add     device acme/1", "2 changed"];
+        assert_eq!(said(2, false), few);
+        assert_eq!(said(0, true), ["0 would change (nothing was kept)"]);
+        let many = said(LINES_MAX + 5, false);
+        let end = [
+            "add     device acme/9999",
+            "add     device and 2 more",
+            "add     owner and 3 more",
+            "10005 changed",
+        ];
+        assert_eq!(many[LINES_MAX - 1..], end);
     }
 }

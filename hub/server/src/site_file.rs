@@ -1,0 +1,227 @@
+//! Reading a site file. A parser of TOML holds more than ten times as much as it reads, so the owners and devices of a
+//! large file are parsed some at a time. What such a file means is what it means in one piece: wherever there is a doubt,
+//! and for every error with its line, it is parsed as one.
+
+use hub_core::site::{Device, Owner, Site};
+use serde::Deserialize;
+
+/// Owners and devices that are parsed at a time.
+const PIECE: usize = 1_000;
+
+/// Reads the text of a site file.
+///
+/// # Errors
+///
+/// It is not TOML, or not a site.
+pub fn parse(text: &str) -> Result<Site, toml::de::Error> {
+    match in_pieces(text, PIECE) {
+        Some(site) => Ok(site),
+        None => toml::from_str(text),
+    }
+}
+
+/// Tables `[[tenant.owner]]` and `[[tenant.device]]` in a row, which by themselves are a file too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Piece {
+    tenant: Part,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    #[serde(default, rename = "owner")]
+    owners: Vec<Owner>,
+    #[serde(default, rename = "device")]
+    devices: Vec<Device>,
+}
+
+/// A file that is cut where tables begin.
+struct Cut<'a> {
+    /// Everything but the pieces.
+    rest: String,
+    /// Tables `[[tenant]]` in it.
+    tenants: usize,
+    /// Each with the number of its tenant.
+    pieces: Vec<(usize, &'a str)>,
+}
+
+/// None where the pieces are not surely the whole.
+fn in_pieces(text: &str, most: usize) -> Option<Site> {
+    let cut = Cut::new(text, most)?;
+    let mut site: Site = toml::from_str(&cut.rest).ok()?;
+    // Otherwise tables are written in another way as well, and their order would change.
+    let others = |site: &Site| site.tenants.iter().any(|t| !t.owners.is_empty() || !t.devices.is_empty());
+    if site.tenants.len() != cut.tenants || others(&site) {
+        return None;
+    }
+    for (tenant, piece) in cut.pieces {
+        let Piece { tenant: part } = toml::from_str(piece).ok()?;
+        let tenant = site.tenants.get_mut(tenant)?;
+        tenant.owners.extend(part.owners);
+        tenant.devices.extend(part.devices);
+    }
+    Some(site)
+}
+
+impl<'a> Cut<'a> {
+    /// None where there is nothing to cut, or no telling where.
+    fn new(text: &'a str, most: usize) -> Option<Self> {
+        // Within a text of several lines, a line may look as if a table began.
+        if text.contains("\"\"\"") || text.contains("'''") {
+            return None;
+        }
+        let mut cut = Self {
+            rest: String::new(),
+            tenants: 0,
+            pieces: Vec::new(),
+        };
+        let (mut at, mut rest_from, mut tables) = (0, 0, 0);
+        // Where the piece begins that the line belongs to.
+        let mut piece: Option<usize> = None;
+        for line in text.split_inclusive('\n') {
+            match Begins::at(line) {
+                Begins::Nothing => {}
+                Begins::OwnerOrDevice => {
+                    if piece.is_some() && tables == most {
+                        cut.end(text, &mut piece, at)?;
+                    } else if piece.is_none() {
+                        cut.rest.push_str(&text[rest_from..at]);
+                    }
+                    if piece.is_none() {
+                        (piece, tables) = (Some(at), 0);
+                    }
+                    tables += 1;
+                }
+                begins @ (Begins::Tenant | Begins::OtherTable) => {
+                    if piece.is_some() {
+                        cut.end(text, &mut piece, at)?;
+                        rest_from = at;
+                    }
+                    cut.tenants += usize::from(begins == Begins::Tenant);
+                }
+            }
+            at += line.len();
+        }
+        match piece {
+            Some(_) => cut.end(text, &mut piece, at)?,
+            None => cut.rest.push_str(&text[rest_from..]),
+        }
+        Some(cut).filter(|cut| !cut.pieces.is_empty())
+    }
+
+    fn end(&mut self, text: &'a str, piece: &mut Option<usize>, at: usize) -> Option<()> {
+        self.pieces.push((self.tenants.checked_sub(1)?, &text[piece.take()?..at]));
+        Some(())
+    }
+}
+
+/// What begins at a line.
+#[derive(PartialEq, Eq)]
+enum Begins {
+    Nothing,
+    Tenant,
+    OwnerOrDevice,
+    OtherTable,
+}
+
+impl Begins {
+    fn at(line: &str) -> Self {
+        let line = line.trim_start();
+        if !line.starts_with('[') {
+            return Self::Nothing;
+        }
+        match line.split('#').next().unwrap_or_default().trim_end() {
+            "[[tenant]]" => Self::Tenant,
+            "[[tenant.owner]]" | "[[tenant.device]]" => Self::OwnerOrDevice,
+            _ => Self::OtherTable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    const TENANT: &str = "[[tenant]]\nid = 'acme'\nbrand = { zh-CN = 'a', en = 'a' }\nvisit_price = { currency = 'CNY', amount = 1 }\n";
+
+    fn owner(n: usize) -> String {
+        format!(
+            "[[tenant.owner]] # {n}\nid = 'o-{n}'\nname = \"[[tenant.device]]\"\nlanguage = 'en'\nzone = 'UTC'\nconsent_to_calls = true\n"
+        )
+    }
+
+    fn device(n: usize) -> String {
+        format!("  [[tenant.device]]\r\nid = 'd-{n}'\r\nprofile = 'pump-rig'\nowner = 'o-{n}'\n\n")
+    }
+
+    /// Two tenants with owners and devices in turn, and other tables before, between and after them.
+    fn file(devices: usize) -> String {
+        let point = "[[tenant.service_point]]\nid = 'p'\nname = { zh-CN = 'p', en = 'p' }\nzone = 'UTC'\nslot = [\n  { day = 'monday', from = '09:00', to = '10:00', capacity = 1 },\n]\n";
+        let mut text = format!("# A site.\n{TENANT}{point}");
+        for n in 0..devices {
+            let _ = write!(text, "{}{}", owner(n), device(n));
+            if n == devices / 2 {
+                text.push_str("[[tenant.retention]]\ndays = 100\n");
+            }
+        }
+        let _ = write!(text, "{}", TENANT.replace("acme", "beta"));
+        (0..devices).for_each(|n| text.push_str(&device(n).replace("owner", "model")));
+        text + "[tenant.contact_plan]\nattempts_max = 1\n"
+    }
+
+    #[test]
+    fn a_file_in_pieces_is_the_file() {
+        for most in [1, 2, 7, 1_000] {
+            let text = file(11);
+            let whole: Site = toml::from_str(&text).unwrap();
+            assert_eq!((whole.tenants[0].devices.len(), whole.tenants[1].devices.len()), (11, 11));
+            assert_eq!(in_pieces(&text, most), Some(whole), "{most} at a time");
+        }
+        let cut = Cut::new(&file(11), 4).map(|cut| (cut.pieces.len(), cut.tenants));
+        assert_eq!(cut, Some((3 + 3 + 3, 2)), "12 and 10 tables before and after the rule, and 11 of the other tenant");
+        let example = include_str!("../../../deploy/config/site.example.toml");
+        assert_eq!(in_pieces(example, PIECE), Some(toml::from_str(example).unwrap()));
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_is_read_in_one_piece() {
+        let owner_text = owner(1).replace("[[tenant.device]]", "'''");
+        let spaced = device(2).replace("[[tenant.device]]", "[[ tenant . device ]]");
+        let inline = TENANT.to_owned() + "device = [{ id = 'd-9', profile = 'pump-rig' }]\n";
+        for text in [
+            TENANT.to_owned(),
+            format!("{TENANT}{owner_text}{}", device(1)),
+            format!("{TENANT}{}{}{spaced}{}", owner(1), device(1), device(3)),
+            format!("{inline}{}", owner(1)),
+            format!("{}{}", TENANT.replace("[[tenant]]", "[[ tenant ]]"), device(1)),
+        ] {
+            assert_eq!(in_pieces(&text, PIECE), None, "{text}");
+            let whole: Result<Site, _> = toml::from_str(&text);
+            assert_eq!(parse(&text), whole, "{text}");
+            assert!(whole.is_ok(), "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_its_line_of_the_whole_file() {
+        let text = file(2_000);
+        let nonsense = [
+            ("id = 'd-1500'", "id = "),
+            ("id = 'd-1500'", "name = 'd-1500'"),
+            ("id = 'd-1500'", "id = 'd-1500'\nid = 'd-1500'"),
+            ("[[tenant]]\nid = 'beta'", "[tenant]\nid = 'beta'"),
+            ("id = 'o-7'", "[tenant.owner.more]\nid = 'o-7'"),
+        ];
+        for (right, wrong) in nonsense {
+            let text = text.replacen(right, wrong, 1);
+            let whole = toml::from_str::<Site>(&text).unwrap_err();
+            assert_eq!(parse(&text).unwrap_err().to_string(), whole.to_string());
+            assert!(whole.to_string().contains("at line"), "{whole}");
+        }
+        let none = format!("{}{TENANT}", device(1));
+        assert_eq!(parse(&none).is_err(), toml::from_str::<Site>(&none).is_err());
+        assert!(parse(&none).is_err());
+    }
+}
