@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-broker bench-idle bench-store soak-kill fuzz eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-store soak-kill fuzz eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ check: ## Fast: format, lints, unit tests, house rules
 
 bench: ## Every benchmark of the workspace (examples named bench_*)
 	@$(XTASK) bench
+
+bench-apply: ## A site of 100,000 devices: time, memory, and what a hub beside it waits
+	@$(XTASK) bench bench_apply
 
 bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost, 0 double
 	@$(XTASK) bench bench_broker

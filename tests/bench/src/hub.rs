@@ -90,7 +90,7 @@ impl BenchHub {
     /// # Errors
     /// The database does not answer.
     pub async fn stored(&self, load: Load) -> Result<Stored> {
-        let mut connection = PgConnection::connect_with(&self.database).await?;
+        let mut connection = self.sql().await?;
         let columns: Vec<String> = (1..=CHANNELS).map(|id| format!("c{id}")).collect();
         let row = sqlx::query(&format!(
             "select count(*), count(distinct (appliance, seq)), \
@@ -109,6 +109,14 @@ impl BenchHub {
         };
         connection.close().await?;
         Ok(stored)
+    }
+
+    /// A connection to its database.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn sql(&self) -> Result<PgConnection> {
+        Ok(PgConnection::connect_with(&self.database).await?)
     }
 
     /// kill -9 of the hub alone.

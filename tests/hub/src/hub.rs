@@ -8,13 +8,15 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// A start takes this long at most, on a loaded machine with crash recovery of the database.
 const START_MAX: Duration = Duration::from_secs(90);
+/// Between two looks at the memory of a command.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Directory and addresses of one hub; survives the hub's process.
 pub struct Lab {
@@ -29,6 +31,17 @@ pub struct Lab {
     path_first: Option<PathBuf>,
     settings: Vec<(String, String)>,
     password: std::sync::Mutex<Option<String>>,
+}
+
+/// A command that has ended well.
+#[derive(Debug)]
+pub struct Ran {
+    /// What it printed.
+    pub said: String,
+    /// From its start to its end.
+    pub took: Duration,
+    /// The most memory that it had in RAM, in bytes.
+    pub peak_bytes: u64,
 }
 
 /// A running hub. Stopped or killed, it must not have logged an error, unless the test said that errors are right.
@@ -154,6 +167,37 @@ impl Lab {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(said)
+    }
+
+    /// The same, with how long it took and how much memory.
+    pub async fn run_measured(&self, args: &[&str]) -> Result<Ran> {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let begun = Instant::now();
+        let child = command.spawn().context("cannot start forecall")?;
+        let pid = child.id().context("it has ended already")?;
+        let mut peak_bytes = 0;
+        let output = child.wait_with_output();
+        tokio::pin!(output);
+        let output = loop {
+            tokio::select! {
+                output = &mut output => break output?,
+                // The kernel keeps the highest, but not beyond the process's end.
+                () = tokio::time::sleep(LOOK) => peak_bytes = processes::peak_memory(pid).unwrap_or(peak_bytes),
+            }
+        };
+        let took = begun.elapsed();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "forecall {args:?} failed\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(Ran {
+            said,
+            took,
+            peak_bytes,
+        })
     }
 
     /// Starts a command of the program, which is killed with -9 when it is dropped.

@@ -43,11 +43,23 @@ pub fn database<'a>(processes: &'a [Process], state: &Path) -> Vec<&'a Process> 
 /// # Errors
 /// There is no such process.
 pub fn resident_memory(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that it ever was, in bytes (`VmHWM`).
+///
+/// # Errors
+/// There is no such process, or it has ended.
+pub fn peak_memory(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|rest| rest.split_whitespace().next());
-    let kib: u64 = kib.with_context(|| format!("no VmRSS in {path}"))?.parse()?;
+    let kib: u64 = kib.with_context(|| format!("no {name} in {path}"))?.parse()?;
     Ok(kib * 1024)
 }
 
