@@ -37,28 +37,23 @@ impl Apply {
         let config = self.config.load()?;
         let site = read(&self.file)?;
         let opened = open_beside(&config).await?;
-        let profiles = opened.profiles.keys().cloned().collect();
         let mut changes = Vec::new();
         let mut teller = Teller::on_standard_error();
-        let applied = async {
-            site.check(&profiles)
-                .with_context(|| format!("{} is refused", self.file.display()))?;
-            let now = SystemClock.now();
-            let mut tell = |progress: Progress<'_>| teller.tell(progress);
-            let applied = opened
-                .store
-                .apply_site_telling(&site, now, self.dry_run, &mut changes, &mut tell);
-            anyhow::Ok(applied.await?)
-        };
-        let applied: Result<()> = applied.await;
+        let mut tell = |progress: Progress<'_>| teller.tell(progress);
+        let applied = opened
+            .store
+            .apply_site_telling(&site, SystemClock.now(), self.dry_run, &mut changes, &mut tell)
+            .await;
         drop(teller);
         opened.close().await?;
-        // Also where the rest failed: what is told is kept.
-        say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
-        if self.dry_run || changes.is_empty() {
-            return applied;
+        if applied.is_err() && (self.dry_run || changes.is_empty()) {
+            return applied.with_context(|| format!("{} is not applied", self.file.display()));
         }
-        applied.context("the rest was not applied; when that is mended, apply the same file again")
+        say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
+        applied.with_context(|| {
+            let file = self.file.display();
+            format!("the rest of {file} is not applied; when that is mended, apply it again")
+        })
     }
 }
 

@@ -62,10 +62,11 @@ impl PostgresStore {
             now,
             dry_run,
         };
+        // What is done at once needs no word about how far it is.
+        let is_large = site.tenants.iter().map(|t| t.owners.len() + t.devices.len()).sum::<usize>() > BATCH;
         for tenant in &site.tenants {
             let mut tell = |done: usize, all: usize, unit| {
-                // What is done at once needs no word about how far it is.
-                if all > BATCH {
+                if is_large {
                     tell(progress(tenant.id.as_str(), done, all, unit));
                 }
             };
