@@ -44,7 +44,6 @@ struct Stored {
 }
 
 /// What of a wanted device is new, if it exists.
-#[derive(Default)]
 struct News<'a> {
     /// Somebody is told that it changes.
     told: bool,
