@@ -7,6 +7,7 @@ use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
 use crate::health::{Health, Probe};
 use crate::ingest::{Committer, queue};
+use crate::listen::listen;
 use crate::login::Logins;
 use crate::presence::Presence;
 use crate::quotas::Quotas;
@@ -89,8 +90,8 @@ impl Broker {
         clock: Arc<dyn CivilClock>,
         stop: CancellationToken,
     ) -> Result<Self, BrokerError> {
-        let plain = listen(config.listen).await?;
-        let over_tls = listen(config.listen_tls.as_ref().map(|tls| tls.listen)).await?;
+        let plain = listen_at(config.listen)?;
+        let over_tls = listen_at(config.listen_tls.as_ref().map(|tls| tls.listen))?;
         let local_addr = plain.as_ref().and_then(|listener| listener.local_addr().ok());
         let local_addr_tls = over_tls.as_ref().and_then(|listener| listener.local_addr().ok());
         let tls = match &config.listen_tls {
@@ -243,10 +244,12 @@ impl std::fmt::Debug for Broker {
     }
 }
 
-async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, BrokerError> {
-    let Some(listen) = address else { return Ok(None) };
-    let bound = TcpListener::bind(listen).await;
-    let listener = bound.map_err(|source| BrokerError::Listen { listen, source })?;
+fn listen_at(address: Option<SocketAddr>) -> Result<Option<TcpListener>, BrokerError> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = listen(address).map_err(|source| BrokerError::Listen {
+        listen: address,
+        source,
+    })?;
     Ok(Some(listener))
 }
 

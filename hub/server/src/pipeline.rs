@@ -30,7 +30,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -200,9 +199,8 @@ impl Hub {
         let mut work = JoinSet::new();
 
         // First, so that a second hub started by mistake fails before it touches anything.
-        let listener = TcpListener::bind(config.http)
-            .await
-            .with_context(|| format!("cannot listen on http = {}", config.http))?;
+        let listener =
+            hub_broker::listen(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
         let http = listener.local_addr()?;
         let cluster = cluster.map(Arc::new);
         if let Some(cluster) = cluster.clone() {

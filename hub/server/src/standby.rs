@@ -12,7 +12,6 @@ use hub_store::lease::LeaseStore;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -24,9 +23,8 @@ pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> R
     if opened.store.take_lease(clock.now()).await?.is_some() {
         return Ok(());
     }
-    let listener = TcpListener::bind(config.http)
-        .await
-        .with_context(|| format!("cannot listen on http = {}", config.http))?;
+    let listener =
+        hub_broker::listen(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
     let stop = CancellationToken::new();
     // However this ends, the listener is closed: the hub that then works needs its address.
     let guard = stop.clone().drop_guard();

@@ -84,6 +84,9 @@ async fn surroundings(config: &Config, report: &mut Report) {
     report.line("clock", surroundings::clock());
     report.line("disk", surroundings::disk(config));
     report.line("open files", surroundings::files(config));
+    if let Some(backlog) = surroundings::backlog() {
+        report.line("listen backlog", backlog);
+    }
     let profiles = load_profiles(&config.models_dir).map(|p| p.keys().cloned().collect::<Vec<_>>().join(", "));
     report.line("profiles", profiles.map(Found::Ok));
     report.line("models", data::models(config));

@@ -1,9 +1,10 @@
-//! The machine: clock, disk, open files, voice.
+//! The machine: clock, disk, open files, connections that may wait, voice.
 
 use super::Found;
 use crate::config::Config;
 use crate::process::{FILES_OWN, file_limit};
 use anyhow::{Context, Result, ensure};
+use hub_broker::LISTEN_BACKLOG;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::language::Language;
 use hub_voice::prompt::tts::{EspeakTts, Tts};
@@ -14,6 +15,8 @@ const CLOCK_MIN_S: i64 = 1_767_225_600; // 2026-01-01
 const DISK_FREE_MIN: u64 = 1 << 30;
 /// Free space below this is soon too little.
 const DISK_FREE_SOON: u64 = 5 << 30;
+/// How many connections Linux lets wait until a program accepts them; 4,096 since version 5.4.
+const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
 
 pub(super) async fn voice(language: Language) -> Result<Found> {
     let spoken = match language {
@@ -71,4 +74,44 @@ pub(super) fn files(config: &Config) -> Result<Found> {
         ));
     }
     Found::ok(format!("{limit} may be open, {needed} are needed at most"))
+}
+
+/// Nothing where the system does not say it.
+pub(super) fn backlog() -> Option<Result<Found>> {
+    let said = std::fs::read_to_string(SOMAXCONN).ok()?;
+    Some(may_wait(&said))
+}
+
+fn may_wait(said: &str) -> Result<Found> {
+    let most: u32 = said
+        .trim()
+        .parse()
+        .with_context(|| format!("{SOMAXCONN} says {:?}, which is no number", said.trim()))?;
+    if most < LISTEN_BACKLOG {
+        return Found::warn(format!(
+            "net.core.somaxconn = {most} lets only so many connections wait: when a large fleet comes back at once, devices \
+             beyond are dropped and come again seconds later; set it to {LISTEN_BACKLOG} (sysctl -w, and a file in \
+             /etc/sysctl.d), then restart the hub"
+        ));
+    }
+    Found::ok(format!("{LISTEN_BACKLOG} connections may wait to be accepted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_short_a_backlog_is_a_warning_and_what_is_no_number_a_failure() {
+        for enough in ["4096\n", "65535"] {
+            assert!(matches!(may_wait(enough), Ok(Found::Ok(_))), "{enough}");
+        }
+        let short = may_wait("128\n").unwrap();
+        assert!(
+            matches!(&short, Found::Warn(text) if text.contains("somaxconn = 128") && text.contains("set it to 4096")),
+            "{short:?}"
+        );
+        assert!(may_wait("4095").is_ok_and(|found| matches!(found, Found::Warn(_))));
+        assert!(may_wait("many").is_err());
+    }
 }

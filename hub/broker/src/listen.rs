@@ -1,0 +1,59 @@
+//! Listeners that hold a whole fleet which comes at once: for MQTT, and for HTTP beside it.
+
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that the system holds until they are accepted; it holds fewer where `net.core.somaxconn` is lower. One that
+/// comes beyond is dropped without a word, and its client asks again after one second, then after three: with the 1,024 of
+/// most programs a restart takes a large fleet seconds.
+pub const LISTEN_BACKLOG: u32 = 4_096;
+
+/// Listens on `address`; port 0 takes a free one. Call it within a tokio runtime.
+///
+/// # Errors
+///
+/// The address is taken, is not one of this machine, or needs rights.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart does not wait until the system has forgotten the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LISTEN_BACKLOG, listen};
+    use std::time::Duration;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    /// Twice as many as fit into the usual backlog. A client whose SYN is dropped waits for longer than a minute while nobody
+    /// accepts.
+    #[tokio::test]
+    async fn many_connections_wait_to_be_accepted() {
+        const COME: u32 = 2_048;
+        let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+        if system.trim().parse::<u32>().is_ok_and(|most| most < COME) {
+            eprintln!("left out: this system lets only {} connections wait", system.trim());
+            return;
+        }
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let all = async {
+            for _ in 0..COME {
+                // Left at once: it waits to be accepted all the same.
+                TcpStream::connect(address).await.unwrap();
+            }
+        };
+        let all = timeout(Duration::from_secs(45), all).await;
+        all.expect("each is taken at once while nobody accepts");
+        const { assert!(COME < LISTEN_BACKLOG) };
+        drop(listener);
+    }
+}
