@@ -29,7 +29,7 @@ bench-apply: ## A site of 100,000 devices: time, memory, and what a hub beside i
 bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost, 0 double
 	@$(XTASK) bench bench_broker
 
-bench-idle: ## Memory of an idle device, and how soon all are back after a restart
+bench-idle: ## Memory of an idle device, how soon all are back after a restart, how many come and go a second
 	@$(XTASK) bench bench_idle
 
 bench-store: ## The store beside psql's \copy and the same queries in psql: load, bytes, latency, growth

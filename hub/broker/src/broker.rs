@@ -14,7 +14,9 @@ use crate::quotas::Quotas;
 use crate::refusals::Refusals;
 use crate::registry::Registry;
 use crate::router::{Router, RouterError, RouterLimits};
+use crate::sessions::Sessions;
 use crate::socket::{Tls, TlsError};
+use crate::underway::Underway;
 use crate::wills::Wills;
 use crate::work::Shared;
 use hub_core::clock::CivilClock;
@@ -113,9 +115,23 @@ impl Broker {
         let presence = Arc::new(Presence::default());
         let writes = Arc::clone(&presence).run(Arc::clone(&store), patience, ended.clone());
         let (ingest, queued) = queue(Arc::clone(&counters));
-        let committer = Committer::new(Arc::clone(&store) as _, Arc::clone(&counters), patience);
+        let underway = Arc::new(Underway::default());
+        let committer = Committer::new(
+            Arc::clone(&store) as _,
+            Arc::clone(&counters),
+            Arc::clone(&underway),
+            patience,
+        );
         let (logins, clerk) = Logins::new(
             config.greetings_max,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&counters),
+            patience,
+        );
+        // A connection has one change under way at a time.
+        let (sessions, keeper) = Sessions::new(
+            config.connections_max,
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&counters),
@@ -132,6 +148,8 @@ impl Broker {
             desk: Arc::new(Desk::default()),
             ingest,
             logins,
+            sessions,
+            underway,
             wills: Wills::default(),
             router,
             stop: stop.clone(),
@@ -139,6 +157,7 @@ impl Broker {
         });
 
         workers.spawn(until(ended.clone(), clerk.serve()));
+        workers.spawn(until(ended.clone(), keeper.serve()));
         for work in background(&shared, tls.clone()) {
             workers.spawn(until(ended.clone(), work));
         }

@@ -3,9 +3,11 @@
 
 use crate::registry::Registry;
 use hub_core::clock::CivilClock;
+use hub_core::error_chain::in_full;
 use hub_core::id::ApplianceId;
 use hub_store::DoorStore;
-use std::collections::{HashSet, VecDeque};
+use hub_store::telemetry::{COMMANDS_BATCH_MAX, Command};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,6 +37,11 @@ impl Desk {
         }
         drop(due);
         self.wake.notify_one();
+    }
+
+    /// Those that have waited longest, at most `most`.
+    fn gather(&self, most: usize) -> Vec<ApplianceId> {
+        std::iter::from_fn(|| self.next()).take(most).collect()
     }
 
     fn next(&self) -> Option<ApplianceId> {
@@ -96,42 +103,48 @@ impl Carrier {
         }
     }
 
-    /// Brings waiting commands to connected devices, for ever.
+    /// Brings waiting commands to connected devices, to all together that are due. Never returns.
     pub(crate) async fn carry(self) {
         loop {
-            let Some(appliance) = self.desk.next() else {
+            let due = self.desk.gather(COMMANDS_BATCH_MAX);
+            if due.is_empty() {
                 self.desk.wake.notified().await;
                 continue;
-            };
-            if !self.bring(appliance).await {
-                self.desk.look(appliance);
+            }
+            if !self.bring(&due).await {
+                due.into_iter().for_each(|appliance| self.desk.look(appliance));
                 sleep(RETRY).await;
             }
         }
     }
 
     /// Whether nothing is left to try.
-    async fn bring(&self, appliance: ApplianceId) -> bool {
-        let Some(mailbox) = self.registry.mailbox(appliance) else {
-            return true;
-        };
-        let waiting = self.store.commands_waiting(appliance, self.clock.now());
-        let commands = match timeout(self.patience, waiting).await {
-            Ok(Ok(commands)) => commands,
-            Ok(Err(error)) => {
-                tracing::warn!(%appliance, %error, "commands not read, trying again");
-                return false;
-            }
-            Err(_) => {
-                tracing::warn!(%appliance, "commands not read in time, trying again");
-                return false;
-            }
-        };
-        if commands.is_empty() {
+    async fn bring(&self, due: &[ApplianceId]) -> bool {
+        let connected = due.iter().filter_map(|id| Some((*id, self.registry.mailbox(*id)?)));
+        let connected: Vec<_> = connected.collect();
+        if connected.is_empty() {
             return true;
         }
-        mailbox.post(|letters| letters.commands = Some(commands));
-        true
+        let asked: Vec<ApplianceId> = connected.iter().map(|(appliance, _)| *appliance).collect();
+        let waiting = self.store.commands_waiting(&asked, self.clock.now());
+        let failed = match timeout(self.patience, waiting).await {
+            Ok(Ok(waiting)) => {
+                let mut commands: HashMap<ApplianceId, Vec<Command>> = HashMap::new();
+                for (appliance, command) in waiting {
+                    commands.entry(appliance).or_default().push(command);
+                }
+                for (appliance, mailbox) in connected {
+                    if let Some(commands) = commands.remove(&appliance) {
+                        mailbox.post(|letters| letters.commands = Some(commands));
+                    }
+                }
+                return true;
+            }
+            Ok(Err(error)) => in_full(&error),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(devices = asked.len(), failed, "commands not read, trying again");
+        false
     }
 }
 

@@ -21,6 +21,10 @@ pub struct BrokerCounters {
     pub accepted: AtomicU64,
     /// Questions to the store who somebody is, each for many log-ins at once.
     pub login_batches: AtomicU64,
+    /// Sessions to be kept or forgotten.
+    pub session_changes: AtomicU64,
+    /// Times that the store was told so, each for many sessions at once.
+    pub session_batches: AtomicU64,
     /// Bytes of MQTT read.
     pub bytes_in: AtomicU64,
     /// Bytes of MQTT written.

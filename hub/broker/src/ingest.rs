@@ -11,6 +11,7 @@ mod queue;
 use crate::counters::{BrokerCounters, add};
 use crate::decode::Origin;
 use crate::mailbox::Waiter;
+use crate::underway::{Mark, Underway};
 use hub_core::backoff::Backoff;
 use hub_core::error_chain::in_full;
 use hub_store::StoreError;
@@ -44,6 +45,8 @@ pub(crate) struct Item {
     pub(crate) number: Option<u64>,
     /// Given up then.
     pub(crate) deadline: Instant,
+    /// Where it holds or releases a packet identifier in the store: until it is settled.
+    pub(crate) mark: Option<Mark>,
 }
 
 impl Item {
@@ -90,6 +93,7 @@ enum Failure {
 pub(crate) struct Committer {
     store: Arc<dyn TelemetryStore>,
     counters: Arc<BrokerCounters>,
+    underway: Arc<Underway>,
     patience: Duration,
     batch_max: usize,
     commits: u64,
@@ -98,10 +102,16 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(store: Arc<dyn TelemetryStore>, counters: Arc<BrokerCounters>, patience: Duration) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn TelemetryStore>,
+        counters: Arc<BrokerCounters>,
+        underway: Arc<Underway>,
+        patience: Duration,
+    ) -> Self {
         Self {
             store,
             counters,
+            underway,
             patience,
             batch_max: BATCH_MAX,
             commits: 0,
@@ -239,6 +249,7 @@ impl Committer {
         };
         match outcome {
             Ok(outcome) => {
+                self.underway.committed();
                 self.commits += 1;
                 self.failures_in_row = 0;
                 self.batch_max = (self.batch_max * 2).min(BATCH_MAX);
@@ -248,6 +259,7 @@ impl Committer {
                 Ok(())
             }
             Err(failure) => {
+                self.underway.failed();
                 self.failures_in_row += 1;
                 part.failed();
                 add(&self.counters.commit_failures, 1);

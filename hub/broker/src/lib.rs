@@ -10,6 +10,7 @@
 
 mod accept;
 mod access;
+mod batch;
 mod broker;
 mod certificate;
 mod codec;
@@ -30,7 +31,9 @@ mod refusals;
 mod registry;
 pub mod router;
 pub mod session;
+mod sessions;
 mod socket;
+mod underway;
 mod wills;
 mod wire;
 mod work;

@@ -1,14 +1,14 @@
 //! Who is this? Log-ins that wait are asked of the store together, so that a fleet that comes back costs a few round
 //! trips and not one for each device.
 
+use crate::batch::{Asked, Asks, GATHER, Question, desk};
 use crate::counters::{BrokerCounters, add};
 use hub_core::clock::CivilClock;
 use hub_store::DoorStore;
 use hub_store::access::{Credential, Principal};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Credentials asked of the store at one time.
 const BATCH_MAX: usize = 256;
@@ -22,11 +22,9 @@ pub(crate) struct Unanswered;
 /// Who a credential belongs to.
 pub(crate) type Answer = Result<Option<Principal>, Unanswered>;
 
-type Question = (Credential, oneshot::Sender<Answer>);
-
 /// Where connections ask.
 #[derive(Debug, Clone)]
-pub(crate) struct Logins(mpsc::Sender<Question>);
+pub(crate) struct Logins(Asks<Credential, Answer>);
 
 /// Who asks the store.
 pub(crate) struct Clerk {
@@ -34,7 +32,7 @@ pub(crate) struct Clerk {
     pub(crate) clock: Arc<dyn CivilClock>,
     pub(crate) counters: Arc<BrokerCounters>,
     pub(crate) patience: Duration,
-    questions: Mutex<mpsc::Receiver<Question>>,
+    asked: Asked<Credential, Answer>,
 }
 
 impl Logins {
@@ -46,23 +44,20 @@ impl Logins {
         counters: Arc<BrokerCounters>,
         patience: Duration,
     ) -> (Self, Clerk) {
-        let (sender, questions) = mpsc::channel(waiting_max.max(1));
-        let questions = Mutex::new(questions);
+        let (asks, asked) = desk(waiting_max);
         let clerk = Clerk {
             store,
             clock,
             counters,
             patience,
-            questions,
+            asked,
         };
-        (Self(sender), clerk)
+        (Self(asks), clerk)
     }
 
     /// Who this credential belongs to. The session's own deadline ends the wait.
     pub(crate) async fn ask(self, credential: Credential) -> Answer {
-        let (sender, answer) = oneshot::channel();
-        self.0.try_send((credential, sender)).map_err(|_| Unanswered)?;
-        answer.await.map_err(|_| Unanswered)?
+        self.0.ask(credential).await.unwrap_or(Err(Unanswered))
     }
 }
 
@@ -75,21 +70,20 @@ impl Clerk {
     }
 
     async fn turn(&self) {
-        let mut batch = Vec::new();
-        loop {
-            if self.questions.lock().await.recv_many(&mut batch, BATCH_MAX).await == 0 {
-                return;
+        while let Some(batch) = self.asked.next(BATCH_MAX).await {
+            if batch.is_empty() {
+                continue;
             }
-            // Who has left meanwhile needs no answer.
-            batch.retain(|(_, asker)| !asker.is_closed());
-            if !batch.is_empty() {
-                self.answer(&mut batch).await;
+            let full = batch.len() == BATCH_MAX;
+            self.answer(batch).await;
+            if !full {
+                sleep(GATHER).await;
             }
         }
     }
 
-    async fn answer(&self, batch: &mut Vec<Question>) {
-        let (shown, askers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+    async fn answer(&self, batch: Vec<Question<Credential, Answer>>) {
+        let (shown, askers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         add(&self.counters.login_batches, 1);
         let asked = timeout(self.patience, self.store.identify(&shown, self.clock.now())).await;
         let failed = match asked {

@@ -1,5 +1,6 @@
 //! Who is there, told to the store. The session is the truth: it is noted here when it opens and closes, and a worker
-//! writes the newest state of each device. Where the store is slow, states in between are skipped, never the last one.
+//! writes the newest state of each device: the first change at once, then some times a second at most. States in between are
+//! skipped, never the last one.
 
 use hub_core::id::ApplianceId;
 use hub_store::DoorStore;
@@ -45,8 +46,10 @@ impl Presence {
                 }
                 return;
             }
-            if !written.await {
-                tokio::select! { () = sleep(RETRY) => {} () = end.cancelled() => {} }
+            let written = written.await;
+            let pause = if written { GATHER } else { RETRY };
+            tokio::select! { () = sleep(pause) => {} () = end.cancelled() => {} }
+            if !written {
                 continue;
             }
             tokio::select! { () = self.wake.notified() => {} () = end.cancelled() => {} }
@@ -88,6 +91,8 @@ impl Presence {
     }
 }
 
+/// Pause after a write: a device that comes and goes meanwhile is one change of the next.
+const GATHER: Duration = Duration::from_millis(100);
 /// Pause after the store failed.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -10,6 +10,8 @@ use crate::refusals::Refusals;
 use crate::registry::Registry;
 use crate::router::Router;
 use crate::session::Message;
+use crate::sessions::Sessions;
+use crate::underway::Underway;
 use crate::wills::Wills;
 use hub_core::clock::CivilClock;
 use hub_core::id::TenantId;
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) ingest: Queue,
     pub(crate) logins: Logins,
+    pub(crate) sessions: Sessions,
+    pub(crate) underway: Arc<Underway>,
     pub(crate) wills: Wills<LastWord>,
     pub(crate) router: Router,
     pub(crate) stop: CancellationToken,

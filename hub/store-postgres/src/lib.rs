@@ -20,6 +20,7 @@ mod facts;
 mod finding;
 mod layout;
 mod lease;
+mod life;
 mod migration;
 mod moving;
 mod prediction;

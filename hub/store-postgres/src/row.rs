@@ -1,5 +1,6 @@
 //! From rows to types and back: errors with the column's name, words of enums, JSON, civil time.
 
+use crate::life::{found_dead, is_dead};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -20,10 +21,17 @@ pub(crate) fn db(error: sqlx::Error) -> StoreError {
             Some(code) if code.starts_with("22") || code.starts_with("23") || code.starts_with("54") => {
                 StoreError::Refused(format!("the database does not take a value (SQLSTATE {code})"))
             }
-            _ => StoreError::Unavailable(Box::new(error)),
+            _ => unavailable(error),
         },
-        _ => StoreError::Unavailable(Box::new(error)),
+        _ => unavailable(error),
     }
+}
+
+fn unavailable(error: sqlx::Error) -> StoreError {
+    if is_dead(&error) {
+        found_dead();
+    }
+    StoreError::Unavailable(Box::new(error))
 }
 
 /// A stored value that does not read.

@@ -5,43 +5,14 @@ use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::error::{Result, StoreError};
-use hub_store::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionStore};
+use hub_store::session::{Attributes, RetainedState, SUBSCRIPTIONS_MAX, SessionChange, SessionStore};
 use jiff::Timestamp;
 use std::time::Duration;
 
 #[async_trait]
 impl SessionStore for PostgresStore {
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, now: Timestamp) -> Result<()> {
-        if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
-            return Err(StoreError::Refused(format!(
-                "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
-                session.subscriptions.len()
-            )));
-        }
-        sqlx::query(
-            "insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) values ($1, $2, $3, $4) \
-             on conflict (appliance) do update set expiry_s = $2, subscriptions = $3, kept_at = $4",
-        )
-        .bind(appliance.0)
-        .bind(i64::from(session.expiry_s))
-        .bind(json(&session.subscriptions)?)
-        .bind(sql(now))
-        .execute(&self.pool)
-        .await
-        .map_err(db)?;
-        Ok(())
-    }
-
-    async fn drop_session(&self, appliance: ApplianceId) -> Result<()> {
-        sqlx::query(
-            "with session as (delete from mqtt_session where appliance = $1) \
-             delete from inbound_packet where appliance = $1",
-        )
-        .bind(appliance.0)
-        .execute(&self.pool)
-        .await
-        .map_err(db)?;
-        Ok(())
+    async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
+        change(self, changes, now).await
     }
 
     async fn commands_passed(
@@ -125,6 +96,55 @@ impl SessionStore for PostgresStore {
     async fn attributes_shared(&self, patience: Duration) -> Vec<ApplianceId> {
         self.signals.wait_attributes(patience).await
     }
+}
+
+/// One statement for all. Asked again where the connection proves dead: it says how things are to be, whatever was done
+/// of it.
+async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    // In order, so that two of them never wait for each other in a circle.
+    let mut changes: Vec<&(ApplianceId, SessionChange)> = changes.iter().collect();
+    changes.sort_by_key(|(appliance, _)| *appliance);
+    let (mut forgotten, mut ended) = (Vec::new(), Vec::new());
+    let (mut kept, mut expiries, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
+    for (appliance, change) in changes {
+        if change.forgets() {
+            forgotten.push(appliance.0);
+        }
+        let Some(session) = change.kept() else {
+            ended.push(appliance.0);
+            continue;
+        };
+        if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            return Err(StoreError::Refused(format!(
+                "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
+                session.subscriptions.len()
+            )));
+        }
+        kept.push(appliance.0);
+        expiries.push(i64::from(session.expiry_s));
+        subscriptions.push(json(&session.subscriptions)?);
+    }
+    let query = || {
+        sqlx::query(
+            "with packets as (delete from inbound_packet where appliance = any($1)), \
+               ended as (delete from mqtt_session where appliance = any($2)) \
+             insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
+               select k.appliance, k.expiry_s, k.subscriptions, $6 \
+               from unnest($3::bigint[], $4::bigint[], $5::jsonb[]) as k (appliance, expiry_s, subscriptions) \
+             on conflict (appliance) do update set expiry_s = excluded.expiry_s, \
+               subscriptions = excluded.subscriptions, kept_at = excluded.kept_at",
+        )
+        .bind(&forgotten)
+        .bind(&ended)
+        .bind(&kept)
+        .bind(&expiries)
+        .bind(&subscriptions)
+        .bind(sql(now))
+    };
+    store.door.fetch(query).await.map(drop)
 }
 
 /// Forgets sessions that were found expired, with their packet identifiers. One that was begun or used since stays: its

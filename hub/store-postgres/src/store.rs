@@ -3,6 +3,7 @@
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
+use crate::life::{answers, found_dead, is_dead, is_local, is_trusted};
 use crate::migration::Migrations;
 use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
@@ -18,21 +19,15 @@ use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most connections of one hub, besides those that only read readings.
+/// Most connections of one hub, without those that only read readings and those of the front door.
 const CONNECTIONS_MAX: u32 = 12;
 /// A free connection is had within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
-/// A connection that lives answers within this time.
-const PING_LIMIT: Duration = Duration::from_secs(3);
-/// A new connection in place of one that does not answer is had within this time, or tried again …
-const EXCHANGE_LIMIT: Duration = Duration::from_secs(5);
-/// … after this.
-const EXCHANGE_PAUSE: Duration = Duration::from_secs(1);
 /// Connections that answer are closed within this time; the others are given up.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
@@ -119,6 +114,8 @@ pub struct PostgresStore {
     pub(crate) catalog: Catalog,
     /// For whoever only reads readings.
     pub(crate) readers: Readers,
+    /// For devices that come in at the front door.
+    pub(crate) door: Readers,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
@@ -183,7 +180,8 @@ impl PostgresStore {
         drop(conn);
         let holder = uuid::Uuid::from_bytes(keyring::random().map_err(ConnectError::Random)?);
         Ok(Self {
-            readers: Readers::new(pool.clone()),
+            readers: Readers::of_readings(pool.clone()),
+            door: Readers::of_the_door(pool.clone()),
             pool,
             keyring,
             is_superuser,
@@ -222,6 +220,7 @@ impl PostgresStore {
         let closed = async {
             self.writer.close().await;
             self.readers.close();
+            self.door.close();
             self.pool.close().await;
         };
         if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
@@ -232,7 +231,14 @@ impl PostgresStore {
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        self.pool.begin().await.map_err(db)
+        match self.pool.begin().await {
+            // Nothing has been done yet.
+            Err(error) if is_dead(&error) => {
+                found_dead();
+                self.pool.begin().await.map_err(db)
+            }
+            begun => begun.map_err(db),
+        }
     }
 }
 
@@ -254,6 +260,7 @@ pub(crate) fn sealed(what: &'static str) -> impl FnOnce(crate::keyring::KeyringE
 
 async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, ConnectError> {
     let options = options.application_name("forecall").options(LIMITS);
+    let local = is_local(&options);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_LIMIT)
@@ -262,11 +269,12 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .test_before_acquire(false)
         .before_acquire({
             let options = options.clone();
-            move |conn, _| Box::pin(answers(conn, options.clone()))
+            move |conn, used| Box::pin(answers(conn, options.clone(), local && is_trusted(used.idle_for)))
         })
+        // After its use the pool asks by itself, in any case.
         .after_release({
             let options = options.clone();
-            move |conn, _| Box::pin(answers(conn, options.clone()))
+            move |conn, _| Box::pin(answers(conn, options.clone(), local))
         })
         .connect_with(options)
         .await
@@ -278,22 +286,6 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
 /// The newest schema version that this program knows.
 pub(crate) fn schema_version() -> i64 {
     Migrations::all().newest()
-}
-
-/// Whether a connection may be used: an error of its own ends it. One that does not answer is dropped, and a new one put in
-/// its place as soon as one can be had. The pool must not close it: over TLS that waits for the other side's last word, which
-/// a silent network never brings, and the pool would have a place less for as long.
-async fn answers(conn: &mut PgConnection, options: PgConnectOptions) -> std::result::Result<bool, sqlx::Error> {
-    if let Ok(pinged) = tokio::time::timeout(PING_LIMIT, conn.ping()).await {
-        return pinged.map(|()| true);
-    }
-    loop {
-        if let Ok(Ok(new)) = tokio::time::timeout(EXCHANGE_LIMIT, options.connect()).await {
-            *conn = new;
-            return Ok(true);
-        }
-        tokio::time::sleep(EXCHANGE_PAUSE).await;
-    }
 }
 
 async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {

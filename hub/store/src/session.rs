@@ -18,6 +18,37 @@ pub struct KeptSession {
     pub unreleased: Vec<u16>,
 }
 
+/// What becomes of a device's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionChange {
+    /// One begins: whatever was left of an earlier one is forgotten with its packet identifiers, and this is kept.
+    Begin(KeptSession),
+    /// One begins or goes on: this is kept from now on. Its packet identifiers stay as they are.
+    Keep(KeptSession),
+    /// It is forgotten with its packet identifiers.
+    Forget,
+}
+
+impl SessionChange {
+    /// What is kept from now on.
+    pub fn kept(&self) -> Option<&KeptSession> {
+        match self {
+            Self::Begin(session) | Self::Keep(session) => Some(session),
+            Self::Forget => None,
+        }
+    }
+
+    /// Whether packet identifiers that are held are forgotten.
+    pub fn forgets(&self) -> bool {
+        match self {
+            Self::Begin(_) | Self::Forget => true,
+            Self::Keep(_) => false,
+        }
+    }
+}
+
+/// Most sessions changed at one time.
+pub const SESSION_BATCH_MAX: usize = 256;
 /// Most filters of one session: more than the contract lists.
 pub const SUBSCRIPTIONS_MAX: usize = 16;
 
@@ -35,12 +66,10 @@ pub struct RetainedState {
 /// Sessions, retained state and attributes.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a session, or changes what is kept; packet identifiers are kept by ingest itself. Expiry counts from the
-    /// moment at which the device leaves, or the hub starts again, and never from before `now`.
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, now: Timestamp) -> Result<()>;
-
-    /// Forgets a session with its packet identifiers.
-    async fn drop_session(&self, appliance: ApplianceId) -> Result<()>;
+    /// Keeps and forgets sessions: all of it or nothing, at most [`SESSION_BATCH_MAX`], each appliance once. Packet identifiers
+    /// are kept by ingest itself. Expiry counts from the moment at which the device leaves, or the hub starts again, and never
+    /// from before `now`. `Refused` where one of them has too many filters or no appliance.
+    async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()>;
 
     /// Notes that these commands went out to the device (`acknowledged` false), or that it has taken them (true).
     async fn commands_passed(

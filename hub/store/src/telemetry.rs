@@ -186,6 +186,8 @@ pub struct Command {
     pub expires_at: Timestamp,
 }
 
+/// Most devices whose commands are asked for at one time.
+pub const COMMANDS_BATCH_MAX: usize = 256;
 /// Most commands that wait for one device; one more is refused.
 pub const COMMANDS_WAITING_MAX: i64 = 32;
 
@@ -233,8 +235,10 @@ pub trait TelemetryStore: Send + Sync {
     /// Queues a command. The same `request` again changes nothing.
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()>;
 
-    /// Commands that wait for this device and have not expired, oldest first.
-    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>>;
+    /// Commands that wait for these devices and have not expired, oldest first of each device; at most
+    /// [`COMMANDS_BATCH_MAX`] devices are asked for, each once.
+    async fn commands_waiting(&self, appliances: &[ApplianceId], now: Timestamp)
+    -> Result<Vec<(ApplianceId, Command)>>;
 
     /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`. With `families`,
     /// for a scorer that watches only appliances of these (its model's name, or else its profile's): what others have sent

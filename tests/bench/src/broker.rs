@@ -194,7 +194,7 @@ fn start_publishers(
 }
 
 impl Usage {
-    fn since(&self, before: &Self) -> Self {
+    pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             broker: self.broker - before.broker,
             database: self.database - before.database,

@@ -1,21 +1,30 @@
-//! The hub and its peers with many devices that say nothing, and when all of these come back at once.
+//! The hub and its peers with many devices that say nothing, and when all of these come back at once; and the hub with devices
+//! that come, say one thing and go.
 
 use crate::bar::{Bars, median};
 use crate::client::{Identity, connect_all};
 use crate::hub::BenchHub;
 use crate::idle::{Idle, measure};
 use crate::peer::{Peer, Persistence};
-use crate::reading::identity;
+use crate::reading::{Load, identity, trains};
 use crate::storm::{Storm, storm};
 use crate::tls::Certificate;
-use anyhow::Result;
+use crate::visit::visit;
+use anyhow::{Result, ensure};
+use hub_core::clock::{CivilClock, SystemClock};
 use tests_hub::ports;
 
 /// Bytes that a connection may take.
 const PLAIN_MAX: f64 = 6_000.0;
 const TLS_MAX: f64 = 40_000.0;
 /// Of mosquitto's time.
-const BACK_MAX: f64 = 3.0;
+const BACK_MAX: f64 = 0.5;
+/// Devices that are there at once.
+const VISITING: usize = 100;
+/// Visits a second.
+const VISITS_MIN: f64 = 2_000.0;
+/// Readings are of the last hour.
+const AGE_MS: i64 = 3_600_000;
 
 /// What is run.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +35,8 @@ pub struct Plan {
     pub returning: usize,
     /// How often they do.
     pub rounds: usize,
+    /// Devices that come and go.
+    pub visits: usize,
 }
 
 impl Plan {
@@ -35,6 +46,7 @@ impl Plan {
             connections: 10_000,
             returning: 5_000,
             rounds: 3,
+            visits: 20_000,
         }
     }
 
@@ -44,6 +56,7 @@ impl Plan {
             connections: 100,
             returning: 100,
             rounds: 1,
+            visits: 300,
         }
     }
 }
@@ -57,6 +70,7 @@ pub async fn run(plan: Plan) -> Result<Bars> {
     plain(plan, &mut bars).await?;
     over_tls(plan, &mut bars).await?;
     returning(plan, &mut bars).await?;
+    visiting(plan, &mut bars).await?;
     Ok(bars)
 }
 
@@ -157,4 +171,32 @@ fn print_storm(name: &str, storm: Storm) -> f64 {
     let seconds = storm.took.as_secs_f64();
     println!("  {name:<16} {seconds:>6.2}, {} tries failed before", storm.failed);
     seconds
+}
+
+/// Each is new to the hub's process, and to the store's table of readings.
+async fn visiting(plan: Plan, bars: &mut Bars) -> Result<()> {
+    let count = plan.visits;
+    println!("{count} devices connect, send a reading, wait for its acknowledgement and go, {VISITING} at once");
+    let hub = BenchHub::start("hub", count).await?;
+    let load = Load {
+        number: 1,
+        each: 1,
+        from_ms: SystemClock.now().as_millisecond() - AGE_MS,
+    };
+    let trains = trains(load, count)?;
+    hub.broker.quiet().await?;
+    let before = hub.broker.usage()?;
+    let took = visit(hub.broker.address, trains, VISITING).await?;
+    let usage = hub.broker.usage()?.since(&before);
+    let stored = hub.stored(load).await?;
+    ensure!(
+        stored.rows == count && stored.distinct == count,
+        "of {count} acknowledged readings are stored: {stored:?}"
+    );
+    hub.stop().await?;
+    let rate = count as f64 / took.as_secs_f64();
+    let each = (usage.broker + usage.database) / count as f64 * 1e6;
+    println!("  {:<16} {rate:>6.0} a second, CPU {usage} ({each:.0} µs each)", "hub");
+    bars.at_least("visits_a_second", rate, VISITS_MIN);
+    Ok(())
 }

@@ -17,3 +17,4 @@ pub mod storm;
 pub mod subscriber;
 pub mod tls;
 pub mod train;
+pub mod visit;

@@ -9,6 +9,7 @@ use crate::mailbox::Waiter;
 use crate::quotas::Over;
 use crate::refusals::About;
 use crate::session::{CloseReason, Message, Received};
+use crate::underway::Mark;
 use crate::work::{Echo, LastWord, Shared};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_store::session::KeptSession;
@@ -58,6 +59,8 @@ struct Task {
     what: What,
     number: Option<u64>,
     exactly_once: Option<u16>,
+    /// Where it holds or releases a packet identifier in the store.
+    mark: Option<Mark>,
     deadline: Instant,
 }
 
@@ -145,6 +148,7 @@ impl Task {
             origin,
             number: self.number,
             deadline: self.deadline,
+            mark: self.mark,
         }
     }
 }
@@ -195,6 +199,7 @@ impl Connection {
         let Some(client) = self.client.as_mut() else { return };
         let Role::Device(device) = &mut client.role else { return };
         let (number, exactly_once) = (received.number, received.exactly_once);
+        let mark = exactly_once.map(|_| self.shared.underway.mark(device.device.appliance));
         if let Some(number) = number
             && self
                 .shared
@@ -223,6 +228,7 @@ impl Connection {
             what: What::Work(work),
             number,
             exactly_once,
+            mark,
             deadline: Instant::now() + self.shared.config.commit_patience,
         });
         self.advance();
@@ -230,12 +236,14 @@ impl Connection {
 
     pub(super) fn released(&mut self, number: u64, packet_id: u16) {
         let (now, patience) = (self.shared.clock.now(), self.shared.config.commit_patience);
+        let underway = Arc::clone(&self.shared.underway);
         let Some(device) = self.device() else { return };
         let appliance = device.device.appliance;
         device.tasks.push_back(Task {
             what: What::Ready(Ingest::Release { appliance, packet_id }, nowhere(appliance, now)),
             number: Some(number),
             exactly_once: None,
+            mark: Some(underway.mark(appliance)),
             deadline: Instant::now() + patience,
         });
         self.advance();
@@ -336,6 +344,7 @@ impl Connection {
             origin,
             number: None,
             deadline: Instant::now() + delay + self.shared.config.commit_patience,
+            mark: None,
         };
         let tenant = client.tenant.clone();
         device.will = Some((LastWord { tenant, item, echo }, delay));
@@ -360,6 +369,7 @@ impl DeviceSide {
             origin: nowhere(appliance, now),
             number: None,
             deadline: Instant::now() + patience,
+            mark: None,
         });
     }
 }

@@ -9,8 +9,9 @@ use crate::mailbox::{Cut, Mailbox, Waiter};
 use crate::session::CloseReason;
 use crate::work::{Echo, Shared};
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::session::KeptSession;
+use hub_store::session::{KeptSession, SessionChange};
 use hub_store::telemetry::Ingest;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -39,7 +40,7 @@ impl Connection {
         if let Some(device) = self.device() {
             // The hub's own end says nothing about the device (MQTT 5 §3.1.2.5 leaves it to the server).
             let will = device.will.take().filter(|_| reason != CloseReason::Stopping);
-            let keeping = std::mem::take(&mut device.keeping);
+            let mut keeping = std::mem::take(&mut device.keeping);
             let appliance = device.device.appliance;
             let shared = Arc::clone(&self.shared);
             if let Some((word, delay)) = will {
@@ -56,8 +57,8 @@ impl Connection {
                 }
             }
             if newest {
-                for session in keeping {
-                    keep(&shared, appliance, session).await;
+                while let Some((change, _)) = next_change(&mut keeping) {
+                    keep(&shared, appliance, change).await;
                 }
             }
         }
@@ -143,30 +144,31 @@ async fn echo_when_stored(shared: &Shared, mailbox: &Mailbox, tenant: &TenantId,
     }
 }
 
-/// Keeps a session, or forgets it; whether the store did so.
-pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, session: Option<KeptSession>) -> bool {
-    let asked = async {
-        match &session {
-            Some(session) => shared.store.keep_session(appliance, session, shared.clock.now()).await,
-            None => {
-                // Behind everything of an earlier connection that is still on its way into the store: it would put packet
-                // identifiers back that are to be forgotten.
-                pass_ingest(shared, appliance).await;
-                shared.store.drop_session(appliance).await
-            }
-        }
+/// The next change of a device's session, out of what is to be kept (`Some`) or forgotten, in order; and how many of these
+/// it is. One that begins forgets what was and is kept, in one.
+pub(super) fn next_change(keeping: &mut VecDeque<Option<KeptSession>>) -> Option<(SessionChange, u8)> {
+    let Some(session) = keeping.pop_front()? else {
+        return Some(match keeping.pop_front_if(|next| next.is_some()).flatten() {
+            Some(session) => (SessionChange::Begin(session), 2),
+            None => (SessionChange::Forget, 1),
+        });
     };
-    match timeout(shared.config.store_patience, asked).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(%appliance, %error, "session not kept");
-            false
+    Some((SessionChange::Keep(session), 1))
+}
+
+/// Keeps a session, or forgets it; whether the store did so.
+pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, change: SessionChange) -> bool {
+    let asked = async {
+        // Behind everything of an earlier connection that would put packet identifiers back that are to be forgotten.
+        if change.forgets() && shared.underway.may_come(appliance) {
+            pass_ingest(shared, appliance).await;
         }
-        Err(_) => {
-            tracing::warn!(%appliance, "session not kept in time");
-            false
-        }
-    }
+        shared.sessions.ask(appliance, change).await
+    };
+    timeout(shared.config.store_patience, asked).await.unwrap_or_else(|_| {
+        tracing::warn!(%appliance, "session not kept in time");
+        false
+    })
 }
 
 /// Returns once everything that was handed to ingest before is settled, or this could not be found out. What failed by
@@ -178,6 +180,7 @@ pub(super) async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
         origin: nowhere(appliance, shared.clock.now()),
         number: Some(0),
         deadline: Instant::now() + shared.config.store_patience,
+        mark: None,
     };
     let parcel = Parcel {
         waiter: Some(Waiter::new(&mailbox)),

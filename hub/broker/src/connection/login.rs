@@ -175,36 +175,40 @@ impl Connection {
         tracing::debug!(tenant = %client.tenant, name = client.name, peer = %self.peer, "connected");
     }
 
-    /// Keeps the session, or forgets it: in the order asked, one at a time.
+    /// The session is to be kept, or to be forgotten.
     pub(super) fn keep(&mut self, session: Option<KeptSession>) {
-        let Some(device) = self.device() else { return };
-        device.keeping.push_back(session);
-        self.keep_next();
+        if let Some(device) = self.device() {
+            device.keeping.push_back(session);
+        }
     }
 
-    fn keep_next(&mut self) {
+    /// Brings it to the store: in the order asked, one at a time.
+    pub(super) fn keep_next(&mut self) {
         // What comes with the end is done there, and only if the device has not connected anew.
         let closed = self.session.is_closed();
         let Some(device) = self.device() else { return };
         if device.keeps || closed {
             return;
         }
-        let Some(session) = device.keeping.pop_front() else {
+        let Some((change, answers)) = super::finish::next_change(&mut device.keeping) else {
             return;
         };
         device.keeps = true;
         let appliance = device.device.appliance;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
-            Done::Kept(super::finish::keep(&shared, appliance, session).await)
+            let kept = super::finish::keep(&shared, appliance, change).await;
+            Done::Kept { kept, answers }
         }));
     }
 
-    pub(super) fn kept(&mut self, kept: bool) {
+    pub(super) fn kept(&mut self, kept: bool, answers: u8) {
         if let Some(device) = self.device() {
             device.keeps = false;
         }
-        self.session.handle_session_kept(kept, Instant::now().into_std());
+        for _ in 0..answers {
+            self.session.handle_session_kept(kept, Instant::now().into_std());
+        }
         self.keep_next();
     }
 }

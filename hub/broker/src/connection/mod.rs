@@ -66,8 +66,11 @@ pub(crate) struct Connection {
 /// What a question to others came to.
 enum Done {
     LoggedIn(LoggedIn),
-    /// Whether the session was kept or dropped as it should be.
-    Kept(bool),
+    /// Whether the session was kept or dropped as it should be, which the session core has asked so often.
+    Kept {
+        kept: bool,
+        answers: u8,
+    },
     /// Ingest has the parcel, or is gone.
     Sent(bool),
     /// Where uptime stands.
@@ -244,7 +247,7 @@ impl Connection {
     fn done(&mut self, done: Done) {
         match done {
             Done::LoggedIn(logged_in) => self.logged_in(logged_in),
-            Done::Kept(kept) => self.kept(kept),
+            Done::Kept { kept, answers } => self.kept(kept, answers),
             Done::Sent(sent) => self.sent(sent),
             Done::Clock(answer) => self.clock_answered(answer),
             Done::Asked(answered) => self.answered(answered),
@@ -281,6 +284,7 @@ impl Connection {
             while let Some(event) = self.session.poll_event() {
                 self.event(event);
             }
+            self.keep_next();
             self.transmit();
             if !self.reads() || !self.next_packet(now) {
                 break;

@@ -66,6 +66,16 @@ impl BrokerCounters {
                 "Questions to the store who clients are.",
                 &self.login_batches,
             ),
+            counter(
+                "mqtt_session_changes_total",
+                "Sessions to be kept or forgotten.",
+                &self.session_changes,
+            ),
+            counter(
+                "mqtt_session_batches_total",
+                "Times that the store was told what is kept of sessions.",
+                &self.session_batches,
+            ),
             counter("mqtt_bytes_in_total", "Bytes of MQTT read.", &self.bytes_in),
             counter("mqtt_bytes_out_total", "Bytes of MQTT written.", &self.bytes_out),
             counter(

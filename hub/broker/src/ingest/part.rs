@@ -4,6 +4,7 @@ use super::{Item, Parcel, Settled};
 use crate::counters::{BrokerCounters, add, subtract};
 use crate::decode::Origin;
 use crate::mailbox::Waiter;
+use crate::underway::Mark;
 use hub_store::telemetry::{Ingest, Ingested};
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ pub(super) struct Receipt {
     pub(super) strikes: u32,
     /// It has been part of a try that failed.
     failed: bool,
+    _mark: Option<Mark>,
 }
 
 #[derive(Default)]
@@ -39,6 +41,7 @@ impl Part {
                 origin,
                 number: waits_for,
                 deadline,
+                mark,
             } = item;
             let receipt = Receipt {
                 origin,
@@ -49,6 +52,7 @@ impl Part {
                 failed_at: None,
                 strikes: 0,
                 failed: false,
+                _mark: mark,
             };
             self.push(ingest, receipt);
         }
@@ -233,6 +237,7 @@ mod tests {
             },
             number: None,
             deadline: Instant::now() + Duration::from_secs(60),
+            mark: None,
         };
         let items = payloads.iter().map(item).collect();
         let mut part = Part::default();

@@ -1,6 +1,6 @@
 //! The rest of the store in memory: who may come in, and what is kept of sessions.
 
-use crate::memory::MemoryTelemetry;
+use crate::memory::{Gate, MemoryTelemetry};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_store::access::{
@@ -8,7 +8,7 @@ use hub_store::access::{
 };
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::error::Result;
-use hub_store::session::{Attributes, KeptSession, RetainedState, SessionStore};
+use hub_store::session::{Attributes, RetainedState, SessionChange, SessionStore};
 use hub_store::{Scope, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -102,6 +102,7 @@ impl AccessStore for MemoryTelemetry {
         // As long as a round trip, so that others gather meanwhile.
         tokio::time::sleep(Duration::from_millis(2)).await;
         self.change(|s| s.identified.push(shown.len()));
+        self.gate(Gate::LogIns).await;
         Ok(shown.iter().map(|credential| self.find(credential)).collect())
     }
 
@@ -144,17 +145,24 @@ impl AccessStore for MemoryTelemetry {
 
 #[async_trait]
 impl SessionStore for MemoryTelemetry {
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, _now: Timestamp) -> Result<()> {
+    async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], _now: Timestamp) -> Result<()> {
+        self.change(|s| s.sessions_asked.push(changes.len()));
+        self.gate(Gate::Sessions).await;
         self.check()?;
-        self.change(|s| s.sessions.insert(appliance, session.clone()));
-        Ok(())
-    }
-
-    async fn drop_session(&self, appliance: ApplianceId) -> Result<()> {
-        self.check()?;
+        let deleted = self.with(|s| s.deleted);
+        if changes.iter().any(|(appliance, _)| Some(*appliance) == deleted) {
+            return Err(StoreError::Refused("no such appliance".into()));
+        }
         self.change(|s| {
-            s.sessions.remove(&appliance);
-            s.unreleased.retain(|(of, _)| *of != appliance);
+            for (appliance, change) in changes {
+                if change.forgets() {
+                    s.sessions.remove(appliance);
+                    s.unreleased.retain(|(of, _)| of != appliance);
+                }
+                if let Some(session) = change.kept() {
+                    s.sessions.insert(*appliance, session.clone());
+                }
+            }
         });
         Ok(())
     }

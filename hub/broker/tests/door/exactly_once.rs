@@ -2,6 +2,7 @@
 
 use crate::client::{Honest, Raw, connect_v5};
 use crate::integrator::{reader, subscribed};
+use crate::memory::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::sync::atomic::Ordering;
@@ -49,6 +50,37 @@ async fn what_failed_on_an_ended_connection_is_not_stored_behind_a_clean_start()
     assert_eq!(quarantined, 0);
     assert_eq!(samples.len(), 1, "stored when it is acknowledged");
     assert_eq!(samples[0].1.values, [Some(1500), None]);
+}
+
+/// Nothing has failed here, and the earlier connection is over: only what it sent says that there is something to wait for.
+#[tokio::test]
+async fn a_session_begins_behind_what_the_one_before_has_sent() {
+    let door = Door::open().await;
+    let (mut first, _) = Raw::connected_v5(door.addr, "acme", "bad", AN_HOUR).await;
+    first.send(&V5.publish(1, "d/bad/j", 6, ONE)).await;
+    assert_eq!(first.packet().await.unwrap().0, 0x40, "PUBACK");
+    let commits = || door.store.with(|s| s.ingest_asked);
+    let before = commits();
+    door.store.set(Mode::Hold);
+    first.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
+    eventually("it is being committed", || commits() == before + 1).await;
+    drop(first);
+    eventually("the connection is over", || door.connections() == 0).await;
+    let mut next = Raw::open(door.addr).await;
+    next.send(&connect_v5("acme/bad", "secret-of-bad", AN_HOUR, true)).await;
+    let counters = door.broker.counters();
+    let waiting = || counters.queue_items.load(Ordering::Relaxed);
+    eventually("the next one waits behind it", || waiting() == 2).await;
+    door.store.set(Mode::Commit);
+    assert_eq!(next.packet().await.unwrap().1[..2], [0, 0], "a new session");
+    assert!(door.store.with(|s| s.unreleased.is_empty()), "nothing is held");
+    next.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
+    assert_eq!(next.packet().await.unwrap().0, 0x50, "PUBREC");
+    assert_eq!(
+        door.store.with(|s| s.samples.len()),
+        3,
+        "no repeat of what another session has sent"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod access;
 mod acknowledge;
+mod at_once;
 mod client;
 mod commands;
 mod crowd;
@@ -58,7 +59,15 @@ impl Door {
             ("acme", "dryer"),
             ("acme", "bad"),
         ];
-        let store = Arc::new(MemoryTelemetry::new(&names, "washing-machine"));
+        Self::open_for(&names, authorities, change).await
+    }
+
+    async fn open_for(
+        names: &[(&str, &str)],
+        authorities: Vec<Authority>,
+        change: impl FnOnce(&mut BrokerConfig),
+    ) -> Self {
+        let store = Arc::new(MemoryTelemetry::new(names, "washing-machine"));
         store.change(|s| s.authorities = authorities);
         let profile = profile();
         let profiles = Arc::new(BTreeMap::from([(profile.name.clone(), profile)]));

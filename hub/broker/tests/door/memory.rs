@@ -28,6 +28,15 @@ pub enum Mode {
     Fail,
 }
 
+/// A kind of question that can be held, whatever commits do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    LogIns,
+    Sessions,
+    Commands,
+    Presence,
+}
+
 #[derive(Default)]
 pub struct Stored {
     pub samples: Vec<(ApplianceId, Sample)>,
@@ -54,6 +63,10 @@ pub struct Stored {
     pub deleted: Option<ApplianceId>,
     pub claims: Vec<(ApplianceId, String, Timestamp)>,
     pub identified: Vec<usize>,
+    /// How many sessions were changed, each time that it was asked to.
+    pub sessions_asked: Vec<usize>,
+    /// For how many devices, each time that it was asked for commands.
+    pub commands_asked: Vec<usize>,
     pub(crate) revoked: BTreeSet<ApplianceId>,
     pub(crate) changes: Vec<AccessChange>,
     pub(crate) authorities: Vec<Authority>,
@@ -79,6 +92,8 @@ pub struct MemoryTelemetry {
     pub(crate) tokens: HashMap<String, usize>,
     pub stored: Mutex<Stored>,
     pub mode: watch::Sender<Mode>,
+    /// What is held.
+    shut: watch::Sender<Vec<Gate>>,
     queued: Notify,
     pub(crate) changed: Notify,
     pub(crate) told: Notify,
@@ -106,6 +121,7 @@ impl MemoryTelemetry {
                 .collect(),
             stored: Mutex::default(),
             mode: watch::channel(Mode::Commit).0,
+            shut: watch::channel(Vec::new()).0,
             queued: Notify::new(),
             changed: Notify::new(),
             told: Notify::new(),
@@ -114,6 +130,16 @@ impl MemoryTelemetry {
 
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// Holds these kinds of questions from now on, and no others.
+    pub fn shut(&self, gates: &[Gate]) {
+        self.shut.send_replace(gates.to_vec());
+    }
+
+    pub(crate) async fn gate(&self, gate: Gate) {
+        let mut shut = self.shut.subscribe();
+        let _ = shut.wait_for(|shut| !shut.contains(&gate)).await;
     }
 
     pub fn with<T>(&self, look: impl FnOnce(&Stored) -> T) -> T {
@@ -295,6 +321,7 @@ impl TelemetryStore for MemoryTelemetry {
     }
 
     async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
+        self.gate(Gate::Presence).await;
         self.check()?;
         assert!(changes.len() <= PRESENCE_BATCH_MAX);
         let mut stored = self.stored.lock().unwrap();
@@ -337,11 +364,22 @@ impl TelemetryStore for MemoryTelemetry {
         Ok(())
     }
 
-    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
+    async fn commands_waiting(
+        &self,
+        appliances: &[ApplianceId],
+        now: Timestamp,
+    ) -> Result<Vec<(ApplianceId, Command)>> {
+        self.change(|s| s.commands_asked.push(appliances.len()));
+        self.gate(Gate::Commands).await;
         self.check()?;
         let stored = self.stored.lock().unwrap();
-        let waiting = stored.commands.get(&appliance).cloned().unwrap_or_default();
-        Ok(waiting.into_iter().filter(|c| c.expires_at > now).collect())
+        let of = |appliance: &ApplianceId| {
+            let waiting = stored.commands.get(appliance).cloned().unwrap_or_default();
+            let appliance = *appliance;
+            waiting.into_iter().map(move |command| (appliance, command))
+        };
+        let waiting = appliances.iter().flat_map(of);
+        Ok(waiting.filter(|(_, command)| command.expires_at > now).collect())
     }
 
     async fn unscored(&self, _limit: usize, _families: Option<&[String]>) -> Result<Vec<StoredRow>> {

@@ -1,4 +1,4 @@
-//! Whose a credential is: two round trips for a whole batch, a third and fourth where unknown devices enrol.
+//! Whose a credential is: one round trip for a whole batch of devices, more where programs come or unknown devices enrol.
 
 use super::change::is_over;
 use super::enrol::{self, Newcomer};
@@ -168,6 +168,30 @@ impl FoundDevice {
     }
 }
 
+/// Whose the credentials are, by name (1 to 3) or by token (4, 5), and what there is of each. Row by row through the indexes,
+/// whatever the planner thinks of the tables' sizes.
+const SHOWN: &str = "with shown as ( \
+       select s.n, a.id from unnest($1::int[], $2::text[], $3::text[]) s (n, tenant, device) cross join lateral ( \
+         select id from appliance where tenant = s.tenant and device = s.device offset 0) a \
+       union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) cross join lateral ( \
+         select id from appliance where secret_sha256 = s.hash offset 0) a \
+       union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) cross join lateral ( \
+         select id from appliance where old_secret_sha256 = s.hash offset 0) a) \
+     select s.n, a.*, g.profile as group_profile, g.current, g.previous, m.expiry_s, m.subscriptions, t.online, \
+       greatest(t.presence_at, m.kept_at) as left_at, \
+       array(select packet_id from inbound_packet p where p.appliance = a.id) as unreleased \
+     from shown s \
+       cross join lateral ( \
+         select id, tenant, device, profile, revoked, secret_sha256, old_secret_sha256, old_secret_until, \
+           key_group as group_name, by_certificate from appliance where id = s.id offset 0) a \
+       left join lateral ( \
+         select online, presence_at from appliance_status where appliance = a.id offset 0) t on true \
+       left join lateral ( \
+         select expiry_s, subscriptions, kept_at from mqtt_session where appliance = a.id offset 0) m on true \
+       left join lateral ( \
+         select profile, current, previous from key_group where tenant = a.tenant and name = a.group_name \
+         offset 0) g on true";
+
 async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], now: Timestamp) -> Result<Found> {
     let (mut named, mut tenants, mut devices) = (Vec::new(), Vec::new(), Vec::new());
     let (mut tokens, mut hashes) = (Vec::new(), Vec::new());
@@ -185,31 +209,15 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
             }
         }
     }
-    let rows = sqlx::query(
-        "with shown as ( \
-           select s.n, a.id from unnest($1::int[], $2::text[], $3::text[]) s (n, tenant, device) \
-             join appliance a on a.tenant = s.tenant and a.device = s.device \
-           union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) \
-             join appliance a on a.secret_sha256 = s.hash \
-           union select s.n, a.id from unnest($4::int[], $5::bytea[]) s (n, hash) \
-             join appliance a on a.old_secret_sha256 = s.hash) \
-         select s.n, a.id, a.tenant, a.device, a.profile, a.revoked, a.secret_sha256, a.old_secret_sha256, \
-           a.old_secret_until, a.key_group as group_name, g.profile as group_profile, g.current, g.previous, \
-           a.by_certificate, m.expiry_s, m.subscriptions, t.online, greatest(t.presence_at, m.kept_at) as left_at, \
-           array(select packet_id from inbound_packet p where p.appliance = a.id) as unreleased \
-         from shown s join appliance a on a.id = s.id \
-           left join appliance_status t on t.appliance = a.id \
-           left join mqtt_session m on m.appliance = a.id \
-           left join key_group g on g.tenant = a.tenant and g.name = a.key_group",
-    )
-    .bind(named)
-    .bind(tenants)
-    .bind(devices)
-    .bind(tokens)
-    .bind(hashes)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let query = || {
+        sqlx::query(SHOWN)
+            .bind(&named)
+            .bind(&tenants)
+            .bind(&devices)
+            .bind(&tokens)
+            .bind(&hashes)
+    };
+    let rows = store.door.fetch(query).await?;
     let mut found = Found::default();
     for row in &rows {
         let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;

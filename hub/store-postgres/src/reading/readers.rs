@@ -1,32 +1,49 @@
-//! Connections that only read. The pool takes the one that lay idle longest and asks it twice, before and after, whether it
-//! lives, which takes longer than some of these queries do. Here the one that was used last comes first, still warm, and is
-//! asked nothing; and readings wait for no write.
+//! Connections for what may be asked twice: queries that change nothing, and statements that only say how things are to be.
+//! The pool takes the one that lay idle longest and asks it before and after whether it lives, which takes longer than some
+//! of these queries do. Here the one that was used last comes first, still warm, and is asked nothing; where it proves dead,
+//! the question is asked again on a new one. Readings of people and the front door's questions have places of their own, so
+//! that they wait neither for each other nor for a write.
 
+use crate::life::{found_dead, is_dead, is_starting};
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
-use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::query::Query;
+use sqlx::{ConnectOptions, Postgres};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-/// Most connections that read at a time.
+/// Most connections that read readings at a time.
 const READERS_MAX: usize = 4;
+/// Most connections on which the front door asks at a time: two batches of log-ins, one of sessions, one of commands.
+const DOOR_MAX: usize = 4;
 /// A place among them is had within this time.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The server ends a query sooner by itself; one that is not answered by then has a network that swallows it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// A device that waits at the door is refused soon after: where an old connection is silent, a new one may still be in time.
+const DOOR_ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// What the door asks looks up a row or a few by their keys, whatever is known of the tables: plans are made once, and never of
+/// whole tables, also where a table was empty when the plan was made.
+const DOOR_SETTINGS: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+/// Pause between two tries to reach a server that is just starting.
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// A connection is used for so long: the server's memory of every week that it has read from grows with it.
 const LIFE: Duration = Duration::from_mins(30);
 
-/// Connections for queries that change nothing.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    /// New ones are taken out of it.
+    /// New ones are taken out of it …
     pool: PgPool,
+    /// … or opened with these settings.
+    settings: &'static [(&'static str, &'static str)],
     places: Semaphore,
+    answer_limit: Duration,
+    /// What a failure means to the caller.
+    failed: fn(sqlx::Error) -> StoreError,
     /// The one that was used last is last.
     idle: Mutex<Vec<Reader>>,
 }
@@ -38,28 +55,40 @@ struct Reader {
 }
 
 impl Readers {
-    /// None is open yet.
-    pub(crate) fn new(pool: PgPool) -> Self {
+    /// For people's readings. None is open yet.
+    pub(crate) fn of_readings(pool: PgPool) -> Self {
         Self {
             pool,
+            settings: &[],
             places: Semaphore::new(READERS_MAX),
+            answer_limit: ANSWER_LIMIT,
+            failed: too_long,
             idle: Mutex::default(),
         }
     }
 
-    /// Rows of a query that changes nothing. Where the connection proves dead, it is asked again on a new one.
+    /// For the front door. None is open yet.
+    pub(crate) fn of_the_door(pool: PgPool) -> Self {
+        Self {
+            pool,
+            settings: &DOOR_SETTINGS,
+            places: Semaphore::new(DOOR_MAX),
+            answer_limit: DOOR_ANSWER_LIMIT,
+            failed: db,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Rows of a query that may be asked twice. Where the connection proves dead, it is asked again on a new one.
     pub(crate) async fn fetch<'q>(&self, query: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         let place = timeout(WAIT_LIMIT, self.places.acquire()).await;
         let _place = place.map_err(unavailable)?.map_err(unavailable)?;
-        if let Some(reader) = self.pop() {
-            match self.ask(reader, query()).await {
-                Err(error) if is_dead(&error) => self.forget_idle(),
-                rows => return rows.map_err(failed),
-            }
+        match self.ask(self.reader().await?, query()).await {
+            Err(error) if is_dead(&error) => self.forget_idle(),
+            rows => return rows.map_err(self.failed),
         }
-        let conn = self.pool.acquire().await.map_err(db)?.detach();
-        let since = Instant::now();
-        self.ask(Reader { conn, since }, query()).await.map_err(failed)
+        let reader = self.reader().await?;
+        self.ask(reader, query()).await.map_err(self.failed)
     }
 
     /// Nothing is asked any more. Connections end without a last word, for which a silent network would let us wait.
@@ -74,7 +103,7 @@ impl Readers {
         mut reader: Reader,
         query: Query<'q, Postgres, PgArguments>,
     ) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
-        let rows = timeout(ANSWER_LIMIT, query.fetch_all(&mut reader.conn)).await;
+        let rows = timeout(self.answer_limit, query.fetch_all(&mut reader.conn)).await;
         let rows = rows.map_err(|late| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, late)))??;
         if !self.places.is_closed() {
             self.idle().push(reader);
@@ -82,13 +111,40 @@ impl Readers {
         Ok(rows)
     }
 
-    fn pop(&self) -> Option<Reader> {
-        self.idle().pop().filter(|reader| reader.since.elapsed() < LIFE)
+    /// One that lies idle, or a new one.
+    async fn reader(&self) -> Result<Reader> {
+        let idle = self.idle().pop().filter(|reader| reader.since.elapsed() < LIFE);
+        match idle {
+            Some(reader) => Ok(reader),
+            None => Ok(Reader {
+                conn: self.open().await?,
+                since: Instant::now(),
+            }),
+        }
     }
 
-    /// Where one is dead, so are the others mostly: a server that has come back knows none of them.
+    async fn open(&self) -> Result<PgConnection> {
+        if self.settings.is_empty() {
+            return Ok(self.pool.acquire().await.map_err(db)?.detach());
+        }
+        let options = (*self.pool.connect_options()).clone();
+        let options = options.options(self.settings.iter().copied());
+        // As the pool does.
+        let opened = async {
+            loop {
+                match options.connect().await {
+                    Err(error) if is_starting(&error) => sleep(OPEN_PAUSE).await,
+                    opened => return opened.map_err(db),
+                }
+            }
+        };
+        timeout(WAIT_LIMIT, opened).await.map_err(unavailable)?
+    }
+
+    /// Those of the pool are asked before they are used.
     fn forget_idle(&self) {
         tracing::debug!("a connection of the database was dead");
+        found_dead();
         self.idle().clear();
     }
 
@@ -102,20 +158,11 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreEr
 }
 
 /// What the server ended for its length (SQLSTATE 57014) takes as long again: it is no failure of the database.
-fn failed(error: sqlx::Error) -> StoreError {
+fn too_long(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(cause) if cause.code().as_deref() == Some("57014") => {
             StoreError::Refused("that is more than is read at a time; ask for a shorter stretch of time".to_owned())
         }
         _ => db(error),
-    }
-}
-
-/// The connection has ended, by itself or by the server's word (SQLSTATE class 57P).
-fn is_dead(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
     }
 }

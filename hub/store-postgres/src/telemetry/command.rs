@@ -8,6 +8,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Ingested};
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use std::collections::{BTreeMap, HashSet};
 
 /// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised.
@@ -71,28 +72,42 @@ pub(super) async fn queue(
     Ok(())
 }
 
-pub(super) async fn waiting(store: &PostgresStore, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
-    let rows = sqlx::query(
-        "select number, sent_at is not null as sent, request, body, expires_at from command \
-         where appliance = $1 and replied_at is null and expires_at > $2 order by number limit $3",
-    )
-    .bind(appliance.0)
-    .bind(sql(now))
-    .bind(COMMANDS_WAITING_MAX)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            Ok(Command {
-                number: row.col("number")?,
-                sent: row.col("sent")?,
-                request: row.col("request")?,
-                body: row.col("body")?,
-                expires_at: row.at("expires_at")?,
-            })
-        })
-        .collect()
+pub(super) async fn waiting(
+    store: &PostgresStore,
+    appliances: &[ApplianceId],
+    now: Timestamp,
+) -> Result<Vec<(ApplianceId, Command)>> {
+    let appliances: Vec<i64> = appliances.iter().map(|appliance| appliance.0).collect();
+    let query = || {
+        sqlx::query(
+            "select c.* from unnest($1::bigint[]) as k (appliance) cross join lateral ( \
+               select appliance, number, sent_at is not null as sent, request, body, expires_at from command \
+               where appliance = k.appliance and replied_at is null and expires_at > $2 order by number limit $3) c \
+             order by c.appliance, c.number",
+        )
+        .bind(&appliances)
+        .bind(sql(now))
+        .bind(COMMANDS_WAITING_MAX)
+    };
+    let rows = store.door.fetch(query).await?;
+    let readable = rows.iter().filter_map(|row| {
+        let read = read(row);
+        // The others of the batch get theirs none the less.
+        read.inspect_err(|error| tracing::error!(%error, "a command does not read; it is not brought"))
+            .ok()
+    });
+    Ok(readable.collect())
+}
+
+fn read(row: &PgRow) -> Result<(ApplianceId, Command)> {
+    let command = Command {
+        number: row.col("number")?,
+        sent: row.col("sent")?,
+        request: row.col("request")?,
+        body: row.col("body")?,
+        expires_at: row.at("expires_at")?,
+    };
+    Ok((ApplianceId(row.col("appliance")?), command))
 }
 
 /// Notes the answers among the items of a batch. The first answer to a command counts.

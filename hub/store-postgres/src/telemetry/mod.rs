@@ -26,7 +26,7 @@ pub(crate) use copy::whole;
 pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
 pub(crate) use writer::Writer;
 
-use crate::row::{db, sql};
+use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
@@ -67,12 +67,13 @@ impl TelemetryStore for PostgresStore {
     }
 
     async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {
-        sqlx::query_scalar("select offset_ms from clock_offset where appliance = $1 and boot = $2")
-            .bind(appliance.0)
-            .bind(boot.cast_signed())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(db)
+        let query = || {
+            sqlx::query("select offset_ms from clock_offset where appliance = $1 and boot = $2")
+                .bind(appliance.0)
+                .bind(boot.cast_signed())
+        };
+        let rows = self.door.fetch(query).await?;
+        rows.first().map(|row| row.col("offset_ms")).transpose()
     }
 
     async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
@@ -94,8 +95,12 @@ impl TelemetryStore for PostgresStore {
         command::queue(self, appliance, command, now).await
     }
 
-    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
-        command::waiting(self, appliance, now).await
+    async fn commands_waiting(
+        &self,
+        appliances: &[ApplianceId],
+        now: Timestamp,
+    ) -> Result<Vec<(ApplianceId, Command)>> {
+        command::waiting(self, appliances, now).await
     }
 
     async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {

@@ -10,12 +10,12 @@ use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::Scope;
 use hub_store::claim::{ClaimStore, Opener};
-use hub_store::conformance::scene::presence;
+use hub_store::conformance::scene::{presence, waiting};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::desk::DeskStore;
 use hub_store::prediction::PredictionStore;
-use hub_store::session::{KeptSession, SessionStore};
+use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use serde_json::json;
@@ -159,7 +159,8 @@ async fn devices(store: &PostgresStore) {
         subscriptions: vec![("d/wm-4/c/+".into(), 1)],
         unreleased: Vec::new(),
     };
-    store.keep_session(id, &session, morning()).await.unwrap();
+    let session = [(id, SessionChange::Keep(session))];
+    store.change_sessions(&session, morning()).await.unwrap();
     let told = extra(json!({"b": null, "a": {"deep": [1.10, "é"]}}));
     store.share_attributes(&scope, id, &told, morning()).await.unwrap();
     store
@@ -225,7 +226,7 @@ pub async fn go_on(hub: &PostgresStore) {
     hub.send_command(&scope, device, &command("r2"), morning())
         .await
         .unwrap();
-    let waiting = hub.commands_waiting(device, morning()).await.unwrap();
+    let waiting = waiting(hub, device, morning()).await;
     assert_eq!(
         waiting
             .iter()

@@ -10,6 +10,7 @@ mod access_change;
 mod access_group;
 mod access_provision;
 mod aggregate;
+mod asked;
 mod cluster;
 mod cluster_beside;
 mod cluster_damage;

@@ -2,7 +2,7 @@
 
 use crate::support::{appliance, morning, played};
 use hub_store::conformance::door::{secret, who};
-use hub_store::session::{KeptSession, SessionStore};
+use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use sqlx::Executor;
 
 /// It keeps nobody else out.
@@ -15,7 +15,8 @@ async fn a_session_that_does_not_read_keeps_its_own_device_out() {
         subscriptions: vec![("d/wm-1/c/+".into(), 1)],
         unreleased: vec![],
     };
-    store.keep_session(id, &session, morning()).await.unwrap();
+    let session = [(id, SessionChange::Keep(session))];
+    store.change_sessions(&session, morning()).await.unwrap();
     let broken = "update mqtt_session set subscriptions = '{\"d/wm-1/c/+\": 1}'";
     base.sql().await.execute(broken).await.unwrap();
     let shown = [

@@ -89,6 +89,8 @@ macro_rules! for_each_case {
                 session::a_session_outlives_its_connection_until_it_expires [],
                 session::a_hub_that_was_killed_counts_from_its_next_start [],
                 session::a_session_that_began_or_was_taken_up_since_is_not_ended_by_what_presence_said_before [],
+                session::sessions_are_changed_together_or_not_at_all [],
+                session::commands_of_several_devices_are_told_together [],
                 session::a_command_knows_that_it_went_out [],
                 session::what_a_device_says_of_itself_is_found_by_tenant_and_name [],
                 session::attributes_are_asked_for_by_name [],

@@ -5,7 +5,7 @@ use crate::lease::LeaseStore;
 use crate::prediction::{Observation, ScoredUpTo, ScoringCommit};
 use crate::scope::{PAGE_MAX, Page, Scope};
 use crate::site::SiteStore;
-use crate::telemetry::{Ingest, Ingested, PresenceChange, TelemetryStore};
+use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore};
 use crate::{Store, error};
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
@@ -218,6 +218,13 @@ pub async fn rolled_up<S: TelemetryStore + ?Sized>(store: &S) {
     for _ in 0..2 {
         while store.roll_up(100).await.unwrap() > 0 {}
     }
+}
+
+/// Commands that wait for one device.
+pub async fn waiting<S: TelemetryStore + ?Sized>(store: &S, appliance: ApplianceId, now: Timestamp) -> Vec<Command> {
+    let waiting = store.commands_waiting(&[appliance], now).await.unwrap();
+    assert!(waiting.iter().all(|(of, _)| *of == appliance));
+    waiting.into_iter().map(|(_, command)| command).collect()
 }
 
 /// The site without secrets for these devices of acme: they are only declared.

@@ -3,11 +3,11 @@
 use super::Harness;
 use super::Place;
 use super::door::secret;
-use super::scene::{after, appliance, message, morning, played, presence, stored, tenant};
+use super::scene::{after, appliance, message, morning, played, presence, repeated, stored, tenant, waiting};
 use crate::access::Principal;
-use crate::session::KeptSession;
+use crate::session::{KeptSession, SessionChange};
 use crate::telemetry::{Command, Ingest};
-use crate::{Scope, Store};
+use crate::{Scope, Store, StoreError};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
 use jiff::Timestamp;
@@ -15,7 +15,11 @@ use serde_json::json;
 use std::sync::Arc;
 
 async fn kept(store: &dyn Store, now: Timestamp) -> Option<KeptSession> {
-    let shown = [secret("acme", "wm-1", "secret-wm-1")];
+    kept_of(store, "wm-1", now).await
+}
+
+async fn kept_of(store: &dyn Store, device: &str, now: Timestamp) -> Option<KeptSession> {
+    let shown = [secret("acme", device, &format!("secret-{device}"))];
     match store.identify(&shown, now).await.unwrap().remove(0) {
         Some(Principal::Device(_, session)) => session,
         other => panic!("{other:?}"),
@@ -23,7 +27,8 @@ async fn kept(store: &dyn Store, now: Timestamp) -> Option<KeptSession> {
 }
 
 async fn keep(store: &dyn Store, id: ApplianceId, expiry_s: u32, now: Timestamp) {
-    store.keep_session(id, &session(expiry_s), now).await.unwrap();
+    let change = [(id, SessionChange::Keep(session(expiry_s)))];
+    store.change_sessions(&change, now).await.unwrap();
 }
 
 fn session(expiry_s: u32) -> KeptSession {
@@ -94,13 +99,15 @@ pub(super) async fn a_hub_that_was_killed_counts_from_its_next_start(h: &dyn Har
         "the greatest expiry never comes"
     );
     keep(&*store, id, 5, after(140)).await;
-    store.drop_session(id).await.unwrap();
+    let forget = [(id, SessionChange::Forget)];
+    store.change_sessions(&forget, after(140)).await.unwrap();
     assert_eq!(kept(&*store, after(140)).await, None);
     let many = KeptSession {
         subscriptions: vec![("d/wm-1/c/+".into(), 1); 17],
         ..session(5)
     };
-    store.keep_session(id, &many, after(130)).await.unwrap_err();
+    let many = [(id, SessionChange::Keep(many))];
+    store.change_sessions(&many, after(130)).await.unwrap_err();
 }
 
 /// Presence is written behind: what it says may be from before the session that is there.
@@ -124,6 +131,78 @@ pub(super) async fn a_session_that_began_or_was_taken_up_since_is_not_ended_by_w
     assert_eq!(store.ingest(&[once(id, 7)]).await.unwrap(), [stored(1)]);
 }
 
+pub(super) async fn sessions_are_changed_together_or_not_at_all(h: &dyn Harness) {
+    let (_place, store, id) = washer(h).await;
+    let other = appliance(&*store, "acme", "wm-2").await;
+    let of_both = async || {
+        (
+            kept_of(&*store, "wm-1", morning()).await,
+            kept_of(&*store, "wm-2", morning()).await,
+        )
+    };
+    let begin = |expiry_s| SessionChange::Begin(session(expiry_s));
+    let both = [(other, begin(600)), (id, begin(600))];
+    store.change_sessions(&both, morning()).await.unwrap();
+    store.change_sessions(&[], morning()).await.unwrap();
+    store.ingest(&[once(id, 7), once(other, 7)]).await.unwrap();
+    let held = |expiry_s| KeptSession {
+        unreleased: vec![7],
+        ..session(expiry_s)
+    };
+    assert_eq!(of_both().await, (Some(held(600)), Some(held(600))));
+
+    // The store takes neither where it does not take one.
+    let many = KeptSession {
+        subscriptions: vec![("d/wm-2/c/+".into(), 1); 17],
+        ..session(5)
+    };
+    let nobody = ApplianceId(i64::MAX);
+    for refused in [
+        (other, SessionChange::Keep(many)),
+        (nobody, SessionChange::Keep(session(5))),
+    ] {
+        let changes = [(id, SessionChange::Forget), refused];
+        let answer = store.change_sessions(&changes, morning()).await;
+        assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
+        assert_eq!(of_both().await, (Some(held(600)), Some(held(600))));
+    }
+
+    // One begins again, the other goes on.
+    let changes = [(other, SessionChange::Keep(session(90))), (id, begin(60))];
+    store.change_sessions(&changes, morning()).await.unwrap();
+    assert_eq!(of_both().await, (Some(session(60)), Some(held(90))));
+    let answers = store.ingest(&[once(id, 7), once(other, 7)]).await.unwrap();
+    assert_eq!(answers, [stored(1), repeated(1)]);
+    let forget = [id, other].map(|id| (id, SessionChange::Forget));
+    store.change_sessions(&forget, morning()).await.unwrap();
+    assert_eq!(of_both().await, (None, None));
+    let answers = store.ingest(&[once(id, 7), once(other, 7)]).await.unwrap();
+    assert_eq!(answers, [stored(1), stored(1)], "gone with their packet identifiers");
+}
+
+pub(super) async fn commands_of_several_devices_are_told_together(h: &dyn Harness) {
+    let (_place, store, id) = washer(h).await;
+    let other = appliance(&*store, "acme", "wm-2").await;
+    let idle = appliance(&*store, "acme", "wm-3").await;
+    let unasked = appliance(&*store, "beta", "wm-1").await;
+    for (n, appliance) in [other, id, unasked, other].into_iter().enumerate() {
+        let command = Command {
+            number: 0,
+            sent: false,
+            request: format!("r{n}"),
+            body: "{}".into(),
+            expires_at: after(60),
+        };
+        store.queue_command(appliance, &command, morning()).await.unwrap();
+    }
+    let mut told = store.commands_waiting(&[id, idle, other], after(1)).await.unwrap();
+    // Oldest first of each device; which device comes first is not said.
+    told.sort_by_key(|(of, _)| *of != id);
+    let told: Vec<_> = told.iter().map(|(of, command)| (*of, &*command.request)).collect();
+    assert_eq!(told, [(id, "r1"), (other, "r0"), (other, "r3")]);
+    assert!(store.commands_waiting(&[], after(1)).await.unwrap().is_empty());
+}
+
 pub(super) async fn a_command_knows_that_it_went_out(h: &dyn Harness) {
     let (_place, store, id) = washer(h).await;
     for request in ["a", "b"] {
@@ -141,7 +220,7 @@ pub(super) async fn a_command_knows_that_it_went_out(h: &dyn Harness) {
         .await
         .unwrap();
     store.commands_passed(id, &["a".into()], false, after(2)).await.unwrap();
-    let waiting = store.commands_waiting(id, after(2)).await.unwrap();
+    let waiting = waiting(&*store, id, after(2)).await;
     let told: Vec<_> = waiting.iter().map(|c| (c.request.as_str(), c.sent)).collect();
     assert_eq!(told, [("a", true), ("b", false)]);
     assert!(waiting[0].number > 0 && waiting[0].number < waiting[1].number);

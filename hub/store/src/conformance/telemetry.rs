@@ -3,7 +3,7 @@
 use super::Harness;
 use super::scene::{
     after, alarm, appliance, findings, message, morning, played, presence, quarantine, repeated, rolled_up, seen, site,
-    stored, telemetry, tenant,
+    stored, telemetry, tenant, waiting,
 };
 use crate::StoreError;
 use crate::prediction::{Checkpoint, ScoredUpTo, ScoringCommit};
@@ -258,9 +258,9 @@ pub(super) async fn commands_wait_for_their_device(h: &dyn Harness) {
         at: morning(),
     };
     store.ingest(&[reply]).await.unwrap();
-    let waiting = store.commands_waiting(own, morning()).await.unwrap();
-    assert_eq!((waiting.len(), waiting[0].request.as_str()), (31, "1"));
-    assert!(store.commands_waiting(own, after(60)).await.unwrap().is_empty());
+    let left = waiting(&*store, own, morning()).await;
+    assert_eq!((left.len(), left[0].request.as_str()), (31, "1"));
+    assert!(waiting(&*store, own, after(60)).await.is_empty());
     let patience = std::time::Duration::from_secs(5);
     assert_eq!(store.command_queued(patience).await, [own]);
 }

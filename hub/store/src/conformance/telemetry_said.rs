@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::scene::{
-    after, all, appliance, morning, played, quarantine, repeated, rolled_up, stored, telemetry, tenant,
+    after, all, appliance, morning, played, quarantine, repeated, rolled_up, stored, telemetry, tenant, waiting,
 };
 use crate::StoreError;
 use crate::telemetry::{Command, Ingest, Quarantined};
@@ -94,7 +94,7 @@ pub(super) async fn the_first_answer_to_a_command_counts(h: &dyn Harness) {
         [stored(1), repeated(1), repeated(1)]
     );
     assert_eq!(store.ingest(&batch[..1]).await.unwrap(), [repeated(1)]);
-    assert!(store.commands_waiting(id, after(1)).await.unwrap().is_empty());
+    assert!(waiting(&*store, id, after(1)).await.is_empty());
 }
 
 pub(super) async fn a_command_that_waits_gives_way_to_none_that_is_done(h: &dyn Harness) {
@@ -125,7 +125,7 @@ pub(super) async fn a_command_that_waits_gives_way_to_none_that_is_done(h: &dyn 
         };
         store.ingest(&[reply]).await.unwrap();
     }
-    let waiting = store.commands_waiting(id, after(1)).await.unwrap();
+    let waiting = waiting(&*store, id, after(1)).await;
     let waiting: Vec<&str> = waiting.iter().map(|command| command.request.as_str()).collect();
     assert_eq!(waiting, ["first"]);
     let later = after(1);

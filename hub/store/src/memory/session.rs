@@ -3,7 +3,7 @@
 use super::state::{Appliance, State};
 use super::{MemoryStore, text};
 use crate::error::{Result, StoreError};
-use crate::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionStore};
+use crate::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionChange, SessionStore};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -11,23 +11,28 @@ use std::time::Duration;
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn keep_session(&self, appliance: ApplianceId, session: &KeptSession, now: Timestamp) -> Result<()> {
-        if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
-            return Err(StoreError::Refused(format!(
-                "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
-                session.subscriptions.len()
-            )));
-        }
+    async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
         let mut state = self.state();
-        if !state.appliances.contains_key(&appliance) {
-            return Err(StoreError::Refused(format!("there is no appliance {appliance}")));
+        for (appliance, change) in changes {
+            let Some(session) = change.kept() else { continue };
+            if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
+                return Err(StoreError::Refused(format!(
+                    "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
+                    session.subscriptions.len()
+                )));
+            }
+            if !state.appliances.contains_key(appliance) {
+                return Err(StoreError::Refused(format!("there is no appliance {appliance}")));
+            }
         }
-        state.sessions.insert(appliance, (session.clone(), now));
-        Ok(())
-    }
-
-    async fn drop_session(&self, appliance: ApplianceId) -> Result<()> {
-        self.state().forget_session(appliance);
+        for (appliance, change) in changes {
+            if change.forgets() {
+                state.forget_session(*appliance);
+            }
+            if let Some(session) = change.kept() {
+                state.sessions.insert(*appliance, (session.clone(), now));
+            }
+        }
         Ok(())
     }
 

@@ -68,8 +68,18 @@ impl TelemetryStore for MemoryStore {
         Ok(())
     }
 
-    async fn commands_waiting(&self, appliance: ApplianceId, now: Timestamp) -> Result<Vec<Command>> {
-        Ok(self.state().waiting(appliance, now))
+    async fn commands_waiting(
+        &self,
+        appliances: &[ApplianceId],
+        now: Timestamp,
+    ) -> Result<Vec<(ApplianceId, Command)>> {
+        let state = self.state();
+        let of = |appliance: &ApplianceId| {
+            let appliance = *appliance;
+            let waiting = state.waiting(appliance, now).into_iter();
+            waiting.map(move |command| (appliance, command))
+        };
+        Ok(appliances.iter().flat_map(of).collect())
     }
 
     async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {

@@ -8,7 +8,7 @@ use hub_store::Scope;
 use hub_store::account::{AccountStore, Idempotency};
 use hub_store::claim::{ClaimStore, Opener, OwnerContact};
 use hub_store::desk::{DeskStore, QuarantineFilter};
-use hub_store::session::{KeptSession, SessionStore};
+use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, PresenceChange, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,8 @@ async fn sessions(store: &PostgresStore, wm_1: ApplianceId, wm_2: ApplianceId) {
             subscriptions: vec![(format!("d/{name}/c/+"), 1), (format!("d/{name}/a"), 0)],
             unreleased: Vec::new(),
         };
-        store.keep_session(id, &session, day(40)).await.unwrap();
+        let session = [(id, SessionChange::Keep(session))];
+        store.change_sessions(&session, day(40)).await.unwrap();
     }
     let change = |appliance, online, reason: &str| PresenceChange {
         appliance,

@@ -1,0 +1,202 @@
+//! How often the database is asked: counted between the store and it, so that the machine's speed plays no part.
+
+use crate::server::Server;
+use crate::support::{Base, appliance, morning, played, profiles, site, take_lease};
+use hub_core::id::ApplianceId;
+use hub_store::access::{AccessStore, Credential, Principal};
+use hub_store::conformance::door::secret;
+use hub_store::conformance::scene::presence;
+use hub_store::event::EventStore;
+use hub_store::session::{KeptSession, SessionChange, SessionStore};
+use hub_store::site::SiteStore;
+use hub_store::telemetry::TelemetryStore;
+use hub_store_postgres::PostgresStore;
+use sqlx::Executor;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+const OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
+     where datname = current_database() and pid <> pg_backend_pid()";
+
+/// Connections of the pool: a new one has to be told a statement first.
+const POOL: u32 = 12;
+
+/// Counts round trips: whatever a client says and then waits for an answer.
+#[derive(Default)]
+struct Counter(AtomicU32);
+
+impl Counter {
+    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
+        let listener = UnixListener::bind(at).unwrap();
+        let counter = Arc::new(Self::default());
+        let shared = Arc::clone(&counter);
+        let file = database.get_socket().unwrap();
+        let file = file.join(format!(".s.PGSQL.{}", database.get_port()));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&file).await.unwrap();
+                tokio::spawn(Arc::clone(&shared).carry(client, server));
+            }
+        });
+        counter
+    }
+
+    async fn carry(self: Arc<Self>, client: UnixStream, server: UnixStream) {
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        let mut unread = Vec::new();
+        let mut buffer = vec![0; 65_536];
+        // What comes first has no kind.
+        let mut kind_bytes = 0;
+        while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            unread.extend(&buffer[..read]);
+            while let Some(length) = unread.get(kind_bytes..kind_bytes + 4) {
+                let length = u32::from_be_bytes(length.try_into().unwrap()) as usize + kind_bytes;
+                if unread.len() < length {
+                    break;
+                }
+                // Sync ends what is asked with parameters; a plain query is answered by itself.
+                if kind_bytes == 1 && matches!(unread[0], b'S' | b'Q') {
+                    self.0.fetch_add(1, Ordering::SeqCst);
+                }
+                kind_bytes = 1;
+                unread.drain(..length);
+            }
+            if to_server.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn so_far(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+async fn counted(base: &Base, folder: &Path) -> (Arc<Counter>, PostgresStore) {
+    let file = format!(".s.PGSQL.{}", base.options.get_port());
+    let counter = Counter::listen(&folder.join(file), base.options.clone());
+    let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
+    let store = PostgresStore::connect(options, base.keyring(), profiles())
+        .await
+        .unwrap();
+    take_lease(&store).await;
+    store.apply_site(&site(), morning(), false).await.unwrap();
+    (counter, store)
+}
+
+/// A hundred log-ins of all devices, some of them wrong.
+fn hundred() -> Vec<Credential> {
+    let device = |n: usize| format!("wm-{}", n % 4 + 1);
+    let shown = |n| match n % 10 {
+        9 => secret("acme", &device(n), "wrong"),
+        _ => secret("acme", &device(n), &format!("secret-{}", device(n))),
+    };
+    (0..100).map(shown).collect()
+}
+
+fn let_in(answers: &[Option<Principal>]) -> usize {
+    answers.iter().flatten().count()
+}
+
+fn sessions(ids: [ApplianceId; 2], expiry_s: u32) -> [(ApplianceId, SessionChange); 2] {
+    let session = |filter: &str| KeptSession {
+        expiry_s,
+        subscriptions: vec![(filter.into(), 1)],
+        unreleased: vec![],
+    };
+    [
+        (ids[0], SessionChange::Begin(session("d/wm-1/c/+"))),
+        (ids[1], SessionChange::Keep(session("d/wm-2/c/+"))),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_log_ins_or_sessions_are_one_question_and_a_connection_is_not_asked_for_its_life_twice() {
+    let server = Server::own().await;
+    let base = Base::on(server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (counter, store) = counted(&base, folder.path()).await;
+    let ids = [
+        appliance(&store, "acme", "wm-1").await,
+        appliance(&store, "acme", "wm-2").await,
+    ];
+    let shown = hundred();
+    // The first question of a kind is told to the server before it is asked.
+    store.identify(&shown, morning()).await.unwrap();
+    store.change_sessions(&sessions(ids, 60), morning()).await.unwrap();
+    store.commands_waiting(&ids, morning()).await.unwrap();
+
+    let before = counter.so_far();
+    for round in 0..20 {
+        let answers = store.identify(&shown, morning()).await.unwrap();
+        assert_eq!(let_in(&answers), 90);
+        store
+            .change_sessions(&sessions(ids, 60 + round), morning())
+            .await
+            .unwrap();
+        store.commands_waiting(&ids, morning()).await.unwrap();
+    }
+    let trips = counter.so_far() - before;
+    println!("{trips} round trips for 20 times three questions of the door");
+    // One each, with what the pool still asks the connections that were used before.
+    assert!(
+        (3 * 20..=3 * 20 + POOL).contains(&trips),
+        "{trips} round trips for 60 questions"
+    );
+
+    // A connection of the pool is asked once a use, when it comes back; over a network it is three times.
+    let before = counter.so_far();
+    for _ in 0..100 {
+        store.healthy().await.unwrap();
+    }
+    let trips = counter.so_far() - before;
+    println!("{trips} round trips for 100 questions on the pool");
+    assert!(trips <= 2 * 100 + 2 * POOL, "{trips} round trips for 100 questions");
+}
+
+/// A device that comes to the door does not notice that the connections were cut.
+#[tokio::test]
+async fn what_the_door_asks_is_asked_again_where_its_connection_is_dead() {
+    let chosen = Server::chosen().await;
+    if !chosen.is_concurrent("what_the_door_asks_is_asked_again_where_its_connection_is_dead") {
+        return;
+    }
+    let (base, store) = played().await;
+    let ids = [
+        appliance(&store, "acme", "wm-1").await,
+        appliance(&store, "acme", "wm-2").await,
+    ];
+    let shown = hundred();
+    let mut sql = base.sql().await;
+    for round in 0..3 {
+        assert_eq!(let_in(&store.identify(&shown, morning()).await.unwrap()), 90);
+        sql.execute(OTHERS).await.unwrap();
+        assert_eq!(let_in(&store.identify(&shown, morning()).await.unwrap()), 90);
+        sql.execute(OTHERS).await.unwrap();
+        store
+            .change_sessions(&sessions(ids, 60 + round), morning())
+            .await
+            .unwrap();
+        sql.execute(OTHERS).await.unwrap();
+        assert_eq!(store.clock_offset(ids[0], 1).await.unwrap(), None);
+        sql.execute(OTHERS).await.unwrap();
+        // A transaction that begins on a dead connection begins on another.
+        let online = presence(ids[0], round % 2 == 0, "seen", morning());
+        store.presence(&[online]).await.unwrap();
+    }
+    let kept = base
+        .number("select expiry_s from mqtt_session order by appliance limit 1")
+        .await;
+    assert_eq!(kept, 62);
+    store.close().await;
+    assert!(
+        store.identify(&shown, morning()).await.is_err(),
+        "a store that is closed asks nothing"
+    );
+}
