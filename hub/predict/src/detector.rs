@@ -1,5 +1,9 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
+mod checkpoint;
+
+pub use checkpoint::CheckpointError;
+
 use std::collections::VecDeque;
 
 use hub_core::prediction::{Contribution, Evidence, FaultPrediction, Severity};
@@ -19,9 +23,6 @@ use crate::resample::Period;
 use crate::table::Row;
 use crate::verdict::Verdict;
 
-/// First byte of a checkpoint.
-const CHECKPOINT_VERSION: u8 = 1;
-
 /// State of one appliance under one model. Bounded: one window, the evidence ring and the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
@@ -31,7 +32,8 @@ pub struct Detector {
     resampler: Resampler,
     sensors: Sensors,
     stage: Stage,
-    window: VecDeque<Vec<f32>>,
+    /// Scaled deviations of the newest steps, the oldest first, one of each feature a step.
+    window: VecDeque<f32>,
     persistence: Persistence,
     span: Span,
     fault: Option<(String, Severity)>,
@@ -83,22 +85,6 @@ impl Pending {
     }
 }
 
-/// Why a checkpoint cannot be continued. The caller starts a new detector.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CheckpointError {
-    /// Written under another model or version.
-    #[error("checkpoint of model {written}, now {wanted}")]
-    OtherModel {
-        /// The checkpoint's model.
-        written: String,
-        /// The model asked for.
-        wanted: String,
-    },
-    /// Not a checkpoint of this program's version.
-    #[error("checkpoint is damaged or of another program version")]
-    Damaged,
-}
-
 impl Detector {
     /// A new detector that first learns the unit's baseline, as long as the manifest says.
     pub fn new(model: &Model) -> Detector {
@@ -132,48 +118,17 @@ impl Detector {
         }
     }
 
-    /// Continues from a checkpoint: the same verdicts follow as if there had been no interruption.
-    ///
-    /// # Errors
-    /// The checkpoint belongs to another model, or cannot be read.
-    pub fn restore(model: &Model, checkpoint: &[u8]) -> Result<Detector, CheckpointError> {
-        let Some((&CHECKPOINT_VERSION, body)) = checkpoint.split_first() else {
-            return Err(CheckpointError::Damaged);
-        };
-        let detector: Detector = postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?;
-        let wanted = model.version();
-        if detector.model != wanted {
-            return Err(CheckpointError::OtherModel {
-                written: detector.model,
-                wanted: wanted.to_owned(),
-            });
-        }
-        if detector.fits(model.manifest()) {
-            Ok(detector)
-        } else {
-            Err(CheckpointError::Damaged)
-        }
-    }
-
-    fn fits(&self, manifest: &Manifest) -> bool {
-        let n = manifest.features.len();
-        let rule = matches!(
-            (&self.resampler, &manifest.resampling),
-            (Resampler::Period(_), Resampling::Period { .. }) | (Resampler::Cycle(_), Resampling::Cycle { .. })
-        );
-        let window = self.window.len() <= manifest.autoencoder.window && self.window.iter().all(|w| w.len() == n);
-        rule && window && self.span.scaled.len() == n && self.sensors.last().len() == n
-    }
-
-    /// The whole state. To be taken when every prepared step is concluded; at most some 20 kB.
-    pub fn checkpoint(&self) -> Vec<u8> {
-        // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
-        postcard::to_extend(self, vec![CHECKPOINT_VERSION]).expect("every type of the state has a postcard form")
-    }
-
     /// An alarm was standing after the newest concluded step.
     pub fn alarming(&self) -> bool {
         self.persistence.alarm()
+    }
+
+    /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
+    /// this alarm has said more. None if no alarm stands.
+    pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
+        let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
+        let probability = naming::probability(self.persistence.held_peak(), &model.manifest().probability);
+        Some((class, probability))
     }
 
     /// Takes one row and gives the model steps it completes, oldest first. Steps of several rows, and of several
@@ -374,22 +329,16 @@ impl Detector {
 }
 
 /// Adds the step to the window and gives the window once it is full.
-fn slide(window: &mut VecDeque<Vec<f32>>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
+fn slide(window: &mut VecDeque<f32>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
     let clip = manifest.autoencoder.clip;
-    window.push_back(
-        deviation
-            .scaled
-            .iter()
-            .map(|z| (*z as f32).clamp(-clip, clip))
-            .collect(),
-    );
-    while window.len() > manifest.autoencoder.window {
-        window.pop_front();
-    }
-    let full = window.len() == manifest.autoencoder.window;
+    window.extend(deviation.scaled.iter().map(|z| (*z as f32).clamp(-clip, clip)));
+    let features = manifest.features.len();
+    let whole = manifest.autoencoder.window * features;
+    window.drain(..window.len().saturating_sub(whole));
+    let full = window.len() == whole;
     full.then(|| Window {
-        scaled: (0..manifest.features.len())
-            .flat_map(|i| window.iter().map(move |step| step[i]))
+        scaled: (0..features)
+            .flat_map(|i| window.iter().skip(i).step_by(features).copied())
             .collect(),
     })
 }

@@ -1,4 +1,5 @@
-//! The recent past that a ticket's chart is drawn from.
+//! The recent past that a ticket's chart is drawn from. Older points are packed, in memory and in a checkpoint alike, so that
+//! a detector that was restored draws what one draws that was never interrupted.
 
 use std::collections::VecDeque;
 
@@ -7,36 +8,69 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
+use crate::pack::{self, Unpack};
 
-/// The last model steps, bounded by the manifest's `evidence_points`.
+/// Points that are packed together.
+const BLOCK: usize = 24;
+/// Numbers beyond this are drawn as this.
+const LARGEST: f32 = 1e30;
+
+/// The last model steps: the manifest's `evidence_points`, and less than a block more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recent {
-    points: VecDeque<Point>,
+    /// Blocks of points, the oldest first: times, then a column of scores, then one for each feature.
+    packed: VecDeque<Box<[u8]>>,
+    /// Milliseconds of the newest points, fewer than a block.
+    times: Vec<i64>,
+    /// Of each of these the score and the value of each feature. Single precision: they are drawn, not computed with.
+    numbers: Vec<f32>,
 }
 
-/// One step. Single precision: these numbers are drawn, not computed with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Point {
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+/// A point as it is drawn: the score, then the value of each feature.
+struct Drawn {
     at: Timestamp,
-    score: f32,
-    values: Vec<f32>,
+    numbers: Vec<f64>,
 }
 
 impl Recent {
     pub(crate) fn new() -> Self {
         Self {
-            points: VecDeque::new(),
+            packed: VecDeque::new(),
+            times: Vec::new(),
+            numbers: Vec::new(),
         }
     }
 
     /// Adds a step; a value that was never known is drawn as 0.
     pub(crate) fn push(&mut self, at: Timestamp, score: f32, values: &[Option<f64>], manifest: &Manifest) {
-        let values = values.iter().map(|v| v.unwrap_or(0.0) as f32).collect();
-        self.points.push_back(Point { at, score, values });
-        while self.points.len() > manifest.persistence.evidence_points {
-            self.points.pop_front();
+        self.times.push(at.as_millisecond());
+        self.numbers.push(finite(score));
+        self.numbers
+            .extend(values.iter().map(|value| finite(value.unwrap_or(0.0) as f32)));
+        if self.times.len() == BLOCK {
+            self.pack(values.len() + 1);
         }
+        let wanted = manifest.persistence.evidence_points;
+        while self.packed.len().saturating_sub(1) * BLOCK + self.times.len() >= wanted && !self.packed.is_empty() {
+            self.packed.pop_front();
+        }
+    }
+
+    fn pack(&mut self, columns: usize) {
+        let mut block = Vec::new();
+        pack::put_times(&mut block, &self.times);
+        for column in 0..columns {
+            let numbers: Vec<f32> = self.numbers.iter().skip(column).step_by(columns).copied().collect();
+            pack::put_column(&mut block, &numbers);
+        }
+        self.packed.push_back(block.into_boxed_slice());
+        self.times.clear();
+        self.numbers.clear();
+    }
+
+    /// Whether it may be that of a model with so many features.
+    pub(crate) fn fits(&self, features: usize) -> bool {
+        self.times.len() < BLOCK && self.numbers.len() == self.times.len() * (features + 1)
     }
 
     pub(crate) fn evidence(&self, manifest: &Manifest, prediction: &FaultPrediction) -> Evidence {
@@ -46,10 +80,12 @@ impl Recent {
             .iter()
             .filter_map(|c| Some((position(&c.channel)?, c.clone())))
             .collect();
-        let points = self.points.iter().map(|point| EvidencePoint {
+        let drawn = self.drawn(manifest.features.len() + 1);
+        let surplus = drawn.len().saturating_sub(manifest.persistence.evidence_points);
+        let points = drawn.into_iter().skip(surplus).map(|point| EvidencePoint {
             at: point.at,
-            score: point.score,
-            values: shown.iter().map(|(i, _)| shortest(point.values[*i])).collect(),
+            score: point.numbers[0] as f32,
+            values: shown.iter().map(|(i, _)| point.numbers[i + 1]).collect(),
         });
         Evidence {
             points: points.collect(),
@@ -57,9 +93,33 @@ impl Recent {
             anomalous_since: prediction.since,
         }
     }
+
+    /// All points; a block that does not read is left out.
+    fn drawn(&self, columns: usize) -> Vec<Drawn> {
+        let packed = self.packed.iter().filter_map(|block| unpack(block, columns)).flatten();
+        let newest = self.times.iter().zip(self.numbers.chunks_exact(columns));
+        let newest = newest.filter_map(|(time, numbers)| {
+            let numbers = numbers.iter().map(|number| pack::shortest(*number)).collect();
+            point(*time, numbers)
+        });
+        packed.chain(newest).collect()
+    }
 }
 
-/// The double with the fewest digits that still is this single: 1.23 instead of 1.2300000190734863.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
+fn unpack(block: &[u8], columns: usize) -> Option<Vec<Drawn>> {
+    let mut unpack = Unpack(block);
+    let times = unpack.times(BLOCK)?;
+    let columns: Vec<Vec<f64>> = (0..columns).map(|_| unpack.column(BLOCK)).collect::<Option<_>>()?;
+    let row = |i: usize| columns.iter().map(|column| column[i]).collect();
+    times.iter().enumerate().map(|(i, time)| point(*time, row(i))).collect()
+}
+
+fn point(milliseconds: i64, numbers: Vec<f64>) -> Option<Drawn> {
+    let at = Timestamp::from_millisecond(milliseconds).ok()?;
+    Some(Drawn { at, numbers })
+}
+
+/// A number that can be drawn.
+fn finite(number: f32) -> f32 {
+    if number.is_nan() { 0.0 } else { number.clamp(-LARGEST, LARGEST) }
 }

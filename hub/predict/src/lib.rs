@@ -18,6 +18,7 @@ mod matrix;
 mod model;
 mod naming;
 mod network;
+mod pack;
 mod persistence;
 mod registry;
 mod resample;

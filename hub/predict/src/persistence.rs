@@ -47,6 +47,11 @@ impl Persistence {
         self.alarm
     }
 
+    /// The highest score that was held in the deviation that is under way.
+    pub(crate) fn held_peak(&self) -> f32 {
+        self.held_peak
+    }
+
     /// A gap: held scores start anew; a standing alarm stays, because silence heals nothing.
     pub(crate) fn interrupt(&mut self) {
         self.recent.clear();

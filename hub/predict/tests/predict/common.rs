@@ -1,9 +1,10 @@
-//! A made-up pump: level, slow wave and noise for each channel, and a flow that can fall.
+//! A made-up pump: level, slow wave and noise for each channel, and a flow that can fall; and a simulated household.
 
 use std::path::PathBuf;
 
 use hub_predict::{Model, Row, quantise_row};
 use jiff::{SignedDuration, Timestamp};
+use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
 
 pub fn models() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models")
@@ -44,6 +45,27 @@ pub fn pump_rows(model: &Model, count: usize, fault_at: usize) -> Vec<Row> {
         });
     }
     rows
+}
+
+/// So many days of a washing machine whose drain pump wears out in the last 25.
+pub fn washing_rows(model: &Model, days: i64) -> Vec<Row> {
+    let start = Timestamp::from_second(1_767_600_000).unwrap();
+    let end = start + SignedDuration::from_hours(24 * days);
+    let plan = FaultPlan {
+        kind: FaultKind::DrainPumpWear,
+        onset: end - SignedDuration::from_hours(24 * 25),
+        days_to_failure: 25.0,
+    };
+    let mut machine = WashingMachine::new(Unit::draw(77, 28_800), start).with_fault(plan);
+    let samples = machine.step_until(end).into_iter();
+    let row = |sample: tests_world::Sample| {
+        let values: Vec<_> = sample.values.iter().map(|(_, value)| Some(*value)).collect();
+        Row {
+            at: sample.at,
+            values: quantise_row(model.profile(), &values),
+        }
+    };
+    samples.map(row).collect()
 }
 
 /// The rows as a CSV file, with one column more than the profile has.

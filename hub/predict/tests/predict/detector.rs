@@ -1,10 +1,12 @@
 //! The detector on a made-up pump: same verdicts however its life is cut up.
 
-use crate::common::{models, pump_rig, pump_rows};
+use crate::common::{models, pump_rig, pump_rows, washing_rows};
 use hub_predict::{CheckpointError, Detector, Model, Verdict, Window, step};
 
 const CALIBRATE: u32 = 100;
 const FAULT_AT: usize = 250;
+/// Bytes of a checkpoint, at most.
+const CHECKPOINT_MAX: usize = 8_000;
 
 fn verdicts(model: &Model, rows: &[hub_predict::Row]) -> Vec<Verdict> {
     let mut detector = Detector::with_calibration(model, CALIBRATE);
@@ -64,7 +66,7 @@ fn a_detector_restored_after_any_row_goes_on_as_if_nothing_had_happened() {
     let mut alarms = 0;
     for row in &rows {
         let checkpoint = other.checkpoint();
-        assert!(checkpoint.len() < 24_000, "{} bytes", checkpoint.len());
+        assert!(checkpoint.len() <= CHECKPOINT_MAX, "{} bytes", checkpoint.len());
         other = Detector::restore(&model, &checkpoint).unwrap();
         let (left, right) = (
             step(&mut one, &model, row).unwrap(),
@@ -75,6 +77,49 @@ fn a_detector_restored_after_any_row_goes_on_as_if_nothing_had_happened() {
     }
     assert!(alarms > 0);
     assert_eq!(one, other);
+}
+
+/// Whatever is in it: calibrated, with a full window, every point that is drawn, and an alarm that stands.
+#[test]
+fn a_checkpoint_of_a_long_life_is_small() {
+    let (pump, washing) = (pump_rig(), Model::load(&models().join("washing-machine")).unwrap());
+    let lives = [
+        (&pump, pump_rows(&pump, 2_000, 1_700)),
+        (&washing, washing_rows(&washing, 100)),
+    ];
+    for (model, rows) in lives {
+        let mut detector = Detector::new(model);
+        let (mut largest, mut alarms) = (0, 0);
+        for (number, row) in rows.iter().enumerate() {
+            alarms += step(&mut detector, model, row).unwrap().iter().filter(|v| v.alarm).count();
+            if number % 7 == 0 {
+                largest = largest.max(detector.checkpoint().len());
+            }
+        }
+        assert!(alarms > 0, "{}", model.family());
+        assert!(largest <= CHECKPOINT_MAX, "{}: {largest} bytes", model.family());
+        assert!(largest > 3_000, "{}: {largest} bytes hold no long life", model.family());
+    }
+}
+
+#[test]
+fn what_stands_is_what_verdicts_have_said_last() {
+    let model = pump_rig();
+    let mut detector = Detector::with_calibration(&model, CALIBRATE);
+    let mut told: Option<(String, f32)> = None;
+    let mut rows = pump_rows(&model, 400, FAULT_AT);
+    rows.truncate(380);
+    for row in &rows {
+        for verdict in step(&mut detector, &model, row).unwrap() {
+            told = verdict.prediction.map(|prediction| {
+                let most = told.take().map_or(0.0, |(_, most)| most);
+                (prediction.fault_class, prediction.probability.max(most))
+            });
+        }
+        let standing = detector.standing(&model).map(|(class, most)| (class.to_owned(), most));
+        assert_eq!(standing, told);
+    }
+    assert!(told.is_some());
 }
 
 #[test]

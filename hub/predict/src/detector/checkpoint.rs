@@ -1,0 +1,70 @@
+//! A detector as bytes: one byte for the form, then its state in postcard's form. The form before is read as well.
+
+mod before;
+
+use super::{Detector, Resampler};
+use crate::manifest::{Manifest, Resampling};
+use crate::model::Model;
+
+/// First byte of a checkpoint.
+const VERSION: u8 = 2;
+
+/// Why a checkpoint cannot be continued. The caller starts a new detector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Written under another model or version.
+    #[error("checkpoint of model {written}, now {wanted}")]
+    OtherModel {
+        /// The checkpoint's model.
+        written: String,
+        /// The model asked for.
+        wanted: String,
+    },
+    /// Not a checkpoint of this program's version.
+    #[error("checkpoint is damaged or of another program version")]
+    Damaged,
+}
+
+impl Detector {
+    /// Continues from a checkpoint: the same verdicts follow as if there had been no interruption.
+    ///
+    /// # Errors
+    /// The checkpoint belongs to another model, or cannot be read.
+    pub fn restore(model: &Model, checkpoint: &[u8]) -> Result<Detector, CheckpointError> {
+        let manifest = model.manifest();
+        let detector = match checkpoint.split_first() {
+            Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?,
+            Some((&before::VERSION, body)) => before::read(body, manifest).ok_or(CheckpointError::Damaged)?,
+            _ => return Err(CheckpointError::Damaged),
+        };
+        let wanted = model.version();
+        if detector.model != wanted {
+            return Err(CheckpointError::OtherModel {
+                written: detector.model,
+                wanted: wanted.to_owned(),
+            });
+        }
+        if detector.fits(manifest) {
+            Ok(detector)
+        } else {
+            Err(CheckpointError::Damaged)
+        }
+    }
+
+    fn fits(&self, manifest: &Manifest) -> bool {
+        let n = manifest.features.len();
+        let rule = matches!(
+            (&self.resampler, &manifest.resampling),
+            (Resampler::Period(_), Resampling::Period { .. }) | (Resampler::Cycle(_), Resampling::Cycle { .. })
+        );
+        let window = self.window.len() <= manifest.autoencoder.window * n && self.window.len().is_multiple_of(n);
+        rule && window && self.span.scaled.len() == n && self.sensors.last().len() == n && self.recent.fits(n)
+    }
+
+    /// The whole state. To be taken when every prepared step is concluded; at most 8 kB for a model of 8 features, a window
+    /// of 32 steps and 240 points of evidence.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
+        postcard::to_extend(self, vec![VERSION]).expect("every type of the state has a postcard form")
+    }
+}

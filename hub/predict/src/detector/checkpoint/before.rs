@@ -1,0 +1,74 @@
+//! Checkpoints of form 1: a window of rows, and every point that is drawn in single precision. Only read.
+
+use std::collections::VecDeque;
+
+use hub_core::prediction::Severity;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::detector::{Detector, Resampler, Span, Stage};
+use crate::evidence::Recent;
+use crate::features::Sensors;
+use crate::manifest::Manifest;
+use crate::persistence::Persistence;
+
+/// First byte of such a checkpoint.
+pub(super) const VERSION: u8 = 1;
+
+/// The fields in their order. What they share with form 2 has not changed since.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Before {
+    model: String,
+    calibrate: u32,
+    calibrated: u32,
+    resampler: Resampler,
+    sensors: Sensors,
+    stage: Stage,
+    window: VecDeque<Vec<f32>>,
+    persistence: Persistence,
+    span: Span,
+    fault: Option<(String, Severity)>,
+    recent: Points,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Points {
+    points: VecDeque<Point>,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Point {
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    at: Timestamp,
+    score: f32,
+    values: Vec<f32>,
+}
+
+/// The detector that was written. `None` if it cannot be read; whether it is one of this model is for the caller to see.
+pub(super) fn read(body: &[u8], manifest: &Manifest) -> Option<Detector> {
+    let before: Before = postcard::from_bytes(body).ok()?;
+    let mut recent = Recent::new();
+    for point in &before.recent.points {
+        let values: Vec<Option<f64>> = point.values.iter().map(|value| Some(f64::from(*value))).collect();
+        recent.push(point.at, point.score, &values, manifest);
+    }
+    Some(Detector {
+        model: before.model,
+        calibrate: before.calibrate,
+        calibrated: before.calibrated,
+        resampler: before.resampler,
+        sensors: before.sensors,
+        stage: before.stage,
+        window: before.window.into_iter().flatten().collect(),
+        persistence: before.persistence,
+        span: before.span,
+        fault: before.fault,
+        recent,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Writes form 1 as the program before did, and goes on from it.
+
+use std::path::Path;
+
+use hub_core::prediction::FaultPrediction;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::detector::step;
+use crate::model::Model;
+use crate::table::{Row, quantise_row};
+use crate::verdict::Verdict;
+
+const CALIBRATE: u32 = 60;
+const FAULT_AT: usize = 180;
+
+fn model() -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+    Model::load(&folder).unwrap()
+}
+
+/// A row a second; from [`FAULT_AT`] on the flow falls.
+fn rows(model: &Model) -> Vec<Row> {
+    let start = Timestamp::from_second(1_700_000_000).unwrap();
+    let row = |i: usize| {
+        let draw = |k: usize| (i * 7_919 + k * 104_729) % 1_000;
+        let noise = |k: usize| draw(k) as f64 / 1_000.0 - 0.5;
+        let lost = 0.06 * (i.saturating_sub(FAULT_AT) as f64 / 30.0).min(1.0);
+        let values = [
+            0.21 + 0.004 * noise(1),
+            0.27 + 0.004 * noise(2),
+            2.0 + 0.5 * noise(3),
+            0.2 + 0.5 * noise(4),
+            90.0 + 0.2 * noise(5),
+            26.0 + 0.02 * noise(6),
+            230.0 + 20.0 * noise(7),
+            (125.0 + noise(8)) * (1.0 - lost),
+        ];
+        Row {
+            at: start + SignedDuration::from_secs(i as i64),
+            values: quantise_row(model.profile(), &values.map(Some)),
+        }
+    };
+    (0..330).map(row).collect()
+}
+
+/// The newest points, as the program before kept them.
+#[derive(Default)]
+struct Drawn(VecDeque<Verdict>);
+
+impl Drawn {
+    fn push(&mut self, verdicts: &[Verdict], model: &Model) {
+        self.0.extend(verdicts.iter().cloned());
+        let surplus = self.0.len().saturating_sub(model.manifest().persistence.evidence_points);
+        self.0.drain(..surplus);
+    }
+
+    fn points(&self) -> VecDeque<Point> {
+        let point = |verdict: &Verdict| Point {
+            at: verdict.at,
+            score: verdict.score,
+            values: verdict.values.iter().map(|v| v.unwrap_or(0.0) as f32).collect(),
+        };
+        self.0.iter().map(point).collect()
+    }
+}
+
+fn written(detector: &Detector, drawn: &Drawn, features: usize) -> Vec<u8> {
+    let window: Vec<f32> = detector.window.iter().copied().collect();
+    let before = Before {
+        model: detector.model.clone(),
+        calibrate: detector.calibrate,
+        calibrated: detector.calibrated,
+        resampler: detector.resampler.clone(),
+        sensors: detector.sensors.clone(),
+        stage: detector.stage.clone(),
+        window: window.chunks(features).map(<[f32]>::to_vec).collect(),
+        persistence: detector.persistence.clone(),
+        span: detector.span.clone(),
+        fault: detector.fault.clone(),
+        recent: Points { points: drawn.points() },
+    };
+    postcard::to_extend(&before, vec![VERSION]).unwrap()
+}
+
+#[test]
+fn a_checkpoint_of_the_form_before_is_continued_with_the_same_verdicts() {
+    let model = model();
+    let (rows, features) = (rows(&model), model.manifest().features.len());
+    // While it calibrates, in the sound time, while the flow falls, and while the alarm stands.
+    for cut in [0, 40, 120, 195, 300] {
+        let mut one = Detector::with_calibration(&model, CALIBRATE);
+        let mut drawn = Drawn::default();
+        for row in &rows[..cut] {
+            drawn.push(&step(&mut one, &model, row).unwrap(), &model);
+        }
+        let bytes = written(&one, &drawn, features);
+        let mut other = Detector::restore(&model, &bytes).unwrap();
+        assert_eq!((other.alarming(), other.standing(&model)), (one.alarming(), one.standing(&model)));
+        let mut last: Option<FaultPrediction> = None;
+        for row in &rows[cut..] {
+            let (left, right) = (step(&mut one, &model, row).unwrap(), step(&mut other, &model, row).unwrap());
+            assert_eq!(left, right, "cut at {cut}");
+            last = left.into_iter().find_map(|verdict| verdict.prediction).or(last);
+        }
+        // What is drawn is the same to a few thousandths of what the chart spans.
+        let prediction = last.unwrap();
+        let (left, right) = (one.evidence(&model, &prediction), other.evidence(&model, &prediction));
+        assert_eq!(left.points.len(), right.points.len());
+        for (left, right) in left.points.iter().zip(&right.points) {
+            assert_eq!(left.at, right.at);
+            assert!((left.score - right.score).abs() < 0.02, "{left:?} {right:?}");
+        }
+        for cut in 0..bytes.len().min(200) {
+            assert!(Detector::restore(&model, &bytes[..cut]).is_err());
+        }
+    }
+}
