@@ -128,7 +128,7 @@ impl Detector {
     pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
         let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
         let probability = naming::probability(self.persistence.held_peak(), &model.manifest().probability);
-        Some((class, probability))
+        Some((class.as_str(), probability))
     }
 
     /// Takes one row and gives the model steps it completes, oldest first. Steps of several rows, and of several

@@ -121,5 +121,9 @@ fn point(milliseconds: i64, numbers: Vec<f64>) -> Option<Drawn> {
 
 /// A number that can be drawn.
 fn finite(number: f32) -> f32 {
-    if number.is_nan() { 0.0 } else { number.clamp(-LARGEST, LARGEST) }
+    if number.is_nan() {
+        0.0
+    } else {
+        number.clamp(-LARGEST, LARGEST)
+    }
 }

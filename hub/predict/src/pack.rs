@@ -110,7 +110,7 @@ impl Unpack<'_> {
                 bits |= u64::from(self.byte()?) << filled;
                 filled += 8;
             }
-            let code = bits & ((1 << width) - 1);
+            let code = bits & ((1_u64 << width) - 1);
             bits >>= width;
             filled -= width;
             values.push(decimal(base.wrapping_add(code.cast_signed()), decimals));
@@ -158,13 +158,18 @@ mod tests {
         for values in far_apart {
             let (read, bytes) = back(&values);
             let range = values.iter().fold(0.0, |most: f64, v| {
-                values.iter().fold(most, |most, w| most.max(f64::from(*v) - f64::from(*w)))
+                values
+                    .iter()
+                    .fold(most, |most, w| most.max(f64::from(*v) - f64::from(*w)))
             });
             for (value, read) in values.iter().zip(&read) {
                 let off = (f64::from(*value) - read).abs();
                 assert!(off <= range / (2.0 * STEPS_MIN) * 1.000_001, "{value} became {read}");
             }
-            assert!(bytes <= 12 + (values.len() * 12).div_ceil(8), "{bytes} bytes of {values:?}");
+            assert!(
+                bytes <= 12 + (values.len() * 12).div_ceil(8),
+                "{bytes} bytes of {values:?}"
+            );
         }
         // What a sensor tells in few digits comes back as it was.
         assert_eq!(back(&[90.12, 90.17, 90.15]).0, [90.12, 90.17, 90.15]);
@@ -182,7 +187,14 @@ mod tests {
         let mut unpack = Unpack(&bytes);
         assert!(numbers.iter().all(|number| unpack.number() == Some(*number)));
         assert_eq!(unpack.number(), None);
-        let times = [1_700_000_000_000, 1_700_000_001_000, 1_700_000_002_000, -5, i64::MAX, i64::MIN];
+        let times = [
+            1_700_000_000_000,
+            1_700_000_001_000,
+            1_700_000_002_000,
+            -5,
+            i64::MAX,
+            i64::MIN,
+        ];
         let mut bytes = Vec::new();
         put_times(&mut bytes, &times);
         assert_eq!(Unpack(&bytes).times(times.len()).unwrap(), times);

@@ -1,8 +1,10 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
 mod quota;
+mod scoring;
 
 pub use quota::Quota;
+pub use scoring::Scoring;
 
 use anyhow::{Context, Result, bail, ensure};
 use hub_broker::{BrokerConfig, TlsFiles, TlsListen};
@@ -59,6 +61,8 @@ pub struct Config {
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
     pub expose: bool,
+    /// How soon readings are scored.
+    pub scoring: Scoring,
     /// How much devices and tenants may send.
     pub quota: Quota,
 }
@@ -99,6 +103,7 @@ impl Default for Config {
             metrics_token: None,
             calls_max: 8,
             expose: false,
+            scoring: Scoring::default(),
             quota: Quota::default(),
         }
     }
@@ -241,6 +246,7 @@ impl Config {
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
+        self.scoring.check()?;
         self.quota.check()?;
         let all = [("mqtt", self.mqtt), ("http", self.http), ("sip", self.sip)];
         for (name, addr) in all.into_iter().chain(self.mqtt_tls.map(|addr| ("mqtt_tls", addr))) {
@@ -321,6 +327,24 @@ mod tests {
     }
 
     #[test]
+    fn the_pace_of_scoring_is_set_and_bounded() {
+        let pace = load("[scoring]\npause_ms = 5", &[]).unwrap().scoring;
+        assert_eq!(
+            (pace.pause(), pace.lag()),
+            (Duration::from_millis(5), Duration::from_secs(1))
+        );
+        for wrong in [
+            "pause_ms = 0",
+            "pause_ms = 1001",
+            "lag_ms = 20",
+            "lag_ms = 60001",
+            "pauses = 1",
+        ] {
+            assert!(load(&format!("[scoring]\n{wrong}"), &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -345,7 +369,7 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        // Every field that `Debug` names, with `quota` as the heading of its table.
+        // Every field that `Debug` names, with `scoring` and `quota` as the headings of their tables.
         let fields = format!("{config:#?}");
         let fields = fields
             .lines()
@@ -369,7 +393,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 36 && fields >= keys,
+            keys >= 39 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

@@ -242,7 +242,7 @@ impl Hub {
             stop.child_token(),
         ));
         // prediction (and, in the same transaction, the ticket)
-        let score = ScoreWorker::new(store.clone(), registry, clock.clone(), figures.clone());
+        let score = ScoreWorker::new(store.clone(), registry, clock.clone(), config.scoring, figures.clone());
         work.spawn(score.run(stop.child_token()));
         // contact
         let telephone = telephone::start(config, &store).await?;

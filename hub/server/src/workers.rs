@@ -9,8 +9,9 @@ pub mod score;
 
 use follow::Follower;
 use hub_core::backoff::Backoff;
-use hub_core::metric::{Metric, MetricKind};
+use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use hub_store::StoreError;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Figures {
     contact_looks: AtomicU64,
     scoring_idle: AtomicU64,
+    scoring_lag_ms: AtomicU64,
+    checkpoints_saved: AtomicU64,
     calls_up: watch::Sender<usize>,
     /// Of the roll-up.
     pub rollup: Arc<Follower>,
@@ -37,12 +40,31 @@ impl Figures {
         self.calls_up.subscribe()
     }
 
+    /// When the oldest reading was received that is not scored yet; `None` if all are.
+    fn scoring_lag(&self, oldest: Option<Timestamp>, now: Timestamp) {
+        let lag = oldest.map_or(0, |oldest| now.as_millisecond() - oldest.as_millisecond());
+        self.scoring_lag_ms
+            .store(u64::try_from(lag).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    fn checkpoints_saved(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.checkpoints_saved.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// For monitoring.
     pub fn metrics(&self) -> Vec<Metric> {
         let counter = |name, help, value: &AtomicU64| {
             Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
         };
         let up = u64::try_from(*self.calls_up.borrow()).unwrap_or(u64::MAX);
+        let seconds = self.scoring_lag_ms.load(Ordering::Relaxed) as f64 / 1_000.0;
+        let help = "Age of the oldest reading that the scorer found unscored at its last look, 0 if there was none.";
+        let mut lag = Metric::new("scoring_lag_seconds", MetricKind::Gauge, help);
+        lag.samples.push(MetricSample {
+            labels: Vec::new(),
+            value: MetricValue::Number(seconds),
+        });
         let help = "Calls to owners that are prepared, ring or talk.";
         let rollup = self.rollup.metrics("rollup_lag_seconds", "rollup_rounds_total");
         let aggregates = self
@@ -60,6 +82,13 @@ impl Figures {
                 "Times that no reading waited to be scored.",
                 &self.scoring_idle,
             ),
+            lag,
+            counter(
+                "checkpoints_saved_total",
+                "Detectors whose state was saved.",
+                &self.checkpoints_saved,
+            ),
+        ]
         ];
         all.extend(rollup);
         all.extend(aggregates);

@@ -30,6 +30,7 @@ mod retention;
 mod row;
 mod schema;
 mod scoped;
+mod scoring;
 mod session;
 mod signals;
 mod site;

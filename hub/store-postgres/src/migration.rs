@@ -21,6 +21,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (9, "aggregate", include_str!("../migrations/0009_aggregate.sql")),
     (10, "import", include_str!("../migrations/0010_import.sql")),
     (11, "event epoch", include_str!("../migrations/0011_event_epoch.sql")),
+    (12, "checkpoint", include_str!("../migrations/0012_checkpoint.sql")),
     (13, "followers", include_str!("../migrations/0013_followers.sql")),
 ];
 

@@ -3,8 +3,10 @@
 use crate::event;
 use crate::finding;
 use crate::keyring::random;
-use crate::row::{Columns, db, not_found, sql};
+use crate::row::{Columns, db, not_found};
+use crate::scoring;
 use crate::store::{PostgresStore, commit, sealed};
+use crate::telemetry;
 use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::contact_plan::{ContactPlan, HoldReason};
@@ -13,13 +15,14 @@ use hub_core::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
 use hub_core::prediction::{Evidence, FaultPrediction};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::Scope;
-use hub_store::error::{Result, StoreError};
+use hub_store::error::Result;
 use hub_store::prediction::{
-    Checkpoint, FindingChange, Observation, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject,
+    FindingChange, Observation, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
 };
 use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use std::collections::{BTreeSet, HashMap};
 
 /// Findings that get their ticket at the end of a cool-down with one batch.
@@ -28,58 +31,42 @@ const DUE_MAX: i64 = 100;
 #[async_trait]
 impl PredictionStore for PostgresStore {
     async fn scoring_subjects(&self, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
-        let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
-        let rows = sqlx::query(
-            "select a.id, a.profile, a.model, c.model as saved_by, c.state from appliance a \
-             left join checkpoint c on c.appliance = a.id and not c.restarted where a.id = any($1) order by a.id",
-        )
-        .bind(ids)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(db)?;
-        rows.iter()
-            .map(|row| {
-                let appliance = ApplianceId(row.col("id")?);
-                let saved_by: Option<String> = row.col("saved_by")?;
-                let state: Option<Vec<u8>> = row.col("state")?;
-                Ok(ScoringSubject {
-                    appliance,
-                    profile: row.col("profile")?,
-                    model: row.col("model")?,
-                    checkpoint: saved_by.zip(state).map(|(model, state)| Checkpoint {
-                        appliance,
-                        model,
-                        state,
-                    }),
-                })
-            })
-            .collect()
+        scoring::subjects(self, appliances).await
+    }
+
+    async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>> {
+        scoring::scored_up_to(self).await
+    }
+
+    async fn scored_rows(&self, stretches: &[Stretch], families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+        telemetry::again(self, stretches, families).await
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
         let mut tx = self.begin_fenced().await?;
         let mut scene = Scene::load(&mut tx, &scored.observations, now).await?;
-        advance(&mut tx, &scored.offsets).await?;
-        save_checkpoints(&mut tx, &scored.checkpoints, now).await?;
+        scoring::advance(&mut tx, &scored.offsets).await?;
+        scoring::save(&mut tx, &scored.checkpoints, now).await?;
         let mut changes = Vec::new();
         for observation in &scored.observations {
             changes.extend(scene.observe(&mut tx, observation, now).await?);
         }
         changes.extend(scene.end_cool_downs(&mut tx, now).await?);
-        if changes.is_empty() {
-            tx.commit().await.map_err(db)?;
-        } else {
+        if !changes.is_empty() {
             commit(self, tx).await?;
+            return Ok(changes);
         }
+        if scored.observations.is_empty() && scored.checkpoints.is_empty() {
+            // An offset that is lost with the database costs nothing but to score its rows again; so nobody waits for the
+            // disk. What is saved later is lost with it or makes it last.
+            tx.execute("set local synchronous_commit = off").await.map_err(db)?;
+        }
+        tx.commit().await.map_err(db)?;
         Ok(changes)
     }
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
-        let ids: Vec<i64> = sqlx::query_scalar("delete from checkpoint where restarted returning appliance")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(db)?;
-        Ok(ids.into_iter().map(ApplianceId).collect())
+        scoring::take_restarted(self).await
     }
 
     async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
@@ -132,64 +119,6 @@ pub(crate) fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> St
     Page { items, next }
 }
 
-/// Moves the offsets on, each only forward: a scorer that lost its partition writes nothing.
-async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> Result<()> {
-    if offsets.is_empty() {
-        return Ok(());
-    }
-    let partitions: Vec<i16> = offsets.iter().map(|o| i16::from(o.partition)).collect();
-    let numbers: Vec<i64> = offsets.iter().map(|o| o.ingest_no).collect();
-    let seen: Vec<_> = offsets.iter().map(|o| sql(o.received_at)).collect();
-    sqlx::query("select from scored where partition = any($1) order by partition for update")
-        .bind(&partitions)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
-    let moved = sqlx::query(
-        "update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at) \
-         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as k (partition, ingest_no, seen_at) \
-         where s.partition = k.partition and s.ingest_no < k.ingest_no",
-    )
-    .bind(&partitions)
-    .bind(&numbers)
-    .bind(&seen)
-    .execute(conn)
-    .await
-    .map_err(db)?
-    .rows_affected();
-    if usize::try_from(moved) == Ok(offsets.len()) {
-        Ok(())
-    } else {
-        Err(StoreError::Conflict(
-            "another scorer has saved these rows already; load the checkpoints again".to_owned(),
-        ))
-    }
-}
-
-/// A checkpoint of a detector whose baseline was restarted meanwhile is left out: the row lock decides the race.
-async fn save_checkpoints(conn: &mut PgConnection, checkpoints: &[Checkpoint], now: Timestamp) -> Result<()> {
-    if checkpoints.is_empty() {
-        return Ok(());
-    }
-    let last: HashMap<i64, &Checkpoint> = checkpoints.iter().map(|c| (c.appliance.0, c)).collect();
-    let mut last: Vec<&Checkpoint> = last.into_values().collect();
-    last.sort_by_key(|c| c.appliance);
-    sqlx::query(
-        "insert into checkpoint (appliance, model, state, saved_at) \
-         select appliance, model, state, $4 from unnest($1::bigint[], $2::text[], $3::bytea[]) as k (appliance, model, state) \
-         on conflict (appliance) do update \
-         set model = excluded.model, state = excluded.state, saved_at = excluded.saved_at where not checkpoint.restarted",
-    )
-    .bind(last.iter().map(|c| c.appliance.0).collect::<Vec<i64>>())
-    .bind(last.iter().map(|c| c.model.as_str()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.state.as_slice()).collect::<Vec<_>>())
-    .bind(sql(now))
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(())
-}
-
 /// What observations are placed into: the appliances, locked, with their open findings and their tenants' gates.
 struct Scene {
     homes: HashMap<i64, (TenantId, f32)>,
@@ -198,12 +127,7 @@ struct Scene {
 
 impl Scene {
     async fn load(conn: &mut PgConnection, observations: &[Observation], now: Timestamp) -> Result<Self> {
-        let mut ids: BTreeSet<i64> = observations
-            .iter()
-            .map(|observation| match observation {
-                Observation::Alarm { appliance, .. } | Observation::Clear { appliance } => appliance.0,
-            })
-            .collect();
+        let mut ids: BTreeSet<i64> = observations.iter().map(|observed| observed.appliance().0).collect();
         ids.extend(finding::due(conn, now, DUE_MAX).await?);
         let mut scene = Self {
             homes: HashMap::new(),

@@ -5,6 +5,7 @@ use crate::event;
 use crate::finding;
 use crate::prediction;
 use crate::row::{Columns, db, json, not_found, sql, sql_maybe, word};
+use crate::scoring;
 use hub_core::appointment::{Appointment, Slot};
 use hub_core::finding::COOL_DOWN;
 use hub_core::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
@@ -223,15 +224,7 @@ async fn settle_findings(
 /// Forgets what the detector knows of this unit, marks the one in memory as stale, and clears what it had found. The
 /// caller holds the appliance locked.
 pub(crate) async fn restart_baseline(conn: &mut PgConnection, appliance: ApplianceId, now: Timestamp) -> Result<()> {
-    sqlx::query(
-        "insert into checkpoint (appliance, model, state, saved_at, restarted) values ($1, '', '', $2, true) \
-         on conflict (appliance) do update set model = '', state = '', saved_at = $2, restarted = true",
-    )
-    .bind(appliance.0)
-    .bind(sql(now))
-    .execute(&mut *conn)
-    .await
-    .map_err(db)?;
+    scoring::restart(conn, appliance, now).await?;
     let open = finding::open(conn, &[appliance.0]).await?;
     prediction::clear(conn, open, now).await?;
     Ok(())

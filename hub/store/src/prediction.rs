@@ -10,13 +10,15 @@ use hub_core::prediction::{Evidence, FaultPrediction};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// What a detector remembers of one appliance.
+/// What a detector remembers of one appliance: one for each model that has watched it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Which appliance.
     pub appliance: ApplianceId,
     /// Model and version that wrote it.
     pub model: String,
+    /// `ingest_no` of the appliance's last row that is in it.
+    pub ingest_no: i64,
     /// The detector's state.
     pub state: Vec<u8>,
 }
@@ -42,7 +44,16 @@ pub enum Observation {
     },
 }
 
-/// One scored stretch of one partition.
+impl Observation {
+    /// Which appliance it is about.
+    pub fn appliance(&self) -> ApplianceId {
+        match self {
+            Self::Alarm { appliance, .. } | Self::Clear { appliance } => *appliance,
+        }
+    }
+}
+
+/// How far the scorer has come in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScoredUpTo {
     /// Partition.
@@ -51,10 +62,15 @@ pub struct ScoredUpTo {
     pub ingest_no: i64,
     /// Newest `received_at` of the rows scored with it, the last one included.
     pub received_at: Timestamp,
+    /// Rows up to this one are in checkpoints, or need none. After a restart those above it are read again, up to
+    /// `ingest_no`; so they and what tells where they are must be kept until then.
+    pub kept_no: i64,
+    /// Newest `received_at` of the rows up to `kept_no`, or an earlier moment.
+    pub kept_received_at: Timestamp,
 }
 
 impl ScoredUpTo {
-    /// How far these rows reach, in each of their partitions.
+    /// How far these rows reach, in each of their partitions, for a scorer of which no row is needed any more.
     pub fn reach(rows: &[StoredRow]) -> Vec<Self> {
         let mut reach: BTreeMap<u8, Self> = BTreeMap::new();
         for row in rows {
@@ -62,20 +78,37 @@ impl ScoredUpTo {
                 partition: row.partition,
                 ingest_no: row.ingest_no,
                 received_at: row.received_at,
+                kept_no: row.ingest_no,
+                kept_received_at: row.received_at,
             });
             up_to.ingest_no = row.ingest_no.max(up_to.ingest_no);
             up_to.received_at = row.received_at.max(up_to.received_at);
+            (up_to.kept_no, up_to.kept_received_at) = (up_to.ingest_no, up_to.received_at);
         }
         reach.into_values().collect()
     }
 }
 
+/// Rows of one partition that were scored: those above `after`, up to `up_to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Partition.
+    pub partition: u8,
+    /// `ingest_no` of the row before the first.
+    pub after: i64,
+    /// `ingest_no` of the last one.
+    pub up_to: i64,
+    /// Newest `received_at` of the rows up to `after`, or an earlier moment.
+    pub received_at: Timestamp,
+}
+
 /// Result of scoring a batch of rows, saved in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct ScoringCommit {
-    /// New offsets; each must lie above the stored one.
+    /// New offsets. Each moves on: its `ingest_no` lies above the stored one, or is the same and its `kept_no` lies above.
+    /// A `kept_no` below the stored one leaves that as it is.
     pub offsets: Vec<ScoredUpTo>,
-    /// New states.
+    /// New states, in any order.
     pub checkpoints: Vec<Checkpoint>,
     /// In the order in which they were seen.
     pub observations: Vec<Observation>,
@@ -90,8 +123,10 @@ pub struct ScoringSubject {
     pub profile: String,
     /// Another model folder than the family's own.
     pub model: Option<String>,
-    /// The last checkpoint, unless its baseline was restarted since.
-    pub checkpoint: Option<Checkpoint>,
+    /// The last checkpoint of each model, unless the baseline was restarted since.
+    pub checkpoints: Vec<Checkpoint>,
+    /// The baseline was restarted when the rows up to this one had been scored: they say nothing of it. 0 if it never was.
+    pub fresh_after: i64,
 }
 
 /// A finding that changed and, where one was opened, its ticket.
@@ -109,14 +144,23 @@ pub trait PredictionStore: Send + Sync {
     /// What scoring needs to know of these appliances.
     async fn scoring_subjects(&self, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>>;
 
+    /// How far scoring has come in each partition.
+    async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>>;
+
+    /// Rows of these stretches, by partition and commit order. With `families`, only those of appliances of these (the
+    /// model's name, or else the profile's). The caller bounds them: each stretch has as many rows as numbers, at most.
+    async fn scored_rows(&self, stretches: &[Stretch], families: Option<&[String]>) -> Result<Vec<StoredRow>>;
+
     /// Saves a scored batch: offsets, checkpoints, findings and the tickets they open, all or nothing. Findings are
     /// placed by [`hub_core::finding::place`] and there is at most one open ticket for (appliance, fault class),
     /// whatever else runs at the same time. Open findings whose cool-down has ended get their ticket, whichever batch it
-    /// is. `Conflict` if another scorer was faster.
+    /// is. A batch without findings may be forgotten if the database ends within a second: then nothing of it has
+    /// happened, nor of a later one. `Conflict` if another scorer was faster.
     async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
 
     /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors
-    /// must be dropped.
+    /// must be dropped, and new ones take only rows that are not scored yet. `Conflict` if it cannot be known whether
+    /// they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
 
     /// Findings, newest first.

@@ -13,9 +13,10 @@ use hub_store::account::{Account, AccountStore, Idempotency};
 use hub_store::contact::{Begun, ContactStore, DialOrder};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
-use hub_store::prediction::{FindingChange, PredictionStore, ScoringCommit, ScoringSubject};
+use hub_store::prediction::{FindingChange, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::scope::{Page, Scope};
 use hub_store::site::{ApplianceView, SiteChange, SiteStore};
+use hub_store::telemetry::StoredRow;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -272,6 +273,12 @@ impl EventStore for SampleStore {
 #[async_trait]
 impl PredictionStore for SampleStore {
     async fn scoring_subjects(&self, _: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
+        not_asked_for()
+    }
+    async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>> {
+        not_asked_for()
+    }
+    async fn scored_rows(&self, _: &[Stretch], _: Option<&[String]>) -> Result<Vec<StoredRow>> {
         not_asked_for()
     }
     async fn commit_scoring(&self, _: &ScoringCommit, _: Timestamp) -> Result<Vec<FindingChange>> {

@@ -32,7 +32,7 @@ impl Detector {
     /// The checkpoint belongs to another model, or cannot be read.
     pub fn restore(model: &Model, checkpoint: &[u8]) -> Result<Detector, CheckpointError> {
         let manifest = model.manifest();
-        let detector = match checkpoint.split_first() {
+        let detector: Detector = match checkpoint.split_first() {
             Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?,
             Some((&before::VERSION, body)) => before::read(body, manifest).ok_or(CheckpointError::Damaged)?,
             _ => return Err(CheckpointError::Damaged),

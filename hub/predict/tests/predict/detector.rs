@@ -91,7 +91,11 @@ fn a_checkpoint_of_a_long_life_is_small() {
         let mut detector = Detector::new(model);
         let (mut largest, mut alarms) = (0, 0);
         for (number, row) in rows.iter().enumerate() {
-            alarms += step(&mut detector, model, row).unwrap().iter().filter(|v| v.alarm).count();
+            alarms += step(&mut detector, model, row)
+                .unwrap()
+                .iter()
+                .filter(|v| v.alarm)
+                .count();
             if number % 7 == 0 {
                 largest = largest.max(detector.checkpoint().len());
             }

@@ -1,39 +1,31 @@
-//! telemetry → prediction: scores stored rows in commit order and saves offsets, checkpoints and findings together.
+//! telemetry → prediction: scores stored rows in commit order and saves offsets, checkpoints and findings together. The shell
+//! of it: what is read when, and what follows from a failure.
+//!
+//! A round takes what waits, at most [`ROWS_MAX`] rows. What tells something is saved with the checkpoint of its detector;
+//! other checkpoints are saved now and then ([`ledger`]). After a restart detectors are first given again what is in none.
+
+mod ledger;
+mod scoring;
+mod watching;
+
+#[cfg(test)]
+mod fake;
 
 use super::{BACKOFF, Figures, PATIENCE, in_time};
+use crate::config::Scoring;
 use hub_core::clock::CivilClock;
-use hub_core::id::{ApplianceId, TraceId};
-use hub_core::profile::ApplianceProfile;
-use hub_core::telemetry::Lane;
-use hub_predict::{Detector, Model, Pending, Registry, Row, Verdict};
-use hub_store::prediction::{Checkpoint, FindingChange, Observation, ScoredUpTo, ScoringCommit, ScoringSubject};
+use hub_predict::Registry;
+use hub_store::prediction::{FindingChange, ScoredUpTo, ScoringCommit};
 use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use watching::{DETECTORS_MAX, Watching};
 
 /// Rows scored in one go: bounds the memory and the time to the next commit.
 const ROWS_MAX: usize = 4_000;
-/// From a reading to the look at what has come, unless a whole batch waits: a look costs some statements and a commit, however
-/// few readings it finds, and takes them from the devices that wait for an acknowledgement.
-const LINGER: Duration = Duration::from_millis(100);
-/// How long a batch waits at most while ingest is pressed: devices that wait for an acknowledgement go first.
-const CALM_PATIENCE: Duration = Duration::from_secs(1);
-/// Windows given to the network together; larger batches are slower for each window.
-const WINDOWS_MAX: usize = 16;
-/// Detectors kept in memory; beyond it they are read back from their checkpoints.
-const DETECTORS_MAX: usize = 50_000;
-
-/// One appliance being watched.
-struct Watched {
-    model: Arc<Model>,
-    detector: Detector,
-    alarming: bool,
-    told: Option<(String, f32)>,
-}
 
 /// The state of the worker; all of it can be rebuilt from the store.
 pub struct ScoreWorker {
@@ -42,10 +34,29 @@ pub struct ScoreWorker {
     /// Names of the families that a model watches: readings of others are passed over by the store.
     families: Vec<String>,
     clock: Arc<dyn CivilClock>,
-    watched: HashMap<ApplianceId, Option<Watched>>,
+    pace: Scoring,
+    /// None until the store has told how far scoring has come.
+    watching: Option<Watching>,
+    /// What was scored and has to be saved before anything else: `watching` is ahead of the store by this.
+    unsaved: Option<ScoringCommit>,
     /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
     rows: usize,
+    /// Detectors are being given rows again.
+    is_repeating: bool,
+    /// Rows are read again after a restart, unless that has just failed.
+    reads_again: bool,
     figures: Arc<Figures>,
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Nothing was there to do.
+    Idle,
+    /// New rows were scored, so many.
+    Scored(usize),
+    /// Rows were given to detectors again.
+    Repeated,
 }
 
 /// Why a batch was not scored.
@@ -57,12 +68,28 @@ enum ScoringError {
     Thread(#[from] tokio::task::JoinError),
 }
 
+impl ScoringError {
+    /// The store is away, and nothing of what it was asked depends on what it did: the same is asked again.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_)))
+    }
+
+    /// It is not for what was scored.
+    fn is_of_the_store(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed)
+        )
+    }
+}
+
 impl ScoreWorker {
     /// A worker with no detector in memory yet.
     pub fn new(
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
         clock: Arc<dyn CivilClock>,
+        pace: Scoring,
         figures: Arc<Figures>,
     ) -> Self {
         let families = registry.families().map(|(family, _)| family.to_owned()).collect();
@@ -71,8 +98,12 @@ impl ScoreWorker {
             registry,
             families,
             clock,
-            watched: HashMap::new(),
+            pace,
+            watching: None,
+            unsaved: None,
             rows: ROWS_MAX,
+            is_repeating: false,
+            reads_again: true,
             figures,
         }
     }
@@ -80,34 +111,41 @@ impl ScoreWorker {
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = BACKOFF;
-        // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring for ever.
-        let mut behind = false;
+        // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring for ever. So it is at
+        // the start, as long as rows are read again.
+        let mut behind = true;
         while !stop.is_cancelled() {
             if !behind {
-                stop.run_until_cancelled(self.store.ingest_calm(CALM_PATIENCE)).await;
+                // Devices that wait for an acknowledgement go first, and a flood is taken in large rounds.
+                stop.run_until_cancelled(self.store.ingest_calm(self.pace.lag())).await;
             }
-            let rest = match self.step().await {
-                Ok(0) => {
+            let rest = match self.round().await {
+                Ok(Round::Idle) => {
                     behind = false;
                     backoff.reset();
                     self.figures.scoring_idle.fetch_add(1, Ordering::Relaxed);
+                    let since = Instant::now();
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
-                    LINGER
+                    self.pace.pause().saturating_sub(since.elapsed())
                 }
-                Ok(scored) => {
+                Ok(Round::Scored(rows)) => {
                     backoff.reset();
-                    behind = scored >= self.rows;
+                    behind = rows >= self.rows;
                     self.rows = (self.rows * 2).min(ROWS_MAX);
-                    if behind { Duration::ZERO } else { LINGER }
+                    self.reads_again = true;
+                    if behind { Duration::ZERO } else { self.pace.pause() }
+                }
+                Ok(Round::Repeated) => {
+                    backoff.reset();
+                    behind = true;
+                    Duration::ZERO
                 }
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "scoring is held up, trying again"
                     );
-                    // What is in memory may be ahead of what was saved: start again from the checkpoints.
-                    self.watched.clear();
-                    self.narrow(&error).await;
+                    self.fail(&error).await;
                     backoff.pause()
                 }
             };
@@ -115,15 +153,26 @@ impl ScoreWorker {
         }
     }
 
-    /// After a failure that is not the store's being away: takes fewer rows, down to the one that cannot be scored, and
-    /// passes over that one, so that a single row never stops the others.
-    async fn narrow(&mut self, error: &ScoringError) {
-        if matches!(
-            error,
-            ScoringError::Store(StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed)
-        ) {
+    async fn fail(&mut self, error: &ScoringError) {
+        if error.is_passing() {
             return;
         }
+        // What is in memory may be another than what was saved: begin again from the checkpoints.
+        (self.watching, self.unsaved) = (None, None);
+        if error.is_of_the_store() {
+            return;
+        }
+        if self.is_repeating {
+            // A row that cannot be given again must not stop the new ones.
+            self.reads_again = false;
+        } else {
+            self.narrow().await;
+        }
+    }
+
+    /// After a failure that is not the store's being away: takes fewer rows, down to the one that cannot be scored, and
+    /// passes over that one, so that a single row never stops the others.
+    async fn narrow(&mut self) {
         if self.rows > 1 {
             self.rows /= 2;
             return;
@@ -131,8 +180,11 @@ impl ScoreWorker {
         let Ok(rows) = in_time(self.store.unscored(1, Some(&self.families))).await else {
             return;
         };
+        let mut offsets = ScoredUpTo::reach(&rows);
+        // Rows before it are in no checkpoint, perhaps.
+        offsets.iter_mut().for_each(|offset| offset.kept_no = 0);
         let commit = ScoringCommit {
-            offsets: ScoredUpTo::reach(&rows),
+            offsets,
             ..ScoringCommit::default()
         };
         if let (Some(row), Ok(_)) = (
@@ -143,209 +195,110 @@ impl ScoreWorker {
         }
     }
 
-    /// Scores what has come; how many rows that was.
-    async fn step(&mut self) -> Result<usize, ScoringError> {
-        for appliance in in_time(self.store.baselines_restarted()).await? {
-            self.watched.remove(&appliance);
+    /// Scores what has come, or gives detectors again what was scored before a restart.
+    async fn round(&mut self) -> Result<Round, ScoringError> {
+        self.save().await?;
+        self.drop_restarted().await?;
+        if self.watching.is_none() {
+            self.watching = Some(self.begin().await?);
         }
-        let rows = in_time(self.store.unscored(self.rows, Some(&self.families))).await?;
-        if rows.is_empty() {
-            return Ok(0);
+        let Some(watching) = &mut self.watching else {
+            return Ok(Round::Idle);
+        };
+        let stretches = watching.again(ROWS_MAX);
+        self.is_repeating = !stretches.is_empty();
+        let rows = if stretches.is_empty() {
+            in_time(self.store.unscored(self.rows, Some(&self.families))).await?
+        } else {
+            in_time(self.store.scored_rows(&stretches, Some(&self.families))).await?
+        };
+        if stretches.is_empty() {
+            self.figures.scoring_lag(oldest(&rows), self.clock.now());
+            if rows.is_empty() {
+                return Ok(Round::Idle);
+            }
         }
-        self.watch(&rows).await?;
-        let count = rows.len();
-        let watched = std::mem::take(&mut self.watched);
-        let (watched, commit) = tokio::task::spawn_blocking(move || score(watched, rows)).await?;
-        for change in in_time(self.store.commit_scoring(&commit, self.clock.now())).await? {
-            log_change(&change);
+        let missing = watching.missing(&rows);
+        if !missing.is_empty() {
+            for subject in in_time(self.store.scoring_subjects(&missing)).await? {
+                watching.admit(&subject);
+            }
         }
-        self.watched = watched;
-        Ok(count)
+        let round = match stretches.is_empty() {
+            true => Round::Scored(rows.len()),
+            false => Round::Repeated,
+        };
+        let Some(mut watching) = self.watching.take() else {
+            return Ok(Round::Idle);
+        };
+        let now = Instant::now();
+        let scored = tokio::task::spawn_blocking(move || {
+            let commit = match stretches.is_empty() {
+                true => watching.score(rows, now),
+                false => watching.repeat(rows, &stretches, now),
+            };
+            (watching, commit)
+        });
+        let (watching, commit) = scored.await?;
+        self.watching = Some(watching);
+        self.unsaved = Some(commit);
+        self.save().await?;
+        Ok(round)
     }
 
-    /// Has a detector in memory for each appliance of `rows`.
-    async fn watch(&mut self, rows: &[StoredRow]) -> Result<(), ScoringError> {
-        if self.watched.len() > DETECTORS_MAX {
-            self.watched.clear();
-        }
-        let mut missing: Vec<ApplianceId> = rows
+    /// What the store has, and from where rows are read again.
+    async fn begin(&self) -> Result<Watching, ScoringError> {
+        let offsets = in_time(self.store.scored_up_to()).await?;
+        let mut watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX);
+        let rows: i64 = offsets
             .iter()
-            .map(|r| r.appliance)
-            .filter(|a| !self.watched.contains_key(a))
-            .collect();
-        missing.sort_unstable();
-        missing.dedup();
-        if missing.is_empty() {
+            .map(|offset| (offset.ingest_no - offset.kept_no).max(0))
+            .sum();
+        if !self.reads_again {
+            watching.skip();
+            tracing::error!(
+                rows,
+                "rows that were scored cannot be read again: detectors go on from their checkpoints"
+            );
+        } else if rows > 0 {
+            tracing::info!(rows, "rows that are in no checkpoint are read again");
+        }
+        Ok(watching)
+    }
+
+    /// Detectors of appliances whose baseline was restarted go, before anything else is read.
+    async fn drop_restarted(&mut self) -> Result<(), ScoringError> {
+        // Not the error of a store that is away: it may have told them.
+        let late = |_| StoreError::Conflict("restarted baselines were perhaps told".to_owned());
+        let told = tokio::time::timeout(super::STORE_LIMIT, self.store.baselines_restarted()).await;
+        for appliance in told.map_err(late)?? {
+            if let Some(watching) = &mut self.watching {
+                watching.forget(appliance);
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves what was scored. Where the store is away, the same is tried again before anything else is done: if it was saved
+    /// after all, the store says that somebody was faster.
+    async fn save(&mut self) -> Result<(), ScoringError> {
+        let Some(commit) = &self.unsaved else {
             return Ok(());
+        };
+        if !(commit.offsets.is_empty() && commit.checkpoints.is_empty()) {
+            for change in in_time(self.store.commit_scoring(commit, self.clock.now())).await? {
+                log_change(&change);
+            }
+            self.figures.checkpoints_saved(commit.checkpoints.len());
         }
-        for subject in in_time(self.store.scoring_subjects(&missing)).await? {
-            let watched = watch_one(&self.registry, &subject);
-            self.watched.insert(subject.appliance, watched);
-        }
+        self.unsaved = None;
         Ok(())
     }
 }
 
-fn watch_one(registry: &Registry, subject: &ScoringSubject) -> Option<Watched> {
-    let name = subject.model.as_deref().unwrap_or(&subject.profile);
-    let Some(model) = registry.get(name).cloned() else {
-        tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
-        return None;
-    };
-    let restored = subject
-        .checkpoint
-        .as_ref()
-        .filter(|c| c.model == model.version())
-        .map(|c| Detector::restore(&model, &c.state));
-    let detector = match restored {
-        Some(Ok(detector)) => detector,
-        Some(Err(error)) => {
-            tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts anew");
-            Detector::new(&model)
-        }
-        None => Detector::new(&model),
-    };
-    let alarming = detector.alarming();
-    Some(Watched {
-        model,
-        detector,
-        alarming,
-        told: None,
-    })
-}
-
-type WatchedAppliances = HashMap<ApplianceId, Option<Watched>>;
-
-/// Scores rows, each appliance's in order. Windows of different appliances share the network's batches.
-fn score(mut watched: WatchedAppliances, rows: Vec<StoredRow>) -> (WatchedAppliances, ScoringCommit) {
-    let mut commit = ScoringCommit {
-        offsets: ScoredUpTo::reach(&rows),
-        ..ScoringCommit::default()
-    };
-    let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
-    for row in rows.into_iter().filter(is_reading) {
-        queues.entry(row.appliance).or_default().push_back(row);
-    }
-    let touched: Vec<ApplianceId> = queues.keys().copied().collect();
-    queues.retain(|appliance, _| matches!(watched.get(appliance), Some(Some(_))));
-    while !queues.is_empty() {
-        let mut round = Vec::new();
-        for (appliance, queue) in &mut queues {
-            if let (Some(row), Some(Some(unit))) = (queue.pop_front(), watched.get_mut(appliance)) {
-                let pending = unit
-                    .detector
-                    .prepare(&unit.model, &dequantise(&row, unit.model.profile()));
-                round.extend(pending.into_iter().map(|p| (*appliance, row.trace, p)));
-            }
-        }
-        queues.retain(|_, queue| !queue.is_empty());
-        conclude(&mut watched, round, &mut commit.observations);
-    }
-    commit.checkpoints = touched.into_iter().filter_map(|a| checkpoint(&watched, a)).collect();
-    (watched, commit)
-}
-
-/// A fault event, or a row without a single value, says nothing to a detector.
-fn is_reading(row: &StoredRow) -> bool {
-    row.lane == Lane::Telemetry && row.values.iter().any(Option::is_some)
-}
-
-/// Runs the network over a round's windows and lets each detector judge, in order.
-fn conclude(
-    watched: &mut WatchedAppliances,
-    round: Vec<(ApplianceId, TraceId, Pending)>,
-    observations: &mut Vec<Observation>,
-) {
-    let mut by_model: BTreeMap<String, Vec<(ApplianceId, TraceId, Pending)>> = BTreeMap::new();
-    for item in round {
-        if let Some(Some(unit)) = watched.get(&item.0) {
-            by_model.entry(unit.model.version().to_owned()).or_default().push(item);
-        }
-    }
-    for items in by_model.into_values() {
-        let mut items = items.into_iter().peekable();
-        while items.peek().is_some() {
-            conclude_batch(watched, items.by_ref().take(WINDOWS_MAX).collect(), observations);
-        }
-    }
-}
-
-fn conclude_batch(
-    watched: &mut WatchedAppliances,
-    batch: Vec<(ApplianceId, TraceId, Pending)>,
-    observations: &mut Vec<Observation>,
-) {
-    let Some(Some(first)) = batch.first().and_then(|(a, _, _)| watched.get(a)) else {
-        return;
-    };
-    let model = first.model.clone();
-    let windows: Vec<_> = batch.iter().filter_map(|(_, _, p)| p.window()).collect();
-    let mut reconstructions = match model.reconstruct(&windows) {
-        Ok(all) => all.into_iter(),
-        Err(error) => {
-            tracing::error!(
-                model = model.version(),
-                error = &error as &dyn std::error::Error,
-                "the network failed: these windows go unscored"
-            );
-            Vec::new().into_iter()
-        }
-    };
-    for (appliance, trace, pending) in batch {
-        let reconstruction = if pending.window().is_some() {
-            reconstructions.next()
-        } else {
-            None
-        };
-        if let Some(Some(unit)) = watched.get_mut(&appliance) {
-            let verdict = unit.detector.conclude(&model, pending, reconstruction);
-            observations.extend(observe(appliance, unit, trace, verdict));
-        }
-    }
-}
-
-/// What of a verdict is worth telling: an alarm that begins, grows or is named, and the end of one.
-fn observe(appliance: ApplianceId, unit: &mut Watched, trace: TraceId, verdict: Verdict) -> Option<Observation> {
-    let ended = unit.alarming && !verdict.alarm && !verdict.calibrating;
-    unit.alarming = verdict.alarm;
-    if ended {
-        unit.told = None;
-        return Some(Observation::Clear { appliance });
-    }
-    let prediction = verdict.prediction?;
-    let news = match &unit.told {
-        None => true,
-        Some((class, probability)) => *class != prediction.fault_class || prediction.probability > *probability,
-    };
-    if !news {
-        return None;
-    }
-    unit.told = Some((prediction.fault_class.clone(), prediction.probability));
-    let evidence = unit.detector.evidence(&unit.model, &prediction);
-    Some(Observation::Alarm {
-        appliance,
-        prediction,
-        evidence,
-        trace,
-    })
-}
-
-fn checkpoint(watched: &WatchedAppliances, appliance: ApplianceId) -> Option<Checkpoint> {
-    let unit = watched.get(&appliance)?.as_ref()?;
-    Some(Checkpoint {
-        appliance,
-        model: unit.model.version().to_owned(),
-        state: unit.detector.checkpoint(),
-    })
-}
-
-/// In the order of the channels of the model's profile, each by what the profile said when the row was written.
-fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {
-    let value = |channel: &hub_core::profile::Channel| row.profile.value(&row.values, &channel.name);
-    Row {
-        at: row.at,
-        values: profile.channels.iter().map(value).collect(),
-    }
+/// When the oldest of these rows was received.
+fn oldest(rows: &[StoredRow]) -> Option<jiff::Timestamp> {
+    rows.iter().map(|row| row.received_at).min()
 }
 
 fn log_change(change: &FindingChange) {

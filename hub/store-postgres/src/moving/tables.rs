@@ -213,7 +213,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     seeded(
         "scored",
-        "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone",
+        "partition:smallint, ingest_no:bigint, seen_at:timestamp with time zone, kept_no:bigint, kept_seen_at:timestamp with time zone",
         "partition",
     ),
     seeded(
@@ -251,8 +251,8 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "checkpoint",
-        "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean",
-        "appliance",
+        "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean, ingest_no:bigint",
+        "appliance, model",
     ),
     table(
         "finding",

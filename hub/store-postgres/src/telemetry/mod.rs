@@ -24,6 +24,7 @@ mod writer_cache;
 #[cfg(test)]
 pub(crate) use copy::whole;
 pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
+pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 
 use crate::row::{Columns, db, sql};

@@ -48,6 +48,8 @@ macro_rules! for_each_case {
                 prediction::a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_cool_down_ends [],
                 prediction::a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return [],
                 prediction::a_restarted_baseline_clears_every_open_finding_of_the_appliance [],
+                scoring::what_is_in_no_checkpoint_is_read_again_after_a_restart [Restart],
+                scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],
             }
             contact {
                 contact::key_1_books_the_slot_that_was_offered [],

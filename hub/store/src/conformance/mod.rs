@@ -24,6 +24,7 @@ mod lease;
 mod prediction;
 mod reading;
 pub mod scene;
+mod scoring;
 mod session;
 mod site;
 mod stream;

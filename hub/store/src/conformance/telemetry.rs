@@ -272,6 +272,7 @@ pub(super) async fn a_checkpoint_comes_back_until_its_baseline_is_restarted(h: &
     let checkpoint = Checkpoint {
         appliance: id,
         model: "washing-machine/1".into(),
+        ingest_no: 7,
         state: vec![1, 2, 0, 255],
     };
     let save = ScoringCommit {
@@ -281,8 +282,8 @@ pub(super) async fn a_checkpoint_comes_back_until_its_baseline_is_restarted(h: &
     store.commit_scoring(&save, morning()).await.unwrap();
     let subject = store.scoring_subjects(&[id]).await.unwrap().remove(0);
     assert_eq!(
-        (subject.profile.as_str(), subject.checkpoint),
-        ("washing-machine", Some(checkpoint))
+        (subject.profile.as_str(), subject.checkpoints, subject.fresh_after),
+        ("washing-machine", vec![checkpoint], 0)
     );
     // The appliance changes hands.
     let mut site = site();
@@ -294,11 +295,11 @@ pub(super) async fn a_checkpoint_comes_back_until_its_baseline_is_restarted(h: &
         .await
         .unwrap();
     assert!(stale.is_empty());
-    assert_eq!(store.scoring_subjects(&[id]).await.unwrap()[0].checkpoint, None);
+    assert_eq!(store.scoring_subjects(&[id]).await.unwrap()[0].checkpoints, []);
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
     assert!(store.baselines_restarted().await.unwrap().is_empty());
     store.commit_scoring(&save, after(3)).await.unwrap();
-    assert!(store.scoring_subjects(&[id]).await.unwrap()[0].checkpoint.is_some());
+    assert_eq!(store.scoring_subjects(&[id]).await.unwrap()[0].checkpoints.len(), 1);
     assert!(findings(&*store).await.is_empty());
 }
 

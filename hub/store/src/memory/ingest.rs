@@ -2,6 +2,7 @@
 
 use super::state::State;
 use super::without_nul;
+use crate::prediction::ScoredUpTo;
 use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
 use hub_core::partition::PARTITIONS;
@@ -20,8 +21,8 @@ const GAP_MAX: u64 = 1_000_000;
 pub(super) struct Telemetry {
     /// By partition, in the order of commits: the first has number 1.
     pub(super) partitions: Vec<Vec<Row>>,
-    /// Number of the last row scored, by partition.
-    pub(super) scored: Vec<i64>,
+    /// How far scoring has come, by partition.
+    pub(super) scored: Vec<ScoredUpTo>,
     /// How often rows were asked for.
     pub(super) turns: usize,
     sequences: HashMap<(ApplianceId, u64, Lane), Sequence>,
@@ -59,11 +60,21 @@ struct Sequence {
     first: u64,
 }
 
+fn nothing_scored(partition: u8) -> ScoredUpTo {
+    ScoredUpTo {
+        partition,
+        ingest_no: 0,
+        received_at: Timestamp::UNIX_EPOCH,
+        kept_no: 0,
+        kept_received_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         Self {
             partitions: vec![Vec::new(); PARTITIONS],
-            scored: vec![0; PARTITIONS],
+            scored: (0..=u8::MAX).map(nothing_scored).collect(),
             turns: 0,
             sequences: HashMap::new(),
             contents: HashMap::new(),

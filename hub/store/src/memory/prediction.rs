@@ -1,11 +1,14 @@
 //! Scoring state, findings and the tickets they open.
 
 use super::finding::bounded;
-use super::state::{Saved, State};
+use super::state::{Baseline, State};
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::{Result, StoreError};
-use crate::prediction::{Checkpoint, FindingChange, Observation, PredictionStore, ScoringCommit, ScoringSubject};
+use crate::prediction::{
+    Checkpoint, FindingChange, Observation, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+};
 use crate::scope::{Page, Scope};
+use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::contact_plan::HoldReason;
 use hub_core::finding::{Finding, FindingState, Placement, place};
@@ -27,12 +30,30 @@ impl PredictionStore for MemoryStore {
                 appliance: appliance.id,
                 profile: appliance.profile.clone(),
                 model: appliance.model.clone(),
-                checkpoint: match state.checkpoints.get(&appliance.id) {
-                    Some(Saved::Checkpoint(checkpoint)) => Some(checkpoint.clone()),
-                    Some(Saved::Restarted) | None => None,
-                },
+                checkpoints: state.checkpoints_of(appliance.id),
+                fresh_after: state
+                    .baselines
+                    .get(&appliance.id)
+                    .map_or(0, |baseline| baseline.fresh_after),
             })
             .collect())
+    }
+
+    async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>> {
+        Ok(self.state().telemetry.scored.clone())
+    }
+
+    async fn scored_rows(&self, stretches: &[Stretch], families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+        let state = self.state();
+        let mut rows: Vec<StoredRow> = Vec::new();
+        for stretch in stretches {
+            let all = &state.telemetry.partitions[usize::from(stretch.partition)];
+            let asked = all.iter().filter(|row| !row.swept).map(|row| &row.stored);
+            let asked = asked.filter(|row| row.ingest_no > stretch.after && row.ingest_no <= stretch.up_to);
+            rows.extend(asked.filter(|row| state.is_watched(row.appliance, families)).cloned());
+        }
+        rows.sort_by_key(|row| (row.partition, row.ingest_no));
+        Ok(rows)
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
@@ -60,11 +81,7 @@ impl PredictionStore for MemoryStore {
     }
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
-        let mut state = self.state();
-        let is_restarted = |(id, saved): (&ApplianceId, &Saved)| matches!(saved, Saved::Restarted).then_some(*id);
-        let restarted: Vec<ApplianceId> = state.checkpoints.iter().filter_map(is_restarted).collect();
-        state.checkpoints.retain(|id, _| !restarted.contains(id));
-        Ok(restarted)
+        Ok(self.state().take_restarted())
     }
 
     async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
@@ -85,20 +102,16 @@ impl PredictionStore for MemoryStore {
     }
 }
 
-impl Observation {
-    fn appliance(&self) -> ApplianceId {
-        match self {
-            Self::Alarm { appliance, .. } | Self::Clear { appliance } => *appliance,
-        }
-    }
-}
-
 impl State {
     /// Moves the offsets on, each only forward; refuses before anything has changed.
     fn advance(&mut self, scored: &ScoringCommit) -> Result<()> {
         let offsets = &mut self.telemetry.scored;
-        let stored = |partition: u8| offsets[usize::from(partition)];
-        if scored.offsets.iter().any(|new| new.ingest_no <= stored(new.partition)) {
+        let stored = |new: &ScoredUpTo| offsets[usize::from(new.partition)];
+        let moves_on = |new: &ScoredUpTo| {
+            let (new, before) = ((new.ingest_no, new.kept_no), stored(new));
+            new.0 > before.ingest_no || new.0 == before.ingest_no && new.1 > before.kept_no
+        };
+        if !scored.offsets.iter().all(moves_on) {
             return Err(StoreError::Conflict(
                 "another scorer has saved these rows already; load the checkpoints again".to_owned(),
             ));
@@ -114,23 +127,57 @@ impl State {
             )));
         }
         for new in &scored.offsets {
-            offsets[usize::from(new.partition)] = new.ingest_no;
+            let before = &mut offsets[usize::from(new.partition)];
+            before.ingest_no = new.ingest_no;
+            before.received_at = new.received_at.max(before.received_at);
+            if new.kept_no > before.kept_no {
+                (before.kept_no, before.kept_received_at) = (new.kept_no, new.kept_received_at);
+            }
         }
         Ok(())
     }
 
+    /// The checkpoints of all models, unless the baseline was restarted.
+    fn checkpoints_of(&self, appliance: ApplianceId) -> Vec<Checkpoint> {
+        let own = self.checkpoints.range((appliance, String::new())..);
+        let own = own.take_while(|((of, _), _)| *of == appliance);
+        let own = own.filter(|_| !self.is_restarted(appliance));
+        own.map(|(_, checkpoint)| checkpoint.clone()).collect()
+    }
+
     /// A checkpoint of a detector whose baseline was restarted meanwhile is left out.
     fn save_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let saved = self.checkpoints.entry(checkpoint.appliance);
-        let saved = saved.or_insert_with(|| Saved::Checkpoint(checkpoint.clone()));
-        if let Saved::Checkpoint(before) = saved {
-            before.clone_from(checkpoint);
+        if !self.is_restarted(checkpoint.appliance) {
+            let key = (checkpoint.appliance, checkpoint.model.clone());
+            self.checkpoints.insert(key, checkpoint.clone());
         }
+    }
+
+    fn is_restarted(&self, appliance: ApplianceId) -> bool {
+        self.baselines
+            .get(&appliance)
+            .is_some_and(|baseline| baseline.restarted)
+    }
+
+    /// Those whose baseline was restarted: it starts with rows that are not scored yet.
+    fn take_restarted(&mut self) -> Vec<ApplianceId> {
+        let mut taken = Vec::new();
+        for (id, baseline) in self.baselines.iter_mut().filter(|(_, baseline)| baseline.restarted) {
+            let partition = self
+                .appliances
+                .get(id)
+                .map(|appliance| usize::from(appliance.partition));
+            baseline.restarted = false;
+            baseline.fresh_after = partition.map_or(0, |partition| self.telemetry.scored[partition].ingest_no);
+            taken.push(*id);
+        }
+        self.checkpoints.retain(|(id, _), _| !taken.contains(id));
+        taken
     }
 
     /// What a detector says on a baseline that was restarted does not count, nor of an appliance that does not exist.
     fn counts(&self, appliance: ApplianceId) -> bool {
-        self.appliances.contains_key(&appliance) && !matches!(self.checkpoints.get(&appliance), Some(Saved::Restarted))
+        self.appliances.contains_key(&appliance) && !self.is_restarted(appliance)
     }
 
     fn observe(
@@ -314,7 +361,15 @@ impl State {
 
     /// Forgets what the detector knows of this unit, marks the one in memory as stale, and clears what it had found.
     pub(super) fn restart_baseline(&mut self, appliance: ApplianceId, now: Timestamp) -> Result<()> {
-        self.checkpoints.insert(appliance, Saved::Restarted);
+        let fresh_after = self
+            .baselines
+            .get(&appliance)
+            .map_or(0, |baseline| baseline.fresh_after);
+        let restarted = Baseline {
+            restarted: true,
+            fresh_after,
+        };
+        self.baselines.insert(appliance, restarted);
         self.clear_findings(appliance, now)?;
         Ok(())
     }

@@ -52,7 +52,10 @@ pub(super) struct State {
     pub(super) told: BTreeMap<(ApplianceId, String), (Value, Timestamp)>,
     pub(super) shared: BTreeMap<ApplianceId, Map<String, Value>>,
     pub(super) sessions: BTreeMap<ApplianceId, (KeptSession, Timestamp)>,
-    pub(super) checkpoints: BTreeMap<ApplianceId, Saved>,
+    /// By appliance and model.
+    pub(super) checkpoints: BTreeMap<(ApplianceId, String), Checkpoint>,
+    /// Of those whose baseline was ever restarted.
+    pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
     pub(super) timelines: BTreeMap<TicketId, Vec<TimelineEntry>>,
@@ -146,10 +149,11 @@ pub(super) struct CommandRow {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Saved {
-    Checkpoint(Checkpoint),
-    /// The baseline was restarted: what the detector in memory says does not count until it has been dropped.
-    Restarted,
+pub(super) struct Baseline {
+    /// What the detector in memory says does not count until it has been dropped.
+    pub(super) restarted: bool,
+    /// Rows up to this one say nothing of it.
+    pub(super) fresh_after: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -210,6 +214,7 @@ impl State {
             shared: BTreeMap::new(),
             sessions: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            baselines: BTreeMap::new(),
             findings: BTreeMap::new(),
             tickets: BTreeMap::new(),
             timelines: BTreeMap::new(),

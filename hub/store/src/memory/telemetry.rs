@@ -1,5 +1,6 @@
 //! Readings in and out, presence and commands.
 
+use super::state::State;
 use super::{MemoryStore, not_found};
 use crate::error::Result;
 use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
@@ -86,7 +87,8 @@ impl TelemetryStore for MemoryStore {
         let mut state = self.state();
         state.telemetry.turns += 1;
         let telemetry = &state.telemetry;
-        let backlog = |partition: &usize| telemetry.partitions[*partition].len() as i64 > telemetry.scored[*partition];
+        let scored = |partition: usize| telemetry.scored[partition].ingest_no;
+        let backlog = |partition: &usize| telemetry.partitions[*partition].len() as i64 > scored(*partition);
         let mut due: Vec<usize> = (0..telemetry.partitions.len()).filter(backlog).collect();
         if due.is_empty() {
             return Ok(Vec::new());
@@ -99,15 +101,11 @@ impl TelemetryStore for MemoryStore {
         }
         let mut rows: Vec<StoredRow> = Vec::new();
         for partition in due {
-            let from = usize::try_from(telemetry.scored[partition]).unwrap_or(0);
+            let from = usize::try_from(scored(partition)).unwrap_or(0);
             let all = telemetry.partitions[partition][from..].iter().filter(|row| !row.swept);
             let all = all.map(|row| &row.stored);
             let read: Vec<&StoredRow> = all.take(share.min(limit - rows.len().min(limit))).collect();
-            let watched = |row: &StoredRow| {
-                let family = state.appliances.get(&row.appliance);
-                let family = family.map(|a| a.model.as_ref().unwrap_or(&a.profile));
-                families.is_none_or(|families| family.is_some_and(|family| families.contains(family)))
-            };
+            let watched = |row: &&StoredRow| state.is_watched(row.appliance, families);
             let last = read.last().filter(|row| !watched(row)).copied();
             rows.extend(read.iter().filter(|row| watched(row)).map(|row| (*row).clone()));
             rows.extend(last.map(|row| StoredRow {
@@ -131,6 +129,15 @@ impl TelemetryStore for MemoryStore {
         let state = self.state();
         let rows = state.telemetry.partitions.iter().map(Vec::len);
         Ok(rows.sum::<usize>() as i64)
+    }
+}
+
+impl State {
+    /// Whether an appliance is of one of these families: its model's name, or else its profile's.
+    pub(super) fn is_watched(&self, appliance: ApplianceId, families: Option<&[String]>) -> bool {
+        let family = self.appliances.get(&appliance);
+        let family = family.map(|a| a.model.as_ref().unwrap_or(&a.profile));
+        families.is_none_or(|families| family.is_some_and(|family| families.contains(family)))
     }
 }
 

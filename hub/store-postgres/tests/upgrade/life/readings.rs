@@ -187,6 +187,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
         let checkpoints = newest.into_iter().map(|(appliance, number)| Checkpoint {
             appliance,
             model: "washing-machine/1".to_owned(),
+            ingest_no: number,
             state: format!("all rows up to {number}").into_bytes(),
         });
         let commit = ScoringCommit {

@@ -51,7 +51,10 @@ struct Drawn(VecDeque<Verdict>);
 impl Drawn {
     fn push(&mut self, verdicts: &[Verdict], model: &Model) {
         self.0.extend(verdicts.iter().cloned());
-        let surplus = self.0.len().saturating_sub(model.manifest().persistence.evidence_points);
+        let surplus = self
+            .0
+            .len()
+            .saturating_sub(model.manifest().persistence.evidence_points);
         self.0.drain(..surplus);
     }
 
@@ -96,10 +99,16 @@ fn a_checkpoint_of_the_form_before_is_continued_with_the_same_verdicts() {
         }
         let bytes = written(&one, &drawn, features);
         let mut other = Detector::restore(&model, &bytes).unwrap();
-        assert_eq!((other.alarming(), other.standing(&model)), (one.alarming(), one.standing(&model)));
+        assert_eq!(
+            (other.alarming(), other.standing(&model)),
+            (one.alarming(), one.standing(&model))
+        );
         let mut last: Option<FaultPrediction> = None;
         for row in &rows[cut..] {
-            let (left, right) = (step(&mut one, &model, row).unwrap(), step(&mut other, &model, row).unwrap());
+            let (left, right) = (
+                step(&mut one, &model, row).unwrap(),
+                step(&mut other, &model, row).unwrap(),
+            );
             assert_eq!(left, right, "cut at {cut}");
             last = left.into_iter().find_map(|verdict| verdict.prediction).or(last);
         }

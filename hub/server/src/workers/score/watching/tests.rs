@@ -1,0 +1,218 @@
+//! Scorers that are killed, that forget, and that make room: what they tell is what one tells that never was.
+
+use super::super::fake::{Fake, PARTITION, pumps, registry};
+use super::super::ledger::{KEPT_FOR, STRETCH_MAX};
+use super::*;
+
+const MANY: usize = 1_000;
+/// Rows scored in one round.
+const ROUND: i64 = 97;
+
+fn classes(told: &[Observation]) -> Vec<String> {
+    let class = |observation: &Observation| match observation {
+        Observation::Alarm {
+            appliance, prediction, ..
+        } => format!("{appliance} {} {}", prediction.fault_class, prediction.at),
+        Observation::Clear { appliance } => format!("{appliance} clear"),
+    };
+    told.iter().map(class).collect()
+}
+
+/// Killed before or after what it has scored is saved, in rounds of new rows and of rows that come again.
+#[test]
+fn a_scorer_that_is_killed_tells_what_one_tells_that_never_was() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut through = Fake::new(pumps(&registry, 1..=3, 640));
+    let mut watching = through.start(&registry, MANY);
+    assert_eq!(through.run(&mut watching, ROUND, now), 0);
+    let told = classes(&through.told);
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("1 ") && line.contains("flow_loss")),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&"1 clear".to_owned()) && !told.contains(&"2 clear".to_owned()),
+        "{told:?}"
+    );
+
+    for rounds in [2, 5] {
+        let mut killed = Fake::new(through.rows.clone());
+        let mut repeated = 0;
+        for life in 0.. {
+            assert!(life < 50, "it comes to no end");
+            let mut watching = killed.start(&registry, MANY);
+            // Some lives end before all has been read again.
+            let mut left = if life % 3 == 2 { 1 } else { rounds };
+            let mut done = true;
+            while let Some((commit, again)) = killed.round(&mut watching, ROUND, now) {
+                repeated += again;
+                if again == 0 || life % 3 == 2 {
+                    left -= 1;
+                }
+                done = left > 0;
+                if done || life % 2 == 0 {
+                    killed.commit(commit);
+                }
+                if !done {
+                    break;
+                }
+            }
+            if done {
+                break;
+            }
+        }
+        assert!(repeated > 0);
+        assert_eq!(classes(&killed.told), told, "killed after {rounds} rounds");
+        assert_eq!(killed.told, through.told);
+    }
+}
+
+#[test]
+fn what_a_restart_reads_again_is_bounded_and_ends() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut store = Fake::new(pumps(&registry, 3..=4, STRETCH_MAX));
+    let mut watching = store.start(&registry, MANY);
+    store.run(&mut watching, 100, now);
+    let unsaved = store.offset.ingest_no - store.offset.kept_no;
+    assert_eq!(store.offset.ingest_no, 2 * STRETCH_MAX);
+    // Looked for once a second, and the clock stands still.
+    assert!(unsaved > 0);
+    // The next one catches up, and saves whose turn it is while it does.
+    let mut watching = store.start(&registry, MANY);
+    let again = store.run(&mut watching, 100, now);
+    assert_eq!(i64::try_from(again).unwrap(), unsaved);
+    assert!(watching.again(100).is_empty());
+    let later = now + SAVE_EVERY;
+    let extra = store.rows.len() as i64;
+    let mut more = pumps(&registry, 3..=4, STRETCH_MAX + 50).split_off(store.rows.len());
+    store.rows.append(&mut more);
+    store.run(&mut watching, 100, later);
+    assert!(store.offset.kept_no > extra, "{:?}", store.offset);
+}
+
+/// The time comes with rows of others, or with its own.
+#[test]
+fn a_silent_appliance_is_saved_when_its_time_has_come() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut rows = pumps(&registry, 1..=2, 40);
+    let mut store = Fake::new(rows.drain(..40).collect());
+    let mut watching = store.start(&registry, MANY);
+    store.run(&mut watching, 100, now);
+    assert!(store.checkpoints.is_empty());
+    assert_eq!(store.offset.kept_no, 0);
+    // Only one goes on.
+    rows.retain(|row| row.appliance == ApplianceId(2));
+    for (number, row) in rows.iter_mut().enumerate() {
+        row.ingest_no = 41 + number as i64;
+    }
+    store.rows.append(&mut rows);
+    store.run(&mut watching, 100, now + KEPT_FOR * 2);
+    let numbers: Vec<(i64, i64)> = store
+        .checkpoints
+        .values()
+        .map(|c| (c.appliance.0, c.ingest_no))
+        .collect();
+    assert_eq!(numbers, [(1, 39), (2, 60)]);
+    assert_eq!((store.offset.ingest_no, store.offset.kept_no), (60, 60));
+    let mut next = store.start(&registry, MANY);
+    assert_eq!(store.run(&mut next, 100, now), 0);
+}
+
+#[test]
+fn who_was_used_longest_ago_makes_room_and_is_saved() {
+    let (registry, now) = (registry(), Instant::now());
+    let all = pumps(&registry, 1..=6, 30);
+    // One after the other, and the first once more.
+    let mut rows: Vec<StoredRow> = Vec::new();
+    for pump in [1, 2, 3, 4, 5, 6, 1] {
+        let from = if rows.is_empty() { 0 } else { 15 };
+        let own = all.iter().filter(|row| row.appliance == ApplianceId(pump));
+        rows.extend(own.skip(from).take(15).cloned());
+    }
+    for (number, row) in rows.iter_mut().enumerate() {
+        row.ingest_no = number as i64 + 1;
+    }
+    let mut store = Fake::new(rows);
+    let mut watching = store.start(&registry, 3);
+    let mut held = 0;
+    while let Some((commit, _)) = store.round(&mut watching, 15, now) {
+        assert!(commit.checkpoints.len() <= 1, "not all at once");
+        store.commit(commit);
+        held = held.max(watching.units.len());
+    }
+    assert_eq!((held, watching.units.len(), watching.by_use.len()), (3, 3, 3));
+    let mut left: Vec<i64> = watching.units.keys().map(|appliance| appliance.0).collect();
+    left.sort_unstable();
+    assert_eq!(left, [1, 5, 6]);
+    let saved: Vec<(i64, i64)> = store
+        .checkpoints
+        .values()
+        .map(|c| (c.appliance.0, c.ingest_no))
+        .collect();
+    assert_eq!(saved, [(1, 15), (2, 30), (3, 45), (4, 60)]);
+}
+
+/// Nothing of before counts for the new baseline, whatever is read again.
+#[test]
+fn a_restarted_baseline_takes_only_what_comes_after() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut store = Fake::new(pumps(&registry, 1..=2, 100));
+    let all = std::mem::take(&mut store.rows);
+    store.rows.extend_from_slice(&all[..120]);
+    let mut watching = store.start(&registry, MANY);
+    store.run(&mut watching, ROUND, now);
+    watching.forget(ApplianceId(1));
+    store.checkpoints.remove(&ApplianceId(1));
+    store.fresh_after.insert(ApplianceId(1), store.offset.ingest_no);
+    store.rows.extend_from_slice(&all[120..]);
+
+    // Killed at once; the other appliance's rows are read again, and with them those of this one.
+    let mut watching = store.start(&registry, MANY);
+    assert!(store.run(&mut watching, ROUND, now) >= 120);
+    let state = |watching: &Watching, appliance| {
+        let unit = watching.units.get(&ApplianceId(appliance)).unwrap();
+        unit.watched.as_ref().unwrap().state()
+    };
+    let mut fresh = Fake::new(all[120..].to_vec());
+    fresh.offset.ingest_no = 120;
+    fresh.offset.kept_no = 120;
+    let mut only_after = fresh.start(&registry, MANY);
+    fresh.run(&mut only_after, ROUND, now);
+    assert_eq!(state(&watching, 1), state(&only_after, 1));
+    assert_ne!(state(&watching, 2), state(&only_after, 2));
+}
+
+/// Nobody waits for the disk where nothing is told: such an offset may be forgotten.
+#[test]
+fn rows_that_the_database_has_forgotten_are_not_given_twice() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut through = Fake::new(pumps(&registry, 1..=2, 60));
+    let mut one = through.start(&registry, MANY);
+    through.run(&mut one, 20, now);
+
+    let mut store = Fake::new(through.rows.clone());
+    let mut watching = store.start(&registry, MANY);
+    for _ in 0..3 {
+        let (commit, _) = store.round(&mut watching, 20, now).unwrap();
+        store.commit(commit);
+    }
+    store.offset.ingest_no = 20;
+    store.run(&mut watching, 20, now);
+    assert_eq!(store.offset.ingest_no, 120);
+    let state = |watching: &Watching| watching.units[&ApplianceId(2)].watched.as_ref().unwrap().state();
+    assert_eq!(state(&watching), state(&one));
+}
+
+#[test]
+fn what_cannot_be_read_again_is_skipped_as_a_whole() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut store = Fake::new(pumps(&registry, 1..=2, 60));
+    let mut watching = store.start(&registry, MANY);
+    store.run(&mut watching, 20, now);
+    let mut next = store.start(&registry, MANY);
+    assert_eq!(next.again(50).len(), 1);
+    next.skip();
+    assert!(next.again(50).is_empty());
+    assert_eq!(next.offset(PARTITION, false).map(|offset| offset.kept_no), Some(120));
+}

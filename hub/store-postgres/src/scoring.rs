@@ -1,0 +1,206 @@
+//! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
+
+use crate::row::{Columns, db, sql, unreadable};
+use crate::store::PostgresStore;
+use hub_core::id::ApplianceId;
+use hub_store::error::{Result, StoreError};
+use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
+use jiff::Timestamp;
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeMap;
+
+/// Under this name a row of `checkpoint` says when the baseline of an appliance was restarted. No model has it.
+const BASELINE: &str = "";
+/// Restarted baselines that are told at a time; the rest is told next.
+const RESTARTED_MAX: i64 = 1_000;
+
+/// What scoring needs to know of these appliances. Of one whose baseline was restarted nothing is known until it is told.
+pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
+    let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
+    let rows = sqlx::query(
+        "select a.id, a.profile, a.model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
+         cross join lateral (select id, profile, model from appliance where id = k.id offset 0) a \
+         left join lateral (select c.model, c.ingest_no, c.state from checkpoint c where c.appliance = a.id and not exists ( \
+           select from checkpoint r where r.appliance = a.id and r.restarted) offset 0) c on true \
+         order by a.id, c.model",
+    )
+    .bind(ids)
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    let mut subjects: BTreeMap<ApplianceId, ScoringSubject> = BTreeMap::new();
+    for row in &rows {
+        let appliance = ApplianceId(row.col("id")?);
+        let (profile, model) = (row.col("profile")?, row.col("model")?);
+        let subject = subjects.entry(appliance).or_insert(ScoringSubject {
+            appliance,
+            profile,
+            model,
+            checkpoints: Vec::new(),
+            fresh_after: 0,
+        });
+        let Some(model) = row.col::<Option<String>>("saved_by")? else {
+            continue;
+        };
+        let ingest_no = row.col("ingest_no")?;
+        if model == BASELINE {
+            subject.fresh_after = ingest_no;
+        } else {
+            subject.checkpoints.push(Checkpoint {
+                appliance,
+                model,
+                ingest_no,
+                state: row.col("state")?,
+            });
+        }
+    }
+    Ok(subjects.into_values().collect())
+}
+
+/// How far scoring has come, partition by partition.
+pub(crate) async fn scored_up_to(store: &PostgresStore) -> Result<Vec<ScoredUpTo>> {
+    let rows =
+        sqlx::query("select partition, ingest_no, seen_at, kept_no, kept_seen_at from scored order by partition")
+            .fetch_all(&store.pool)
+            .await
+            .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let partition: i16 = row.col("partition")?;
+            Ok(ScoredUpTo {
+                partition: u8::try_from(partition).map_err(|error| unreadable("partition")(Box::new(error)))?,
+                ingest_no: row.col("ingest_no")?,
+                received_at: row.at("seen_at")?,
+                kept_no: row.col("kept_no")?,
+                kept_received_at: row.at("kept_seen_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Moves the offsets on, each only forward: a scorer that lost its partition writes nothing.
+pub(crate) async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> Result<()> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let partitions: Vec<i16> = offsets.iter().map(|o| i16::from(o.partition)).collect();
+    sqlx::query("select from scored where partition = any($1) order by partition for update")
+        .bind(&partitions)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    let moved = sqlx::query(
+        "update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at), \
+           kept_no = greatest(s.kept_no, k.kept_no), \
+           kept_seen_at = case when k.kept_no > s.kept_no then k.kept_seen_at else s.kept_seen_at end \
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::timestamptz[]) \
+           as k (partition, ingest_no, seen_at, kept_no, kept_seen_at) \
+         where s.partition = k.partition \
+           and (s.ingest_no < k.ingest_no or s.ingest_no = k.ingest_no and s.kept_no < k.kept_no)",
+    )
+    .bind(&partitions)
+    .bind(offsets.iter().map(|o| o.ingest_no).collect::<Vec<_>>())
+    .bind(offsets.iter().map(|o| sql(o.received_at)).collect::<Vec<_>>())
+    .bind(offsets.iter().map(|o| o.kept_no).collect::<Vec<_>>())
+    .bind(offsets.iter().map(|o| sql(o.kept_received_at)).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(db)?
+    .rows_affected();
+    if usize::try_from(moved) == Ok(offsets.len()) {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict(
+            "another scorer has saved these rows already; load the checkpoints again".to_owned(),
+        ))
+    }
+}
+
+/// A checkpoint of a detector whose baseline was restarted meanwhile is left out. One that slips in beside the restart goes
+/// when the restart is told.
+pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], now: Timestamp) -> Result<()> {
+    if checkpoints.is_empty() {
+        return Ok(());
+    }
+    // In one order, whoever saves; of two for the same model the last counts.
+    let last: BTreeMap<(ApplianceId, &str), &Checkpoint> = checkpoints
+        .iter()
+        .map(|c| ((c.appliance, c.model.as_str()), c))
+        .collect();
+    sqlx::query(
+        "insert into checkpoint as c (appliance, model, ingest_no, state, saved_at) \
+         select k.appliance, k.model, k.ingest_no, k.state, $5 \
+         from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[]) as k (appliance, model, ingest_no, state) \
+         where not exists (select from checkpoint r where r.appliance = k.appliance and r.restarted offset 0) \
+         on conflict (appliance, model) do update \
+         set ingest_no = excluded.ingest_no, state = excluded.state, saved_at = excluded.saved_at where not c.restarted",
+    )
+    .bind(last.keys().map(|(appliance, _)| appliance.0).collect::<Vec<i64>>())
+    .bind(last.keys().map(|(_, model)| *model).collect::<Vec<_>>())
+    .bind(last.values().map(|c| c.ingest_no).collect::<Vec<_>>())
+    .bind(last.values().map(|c| c.state.as_slice()).collect::<Vec<_>>())
+    .bind(sql(now))
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Marks the baseline of an appliance: what its detector says and saves does not count until the restart has been told.
+pub(crate) async fn restart(conn: &mut PgConnection, appliance: ApplianceId, now: Timestamp) -> Result<()> {
+    sqlx::query(
+        "insert into checkpoint (appliance, model, state, saved_at, restarted) values ($1, $3, '', $2, true) \
+         on conflict (appliance, model) do update set saved_at = $2, restarted = true",
+    )
+    .bind(appliance.0)
+    .bind(sql(now))
+    .bind(BASELINE)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Appliances whose baseline was restarted; they are told once. Their new baseline begins with rows that are not scored yet.
+pub(crate) async fn take_restarted(store: &PostgresStore) -> Result<Vec<ApplianceId>> {
+    let mut conn = store.pool.acquire().await.map_err(db)?;
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "select appliance from checkpoint where restarted and model = $1 order by appliance limit $2",
+    )
+    .bind(BASELINE)
+    .bind(RESTARTED_MAX)
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(db)?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = conn.begin().await.map_err(db)?;
+    sqlx::query("delete from checkpoint where appliance = any($1) and model <> $2")
+        .bind(&ids)
+        .bind(BASELINE)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+    sqlx::query(
+        "update checkpoint c set restarted = false, ingest_no = k.ingest_no from ( \
+           select k.id, s.ingest_no from unnest($1::bigint[]) as k (id) \
+           cross join lateral (select partition from appliance where id = k.id offset 0) a \
+           join scored s on s.partition = a.partition) k \
+         where c.appliance = k.id and c.model = $2",
+    )
+    .bind(&ids)
+    .bind(BASELINE)
+    .execute(&mut *tx)
+    .await
+    .map_err(db)?;
+    // Whether this has happened cannot be known if no answer comes: then everything is read again from the checkpoints.
+    tx.commit().await.map_err(|error| {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "restarted baselines were perhaps told"
+        );
+        StoreError::Conflict("restarted baselines were perhaps told; load the checkpoints again".to_owned())
+    })?;
+    Ok(ids.into_iter().map(ApplianceId).collect())
+}

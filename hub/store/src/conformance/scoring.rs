@@ -1,0 +1,167 @@
+//! How far scoring has come, and what is read again after a restart.
+
+use super::Harness;
+use super::scene::{after, appliance, message, morning, played, site, telemetry};
+use crate::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, Stretch};
+use crate::telemetry::{Ingest, StoredRow};
+use crate::{Store, StoreError};
+use hub_core::id::ApplianceId;
+use jiff::SignedDuration;
+
+const WIDE: usize = 1_000;
+
+/// Three rounds of readings of three appliances, one of each round measured two days before it came.
+async fn some_rows(store: &dyn Store) -> Vec<ApplianceId> {
+    let mut ids = Vec::new();
+    for (tenant, device) in [("acme", "wm-1"), ("acme", "wm-2"), ("beta", "wm-1")] {
+        ids.push(appliance(store, tenant, device).await);
+    }
+    for round in 0..3 {
+        let mut batch: Vec<Ingest> = ids.iter().map(|id| telemetry(*id, 1, round * 4, 4)).collect();
+        let mut late = message(ids[0], 2, round, 1);
+        late.samples[0].at -= SignedDuration::from_hours(48);
+        batch.push(Ingest::Telemetry(late));
+        store.ingest(&batch).await.unwrap();
+    }
+    ids
+}
+
+fn moved(offsets: Vec<ScoredUpTo>) -> ScoringCommit {
+    ScoringCommit {
+        offsets,
+        ..ScoringCommit::default()
+    }
+}
+
+/// All that a restart reads again.
+fn stretches(offsets: &[ScoredUpTo]) -> Vec<Stretch> {
+    let behind = offsets.iter().filter(|offset| offset.kept_no < offset.ingest_no);
+    behind
+        .map(|offset| Stretch {
+            partition: offset.partition,
+            after: offset.kept_no,
+            up_to: offset.ingest_no,
+            received_at: offset.kept_received_at,
+        })
+        .collect()
+}
+
+pub(super) async fn what_is_in_no_checkpoint_is_read_again_after_a_restart(h: &dyn Harness) {
+    let (place, store) = played(h).await;
+    some_rows(&*store).await;
+    let rows = store.unscored(WIDE, None).await.unwrap();
+    assert_eq!(rows.len(), 3 * (3 * 4 + 1));
+    // Of each partition the newest five rows are in no checkpoint.
+    let mut offsets = ScoredUpTo::reach(&rows);
+    offsets.iter_mut().for_each(|offset| offset.kept_no -= 5);
+    store.commit_scoring(&moved(offsets.clone()), morning()).await.unwrap();
+    drop(store);
+
+    let store = place.hub().await;
+    assert!(store.unscored(WIDE, None).await.unwrap().is_empty());
+    let known = store.scored_up_to().await.unwrap();
+    assert_eq!(known.len(), 256);
+    let behind = stretches(&known);
+    assert_eq!(behind.len(), offsets.len());
+    let kept = |row: &StoredRow| {
+        offsets
+            .iter()
+            .any(|o| o.partition == row.partition && o.kept_no >= row.ingest_no)
+    };
+    let wanted: Vec<StoredRow> = rows.iter().filter(|row| !kept(row)).cloned().collect();
+    let again = store.scored_rows(&behind, None).await.unwrap();
+    assert_eq!(again, wanted);
+    assert!(
+        again.iter().any(|row| row.at < morning()),
+        "what came late is among them"
+    );
+    // In parts, and only what is watched.
+    let (mut first, mut second) = (behind.clone(), behind.clone());
+    first.iter_mut().for_each(|stretch| stretch.up_to -= 3);
+    second.iter_mut().for_each(|stretch| stretch.after += 2);
+    let families = ["washing-machine".to_owned()];
+    let mut parts = store.scored_rows(&first, Some(&families)).await.unwrap();
+    parts.extend(store.scored_rows(&second, None).await.unwrap());
+    parts.sort_by_key(|row| (row.partition, row.ingest_no));
+    assert_eq!(parts, wanted);
+    let others = ["dryer".to_owned()];
+    assert!(store.scored_rows(&behind, Some(&others)).await.unwrap().is_empty());
+    assert!(store.scored_rows(&[], None).await.unwrap().is_empty());
+
+    // Saved later, without a new row; and once.
+    offsets.iter_mut().for_each(|offset| offset.kept_no = offset.ingest_no);
+    store.commit_scoring(&moved(offsets.clone()), morning()).await.unwrap();
+    assert!(stretches(&store.scored_up_to().await.unwrap()).is_empty());
+    let twice = store
+        .commit_scoring(&moved(offsets.clone()), morning())
+        .await
+        .unwrap_err();
+    assert!(matches!(twice, StoreError::Conflict(_)), "{twice:?}");
+    // Never back: a row that is passed over says nothing of those before it.
+    store.ingest(&[telemetry(rows[0].appliance, 9, 0, 1)]).await.unwrap();
+    let mut next = ScoredUpTo::reach(&store.unscored(WIDE, None).await.unwrap());
+    next[0].kept_no = 0;
+    store.commit_scoring(&moved(next.clone()), morning()).await.unwrap();
+    let left = stretches(&store.scored_up_to().await.unwrap());
+    assert_eq!(
+        (left.len(), left[0].after, left[0].up_to),
+        (1, next[0].ingest_no - 1, next[0].ingest_no)
+    );
+}
+
+pub(super) async fn a_model_keeps_its_own_checkpoint_and_a_new_baseline_none(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let ids = some_rows(&*store).await;
+    let rows = store.unscored(WIDE, None).await.unwrap();
+    let checkpoint = |model: &str, ingest_no: i64| Checkpoint {
+        appliance: ids[0],
+        model: model.to_owned(),
+        ingest_no,
+        state: vec![7; 3_000],
+    };
+    let save = |checkpoints: Vec<Checkpoint>| ScoringCommit {
+        checkpoints,
+        ..ScoringCommit::default()
+    };
+    let mut first = save(vec![
+        checkpoint("washing-machine/2", 3),
+        checkpoint("washing-machine/1", 2),
+    ]);
+    first.offsets = ScoredUpTo::reach(&rows);
+    store.commit_scoring(&first, morning()).await.unwrap();
+    let newer = checkpoint("washing-machine/2", 5);
+    store
+        .commit_scoring(&save(vec![newer.clone()]), morning())
+        .await
+        .unwrap();
+    let subject = async || store.scoring_subjects(&ids).await.unwrap().remove(0);
+    let both = vec![checkpoint("washing-machine/1", 2), newer.clone()];
+    assert_eq!((subject().await.checkpoints, subject().await.fresh_after), (both, 0));
+
+    // The appliance changes hands.
+    let mut site = site();
+    site.tenants[0].devices[0].owner = Some("wang".into());
+    store.apply_site(&site, after(1), false).await.unwrap();
+    let other = Checkpoint {
+        appliance: ids[1],
+        ..newer.clone()
+    };
+    store.commit_scoring(&save(vec![newer, other]), after(2)).await.unwrap();
+    assert_eq!(subject().await.checkpoints, []);
+    assert_eq!(store.baselines_restarted().await.unwrap(), [ids[0]]);
+    let last = rows.iter().rfind(|row| row.appliance == ids[0]).unwrap();
+    let scored = store.scored_up_to().await.unwrap()[usize::from(last.partition)];
+    let told = subject().await;
+    assert_eq!((told.checkpoints, told.fresh_after), (vec![], scored.ingest_no));
+    assert_eq!(
+        store.scoring_subjects(&ids[1..2]).await.unwrap()[0].checkpoints.len(),
+        1
+    );
+    // The new baseline is saved beside that.
+    store
+        .commit_scoring(&save(vec![checkpoint("washing-machine/2", 90)]), after(3))
+        .await
+        .unwrap();
+    let told = subject().await;
+    assert_eq!((told.checkpoints.len(), told.fresh_after), (1, scored.ingest_no));
+}
