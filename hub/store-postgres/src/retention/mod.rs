@@ -53,12 +53,14 @@ impl UpkeepStore for PostgresStore {
     }
 }
 
-/// Whether every row from before `limit` is rolled up and in the aggregates.
+/// Whether every row from before `limit` is rolled up, in the aggregates, and scored for good: read by no restart again.
 async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
     sqlx::query_scalar(
-        "select not exists (select from aggregated a join rolled r on r.partition = a.partition \
-             where r.ingest_no > a.ingest_no and a.seen_at < $1 + interval '1 day') \
-           and not exists (select from aggregated a cross join lateral ( \
+        "with reached as materialized ( \
+           select r.partition, r.ingest_no as last, a.ingest_no, a.seen_at from rolled r join aggregated a using (partition) \
+           union all select r.partition, r.ingest_no, s.kept_no, s.kept_seen_at from rolled r join scored s using (partition)) \
+         select not exists (select from reached where last > ingest_no and seen_at < $1 + interval '1 day') \
+           and not exists (select from reached a cross join lateral ( \
              select at, row_number() over (order by ingest_no) as place from ( \
                select at, ingest_no from late where partition = a.partition and ingest_no > a.ingest_no \
                order by ingest_no limit $2) l) l where l.at < $1 or l.place = $2)",

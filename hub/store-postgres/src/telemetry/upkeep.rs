@@ -51,7 +51,7 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Takes late rows out that all readers have passed, some at a time.
+/// Takes late rows out that all readers have passed and that no restart reads again, some at a time.
 async fn forget_late(store: &PostgresStore) -> Result<()> {
     let until = Instant::now() + LATE_FOR;
     loop {
@@ -61,7 +61,7 @@ async fn forget_late(store: &PostgresStore) -> Result<()> {
                select l.place from scored s join rolled r on r.partition = s.partition \
                  join aggregated a on a.partition = s.partition cross join lateral ( \
                    select ctid as place from late where partition = s.partition \
-                     and ingest_no <= least(s.ingest_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
+                     and ingest_no <= least(s.kept_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
                limit $2))",
         )
         .bind(LATE_ROWS_OF_EACH)
