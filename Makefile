@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-store soak-kill fuzz eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-steady bench-store soak-kill fuzz eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -34,6 +34,10 @@ bench-idle: ## Memory of an idle device, how soon all are back after a restart, 
 
 bench-store: ## The store beside psql's \copy and the same queries in psql: load, bytes, latency, growth
 	@$(XTASK) bench bench_store
+
+bench-steady: ## Load that lasts, beside a bare COPY: 35 minutes, or PART=trickle|paced|flood|ring|restart
+	@cargo build --quiet --release --workspace --bin forecall --example steady
+	@$(EXAMPLES)/steady $(PART)
 
 soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 	@cargo build --quiet --release --workspace --bin forecall --example soak_kill

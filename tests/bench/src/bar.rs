@@ -26,6 +26,12 @@ impl Bars {
         self.missed += usize::from(!held);
     }
 
+    /// Whether there is a bar of this name and it was held.
+    pub fn is_held(&self, name: &str) -> bool {
+        let mut own = self.lines.iter().filter(|line| line.split(' ').nth(1) == Some(name));
+        own.next().is_some_and(|line| line.ends_with(" held"))
+    }
+
     /// Prints a line a bar; whether all were held.
     pub fn print(&self) -> bool {
         for line in &self.lines {
@@ -55,8 +61,9 @@ mod tests {
         let mut bars = Bars::default();
         bars.at_least("a", 1.0, 1.0);
         bars.at_most("b", 1.0, 1.0);
-        assert!(bars.print());
+        assert!(bars.print() && bars.is_held("b") && !bars.is_held("c"));
         bars.at_least("c", f64::NAN, 0.0);
+        assert!(!bars.is_held("c"));
         assert!(!bars.print(), "what was not measured is not held");
     }
 

@@ -12,6 +12,7 @@ pub mod idle;
 pub mod limit;
 pub mod peer;
 pub mod reading;
+pub mod steady;
 pub mod store;
 pub mod storm;
 pub mod subscriber;

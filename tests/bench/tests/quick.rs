@@ -1,6 +1,8 @@
 //! The benchmarks work, and count right; nothing is said about speed here.
 
 use tests_bench::compare::{Audit, Plan, run};
+use tests_bench::steady::{self, Part};
+use tests_hub::soak::restart;
 
 #[tokio::test]
 async fn every_broker_takes_the_load_and_the_hub_stores_what_it_acknowledges() {
@@ -36,4 +38,38 @@ async fn the_store_keeps_what_it_took_and_answers_every_query() {
     tests_bench::store::run(&tests_bench::store::Plan::quick())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_hub_stores_what_it_acknowledges_at_any_pace_into_an_empty_and_into_a_full_week() {
+    let parts = [Part::Trickle, Part::Paced];
+    steady::run(&steady::Plan::quick(), &parts).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_hub_stores_what_it_acknowledges_as_fast_as_it_goes() {
+    steady::run(&steady::Plan::quick(), &[Part::Flood]).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_fault_rings_beneath_a_load() {
+    let bars = steady::run(&steady::Plan::quick(), &[Part::Ring]).await.unwrap();
+    for rate in steady::Plan::quick().rings.rates {
+        assert!(bars.is_held(&format!("ring_at_{rate:.0}_not_rung")));
+    }
+}
+
+#[tokio::test]
+async fn kills_beneath_a_load_change_no_finding_and_no_window() {
+    let plan = steady::Plan::quick().restarts;
+    let outcome = restart::run(plan, |line| println!("{line}")).await.unwrap();
+    println!("{outcome:?}");
+    let acknowledged = plan.devices as u64 * plan.each;
+    assert_eq!(
+        (outcome.acknowledged, outcome.stored.rows),
+        (acknowledged, acknowledged)
+    );
+    assert_eq!((outcome.lost(), outcome.doubled()), (0, 0));
+    assert!(!outcome.ready.is_empty() && outcome.findings >= plan.worn);
+    assert_eq!((outcome.other_findings, outcome.other_windows), (0, 0));
 }

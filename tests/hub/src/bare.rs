@@ -1,5 +1,9 @@
 //! The peer: nothing but COPY and commit, over one connection, of the rows that the hub has stored.
 
+mod paced;
+
+pub use paced::{Commit, Paced};
+
 use crate::processes::Cpu;
 use anyhow::{Context, Result, ensure};
 use hub_store_postgres::{Cluster, ClusterOptions};
@@ -67,16 +71,26 @@ impl Bare {
         for statement in BARE {
             connection.execute(statement).await?;
         }
-        let data = read_all(&mut connection, of).await?;
-        let header = data.get(..HEADER_BYTES).context("COPY gave no header")?.to_vec();
-        let tuples = tuples(&data)?;
-        Ok(Self {
+        let mut bare = Self {
             cluster,
             connection,
             state: state.to_owned(),
-            header,
-            tuples,
-        })
+            header: Vec::new(),
+            tuples: Vec::new(),
+        };
+        bare.read(of).await?;
+        Ok(bare)
+    }
+
+    /// Reads other rows, in place of those that were read before; those that were loaded stay.
+    ///
+    /// # Errors
+    /// There are none such.
+    async fn read(&mut self, of: &str) -> Result<()> {
+        let data = read_all(&mut self.connection, of).await?;
+        self.header = data.get(..HEADER_BYTES).context("COPY gave no header")?.to_vec();
+        self.tuples = tuples(&data)?;
+        Ok(())
     }
 
     /// How many rows were read.

@@ -14,6 +14,7 @@ pub mod hub;
 pub mod payloads;
 pub mod ports;
 pub mod processes;
+pub mod rig;
 pub mod sipp;
 pub mod site;
 pub mod soak;

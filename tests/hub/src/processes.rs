@@ -54,12 +54,24 @@ pub fn peak_memory(pid: u32) -> Result<u64> {
     memory(pid, "VmHWM:")
 }
 
-fn memory(pid: u32, name: &str) -> Result<u64> {
+/// Memory of all processes of the database in this state directory that is no other's, in bytes (`RssAnon`): what they
+/// share would be counted once for each.
+///
+/// # Errors
+/// There is no /proc.
+pub fn database_memory(state: &Path) -> Result<u64> {
+    let processes = all()?;
+    // One may have ended meanwhile.
+    let each = database(&processes, state).into_iter();
+    Ok(each.filter_map(|process| memory(process.pid, "RssAnon:").ok()).sum())
+}
+
+fn memory(pid: u32, kind: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let line = status.lines().find_map(|line| line.strip_prefix(kind));
     let kib = line.and_then(|rest| rest.split_whitespace().next());
-    let kib: u64 = kib.with_context(|| format!("no {name} in {path}"))?.parse()?;
+    let kib: u64 = kib.with_context(|| format!("no {kind} in {path}"))?.parse()?;
     Ok(kib * 1024)
 }
 

@@ -2,9 +2,13 @@
 //! each acknowledged reading must stand in the database exactly once.
 
 mod publisher;
+pub mod restart;
+
+pub use publisher::{Feed, Pace};
 
 use crate::hub::{Lab, RunningHub};
 use crate::site::{TestSite, daytime_zone};
+use agent_sdk_wire::{Header, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_store_postgres::{Cluster, ClusterOptions};
@@ -25,6 +29,9 @@ const DURABLE: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 const MOMENT_MS: std::ops::Range<u64> = 20..2_000;
 /// One kill of so many may come before the hub is ready.
 const EARLY: u32 = 5;
+/// A new message of each publisher.
+const PACE: Duration = Duration::from_millis(40);
+const BOOT: u64 = 7;
 /// At the end everything must be acknowledged within this.
 const DRAIN_MAX: Duration = Duration::from_secs(120);
 
@@ -137,6 +144,20 @@ async fn kill_all(lab: &Lab, mut hub: RunningHub, database_first: bool) -> Resul
     Ok(killed)
 }
 
+/// One reading of a washing machine, a millisecond after the one before.
+fn payload(from_ms: i64, number: u64) -> Result<Vec<u8>> {
+    let header = Header {
+        time_base: TimeBase::Utc,
+        boot_id: BOOT,
+        seq: number,
+        t0_ms: from_ms + i64::try_from(number)?,
+    };
+    let mut buffer = [0; 128];
+    let mut encoder = TelemetryEncoder::new(&mut buffer, &header)?;
+    encoder.push(0, &[(1, Value::Int(1)), (2, Value::F32((number % 100) as f32 / 8.0))])?;
+    Ok(encoder.finish()?.to_vec())
+}
+
 fn device(n: usize) -> String {
     format!("soak-{n:03}")
 }
@@ -164,16 +185,29 @@ impl Fleet {
     /// So many devices of [`site`], of each version and quality of service a quarter.
     pub fn start(hub: SocketAddr, count: usize) -> Self {
         let from_ms = SystemClock.now().as_millisecond() - 3_600_000;
+        let feed = |n| {
+            let feed = Feed {
+                payload: Box::new(move |number| payload(from_ms, number)),
+                count: u64::MAX,
+                pace: Pace::After(PACE),
+            };
+            (device(n), feed)
+        };
+        Self::with(hub, (0..count).map(feed))
+    }
+
+    /// Devices with what each says, of each version and quality of service a quarter.
+    pub fn with(hub: SocketAddr, feeds: impl Iterator<Item = (String, Feed)>) -> Self {
         let counters = Arc::new(Counters::default());
         let enough = CancellationToken::new();
         let mut publishers = JoinSet::new();
-        for n in 0..count {
+        for (n, (device, feed)) in feeds.enumerate() {
             let publisher = Publisher {
                 hub,
-                device: device(n),
+                device,
                 version: if n % 2 == 0 { Version::V4 } else { Version::V5 },
                 exactly_once: n / 2 % 2 == 1,
-                from_ms,
+                feed,
                 counters: counters.clone(),
             };
             publishers.spawn(publisher.run(enough.clone()));
@@ -211,21 +245,30 @@ impl Fleet {
         }
     }
 
-    async fn drain(mut self) -> Result<Arc<Counters>> {
+    async fn drain(self) -> Result<Arc<Counters>> {
         self.enough.cancel();
-        let drained = async {
+        self.ended(DRAIN_MAX).await
+    }
+
+    async fn ended(mut self, limit: Duration) -> Result<Arc<Counters>> {
+        let ended = async {
             while let Some(ended) = self.publishers.join_next().await {
                 ended?.context("a publisher gave up")?;
             }
             anyhow::Ok(())
         };
-        tokio::time::timeout(DRAIN_MAX, drained).await.with_context(|| {
-            format!(
-                "not everything was acknowledged within {DRAIN_MAX:?}: {}",
-                self.counters
-            )
-        })??;
+        tokio::time::timeout(limit, ended)
+            .await
+            .with_context(|| format!("not everything was acknowledged within {limit:?}: {}", self.counters))??;
         Ok(self.counters)
+    }
+
+    /// Waits until all feeds have come to their end and everything is acknowledged; how much that was.
+    ///
+    /// # Errors
+    /// It takes longer than `limit`, or a publisher gave up.
+    pub async fn end(self, limit: Duration) -> Result<u64> {
+        Ok(self.ended(limit).await?.acknowledged())
     }
 
     /// Sends nothing new, and waits until everything is acknowledged; how much that was.

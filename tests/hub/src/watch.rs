@@ -40,7 +40,7 @@ pub async fn until_metrics_say(lab: &Lab, lines: &[&str]) {
 /// # Panics
 /// It does not look, or a call is up.
 pub async fn contacts_are_looked_at(lab: &Lab) {
-    rises_by(lab, "contact_looks_total", 2.0).await;
+    rises_by(lab, "contact_looks_total", 2.0, TOLD_WITHIN).await;
     assert!(figure(lab, "calls_up").await < 1.0, "a call is up");
 }
 
@@ -49,13 +49,21 @@ pub async fn contacts_are_looked_at(lab: &Lab) {
 /// # Panics
 /// Scoring does not come to its end.
 pub async fn all_is_scored(lab: &Lab) {
-    rises_by(lab, "scoring_idle_total", 2.0).await;
+    all_is_scored_within(lab, TOLD_WITHIN).await;
+}
+
+/// The same for a store that holds more than is scored in a minute.
+///
+/// # Panics
+/// Scoring does not come to its end within `patience`.
+pub async fn all_is_scored_within(lab: &Lab, patience: Duration) {
+    rises_by(lab, "scoring_idle_total", 2.0, patience).await;
 }
 
 /// The first round that ends may have begun before: the second has seen all that was there.
-async fn rises_by(lab: &Lab, name: &str, rounds: f64) {
+async fn rises_by(lab: &Lab, name: &str, rounds: f64, patience: Duration) {
     let before = figure(lab, name).await;
-    eventually(name, TOLD_WITHIN, async || {
+    eventually(name, patience, async || {
         (figure(lab, name).await >= before + rounds).then_some(())
     })
     .await;

@@ -1,7 +1,6 @@
 //! A device that never stops: it reconnects, resends what was not acknowledged, and goes on.
 
 use crate::site::SECRET;
-use agent_sdk_wire::{Header, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,16 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tests_mqtt::{AN_HOUR, Client, Connect, Version, again, release};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Messages under way.
 const WINDOW: usize = 8;
-/// A new message each.
-const PACE: Duration = Duration::from_millis(40);
 /// Between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(100);
-const BOOT: u64 = 7;
 
 // First bytes of packets.
 const CONNACK: u8 = 0x20;
@@ -27,6 +23,36 @@ const PUBACK: u8 = 0x40;
 const PUBREC: u8 = 0x50;
 const PUBCOMP: u8 = 0x70;
 const DISCONNECT: u8 = 0xE0;
+
+/// What a device says, and when.
+pub struct Feed {
+    /// The payload of each message by its number, the same each time.
+    pub payload: Box<dyn Fn(u64) -> Result<Vec<u8>> + Send + Sync>,
+    /// How many messages there are.
+    pub count: u64,
+    /// When the next one comes.
+    pub pace: Pace,
+}
+
+/// When a device has something to say.
+#[derive(Debug, Clone, Copy)]
+pub enum Pace {
+    /// So long after the message before; nothing gathers while it is away.
+    After(Duration),
+    /// One at a time from the first on, whatever happens: what gathered while it was away follows at once.
+    Every(Duration),
+}
+
+impl Pace {
+    /// When message `next` is due, the first of all having been due at `begun` and the one before sent at `last`.
+    fn due(self, begun: Instant, next: u64, last: Option<Instant>) -> Instant {
+        match (self, last) {
+            (Self::After(pause), Some(last)) => last + pause,
+            (Self::After(_), None) => Instant::now(),
+            (Self::Every(pause), _) => begun + pause.mul_f64(next as f64),
+        }
+    }
+}
 
 /// What all publishers have seen.
 #[derive(Debug, Default)]
@@ -66,8 +92,7 @@ pub(super) struct Publisher {
     pub(super) version: Version,
     /// QoS 2.
     pub(super) exactly_once: bool,
-    /// Time of the first reading.
-    pub(super) from_ms: i64,
+    pub(super) feed: Feed,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -95,12 +120,13 @@ enum Over {
 }
 
 impl Publisher {
-    /// Publishes until `enough`, and then until everything is acknowledged.
+    /// Publishes until `enough`, or to the end of its feed, and then until everything is acknowledged.
     pub(super) async fn run(self, enough: CancellationToken) -> Result<()> {
         let mut outbox = Outbox::default();
+        let begun = Instant::now();
         loop {
             if let Ok(hub) = Client::open(self.hub).await {
-                match self.talk(hub, &mut outbox, &enough).await? {
+                match self.talk(hub, &mut outbox, begun, &enough).await? {
                     Over::Done => return Ok(()),
                     Over::Cut => {}
                 }
@@ -109,7 +135,13 @@ impl Publisher {
         }
     }
 
-    async fn talk(&self, mut hub: Client, outbox: &mut Outbox, enough: &CancellationToken) -> Result<Over> {
+    async fn talk(
+        &self,
+        mut hub: Client,
+        outbox: &mut Outbox,
+        begun: Instant,
+        enough: &CancellationToken,
+    ) -> Result<Over> {
         if hub.write_all(&self.connect()).await.is_err() {
             return Ok(Over::Cut);
         }
@@ -123,17 +155,19 @@ impl Publisher {
         if self.resend(&mut hub, outbox).await.is_err() {
             return Ok(Over::Cut);
         }
-        let mut pace = interval(PACE);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = None;
+        let mut due = self.feed.pace.due(begun, outbox.next, last);
         loop {
-            let more = !enough.is_cancelled() && outbox.flights.len() < WINDOW;
+            let more = !enough.is_cancelled() && outbox.next < self.feed.count && outbox.flights.len() < WINDOW;
             if outbox.flights.is_empty() && !more {
                 hub.send(&[DISCONNECT, 0]).await;
                 return Ok(Over::Done);
             }
             tokio::select! {
-                _ = pace.tick(), if more => {
+                () = sleep_until(due), if more => {
+                    last = Some(Instant::now());
                     let packet = self.publish(outbox)?;
+                    due = self.feed.pace.due(begun, outbox.next, last);
                     if hub.write_all(&packet).await.is_err() {
                         return Ok(Over::Cut);
                     }
@@ -212,19 +246,10 @@ impl Publisher {
     fn publish(&self, outbox: &mut Outbox) -> Result<Vec<u8>> {
         let number = outbox.next;
         outbox.next += 1;
-        let header = Header {
-            time_base: TimeBase::Utc,
-            boot_id: BOOT,
-            seq: number,
-            t0_ms: self.from_ms + i64::try_from(number)?,
-        };
-        let mut buffer = [0; 128];
-        let mut encoder = TelemetryEncoder::new(&mut buffer, &header)?;
-        encoder.push(0, &[(1, Value::Int(1)), (2, Value::F32((number % 100) as f32 / 8.0))])?;
         let flight = Flight {
             // Never one that is under way: the window is far smaller.
             id: u16::try_from(number % u64::from(u16::MAX))? + 1,
-            payload: encoder.finish()?.to_vec(),
+            payload: (self.feed.payload)(number)?,
             received: false,
         };
         let packet = self.packet(&flight);

@@ -1,0 +1,283 @@
+//! The same under a steady load that lasts: hub and database are killed every few minutes beneath devices that a model
+//! watches. Afterwards the hub must know what a hub knows that took the same readings undisturbed.
+
+use super::{Feed, Fleet, Pace, Stored, audit, kill_all};
+use crate::console::Console;
+use crate::hub::Lab;
+use crate::processes::resident_memory;
+use crate::rig::{self, Reading, STEP_MS};
+use crate::site::{TestSite, daytime_zone};
+use crate::watch;
+use anyhow::{Context, Result};
+use hub_core::clock::{CivilClock, SystemClock};
+use hub_store_postgres::{Cluster, ClusterOptions};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const BOOT: u64 = 11;
+/// A valve stays nearly closed for so many readings, in the middle of what a rig says: long enough for an alarm, and short
+/// enough to see it end.
+const WORN: u64 = 100;
+/// Points of a channel that are compared for each device.
+const POINTS: usize = 300;
+/// After the last kill everything must be acknowledged within this, and so must the undisturbed run.
+const DRAIN_MAX: Duration = Duration::from_secs(600);
+
+/// What is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Rigs that publish.
+    pub devices: usize,
+    /// Of these so many have a valve that closes.
+    pub worn: usize,
+    /// Readings of each; they are stamped a second apart.
+    pub each: u64,
+    /// Between two readings of one rig, a second at most.
+    pub pace: Duration,
+    /// Between two kills of everything.
+    pub kill_every: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Readings that the hub acknowledged.
+    pub acknowledged: u64,
+    /// What the database holds.
+    pub stored: Stored,
+    /// From each start after a kill until the hub was ready, its database's recovery included.
+    pub ready: Vec<Duration>,
+    /// Memory of each hub before it was killed, and of the last one, in bytes.
+    pub memory: Vec<f64>,
+    /// The database without its readings and their indexes, at the same moments, in bytes.
+    pub disk: Vec<f64>,
+    /// Findings of the undisturbed hub.
+    pub findings: usize,
+    /// Findings that one hub has and the other has not, or not the same.
+    pub other_findings: usize,
+    /// Windows of readings that differ, of as many as there are devices.
+    pub other_windows: usize,
+}
+
+impl Outcome {
+    /// Acknowledged, but not in the database.
+    pub fn lost(&self) -> u64 {
+        self.acknowledged.saturating_sub(self.stored.distinct)
+    }
+
+    /// In the database more than once.
+    pub fn doubled(&self) -> u64 {
+        self.stored.rows - self.stored.distinct
+    }
+}
+
+/// Runs it; `say` gets a line a kill.
+///
+/// # Errors
+/// The hub does not start again, refuses what it has to take, logs an error, or does not acknowledge everything in the
+/// end.
+pub async fn run(plan: Plan, mut say: impl FnMut(String)) -> Result<Outcome> {
+    let span_ms = i64::try_from(plan.each)? * STEP_MS;
+    // Stamps go faster than the clock, so the last one is not in the future when it is sent.
+    let from = Timestamp::from_millisecond(SystemClock.now().as_millisecond() - span_ms)?;
+    let to = Timestamp::from_millisecond(from.as_millisecond() + span_ms)?;
+    let mut outcome = Outcome::default();
+    let disturbed = disturbed(plan, from, to, &mut outcome, &mut say).await?;
+    say("the same readings into a hub that nobody disturbs".to_owned());
+    let calm = calm(plan, from, to).await?;
+    outcome.findings = calm.findings.len();
+    outcome.other_findings = differences(&disturbed.findings, &calm.findings);
+    outcome.other_windows = differences(&disturbed.windows, &calm.windows);
+    Ok(outcome)
+}
+
+/// What a hub knows of the readings, by names that are the same for every hub.
+struct Known {
+    findings: BTreeMap<String, Value>,
+    windows: BTreeMap<String, Value>,
+}
+
+async fn disturbed(
+    plan: Plan,
+    from: Timestamp,
+    to: Timestamp,
+    outcome: &mut Outcome,
+    say: &mut impl FnMut(String),
+) -> Result<Known> {
+    let lab = Lab::new()?;
+    lab.apply(&site(plan.devices).toml()).await?;
+    let mut hub = lab.serve().await?;
+    let mut fleet = Fleet::with(lab.mqtt, feeds(plan, from, Pace::Every(plan.pace)));
+    let mut left = plan.pace.mul_f64(plan.each as f64);
+    while left > plan.kill_every {
+        tokio::time::sleep(plan.kill_every).await;
+        left -= plan.kill_every;
+        outcome.memory.push(resident_memory(hub.pid()?)? as f64);
+        outcome.disk.push(beside_readings(&lab).await?);
+        let round = outcome.ready.len();
+        let killed = kill_all(&lab, hub, round % 2 == 0).await?;
+        let begun = Instant::now();
+        hub = lab.serve().await?;
+        outcome.ready.push(begun.elapsed());
+        fleet.goes_on()?;
+        say(format!(
+            "killed {killed} processes, ready after {:.1} s; before: hub {:.0} MB, database beside its readings {:.0} MB; {}",
+            begun.elapsed().as_secs_f64(),
+            outcome.memory[round] / 1e6,
+            outcome.disk[round] / 1e6,
+            fleet.counters
+        ));
+    }
+    outcome.acknowledged = fleet.end(left + DRAIN_MAX).await?;
+    outcome.memory.push(resident_memory(hub.pid()?)? as f64);
+    outcome.disk.push(beside_readings(&lab).await?);
+    let known = known(&lab, from, to).await?;
+    hub.stop().await?;
+    outcome.stored = audit(&lab).await?;
+    Ok(known)
+}
+
+async fn calm(plan: Plan, from: Timestamp, to: Timestamp) -> Result<Known> {
+    let lab = Lab::new()?;
+    lab.apply(&site(plan.devices).toml()).await?;
+    let hub = lab.serve().await?;
+    let fleet = Fleet::with(lab.mqtt, feeds(plan, from, Pace::Every(Duration::ZERO)));
+    fleet.end(DRAIN_MAX).await?;
+    let known = known(&lab, from, to).await?;
+    hub.stop().await?;
+    Ok(known)
+}
+
+fn device(n: usize) -> String {
+    format!("rig-{n:03}")
+}
+
+fn site(devices: usize) -> TestSite {
+    let devices = (0..devices).map(|n| (device(n), rig::PROFILE.to_owned(), None));
+    TestSite {
+        trunk: None,
+        password: None,
+        devices: devices.collect(),
+        consent: false,
+        zone: daytime_zone(12),
+    }
+}
+
+fn feeds(plan: Plan, from: Timestamp, pace: Pace) -> impl Iterator<Item = (String, Feed)> {
+    let from_ms = from.as_millisecond();
+    let worn = plan.each / 2..plan.each / 2 + WORN;
+    (0..plan.devices).map(move |n| {
+        let worn = if n < plan.worn { worn.clone() } else { 0..0 };
+        let payload = move |number: u64| {
+            let reading = Reading::new(n as u64, number, worn.contains(&number));
+            rig::cbor(BOOT, number, from_ms + i64::try_from(number)? * STEP_MS, &[reading])
+        };
+        let feed = Feed {
+            payload: Box::new(payload),
+            count: plan.each,
+            pace,
+        };
+        (device(n), feed)
+    })
+}
+
+/// Bytes of the database without readings and their indexes.
+async fn beside_readings(lab: &Lab) -> Result<f64> {
+    let cluster = Cluster::join_or_start(&lab.state(), ClusterOptions::default()).await?;
+    let mut sql = PgConnection::connect_with(&cluster.connect_options()).await?;
+    let bytes = sqlx::query_scalar(
+        "select (pg_database_size(current_database()) - coalesce(sum(pg_total_relation_size(relid)), 0))::float8 \
+         from pg_partition_tree('telemetry')",
+    )
+    .fetch_one(&mut sql)
+    .await?;
+    sql.close().await?;
+    Ok(bytes)
+}
+
+/// Asks a hub that has scored everything.
+async fn known(lab: &Lab, from: Timestamp, to: Timestamp) -> Result<Known> {
+    watch::all_is_scored_within(lab, DRAIN_MAX).await;
+    let console = Console::log_in(lab.http, "admin", &lab.password()).await?;
+    let mut devices = BTreeMap::new();
+    let mut windows = BTreeMap::new();
+    for appliance in console.all("/api/v1/appliances").await? {
+        let id = appliance["id"].as_i64().context("an appliance without an id")?;
+        let device = appliance["device"].as_str().context("an appliance without a name")?;
+        devices.insert(id, device.to_owned());
+        let path = format!("/api/v1/appliances/{id}/readings?from={from}&to={to}&points={POINTS}");
+        windows.insert(device.to_owned(), console.get(&path).await?);
+    }
+    let mut findings = BTreeMap::new();
+    for finding in console.all("/api/v1/findings").await? {
+        let device = finding["appliance"].as_i64().and_then(|id| devices.get(&id));
+        let device = device.context("a finding of no appliance")?;
+        let name = format!("{device} {} {}", finding["fault_class"], finding["alarm_at"]);
+        findings.insert(name, said(&finding));
+    }
+    Ok(Known { findings, windows })
+}
+
+/// What a finding says, without ids and without what depends on when the hub was there: after a restart an alarm that stands
+/// may be told once more.
+fn said(finding: &Value) -> Value {
+    let (prediction, evidence) = (&finding["prediction"], &finding["evidence"]);
+    let each = |list: &Value, of: &dyn Fn(&Value) -> Value| {
+        let all = list.as_array().into_iter().flatten();
+        all.map(of).collect::<Vec<_>>()
+    };
+    let sensor = |of: &Value| json!([of["channel"], rounded(&of["share"]), rounded(&of["value"])]);
+    let point = |of: &Value| json!([of["at"], rounded(&of["score"]), each(&of["values"], &rounded)]);
+    json!({
+        "state": finding["state"],
+        "severity": prediction["severity"],
+        "probability": rounded(&prediction["probability"]),
+        "score": rounded(&prediction["score"]),
+        "model": prediction["model"],
+        "at": prediction["at"],
+        "since": prediction["since"],
+        "top": each(&prediction["top"], &sensor),
+        "anomalous_since": evidence["anomalous_since"],
+        "channels": each(&evidence["channels"], &sensor),
+        "points": each(&evidence["points"], &point),
+    })
+}
+
+/// In units of 1e-5: the network's last bits depend on what was in its batch.
+fn rounded(value: &Value) -> Value {
+    value
+        .as_f64()
+        .map_or(Value::Null, |value| json!((value * 1e5).round() as i64))
+}
+
+/// Names that one has and the other has not, or not the same.
+fn differences(one: &BTreeMap<String, Value>, other: &BTreeMap<String, Value>) -> usize {
+    let missing = other.keys().filter(|name| !one.contains_key(*name)).count();
+    missing
+        + one
+            .iter()
+            .filter(|(name, value)| other.get(*name) != Some(*value))
+            .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, differences};
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_is_missing_on_either_side_or_not_the_same_differs() {
+        let map = |all: &[(&str, i32)]| -> BTreeMap<String, Value> {
+            all.iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect()
+        };
+        let one = map(&[("a", 1), ("b", 2), ("c", 3)]);
+        assert_eq!(differences(&one, &one), 0);
+        assert_eq!(differences(&one, &map(&[("b", 2), ("c", 4), ("d", 1), ("e", 1)])), 4);
+    }
+}
