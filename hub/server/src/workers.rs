@@ -88,7 +88,6 @@ impl Figures {
                 "Detectors whose state was saved.",
                 &self.checkpoints_saved,
             ),
-        ]
         ];
         all.extend(rollup);
         all.extend(aggregates);
