@@ -104,7 +104,7 @@ async fn the_same_device_takes_over() {
     // The end of the first connection must not be told as the device's absence.
     eventually("gone", || {
         door.store
-            .with(|s| s.presence.last().is_some_and(|p| p.0 == ApplianceId(1) && !p.1))
+            .with(|s| s.presence.iter().rfind(|p| p.0 == ApplianceId(1)).is_some_and(|p| !p.1))
     })
     .await;
     let told = door.store.with(|s| {
