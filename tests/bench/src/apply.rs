@@ -153,8 +153,16 @@ async fn alone(plan: Plan, bars: &mut Bars) -> Result<()> {
     ensure!(changed(&again)? == 0, "the same site changes something");
     let base = median(of_empty);
     bars.at_most("apply_large_s", first_s, LARGE_S_MAX);
-    bars.at_most("apply_large_peak_mb", megabytes(&made).max(megabytes(&again)), PEAK_MB_MAX);
-    bars.at_most("apply_large_vs_small", (first_s - base) / (median(of_small) - base), GROWTH_MAX);
+    bars.at_most(
+        "apply_large_peak_mb",
+        megabytes(&made).max(megabytes(&again)),
+        PEAK_MB_MAX,
+    );
+    bars.at_most(
+        "apply_large_vs_small",
+        (first_s - base) / (median(of_small) - base),
+        GROWTH_MAX,
+    );
     bars.at_most("apply_again_s", again.took.as_secs_f64(), AGAIN_S_MAX);
     Ok(())
 }
@@ -180,7 +188,9 @@ async fn apply(lab: &Lab, site: &str) -> Result<Ran> {
 fn changed(ran: &Ran) -> Result<usize> {
     let last = ran.said.lines().last().unwrap_or_default();
     let count = last.strip_suffix(" changed");
-    Ok(count.with_context(|| format!("not a count of changes: {last}"))?.parse()?)
+    Ok(count
+        .with_context(|| format!("not a count of changes: {last}"))?
+        .parse()?)
 }
 
 fn megabytes(ran: &Ran) -> f64 {
@@ -188,7 +198,11 @@ fn megabytes(ran: &Ran) -> f64 {
 }
 
 fn print(what: &str, ran: &Ran) {
-    println!("  {what:<16} {:>6.2} s, {:>4.0} MB", ran.took.as_secs_f64(), megabytes(ran));
+    println!(
+        "  {what:<16} {:>6.2} s, {:>4.0} MB",
+        ran.took.as_secs_f64(),
+        megabytes(ran)
+    );
 }
 
 /// What a hub that runs has waited for in a part of the run.
@@ -201,14 +215,19 @@ struct Waits {
 
 /// A hub that takes a trickle of readings while a large site is made, and while all of it is changed.
 async fn beside(plan: Plan, bars: &mut Bars) -> Result<()> {
-    println!("apply beside a hub with {DEVICES} devices that send each {} ms", PACE.as_millis());
+    println!(
+        "apply beside a hub with {DEVICES} devices that send each {} ms",
+        PACE.as_millis()
+    );
     let hub = BenchHub::start("hub", DEVICES).await?;
     let mut trickle = Trickle::new(&hub, plan.readings)?;
     let waits = trickle.during(&hub, sleep(plan.quiet)).await?.1;
     print_waits("nothing applied", &waits);
     let made = site(plan.large, PROFILE);
     // Every owner and every device is another.
-    let other = made.replace("name = 'Owner", "name = 'Person").replace("service_point = 'east'\n", "");
+    let other = made
+        .replace("name = 'Owner", "name = 'Person")
+        .replace("service_point = 'east'\n", "");
     let (mut ack_s, mut alarm_s) = (0_f64, 0_f64);
     for (what, site) in [("it is made", &made), ("all is changed", &other)] {
         let (ran, waits) = trickle.during(&hub, apply(&hub.lab, site)).await?;
@@ -227,7 +246,10 @@ async fn beside(plan: Plan, bars: &mut Bars) -> Result<()> {
             whole: rows,
         };
         let stored = hub.stored(load).await?;
-        ensure!(stored == all, "{rows} readings were acknowledged, stored are {stored:?}");
+        ensure!(
+            stored == all,
+            "{rows} readings were acknowledged, stored are {stored:?}"
+        );
     }
     hub.stop().await?;
     bars.at_most("longest_acknowledgement_beside_apply_s", ack_s, WAIT_S_MAX);
@@ -242,7 +264,9 @@ impl Waits {
 
     fn at(&self, percent: usize) -> f64 {
         let rank = self.acknowledgements.len().saturating_sub(1) * percent / 100;
-        self.acknowledgements.get(rank).map_or(f64::NAN, |wait| wait.as_secs_f64() * 1e3)
+        self.acknowledgements
+            .get(rank)
+            .map_or(f64::NAN, |wait| wait.as_secs_f64() * 1e3)
     }
 }
 

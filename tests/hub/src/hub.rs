@@ -193,11 +193,7 @@ impl Lab {
             "forecall {args:?} failed\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(Ran {
-            said,
-            took,
-            peak_bytes,
-        })
+        Ok(Ran { said, took, peak_bytes })
     }
 
     /// Starts a command of the program, which is killed with -9 when it is dropped.

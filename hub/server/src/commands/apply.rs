@@ -59,7 +59,8 @@ impl Apply {
 
 /// The text is dropped again: a large file takes as much memory as what it declares.
 fn read(file: &Path) -> Result<Site> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
     site_file::parse(&text).with_context(|| format!("{} is not a valid site file", file.display()))
 }
 

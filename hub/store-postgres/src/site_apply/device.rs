@@ -285,7 +285,10 @@ async fn insert(
     if !enrol::take(&mut *conn, tenant, fresh.len()).await? {
         let room = usize::try_from(enrol::room(conn, tenant).await?).unwrap_or(0);
         let first = fresh.get(room).or(fresh.last());
-        return Err(first.map_or_else(|| not_found("tenant", tenant), |wanted| enrol::full(tenant, &wanted.device.id)));
+        return Err(first.map_or_else(
+            || not_found("tenant", tenant),
+            |wanted| enrol::full(tenant, &wanted.device.id),
+        ));
     }
     let partition_of = |device: &DeviceId| i16::from(partition(tenant, device));
     let made: i64 = sqlx::query_scalar(
@@ -304,13 +307,38 @@ async fn insert(
     .bind(tenant.as_str())
     .bind(sql(now))
     .bind(fresh.iter().map(|wanted| wanted.id()).collect::<Vec<_>>())
-    .bind(fresh.iter().map(|wanted| partition_of(&wanted.device.id)).collect::<Vec<_>>())
-    .bind(fresh.iter().map(|wanted| wanted.device.profile.as_str()).collect::<Vec<_>>())
-    .bind(fresh.iter().map(|wanted| wanted.device.model.as_deref()).collect::<Vec<_>>())
+    .bind(
+        fresh
+            .iter()
+            .map(|wanted| partition_of(&wanted.device.id))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        fresh
+            .iter()
+            .map(|wanted| wanted.device.profile.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        fresh
+            .iter()
+            .map(|wanted| wanted.device.model.as_deref())
+            .collect::<Vec<_>>(),
+    )
     .bind(fresh.iter().map(|wanted| wanted.owner_in(owners)).collect::<Vec<_>>())
-    .bind(fresh.iter().map(|wanted| wanted.device.service_point.as_deref()).collect::<Vec<_>>())
+    .bind(
+        fresh
+            .iter()
+            .map(|wanted| wanted.device.service_point.as_deref())
+            .collect::<Vec<_>>(),
+    )
     .bind(fresh.iter().map(|wanted| wanted.secret()).collect::<Vec<_>>())
-    .bind(fresh.iter().map(|wanted| wanted.secret().filter(|_| wanted.by_file)).collect::<Vec<_>>())
+    .bind(
+        fresh
+            .iter()
+            .map(|wanted| wanted.secret().filter(|_| wanted.by_file))
+            .collect::<Vec<_>>(),
+    )
     .fetch_one(conn)
     .await
     .map_err(db)?;
@@ -345,10 +373,22 @@ async fn update(
            as k (id, profile, model, owner, service_point, secret, site_secret) where a.id = k.id",
     )
     .bind(changed.iter().map(|(_, known, _)| known.id).collect::<Vec<_>>())
-    .bind(devices().map(|wanted| wanted.device.profile.as_str()).collect::<Vec<_>>())
-    .bind(devices().map(|wanted| wanted.device.model.as_deref()).collect::<Vec<_>>())
+    .bind(
+        devices()
+            .map(|wanted| wanted.device.profile.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        devices()
+            .map(|wanted| wanted.device.model.as_deref())
+            .collect::<Vec<_>>(),
+    )
     .bind(devices().map(|wanted| wanted.owner_in(owners)).collect::<Vec<_>>())
-    .bind(devices().map(|wanted| wanted.device.service_point.as_deref()).collect::<Vec<_>>())
+    .bind(
+        devices()
+            .map(|wanted| wanted.device.service_point.as_deref())
+            .collect::<Vec<_>>(),
+    )
     .bind(changed.iter().map(|(_, _, news)| news.secret).collect::<Vec<_>>())
     .bind(changed.iter().map(|(_, _, news)| news.site_secret).collect::<Vec<_>>())
     .execute(conn)
@@ -410,7 +450,12 @@ impl<'a> Wanted<'a> {
 
     fn note(&self, tenant: &TenantId, known: Option<&Stored>, changes: &mut Vec<SiteChange>) {
         if known.is_none_or(|known| self.news(known).told) {
-            note(changes, known.is_some(), "device", format!("{tenant}/{}", self.device.id));
+            note(
+                changes,
+                known.is_some(),
+                "device",
+                format!("{tenant}/{}", self.device.id),
+            );
         }
     }
 }

@@ -63,7 +63,12 @@ impl PostgresStore {
             dry_run,
         };
         // What is done at once needs no word about how far it is.
-        let is_large = site.tenants.iter().map(|t| t.owners.len() + t.devices.len()).sum::<usize>() > BATCH;
+        let is_large = site
+            .tenants
+            .iter()
+            .map(|t| t.owners.len() + t.devices.len())
+            .sum::<usize>()
+            > BATCH;
         for tenant in &site.tenants {
             let mut tell = |done: usize, all: usize, unit| {
                 if is_large {

@@ -53,7 +53,9 @@ async fn apply(store: &PostgresStore, site: &Site) -> Vec<String> {
 /// From now on each statement that writes owners, consent or devices is noted, and each change of the tally's row.
 async fn watch(base: &Base) {
     let mut conn = base.sql().await;
-    conn.execute("create table noted (what text, transaction text)").await.unwrap();
+    conn.execute("create table noted (what text, transaction text)")
+        .await
+        .unwrap();
     conn.execute(
         "create function note() returns trigger language plpgsql as $$ begin \
            insert into noted values (tg_table_name || ' ' || lower(tg_op), pg_current_xact_id()::text); \
@@ -100,11 +102,16 @@ async fn a_large_site_is_some_statements_a_batch_and_the_tally_once() {
     let mut site = large(DEVICES);
     let (owners, devices) = (0..DEVICES, 0..DEVICES);
     let people = owners.flat_map(|n| [format!("add owner acme/o-{n}"), format!("add consent acme/o-{n}")]);
-    let all: Vec<String> = people.chain(devices.map(|n| format!("add device acme/d-{n}"))).collect();
+    let all: Vec<String> = people
+        .chain(devices.map(|n| format!("add device acme/d-{n}")))
+        .collect();
     let dry = said(&store.apply_site(&site, morning(), true).await.unwrap());
     assert!(dry == all, "{} would change", dry.len());
     assert_eq!(noted(&base).await, (Vec::new(), 0), "a dry run writes nothing");
-    assert!(apply(&store, &site).await == all, "what is told is not what would change");
+    assert!(
+        apply(&store, &site).await == all,
+        "what is told is not what would change"
+    );
     let statements = [
         ("appliance insert", 3),
         ("appliance_status insert", 3),
@@ -120,7 +127,11 @@ async fn a_large_site_is_some_statements_a_batch_and_the_tally_once() {
     assert_eq!(base.number(tallied).await, 0);
 
     assert_eq!(apply(&store, &site).await, [""; 0]);
-    assert_eq!(noted(&base).await, (Vec::new(), 0), "nothing is new, and something is written");
+    assert_eq!(
+        noted(&base).await,
+        (Vec::new(), 0),
+        "nothing is new, and something is written"
+    );
 
     let middle = DEVICES / 2;
     site.tenants[0].owners[middle].name = "Somebody else".into();
@@ -160,7 +171,8 @@ async fn a_file_with_more_devices_than_there_is_room_for_changes_nothing_and_nam
     more.tenants[0].devices.pop();
     assert_eq!(apply(&store, &more).await.len(), 1 + 8 * 2 + 7);
     assert_eq!(
-        base.number("select devices from device_tally where tenant = 'acme'").await,
+        base.number("select devices from device_tally where tenant = 'acme'")
+            .await,
         11
     );
 }
@@ -171,7 +183,10 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
     let site = large(DEVICES);
     let (cut, mut kept, mut told) = (Notify::new(), Vec::new(), Vec::new());
     let mut tell = |progress: Progress<'_>| {
-        told.push(format!("{} {} of {:?} {}", progress.what, progress.done, progress.all, progress.unit));
+        told.push(format!(
+            "{} {} of {:?} {}",
+            progress.what, progress.done, progress.all, progress.unit
+        ));
         if progress.unit == "devices" {
             cut.notify_one();
         }
@@ -185,12 +200,17 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
     let batch = i64::try_from(SITE_BATCH).unwrap();
     assert_eq!(kept.len(), 2 * DEVICES + SITE_BATCH, "what is kept is told");
     assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told.last(), Some(&format!("acme {SITE_BATCH} of Some({DEVICES}) devices")));
+    assert_eq!(
+        told.last(),
+        Some(&format!("acme {SITE_BATCH} of Some({DEVICES}) devices"))
+    );
     let devices = "select count(*) from appliance a join appliance_status s on s.appliance = a.id \
                    join owner o on o.id = a.owner where a.tenant = 'acme'";
     let tally = "select devices from device_tally where tenant = 'acme'";
     assert_eq!((count(devices).await, count(tally).await), (4 + batch, 4 + batch));
-    let rest: Vec<String> = (SITE_BATCH..DEVICES).map(|n| format!("add device acme/d-{n}")).collect();
+    let rest: Vec<String> = (SITE_BATCH..DEVICES)
+        .map(|n| format!("add device acme/d-{n}"))
+        .collect();
     assert!(apply(&store, &site).await == rest);
     assert_eq!(apply(&store, &site).await, [""; 0]);
     let all = i64::try_from(4 + DEVICES).unwrap();
@@ -201,17 +221,28 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
 #[tokio::test]
 async fn what_a_file_does_not_change_is_not_waited_for() {
     let (base, store) = played().await;
-    if !base.database.server.is_concurrent("what_a_file_does_not_change_is_not_waited_for") {
+    if !base
+        .database
+        .server
+        .is_concurrent("what_a_file_does_not_change_is_not_waited_for")
+    {
         return;
     }
     let mut other = base.sql().await;
     let mut held = other.begin().await.unwrap();
-    held.execute("select from appliance where device = 'wm-1' for no key update").await.unwrap();
-    held.execute("select from owner where name_in_tenant = 'lin' for update").await.unwrap();
+    held.execute("select from appliance where device = 'wm-1' for no key update")
+        .await
+        .unwrap();
+    held.execute("select from owner where name_in_tenant = 'lin' for update")
+        .await
+        .unwrap();
     let mut site = site();
     site.tenants[0].owners[1].name = "Somebody else".into();
     site.tenants[0].devices[1].service_point = None;
-    assert_eq!(apply(&store, &site).await, ["change owner acme/wang", "change device acme/wm-2"]);
+    assert_eq!(
+        apply(&store, &site).await,
+        ["change owner acme/wang", "change device acme/wm-2"]
+    );
     held.rollback().await.unwrap();
 }
 

@@ -1,0 +1,364 @@
+//! The load: what a hub asks of its store while devices report, from its start on. Few rows at a time, so that a statement
+//! that reads more than its own shows.
+
+use crate::explain::Plans;
+use hub_core::id::{ApplianceId, TraceId};
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::conformance::scene::{alarm, presence, repeated, stored};
+use hub_store::lease::LeaseStore;
+use hub_store::prediction::{Checkpoint, Observation, PredictionStore, ScoredUpTo, ScoringCommit};
+use hub_store::retention::UpkeepStore;
+use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};
+use hub_store_postgres::PostgresStore;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Devices that report, each a reading at a time.
+pub const DEVICES: u64 = 8;
+/// Partitions: what a hub asks for when it does not know where something waits.
+const PARTITIONS: u64 = 256;
+/// Rows that wait for a follower at most; it takes more at a time.
+const WAITING: u64 = 48;
+const TAKEN: usize = 64;
+/// Rows in a step of the aggregates: more wait.
+const AGGREGATED: usize = 96;
+/// Appliances that a sweep looks at in one step, and rows that it deletes then.
+const SWEPT: u64 = 500;
+const DELETED: usize = 40;
+/// Every step, under the name by which its statements are known.
+pub const STEPS: [&str; 16] = [
+    "start of a hub",
+    "first batch",
+    "scorer",
+    "roll-up",
+    "upkeep",
+    "aggregates",
+    "count of samples",
+    "ingest of CBOR",
+    "ingest of JSON",
+    "ingest of late rows",
+    "ingest of doubtful repeats",
+    "ingest of QoS 2",
+    "ingest of what is said besides",
+    "presence and commands",
+    "doubt",
+    "sweep",
+];
+
+/// One hub's load.
+pub struct Load<'a> {
+    pub store: &'a PostgresStore,
+    pub plans: &'a Plans,
+    /// Filled appliances, [`DEVICES`] of them.
+    pub devices: &'a [ApplianceId],
+    /// Of this load, on this database: its sequences and contents are new.
+    pub number: u64,
+    /// When everything is received.
+    pub now: Timestamp,
+    /// Something was stored before.
+    pub is_filled: bool,
+}
+
+impl Load<'_> {
+    /// From the start of a hub on.
+    pub async fn run(&self) {
+        self.start().await;
+        self.readings().await;
+        self.said().await;
+        self.doubt().await;
+        self.sweep().await;
+    }
+
+    /// As [`Load::run`], for a hub that runs already and knows nothing of what was stored behind its back.
+    pub async fn go_on(&self) {
+        self.plans.step("doubt", PARTITIONS);
+        self.give_up(&self.batch(self.boot(5), 0, 0)).await;
+        self.run().await;
+    }
+
+    async fn start(&self) {
+        self.plans.step("start of a hub", PARTITIONS);
+        self.store.all_offline("restart", self.now).await.unwrap();
+        self.store.lease_state().await.unwrap();
+        self.plans.step("first batch", PARTITIONS);
+        self.store_new(&self.batch(self.boot(0), 0, 0)).await;
+        let alarm = alarm(self.devices[0], "drain_pump_wear", 0.9);
+        self.follow(PARTITIONS, vec![alarm]).await;
+        self.plans.step("first batch", PARTITIONS);
+        self.store_new(&self.batch(self.boot(0), 1, 0)).await;
+        self.follow(PARTITIONS, Vec::new()).await;
+    }
+
+    async fn readings(&self) {
+        self.plans.step("ingest of CBOR", DEVICES);
+        for first in 2..5 {
+            self.store_new(&self.batch(self.boot(0), first, 0)).await;
+        }
+        self.plans.step("ingest of JSON", DEVICES);
+        for salt in 0..2 {
+            let contents = self.contents(salt);
+            self.store_new(&contents).await;
+            let again = self.store.ingest(&contents).await.unwrap();
+            assert!(again.iter().all(|answer| *answer == repeated(1)));
+        }
+        self.follow(
+            WAITING,
+            vec![Observation::Clear {
+                appliance: self.devices[0],
+            }],
+        )
+        .await;
+        self.plans.step("ingest of late rows", DEVICES);
+        for (first, days) in [(5, 35), (6, 64)] {
+            self.store_new(&self.batch(self.boot(0), first, days)).await;
+        }
+        self.follow(WAITING, Vec::new()).await;
+        self.doubtful().await;
+        self.follow(WAITING, Vec::new()).await;
+        self.once().await;
+        self.follow(WAITING, Vec::new()).await;
+    }
+
+    /// Numbers far below what a guard in memory knows: some are stored, some are not. And the first of a sequence.
+    async fn doubtful(&self) {
+        self.plans.step("ingest of doubtful repeats", DEVICES);
+        for (boot, first, is_known) in [(7, 1, true), (101, 10, true), (7, 5_000 + self.number, false)] {
+            let answers = self.store.ingest(&self.batch(boot, first, 0)).await.unwrap();
+            if self.is_filled {
+                let expected = if is_known { repeated(1) } else { stored(1) };
+                assert!(
+                    answers.iter().all(|answer| *answer == expected),
+                    "{boot} {first}: {answers:?}"
+                );
+            }
+        }
+        self.store_new(&self.batch(self.boot(1), 0, 0)).await;
+    }
+
+    async fn once(&self) {
+        self.plans.step("ingest of QoS 2", DEVICES);
+        let content = self.batch(self.boot(2), 0, 0);
+        let once: Vec<Ingest> = content.into_iter().map(once).collect();
+        self.store_new(&once).await;
+        let again = self.store.ingest(&once).await.unwrap();
+        assert!(again.iter().all(|answer| *answer == repeated(1)));
+        let release = |appliance: &ApplianceId| Ingest::Release {
+            appliance: *appliance,
+            packet_id: 7,
+        };
+        let release: Vec<Ingest> = self.devices.iter().map(release).collect();
+        self.store.ingest(&release).await.unwrap();
+    }
+
+    async fn said(&self) {
+        self.plans.step("ingest of what is said besides", DEVICES);
+        let said: Vec<Ingest> = self
+            .devices
+            .iter()
+            .flat_map(|appliance| self.said_by(*appliance))
+            .collect();
+        for _ in 0..2 {
+            self.store.ingest(&said).await.unwrap();
+        }
+        self.plans.step("presence and commands", DEVICES);
+        for (online, reason) in [(true, "connected"), (false, "closed")] {
+            let changes: Vec<_> = self
+                .devices
+                .iter()
+                .map(|id| presence(*id, online, reason, self.now))
+                .collect();
+            self.store.presence(&changes).await.unwrap();
+        }
+        let command = Command {
+            number: 0,
+            sent: false,
+            request: format!("request-{}", self.number),
+            body: "{}".into(),
+            expires_at: self.now + SignedDuration::from_hours(1),
+        };
+        for appliance in self.devices {
+            self.store.queue_command(*appliance, &command, self.now).await.unwrap();
+            self.store.commands_waiting(&[*appliance], self.now).await.unwrap();
+            self.store.clock_offset(*appliance, self.boot(0)).await.unwrap();
+        }
+        assert!(!self.store.lease_lost(Duration::ZERO).await);
+    }
+
+    fn said_by(&self, appliance: ApplianceId) -> [Ingest; 6] {
+        let at = self.now;
+        let values = serde_json::json!({"firmware": self.number.to_string()});
+        [
+            Ingest::Clock {
+                appliance,
+                boot: self.boot(0),
+                offset_ms: 5,
+            },
+            Ingest::State {
+                appliance,
+                payload: b"well".to_vec(),
+                retain: true,
+                at,
+            },
+            Ingest::Attributes {
+                appliance,
+                values: values.as_object().cloned().unwrap_or_default(),
+                at,
+            },
+            Ingest::Reply {
+                appliance,
+                request: "nobody's".into(),
+                payload: b"{}".to_vec(),
+                at,
+            },
+            Ingest::Dropped { appliance, count: 3 },
+            Ingest::Quarantine(Quarantined {
+                appliance,
+                topic: "t".into(),
+                payload: b"?".to_vec(),
+                reason: "cannot be read".into(),
+                received_at: at,
+            }),
+        ]
+    }
+
+    /// Batches of which the hub does not know whether they were stored; the second time it may remember fewer sequences
+    /// than have rows that are not rolled up.
+    async fn doubt(&self) {
+        self.plans.step("doubt", PARTITIONS);
+        self.give_up(&self.batch(self.boot(3), 0, 0)).await;
+        self.store.remember_at_most(4).await;
+        self.give_up(&self.batch(self.boot(3), 1, 0)).await;
+        self.store_new(&self.batch(self.boot(4), 0, 0)).await;
+        self.store.remember_at_most(1_048_576).await;
+        self.give_up(&self.batch(self.boot(4), 1, 0)).await;
+        self.follow(PARTITIONS, Vec::new()).await;
+    }
+
+    /// Gives a batch up when it has reached the database; then sends it again.
+    async fn give_up(&self, batch: &[Ingest]) {
+        {
+            let mut ingest = pin!(self.store.ingest(batch));
+            let waits = std::future::poll_fn(|context| Poll::Ready(ingest.as_mut().poll(context).is_pending())).await;
+            assert!(waits, "a batch waits for the database");
+        }
+        self.store_new(batch).await;
+    }
+
+    async fn sweep(&self) {
+        self.plans.step("sweep", SWEPT);
+        let mut after = None;
+        let (mut weeks, mut rows) = (0, 0);
+        for _ in 0..3 {
+            let swept = self.store.sweep(self.now, after, DELETED).await.unwrap();
+            weeks += swept.dropped.len();
+            rows += swept.rows;
+            after = swept.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(weeks > 0 && rows > 0, self.is_filled, "{weeks} weeks, {rows} rows");
+    }
+
+    /// All followers, each until nothing new waits for it; of the aggregates one step.
+    async fn follow(&self, asked: u64, observations: Vec<Observation>) {
+        self.score(asked, observations).await;
+        self.plans.step("roll-up", asked);
+        self.store.roll_up(TAKEN).await.unwrap();
+        // With nothing to do it sees to its upkeep, when that is due.
+        self.plans.step("upkeep", PARTITIONS);
+        while self.store.roll_up(TAKEN).await.unwrap() > 0 {}
+        self.plans.step("aggregates", asked.max(AGGREGATED as u64));
+        self.store.aggregate(AGGREGATED, self.now).await.unwrap();
+        self.plans.step("count of samples", PARTITIONS);
+        self.store.samples_stored().await.unwrap();
+    }
+
+    async fn score(&self, asked: u64, mut observations: Vec<Observation>) {
+        self.plans.step("scorer", asked);
+        let families = ["washing-machine".to_owned()];
+        loop {
+            self.store.baselines_restarted().await.unwrap();
+            let rows = self.store.unscored(TAKEN, Some(&families)).await.unwrap();
+            if rows.is_empty() {
+                return;
+            }
+            assert!(rows.len() as u64 <= WAITING, "{} rows", rows.len());
+            let appliances: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
+            let appliances: Vec<ApplianceId> = appliances.into_iter().collect();
+            let subjects = self.store.scoring_subjects(&appliances).await.unwrap();
+            assert_eq!(subjects.len(), appliances.len());
+            let commit = ScoringCommit {
+                offsets: ScoredUpTo::reach(&rows),
+                checkpoints: appliances.into_iter().map(checkpoint).collect(),
+                observations: std::mem::take(&mut observations),
+            };
+            self.store.commit_scoring(&commit, self.now).await.unwrap();
+        }
+    }
+
+    async fn store_new(&self, batch: &[Ingest]) {
+        let answers: Vec<Ingested> = self.store.ingest(batch).await.unwrap();
+        assert!(answers.iter().all(|answer| *answer == stored(1)), "{answers:?}");
+    }
+
+    /// A start of the devices that no load before has seen.
+    fn boot(&self, start: u64) -> u64 {
+        1_000 + self.number * 10 + start
+    }
+
+    /// A reading of each device, measured some days ago.
+    fn batch(&self, boot: u64, first: u64, days: i64) -> Vec<Ingest> {
+        let identity = Identity::Sequence {
+            boot,
+            lane: Lane::Telemetry,
+            first,
+        };
+        let at = self.now - SignedDuration::from_hours(24 * days);
+        let devices = self.devices.iter();
+        devices.map(|id| self.reading(*id, identity.clone(), at)).collect()
+    }
+
+    /// The same in JSON, measured some seconds ago.
+    fn contents(&self, seconds: i64) -> Vec<Ingest> {
+        let at = self.now - SignedDuration::from_secs(10 * self.number.cast_signed() + seconds);
+        let content = |id: &ApplianceId| self.reading(*id, Identity::Content(vec![true]), at);
+        self.devices.iter().map(content).collect()
+    }
+
+    fn reading(&self, appliance: ApplianceId, identity: Identity, at: Timestamp) -> Ingest {
+        Ingest::Telemetry(TelemetryMessage {
+            appliance,
+            identity,
+            samples: vec![Sample {
+                at,
+                values: vec![Some(1), None, Some(3)],
+                extra: None,
+            }],
+            received_at: self.now,
+            skew_ms: Some(12),
+            trace: TraceId(Uuid::from_u128(7)),
+        })
+    }
+}
+
+fn once(content: Ingest) -> Ingest {
+    Ingest::Once {
+        appliance: content.appliance(),
+        packet_id: 7,
+        content: Box::new(content),
+    }
+}
+
+fn checkpoint(appliance: ApplianceId) -> Checkpoint {
+    Checkpoint {
+        appliance,
+        model: "washing-machine/1".into(),
+        ingest_no: 1,
+        state: vec![7; 1_000],
+    }
+}
