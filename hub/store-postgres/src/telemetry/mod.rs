@@ -82,14 +82,7 @@ impl TelemetryStore for PostgresStore {
     }
 
     async fn all_offline(&self, reason: &str, at: Timestamp) -> Result<()> {
-        let mut tx = self.begin_fenced().await?;
-        sqlx::query("update appliance_status set online = false, presence_reason = $1, presence_at = $2 where online")
-            .bind(presence::reason(reason))
-            .bind(sql(at))
-            .execute(&mut *tx)
-            .await
-            .map_err(db)?;
-        tx.commit().await.map_err(db)
+        presence::all_offline(self, reason, at).await
     }
 
     async fn queue_command(&self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<()> {

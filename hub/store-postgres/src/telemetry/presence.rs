@@ -4,9 +4,12 @@ use crate::row::{db, sql, text};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use hub_store::telemetry::PresenceChange;
+use jiff::Timestamp;
 
 /// Longest reason kept with a presence change, in characters.
 const REASON_MAX: usize = 200;
+/// Appliances that are noted as gone with one statement, when a hub starts.
+const OFFLINE_AT_A_TIME: i64 = 10_000;
 
 /// Locks in the order of appliances, as the roll-up does. An insert that always meets its row finds each by its key, where an
 /// update that is joined to a list may read the whole table.
@@ -34,7 +37,29 @@ pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> R
     tx.commit().await.map_err(db)
 }
 
+/// Nobody is there, some appliances at a time.
+pub(super) async fn all_offline(store: &PostgresStore, told: &str, at: Timestamp) -> Result<()> {
+    loop {
+        let mut tx = store.begin_fenced().await?;
+        let gone = sqlx::query(
+            "update appliance_status set online = false, presence_reason = $1, presence_at = $2 where appliance = any(array( \
+               select appliance from appliance_status where online order by appliance limit $3))",
+        )
+        .bind(reason(told))
+        .bind(sql(at))
+        .bind(OFFLINE_AT_A_TIME)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?
+        .rows_affected();
+        tx.commit().await.map_err(db)?;
+        if gone < OFFLINE_AT_A_TIME.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
 /// As much of it as is kept.
-pub(super) fn reason(reason: &str) -> String {
+fn reason(reason: &str) -> String {
     text(reason).chars().take(REASON_MAX).collect()
 }
