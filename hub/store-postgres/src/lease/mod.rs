@@ -46,11 +46,9 @@ impl LeaseStore for PostgresStore {
                and d.datname = current_database() and k.classid::bigint = (n.number >> 32) & 4294967295 \
                and k.objid::bigint = n.number & 4294967295) as held from lease l where l.first = $1"
         );
-        let row = sqlx::query(&query)
-            .bind(FIRST)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(db)?;
+        // Begun anew on another connection, where the first one proves dead.
+        let mut tx = self.begin().await?;
+        let row = sqlx::query(&query).bind(FIRST).fetch_one(&mut *tx).await.map_err(db)?;
         Ok(LeaseState {
             held: row.col("held")?,
             holder: row.col("holder")?,

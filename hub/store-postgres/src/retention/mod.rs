@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// Late rows of a partition that are not in the aggregates: with so many, they are not looked through for one that is old
 /// enough to go, but waited for.
-const LATE_MAX: i64 = 1_000;
+const LATE_MAX: i64 = 2_500;
 /// Appliances looked at in one step.
 const APPLIANCES: i64 = 500;
 /// TimescaleDB decompresses the rows of an appliance to delete them, and refuses more than 100,000 in a transaction

@@ -62,16 +62,6 @@ impl Size {
         late: 4,
         behind: 253,
     };
-    /// 50,000 rows over half a year, 19,200 of which came late. Nothing waits for the aggregates: there, a day of it takes
-    /// two refreshes.
-    pub const TIMESCALE: Self = Self {
-        weeks: 26,
-        appliances: 10_240,
-        old: 2,
-        new: 1,
-        late: 2,
-        behind: 0,
-    };
 
     /// When its oldest week starts.
     pub fn oldest(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, Observation, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};
-use hub_store_postgres::{Layout, PostgresStore};
+use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -249,10 +249,6 @@ impl Load<'_> {
     }
 
     async fn sweep(&self) {
-        // The build of TimescaleDB in WebAssembly refuses this load's sweep ("tuple concurrently updated").
-        if self.store.layout() == Layout::Hypertable {
-            return;
-        }
         self.plans.step("sweep", SWEPT);
         let mut after = None;
         let (mut weeks, mut rows) = (0, 0);

@@ -30,12 +30,6 @@ async fn no_statement_beside_the_load_reads_more_than_its_own_rows() {
     check(Server::own().await, &Size::NATIVE, Layout::Partitions).await;
 }
 
-#[tokio::test]
-async fn no_statement_beside_the_load_reads_more_than_its_own_rows_on_timescale() {
-    let Some(server) = Server::bridge().await else { return };
-    check(server, &Size::TIMESCALE, Layout::Hypertable).await;
-}
-
 /// Loads by plans of a mode on a database of which the server knows so much.
 const KNOWN: [Statistics; 3] = [Statistics::Empty, Statistics::Never, Statistics::Leaves];
 const MODES: [Mode; 2] = [Mode::Custom, Mode::Generic];

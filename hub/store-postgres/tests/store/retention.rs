@@ -5,6 +5,7 @@ use crate::reading::{minutes, readings};
 use crate::support::{Base, appliance, morning, played, rolled_up, site};
 use hub_core::id::ApplianceId;
 use hub_core::retention::Retention;
+use hub_store::conformance::scene::scored_rows;
 use hub_store::retention::{Swept, UpkeepStore};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
@@ -39,6 +40,8 @@ async fn history(store: &PostgresStore, id: ApplianceId, count: i64) {
 
 async fn counted(base: &Base, store: &PostgresStore, now: Timestamp) {
     rolled_up(store).await;
+    // What a restart may read again stays.
+    scored_rows(store, now).await;
     while store.aggregate(1_000, now).await.unwrap() > 0 {}
     policies(base, now).await;
 }
@@ -145,6 +148,14 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     declare(&store, 0, &[(None, Some(10))]).await;
     rolled_up(&store).await;
     assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
+    while store.aggregate(1_000, days(50)).await.unwrap() > 0 {}
+    policies(&base, days(50)).await;
+    let swept_early = store.sweep(days(50), None, 1_000).await.unwrap();
+    assert_eq!(
+        swept_early,
+        Swept::default(),
+        "no row goes that a restart may read again"
+    );
     assert_eq!(kept(&base, id).await, 50);
     counted(&base, &store, days(50)).await;
     sqlx::query("insert into sequence (appliance, boot, lane, stored, used_at) select $1, 90 + n, 0, '{[1,2)}', '2026-03-04Z' from generate_series(1, 3) n")
