@@ -5,6 +5,7 @@ use super::server::{Database, Kind, Server};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::Scope;
+use hub_store::conformance::scene::scored_rows;
 use hub_store::retention::UpkeepStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
@@ -190,6 +191,7 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
     while store.roll_up(10_000).await.unwrap() > 0 {}
     let now = "2026-03-02T03:00:00Z".parse().unwrap();
     while store.aggregate(10_000, now).await.unwrap() > 0 {}
+    scored_rows(&store, now).await;
     // On connections that may decompress next to nothing.
     store.close().await;
     let limit = [("timescaledb.max_tuples_decompressed_per_dml_transaction", "100")];
