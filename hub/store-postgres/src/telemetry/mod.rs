@@ -27,7 +27,7 @@ pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
 pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 
-use crate::row::{Columns, db, sql};
+use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;

@@ -118,7 +118,7 @@ async fn disturbed(
         outcome.memory.push(resident_memory(hub.pid()?)? as f64);
         outcome.disk.push(beside_readings(&lab).await?);
         let round = outcome.ready.len();
-        let killed = kill_all(&lab, hub, round % 2 == 0).await?;
+        let killed = kill_all(&lab, hub, round.is_multiple_of(2)).await?;
         let begun = Instant::now();
         hub = lab.serve().await?;
         outcome.ready.push(begun.elapsed());
