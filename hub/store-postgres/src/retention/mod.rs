@@ -17,6 +17,9 @@ use rule::Due;
 use sqlx::{Connection, Executor, PgConnection};
 use std::collections::BTreeMap;
 
+/// Late rows of a partition that are not in the aggregates: with so many, they are not looked through for one that is old
+/// enough to go, but waited for. A sweep comes right behind a round of the aggregates.
+const LATE_MAX: i64 = 1_000;
 /// Appliances looked at in one step.
 const APPLIANCES: i64 = 500;
 /// TimescaleDB decompresses the rows of an appliance to delete them, and refuses more than 100,000 in a transaction
@@ -58,9 +61,12 @@ async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
            union all select r.partition, r.ingest_no, s.kept_no, s.kept_seen_at from rolled r join scored s using (partition)) \
          select not exists (select from reached where last > ingest_no and seen_at < $1 + interval '1 day') \
            and not exists (select from reached a cross join lateral ( \
-             select from late where partition = a.partition and ingest_no > a.ingest_no and at < $1 limit 1) l)",
+             select at, row_number() over (order by ingest_no) as place from ( \
+               select at, ingest_no from late where partition = a.partition and ingest_no > a.ingest_no \
+               order by ingest_no limit $2) l) l where l.at < $1 or l.place = $2)",
     )
     .bind(sql(limit))
+    .bind(LATE_MAX)
     .fetch_one(conn)
     .await
     .map_err(db)

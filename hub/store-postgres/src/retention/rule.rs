@@ -75,7 +75,8 @@ pub(super) async fn oldest_limit(conn: &mut PgConnection, now: Timestamp) -> Res
     let row = sqlx::query(&format!(
         "select coalesce(bool_or({DAYS} is null), true) as for_ever, max({DAYS}) as days \
          from (select t.id as tenant, p.name as profile from tenant t cross join (select distinct name from profile_version) p \
-           where (select true from appliance where tenant = t.id and profile = p.name limit 1)) a {RULE}"
+           where (select (a.tenant, a.profile) = (t.id, p.name) from appliance a \
+             where (a.tenant, a.profile) >= (t.id, p.name) order by a.tenant, a.profile limit 1)) a {RULE}"
     ))
     .fetch_one(conn)
     .await

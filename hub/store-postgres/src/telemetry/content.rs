@@ -5,17 +5,19 @@
 //! by its time. So nothing is written for it, and nothing has to be forgotten.
 
 use super::columns::values;
-use super::window;
 use crate::row::{Columns, db, sql, without_nul};
 use hub_core::telemetry::{REPEATS_WITHIN, Sample, TelemetryMessage, kept};
 use hub_store::error::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 
 /// Readings of one appliance under one time that are compared at most: a device whose clock stands still must not keep the
 /// others waiting. Beyond it, a repeat is stored again.
 const COMPARED_MAX: i64 = 1_000;
+
+/// See [`newest`].
+const LOOKED_THROUGH: SignedDuration = SignedDuration::from_mins(1);
 
 /// One sample that may be stored already.
 #[derive(Clone, Copy)]
@@ -32,14 +34,14 @@ impl Content<'_> {
     }
 }
 
-/// The time of the newest reading of these appliances, at least that of the newest one that was received lately: one that
-/// was is measured at most the reach before `newest`, or it is late and below what is answered here.
+/// A time for each of these appliances that none of its readings is later than: that of its newest one, if it lies within
+/// [`LOOKED_THROUGH`] before `newest`, or else the beginning of that stretch, which is kept so short that it holds few rows.
 pub(super) async fn newest(
     conn: &mut PgConnection,
     appliances: &[i64],
     newest: Timestamp,
 ) -> Result<Vec<(i64, Timestamp)>> {
-    let floor = window::before(newest.checked_sub(REPEATS_WITHIN).unwrap_or(Timestamp::MIN));
+    let floor = newest.checked_sub(LOOKED_THROUGH).unwrap_or(Timestamp::MIN);
     let rows = sqlx::query(
         "select k.appliance, (select t.at from telemetry t where t.appliance = k.appliance and t.at >= $2 \
            order by t.at desc limit 1) as at from unnest($1::bigint[]) as k (appliance)",

@@ -3,6 +3,7 @@
 
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
+use hub_core::partition::PARTITIONS;
 use hub_core::telemetry::BEHIND_MAX;
 use hub_store::error::Result;
 use hub_store::lease::LeaseStore;
@@ -26,11 +27,24 @@ const SEQUENCES_FOR: SignedDuration = SignedDuration::from_hours(2 * BEHIND_MAX.
 const SEQUENCES: i64 = 5_000;
 
 /// When it was done last, and how far it has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Upkeep {
     late: Option<Instant>,
+    /// Late rows up to these numbers are taken out.
+    late_gone: [i64; PARTITIONS],
     followed: Option<Instant>,
     sequence: Option<(i64, i64, i16)>,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self {
+            late: None,
+            late_gone: [0; PARTITIONS],
+            followed: None,
+            sequence: None,
+        }
+    }
 }
 
 /// Does what is due at `now`. Only for who holds the lease: others do nothing.
@@ -41,7 +55,7 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
         return Ok(());
     }
     if is_due(upkeep.late, LATE_EVERY) {
-        forget_late(store).await?;
+        forget_late(store, &mut upkeep.late_gone).await?;
         upkeep.sequence = forget_sequences(store, upkeep.sequence).await?;
         upkeep.late = Some(now);
     }
@@ -51,26 +65,36 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Takes late rows out that all readers have passed and that no restart reads again, some at a time.
-async fn forget_late(store: &PostgresStore) -> Result<()> {
+/// Takes late rows out that all readers have passed and that no restart reads again, some at a time. `gone` is how far it has
+/// come in each partition: what was taken out lies in the index until it is vacuumed, and is not looked through again.
+async fn forget_late(store: &PostgresStore, gone: &mut [i64; PARTITIONS]) -> Result<()> {
     let until = Instant::now() + LATE_FOR;
+    let partitions: Vec<i16> = (0..256).collect();
     loop {
         // Nobody changes such a row, so it stays where it was found.
-        let gone = sqlx::query(
+        let rows = sqlx::query(
             "delete from late where ctid = any(array( \
-               select l.place from scored s join rolled r on r.partition = s.partition \
-                 join aggregated a on a.partition = s.partition cross join lateral ( \
-                   select ctid as place from late where partition = s.partition \
+               select l.place from unnest($3::smallint[], $4::bigint[]) as k (partition, gone) \
+                 join scored s on s.partition = k.partition join rolled r on r.partition = k.partition \
+                 join aggregated a on a.partition = k.partition cross join lateral ( \
+                   select ctid as place from late where partition = k.partition and ingest_no > k.gone \
                      and ingest_no <= least(s.kept_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
-               limit $2))",
+               limit $2)) returning partition, ingest_no",
         )
         .bind(LATE_ROWS_OF_EACH)
         .bind(LATE_ROWS)
-        .execute(&store.pool)
+        .bind(&partitions)
+        .bind(gone.as_slice())
+        .fetch_all(&store.pool)
         .await
-        .map_err(db)?
-        .rows_affected();
-        if gone == 0 || Instant::now() >= until {
+        .map_err(db)?;
+        for row in &rows {
+            let partition: i16 = row.col("partition")?;
+            if let Some(gone) = gone.get_mut(usize::from(partition.cast_unsigned())) {
+                *gone = row.col::<i64>("ingest_no")?.max(*gone);
+            }
+        }
+        if rows.is_empty() || Instant::now() >= until {
             return Ok(());
         }
     }

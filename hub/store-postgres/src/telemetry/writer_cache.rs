@@ -47,8 +47,7 @@ pub(crate) struct WriterCache {
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
     guards: LruCache<GuardKey, Guard>,
-    /// Of appliances that send readings without a sequence: no reading that was received within the last ten minutes is of
-    /// a later time.
+    /// Of appliances that send readings without a sequence: none of their readings is of a later time.
     newest_at: LruCache<i64, Timestamp>,
     /// Every sequence that has rows which are not rolled up yet is among the guards.
     is_covered: bool,
