@@ -130,7 +130,8 @@ impl ScoreWorker {
                 }
                 Ok(Round::Scored(rows)) => {
                     backoff.reset();
-                    behind = rows >= self.rows;
+                    // Each partition gives the same share, rounded down, so a round that is cut off is not always full.
+                    behind = rows * 2 >= self.rows;
                     self.rows = (self.rows * 2).min(ROWS_MAX);
                     self.reads_again = true;
                     if behind { Duration::ZERO } else { self.pace.pause() }

@@ -53,12 +53,13 @@ impl UpkeepStore for PostgresStore {
     }
 }
 
-/// Whether every row from before `limit` is rolled up, in the aggregates, and scored for good: read by no restart again.
+/// Whether every row from before `limit` is rolled up, in the aggregates, and scored. What a restart would read again may go:
+/// it is older than anybody keeps it, and one device whose clock is behind must not keep what everybody else has sent.
 async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
     sqlx::query_scalar(
         "with reached as materialized ( \
            select r.partition, r.ingest_no as last, a.ingest_no, a.seen_at from rolled r join aggregated a using (partition) \
-           union all select r.partition, r.ingest_no, s.kept_no, s.kept_seen_at from rolled r join scored s using (partition)) \
+           union all select r.partition, r.ingest_no, s.ingest_no, s.seen_at from rolled r join scored s using (partition)) \
          select not exists (select from reached where last > ingest_no and seen_at < $1 + interval '1 day') \
            and not exists (select from reached a cross join lateral ( \
              select at, row_number() over (order by ingest_no) as place from ( \

@@ -40,7 +40,7 @@ async fn history(store: &PostgresStore, id: ApplianceId, count: i64) {
 
 async fn counted(base: &Base, store: &PostgresStore, now: Timestamp) {
     rolled_up(store).await;
-    // What a restart may read again stays.
+    // What is not scored stays.
     scored_rows(store, now).await;
     while store.aggregate(1_000, now).await.unwrap() > 0 {}
     policies(base, now).await;
@@ -151,11 +151,7 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     while store.aggregate(1_000, days(50)).await.unwrap() > 0 {}
     policies(&base, days(50)).await;
     let swept_early = store.sweep(days(50), None, 1_000).await.unwrap();
-    assert_eq!(
-        swept_early,
-        Swept::default(),
-        "no row goes that a restart may read again"
-    );
+    assert_eq!(swept_early, Swept::default(), "no row goes that is not scored");
     assert_eq!(kept(&base, id).await, 50);
     counted(&base, &store, days(50)).await;
     sqlx::query("insert into sequence (appliance, boot, lane, stored, used_at) select $1, 90 + n, 0, '{[1,2)}', '2026-03-04Z' from generate_series(1, 3) n")
