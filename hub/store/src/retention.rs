@@ -26,6 +26,6 @@ pub trait UpkeepStore: Send + Sync {
     async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
 
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
-    /// appliance `after`, about `limit` rows of appliances. Nothing goes that is not rolled up and aggregated yet.
+    /// appliance `after`, about `limit` rows of appliances. Nothing goes that is not rolled up, aggregated and scored yet.
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept>;
 }
