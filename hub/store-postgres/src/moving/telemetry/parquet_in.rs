@@ -250,8 +250,11 @@ mod tests {
         assert!(all(&path, "u.parquet", &sealer).is_err());
     }
 
+    /// A changed footer may name fewer rows, none of them changed: that some are missing, the count and the hash in the
+    /// manifest say. Marks differ from run to run (their key is random), and with them what a flipped length lets the
+    /// library take for a footer.
     #[test]
-    fn every_flipped_byte_is_an_error_or_changes_nothing() {
+    fn every_flipped_byte_is_an_error_or_leaves_rows_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::open_or_create(&folder.path().join("k")).unwrap();
         let sealer = Sealer::new(&keyring, Uuid::from_u128(1));
@@ -261,8 +264,9 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x55;
             std::fs::write(&path, &bytes).unwrap();
-            if let Ok(read) = all(&path, "t.parquet", &sealer) {
-                assert!(read == (rows(), content) || read.0.is_empty(), "byte {at}");
+            if let Ok((read, of_read)) = all(&path, "t.parquet", &sealer) {
+                assert!(rows().starts_with(&read), "byte {at}: {read:?}");
+                assert_eq!(of_read == content, read == rows(), "byte {at}: {of_read:?}");
             }
         }
         for length in 0..whole.len() {
