@@ -1,6 +1,6 @@
 //! What this process has of the lease, and looking after it.
 
-use super::{begin, count_up, fence, is_held_by, lock};
+use super::{count_up, fence, is_held_by, lock};
 use crate::event;
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
@@ -49,7 +49,7 @@ impl Keeper {
 
 impl Keeper {
     /// The token of the lease, if this process has it.
-    pub(super) fn token(&self) -> Option<i64> {
+    pub(crate) fn token(&self) -> Option<i64> {
         Some(self.token.load(Ordering::Acquire)).filter(|token| *token != NONE)
     }
 
@@ -61,16 +61,6 @@ impl Keeper {
             self.depose();
         }
         fenced
-    }
-
-    /// Begins a transaction with these statements and fences it, in one round trip.
-    pub(crate) async fn begin(&self, conn: &mut PgConnection, statements: &str) -> Result<()> {
-        let token = self.token().ok_or(StoreError::Deposed)?;
-        let begun = begin(conn, statements, token).await;
-        if matches!(begun, Err(StoreError::Deposed)) {
-            self.depose();
-        }
-        begun
     }
 
     pub(super) async fn take(&self, pool: &PgPool, now: Timestamp) -> Result<Option<Lease>> {

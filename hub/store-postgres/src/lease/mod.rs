@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::{Lease, LeaseState, LeaseStore};
 use jiff::Timestamp;
-use sqlx::{Executor, PgConnection, Postgres, Row, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::Duration;
 
 /// First partition of the one lease that there is.
@@ -30,7 +30,8 @@ impl LeaseStore for PostgresStore {
         let Some(lease) = self.lease.take(&self.pool, now).await? else {
             return Ok(None);
         };
-        self.writer.forget().await;
+        // Nobody else writes readings from here on, nor has anything under way.
+        self.writer.begin(&self.pool, &self.lease).await?;
         Ok(Some(lease))
     }
 
@@ -40,11 +41,8 @@ impl LeaseStore for PostgresStore {
 
     async fn lease_state(&self) -> Result<LeaseState> {
         let query = format!(
-            "select l.holder, l.token, l.taken_at, exists ( \
-               select from pg_locks k, pg_database d, (select {KEY} as number) n \
-               where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and d.oid = k.database \
-               and d.datname = current_database() and k.classid::bigint = (n.number >> 32) & 4294967295 \
-               and k.objid::bigint = n.number & 4294967295) as held from lease l where l.first = $1"
+            "select l.holder, l.token, l.taken_at, exists ({}) as held from lease l where l.first = $1",
+            holders(KEY)
         );
         // Begun anew on another connection, where the first one proves dead.
         let mut tx = self.begin().await?;
@@ -83,14 +81,14 @@ async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
     held.map(drop).ok_or(StoreError::Deposed)
 }
 
-/// The same as [`fence`], as part of the round trip that begins the transaction.
-async fn begin(conn: &mut PgConnection, statements: &str, token: i64) -> Result<()> {
-    // The server takes several statements at once where none has parameters; these are numbers of our own.
-    let all =
-        format!("{statements}; select first as held from lease where first = {FIRST} and token = {token} for share");
-    let rows = conn.fetch_all(all.as_str()).await.map_err(db)?;
-    let is_held = rows.iter().any(|row| row.try_get::<i16, _>("held").is_ok());
-    if is_held { Ok(()) } else { Err(StoreError::Deposed) }
+/// The sessions (`pid`) of this database that hold the lock of a key.
+pub(crate) fn holders(key: &str) -> String {
+    format!(
+        "select k.pid from pg_locks k, pg_database d, (select {key} as number) n \
+         where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and d.oid = k.database \
+         and d.datname = current_database() and k.classid::bigint = (n.number >> 32) & 4294967295 \
+         and k.objid::bigint = n.number & 4294967295"
+    )
 }
 
 /// Takes the lock if it is free. It is the session's, and falls with it.

@@ -11,14 +11,14 @@ use crate::row::{db, without_nul};
 use hub_core::telemetry::{Identity, Seen, TelemetryMessage};
 use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{Ingested, Quarantined};
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use std::collections::HashSet;
 
 /// SQLSTATE of a row without a partition.
 const CHECK_VIOLATION: &str = "23514";
 
 /// A sample that is to be stored.
-pub(super) struct Fresh<'a> {
+struct Fresh<'a> {
     message: &'a TelemetryMessage,
     index: usize,
     sequence: Option<(GuardKey, u64)>,
@@ -28,14 +28,23 @@ pub(super) struct Fresh<'a> {
 /// A message of an appliance that exists, with its place in the batch.
 pub(super) type Placed<'a> = (usize, &'a TelemetryMessage, Home);
 
-/// The samples that are not stored yet, in order; counts both kinds.
+/// What a batch adds to the readings.
+pub(super) struct New<'a> {
+    rows: Vec<CopyRow<'a>>,
+    late: Late,
+    /// Samples of which nobody can say whether they are stored.
+    aside: Vec<Quarantined>,
+}
+
+/// The samples that are not stored yet, with the next numbers of their partitions; counts both kinds. Only reads, so that
+/// no transaction is needed: nobody else writes readings.
 pub(super) async fn take<'a>(
     conn: &mut PgConnection,
     cache: &mut WriterCache,
     messages: &[Placed<'a>],
     answers: &mut [Ingested],
     gauges: &mut Gauges,
-) -> Result<Vec<Fresh<'a>>> {
+) -> Result<New<'a>> {
     let keys = messages.iter().filter_map(|(_, m, _)| Some(sequence(m)?.0));
     cache.load_guards(conn, keys).await?;
     let unnumbered = messages.iter().filter(|(_, message, _)| states_a_time(message));
@@ -66,15 +75,15 @@ pub(super) async fn take<'a>(
         gauges.telemetry(message, gap);
     }
     let (numbered, unnumbered): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|(_, s)| s.sequence.is_some());
-    look_up(conn, cache, numbered, &mut fresh, answers, gauges).await?;
+    let aside = look_up(conn, cache, numbered, &mut fresh, answers, gauges).await?;
     look_up_contents(conn, unnumbered, &mut fresh, answers).await?;
     for (at, message, _) in messages {
         gauges.repeated(message.appliance, answers[*at].repeated);
     }
-    Ok(fresh)
+    New::of(cache, fresh, aside)
 }
 
-/// Decides on samples of which the guards know nothing.
+/// Decides on samples of which the guards know nothing; answers with those that are put aside.
 async fn look_up<'a>(
     conn: &mut PgConnection,
     cache: &mut WriterCache,
@@ -82,9 +91,9 @@ async fn look_up<'a>(
     fresh: &mut Vec<Fresh<'a>>,
     answers: &mut [Ingested],
     gauges: &mut Gauges,
-) -> Result<()> {
+) -> Result<Vec<Quarantined>> {
     if doubtful.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let asked: Vec<Doubt> = doubtful.iter().filter_map(|(_, sample)| sample.doubt()).collect();
     let Found {
@@ -109,7 +118,7 @@ async fn look_up<'a>(
         }
         fresh.push(sample);
     }
-    quarantine::keep(conn, &aside.iter().collect::<Vec<_>>()).await
+    Ok(aside)
 }
 
 /// Decides on samples without a number that are not later than all that is known of their appliance.
@@ -208,42 +217,64 @@ fn sequence(message: &TelemetryMessage) -> Option<(GuardKey, u64)> {
     }
 }
 
-/// Stores the samples, with the next numbers of their partitions. By partition, so that two writers never wait for each
-/// other in a circle; and by appliance, which is how the indexes lie.
-pub(super) async fn write(conn: &mut PgConnection, cache: &mut WriterCache, mut fresh: Vec<Fresh<'_>>) -> Result<()> {
-    if fresh.is_empty() {
-        return Ok(());
+impl<'a> New<'a> {
+    /// By partition and by appliance, which is how the indexes lie.
+    fn of(cache: &mut WriterCache, mut fresh: Vec<Fresh<'a>>, aside: Vec<Quarantined>) -> Result<Self> {
+        fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
+        let mut rows = Vec::with_capacity(fresh.len());
+        let mut late = Late::after(cache.newest());
+        for sample in &fresh {
+            let message = sample.message;
+            let Some(content) = message.samples.get(sample.index) else {
+                continue;
+            };
+            let ingest_no = cache.next_number(sample.home.partition)?;
+            let sequence = sample
+                .sequence
+                .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed()));
+            late.note((sample.home.partition, ingest_no), message.appliance.0, content.at);
+            let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
+            rows.push(CopyRow {
+                appliance: message.appliance.0,
+                tenant_no: sample.home.tenant_no,
+                partition: sample.home.partition,
+                profile_no: sample.home.profile_no,
+                ingest_no,
+                at: content.at,
+                received_at: message.received_at,
+                sequence,
+                trace: message.trace,
+                values: &content.values,
+                extra,
+            });
+        }
+        Ok(Self { rows, late, aside })
     }
-    fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
-    let mut rows = Vec::with_capacity(fresh.len());
-    let mut late = Late::after(cache.newest());
-    for sample in &fresh {
-        let message = sample.message;
-        let Some(content) = message.samples.get(sample.index) else {
-            continue;
-        };
-        let ingest_no = cache.next_number(sample.home.partition)?;
-        let sequence = sample
-            .sequence
-            .map(|((_, boot, lane), seq)| (boot, lane, seq.cast_signed()));
-        late.note((sample.home.partition, ingest_no), message.appliance.0, content.at);
-        let extra = content.extra.clone().map(|extra| without_nul(extra).to_string());
-        rows.push(CopyRow {
-            appliance: message.appliance.0,
-            tenant_no: sample.home.tenant_no,
-            partition: sample.home.partition,
-            profile_no: sample.home.profile_no,
-            ingest_no,
-            at: content.at,
-            received_at: message.received_at,
-            sequence,
-            trace: message.trace,
-            values: &content.values,
-            extra,
-        });
+
+    /// Where rows are added.
+    pub(super) fn partitions(&self) -> HashSet<i16> {
+        self.rows.iter().map(|row| row.partition).collect()
     }
-    copy::store(conn, &rows).await.map_err(no_partition)?;
-    late.save(conn).await
+
+    /// Stores them for good. Rows alone are one statement, which needs no transaction around it.
+    pub(super) async fn commit(self, conn: &mut PgConnection) -> Result<()> {
+        if self.late.is_empty() && self.aside.is_empty() {
+            return self.write(conn).await;
+        }
+        conn.execute("BEGIN").await.map_err(db)?;
+        self.write(conn).await?;
+        conn.execute("COMMIT").await.map_err(db)?;
+        Ok(())
+    }
+
+    /// Stores them, within a transaction if there is one.
+    pub(super) async fn write(self, conn: &mut PgConnection) -> Result<()> {
+        quarantine::keep(conn, &self.aside.iter().collect::<Vec<_>>()).await?;
+        if !self.rows.is_empty() {
+            copy::store(conn, &self.rows).await.map_err(no_partition)?;
+        }
+        self.late.save(conn).await
+    }
 }
 
 /// A check that has no name is that of the partition. Somebody has dropped it: it is made when the batch is decided anew.
@@ -255,9 +286,4 @@ fn no_partition(error: sqlx::Error) -> StoreError {
         return StoreError::Conflict("a partition of the readings was dropped meanwhile; look again".to_owned());
     }
     db(error)
-}
-
-/// Partitions of these samples.
-pub(super) fn partitions(fresh: &[Fresh<'_>]) -> HashSet<i16> {
-    fresh.iter().map(|sample| sample.home.partition).collect()
 }

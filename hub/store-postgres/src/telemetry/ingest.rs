@@ -1,10 +1,10 @@
-//! One batch, one transaction: what is new of it is stored, what is a repeat is counted, and the number of statements
-//! does not depend on the number of messages. Where all is known of those who send, a batch of readings is three round
-//! trips for a few rows and four for many: the fence, the rows, the commit.
+//! One batch, one commit: what is new of it is stored, what is a repeat is counted, and the number of statements does not
+//! depend on the number of messages. Where all is known of those who send, a batch of readings is one statement: one round
+//! trip for a few rows, two for many.
 //!
-//! Batches of one process follow each other, and only one process writes.
+//! Batches of one process follow each other, and only one process writes ([`super::place`]).
 
-use super::fresh::{self, Placed};
+use super::fresh::{self, New, Placed};
 use super::gauge::Gauges;
 use super::writer_cache::WriterCache;
 use super::{packet, quarantine, said};
@@ -18,12 +18,6 @@ use std::collections::HashSet;
 
 /// How often a batch is decided, where what was known of the database proved wrong.
 const TRIES_MAX: u32 = 3;
-
-/// Batches follow each other also where the one before was given up by this process and not yet by the database: its
-/// commit may be under way on a connection that is lost. What is read after the lock is had includes what it stored. The
-/// lock is of this schema, and ends with the transaction.
-const BEGIN: &str =
-    "begin; select pg_advisory_xact_lock(hashtextextended('forecall ingest of ' || coalesce(current_schema(), ''), 0))";
 
 /// An item whose content is to be stored, with its place in the batch: no repeated packet.
 pub(super) type Item<'a> = (usize, &'a Ingest);
@@ -40,7 +34,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     let mut cache = store.writer.cache.lock().await;
     let mut tries = 0;
     loop {
-        let mut conn = cache.start(&store.pool).await?;
+        let mut conn = cache.start(&store.pool, &store.lease).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
         cache.forget_homes(&store.writer.take_moved());
         cache.load_homes(&mut conn, &store.versions, appliances).await?;
@@ -82,8 +76,6 @@ async fn write(
     // Partitions are made for good, whatever becomes of the batch.
     let missing = cache.weeks_missing(store.layout, batch.iter().filter_map(carried));
     cache.make_weeks(conn, missing).await?;
-    // A transaction that fails ends with its connection, which is given up then.
-    store.lease.begin(conn, BEGIN).await?;
     cache.load_heads(conn).await?;
     let mut done = Done {
         answers: vec![Ingested { stored: 0, repeated: 0 }; batch.len()],
@@ -91,12 +83,14 @@ async fn write(
         partitions: HashSet::new(),
     };
     let items: Vec<Item<'_>> = batch.iter().enumerate().collect();
+    // What fails ends with the connection, which is given up then.
     if items.iter().all(|(_, item)| is_plain(item)) {
-        readings(conn, cache, &items, &mut done).await?;
+        readings(conn, cache, &items, &mut done).await?.commit(conn).await?;
     } else {
+        conn.execute("BEGIN").await.map_err(db)?;
         mixed(conn, cache, items, &mut done).await?;
+        conn.execute("COMMIT").await.map_err(db)?;
     }
-    conn.execute("COMMIT").await.map_err(db)?;
     Ok(done)
 }
 
@@ -108,14 +102,19 @@ fn is_plain(item: &Ingest) -> bool {
 /// Within a transaction.
 async fn mixed(conn: &mut PgConnection, cache: &mut WriterCache, items: Vec<Item<'_>>, done: &mut Done) -> Result<()> {
     let items = packet::admit(conn, items, &mut done.answers).await?;
-    readings(conn, cache, &items, done).await?;
+    readings(conn, cache, &items, done).await?.write(conn).await?;
     said::write(conn, &items, &mut done.answers).await?;
     quarantine::write(conn, &items, &mut done.answers).await
 }
 
-/// Stores the readings among the items.
-async fn readings(conn: &mut PgConnection, cache: &mut WriterCache, items: &[Item<'_>], done: &mut Done) -> Result<()> {
-    let mut messages: Vec<Placed<'_>> = Vec::with_capacity(items.len());
+/// What is new among the readings of the items.
+async fn readings<'a>(
+    conn: &mut PgConnection,
+    cache: &mut WriterCache,
+    items: &[Item<'a>],
+    done: &mut Done,
+) -> Result<New<'a>> {
+    let mut messages: Vec<Placed<'a>> = Vec::with_capacity(items.len());
     for (at, item) in items {
         match item {
             Ingest::Telemetry(message) => {
@@ -127,9 +126,9 @@ async fn readings(conn: &mut PgConnection, cache: &mut WriterCache, items: &[Ite
         }
     }
     let (answers, gauges) = (&mut done.answers, &mut done.gauges);
-    let fresh = fresh::take(conn, cache, &messages, answers, gauges).await?;
-    done.partitions = fresh::partitions(&fresh);
-    fresh::write(conn, cache, fresh).await
+    let new = fresh::take(conn, cache, &messages, answers, gauges).await?;
+    done.partitions = new.partitions();
+    Ok(new)
 }
 
 /// The readings of an item, whatever else has to happen for them to be stored.

@@ -38,9 +38,14 @@ impl Late {
         self.times.push(sql(at));
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     /// Writes them, in the transaction of the rows.
     pub(super) async fn save(self, conn: &mut PgConnection) -> Result<()> {
-        if self.numbers.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
         sqlx::query(

@@ -11,6 +11,7 @@ mod ingest;
 mod late;
 mod packet;
 mod partition_set;
+mod place;
 mod presence;
 mod quarantine;
 mod rollup;

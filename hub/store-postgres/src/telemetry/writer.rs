@@ -5,7 +5,10 @@ use super::partition_set::PartitionSet;
 use super::rollup::Round;
 use super::upkeep::Upkeep;
 use super::writer_cache::WriterCache;
+use crate::lease::Keeper;
+use hub_store::error::Result;
 use jiff::Timestamp;
+use sqlx::PgPool;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -132,11 +135,14 @@ impl Writer {
         self.cache.lock().await
     }
 
-    /// What is known of the rows is read again: they may be somebody else's.
-    pub(crate) async fn forget(&self) {
-        self.cache.lock().await.forget();
+    /// Takes the writer's place with the lease. What is known of the rows is read again: they may be somebody else's.
+    pub(crate) async fn begin(&self, pool: &PgPool, lease: &Keeper) -> Result<()> {
+        let mut cache = self.cache.lock().await;
+        cache.forget();
+        cache.connect(pool, lease).await?;
         self.unscored.insert_all();
         self.unrolled.insert_all();
+        Ok(())
     }
 
     /// Gives the connection back to the system, when the batch that uses it has ended.

@@ -6,25 +6,21 @@
 
 use super::content;
 use super::guard::{self, Guard, GuardKey};
-use super::window;
+use super::{place, window};
 use crate::layout::{Layout, Week, Weeks};
+use crate::lease::Keeper;
 use crate::profile_version::{self, CurrentVersions};
 use crate::row::{Columns, db};
 use hashlink::LruCache;
 use hub_core::telemetry::{Seen, TelemetryMessage};
 use hub_store::error::{Result, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
 const REMEMBERED_MAX: usize = 1_048_576;
-/// The writer's connection is had within this time.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// A batch that was given up behind a silent network keeps the next one waiting until the server ends it.
-const IDLE_LIMIT: (&str, &str) = ("idle_in_transaction_session_timeout", "10s");
 
 /// What a row needs to know of its appliance. Tenant and partition never change once the appliance exists; of a change of
 /// the profile, the writer is told.
@@ -37,7 +33,7 @@ pub(super) struct Home {
 
 /// See the module.
 pub(crate) struct WriterCache {
-    /// The writer's own: a connection of the pool would be tested before every batch.
+    /// The writer's own, with its place: see [`place`].
     conn: Option<PgConnection>,
     /// Set while something is written. Still set at the next batch, the outcome of the last one is unknown.
     in_doubt: bool,
@@ -89,7 +85,13 @@ impl std::fmt::Debug for WriterCache {
 
 impl WriterCache {
     /// The connection, for one batch. What is known is in doubt until it comes back by [`WriterCache::commit_seen`].
-    pub(super) async fn start(&mut self, pool: &PgPool) -> Result<PgConnection> {
+    ///
+    /// # Errors
+    /// [`StoreError::Deposed`] without the lease.
+    pub(super) async fn start(&mut self, pool: &PgPool, lease: &Keeper) -> Result<PgConnection> {
+        if lease.token().is_none() {
+            return Err(StoreError::Deposed);
+        }
         if self.in_doubt {
             self.heads.clear();
             self.guards.clear();
@@ -98,10 +100,18 @@ impl WriterCache {
         }
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(pool).await?,
+            None => place::take(pool, lease).await?,
         };
         self.in_doubt = true;
         Ok(conn)
+    }
+
+    /// Has the connection, and with it the writer's place.
+    pub(super) async fn connect(&mut self, pool: &PgPool, lease: &Keeper) -> Result<()> {
+        if self.conn.is_none() {
+            self.conn = Some(place::take(pool, lease).await?);
+        }
+        Ok(())
     }
 
     /// The batch is committed: what was noted with it is true.
@@ -285,14 +295,6 @@ impl WriterCache {
         *head += 1;
         Ok(*head)
     }
-}
-
-async fn connect(pool: &PgPool) -> Result<PgConnection> {
-    let options = (*pool.connect_options()).clone().options([IDLE_LIMIT]);
-    tokio::time::timeout(CONNECT_LIMIT, options.connect())
-        .await
-        .map_err(|late| StoreError::Unavailable(Box::new(late)))?
-        .map_err(db)
 }
 
 /// Lets go of what was used least lately; answers with how many that were.

@@ -16,20 +16,25 @@ use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 
-/// What a client says to commit.
-const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+/// With what a client ends a COPY, which is then committed (manual, section "Message Formats", CopyDone).
+const COPY_DONE: &[u8] = b"c\0\0\0\x04";
+/// With what it ends a statement with parameters (Sync).
+const SYNC: &[u8] = b"S\0\0\0\x04";
 
 /// Stands between store and database, and cuts a connection at its commit: before or after the database has been told.
 struct Cutter {
+    /// What a client says to commit ends so.
+    commit: &'static [u8],
     /// 0: nothing is cut, 1: before, 2: after.
     armed: AtomicU32,
     cut: AtomicU32,
 }
 
 impl Cutter {
-    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
+    fn listen(at: &Path, database: PgConnectOptions, commit: &'static [u8]) -> Arc<Self> {
         let listener = UnixListener::bind(at).unwrap();
         let cutter = Arc::new(Self {
+            commit,
             armed: AtomicU32::new(0),
             cut: AtomicU32::new(0),
         });
@@ -56,7 +61,7 @@ impl Cutter {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
             let data = &buffer[..read];
-            let armed = if data.ends_with(COMMIT) {
+            let armed = if data.ends_with(self.commit) {
                 self.armed.swap(0, Ordering::SeqCst)
             } else {
                 0
@@ -77,9 +82,9 @@ impl Cutter {
     }
 }
 
-async fn through_a_cutter(base: &Base, folder: &Path) -> (Arc<Cutter>, PostgresStore) {
+async fn through_a_cutter(base: &Base, folder: &Path, commit: &'static [u8]) -> (Arc<Cutter>, PostgresStore) {
     let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let cutter = Cutter::listen(&folder.join(file), base.options.clone());
+    let cutter = Cutter::listen(&folder.join(file), base.options.clone(), commit);
     let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
     let store = PostgresStore::connect(options, base.keyring(), profiles())
         .await
@@ -96,28 +101,45 @@ fn json(id: ApplianceId, round: u64) -> Ingest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_ends_in_the_commit_costs_nothing_and_doubles_nothing() {
+async fn a_connection_that_ends_in_the_commit_of_many_rows_costs_nothing_and_doubles_nothing() {
+    cut_in_the_commit(COPY_DONE, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_ends_in_the_commit_of_a_few_rows_costs_nothing_and_doubles_nothing() {
+    cut_in_the_commit(SYNC, 1).await;
+}
+
+/// Batches of `each` samples of two devices, and sometimes one more without a number.
+async fn cut_in_the_commit(commit: &'static [u8], each: u64) {
     let base = Base::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let (cutter, store) = through_a_cutter(&base, folder.path()).await;
+    let (cutter, store) = through_a_cutter(&base, folder.path(), commit).await;
     let ids = [
         appliance(&store, "acme", "wm-1").await,
         appliance(&store, "acme", "wm-2").await,
     ];
     let (mut rounds, mut samples, mut repeats) = (0, 0, 0);
+    // All is known with the first batch that is cut: nothing is read before it is stored.
+    let first: Vec<Ingest> = ids.iter().map(|id| telemetry(*id, 4, 1_000, 1)).collect();
+    store.ingest(&first).await.unwrap();
     for round in 0..60u64 {
-        let mut batch: Vec<Ingest> = ids.iter().map(|id| telemetry(*id, 4, round * 5, 5)).collect();
+        let mut batch: Vec<Ingest> = ids
+            .iter()
+            .map(|id| telemetry(*id, 4, 1_001 + round * each, each))
+            .collect();
         if round % 3 == 2 {
             batch.push(json(ids[0], round));
         }
-        samples += if round % 3 == 2 { 11 } else { 10 };
+        let in_batch = 2 * each + u64::from(round % 3 == 2);
+        samples += i64::try_from(in_batch).unwrap();
         cutter.armed.store(1 + u32::from(round % 2 == 1), Ordering::SeqCst);
         let cut = store.ingest(&batch).await;
         assert!(matches!(&cut, Err(StoreError::Unavailable(_))), "{cut:?}");
         let answers = store.ingest(&batch).await.unwrap();
         let stored: u32 = answers.iter().map(|answer| answer.stored).sum();
         let repeated: u32 = answers.iter().map(|answer| answer.repeated).sum();
-        assert_eq!(u64::from(stored + repeated), if round % 3 == 2 { 11 } else { 10 });
+        assert_eq!(u64::from(stored + repeated), in_batch);
         repeats += u32::from(repeated > 0);
         rounds += 1;
     }
@@ -126,10 +148,13 @@ async fn a_connection_that_ends_in_the_commit_costs_nothing_and_doubles_nothing(
         repeats > 10,
         "in {repeats} of {rounds} rounds the cut commit had been done"
     );
-    assert_eq!(base.number("select count(*) from telemetry").await, samples);
+    assert_eq!(base.number("select count(*) from telemetry").await, samples + 2);
     let distinct =
         "select count(*) from (select distinct appliance, boot, lane, seq from telemetry where seq is not null) d";
-    assert_eq!(base.number(distinct).await, 600);
+    assert_eq!(
+        base.number(distinct).await,
+        i64::try_from(60 * 2 * each + 2).unwrap()
+    );
 }
 
 /// Polls a future so often, then drops it.
