@@ -1,5 +1,6 @@
 //! As much as goes, for minutes: devices that send what they have gathered, a reading a second of the last twenty hours, and
-//! a model scores every one.
+//! a model scores every one. Each is held to the pace at which that lasts until the end, so that no minute is slow because a
+//! device has run out of readings.
 
 use super::Plan;
 use super::fleet::{Form, Totals};
@@ -19,7 +20,7 @@ use tests_mqtt::{first, publish};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// What a million appliances send that report once a minute.
 const RATE: f64 = 16_667.0;
@@ -30,8 +31,11 @@ const LAG_S: f64 = 60.0;
 const LAG_GROWTH_S: f64 = 5.0;
 /// Readings under way of one device.
 const WINDOW: usize = 16;
-/// What a device has gathered.
+/// What a device has gathered: so long, and so many readings.
 const GATHERED: Duration = Duration::from_secs(20 * 3600);
+const STAMPS: u64 = GATHERED.as_millis() as u64 / STEP_MS as u64;
+/// A device that is ahead of its pace rests so long: a timer for each reading would be the client's greatest cost.
+const REST: Duration = Duration::from_millis(50);
 const PUBACK: u8 = 0x40;
 const READ_BYTES: usize = 512;
 /// What is left in the end is scored within this.
@@ -51,13 +55,25 @@ pub struct Flood {
     pub cbor: u32,
 }
 
-/// Measures both.
+impl Flood {
+    /// Readings a second of one device with which its stamps last the minutes of JSON. Those of CBOR are held to the same.
+    fn each_s(&self) -> f64 {
+        STAMPS as f64 / (self.minute * self.json).as_secs_f64()
+    }
+}
+
+/// Measures both, each with a site of its own.
 ///
 /// # Errors
-/// Something does not work, or an acknowledged reading is not stored.
+/// Something does not work, a device runs out of readings, or an acknowledged reading is not stored.
 pub async fn measure(plan: &Plan, bars: &mut Bars) -> Result<()> {
+    let offered = plan.flood.each_s() * plan.flood.devices as f64;
     for (form, minutes) in [(Form::Json, plan.flood.json), (Form::Cbor, plan.flood.cbor)] {
-        println!("as much as goes from {} devices as {}", plan.flood.devices, form.name());
+        println!(
+            "as much as goes from {} devices as {}, offered at most {offered:.0} readings a second",
+            plan.flood.devices,
+            form.name()
+        );
         let measured = flood(plan, form, minutes).await?;
         if form == Form::Json {
             judge(&measured, bars)?;
@@ -74,6 +90,12 @@ async fn flood(plan: &Plan, form: Form, minutes: u32) -> Result<Vec<Minute>> {
     let streams = connect_all(site.lab.mqtt, &identities).await?;
     let from_ms = SystemClock.now().as_millisecond() - i64::try_from(GATHERED.as_millis())?;
     let (totals, enough) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
+    let mut probe = site.probe().await?;
+    let pace = Pace {
+        begun: Instant::now(),
+        each_s: plan.flood.each_s(),
+        lasts: minute * minutes,
+    };
     let mut sending = JoinSet::new();
     for (number, stream) in streams.into_iter().enumerate() {
         let device = Device {
@@ -81,13 +103,13 @@ async fn flood(plan: &Plan, form: Form, minutes: u32) -> Result<Vec<Minute>> {
             form,
             topic: form.topic(&identities[number].device),
             from_ms,
+            pace,
             next: 0,
             packet_id: 0,
             under_way: VecDeque::new(),
         };
         sending.spawn(device.send(stream, totals.clone(), enough.clone()));
     }
-    let mut probe = site.probe().await?;
     let measured = probe.minutes(&totals, minute, minutes).await;
     enough.store(true, Ordering::Relaxed);
     while let Some(ended) = sending.join_next().await {
@@ -120,12 +142,41 @@ fn judge(minutes: &[Minute], bars: &mut Bars) -> Result<()> {
     Ok(())
 }
 
+/// When a device may send which reading. After a delay it may catch up, but it is never ahead.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    begun: Instant,
+    /// Readings a second.
+    each_s: f64,
+    /// The minutes that are measured.
+    lasts: Duration,
+}
+
+impl Pace {
+    /// How many readings it may have sent when so much time has passed.
+    fn allowed(&self, elapsed: Duration) -> u64 {
+        ((elapsed.as_secs_f64() * self.each_s) as u64).min(STAMPS)
+    }
+
+    /// Whether it may go on, `next` readings being sent.
+    fn has_more(&self, next: u64, elapsed: Duration) -> Result<bool> {
+        ensure!(
+            next < STAMPS || elapsed >= self.lasts,
+            "has sent all its {STAMPS} readings after {:.1} s of {:.1}: what follows would say nothing of the hub",
+            elapsed.as_secs_f64(),
+            self.lasts.as_secs_f64()
+        );
+        Ok(next < STAMPS)
+    }
+}
+
 /// A device with its outbox.
 struct Device {
     number: u64,
     form: Form,
     topic: String,
     from_ms: i64,
+    pace: Pace,
     next: u64,
     packet_id: u16,
     under_way: VecDeque<(u16, Instant)>,
@@ -133,19 +184,28 @@ struct Device {
 
 impl Device {
     async fn send(mut self, mut stream: TcpStream, totals: Arc<Totals>, enough: Arc<AtomicBool>) -> Result<()> {
-        let most = GATHERED.as_millis() as u64 / STEP_MS as u64;
         let mut buffer = [0; READ_BYTES];
         let mut filled = 0;
         loop {
-            let more = !enough.load(Ordering::Relaxed) && self.next < most;
+            let elapsed = self.pace.begun.elapsed();
+            let more = !enough.load(Ordering::Relaxed)
+                && self
+                    .pace
+                    .has_more(self.next, elapsed)
+                    .with_context(|| self.topic.clone())?;
             if more {
-                let packets = self.packets(&totals)?;
+                let packets = self.packets(self.pace.allowed(elapsed), &totals)?;
                 stream.write_all(&packets).await?;
             }
-            if self.under_way.is_empty() {
+            if self.under_way.is_empty() && !more {
                 return Ok(());
             }
-            let read = stream.read(&mut buffer[filled..]).await?;
+            // With all under way that may be, the next thing is an acknowledgement.
+            let is_early = more && self.under_way.len() < WINDOW;
+            let read = tokio::select! {
+                read = stream.read(&mut buffer[filled..]) => read?,
+                () = sleep_until(Instant::now() + REST), if is_early => continue,
+            };
             ensure!(read > 0, "{}: the hub closed the connection", self.topic);
             filled += read;
             let mut at = 0;
@@ -165,11 +225,11 @@ impl Device {
         }
     }
 
-    /// As many as may be under way.
-    fn packets(&mut self, totals: &Totals) -> Result<Vec<u8>> {
+    /// As many as may be under way and may have been sent by now.
+    fn packets(&mut self, allowed: u64, totals: &Totals) -> Result<Vec<u8>> {
         let mut packets = Vec::new();
         let now = Instant::now();
-        while self.under_way.len() < WINDOW {
+        while self.under_way.len() < WINDOW && self.next < allowed {
             let reading = Reading::new(self.number, self.next, false);
             let at_ms = self.from_ms + i64::try_from(self.next)? * STEP_MS;
             let payload = match self.form {
@@ -187,5 +247,43 @@ impl Device {
             totals.sent();
         }
         Ok(packets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pace, STAMPS};
+    use crate::steady::Plan;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn the_stamps_of_a_device_last_until_the_end_and_no_longer() {
+        let flood = Plan::full().flood;
+        assert_eq!((STAMPS, flood.each_s() * flood.devices as f64), (72_000, 37_500.0));
+        let pace = Pace {
+            begun: Instant::now(),
+            each_s: flood.each_s(),
+            lasts: flood.minute * flood.json,
+        };
+        let sent = [0, 1, 240, 480, 900].map(|seconds| pace.allowed(Duration::from_secs(seconds)));
+        assert_eq!(sent, [0, 150, 36_000, STAMPS, STAMPS]);
+    }
+
+    #[test]
+    fn a_device_that_runs_out_within_the_minutes_is_an_error() {
+        let pace = Pace {
+            begun: Instant::now(),
+            each_s: 1.0,
+            lasts: Duration::from_secs(480),
+        };
+        let has_more = |next, seconds| pace.has_more(next, Duration::from_secs(seconds));
+        assert!(has_more(STAMPS - 1, 479).unwrap() && has_more(0, 500).unwrap());
+        assert!(!has_more(STAMPS, 480).unwrap());
+        let told = has_more(STAMPS, 240).unwrap_err().to_string();
+        assert!(
+            told.starts_with("has sent all its 72000 readings after 240.0 s of 480.0"),
+            "{told}"
+        );
     }
 }
