@@ -16,6 +16,8 @@ const BASE: &str = "mosquitto";
 const HUB: &str = "hub";
 const EACH_CHANGE: &str = "mosquitto, saves each change";
 const BARE: &str = "bare COPY + commit";
+/// As many as the hub grants one device at once.
+const TWENTY: usize = 20;
 /// Messages that the mosquitto gets which writes its whole store for each: it takes some hundred a second.
 const EACH_CHANGE_MESSAGES: usize = 300;
 /// Readings are of the last hour.
@@ -52,9 +54,8 @@ impl Plan {
         Self {
             rounds: 3,
             scenarios: vec![
-                // As many as the hub grants one device at once.
-                scenario(1, 20, 8_000),
-                scenario(100, 20, 600),
+                scenario(1, TWENTY, 8_000),
+                scenario(100, TWENTY, 600),
                 scenario(2_000, 5, 25),
                 scenario(1, 1, 1_000),
             ],
@@ -76,6 +77,11 @@ impl Plan {
 impl Scenario {
     fn one_in_flight(self) -> bool {
         self.connections == 1 && self.window == 1
+    }
+
+    /// One connection with as much under way as the hub grants one device at once.
+    fn twenty_in_flight(self) -> bool {
+        self.connections == 1 && self.window == TWENTY
     }
 
     fn describe(self) -> String {
@@ -286,6 +292,8 @@ impl Report {
             let hub = self.rate(index, HUB);
             if scenario.one_in_flight() {
                 bars.at_least("one_in_flight_vs_bare_commit", hub / self.rate(index, BARE), 0.6);
+            } else if scenario.twenty_in_flight() {
+                bars.at_least("twenty_in_flight_vs_mosquitto", hub / self.rate(index, BASE), 0.5);
             } else if scenario.connections > 1 {
                 let name = format!("vs_mosquitto_at_{}_connections", scenario.connections);
                 bars.at_least(&name, hub / self.rate(index, BASE), 1.0);
@@ -300,4 +308,40 @@ impl Report {
 fn print_line(name: &str, rate: f64, ratio: &str, usage: Usage, messages: usize) {
     let each = (usage.broker + usage.database) / messages as f64 * 1e6;
     println!("    {name:<32} {rate:>8.0}/s {ratio:>6}  CPU {usage} ({each:.0} µs)");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Audit, BARE, BASE, HUB, Plan, Report};
+    use crate::broker::Usage;
+    use std::collections::BTreeMap;
+
+    /// The hub does this share of what it is compared with, in every load of the whole plan.
+    fn report(share: f64) -> Report {
+        let plan = Plan::full();
+        let mut measured = BTreeMap::new();
+        for index in 0..plan.scenarios.len() {
+            for (name, rate) in [(HUB, share * 1e3), (BASE, 1e3), (BARE, 1e3)] {
+                measured.insert((index, name), vec![(rate, Usage::default(), 1)]);
+            }
+        }
+        Report {
+            measured,
+            plan,
+            audit: Audit::default(),
+        }
+    }
+
+    #[test]
+    fn every_load_of_the_plan_has_its_bar() {
+        let is_held = |share, name| report(share).bars().is_held(name);
+        for (name, bound) in [
+            ("one_in_flight_vs_bare_commit", 0.6),
+            ("twenty_in_flight_vs_mosquitto", 0.5),
+            ("vs_mosquitto_at_100_connections", 1.0),
+            ("vs_mosquitto_at_2000_connections", 1.0),
+        ] {
+            assert!(is_held(bound + 0.01, name) && !is_held(bound - 0.01, name), "{name}");
+        }
+    }
 }
