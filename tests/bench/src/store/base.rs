@@ -102,6 +102,27 @@ impl Server {
         self.folder.path()
     }
 
+    /// Switches autovacuum on our own cluster; whether it is off now. A server that is somebody else's stays as it is.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn autovacuum(&self, is_on: bool) -> Result<bool> {
+        if self.own.is_none() {
+            return Ok(false);
+        }
+        let set = if is_on {
+            "alter system reset autovacuum"
+        } else {
+            "alter system set autovacuum = off"
+        };
+        let mut sql = self.options.clone().connect().await?;
+        for statement in [set, "select pg_reload_conf()"] {
+            sql.execute(statement).await?;
+        }
+        sql.close().await?;
+        Ok(!is_on)
+    }
+
     /// A new database with so many devices.
     ///
     /// # Errors

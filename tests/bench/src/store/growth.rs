@@ -8,13 +8,36 @@ use anyhow::{Context, Result};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::TelemetryStore;
 use sqlx::Executor;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Values of one measured part.
 const PART: usize = 500_000;
 /// Parts that are compared, of a new history and of the grown one.
 const PARTS: usize = 12;
+/// The same while followers run beside: each as long as so many of the others, so that these get their rounds. An even count,
+/// so that either history is the first one as often.
+const TURNS: usize = 4;
+const PARTS_OF_A_TURN: usize = 8;
 /// Rows of one step of the roll-up and of the aggregates.
 const STEP: usize = 50_000;
+/// The same of the hub's worker for aggregates.
+const AGGREGATE_STEP: usize = 20_000;
+/// Between two rounds beside ingest: of the roll-up as it is unless it is set (`rollup_pause_ms`), of the aggregates the least
+/// that can be set (`aggregate_pause_s`).
+const PAUSE: Duration = Duration::from_secs(1);
+/// A step waits so long for ingest to be calm, as in the hub.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// When the hub's workers count and aggregate what was stored.
+#[derive(Clone, Copy)]
+enum Followers {
+    /// When all of a part is stored: what they take is not in its rate.
+    After,
+    /// Meanwhile, at their pauses.
+    Beside,
+}
 
 /// Lets it grow to each stage of the plan.
 pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -> Result<()> {
@@ -25,7 +48,7 @@ pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -
     println!("a history that grows, of {} devices; times in ms", plan.devices);
     for stage in &plan.stages {
         while values < *stage {
-            rates.push(grow(&base, values, part, report).await?);
+            rates.push(grow(&base, values, part, Followers::After, report).await?);
             values += part;
         }
         let mut sql = base.sql().await?;
@@ -47,46 +70,132 @@ pub(super) async fn measure(server: &Server, plan: &Plan, report: &mut Report) -
         let name = format!("{}_growth", before.name);
         report.bars.at_most(&name, after.ours / before.ours, 2.0);
     }
-    kept(server, plan, &base, values, report).await?;
+    values += kept(server, plan, (&base, values), Followers::After, report).await?;
+    let is_off = server.autovacuum(false).await?;
+    println!(
+        "the same with roll-up and aggregates beside ingest, a round a second at most; autovacuum is {}",
+        if is_off { "off" } else { "as the server has it" }
+    );
+    kept(server, plan, (&base, values), Followers::Beside, report).await?;
+    server.autovacuum(true).await?;
     report.stored += load::stored(&base).await?;
     server.drop(base).await
 }
 
 /// Values a second of one part behind so many values; the hub's workers have done their part too in the end.
-async fn grow(base: &Base, values: usize, part: usize, report: &mut Report) -> Result<f64> {
+async fn grow(base: &Base, values: usize, part: usize, followers: Followers, report: &mut Report) -> Result<f64> {
     let messages = |values: usize| values as u64 / u64::from(CHANNELS);
-    let (rate, stored) = load::ingest(base, &base.fleet, messages(values)..messages(values + part)).await?;
+    let ingest = load::ingest(base, &base.fleet, messages(values)..messages(values + part));
+    let (rate, stored) = match followers {
+        Followers::After => ingest.await?,
+        Followers::Beside => {
+            let ((rate, stored), rolled_up, aggregated) = beside(base, ingest).await?;
+            let rows = messages(part);
+            println!(
+                "  {rate:.0}/s behind {values} values; of {rows} new rows {rolled_up} were rolled up meanwhile, {aggregated} aggregated"
+            );
+            (rate, stored)
+        }
+    };
     report.acknowledged += stored;
     catch_up(base).await?;
     Ok(rate)
 }
 
 /// How much of the rate of a new history the grown one has kept: parts go into both in turn, so that what else the machine
-/// does befalls both.
-async fn kept(server: &Server, plan: &Plan, grown: &Base, values: usize, report: &mut Report) -> Result<()> {
-    let new = server.base("new", plan.devices).await?;
+/// does befalls both. By how many values the grown one has grown.
+async fn kept(
+    server: &Server,
+    plan: &Plan,
+    (grown, values): (&Base, usize),
+    followers: Followers,
+    report: &mut Report,
+) -> Result<usize> {
+    let (name, bar, turns, parts) = match followers {
+        Followers::After => ("new", "ingest_rate_kept", PARTS, 1),
+        Followers::Beside => (
+            "new_beside",
+            "ingest_rate_kept_beside_followers",
+            TURNS,
+            PARTS_OF_A_TURN,
+        ),
+    };
+    let new = server.base(name, plan.devices).await?;
     let (part, first) = (PART.min(plan.round), plan.stages.first().context("no stage")?);
     let mut begun = 0;
     while begun < *first {
-        grow(&new, begun, part, report).await?;
+        grow(&new, begun, part, Followers::After, report).await?;
         begun += part;
     }
+    let turn = part * parts;
     let (mut few, mut many) = (Vec::new(), Vec::new());
-    for n in 0..PARTS {
+    for n in 0..turns {
         let few_first = n % 2 == 0;
         if few_first {
-            few.push(grow(&new, begun + n * part, part, report).await?);
+            few.push(grow(&new, begun + n * turn, turn, followers, report).await?);
         }
-        many.push(grow(grown, values + n * part, part, report).await?);
+        many.push(grow(grown, values + n * turn, turn, followers, report).await?);
         if !few_first {
-            few.push(grow(&new, begun + n * part, part, report).await?);
+            few.push(grow(&new, begun + n * turn, turn, followers, report).await?);
         }
     }
     let (few, many) = (median(few), median(many));
     println!("ingest in turn: {few:.0}/s behind {begun} values, {many:.0}/s behind {values}");
-    report.bars.at_least("ingest_rate_kept", many / few, 0.8);
+    report.bars.at_least(bar, many / few, 0.8);
     report.stored += load::stored(&new).await?;
-    server.drop(new).await
+    server.drop(new).await?;
+    Ok(turns * turn)
+}
+
+/// Does this with the hub's workers beside it; how many rows they rolled up and aggregated meanwhile. A step that is under way
+/// in the end is finished.
+async fn beside<T>(base: &Base, work: impl Future<Output = Result<T>>) -> Result<(T, usize, usize)> {
+    let (end, ended) = watch::channel(false);
+    let work = async {
+        let done = work.await;
+        end.send_replace(true);
+        done
+    };
+    tokio::try_join!(work, roll_up_beside(base, ended.clone()), aggregate_beside(base, ended))
+}
+
+async fn roll_up_beside(base: &Base, mut ended: watch::Receiver<bool>) -> Result<usize> {
+    let mut rows = 0;
+    loop {
+        base.store.ingest_calm(PATIENCE).await;
+        loop {
+            let step = base.store.roll_up(STEP).await?;
+            rows += step;
+            if step == 0 || *ended.borrow() {
+                break;
+            }
+        }
+        if rests(&mut ended).await {
+            return Ok(rows);
+        }
+    }
+}
+
+async fn aggregate_beside(base: &Base, mut ended: watch::Receiver<bool>) -> Result<usize> {
+    let mut rows = 0;
+    loop {
+        loop {
+            base.store.ingest_calm(PATIENCE).await;
+            let step = base.store.aggregate(AGGREGATE_STEP, jiff::Timestamp::UNIX_EPOCH).await?;
+            rows += step;
+            if step == 0 || *ended.borrow() {
+                break;
+            }
+        }
+        if rests(&mut ended).await {
+            return Ok(rows);
+        }
+    }
+}
+
+/// The pause between two rounds; whether the end came first.
+async fn rests(ended: &mut watch::Receiver<bool>) -> bool {
+    timeout(PAUSE, ended.wait_for(|ended| *ended)).await.is_ok()
 }
 
 fn tell(values: usize, rates: &[f64], latencies: &[Latency]) {
