@@ -3,6 +3,7 @@
 
 pub mod contact;
 pub mod follow;
+pub mod latency;
 pub mod maintain;
 pub mod rollup;
 pub mod score;
@@ -12,6 +13,7 @@ use hub_core::backoff::Backoff;
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use hub_store::StoreError;
 use jiff::Timestamp;
+use latency::Latency;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub struct Figures {
     contact_looks: AtomicU64,
     scoring_idle: AtomicU64,
     scoring_lag_ms: AtomicU64,
+    scoring: Latency,
     checkpoints_saved: AtomicU64,
     calls_up: watch::Sender<usize>,
     /// Of the roll-up.
@@ -45,6 +48,11 @@ impl Figures {
         let lag = oldest.map_or(0, |oldest| now.as_millisecond() - oldest.as_millisecond());
         self.scoring_lag_ms
             .store(u64::try_from(lag).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The scores of readings that were received at these moments are saved.
+    fn scores_saved(&self, received: &[Timestamp], now: Timestamp) {
+        self.scoring.note(received, now);
     }
 
     fn checkpoints_saved(&self, count: usize) {
@@ -83,6 +91,10 @@ impl Figures {
                 &self.scoring_idle,
             ),
             lag,
+            self.scoring.metric(
+                "scoring_seconds",
+                "From the receipt of a reading until its score was saved.",
+            ),
             counter(
                 "checkpoints_saved_total",
                 "Detectors whose state was saved.",

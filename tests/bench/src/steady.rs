@@ -7,6 +7,7 @@ pub mod loaded;
 pub mod minute;
 pub mod restarts;
 pub mod ring;
+pub mod scored;
 pub mod site;
 pub mod trunk;
 pub mod week;
@@ -227,5 +228,28 @@ pub async fn main(arguments: impl Iterator<Item = String>) -> Result<bool> {
         println!("quick: every acknowledged reading is stored once, nothing is said about speed");
         return Ok(true);
     }
-    Ok(bars.print())
+    let held = bars.print();
+    if let Some(line) = not_run(&parts) {
+        println!("{line}");
+    }
+    Ok(held)
+}
+
+/// So that nobody takes for held what was not measured; `None` if everything was.
+fn not_run(parts: &[Part]) -> Option<String> {
+    let left = Part::ALL.into_iter().filter(|part| !parts.contains(part));
+    let left: Vec<&str> = left.map(Part::name).collect();
+    (!left.is_empty()).then(|| format!("not run, so nothing is said about them: {}", left.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, UNLESS_SAID, not_run};
+
+    #[test]
+    fn parts_that_were_not_run_are_named() {
+        let told = not_run(&UNLESS_SAID).unwrap();
+        assert!(told.ends_with(": ring, restart"), "{told}");
+        assert_eq!(not_run(&Part::ALL), None);
+    }
 }

@@ -18,6 +18,7 @@ use hub_predict::Registry;
 use hub_store::prediction::{FindingChange, ScoredUpTo, ScoringCommit};
 use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub struct ScoreWorker {
     watching: Option<Watching>,
     /// What was scored and has to be saved before anything else: `watching` is ahead of the store by this.
     unsaved: Option<ScoringCommit>,
+    /// When the new readings in it were received.
+    received: Vec<Timestamp>,
     /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
     rows: usize,
     /// Detectors are being given rows again.
@@ -101,6 +104,7 @@ impl ScoreWorker {
             pace,
             watching: None,
             unsaved: None,
+            received: Vec::new(),
             rows: ROWS_MAX,
             is_repeating: false,
             reads_again: true,
@@ -232,6 +236,10 @@ impl ScoreWorker {
         let Some(mut watching) = self.watching.take() else {
             return Ok(Round::Idle);
         };
+        self.received = match round {
+            Round::Scored(_) => rows.iter().map(|row| row.received_at).collect(),
+            Round::Idle | Round::Repeated => Vec::new(),
+        };
         let now = Instant::now();
         let scored = tokio::task::spawn_blocking(move || {
             let commit = match stretches.is_empty() {
@@ -293,12 +301,14 @@ impl ScoreWorker {
             self.figures.checkpoints_saved(commit.checkpoints.len());
         }
         self.unsaved = None;
+        let received = std::mem::take(&mut self.received);
+        self.figures.scores_saved(&received, self.clock.now());
         Ok(())
     }
 }
 
 /// When the oldest of these rows was received.
-fn oldest(rows: &[StoredRow]) -> Option<jiff::Timestamp> {
+fn oldest(rows: &[StoredRow]) -> Option<Timestamp> {
     rows.iter().map(|row| row.received_at).min()
 }
 

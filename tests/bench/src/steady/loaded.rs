@@ -3,6 +3,7 @@
 
 use super::fleet::{Fleet, Form};
 use super::minute::Minute;
+use super::scored::Scored;
 use super::site::Site;
 use super::{Plan, week};
 use crate::bar::Bars;
@@ -27,6 +28,9 @@ const LAST_CPU: f64 = 1.15;
 const LAST_P50: f64 = 1.25;
 const LAST_P99: f64 = 1.5;
 const PACED_DATABASE_CORES: f64 = 0.5;
+/// Of a hundred readings 99 are scored, and the scores saved, within so many milliseconds: one of the hub's own bounds.
+const PACED_SCORED_MS: f64 = 100.0;
+const OF_A_HUNDRED: f64 = 0.99;
 /// Of the reading that begins the week; each start of the devices after it has one more.
 const BOOT: u64 = 21;
 
@@ -49,6 +53,7 @@ struct Leg {
     from: Timestamp,
     to: Timestamp,
     minutes: Vec<Minute>,
+    scored: Scored,
     copy: Option<Paced>,
 }
 
@@ -142,12 +147,19 @@ async fn leg(site: &Site, fleet: &mut Fleet, form: Form, load: Load) -> Result<L
     fleet.settle().await?;
     probe.checkpoint().await?;
     totals.take_late();
+    let before = probe.scored_so_far().await;
     let from = SystemClock.now();
     let (minutes, ()) = tokio::try_join!(
         probe.minutes(&totals, load.minute, load.minutes),
         fleet.pace(form, load.rate, load.minute * load.minutes)
     )?;
+    let scored = probe.scored_so_far().await.since(&before);
     fleet.settle().await?;
+    println!(
+        "  scored and saved after their receipt: {:.2} % within {PACED_SCORED_MS} ms, 99 % within {} ms",
+        scored.share_within(PACED_SCORED_MS) * 100.0,
+        scored.bound_ms(OF_A_HUNDRED)
+    );
     println!(
         "  the sender was late by {:.0} ms at most",
         totals.take_late().as_secs_f64() * 1e3
@@ -157,6 +169,7 @@ async fn leg(site: &Site, fleet: &mut Fleet, form: Form, load: Load) -> Result<L
         from,
         to: SystemClock.now(),
         minutes,
+        scored,
         copy: None,
     })
 }
@@ -221,6 +234,11 @@ fn paced_bars(leg: &Leg, bars: &mut Bars) -> Result<()> {
         "paced_database_cores",
         sum.cpu.database / sum.took.as_secs_f64(),
         PACED_DATABASE_CORES,
+    );
+    bars.at_most(
+        "paced_scored_within_ms",
+        leg.scored.bound_ms(OF_A_HUNDRED),
+        PACED_SCORED_MS,
     );
     bars.at_most(
         "paced_wal_of_copy",

@@ -2,6 +2,7 @@
 
 use super::fleet::Totals;
 use super::minute::{Lags, Minute};
+use super::scored::Scored;
 use crate::reading::identity;
 use anyhow::{Context, Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
@@ -186,6 +187,14 @@ impl Probe<'_> {
         match watch::get(self.lab, "/metrics").await {
             Some((200, text)) => Lags::read(&text),
             _ => Lags::default(),
+        }
+    }
+
+    /// How soon readings were scored since the hub's start, as it tells.
+    pub async fn scored_so_far(&self) -> Scored {
+        match watch::get(self.lab, "/metrics").await {
+            Some((200, text)) => Scored::read(&text),
+            _ => Scored::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use tests_hub::console::Console;
 use tests_hub::fleet::{past, recent, send, write_csv};
 use tests_hub::hub::Lab;
 use tests_hub::site::{TestSite, daytime_zone};
-use tests_hub::watch::all_is_scored;
+use tests_hub::watch::{all_is_scored, figure};
 use tests_world::FaultKind;
 
 const DAYS: i64 = 55;
@@ -57,6 +57,9 @@ async fn a_restart_in_mid_stream_and_the_score_command_give_the_same_alarms() {
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
     // Neither changes any more.
     all_is_scored(&lab).await;
+    // The last hub has scored at least what came after the last cut, and tells how soon.
+    let timed = figure(&lab, "scoring_seconds_count").await;
+    assert!(timed >= (samples.len() - cuts[2]) as f64, "{timed}");
     let through = finding(&console, "through").await.unwrap();
     let restarted = finding(&console, "restarted").await.unwrap();
     for field in ["fault_class", "alarm_at", "state", "evidence"] {
