@@ -154,7 +154,7 @@ impl Plan {
             restarts: restart::Plan {
                 devices: 8,
                 worn: 2,
-                each: 500,
+                each: 1_000,
                 pace: Duration::from_millis(8),
                 kill_every: Duration::from_millis(1_500),
             },

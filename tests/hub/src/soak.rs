@@ -32,6 +32,8 @@ const EARLY: u32 = 5;
 /// A new message of each publisher.
 const PACE: Duration = Duration::from_millis(40);
 const BOOT: u64 = 7;
+/// Between two looks at what was acknowledged.
+const LOOK: Duration = Duration::from_millis(5);
 /// At the end everything must be acknowledged within this.
 const DRAIN_MAX: Duration = Duration::from_secs(120);
 
@@ -188,6 +190,7 @@ impl Fleet {
         let feed = |n| {
             let feed = Feed {
                 payload: Box::new(move |number| payload(from_ms, number)),
+                is_json: false,
                 count: u64::MAX,
                 pace: Pace::After(PACE),
             };
@@ -233,9 +236,25 @@ impl Fleet {
         while self.acknowledged() < until {
             self.goes_on()?;
             ensure!(start.elapsed() < limit, "nothing is acknowledged: {}", self.counters);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(LOOK).await;
         }
         Ok(start.elapsed())
+    }
+
+    /// After a kill: waits until the hub takes a connection again and then acknowledges something.
+    async fn served_again(&mut self) -> Result<()> {
+        // What was on its way from the killed hub comes before a publisher connects again.
+        let connections = self.counters.connections();
+        while self.counters.connections() == connections {
+            self.goes_on()?;
+            tokio::time::sleep(LOOK).await;
+        }
+        let acknowledged = self.acknowledged();
+        while self.acknowledged() == acknowledged {
+            self.goes_on()?;
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     fn goes_on(&mut self) -> Result<()> {
@@ -299,14 +318,16 @@ pub async fn audit(lab: &Lab) -> Result<Stored> {
     Ok(stored)
 }
 
-/// Counts the rows of telemetry.
+/// Counts the rows of telemetry. Readings of JSON have no number: each has a time of its own here.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn count(connection: &mut PgConnection) -> Result<Stored> {
-    let row = sqlx::query("select count(*), count(distinct (appliance, boot, lane, seq)) from telemetry")
-        .fetch_one(connection)
-        .await?;
+    let row = sqlx::query(
+        "select count(*), count(distinct (appliance, boot, lane, seq, case when seq is null then at end)) from telemetry",
+    )
+    .fetch_one(connection)
+    .await?;
     let count = |index: usize| anyhow::Ok(u64::try_from(row.try_get::<i64, _>(index)?)?);
     Ok(Stored {
         rows: count(0)?,

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use tests_hub::soak::restart::run;
 
-/// From the start after a kill until the hub is ready, in seconds.
+/// From a kill until the hub is ready and acknowledges again, in seconds.
 const READY_S: f64 = 15.0;
-/// Memory and disk in the end against what they were at first.
+/// Memory and disk in the end against what they were at first. Memory is that of a new process after each kill, so it is
+/// compared at the same age: just before the next one.
 const GROWTH: f64 = 1.25;
 
 /// Measures it.
@@ -20,6 +21,10 @@ pub async fn measure(plan: &Plan, bars: &mut Bars) -> Result<()> {
     println!(
         "{} rigs with a reading every {:?}, hub and database killed every {:?}",
         restarts.devices, restarts.pace, restarts.kill_every
+    );
+    println!(
+        "  each kill begins a new process, so memory is compared at the same age: {:?} after the hub was back, just before the next kill",
+        restarts.kill_every
     );
     let outcome = run(restarts, |line| println!("  {line}")).await?;
     println!(

@@ -28,6 +28,8 @@ const DISCONNECT: u8 = 0xE0;
 pub struct Feed {
     /// The payload of each message by its number, the same each time.
     pub payload: Box<dyn Fn(u64) -> Result<Vec<u8>> + Send + Sync>,
+    /// They are telemetry JSON, not CBOR.
+    pub is_json: bool,
     /// How many messages there are.
     pub count: u64,
     /// When the next one comes.
@@ -237,7 +239,8 @@ impl Publisher {
     }
 
     fn packet(&self, flight: &Flight) -> Vec<u8> {
-        let topic = format!("d/{}/t", self.device);
+        let form = if self.feed.is_json { 'j' } else { 't' };
+        let topic = format!("d/{}/{form}", self.device);
         let qos = if self.exactly_once { 2 } else { 1 };
         self.version.publish(qos, &topic, flight.id, &flight.payload)
     }

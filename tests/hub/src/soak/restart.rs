@@ -1,9 +1,9 @@
 //! The same under a steady load that lasts: hub and database are killed every few minutes beneath devices that a model
 //! watches. Afterwards the hub must know what a hub knows that took the same readings undisturbed.
 
-use super::{Feed, Fleet, Pace, Stored, audit, kill_all};
+use super::{Feed, Fleet, LOOK, Pace, Stored, audit, kill_all};
 use crate::console::Console;
-use crate::hub::Lab;
+use crate::hub::{Lab, RunningHub};
 use crate::processes::resident_memory;
 use crate::rig::{self, Reading, STEP_MS};
 use crate::site::{TestSite, daytime_zone};
@@ -25,6 +25,11 @@ const WORN: u64 = 100;
 const POINTS: usize = 300;
 /// After the last kill everything must be acknowledged within this, and so must the undisturbed run.
 const DRAIN_MAX: Duration = Duration::from_secs(600);
+/// After a kill the hub is back within this, or never.
+const BACK_MAX: Duration = Duration::from_secs(120);
+/// One rig of so many speaks JSON, which has no numbers; the others speak CBOR. No divisor of four, so that each version and
+/// quality of service has some.
+const JSON_EVERY: usize = 5;
 
 /// What is done.
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +53,13 @@ pub struct Outcome {
     pub acknowledged: u64,
     /// What the database holds.
     pub stored: Stored,
-    /// From each start after a kill until the hub was ready, its database's recovery included.
+    /// From each kill until the next hub was ready, on `/readyz` too, and had acknowledged something to a publisher that
+    /// waited for it; the database's recovery included.
     pub ready: Vec<Duration>,
-    /// Memory of each hub before it was killed, and of the last one, in bytes.
+    /// Memory of each hub just before it was killed, in bytes: each is a new process, and all are of the same age then. The
+    /// last one, which is not killed, has another age.
     pub memory: Vec<f64>,
-    /// The database without its readings and their indexes, at the same moments, in bytes.
+    /// The database without its readings and their indexes, at the same moments and in the end, in bytes.
     pub disk: Vec<f64>,
     /// Findings of the undisturbed hub.
     pub findings: usize,
@@ -111,33 +118,54 @@ async fn disturbed(
     lab.apply(&site(plan.devices).toml()).await?;
     let mut hub = lab.serve().await?;
     let mut fleet = Fleet::with(lab.mqtt, feeds(plan, from, Pace::Every(plan.pace)));
-    let mut left = plan.pace.mul_f64(plan.each as f64);
-    while left > plan.kill_every {
+    let (started, lasts) = (Instant::now(), plan.pace.mul_f64(plan.each as f64));
+    // After the last kill too there are readings to come: somebody waits for the hub to be back.
+    while started.elapsed() + plan.kill_every.mul_f64(1.25) < lasts {
         tokio::time::sleep(plan.kill_every).await;
-        left -= plan.kill_every;
         outcome.memory.push(resident_memory(hub.pid()?)? as f64);
         outcome.disk.push(beside_readings(&lab).await?);
         let round = outcome.ready.len();
-        let killed = kill_all(&lab, hub, round.is_multiple_of(2)).await?;
         let begun = Instant::now();
-        hub = lab.serve().await?;
-        outcome.ready.push(begun.elapsed());
-        fleet.goes_on()?;
+        let killed = kill_all(&lab, hub, round.is_multiple_of(2)).await?;
+        hub = back(&lab, &mut fleet).await?;
+        let ready = begun.elapsed();
+        outcome.ready.push(ready);
         say(format!(
-            "killed {killed} processes, ready after {:.1} s; before: hub {:.0} MB, database beside its readings {:.0} MB; {}",
-            begun.elapsed().as_secs_f64(),
+            "killed {killed} processes, ready and acknowledging after {:.1} s; before: hub {:.0} MB at an age of {:.0} s, \
+             database beside its readings {:.0} MB; {}",
+            ready.as_secs_f64(),
             outcome.memory[round] / 1e6,
+            plan.kill_every.as_secs_f64(),
             outcome.disk[round] / 1e6,
             fleet.counters
         ));
     }
+    let left = lasts.saturating_sub(started.elapsed());
     outcome.acknowledged = fleet.end(left + DRAIN_MAX).await?;
-    outcome.memory.push(resident_memory(hub.pid()?)? as f64);
+    say(format!(
+        "in the end: hub {:.0} MB",
+        resident_memory(hub.pid()?)? as f64 / 1e6
+    ));
     outcome.disk.push(beside_readings(&lab).await?);
     let known = known(&lab, from, to).await?;
     hub.stop().await?;
     outcome.stored = audit(&lab).await?;
     Ok(known)
+}
+
+/// Starts the hub after a kill, beneath publishers that try to go on, and waits until it serves them.
+async fn back(lab: &Lab, fleet: &mut Fleet) -> Result<RunningHub> {
+    let is_ready = async {
+        while !matches!(watch::get(lab, "/readyz").await, Some((200, _))) {
+            tokio::time::sleep(LOOK).await;
+        }
+        anyhow::Ok(())
+    };
+    let all = async { tokio::try_join!(lab.serve(), is_ready, fleet.served_again()) };
+    let (hub, (), ()) = tokio::time::timeout(BACK_MAX, all)
+        .await
+        .with_context(|| format!("the hub is not back within {BACK_MAX:?} of a kill"))??;
+    Ok(hub)
 }
 
 async fn calm(plan: Plan, from: Timestamp, to: Timestamp) -> Result<Known> {
@@ -171,12 +199,20 @@ fn feeds(plan: Plan, from: Timestamp, pace: Pace) -> impl Iterator<Item = (Strin
     let worn = plan.each / 2..plan.each / 2 + WORN;
     (0..plan.devices).map(move |n| {
         let worn = if n < plan.worn { worn.clone() } else { 0..0 };
+        let is_json = n % JSON_EVERY == JSON_EVERY - 1;
         let payload = move |number: u64| {
             let reading = Reading::new(n as u64, number, worn.contains(&number));
-            rig::cbor(BOOT, number, from_ms + i64::try_from(number)? * STEP_MS, &[reading])
+            let at_ms = from_ms + i64::try_from(number)? * STEP_MS;
+            if !is_json {
+                return rig::cbor(BOOT, number, at_ms, &[reading]);
+            }
+            let mut payload = Vec::new();
+            reading.write_json(at_ms, &mut payload);
+            Ok(payload)
         };
         let feed = Feed {
             payload: Box::new(payload),
+            is_json,
             count: plan.each,
             pace,
         };
