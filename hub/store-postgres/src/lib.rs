@@ -52,6 +52,7 @@ pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveErro
 pub use reading::statement;
 #[doc(hidden)]
 pub use site_apply::BATCH as SITE_BATCH;
+pub use site_apply::CommitUnanswered;
 pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;
 use hub_store::site::SiteChange;
-use hub_store_postgres::Progress;
+use hub_store_postgres::{CommitUnanswered, Progress};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -45,16 +45,37 @@ impl Apply {
             .apply_site_telling(&site, SystemClock.now(), self.dry_run, &mut changes, &mut tell)
             .await;
         drop(teller);
-        opened.close().await?;
-        if applied.is_err() && (self.dry_run || changes.is_empty()) {
-            return applied.with_context(|| format!("{} is not applied", self.file.display()));
+        let kept = if self.dry_run { 0 } else { changes.len() };
+        if applied.is_ok() || kept > 0 {
+            say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
         }
-        say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
-        applied.with_context(|| {
-            let file = self.file.display();
-            format!("the rest of {file} is not applied; when that is mended, apply it again")
-        })
+        // Not before: it fails too where the own database has ended meanwhile, and what was kept is told all the same.
+        let closed = opened.close().await;
+        let Err(error) = applied else {
+            return closed;
+        };
+        if let Err(error) = closed {
+            tracing::warn!(error = %format!("{error:#}"), "after that the store did not close either");
+        }
+        let follows = what_follows(&self.file, kept, CommitUnanswered::is_behind(&error));
+        Err(anyhow::Error::new(error).context(follows))
     }
+}
+
+/// What a failure leaves behind, and what to do; so many changes were kept before it.
+fn what_follows(file: &Path, kept: usize, is_unanswered: bool) -> String {
+    let file = file.display();
+    if is_unanswered {
+        let which = if kept > 0 { "next" } else { "first" };
+        return format!(
+            "it is not known whether the {which} changes of {file} were kept; when the database answers, apply it again: that \
+             changes only what is missing"
+        );
+    }
+    if kept > 0 {
+        return format!("the rest of {file} is not applied; when that is mended, apply it again");
+    }
+    format!("{file} is not applied")
 }
 
 /// The text is dropped again: a large file takes as much memory as what it declares.
@@ -100,6 +121,18 @@ mod tests {
         let mut said = Vec::new();
         say(&changes, &mut said, dry_run);
         String::from_utf8(said).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_failure_says_what_is_known_of_the_file() {
+        let said = |kept, is_unanswered| what_follows(Path::new("a.toml"), kept, is_unanswered);
+        assert_eq!(said(0, false), "a.toml is not applied");
+        assert!(said(7, false).starts_with("the rest of a.toml is not applied; "));
+        for (kept, which) in [(0, "first"), (7, "next")] {
+            let start = format!("it is not known whether the {which} changes of a.toml were kept; ");
+            assert!(said(kept, true).starts_with(&start), "{}", said(kept, true));
+            assert!(said(kept, true).contains("apply it again: that changes only what is missing"));
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Devices as a site file or an administrator declares them.
 
-use super::{BATCH, Run, is_tried_again, note};
+use super::{BATCH, Run, commit, is_tried_again, note};
 use crate::access::{change, enrol};
 use crate::row::{Columns, db, not_found, sql};
-use crate::store::commit;
 use crate::ticket_row::restart_baseline;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
@@ -116,7 +115,7 @@ async fn write(run: &Run<'_>, tenant: &TenantId, wanted: &[&Wanted<'_>]) -> Resu
     let names: Vec<&str> = wanted.iter().map(|wanted| wanted.id()).collect();
     let stored = read_locked(&mut tx, tenant, names).await?;
     let changes = save(&mut tx, tenant, wanted, &stored, run.now).await?;
-    commit(run.store, tx).await?;
+    commit(run, tx).await?;
     Ok(changes)
 }
 

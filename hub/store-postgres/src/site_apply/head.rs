@@ -1,11 +1,11 @@
 //! What a tenant is besides its owners and devices: brand and rules, trunk, retention, service points. Few rows, so they
 //! are compared and written one by one, in two transactions a tenant.
 
-use super::{Run, note};
+use super::{Run, commit, note};
 use crate::retention;
 use crate::row::{Columns, db, json};
 use crate::site::{trunk, trunk_place};
-use crate::store::{PostgresStore, commit, sealed};
+use crate::store::{PostgresStore, sealed};
 use hub_core::id::TenantId;
 use hub_core::site::{ServicePoint, Tenant, Trunk};
 use hub_store::error::Result;
@@ -45,7 +45,7 @@ async fn end(run: &Run<'_>, tx: Transaction<'static, Postgres>) -> Result<()> {
     if run.dry_run {
         return tx.rollback().await.map_err(db);
     }
-    commit(run.store, tx).await
+    commit(run, tx).await
 }
 
 async fn tenant(conn: &mut PgConnection, tenant: &Tenant, changes: &mut Vec<SiteChange>) -> Result<()> {

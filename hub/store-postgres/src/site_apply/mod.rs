@@ -23,6 +23,7 @@ use hub_core::site::Site;
 use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
 use jiff::Timestamp;
+use sqlx::{Postgres, Transaction};
 
 /// Most owners, or devices, that one transaction writes. They stay locked for as long as that takes: some tenths of a
 /// second.
@@ -99,6 +100,31 @@ fn progress<'a>(tenant: &'a str, done: usize, all: usize, unit: &'static str) ->
     }
 }
 
+/// Why applying ended: the answer to a COMMIT did not come. Whether the database has kept what it was for is not known until the
+/// file is applied again, which changes only what is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer to a COMMIT did not come")]
+pub struct CommitUnanswered(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl CommitUnanswered {
+    /// Whether it is the reason for this error.
+    pub fn is_behind(error: &StoreError) -> bool {
+        matches!(error, StoreError::Unavailable(reason) if reason.is::<Self>())
+    }
+}
+
+async fn commit(run: &Run<'_>, tx: Transaction<'static, Postgres>) -> Result<()> {
+    crate::store::commit(run.store, tx).await.map_err(at_commit)
+}
+
+/// What the database refused was not kept; where it did not answer, nobody knows.
+fn at_commit(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(reason) => StoreError::Unavailable(Box::new(CommitUnanswered(reason))),
+        known => known,
+    }
+}
+
 /// Whether a batch that failed so, after so many tries, is tried again.
 fn is_tried_again(error: &StoreError, tries: u32) -> bool {
     tries < TRIES && matches!(error, StoreError::Conflict(_))
@@ -107,4 +133,19 @@ fn is_tried_again(error: &StoreError, tries: u32) -> bool {
 fn note(changes: &mut Vec<SiteChange>, known: bool, kind: &'static str, id: String) {
     let action = if known { "change" } else { "add" };
     changes.push(SiteChange { action, kind, id });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_without_an_answer_is_told_from_one_that_was_refused() {
+        let gone = || StoreError::Unavailable(Box::new(std::io::Error::other("gone")));
+        assert!(CommitUnanswered::is_behind(&at_commit(gone())));
+        assert!(!CommitUnanswered::is_behind(&gone()));
+        let refused = at_commit(StoreError::Refused("too long".to_owned()));
+        assert!(matches!(&refused, StoreError::Refused(why) if why == "too long"));
+        assert!(!CommitUnanswered::is_behind(&refused));
+    }
 }

@@ -1,10 +1,10 @@
 //! Owners of a site file, and what the file says of their consent.
 
-use super::{Run, is_tried_again, note};
+use super::{Run, commit, is_tried_again, note};
 use crate::keyring::random;
 use crate::row::{Columns, db, sql, text, word};
 use crate::site::phone_place;
-use crate::store::{PostgresStore, commit, sealed};
+use crate::store::{PostgresStore, sealed};
 use hub_core::id::{OwnerId, TenantId};
 use hub_core::site::Owner;
 use hub_store::error::Result;
@@ -130,7 +130,7 @@ async fn write(run: &Run<'_>, tenant: &TenantId, wanted: &[&Wanted<'_>]) -> Resu
         .await
         .map_err(db)?;
     }
-    commit(run.store, tx).await?;
+    commit(run, tx).await?;
     Ok(changes)
 }
 
