@@ -9,6 +9,7 @@ use crate::bar::Bars;
 use anyhow::{Context, Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests_hub::rig::{self, BATCH, Reading, STEP_MS};
 use tests_hub::site::TestSite;
@@ -51,22 +52,13 @@ pub async fn measure(plan: &Plan, bars: &mut Bars) -> Result<()> {
     let worn = count * plan.rings.rates.len();
     let trunk = Trunk::start().await?;
     let mut site = Site::new(worn + others, Some(trunk.address)).await?;
-    let story = story(&site).await?;
-    site.serve().await?;
-    let mut rigs = Rigs {
-        fleet: Fleet::connect(site.lab.mqtt, 0..worn, BOOT).await?,
-        trunk,
-        from_ms: SystemClock.now().as_millisecond() - i64::try_from(story.len())? * STEP_MS,
-        story,
-    };
-    rigs.begin(worn).await?;
-    site.probe().await?.scored(SCORED_WITHIN).await?;
+    let mut rigs = Rigs::start(&mut site, trunk, worn).await?;
     let mut sound = Fleet::connect(site.lab.mqtt, worn..worn + others, BOOT + 1).await?;
     for (turn, rate) in plan.rings.rates.into_iter().enumerate() {
         let which = turn * count..(turn + 1) * count;
         beneath(&mut rigs, &mut sound, which, rate, plan, bars).await?;
     }
-    let acknowledged = (worn * rigs.story.len()) as u64 + sound.totals.acknowledged();
+    let acknowledged = rigs.readings(worn, worn) + sound.totals.acknowledged();
     drop((rigs, sound));
     site.stop().await?;
     let rows = site.rows().await?;
@@ -85,9 +77,9 @@ async fn beneath(
     let Rings { count, every, .. } = plan.rings;
     println!("{count} faults ring beneath {rate:.0} readings a second");
     let lasts = every * u32::try_from(count)?;
-    let raised = rigs.raise(which.clone(), every);
+    let enough = AtomicBool::new(false);
+    let raised = rigs.raise(which.clone(), every, &enough);
     let (sent, ()) = tokio::try_join!(raised, sound.pace(Form::Json, rate, lasts))?;
-    rigs.fleet.settle().await?;
     sound.settle().await?;
     let mut taken_ms = rigs.rung(which, &sent).await?;
     taken_ms.sort_by(f64::total_cmp);
@@ -120,7 +112,7 @@ async fn story(site: &Site) -> Result<Vec<Reading>> {
 }
 
 /// Rigs whose alarms rise.
-struct Rigs {
+pub(crate) struct Rigs {
     fleet: Fleet,
     trunk: Trunk,
     story: Vec<Reading>,
@@ -128,6 +120,27 @@ struct Rigs {
 }
 
 impl Rigs {
+    /// Starts the hub of a site that has so many rigs and this trunk, and has each send all readings but the one with which its
+    /// alarm rises. They are scored then.
+    pub(crate) async fn start(site: &mut Site, trunk: Trunk, rigs: usize) -> Result<Self> {
+        let story = story(site).await?;
+        site.serve().await?;
+        let mut own = Self {
+            fleet: Fleet::connect(site.lab.mqtt, 0..rigs, BOOT).await?,
+            trunk,
+            from_ms: SystemClock.now().as_millisecond() - i64::try_from(story.len())? * STEP_MS,
+            story,
+        };
+        own.begin(rigs).await?;
+        site.probe().await?.scored(SCORED_WITHIN).await?;
+        Ok(own)
+    }
+
+    /// How many readings so many rigs have sent, of which in so many the alarm has risen.
+    pub(crate) fn readings(&self, rigs: usize, raised: usize) -> u64 {
+        (rigs * self.story.len().saturating_sub(1) + raised) as u64
+    }
+
     /// Sends all readings but the last.
     async fn begin(&mut self, rigs: usize) -> Result<()> {
         let before = self.story.split_last().context("no story")?.1;
@@ -140,21 +153,30 @@ impl Rigs {
         self.fleet.settle().await
     }
 
-    /// Sends the last reading of one after the other; when each was sent.
-    async fn raise(&mut self, which: Range<usize>, every: Duration) -> Result<Vec<Instant>> {
+    /// Sends the last reading of one after the other, until it is enough; when each was sent. All are acknowledged then.
+    pub(crate) async fn raise(
+        &mut self,
+        which: Range<usize>,
+        every: Duration,
+        enough: &AtomicBool,
+    ) -> Result<Vec<Instant>> {
         let (last, before) = self.story.split_last().context("no story")?;
         let message = message(self.from_ms, before.len(), &[*last])?;
         let begun = Instant::now();
         let mut sent = Vec::with_capacity(which.len());
         for rig in which {
             sleep_until(begun + every * u32::try_from(sent.len())?).await;
+            if enough.load(Ordering::Relaxed) {
+                break;
+            }
             sent.push(self.fleet.publish(rig, &message).await?);
         }
+        self.fleet.settle().await?;
         Ok(sent)
     }
 
     /// From the last reading of each to its INVITE, in milliseconds, of those that ring.
-    async fn rung(&self, which: Range<usize>, sent: &[Instant]) -> Result<Vec<f64>> {
+    pub(crate) async fn rung(&self, which: Range<usize>, sent: &[Instant]) -> Result<Vec<f64>> {
         let until = Instant::now() + RINGS_AT_LAST;
         let mut taken_ms = Vec::with_capacity(sent.len());
         for (rig, sent) in which.zip(sent) {

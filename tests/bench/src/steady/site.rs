@@ -22,6 +22,18 @@ const LOOKS: u32 = 6;
 /// Between two looks whether all is scored.
 const SCORED_LOOK: Duration = Duration::from_millis(500);
 
+/// These devices, each with an owner, for whom it is daytime, and who may be rung where there is a trunk.
+pub fn declared(devices: Vec<(String, String, Option<String>)>, trunk: Option<SocketAddr>) -> TestSite {
+    let hour = SystemClock.now().to_zoned(TimeZone::UTC).hour();
+    TestSite {
+        trunk,
+        password: None,
+        devices,
+        consent: trunk.is_some(),
+        zone: daytime_zone(hour),
+    }
+}
+
 /// A hub, running or not.
 pub struct Site {
     /// Its directory and addresses.
@@ -40,16 +52,8 @@ impl Site {
             // So that no call waits for another one to end.
             lab.set("FORECALL_CALLS_MAX", 64);
         }
-        let hour = SystemClock.now().to_zoned(TimeZone::UTC).hour();
         let devices = (0..devices).map(|n| (identity(n).device, rig::PROFILE.to_owned(), None));
-        let site = TestSite {
-            trunk,
-            password: None,
-            devices: devices.collect(),
-            consent: trunk.is_some(),
-            zone: daytime_zone(hour),
-        };
-        lab.apply(&site.toml()).await?;
+        lab.apply(&declared(devices.collect(), trunk).toml()).await?;
         Ok(Self { lab, hub: None })
     }
 
