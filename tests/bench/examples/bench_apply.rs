@@ -1,6 +1,6 @@
 //! `forecall apply` of 10,000 and of 100,000 devices with their owners: time and peak memory of the first and of a second
-//! time, and how long a hub beside it waits for an acknowledgement and for what an alarm locks. Exit code 0 only if
-//! every bar is held.
+//! time, how long a hub beside it waits for an acknowledgement and for what an alarm and a call lock, and how much later
+//! alarms ring meanwhile. Exit code 0 only if every bar is held.
 //!
 //! `--quick`: some seconds with small sites, no bars.
 

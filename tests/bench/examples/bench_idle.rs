@@ -1,6 +1,6 @@
 //! What an idle device costs the hub's memory, plain and over TLS, and how soon all devices are back after a restart;
-//! mosquitto and rumqttd with its own listener beside it. And how many devices a second come, say one thing and go. Exit code 0
-//! only if every bar is held.
+//! mosquitto and rumqttd with its own listener beside it. And how many devices a second come, say one thing and go, with sessions
+//! that are forgotten then and, printed only, with sessions that are kept. Exit code 0 only if every bar is held.
 //!
 //! `--quick`: some seconds with few connections, no bars.
 

@@ -18,11 +18,16 @@ const DISCONNECT: [u8; 2] = [0xE0, 0];
 const VISITS_MAX: Duration = Duration::from_secs(300);
 
 /// One visit for each train, the n-th by the n-th device, `at_once` at a time; from the first connect to the last
-/// acknowledgement.
+/// acknowledgement. The broker may forget the session of a device that has gone, or has to keep it.
 ///
 /// # Errors
 /// A device is not taken, or its reading is not acknowledged.
-pub async fn visit(broker: SocketAddr, trains: Vec<Train>, at_once: usize) -> Result<Duration> {
+pub async fn visit(
+    broker: SocketAddr,
+    trains: Vec<Train>,
+    at_once: usize,
+    clean_session: bool,
+) -> Result<Duration> {
     let (trains, next) = (Arc::new(trains), Arc::new(AtomicUsize::new(0)));
     let mut places = JoinSet::new();
     let begun = Instant::now();
@@ -34,7 +39,7 @@ pub async fn visit(broker: SocketAddr, trains: Vec<Train>, at_once: usize) -> Re
                 let Some(train) = trains.get(device) else {
                     return anyhow::Ok(());
                 };
-                let mut stream = connected(broker, &identity(device), true).await?;
+                let mut stream = connected(broker, &identity(device), clean_session).await?;
                 publish(&mut stream, train, 1)
                     .await
                     .with_context(|| format!("device {device}"))?;

@@ -21,9 +21,10 @@ async fn every_broker_takes_the_load_and_the_hub_stores_what_it_acknowledges() {
 
 #[tokio::test]
 async fn a_site_is_applied_without_a_hub_and_beside_one_that_takes_readings() {
-    tests_bench::apply::run(tests_bench::apply::Plan::quick())
+    let bars = tests_bench::apply::run(tests_bench::apply::Plan::quick())
         .await
         .unwrap();
+    assert!(bars.is_held("not_rung_beside_apply"));
 }
 
 #[tokio::test]
