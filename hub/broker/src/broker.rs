@@ -2,6 +2,7 @@
 
 use crate::accept::{Acceptor, Gate};
 use crate::access::{watch_access, watch_tls};
+use crate::clocks::Clocks;
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
@@ -137,6 +138,8 @@ impl Broker {
             Arc::clone(&counters),
             patience,
         );
+        // Nor more than one question for a clock.
+        let (clocks, reader) = Clocks::new(config.connections_max, Arc::clone(&store), patience);
         let shared = Arc::new(Shared {
             store,
             profiles,
@@ -149,6 +152,7 @@ impl Broker {
             ingest,
             logins,
             sessions,
+            clocks,
             underway,
             wills: Wills::default(),
             router,
@@ -158,6 +162,7 @@ impl Broker {
 
         workers.spawn(until(ended.clone(), clerk.serve()));
         workers.spawn(until(ended.clone(), keeper.serve()));
+        workers.spawn(until(ended.clone(), reader.serve()));
         for work in background(&shared, tls.clone()) {
             workers.spawn(until(ended.clone(), work));
         }

@@ -86,7 +86,8 @@ impl Probe {
 async fn look(shared: Arc<Shared>, tell: watch::Sender<Health>) {
     loop {
         let nobody = ApplianceId(0);
-        let asked = timeout(shared.config.store_patience, shared.store.clock_offset(nobody, 0)).await;
+        let nothing = [(nobody, 0)];
+        let asked = timeout(shared.config.store_patience, shared.store.clock_offsets(&nothing)).await;
         tell.send_replace(Health {
             store_answers: matches!(asked, Ok(Ok(_))),
             queue_items: shared.counters.queue_items.load(Ordering::Relaxed),

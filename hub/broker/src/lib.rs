@@ -13,6 +13,7 @@ mod access;
 mod batch;
 mod broker;
 mod certificate;
+mod clocks;
 mod codec;
 mod command;
 mod config;

@@ -122,14 +122,27 @@ impl Keeper {
         }
     }
 
-    /// One question.
+    /// One batch. Where the store lost it, it is told once more: nothing newer has been asked for meanwhile.
     async fn tell(&self, changes: &[Change]) -> Result<(), Failure> {
-        add(&self.counters.session_batches, 1);
-        match timeout(self.patience, self.store.change_sessions(changes, self.clock.now())).await {
+        let told = async {
+            match self.tell_once(changes).await {
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::debug!(error = &*error as &dyn std::error::Error, "sessions not kept, trying again");
+                    self.tell_once(changes).await
+                }
+                told => told,
+            }
+        };
+        match timeout(self.patience, told).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(Failure::OfAll("no answer in time".to_owned())),
         }
+    }
+
+    async fn tell_once(&self, changes: &[Change]) -> Result<(), StoreError> {
+        add(&self.counters.session_batches, 1);
+        self.store.change_sessions(changes, self.clock.now()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all connections share.
 
+use crate::clocks::Clocks;
 use crate::command::Desk;
 use crate::config::BrokerConfig;
 use crate::counters::{BrokerCounters, add};
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) ingest: Queue,
     pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
+    pub(crate) clocks: Clocks,
     pub(crate) underway: Arc<Underway>,
     pub(crate) wills: Wills<LastWord>,
     pub(crate) router: Router,

@@ -436,7 +436,10 @@ fn redecode(
                 Err(reason) => return Ok(Redecoded::Refused(reason)),
             };
             let offset_ms = match read.boot() {
-                Some(boot) => store.clock_offset(held.kept.appliance, boot).await?,
+                Some(boot) => {
+                    let told = store.clock_offsets(&[(held.kept.appliance, boot)]).await?;
+                    told.first().copied().flatten()
+                }
                 None => None,
             };
             Ok(match read.place(offset_ms) {

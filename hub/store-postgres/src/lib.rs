@@ -32,6 +32,7 @@ mod schema;
 mod scoped;
 mod scoring;
 mod session;
+mod session_writer;
 mod signals;
 mod site;
 mod site_apply;

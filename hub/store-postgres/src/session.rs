@@ -1,6 +1,7 @@
 //! What of a device's MQTT session is kept.
 
 use crate::row::{Columns, db, json, sql, text};
+use crate::session_writer::HELD;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
@@ -24,19 +25,18 @@ impl SessionStore for PostgresStore {
     ) -> Result<()> {
         let requests: Vec<String> = requests.iter().map(|request| text(request)).collect();
         // What was acknowledged did go out, whether or not that was noted in time.
-        sqlx::query(
-            "update command set sent_at = coalesce(sent_at, $4), \
-               acknowledged_at = case when $3 then coalesce(acknowledged_at, $4) else acknowledged_at end \
-             where appliance = $1 and request = any($2)",
-        )
-        .bind(appliance.0)
-        .bind(requests)
-        .bind(acknowledged)
-        .bind(sql(now))
-        .execute(&self.pool)
-        .await
-        .map_err(db)?;
-        Ok(())
+        let update = || {
+            sqlx::query(
+                "update command set sent_at = coalesce(sent_at, $4), \
+                   acknowledged_at = case when $3 then coalesce(acknowledged_at, $4) else acknowledged_at end \
+                 where appliance = $1 and request = any($2)",
+            )
+            .bind(appliance.0)
+            .bind(&requests)
+            .bind(acknowledged)
+            .bind(sql(now))
+        };
+        self.fetch(update).await.map(drop)
     }
 
     async fn retained_states(
@@ -45,16 +45,16 @@ impl SessionStore for PostgresStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<RetainedState>> {
-        let rows = sqlx::query(
-            "select a.device, s.payload, s.at from appliance a join appliance_state s on s.appliance = a.id \
-             where a.tenant = $1 and a.device > $2 order by a.device limit $3",
-        )
-        .bind(tenant.as_str())
-        .bind(after.unwrap_or(""))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(db)?;
+        let query = || {
+            sqlx::query(
+                "select a.device, s.payload, s.at from appliance a join appliance_state s on s.appliance = a.id \
+                 where a.tenant = $1 and a.device > $2 order by a.device limit $3",
+            )
+            .bind(tenant.as_str())
+            .bind(after.unwrap_or(""))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        };
+        let rows = self.fetch(query).await?;
         rows.iter()
             .map(|row| {
                 Ok(RetainedState {
@@ -72,16 +72,16 @@ impl SessionStore for PostgresStore {
         client: Option<&[String]>,
         shared: Option<&[String]>,
     ) -> Result<Attributes> {
-        let rows = sqlx::query(
-            "select scope, name, value from appliance_attribute where appliance = $1 and case scope \
-               when 'client' then $2::text[] is null or name = any($2) else $3::text[] is null or name = any($3) end",
-        )
-        .bind(appliance.0)
-        .bind(client)
-        .bind(shared)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(db)?;
+        let query = || {
+            sqlx::query(
+                "select scope, name, value from appliance_attribute where appliance = $1 and case scope \
+                   when 'client' then $2::text[] is null or name = any($2) else $3::text[] is null or name = any($3) end",
+            )
+            .bind(appliance.0)
+            .bind(client)
+            .bind(shared)
+        };
+        let rows = self.fetch(query).await?;
         let mut found = Attributes::default();
         for row in &rows {
             let values = match row.col::<&str>("scope")? {
@@ -98,8 +98,8 @@ impl SessionStore for PostgresStore {
     }
 }
 
-/// One statement for all. Asked again where the connection proves dead: it says how things are to be, whatever was done
-/// of it.
+/// One statement for all, on the connection that changes sessions: it says how things are to be, and no older one comes behind
+/// it.
 async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -127,29 +127,36 @@ async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)],
         expiries.push(i64::from(session.expiry_s));
         subscriptions.push(json(&session.subscriptions)?);
     }
-    let query = || {
-        sqlx::query(
-            "with packets as (delete from inbound_packet where appliance = any($1)), \
-               ended as (delete from mqtt_session where appliance = any($2)) \
-             insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
-               select k.appliance, k.expiry_s, k.subscriptions, $6 \
-               from unnest($3::bigint[], $4::bigint[], $5::jsonb[]) as k (appliance, expiry_s, subscriptions) \
+    let statement = format!(
+        "{HELD}, \
+           packets as (delete from inbound_packet where appliance = any($2) and exists (select from held)), \
+           ended as (delete from mqtt_session where appliance = any($3) and exists (select from held)), \
+           kept as (insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
+             select k.appliance, k.expiry_s, k.subscriptions, $7 \
+             from unnest($4::bigint[], $5::bigint[], $6::jsonb[]) as k (appliance, expiry_s, subscriptions) \
+             where exists (select from held) \
              on conflict (appliance) do update set expiry_s = excluded.expiry_s, \
-               subscriptions = excluded.subscriptions, kept_at = excluded.kept_at",
-        )
-        .bind(&forgotten)
-        .bind(&ended)
-        .bind(&kept)
-        .bind(&expiries)
-        .bind(&subscriptions)
-        .bind(sql(now))
+               subscriptions = excluded.subscriptions, kept_at = excluded.kept_at) \
+         select exists (select from held) as held"
+    );
+    let change = |token: i64| {
+        sqlx::query(&statement)
+            .bind(token)
+            .bind(&forgotten)
+            .bind(&ended)
+            .bind(&kept)
+            .bind(&expiries)
+            .bind(&subscriptions)
+            .bind(sql(now))
     };
-    store.door.fetch(query).await.map(drop)
+    store.sessions.change(store, change).await
 }
 
 /// Forgets sessions that were found expired, with their packet identifiers. One that was begun or used since stays: its
-/// device may be connecting elsewhere at this moment.
+/// device may be connecting elsewhere at this moment. Fenced; and in a transaction, which ends with the connection, so that
+/// nothing of it is done when the caller has given up.
 pub(crate) async fn forget_expired(store: &PostgresStore, appliances: &[i64], now: Timestamp) -> Result<()> {
+    let mut tx = store.begin_fenced().await?;
     sqlx::query(
         "with expired as ( \
            delete from mqtt_session m using appliance_status s \
@@ -162,19 +169,20 @@ pub(crate) async fn forget_expired(store: &PostgresStore, appliances: &[i64], no
     )
     .bind(appliances)
     .bind(sql(now))
-    .execute(&store.pool)
+    .execute(&mut *tx)
     .await
     .map_err(db)?;
-    Ok(())
+    tx.commit().await.map_err(db)
 }
 
-/// Notes that these sessions are taken up: presence tells so a little later.
+/// Notes that these sessions are taken up: presence tells so a little later. Fenced.
 pub(crate) async fn touch(store: &PostgresStore, appliances: &[i64], now: Timestamp) -> Result<()> {
+    let mut tx = store.begin_fenced().await?;
     sqlx::query("update mqtt_session set kept_at = greatest(kept_at, $2) where appliance = any($1)")
         .bind(appliances)
         .bind(sql(now))
-        .execute(&store.pool)
+        .execute(&mut *tx)
         .await
         .map_err(db)?;
-    Ok(())
+    tx.commit().await.map_err(db)
 }

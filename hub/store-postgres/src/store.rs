@@ -11,6 +11,7 @@ use crate::reading::{Catalog, Readers};
 use crate::row::db;
 use crate::schema;
 use crate::scoped;
+use crate::session_writer::SessionWriter;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
 use hub_core::profile::ApplianceProfile;
@@ -18,7 +19,8 @@ use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
 use sqlx::{PgPool, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -116,6 +118,8 @@ pub struct PostgresStore {
     pub(crate) readers: Readers,
     /// For devices that come in at the front door.
     pub(crate) door: Readers,
+    /// For what is kept of their sessions.
+    pub(crate) sessions: SessionWriter,
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
@@ -182,6 +186,7 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::of_readings(pool.clone()),
             door: Readers::of_the_door(pool.clone()),
+            sessions: SessionWriter::default(),
             pool,
             keyring,
             is_superuser,
@@ -219,6 +224,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         let closed = async {
             self.writer.close().await;
+            self.sessions.close().await;
             self.readers.close();
             self.door.close();
             self.pool.close().await;
@@ -238,6 +244,18 @@ impl PostgresStore {
                 self.pool.begin().await.map_err(db)
             }
             begun => begun.map_err(db),
+        }
+    }
+
+    /// Rows of one statement that may be done twice: a query, or one that says how things are to be, whatever was done of it.
+    /// Where its connection proves dead it is done again on another: one that was just used is not asked whether it lives.
+    pub(crate) async fn fetch<'q>(&self, query: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
+        match query().fetch_all(&self.pool).await {
+            Err(error) if is_dead(&error) => {
+                found_dead();
+                query().fetch_all(&self.pool).await.map_err(db)
+            }
+            rows => rows.map_err(db),
         }
     }
 }

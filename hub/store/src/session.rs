@@ -68,7 +68,8 @@ pub struct RetainedState {
 pub trait SessionStore: Send + Sync {
     /// Keeps and forgets sessions: all of it or nothing, at most [`SESSION_BATCH_MAX`], each appliance once. Packet identifiers
     /// are kept by ingest itself. Expiry counts from the moment at which the device leaves, or the hub starts again, and never
-    /// from before `now`. `Refused` where one of them has too many filters or no appliance.
+    /// from before `now`. `Refused` where one of them has too many filters or no appliance, `Deposed` without the lease. After
+    /// `Unavailable` it may be done or not; nothing of it is done later than what is asked for next.
     async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()>;
 
     /// Notes that these commands went out to the device (`acknowledged` false), or that it has taken them (true).

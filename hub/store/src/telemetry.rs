@@ -186,6 +186,8 @@ pub struct Command {
     pub expires_at: Timestamp,
 }
 
+/// Most boots whose clocks are asked for at one time.
+pub const CLOCKS_BATCH_MAX: usize = 256;
 /// Most devices whose commands are asked for at one time.
 pub const COMMANDS_BATCH_MAX: usize = 256;
 /// Most commands that wait for one device; one more is refused.
@@ -223,8 +225,9 @@ pub trait TelemetryStore: Send + Sync {
     /// it again as it is is of no use.
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;
 
-    /// UTC less uptime of a boot, if the device has told it.
-    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>>;
+    /// UTC less uptime in ms of these boots, where the device has told it: one answer for each, in order. At most
+    /// [`CLOCKS_BATCH_MAX`] are asked for.
+    async fn clock_offsets(&self, boots: &[(ApplianceId, u64)]) -> Result<Vec<Option<i64>>>;
 
     /// Notes that devices connected or left: all of it or nothing, at most [`PRESENCE_BATCH_MAX`], each appliance once.
     async fn presence(&self, changes: &[PresenceChange]) -> Result<()>;

@@ -8,7 +8,6 @@ use crate::refusals::About;
 use crate::session::{CloseReason, Delivery, Kind, Outbound, Received};
 use crate::work::Shared;
 use bytes::Bytes;
-use hub_core::backoff::Backoff;
 use hub_core::id::{ApplianceId, DeviceId};
 use hub_store::StoreError;
 use hub_store::access::{Claimant, ProvisionRequest, Provisioned};
@@ -20,7 +19,7 @@ use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Questions of a connection: at most as many as publishes in flight.
 #[derive(Default)]
@@ -331,26 +330,3 @@ fn passes(error: &StoreError) -> bool {
         StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed
     )
 }
-
-/// Asks until the store answers; the caller's deadline ends it. `None` where the store will never take it.
-pub(super) async fn persist<T, F>(shared: &Shared, what: &str, ask: impl Fn() -> F) -> Option<T>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut backoff = BACKOFF;
-    loop {
-        match timeout(shared.config.store_patience, ask()).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) if passes(&error) => tracing::warn!(what, %error, "store failed, trying again"),
-            Ok(Err(error)) => {
-                tracing::warn!(what, %error, "store refused");
-                return None;
-            }
-            Err(_) => tracing::warn!(what, "no answer in time, trying again"),
-        }
-        sleep(backoff.pause()).await;
-    }
-}
-
-/// Pauses after the store failed.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));

@@ -255,9 +255,9 @@ impl Connection {
         let appliance = device.device.appliance;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
-            let asked = super::ask::persist(&shared, "clock offset", || shared.store.clock_offset(appliance, boot));
+            let asked = shared.clocks.ask(appliance, boot);
             let offset = timeout(shared.config.commit_patience, asked).await;
-            Done::Clock(ClockAnswer(offset.ok().map(|offset| (boot, offset.flatten()))))
+            Done::Clock(ClockAnswer(offset.ok().map(|offset| (boot, offset))))
         }));
     }
 

@@ -149,6 +149,14 @@ impl SessionStore for MemoryTelemetry {
         self.change(|s| s.sessions_asked.push(changes.len()));
         self.gate(Gate::Sessions).await;
         self.check()?;
+        let lost = |s: &mut crate::memory::Stored| {
+            let lost = s.sessions_lost > 0;
+            s.sessions_lost = s.sessions_lost.saturating_sub(1);
+            lost
+        };
+        if self.change(lost) {
+            return Err(crate::memory::away());
+        }
         let deleted = self.with(|s| s.deleted);
         if changes.iter().any(|(appliance, _)| Some(*appliance) == deleted) {
             return Err(StoreError::Refused("no such appliance".into()));

@@ -2,8 +2,10 @@
 //! together.
 
 use crate::client::{Raw, connect_v5};
+use crate::ingest::cbor;
 use crate::memory::{Gate, Mode};
 use crate::{Door, eventually};
+use agent_sdk_wire::TimeBase;
 use hub_core::id::ApplianceId;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -169,4 +171,66 @@ async fn a_session_that_the_store_does_not_take_keeps_nobody_else_out() {
     let (kind, body) = bad.packet().await.unwrap();
     assert_eq!((kind, body[1]), (0x20, 0x88), "refused: the server is not available");
     assert_eq!(door.store.with(|s| s.sessions_asked.clone()), [1, 2, 1, 1]);
+}
+
+/// Devices whose readings count from their start: the store is asked when that was, and held until all wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_of_devices_that_come_back_cost_the_store_a_few_questions() {
+    let names: Vec<String> = (0..DEVICES).map(|n| format!("d-{n}")).collect();
+    let devices: Vec<(&str, &str)> = names.iter().map(|name| ("acme", name.as_str())).collect();
+    let door = Door::open_for(&devices, Vec::new(), |c| {
+        (c.store_patience, c.commit_patience) = (Duration::from_secs(60), Duration::from_secs(60));
+    })
+    .await;
+    // Each has told another time.
+    let now = door.now_ms();
+    let started = |n: usize| now - 100_000 - 1_000 * n as i64;
+    let appliance = |n: usize| ApplianceId(n as i64 + 1);
+    door.store.change(|s| {
+        for n in 0..DEVICES {
+            s.clocks.insert((appliance(n), 5), started(n));
+        }
+    });
+    let mut crowd = Vec::new();
+    for name in &names {
+        crowd.push(Raw::connected(door.addr, "acme", name).await);
+    }
+
+    door.store.shut(&[Gate::Clocks]);
+    let reading = cbor(TimeBase::Uptime, 5, 0, 40_000, &[(0, &[(1, 1.0)])]);
+    for (raw, name) in crowd.iter_mut().zip(&names) {
+        raw.send(&publish(&format!("d/{name}/t"), 1, &reading)).await;
+    }
+    let counters = door.broker.counters();
+    let published = || counters.publishes.load(Ordering::Relaxed);
+    eventually("all have published", || published() == DEVICES as u64).await;
+    door.store.shut(&[]);
+    for raw in &mut crowd {
+        raw.expect_ack(1).await;
+    }
+    let asked = door.store.with(|s| s.clocks_asked.clone());
+    println!("{DEVICES} devices: {asked:?}");
+    assert_eq!(asked.iter().sum::<usize>(), DEVICES, "each is asked for once");
+    assert!(asked.len() <= ASKED_MAX, "{} questions", asked.len());
+    let mut times = door.store.with(|s| {
+        let time = |(of, sample): &(ApplianceId, hub_core::telemetry::Sample)| (*of, sample.at.as_millisecond());
+        s.samples.iter().map(time).collect::<Vec<_>>()
+    });
+    times.sort_unstable();
+    let own: Vec<_> = (0..DEVICES).map(|n| (appliance(n), started(n) + 40_000)).collect();
+    assert_eq!(times, own, "each has its own answer");
+}
+
+#[tokio::test]
+async fn a_session_that_the_store_lost_on_its_way_is_told_again() {
+    let door = Door::open().await;
+    door.store.change(|s| s.sessions_lost = 1);
+    let mut washer = Raw::open(door.addr).await;
+    washer
+        .send(&connect_v5("acme/washer", "secret-of-washer", AN_HOUR, true))
+        .await;
+    let (kind, body) = washer.packet().await.unwrap();
+    assert_eq!((kind, body[1]), (0x20, 0), "taken");
+    let (asked, kept) = door.store.with(|s| (s.sessions_asked.clone(), s.sessions.len()));
+    assert_eq!((asked, kept), (vec![1, 1], 1));
 }

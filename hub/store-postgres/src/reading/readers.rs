@@ -1,8 +1,8 @@
-//! Connections for what may be asked twice: queries that change nothing, and statements that only say how things are to be.
-//! The pool takes the one that lay idle longest and asks it before and after whether it lives, which takes longer than some
-//! of these queries do. Here the one that was used last comes first, still warm, and is asked nothing; where it proves dead,
-//! the question is asked again on a new one. Readings of people and the front door's questions have places of their own, so
-//! that they wait neither for each other nor for a write.
+//! Connections for what may be asked twice: queries that change nothing. The pool takes the one that lay idle longest and asks
+//! it before and after whether it lives, which takes longer than some of these queries do. Here the one that was used last
+//! comes first, still warm, and is asked nothing; where it proves dead, or does not answer in time, the question is asked again
+//! on another. Readings of people and the front door's questions have places of their own, so that they wait neither for each
+//! other nor for a write.
 
 use crate::life::{found_dead, is_dead, is_starting};
 use crate::row::db;
@@ -13,21 +13,27 @@ use sqlx::{ConnectOptions, Postgres};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Most connections that read readings at a time.
 const READERS_MAX: usize = 4;
-/// Most connections on which the front door asks at a time: two batches of log-ins, one of sessions, one of commands.
+/// Most connections on which the front door asks at a time: two batches of log-ins, one of clocks, one of commands.
 const DOOR_MAX: usize = 4;
 /// A place among them is had within this time.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The server ends a query sooner by itself; one that is not answered by then has a network that swallows it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// A device that waits at the door is refused soon after: where an old connection is silent, a new one may still be in time.
-const DOOR_ANSWER_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const DOOR_ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// What the door asks looks up a row or a few by their keys, whatever is known of the tables: plans are made once, and never of
-/// whole tables, also where a table was empty when the plan was made.
-const DOOR_SETTINGS: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+/// whole tables, also where a table was empty when the plan was made. Who waits for a lock is told so by the server within
+/// [`DOOR_ANSWER_LIMIT`]: only a network is silent for longer.
+const DOOR_SETTINGS: [(&str, &str); 3] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("lock_timeout", "2s"),
+];
 /// Pause between two tries to reach a server that is just starting.
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// A connection is used for so long: the server's memory of every week that it has read from grows with it.
@@ -52,6 +58,13 @@ pub(crate) struct Readers {
 struct Reader {
     conn: PgConnection,
     since: Instant,
+}
+
+/// Why a question has no answer.
+enum Unanswered {
+    /// Its connection was slow, which says nothing about the others.
+    Late(Elapsed),
+    Failed(sqlx::Error),
 }
 
 impl Readers {
@@ -79,16 +92,28 @@ impl Readers {
         }
     }
 
-    /// Rows of a query that may be asked twice. Where the connection proves dead, it is asked again on a new one.
+    /// Rows of a query that may be asked twice. Where the connection proves dead, or does not answer in time, it is asked again
+    /// on another.
     pub(crate) async fn fetch<'q>(&self, query: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         let place = timeout(WAIT_LIMIT, self.places.acquire()).await;
         let _place = place.map_err(unavailable)?.map_err(unavailable)?;
-        match self.ask(self.reader().await?, query()).await {
-            Err(error) if is_dead(&error) => self.forget_idle(),
-            rows => return rows.map_err(self.failed),
-        }
-        let reader = self.reader().await?;
-        self.ask(reader, query()).await.map_err(self.failed)
+        let other = match self.ask(self.reader().await?, query()).await {
+            Ok(rows) => return Ok(rows),
+            // Given up alone. Where it was the network, those that lie idle may be silent too: a new one is asked.
+            Err(Unanswered::Late(_)) => {
+                tracing::debug!("a connection of the database did not answer in time");
+                self.new_reader().await?
+            }
+            Err(Unanswered::Failed(error)) if is_dead(&error) => {
+                self.forget_idle();
+                self.reader().await?
+            }
+            Err(Unanswered::Failed(error)) => return Err((self.failed)(error)),
+        };
+        self.ask(other, query()).await.map_err(|unanswered| match unanswered {
+            Unanswered::Late(late) => unavailable(late),
+            Unanswered::Failed(error) => (self.failed)(error),
+        })
     }
 
     /// Nothing is asked any more. Connections end without a last word, for which a silent network would let us wait.
@@ -102,9 +127,9 @@ impl Readers {
         &self,
         mut reader: Reader,
         query: Query<'q, Postgres, PgArguments>,
-    ) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
+    ) -> std::result::Result<Vec<PgRow>, Unanswered> {
         let rows = timeout(self.answer_limit, query.fetch_all(&mut reader.conn)).await;
-        let rows = rows.map_err(|late| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, late)))??;
+        let rows = rows.map_err(Unanswered::Late)?.map_err(Unanswered::Failed)?;
         if !self.places.is_closed() {
             self.idle().push(reader);
         }
@@ -116,29 +141,18 @@ impl Readers {
         let idle = self.idle().pop().filter(|reader| reader.since.elapsed() < LIFE);
         match idle {
             Some(reader) => Ok(reader),
-            None => Ok(Reader {
-                conn: self.open().await?,
-                since: Instant::now(),
-            }),
+            None => self.new_reader().await,
         }
     }
 
-    async fn open(&self) -> Result<PgConnection> {
-        if self.settings.is_empty() {
-            return Ok(self.pool.acquire().await.map_err(db)?.detach());
-        }
-        let options = (*self.pool.connect_options()).clone();
-        let options = options.options(self.settings.iter().copied());
-        // As the pool does.
-        let opened = async {
-            loop {
-                match options.connect().await {
-                    Err(error) if is_starting(&error) => sleep(OPEN_PAUSE).await,
-                    opened => return opened.map_err(db),
-                }
-            }
+    async fn new_reader(&self) -> Result<Reader> {
+        let conn = if self.settings.is_empty() {
+            self.pool.acquire().await.map_err(db)?.detach()
+        } else {
+            connect(&self.pool, self.settings).await?
         };
-        timeout(WAIT_LIMIT, opened).await.map_err(unavailable)?
+        let since = Instant::now();
+        Ok(Reader { conn, since })
     }
 
     /// Those of the pool are asked before they are used.
@@ -151,6 +165,27 @@ impl Readers {
     fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A new connection as the front door's questions have them, within [`WAIT_LIMIT`].
+pub(crate) async fn connect_at_the_door(pool: &PgPool) -> Result<PgConnection> {
+    connect(pool, &DOOR_SETTINGS).await
+}
+
+async fn connect(pool: &PgPool, settings: &[(&'static str, &'static str)]) -> Result<PgConnection> {
+    let options = (*pool.connect_options()).clone();
+    // The last word on a setting counts, so these override those of the pool.
+    let options = options.options(settings.iter().copied());
+    // As the pool does.
+    let opened = async {
+        loop {
+            match options.connect().await {
+                Err(error) if is_starting(&error) => sleep(OPEN_PAUSE).await,
+                opened => return opened.map_err(db),
+            }
+        }
+    };
+    timeout(WAIT_LIMIT, opened).await.map_err(unavailable)?
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {

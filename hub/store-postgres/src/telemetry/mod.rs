@@ -1,5 +1,6 @@
 //! Telemetry in and out, clocks of devices, presence, and commands on their way to devices.
 
+mod clock;
 pub(crate) mod columns;
 mod command;
 mod content;
@@ -28,7 +29,7 @@ pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
 pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 
-use crate::row::{Columns, db};
+use crate::row::db;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
@@ -68,14 +69,8 @@ impl TelemetryStore for PostgresStore {
         ingested
     }
 
-    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {
-        let query = || {
-            sqlx::query("select offset_ms from clock_offset where appliance = $1 and boot = $2")
-                .bind(appliance.0)
-                .bind(boot.cast_signed())
-        };
-        let rows = self.door.fetch(query).await?;
-        rows.first().map(|row| row.col("offset_ms")).transpose()
+    async fn clock_offsets(&self, boots: &[(ApplianceId, u64)]) -> Result<Vec<Option<i64>>> {
+        clock::offsets(self, boots).await
     }
 
     async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {

@@ -183,7 +183,7 @@ impl Load<'_> {
         for appliance in self.devices {
             self.store.queue_command(*appliance, &command, self.now).await.unwrap();
             self.store.commands_waiting(&[*appliance], self.now).await.unwrap();
-            self.store.clock_offset(*appliance, self.boot(0)).await.unwrap();
+            self.store.clock_offsets(&[(*appliance, self.boot(0))]).await.unwrap();
         }
         assert!(!self.store.lease_lost(Duration::ZERO).await);
     }

@@ -184,7 +184,7 @@ async fn what_the_door_asks_is_asked_again_where_its_connection_is_dead() {
             .await
             .unwrap();
         sql.execute(OTHERS).await.unwrap();
-        assert_eq!(store.clock_offset(ids[0], 1).await.unwrap(), None);
+        assert_eq!(store.clock_offsets(&[(ids[0], 1)]).await.unwrap(), [None]);
         sql.execute(OTHERS).await.unwrap();
         // A transaction that begins on a dead connection begins on another.
         let online = presence(ids[0], round % 2 == 0, "seen", morning());

@@ -244,8 +244,8 @@ async fn readings(store: &PostgresStore) {
         .unwrap();
     assert_eq!((hours.len(), hours[0].count, hours[0].max), (21, 5, 4.0));
     let wm_4 = appliance(store, "acme/wm-4").await;
-    let offset = store.clock_offset(wm_4, 41).await.unwrap();
-    assert_eq!(offset, Some(day(0).as_millisecond() - 5_000));
+    let offsets = store.clock_offsets(&[(wm_4, 41)]).await.unwrap();
+    assert_eq!(offsets, [Some(day(0).as_millisecond() - 5_000)]);
 }
 
 async fn credentials(store: &PostgresStore) {

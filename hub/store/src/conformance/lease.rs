@@ -2,6 +2,7 @@
 
 use super::Harness;
 use super::scene::{alarm, appliance, morning, played, seen, stored, take_lease, telemetry};
+use crate::session::{KeptSession, SessionChange};
 use crate::{Store, StoreError};
 use hub_core::phone_number::PhoneNumber;
 use std::time::Duration;
@@ -49,6 +50,9 @@ async fn refuses(second: &dyn Store, id: hub_core::id::ApplianceId, ticket: hub_
             .commit_scoring(&seen(vec![alarm(id, "y", 0.95)]), morning())
             .await,
     );
+    for change in [SessionChange::Begin(KeptSession::default()), SessionChange::Forget] {
+        is_deposed(second.change_sessions(&[(id, change)], morning()).await);
+    }
     is_deposed(second.begin_attempt(ticket, morning(), [1; 20]).await);
     let caller = PhoneNumber::new(super::scene::PHONES[0]).unwrap();
     let acme = super::scene::tenant("acme");

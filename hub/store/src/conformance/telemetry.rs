@@ -147,8 +147,14 @@ pub(super) async fn one_bad_item_holds_nobody_back(h: &dyn Harness) {
         store.ingest(&batch).await.unwrap(),
         [stored(1), stored(1), stored(0), stored(2)]
     );
-    assert_eq!(store.clock_offset(id, u64::MAX).await.unwrap(), Some(-5));
-    assert_eq!(store.clock_offset(id, 3).await.unwrap(), None);
+    let other = appliance(&*store, "acme", "wm-2").await;
+    let boots = [(id, 3), (id, u64::MAX), (other, u64::MAX), (id, u64::MAX)];
+    assert_eq!(
+        store.clock_offsets(&boots).await.unwrap(),
+        [None, Some(-5), None, Some(-5)],
+        "one answer for each, in order"
+    );
+    assert!(store.clock_offsets(&[]).await.unwrap().is_empty());
     assert_eq!(quarantine(&*store).await[0].kept.payload.len(), QUARANTINE_PAYLOAD_MAX);
     assert_eq!(store.appliance(&crate::Scope::All, id).await.unwrap().quarantined, 1);
 }

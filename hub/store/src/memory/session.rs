@@ -12,6 +12,10 @@ use std::time::Duration;
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn change_sessions(&self, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.check_lease()?;
         let mut state = self.state();
         for (appliance, change) in changes {
             let Some(session) = change.kept() else { continue };

@@ -34,10 +34,13 @@ impl TelemetryStore for MemoryStore {
         Ok(answers)
     }
 
-    async fn clock_offset(&self, appliance: ApplianceId, boot: u64) -> Result<Option<i64>> {
+    async fn clock_offsets(&self, boots: &[(ApplianceId, u64)]) -> Result<Vec<Option<i64>>> {
         let state = self.state();
-        let offsets = state.telemetry.offsets.get(&appliance).map_or(&[][..], Vec::as_slice);
-        Ok(offsets.iter().find(|(of, _)| *of == boot).map(|(_, offset)| *offset))
+        let offset = |(appliance, boot): &(ApplianceId, u64)| {
+            let offsets = state.telemetry.offsets.get(appliance).map_or(&[][..], Vec::as_slice);
+            offsets.iter().find(|(of, _)| of == boot).map(|(_, offset)| *offset)
+        };
+        Ok(boots.iter().map(offset).collect())
     }
 
     async fn presence(&self, changes: &[PresenceChange]) -> Result<()> {
