@@ -44,14 +44,9 @@ impl AccountStore for PostgresStore {
     }
 
     async fn account(&self, name: &str) -> Result<Option<Account>> {
-        sqlx::query("select * from account where name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(db)?
-            .as_ref()
-            .map(from_row)
-            .transpose()
+        let query = || sqlx::query("select * from account where name = $1").bind(name);
+        let rows = self.fetch(query).await?;
+        rows.first().map(from_row).transpose()
     }
 
     async fn open_session(
@@ -84,26 +79,20 @@ impl AccountStore for PostgresStore {
     }
 
     async fn session(&self, token_hash: [u8; 32], now: Timestamp) -> Result<Option<Account>> {
-        sqlx::query(
-            "select a.* from session s join account a on a.id = s.account where s.token_hash = $1 and s.expires_at > $2",
-        )
-        .bind(&token_hash[..])
-        .bind(sql(now))
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(db)?
-        .as_ref()
-        .map(from_row)
-        .transpose()
+        let query = || {
+            sqlx::query(
+                "select a.* from session s join account a on a.id = s.account where s.token_hash = $1 and s.expires_at > $2",
+            )
+            .bind(&token_hash[..])
+            .bind(sql(now))
+        };
+        let rows = self.fetch(query).await?;
+        rows.first().map(from_row).transpose()
     }
 
     async fn close_session(&self, token_hash: [u8; 32]) -> Result<()> {
-        sqlx::query("delete from session where token_hash = $1")
-            .bind(&token_hash[..])
-            .execute(&self.pool)
-            .await
-            .map_err(db)?;
-        Ok(())
+        let delete = || sqlx::query("delete from session where token_hash = $1").bind(&token_hash[..]);
+        self.fetch(delete).await.map(drop)
     }
 
     async fn idempotency(
@@ -156,15 +145,14 @@ impl AccountStore for PostgresStore {
     }
 
     async fn remember(&self, account: AccountId, key: &str, status: u16, body: &str) -> Result<()> {
-        sqlx::query("update idempotency set status = $3, body = $4 where account = $1 and key = $2")
-            .bind(account.0)
-            .bind(key)
-            .bind(i32::from(status))
-            .bind(body)
-            .execute(&self.pool)
-            .await
-            .map_err(db)?;
-        Ok(())
+        let update = || {
+            sqlx::query("update idempotency set status = $3, body = $4 where account = $1 and key = $2")
+                .bind(account.0)
+                .bind(key)
+                .bind(i32::from(status))
+                .bind(body)
+        };
+        self.fetch(update).await.map(drop)
     }
 }
 

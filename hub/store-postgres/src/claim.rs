@@ -49,18 +49,18 @@ impl ClaimStore for PostgresStore {
                 longest.as_secs() / 3600
             )));
         }
-        sqlx::query(
-            "insert into owner_claim (appliance, opener, code_hash, until) values ($1, $2, $3, $4) \
-             on conflict (appliance, opener) do update set code_hash = $3, until = $4, tries = 0",
-        )
-        .bind(appliance.0)
-        .bind(opener)
-        .bind(&self.keyring.claim_code(&appliance.to_string(), code)[..])
-        .bind(sql(until))
-        .execute(&self.pool)
-        .await
-        .map_err(db)?;
-        Ok(())
+        let hash = self.keyring.claim_code(&appliance.to_string(), code);
+        let open = || {
+            sqlx::query(
+                "insert into owner_claim (appliance, opener, code_hash, until) values ($1, $2, $3, $4) \
+                 on conflict (appliance, opener) do update set code_hash = $3, until = $4, tries = 0",
+            )
+            .bind(appliance.0)
+            .bind(opener)
+            .bind(&hash[..])
+            .bind(sql(until))
+        };
+        self.fetch(open).await.map(drop)
     }
 
     async fn claim_owner(

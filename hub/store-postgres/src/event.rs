@@ -73,12 +73,13 @@ pub(crate) async fn renew_epoch(conn: &mut PgConnection, now: Timestamp) -> Resu
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn event_head(&self) -> Result<EventCursor> {
-        let row = sqlx::query(
-            "select epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open from event_epoch",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(db)?;
+        let query = || {
+            sqlx::query(
+                "select epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open from event_epoch",
+            )
+        };
+        let rows = self.fetch(query).await?;
+        let row = rows.first().ok_or_else(|| db(sqlx::Error::RowNotFound))?;
         let oldest_open: i64 = row.col("oldest_open")?;
         Ok(EventCursor {
             epoch: row.col("epoch")?,
@@ -134,7 +135,6 @@ impl EventStore for PostgresStore {
     }
 
     async fn healthy(&self) -> Result<()> {
-        sqlx::query("select 1").execute(&self.pool).await.map_err(db)?;
-        Ok(())
+        self.fetch(|| sqlx::query("select 1")).await.map(drop)
     }
 }

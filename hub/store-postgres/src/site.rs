@@ -79,10 +79,9 @@ impl SiteStore for PostgresStore {
     }
 
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {
-        let rows = sqlx::query("select * from trunk order by tenant")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(db)?;
+        let rows = self
+            .fetch(|| sqlx::query("select * from trunk order by tenant"))
+            .await?;
         rows.iter().map(|row| trunk(row, &self.keyring)).collect()
     }
 
@@ -118,14 +117,13 @@ impl SiteStore for PostgresStore {
     }
 
     async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView> {
-        let row = sqlx::query(&format!("{APPLIANCE_VIEW} where a.tenant = $1 and a.device = $2"))
-            .bind(tenant.as_str())
-            .bind(device.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(db)?
+        let statement = format!("{APPLIANCE_VIEW} where a.tenant = $1 and a.device = $2");
+        let query = || sqlx::query(&statement).bind(tenant.as_str()).bind(device.as_str());
+        let rows = self.fetch(query).await?;
+        let row = rows
+            .first()
             .ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
-        appliance_view(&row)
+        appliance_view(row)
     }
 }
 

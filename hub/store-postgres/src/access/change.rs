@@ -35,11 +35,11 @@ pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Ve
 
 async fn look(store: &PostgresStore) -> Result<Vec<AccessChange>> {
     confirm(store).await?;
-    let rows = sqlx::query("select number, kind, tenant, name, appliance from access_change order by number limit $1")
-        .bind(CHANGES_MAX)
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
+    let query = || {
+        sqlx::query("select number, kind, tenant, name, appliance from access_change order by number limit $1")
+            .bind(CHANGES_MAX)
+    };
+    let rows = store.fetch(query).await?;
     let mut numbers = Vec::with_capacity(rows.len());
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -66,11 +66,8 @@ async fn confirm(store: &PostgresStore) -> Result<()> {
     if numbers.is_empty() {
         return Ok(());
     }
-    sqlx::query("delete from access_change where number = any($1)")
-        .bind(&numbers)
-        .execute(&store.pool)
-        .await
-        .map_err(db)?;
+    let delete = || sqlx::query("delete from access_change where number = any($1)").bind(&numbers);
+    store.fetch(delete).await?;
     told(store).clear();
     Ok(())
 }

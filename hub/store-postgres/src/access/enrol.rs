@@ -41,30 +41,28 @@ pub(super) async fn enrol(store: &PostgresStore, newcomers: Vec<Newcomer>, now: 
 
 /// Only if nothing has been given to it meanwhile.
 async fn join(store: &PostgresStore, appliance: ApplianceId, group: &str) -> Result<()> {
-    sqlx::query(
-        "update appliance set key_group = $2 where id = $1 and not revoked and not by_certificate \
-           and key_group is null and secret_sha256 is null and old_secret_sha256 is null",
-    )
-    .bind(appliance.0)
-    .bind(group)
-    .execute(&store.pool)
-    .await
-    .map_err(db)?;
-    Ok(())
+    let update = || {
+        sqlx::query(
+            "update appliance set key_group = $2 where id = $1 and not revoked and not by_certificate \
+               and key_group is null and secret_sha256 is null and old_secret_sha256 is null",
+        )
+        .bind(appliance.0)
+        .bind(group)
+    };
+    store.fetch(update).await.map(drop)
 }
 
 /// Notes that these devices came in by a certificate: they have something from now on.
 pub(super) async fn note_certificates(store: &PostgresStore, appliances: &[i64]) -> Result<()> {
     // In order, so that two batches never wait for each other in a circle.
-    sqlx::query(
-        "update appliance set by_certificate = true where id in ( \
-           select id from appliance where id = any($1) and not by_certificate order by id for no key update)",
-    )
-    .bind(appliances)
-    .execute(&store.pool)
-    .await
-    .map_err(db)?;
-    Ok(())
+    let update = || {
+        sqlx::query(
+            "update appliance set by_certificate = true where id in ( \
+               select id from appliance where id = any($1) and not by_certificate order by id for no key update)",
+        )
+        .bind(appliances)
+    };
+    store.fetch(update).await.map(drop)
 }
 
 async fn make(store: &PostgresStore, tenant: &TenantId, mut devices: Vec<Newcomer>, now: Timestamp) -> Result<()> {

@@ -64,14 +64,14 @@ pub(super) fn open(store: &PostgresStore, tenant: &TenantId, row: &PgRow) -> Opt
 
 /// Groups of these tenants by which unknown devices enrol.
 pub(super) async fn enrolling(store: &PostgresStore, tenants: &[&str]) -> Result<HashMap<TenantId, Vec<Group>>> {
-    let rows = sqlx::query(
-        "select tenant, name as group_name, profile as group_profile, current, previous from key_group \
-         where tenant = any($1) and enrols order by tenant, name",
-    )
-    .bind(tenants)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let query = || {
+        sqlx::query(
+            "select tenant, name as group_name, profile as group_profile, current, previous from key_group \
+             where tenant = any($1) and enrols order by tenant, name",
+        )
+        .bind(tenants)
+    };
+    let rows = store.fetch(query).await?;
     let mut groups: HashMap<TenantId, Vec<Group>> = HashMap::new();
     for row in &rows {
         let tenant: TenantId = row.word("tenant")?;

@@ -8,7 +8,7 @@ pub(crate) mod issue;
 mod program;
 mod provision;
 
-use crate::row::{Columns, db};
+use crate::row::Columns;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_store::access::{AccessChange, AccessStore, Authority, Claimant, Credential, Principal};
@@ -28,10 +28,8 @@ impl AccessStore for PostgresStore {
     }
 
     async fn authorities(&self) -> Result<Vec<Authority>> {
-        let rows = sqlx::query("select tenant, name, certificate, revocations from authority order by tenant, name")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(db)?;
+        let query = || sqlx::query("select tenant, name, certificate, revocations from authority order by tenant, name");
+        let rows = self.fetch(query).await?;
         rows.iter()
             .map(|row| {
                 Ok(Authority {

@@ -1,7 +1,7 @@
 //! Integrators and claimants.
 
 use crate::keyring::sha256;
-use crate::row::{Columns, db, sql, unreadable};
+use crate::row::{Columns, sql, unreadable};
 use crate::store::PostgresStore;
 use hub_store::access::{Claimant, Credential, Integrator, Principal};
 use hub_store::error::Result;
@@ -32,19 +32,19 @@ pub(super) async fn programs(
     if numbers.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query(
-        "select s.n, i.tenant, i.name, i.filters, null as profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
-           join integrator i on i.token_hash = s.hash where not i.revoked \
-         union all select s.n, c.tenant, c.name, null, c.profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
-           join claim_credential c on c.token_hash = s.hash \
-           where not c.revoked and c.expires_at > $3 and c.uses_left > 0",
-    )
-    .bind(numbers)
-    .bind(hashes)
-    .bind(sql(now))
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let query = || {
+        sqlx::query(
+            "select s.n, i.tenant, i.name, i.filters, null as profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+               join integrator i on i.token_hash = s.hash where not i.revoked \
+             union all select s.n, c.tenant, c.name, null, c.profile from unnest($1::int[], $2::bytea[]) s (n, hash) \
+               join claim_credential c on c.token_hash = s.hash \
+               where not c.revoked and c.expires_at > $3 and c.uses_left > 0",
+        )
+        .bind(&numbers)
+        .bind(&hashes)
+        .bind(sql(now))
+    };
+    let rows = store.fetch(query).await?;
     for row in &rows {
         let index = usize::try_from(row.col::<i32>("n")?).map_err(|error| unreadable("index")(Box::new(error)))?;
         match program(row) {

@@ -62,13 +62,13 @@ pub(super) async fn chosen(store: &PostgresStore, scope: &Scope, numbers: &[i64]
 }
 
 pub(super) async fn keep(store: &PostgresStore, number: i64, reason: &str) -> Result<()> {
-    sqlx::query("update quarantine set reason = $2 where number = $1")
-        .bind(number)
-        .bind(text(reason).chars().take(REASON_MAX).collect::<String>())
-        .execute(&store.pool)
-        .await
-        .map_err(db)?;
-    Ok(())
+    let reason: String = text(reason).chars().take(REASON_MAX).collect();
+    let update = || {
+        sqlx::query("update quarantine set reason = $2 where number = $1")
+            .bind(number)
+            .bind(reason.as_str())
+    };
+    store.fetch(update).await.map(drop)
 }
 
 /// Takes payloads out of quarantine in the caller's transaction; answers with the numbers of those that were there.

@@ -1,6 +1,6 @@
 //! What devices say that their profiles do not know.
 
-use crate::row::{Columns, db};
+use crate::row::Columns;
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::desk::{UNPLACED_SAMPLES, Unplaced};
@@ -10,18 +10,18 @@ use hub_store::error::Result;
 const NAMES_MAX: i64 = 64;
 
 pub(super) async fn newest(store: &PostgresStore, appliance: ApplianceId) -> Result<Unplaced> {
-    let rows = sqlx::query(
-        "with newest as (select extra from telemetry where appliance = $1 order by at desc limit $2) \
-         select distinct kind, name from newest, (values ('unknown'), ('out_of_range')) as k (kind), \
-         jsonb_object_keys(case jsonb_typeof(extra -> kind) when 'object' then extra -> kind end) as name \
-         order by kind, name limit $3",
-    )
-    .bind(appliance.0)
-    .bind(UNPLACED_SAMPLES)
-    .bind(2 * NAMES_MAX)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let query = || {
+        sqlx::query(
+            "with newest as (select extra from telemetry where appliance = $1 order by at desc limit $2) \
+             select distinct kind, name from newest, (values ('unknown'), ('out_of_range')) as k (kind), \
+             jsonb_object_keys(case jsonb_typeof(extra -> kind) when 'object' then extra -> kind end) as name \
+             order by kind, name limit $3",
+        )
+        .bind(appliance.0)
+        .bind(UNPLACED_SAMPLES)
+        .bind(2 * NAMES_MAX)
+    };
+    let rows = store.fetch(query).await?;
     let mut unplaced = Unplaced::default();
     for row in &rows {
         match row.col::<&str>("kind")? {

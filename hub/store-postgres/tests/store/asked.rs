@@ -9,7 +9,7 @@ use hub_store::conformance::scene::presence;
 use hub_store::event::EventStore;
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::site::SiteStore;
-use hub_store::telemetry::TelemetryStore;
+use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -158,6 +158,30 @@ async fn many_log_ins_or_sessions_are_one_question_and_a_connection_is_not_asked
     let trips = counter.so_far() - before;
     println!("{trips} round trips for 100 questions on the pool");
     assert!(trips <= 2 * 100 + 2 * POOL, "{trips} round trips for 100 questions");
+}
+
+/// However many devices come back with readings by their uptime.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clocks_of_a_hundred_boots_are_one_question() {
+    let base = Base::on(Server::own().await).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (counter, store) = counted(&base, folder.path()).await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let told = Ingest::Clock {
+        appliance: id,
+        boot: 70,
+        offset_ms: 5,
+    };
+    store.ingest(&[told]).await.unwrap();
+    let boots: Vec<(ApplianceId, u64)> = (0..100).map(|boot| (id, boot)).collect();
+    // The first question of a kind is told to the server before it is asked.
+    store.clock_offsets(&boots).await.unwrap();
+    let before = counter.so_far();
+    let offsets = store.clock_offsets(&boots).await.unwrap();
+    let trips = counter.so_far() - before;
+    let wanted: Vec<Option<i64>> = (0..100).map(|boot| (boot == 70).then_some(5)).collect();
+    assert_eq!(offsets, wanted);
+    assert!((1..=1 + POOL).contains(&trips), "{trips} round trips for 100 boots");
 }
 
 /// A device that comes to the door does not notice that the connections were cut.

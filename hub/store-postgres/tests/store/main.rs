@@ -15,6 +15,7 @@ mod cluster;
 mod cluster_beside;
 mod cluster_damage;
 mod desk;
+mod door;
 mod event_epoch;
 mod given;
 mod given_database;
