@@ -90,7 +90,7 @@ impl SessionWriter {
     /// Nothing is changed any more. A change that is under way ends first.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.open.lock().await.take();
+        *self.open.lock().await = None;
     }
 
     fn put_back(&self, place: &mut Option<Open>, open: Open) {
