@@ -1,16 +1,17 @@
 //! The one connection on which sessions are changed. A change that got no answer may still be on its way and arrive when the
-//! caller has long asked for something newer. So a connection holds a lock of the database for as long as it lives, and the
-//! next one changes nothing before the database has ended the one before: what was said there has been done by then, or never
-//! is. Each statement also holds the lease's row and compares its token, so that a hub which was taken over changes nothing.
+//! caller has long asked for something newer. So the connection has a place of its own ([`place`]): the next one changes nothing
+//! before the one before has ended. Each statement also holds the lease's row and compares its token, so that a hub which was
+//! taken over changes nothing.
 
+use crate::lease::place;
 use crate::life::{found_dead, is_dead};
-use crate::reading::{DOOR_ANSWER_LIMIT, connect_at_the_door};
+use crate::reading::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS};
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use hub_store::error::{Result, StoreError};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{Connection, Postgres};
+use sqlx::Postgres;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
@@ -20,9 +21,7 @@ use tokio::time::timeout;
 /// `$1` is the token. For the fence: see the lease.
 pub(crate) const HELD: &str =
     "with held as materialized (select first from lease where first = 0 and token = $1 for share)";
-/// Key of the lock: of the sessions of one holder of the lease, in this schema. Locks are apart by database already.
-const KEY: &str =
-    "hashtextextended('forecall sessions of lease ' || $1::bigint::text || ' in ' || coalesce(current_schema()::text, ''), 0)";
+const PLACE: &str = "sessions";
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -55,8 +54,8 @@ impl SessionWriter {
         store: &PostgresStore,
         statement: impl Fn(i64) -> Query<'q, Postgres, PgArguments>,
     ) -> Result<()> {
-        let mut place = self.open.lock().await;
-        let mut open = match place.take() {
+        let mut kept = self.open.lock().await;
+        let mut open = match kept.take() {
             Some(open) => open,
             None => self.open(store).await?,
         };
@@ -73,7 +72,7 @@ impl SessionWriter {
             Err(Unanswered::Late(late)) => return Err(unavailable(late)),
             Err(Unanswered::Failed(error)) => {
                 if !is_dead(&error) {
-                    self.put_back(&mut place, open);
+                    self.put_back(&mut kept, open);
                 }
                 return Err(db(error));
             }
@@ -83,7 +82,7 @@ impl SessionWriter {
             store.lease.fence(&mut open.conn).await?;
             return Err(StoreError::Deposed);
         }
-        self.put_back(&mut place, open);
+        self.put_back(&mut kept, open);
         Ok(())
     }
 
@@ -93,30 +92,18 @@ impl SessionWriter {
         *self.open.lock().await = None;
     }
 
-    fn put_back(&self, place: &mut Option<Open>, open: Open) {
+    fn put_back(&self, kept: &mut Option<Open>, open: Open) {
         if !self.closed.load(Ordering::Acquire) {
-            *place = Some(open);
+            *kept = Some(open);
         }
     }
 
-    /// Ends the connection before, if the database still has it, and waits for that.
     async fn open(&self, store: &PostgresStore) -> Result<Open> {
         if self.closed.load(Ordering::Acquire) {
             return Err(unavailable(sqlx::Error::PoolClosed));
         }
-        let mut conn = connect_at_the_door(&store.pool).await?;
-        let opened = timeout(DOOR_ANSWER_LIMIT, async {
-            let token = own_token(store, &mut conn).await?;
-            end_others(&mut conn, token).await?;
-            // Until their end. The limit for locks ends the wait.
-            sqlx::query(&format!("select pg_advisory_lock({KEY})"))
-                .bind(token)
-                .execute(&mut conn)
-                .await
-                .map_err(db)?;
-            Ok::<i64, StoreError>(token)
-        });
-        let token = opened.await.map_err(unavailable)??;
+        let token = store.lease.token().ok_or(StoreError::Deposed)?;
+        let conn = place::take(&store.pool, &DOOR_SETTINGS, &store.lease, PLACE).await?;
         Ok(Open { conn, token })
     }
 }
@@ -126,34 +113,6 @@ impl Open {
         let told = timeout(DOOR_ANSWER_LIMIT, statement.fetch_one(&mut self.conn)).await;
         told.map_err(Unanswered::Late)?.map_err(Unanswered::Failed)
     }
-}
-
-/// The token of the lease's row, while it is fenced and so this hub's.
-async fn own_token(store: &PostgresStore, conn: &mut PgConnection) -> Result<i64> {
-    let mut tx = conn.begin().await.map_err(db)?;
-    store.lease.fence(&mut tx).await?;
-    let token = sqlx::query_scalar("select token from lease where first = 0")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(db)?;
-    tx.commit().await.map_err(db)?;
-    Ok(token)
-}
-
-/// Whoever has the lock is a connection that this hub gave up.
-async fn end_others(conn: &mut PgConnection, token: i64) -> Result<()> {
-    let end = format!(
-        "select pg_terminate_backend(k.pid) from pg_locks k, (select {KEY} as number) n \
-         where k.locktype = 'advisory' and k.granted and k.objsubid = 1 \
-           and k.database = (select oid from pg_database where datname = current_database()) \
-           and k.classid::bigint = (n.number >> 32) & 4294967295 and k.objid::bigint = n.number & 4294967295 \
-           and k.pid <> pg_backend_pid()"
-    );
-    let ended = sqlx::query(&end).bind(token).fetch_all(conn).await.map_err(db)?;
-    if !ended.is_empty() {
-        tracing::info!("a connection that changed sessions and did not answer any more is ended");
-    }
-    Ok(())
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {

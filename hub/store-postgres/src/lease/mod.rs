@@ -7,6 +7,7 @@
 //! long as nobody else has taken the lease, and takes the lock up again.
 
 mod keeper;
+pub(crate) mod place;
 
 pub(crate) use keeper::Keeper;
 
@@ -82,7 +83,7 @@ async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
 }
 
 /// The sessions (`pid`) of this database that hold the lock of a key.
-pub(crate) fn holders(key: &str) -> String {
+fn holders(key: &str) -> String {
     format!(
         "select k.pid from pg_locks k, pg_database d, (select {key} as number) n \
          where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and d.oid = k.database \

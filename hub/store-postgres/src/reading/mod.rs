@@ -9,7 +9,7 @@ mod subject;
 mod window;
 
 pub(crate) use catalog::{Catalog, Versions, version};
-pub(crate) use readers::{DOOR_ANSWER_LIMIT, Readers, connect_at_the_door};
+pub(crate) use readers::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS, Readers, connect};
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;

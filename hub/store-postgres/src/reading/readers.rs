@@ -29,7 +29,7 @@ pub(crate) const DOOR_ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// What the door asks looks up a row or a few by their keys, whatever is known of the tables: plans are made once, and never of
 /// whole tables, also where a table was empty when the plan was made. Who waits for a lock is told so by the server within
 /// [`DOOR_ANSWER_LIMIT`]: only a network is silent for longer.
-const DOOR_SETTINGS: [(&str, &str); 3] = [
+pub(crate) const DOOR_SETTINGS: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("lock_timeout", "2s"),
@@ -167,12 +167,8 @@ impl Readers {
     }
 }
 
-/// A new connection as the front door's questions have them, within [`WAIT_LIMIT`].
-pub(crate) async fn connect_at_the_door(pool: &PgPool) -> Result<PgConnection> {
-    connect(pool, &DOOR_SETTINGS).await
-}
-
-async fn connect(pool: &PgPool, settings: &[(&'static str, &'static str)]) -> Result<PgConnection> {
+/// A new connection of this pool's server, outside of the pool and with these settings, within [`WAIT_LIMIT`].
+pub(crate) async fn connect(pool: &PgPool, settings: &[(&'static str, &'static str)]) -> Result<PgConnection> {
     let options = (*pool.connect_options()).clone();
     // The last word on a setting counts, so these override those of the pool.
     let options = options.options(settings.iter().copied());

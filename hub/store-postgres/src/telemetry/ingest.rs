@@ -2,7 +2,7 @@
 //! depend on the number of messages. Where all is known of those who send, a batch of readings is one statement: one round
 //! trip for a few rows, two for many.
 //!
-//! Batches of one process follow each other, and only one process writes ([`super::place`]).
+//! Batches of one process follow each other, and only one process writes ([`crate::lease::place`]).
 
 use super::fresh::{self, New, Placed};
 use super::gauge::Gauges;

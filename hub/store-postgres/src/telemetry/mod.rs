@@ -12,7 +12,6 @@ mod ingest;
 mod late;
 mod packet;
 mod partition_set;
-mod place;
 mod presence;
 mod quarantine;
 mod rollup;

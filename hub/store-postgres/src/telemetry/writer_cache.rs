@@ -6,9 +6,9 @@
 
 use super::content;
 use super::guard::{self, Guard, GuardKey};
-use super::{place, window};
+use super::window;
 use crate::layout::{Layout, Week, Weeks};
-use crate::lease::Keeper;
+use crate::lease::{Keeper, place};
 use crate::profile_version::{self, CurrentVersions};
 use crate::row::{Columns, db};
 use hashlink::LruCache;
@@ -21,6 +21,11 @@ use tokio::time::Instant;
 
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
 const REMEMBERED_MAX: usize = 1_048_576;
+
+/// A transaction that was given up behind a silent network ends by itself.
+const SETTINGS: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "10s")];
+/// Also of builds that held it for a batch only.
+const PLACE: &str = "ingest";
 
 /// What a row needs to know of its appliance. Tenant and partition never change once the appliance exists; of a change of
 /// the profile, the writer is told.
@@ -100,7 +105,7 @@ impl WriterCache {
         }
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => place::take(pool, lease).await?,
+            None => take_place(pool, lease).await?,
         };
         self.in_doubt = true;
         Ok(conn)
@@ -109,7 +114,7 @@ impl WriterCache {
     /// Has the connection, and with it the writer's place.
     pub(super) async fn connect(&mut self, pool: &PgPool, lease: &Keeper) -> Result<()> {
         if self.conn.is_none() {
-            self.conn = Some(place::take(pool, lease).await?);
+            self.conn = Some(take_place(pool, lease).await?);
         }
         Ok(())
     }
@@ -295,6 +300,10 @@ impl WriterCache {
         *head += 1;
         Ok(*head)
     }
+}
+
+async fn take_place(pool: &PgPool, lease: &Keeper) -> Result<PgConnection> {
+    place::take(pool, &SETTINGS, lease, PLACE).await
 }
 
 /// Lets go of what was used least lately; answers with how many that were.
