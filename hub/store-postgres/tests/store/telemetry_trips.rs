@@ -1,21 +1,26 @@
-//! How often one commit of a device that waits asks the database: each round trip is a part of that wait.
+//! How often one commit of a device that waits asks the database: each round trip is a part of that wait. And how much the
+//! database has to tell for it.
 
-use crate::support::{Base, appliance, message, morning, profiles, site, stored, telemetry};
+use crate::support::{Base, appliance, message, morning, profiles, repeated, site, stored, telemetry};
 use hub_core::id::ApplianceId;
-use hub_core::telemetry::Identity;
+use hub_core::telemetry::{Identity, Sample};
 use hub_store::site::SiteStore;
-use hub_store::telemetry::{Ingest, TelemetryStore};
+use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 /// Stands between store and database and counts: a trip is what the client says after it has heard something.
 #[derive(Default)]
-struct Relay(AtomicU32);
+struct Relay {
+    trips: AtomicU32,
+    /// Bytes that the database has told.
+    told: AtomicU64,
+}
 
 impl Relay {
     fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
@@ -42,10 +47,12 @@ impl Relay {
         let (mut from_database, mut to_database) = tokio::io::split(database);
         let heard = Arc::new(AtomicBool::new(true));
         let hears = Arc::clone(&heard);
+        let relay = Arc::clone(&self);
         tokio::spawn(async move {
             let mut buffer = vec![0; 65_536];
             while let Ok(read @ 1..) = from_database.read(&mut buffer).await {
                 hears.store(true, Ordering::SeqCst);
+                relay.told.fetch_add(read as u64, Ordering::SeqCst);
                 if to_client.write_all(&buffer[..read]).await.is_err() {
                     return;
                 }
@@ -54,7 +61,7 @@ impl Relay {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
             if heard.swap(false, Ordering::SeqCst) {
-                self.0.fetch_add(1, Ordering::SeqCst);
+                self.trips.fetch_add(1, Ordering::SeqCst);
             }
             if to_database.write_all(&buffer[..read]).await.is_err() {
                 return;
@@ -64,7 +71,44 @@ impl Relay {
     }
 
     fn trips(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+        self.trips.load(Ordering::SeqCst)
+    }
+
+    fn told(&self) -> u64 {
+        self.told.load(Ordering::SeqCst)
+    }
+}
+
+/// A store behind a relay, with one of its appliances.
+struct Relayed {
+    relay: Arc<Relay>,
+    store: PostgresStore,
+    id: ApplianceId,
+    /// Hold what the others use.
+    _base: Base,
+    _folder: tempfile::TempDir,
+}
+
+impl Relayed {
+    async fn new() -> Self {
+        let base = Base::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(".s.PGSQL.{}", base.options.get_port());
+        let relay = Relay::listen(&folder.path().join(file), base.options.clone());
+        let options = base.options.clone().socket(folder.path()).ssl_mode(PgSslMode::Disable);
+        let store = PostgresStore::connect(options, base.keyring(), profiles())
+            .await
+            .unwrap();
+        crate::support::take_lease(&store).await;
+        store.apply_site(&site(), morning(), false).await.unwrap();
+        let id = appliance(&store, "acme", "wm-1").await;
+        Self {
+            relay,
+            store,
+            id,
+            _base: base,
+            _folder: folder,
+        }
     }
 }
 
@@ -76,17 +120,9 @@ fn json(id: ApplianceId, second: u64) -> Ingest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_of_a_known_device_is_one_round_trip_and_two_for_many_rows() {
-    let base = Base::new().await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let relay = Relay::listen(&folder.path().join(file), base.options.clone());
-    let options = base.options.clone().socket(folder.path()).ssl_mode(PgSslMode::Disable);
-    let store = PostgresStore::connect(options, base.keyring(), profiles())
-        .await
-        .unwrap();
-    crate::support::take_lease(&store).await;
-    store.apply_site(&site(), morning(), false).await.unwrap();
-    let id = appliance(&store, "acme", "wm-1").await;
+    let relayed = Relayed::new().await;
+    let Relayed { relay, store, id, .. } = &relayed;
+    let id = *id;
     let mut trips = Vec::new();
     for round in 0..4u64 {
         for batch in [
@@ -109,4 +145,79 @@ async fn a_commit_of_a_known_device_is_one_round_trip_and_two_for_many_rows() {
     }
     // From the third round on all is known, also to the server. A COPY is two.
     assert_eq!(trips[6..], [1, 1, 2, 1, 1, 2], "{trips:?}");
+}
+
+/// Readings of one appliance under one time, with these numbers as values.
+fn under_one_time(id: ApplianceId, numbers: impl Iterator<Item = i32>) -> [Ingest; 1] {
+    let mut message = message(id, 0, 0, 1);
+    let sample = |number| Sample {
+        at: morning(),
+        values: vec![Some(number)],
+        extra: None,
+    };
+    message.samples = numbers.map(sample).collect();
+    message.identity = Identity::Content(vec![true; message.samples.len()]);
+    [Ingest::Telemetry(message)]
+}
+
+/// What the hub compares of one time, as record 19 in `docs/adr` says.
+const COMPARED_MAX: u32 = 1_000;
+
+/// A device whose clock stands still sends thousands of readings under one time: what they are compared with comes once, not
+/// once for each of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readings_under_one_time_are_compared_together() {
+    let relayed = Relayed::new().await;
+    let Relayed { relay, store, id, .. } = &relayed;
+    let ingest = async |batch: &[Ingest]| {
+        let (trips, told) = (relay.trips(), relay.told());
+        let answers = store.ingest(batch).await.unwrap();
+        (answers, relay.trips() - trips, relay.told() - told)
+    };
+    let same = under_one_time(*id, std::iter::repeat_n(-1, 5_000));
+    let (answers, ..) = ingest(&same[..]).await;
+    let one = Ingested {
+        stored: 1,
+        repeated: 4_999,
+    };
+    assert_eq!(answers, [one]);
+    assert_eq!(ingest(&same[..]).await.0, [repeated(5_000)]);
+
+    let batch = under_one_time(*id, 0..5_000);
+    assert_eq!(ingest(&batch[..]).await.0, [stored(5_000)]);
+    let (answers, trips, told) = ingest(&batch[..]).await;
+    // One of those that are compared may be the reading of before.
+    let repeated = answers[0].repeated;
+    assert!((COMPARED_MAX - 1..=COMPARED_MAX).contains(&repeated), "{repeated} repeats");
+    assert_eq!(answers[0].stored, 5_000 - repeated);
+    assert!(trips <= 8, "{trips} round trips");
+    assert!(told < 1_000 * u64::from(COMPARED_MAX), "{told} bytes");
+}
+
+/// Extras are compared as the database does, wherever in a batch they are.
+#[tokio::test]
+async fn extras_are_the_same_where_the_database_says_so() {
+    let (_base, store) = crate::support::played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let with = |extras: &[Option<serde_json::Value>]| {
+        let [batch] = under_one_time(id, std::iter::repeat_n(7, extras.len()));
+        let Ingest::Telemetry(mut message) = batch else {
+            panic!("readings are telemetry");
+        };
+        for (sample, extra) in message.samples.iter_mut().zip(extras) {
+            sample.extra.clone_from(extra);
+        }
+        [Ingest::Telemetry(message)]
+    };
+    let json = |text: &str| Some(serde_json::from_str::<serde_json::Value>(text).unwrap());
+    let first = [None, json("{\"x\":1}"), json("{\"x\":\"1\"}"), json("null")];
+    assert_eq!(store.ingest(&with(&first[..])).await.unwrap(), [stored(4)]);
+    let again = [json("{\"x\":1.0}"), json("null"), None, json("{\"x\":\"1\"}")];
+    assert_eq!(store.ingest(&with(&again[..])).await.unwrap(), [repeated(4)]);
+    let other = [json("{\"x\":2}"), json("{\"x\":2}"), json("{}")];
+    let expected = Ingested {
+        stored: 2,
+        repeated: 1,
+    };
+    assert_eq!(store.ingest(&with(&other[..])).await.unwrap(), [expected]);
 }
