@@ -107,9 +107,46 @@ const TAIL: &str = concat!(
      where r.partition = any($1)"
 );
 
-/// Guards of all sequences that have rows which are not rolled up, unless there are more than `most`.
+/// The same of these appliances ($4) alone: their readings from the reach before `seen_at` on, by the index of appliances.
+/// The sums keep the planner from the other index, by which the whole tail would be read. The list of late rows has no index
+/// of appliances: what waits of it is read as a whole, but none of its readings.
+const TAIL_OF_APPLIANCES: &str = concat!(
+    "select t.appliance, t.boot, t.lane, t.seq \
+     from (select distinct appliance from unnest($4::bigint[]) as k (appliance)) k \
+     cross join lateral (select partition from appliance where id = k.appliance offset 0) a \
+     join rolled r on r.partition = a.partition cross join lateral ( \
+       select appliance, boot, lane, seq from telemetry where appliance = k.appliance and partition + 0 = r.partition \
+         and ingest_no + 0 > r.ingest_no and at >= r.seen_at - ",
+    reach!(),
+    " and at >= $2 and seq is not null offset 0) t where r.partition = any($1) \
+     union all \
+     select t.appliance, t.boot, t.lane, t.seq from rolled r cross join lateral ( \
+       select appliance, at, ingest_no from late where partition = r.partition and ingest_no > r.ingest_no \
+         and at < r.seen_at - ",
+    reach!(),
+    " and appliance = any($4) offset 0) l cross join lateral ( \
+       select appliance, boot, lane, seq from telemetry where appliance = l.appliance and at = l.at \
+         and ingest_no = l.ingest_no and partition = r.partition and seq is not null offset 0) t \
+     where r.partition = any($1)"
+);
+
+/// Numbers that wait for the roll-up and are read as a whole: some rounds of a flood. Where more wait, the roll-up stands,
+/// and the rows of those who send are looked up: a day's of each, and what has waited.
+const TAIL_MAX: i64 = 200_000;
+
+/// How to read the rows of these partitions that are not rolled up.
+async fn tail_of(conn: &mut PgConnection, partitions: &[i16]) -> Result<&'static str> {
+    let is_long = !partitions.is_empty() && window::waiting(conn, partitions).await? > TAIL_MAX;
+    Ok(if is_long { TAIL_OF_APPLIANCES } else { TAIL })
+}
+
+/// Guards of all sequences that have rows which are not rolled up, unless there are more than `most`, or so many rows that
+/// nobody may wait for them to be read.
 pub(super) async fn tail(conn: &mut PgConnection, most: usize) -> Result<Option<Vec<(GuardKey, Guard)>>> {
     let partitions: Vec<i16> = (0..256).collect();
+    if window::waiting(conn, &partitions).await? > TAIL_MAX {
+        return Ok(None);
+    }
     let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest(k.mark, {MARK}) # $3 as mark from ( \
@@ -138,12 +175,13 @@ pub(super) async fn rebuild(
     partitions: &[i16],
 ) -> Result<Vec<(GuardKey, Guard)>> {
     let floor = window::floor(conn, Reader::RollUp, partitions).await?;
+    let tail = tail_of(conn, partitions).await?;
     let (appliances, boots, lanes) = columns(keys.iter().copied());
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest({MARK}, n.mark) # $3 as mark \
          from unnest($4::bigint[], $5::bigint[], $6::smallint[]) as k (appliance, boot, lane) \
          {OF_SEQUENCE} \
-         left join (select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3) n \
+         left join (select appliance, boot, lane, max(seq # $3) as mark from ({tail}) t group by 1, 2, 3) n \
            on n.appliance = k.appliance and n.boot = k.boot and n.lane = k.lane"
     );
     let rows = sqlx::query(&query)
@@ -191,11 +229,12 @@ pub(super) async fn look_up(conn: &mut PgConnection, doubts: &[Doubt]) -> Result
     partitions.sort_unstable();
     partitions.dedup();
     let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
+    let tail = tail_of(conn, &partitions).await?;
     let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
     let query = format!(
         "with k as materialized ( \
            select * from unnest($4::bigint[], $5::bigint[], $6::smallint[], $7::bigint[]) as k (appliance, boot, lane, seq)), \
-         tail as materialized (select * from ({TAIL}) t) \
+         tail as materialized (select * from ({tail}) t) \
          select k.appliance, k.boot, k.lane, k.seq, coalesce(s.stored @> (k.seq # $3), false) \
            or (k.appliance, k.boot, k.lane, k.seq) in (select appliance, boot, lane, seq from tail) as is_stored, \
            coalesce(k.seq # $3 < s.known_from, false) as is_forgotten \

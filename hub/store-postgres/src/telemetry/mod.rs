@@ -114,6 +114,6 @@ impl TelemetryStore for PostgresStore {
 
     async fn samples_stored(&self) -> Result<i64> {
         let mut conn = self.pool.acquire().await.map_err(db)?;
-        Ok(window::stored(&mut conn).await?.heads.iter().sum())
+        Ok(window::heads(&mut conn).await?.iter().sum())
     }
 }

@@ -58,7 +58,7 @@ async fn begin(store: &PostgresStore) -> Result<Round> {
         Some((heads, _)) => heads,
         None => {
             let mut conn = store.pool.acquire().await.map_err(db)?;
-            window::stored(&mut conn).await?.heads
+            window::heads(&mut conn).await?
         }
     };
     let head = |partition: &i16| Some((*partition, *heads.get(usize::from(partition.cast_unsigned()))?));

@@ -48,40 +48,121 @@ pub(super) fn before(at: Timestamp) -> Timestamp {
 pub(super) struct Stored {
     /// Last number of each partition. As numbers have no holes, it is how many rows were ever written.
     pub(super) heads: Vec<i64>,
-    /// Newest receipt of all rows, and all that readers have noted.
+    /// No row was received later, and nobody who reads has noted a later time.
     pub(super) newest: Timestamp,
 }
 
-/// Looks at what readers have noted and at the rows since. Rows may have been deleted for their age, so whatever has
-/// been read by number counts as well.
+/// Where a partition stands, without a look through its rows.
+struct Head {
+    partition: i16,
+    /// The last number. Rows may have been deleted for their age, so whatever has been read by number counts as well.
+    last: i64,
+    /// How many numbers wait for the roll-up.
+    waiting: i64,
+    /// What readers have noted.
+    seen_at: Timestamp,
+    /// When the last row was measured, if it waits for the roll-up and is not in `late`.
+    at: Option<Timestamp>,
+}
+
+/// The last number of each partition, in order: a row or two of each are read, however many wait.
+pub(super) async fn heads(conn: &mut PgConnection) -> Result<Vec<i64>> {
+    let heads = look(conn, &all()).await?;
+    Ok(heads.iter().map(|head| head.last).collect())
+}
+
+/// How many numbers of these partitions wait for the roll-up.
+pub(super) async fn waiting(conn: &mut PgConnection, partitions: &[i16]) -> Result<i64> {
+    let heads = look(conn, partitions).await?;
+    Ok(heads.iter().map(|head| head.waiting).sum())
+}
+
+/// Numbers of a partition that wait for the roll-up and are looked through for the newest receipt.
+const LOOKED_THROUGH: i64 = 1_000;
+
+/// Looks at what readers have noted and at the rows since. Receipts do not follow the numbers: the clock may have been set
+/// back. Where so many rows wait that they are not looked through, as when the roll-up stands, the last one tells for all: it
+/// is not in `late`, so it was measured no more than the reach before the newest receipt that the writer knew of when it
+/// wrote it, and the writer knew that of all rows before. A time that is too late does no harm: readings that are measured
+/// before the last one was are named in `late`, until the clock has passed that time. Where the last row is in `late`, it
+/// tells nothing, and all are looked through.
 pub(super) async fn stored(conn: &mut PgConnection) -> Result<Stored> {
-    let all: Vec<i16> = (0..256).collect();
-    let floor = floor(conn, Reader::RollUp, &all).await?;
+    let heads = look(conn, &all()).await?;
+    let mut newest = Timestamp::UNIX_EPOCH;
+    let mut looked_through = Vec::new();
+    for head in &heads {
+        newest = newest.max(head.seen_at);
+        match head.at.filter(|_| head.waiting > LOOKED_THROUGH) {
+            Some(at) => newest = newest.max(at.checked_add(REACH).unwrap_or(Timestamp::MAX)),
+            None if head.waiting > 0 => looked_through.push(head.partition),
+            None => {}
+        }
+    }
+    if !looked_through.is_empty() {
+        newest = newest.max(newest_receipt(conn, &looked_through).await?);
+    }
+    Ok(Stored {
+        heads: heads.iter().map(|head| head.last).collect(),
+        newest,
+    })
+}
+
+fn all() -> Vec<i16> {
+    (0..256).collect()
+}
+
+async fn look(conn: &mut PgConnection, partitions: &[i16]) -> Result<Vec<Head>> {
+    let floor = floor(conn, Reader::RollUp, partitions).await?;
     let rows = sqlx::query(concat!(
-        "select greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, \
-           greatest(s.seen_at, r.seen_at, n.seen, l.seen) as seen \
+        "select s.partition, greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, \
+           greatest(n.last, l.last, r.ingest_no) - r.ingest_no as waiting, greatest(s.seen_at, r.seen_at) as seen_at, \
+           case when n.last > coalesce(l.last, 0) then n.at end as at \
          from scored s join rolled r on r.partition = s.partition \
-         cross join lateral (select max(t.ingest_no) as last, max(t.received_at) as seen from telemetry t \
+         left join lateral (select t.ingest_no as last, t.at from telemetry t \
            where t.partition = s.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - ",
         reach!(),
-        " and t.at >= $1) n \
-         cross join lateral (select max(o.ingest_no) as last, max(t.received_at) as seen from ( \
-             select appliance, at, ingest_no from late where partition = s.partition and ingest_no > r.ingest_no offset 0) o \
-           left join lateral (select received_at from telemetry \
-             where appliance = o.appliance and at = o.at and ingest_no = o.ingest_no offset 0) t on true) l \
-         order by s.partition"
+        " and t.at >= $1 order by t.ingest_no desc limit 1) n on true \
+         left join lateral (select o.ingest_no as last from late o \
+           where o.partition = s.partition and o.ingest_no > r.ingest_no order by o.ingest_no desc limit 1) l on true \
+         where s.partition = any($2) order by s.partition"
     ))
     .bind(sql(floor))
+    .bind(partitions)
     .fetch_all(conn)
     .await
     .map_err(db)?;
-    let mut stored = Stored {
-        heads: Vec::with_capacity(rows.len()),
-        newest: Timestamp::UNIX_EPOCH,
-    };
-    for row in &rows {
-        stored.heads.push(row.col("last")?);
-        stored.newest = stored.newest.max(row.at("seen")?);
-    }
-    Ok(stored)
+    rows.iter()
+        .map(|row| {
+            Ok(Head {
+                partition: row.col("partition")?,
+                last: row.col("last")?,
+                waiting: row.col("waiting")?,
+                seen_at: row.at("seen_at")?,
+                at: row.maybe_at("at")?,
+            })
+        })
+        .collect()
+}
+
+/// The newest receipt of these partitions: all that the roll-up has noted, and all of the rows since.
+async fn newest_receipt(conn: &mut PgConnection, partitions: &[i16]) -> Result<Timestamp> {
+    let floor = floor(conn, Reader::RollUp, partitions).await?;
+    let row = sqlx::query(concat!(
+        "select max(greatest(r.seen_at, n.seen, l.seen)) as seen from rolled r \
+         cross join lateral (select max(t.received_at) as seen from telemetry t \
+           where t.partition = r.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - ",
+        reach!(),
+        " and t.at >= $1) n \
+         cross join lateral (select max(t.received_at) as seen from ( \
+             select appliance, at, ingest_no from late where partition = r.partition and ingest_no > r.ingest_no offset 0) o \
+           left join lateral (select received_at from telemetry \
+             where appliance = o.appliance and at = o.at and ingest_no = o.ingest_no offset 0) t on true) l \
+         where r.partition = any($2)"
+    ))
+    .bind(sql(floor))
+    .bind(partitions)
+    .fetch_one(conn)
+    .await
+    .map_err(db)?;
+    Ok(row.maybe_at("seen")?.unwrap_or(Timestamp::UNIX_EPOCH))
 }

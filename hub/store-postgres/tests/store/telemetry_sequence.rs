@@ -1,7 +1,7 @@
 //! Numbers of a sequence with very many holes: what is noted of them is bounded, and still none is stored twice.
 
-use crate::support::{appliance, morning, played, rolled_up};
-use crate::telemetry_time::sample;
+use crate::support::{appliance, morning, played, repeated, rolled_up, stored};
+use crate::telemetry_time::{DAY, sample};
 use hub_core::id::ApplianceId;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use sqlx::Executor;
 
 /// Numbers in one batch.
 const BATCH: usize = 500;
@@ -141,4 +142,58 @@ async fn sequences_that_are_not_remembered_store_each_number_once() {
         }
     }
     assert_eq!(base.number("select count(*) from telemetry").await, 24);
+}
+
+/// Where the roll-up has stood for long, what waits for it is not read as a whole: each number is stored once all the same,
+/// and each row is counted once, also where the hub's clock was ahead for a while.
+#[tokio::test]
+async fn numbers_are_known_and_rows_are_counted_after_the_roll_up_has_stood() {
+    for ahead in [SignedDuration::ZERO, DAY * 365] {
+        let (base, store) = played().await;
+        let id = appliance(&store, "acme", "wm-1").await;
+        let (now, hour) = (morning(), SignedDuration::from_hours(1));
+        store.ingest(&[sample(id, 1, 0, now, now)]).await.unwrap();
+        rolled_up(&store).await;
+        let sent = [
+            sample(id, 1, 1, now, now),
+            sample(id, 1, 3, now - DAY * 30, now),
+            sample(id, 1, 5, now + ahead, now + ahead),
+            sample(id, 1, 7, now + hour, now + hour),
+        ];
+        for message in &sent {
+            assert_eq!(store.ingest(std::slice::from_ref(message)).await.unwrap(), [stored(1)]);
+        }
+        store.close().await;
+        // As many numbers as come in minutes of a flood, without the rows.
+        let mut sql = base.sql().await;
+        for table in ["telemetry", "late"] {
+            let moved = format!(
+                "update {table} t set ingest_no = t.ingest_no + 1000000 from rolled r \
+                 where r.partition = t.partition and t.ingest_no > r.ingest_no"
+            );
+            sql.execute(moved.as_str()).await.unwrap();
+        }
+        let store = base.store().await;
+        // The roll-up goes on before the writer knows anything.
+        let first = store.roll_up(1).await.unwrap();
+        assert!((1..1_000).contains(&first), "{first} numbers");
+        let left_out = [
+            sample(id, 1, 2, now - hour, now + hour),
+            sample(id, 1, 4, now + hour * 2, now + hour * 2),
+        ];
+        assert_eq!(store.ingest(&left_out).await.unwrap(), [stored(1); 2]);
+        assert_eq!(store.ingest(&left_out).await.unwrap(), [repeated(1); 2]);
+        let last = base.number("select max(ingest_no) from telemetry").await;
+        assert_eq!(last, 1_000_000 + 7, "numbers go on behind the last one");
+        assert_eq!(store.ingest(&sent).await.unwrap(), [repeated(1); 4]);
+        // Up to the row of the clock that was ahead, and then the rest.
+        assert_eq!(store.roll_up(1_000_003 - first).await.unwrap(), 1_000_003 - first);
+        for _ in 0..2 {
+            while store.roll_up(1_000_000).await.unwrap() > 0 {}
+        }
+        let counted = format!("select samples from appliance_status where appliance = {}", id.0);
+        assert_eq!(base.number(&counted).await, 7);
+        assert_eq!(store.ingest(&sent).await.unwrap(), [repeated(1); 4]);
+        assert_eq!(store.ingest(&left_out).await.unwrap(), [repeated(1); 2]);
+    }
 }
