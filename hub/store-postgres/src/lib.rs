@@ -23,6 +23,7 @@ mod lease;
 mod life;
 mod migration;
 mod moving;
+mod pace;
 mod prediction;
 mod profile_version;
 mod reading;

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// Everything but a refresh is done within this time.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
+/// Rows in a step are not halved below this.
+const ROWS_MIN: usize = 100;
+
 /// Who fills the aggregates, as the migration has chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Filling {
@@ -62,7 +65,12 @@ pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestam
     // Kept meanwhile: what is given up goes on from here.
     *under_way = Some(round.clone());
     let spans = match Filling::read(&mut conn).await? {
-        Filling::Tables => within(STEP_LIMIT, tables::step(&mut conn, &round, limit)).await?,
+        Filling::Tables => {
+            let step = store.writer.aggregate_pace.step("aggregates", limit, ROWS_MIN);
+            let spans = within(STEP_LIMIT, tables::step(&mut conn, &round, step.size)).await;
+            step.end(&spans);
+            spans?
+        }
         Filling::Continuous => continuous::step(store, &mut conn, &round, now).await?,
     };
     // What is reached leaves, and what somebody else is at waits for the next round.

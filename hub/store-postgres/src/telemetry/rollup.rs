@@ -19,6 +19,9 @@ use tokio::time::Instant;
 /// comes later waits for the next round, so that a round ends under any load.
 pub(crate) type Round = BTreeMap<i16, i64>;
 
+/// Rows in a step are not halved below this. Each partition has its share in any case.
+const ROWS_MIN: usize = 100;
+
 /// Rolls up at most about `limit` rows of the round under way; answers with how many it were. 0 ends the round.
 pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize> {
     let mut under_way = store.writer.round.lock().await;
@@ -31,13 +34,13 @@ pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize
     if !round.is_empty() || !gauges.counts.is_empty() {
         // Kept meanwhile: whoever gives this step up has not lost what was due.
         *under_way = Some(round.clone());
-        let mut tx = store.begin().await?;
-        let offsets = lock(&mut tx, &round).await?;
-        let spans = spans(&offsets, &round, limit);
-        rows = write(&mut tx, &spans, &gauges.counts).await?;
-        tx.commit().await.map_err(db)?;
+        let step = store.writer.rollup_pace.step("roll-up", limit, ROWS_MIN);
+        let done = add(store, &round, step.size, &gauges.counts).await;
+        step.end(&done);
+        let done = done?;
+        rows = done.rows;
         gauges.written();
-        leave(store, &mut round, &offsets, &spans);
+        leave(store, &mut round, &done.offsets, &done.spans);
         *under_way = Some(round);
     }
     if rows == 0 {
@@ -45,6 +48,22 @@ pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize
         upkeep::keep(store, Instant::now()).await?;
     }
     Ok(rows)
+}
+
+/// A step that is committed.
+struct Done {
+    offsets: Vec<Offset>,
+    spans: Vec<Span>,
+    rows: usize,
+}
+
+async fn add(store: &PostgresStore, round: &Round, limit: usize, gauges: &Gauges) -> Result<Done> {
+    let mut tx = store.begin().await?;
+    let offsets = lock(&mut tx, round).await?;
+    let spans = spans(&offsets, round, limit);
+    let rows = write(&mut tx, &spans, gauges).await?;
+    tx.commit().await.map_err(db)?;
+    Ok(Done { offsets, spans, rows })
 }
 
 /// What is stored of the partitions that have something to do.

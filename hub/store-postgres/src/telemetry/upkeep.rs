@@ -1,6 +1,7 @@
 //! What keeps readers' looks short: late rows that every reader has passed are taken out of their list, and where nothing
 //! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back.
 
+use crate::pace::{Pace, is_too_long};
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_core::partition::PARTITIONS;
@@ -8,6 +9,7 @@ use hub_core::telemetry::BEHIND_MAX;
 use hub_store::error::Result;
 use hub_store::lease::LeaseStore;
 use jiff::{SignedDuration, Timestamp};
+use std::ops::Range;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,7 +17,7 @@ use tokio::time::Instant;
 const LATE_EVERY: Duration = Duration::from_secs(60);
 /// … and for how long at a time: after the outage of a fleet there may be millions, and the roll-up waits meanwhile.
 const LATE_FOR: Duration = Duration::from_secs(5);
-/// Late rows taken out with one statement, of all partitions and of each.
+/// Late rows taken out with one statement, of all partitions that it looks at and of each.
 const LATE_ROWS: i64 = 10_000;
 const LATE_ROWS_OF_EACH: i64 = 1_000;
 /// How often `seen_at` follows; and for so long, at most, it may be behind.
@@ -32,6 +34,10 @@ pub(crate) struct Upkeep {
     late: Option<Instant>,
     /// Late rows up to these numbers are taken out.
     late_gone: [i64; PARTITIONS],
+    /// The partition that is looked at next.
+    late_from: usize,
+    /// How many partitions are looked at with one statement.
+    late_pace: Pace,
     followed: Option<Instant>,
     sequence: Option<(i64, i64, i16)>,
 }
@@ -41,6 +47,8 @@ impl Default for Upkeep {
         Self {
             late: None,
             late_gone: [0; PARTITIONS],
+            late_from: 0,
+            late_pace: Pace::default(),
             followed: None,
             sequence: None,
         }
@@ -55,7 +63,7 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
         return Ok(());
     }
     if is_due(upkeep.late, LATE_EVERY) {
-        forget_late(store, &mut upkeep.late_gone).await?;
+        forget_late(store, &mut upkeep).await?;
         upkeep.sequence = forget_sequences(store, upkeep.sequence).await?;
         upkeep.late = Some(now);
     }
@@ -65,39 +73,60 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Takes late rows out that all readers have passed and that no restart reads again, some at a time. `gone` is how far it has
-/// come in each partition: what was taken out lies in the index until it is vacuumed, and is not looked through again.
-async fn forget_late(store: &PostgresStore, gone: &mut [i64; PARTITIONS]) -> Result<()> {
+/// Takes late rows out that all readers have passed and that no restart reads again, some at a time. What was taken out lies
+/// in the index until it is vacuumed: after a restart, when nobody knows how far this had come, a statement may not end in
+/// time. Then it is tried with fewer partitions, and the roll-up goes on meanwhile.
+async fn forget_late(store: &PostgresStore, upkeep: &mut Upkeep) -> Result<()> {
     let until = Instant::now() + LATE_FOR;
-    let partitions: Vec<i16> = (0..256).collect();
-    loop {
-        // Nobody changes such a row, so it stays where it was found.
-        let rows = sqlx::query(
-            "delete from late where ctid = any(array( \
-               select l.place from unnest($3::smallint[], $4::bigint[]) as k (partition, gone) \
-                 join scored s on s.partition = k.partition join rolled r on r.partition = k.partition \
-                 join aggregated a on a.partition = k.partition cross join lateral ( \
-                   select ctid as place from late where partition = k.partition and ingest_no > k.gone \
-                     and ingest_no <= least(s.kept_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
-               limit $2)) returning partition, ingest_no",
-        )
-        .bind(LATE_ROWS_OF_EACH)
-        .bind(LATE_ROWS)
-        .bind(&partitions)
-        .bind(gone.as_slice())
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
-        for row in &rows {
-            let partition: i16 = row.col("partition")?;
-            if let Some(gone) = gone.get_mut(usize::from(partition.cast_unsigned())) {
-                *gone = row.col::<i64>("ingest_no")?.max(*gone);
-            }
+    while upkeep.late_from < PARTITIONS {
+        let from = upkeep.late_from;
+        let step = upkeep.late_pace.step("list of late rows", PARTITIONS, 1);
+        let to = PARTITIONS.min(from + step.size);
+        let gone = forget_late_of(store, from..to, &mut upkeep.late_gone).await;
+        step.end(&gone);
+        match gone {
+            Ok(0) => upkeep.late_from = to,
+            Ok(_) => {}
+            // Of a single partition it is tried again when the others have had their turn.
+            Err(error) if is_too_long(&error) && to - from == 1 => upkeep.late_from = to,
+            Err(error) if is_too_long(&error) => {}
+            Err(error) => return Err(error),
         }
-        if rows.is_empty() || Instant::now() >= until {
+        if Instant::now() >= until {
             return Ok(());
         }
     }
+    upkeep.late_from = 0;
+    Ok(())
+}
+
+/// Takes some out of these partitions; answers with how many. `gone` is how far it has come in each.
+async fn forget_late_of(store: &PostgresStore, of: Range<usize>, gone: &mut [i64; PARTITIONS]) -> Result<usize> {
+    let partitions: Vec<i16> = of.clone().filter_map(|number| i16::try_from(number).ok()).collect();
+    // Nobody changes such a row, so it stays where it was found.
+    let rows = sqlx::query(
+        "delete from late where ctid = any(array( \
+           select l.place from unnest($3::smallint[], $4::bigint[]) as k (partition, gone) \
+             join scored s on s.partition = k.partition join rolled r on r.partition = k.partition \
+             join aggregated a on a.partition = k.partition cross join lateral ( \
+               select ctid as place from late where partition = k.partition and ingest_no > k.gone \
+                 and ingest_no <= least(s.kept_no, r.ingest_no, a.ingest_no) order by ingest_no limit $1) l \
+           limit $2)) returning partition, ingest_no",
+    )
+    .bind(LATE_ROWS_OF_EACH)
+    .bind(LATE_ROWS)
+    .bind(partitions)
+    .bind(gone.get(of).unwrap_or_default())
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
+    for row in &rows {
+        let partition: i16 = row.col("partition")?;
+        if let Some(gone) = gone.get_mut(usize::from(partition.cast_unsigned())) {
+            *gone = row.col::<i64>("ingest_no")?.max(*gone);
+        }
+    }
+    Ok(rows.len())
 }
 
 /// Moves `seen_at` on where all rows have been read; false if the writer does not know what is stored yet.

@@ -6,6 +6,7 @@ use super::rollup::Round;
 use super::upkeep::Upkeep;
 use super::writer_cache::WriterCache;
 use crate::lease::Keeper;
+use crate::pace::Pace;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::PgPool;
@@ -25,8 +26,12 @@ pub(crate) struct Writer {
     pub(super) unrolled: PartitionSet,
     /// The roll-up's round under way.
     pub(super) round: tokio::sync::Mutex<Option<Round>>,
+    /// How many rows it takes in a step.
+    pub(super) rollup_pace: Pace,
     /// The aggregates' round under way.
     pub(crate) aggregating: tokio::sync::Mutex<Option<crate::aggregate::Round>>,
+    /// How many rows they take in a step.
+    pub(crate) aggregate_pace: Pace,
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     pressed_at: Mutex<Option<Instant>>,

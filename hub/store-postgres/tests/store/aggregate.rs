@@ -150,3 +150,37 @@ async fn what_was_stored_before_is_aggregated_too() {
     aggregated(&base, &store).await;
     are_what_the_rows_are(&base).await;
 }
+
+/// The same step would take too long again, however often it is tried.
+#[tokio::test]
+async fn a_step_that_takes_too_long_is_tried_again_with_fewer_rows() {
+    let (base, store) = played().await;
+    if is_continuous(&base).await {
+        return;
+    }
+    let id = appliance(&store, "acme", "wm-1").await;
+    let samples: Vec<_> = (0..400).map(|n| (0, [Some(n), None, None])).collect();
+    store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
+    rolled_up(&store).await;
+    let mut sql = base.sql().await;
+    for statement in [
+        "create function too_long() returns trigger language plpgsql as $$ begin \
+           if new.count - coalesce(old.count, 0) > 150 then raise exception 'too long' using errcode = '57014'; end if; \
+           return new; end $$",
+        "create trigger too_long before update on fleet_hour for each row execute function too_long()",
+        "create trigger too_long_too before insert on fleet_hour for each row execute function too_long()",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    let mut failed = 0;
+    loop {
+        match store.aggregate(1_000, now()).await {
+            Ok(0) => break,
+            Ok(rows) => assert!(rows <= 150, "{rows} rows"),
+            Err(_) => failed += 1,
+        }
+        assert!(failed < 5, "the same step is tried again and again");
+    }
+    assert_eq!(failed, 3, "1,000, 500 and 250 rows are too many");
+    are_what_the_rows_are(&base).await;
+}

@@ -1,6 +1,8 @@
 //! What is shown of an appliance's readings, and the counts beside them.
 
-use crate::support::{Base, appliance, played, profiles, rolled_up, telemetry};
+use crate::support::{Base, appliance, morning, played, profiles, rolled_up, telemetry};
+use crate::telemetry_time::{DAY, sample, score};
+use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::{Migrations, PostgresStore};
 use sqlx::{Connection, Executor};
@@ -105,4 +107,67 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     assert_eq!(counts(&base, id.0).await, (4, 0, 0, 2));
     assert_eq!(base.number("select max(ingest_no) from telemetry").await, 4);
     assert_eq!(store.unscored(10, None).await.unwrap().len(), 4);
+}
+
+/// The same step would take too long again, however often it is tried.
+#[tokio::test]
+async fn a_step_that_takes_too_long_is_tried_again_with_fewer_rows() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    store.ingest(&[telemetry(id, 1, 0, 400)]).await.unwrap();
+    let mut sql = base.sql().await;
+    for statement in [
+        "create function too_long() returns trigger language plpgsql as $$ begin \
+           if new.samples - old.samples > 150 then raise exception 'too long' using errcode = '57014'; end if; \
+           return new; end $$",
+        "create trigger too_long before update on appliance_status for each row execute function too_long()",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    let mut failed = 0;
+    loop {
+        match store.roll_up(1_000).await {
+            Ok(0) => break,
+            Ok(rows) => assert!(rows <= 150, "{rows} rows"),
+            Err(_) => failed += 1,
+        }
+        assert!(failed < 5, "the same step is tried again and again");
+    }
+    assert_eq!(failed, 3, "1,000, 500 and 250 rows are too many");
+    assert_eq!(counts(&base, id.0).await.0, 400);
+}
+
+/// The list of late rows is no reason to stop counting: of so many partitions as the database takes in time, it is emptied.
+#[tokio::test]
+async fn late_rows_of_few_partitions_go_where_those_of_all_take_too_long() {
+    let (base, store) = played().await;
+    let mut ids = Vec::new();
+    for (tenant, device) in [("acme", "wm-1"), ("acme", "wm-2"), ("beta", "wm-1")] {
+        ids.push(appliance(&store, tenant, device).await);
+    }
+    let now = morning();
+    for (seq, days) in [(0, 0), (1, 30), (2, 31)] {
+        let batch: Vec<Ingest> = ids.iter().map(|id| sample(*id, 1, seq, now - DAY * days, now)).collect();
+        store.ingest(&batch).await.unwrap();
+    }
+    assert_eq!(score(&store, 100, 100).await.len(), 9);
+    rolled_up(&store).await;
+    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    let partitions = "select count(distinct partition) from late";
+    assert!(base.number(partitions).await > 1, "late rows of several partitions");
+    store.close().await;
+    let mut sql = base.sql().await;
+    for statement in [
+        "create function too_long() returns trigger language plpgsql as $$ begin \
+           if (select count(distinct partition) from gone) > 1 then \
+             raise exception 'too long' using errcode = '57014'; end if; \
+           return null; end $$",
+        "create trigger too_long after delete on late referencing old table as gone \
+           for each statement execute function too_long()",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    let store = base.store().await;
+    rolled_up(&store).await;
+    assert_eq!(base.number("select count(*) from late").await, 0);
 }
