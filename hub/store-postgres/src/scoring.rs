@@ -176,6 +176,14 @@ pub(crate) async fn take_restarted(store: &PostgresStore) -> Result<Vec<Applianc
         return Ok(Vec::new());
     }
     let mut tx = conn.begin().await.map_err(db)?;
+    // All of them in the order in which they are saved, before any is changed.
+    sqlx::query(
+        "select appliance from checkpoint where appliance = any($1) order by appliance, model collate \"C\" for update",
+    )
+    .bind(&ids)
+    .execute(&mut *tx)
+    .await
+    .map_err(db)?;
     sqlx::query("delete from checkpoint where appliance = any($1) and model <> $2")
         .bind(&ids)
         .bind(BASELINE)

@@ -37,13 +37,13 @@ pub(super) async fn note(store: &PostgresStore, changes: &[PresenceChange]) -> R
     tx.commit().await.map_err(db)
 }
 
-/// Nobody is there, some appliances at a time.
+/// Nobody is there, some appliances at a time; locked in their order, as above.
 pub(super) async fn all_offline(store: &PostgresStore, told: &str, at: Timestamp) -> Result<()> {
     loop {
         let mut tx = store.begin_fenced().await?;
         let gone = sqlx::query(
             "update appliance_status set online = false, presence_reason = $1, presence_at = $2 where appliance = any(array( \
-               select appliance from appliance_status where online order by appliance limit $3))",
+               select appliance from appliance_status where online order by appliance limit $3 for no key update))",
         )
         .bind(reason(told))
         .bind(sql(at))
