@@ -8,6 +8,9 @@ pub mod maintain;
 pub mod rollup;
 pub mod score;
 
+#[cfg(test)]
+mod rounds;
+
 use follow::Follower;
 use hub_core::backoff::Backoff;
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};

@@ -40,9 +40,14 @@ impl UpkeepStore for PostgresStore {
         let Some(newest) = rule::newest_limit(&mut conn, now).await? else {
             return Ok(Swept::default());
         };
-        if !is_counted(&mut conn, newest).await? {
-            tracing::debug!("old readings wait to be counted before they can go");
-            return Ok(Swept::default());
+        // Asked once a sweep, and again only where the limit has moved on meanwhile.
+        if after.is_none() || !self.writer.is_counted(newest) {
+            let counted = is_counted(&mut conn, newest).await?;
+            self.writer.counted(counted.then_some(newest));
+            if !counted {
+                tracing::debug!("old readings wait to be counted before they can go");
+                return Ok(Swept::default());
+            }
         }
         let mut swept = Swept::default();
         if after.is_none() {

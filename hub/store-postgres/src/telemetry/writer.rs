@@ -32,6 +32,8 @@ pub(crate) struct Writer {
     pub(crate) aggregating: tokio::sync::Mutex<Option<crate::aggregate::Round>>,
     /// How many rows they take in a step.
     pub(crate) aggregate_pace: Pace,
+    /// Everything from before this time was counted when the sweep of old readings that is under way began.
+    counted: Mutex<Option<Timestamp>>,
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     pressed_at: Mutex<Option<Instant>>,
@@ -116,6 +118,17 @@ impl Writer {
     fn is_pressed(&self) -> bool {
         let at = *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner);
         at.is_some_and(|at| at.elapsed() < PRESSED_FOR)
+    }
+
+    /// Whether all from before `limit` was counted when the sweep under way began.
+    pub(crate) fn is_counted(&self, limit: Timestamp) -> bool {
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.is_some_and(|counted| limit <= counted)
+    }
+
+    /// Notes before which time everything is counted, for the sweep that begins.
+    pub(crate) fn counted(&self, before: Option<Timestamp>) {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = before;
     }
 
     /// Counts how often it was asked.

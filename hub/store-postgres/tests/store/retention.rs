@@ -165,3 +165,38 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     );
     assert_eq!(base.number("select count(*) from sequence where boot > 90").await, 0);
 }
+
+/// Whether all is counted is asked when a sweep begins, not with each of its steps.
+#[tokio::test]
+async fn a_sweep_that_has_begun_goes_on_whatever_comes() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let other = appliance(&store, "acme", "wm-2").await;
+    history(&store, id, 50).await;
+    declare(&store, 0, &[(None, Some(10))]).await;
+    counted(&base, &store, days(50)).await;
+    let begun = store.sweep(days(50), None, 10).await.unwrap();
+    assert!(begun.rows > 0 && begun.next.is_some(), "{begun:?}");
+    // As old as what goes, and in no aggregate.
+    store
+        .ingest(&[readings(other, 0, &[(DAY, [Some(1), None, None])])])
+        .await
+        .unwrap();
+    rolled_up(&store).await;
+    let next = store.sweep(days(50), begun.next, 10).await.unwrap();
+    assert!(next.rows > 0, "{next:?}");
+    assert_eq!(
+        store.sweep(days(50), None, 10).await.unwrap(),
+        Swept::default(),
+        "another one does not begin"
+    );
+    assert_eq!(
+        store.sweep(days(50), next.next, 10).await.unwrap(),
+        Swept::default(),
+        "it is asked again when that is known"
+    );
+    counted(&base, &store, days(50)).await;
+    swept(&store, days(50), 1_000).await;
+    assert_eq!(kept(&base, id).await, 10);
+    assert_eq!(kept(&base, other).await, 0);
+}
