@@ -28,9 +28,9 @@ const BETWEEN: Duration = Duration::from_millis(10);
 
 async fn stored() -> (Arc<MemoryStore>, ApplianceId) {
     let store = Arc::new(MemoryStore::new(profiles(), 1));
-    take_lease(store.as_ref()).await;
+    take_lease(&*store).await;
     store.apply_site(&site(), morning(), false).await.unwrap();
-    let id = appliance(store.as_ref(), "acme", "wm-1").await;
+    let id = appliance(&*store, "acme", "wm-1").await;
     (store, id)
 }
 
