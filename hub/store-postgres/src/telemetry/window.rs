@@ -77,8 +77,8 @@ pub(super) async fn waiting(conn: &mut PgConnection, partitions: &[i16]) -> Resu
     Ok(heads.iter().map(|head| head.waiting).sum())
 }
 
-/// Numbers of a partition that wait for the roll-up and are looked through for the newest receipt.
-const LOOKED_THROUGH: i64 = 1_000;
+/// Numbers that wait for the roll-up and are looked through for the newest receipt: minutes of a large fleet.
+const LOOKED_THROUGH: i64 = 200_000;
 
 /// Looks at what readers have noted and at the rows since. Receipts do not follow the numbers: the clock may have been set
 /// back. Where so many rows wait that they are not looked through, as when the roll-up stands, the last one tells for all: it
@@ -88,11 +88,12 @@ const LOOKED_THROUGH: i64 = 1_000;
 /// tells nothing, and all are looked through.
 pub(super) async fn stored(conn: &mut PgConnection) -> Result<Stored> {
     let heads = look(conn, &all()).await?;
+    let are_many = heads.iter().map(|head| head.waiting).sum::<i64>() > LOOKED_THROUGH;
     let mut newest = Timestamp::UNIX_EPOCH;
     let mut looked_through = Vec::new();
     for head in &heads {
         newest = newest.max(head.seen_at);
-        match head.at.filter(|_| head.waiting > LOOKED_THROUGH) {
+        match head.at.filter(|_| are_many) {
             Some(at) => newest = newest.max(at.checked_add(REACH).unwrap_or(Timestamp::MAX)),
             None if head.waiting > 0 => looked_through.push(head.partition),
             None => {}
