@@ -77,7 +77,7 @@ async fn readers(store: &PostgresStore, sql: &mut PgConnection) {
     );
     let (begun, mut rows) = (Instant::now(), 0);
     for _ in 0..20 {
-        rows += store.unscored(4_000, None).await.unwrap().len();
+        rows += store.unscored(4_000, None).await.unwrap().rows.len();
     }
     println!(
         "unscored: {:.2} us a row",

@@ -216,6 +216,16 @@ pub struct StoredRow {
     pub trace: TraceId,
 }
 
+/// Rows for the scorer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Unscored {
+    /// By partition and commit order; of each partition the first that are not scored, without a hole.
+    pub rows: Vec<StoredRow>,
+    /// The limit has cut something off, or may have: look again at once. If false, nothing was left out that was committed
+    /// before the look began.
+    pub more: bool,
+}
+
 /// Telemetry, devices and commands.
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
@@ -243,11 +253,11 @@ pub trait TelemetryStore: Send + Sync {
     async fn commands_waiting(&self, appliances: &[ApplianceId], now: Timestamp)
     -> Result<Vec<(ApplianceId, Command)>>;
 
-    /// Rows of every lane that have not been scored yet, by partition and commit order; at most `limit`. With `families`,
-    /// for a scorer that watches only appliances of these (its model's name, or else its profile's): what others have sent
-    /// is passed over. Of that, only the last row read of a partition comes, without values, so that the scorer's offset
-    /// can move on.
-    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>>;
+    /// Rows of every lane that have not been scored yet; at most `limit` are read. Each partition where rows wait has an
+    /// equal share of that, and what one does not use goes to the others. With `families`, for a scorer that watches only
+    /// appliances of these (its model's name, or else its profile's): what others have sent is read and passed over. Of that,
+    /// only the last row read of a partition comes, without values, so that the scorer's offset can move on.
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Unscored>;
 
     /// Waits until ingest is not pressed, or `patience` has passed: readers of what was stored give way to devices that
     /// wait for their acknowledgement, but never for longer than that.

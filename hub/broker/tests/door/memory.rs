@@ -9,7 +9,7 @@ use hub_store::error::Result;
 use hub_store::session::{Attributes, KeptSession};
 use hub_store::telemetry::{
     COMMANDS_WAITING_MAX, Command, Device, Ingest, Ingested, PRESENCE_BATCH_MAX, PresenceChange, Quarantined,
-    StoredRow, TelemetryStore,
+    TelemetryStore, Unscored,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -391,8 +391,8 @@ impl TelemetryStore for MemoryTelemetry {
         Ok(waiting.filter(|(_, command)| command.expires_at > now).collect())
     }
 
-    async fn unscored(&self, _limit: usize, _families: Option<&[String]>) -> Result<Vec<StoredRow>> {
-        Ok(Vec::new())
+    async fn unscored(&self, _limit: usize, _families: Option<&[String]>) -> Result<Unscored> {
+        Ok(Unscored::default())
     }
 
     async fn telemetry_arrived(&self, patience: Duration) {

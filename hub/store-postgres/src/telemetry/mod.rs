@@ -33,7 +33,7 @@ use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::error::{Result, StoreError};
-use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
+use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore, Unscored};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl TelemetryStore for PostgresStore {
         command::waiting(self, appliances, now).await
     }
 
-    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Unscored> {
         unscored::unscored(self, limit, families).await
     }
 

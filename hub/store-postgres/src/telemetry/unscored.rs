@@ -10,9 +10,11 @@ use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Lane, kept};
 use hub_store::error::Result;
 use hub_store::prediction::Stretch;
-use hub_store::telemetry::StoredRow;
+use hub_store::telemetry::{StoredRow, Unscored};
+use jiff::Timestamp;
+use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 /// A smaller limit looks for one bad row, and must find the same one again.
@@ -49,16 +51,19 @@ macro_rules! family {
     };
 }
 
-/// The newest weeks in the order of commits, and among them what came late; of each partition a share, cut to a limit.
+/// The newest weeks in the order of commits, and among them what came late; of each partition a share, cut to a limit. Each
+/// row says how many were read of its partition.
 const UNSCORED: &str = concat!(
     "with read as materialized ( \
        select t.*, ",
     watched!("$5"),
     " as watched \
-       from scored s cross join lateral ( \
+       from (select s.partition, s.seen_at, greatest(s.ingest_no, k.low) as low \
+         from unnest($1::smallint[], $7::bigint[]) as k (partition, low) join scored s on s.partition = k.partition) s \
+       cross join lateral ( \
          (select ",
     row!(),
-    " from telemetry t where t.partition = s.partition and t.ingest_no > s.ingest_no and t.at >= s.seen_at - ",
+    " from telemetry t where t.partition = s.partition and t.ingest_no > s.low and t.at >= s.seen_at - ",
     reach!(),
     " and t.at >= $6 order by t.ingest_no limit $2) \
          union all \
@@ -66,17 +71,17 @@ const UNSCORED: &str = concat!(
     row!(),
     " from telemetry t where t.appliance = l.appliance and t.at = l.at and t.ingest_no = l.ingest_no \
             and t.partition = l.partition offset 0) t \
-          where l.partition = s.partition and l.ingest_no > s.ingest_no and l.at < s.seen_at - ",
+          where l.partition = s.partition and l.ingest_no > s.low and l.at < s.seen_at - ",
     reach!(),
     " order by l.ingest_no limit $2) \
          order by ingest_no limit $2) t ",
     family!(),
-    " where s.partition = any($1) order by t.partition < $4, t.partition, t.ingest_no limit $3), \
-     last as (select distinct on (partition) * from read order by partition, ingest_no desc) \
-     select appliance, partition, profile_no, ingest_no, lane, at, received_at, v, trace_high, trace_low, (select count(*) from read) as read \
-     from (select * from read where watched union all \
-           select appliance, partition, profile_no, ingest_no, lane, at, received_at, '{}', trace_high, trace_low, watched from last where not watched) r \
-     order by partition, ingest_no"
+    " order by t.partition < $4, t.partition, t.ingest_no limit $3) \
+     select appliance, partition, profile_no, ingest_no, lane, at, received_at, case when watched then v else '{}' end as v, \
+       trace_high, trace_low, watched, read, last \
+     from (select r.*, count(*) over w as read, last_value(r.ingest_no) over w as last from read r window w as ( \
+         partition by r.partition order by r.ingest_no rows between unbounded preceding and unbounded following)) r \
+     where watched or ingest_no = last order by partition, ingest_no"
 );
 
 /// Rows of stretches: of the newest weeks, and among them those that came late.
@@ -102,42 +107,116 @@ const AGAIN: &str = concat!(
     " order by t.partition, t.ingest_no"
 );
 
-/// Every partition with a backlog gets its share, so that one busy partition does not starve the others. Rows of
-/// appliances of other `families` are passed over, but for the last one of a partition.
+/// Every partition with a backlog gets its share, so that one busy partition does not starve the others; what some do not
+/// use goes to those of which the share has cut something off. Rows of appliances of other `families` are passed over, but
+/// for the last one of a partition.
 pub(super) async fn unscored(
     store: &PostgresStore,
     limit: usize,
     families: Option<&[String]>,
-) -> Result<Vec<StoredRow>> {
+) -> Result<Unscored> {
     let due = store.writer.unscored.take(Instant::now());
     if due.numbers.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Unscored::default());
     }
     // Not always from the same: with many partitions, a limit may reach only the first of them.
     let start = store.writer.turn() % due.numbers.len();
-    let first = due.numbers.get(start).filter(|_| limit >= ROTATED_FROM).copied();
+    let share = due.share(limit);
     let mut conn = store.pool.acquire().await.map_err(db)?;
-    let floor = window::floor(&mut conn, Reader::Scorer, &due.numbers).await?;
-    let rows = sqlx::query(UNSCORED)
-        .bind(&due.numbers)
-        .bind(due.share(limit))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .bind(first)
-        .bind(families)
-        .bind(sql(floor))
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(db)?;
-    let all = rows.first().map(|row| row.col::<i64>("read")).transpose()?.unwrap_or(0);
+    let look = Look {
+        first: due.numbers.get(start).filter(|_| limit >= ROTATED_FROM).copied(),
+        families,
+        floor: window::floor(&mut conn, Reader::Scorer, &due.numbers).await?,
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let from: BTreeMap<i16, i64> = due.numbers.iter().map(|partition| (*partition, 0)).collect();
+    let mut read = look.read(&mut conn, &from, share, limit).await?;
+    let portions = portions(&read)?;
+    let left = limit - portions.values().map(|portion| portion.rows).sum::<i64>();
+    let mut more = left <= 0;
+    if !more {
+        // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
+        due.settle(|partition| !portions.contains_key(&partition));
+        let cut = portions.iter().filter(|(_, portion)| portion.rows >= share);
+        let cut: BTreeMap<i16, i64> = cut.map(|(partition, portion)| (*partition, portion.last)).collect();
+        // At least one row of each, or none: a statement reads no more than it may give.
+        let further = i64::try_from(cut.len()).ok().and_then(|count| left.checked_div(count));
+        more = further == Some(0);
+        if let Some(share @ 1..) = further {
+            let rest = look.read(&mut conn, &cut, share, left).await?;
+            more = joined(&mut read, rest, share)?;
+        }
+    }
     // Versions may be read over another connection of the same pool.
     drop(conn);
-    let rows = stored_rows(store, &rows).await?;
-    // What was read stays due until the scorer's offset has passed it; so does what the limit may have cut off.
-    if usize::try_from(all).is_ok_and(|all| all < limit) {
-        let read: HashSet<i16> = rows.iter().map(|row| i16::from(row.partition)).collect();
-        due.settle(|partition| !read.contains(&partition));
+    let mut rows = stored_rows(store, &read).await?;
+    rows.sort_by_key(|row| (row.partition, row.ingest_no));
+    Ok(Unscored { rows, more })
+}
+
+/// What all statements of one look have in common.
+struct Look<'a> {
+    /// Rows of this partition and those behind it come first, where a limit does not let all through.
+    first: Option<i16>,
+    families: Option<&'a [String]>,
+    /// Rows that were measured before are looked up as late ones.
+    floor: Timestamp,
+}
+
+impl Look<'_> {
+    /// Rows of these partitions behind these numbers: of each so many, and so many in all.
+    async fn read(
+        &self,
+        conn: &mut PgConnection,
+        from: &BTreeMap<i16, i64>,
+        share: i64,
+        limit: i64,
+    ) -> Result<Vec<PgRow>> {
+        sqlx::query(UNSCORED)
+            .bind(from.keys().copied().collect::<Vec<i16>>())
+            .bind(share)
+            .bind(limit)
+            .bind(self.first)
+            .bind(self.families)
+            .bind(sql(self.floor))
+            .bind(from.values().copied().collect::<Vec<i64>>())
+            .fetch_all(conn)
+            .await
+            .map_err(db)
     }
-    Ok(rows)
+}
+
+/// What was read of one partition.
+struct Portion {
+    rows: i64,
+    /// Number of the last one.
+    last: i64,
+}
+
+fn portions(read: &[PgRow]) -> Result<BTreeMap<i16, Portion>> {
+    let portion = |row: &PgRow| -> Result<(i16, Portion)> {
+        let portion = Portion {
+            rows: row.col("read")?,
+            last: row.col("last")?,
+        };
+        Ok((row.col("partition")?, portion))
+    };
+    read.iter().map(portion).collect()
+}
+
+/// Adds the `rest` to what was `read` of some partitions, of which so many rows each were asked for; whether there may be
+/// more. A row that nobody watches comes only where it is the last.
+fn joined(read: &mut Vec<PgRow>, rest: Vec<PgRow>, share: i64) -> Result<bool> {
+    let further = portions(&rest)?;
+    let mut rows = Vec::with_capacity(read.len() + rest.len());
+    for row in read.drain(..) {
+        if row.col::<bool>("watched")? || !further.contains_key(&row.col::<i16>("partition")?) {
+            rows.push(row);
+        }
+    }
+    rows.extend(rest);
+    *read = rows;
+    Ok(further.values().any(|portion| portion.rows >= share))
 }
 
 /// Rows of these stretches, by partition and number.

@@ -285,7 +285,7 @@ impl Load<'_> {
         let families = ["washing-machine".to_owned()];
         loop {
             self.store.baselines_restarted().await.unwrap();
-            let rows = self.store.unscored(TAKEN, Some(&families)).await.unwrap();
+            let rows = self.store.unscored(TAKEN, Some(&families)).await.unwrap().rows;
             if rows.is_empty() {
                 return;
             }

@@ -158,7 +158,7 @@ async fn a_profile_that_changes_leaves_old_rows_readable() {
     // Detectors read them so, too.
     let store = store_with(&base, profiles()).await;
     let channel = &first.channels[0].name;
-    let unscored = store.unscored(10, None).await.unwrap();
+    let unscored = store.unscored(10, None).await.unwrap().rows;
     let values: Vec<_> = unscored
         .iter()
         .map(|row| row.profile.value(&row.values, channel))

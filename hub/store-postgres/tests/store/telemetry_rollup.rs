@@ -106,7 +106,7 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     rolled_up(&store).await;
     assert_eq!(counts(&base, id.0).await, (4, 0, 0, 2));
     assert_eq!(base.number("select max(ingest_no) from telemetry").await, 4);
-    assert_eq!(store.unscored(10, None).await.unwrap().len(), 4);
+    assert_eq!(store.unscored(10, None).await.unwrap().rows.len(), 4);
 }
 
 /// The same step would take too long again, however often it is tried.

@@ -50,7 +50,7 @@ async fn played() -> (Base, PostgresStore, Vec<ApplianceId>) {
 pub async fn score(store: &PostgresStore, limit: usize, most: usize) -> Vec<StoredRow> {
     let mut all = Vec::new();
     while all.len() < most {
-        let rows = store.unscored(limit, None).await.unwrap();
+        let rows = store.unscored(limit, None).await.unwrap().rows;
         if rows.is_empty() {
             break;
         }

@@ -85,7 +85,7 @@ async fn they_are_read(store: &PostgresStore) {
         .await
         .unwrap();
     assert_eq!(days.iter().map(|day| day.count).sum::<i64>(), view.samples);
-    let rows = store.unscored(1_000, None).await.unwrap();
+    let rows = store.unscored(1_000, None).await.unwrap().rows;
     // Of wm-1 the tail, what was missing and what is new; of wm-3 what came late; of beta's what came again.
     assert_eq!(rows.len(), 16 + 3 + 5);
     let commit = ScoringCommit {

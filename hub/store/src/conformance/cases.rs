@@ -25,6 +25,7 @@ macro_rules! for_each_case {
                 telemetry_writer::two_writers_at_once_store_each_sample_once [Concurrent],
                 telemetry_rollup::rows_are_counted_once_and_gaps_close_when_samples_arrive [],
                 telemetry_rollup::rows_that_nobody_watches_are_passed_over [],
+                telemetry_rollup::what_one_partition_does_not_use_goes_to_the_others [],
                 telemetry_said::the_last_state_is_kept_and_an_empty_one_forgets_it [],
                 telemetry_said::attributes_replace_each_other_by_name_and_are_bounded [],
                 telemetry_said::the_first_answer_to_a_command_counts [],

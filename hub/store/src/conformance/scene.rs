@@ -288,7 +288,7 @@ pub fn ended(result: hub_core::call_result::CallResult) -> hub_core::contact::At
 pub async fn scored_rows(store: &dyn Store, now: Timestamp) -> Vec<crate::telemetry::StoredRow> {
     let mut rows = Vec::new();
     loop {
-        let next = store.unscored(1_000, None).await.unwrap();
+        let next = store.unscored(1_000, None).await.unwrap().rows;
         if next.is_empty() {
             return rows;
         }

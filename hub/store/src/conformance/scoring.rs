@@ -49,7 +49,7 @@ fn stretches(offsets: &[ScoredUpTo]) -> Vec<Stretch> {
 pub(super) async fn what_is_in_no_checkpoint_is_read_again_after_a_restart(h: &dyn Harness) {
     let (place, store) = played(h).await;
     some_rows(&*store).await;
-    let rows = store.unscored(WIDE, None).await.unwrap();
+    let rows = store.unscored(WIDE, None).await.unwrap().rows;
     assert_eq!(rows.len(), 3 * (3 * 4 + 1));
     // Of each partition the newest five rows are in no checkpoint.
     let mut offsets = ScoredUpTo::reach(&rows);
@@ -58,7 +58,7 @@ pub(super) async fn what_is_in_no_checkpoint_is_read_again_after_a_restart(h: &d
     drop(store);
 
     let store = place.hub().await;
-    assert!(store.unscored(WIDE, None).await.unwrap().is_empty());
+    assert!(store.unscored(WIDE, None).await.unwrap().rows.is_empty());
     let known = store.scored_up_to().await.unwrap();
     assert_eq!(known.len(), 256);
     let behind = stretches(&known);
@@ -99,7 +99,7 @@ pub(super) async fn what_is_in_no_checkpoint_is_read_again_after_a_restart(h: &d
     assert!(matches!(twice, StoreError::Conflict(_)), "{twice:?}");
     // Never back: a row that is passed over says nothing of those before it.
     store.ingest(&[telemetry(rows[0].appliance, 9, 0, 1)]).await.unwrap();
-    let mut next = ScoredUpTo::reach(&store.unscored(WIDE, None).await.unwrap());
+    let mut next = ScoredUpTo::reach(&store.unscored(WIDE, None).await.unwrap().rows);
     next[0].kept_no = 0;
     store.commit_scoring(&moved(next.clone()), morning()).await.unwrap();
     let left = stretches(&store.scored_up_to().await.unwrap());
@@ -112,7 +112,7 @@ pub(super) async fn what_is_in_no_checkpoint_is_read_again_after_a_restart(h: &d
 pub(super) async fn a_model_keeps_its_own_checkpoint_and_a_new_baseline_none(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let ids = some_rows(&*store).await;
-    let rows = store.unscored(WIDE, None).await.unwrap();
+    let rows = store.unscored(WIDE, None).await.unwrap().rows;
     let checkpoint = |model: &str, ingest_no: i64| Checkpoint {
         appliance: ids[0],
         model: model.to_owned(),

@@ -210,7 +210,7 @@ pub(super) async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits(h
     let mut read = 0;
     let mut last = std::collections::HashMap::new();
     while read < 4 * 40 * 3 * 3 {
-        let rows = store.unscored(100, None).await.unwrap();
+        let rows = store.unscored(100, None).await.unwrap().rows;
         if rows.is_empty() {
             store.telemetry_arrived(std::time::Duration::from_millis(200)).await;
             continue;
@@ -232,7 +232,8 @@ pub(super) async fn rows_are_read_for_scoring_once_and_in_the_order_of_commits(h
     for writer in writers {
         writer.await.unwrap();
     }
-    assert!(store.unscored(10, None).await.unwrap().is_empty());
+    let left = store.unscored(10, None).await.unwrap();
+    assert!(left.rows.is_empty() && !left.more, "{left:?}");
     assert_eq!(last.values().sum::<i64>(), 1_440);
 }
 
@@ -331,6 +332,7 @@ pub(super) async fn rows_come_with_their_lane(h: &dyn Harness) {
         .unscored(10, None)
         .await
         .unwrap()
+        .rows
         .iter()
         .map(|row| row.lane)
         .collect();

@@ -3,7 +3,7 @@
 use super::state::State;
 use super::{MemoryStore, not_found};
 use crate::error::Result;
-use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore};
+use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
@@ -86,7 +86,7 @@ impl TelemetryStore for MemoryStore {
         Ok(appliances.iter().flat_map(of).collect())
     }
 
-    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Vec<StoredRow>> {
+    async fn unscored(&self, limit: usize, families: Option<&[String]>) -> Result<Unscored> {
         let mut state = self.state();
         state.telemetry.turns += 1;
         let telemetry = &state.telemetry;
@@ -94,7 +94,7 @@ impl TelemetryStore for MemoryStore {
         let backlog = |partition: &usize| telemetry.partitions[*partition].len() as i64 > scored(*partition);
         let mut due: Vec<usize> = (0..telemetry.partitions.len()).filter(backlog).collect();
         if due.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Unscored::default());
         }
         // Every partition with a backlog gets its share, and not always the same one comes first.
         let share = (limit / due.len()).max(1);
@@ -102,22 +102,27 @@ impl TelemetryStore for MemoryStore {
             let start = telemetry.turns % due.len();
             due.rotate_left(start);
         }
-        let mut rows: Vec<StoredRow> = Vec::new();
+        let mut waiting: Vec<Vec<&StoredRow>> = Vec::new();
         for partition in due {
             let from = usize::try_from(scored(partition)).unwrap_or(0);
             let all = telemetry.partitions[partition][from..].iter().filter(|row| !row.swept);
-            let all = all.map(|row| &row.stored);
-            let read: Vec<&StoredRow> = all.take(share.min(limit - rows.len().min(limit))).collect();
-            let watched = |row: &&StoredRow| state.is_watched(row.appliance, families);
-            let last = read.last().filter(|row| !watched(row)).copied();
-            rows.extend(read.iter().filter(|row| watched(row)).map(|row| (*row).clone()));
+            // One more than may be read tells whether that is all.
+            waiting.push(all.map(|row| &row.stored).take(limit.saturating_add(1)).collect());
+        }
+        let (taken, more) = portions(&waiting, share, limit);
+        let watched = |row: &&StoredRow| state.is_watched(row.appliance, families);
+        let mut rows: Vec<StoredRow> = Vec::new();
+        for (waiting, taken) in waiting.iter().zip(taken) {
+            let read = &waiting[..taken];
+            let last = read.last().copied().filter(|row| !watched(row));
+            rows.extend(read.iter().copied().filter(watched).cloned());
             rows.extend(last.map(|row| StoredRow {
                 values: Vec::new(),
                 ..row.clone()
             }));
         }
         rows.sort_by_key(|row| (row.partition, row.ingest_no));
-        Ok(rows)
+        Ok(Unscored { rows, more })
     }
 
     async fn telemetry_arrived(&self, patience: Duration) {
@@ -142,6 +147,22 @@ impl State {
         let family = family.map(|a| a.model.as_ref().unwrap_or(&a.profile));
         families.is_none_or(|families| family.is_some_and(|family| families.contains(family)))
     }
+}
+
+/// How many rows to read of each partition: its share, and of what others leave as much as there is; and whether some are
+/// left out.
+fn portions(waiting: &[Vec<&StoredRow>], share: usize, limit: usize) -> (Vec<usize>, bool) {
+    let mut left = limit;
+    let mut taken = vec![0; waiting.len()];
+    for most in [share, limit] {
+        for (rows, taken) in waiting.iter().zip(&mut taken) {
+            let further = (rows.len().min(most) - *taken).min(left);
+            *taken += further;
+            left -= further;
+        }
+    }
+    let more = waiting.iter().zip(&taken).any(|(rows, taken)| rows.len() > *taken);
+    (taken, more)
 }
 
 /// As much of it as is kept.

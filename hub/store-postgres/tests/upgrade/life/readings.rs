@@ -179,7 +179,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
     while store.roll_up(1_000).await.unwrap() > 0 {}
     while store.aggregate(1_000, now).await.unwrap() > 0 {}
     loop {
-        let rows = store.unscored(1_000, None).await.unwrap();
+        let rows = store.unscored(1_000, None).await.unwrap().rows;
         if rows.is_empty() {
             return;
         }
