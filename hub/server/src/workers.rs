@@ -3,6 +3,7 @@
 
 pub mod contact;
 pub mod follow;
+pub mod lag;
 pub mod latency;
 pub mod maintain;
 pub mod rollup;
@@ -13,14 +14,16 @@ mod rounds;
 
 use follow::Follower;
 use hub_core::backoff::Backoff;
-use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
+use hub_core::metric::{Metric, MetricKind};
 use hub_store::StoreError;
 use jiff::Timestamp;
+use lag::ScoringLag;
 use latency::Latency;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long a worker sleeps at most before it looks again, in case a wake-up was lost.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,7 +33,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Figures {
     contact_looks: AtomicU64,
     scoring_idle: AtomicU64,
-    scoring_lag_ms: AtomicU64,
+    scoring_lag: ScoringLag,
     scoring: Latency,
     checkpoints_saved: AtomicU64,
     calls_up: watch::Sender<usize>,
@@ -47,10 +50,8 @@ impl Figures {
     }
 
     /// When the oldest reading was received that is not scored yet; `None` if all are.
-    fn scoring_lag(&self, oldest: Option<Timestamp>, now: Timestamp) {
-        let lag = oldest.map_or(0, |oldest| now.as_millisecond() - oldest.as_millisecond());
-        self.scoring_lag_ms
-            .store(u64::try_from(lag).unwrap_or(0), Ordering::Relaxed);
+    fn scoring_looked(&self, oldest: Option<Timestamp>, now: Timestamp) {
+        self.scoring_lag.looked(oldest, now, Instant::now());
     }
 
     /// The scores of readings that were received at these moments are saved.
@@ -69,13 +70,6 @@ impl Figures {
             Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
         };
         let up = u64::try_from(*self.calls_up.borrow()).unwrap_or(u64::MAX);
-        let seconds = self.scoring_lag_ms.load(Ordering::Relaxed) as f64 / 1_000.0;
-        let help = "Age of the oldest reading that the scorer found unscored at its last look, 0 if there was none.";
-        let mut lag = Metric::new("scoring_lag_seconds", MetricKind::Gauge, help);
-        lag.samples.push(MetricSample {
-            labels: Vec::new(),
-            value: MetricValue::Number(seconds),
-        });
         let help = "Calls to owners that are prepared, ring or talk.";
         let rollup = self.rollup.metrics("rollup_lag_seconds", "rollup_rounds_total");
         let aggregates = self
@@ -93,7 +87,7 @@ impl Figures {
                 "Times that no reading waited to be scored.",
                 &self.scoring_idle,
             ),
-            lag,
+            self.scoring_lag.metric(),
             self.scoring.metric(
                 "scoring_seconds",
                 "From the receipt of a reading until its score was saved.",

@@ -3,25 +3,33 @@
 //!
 //! A round takes what waits, at most [`ROWS_MAX`] rows. What tells something is saved with the checkpoint of its detector;
 //! other checkpoints are saved now and then ([`ledger`]). After a restart detectors are first given again what is in none.
+//!
+//! A row that ends the scoring thread is left out from then on ([`suspect`]): detectors begin again from their checkpoints,
+//! and all other rows are given to them. What the store refuses is saved one by one, but for what it refuses.
 
 mod ledger;
 mod scoring;
+mod suspect;
 mod watching;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod tests;
 
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
 use hub_core::clock::CivilClock;
+use hub_core::partition::PARTITIONS;
 use hub_predict::Registry;
-use hub_store::prediction::{FindingChange, ScoredUpTo, ScoringCommit};
+use hub_store::prediction::{FindingChange, Observation, ScoredUpTo, ScoringCommit, Stretch};
 use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use suspect::{LeftOut, Suspect};
 use tokio_util::sync::CancellationToken;
 use watching::{DETECTORS_MAX, Watching};
 
@@ -42,12 +50,13 @@ pub struct ScoreWorker {
     unsaved: Option<ScoringCommit>,
     /// When the new readings in it were received.
     received: Vec<Timestamp>,
-    /// Rows to take next: [`ROWS_MAX`], or fewer while a row is searched that cannot be scored.
+    /// New rows to take next: [`ROWS_MAX`], or fewer after a failure of which no row is known. Until it is that many again,
+    /// windows are scored one by one, and one partition after the other is read again.
     rows: usize,
-    /// Detectors are being given rows again.
-    is_repeating: bool,
-    /// Rows are read again after a restart, unless that has just failed.
-    reads_again: bool,
+    /// What detectors are being given again; nothing while new rows are scored.
+    repeating: Vec<Stretch>,
+    suspect: Arc<Suspect>,
+    left_out: LeftOut,
     figures: Arc<Figures>,
 }
 
@@ -56,8 +65,8 @@ pub struct ScoreWorker {
 enum Round {
     /// Nothing was there to do.
     Idle,
-    /// New rows were scored, so many.
-    Scored(usize),
+    /// New rows were scored; more may wait.
+    Scored { more: bool },
     /// Rows were given to detectors again.
     Repeated,
 }
@@ -79,10 +88,19 @@ impl ScoringError {
 
     /// It is not for what was scored.
     fn is_of_the_store(&self) -> bool {
-        matches!(
-            self,
-            Self::Store(StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed)
-        )
+        matches!(self, Self::Store(error) if !is_refusal(error))
+    }
+}
+
+/// It is for what the store was asked, and comes again however often that is asked.
+fn is_refusal(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed => false,
+        StoreError::NotFound { .. }
+        | StoreError::Ticket(_)
+        | StoreError::Attempt(_)
+        | StoreError::Unreadable { .. }
+        | StoreError::Refused(_) => true,
     }
 }
 
@@ -106,8 +124,9 @@ impl ScoreWorker {
             unsaved: None,
             received: Vec::new(),
             rows: ROWS_MAX,
-            is_repeating: false,
-            reads_again: true,
+            repeating: Vec::new(),
+            suspect: Arc::default(),
+            left_out: LeftOut::default(),
             figures,
         }
     }
@@ -132,12 +151,9 @@ impl ScoreWorker {
                     stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
                     self.pace.pause().saturating_sub(since.elapsed())
                 }
-                Ok(Round::Scored(rows)) => {
+                Ok(Round::Scored { more }) => {
                     backoff.reset();
-                    // Each partition gives the same share, rounded down, so a round that is cut off is not always full.
-                    behind = rows * 2 >= self.rows;
-                    self.rows = (self.rows * 2).min(ROWS_MAX);
-                    self.reads_again = true;
+                    behind = more;
                     if behind { Duration::ZERO } else { self.pace.pause() }
                 }
                 Ok(Round::Repeated) => {
@@ -162,47 +178,59 @@ impl ScoreWorker {
         if error.is_passing() {
             return;
         }
-        // What is in memory may be another than what was saved: begin again from the checkpoints.
-        (self.watching, self.unsaved) = (None, None);
+        // What is in memory may be another than what was saved: begin again from the checkpoints. Not so where new rows could
+        // not be read: nothing has been given to anybody.
+        if error.is_of_the_store() || self.unsaved.is_some() || !self.repeating.is_empty() {
+            (self.watching, self.unsaved) = (None, None);
+        }
         if error.is_of_the_store() {
             return;
         }
-        if self.is_repeating {
-            // A row that cannot be given again must not stop the new ones.
-            self.reads_again = false;
-        } else {
-            self.narrow().await;
+        match (self.suspect.take(), self.repeating.as_slice()) {
+            (Some(row), _) => self.left_out.add(&row),
+            (None, [stretch]) if self.is_careful() => self.skip(stretch.partition).await,
+            (None, _) => self.rows = (self.rows / 2).max(1),
         }
     }
 
-    /// After a failure that is not the store's being away: takes fewer rows, down to the one that cannot be scored, and
-    /// passes over that one, so that a single row never stops the others.
-    async fn narrow(&mut self) {
-        if self.rows > 1 {
-            self.rows /= 2;
-            return;
-        }
-        let Ok(rows) = in_time(self.store.unscored(1, Some(&self.families))).await else {
+    /// Something has failed just now, and it is not known which row it was.
+    fn is_careful(&self) -> bool {
+        self.rows < ROWS_MAX
+    }
+
+    /// Nothing of this partition is read again: its detectors go on from their checkpoints, with a gap behind these. What
+    /// cannot be read again must not stop new rows.
+    async fn skip(&self, partition: u8) {
+        let Ok(offsets) = in_time(self.store.scored_up_to()).await else {
             return;
         };
-        let mut offsets = ScoredUpTo::reach(&rows);
-        // Rows before it are in no checkpoint, perhaps.
-        offsets.iter_mut().for_each(|offset| offset.kept_no = 0);
+        let Some(offset) = offsets.into_iter().find(|offset| offset.partition == partition) else {
+            return;
+        };
+        let rows = offset.ingest_no - offset.kept_no;
+        let skipped = ScoredUpTo {
+            kept_no: offset.ingest_no,
+            kept_received_at: offset.received_at,
+            ..offset
+        };
         let commit = ScoringCommit {
-            offsets,
+            offsets: vec![skipped],
             ..ScoringCommit::default()
         };
-        if let (Some(row), Ok(_)) = (
-            rows.first(),
-            in_time(self.store.commit_scoring(&commit, self.clock.now())).await,
-        ) {
-            tracing::error!(appliance = %row.appliance, trace = %row.trace, "a row cannot be scored and was passed over");
+        if in_time(self.store.commit_scoring(&commit, self.clock.now())).await.is_ok() {
+            tracing::error!(
+                partition,
+                rows,
+                "rows that were scored cannot be read again: detectors go on from their checkpoints"
+            );
         }
     }
 
     /// Scores what has come, or gives detectors again what was scored before a restart.
     async fn round(&mut self) -> Result<Round, ScoringError> {
         self.save().await?;
+        self.suspect.take();
+        self.repeating.clear();
         self.drop_restarted().await?;
         if self.watching.is_none() {
             self.watching = Some(self.begin().await?);
@@ -210,29 +238,27 @@ impl ScoreWorker {
         let Some(watching) = &mut self.watching else {
             return Ok(Round::Idle);
         };
-        let stretches = watching.again(ROWS_MAX);
-        self.is_repeating = !stretches.is_empty();
-        let rows = if stretches.is_empty() {
-            in_time(self.store.unscored(self.rows, Some(&self.families))).await?
-        } else {
-            in_time(self.store.scored_rows(&stretches, Some(&self.families))).await?
-        };
-        if stretches.is_empty() {
-            self.figures.scoring_lag(oldest(&rows), self.clock.now());
-            if rows.is_empty() {
+        watching.is_careful = self.rows < ROWS_MAX;
+        let partitions = if watching.is_careful { 1 } else { PARTITIONS };
+        self.repeating = watching.again(ROWS_MAX, partitions);
+        let (mut rows, round) = if self.repeating.is_empty() {
+            let found = in_time(self.store.unscored(self.rows, Some(&self.families))).await?;
+            self.figures.scoring_looked(oldest(&found.rows), self.clock.now());
+            if found.rows.is_empty() {
                 return Ok(Round::Idle);
             }
-        }
+            (found.rows, Round::Scored { more: found.more })
+        } else {
+            let again = in_time(self.store.scored_rows(&self.repeating, Some(&self.families))).await?;
+            (again, Round::Repeated)
+        };
+        self.left_out.blank(&mut rows);
         let missing = watching.missing(&rows);
         if !missing.is_empty() {
             for subject in in_time(self.store.scoring_subjects(&missing)).await? {
                 watching.admit(&subject);
             }
         }
-        let round = match stretches.is_empty() {
-            true => Round::Scored(rows.len()),
-            false => Round::Repeated,
-        };
         let Some(mut watching) = self.watching.take() else {
             return Ok(Round::Idle);
         };
@@ -240,7 +266,7 @@ impl ScoreWorker {
             Round::Scored(_) => rows.iter().map(|row| row.received_at).collect(),
             Round::Idle | Round::Repeated => Vec::new(),
         };
-        let now = Instant::now();
+        let (stretches, now) = (self.repeating.clone(), Instant::now());
         let scored = tokio::task::spawn_blocking(move || {
             let commit = match stretches.is_empty() {
                 true => watching.score(rows, now),
@@ -252,24 +278,21 @@ impl ScoreWorker {
         self.watching = Some(watching);
         self.unsaved = Some(commit);
         self.save().await?;
+        if matches!(round, Round::Scored { .. }) {
+            self.rows = (self.rows * 2).min(ROWS_MAX);
+        }
         Ok(round)
     }
 
     /// What the store has, and from where rows are read again.
     async fn begin(&self) -> Result<Watching, ScoringError> {
         let offsets = in_time(self.store.scored_up_to()).await?;
-        let mut watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX);
+        let watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX, self.suspect.clone());
         let rows: i64 = offsets
             .iter()
             .map(|offset| (offset.ingest_no - offset.kept_no).max(0))
             .sum();
-        if !self.reads_again {
-            watching.skip();
-            tracing::error!(
-                rows,
-                "rows that were scored cannot be read again: detectors go on from their checkpoints"
-            );
-        } else if rows > 0 {
+        if rows > 0 {
             tracing::info!(rows, "rows that are in no checkpoint are read again");
         }
         Ok(watching)
@@ -295,14 +318,47 @@ impl ScoreWorker {
             return Ok(());
         };
         if !(commit.offsets.is_empty() && commit.checkpoints.is_empty()) {
-            for change in in_time(self.store.commit_scoring(commit, self.clock.now())).await? {
-                log_change(&change);
+            match in_time(self.store.commit_scoring(commit, self.clock.now())).await {
+                Err(error) if is_refusal(&error) => self.save_apart(commit).await?,
+                saved => saved?.iter().for_each(log_change),
             }
             self.figures.checkpoints_saved(commit.checkpoints.len());
         }
         self.unsaved = None;
         let received = std::mem::take(&mut self.received);
         self.figures.scores_saved(&received, self.clock.now());
+        Ok(())
+    }
+
+    /// Saves one by one what the store has refused as a whole, but for what it refuses alone: that must not stop the rest.
+    /// Offsets come last, so that whatever is lost on the way is told once more.
+    async fn save_apart(&self, commit: &ScoringCommit) -> Result<(), StoreError> {
+        let told = commit.observations.iter().map(|observation| ScoringCommit {
+            observations: vec![observation.clone()],
+            ..ScoringCommit::default()
+        });
+        let kept = commit.checkpoints.iter().map(|checkpoint| ScoringCommit {
+            checkpoints: vec![checkpoint.clone()],
+            ..ScoringCommit::default()
+        });
+        let offsets = ScoringCommit {
+            offsets: commit.offsets.clone(),
+            ..ScoringCommit::default()
+        };
+        for part in told.chain(kept).chain([offsets]) {
+            match in_time(self.store.commit_scoring(&part, self.clock.now())).await {
+                Err(error) if is_refusal(&error) && part.offsets.is_empty() => {
+                    let told = part.observations.first().map(Observation::appliance);
+                    let appliance = told.or(part.checkpoints.first().map(|checkpoint| checkpoint.appliance));
+                    tracing::error!(
+                        ?appliance,
+                        error = &error as &dyn std::error::Error,
+                        "what a detector says or holds cannot be saved and was passed over"
+                    );
+                }
+                saved => saved?.iter().for_each(log_change),
+            }
+        }
         Ok(())
     }
 }

@@ -17,9 +17,6 @@ use sqlx::postgres::PgRow;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// A smaller limit looks for one bad row, and must find the same one again.
-const ROTATED_FROM: usize = 64;
-
 /// The columns of a row, but for the appliance's family.
 macro_rules! row {
     () => {
@@ -124,7 +121,7 @@ pub(super) async fn unscored(
     let share = due.share(limit);
     let mut conn = store.pool.acquire().await.map_err(db)?;
     let look = Look {
-        first: due.numbers.get(start).filter(|_| limit >= ROTATED_FROM).copied(),
+        first: due.numbers.get(start).copied(),
         families,
         floor: window::floor(&mut conn, Reader::Scorer, &due.numbers).await?,
     };

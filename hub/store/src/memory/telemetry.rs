@@ -11,8 +11,6 @@ use std::time::Duration;
 
 /// Longest reason kept with a presence change, in characters.
 const REASON_MAX: usize = 200;
-/// A smaller limit looks for one bad row, and must find the same one again.
-const ROTATED_FROM: usize = 64;
 
 #[async_trait]
 impl TelemetryStore for MemoryStore {
@@ -98,10 +96,8 @@ impl TelemetryStore for MemoryStore {
         }
         // Every partition with a backlog gets its share, and not always the same one comes first.
         let share = (limit / due.len()).max(1);
-        if limit >= ROTATED_FROM {
-            let start = telemetry.turns % due.len();
-            due.rotate_left(start);
-        }
+        let start = telemetry.turns % due.len();
+        due.rotate_left(start);
         let mut waiting: Vec<Vec<&StoredRow>> = Vec::new();
         for partition in due {
             let from = usize::try_from(scored(partition)).unwrap_or(0);

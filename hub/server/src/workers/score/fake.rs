@@ -109,7 +109,7 @@ impl Fake {
 
     /// A scorer that has just been started.
     pub(super) fn start(&self, registry: &Arc<Registry>, detectors_max: usize) -> Watching {
-        Watching::new(registry.clone(), &[self.offset], detectors_max)
+        Watching::new(registry.clone(), &[self.offset], detectors_max, Arc::default())
     }
 
     fn between(&self, after: i64, up_to: i64) -> Vec<StoredRow> {
@@ -132,7 +132,7 @@ impl Fake {
 
     /// One round: what is to be saved, and how many rows were given again; `None` if there is nothing to do.
     pub(super) fn round(&self, watching: &mut Watching, limit: i64, now: Instant) -> Option<(ScoringCommit, usize)> {
-        let stretches: Vec<Stretch> = watching.again(usize::try_from(limit).unwrap());
+        let stretches: Vec<Stretch> = watching.again(usize::try_from(limit).unwrap(), usize::MAX);
         if let Some(stretch) = stretches.first() {
             let rows = self.between(stretch.after, stretch.up_to);
             self.admit(watching, &rows);

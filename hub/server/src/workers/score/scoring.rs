@@ -1,5 +1,6 @@
 //! Rows into detectors, and what of their verdicts is worth telling. Pure: no store, no clock.
 
+use super::suspect::{RowRef, Suspect};
 use super::watching::{Unit, Units};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Windows given to the network together; larger batches are slower for each window.
-const WINDOWS_MAX: usize = 16;
+pub(super) const WINDOWS_MAX: usize = 16;
 
 /// One appliance being watched.
 pub(super) struct Watched {
@@ -22,8 +23,18 @@ pub(super) struct Watched {
     told: Option<(String, f32)>,
 }
 
-/// A window that waits for its reconstruction, of an appliance.
-type Waiting = (ApplianceId, TraceId, Pending);
+/// A window that waits for its reconstruction, with the row that has completed it.
+type Waiting = (RowRef, Pending);
+
+/// How rows are given.
+pub(super) struct Manner<'a> {
+    /// Nothing is told of them: it was, or it is when the next new row says it too.
+    pub(super) again: bool,
+    /// Windows given to the network together, at most.
+    pub(super) windows: usize,
+    /// Is told which row is worked on.
+    pub(super) suspect: &'a Suspect,
+}
 
 impl Watched {
     /// Goes on from a detector. What it had told when it was saved follows from its state, since it is saved whenever it
@@ -82,8 +93,7 @@ pub(super) fn is_reading(row: &StoredRow) -> bool {
 }
 
 /// Gives rows to their detectors, each appliance's in order; windows of different appliances share the network's batches.
-/// Where they are given `again`, after a restart, nothing is told: it was, or it is when the next new row says it too.
-pub(super) fn give(units: &mut Units, rows: Vec<StoredRow>, again: bool) -> Vec<Observation> {
+pub(super) fn give(units: &mut Units, rows: Vec<StoredRow>, manner: &Manner<'_>) -> Vec<Observation> {
     let mut observations = Vec::new();
     let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
     for row in rows {
@@ -95,10 +105,12 @@ pub(super) fn give(units: &mut Units, rows: Vec<StoredRow>, again: bool) -> Vec<
             let (Some(row), Some(watched)) = (queue.pop_front(), watched(units, *appliance)) else {
                 continue;
             };
+            let which = RowRef::of(&row);
+            manner.suspect.begin(which);
             let row_of_model = dequantise(&row, watched.model.profile());
             let pending = watched.detector.prepare(&watched.model, &row_of_model);
             if !pending.is_empty() {
-                let waiting = pending.into_iter().map(|pending| (*appliance, row.trace, pending));
+                let waiting = pending.into_iter().map(|pending| (which, pending));
                 round.entry(watched.model().to_owned()).or_default().extend(waiting);
             }
         }
@@ -106,11 +118,12 @@ pub(super) fn give(units: &mut Units, rows: Vec<StoredRow>, again: bool) -> Vec<
         for waiting in round.into_values() {
             let mut waiting = waiting.into_iter().peekable();
             while waiting.peek().is_some() {
-                let batch = waiting.by_ref().take(WINDOWS_MAX).collect();
-                conclude(units, batch, again, &mut observations);
+                let batch = waiting.by_ref().take(manner.windows).collect();
+                conclude(units, batch, manner, &mut observations);
             }
         }
     }
+    manner.suspect.take();
     observations
 }
 
@@ -120,14 +133,16 @@ fn watched(units: &mut Units, appliance: ApplianceId) -> Option<&mut Watched> {
 }
 
 /// Runs the network over windows of one model and lets each detector judge, in order.
-fn conclude(units: &mut Units, batch: Vec<Waiting>, again: bool, observations: &mut Vec<Observation>) {
-    let Some((appliance, _, _)) = batch.first() else {
+fn conclude(units: &mut Units, batch: Vec<Waiting>, manner: &Manner<'_>, observations: &mut Vec<Observation>) {
+    let rows: Vec<RowRef> = batch.iter().map(|(row, _)| *row).collect();
+    let Some(first) = rows.first() else {
         return;
     };
-    let Some(model) = watched(units, *appliance).map(|watched| watched.model.clone()) else {
+    let Some(model) = watched(units, first.appliance).map(|watched| watched.model.clone()) else {
         return;
     };
-    let windows: Vec<_> = batch.iter().filter_map(|(_, _, pending)| pending.window()).collect();
+    manner.suspect.begin_all(&rows);
+    let windows: Vec<_> = batch.iter().filter_map(|(_, pending)| pending.window()).collect();
     let mut reconstructions = match model.reconstruct(&windows) {
         Ok(all) => all.into_iter(),
         Err(error) => {
@@ -139,16 +154,17 @@ fn conclude(units: &mut Units, batch: Vec<Waiting>, again: bool, observations: &
             Vec::new().into_iter()
         }
     };
-    for (appliance, trace, pending) in batch {
+    for (row, pending) in batch {
+        manner.suspect.begin(row);
         let reconstruction = if pending.window().is_some() {
             reconstructions.next()
         } else {
             None
         };
-        if let Some(watched) = watched(units, appliance) {
+        if let Some(watched) = watched(units, row.appliance) {
             let verdict = watched.detector.conclude(&model, pending, reconstruction);
-            if !again {
-                observations.extend(watched.observe(appliance, trace, verdict));
+            if !manner.again {
+                observations.extend(watched.observe(row.appliance, row.trace, verdict));
             }
         }
     }

@@ -3,7 +3,8 @@
 //! begun again from what the store has.
 
 use super::ledger::Ledger;
-use super::scoring::{Watched, give, is_reading};
+use super::scoring::{Manner, WINDOWS_MAX, Watched, give, is_reading};
+use super::suspect::Suspect;
 use hub_core::id::ApplianceId;
 use hub_predict::{Detector, Registry};
 use hub_store::prediction::{Checkpoint, Observation, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
@@ -63,11 +64,19 @@ pub(super) struct Watching {
     detectors_max: usize,
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
+    suspect: Arc<Suspect>,
+    /// Windows are given to the network one by one, so that the row of one that cannot be scored is known.
+    pub(super) is_careful: bool,
 }
 
 impl Watching {
-    /// Begins with what the store has.
-    pub(super) fn new(registry: Arc<Registry>, offsets: &[ScoredUpTo], detectors_max: usize) -> Self {
+    /// Begins with what the store has. `suspect` is told which row is worked on.
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        offsets: &[ScoredUpTo],
+        detectors_max: usize,
+        suspect: Arc<Suspect>,
+    ) -> Self {
         Self {
             registry,
             units: Units::new(),
@@ -80,12 +89,18 @@ impl Watching {
                 .collect(),
             detectors_max,
             save_at: None,
+            suspect,
+            is_careful: false,
         }
     }
 
-    /// Rows to read again next, about `limit` of them; none if detectors have all that was scored.
-    pub(super) fn again(&self, limit: usize) -> Vec<Stretch> {
-        let behind = || self.places.iter().filter(|(_, place)| place.read < place.scored);
+    /// Rows to read again next, about `limit` of them, of so many partitions at most; none if detectors have all that was
+    /// scored.
+    pub(super) fn again(&self, limit: usize, partitions: usize) -> Vec<Stretch> {
+        let behind = || {
+            let behind = self.places.iter().filter(|(_, place)| place.read < place.scored);
+            behind.take(partitions)
+        };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let places = i64::try_from(behind().count()).unwrap_or(i64::MAX);
         let share = (limit / places.max(1)).max(SHARE_MIN.min(limit)).max(1);
@@ -97,14 +112,6 @@ impl Watching {
         };
         let most = usize::try_from((limit / share).max(1)).unwrap_or(usize::MAX);
         behind().map(stretch).take(most).collect()
-    }
-
-    /// Reads nothing again: detectors go on from their checkpoints, with a gap behind these.
-    pub(super) fn skip(&mut self) {
-        for place in self.places.values_mut() {
-            place.read = place.scored;
-            place.received_at = place.scored_received_at;
-        }
     }
 
     /// Appliances of these rows that are not in memory.
@@ -179,7 +186,12 @@ impl Watching {
                 self.by_use.insert((unit.used, row.appliance));
             }
         }
-        give(&mut self.units, rows, again)
+        let manner = Manner {
+            again,
+            windows: if self.is_careful { 1 } else { WINDOWS_MAX },
+            suspect: &self.suspect,
+        };
+        give(&mut self.units, rows, &manner)
     }
 
     /// Whether a detector waits for this row. A database that was killed may have forgotten how far scoring had come: what
@@ -296,6 +308,15 @@ fn admitted(registry: &Registry, subject: &ScoringSubject, round: u64) -> Unit {
         after: own.map_or(0, |c| c.ingest_no).max(subject.fresh_after),
         watched: Some(Watched::new(model, detector)),
         used: round,
+    }
+}
+
+#[cfg(test)]
+impl Watching {
+    /// What the detector of an appliance holds, if it is in memory.
+    pub(super) fn state(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
+        let watched = self.units.get(&appliance)?.watched.as_ref();
+        watched.map(Watched::state)
     }
 }
 

@@ -82,7 +82,7 @@ fn what_a_restart_reads_again_is_bounded_and_ends() {
     let mut watching = store.start(&registry, MANY);
     let again = store.run(&mut watching, 100, now);
     assert_eq!(i64::try_from(again).unwrap(), unsaved);
-    assert!(watching.again(100).is_empty());
+    assert!(watching.again(100, usize::MAX).is_empty());
     let later = now + SAVE_EVERY;
     let extra = store.rows.len() as i64;
     let mut more = pumps(&registry, 3..=4, STRETCH_MAX + 50).split_off(store.rows.len());
@@ -205,14 +205,20 @@ fn rows_that_the_database_has_forgotten_are_not_given_twice() {
 }
 
 #[test]
-fn what_cannot_be_read_again_is_skipped_as_a_whole() {
-    let (registry, now) = (registry(), Instant::now());
-    let mut store = Fake::new(pumps(&registry, 1..=2, 60));
-    let mut watching = store.start(&registry, MANY);
-    store.run(&mut watching, 20, now);
-    let mut next = store.start(&registry, MANY);
-    assert_eq!(next.again(50).len(), 1);
-    next.skip();
-    assert!(next.again(50).is_empty());
-    assert_eq!(next.offset(PARTITION, false).map(|offset| offset.kept_no), Some(120));
+fn where_a_row_is_searched_one_partition_after_the_other_is_read_again() {
+    let registry = registry();
+    let offset = |partition, kept_no| ScoredUpTo {
+        partition,
+        ingest_no: 50,
+        kept_no,
+        ..Fake::new(Vec::new()).offset
+    };
+    let offsets = [offset(3, 50), offset(PARTITION, 10), offset(9, 0)];
+    let watching = Watching::new(registry, &offsets, MANY, Arc::default());
+    let stretches = |partitions| -> Vec<(u8, i64, i64)> {
+        let again = watching.again(100, partitions);
+        again.iter().map(|s| (s.partition, s.after, s.up_to)).collect()
+    };
+    assert_eq!(stretches(1), [(PARTITION, 10, 50)]);
+    assert_eq!(stretches(256), [(PARTITION, 10, 50), (9, 0, 50)]);
 }
