@@ -263,7 +263,7 @@ impl ScoreWorker {
             return Ok(Round::Idle);
         };
         self.received = match round {
-            Round::Scored(_) => rows.iter().map(|row| row.received_at).collect(),
+            Round::Scored { .. } => rows.iter().map(|row| row.received_at).collect(),
             Round::Idle | Round::Repeated => Vec::new(),
         };
         let (stretches, now) = (self.repeating.clone(), Instant::now());

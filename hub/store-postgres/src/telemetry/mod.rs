@@ -13,6 +13,7 @@ mod late;
 mod packet;
 mod partition_set;
 mod presence;
+mod press;
 mod quarantine;
 mod rollup;
 mod said;

@@ -1,5 +1,6 @@
 //! What keeps readers' looks short: late rows that every reader has passed are taken out of their list, and where nothing
-//! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back.
+//! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back. And what
+//! nobody needs any more goes: sequences that ended long ago, checkpoints of models that were replaced.
 
 use crate::pace::{Pace, is_too_long};
 use crate::row::{Columns, db, sql};
@@ -9,6 +10,7 @@ use hub_core::telemetry::BEHIND_MAX;
 use hub_store::error::Result;
 use hub_store::lease::LeaseStore;
 use jiff::{SignedDuration, Timestamp};
+use sqlx::Executor;
 use std::ops::Range;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +30,9 @@ const SEQUENCES_FOR: SignedDuration = SignedDuration::from_hours(2 * BEHIND_MAX.
 /// Sequences looked at with each round.
 const SEQUENCES: i64 = 5_000;
 
+/// Checkpoints looked at with each round.
+const CHECKPOINTS: i64 = 1_000;
+
 /// When it was done last, and how far it has come.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
@@ -40,6 +45,7 @@ pub(crate) struct Upkeep {
     late_pace: Pace,
     followed: Option<Instant>,
     sequence: Option<(i64, i64, i16)>,
+    checkpoint: Option<(i64, String)>,
 }
 
 impl Default for Upkeep {
@@ -51,6 +57,7 @@ impl Default for Upkeep {
             late_pace: Pace::default(),
             followed: None,
             sequence: None,
+            checkpoint: None,
         }
     }
 }
@@ -65,6 +72,7 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     if is_due(upkeep.late, LATE_EVERY) {
         forget_late(store, &mut upkeep).await?;
         upkeep.sequence = forget_sequences(store, upkeep.sequence).await?;
+        upkeep.checkpoint = forget_checkpoints(store, upkeep.checkpoint.take()).await?;
         upkeep.late = Some(now);
     }
     if is_due(upkeep.followed, FOLLOW_EVERY) && follow(store).await? {
@@ -177,4 +185,34 @@ async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) 
     .map_err(db)?;
     last.map(|row| Ok((row.col("appliance")?, row.col("boot")?, row.col("lane")?)))
         .transpose()
+}
+
+/// Forgets checkpoints of some appliances where one of another model was saved 30 days later; answers with where to go on. A
+/// model that watches an appliance is saved at least as often as it is given rows, so another one has watched it since. The
+/// last checkpoint of an appliance stays, however old it is, and a model that is served again within that time finds its own.
+async fn forget_checkpoints(store: &PostgresStore, from: Option<(i64, String)>) -> Result<Option<(i64, String)>> {
+    let (appliance, model) = from.unwrap_or((i64::MIN, String::new()));
+    let mut tx = store.pool.begin().await.map_err(db)?;
+    // While there are few of them, the planner would read all of them for each.
+    tx.execute("set local enable_seqscan = off").await.map_err(db)?;
+    // Rows without a model say when a baseline was restarted. One that is saved meanwhile is as new as the newest of the page.
+    let last = sqlx::query(
+        "with page as materialized ( \
+           select appliance, model, saved_at, ctid as place from checkpoint where (appliance, model) > ($1, $2) \
+           order by appliance, model limit $3), \
+         gone as (delete from checkpoint where ctid = any(array( \
+           select p.place from page p cross join lateral ( \
+             select max(c.saved_at) as newest from checkpoint c where c.appliance = p.appliance and c.model <> '' offset 0) n \
+           where p.model <> '' and p.saved_at < n.newest - interval '720 hours')) \
+           and saved_at < (select max(saved_at) from page) - interval '720 hours') \
+         select appliance, model from page order by appliance desc, model desc limit 1",
+    )
+    .bind(appliance)
+    .bind(model)
+    .bind(CHECKPOINTS)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(db)?;
+    tx.commit().await.map_err(db)?;
+    last.map(|row| Ok((row.col("appliance")?, row.col("model")?))).transpose()
 }

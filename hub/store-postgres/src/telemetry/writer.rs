@@ -2,6 +2,7 @@
 
 use super::gauge::Gauges;
 use super::partition_set::PartitionSet;
+use super::press::Press;
 use super::rollup::Round;
 use super::upkeep::Upkeep;
 use super::writer_cache::WriterCache;
@@ -36,7 +37,7 @@ pub(crate) struct Writer {
     counted: Mutex<Option<Timestamp>>,
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
-    pressed_at: Mutex<Option<Instant>>,
+    press: Mutex<Press>,
     /// When the last batch failed, if none was committed since.
     failed_at: Mutex<Option<Instant>>,
     /// Appliances of which the writer has to look again where they belong.
@@ -44,10 +45,6 @@ pub(crate) struct Writer {
     pub(super) upkeep: tokio::sync::Mutex<Upkeep>,
 }
 
-/// Ingest is pressed while batches hold at least this many items: publishes come faster than they are committed …
-const PRESSED_FROM: usize = 200;
-/// … and for so long after the last such batch.
-const PRESSED_FOR: Duration = Duration::from_millis(100);
 /// A failed batch is tried again sooner than this, as long as somebody waits for it.
 const FAILURE_TOLD_FOR: Duration = Duration::from_secs(30);
 /// Pause between two looks whether it still is.
@@ -90,9 +87,7 @@ impl Writer {
 
     /// A batch of so many items was committed.
     pub(super) fn batch(&self, items: usize) {
-        if items >= PRESSED_FROM {
-            *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
+        self.press().batch(items, Instant::now());
     }
 
     /// A batch was committed, or the database did not take it.
@@ -116,8 +111,11 @@ impl Writer {
     }
 
     fn is_pressed(&self) -> bool {
-        let at = *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < PRESSED_FOR)
+        self.press().is_on(Instant::now())
+    }
+
+    fn press(&self) -> MutexGuard<'_, Press> {
+        self.press.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether all from before `limit` was counted when the sweep under way began.

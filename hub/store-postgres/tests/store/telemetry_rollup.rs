@@ -2,9 +2,12 @@
 
 use crate::support::{Base, appliance, morning, played, profiles, rolled_up, telemetry};
 use crate::telemetry_time::{DAY, sample, score};
+use hub_core::id::ApplianceId;
+use hub_store::prediction::{Checkpoint, PredictionStore, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::{Migrations, PostgresStore};
+use jiff::SignedDuration;
 use sqlx::{Connection, Executor};
 
 async fn counts(base: &Base, appliance: i64) -> (i64, i64, i64, i64) {
@@ -170,4 +173,42 @@ async fn late_rows_of_few_partitions_go_where_those_of_all_take_too_long() {
     let store = base.store().await;
     rolled_up(&store).await;
     assert_eq!(base.number("select count(*) from late").await, 0);
+}
+
+/// The roll-up's upkeep sees to it. What was saved last of an appliance stays, and what may be served again.
+#[tokio::test]
+async fn checkpoints_of_a_model_that_was_replaced_long_ago_go() {
+    let (base, store) = played().await;
+    let ids = [
+        appliance(&store, "acme", "wm-1").await,
+        appliance(&store, "acme", "wm-2").await,
+    ];
+    let save = async |appliance: ApplianceId, model: &str, days: i32| {
+        let commit = ScoringCommit {
+            checkpoints: vec![Checkpoint {
+                appliance,
+                model: model.to_owned(),
+                ingest_no: 1,
+                state: vec![7; 100],
+            }],
+            ..ScoringCommit::default()
+        };
+        let at = morning() + SignedDuration::from_hours(24) * days;
+        store.commit_scoring(&commit, at).await.unwrap();
+    };
+    for (model, days) in [("washer/1", 0), ("washer/2", 2), ("washer/3", 31)] {
+        save(ids[0], model, days).await;
+    }
+    save(ids[1], "washer/1", 0).await;
+    rolled_up(&store).await;
+    let models = async |id: ApplianceId| -> Vec<i64> {
+        let mut left = Vec::new();
+        for model in ["washer/1", "washer/2", "washer/3"] {
+            let query = format!("select count(*) from checkpoint where appliance = {} and model = '{model}'", id.0);
+            left.push(base.number(&query).await);
+        }
+        left
+    };
+    assert_eq!(models(ids[0]).await, [0, 1, 1]);
+    assert_eq!(models(ids[1]).await, [1, 0, 0]);
 }
