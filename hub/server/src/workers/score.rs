@@ -14,8 +14,6 @@ mod watching;
 
 #[cfg(test)]
 mod fake;
-#[cfg(test)]
-mod tests;
 
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
@@ -376,3 +374,6 @@ fn log_change(change: &FindingChange) {
         ticket_opened = change.opened.is_some(), "finding changed"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The worker on a store in memory: rows that cannot be scored, and what the store refuses.
+
+use super::fake::{pumps, registry, row};
+use super::suspect::RowRef;
+use super::*;
+use hub_core::clock::ManualClock;
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::partition::partition;
+use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::lease::LeaseStore;
+use hub_store::memory::MemoryStore;
+use hub_store::prediction::{Checkpoint, PredictionStore};
+use hub_store::site::SiteStore;
+use hub_store::telemetry::{Ingest, TelemetryStore};
+use jiff::Timestamp;
+
+/// Readings of each pump that are scored before anything happens, and after that.
+const BEFORE: usize = 40;
+const ALL: usize = 60;
+/// The reading of the first pump that cannot be scored.
+const BAD: i64 = 50;
+
+/// Two pumps, each in a partition of its own.
+struct World {
+    registry: Arc<Registry>,
+    store: Arc<MemoryStore>,
+    ids: [ApplianceId; 2],
+    partitions: [u8; 2],
+    rows: Vec<StoredRow>,
+}
+
+/// What rounds have come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ran {
+    failures: usize,
+    /// Rounds in which rows were given again.
+    again: usize,
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_700_001_000).unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let registry = registry();
+        let profile = registry.get("pump-rig").unwrap().profile().clone();
+        let store = Arc::new(MemoryStore::new([("pump-rig".to_owned(), profile)].into(), 1));
+        assert!(store.take_lease(start()).await.unwrap().is_some());
+        let tenant = TenantId::new("acme").unwrap();
+        let named = |n: i64| DeviceId::new(format!("pump-{n}")).unwrap();
+        let of = |n: i64| partition(&tenant, &named(n));
+        let other = (2..1_000).find(|n| of(*n) != of(1)).unwrap();
+        let device = |n: i64| serde_json::json!({"id": format!("pump-{n}"), "profile": "pump-rig"});
+        let site = serde_json::from_value(serde_json::json!({"tenant": [{
+            "id": "acme", "brand": {"zh-CN": "Acme", "en": "Acme"}, "visit_price": {"currency": "CNY", "amount": 80},
+            "device": [device(1), device(other)],
+        }]}))
+        .unwrap();
+        store.apply_site(&site, start(), false).await.unwrap();
+        let first = store.appliance_by_name(&tenant, &named(1)).await.unwrap().id;
+        let second = store.appliance_by_name(&tenant, &named(other)).await.unwrap().id;
+        let world = Self {
+            rows: pumps(&registry, 1..=2, i64::try_from(ALL).unwrap()),
+            ids: [first, second],
+            partitions: [of(1), of(other)],
+            registry,
+            store,
+        };
+        world.ingest(0, BEFORE).await;
+        world
+    }
+
+    /// Readings of both pumps come, from one second to another.
+    async fn ingest(&self, from: usize, to: usize) {
+        let message = |row: &StoredRow| TelemetryMessage {
+            appliance: self.ids[usize::try_from(row.appliance.0).unwrap() - 1],
+            identity: Identity::Sequence {
+                boot: 1,
+                lane: Lane::Telemetry,
+                first: u64::try_from(row.ingest_no).unwrap(),
+            },
+            samples: vec![Sample {
+                at: row.at,
+                values: row.values.clone(),
+                extra: None,
+            }],
+            received_at: row.received_at,
+            skew_ms: None,
+            trace: row.trace,
+        };
+        let rows = self.rows[2 * from..2 * to].iter();
+        let batch: Vec<Ingest> = rows.map(|row| Ingest::Telemetry(message(row))).collect();
+        self.store.ingest(&batch).await.unwrap();
+    }
+
+    /// A worker that has just been started.
+    fn worker(&self) -> ScoreWorker {
+        let clock = Arc::new(ManualClock::new(start()));
+        let store = self.store.clone();
+        ScoreWorker::new(store, self.registry.clone(), clock, Scoring::default(), Arc::default())
+    }
+
+    fn bad(&self) -> (u8, i64) {
+        (self.partitions[0], BAD)
+    }
+
+    /// How far scoring has come in both partitions, and up to where all is in checkpoints.
+    async fn scored(&self) -> [(i64, i64); 2] {
+        let offsets = self.store.scored_up_to().await.unwrap();
+        self.partitions.map(|partition| {
+            let offset = offsets.iter().find(|offset| offset.partition == partition);
+            offset.map_or((0, 0), |offset| (offset.ingest_no, offset.kept_no))
+        })
+    }
+
+    fn states(&self, worker: &ScoreWorker) -> [Vec<u8>; 2] {
+        let watching = worker.watching.as_ref().unwrap();
+        self.ids.map(|id| watching.state(id).unwrap())
+    }
+
+    /// What detectors hold that were given all but the bad row, by a worker to which nothing happened.
+    async fn without_the_bad_row() -> [Vec<u8>; 2] {
+        let world = Self::new().await;
+        world.ingest(BEFORE, ALL).await;
+        let mut worker = world.worker();
+        let (partition, number) = world.bad();
+        worker.left_out.add(&RowRef::of(&row(1, partition, number)));
+        assert_eq!(run(&mut worker).await, Ran::default());
+        world.states(&worker)
+    }
+}
+
+/// Rounds until nothing is left to do.
+async fn run(worker: &mut ScoreWorker) -> Ran {
+    let mut ran = Ran::default();
+    for _ in 0..100 {
+        match worker.round().await {
+            Ok(Round::Idle) => return ran,
+            Ok(Round::Scored { .. }) => {}
+            Ok(Round::Repeated) => ran.again += 1,
+            Err(error) => {
+                ran.failures += 1;
+                worker.fail(&error).await;
+            }
+        }
+    }
+    panic!("it comes to no end: {ran:?}");
+}
+
+/// Once for each life of the hub, whether it comes with new rows or with those that are read again.
+#[tokio::test]
+async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
+    let expected = World::without_the_bad_row().await;
+    let world = World::new().await;
+    let mut worker = world.worker();
+    worker.suspect.trap(world.bad(), false);
+    assert_eq!(run(&mut worker).await, Ran::default());
+    assert_eq!(world.scored().await, [(40, 0), (40, 0)]);
+    world.ingest(BEFORE, ALL).await;
+    // Both partitions are read again in one round.
+    assert_eq!(run(&mut worker).await, Ran { failures: 1, again: 1 });
+    assert_eq!(world.scored().await, [(60, 0), (60, 0)]);
+    assert_eq!(world.states(&worker), expected);
+
+    // The bad row lies in what is read again.
+    let mut next = world.worker();
+    next.suspect.trap(world.bad(), false);
+    assert_eq!(run(&mut next).await, Ran { failures: 1, again: 1 });
+    assert_eq!(world.scored().await, [(60, 0), (60, 0)]);
+    assert_eq!(world.states(&next), expected);
+}
+
+/// Where windows of several rows are worked on at once, it is not known at first which one it was.
+#[tokio::test]
+async fn a_window_that_ends_the_network_costs_two_readings_again() {
+    let expected = World::without_the_bad_row().await;
+    let world = World::new().await;
+    let mut worker = world.worker();
+    worker.suspect.trap(world.bad(), true);
+    assert_eq!(run(&mut worker).await, Ran::default());
+    world.ingest(BEFORE, ALL).await;
+    // One partition after the other, twice.
+    assert_eq!(run(&mut worker).await, Ran { failures: 2, again: 4 });
+    assert_eq!(world.scored().await, [(60, 0), (60, 0)]);
+    assert_eq!(world.states(&worker), expected);
+    assert!(!worker.is_careful());
+
+    let mut next = world.worker();
+    next.suspect.trap(world.bad(), true);
+    let ran = run(&mut next).await;
+    assert!(ran.failures == 2 && (2..=3).contains(&ran.again), "{ran:?}");
+    assert_eq!(world.states(&next), expected);
+}
+
+/// Where no row is known that it comes from, the partition is known in the end, and the others are read again.
+#[tokio::test]
+async fn what_cannot_be_read_again_is_skipped_partition_by_partition() {
+    let world = World::new().await;
+    let mut worker = world.worker();
+    run(&mut worker).await;
+    let stretch = |partition| Stretch {
+        partition,
+        after: 0,
+        up_to: 40,
+        received_at: Timestamp::UNIX_EPOCH,
+    };
+    let refused = || ScoringError::Store(StoreError::Refused("for a test".to_owned()));
+    let mut next = world.worker();
+    next.repeating = world.partitions.map(stretch).to_vec();
+    next.fail(&refused()).await;
+    assert!(next.is_careful());
+    assert_eq!(world.scored().await, [(40, 0), (40, 0)]);
+    next.repeating = vec![stretch(world.partitions[0])];
+    next.fail(&refused()).await;
+    assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
+    assert_eq!(run(&mut next).await, Ran { failures: 0, again: 1 });
+    // A store that is away is no reason to give anything up.
+    next.repeating = vec![stretch(world.partitions[1])];
+    let away = std::io::Error::other("for a test");
+    next.fail(&ScoringError::Store(StoreError::Unavailable(Box::new(away)))).await;
+    assert!(next.watching.is_some());
+    assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_does_not_hold_up_the_rest() {
+    let world = World::new().await;
+    let rows = world.store.unscored(1_000, None).await.unwrap().rows;
+    let checkpoint = |appliance| Checkpoint {
+        appliance,
+        model: "pump-rig/1".to_owned(),
+        ingest_no: 40,
+        state: vec![7; 10],
+    };
+    let commit = ScoringCommit {
+        offsets: ScoredUpTo::reach(&rows),
+        checkpoints: vec![checkpoint(ApplianceId(999)), checkpoint(world.ids[0])],
+        observations: Vec::new(),
+    };
+    let whole = world.store.commit_scoring(&commit, start()).await;
+    assert!(matches!(whole, Err(StoreError::Refused(_))), "{whole:?}");
+    let mut worker = world.worker();
+    worker.unsaved = Some(commit);
+    worker.save().await.unwrap();
+    assert!(worker.unsaved.is_none());
+    assert_eq!(world.scored().await, [(40, 40), (40, 40)]);
+    let subjects = world.store.scoring_subjects(&world.ids[..1]).await.unwrap();
+    assert_eq!(subjects[0].checkpoints, [checkpoint(world.ids[0])]);
+}
