@@ -343,8 +343,9 @@ impl ScoreWorker {
             offsets: commit.offsets.clone(),
             ..ScoringCommit::default()
         };
-        for part in told.chain(kept).chain([offsets]) {
-            match in_time(self.store.commit_scoring(&part, self.clock.now())).await {
+        let parts: Vec<ScoringCommit> = told.chain(kept).chain([offsets]).collect();
+        for part in &parts {
+            match in_time(self.store.commit_scoring(part, self.clock.now())).await {
                 Err(error) if is_refusal(&error) && part.offsets.is_empty() => {
                     let told = part.observations.first().map(Observation::appliance);
                     let appliance = told.or(part.checkpoints.first().map(|checkpoint| checkpoint.appliance));
