@@ -127,7 +127,10 @@ impl Keeper {
         let told = async {
             match self.tell_once(changes).await {
                 Err(StoreError::Unavailable(error)) => {
-                    tracing::debug!(error = &*error as &dyn std::error::Error, "sessions not kept, trying again");
+                    tracing::debug!(
+                        error = &*error as &dyn std::error::Error,
+                        "sessions not kept, trying again"
+                    );
                     self.tell_once(changes).await
                 }
                 told => told,

@@ -103,7 +103,9 @@ pub(crate) fn is_too_long(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else {
         return false;
     };
-    let ended = source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    let ended = source
+        .downcast_ref::<sqlx::Error>()
+        .and_then(sqlx::Error::as_database_error);
     source.is::<tokio::time::error::Elapsed>() || ended.is_some_and(|error| error.code().as_deref() == Some(ENDED))
 }
 

@@ -22,12 +22,7 @@ const VISITS_MAX: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// A device is not taken, or its reading is not acknowledged.
-pub async fn visit(
-    broker: SocketAddr,
-    trains: Vec<Train>,
-    at_once: usize,
-    clean_session: bool,
-) -> Result<Duration> {
+pub async fn visit(broker: SocketAddr, trains: Vec<Train>, at_once: usize, clean_session: bool) -> Result<Duration> {
     let (trains, next) = (Arc::new(trains), Arc::new(AtomicUsize::new(0)));
     let mut places = JoinSet::new();
     let begun = Instant::now();

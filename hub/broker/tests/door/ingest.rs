@@ -9,7 +9,13 @@ use tests_mqtt::Version::V4;
 use tests_mqtt::publish;
 
 /// One message of samples `(dt_ms, [(channel, value)])`.
-pub(crate) fn cbor(time_base: TimeBase, boot_id: u64, seq: u64, t0_ms: i64, samples: &[(u32, &[(u8, f32)])]) -> Vec<u8> {
+pub(crate) fn cbor(
+    time_base: TimeBase,
+    boot_id: u64,
+    seq: u64,
+    t0_ms: i64,
+    samples: &[(u32, &[(u8, f32)])],
+) -> Vec<u8> {
     let mut buffer = [0; 1024];
     let header = Header {
         time_base,

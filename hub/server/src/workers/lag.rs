@@ -65,7 +65,7 @@ mod tests {
     fn it_rises_while_nobody_looks() {
         let (lag, begun) = (ScoringLag::default(), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let second = |second| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        let second = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         let seconds = |at| lag.lag(after(at)).as_secs();
         // Nothing waits, and soon nobody knows whether it does.
         lag.looked(None, second(0), after(0));

@@ -76,7 +76,10 @@ async fn rounds_of_the_scorer_are_a_pause_apart() {
     worker.await.unwrap();
     // A round looks at the clock once, and once more to save what it has scored.
     let (asked, most) = (clock.0.load(Ordering::SeqCst), 2 * most(begun));
-    assert!((4..=most).contains(&asked), "{asked} looks at the clock where {most} fit");
+    assert!(
+        (4..=most).contains(&asked),
+        "{asked} looks at the clock where {most} fit"
+    );
 }
 
 #[tokio::test]

@@ -215,7 +215,10 @@ impl ScoreWorker {
             offsets: vec![skipped],
             ..ScoringCommit::default()
         };
-        if in_time(self.store.commit_scoring(&commit, self.clock.now())).await.is_ok() {
+        if in_time(self.store.commit_scoring(&commit, self.clock.now()))
+            .await
+            .is_ok()
+        {
             tracing::error!(
                 partition,
                 rows,

@@ -28,7 +28,8 @@ impl AccessStore for PostgresStore {
     }
 
     async fn authorities(&self) -> Result<Vec<Authority>> {
-        let query = || sqlx::query("select tenant, name, certificate, revocations from authority order by tenant, name");
+        let query =
+            || sqlx::query("select tenant, name, certificate, revocations from authority order by tenant, name");
         let rows = self.fetch(query).await?;
         rows.iter()
             .map(|row| {

@@ -167,7 +167,12 @@ async fn stored(conn: &mut PgConnection, asked: &[Content<'_>]) -> Result<HashSe
     let rows = sqlx::query(COMPARED)
         .bind(places.iter().map(|(appliance, _)| *appliance).collect::<Vec<i64>>())
         .bind(places.iter().map(|(_, at)| sql(*at)).collect::<Vec<_>>())
-        .bind(spans.values().map(|(first, _)| sql(earliest(*first))).collect::<Vec<_>>())
+        .bind(
+            spans
+                .values()
+                .map(|(first, _)| sql(earliest(*first)))
+                .collect::<Vec<_>>(),
+        )
         .bind(spans.values().map(|(_, last)| sql(latest(*last))).collect::<Vec<_>>())
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .bind(extras)

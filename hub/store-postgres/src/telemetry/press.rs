@@ -29,7 +29,9 @@ impl Press {
         if items < LARGE_FROM {
             return;
         }
-        let before = self.0.filter(|run| now.saturating_duration_since(run.last) <= PRESSED_FOR);
+        let before = self
+            .0
+            .filter(|run| now.saturating_duration_since(run.last) <= PRESSED_FOR);
         self.0 = Some(Run {
             first: before.map_or(now, |run| run.first),
             last: now,

@@ -107,11 +107,7 @@ const AGAIN: &str = concat!(
 /// Every partition with a backlog gets its share, so that one busy partition does not starve the others; what some do not
 /// use goes to those of which the share has cut something off. Rows of appliances of other `families` are passed over, but
 /// for the last one of a partition.
-pub(super) async fn unscored(
-    store: &PostgresStore,
-    limit: usize,
-    families: Option<&[String]>,
-) -> Result<Unscored> {
+pub(super) async fn unscored(store: &PostgresStore, limit: usize, families: Option<&[String]>) -> Result<Unscored> {
     let due = store.writer.unscored.take(Instant::now());
     if due.numbers.is_empty() {
         return Ok(Unscored::default());

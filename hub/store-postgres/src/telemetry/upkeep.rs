@@ -214,5 +214,6 @@ async fn forget_checkpoints(store: &PostgresStore, from: Option<(i64, String)>) 
     .await
     .map_err(db)?;
     tx.commit().await.map_err(db)?;
-    last.map(|row| Ok((row.col("appliance")?, row.col("model")?))).transpose()
+    last.map(|row| Ok((row.col("appliance")?, row.col("model")?)))
+        .transpose()
 }

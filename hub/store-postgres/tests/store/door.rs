@@ -243,7 +243,10 @@ async fn a_hub_that_was_taken_over_changes_no_session() {
 /// The database says so before the store takes its silence for the network's.
 #[tokio::test]
 async fn a_lock_that_is_held_is_told_as_one() {
-    if !Server::chosen().await.is_concurrent("a_lock_that_is_held_is_told_as_one") {
+    if !Server::chosen()
+        .await
+        .is_concurrent("a_lock_that_is_held_is_told_as_one")
+    {
         return;
     }
     let (base, store) = played().await;

@@ -151,10 +151,7 @@ async fn cut_in_the_commit(commit: &'static [u8], each: u64) {
     assert_eq!(base.number("select count(*) from telemetry").await, samples + 2);
     let distinct =
         "select count(*) from (select distinct appliance, boot, lane, seq from telemetry where seq is not null) d";
-    assert_eq!(
-        base.number(distinct).await,
-        i64::try_from(60 * 2 * each + 2).unwrap()
-    );
+    assert_eq!(base.number(distinct).await, i64::try_from(60 * 2 * each + 2).unwrap());
 }
 
 /// Polls a future so often, then drops it.

@@ -150,7 +150,10 @@ async fn late_rows_of_few_partitions_go_where_those_of_all_take_too_long() {
     }
     let now = morning();
     for (seq, days) in [(0, 0), (1, 30), (2, 31)] {
-        let batch: Vec<Ingest> = ids.iter().map(|id| sample(*id, 1, seq, now - DAY * days, now)).collect();
+        let batch: Vec<Ingest> = ids
+            .iter()
+            .map(|id| sample(*id, 1, seq, now - DAY * days, now))
+            .collect();
         store.ingest(&batch).await.unwrap();
     }
     assert_eq!(score(&store, 100, 100).await.len(), 9);
@@ -204,7 +207,10 @@ async fn checkpoints_of_a_model_that_was_replaced_long_ago_go() {
     let models = async |id: ApplianceId| -> Vec<i64> {
         let mut left = Vec::new();
         for model in ["washer/1", "washer/2", "washer/3"] {
-            let query = format!("select count(*) from checkpoint where appliance = {} and model = '{model}'", id.0);
+            let query = format!(
+                "select count(*) from checkpoint where appliance = {} and model = '{model}'",
+                id.0
+            );
             left.push(base.number(&query).await);
         }
         left

@@ -188,7 +188,10 @@ async fn readings_under_one_time_are_compared_together() {
     let (answers, trips, told) = ingest(&batch[..]).await;
     // One of those that are compared may be the reading of before.
     let repeated = answers[0].repeated;
-    assert!((COMPARED_MAX - 1..=COMPARED_MAX).contains(&repeated), "{repeated} repeats");
+    assert!(
+        (COMPARED_MAX - 1..=COMPARED_MAX).contains(&repeated),
+        "{repeated} repeats"
+    );
     assert_eq!(answers[0].stored, 5_000 - repeated);
     assert!(trips <= 12, "{trips} round trips");
     assert!(told < 1_000 * u64::from(COMPARED_MAX), "{told} bytes");
@@ -215,9 +218,6 @@ async fn extras_are_the_same_where_the_database_says_so() {
     let again = [json("{\"x\":1.0}"), json("null"), None, json("{\"x\":\"1\"}")];
     assert_eq!(store.ingest(&with(&again[..])).await.unwrap(), [repeated(4)]);
     let other = [json("{\"x\":2}"), json("{\"x\":2}"), json("{}")];
-    let expected = Ingested {
-        stored: 2,
-        repeated: 1,
-    };
+    let expected = Ingested { stored: 2, repeated: 1 };
     assert_eq!(store.ingest(&with(&other[..])).await.unwrap(), [expected]);
 }

@@ -98,8 +98,12 @@ pub(super) async fn what_one_partition_does_not_use_goes_to_the_others(h: &dyn H
     assert_eq!(numbers(&cut, busy), (1..=98).collect::<Vec<i64>>());
     assert_eq!(numbers(&cut, idle), [1, 2]);
     assert!(cut.more);
-    let is_before = |pair: &[StoredRow]| (pair[0].partition, pair[0].ingest_no) < (pair[1].partition, pair[1].ingest_no);
-    assert!(cut.rows.windows(2).all(is_before), "in the order of partitions and commits");
+    let is_before =
+        |pair: &[StoredRow]| (pair[0].partition, pair[0].ingest_no) < (pair[1].partition, pair[1].ingest_no);
+    assert!(
+        cut.rows.windows(2).all(is_before),
+        "in the order of partitions and commits"
+    );
     let commit = ScoringCommit {
         offsets: ScoredUpTo::reach(&cut.rows),
         ..ScoringCommit::default()

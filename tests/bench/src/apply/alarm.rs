@@ -22,7 +22,10 @@ const SERVICE_POINT: &str = "[[tenant.service_point]]";
 /// Measures it: nothing applied, the large site made, and all of it changed.
 pub(super) async fn measure(plan: Plan, bars: &mut Bars) -> Result<()> {
     let rigs = 3 * plan.alarms;
-    println!("alarms beside apply: from reading to INVITE, of at most {} rigs in each part", plan.alarms);
+    println!(
+        "alarms beside apply: from reading to INVITE, of at most {} rigs in each part",
+        plan.alarms
+    );
     let trunk = Trunk::start().await?;
     let large = large(plan.large, rigs, trunk.address)?;
     let changed_site = large
@@ -59,7 +62,10 @@ pub(super) async fn measure(plan: Plan, bars: &mut Bars) -> Result<()> {
     drop(ringing);
     site.stop().await?;
     let rows = site.rows().await?;
-    ensure!(rows == readings, "{readings} readings were acknowledged, {rows} are stored");
+    ensure!(
+        rows == readings,
+        "{readings} readings were acknowledged, {rows} are stored"
+    );
     bars.at_most("not_rung_beside_apply", missing as f64, 0.0);
     bars.at_most("rung_later_beside_apply_s", (longest_ms - alone_ms) / 1e3, WAIT_S_MAX);
     Ok(())
@@ -141,8 +147,14 @@ mod tests {
     fn the_large_site_has_every_device_once_with_the_rigs_all_over_it() {
         let text = large(103, 10, (Ipv4Addr::LOCALHOST, 5060).into()).unwrap();
         let count = |what: &str| text.matches(what).count();
-        assert_eq!((count(OWNER), count("[[tenant.device]]"), count(SERVICE_POINT)), (103, 103, 2));
-        assert_eq!((count("id = 'east'"), count("id = 'west'"), count("'pump-rig'")), (1, 1, 10));
+        assert_eq!(
+            (count(OWNER), count("[[tenant.device]]"), count(SERVICE_POINT)),
+            (103, 103, 2)
+        );
+        assert_eq!(
+            (count("id = 'east'"), count("id = 'west'"), count("'pump-rig'")),
+            (1, 1, 10)
+        );
         for n in 0..103 {
             assert_eq!(count(&format!("\nid = 'd-{n:05}'")), 1, "{n}");
         }

@@ -181,7 +181,10 @@ async fn aggregate_beside(base: &Base, mut ended: watch::Receiver<bool>) -> Resu
     loop {
         loop {
             base.store.ingest_calm(PATIENCE).await;
-            let step = base.store.aggregate(AGGREGATE_STEP, jiff::Timestamp::UNIX_EPOCH).await?;
+            let step = base
+                .store
+                .aggregate(AGGREGATE_STEP, jiff::Timestamp::UNIX_EPOCH)
+                .await?;
             rows += step;
             if step == 0 || *ended.borrow() {
                 break;

@@ -141,12 +141,20 @@ mod tests {
         for number in (0..=most).chain([1, 2]) {
             left_out.add(&RowRef::of(&row(1, 7, number)));
         }
-        assert_eq!((left_out.places.len(), left_out.by_age.len()), (LEFT_OUT_MAX, LEFT_OUT_MAX));
+        assert_eq!(
+            (left_out.places.len(), left_out.by_age.len()),
+            (LEFT_OUT_MAX, LEFT_OUT_MAX)
+        );
         let with_value = |partition, number| StoredRow {
             values: vec![Some(1)],
             ..row(1, partition, number)
         };
-        let mut rows = [with_value(7, 0), with_value(7, 1), with_value(8, 1), with_value(7, most)];
+        let mut rows = [
+            with_value(7, 0),
+            with_value(7, 1),
+            with_value(8, 1),
+            with_value(7, most),
+        ];
         left_out.blank(&mut rows);
         assert_eq!(rows.map(|row| row.values.len()), [1, 0, 1, 0]);
     }

@@ -218,7 +218,8 @@ async fn what_cannot_be_read_again_is_skipped_partition_by_partition() {
     // A store that is away is no reason to give anything up.
     next.repeating = vec![stretch(world.partitions[1])];
     let away = std::io::Error::other("for a test");
-    next.fail(&ScoringError::Store(StoreError::Unavailable(Box::new(away)))).await;
+    next.fail(&ScoringError::Store(StoreError::Unavailable(Box::new(away))))
+        .await;
     assert!(next.watching.is_some());
     assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
 }
