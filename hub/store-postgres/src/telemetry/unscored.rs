@@ -51,12 +51,13 @@ macro_rules! family {
 /// The newest weeks in the order of commits, and among them what came late; of each partition a share, cut to a limit. Each
 /// row says how many were read of its partition.
 const UNSCORED: &str = concat!(
-    "with read as materialized ( \
+    "with noted as materialized (select partition, seen_at, ingest_no from scored where partition = any($1)), \
+     read as materialized ( \
        select t.*, ",
     watched!("$5"),
     " as watched \
        from (select s.partition, s.seen_at, greatest(s.ingest_no, k.low) as low \
-         from unnest($1::smallint[], $7::bigint[]) as k (partition, low) join scored s on s.partition = k.partition) s \
+         from unnest($1::smallint[], $7::bigint[]) as k (partition, low) join noted s on s.partition = k.partition) s \
        cross join lateral ( \
          (select ",
     row!(),

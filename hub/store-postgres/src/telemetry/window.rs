@@ -67,13 +67,13 @@ struct Head {
 
 /// The last number of each partition, in order: a row or two of each are read, however many wait.
 pub(super) async fn heads(conn: &mut PgConnection) -> Result<Vec<i64>> {
-    let heads = look(conn, &all()).await?;
+    let heads = look(conn, None).await?;
     Ok(heads.iter().map(|head| head.last).collect())
 }
 
 /// How many numbers of these partitions wait for the roll-up.
 pub(super) async fn waiting(conn: &mut PgConnection, partitions: &[i16]) -> Result<i64> {
-    let heads = look(conn, partitions).await?;
+    let heads = look(conn, Some(partitions)).await?;
     Ok(heads.iter().map(|head| head.waiting).sum())
 }
 
@@ -87,7 +87,7 @@ const LOOKED_THROUGH: i64 = 200_000;
 /// before the last one was are named in `late`, until the clock has passed that time. Where the last row is in `late`, it
 /// tells nothing, and all are looked through.
 pub(super) async fn stored(conn: &mut PgConnection) -> Result<Stored> {
-    let heads = look(conn, &all()).await?;
+    let heads = look(conn, None).await?;
     let are_many = heads.iter().map(|head| head.waiting).sum::<i64>() > LOOKED_THROUGH;
     let mut newest = Timestamp::UNIX_EPOCH;
     let mut looked_through = Vec::new();
@@ -112,26 +112,34 @@ fn all() -> Vec<i16> {
     (0..256).collect()
 }
 
-async fn look(conn: &mut PgConnection, partitions: &[i16]) -> Result<Vec<Head>> {
-    let floor = floor(conn, Reader::RollUp, partitions).await?;
-    let rows = sqlx::query(concat!(
-        "select s.partition, greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, \
+/// Whether a partition is one of those that are asked for.
+const ASKED: &str = "where partition = any($2)";
+
+/// Of these partitions; of all of them where none is named, which is cheaper than to look each of them up. What readers have
+/// noted is read once and joined in memory: both tables are small.
+async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec<Head>> {
+    let floor = floor(conn, Reader::RollUp, partitions.unwrap_or(&all())).await?;
+    let query = format!(
+        "with s as materialized (select partition, ingest_no, seen_at from scored {1}), \
+           r as materialized (select partition, ingest_no, seen_at from rolled {1}) \
+         select s.partition, greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, \
            greatest(n.last, l.last, r.ingest_no) - r.ingest_no as waiting, greatest(s.seen_at, r.seen_at) as seen_at, \
            case when n.last > coalesce(l.last, 0) then n.at end as at \
-         from scored s join rolled r on r.partition = s.partition \
+         from s join r on r.partition = s.partition \
          left join lateral (select t.ingest_no as last, t.at from telemetry t \
-           where t.partition = s.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - ",
-        reach!(),
-        " and t.at >= $1 order by t.ingest_no desc limit 1) n on true \
+           where t.partition = s.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - {0} \
+             and t.at >= $1 order by t.ingest_no desc limit 1) n on true \
          left join lateral (select o.ingest_no as last from late o \
            where o.partition = s.partition and o.ingest_no > r.ingest_no order by o.ingest_no desc limit 1) l on true \
-         where s.partition = any($2) order by s.partition"
-    ))
-    .bind(sql(floor))
-    .bind(partitions)
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
+         order by s.partition",
+        reach!(),
+        partitions.map_or("", |_| ASKED)
+    );
+    let mut query = sqlx::query(&query).bind(sql(floor));
+    if let Some(partitions) = partitions {
+        query = query.bind(partitions);
+    }
+    let rows = query.fetch_all(conn).await.map_err(db)?;
     rows.iter()
         .map(|row| {
             Ok(Head {

@@ -181,10 +181,12 @@ async fn a_batch_or_a_roll_up_that_is_given_up_at_any_moment_is_done_once() {
         if round % 2 == 1 {
             batch.push(json(id, round));
         }
-        let polls = u32::try_from(round / 4).unwrap();
+        // A batch is a statement or two, a roll-up some more.
+        let polls = u32::try_from(round / 16).unwrap();
         given_up += u32::from(dropped_after(polls, store.ingest(&batch)).await.is_none());
         let answers = store.ingest(&batch).await.unwrap();
         assert_eq!(answers[0].stored + answers[0].repeated, 5);
+        let polls = u32::try_from(round / 4).unwrap();
         rolls_given_up += u32::from(dropped_after(polls, store.roll_up(1_000)).await.is_none());
     }
     assert!(

@@ -127,14 +127,15 @@ async fn a_step_that_takes_too_long_is_tried_again_with_fewer_rows() {
     ] {
         sql.execute(statement).await.unwrap();
     }
-    let mut failed = 0;
-    loop {
+    let (mut failed, mut tries) = (0, 0);
+    while counts(&base, id.0).await.0 < 400 {
         match store.roll_up(1_000).await {
-            Ok(0) => break,
+            // What a step that failed has locked may still be so: a round leaves that to the next.
             Ok(rows) => assert!(rows <= 150, "{rows} rows"),
             Err(_) => failed += 1,
         }
-        assert!(failed < 5, "the same step is tried again and again");
+        tries += 1;
+        assert!(tries < 50, "the same step is tried again and again");
     }
     assert_eq!(failed, 3, "1,000, 500 and 250 rows are too many");
     assert_eq!(counts(&base, id.0).await.0, 400);
