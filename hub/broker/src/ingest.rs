@@ -26,6 +26,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 const BATCH_MAX: usize = 4_000;
 /// Bytes of payload in one commit; the last publish may go beyond.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
+/// A device with several publishes under way sends the next ones as soon as it hears of the last batch. Where others wait
+/// already, it is given this moment to join them: otherwise the two would take turns for ever, each with a commit of its own.
+const LINGER: Duration = Duration::from_micros(200);
+/// A batch of so many is large enough without that.
+const LINGER_BELOW: usize = 200;
 /// Pauses after the store failed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 /// Pause between two tries of publishes that failed alone.
@@ -99,6 +104,8 @@ pub(crate) struct Committer {
     commits: u64,
     failures_in_row: u32,
     parcels: u64,
+    /// Publishes gathered for this batch that came several at a time.
+    in_trains: usize,
 }
 
 impl Committer {
@@ -117,6 +124,7 @@ impl Committer {
             commits: 0,
             failures_in_row: 0,
             parcels: 0,
+            in_trains: 0,
         }
     }
 
@@ -128,10 +136,17 @@ impl Committer {
         let mut suspects_due = Instant::now();
         loop {
             let due = (suspects.len() > 0).then_some(suspects_due);
+            let others_wait = fresh.len() == 0 && !queue.is_empty();
+            let heard = std::mem::take(&mut self.in_trains);
             if fresh.len() == 0 && !self.first(&mut queue, &mut fresh, due).await {
                 return;
             }
+            self.store.ingest_turn().await;
             self.gather(&mut queue, &mut fresh);
+            if others_wait {
+                let enough = fresh.len() + heard;
+                self.linger(&mut queue, &mut fresh, enough).await;
+            }
             // What was gathered now may come from the next connection of a device: nothing that failed before and belongs to
             // the one that is over may be committed behind it.
             fresh.forget_gone(&self.counters);
@@ -315,8 +330,21 @@ impl Committer {
         }
     }
 
+    /// Gathers until there is `enough`, or the moment is over.
+    async fn linger(&mut self, queue: &mut Queued, batch: &mut Part, enough: usize) {
+        let until = Instant::now() + LINGER;
+        while batch.len() < enough.min(LINGER_BELOW) && Instant::now() < until {
+            // A timer is too coarse for this.
+            tokio::task::yield_now().await;
+            self.gather(queue, batch);
+        }
+    }
+
     fn take(&mut self, batch: &mut Part, parcel: Parcel) {
         self.parcels += 1;
+        if parcel.items.len() > 1 {
+            self.in_trains += parcel.items.len();
+        }
         batch.push_parcel(parcel, self.parcels);
     }
 }

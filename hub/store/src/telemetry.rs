@@ -265,6 +265,15 @@ pub trait TelemetryStore: Send + Sync {
         let _ = patience;
     }
 
+    /// The scorer goes on, and what it reads now was received so long ago. Said with each of its rounds that leaves something.
+    fn scoring_is_behind(&self, by: Duration) {
+        let _ = by;
+    }
+
+    /// Waits before the next batch of ingest as long as that gives way to a scorer that is far behind: for a moment, and not
+    /// at all where batches are small.
+    async fn ingest_turn(&self) {}
+
     /// Adds rows that were committed since the last time to what is shown of their appliances (how many samples, the
     /// newest), with the counts beside them (gaps, repeats, drops, skew): about `limit` rows, each once whatever happens.
     /// Answers with how many it were; ask again until it is 0, which ends a round: what is stored while a round is under way

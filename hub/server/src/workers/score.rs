@@ -244,7 +244,12 @@ impl ScoreWorker {
         self.repeating = watching.again(ROWS_MAX, partitions);
         let (mut rows, round) = if self.repeating.is_empty() {
             let found = in_time(self.store.unscored(self.rows, Some(&self.families))).await?;
-            self.figures.scoring_looked(oldest(&found.rows), self.clock.now());
+            let (oldest, now) = (oldest(&found.rows), self.clock.now());
+            self.figures.scoring_looked(oldest, now);
+            if let Some(oldest) = oldest.filter(|_| found.more) {
+                let behind = Duration::try_from(now.duration_since(oldest)).unwrap_or_default();
+                self.store.scoring_is_behind(behind);
+            }
             if found.rows.is_empty() {
                 return Ok(Round::Idle);
             }

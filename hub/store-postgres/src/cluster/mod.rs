@@ -137,7 +137,8 @@ impl Cluster {
         let binaries = binaries::find(options.bin_dir.as_deref(), &identity, &paths).await?;
         leftovers::end(&binaries, &identity, &paths).await?;
         paths.initialise(&binaries, &identity).await?;
-        paths.configure(&identity)?;
+        let compression = paths.compression(&binaries, &identity).await;
+        paths.configure(&identity, compression)?;
         let version = binaries.version.clone();
         let owner = Owner {
             binaries,

@@ -1,5 +1,6 @@
-//! Rows on their way into `telemetry`: a few as the parameters of one statement, which is one round trip; many in PostgreSQL's
-//! binary COPY format (manual, section "COPY", "Binary Format"), which is two and costs less for each row.
+//! Rows on their way into `telemetry`: a few as the parameters of one statement, which is one round trip (of one row alone they
+//! are values, which costs the database less than lists); many in PostgreSQL's binary COPY format (manual, section "COPY",
+//! "Binary Format"), which is two and costs less for each row.
 
 use super::columns::{COLUMNS as COLUMNS_OF_VALUES, halves};
 use crate::row::sql;
@@ -81,8 +82,8 @@ impl Shape {
         format!("copy telemetry ({}) from stdin with (format binary)", self.columns())
     }
 
-    /// The statement whose parameters are arrays, one a column.
-    fn insertion(self) -> String {
+    /// The types of the columns, in order.
+    fn types(self) -> impl Iterator<Item = &'static str> {
         let own = [
             "bigint",
             "bigint",
@@ -97,12 +98,29 @@ impl Shape {
             "smallint",
             "smallint",
         ];
-        let types = own.into_iter().chain(std::iter::repeat_n("integer", self.values));
-        let types = types.chain(self.has_extra.then_some("text"));
-        let arrays: Vec<String> = types
-            .enumerate()
-            .map(|(at, name)| format!("${}::{name}[]", at + 1))
-            .collect();
+        own.into_iter()
+            .chain(std::iter::repeat_n("integer", self.values))
+            .chain(self.has_extra.then_some("text"))
+    }
+
+    /// The statement whose parameters are one row.
+    fn insertion_of_one(self) -> String {
+        let values = self.types().enumerate().map(|(at, name)| match name {
+            "text" => format!("${}::text::jsonb", at + 1),
+            name => format!("${}::{name}", at + 1),
+        });
+        let values: Vec<String> = values.collect();
+        format!(
+            "insert into telemetry ({}) values ({})",
+            self.columns(),
+            values.join(", ")
+        )
+    }
+
+    /// The statement whose parameters are arrays, one a column.
+    fn insertion(self) -> String {
+        let arrays = self.types().enumerate();
+        let arrays: Vec<String> = arrays.map(|(at, name)| format!("${}::{name}[]", at + 1)).collect();
         let columns = self.columns();
         let read = columns
             .strip_suffix("extra")
@@ -129,10 +147,36 @@ const INSERTED_MAX: usize = 8;
 pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     let shape = Shape::of(rows);
     // An array of arrays cannot be taken apart in SQL.
-    if rows.len() > INSERTED_MAX || shape.has_more {
-        return copy(conn, rows).await;
+    match rows {
+        _ if rows.len() > INSERTED_MAX || shape.has_more => copy(conn, rows).await,
+        [row] => insert_one(conn, row, shape).await,
+        _ => insert(conn, rows, shape).await,
     }
-    insert(conn, rows, shape).await
+}
+
+async fn insert_one(conn: &mut PgConnection, row: &CopyRow<'_>, shape: Shape) -> sqlx::Result<()> {
+    let statement = shape.insertion_of_one();
+    let (trace_high, trace_low) = halves(row.trace.0);
+    let mut query = sqlx::query(&statement)
+        .bind(row.appliance)
+        .bind(row.ingest_no)
+        .bind(sql(row.at))
+        .bind(sql(row.received_at))
+        .bind(row.sequence.map(|(boot, _, _)| boot))
+        .bind(row.sequence.map(|(_, _, seq)| seq))
+        .bind(trace_high)
+        .bind(trace_low)
+        .bind(row.tenant_no)
+        .bind(row.partition)
+        .bind(row.profile_no)
+        .bind(row.sequence.map(|(_, lane, _)| lane));
+    for place in 0..shape.values {
+        query = query.bind(row.values.get(place).copied().flatten());
+    }
+    if shape.has_extra {
+        query = query.bind(row.extra.as_deref());
+    }
+    query.execute(conn).await.map(drop)
 }
 
 async fn insert(conn: &mut PgConnection, rows: &[CopyRow<'_>], shape: Shape) -> sqlx::Result<()> {

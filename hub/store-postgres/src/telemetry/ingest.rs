@@ -15,6 +15,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{Ingest, Ingested};
 use sqlx::{Executor, PgConnection};
 use std::collections::HashSet;
+use tokio::time::Instant;
 
 /// How often a batch is decided, where what was known of the database proved wrong.
 const TRIES_MAX: u32 = 3;
@@ -32,6 +33,7 @@ struct Done {
 /// Stores the batch, if every appliance in it exists: what is not stored must not look as if it were.
 pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Vec<Ingested>> {
     let mut cache = store.writer.cache.lock().await;
+    let begun = Instant::now();
     let mut tries = 0;
     loop {
         let mut conn = cache.start(&store.pool, &store.lease).await?;
@@ -51,7 +53,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
                     store.writer.note(*partition);
                 }
                 store.writer.count(done.gauges);
-                store.writer.batch(batch.len());
+                store.writer.batch(batch.len(), begun.elapsed());
                 if !done.partitions.is_empty() {
                     store.signals.telemetry();
                 }

@@ -7,6 +7,7 @@ mod content;
 mod copy;
 mod fresh;
 mod gauge;
+mod give_way;
 mod guard;
 mod ingest;
 mod late;
@@ -99,6 +100,14 @@ impl TelemetryStore for PostgresStore {
 
     async fn ingest_calm(&self, patience: Duration) {
         self.writer.calm(patience).await;
+    }
+
+    fn scoring_is_behind(&self, by: Duration) {
+        self.writer.scoring_is_behind(by);
+    }
+
+    async fn ingest_turn(&self) {
+        self.writer.give_way().await;
     }
 
     async fn roll_up(&self, limit: usize) -> Result<usize> {

@@ -1,6 +1,7 @@
 //! The one writer of this process, and whom it has to tell what.
 
 use super::gauge::Gauges;
+use super::give_way::GiveWay;
 use super::partition_set::PartitionSet;
 use super::press::Press;
 use super::rollup::Round;
@@ -38,6 +39,7 @@ pub(crate) struct Writer {
     gauges: Mutex<Gauges>,
     turns: AtomicUsize,
     press: Mutex<Press>,
+    giving_way: Mutex<GiveWay>,
     /// When the last batch failed, if none was committed since.
     failed_at: Mutex<Option<Instant>>,
     /// Appliances of which the writer has to look again where they belong.
@@ -85,9 +87,10 @@ impl Writer {
         self.cache.lock().await.most = most;
     }
 
-    /// A batch of so many items was committed.
-    pub(super) fn batch(&self, items: usize) {
+    /// A batch of so many items was committed in this time.
+    pub(super) fn batch(&self, items: usize, took: Duration) {
         self.press().batch(items, Instant::now());
+        self.giving_way().batch(items, took);
     }
 
     /// A batch was committed, or the database did not take it.
@@ -100,6 +103,23 @@ impl Writer {
     pub(crate) fn fails(&self) -> bool {
         let at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         at.is_some_and(|at| at.elapsed() < FAILURE_TOLD_FOR)
+    }
+
+    /// The scorer goes on and is behind by this.
+    pub(super) fn scoring_is_behind(&self, by: Duration) {
+        self.giving_way().is_behind(by, Instant::now());
+    }
+
+    /// Waits before the next batch, where the scorer is far behind.
+    pub(super) async fn give_way(&self) {
+        let pause = self.giving_way().pause(Instant::now());
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+    }
+
+    fn giving_way(&self) -> MutexGuard<'_, GiveWay> {
+        self.giving_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until ingest is not pressed, or `patience` has passed.
