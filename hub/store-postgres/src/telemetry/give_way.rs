@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A scorer that is behind by less than this is given no way …
-const FROM: Duration = Duration::from_secs(15);
+const FROM: Duration = Duration::from_secs(5);
 /// … and by this much more, ingest pauses for as long as its last batch took.
-const PER_BATCH: Duration = Duration::from_secs(15);
+const PER_BATCH: Duration = Duration::from_secs(5);
 /// Ingest pauses for no longer than this.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// What the scorer has said holds for so long: one that says nothing more does not go on.
@@ -63,7 +63,7 @@ mod tests {
         way.batch(4_000, ms(80));
         assert_eq!(way.pause(begun), Duration::ZERO);
         let mut pauses = Vec::new();
-        for seconds in [1, 15, 30, 45, 3_600] {
+        for seconds in [1, 5, 10, 15, 3_600] {
             way.is_behind(Duration::from_secs(seconds), begun);
             pauses.push(way.pause(begun));
         }
