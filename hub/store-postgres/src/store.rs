@@ -236,15 +236,25 @@ impl PostgresStore {
         self.lease.close().await;
     }
 
+    /// A transaction. It is begun by a task that nobody gives up: where a beginning is given up half-way, as for a page that
+    /// nobody waits for any more, the library puts the connection back into the pool with the server's transaction open, and
+    /// what is said on it next would never be committed.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        match self.pool.begin().await {
-            // Nothing has been done yet.
-            Err(error) if is_dead(&error) => {
-                found_dead();
-                self.pool.begin().await.map_err(db)
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move {
+            match pool.begin().await {
+                // Nothing has been done yet.
+                Err(error) if is_dead(&error) => {
+                    found_dead();
+                    pool.begin().await
+                }
+                begun => begun,
             }
-            begun => begun.map_err(db),
-        }
+        });
+        begun
+            .await
+            .map_err(|ended| StoreError::Unavailable(Box::new(ended)))?
+            .map_err(db)
     }
 
     /// Rows of one statement that may be done twice: a query, or one that says how things are to be, whatever was done of it.

@@ -200,3 +200,25 @@ async fn a_batch_or_a_roll_up_that_is_given_up_at_any_moment_is_done_once() {
     let view = again.appliance(&hub_store::Scope::All, id).await.unwrap();
     assert_eq!(view.samples, rows);
 }
+
+/// A page that nobody waits for any more: what is said on its connection next must not be said in its transaction, which
+/// nobody would commit.
+#[tokio::test]
+async fn what_is_given_up_at_any_moment_leaves_no_transaction_open() {
+    let base = Base::new().await;
+    let store = base.store().await;
+    store.apply_site(&site(), morning(), false).await.unwrap();
+    let id = appliance(&store, "acme", "wm-1").await;
+    let scope = hub_store::Scope::Tenant(crate::support::tenant("acme"));
+    let mut given_up = 0;
+    for round in 0..60 {
+        given_up += u32::from(dropped_after(round % 6, store.appliance(&scope, id)).await.is_none());
+    }
+    assert!(given_up > 10, "{given_up} were given up");
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while base.number(open).await > 0 {
+        assert!(std::time::Instant::now() < until, "a transaction stays open");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
