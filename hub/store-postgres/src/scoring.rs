@@ -6,7 +6,7 @@ use hub_core::id::ApplianceId;
 use hub_store::error::{Result, StoreError};
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// Under this name a row of `checkpoint` says when the baseline of an appliance was restarted. No model has it.
@@ -163,19 +163,18 @@ pub(crate) async fn restart(conn: &mut PgConnection, appliance: ApplianceId, now
 
 /// Appliances whose baseline was restarted; they are told once. Their new baseline begins with rows that are not scored yet.
 pub(crate) async fn take_restarted(store: &PostgresStore) -> Result<Vec<ApplianceId>> {
-    let mut conn = store.pool.acquire().await.map_err(db)?;
     let ids: Vec<i64> = sqlx::query_scalar(
         "select appliance from checkpoint where restarted and model = $1 order by appliance limit $2",
     )
     .bind(BASELINE)
     .bind(RESTARTED_MAX)
-    .fetch_all(&mut *conn)
+    .fetch_all(&store.pool)
     .await
     .map_err(db)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tx = conn.begin().await.map_err(db)?;
+    let mut tx = store.begin().await?;
     // All of them in the order in which they are saved, before any is changed.
     sqlx::query(
         "select appliance from checkpoint where appliance = any($1) order by appliance, model collate \"C\" for update",

@@ -7,7 +7,7 @@ use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -23,33 +23,37 @@ const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
 /// Everything of the round; answers with which rows it were.
 pub(super) async fn step(
     store: &PostgresStore,
-    conn: &mut PgConnection,
     round: &Round,
     now: Timestamp,
 ) -> Result<Vec<Span>> {
     // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
-    let (spans, days) = within(STEP_LIMIT, due(conn, round, now)).await?;
+    let (spans, days) = within(STEP_LIMIT, due(store, round, now)).await?;
     if spans.is_empty() {
         return Ok(spans);
     }
     if !days.is_empty() {
         refresh(store, &days).await?;
     }
-    within(STEP_LIMIT, span::pass(conn, &spans)).await?;
+    within(STEP_LIMIT, async {
+        let mut conn = store.pool.acquire().await.map_err(db)?;
+        span::pass(&mut conn, &spans).await
+    })
+    .await?;
     Ok(spans)
 }
 
 /// Rows that are not seen to yet, and the days that they have changed and no policy looks back for.
-async fn due(conn: &mut PgConnection, round: &Round, now: Timestamp) -> Result<(Vec<Span>, BTreeSet<Day>)> {
-    let mut tx = conn.begin().await.map_err(db)?;
+async fn due(store: &PostgresStore, round: &Round, now: Timestamp) -> Result<(Vec<Span>, BTreeSet<Day>)> {
+    let mut tx = store.begin().await?;
     let spans = span::due(&mut tx, round, usize::MAX).await?;
     tx.rollback().await.map_err(db)?;
     if spans.is_empty() {
         return Ok((spans, BTreeSet::new()));
     }
     let until = Day::of(now).before(POLICY_DAYS);
-    let mut days = days(conn, &spans, until).await?;
-    if let Some(floor) = floor(conn, now).await? {
+    let mut conn = store.pool.acquire().await.map_err(db)?;
+    let mut days = days(&mut conn, &spans, until).await?;
+    if let Some(floor) = floor(&mut conn, now).await? {
         days = days.split_off(&floor);
     }
     Ok((spans, days))

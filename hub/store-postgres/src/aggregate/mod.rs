@@ -54,24 +54,24 @@ impl Filling {
 /// One step; see [`hub_store::retention::UpkeepStore::aggregate`].
 pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestamp) -> Result<usize> {
     let mut under_way = store.writer.aggregating.lock().await;
-    let mut conn = store.pool.acquire().await.map_err(db)?;
     let mut round = match under_way.take() {
         Some(round) => round,
-        None => within(STEP_LIMIT, span::begin(&mut conn)).await?,
+        None => within(STEP_LIMIT, span::begin(store)).await?,
     };
     if round.is_empty() {
         return Ok(0);
     }
     // Kept meanwhile: what is given up goes on from here.
     *under_way = Some(round.clone());
-    let spans = match Filling::read(&mut conn).await? {
+    let filling = Filling::read(&mut *store.pool.acquire().await.map_err(db)?).await?;
+    let spans = match filling {
         Filling::Tables => {
             let step = store.writer.aggregate_pace.step("aggregates", limit, ROWS_MIN);
-            let spans = within(STEP_LIMIT, tables::step(&mut conn, &round, step.size)).await;
+            let spans = within(STEP_LIMIT, tables::step(store, &round, step.size)).await;
             step.end(&spans);
             spans?
         }
-        Filling::Continuous => continuous::step(store, &mut conn, &round, now).await?,
+        Filling::Continuous => continuous::step(store, &round, now).await?,
     };
     // What is reached leaves, and what somebody else is at waits for the next round.
     round.retain(|partition, mark| spans.iter().any(|span| span.goes_on(*partition, mark)));

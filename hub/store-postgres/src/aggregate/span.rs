@@ -1,6 +1,7 @@
 //! Which rows are rolled up and not aggregated yet.
 
 use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
@@ -22,12 +23,12 @@ pub(crate) struct Mark {
 pub(crate) type Round = BTreeMap<i16, Mark>;
 
 /// Everything that is rolled up now and not aggregated yet.
-pub(super) async fn begin(conn: &mut PgConnection) -> Result<Round> {
+pub(super) async fn begin(store: &PostgresStore) -> Result<Round> {
     let rows = sqlx::query(
         "select r.partition, r.ingest_no, r.seen_at from aggregated a join rolled r on r.partition = a.partition \
          where r.ingest_no > a.ingest_no",
     )
-    .fetch_all(conn)
+    .fetch_all(&store.pool)
     .await
     .map_err(db)?;
     rows.iter()

@@ -2,9 +2,10 @@
 
 use super::span::{self, Round, Span};
 use crate::row::{db, sql};
+use crate::store::PostgresStore;
 use crate::telemetry::columns::values;
 use hub_store::error::Result;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 /// Each row is read once and taken apart once: first by appliance and hour, of which both aggregates are made. Parameters:
 /// partitions, numbers above which, numbers up to which, and the time before which rows are named in `late`.
@@ -58,15 +59,23 @@ const ADD: &str = concat!(
 );
 
 /// Adds about `limit` rows of the round; answers with which they were.
-pub(super) async fn step(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
-    let mut tx = conn.begin().await.map_err(db)?;
-    let spans = span::due(&mut tx, round, limit).await?;
-    if spans.is_empty() {
-        return Ok(spans);
+pub(super) async fn step(store: &PostgresStore, round: &Round, limit: usize) -> Result<Vec<Span>> {
+    let mut tx = store.begin().await?;
+    let done = taken(&mut tx, round, limit).await;
+    // Undone before it is answered: a step that is tried again at once would find its partitions locked, and leave them out.
+    match &done {
+        Ok(_) => tx.commit().await.map_err(db)?,
+        Err(_) => tx.rollback().await.map_err(db)?,
     }
-    add(&mut tx, &spans).await?;
-    span::pass(&mut tx, &spans).await?;
-    tx.commit().await.map_err(db)?;
+    done
+}
+
+async fn taken(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
+    let spans = span::due(conn, round, limit).await?;
+    if !spans.is_empty() {
+        add(conn, &spans).await?;
+        span::pass(conn, &spans).await?;
+    }
     Ok(spans)
 }
 

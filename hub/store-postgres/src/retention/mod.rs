@@ -14,7 +14,7 @@ use hub_store::error::Result;
 use hub_store::retention::{Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 use std::collections::BTreeMap;
 
 /// Late rows of a partition that are not in the aggregates: with so many, they are not looked through for one that is old
@@ -53,7 +53,8 @@ impl UpkeepStore for PostgresStore {
         if after.is_none() {
             swept.dropped = week::drop_old(self, &mut conn, now).await?;
         }
-        appliances(&mut conn, self.layout, now, after, limit, &mut swept).await?;
+        drop(conn);
+        appliances(self, now, after, limit, &mut swept).await?;
         Ok(swept)
     }
 }
@@ -79,17 +80,16 @@ async fn is_counted(conn: &mut PgConnection, limit: Timestamp) -> Result<bool> {
 }
 
 async fn appliances(
-    conn: &mut PgConnection,
-    layout: Layout,
+    store: &PostgresStore,
     now: Timestamp,
     after: Option<ApplianceId>,
     limit: usize,
     swept: &mut Swept,
 ) -> Result<()> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    let page = rule::page(conn, now, after, APPLIANCES).await?;
-    sequences(conn, &page.due).await?;
-    for (due, oldest) in old(conn, &page.due).await? {
+    let page = rule::page(&mut *store.pool.acquire().await.map_err(db)?, now, after, APPLIANCES).await?;
+    sequences(store, &page.due).await?;
+    for (due, oldest) in old(store, &page.due).await? {
         let mut oldest = Some(oldest);
         while let Some(from) = oldest {
             if swept.rows >= limit {
@@ -97,14 +97,14 @@ async fn appliances(
                 swept.next = Some(ApplianceId(due.appliance.0 - 1));
                 return Ok(());
             }
-            let stretch = match layout {
+            let stretch = match store.layout {
                 Layout::Hypertable => STRETCH_COMPRESSED,
                 Layout::Partitions => STRETCH,
             };
             let to = from.checked_add(stretch).unwrap_or(due.limit).min(due.limit);
-            swept.rows += delete(conn, layout, due.appliance, from, to).await?;
+            swept.rows += delete(store, due.appliance, from, to).await?;
             oldest = match to < due.limit {
-                true => old(conn, &[due]).await?.first().map(|(_, oldest)| *oldest),
+                true => old(store, &[due]).await?.first().map(|(_, oldest)| *oldest),
                 false => None,
             };
         }
@@ -114,7 +114,7 @@ async fn appliances(
 }
 
 /// Those of which there are rows that go, with the oldest of them.
-async fn old(conn: &mut PgConnection, due: &[Due]) -> Result<Vec<(Due, Timestamp)>> {
+async fn old(store: &PostgresStore, due: &[Due]) -> Result<Vec<(Due, Timestamp)>> {
     let rows = sqlx::query(
         "select d.appliance, d.cut, o.at from unnest($1::bigint[], $2::timestamptz[]) as d (appliance, cut) \
          cross join lateral (select t.at from telemetry t where t.appliance = d.appliance and t.at < d.cut \
@@ -122,7 +122,7 @@ async fn old(conn: &mut PgConnection, due: &[Due]) -> Result<Vec<(Due, Timestamp
     )
     .bind(due.iter().map(|due| due.appliance.0).collect::<Vec<i64>>())
     .bind(due.iter().map(|due| sql(due.limit)).collect::<Vec<_>>())
-    .fetch_all(conn)
+    .fetch_all(&store.pool)
     .await
     .map_err(db)?;
     rows.iter()
@@ -136,15 +136,9 @@ async fn old(conn: &mut PgConnection, due: &[Due]) -> Result<Vec<(Due, Timestamp
         .collect()
 }
 
-async fn delete(
-    conn: &mut PgConnection,
-    layout: Layout,
-    appliance: ApplianceId,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<u64> {
-    let mut tx = conn.begin().await.map_err(db)?;
-    if layout == Layout::Hypertable {
+async fn delete(store: &PostgresStore, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Result<u64> {
+    let mut tx = store.begin().await?;
+    if store.layout == Layout::Hypertable {
         tx.execute(DECOMPRESSED).await.map_err(db)?;
     }
     let deleted = sqlx::query("delete from telemetry where appliance = $1 and at >= $2 and at < $3")
@@ -159,7 +153,7 @@ async fn delete(
 }
 
 /// A sequence that was last used before everything that is kept has no row to be a repeat of.
-async fn sequences(conn: &mut PgConnection, due: &[Due]) -> Result<()> {
+async fn sequences(store: &PostgresStore, due: &[Due]) -> Result<()> {
     let mut by_limit: BTreeMap<Timestamp, Vec<i64>> = BTreeMap::new();
     for due in due {
         by_limit.entry(due.limit).or_default().push(due.appliance.0);
@@ -174,7 +168,7 @@ async fn sequences(conn: &mut PgConnection, due: &[Due]) -> Result<()> {
         )
         .bind(appliances)
         .bind(sql(limit))
-        .execute(&mut *conn)
+        .execute(&store.pool)
         .await
         .map_err(db)?;
     }

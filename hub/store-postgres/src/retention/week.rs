@@ -6,7 +6,7 @@ use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::Timestamp;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 
 /// Ingest and readers wait while a week is dropped, and that waits for those who read for long: not for more than this.
 const LOCK_LIMIT: &str = "set local lock_timeout = '1s'";
@@ -20,7 +20,7 @@ pub(super) async fn drop_old(store: &PostgresStore, conn: &mut PgConnection, now
     };
     match store.layout {
         Layout::Partitions => partitions(store, conn, limit).await,
-        Layout::Hypertable => chunks(conn, limit).await,
+        Layout::Hypertable => chunks(store, conn, limit).await,
     }
 }
 
@@ -39,7 +39,7 @@ async fn partitions(store: &PostgresStore, conn: &mut PgConnection, limit: Times
     for table in &old {
         // The writer waits at its own door instead of at the table's, and then knows that the week is not there.
         let mut writer = store.writer.still().await;
-        let mut tx = conn.begin().await.map_err(db)?;
+        let mut tx = store.begin().await?;
         tx.execute(LOCK_LIMIT).await.map_err(db)?;
         tx.execute(format!("drop table {table}").as_str()).await.map_err(db)?;
         tx.commit().await.map_err(db)?;
@@ -49,7 +49,7 @@ async fn partitions(store: &PostgresStore, conn: &mut PgConnection, limit: Times
     Ok(old)
 }
 
-async fn chunks(conn: &mut PgConnection, limit: Timestamp) -> Result<Vec<String>> {
+async fn chunks(store: &PostgresStore, conn: &mut PgConnection, limit: Timestamp) -> Result<Vec<String>> {
     let schema: String = sqlx::query_scalar(
         "select quote_ident(nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
          where e.extname = 'timescaledb'",
@@ -57,7 +57,7 @@ async fn chunks(conn: &mut PgConnection, limit: Timestamp) -> Result<Vec<String>
     .fetch_one(&mut *conn)
     .await
     .map_err(db)?;
-    let mut tx = conn.begin().await.map_err(db)?;
+    let mut tx = store.begin().await?;
     tx.execute(LOCK_LIMIT).await.map_err(db)?;
     let rows = sqlx::query(&format!(
         "select {schema}.drop_chunks('telemetry', older_than => $1::timestamptz)::text as chunk"

@@ -192,7 +192,7 @@ async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) 
 /// last checkpoint of an appliance stays, however old it is, and a model that is served again within that time finds its own.
 async fn forget_checkpoints(store: &PostgresStore, from: Option<(i64, String)>) -> Result<Option<(i64, String)>> {
     let (appliance, model) = from.unwrap_or((i64::MIN, String::new()));
-    let mut tx = store.pool.begin().await.map_err(db)?;
+    let mut tx = store.begin().await?;
     // While there are few of them, the planner would read all of them for each.
     tx.execute("set local enable_seqscan = off").await.map_err(db)?;
     // Rows without a model say when a baseline was restarted. One that is saved meanwhile is as new as the newest of the page.
