@@ -24,6 +24,7 @@ use hub_store::prediction::{FindingChange, Observation, ScoredUpTo, ScoringCommi
 use hub_store::telemetry::StoredRow;
 use hub_store::{Store, StoreError};
 use jiff::Timestamp;
+use scoring::{RealSteps, Steps};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -54,6 +55,7 @@ pub struct ScoreWorker {
     /// What detectors are being given again; nothing while new rows are scored.
     repeating: Vec<Stretch>,
     suspect: Arc<Suspect>,
+    steps: Arc<dyn Steps>,
     left_out: LeftOut,
     figures: Arc<Figures>,
 }
@@ -124,6 +126,7 @@ impl ScoreWorker {
             rows: ROWS_MAX,
             repeating: Vec::new(),
             suspect: Arc::default(),
+            steps: Arc::new(RealSteps),
             left_out: LeftOut::default(),
             figures,
         }
@@ -293,7 +296,8 @@ impl ScoreWorker {
     /// What the store has, and from where rows are read again.
     async fn begin(&self) -> Result<Watching, ScoringError> {
         let offsets = in_time(self.store.scored_up_to()).await?;
-        let watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX, self.suspect.clone());
+        let (suspect, steps) = (self.suspect.clone(), self.steps.clone());
+        let watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX, suspect, steps);
         let rows: i64 = offsets
             .iter()
             .map(|offset| (offset.ingest_no - offset.kept_no).max(0))

@@ -1,5 +1,6 @@
 //! A store of one partition's rows, for tests of what happens between them and the detectors.
 
+use super::scoring::RealSteps;
 use super::watching::Watching;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
@@ -109,7 +110,8 @@ impl Fake {
 
     /// A scorer that has just been started.
     pub(super) fn start(&self, registry: &Arc<Registry>, detectors_max: usize) -> Watching {
-        Watching::new(registry.clone(), &[self.offset], detectors_max, Arc::default())
+        let steps = Arc::new(RealSteps);
+        Watching::new(registry.clone(), &[self.offset], detectors_max, Arc::default(), steps)
     }
 
     fn between(&self, after: i64, up_to: i64) -> Vec<StoredRow> {

@@ -5,7 +5,7 @@ use super::watching::{Unit, Units};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::Lane;
-use hub_predict::{Detector, Model, Pending, Row, Verdict};
+use hub_predict::{Detector, Model, Pending, Reconstruction, Row, ScoreError, Verdict};
 use hub_store::prediction::Observation;
 use hub_store::telemetry::StoredRow;
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,31 @@ pub(super) struct Watched {
 }
 
 /// A window that waits for its reconstruction, with the row that has completed it.
-type Waiting = (RowRef, Pending);
+pub(super) type Waiting = (RowRef, Pending);
+
+/// The two steps that compute with what a row holds. A row may end the thread in either, and tests hand in steps that do.
+pub(super) trait Steps: Send + Sync {
+    /// A detector takes one row; what then waits for the network, oldest first.
+    fn prepare(&self, watched: &mut Watched, row: &StoredRow) -> Vec<Pending>;
+
+    /// The network runs over the windows among these, all of one model: one reconstruction for each window.
+    fn reconstruct(&self, model: &Model, batch: &[Waiting]) -> Result<Vec<Reconstruction>, ScoreError>;
+}
+
+/// The steps of a hub.
+pub(super) struct RealSteps;
+
+impl Steps for RealSteps {
+    fn prepare(&self, watched: &mut Watched, row: &StoredRow) -> Vec<Pending> {
+        let row_of_model = dequantise(row, watched.model.profile());
+        watched.detector.prepare(&watched.model, &row_of_model)
+    }
+
+    fn reconstruct(&self, model: &Model, batch: &[Waiting]) -> Result<Vec<Reconstruction>, ScoreError> {
+        let windows: Vec<_> = batch.iter().filter_map(|(_, pending)| pending.window()).collect();
+        model.reconstruct(&windows)
+    }
+}
 
 /// How rows are given.
 pub(super) struct Manner<'a> {
@@ -34,6 +58,8 @@ pub(super) struct Manner<'a> {
     pub(super) windows: usize,
     /// Is told which row is worked on.
     pub(super) suspect: &'a Suspect,
+    /// Compute with what the rows hold.
+    pub(super) steps: &'a dyn Steps,
 }
 
 impl Watched {
@@ -107,8 +133,7 @@ pub(super) fn give(units: &mut Units, rows: Vec<StoredRow>, manner: &Manner<'_>)
             };
             let which = RowRef::of(&row);
             manner.suspect.begin(which);
-            let row_of_model = dequantise(&row, watched.model.profile());
-            let pending = watched.detector.prepare(&watched.model, &row_of_model);
+            let pending = manner.steps.prepare(watched, &row);
             if !pending.is_empty() {
                 let waiting = pending.into_iter().map(|pending| (which, pending));
                 round.entry(watched.model().to_owned()).or_default().extend(waiting);
@@ -142,8 +167,7 @@ fn conclude(units: &mut Units, batch: Vec<Waiting>, manner: &Manner<'_>, observa
         return;
     };
     manner.suspect.begin_all(&rows);
-    let windows: Vec<_> = batch.iter().filter_map(|(_, pending)| pending.window()).collect();
-    let mut reconstructions = match model.reconstruct(&windows) {
+    let mut reconstructions = match manner.steps.reconstruct(&model, &batch) {
         Ok(all) => all.into_iter(),
         Err(error) => {
             tracing::error!(

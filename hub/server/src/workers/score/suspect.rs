@@ -13,7 +13,7 @@ const LEFT_OUT_MAX: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowRef {
     /// Its partition, and its number there.
-    place: (u8, i64),
+    pub(super) place: (u8, i64),
     pub(super) appliance: ApplianceId,
     pub(super) trace: TraceId,
 }
@@ -32,24 +32,18 @@ impl RowRef {
 #[derive(Debug, Default)]
 pub(super) struct Suspect {
     row: Mutex<Option<RowRef>>,
-    #[cfg(test)]
-    traps: Mutex<Traps>,
 }
 
 impl Suspect {
     /// A detector begins with this row.
     pub(super) fn begin(&self, row: RowRef) {
         self.set(Some(row));
-        #[cfg(test)]
-        self.spring(&[row], false);
     }
 
     /// The network begins with windows of these rows: if they are several, nobody knows which one ends the thread.
     pub(super) fn begin_all(&self, rows: &[RowRef]) {
         let only = rows.first().filter(|first| rows.iter().all(|row| row == *first));
         self.set(only.copied());
-        #[cfg(test)]
-        self.spring(rows, true);
     }
 
     /// The row at which the thread ended, if it is known; none is worked on any more.
@@ -101,31 +95,6 @@ impl LeftOut {
                 row.values.clear();
             }
         }
-    }
-}
-
-/// Rows at which the thread ends, for tests: in the network, or before it.
-#[cfg(test)]
-#[derive(Debug, Default)]
-struct Traps {
-    places: BTreeSet<(u8, i64)>,
-    in_network: bool,
-}
-
-#[cfg(test)]
-impl Suspect {
-    pub(super) fn trap(&self, place: (u8, i64), in_network: bool) {
-        let mut traps = self.traps.lock().unwrap_or_else(PoisonError::into_inner);
-        traps.places.insert(place);
-        traps.in_network = in_network;
-    }
-
-    fn spring(&self, rows: &[RowRef], in_network: bool) {
-        let springs = {
-            let traps = self.traps.lock().unwrap_or_else(PoisonError::into_inner);
-            traps.in_network == in_network && rows.iter().any(|row| traps.places.contains(&row.place))
-        };
-        assert!(!springs, "a trap among {rows:?}");
     }
 }
 

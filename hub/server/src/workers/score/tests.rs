@@ -1,12 +1,14 @@
 //! The worker on a store in memory: rows that cannot be scored, and what the store refuses.
 
 use super::fake::{pumps, registry, row};
+use super::scoring::{Waiting, Watched};
 use super::suspect::RowRef;
 use super::*;
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_predict::{Model, Pending, Reconstruction, ScoreError};
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::{Checkpoint, PredictionStore};
@@ -27,6 +29,26 @@ struct World {
     ids: [ApplianceId; 2],
     partitions: [u8; 2],
     rows: Vec<StoredRow>,
+}
+
+/// Steps in which one row ends the thread: when a detector takes it, or when the network runs over a batch with it.
+struct EndingSteps {
+    place: (u8, i64),
+    in_network: bool,
+}
+
+impl Steps for EndingSteps {
+    fn prepare(&self, watched: &mut Watched, row: &StoredRow) -> Vec<Pending> {
+        let is_bad = !self.in_network && (row.partition, row.ingest_no) == self.place;
+        assert!(!is_bad, "no detector can take {:?}", self.place);
+        RealSteps.prepare(watched, row)
+    }
+
+    fn reconstruct(&self, model: &Model, batch: &[Waiting]) -> Result<Vec<Reconstruction>, ScoreError> {
+        let is_bad = self.in_network && batch.iter().any(|(row, _)| row.place == self.place);
+        assert!(!is_bad, "no network can take {:?}", self.place);
+        RealSteps.reconstruct(model, batch)
+    }
 }
 
 /// What rounds have come to.
@@ -105,6 +127,14 @@ impl World {
         (self.partitions[0], BAD)
     }
 
+    /// A worker that has just been started, whose thread ends at the bad row.
+    fn ending_worker(&self, in_network: bool) -> ScoreWorker {
+        let place = self.bad();
+        let mut worker = self.worker();
+        worker.steps = Arc::new(EndingSteps { place, in_network });
+        worker
+    }
+
     /// How far scoring has come in both partitions, and up to where all is in checkpoints.
     async fn scored(&self) -> [(i64, i64); 2] {
         let offsets = self.store.scored_up_to().await.unwrap();
@@ -153,8 +183,7 @@ async fn run(worker: &mut ScoreWorker) -> Ran {
 async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
     let expected = World::without_the_bad_row().await;
     let world = World::new().await;
-    let mut worker = world.worker();
-    worker.suspect.trap(world.bad(), false);
+    let mut worker = world.ending_worker(false);
     assert_eq!(run(&mut worker).await, Ran::default());
     assert_eq!(world.scored().await, [(40, 0), (40, 0)]);
     world.ingest(BEFORE, ALL).await;
@@ -164,8 +193,7 @@ async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
     assert_eq!(world.states(&worker), expected);
 
     // The bad row lies in what is read again.
-    let mut next = world.worker();
-    next.suspect.trap(world.bad(), false);
+    let mut next = world.ending_worker(false);
     assert_eq!(run(&mut next).await, Ran { failures: 1, again: 1 });
     assert_eq!(world.scored().await, [(60, 0), (60, 0)]);
     assert_eq!(world.states(&next), expected);
@@ -176,8 +204,7 @@ async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
 async fn a_window_that_ends_the_network_costs_two_readings_again() {
     let expected = World::without_the_bad_row().await;
     let world = World::new().await;
-    let mut worker = world.worker();
-    worker.suspect.trap(world.bad(), true);
+    let mut worker = world.ending_worker(true);
     assert_eq!(run(&mut worker).await, Ran::default());
     world.ingest(BEFORE, ALL).await;
     // One partition after the other, twice.
@@ -186,8 +213,7 @@ async fn a_window_that_ends_the_network_costs_two_readings_again() {
     assert_eq!(world.states(&worker), expected);
     assert!(!worker.is_careful());
 
-    let mut next = world.worker();
-    next.suspect.trap(world.bad(), true);
+    let mut next = world.ending_worker(true);
     let ran = run(&mut next).await;
     assert!(ran.failures == 2 && (2..=3).contains(&ran.again), "{ran:?}");
     assert_eq!(world.states(&next), expected);

@@ -3,7 +3,7 @@
 //! begun again from what the store has.
 
 use super::ledger::Ledger;
-use super::scoring::{Manner, WINDOWS_MAX, Watched, give, is_reading};
+use super::scoring::{Manner, Steps, WINDOWS_MAX, Watched, give, is_reading};
 use super::suspect::Suspect;
 use hub_core::id::ApplianceId;
 use hub_predict::{Detector, Registry};
@@ -65,17 +65,19 @@ pub(super) struct Watching {
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
     suspect: Arc<Suspect>,
+    steps: Arc<dyn Steps>,
     /// Windows are given to the network one by one, so that the row of one that cannot be scored is known.
     pub(super) is_careful: bool,
 }
 
 impl Watching {
-    /// Begins with what the store has. `suspect` is told which row is worked on.
+    /// Begins with what the store has. `suspect` is told which row is worked on in `steps`.
     pub(super) fn new(
         registry: Arc<Registry>,
         offsets: &[ScoredUpTo],
         detectors_max: usize,
         suspect: Arc<Suspect>,
+        steps: Arc<dyn Steps>,
     ) -> Self {
         Self {
             registry,
@@ -90,6 +92,7 @@ impl Watching {
             detectors_max,
             save_at: None,
             suspect,
+            steps,
             is_careful: false,
         }
     }
@@ -190,6 +193,7 @@ impl Watching {
             again,
             windows: if self.is_careful { 1 } else { WINDOWS_MAX },
             suspect: &self.suspect,
+            steps: self.steps.as_ref(),
         };
         give(&mut self.units, rows, &manner)
     }

@@ -2,6 +2,7 @@
 
 use super::super::fake::{Fake, PARTITION, pumps, registry};
 use super::super::ledger::{KEPT_FOR, STRETCH_MAX};
+use super::super::scoring::RealSteps;
 use super::*;
 
 const MANY: usize = 1_000;
@@ -214,7 +215,7 @@ fn where_a_row_is_searched_one_partition_after_the_other_is_read_again() {
         ..Fake::new(Vec::new()).offset
     };
     let offsets = [offset(3, 50), offset(PARTITION, 10), offset(9, 0)];
-    let watching = Watching::new(registry, &offsets, MANY, Arc::default());
+    let watching = Watching::new(registry, &offsets, MANY, Arc::default(), Arc::new(RealSteps));
     let stretches = |partitions| -> Vec<(u8, i64, i64)> {
         let again = watching.again(100, partitions);
         again.iter().map(|s| (s.partition, s.after, s.up_to)).collect()
