@@ -1,54 +1,34 @@
 //! How often the database is asked: counted between the store and it, so that the machine's speed plays no part.
 
+use crate::relay::{Carried, through};
 use crate::server::Server;
-use crate::support::{Base, appliance, morning, played, profiles, site, take_lease};
+use crate::support::{Base, POOL, appliance, end_others, morning, played, session};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::conformance::door::secret;
 use hub_store::conformance::scene::presence;
 use hub_store::event::EventStore;
-use hub_store::session::{KeptSession, SessionChange, SessionStore};
-use hub_store::site::SiteStore;
+use hub_store::session::{SessionChange, SessionStore};
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
-use sqlx::Executor;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
-
-const OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
-     where datname = current_database() and pid <> pg_backend_pid()";
-
-/// Connections of the pool: a new one has to be told a statement first.
-const POOL: u32 = 12;
 
 /// Counts round trips: whatever a client says and then waits for an answer.
 #[derive(Default)]
 struct Counter(AtomicU32);
 
 impl Counter {
-    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
-        let listener = UnixListener::bind(at).unwrap();
-        let counter = Arc::new(Self::default());
-        let shared = Arc::clone(&counter);
-        let file = database.get_socket().unwrap();
-        let file = file.join(format!(".s.PGSQL.{}", database.get_port()));
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = UnixStream::connect(&file).await.unwrap();
-                tokio::spawn(Arc::clone(&shared).carry(client, server));
-            }
-        });
-        counter
-    }
-
-    async fn carry(self: Arc<Self>, client: UnixStream, server: UnixStream) {
-        let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_server, mut to_server) = server.into_split();
-        tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+    async fn carry(self: Arc<Self>, connection: Carried) {
+        let Carried {
+            mut from_client,
+            mut to_client,
+            mut from_database,
+            mut to_database,
+        } = connection;
+        tokio::spawn(async move { tokio::io::copy(&mut from_database, &mut to_client).await });
         let mut unread = Vec::new();
         let mut buffer = vec![0; 65_536];
         // What comes first has no kind.
@@ -67,7 +47,7 @@ impl Counter {
                 kind_bytes = 1;
                 unread.drain(..length);
             }
-            if to_server.write_all(&buffer[..read]).await.is_err() {
+            if to_database.write_all(&buffer[..read]).await.is_err() {
                 return;
             }
         }
@@ -79,14 +59,10 @@ impl Counter {
 }
 
 async fn counted(base: &Base, folder: &Path) -> (Arc<Counter>, PostgresStore) {
-    let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let counter = Counter::listen(&folder.join(file), base.options.clone());
-    let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
-    let store = PostgresStore::connect(options, base.keyring(), profiles())
-        .await
-        .unwrap();
-    take_lease(&store).await;
-    store.apply_site(&site(), morning(), false).await.unwrap();
+    let counter = Arc::new(Counter::default());
+    let shared = Arc::clone(&counter);
+    let carry = move |connection| Arc::clone(&shared).carry(connection);
+    let store = through(base, folder, carry).await;
     (counter, store)
 }
 
@@ -105,14 +81,9 @@ fn let_in(answers: &[Option<Principal>]) -> usize {
 }
 
 fn sessions(ids: [ApplianceId; 2], expiry_s: u32) -> [(ApplianceId, SessionChange); 2] {
-    let session = |filter: &str| KeptSession {
-        expiry_s,
-        subscriptions: vec![(filter.into(), 1)],
-        unreleased: vec![],
-    };
     [
-        (ids[0], SessionChange::Begin(session("d/wm-1/c/+"))),
-        (ids[1], SessionChange::Keep(session("d/wm-2/c/+"))),
+        (ids[0], SessionChange::Begin(session("d/wm-1/c/+", expiry_s))),
+        (ids[1], SessionChange::Keep(session("d/wm-2/c/+", expiry_s))),
     ]
 }
 
@@ -200,16 +171,16 @@ async fn what_the_door_asks_is_asked_again_where_its_connection_is_dead() {
     let mut sql = base.sql().await;
     for round in 0..3 {
         assert_eq!(let_in(&store.identify(&shown, morning()).await.unwrap()), 90);
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
         assert_eq!(let_in(&store.identify(&shown, morning()).await.unwrap()), 90);
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
         store
             .change_sessions(&sessions(ids, 60 + round), morning())
             .await
             .unwrap();
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
         assert_eq!(store.clock_offsets(&[(ids[0], 1)]).await.unwrap(), [None]);
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
         // A transaction that begins on a dead connection begins on another.
         let online = presence(ids[0], round % 2 == 0, "seen", morning());
         store.presence(&[online]).await.unwrap();

@@ -1,8 +1,9 @@
 //! What the front door asks and keeps where the network is slow: between store and database stands a relay that holds back
 //! what it is told to.
 
+use crate::relay::{Carried, through};
 use crate::server::Server;
-use crate::support::{Base, appliance, message, morning, played, profiles, site, take_lease};
+use crate::support::{Base, POOL, appliance, end_others, eventually, message, morning, played, session};
 use futures::future::join_all;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
@@ -12,27 +13,19 @@ use hub_store::conformance::door::secret;
 use hub_store::conformance::scene::after;
 use hub_store::event::EventStore;
 use hub_store::lease::LeaseStore;
-use hub_store::session::{KeptSession, SessionChange, SessionStore};
-use hub_store::site::SiteStore;
+use hub_store::session::{SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, Executor};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
-     where datname = current_database() and pid <> pg_backend_pid()";
 /// What a connection of the front door says when it is opened, and no other.
 const AT_THE_DOOR: &[u8] = b"force_generic_plan";
-/// The pool has so many connections.
-const POOL: usize = 12;
 
 /// See the module.
 struct Relay {
@@ -53,34 +46,27 @@ struct Answers {
 }
 
 impl Relay {
-    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
-        let listener = UnixListener::bind(at).unwrap();
-        let relay = Arc::new(Self {
+    fn new() -> Self {
+        Self {
             made: AtomicU32::new(0),
             hold: Mutex::default(),
             let_go: watch::channel(true).0,
             arrived: AtomicU32::new(0),
-        });
-        let shared = Arc::clone(&relay);
-        let file = database.get_socket().unwrap();
-        let file = file.join(format!(".s.PGSQL.{}", database.get_port()));
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = UnixStream::connect(&file).await.unwrap();
-                tokio::spawn(Arc::clone(&shared).carry(client, server));
-            }
-        });
-        relay
+        }
     }
 
-    async fn carry(self: Arc<Self>, client: UnixStream, server: UnixStream) {
-        let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_server, mut to_server) = server.into_split();
+    async fn carry(self: Arc<Self>, connection: Carried) {
+        let Carried {
+            mut from_client,
+            mut to_client,
+            mut from_database,
+            mut to_database,
+        } = connection;
         let answers = Arc::new(Answers::default());
         let noted = Arc::clone(&answers);
         tokio::spawn(async move {
             let mut buffer = vec![0; 65_536];
-            while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+            while let Ok(read @ 1..) = from_database.read(&mut buffer).await {
                 noted.count.fetch_add(1, Ordering::SeqCst);
                 // The client may have left.
                 let _ = to_client.write_all(&buffer[..read]).await;
@@ -99,7 +85,7 @@ impl Relay {
                 let _ = let_go.wait_for(|let_go| *let_go).await;
             }
             let before = answers.count.load(Ordering::SeqCst);
-            let written = to_server.write_all(words).await;
+            let written = to_database.write_all(words).await;
             if is_held {
                 let is_answered = || answers.count.load(Ordering::SeqCst) > before;
                 while !is_answered() && !answers.ended.load(Ordering::SeqCst) {
@@ -111,7 +97,7 @@ impl Relay {
                 return;
             }
         }
-        let _ = to_server.shutdown().await;
+        let _ = to_database.shutdown().await;
     }
 
     /// Holds back the next words of a client that have this in them.
@@ -143,31 +129,11 @@ fn has(words: &[u8], word: &[u8]) -> bool {
 }
 
 async fn through_a_relay(base: &Base, folder: &Path) -> (Arc<Relay>, PostgresStore) {
-    let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let relay = Relay::listen(&folder.join(file), base.options.clone());
-    let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
-    let store = PostgresStore::connect(options, base.keyring(), profiles())
-        .await
-        .unwrap();
-    take_lease(&store).await;
-    store.apply_site(&site(), morning(), false).await.unwrap();
+    let relay = Arc::new(Relay::new());
+    let shared = Arc::clone(&relay);
+    let carry = move |connection| Arc::clone(&shared).carry(connection);
+    let store = through(base, folder, carry).await;
     (relay, store)
-}
-
-async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn session(filter: &str, expiry_s: u32) -> KeptSession {
-    KeptSession {
-        expiry_s,
-        subscriptions: vec![(filter.into(), 1)],
-        unreleased: vec![],
-    }
 }
 
 /// A publish of QoS 2, which holds its packet identifier.
@@ -206,7 +172,7 @@ async fn a_change_of_a_session_that_arrives_late_is_not_done() {
         // Held since: a late change that forgets must not forget it, or the publish sent again would be stored twice.
         store.ingest(&[once(id, 7)]).await.unwrap();
         relay.let_go();
-        let arrived = || relay.arrived.load(Ordering::SeqCst) == round;
+        let arrived = async || relay.arrived.load(Ordering::SeqCst) == round;
         eventually("what was held back does not arrive", arrived).await;
         assert_eq!(base.number(EXPIRY).await, expiry_s);
         assert_eq!(base.number("select count(*) from inbound_packet").await, 1);
@@ -319,7 +285,7 @@ async fn what_may_be_done_twice_is_done_again_where_its_connection_is_dead() {
     let mut cut = async || {
         let all = join_all((0..POOL).map(|_| store.healthy())).await;
         assert!(all.iter().all(Result::is_ok), "{all:?}");
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
     };
     for acknowledged in [false, true] {
         cut().await;

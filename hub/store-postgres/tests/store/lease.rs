@@ -1,7 +1,9 @@
 //! One hub writes; a second takes over what the first leaves, and the first then writes nothing any more.
 
 use crate::server::Server;
-use crate::support::{Base, alarm, appliance, played, repeated, seen, stored, telemetry};
+use crate::support::{
+    Base, PATIENCE, alarm, appliance, end_others, eventually, played, repeated, seen, stored, telemetry,
+};
 use hub_store::contact::ContactStore;
 use hub_store::error::StoreError;
 use hub_store::lease::LeaseStore;
@@ -11,9 +13,6 @@ use sqlx::Connection;
 use std::time::{Duration, Instant};
 
 const AT_ONCE: Duration = Duration::ZERO;
-const PATIENCE: Duration = Duration::from_secs(30);
-const OTHERS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
-     where datname = current_database() and pid <> pg_backend_pid()";
 
 #[tokio::test]
 async fn a_second_hub_stands_by_until_the_first_is_gone() {
@@ -67,7 +66,7 @@ async fn a_deposed_hub_writes_nothing_and_is_told() {
     let mut sql = base.sql().await;
     let mut taken = None;
     while taken.is_none() {
-        sqlx::query(OTHERS).execute(&mut sql).await.unwrap();
+        end_others(&mut sql).await;
         taken = second.take_lease(crate::support::after(1)).await.ok().flatten();
     }
     assert_eq!(second.ingest(&[telemetry(id, 1, 0, 6)]).await.unwrap()[0].stored, 1);
@@ -104,7 +103,7 @@ async fn a_hub_whose_connections_are_cut_keeps_its_lease_and_locks_it_again() {
     let before = store.lease_state().await.unwrap();
     let mut sql = base.sql().await;
     for round in 0..3 {
-        sqlx::query(OTHERS).execute(&mut sql).await.unwrap();
+        end_others(&mut sql).await;
         let mut answer = store.ingest(&[telemetry(id, 1, round, 1)]).await;
         while matches!(answer, Err(StoreError::Unavailable(_))) {
             answer = store.ingest(&[telemetry(id, 1, round, 1)]).await;
@@ -148,9 +147,5 @@ async fn nothing_is_committed_behind_the_back_of_the_next_hub() {
 
 async fn somebody_waits_for_a_lock(base: &Base) {
     let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    let until = Instant::now() + PATIENCE;
-    while base.number(waits).await == 0 {
-        assert!(Instant::now() < until, "nobody waits for a lock");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("nobody waits for a lock", async || base.number(waits).await > 0).await;
 }

@@ -22,6 +22,7 @@ mod given_database;
 mod lease;
 mod reading;
 mod reading_connections;
+mod relay;
 mod retention;
 mod session;
 mod site;

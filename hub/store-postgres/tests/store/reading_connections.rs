@@ -2,14 +2,11 @@
 
 use crate::reading::{acme, minutes, readings};
 use crate::server::Server;
-use crate::support::{appliance, played, rolled_up};
+use crate::support::{POOL, appliance, end_others, played, rolled_up};
 use hub_store::reading::{POINTS_MAX, ReadingStore, Window};
 use hub_store::telemetry::TelemetryStore;
-use sqlx::{Connection, Executor};
+use sqlx::Connection;
 use std::time::Duration;
-
-const OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
-     where datname = current_database() and pid <> pg_backend_pid()";
 
 /// Whoever asks does not notice that the database was away for a moment.
 #[tokio::test]
@@ -31,7 +28,7 @@ async fn a_reading_is_asked_again_where_its_connection_is_dead() {
     assert_eq!(before.len(), 3);
     let mut sql = base.sql().await;
     for _ in 0..3 {
-        sql.execute(OTHERS).await.unwrap();
+        end_others(&mut sql).await;
         assert_eq!(store.latest(&acme(), id).await.unwrap(), before);
     }
     sql.close().await.unwrap();
@@ -90,5 +87,5 @@ async fn readings_that_are_given_up_leave_nothing_behind() {
     .await
     .unwrap();
     // The pool's, those of the writer and of the lease, and four that read.
-    assert!(open <= 12 + 1 + 1 + 4, "{open} connections are open");
+    assert!(open <= i64::from(POOL) + 1 + 1 + 4, "{open} connections are open");
 }

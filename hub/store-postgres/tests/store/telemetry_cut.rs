@@ -1,20 +1,18 @@
 //! What a writer does not know: a connection that ends between the commit and its answer, and a batch that is given up
 //! at any moment. The same batch again, as the front door sends it, leaves each sample stored once.
 
-use crate::support::{Base, appliance, message, morning, profiles, site, telemetry};
-use hub_core::id::ApplianceId;
+use crate::relay::{Carried, through};
+use crate::support::{Base, appliance, json, morning, site, telemetry};
 use hub_store::StoreError;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// With what a client ends a COPY, which is then committed (manual, section "Message Formats", CopyDone).
 const COPY_DONE: &[u8] = b"c\0\0\0\x04";
@@ -31,32 +29,21 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn listen(at: &Path, database: PgConnectOptions, commit: &'static [u8]) -> Arc<Self> {
-        let listener = UnixListener::bind(at).unwrap();
-        let cutter = Arc::new(Self {
+    fn new(commit: &'static [u8]) -> Self {
+        Self {
             commit,
             armed: AtomicU32::new(0),
             cut: AtomicU32::new(0),
-        });
-        let shared = Arc::clone(&cutter);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                if let Some(folder) = database.get_socket() {
-                    let file = folder.join(format!(".s.PGSQL.{}", database.get_port()));
-                    tokio::spawn(shared.carry(client, UnixStream::connect(file).await.unwrap()));
-                } else {
-                    let address = (database.get_host(), database.get_port());
-                    tokio::spawn(shared.carry(client, TcpStream::connect(address).await.unwrap()));
-                }
-            }
-        });
-        cutter
+        }
     }
 
-    async fn carry(self: Arc<Self>, client: UnixStream, database: impl AsyncRead + AsyncWrite + Send + 'static) {
-        let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_database, mut to_database) = tokio::io::split(database);
+    async fn carry(self: Arc<Self>, connection: Carried) {
+        let Carried {
+            mut from_client,
+            mut to_client,
+            mut from_database,
+            mut to_database,
+        } = connection;
         let back = tokio::spawn(async move { tokio::io::copy(&mut from_database, &mut to_client).await });
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
@@ -83,21 +70,11 @@ impl Cutter {
 }
 
 async fn through_a_cutter(base: &Base, folder: &Path, commit: &'static [u8]) -> (Arc<Cutter>, PostgresStore) {
-    let file = format!(".s.PGSQL.{}", base.options.get_port());
-    let cutter = Cutter::listen(&folder.join(file), base.options.clone(), commit);
-    let options = base.options.clone().socket(folder).ssl_mode(PgSslMode::Disable);
-    let store = PostgresStore::connect(options, base.keyring(), profiles())
-        .await
-        .unwrap();
-    crate::support::take_lease(&store).await;
-    store.apply_site(&site(), morning(), false).await.unwrap();
+    let cutter = Arc::new(Cutter::new(commit));
+    let shared = Arc::clone(&cutter);
+    let carry = move |connection| Arc::clone(&shared).carry(connection);
+    let store = through(base, folder, carry).await;
     (cutter, store)
-}
-
-fn json(id: ApplianceId, round: u64) -> Ingest {
-    let mut message = message(id, 0, round, 1);
-    message.identity = hub_core::telemetry::Identity::Content(vec![true]);
-    Ingest::Telemetry(message)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

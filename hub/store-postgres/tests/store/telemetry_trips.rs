@@ -1,18 +1,15 @@
 //! How often one commit of a device that waits asks the database: each round trip is a part of that wait. And how much the
 //! database has to tell for it.
 
-use crate::support::{Base, appliance, message, morning, profiles, repeated, site, stored, telemetry};
+use crate::relay::{Carried, through};
+use crate::support::{Base, appliance, json, message, morning, repeated, stored, telemetry};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Sample};
-use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::PostgresStore;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Stands between store and database and counts: a trip is what the client says after it has heard something.
 #[derive(Default)]
@@ -23,28 +20,13 @@ struct Relay {
 }
 
 impl Relay {
-    fn listen(at: &Path, database: PgConnectOptions) -> Arc<Self> {
-        let listener = UnixListener::bind(at).unwrap();
-        let relay = Arc::new(Self::default());
-        let shared = Arc::clone(&relay);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                if let Some(folder) = database.get_socket() {
-                    let file = folder.join(format!(".s.PGSQL.{}", database.get_port()));
-                    tokio::spawn(shared.carry(client, UnixStream::connect(file).await.unwrap()));
-                } else {
-                    let address = (database.get_host(), database.get_port());
-                    tokio::spawn(shared.carry(client, TcpStream::connect(address).await.unwrap()));
-                }
-            }
-        });
-        relay
-    }
-
-    async fn carry(self: Arc<Self>, client: UnixStream, database: impl AsyncRead + AsyncWrite + Send + 'static) {
-        let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_database, mut to_database) = tokio::io::split(database);
+    async fn carry(self: Arc<Self>, connection: Carried) {
+        let Carried {
+            mut from_client,
+            mut to_client,
+            mut from_database,
+            mut to_database,
+        } = connection;
         let heard = Arc::new(AtomicBool::new(true));
         let hears = Arc::clone(&heard);
         let relay = Arc::clone(&self);
@@ -93,14 +75,10 @@ impl Relayed {
     async fn new() -> Self {
         let base = Base::new().await;
         let folder = tempfile::tempdir().unwrap();
-        let file = format!(".s.PGSQL.{}", base.options.get_port());
-        let relay = Relay::listen(&folder.path().join(file), base.options.clone());
-        let options = base.options.clone().socket(folder.path()).ssl_mode(PgSslMode::Disable);
-        let store = PostgresStore::connect(options, base.keyring(), profiles())
-            .await
-            .unwrap();
-        crate::support::take_lease(&store).await;
-        store.apply_site(&site(), morning(), false).await.unwrap();
+        let relay = Arc::new(Relay::default());
+        let shared = Arc::clone(&relay);
+        let carry = move |connection| Arc::clone(&shared).carry(connection);
+        let store = through(&base, folder.path(), carry).await;
         let id = appliance(&store, "acme", "wm-1").await;
         Self {
             relay,
@@ -110,12 +88,6 @@ impl Relayed {
             _folder: folder,
         }
     }
-}
-
-fn json(id: ApplianceId, second: u64) -> Ingest {
-    let mut message = message(id, 0, second, 1);
-    message.identity = Identity::Content(vec![true]);
-    Ingest::Telemetry(message)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
