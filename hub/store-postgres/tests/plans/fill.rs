@@ -31,7 +31,7 @@ const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_h
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
 const GROWING: &str = "telemetry, late, sequence, checkpoint, appliance, appliance_status, device_day, \
-    fleet_hour";
+    fleet_hour, mqtt_session";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and (n.nspname = current_schema() or c.relname ~ '^(_hyper_|compress_hyper_)')";
@@ -150,6 +150,8 @@ pub async fn wipe(sql: &mut PgConnection) {
         "checkpoint",
         "device_day",
         "fleet_hour",
+        "mqtt_session",
+        "inbound_packet",
     ] {
         sql.execute(format!("delete from {table}").as_str()).await.unwrap();
     }
@@ -296,6 +298,11 @@ fn beside(size: &Size) -> Vec<String> {
              select t.no, {PROFILE}, '{day}'::timestamptz - make_interval(hours => n), c, 9, 9, 1, 1 \
              from tenant t, generate_series(1, {hours}) n, generate_series(1, 3) c where t.id = 'acme'"
         ),
+        format!(
+            "insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
+             select a.id, 3600, '[[\"d/wm-1/c/+\", 1]]'::jsonb, '{now}'::timestamptz from {FILLED}"
+        ),
+        format!("insert into inbound_packet (appliance, packet_id) select a.id, 1 from {FILLED}"),
     ]
 }
 

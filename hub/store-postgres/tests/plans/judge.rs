@@ -19,13 +19,15 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 6] = [
+const WHOLE: [&str; 8] = [
     "sequence",
     "checkpoint",
     "appliance",
     "appliance_status",
     "device_day",
     "fleet_hour",
+    "mqtt_session",
+    "inbound_packet",
 ];
 /// How names of TimescaleDB's chunks begin.
 const CHUNKS: [&str; 2] = ["_hyper_", "compress_hyper_"];

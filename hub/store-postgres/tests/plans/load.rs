@@ -8,6 +8,7 @@ use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, Observation, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
+use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +30,11 @@ const AGGREGATED: usize = 96;
 /// Appliances that a sweep looks at in one step, and rows that it deletes then.
 const SWEPT: u64 = 500;
 const DELETED: usize = 40;
+/// Packet identifiers: one that a device releases, and one that it holds until its session begins anew or ends.
+const RELEASED: u16 = 7;
+const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.
-pub const STEPS: [&str; 16] = [
+pub const STEPS: [&str; 17] = [
     "start of a hub",
     "first batch",
     "scorer",
@@ -45,6 +49,7 @@ pub const STEPS: [&str; 16] = [
     "ingest of QoS 2",
     "ingest of what is said besides",
     "presence and commands",
+    "sessions",
     "doubt",
     "sweep",
 ];
@@ -69,6 +74,7 @@ impl Load<'_> {
         self.start().await;
         self.readings().await;
         self.said().await;
+        self.sessions().await;
         self.doubt().await;
         self.sweep().await;
     }
@@ -142,16 +148,19 @@ impl Load<'_> {
     async fn once(&self) {
         self.plans.step("ingest of QoS 2", DEVICES);
         let content = self.batch(self.boot(2), 0, 0);
-        let once: Vec<Ingest> = content.into_iter().map(once).collect();
-        self.store_new(&once).await;
-        let again = self.store.ingest(&once).await.unwrap();
+        let released: Vec<Ingest> = content.into_iter().map(|content| once(content, RELEASED)).collect();
+        self.store_new(&released).await;
+        let again = self.store.ingest(&released).await.unwrap();
         assert!(again.iter().all(|answer| *answer == repeated(1)));
         let release = |appliance: &ApplianceId| Ingest::Release {
             appliance: *appliance,
-            packet_id: 7,
+            packet_id: RELEASED,
         };
         let release: Vec<Ingest> = self.devices.iter().map(release).collect();
         self.store.ingest(&release).await.unwrap();
+        let content = self.batch(self.boot(2), 1, 0);
+        let held: Vec<Ingest> = content.into_iter().map(|content| once(content, HELD)).collect();
+        self.store_new(&held).await;
     }
 
     async fn said(&self) {
@@ -186,6 +195,26 @@ impl Load<'_> {
             self.store.clock_offsets(&[(*appliance, self.boot(0))]).await.unwrap();
         }
         assert!(!self.store.lease_lost(Duration::ZERO).await);
+    }
+
+    /// Each device's session begins, goes on and ends; in every batch there is some of each.
+    async fn sessions(&self) {
+        self.plans.step("sessions", DEVICES);
+        let session = KeptSession {
+            expiry_s: 3_600,
+            subscriptions: vec![("d/wm-1/c/+".into(), 1)],
+            unreleased: Vec::new(),
+        };
+        let kinds = [
+            SessionChange::Begin(session.clone()),
+            SessionChange::Keep(session),
+            SessionChange::Forget,
+        ];
+        for round in 0..kinds.len() {
+            let turns = kinds.iter().cycle().skip(round).cloned();
+            let changes: Vec<(ApplianceId, SessionChange)> = self.devices.iter().copied().zip(turns).collect();
+            self.store.change_sessions(&changes, self.now).await.unwrap();
+        }
     }
 
     fn said_by(&self, appliance: ApplianceId) -> [Ingest; 6] {
@@ -348,10 +377,10 @@ impl Load<'_> {
     }
 }
 
-fn once(content: Ingest) -> Ingest {
+fn once(content: Ingest, packet_id: u16) -> Ingest {
     Ingest::Once {
         appliance: content.appliance(),
-        packet_id: 7,
+        packet_id,
         content: Box::new(content),
     }
 }
