@@ -21,11 +21,7 @@ const REFRESHED_WITHIN: Duration = Duration::from_secs(620);
 const VIEWS: [&str; 2] = ["fleet_hourly_wide", "device_daily_wide"];
 
 /// Everything of the round; answers with which rows it were.
-pub(super) async fn step(
-    store: &PostgresStore,
-    round: &Round,
-    now: Timestamp,
-) -> Result<Vec<Span>> {
+pub(super) async fn step(store: &PostgresStore, round: &Round, now: Timestamp) -> Result<Vec<Span>> {
     // Refreshing cannot be part of a transaction, and does no harm when it is done twice.
     let (spans, days) = within(STEP_LIMIT, due(store, round, now)).await?;
     if spans.is_empty() {

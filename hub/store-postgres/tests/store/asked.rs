@@ -1,8 +1,9 @@
 //! How often the database is asked: counted between the store and it, so that the machine's speed plays no part.
 
 use crate::relay::{Carried, through};
+use crate::said::{POOL, end_others, session};
 use crate::server::Server;
-use crate::support::{Base, POOL, appliance, end_others, morning, played, session};
+use crate::support::{Base, appliance, morning, played};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::conformance::door::secret;

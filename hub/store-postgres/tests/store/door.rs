@@ -2,8 +2,9 @@
 //! what it is told to.
 
 use crate::relay::{Carried, through};
+use crate::said::{POOL, end_others, eventually, session};
 use crate::server::Server;
-use crate::support::{Base, POOL, appliance, end_others, eventually, message, morning, played, session};
+use crate::support::{Base, appliance, message, morning, played};
 use futures::future::join_all;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;

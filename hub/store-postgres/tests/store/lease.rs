@@ -1,9 +1,8 @@
 //! One hub writes; a second takes over what the first leaves, and the first then writes nothing any more.
 
+use crate::said::{PATIENCE, end_others, eventually};
 use crate::server::Server;
-use crate::support::{
-    Base, PATIENCE, alarm, appliance, end_others, eventually, played, repeated, seen, stored, telemetry,
-};
+use crate::support::{Base, alarm, appliance, played, repeated, seen, stored, telemetry};
 use hub_store::contact::ContactStore;
 use hub_store::error::StoreError;
 use hub_store::lease::LeaseStore;

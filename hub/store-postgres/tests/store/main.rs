@@ -24,6 +24,7 @@ mod reading;
 mod reading_connections;
 mod relay;
 mod retention;
+mod said;
 mod session;
 mod site;
 mod site_apply;

@@ -1,8 +1,9 @@
 //! Connections that readings are asked on.
 
 use crate::reading::{acme, minutes, readings};
+use crate::said::{POOL, end_others};
 use crate::server::Server;
-use crate::support::{POOL, appliance, end_others, played, rolled_up};
+use crate::support::{appliance, played, rolled_up};
 use hub_store::reading::{POINTS_MAX, ReadingStore, Window};
 use hub_store::telemetry::TelemetryStore;
 use sqlx::Connection;

@@ -2,7 +2,8 @@
 //! at any moment. The same batch again, as the front door sends it, leaves each sample stored once.
 
 use crate::relay::{Carried, through};
-use crate::support::{Base, appliance, json, morning, site, telemetry};
+use crate::said::json;
+use crate::support::{Base, appliance, morning, site, telemetry};
 use hub_store::StoreError;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};

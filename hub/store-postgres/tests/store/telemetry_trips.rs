@@ -2,7 +2,8 @@
 //! database has to tell for it.
 
 use crate::relay::{Carried, through};
-use crate::support::{Base, appliance, json, message, morning, repeated, stored, telemetry};
+use crate::said::json;
+use crate::support::{Base, appliance, message, morning, repeated, stored, telemetry};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};

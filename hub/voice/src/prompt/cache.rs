@@ -4,6 +4,7 @@ use super::tts::{Tts, TtsError, read_wav, write_wav};
 use hub_core::language::Language;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// The folder of kept prompts.
@@ -11,6 +12,8 @@ use std::time::SystemTime;
 pub struct PromptCache {
     folder: PathBuf,
     bytes_max: u64,
+    /// Bytes in the folder, as far as they are known: it is looked through only when this is beyond the bound.
+    bytes: Arc<Mutex<u64>>,
 }
 
 impl PromptCache {
@@ -24,6 +27,8 @@ impl PromptCache {
         Ok(Self {
             folder: folder.to_owned(),
             bytes_max,
+            // Nobody has looked yet: the first one that is kept does.
+            bytes: Arc::new(Mutex::new(bytes_max)),
         })
     }
 
@@ -59,11 +64,18 @@ impl PromptCache {
             .tempfile_in(&self.folder)
             .map_err(hound::Error::IoError)?;
         write_wav(file.path(), samples)?;
+        let written = file.as_file().metadata().map_err(hound::Error::IoError)?.len();
         file.persist(path).map_err(|error| hound::Error::IoError(error.error))?;
-        self.make_room().map_err(hound::Error::IoError)
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *bytes = bytes.saturating_add(written);
+        if *bytes > self.bytes_max {
+            *bytes = self.make_room().map_err(hound::Error::IoError)?;
+        }
+        Ok(())
     }
 
-    fn make_room(&self) -> std::io::Result<()> {
+    /// Removes the oldest until the rest is within the bound, and leaves a tenth of it free; answers with what is left.
+    fn make_room(&self) -> std::io::Result<u64> {
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -73,13 +85,13 @@ impl PromptCache {
         let mut total: u64 = files.iter().map(|(_, len, _)| len).sum();
         files.sort();
         for (_, len, path) in files {
-            if total <= self.bytes_max {
+            if total <= self.bytes_max - self.bytes_max / 10 {
                 break;
             }
             std::fs::remove_file(path)?;
             total -= len;
         }
-        Ok(())
+        Ok(total)
     }
 }
 

@@ -27,7 +27,12 @@ struct Filter {
     down: u32,
     /// Input samples looked at on each side.
     reach: usize,
-    phases: Vec<Vec<f32>>,
+    phases: Vec<Phase>,
+}
+
+struct Phase {
+    weights: Vec<f32>,
+    sum: f32,
 }
 
 impl Filter {
@@ -37,18 +42,22 @@ impl Filter {
         // Cut-off in cycles per input sample.
         let cutoff = 0.5 * PASS * f64::from(RATE) / f64::from(rate);
         let reach = (CROSSINGS / (2.0 * cutoff)).ceil();
-        let weights = |phase: u32| -> Vec<f32> {
+        let phase = |phase: u32| -> Phase {
             let between = f64::from(phase) / f64::from(down);
             let offsets = (0..=2 * reach as u32).map(|n| f64::from(n) - reach - between);
-            offsets
+            let weights: Vec<f32> = offsets
                 .map(|x| (sinc(2.0 * cutoff * x) * blackman(x / (reach + 1.0))) as f32)
-                .collect()
+                .collect();
+            Phase {
+                sum: weights.iter().sum(),
+                weights,
+            }
         };
         Self {
             up,
             down,
             reach: reach as usize,
-            phases: (0..down).map(weights).collect(),
+            phases: (0..down).map(phase).collect(),
         }
     }
 
@@ -58,17 +67,37 @@ impl Filter {
             (at / u64::from(self.down)) as usize,
             (at % u64::from(self.down)) as usize,
         );
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for (offset, w) in self.phases[phase].iter().enumerate() {
-            let Some(sample) = (whole + offset).checked_sub(self.reach).and_then(|at| samples.get(at)) else {
-                continue;
-            };
-            sum += w * f32::from(*sample);
-            weight += w;
-        }
-        // Dividing by the weights' sum keeps the level at both ends, where the window is cut.
+        let phase = &self.phases[phase];
+        let around = whole
+            .checked_sub(self.reach)
+            .and_then(|first| samples.get(first..=whole + self.reach));
+        let (sum, weight) = match around {
+            Some(around) => (dot(&phase.weights, around), phase.sum),
+            // At both ends the window is cut: the weights' own sum keeps the level there.
+            None => {
+                let first = self.reach.saturating_sub(whole);
+                let weights = &phase.weights[first..];
+                let around = &samples[(whole + first - self.reach).min(samples.len())..];
+                let weights = &weights[..weights.len().min(around.len())];
+                (dot(weights, around), weights.iter().sum())
+            }
+        };
         (sum / weight).round().clamp(f32::from(i16::MIN), f32::from(i16::MAX)) as i16
     }
+}
+
+fn dot(weights: &[f32], samples: &[i16]) -> f32 {
+    // Eight sums, so that they can be made side by side.
+    let (weights, weights_left) = weights.as_chunks::<8>();
+    let (pieces, samples_left) = samples[..weights.len() * 8 + weights_left.len()].as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for (weights, samples) in weights.iter().zip(pieces) {
+        for ((sum, weight), sample) in sums.iter_mut().zip(weights).zip(samples) {
+            *sum += weight * f32::from(*sample);
+        }
+    }
+    let left = weights_left.iter().zip(samples_left).map(|(w, s)| w * f32::from(*s));
+    sums.iter().sum::<f32>() + left.sum::<f32>()
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
@@ -114,6 +143,42 @@ mod tests {
                 level(&to_telephone(&tone(5_000.0, rate), rate)) / loud < 0.003,
                 "5 kHz is 50 dB down at {rate}"
             );
+        }
+    }
+
+    /// Sample by sample, by the definition.
+    #[test]
+    fn every_sample_is_the_weighted_mean_of_those_around_it() {
+        let mut state = 1u32;
+        let noise = |n: usize| -> Vec<i16> {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 16) as i16 / 2
+            };
+            (0..n).map(|_| next()).collect()
+        };
+        for samples in [1, 7, 60, 144, 145, 146, 2_000].map(noise) {
+            let filter = Filter::new(22_050);
+            for (n, out) in to_telephone(&samples, 22_050).into_iter().enumerate() {
+                let at = n * filter.up as usize;
+                let (whole, phase) = (at / filter.down as usize, at % filter.down as usize);
+                let (mut sum, mut weight) = (0.0, 0.0);
+                for (offset, w) in filter.phases[phase].weights.iter().enumerate() {
+                    if let Some(sample) = (whole + offset)
+                        .checked_sub(filter.reach)
+                        .and_then(|at| samples.get(at))
+                    {
+                        sum += f64::from(*w) * f64::from(*sample);
+                        weight += f64::from(*w);
+                    }
+                }
+                let expected = (sum / weight).clamp(-32_768.0, 32_767.0);
+                assert!(
+                    (f64::from(out) - expected).abs() <= 1.0,
+                    "{n} of {}: {out}, {expected}",
+                    samples.len()
+                );
+            }
         }
     }
 
