@@ -37,7 +37,8 @@ pub struct Scenario {
 /// What is run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How often.
+    /// How often, after one round that does not count: connections, statements and files that a broker uses for the first
+    /// time are not what lasts.
     pub rounds: usize,
     /// Which loads.
     pub scenarios: Vec<Scenario>,
@@ -52,12 +53,12 @@ impl Plan {
             each,
         };
         Self {
-            rounds: 3,
+            rounds: 5,
             scenarios: vec![
                 scenario(1, TWENTY, 8_000),
                 scenario(100, TWENTY, 600),
                 scenario(2_000, 5, 25),
-                scenario(1, 1, 1_000),
+                scenario(1, 1, 2_000),
             ],
         }
     }
@@ -130,14 +131,19 @@ pub async fn run(plan: Plan) -> Result<Report> {
         hub,
         brokers,
         loads: 0,
+        counts: false,
         report: Report {
             measured: BTreeMap::new(),
             plan: plan.clone(),
             audit: Audit::default(),
         },
     };
-    for round in 0..plan.rounds {
-        println!("round {} of {}", round + 1, plan.rounds);
+    for round in 0..=plan.rounds {
+        run.counts = round > 0;
+        match round {
+            0 => println!("warm-up"),
+            round => println!("round {round} of {}", plan.rounds),
+        }
         for (index, scenario) in plan.scenarios.iter().enumerate() {
             run.scenario(index, *scenario).await?;
         }
@@ -153,6 +159,8 @@ struct Run {
     hub: BenchHub,
     brokers: Vec<Broker>,
     loads: u64,
+    /// What is measured now is a part of the report.
+    counts: bool,
     report: Report,
 }
 
@@ -190,8 +198,10 @@ impl Run {
         if figures.repeated > 0 {
             println!("    {:32} {} came again", "", figures.repeated);
         }
-        let of = self.report.measured.entry((index, name)).or_default();
-        of.push((figures.rate(), figures.usage, figures.messages));
+        if self.counts {
+            let of = self.report.measured.entry((index, name)).or_default();
+            of.push((figures.rate(), figures.usage, figures.messages));
+        }
     }
 
     /// Counts the rows of a load.
