@@ -6,6 +6,7 @@ pub mod follow;
 pub mod lag;
 pub mod latency;
 pub mod maintain;
+mod passed_over;
 pub mod rollup;
 pub mod score;
 
@@ -19,6 +20,7 @@ use hub_store::StoreError;
 use jiff::Timestamp;
 use lag::ScoringLag;
 use latency::Latency;
+use passed_over::{Passed, PassedOver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub struct Figures {
     scoring_lag: ScoringLag,
     scoring: Latency,
     checkpoints_saved: AtomicU64,
+    scoring_passed_over: PassedOver,
     calls_up: watch::Sender<usize>,
     /// Of the roll-up.
     pub rollup: Arc<Follower>,
@@ -62,6 +65,11 @@ impl Figures {
     fn checkpoints_saved(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.checkpoints_saved.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// So much was passed over so that scoring can go on.
+    fn passed_over(&self, what: Passed, count: usize) {
+        self.scoring_passed_over.add(what, count);
     }
 
     /// For monitoring.
@@ -97,6 +105,7 @@ impl Figures {
                 "Detectors whose state was saved.",
                 &self.checkpoints_saved,
             ),
+            self.scoring_passed_over.metric(),
         ];
         all.extend(rollup);
         all.extend(aggregates);

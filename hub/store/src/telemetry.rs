@@ -265,13 +265,14 @@ pub trait TelemetryStore: Send + Sync {
         let _ = patience;
     }
 
-    /// The scorer goes on, and what it reads now was received so long ago. Said with each of its rounds that leaves something.
+    /// The scorer goes on, and what it has read last was received so long ago; zero where nothing more waits. Said after each
+    /// of its looks at what is new, once all that it has scored of it is saved.
     fn scoring_is_behind(&self, by: Duration) {
         let _ = by;
     }
 
     /// Waits before the next batch of ingest as long as that gives way to a scorer that is far behind: for a moment, and not
-    /// at all where batches are small.
+    /// at all behind a small batch.
     async fn ingest_turn(&self) {}
 
     /// Adds rows that were committed since the last time to what is shown of their appliances (how many samples, the

@@ -9,8 +9,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scoring {
-    /// Least pause between two rounds, unless more waits than one takes; in milliseconds, 1 to 1,000. A reading is scored and
-    /// saved within this and two rounds of some 15 ms.
+    /// Least time from the start of a round to the start of the next, unless more waits than one takes; in milliseconds, 1 to
+    /// 1,000. A reading is scored and saved within this, or the round under way where that takes longer, and a round of
+    /// some 15 ms.
     pub pause_ms: u64,
     /// For so long, at most, a round is put off while devices wait for their acknowledgements; in milliseconds, from
     /// `pause_ms` to 60,000.
@@ -27,7 +28,7 @@ impl Default for Scoring {
 }
 
 impl Scoring {
-    /// The least pause.
+    /// The least time between the starts of two rounds.
     pub fn pause(self) -> Duration {
         Duration::from_millis(self.pause_ms)
     }

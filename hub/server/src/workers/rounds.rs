@@ -1,5 +1,5 @@
-//! However often readings come, a worker that follows them does no more rounds than its pause allows. Of the roll-up, its own
-//! test says so.
+//! However often readings come, a worker that follows them does no more rounds than its pause allows, which lies between the
+//! starts of two rounds of the scorer. Of the roll-up, its own test says so.
 
 use super::Figures;
 use super::follow::Follower;

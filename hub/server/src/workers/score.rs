@@ -5,7 +5,8 @@
 //! other checkpoints are saved now and then ([`ledger`]). After a restart detectors are first given again what is in none.
 //!
 //! A row that ends the scoring thread is left out from then on ([`suspect`]): detectors begin again from their checkpoints,
-//! and all other rows are given to them. What the store refuses is saved one by one, but for what it refuses.
+//! and all other rows are given to them; with the third such row of an appliance, nothing more of it is scored. What the store
+//! refuses is saved one by one, but for what it refuses. All that is passed over is counted.
 
 mod ledger;
 mod scoring;
@@ -14,14 +15,17 @@ mod watching;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod noting;
 
+use super::passed_over::Passed;
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
 use hub_core::clock::CivilClock;
 use hub_core::partition::PARTITIONS;
 use hub_predict::Registry;
-use hub_store::prediction::{FindingChange, Observation, ScoredUpTo, ScoringCommit, Stretch};
-use hub_store::telemetry::StoredRow;
+use hub_store::prediction::{FindingChange, PredictionStore, ScoredUpTo, ScoringCommit, Stretch};
+use hub_store::telemetry::{StoredRow, TelemetryStore};
 use hub_store::{Store, StoreError};
 use jiff::Timestamp;
 use scoring::{RealSteps, Steps};
@@ -37,7 +41,8 @@ const ROWS_MAX: usize = 4_000;
 
 /// The state of the worker; all of it can be rebuilt from the store.
 pub struct ScoreWorker {
-    store: Arc<dyn Store>,
+    telemetry: Arc<dyn TelemetryStore>,
+    predictions: Arc<dyn PredictionStore>,
     registry: Arc<Registry>,
     /// Names of the families that a model watches: readings of others are passed over by the store.
     families: Vec<String>,
@@ -46,9 +51,7 @@ pub struct ScoreWorker {
     /// None until the store has told how far scoring has come.
     watching: Option<Watching>,
     /// What was scored and has to be saved before anything else: `watching` is ahead of the store by this.
-    unsaved: Option<ScoringCommit>,
-    /// When the new readings in it were received.
-    received: Vec<Timestamp>,
+    unsaved: Option<Unsaved>,
     /// New rows to take next: [`ROWS_MAX`], or fewer after a failure of which no row is known. Until it is that many again,
     /// windows are scored one by one, and one partition after the other is read again.
     rows: usize,
@@ -58,6 +61,16 @@ pub struct ScoreWorker {
     steps: Arc<dyn Steps>,
     left_out: LeftOut,
     figures: Arc<Figures>,
+}
+
+/// What was scored and is not saved yet.
+#[derive(Debug, Default)]
+struct Unsaved {
+    commit: ScoringCommit,
+    /// When the new readings that detectors were given for it were received.
+    received: Vec<Timestamp>,
+    /// New readings in its reach that no detector was given, since their appliances are left out.
+    passed_over: usize,
 }
 
 /// What a round did.
@@ -76,14 +89,17 @@ enum Round {
 enum ScoringError {
     #[error("the store failed")]
     Store(#[from] StoreError),
+    #[error("the store takes nothing from the scorer, whatever it is")]
+    Common(#[source] StoreError),
     #[error("the scoring thread ended")]
     Thread(#[from] tokio::task::JoinError),
 }
 
 impl ScoringError {
-    /// The store is away, and nothing of what it was asked depends on what it did: the same is asked again.
+    /// The store is away, or takes nothing at all, and nothing of what it was asked depends on what it did: the same is asked
+    /// again.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_)))
+        matches!(self, Self::Store(StoreError::Unavailable(_)) | Self::Common(_))
     }
 
     /// It is not for what was scored.
@@ -115,14 +131,14 @@ impl ScoreWorker {
     ) -> Self {
         let families = registry.families().map(|(family, _)| family.to_owned()).collect();
         Self {
-            store,
+            telemetry: store.clone(),
+            predictions: store,
             registry,
             families,
             clock,
             pace,
             watching: None,
             unsaved: None,
-            received: Vec::new(),
             rows: ROWS_MAX,
             repeating: Vec::new(),
             suspect: Arc::default(),
@@ -135,27 +151,32 @@ impl ScoreWorker {
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = BACKOFF;
-        // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring for ever. So it is at
+        // Whether more waits than one look takes: then a steady load on ingest must not hold up scoring without end. So it is at
         // the start, as long as rows are read again.
         let mut behind = true;
         while !stop.is_cancelled() {
             if !behind {
                 // Devices that wait for an acknowledgement go first, and a flood is taken in large rounds.
-                stop.run_until_cancelled(self.store.ingest_calm(self.pace.lag())).await;
+                stop.run_until_cancelled(self.telemetry.ingest_calm(self.pace.lag())).await;
             }
+            // The next round begins a pause after this, so that a reading does not wait for the round as well.
+            let begun = Instant::now();
             let rest = match self.round().await {
                 Ok(Round::Idle) => {
                     behind = false;
                     backoff.reset();
                     self.figures.scoring_idle.fetch_add(1, Ordering::Relaxed);
-                    let since = Instant::now();
-                    stop.run_until_cancelled(self.store.telemetry_arrived(PATIENCE)).await;
-                    self.pace.pause().saturating_sub(since.elapsed())
+                    stop.run_until_cancelled(self.telemetry.telemetry_arrived(PATIENCE)).await;
+                    self.pace.pause().saturating_sub(begun.elapsed())
                 }
                 Ok(Round::Scored { more }) => {
                     backoff.reset();
                     behind = more;
-                    if behind { Duration::ZERO } else { self.pace.pause() }
+                    if behind {
+                        Duration::ZERO
+                    } else {
+                        self.pace.pause().saturating_sub(begun.elapsed())
+                    }
                 }
                 Ok(Round::Repeated) => {
                     backoff.reset();
@@ -188,7 +209,10 @@ impl ScoreWorker {
             return;
         }
         match (self.suspect.take(), self.repeating.as_slice()) {
-            (Some(row), _) => self.left_out.add(&row),
+            (Some(row), _) => {
+                let passed = self.left_out.add(&row);
+                self.figures.passed_over(passed, 1);
+            }
             (None, [stretch]) if self.is_careful() => self.skip(stretch.partition).await,
             (None, _) => self.rows = (self.rows / 2).max(1),
         }
@@ -202,7 +226,7 @@ impl ScoreWorker {
     /// Nothing of this partition is read again: its detectors go on from their checkpoints, with a gap behind these. What
     /// cannot be read again must not stop new rows.
     async fn skip(&self, partition: u8) {
-        let Ok(offsets) = in_time(self.store.scored_up_to()).await else {
+        let Ok(offsets) = in_time(self.predictions.scored_up_to()).await else {
             return;
         };
         let Some(offset) = offsets.into_iter().find(|offset| offset.partition == partition) else {
@@ -218,10 +242,8 @@ impl ScoreWorker {
             offsets: vec![skipped],
             ..ScoringCommit::default()
         };
-        if in_time(self.store.commit_scoring(&commit, self.clock.now()))
-            .await
-            .is_ok()
-        {
+        if self.commit(&commit).await.is_ok() {
+            self.figures.passed_over(Passed::Stretch, 1);
             tracing::error!(
                 partition,
                 rows,
@@ -245,35 +267,39 @@ impl ScoreWorker {
         watching.is_careful = self.rows < ROWS_MAX;
         let partitions = if watching.is_careful { 1 } else { PARTITIONS };
         self.repeating = watching.again(ROWS_MAX, partitions);
+        let mut behind = Duration::ZERO;
         let (mut rows, round) = if self.repeating.is_empty() {
-            let found = in_time(self.store.unscored(self.rows, Some(&self.families))).await?;
+            let found = in_time(self.telemetry.unscored(self.rows, Some(&self.families))).await?;
             let (oldest, now) = (oldest(&found.rows), self.clock.now());
             self.figures.scoring_looked(oldest, now);
-            if let Some(oldest) = oldest.filter(|_| found.more) {
-                let behind = Duration::try_from(now.duration_since(oldest)).unwrap_or_default();
-                self.store.scoring_is_behind(behind);
-            }
             if found.rows.is_empty() {
+                self.telemetry.scoring_is_behind(Duration::ZERO);
                 return Ok(Round::Idle);
+            }
+            if let Some(oldest) = oldest.filter(|_| found.more) {
+                behind = Duration::try_from(now.duration_since(oldest)).unwrap_or_default();
             }
             (found.rows, Round::Scored { more: found.more })
         } else {
-            let again = in_time(self.store.scored_rows(&self.repeating, Some(&self.families))).await?;
+            let again = in_time(self.predictions.scored_rows(&self.repeating, Some(&self.families))).await?;
             (again, Round::Repeated)
         };
-        self.left_out.blank(&mut rows);
+        let passed_over = self.left_out.blank(&mut rows);
         let missing = watching.missing(&rows);
         if !missing.is_empty() {
-            for subject in in_time(self.store.scoring_subjects(&missing)).await? {
+            for subject in in_time(self.predictions.scoring_subjects(&missing)).await? {
                 watching.admit(&subject);
             }
         }
         let Some(mut watching) = self.watching.take() else {
             return Ok(Round::Idle);
         };
-        self.received = match round {
-            Round::Scored { .. } => rows.iter().map(|row| row.received_at).collect(),
-            Round::Idle | Round::Repeated => Vec::new(),
+        let (received, passed_over) = match round {
+            Round::Scored { .. } => {
+                let scored = rows.iter().filter(|row| watching.is_wanted(row));
+                (scored.map(|row| row.received_at).collect(), passed_over)
+            }
+            Round::Idle | Round::Repeated => (Vec::new(), 0),
         };
         let (stretches, now) = (self.repeating.clone(), Instant::now());
         let scored = tokio::task::spawn_blocking(move || {
@@ -285,9 +311,15 @@ impl ScoreWorker {
         });
         let (watching, commit) = scored.await?;
         self.watching = Some(watching);
-        self.unsaved = Some(commit);
+        self.unsaved = Some(Unsaved {
+            commit,
+            received,
+            passed_over,
+        });
         self.save().await?;
         if matches!(round, Round::Scored { .. }) {
+            // Not before that is saved: ingest must not wait for a scorer that fails.
+            self.telemetry.scoring_is_behind(behind);
             self.rows = (self.rows * 2).min(ROWS_MAX);
         }
         Ok(round)
@@ -295,7 +327,7 @@ impl ScoreWorker {
 
     /// What the store has, and from where rows are read again.
     async fn begin(&self) -> Result<Watching, ScoringError> {
-        let offsets = in_time(self.store.scored_up_to()).await?;
+        let offsets = in_time(self.predictions.scored_up_to()).await?;
         let (suspect, steps) = (self.suspect.clone(), self.steps.clone());
         let watching = Watching::new(self.registry.clone(), &offsets, DETECTORS_MAX, suspect, steps);
         let rows: i64 = offsets
@@ -312,7 +344,7 @@ impl ScoreWorker {
     async fn drop_restarted(&mut self) -> Result<(), ScoringError> {
         // Not the error of a store that is away: it may have told them.
         let late = |_| StoreError::Conflict("restarted baselines were perhaps told".to_owned());
-        let told = tokio::time::timeout(super::STORE_LIMIT, self.store.baselines_restarted()).await;
+        let told = tokio::time::timeout(super::STORE_LIMIT, self.predictions.baselines_restarted()).await;
         for appliance in told.map_err(late)?? {
             if let Some(watching) = &mut self.watching {
                 watching.forget(appliance);
@@ -324,25 +356,37 @@ impl ScoreWorker {
     /// Saves what was scored. Where the store is away, the same is tried again before anything else is done: if it was saved
     /// after all, the store says that somebody was faster.
     async fn save(&mut self) -> Result<(), ScoringError> {
-        let Some(commit) = &self.unsaved else {
+        let Some(Unsaved { commit, .. }) = &self.unsaved else {
             return Ok(());
         };
         if !(commit.offsets.is_empty() && commit.checkpoints.is_empty()) {
-            match in_time(self.store.commit_scoring(commit, self.clock.now())).await {
+            match self.commit(commit).await {
                 Err(error) if is_refusal(&error) => self.save_apart(commit).await?,
-                saved => saved?.iter().for_each(log_change),
+                saved => saved?,
             }
-            self.figures.checkpoints_saved(commit.checkpoints.len());
         }
-        self.unsaved = None;
-        let received = std::mem::take(&mut self.received);
-        self.figures.scores_saved(&received, self.clock.now());
+        if let Some(saved) = self.unsaved.take() {
+            self.figures.passed_over(Passed::Row, saved.passed_over);
+            self.figures.scores_saved(&saved.received, self.clock.now());
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, commit: &ScoringCommit) -> Result<(), StoreError> {
+        let changes = in_time(self.predictions.commit_scoring(commit, self.clock.now())).await?;
+        changes.iter().for_each(log_change);
+        self.figures.checkpoints_saved(commit.checkpoints.len());
         Ok(())
     }
 
     /// Saves one by one what the store has refused as a whole, but for what it refuses alone: that must not stop the rest.
-    /// Offsets come last, so that whatever is lost on the way is told once more.
-    async fn save_apart(&self, commit: &ScoringCommit) -> Result<(), StoreError> {
+    /// Offsets come last, so that whatever is lost on the way is told once more. First of all nothing is saved: each commit
+    /// also opens the tickets that are due, and where that is what the store refuses, nothing of these is at fault.
+    async fn save_apart(&self, commit: &ScoringCommit) -> Result<(), ScoringError> {
+        match self.commit(&ScoringCommit::default()).await {
+            Err(error) if is_refusal(&error) => return Err(ScoringError::Common(error)),
+            saved => saved?,
+        }
         let told = commit.observations.iter().map(|observation| ScoringCommit {
             observations: vec![observation.clone()],
             ..ScoringCommit::default()
@@ -357,20 +401,29 @@ impl ScoreWorker {
         };
         let parts: Vec<ScoringCommit> = told.chain(kept).chain([offsets]).collect();
         for part in &parts {
-            match in_time(self.store.commit_scoring(part, self.clock.now())).await {
-                Err(error) if is_refusal(&error) && part.offsets.is_empty() => {
-                    let told = part.observations.first().map(Observation::appliance);
-                    let appliance = told.or(part.checkpoints.first().map(|checkpoint| checkpoint.appliance));
-                    tracing::error!(
-                        ?appliance,
-                        error = &error as &dyn std::error::Error,
-                        "what a detector says or holds cannot be saved and was passed over"
-                    );
-                }
-                saved => saved?.iter().for_each(log_change),
+            match self.commit(part).await {
+                Err(error) if is_refusal(&error) && part.offsets.is_empty() => self.pass_over(part, &error),
+                saved => saved?,
             }
         }
         Ok(())
+    }
+
+    /// The store refuses this observation or checkpoint.
+    fn pass_over(&self, part: &ScoringCommit, error: &StoreError) {
+        let told = part.observations.first();
+        let told = told.map(|observation| (Passed::Observation, observation.appliance()));
+        let kept = part.checkpoints.first();
+        let kept = kept.map(|checkpoint| (Passed::Checkpoint, checkpoint.appliance));
+        let Some((what, appliance)) = told.or(kept) else {
+            return;
+        };
+        self.figures.passed_over(what, 1);
+        tracing::error!(
+            %appliance,
+            error = error as &dyn std::error::Error,
+            "what a detector says or holds cannot be saved and was passed over"
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! How ingest gives way to the scorer. Both share processors and database, and a fleet that sends what it has gathered for
 //! hours can be acknowledged faster than it can be scored: left alone, the scorer falls behind by minutes, and calls come
-//! late. So while a scorer that goes on is far behind, ingest pauses between large batches, the longer the farther it is
-//! behind. A scorer that fails does not hold ingest up, and a device that waits alone never waits for this.
+//! late. So while a scorer that goes on is far behind, ingest pauses behind each large batch, the longer the farther it is
+//! behind. A scorer that fails does not hold ingest up. A device that waits alone waits for this at most once: with the first
+//! batch behind a flood, and no longer than [`PAUSE_MAX`].
 
 use std::time::Duration;
 use tokio::time::Instant;

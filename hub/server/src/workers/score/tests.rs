@@ -1,6 +1,9 @@
-//! The worker on a store in memory: rows that cannot be scored, and what the store refuses.
+//! The worker on a store in memory: rows that cannot be scored.
+
+mod told;
 
 use super::fake::{pumps, registry, row};
+use super::noting::Noting;
 use super::scoring::{Waiting, Watched};
 use super::suspect::RowRef;
 use super::*;
@@ -9,16 +12,21 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_predict::{Model, Pending, Reconstruction, ScoreError};
+use hub_store::Scope;
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
-use hub_store::prediction::{Checkpoint, PredictionStore};
+use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Readings of each pump that are scored before anything happens, and after that.
 const BEFORE: usize = 40;
 const ALL: usize = 60;
+/// … and where a test needs more: until the first pump has lost flow and found it again.
+const LONG: usize = 640;
 /// The reading of the first pump that cannot be scored.
 const BAD: i64 = 50;
 
@@ -31,22 +39,31 @@ struct World {
     rows: Vec<StoredRow>,
 }
 
-/// Steps in which one row ends the thread: when a detector takes it, or when the network runs over a batch with it.
+/// Steps in which rows of a partition end the thread: when a detector takes one, or when the network runs over a batch with
+/// one.
 struct EndingSteps {
-    place: (u8, i64),
+    partition: u8,
+    numbers: RangeInclusive<i64>,
     in_network: bool,
+}
+
+impl EndingSteps {
+    fn is_bad(&self, (partition, number): (u8, i64)) -> bool {
+        partition == self.partition && self.numbers.contains(&number)
+    }
 }
 
 impl Steps for EndingSteps {
     fn prepare(&self, watched: &mut Watched, row: &StoredRow) -> Vec<Pending> {
-        let is_bad = !self.in_network && (row.partition, row.ingest_no) == self.place;
-        assert!(!is_bad, "no detector can take {:?}", self.place);
+        let place = (row.partition, row.ingest_no);
+        let is_bad = !self.in_network && self.is_bad(place);
+        assert!(!is_bad, "no detector can take {place:?}");
         RealSteps.prepare(watched, row)
     }
 
     fn reconstruct(&self, model: &Model, batch: &[Waiting]) -> Result<Vec<Reconstruction>, ScoreError> {
-        let is_bad = self.in_network && batch.iter().any(|(row, _)| row.place == self.place);
-        assert!(!is_bad, "no network can take {:?}", self.place);
+        let is_bad = self.in_network && batch.iter().any(|(row, _)| self.is_bad(row.place));
+        assert!(!is_bad, "no network can take {:?} of {}", self.numbers, self.partition);
         RealSteps.reconstruct(model, batch)
     }
 }
@@ -65,6 +82,11 @@ fn start() -> Timestamp {
 
 impl World {
     async fn new() -> Self {
+        Self::with(ALL).await
+    }
+
+    /// So many readings of each pump are there to be sent.
+    async fn with(seconds: usize) -> Self {
         let registry = registry();
         let profile = registry.get("pump-rig").unwrap().profile().clone();
         let store = Arc::new(MemoryStore::new([("pump-rig".to_owned(), profile)].into(), 1));
@@ -83,7 +105,7 @@ impl World {
         let first = store.appliance_by_name(&tenant, &named(1)).await.unwrap().id;
         let second = store.appliance_by_name(&tenant, &named(other)).await.unwrap().id;
         let world = Self {
-            rows: pumps(&registry, 1..=2, i64::try_from(ALL).unwrap()),
+            rows: pumps(&registry, 1..=2, i64::try_from(seconds).unwrap()),
             ids: [first, second],
             partitions: [of(1), of(other)],
             registry,
@@ -129,10 +151,23 @@ impl World {
 
     /// A worker that has just been started, whose thread ends at the bad row.
     fn ending_worker(&self, in_network: bool) -> ScoreWorker {
-        let place = self.bad();
+        let (partition, number) = self.bad();
         let mut worker = self.worker();
-        worker.steps = Arc::new(EndingSteps { place, in_network });
+        worker.steps = Arc::new(EndingSteps {
+            partition,
+            numbers: number..=number,
+            in_network,
+        });
         worker
+    }
+
+    /// A worker that has just been started, and the store that listens to it.
+    fn noted_worker(&self, slow: Duration) -> (ScoreWorker, Arc<Noting>) {
+        let store = Arc::new(Noting::new(self.store.clone(), slow));
+        let mut worker = self.worker();
+        worker.telemetry = store.clone();
+        worker.predictions = store.clone();
+        (worker, store)
     }
 
     /// How far scoring has come in both partitions, and up to where all is in checkpoints.
@@ -159,6 +194,11 @@ impl World {
         assert_eq!(run(&mut worker).await, Ran::default());
         world.states(&worker)
     }
+}
+
+/// How much of this a worker has passed over.
+fn passed(worker: &ScoreWorker, what: Passed) -> u64 {
+    worker.figures.scoring_passed_over.count(what)
 }
 
 /// Rounds until nothing is left to do.
@@ -197,6 +237,42 @@ async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
     assert_eq!(run(&mut next).await, Ran { failures: 1, again: 1 });
     assert_eq!(world.scored().await, [(60, 0), (60, 0)]);
     assert_eq!(world.states(&next), expected);
+}
+
+/// Each of its first rows costs one reading again; then nothing of it is tried until the next start.
+#[tokio::test]
+async fn an_appliance_whose_every_row_ends_the_thread_is_left_out_and_the_others_alarm() {
+    let world = World::with(LONG + 5).await;
+    let steps = || EndingSteps {
+        partition: world.partitions[1],
+        numbers: 41..=i64::MAX,
+        in_network: false,
+    };
+    let mut worker = world.worker();
+    worker.steps = Arc::new(steps());
+    assert_eq!(run(&mut worker).await, Ran::default());
+    world.ingest(BEFORE, ALL).await;
+    assert_eq!(run(&mut worker).await, Ran { failures: 3, again: 3 });
+    // Of what no detector is given, nothing has to be read again.
+    assert_eq!(world.scored().await, [(60, 0), (60, 60)]);
+    let counted = |worker: &ScoreWorker| [Passed::Appliance, Passed::Row].map(|what| passed(worker, what));
+    // Two rows alone, and with the third one all that is new.
+    assert_eq!(counted(&worker), [1, 20]);
+
+    world.ingest(ALL, LONG).await;
+    assert_eq!(run(&mut worker).await, Ran::default());
+    assert_eq!(world.scored().await.map(|(scored, _)| scored), [640, 640]);
+    assert_eq!(counted(&worker), [1, 600]);
+    let findings = world.store.findings(&Scope::All, None, 100).await.unwrap().items;
+    let alarmed: BTreeSet<ApplianceId> = findings.iter().map(|finding| finding.appliance).collect();
+    assert_eq!(alarmed, BTreeSet::from([world.ids[0]]));
+
+    // The next life tries it again, and no more often than that.
+    world.ingest(LONG, LONG + 5).await;
+    let mut next = world.worker();
+    next.steps = Arc::new(steps());
+    assert_eq!(run(&mut next).await.failures, 3);
+    assert_eq!(passed(&next, Passed::Appliance), 1);
 }
 
 /// Where windows of several rows are worked on at once, it is not known at first which one it was.
@@ -240,6 +316,7 @@ async fn what_cannot_be_read_again_is_skipped_partition_by_partition() {
     next.repeating = vec![stretch(world.partitions[0])];
     next.fail(&refused()).await;
     assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
+    assert_eq!(passed(&next, Passed::Stretch), 1);
     assert_eq!(run(&mut next).await, Ran { failures: 0, again: 1 });
     // A store that is away is no reason to give anything up.
     next.repeating = vec![stretch(world.partitions[1])];
@@ -248,30 +325,4 @@ async fn what_cannot_be_read_again_is_skipped_partition_by_partition() {
         .await;
     assert!(next.watching.is_some());
     assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
-}
-
-#[tokio::test]
-async fn what_the_store_refuses_does_not_hold_up_the_rest() {
-    let world = World::new().await;
-    let rows = world.store.unscored(1_000, None).await.unwrap().rows;
-    let checkpoint = |appliance| Checkpoint {
-        appliance,
-        model: "pump-rig/1".to_owned(),
-        ingest_no: 40,
-        state: vec![7; 10],
-    };
-    let commit = ScoringCommit {
-        offsets: ScoredUpTo::reach(&rows),
-        checkpoints: vec![checkpoint(ApplianceId(999)), checkpoint(world.ids[0])],
-        observations: Vec::new(),
-    };
-    let whole = world.store.commit_scoring(&commit, start()).await;
-    assert!(matches!(whole, Err(StoreError::Refused(_))), "{whole:?}");
-    let mut worker = world.worker();
-    worker.unsaved = Some(commit);
-    worker.save().await.unwrap();
-    assert!(worker.unsaved.is_none());
-    assert_eq!(world.scored().await, [(40, 40), (40, 40)]);
-    let subjects = world.store.scoring_subjects(&world.ids[..1]).await.unwrap();
-    assert_eq!(subjects[0].checkpoints, [checkpoint(world.ids[0])]);
 }

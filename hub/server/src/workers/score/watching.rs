@@ -200,7 +200,7 @@ impl Watching {
 
     /// Whether a detector waits for this row. A database that was killed may have forgotten how far scoring had come: what
     /// comes once more is not given twice.
-    fn is_wanted(&self, row: &StoredRow) -> bool {
+    pub(super) fn is_wanted(&self, row: &StoredRow) -> bool {
         let unit = self.units.get(&row.appliance);
         let is_new = self
             .places
@@ -209,7 +209,7 @@ impl Watching {
         is_reading(row) && is_new && unit.is_some_and(|unit| unit.watched.is_some() && row.ingest_no > unit.after)
     }
 
-    /// What is to be saved now: whoever tells something, whose turn it is, and who has to make room.
+    /// What is to be saved now: each appliance that tells something, whose turn it is, or that has to make room.
     fn settle(&mut self, arrived: &[ScoredUpTo], observations: Vec<Observation>, now: Instant) -> ScoringCommit {
         let mut saved: BTreeSet<ApplianceId> = observations.iter().map(Observation::appliance).collect();
         if self.save_at.is_none_or(|at| now >= at) {
@@ -303,7 +303,7 @@ fn admitted(registry: &Registry, subject: &ScoringSubject, round: u64) -> Unit {
     let detector = match own.map(|c| Detector::restore(&model, &c.state)) {
         Some(Ok(detector)) => detector,
         Some(Err(error)) => {
-            tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts anew");
+            tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts again");
             Detector::new(&model)
         }
         None => Detector::new(&model),
