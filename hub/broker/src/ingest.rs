@@ -27,7 +27,8 @@ const BATCH_MAX: usize = 4_000;
 /// Bytes of payload in one commit; the last publish may go beyond.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 /// A device with several publishes under way sends the next ones as soon as it hears of the last batch. Where others wait
-/// already, it is given this moment to join them: otherwise the two would take turns for ever, each with a commit of its own.
+/// already, it is given this moment to join them: otherwise the two would take turns without end, each with a commit
+/// of its own.
 const LINGER: Duration = Duration::from_micros(200);
 /// A batch of so many is large enough without that.
 const LINGER_BELOW: usize = 200;
@@ -358,3 +359,6 @@ fn failure(error: &StoreError) -> Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

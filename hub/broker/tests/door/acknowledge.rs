@@ -1,7 +1,7 @@
 //! An acknowledgement means a commit.
 
 use crate::client::{Honest, Raw};
-use crate::memory::Mode;
+use crate::memory::{Gate, Mode};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::time::Duration;
@@ -26,6 +26,36 @@ async fn no_acknowledgement_before_the_commit() {
         1,
         "stored when it is acknowledged"
     );
+}
+
+/// The store may hold each batch up before it begins, so that the scorer keeps up; what comes meanwhile is in it.
+#[tokio::test]
+async fn each_batch_waits_for_its_turn() {
+    let door = Door::open().await;
+    let mut washer = Raw::connected(door.addr, "acme", "washer").await;
+    washer.send(&publish("d/washer/j", 1, ONE)).await;
+    washer.expect_ack(1).await;
+    let mut dryer = Raw::connected(door.addr, "acme", "dryer").await;
+    let asked = || door.store.with(|s| (s.turns_asked, s.ingest_asked));
+    let (turns, batches) = asked();
+    for packet_id in 1..=5 {
+        washer.send(&publish("d/washer/j", packet_id, ONE)).await;
+        washer.expect_ack(packet_id).await;
+        let number = usize::from(packet_id);
+        assert_eq!(asked(), (turns + number, batches + number));
+    }
+    door.store.shut(&[Gate::Turns]);
+    washer.send(&publish("d/washer/j", 6, ONE)).await;
+    eventually("its turn is asked for", || asked().0 == turns + 6).await;
+    dryer.send(&publish("d/dryer/j", 1, ONE)).await;
+    let counters = door.broker.counters();
+    let waiting = || counters.queue_items.load(std::sync::atomic::Ordering::Relaxed);
+    eventually("both wait", || waiting() == 2).await;
+    assert_eq!(asked(), (turns + 6, batches + 5));
+    door.store.shut(&[]);
+    washer.expect_ack(6).await;
+    dryer.expect_ack(1).await;
+    assert_eq!(asked(), (turns + 6, batches + 6), "both in one batch");
 }
 
 #[tokio::test]

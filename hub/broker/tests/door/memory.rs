@@ -36,6 +36,8 @@ pub enum Gate {
     Clocks,
     Commands,
     Presence,
+    /// Whether the next batch may begin.
+    Turns,
 }
 
 #[derive(Default)]
@@ -83,6 +85,8 @@ pub struct Stored {
     pub access_asked: usize,
     /// How often it was asked to commit.
     pub ingest_asked: usize,
+    /// How often it was asked whether the next batch may begin.
+    pub turns_asked: usize,
     /// Sound readings that were in a batch which failed for another one, each as often as that happened.
     pub held_up: usize,
     pub(crate) told: BTreeSet<ApplianceId>,
@@ -318,6 +322,11 @@ impl TelemetryStore for MemoryTelemetry {
         let mut stored = self.stored.lock().unwrap();
         stored.largest_batch = stored.largest_batch.max(batch.len());
         Ok(batch.iter().map(|ingest| stored.take(ingest)).collect())
+    }
+
+    async fn ingest_turn(&self) {
+        self.change(|s| s.turns_asked += 1);
+        self.gate(Gate::Turns).await;
     }
 
     async fn clock_offsets(&self, boots: &[(ApplianceId, u64)]) -> Result<Vec<Option<i64>>> {
