@@ -28,6 +28,7 @@ pub trait UpkeepStore: Send + Sync {
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
     /// appliance `after`, about `limit` rows of appliances. Nothing goes before everything that is as old is rolled up,
     /// aggregated and scored, which is asked when a sweep begins, with no `after`. A reading that is as old and comes while
-    /// the sweep is under way may go with the others.
+    /// the sweep is under way may go with the others, uncounted; its number is then noted nowhere, and the same message, sent
+    /// again, is stored again.
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept>;
 }

@@ -40,7 +40,8 @@ impl UpkeepStore for PostgresStore {
         let Some(newest) = rule::newest_limit(&mut conn, now).await? else {
             return Ok(Swept::default());
         };
-        // Asked once a sweep, and again only where the limit has moved on meanwhile.
+        // Asked once a sweep, and again only where the limit has moved on meanwhile. So a row as old that comes during the
+        // sweep may go before the roll-up has noted its number: the same message, sent again, is stored again, and goes again.
         if after.is_none() || !self.writer.is_counted(newest) {
             let counted = is_counted(&mut conn, newest).await?;
             self.writer.counted(counted.then_some(newest));
