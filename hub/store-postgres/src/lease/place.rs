@@ -1,10 +1,10 @@
 //! A place that one connection of one hub has at a time: that of the writer of readings, and that of the writer of sessions.
 //! It is a lock that the connection holds as long as it lives.
 //!
-//! What follows from it: where a connection was given up, its last statement may still be under way. Whoever has the place next
-//! has it when that statement has ended, so nothing of it comes after what is said then, and what is read then includes it.
-//! The place of readings is taken with the lease: whatever the hub before had under way has ended then, and none of its
-//! connections can begin anything more. So a commit of readings needs no fence of its own.
+//! What follows from it: where a connection was given up, its last statement may still be under way. The next
+//! connection has the place only when that statement has ended, so nothing of it comes after what is said then, and what is
+//! read then includes it. The place of readings is taken with the lease: all that the hub before had under way has ended
+//! then, and none of its connections can begin anything more. So a commit of readings needs no fence of its own.
 
 use super::{Keeper, holders};
 use crate::reading::connect;
@@ -14,13 +14,14 @@ use sqlx::{Executor, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The place is had within this time, or the operation fails.
+/// The place is taken within this time, or the operation fails.
 const LIMIT: Duration = Duration::from_secs(10);
 /// What the connection before has under way may take so long to end by itself. Behind a silent network its session would stay
 /// until the server notices: it is ended then.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A connection with these settings that has the place `name`, until it ends.
 ///
 /// # Errors

@@ -87,7 +87,7 @@ pub(super) async fn put(
 async fn write(run: &Run<'_>, tenant: &TenantId, wanted: &[&Wanted<'_>]) -> Result<Vec<SiteChange>> {
     let mut tx = run.store.begin().await?;
     let names = || wanted.iter().map(|wanted| wanted.id()).collect::<Vec<_>>();
-    // In order, so that two that apply never wait for each other in a circle; whoever dials locks one. `for update`, since what
+    // In order, so that two that apply never wait for each other in a circle; a call locks one. `for update`, since what
     // an owner says is written beside the owner's row, whose key it holds: no refusal may slip in behind the look at it.
     sqlx::query("select from owner where tenant = $1 and name_in_tenant = any($2) order by id for update")
         .bind(tenant.as_str())

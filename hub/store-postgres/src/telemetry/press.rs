@@ -1,5 +1,5 @@
 //! Whether ingest is pressed: publishes come faster than they are committed, and go on doing so. Devices that all report in
-//! the same moment, or a commit that had to wait once, make a large batch as well; whoever reads what was stored need not
+//! the same moment, or a commit that had to wait once, make a large batch as well; readers of what was stored need not
 //! give way to that.
 
 use std::time::Duration;
