@@ -5,6 +5,7 @@ use crate::row::{Columns, db, not_found, sql, text, word};
 use crate::site::{ledger, phone_place};
 use crate::store::{PostgresStore, commit, sealed};
 use crate::ticket_row::restart_baseline;
+use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::consent::{self, Consent};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
@@ -15,7 +16,7 @@ use hub_store::claim::{
 };
 use hub_store::error::{Result, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
@@ -162,7 +163,7 @@ async fn knows_code(
 }
 
 /// The wrong code is kept in mind.
-async fn wrong(tx: Transaction<'static, Postgres>) -> Result<StoreError> {
+async fn wrong(tx: Transaction) -> Result<StoreError> {
     tx.commit().await.map_err(db)?;
     Ok(StoreError::Refused(format!(
         "the code is wrong; {TRIES_MAX} wrong codes close the claim"

@@ -10,6 +10,7 @@ use crate::slot::offer;
 use crate::store::{PostgresStore, commit};
 use crate::ticket::owner_of;
 use crate::ticket_row;
+use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
@@ -26,7 +27,7 @@ use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use std::time::Duration;
 
 /// After a call that reached nobody the contact worker looks again at once: the plan's pauses decide there.
@@ -152,7 +153,7 @@ impl ContactStore for PostgresStore {
 impl PostgresStore {
     async fn apply_in(
         &self,
-        mut tx: Transaction<'static, Postgres>,
+        mut tx: Transaction,
         id: AttemptId,
         event: AttemptEvent,
         now: Timestamp,

@@ -42,6 +42,7 @@ mod store;
 mod telemetry;
 mod ticket;
 mod ticket_row;
+mod transaction;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use facts::DatabaseFacts;

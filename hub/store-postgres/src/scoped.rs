@@ -6,9 +6,10 @@
 
 use crate::row::db;
 use crate::store::PostgresStore;
+use crate::transaction::Transaction;
 use hub_store::Scope;
 use hub_store::error::Result;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 
 /// What a superuser becomes in a transaction for one tenant. Nobody can log in as it.
 const CONFINED: &str = "forecall_tenant";
@@ -46,7 +47,7 @@ $$";
 
 impl PostgresStore {
     /// A transaction within which the database shows and takes only what is in `scope`.
-    pub(crate) async fn begin_scoped(&self, scope: &Scope) -> Result<Transaction<'static, Postgres>> {
+    pub(crate) async fn begin_scoped(&self, scope: &Scope) -> Result<Transaction> {
         let mut tx = self.begin().await?;
         self.confine(&mut tx, scope).await?;
         Ok(tx)

@@ -14,6 +14,7 @@ use crate::scoped;
 use crate::session_writer::SessionWriter;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
+use crate::transaction::Transaction;
 use hub_core::profile::ApplianceProfile;
 use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -237,16 +238,16 @@ impl PostgresStore {
     }
 
     /// A transaction. It is begun by a task that nobody gives up: where a beginning is given up half-way, as for a page that
-    /// nobody waits for any more, the library puts the connection back into the pool with the server's transaction open, and
-    /// what is said on it next would never be committed.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+    /// nobody waits for any more, the connection would go back into the pool with the server's transaction open, and what is
+    /// said on it next would never be committed. The task ends by itself: see [`Transaction::begin`].
+    pub(crate) async fn begin(&self) -> Result<Transaction> {
         let pool = self.pool.clone();
         let begun = tokio::spawn(async move {
-            match pool.begin().await {
+            match Transaction::begin(&pool).await {
                 // Nothing has been done yet.
                 Err(error) if is_dead(&error) => {
                     found_dead();
-                    pool.begin().await
+                    Transaction::begin(&pool).await
                 }
                 begun => begun,
             }
@@ -271,7 +272,7 @@ impl PostgresStore {
 }
 
 /// Commits, then wakes whoever waits for events and contacts.
-pub(crate) async fn commit(store: &PostgresStore, tx: Transaction<'static, Postgres>) -> Result<()> {
+pub(crate) async fn commit(store: &PostgresStore, tx: Transaction) -> Result<()> {
     tx.commit().await.map_err(db)?;
     store.signals.event();
     store.signals.contact();

@@ -4,12 +4,13 @@
 
 use crate::row::{Columns, db, unreadable};
 use crate::store::PostgresStore;
+use crate::transaction::Transaction;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::access::AccessChange;
 use hub_store::error::Result;
 use jiff::Timestamp;
+use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -165,7 +166,7 @@ async fn tell(
 }
 
 /// Commits a change of access and wakes this process's front door.
-pub(crate) async fn commit(store: &PostgresStore, tx: Transaction<'static, Postgres>) -> Result<()> {
+pub(crate) async fn commit(store: &PostgresStore, tx: Transaction) -> Result<()> {
     tx.commit().await.map_err(db)?;
     store.signals.access_changed();
     Ok(())

@@ -5,6 +5,7 @@ use crate::access::change;
 use crate::keyring::sha256;
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::PostgresStore;
+use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::access::check_filter;
 use hub_core::id::TenantId;
@@ -14,7 +15,6 @@ use hub_store::credential::{
 };
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
-use sqlx::{Postgres, Transaction};
 
 #[async_trait]
 impl TenantCredentials for PostgresStore {
@@ -185,13 +185,7 @@ fn is_new(made: u64, what: &str, tenant: &TenantId, name: &str) -> Result<()> {
     )))
 }
 
-async fn revoke(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &str,
-    what: &'static str,
-    tenant: &TenantId,
-    name: &str,
-) -> Result<()> {
+async fn revoke(tx: &mut Transaction, table: &str, what: &'static str, tenant: &TenantId, name: &str) -> Result<()> {
     let revoked = sqlx::query(&format!(
         "update {table} set revoked = true where tenant = $1 and name = $2"
     ))

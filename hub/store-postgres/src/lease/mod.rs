@@ -13,11 +13,12 @@ pub(crate) use keeper::Keeper;
 
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
+use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::{Lease, LeaseState, LeaseStore};
 use jiff::Timestamp;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use std::time::Duration;
 
 /// First partition of the one lease that there is.
@@ -63,7 +64,7 @@ impl LeaseStore for PostgresStore {
 
 impl PostgresStore {
     /// Begins a transaction that nobody takes the lease over before it has ended.
-    pub(crate) async fn begin_fenced(&self) -> Result<Transaction<'static, Postgres>> {
+    pub(crate) async fn begin_fenced(&self) -> Result<Transaction> {
         let mut tx = self.begin().await?;
         self.lease.fence(&mut tx).await?;
         Ok(tx)

@@ -6,11 +6,12 @@ use crate::retention;
 use crate::row::{Columns, db, json};
 use crate::site::{trunk, trunk_place};
 use crate::store::{PostgresStore, sealed};
+use crate::transaction::Transaction;
 use hub_core::id::TenantId;
 use hub_core::site::{ServicePoint, Tenant, Trunk};
 use hub_store::error::Result;
 use hub_store::site::SiteChange;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
 /// Brings the tenant itself, its trunk and its rules of retention to what is declared.
 pub(super) async fn put_tenant(run: &Run<'_>, declared: &Tenant, changes: &mut Vec<SiteChange>) -> Result<()> {
@@ -41,7 +42,7 @@ pub(super) async fn put_service_points(run: &Run<'_>, declared: &Tenant, changes
     Ok(())
 }
 
-async fn end(run: &Run<'_>, tx: Transaction<'static, Postgres>) -> Result<()> {
+async fn end(run: &Run<'_>, tx: Transaction) -> Result<()> {
     if run.dry_run {
         return tx.rollback().await.map_err(db);
     }

@@ -19,11 +19,11 @@ pub(crate) use device::add_device;
 
 use crate::moving::Progress;
 use crate::store::PostgresStore;
+use crate::transaction::Transaction;
 use hub_core::site::Site;
 use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
 use jiff::Timestamp;
-use sqlx::{Postgres, Transaction};
 
 /// Most owners, or devices, that one transaction writes. They stay locked for as long as that takes: some tenths of a
 /// second.
@@ -113,7 +113,7 @@ impl CommitUnanswered {
     }
 }
 
-async fn commit(run: &Run<'_>, tx: Transaction<'static, Postgres>) -> Result<()> {
+async fn commit(run: &Run<'_>, tx: Transaction) -> Result<()> {
     crate::store::commit(run.store, tx).await.map_err(at_commit)
 }
 

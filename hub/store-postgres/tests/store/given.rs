@@ -52,7 +52,7 @@ impl Given {
         given.certificate();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nssl = on\n\
-             ssl_cert_file = '{0}/server.pem'\nssl_key_file = '{0}/server.key'\nmax_connections = 60\n",
+             ssl_cert_file = '{0}/server.pem'\nssl_key_file = '{0}/server.key'\nmax_connections = 120\n",
             given.folder.path().display()
         );
         let mut conf = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
