@@ -2,12 +2,13 @@
 //! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back. And what
 //! nobody needs any more goes: sequences that ended long ago, checkpoints of models that were replaced.
 
+use crate::life::is_dead;
 use crate::pace::{Pace, is_too_long};
-use crate::row::{Columns, db, sql};
+use crate::row::{Columns, db, sql, sql_maybe};
 use crate::store::PostgresStore;
 use hub_core::partition::PARTITIONS;
 use hub_core::telemetry::BEHIND_MAX;
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
 use hub_store::lease::LeaseStore;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor;
@@ -28,10 +29,13 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(600);
 /// hub's clock has been a year ahead.
 const SEQUENCES_FOR: SignedDuration = SignedDuration::from_hours(2 * BEHIND_MAX.as_hours() + 24 * 30);
 /// Sequences looked at with each round.
-const SEQUENCES: i64 = 5_000;
-
+const SEQUENCES: usize = 5_000;
 /// Checkpoints looked at with each round.
-const CHECKPOINTS: i64 = 1_000;
+const CHECKPOINTS: usize = 1_000;
+/// Pages of them are not halved below this …
+const PAGE_MIN: usize = 50;
+/// … and one that has failed so often is passed over, until the table is looked through again.
+const TRIES_MAX: u32 = 3;
 
 /// When it was done last, and how far it has come.
 #[derive(Debug)]
@@ -44,8 +48,8 @@ pub(crate) struct Upkeep {
     /// How many partitions are looked at with one statement.
     late_pace: Pace,
     followed: Option<Instant>,
-    sequence: Option<(i64, i64, i16)>,
-    checkpoint: Option<(i64, String)>,
+    sequences: Walk<(i64, i64, i16)>,
+    checkpoints: Walk<(i64, String)>,
 }
 
 impl Default for Upkeep {
@@ -56,13 +60,62 @@ impl Default for Upkeep {
             late_from: 0,
             late_pace: Pace::default(),
             followed: None,
-            sequence: None,
-            checkpoint: None,
+            sequences: Walk::default(),
+            checkpoints: Walk::default(),
         }
     }
 }
 
-/// Does what is due at `now`. Only for who holds the lease: others do nothing.
+/// How far a table has been looked through, a page at a time and from the beginning again.
+#[derive(Debug)]
+struct Walk<P> {
+    /// The last key of the page before.
+    after: Option<P>,
+    pace: Pace,
+    /// How often the page behind that has failed, although it was as short as pages get.
+    failed: u32,
+}
+
+impl<P> Default for Walk<P> {
+    fn default() -> Self {
+        Self {
+            after: None,
+            pace: Pace::default(),
+            failed: 0,
+        }
+    }
+}
+
+impl<P> Walk<P> {
+    /// Whether the page that is due is passed over: nothing of it goes.
+    fn is_passed(&self) -> bool {
+        self.failed >= TRIES_MAX
+    }
+
+    /// A page of so many rows was looked at, and this is the last key of it. What failed stays due.
+    fn go_on(&mut self, rows: usize, page: Result<Option<P>>) -> Result<()> {
+        match page {
+            Ok(last) => {
+                self.after = last;
+                self.failed = 0;
+                Ok(())
+            }
+            Err(error) => {
+                let goes_shorter = is_too_long(&error) && rows > PAGE_MIN;
+                if !goes_shorter && !is_away(&error) {
+                    self.failed += 1;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Does what is due at `now`. Only for who holds the lease: others do nothing. What fails is told here and is due again at its
+/// own pace: the rows are counted all the same.
+///
+/// # Errors
+/// Where the store is away, or the lease is lost.
 pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     let mut upkeep = store.writer.upkeep.lock().await;
     let is_due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
@@ -70,15 +123,56 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
         return Ok(());
     }
     if is_due(upkeep.late, LATE_EVERY) {
-        forget_late(store, &mut upkeep).await?;
-        upkeep.sequence = forget_sequences(store, upkeep.sequence).await?;
-        upkeep.checkpoint = forget_checkpoints(store, upkeep.checkpoint.take()).await?;
+        // First, so that what fails, or is given up, is not tried again with every round.
         upkeep.late = Some(now);
+        tolerate("list of late rows", forget_late(store, &mut upkeep).await)?;
+        tolerate("sequences", forget_sequences(store, &mut upkeep.sequences).await)?;
+        tolerate("checkpoints", forget_checkpoints(store, &mut upkeep.checkpoints).await)?;
     }
-    if is_due(upkeep.followed, FOLLOW_EVERY) && follow(store).await? {
-        upkeep.followed = Some(now);
+    if is_due(upkeep.followed, FOLLOW_EVERY) {
+        match follow(store).await {
+            // The writer does not know yet; nothing was asked.
+            Ok(false) => {}
+            followed => {
+                upkeep.followed = Some(now);
+                tolerate("marks of readers", followed.map(drop))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Tells what has failed of upkeep alone, which is no failure of the roll-up.
+fn tolerate(what: &'static str, outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if !is_away(&error) => {
+            tracing::warn!(
+                what,
+                error = &error as &dyn std::error::Error,
+                "a part of the upkeep behind the roll-up failed: counting goes on, and it is tried again at its own pace"
+            );
+            Ok(())
+        }
+        told => told,
+    }
+}
+
+/// Whether the store is away, or the lease is lost: then it is not upkeep alone that has failed.
+fn is_away(error: &StoreError) -> bool {
+    match error {
+        StoreError::Deposed => true,
+        StoreError::Unavailable(source) => match source.downcast_ref::<sqlx::Error>() {
+            // The database has answered, if only that it ends.
+            Some(error) => error.as_database_error().is_none() || is_dead(error),
+            None => !is_too_long(error),
+        },
+        StoreError::NotFound { .. }
+        | StoreError::Conflict(_)
+        | StoreError::Ticket(_)
+        | StoreError::Attempt(_)
+        | StoreError::Unreadable { .. }
+        | StoreError::Refused(_) => false,
+    }
 }
 
 /// Takes late rows out that all readers have passed and that no restart reads again, some at a time. What was taken out lies
@@ -161,13 +255,28 @@ async fn follow(store: &PostgresStore) -> Result<bool> {
     Ok(true)
 }
 
-/// Forgets some sequences that ended long ago; answers with where to go on.
-async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) -> Result<Option<(i64, i64, i16)>> {
+/// Forgets some sequences that ended long ago.
+async fn forget_sequences(store: &PostgresStore, walk: &mut Walk<(i64, i64, i16)>) -> Result<()> {
     let Some(now) = store.writer.at_least().await else {
-        return Ok(from);
+        return Ok(());
     };
-    let before = now.checked_sub(SEQUENCES_FOR).unwrap_or(Timestamp::MIN);
-    let (appliance, boot, lane) = from.unwrap_or((i64::MIN, i64::MIN, i16::MIN));
+    let before = now.checked_sub(SEQUENCES_FOR).ok().filter(|_| !walk.is_passed());
+    let step = walk.pace.step("sequences", SEQUENCES, PAGE_MIN);
+    let rows = step.size;
+    let page = sequences(store, walk.after, rows, before).await;
+    step.end(&page);
+    walk.go_on(rows, page)
+}
+
+/// Forgets what was used last before that time of a page of sequences, nothing without a time; answers with the last one of
+/// the page.
+async fn sequences(
+    store: &PostgresStore,
+    after: Option<(i64, i64, i16)>,
+    rows: usize,
+    before: Option<Timestamp>,
+) -> Result<Option<(i64, i64, i16)>> {
+    let (appliance, boot, lane) = after.unwrap_or((i64::MIN, i64::MIN, i16::MIN));
     let last = sqlx::query(
         "with page as materialized ( \
            select appliance, boot, lane, used_at, ctid as place from sequence where (appliance, boot, lane) > ($1, $2, $3) \
@@ -178,8 +287,8 @@ async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) 
     .bind(appliance)
     .bind(boot)
     .bind(lane)
-    .bind(SEQUENCES)
-    .bind(sql(before))
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(sql_maybe(before))
     .fetch_optional(&store.pool)
     .await
     .map_err(db)?;
@@ -187,11 +296,26 @@ async fn forget_sequences(store: &PostgresStore, from: Option<(i64, i64, i16)>) 
         .transpose()
 }
 
-/// Forgets checkpoints of some appliances where one of another model was saved 30 days later; answers with where to go on. A
-/// model that watches an appliance is saved at least as often as it is given rows, so another one has watched it since. The
-/// last checkpoint of an appliance stays, however old it is, and a model that is served again within that time finds its own.
-async fn forget_checkpoints(store: &PostgresStore, from: Option<(i64, String)>) -> Result<Option<(i64, String)>> {
-    let (appliance, model) = from.unwrap_or((i64::MIN, String::new()));
+/// Forgets checkpoints of some appliances where one of another model was saved 30 days later. A model that watches an
+/// appliance is saved at least as often as it is given rows, so another one has watched it since. The last checkpoint of an
+/// appliance stays, however old it is, and a model that is served again within that time finds its own.
+async fn forget_checkpoints(store: &PostgresStore, walk: &mut Walk<(i64, String)>) -> Result<()> {
+    let is_passed = walk.is_passed();
+    let step = walk.pace.step("checkpoints", CHECKPOINTS, PAGE_MIN);
+    let rows = step.size;
+    let page = checkpoints(store, walk.after.clone(), rows, is_passed).await;
+    step.end(&page);
+    walk.go_on(rows, page)
+}
+
+/// Forgets what is due of a page of checkpoints, unless it is passed over; answers with the last one of the page.
+async fn checkpoints(
+    store: &PostgresStore,
+    after: Option<(i64, String)>,
+    rows: usize,
+    is_passed: bool,
+) -> Result<Option<(i64, String)>> {
+    let (appliance, model) = after.unwrap_or((i64::MIN, String::new()));
     let mut tx = store.begin().await?;
     // While there are few of them, the planner would read all of them for each.
     tx.execute("set local enable_seqscan = off").await.map_err(db)?;
@@ -203,17 +327,73 @@ async fn forget_checkpoints(store: &PostgresStore, from: Option<(i64, String)>) 
          gone as (delete from checkpoint where ctid = any(array( \
            select p.place from page p cross join lateral ( \
              select max(c.saved_at) as newest from checkpoint c where c.appliance = p.appliance and c.model <> '' offset 0) n \
-           where p.model <> '' and p.saved_at < n.newest - interval '720 hours')) \
+           where not $4 and p.model <> '' and p.saved_at < n.newest - interval '720 hours')) \
            and saved_at < (select max(saved_at) from page) - interval '720 hours') \
          select appliance, model from page order by appliance desc, model desc limit 1",
     )
     .bind(appliance)
     .bind(model)
-    .bind(CHECKPOINTS)
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(is_passed)
     .fetch_optional(&mut *tx)
     .await
     .map_err(db)?;
     tx.commit().await.map_err(db)?;
     last.map(|row| Ok((row.col("appliance")?, row.col("model")?)))
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn failed(error: sqlx::Error) -> StoreError {
+        StoreError::Unavailable(Box::new(error))
+    }
+
+    #[test]
+    fn a_page_that_fails_stays_due_and_is_passed_over_after_some_tries() {
+        let mut walk = Walk::default();
+        walk.go_on(PAGE_MIN, Ok(Some(7))).unwrap();
+        let refused = || StoreError::Refused("a trigger".to_owned());
+        for _ in 0..TRIES_MAX {
+            assert!(!walk.is_passed());
+            walk.go_on(PAGE_MIN, Err(refused())).unwrap_err();
+            assert_eq!(walk.after, Some(7), "nothing is skipped");
+        }
+        assert!(walk.is_passed());
+        walk.go_on(PAGE_MIN, Ok(Some(9))).unwrap();
+        assert!(!walk.is_passed(), "the next page is not");
+        // A store that is away says nothing of the page.
+        for _ in 0..=TRIES_MAX {
+            let away = failed(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
+            walk.go_on(PAGE_MIN, Err(away)).unwrap_err();
+        }
+        assert!(!walk.is_passed());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_takes_too_long_goes_shorter_before_it_is_passed_over() {
+        let mut walk = Walk::<i64>::default();
+        for _ in 0..=TRIES_MAX {
+            let late = tokio::time::timeout(Duration::ZERO, std::future::pending::<()>()).await;
+            let late = late.map_err(|late| StoreError::Unavailable(Box::new(late)));
+            walk.go_on(PAGE_MIN + 1, late.map(|()| None)).unwrap_err();
+        }
+        assert!(!walk.is_passed());
+    }
+
+    #[test]
+    fn only_a_store_that_is_away_fails_the_roll_up() {
+        for away in [
+            failed(sqlx::Error::Io(io::ErrorKind::ConnectionReset.into())),
+            failed(sqlx::Error::PoolTimedOut),
+            StoreError::Deposed,
+        ] {
+            assert!(tolerate("test", Err(away)).is_err());
+        }
+        let own = StoreError::Refused("a trigger".to_owned());
+        assert!(tolerate("test", Err(own)).is_ok());
+    }
 }

@@ -179,6 +179,34 @@ async fn late_rows_of_few_partitions_go_where_those_of_all_take_too_long() {
     assert_eq!(base.number("select count(*) from late").await, 0);
 }
 
+/// What nobody needs any more is cleared away when all is counted. Where that fails, all is counted still, and it is tried again
+/// at its own pace.
+#[tokio::test]
+async fn rows_are_counted_although_upkeep_fails() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let mut sql = base.sql().await;
+    for statement in [
+        "create sequence tries",
+        "create function fails() returns trigger language plpgsql as $$ begin \
+           perform nextval('tries'); \
+           raise exception 'it fails' using errcode = case tg_table_name when 'late' then '55P03' else '57014' end; end $$",
+        "create trigger fails before delete on late for each statement execute function fails()",
+        "create trigger fails before delete on sequence for each statement execute function fails()",
+        "create trigger fails before delete on checkpoint for each statement execute function fails()",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    for round in 0..3u64 {
+        store.ingest(&[telemetry(id, 1, round * 10, 10)]).await.unwrap();
+        rolled_up(&store).await;
+        let counted = i64::try_from(round * 10 + 10).unwrap();
+        assert_eq!(counts(&base, id.0).await.0, counted);
+        assert_eq!(base.number("select max(ingest_no) from rolled").await, counted);
+    }
+    assert_eq!(base.number("select last_value from tries").await, 3, "each once in a minute");
+}
+
 /// The roll-up's upkeep sees to it. What was saved last of an appliance stays, and what may be served again.
 #[tokio::test]
 async fn checkpoints_of_a_model_that_was_replaced_long_ago_go() {
