@@ -19,9 +19,12 @@ pub(crate) struct Pace(Mutex<State>);
 struct State {
     halvings: u32,
     in_time: u32,
+    /// That steps take too long was told, and they have not been of their whole size since.
+    is_told: bool,
 }
 
-/// A step under way. One that is dropped was given up: it has not ended in time.
+/// A step under way. One that is dropped was given up: it has not ended in time, as far as anybody knows. That is not told, since
+/// a hub that stops gives up what is under way.
 pub(crate) struct Step<'a> {
     pace: &'a Pace,
     what: &'static str,
@@ -56,7 +59,10 @@ impl Step<'_> {
         self.is_over = true;
         match outcome {
             Ok(_) => self.in_time(),
-            Err(error) if is_too_long(error) => self.too_long(),
+            Err(error) if is_too_long(error) => {
+                self.tell();
+                self.too_long();
+            }
             Err(_) => {}
         }
     }
@@ -70,6 +76,19 @@ impl Step<'_> {
         if state.in_time >= STEPS_IN_TIME {
             state.halvings -= 1;
             state.in_time = 0;
+            state.is_told &= state.halvings > 0;
+        }
+    }
+
+    /// Tells that steps are made smaller from here on, once.
+    fn tell(&self) {
+        let mut state = self.pace.state();
+        if !self.is_at_its_least && !std::mem::replace(&mut state.is_told, true) {
+            tracing::warn!(
+                what = self.what,
+                size = self.size,
+                "a step did not end in time: steps are made smaller until they do"
+            );
         }
     }
 
@@ -78,13 +97,6 @@ impl Step<'_> {
         state.in_time = 0;
         if self.is_at_its_least {
             return;
-        }
-        if state.halvings == 0 {
-            tracing::warn!(
-                what = self.what,
-                size = self.size,
-                "a step did not end in time: steps are made smaller until they do"
-            );
         }
         state.halvings = (state.halvings + 1).min(HALVINGS_MAX);
     }
@@ -120,11 +132,35 @@ mod tests {
         size
     }
 
+    async fn too_late() -> Result<()> {
+        let late = tokio::time::timeout(std::time::Duration::ZERO, std::future::pending::<()>()).await;
+        late.map_err(|late| StoreError::Unavailable(Box::new(late)))
+    }
+
+    /// As it is where a hub stops in the middle of a step.
+    #[tokio::test]
+    async fn a_step_that_is_given_up_is_not_told_and_one_that_ends_too_late_is_told_once() {
+        let pace = Pace::default();
+        drop(pace.step("test", 1_000, 100));
+        assert_eq!(size(&pace), 500);
+        assert!(!pace.state().is_told);
+        let late = too_late().await;
+        for _ in 0..2 {
+            pace.step("test", 1_000, 100).end(&late);
+            assert!(pace.state().is_told);
+        }
+        // Told again when steps had been of their whole size.
+        while pace.state().halvings > 0 {
+            assert!(pace.state().is_told);
+            pace.step("test", 1_000, 100).end(&Ok(()));
+        }
+        assert!(!pace.state().is_told);
+    }
+
     #[tokio::test]
     async fn steps_are_halved_down_to_the_least_and_doubled_again() {
         let pace = Pace::default();
-        let late = tokio::time::timeout(std::time::Duration::ZERO, std::future::pending::<()>()).await;
-        let late: Result<()> = late.map_err(|late| StoreError::Unavailable(Box::new(late)));
+        let late = too_late().await;
         pace.step("test", 1_000, 100).end(&late);
         assert_eq!(size(&pace), 500);
         // Given up by who waited for it.
