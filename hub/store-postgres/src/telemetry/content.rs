@@ -79,14 +79,15 @@ fn latest(at: Timestamp) -> Timestamp {
     at.checked_add(REPEATS_WITHIN).unwrap_or(Timestamp::MAX)
 }
 
-/// A time for each of these appliances that none of its readings is later than: that of its newest one, if it lies within
-/// [`LOOKED_THROUGH`] before `newest`, or else the beginning of that stretch, which is kept so short that it holds few rows.
+/// A time for each of these appliances that none of its readings is later than: that of its newest one, if it lies
+/// [`LOOKED_THROUGH`] before `received_at` or later, or else the beginning of that stretch. It is kept so short that it holds
+/// few rows, and an earlier beginning is as true.
 pub(super) async fn newest(
     conn: &mut PgConnection,
     appliances: &[i64],
-    newest: Timestamp,
+    received_at: Timestamp,
 ) -> Result<Vec<(i64, Timestamp)>> {
-    let floor = newest.checked_sub(LOOKED_THROUGH).unwrap_or(Timestamp::MIN);
+    let floor = received_at.checked_sub(LOOKED_THROUGH).unwrap_or(Timestamp::MIN);
     let rows = sqlx::query(
         "select k.appliance, (select t.at from telemetry t where t.appliance = k.appliance and t.at >= $2 \
            order by t.at desc limit 1) as at from unnest($1::bigint[]) as k (appliance)",

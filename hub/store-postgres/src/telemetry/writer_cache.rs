@@ -57,7 +57,7 @@ pub(crate) struct WriterCache {
     newest: Timestamp,
     /// When the first batch of this process was received, by its clock and by one that is never set.
     first: Option<(Timestamp, Instant)>,
-    /// When the last batch was received.
+    /// When the last batch was received, the one under way included; never after `newest`.
     last: Timestamp,
 }
 
@@ -221,8 +221,9 @@ impl WriterCache {
         let missing: BTreeSet<i64> = appliances.filter(|id| self.newest_at.get(id).is_none()).collect();
         if !missing.is_empty() {
             let missing: Vec<i64> = missing.into_iter().collect();
-            self.newest_at
-                .extend(content::newest(conn, &missing, self.newest).await?);
+            // By this batch's own receipt: the newest that is known may lie a day ahead, after a start in a flood (see
+            // `window::stored`) or after a clock that was wrong, and no reading of the batch would be later than that.
+            self.newest_at.extend(content::newest(conn, &missing, self.last).await?);
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 
 use crate::relay::{Carried, through};
 use crate::said::json;
-use crate::support::{Base, appliance, message, morning, repeated, stored, telemetry};
+use crate::support::{Base, after, appliance, message, morning, repeated, stored, telemetry};
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::PostgresStore;
+use sqlx::Executor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,8 +68,8 @@ struct Relayed {
     relay: Arc<Relay>,
     store: PostgresStore,
     id: ApplianceId,
-    /// Hold what the others use.
-    _base: Base,
+    base: Base,
+    /// Holds what the others use.
     _folder: tempfile::TempDir,
 }
 
@@ -85,7 +86,7 @@ impl Relayed {
             relay,
             store,
             id,
-            _base: base,
+            base,
             _folder: folder,
         }
     }
@@ -118,6 +119,28 @@ async fn a_commit_of_a_known_device_is_one_round_trip_and_two_for_many_rows() {
     }
     // From the third round on all is known, also to the server. A COPY is two.
     assert_eq!(trips[6..], [1, 1, 2, 1, 1, 2], "{trips:?}");
+}
+
+/// A hub that starts while very much waits takes the newest receipt for later than it was, by a day at most. The readings that
+/// come then are new by their time alone, as they were before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newest_receipt_that_lies_ahead_makes_no_reading_be_looked_up() {
+    let relayed = Relayed::new().await;
+    let Relayed {
+        relay, store, id, base, ..
+    } = &relayed;
+    // Before the first batch, with which the writer learns what is stored.
+    let ahead = format!("update rolled set seen_at = '{}'", after(20 * 60));
+    base.sql().await.execute(ahead.as_str()).await.unwrap();
+    let mut trips = Vec::new();
+    for round in 0..6u64 {
+        let before = relay.trips();
+        assert_eq!(store.ingest(&[json(*id, round)]).await.unwrap(), [stored(1)]);
+        trips.push(relay.trips() - before);
+    }
+    // From the third round on all is known, also to the server.
+    assert_eq!(trips[2..], [1; 4], "{trips:?}");
+    assert_eq!(store.ingest(&[json(*id, 0)]).await.unwrap(), [repeated(1)]);
 }
 
 /// Readings of one appliance under one time, with these numbers as values.
