@@ -209,6 +209,13 @@ impl PostgresStore {
         self.writer.remember_at_most(most).await;
     }
 
+    /// How many waiting rows the writer looks through with each batch after a start, so that a test need not send very many. For
+    /// tests alone.
+    #[doc(hidden)]
+    pub async fn look_through_at_most(&self, rows: i64) {
+        self.writer.look_through_at_most(rows).await;
+    }
+
     /// Which form the table of readings has in this database.
     pub fn layout(&self) -> Layout {
         self.layout

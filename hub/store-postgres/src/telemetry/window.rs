@@ -48,8 +48,52 @@ pub(super) fn before(at: Timestamp) -> Timestamp {
 pub(super) struct Stored {
     /// Last number of each partition. As numbers have no holes, it is how many rows were ever written.
     pub(super) heads: Vec<i64>,
-    /// No row was received later, and nobody who reads has noted a later time.
+    /// No row was received later, the `unread` ones aside, and nobody who reads has noted a later time.
     pub(super) newest: Timestamp,
+    /// Of these it has still to be looked up; see [`look_through`].
+    pub(super) unread: Unread,
+}
+
+/// Rows of one partition: those above `low`, up to `high`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    partition: i16,
+    low: i64,
+    high: i64,
+}
+
+/// Rows of which nobody has looked up yet when they were received.
+#[derive(Debug, Default)]
+pub(super) struct Unread(Vec<Range>);
+
+impl Unread {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first of them, at most so many numbers.
+    fn page(&self, most: i64) -> Vec<Range> {
+        let mut left = most.max(1);
+        let mut page = Vec::new();
+        for range in &self.0 {
+            let high = range.high.min(range.low.saturating_add(left));
+            left -= high - range.low;
+            page.push(Range { high, ..*range });
+            if left == 0 {
+                break;
+            }
+        }
+        page
+    }
+
+    /// Leaves out a page that was looked up.
+    fn pass(&mut self, page: &[Range]) {
+        for (range, passed) in self.0.iter_mut().zip(page) {
+            range.low = passed.high;
+        }
+        self.0.retain(|range| range.low < range.high);
+    }
 }
 
 /// Where a partition stands, without a look through its rows.
@@ -57,6 +101,8 @@ struct Head {
     partition: i16,
     /// The last number. Rows may have been deleted for their age, so whatever has been read by number counts as well.
     last: i64,
+    /// How far it is rolled up.
+    rolled: i64,
     /// How many numbers wait for the roll-up.
     waiting: i64,
     /// What readers have noted.
@@ -77,35 +123,46 @@ pub(super) async fn waiting(conn: &mut PgConnection, partitions: &[i16]) -> Resu
     Ok(heads.iter().map(|head| head.waiting).sum())
 }
 
-/// Numbers that wait for the roll-up and are looked through for the newest receipt: minutes of a large fleet.
-const LOOKED_THROUGH: i64 = 200_000;
+/// Numbers that are looked through at a time for the newest receipt: minutes of a large fleet.
+pub(super) const LOOKED_THROUGH: i64 = 200_000;
 
-/// Looks at what readers have noted and at the rows since. Receipts do not follow the numbers: the clock may have been set
-/// back. Where so many rows wait that they are not looked through, as when the roll-up stands, the last one tells for all: it
-/// is not in `late`, so it was measured no more than the reach before the newest receipt that the writer knew of when it
-/// wrote it, and the writer knew that of all rows before. A time that is too late does no harm: readings that are measured
-/// before the last one was are named in `late`, until the clock has passed that time. Where the last row is in `late`, it
-/// tells nothing, and all are looked through.
-pub(super) async fn stored(conn: &mut PgConnection) -> Result<Stored> {
+/// Looks at what readers have noted, and names the rows since that have to be looked through. Receipts do not follow the
+/// numbers: the clock may have been set back. Where more rows wait than are looked through at a time, `most`, as when the
+/// roll-up stands, the last one tells for all: it is not in `late`, so it was measured no more than the reach before the newest
+/// receipt that the writer knew of when it wrote it, and the writer knew that of all rows before. A time that is too late does
+/// no harm: readings that are measured before the last one was are named in `late`, until the clock has passed that time. Where
+/// the last row is in `late`, it tells nothing, and all are looked through, some at a time.
+pub(super) async fn stored(conn: &mut PgConnection, most: i64) -> Result<Stored> {
     let heads = look(conn, None).await?;
-    let are_many = heads.iter().map(|head| head.waiting).sum::<i64>() > LOOKED_THROUGH;
+    let are_many = heads.iter().map(|head| head.waiting).sum::<i64>() > most;
     let mut newest = Timestamp::UNIX_EPOCH;
-    let mut looked_through = Vec::new();
+    let mut unread = Unread::default();
     for head in &heads {
         newest = newest.max(head.seen_at);
         match head.at.filter(|_| are_many) {
             Some(at) => newest = newest.max(at.checked_add(REACH).unwrap_or(Timestamp::MAX)),
-            None if head.waiting > 0 => looked_through.push(head.partition),
+            None if head.waiting > 0 => unread.0.push(Range {
+                partition: head.partition,
+                low: head.rolled,
+                high: head.rolled + head.waiting,
+            }),
             None => {}
         }
-    }
-    if !looked_through.is_empty() {
-        newest = newest.max(newest_receipt(conn, &looked_through).await?);
     }
     Ok(Stored {
         heads: heads.iter().map(|head| head.last).collect(),
         newest,
+        unread,
     })
+}
+
+/// Looks up when the first of the unread rows were received, at most so many numbers, and leaves them out; answers with the
+/// newest receipt of them. Until none is left, it is not known which rows have to be named in `late`.
+pub(super) async fn look_through(conn: &mut PgConnection, unread: &mut Unread, most: i64) -> Result<Timestamp> {
+    let page = unread.page(most);
+    let newest = newest_receipt(conn, &page).await?;
+    unread.pass(&page);
+    Ok(newest)
 }
 
 fn all() -> Vec<i16> {
@@ -122,7 +179,7 @@ async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec
     let query = format!(
         "with s as materialized (select partition, ingest_no, seen_at from scored {1}), \
            r as materialized (select partition, ingest_no, seen_at from rolled {1}) \
-         select s.partition, greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, \
+         select s.partition, greatest(s.ingest_no, r.ingest_no, n.last, l.last) as last, r.ingest_no as rolled, \
            greatest(n.last, l.last, r.ingest_no) - r.ingest_no as waiting, greatest(s.seen_at, r.seen_at) as seen_at, \
            case when n.last > coalesce(l.last, 0) then n.at end as at \
          from s join r on r.partition = s.partition \
@@ -145,6 +202,7 @@ async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec
             Ok(Head {
                 partition: row.col("partition")?,
                 last: row.col("last")?,
+                rolled: row.col("rolled")?,
                 waiting: row.col("waiting")?,
                 seen_at: row.at("seen_at")?,
                 at: row.maybe_at("at")?,
@@ -153,25 +211,56 @@ async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec
         .collect()
 }
 
-/// The newest receipt of these partitions: all that the roll-up has noted, and all of the rows since.
-async fn newest_receipt(conn: &mut PgConnection, partitions: &[i16]) -> Result<Timestamp> {
-    let floor = floor(conn, Reader::RollUp, partitions).await?;
+/// The newest receipt of these rows, and all that the roll-up has noted of their partitions: of those that it has passed
+/// meanwhile, that tells.
+async fn newest_receipt(conn: &mut PgConnection, ranges: &[Range]) -> Result<Timestamp> {
+    let partitions: Vec<i16> = ranges.iter().map(|range| range.partition).collect();
+    let floor = floor(conn, Reader::RollUp, &partitions).await?;
     let row = sqlx::query(concat!(
-        "select max(greatest(r.seen_at, n.seen, l.seen)) as seen from rolled r \
+        "select max(greatest(r.seen_at, n.seen, l.seen)) as seen \
+         from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as k (partition, low, high) \
+         join (select partition, seen_at, ingest_no from rolled where partition = any($2)) r on r.partition = k.partition \
          cross join lateral (select max(t.received_at) as seen from telemetry t \
-           where t.partition = r.partition and t.ingest_no > r.ingest_no and t.at >= r.seen_at - ",
+           where t.partition = k.partition and t.ingest_no > greatest(k.low, r.ingest_no) and t.ingest_no <= k.high \
+             and t.at >= r.seen_at - ",
         reach!(),
         " and t.at >= $1) n \
          cross join lateral (select max(t.received_at) as seen from ( \
-             select appliance, at, ingest_no from late where partition = r.partition and ingest_no > r.ingest_no offset 0) o \
+             select appliance, at, ingest_no from late where partition = k.partition \
+               and ingest_no > greatest(k.low, r.ingest_no) and ingest_no <= k.high offset 0) o \
            left join lateral (select received_at from telemetry \
-             where appliance = o.appliance and at = o.at and ingest_no = o.ingest_no offset 0) t on true) l \
-         where r.partition = any($2)"
+             where appliance = o.appliance and at = o.at and ingest_no = o.ingest_no offset 0) t on true) l"
     ))
     .bind(sql(floor))
     .bind(partitions)
+    .bind(ranges.iter().map(|range| range.low).collect::<Vec<i64>>())
+    .bind(ranges.iter().map(|range| range.high).collect::<Vec<i64>>())
     .fetch_one(conn)
     .await
     .map_err(db)?;
     Ok(row.maybe_at("seen")?.unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_unread_rows_are_no_longer_than_asked_for_and_leave_none_out() {
+        let range = |partition, low, high| Range { partition, low, high };
+        let mut unread = Unread(vec![range(1, 10, 14), range(2, 0, 1), range(9, 5, 12)]);
+        let mut pages = Vec::new();
+        while !unread.is_empty() {
+            let page = unread.page(3);
+            unread.pass(&page);
+            pages.push(page);
+        }
+        let expected = [
+            vec![range(1, 10, 13)],
+            vec![range(1, 13, 14), range(2, 0, 1), range(9, 5, 6)],
+            vec![range(9, 6, 9)],
+            vec![range(9, 9, 12)],
+        ];
+        assert_eq!(pages, expected);
+    }
 }

@@ -87,6 +87,11 @@ impl Writer {
         self.cache.lock().await.most = most;
     }
 
+    /// Looks through no more waiting rows with each batch than so many.
+    pub(crate) async fn look_through_at_most(&self, rows: i64) {
+        self.cache.lock().await.looked_through = rows;
+    }
+
     /// A batch of so many items was committed in this time.
     pub(super) fn batch(&self, items: usize, took: Duration) {
         self.press().batch(items, Instant::now());

@@ -6,7 +6,7 @@
 
 use super::content;
 use super::guard::{self, Guard, GuardKey};
-use super::window;
+use super::window::{self, Unread};
 use crate::layout::{Layout, Week, Weeks};
 use crate::lease::{Keeper, place};
 use crate::profile_version::{self, CurrentVersions};
@@ -53,8 +53,13 @@ pub(crate) struct WriterCache {
     /// Every sequence that has rows which are not rolled up yet is among the guards.
     is_covered: bool,
     weeks: Weeks,
-    /// The newest `received_at` of all rows and batches so far, whatever the clock did since. Never goes back.
+    /// The newest `received_at` of all rows and batches so far, the `unread` ones aside, whatever the clock did since. Never
+    /// goes back.
     newest: Timestamp,
+    /// Rows of which it is not known yet when they were received.
+    unread: Unread,
+    /// How many of them are looked through with each batch.
+    pub(super) looked_through: i64,
     /// When the first batch of this process was received, by its clock and by one that is never set.
     first: Option<(Timestamp, Instant)>,
     /// When the last batch was received, the one under way included; never after `newest`.
@@ -74,6 +79,8 @@ impl Default for WriterCache {
             is_covered: false,
             weeks: Weeks::default(),
             newest: Timestamp::UNIX_EPOCH,
+            unread: Unread::default(),
+            looked_through: window::LOOKED_THROUGH,
             first: None,
             last: Timestamp::UNIX_EPOCH,
         }
@@ -243,12 +250,17 @@ impl WriterCache {
     /// Reads what is stored of each partition, where that is not known, and the guards of what is not rolled up yet.
     pub(super) async fn load_heads(&mut self, conn: &mut PgConnection) -> Result<()> {
         if self.heads.is_empty() {
-            let stored = window::stored(conn).await?;
+            let stored = window::stored(conn, self.looked_through).await?;
             self.heads = stored.heads;
             self.newest = self.newest.max(stored.newest);
+            self.unread = stored.unread;
             let tail = guard::tail(conn, self.most).await?;
             self.is_covered = tail.is_some();
             self.guards.extend(tail.unwrap_or_default());
+        }
+        if !self.unread.is_empty() {
+            let newest = window::look_through(conn, &mut self.unread, self.looked_through).await?;
+            self.newest = self.newest.max(newest);
         }
         Ok(())
     }
@@ -265,9 +277,14 @@ impl WriterCache {
         Some(first.checked_add(passed).ok()?.min(self.last).min(self.newest))
     }
 
-    /// The newest receipt of all rows.
+    /// No row was received later than this. While that is not known of all of them, the latest time that there is: then every
+    /// row is named in `late`, which is right, and costs a second row.
     pub(super) fn newest(&self) -> Timestamp {
-        self.newest
+        if self.unread.is_empty() {
+            self.newest
+        } else {
+            Timestamp::MAX
+        }
     }
 
     /// Notes when a batch was received; answers with the weeks for whose rows there may be no partition.

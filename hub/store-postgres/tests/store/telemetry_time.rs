@@ -97,6 +97,35 @@ async fn a_backlog_of_more_than_a_year_is_read_once_and_recognised() {
     assert_eq!(store.samples_stored().await.unwrap(), 42);
 }
 
+/// Where the last of very many waiting rows is late, it says nothing of the newest receipt. No batch waits until all of them are
+/// looked through: a part of them is with each, and until that has come to its end, every row is taken for late.
+#[tokio::test]
+async fn many_late_rows_that_wait_are_looked_through_a_part_with_each_batch() {
+    let (base, store, ids) = played().await;
+    let now = morning();
+    store.ingest(&[sample(ids[0], 1, 0, now, now)]).await.unwrap();
+    let backlog: Vec<Ingest> = (1..=300).map(|n| sample(ids[0], 1, n, now - DAY * 2, now)).collect();
+    store.ingest(&backlog).await.unwrap();
+    store.close().await;
+    let store = base.store().await;
+    store.look_through_at_most(50).await;
+    let late = "select count(*) from late";
+    let mut named = Vec::new();
+    for n in 301..=309 {
+        let before = base.number(late).await;
+        let new = [sample(ids[0], 1, n, now, now)];
+        assert_eq!(store.ingest(&new).await.unwrap(), [stored(1)]);
+        assert_eq!(store.ingest(&new).await.unwrap(), [repeated(1)]);
+        named.push(base.number(late).await - before);
+    }
+    // 301 rows waited. A batch that stores nothing looks through as many.
+    assert_eq!(named, [1, 1, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(score(&store, 40, 1_000).await.len(), 310);
+    rolled_up(&store).await;
+    let view = store.appliance(&hub_store::Scope::All, ids[0]).await.unwrap();
+    assert_eq!(view.samples, 310);
+}
+
 /// A hub is restarted after each step of the way of a row.
 #[tokio::test]
 async fn guards_are_rebuilt_wherever_a_row_has_come_to() {
@@ -149,6 +178,8 @@ async fn guards_are_rebuilt_wherever_a_row_has_come_to() {
 struct World {
     base: Base,
     store: Option<PostgresStore>,
+    /// How many waiting rows are looked through with each batch after a start.
+    looked_through: i64,
     ids: Vec<ApplianceId>,
     rng: ChaCha20Rng,
     clock: Timestamp,
@@ -189,7 +220,9 @@ impl World {
             }
             1 => {
                 self.store.take().unwrap().close().await;
-                self.store = Some(self.base.store().await);
+                let store = self.base.store().await;
+                store.look_through_at_most(self.looked_through).await;
+                self.store = Some(store);
             }
             2..=3 => {
                 self.store()
@@ -228,6 +261,7 @@ async fn whatever_the_clock_does_nothing_is_missed_and_nothing_comes_twice() {
         let mut world = World {
             base,
             store: Some(store),
+            looked_through: if seed % 2 == 0 { 200_000 } else { 3 },
             ids,
             rng: ChaCha20Rng::seed_from_u64(seed),
             clock: morning(),
