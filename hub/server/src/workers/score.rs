@@ -157,7 +157,8 @@ impl ScoreWorker {
         while !stop.is_cancelled() {
             if !behind {
                 // Devices that wait for an acknowledgement go first, and a flood is taken in large rounds.
-                stop.run_until_cancelled(self.telemetry.ingest_calm(self.pace.lag())).await;
+                stop.run_until_cancelled(self.telemetry.ingest_calm(self.pace.lag()))
+                    .await;
             }
             // The next round begins a pause after this, so that a reading does not wait for the round as well.
             let begun = Instant::now();
@@ -166,7 +167,8 @@ impl ScoreWorker {
                     behind = false;
                     backoff.reset();
                     self.figures.scoring_idle.fetch_add(1, Ordering::Relaxed);
-                    stop.run_until_cancelled(self.telemetry.telemetry_arrived(PATIENCE)).await;
+                    stop.run_until_cancelled(self.telemetry.telemetry_arrived(PATIENCE))
+                        .await;
                     self.pace.pause().saturating_sub(begun.elapsed())
                 }
                 Ok(Round::Scored { more }) => {

@@ -1,7 +1,8 @@
 //! A given database: over TLS, with the least rights, behind a network that swallows packets.
 
 use crate::given::{Given, Network, least_rights};
-use crate::support::{PATIENCE, POOL, appliance, morning, profiles, repeated, site, take_lease, telemetry};
+use crate::said::{PATIENCE, POOL};
+use crate::support::{appliance, morning, profiles, repeated, site, take_lease, telemetry};
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::event::EventStore;

@@ -204,7 +204,11 @@ async fn rows_are_counted_although_upkeep_fails() {
         assert_eq!(counts(&base, id.0).await.0, counted);
         assert_eq!(base.number("select max(ingest_no) from rolled").await, counted);
     }
-    assert_eq!(base.number("select last_value from tries").await, 3, "each once in a minute");
+    assert_eq!(
+        base.number("select last_value from tries").await,
+        3,
+        "each once in a minute"
+    );
 }
 
 /// The roll-up's upkeep sees to it. What was saved last of an appliance stays, and what may be served again.
