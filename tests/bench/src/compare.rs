@@ -37,8 +37,10 @@ pub struct Scenario {
 /// What is run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How often, after one round that does not count: connections, statements and files that a broker uses for the first
-    /// time are not what lasts.
+    /// Rounds before those that count: connections, statements and files that a broker uses for the first time are not what
+    /// lasts.
+    pub warm_up: usize,
+    /// How often.
     pub rounds: usize,
     /// Which loads.
     pub scenarios: Vec<Scenario>,
@@ -53,6 +55,7 @@ impl Plan {
             each,
         };
         Self {
+            warm_up: 1,
             rounds: 5,
             scenarios: vec![
                 scenario(1, TWENTY, 8_000),
@@ -66,7 +69,7 @@ impl Plan {
     /// Some seconds: does it work at all?
     pub fn quick() -> Self {
         let mut plan = Self::full();
-        plan.rounds = 1;
+        (plan.warm_up, plan.rounds) = (0, 1);
         for scenario in &mut plan.scenarios {
             scenario.connections = scenario.connections.min(20);
             scenario.each = scenario.each.min(50);
@@ -138,11 +141,11 @@ pub async fn run(plan: Plan) -> Result<Report> {
             audit: Audit::default(),
         },
     };
-    for round in 0..=plan.rounds {
-        run.counts = round > 0;
-        match round {
-            0 => println!("warm-up"),
-            round => println!("round {round} of {}", plan.rounds),
+    for round in 0..plan.warm_up + plan.rounds {
+        run.counts = round >= plan.warm_up;
+        match run.counts {
+            false => println!("warm-up"),
+            true => println!("round {} of {}", round - plan.warm_up + 1, plan.rounds),
         }
         for (index, scenario) in plan.scenarios.iter().enumerate() {
             run.scenario(index, *scenario).await?;
