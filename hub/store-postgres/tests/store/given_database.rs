@@ -1,17 +1,15 @@
 //! A given database: over TLS, with the least rights, behind a network that swallows packets.
 
 use crate::given::{Given, Network, least_rights};
-use crate::said::{PATIENCE, POOL};
 use crate::support::{appliance, morning, profiles, repeated, site, take_lease, telemetry};
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::event::EventStore;
-use hub_store::lease::LeaseStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{CLOSE_LIMIT, ConnectError, Keyring, PostgresStore};
 use sqlx::{Connection, Executor, PgConnection};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 async fn connect(folder: &std::path::Path, url: &str) -> Result<PostgresStore, ConnectError> {
@@ -51,7 +49,6 @@ async fn over_tls_with_least_rights_and_behind_a_network_that_swallows() {
     assert_eq!(store.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap()[0].stored, 5);
     swallow(&store, &network, id).await;
     swallow_what_all_wait_for(&store, &network, id).await;
-    all_begin_at_once(&store, &mut admin).await;
     let tls: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'forecall_hub' and not s.ssl",
     )
@@ -105,39 +102,6 @@ async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network, id:
             assert!(back.elapsed() < Duration::from_secs(30), "the pool does not come back");
         }
     }
-}
-
-/// As many transactions as the pool has connections are under way at one time: each waits for the same lock. A connection that
-/// is kept by one that never began would be missing.
-async fn all_begin_at_once(store: &PostgresStore, admin: &mut PgConnection) {
-    let mut holder = admin.begin().await.unwrap();
-    holder.execute("lock table forecall_hub.lease").await.unwrap();
-    let are_there = AtomicBool::new(false);
-    let ask = async || {
-        // The server ends those that have waited for too long; they ask again.
-        while !are_there.load(Ordering::SeqCst) {
-            let _ = store.lease_state().await;
-        }
-    };
-    let count = async {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let waiting: i64 = sqlx::query_scalar(
-                "select count(*) from pg_locks where relation = 'forecall_hub.lease'::regclass and not granted",
-            )
-            .fetch_one(&mut *holder)
-            .await
-            .unwrap();
-            if waiting == i64::from(POOL) {
-                break;
-            }
-            assert!(Instant::now() < until, "{waiting} of {POOL} connections are there");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        are_there.store(true, Ordering::SeqCst);
-        holder.rollback().await.unwrap();
-    };
-    tokio::join!(futures::future::join_all((0..POOL).map(|_| ask())), count);
 }
 
 /// At every point of a batch the network stops to carry anything: the batch is given up, as its caller does, and done
