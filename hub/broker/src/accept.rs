@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 /// What all listeners share.
@@ -99,7 +99,8 @@ impl Acceptor {
                 Ok((stream, peer)) => self.take(stream, peer),
                 Err(error) => {
                     // Out of file descriptors, as a rule: the listener is still sound.
-                    tracing::warn!(%error, "connection not accepted");
+                    self.shared.accepting.failed(&error, Instant::now().into_std());
+                    self.shared.refusals.note_not_accepted(&error);
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -20,6 +20,7 @@ use crate::socket::{Tls, TlsError};
 use crate::underway::Underway;
 use crate::wills::Wills;
 use crate::work::Shared;
+use hub_core::accepting::Accepting;
 use hub_core::clock::CivilClock;
 use hub_core::metric::Metric;
 use hub_core::profile::ApplianceProfile;
@@ -146,6 +147,7 @@ impl Broker {
             clock,
             counters,
             refusals: Refusals::default(),
+            accepting: Arc::default(),
             quotas: Arc::new(Quotas::new()),
             registry: Arc::new(Registry::new(presence)),
             desk: Arc::new(Desk::default()),
@@ -217,6 +219,11 @@ impl Broker {
         let counters = self.counters();
         let (quotas, router) = (Arc::clone(&self.shared.quotas), self.shared.router.clone());
         move || counters.snapshot(quotas.tenants(), router.stats())
+    }
+
+    /// How its listeners fare, for other listeners of the hub to share and for monitoring.
+    pub fn accepting(&self) -> Arc<Accepting> {
+        Arc::clone(&self.shared.accepting)
     }
 
     /// How it is, as it changes.

@@ -3,6 +3,7 @@
 use crate::accept::Gate;
 use crate::broker::until;
 use crate::work::Shared;
+use hub_core::accepting::Accepting;
 use hub_core::id::ApplianceId;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,7 +57,8 @@ impl Probe {
         let (fail, failed) = watch::channel(None);
         if let Some(listener) = listener {
             // Not beyond the stop: then nothing is accepted any more.
-            tasks.spawn(until(shared.stop.clone(), knock(Arc::clone(gate), listener, fail)));
+            let knocking = knock(Arc::clone(gate), Arc::clone(&shared.accepting), listener, fail);
+            tasks.spawn(until(shared.stop.clone(), knocking));
         }
         Self { health, failed }
     }
@@ -98,7 +100,12 @@ async fn look(shared: Arc<Shared>, tell: watch::Sender<Health>) {
 }
 
 /// Connects to the hub's own listener, until it is not taken [`MISSED_MAX`] times in a row.
-async fn knock(gate: Arc<Gate>, listener: SocketAddr, fail: watch::Sender<Option<String>>) {
+async fn knock(
+    gate: Arc<Gate>,
+    accepting: Arc<Accepting>,
+    listener: SocketAddr,
+    fail: watch::Sender<Option<String>>,
+) {
     let mut missed = 0;
     while missed < MISSED_MAX {
         sleep(EVERY).await;
@@ -106,6 +113,7 @@ async fn knock(gate: Arc<Gate>, listener: SocketAddr, fail: watch::Sender<Option
             Ok(Ok(())) => 0,
             // Out of file descriptors, as a rule: says nothing about the acceptor.
             Ok(Err(error)) => {
+                accepting.wanting(&error, Instant::now().into_std());
                 tracing::warn!(%error, "the listener could not be tried");
                 0
             }

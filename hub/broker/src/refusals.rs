@@ -1,16 +1,11 @@
 //! Lines about refusals: every one is counted, and each reason is logged a few times a second; what goes beyond that comes
 //! as one line with the number, so that an attack fills no disk.
 
-use std::collections::BTreeMap;
+use hub_core::lines::{Lines, Shown, WINDOW};
 use std::fmt::Display;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use tokio::time::{Instant, sleep};
-
-/// Lines of one reason in one second.
-const LINES_MAX: u64 = 10;
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// Whom a line is about.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,15 +16,9 @@ pub(crate) struct About<'a> {
     pub(crate) peer: Option<SocketAddr>,
 }
 
-#[derive(Debug)]
-struct Window {
-    since: Instant,
-    seen: u64,
-}
-
 /// By reason's label: a small fixed set.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<BTreeMap<&'static str, Window>>);
+pub(crate) struct Refusals(Lines);
 
 impl Refusals {
     /// Logs, or counts for the line that says how many were not.
@@ -39,7 +28,16 @@ impl Refusals {
         }
         let About { tenant, name, peer } = about;
         let peer = peer.map(tracing::field::display);
+        let reason = reason.to_string();
+        let reason = Shown(&reason);
         tracing::warn!(tenant, name, peer, label, %reason, "refused");
+    }
+
+    /// The same for a connection that the system did not give.
+    pub(crate) fn note_not_accepted(&self, error: &io::Error) {
+        if self.shows("accept", Instant::now()) {
+            tracing::warn!(%error, "connection not accepted");
+        }
     }
 
     /// Tells about what was not logged, for ever.
@@ -53,24 +51,11 @@ impl Refusals {
     }
 
     fn shows(&self, label: &'static str, now: Instant) -> bool {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.entry(label).or_insert(Window { since: now, seen: 0 });
-        window.seen += 1;
-        window.seen <= LINES_MAX
+        self.0.shows(label, now.into_std())
     }
 
-    /// Closes the windows that are over; gives what each did not show.
     fn over(&self, now: Instant) -> Vec<(&'static str, u64)> {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hidden = Vec::new();
-        windows.retain(|label, window| {
-            let open = now.duration_since(window.since) < WINDOW;
-            if !open && window.seen > LINES_MAX {
-                hidden.push((*label, window.seen - LINES_MAX));
-            }
-            open
-        });
-        hidden
+        self.0.over(now.into_std())
     }
 }
 

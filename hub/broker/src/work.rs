@@ -14,6 +14,7 @@ use crate::session::Message;
 use crate::sessions::Sessions;
 use crate::underway::Underway;
 use crate::wills::Wills;
+use hub_core::accepting::Accepting;
 use hub_core::clock::CivilClock;
 use hub_core::id::TenantId;
 use hub_core::profile::ApplianceProfile;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn CivilClock>,
     pub(crate) counters: Arc<BrokerCounters>,
     pub(crate) refusals: Refusals,
+    pub(crate) accepting: Arc<Accepting>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) desk: Arc<Desk>,

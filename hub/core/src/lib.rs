@@ -4,6 +4,7 @@
 //! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`
 //! and are saved with their actions in one transaction.
 
+pub mod accepting;
 pub mod access;
 pub mod appointment;
 pub mod backoff;
@@ -16,6 +17,7 @@ pub mod error_chain;
 pub mod finding;
 pub mod id;
 pub mod language;
+pub mod lines;
 pub mod metric;
 pub mod outcome;
 pub mod partition;
