@@ -69,6 +69,17 @@ pub(crate) enum ApiError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProblemKind(pub(crate) &'static str);
 
+/// What failed on our side, left on the answer for the log ([`crate::told`]): only there it is known what was logged of late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The database does not answer.
+    Away { cause: String },
+    /// A stored value cannot be read.
+    Damaged { error: String, cause: String },
+    /// The stored hash of a password cannot be read.
+    Password,
+}
+
 /// Result of a request.
 pub(crate) type Result<T> = std::result::Result<T, ApiError>;
 
@@ -158,24 +169,27 @@ impl ApiError {
         }
     }
 
-    /// Logged where it is answered: what a person must look at as an error, the rest not at all.
-    fn log(&self) {
-        if let ApiError::Store(error @ (StoreError::Unavailable(_) | StoreError::Unreadable { .. })) = self {
-            let cause = error.source().map(ToString::to_string).unwrap_or_default();
-            match error {
-                StoreError::Unavailable(_) => tracing::warn!(cause, "request failed: store unavailable"),
-                _ => tracing::error!(%error, cause, "request failed: stored value damaged"),
+    /// What a person must look at; the rest is nobody's fault but the client's.
+    fn fault(&self) -> Option<Fault> {
+        match self {
+            ApiError::Store(error @ (StoreError::Unavailable(_) | StoreError::Unreadable { .. })) => {
+                let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                Some(match error {
+                    StoreError::Unavailable(_) => Fault::Away { cause },
+                    _ => Fault::Damaged {
+                        error: error.to_string(),
+                        cause,
+                    },
+                })
             }
-        }
-        if matches!(self, ApiError::Password) {
-            tracing::error!("log-in failed: stored password hash damaged");
+            ApiError::Password => Some(Fault::Password),
+            _ => None,
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.log();
         let (status, kind, title) = self.kind();
         let problem = Problem {
             kind: format!("urn:forecall:problem:{kind}"),
@@ -185,6 +199,9 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, axum::Json(problem)).into_response();
         response.extensions_mut().insert(ProblemKind(kind));
+        if let Some(fault) = self.fault() {
+            response.extensions_mut().insert(fault);
+        }
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -197,5 +214,20 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_on_our_side_goes_along_for_the_log() {
+        let fault = |error: ApiError| error.into_response().extensions().get::<Fault>().cloned();
+        let away = StoreError::Unavailable("gone".into());
+        let cause = "gone".to_owned();
+        assert_eq!(fault(away.into()), Some(Fault::Away { cause }));
+        assert_eq!(fault(ApiError::Password), Some(Fault::Password));
+        assert_eq!(fault(ApiError::NoRoute), None);
     }
 }

@@ -17,6 +17,7 @@ mod reader;
 mod serve;
 mod state;
 mod texts;
+mod told;
 mod words;
 
 pub use api::openapi_json;

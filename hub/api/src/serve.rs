@@ -4,7 +4,7 @@ use crate::auth::origin::same_origin;
 use crate::headers::secure;
 use crate::idempotency::BODY_MAX;
 use crate::state::{ApiState, App, Inner};
-use crate::{api, monitor, pages};
+use crate::{api, monitor, pages, told};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::{Router, middleware};
@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -46,7 +48,8 @@ fn routes(app: App) -> Router {
         .merge(api)
         .merge(monitor::router())
         .fallback(pages::not_found)
-        .layer(middleware::from_fn(same_origin))
+        .layer(middleware::from_fn_with_state(app.clone(), same_origin))
+        .layer(middleware::from_fn_with_state(app.clone(), told::faults))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
@@ -60,12 +63,13 @@ fn routes(app: App) -> Router {
 pub async fn serve(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "console and API are served");
-    let routes = routes(Inner::new(state, stop.clone()));
-    serve_routes(listener, routes, stop).await
+    let app = Inner::new(state, stop);
+    serve_routes(listener, routes(app.clone()), app).await
 }
 
 /// Serves what monitoring reads and nothing else, until `stop`: for a hub that stands by.
 pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
+    let app = Inner::new(state, stop);
     let routes = Router::new()
         .merge(monitor::router())
         .fallback(|| async {
@@ -80,22 +84,26 @@ pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: Canc
             REQUEST_TIMEOUT,
         ))
         .layer(middleware::from_fn(secure))
-        .with_state(Inner::new(state, stop.clone()));
-    serve_routes(listener, routes, stop).await
+        .with_state(app.clone());
+    serve_routes(listener, routes, app).await
 }
 
-async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
+async fn serve_routes(listener: TcpListener, routes: Router, app: App) -> io::Result<()> {
+    let _telling = AbortOnDropHandle::new(tokio::spawn(told::tell(app.clone())));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = app.stop.cancelled() => break,
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
             Ok((stream, peer, permit)) => connect(stream, peer, permit, &routes, &graceful),
             Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
+                app.state.monitor.accepting.failed(&error, Instant::now().into_std());
+                if app.tells("accept") {
+                    tracing::warn!(%error, "connection not accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -112,7 +120,8 @@ async fn accept(
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    // Where it fails, answers are only slower; a client that has gone again is no fault of the listener.
+    let _ = stream.set_nodelay(true);
     Ok((stream, peer, permit))
 }
 

@@ -4,6 +4,7 @@ use crate::auth::throttle::{ClaimThrottle, Throttle};
 use crate::monitor::Monitor;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
+use hub_core::lines::Lines;
 use hub_store::desk::Held;
 use hub_store::telemetry::Ingest;
 use hub_store::{ConsoleStore, StoreError};
@@ -122,6 +123,8 @@ pub(crate) struct Inner {
     pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
+    /// What was logged of late.
+    pub(crate) lines: Lines,
 }
 
 /// Shared by all requests.
@@ -136,6 +139,7 @@ impl Inner {
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            lines: Lines::default(),
         })
     }
 

@@ -76,9 +76,13 @@ pub(crate) async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Cla
             let mut throttle = lock(app);
             throttle.addresses.passed(&network(source));
             throttle.devices.passed(&key);
-            tracing::info!(appliance = %owner.appliance, "appliance claimed by its owner");
+            if app.tells("claimed") {
+                tracing::info!(appliance = %owner.appliance, "appliance claimed by its owner");
+            }
         }
-        Err(ApiError::ClaimRefused) => tracing::warn!(%source, %tenant, %device, "claim refused"),
+        Err(ApiError::ClaimRefused) if app.tells("claim") => {
+            tracing::warn!(%source, %tenant, %device, "claim refused");
+        }
         Err(_) => {}
     }
     claimed.map(|owner| Claimed { consent: owner.consent })

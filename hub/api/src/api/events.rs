@@ -104,7 +104,9 @@ async fn pump(
             }
             // The reader resumes where it was.
             Err(error) => {
-                tracing::warn!(%error, "event stream ended: store unavailable");
+                if app.tells("stream") {
+                    tracing::warn!(%error, "event stream ended: store unavailable");
+                }
                 false
             }
         };

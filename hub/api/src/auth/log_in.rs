@@ -30,7 +30,9 @@ pub(crate) async fn log_in(app: &Inner, source: IpAddr, name: &str, password: St
     let stored = account.as_ref().map(|account| account.password_hash.clone());
     let right = password::verify(app, password, stored).await?;
     let Some(account) = account.filter(|_| right) else {
-        tracing::warn!(%source, "log-in refused");
+        if app.tells("log_in") {
+            tracing::warn!(%source, "log-in refused");
+        }
         return Err(ApiError::BadLogIn);
     };
     lock(app).passed(&network(source));

@@ -2,18 +2,22 @@
 
 use super::session::{COOKIE, cookie};
 use crate::error::ApiError;
-use axum::extract::Request;
+use crate::state::App;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hub_core::lines::Shown;
 
 /// Lets reading through, and changes only from this site's pages or from programs.
-pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
+pub(crate) async fn same_origin(State(app): State<App>, request: Request, next: Next) -> Response {
     let reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if reading || allowed(request.headers()) {
         next.run(request).await
     } else {
-        tracing::warn!(path = request.uri().path(), "request from another site refused");
+        if app.tells("cross_site") {
+            tracing::warn!(path = %Shown(request.uri().path()), "request from another site refused");
+        }
         ApiError::CrossSite.into_response()
     }
 }

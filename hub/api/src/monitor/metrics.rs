@@ -28,6 +28,7 @@ pub(super) async fn handle(
         return Err(ApiError::MetricsRefused);
     }
     let mut metrics = (app.state.monitor.metrics)();
+    metrics.extend(app.state.monitor.accepting.metrics());
     metrics.extend(of_store(&app).await);
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&metrics)).into_response())
 }

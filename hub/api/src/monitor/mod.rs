@@ -7,6 +7,7 @@ mod render;
 use crate::state::App;
 use axum::Router;
 use axum::routing::get;
+use hub_core::accepting::Accepting;
 use hub_core::metric::Metric;
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Monitor {
     pub problems: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
     /// What an administrator has to know although the hub takes work, in the same form.
     pub notices: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
+    /// How all listeners of the hub fare, this one's among them: told with the notices.
+    pub accepting: Arc<Accepting>,
 }
 
 /// Nothing is counted and nothing is wrong.
@@ -29,6 +32,7 @@ impl Default for Monitor {
             metrics: Arc::new(Vec::new),
             problems: Arc::new(Vec::new),
             notices: Arc::new(Vec::new),
+            accepting: Arc::default(),
         }
     }
 }

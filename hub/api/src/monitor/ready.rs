@@ -1,5 +1,6 @@
 //! GET /readyz: whether the hub takes work, and if not, why.
 
+use super::Monitor;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
@@ -7,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The database answers within this, or it counts as away.
 pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +31,10 @@ struct Problem {
 /// 200 with `{"ready":true}`, or 503 with what is wrong; with either, what a person has to know.
 pub(super) async fn handle(State(app): State<App>) -> Response {
     let problems = shown(problems(&app).await);
-    let notices = shown((app.state.monitor.notices)());
+    let Monitor { notices, accepting, .. } = &app.state.monitor;
+    let mut notices = notices();
+    notices.extend(accepting.notice(Instant::now().into_std()));
+    let notices = shown(notices);
     let status = match problems.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
@@ -66,8 +71,10 @@ pub(super) async fn store_answers(app: &Inner) -> bool {
     match tokio::time::timeout(STORE_PATIENCE, app.store().healthy()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, cause, "the database did not answer a look at it");
+            if app.tells("store_look") {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "the database did not answer a look at it");
+            }
             false
         }
         Err(_) => false,

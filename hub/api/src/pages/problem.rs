@@ -2,7 +2,7 @@
 
 use super::layout::Frame;
 use super::visitor::path_and_query;
-use crate::error::{ApiError, ProblemKind};
+use crate::error::{ApiError, Fault, ProblemKind};
 use crate::reader::Reader;
 use axum::extract::Request;
 use axum::http::Method;
@@ -28,7 +28,13 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
             let back: String = back.bytes().map(percent).collect();
             Redirect::to(&format!("/log-in?back={back}")).into_response()
         }
-        Some(ProblemKind(kind)) => page(&reader, kind, &back, &response),
+        Some(ProblemKind(kind)) => {
+            let mut page = page(&reader, kind, &back, &response);
+            if let Some(fault) = response.extensions().get::<Fault>() {
+                page.extensions_mut().insert(fault.clone());
+            }
+            page
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod acts;
 mod claims;
 mod devices;
 mod events;
+mod lines;
 mod log_in;
 mod monitor;
 mod openapi;

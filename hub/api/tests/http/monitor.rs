@@ -8,7 +8,7 @@ fn monitor(problems: Vec<(&'static str, String)>) -> Monitor {
     Monitor {
         metrics: Arc::new(|| vec![Metric::new("mqtt_connections", MetricKind::Gauge, "Open.").with(&[], 3)]),
         problems: Arc::new(move || problems.clone()),
-        notices: Arc::new(Vec::new),
+        ..Monitor::default()
     }
 }
 
