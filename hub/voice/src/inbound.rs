@@ -24,16 +24,20 @@ const DECLINE: u16 = 603;
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
     let Some(trunk) = line.inbound_trunk(call.leg.peer, call.called.as_ref()) else {
-        tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+        if line.tells("no_trunk") {
+            tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+        }
         call.leg.control.reject(FORBIDDEN);
         return;
     };
     let name = &trunk.config.name;
     let Ok(channel) = Arc::clone(&trunk.channels).try_acquire_owned() else {
-        tracing::warn!(
-            trunk = name,
-            "an incoming call was refused: all channels of its trunk are in use"
-        );
+        if line.tells("channels") {
+            tracing::warn!(
+                trunk = name,
+                "an incoming call was refused: all channels of its trunk are in use"
+            );
+        }
         call.leg.control.reject(BUSY);
         return;
     };
@@ -44,11 +48,15 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             host.finished(detail).await;
         }
         Ok(_) => {
-            tracing::info!(trunk = name, caller = ?call.caller, "an incoming call was declined");
+            if line.tells("declined") {
+                tracing::info!(trunk = name, caller = ?call.caller, "an incoming call was declined");
+            }
             call.leg.control.reject(DECLINE);
         }
         Err(_) => {
-            tracing::warn!(trunk = name, caller = ?call.caller, "an incoming call was refused: nobody decided in time");
+            if line.tells("undecided") {
+                tracing::warn!(trunk = name, caller = ?call.caller, "an incoming call was refused: nobody decided in time");
+            }
             call.leg.control.reject(UNAVAILABLE);
             drop((call, channel));
             end_late(line, asked, &*host).await;

@@ -12,6 +12,7 @@ use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
+use hub_core::lines::{Lines, WINDOW};
 use hub_core::metric::{Metric, MetricKind};
 use hub_core::phone_number::PhoneNumber;
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -82,9 +84,23 @@ pub(crate) struct Line {
     media: MediaEngine,
     media_options: MediaOptions,
     trunks: Vec<Trunk>,
+    /// What was logged of late.
+    lines: Lines,
 }
 
 impl Line {
+    /// Whether a line of log that a caller can cause is to be written now; if not, it is counted.
+    pub fn tells(&self, kind: &'static str) -> bool {
+        self.lines.shows(kind, Instant::now().into_std())
+    }
+
+    /// Tells about what was not logged in windows that are over.
+    fn tell_hidden(&self) {
+        for (kind, more) in self.lines.over(Instant::now().into_std()) {
+            tracing::warn!(kind, more, "lines about calls that come in besides");
+        }
+    }
+
     /// The trunk that an order names. Another one would show the owner another company's number.
     pub fn trunk(&self, name: &str) -> Result<&Trunk, NotRung> {
         let named = self.trunks.iter().find(|trunk| trunk.config.name == name);
@@ -169,6 +185,7 @@ impl Voice {
                 capture_max: 0,
             },
             trunks: config.trunks.into_iter().map(trunk).collect(),
+            lines: Lines::default(),
         };
         Ok(Self {
             line: Arc::new(line),
@@ -210,9 +227,14 @@ impl Voice {
 
     /// Takes calls that come in until `stop`. Each runs in a task of its own; their number is bounded by the channels.
     pub async fn serve_inbound(&self, host: Arc<dyn InboundHost>, stop: CancellationToken) {
+        let mut telling = tokio::time::interval(WINDOW);
         loop {
             let call = tokio::select! {
                 Some(call) = self.line.stack.next_inbound() => call,
+                _ = telling.tick() => {
+                    self.line.tell_hidden();
+                    continue;
+                }
                 () = stop.cancelled() => return,
                 () = self.stop.cancelled() => return,
                 else => return,

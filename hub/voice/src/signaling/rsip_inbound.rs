@@ -3,6 +3,7 @@
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
+use hub_core::lines::WINDOW;
 use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -15,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,16 +41,21 @@ pub(super) struct Incoming {
 /// Takes requests until the stack stops.
 pub(super) async fn serve_incoming(incoming: Incoming, mut transactions: TransactionReceiver) {
     let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
-    let mut dropped = 0u64;
+    // One line at once, then one a window with the sum, as long as it grows.
+    let (mut dropped, mut said, mut next) = (0u64, 0u64, Instant::now());
     loop {
         let transaction = tokio::select! {
             Some(transaction) = transactions.recv() => transaction,
+            () = sleep_until(next), if dropped > said => {
+                tracing::warn!(dropped, "SIP requests are dropped: {REQUESTS_MAX} are being worked on");
+                (said, next) = (dropped, Instant::now() + WINDOW);
+                continue;
+            }
             () = incoming.stop.cancelled() => return,
             else => return,
         };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             dropped += 1;
-            tracing::warn!(dropped, "SIP requests are dropped: {REQUESTS_MAX} are being worked on");
             continue;
         };
         let task = incoming.task(transaction);
