@@ -77,7 +77,7 @@ impl Display for Shown<'_> {
         let mut characters = self.0.chars();
         for character in characters.by_ref().take(TEXT_MAX) {
             if acts(character) {
-                write!(f, "{}", character.escape_unicode())?;
+                write!(f, "{}", character.escape_default())?;
             } else {
                 f.write_char(character)?;
             }
@@ -107,7 +107,7 @@ mod tests {
     fn a_strangers_text_is_cut_and_does_nothing() {
         let shown = |text: &str| Shown(text).to_string();
         assert_eq!(shown("/tickets/门"), "/tickets/门");
-        assert_eq!(shown("a\r\nb\u{1b}[2J\0"), r"a\u{d}\u{a}b\u{1b}[2J\u{0}");
+        assert_eq!(shown("a\r\nb\u{1b}[2J\0"), r"a\r\nb\u{1b}[2J\u{0}");
         let marks = shown("\u{85}\u{202e}x\u{2066}\u{2028}");
         assert_eq!(marks, r"\u{85}\u{202e}x\u{2066}\u{2028}");
         assert_eq!(shown(&"门".repeat(TEXT_MAX)), "门".repeat(TEXT_MAX));

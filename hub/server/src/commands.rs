@@ -12,6 +12,7 @@ pub mod export;
 pub mod import;
 pub mod integrator;
 pub mod key;
+mod lines;
 pub mod progress;
 pub mod replay;
 pub mod restore;
@@ -22,12 +23,9 @@ pub mod target;
 use crate::config::Config;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use tracing::{Level, Metadata};
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::prelude::*;
-use tracing_subscriber::{EnvFilter, Layer};
+
+pub use lines::log;
 
 /// The open hub that rings an appliance's owner before the appliance breaks.
 #[derive(Debug, Parser)]
@@ -109,63 +107,8 @@ impl Cli {
     }
 }
 
-/// Logs to standard error, by `RUST_LOG` or at `default`.
-pub fn log(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let lines = lines.with_filter(filter_fn(may_be_logged));
-    // A second call (tests) leaves the first one's logging in place.
-    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
-}
-
-/// The SIP library writes whole messages below warnings: telephone numbers and digests, whatever `RUST_LOG` asks for.
-fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    !metadata.target().starts_with("rsipstack") || *metadata.level() <= Level::WARN
-}
-
 /// Prints a line of a command's result. A closed pipe is no error worth a panic.
 pub fn say(line: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn no_log_level_lets_whole_sip_messages_out() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
-        let all = tracing_subscriber::registry()
-            .with(EnvFilter::new("trace"))
-            .with(layer.with_filter(filter_fn(may_be_logged)));
-        tracing::subscriber::with_default(all, || {
-            tracing::info!(target: "rsipstack::transport::udp", "INVITE sip:+8613800005678@trunk");
-            tracing::warn!(target: "rsipstack::transport::udp", "a warning");
-            tracing::info!(target: "hub_voice", "ours");
-        });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert!(
-            !text.contains("13800005678") && text.contains("a warning") && text.contains("ours"),
-            "{text}"
-        );
-    }
 }

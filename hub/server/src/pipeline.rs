@@ -414,6 +414,7 @@ fn monitor(
             problems
         }),
         notices: Arc::new(move || noticed.iter().filter_map(|watch| watch.notice()).collect()),
+        accepting: broker.accepting(),
     }
 }
 

@@ -64,6 +64,7 @@ fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
             vec![("standby", why.to_owned())]
         }),
         notices: Arc::new(Vec::new),
+        accepting: Arc::default(),
     };
     Ok(ApiState {
         store: opened.store.clone(),
