@@ -29,13 +29,22 @@ const FILE_LEN_MAX: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The file cannot be read or made.
-    #[error("keyring {path}: cannot be read or written")]
+    #[error(
+        "keyring {path}: cannot be read or written; it is a file of the hub's user with mode 600 in a folder that exists: set \
+         that right, or restore your copy of it"
+    )]
     File {
         /// Which file.
         path: PathBuf,
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// There is none, where data are that were written with one. A new one would open none of them.
+    #[error("keyring {path} is missing, and the data were written with it: restore your copy of it to there, with mode 600")]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
     },
     /// Others may read it.
     #[error("keyring {path}: others may read it (mode {mode:o}); run `chmod 600 {path}`")]
@@ -46,7 +55,7 @@ pub enum KeyringError {
         mode: u32,
     },
     /// Not a keyring.
-    #[error("keyring {path}: {problem}")]
+    #[error("keyring {path}: {problem}; restore your copy of it")]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -57,7 +66,10 @@ pub enum KeyringError {
     #[error("the operating system gives no random bytes")]
     NoRandom,
     /// A value was sealed with a key that this keyring does not hold, or was changed since.
-    #[error("a sealed value does not open: key {key} is missing, or the value was damaged or moved")]
+    #[error(
+        "a sealed value does not open: key {key} is missing, or the value was damaged or moved; restore the keyring that the data \
+         were written with, or the data from a backup"
+    )]
     DoesNotOpen {
         /// Id of the key it names.
         key: u32,
@@ -104,7 +116,8 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Opens the keyring at `path`, or makes one with mode 0600 where there is none. Refuses a file that others may read.
+    /// Opens the keyring at `path`, or makes one with mode 0600 where there is none. Refuses a file that others may read. For
+    /// a database that nobody has written yet: see [`KeyringError::Missing`].
     pub fn open_or_create(path: &Path) -> Result<Self, KeyringError> {
         match Self::open(path) {
             Err(KeyringError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -119,7 +132,15 @@ impl Keyring {
     pub fn open(path: &Path) -> Result<Self, KeyringError> {
         let failed = |source| file_error(path, source);
         let file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.mode() & 0o777;
+        let found = file.metadata().map_err(failed)?;
+        let malformed = |problem: String| KeyringError::Malformed {
+            path: path.to_owned(),
+            problem,
+        };
+        if !found.is_file() {
+            return Err(malformed("it is not a file; move it away".to_owned()));
+        }
+        let mode = found.mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyringError::Permissions {
                 path: path.to_owned(),
@@ -128,14 +149,13 @@ impl Keyring {
         }
         let mut text = Zeroizing::new(String::new());
         file.take(FILE_LEN_MAX).read_to_string(&mut text).map_err(failed)?;
-        Self::parse(&text).map_err(|problem| KeyringError::Malformed {
-            path: path.to_owned(),
-            problem,
-        })
+        Self::parse(&text).map_err(malformed)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let file: KeyringFile = serde_json::from_str(text).map_err(|error| format!("not a keyring: {error}"))?;
+        // Where, and not what: the words of the error may show a secret.
+        let misread = |error: serde_json::Error| format!("not a keyring (line {}, column {})", error.line(), error.column());
+        let file: KeyringFile = serde_json::from_str(text).map_err(misread)?;
         let mut keys = Vec::with_capacity(file.keys.len());
         for key in &file.keys {
             let secret = secret(&key.secret).ok_or_else(|| format!("key {} is not 32 bytes in base64", key.id))?;
@@ -293,6 +313,29 @@ mod tests {
             Keyring::open_or_create(&path),
             Err(KeyringError::Permissions { mode: 0o640, .. })
         ));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_keyring_is_said_with_its_remedy_and_without_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyring.toml");
+        let refused = |remedy: &str| {
+            let text = Keyring::open_or_create(&path).unwrap_err().to_string();
+            assert!(text.contains(remedy) && text.contains("keyring.toml"), "{text}");
+            text
+        };
+        std::fs::create_dir(&path).unwrap();
+        refused("it is not a file; move it away; restore your copy of it");
+        std::fs::remove_dir(&path).unwrap();
+        write_new(&path, br#"{"keys":[{"id":"s3cret","secret":""}],"index_key":""}"#).unwrap();
+        let text = refused("restore your copy of it");
+        assert!(text.contains("not a keyring (line 1, column ") && !text.contains("s3cret"), "{text}");
+        std::fs::remove_file(&path).unwrap();
+        let nowhere = folder.path().join("none/keyring.toml");
+        let text = Keyring::open_or_create(&nowhere).unwrap_err().to_string();
+        assert!(text.contains("in a folder that exists"), "{text}");
+        let missing = KeyringError::Missing { path };
+        assert!(missing.to_string().contains("restore your copy of it to there"));
     }
 
     #[test]

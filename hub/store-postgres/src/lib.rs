@@ -44,7 +44,7 @@ mod ticket;
 mod ticket_row;
 mod transaction;
 
-pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use cluster::{Cluster, ClusterError, ClusterOptions, make_state_dir};
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgPool, Postgres};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -76,7 +76,8 @@ pub enum ConnectError {
     MigrationTime,
     /// Another keyring than the one that this database was written with.
     #[error(
-        "the keyring is not the one that this database was written with: phone numbers would not open; restore the keyring file"
+        "the keyring is not the one that this database was written with: phone numbers would not open; restore the keyring file \
+         of that time in its place"
     )]
     WrongKeyring,
     /// What a start needs could not be read or noted.
@@ -143,6 +144,26 @@ impl PostgresStore {
         check_is_whole(&pool).await?;
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         Self::with(pool, keyring, profiles).await
+    }
+
+    /// Whether a hub has written this database: then it is of no use without the keyring of that time. Changes nothing.
+    pub async fn is_written(options: PgConnectOptions) -> std::result::Result<bool, ConnectError> {
+        let look = async {
+            let mut conn = options.application_name("forecall").options(LIMITS).connect().await?;
+            let known: bool = sqlx::query_scalar("select to_regclass('keyring') is not null")
+                .fetch_one(&mut conn)
+                .await?;
+            let written: bool = known
+                && sqlx::query_scalar("select exists (select from keyring)")
+                    .fetch_one(&mut conn)
+                    .await?;
+            conn.close().await?;
+            Ok::<bool, sqlx::Error>(written)
+        };
+        let looked = tokio::time::timeout(ACQUIRE_LIMIT, look).await;
+        looked
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .map_err(ConnectError::Unreachable)
     }
 
     /// As [`PostgresStore::connect`], for whoever puts an export into the database: a part of one is let through.

@@ -105,7 +105,7 @@ impl ClusterPaths {
     }
 
     /// Whether there is anything where the data belong.
-    fn exists(&self) -> Result<bool, ClusterError> {
+    pub(super) fn exists(&self) -> Result<bool, ClusterError> {
         match std::fs::read_dir(&self.data) {
             Ok(mut entries) => Ok(entries.next().is_some()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -60,6 +60,22 @@ pub enum ClusterError {
         /// Whose.
         uid: u32,
     },
+    /// Open to others, and not the hub's to close.
+    #[error(
+        "{path} is open to others (mode {mode:o}) and belongs to user id {uid}; start the hub as that user, make it the hub's with \
+         `chown`, or choose another state directory"
+    )]
+    Open {
+        /// The state directory, or the lock in it.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// Whose it is.
+        uid: u32,
+    },
+    /// A folder for everybody, such as `/tmp`.
+    #[error("{0} is a folder for everybody; choose a folder of its own in it as state directory")]
+    Everybodys(PathBuf),
     /// A folder for the socket that somebody else made.
     #[error("{folder} is not a folder of user {user} with mode 0700; remove it")]
     SocketFolder {

@@ -5,7 +5,7 @@ use nix::unistd::{Gid, Uid, User, chown, geteuid};
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio::process::Command;
 
 /// Users that root's database runs as, first found.
@@ -139,10 +139,4 @@ fn named(uid: Uid) -> Result<User, ClusterError> {
         .ok()
         .flatten()
         .ok_or(ClusterError::NamelessUser(uid.as_raw()))
-}
-
-/// Makes the state directory if needed; answers with its real path.
-pub(super) fn make_state_dir(state_dir: &Path) -> Result<PathBuf, ClusterError> {
-    std::fs::create_dir_all(state_dir).map_err(ClusterError::file(state_dir))?;
-    state_dir.canonicalize().map_err(ClusterError::file(state_dir))
 }

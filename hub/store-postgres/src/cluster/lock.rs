@@ -1,10 +1,12 @@
 //! The lock that keeps a second hub away from a state directory.
 
 use super::ClusterError;
+use super::own::{LOCK_MODE, close};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,8 +35,11 @@ pub(super) fn try_take(state_dir: &Path) -> Result<Flock<File>, ClusterError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(LOCK_MODE)
         .open(&path)
         .map_err(ClusterError::file(&path))?;
+    let found = file.metadata().map_err(ClusterError::file(&path))?;
+    close(&path, &found, LOCK_MODE)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => ClusterError::SecondHub(state_dir.to_owned()),
         other => ClusterError::file(&path)(other.into()),

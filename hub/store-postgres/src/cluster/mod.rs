@@ -11,9 +11,11 @@ mod identity;
 mod join;
 mod leftovers;
 mod lock;
+mod own;
 mod process;
 
 pub use error::ClusterError;
+pub use own::make_state_dir;
 
 use binaries::Binaries;
 use data_dir::ClusterPaths;
@@ -68,7 +70,7 @@ impl Cluster {
     /// Starts the cluster in `state_dir`, making both if they do not exist. As root it runs as the user `postgres`, or
     /// as the user whose data it finds; else as the caller. Where a hub runs it fails with [`ClusterError::SecondHub`].
     pub async fn start(state_dir: &Path, options: ClusterOptions) -> Result<Self, ClusterError> {
-        let state_dir = identity::make_state_dir(state_dir)?;
+        let state_dir = make_state_dir(state_dir)?;
         let lock = lock::take(&state_dir).await?;
         Self::start_locked(&state_dir, options, lock).await
     }
@@ -76,7 +78,7 @@ impl Cluster {
     /// Joins the cluster of the hub that runs on `state_dir`; where none runs, starts it. For commands that work beside
     /// a hub and without one. A hub that is just starting or stopping is waited for.
     pub async fn join_or_start(state_dir: &Path, options: ClusterOptions) -> Result<Self, ClusterError> {
-        let state_dir = identity::make_state_dir(state_dir)?;
+        let state_dir = make_state_dir(state_dir)?;
         let until = tokio::time::Instant::now() + JOIN_LIMIT;
         loop {
             match lock::try_take(&state_dir) {
@@ -101,6 +103,11 @@ impl Cluster {
     /// Whether `state_dir` holds a database. Makes nothing.
     pub fn exists(state_dir: &Path) -> Result<bool, ClusterError> {
         ClusterPaths::of(state_dir).major().map(|major| major.is_some())
+    }
+
+    /// Whether anything lies where `state_dir` keeps its data, a whole database or what is left of one. Makes nothing.
+    pub fn holds_data(state_dir: &Path) -> Result<bool, ClusterError> {
+        ClusterPaths::of(state_dir).exists()
     }
 
     /// What the server that would run on `state_dir` says of itself; an error if there is none. Makes nothing.
