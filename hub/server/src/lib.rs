@@ -5,6 +5,7 @@ pub mod clock_watch;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod keyring;
 pub mod pipeline;
 pub mod process;
 pub mod random;

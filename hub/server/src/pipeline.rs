@@ -8,7 +8,7 @@ use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
 use crate::workers::{BACKOFF, Figures};
-use crate::{process, standby};
+use crate::{keyring, process, standby};
 use anyhow::{Context, Result};
 use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerCounters};
@@ -20,13 +20,13 @@ use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::LeaseStore;
 use hub_store::telemetry::TelemetryStore;
-use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, Keyring, PostgresStore};
+use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, PostgresStore};
 use hub_voice::Voice;
 use jiff::tz::TimeZone;
 use rand::TryRngCore;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub async fn open_beside(config: &Config) -> Result<Opened> {
 
 async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
     let profiles = load_profiles(&config.models_dir)?;
-    let keyring = Keyring::open_or_create(&keyring_file(config)?).context("cannot open the keyring")?;
+    let keyring = keyring::open_or_make(config).await?;
     let (options, cluster) = match &config.database_url {
         Some(url) => (url.parse().context("DATABASE_URL is not valid")?, None),
         None => {
@@ -139,16 +139,6 @@ impl Opened {
             None => Ok(()),
         }
     }
-}
-
-/// The keyring: where `FORECALL_KEY_FILE` says, else in the state directory, which is made if it is not there.
-pub fn keyring_file(config: &Config) -> Result<PathBuf> {
-    if let Some(file) = &config.key_file {
-        return Ok(file.clone());
-    }
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("cannot make the state directory {}", config.state_dir.display()))?;
-    Ok(config.state_dir.join("keyring.toml"))
 }
 
 /// Reads all profiles of `models/profiles`.

@@ -2,12 +2,15 @@
 
 use super::progress::Teller;
 use super::{ConfigArgs, log};
-use crate::pipeline::open_beside;
+use crate::config::Config;
+use crate::keyring;
+use crate::pipeline::{load_profiles, open_beside};
 use crate::site_file;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;
-use hub_store::site::SiteChange;
+use hub_store::memory::MemoryStore;
+use hub_store::site::{SiteChange, SiteStore};
 use hub_store_postgres::{CommitUnanswered, Progress};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -36,6 +39,9 @@ impl Apply {
         log("warn");
         let config = self.config.load()?;
         let site = read(&self.file)?;
+        if self.dry_run && !keyring::data_are_there(&config).await? {
+            return on_nothing(&config, &site, &self.file).await;
+        }
         let opened = open_beside(&config).await?;
         let mut changes = Vec::new();
         let mut teller = Teller::on_standard_error();
@@ -60,6 +66,16 @@ impl Apply {
         let follows = what_follows(&self.file, kept, CommitUnanswered::is_behind(&error));
         Err(anyhow::Error::new(error).context(follows))
     }
+}
+
+/// What applying the file would add where there is no database yet. None is made for that, and no keyring.
+async fn on_nothing(config: &Config, site: &Site, file: &Path) -> Result<()> {
+    let profiles = load_profiles(&config.models_dir)?;
+    let nothing = MemoryStore::new(BTreeMap::clone(&profiles), 0);
+    let changes = nothing.apply_site(site, SystemClock.now(), true).await;
+    let changes = changes.with_context(|| what_follows(file, 0, false))?;
+    say(&changes, &mut BufWriter::new(std::io::stdout().lock()), true);
+    Ok(())
 }
 
 /// What a failure leaves behind, and what to do; so many changes were kept before it.

@@ -66,7 +66,7 @@ impl Doctor {
         let mut report = Report::default();
         surroundings(&config, &mut report).await;
         doors(&config, &mut report).await;
-        report.line("keyring", data::keyring(&config));
+        report.line("keyring", data::keyring(&config).await);
         if config.database_url.is_none() {
             report.line("postgresql", data::server(&config).await);
         }

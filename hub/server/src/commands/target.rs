@@ -2,7 +2,8 @@
 
 use super::say;
 use crate::config::Config;
-use crate::pipeline::{Opened, keyring_file, open_beside};
+use crate::keyring;
+use crate::pipeline::{Opened, open_beside};
 use anyhow::{Context, Result, ensure};
 use hub_store_postgres::{BackupDatabase, Cluster, ClusterOptions, Keyring, MoveError, PgConnectOptions};
 
@@ -77,7 +78,7 @@ pub async fn open_existing(config: &Config) -> Result<Opened> {
 
 /// The keyring of the data. A new one would be of no use.
 pub fn keyring_that_is_there(config: &Config) -> Result<Keyring> {
-    let path = keyring_file(config)?;
+    let path = keyring::file(config);
     ensure!(
         path.exists(),
         "there is no keyring at {}; copy the one that the data were written with to there first",

@@ -8,6 +8,7 @@ mod contact;
 mod demo;
 mod front_door;
 mod inbound;
+mod keyring;
 mod monitoring;
 mod moving;
 mod prediction;

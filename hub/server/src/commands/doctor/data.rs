@@ -2,6 +2,7 @@
 
 use super::Found;
 use crate::config::Config;
+use crate::keyring;
 use crate::pipeline::{Opened, open_beside};
 use anyhow::{Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
@@ -9,9 +10,8 @@ use hub_predict::Registry;
 use hub_store::event::EventStore;
 use hub_store::lease::{LeaseState, LeaseStore};
 use hub_store::site::SiteStore;
-use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring};
+use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring, KeyringError};
 use jiff::Timestamp;
-use std::path::PathBuf;
 
 /// Oldest major version that the hub is tested with.
 const VERSION_MIN: i32 = 15;
@@ -35,22 +35,15 @@ pub(super) fn models(config: &Config) -> Result<Found> {
     Found::ok(versions.join(", "))
 }
 
-fn keyring_file(config: &Config) -> PathBuf {
-    let usual = || config.state_dir.join("keyring.toml");
-    config.key_file.clone().unwrap_or_else(usual)
-}
-
-pub(super) fn keyring(config: &Config) -> Result<Found> {
-    let file = keyring_file(config);
+pub(super) async fn keyring(config: &Config) -> Result<Found> {
+    let file = keyring::file(config);
     if file.exists() {
-        Keyring::open_or_create(&file)?;
+        Keyring::open(&file)?;
         return Found::ok(format!("{}, nobody else may read it", file.display()));
     }
-    ensure!(
-        config.database_url.is_some() || !Cluster::exists(&config.state_dir)?,
-        "{} is missing, and the database was written with it; restore it",
-        file.display()
-    );
+    if keyring::data_are_there(config).await? {
+        return Err(KeyringError::Missing { path: file }.into());
+    }
     Found::ok("none yet: made at the first start".to_owned())
 }
 
@@ -73,7 +66,7 @@ pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found
         Err(error) if config.database_url.is_none() => return vec![("database", Err(error.into()))],
         _ => {}
     }
-    if !keyring_file(config).exists() {
+    if !keyring::file(config).exists() {
         let why = "not looked into: there is no keyring to open it with".to_owned();
         return vec![("database", Found::ok(why))];
     }
