@@ -20,3 +20,4 @@ mod store_faults;
 mod store_stop;
 mod store_takeover;
 mod telemetry;
+mod unit;
