@@ -6,6 +6,7 @@ mod attack;
 mod clients;
 mod contact;
 mod demo;
+mod files;
 mod front_door;
 mod inbound;
 mod keyring;
