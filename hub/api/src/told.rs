@@ -37,7 +37,7 @@ pub(crate) async fn faults(State(app): State<App>, request: Request, next: Next)
 pub(crate) async fn tell(app: App) {
     while app.stop.run_until_cancelled(sleep(WINDOW)).await.is_some() {
         for (kind, more) in app.lines.over(Instant::now().into_std()) {
-            tracing::warn!(kind, more, "lines about requests besides");
+            tracing::warn!(kind, more, "more lines about requests, not written");
         }
     }
 }

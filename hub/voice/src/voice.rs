@@ -97,7 +97,7 @@ impl Line {
     /// Tells about what was not logged in windows that are over.
     fn tell_hidden(&self) {
         for (kind, more) in self.lines.over(Instant::now().into_std()) {
-            tracing::warn!(kind, more, "lines about calls that come in besides");
+            tracing::warn!(kind, more, "more lines about calls that come in, not written");
         }
     }
 

@@ -99,7 +99,7 @@ impl Log {
 
     /// How many lines were not shown, as far as that was said.
     fn not_shown(&self) -> usize {
-        let said = self.lines("lines about calls that come in besides");
+        let said = self.lines("more lines about calls that come in, not written");
         let more = |line: &String| {
             let (_, more) = line.split_once(" more=").unwrap();
             more.split(' ').next().unwrap().parse::<usize>().unwrap()

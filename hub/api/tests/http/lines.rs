@@ -29,7 +29,7 @@ impl Kept {
 
     /// How many lines of a kind were not shown, as far as that was said.
     fn not_shown(&self, kind: &str) -> usize {
-        let said = self.lines("lines about requests besides");
+        let said = self.lines("more lines about requests, not written");
         let of_kind = said.iter().filter(|line| line.contains(kind));
         let more = |line: &String| {
             let (_, more) = line.split_once(" more=").unwrap();

@@ -88,7 +88,7 @@ impl Net {
     fn tell(&self, now: Instant) {
         let hidden = self.ours.over(now).into_iter().chain(self.theirs.over(now));
         for ((of, line), more) in hidden {
-            tracing::warn!(of, line, more, "lines of one place in the code besides");
+            tracing::warn!(of, line, more, "more lines of one place in the code, not written");
         }
     }
 }
@@ -235,7 +235,7 @@ mod tests {
         });
         let count = |words: &str| text.lines().filter(|line| line.contains(words)).count();
         assert_eq!((count("AAAA"), count("another place"), count("and later")), (10, 1, 1));
-        assert_eq!(count("besides"), 1, "said once, when the second is over");
+        assert_eq!(count("not written"), 1, "said once, when the second is over");
         assert!(text.contains(r#"of="rsipstack::transaction::endpoint" line="#) && text.contains("more=9990"));
         assert!(text.lines().all(|line| line.len() < THEIRS_BYTES_MAX + 40));
         assert_eq!(text.lines().count(), 13);

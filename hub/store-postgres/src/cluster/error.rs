@@ -73,7 +73,7 @@ pub enum ClusterError {
         /// Whose it is.
         uid: u32,
     },
-    /// A folder for everybody, such as `/tmp`.
+    /// A folder in which everybody makes files (its sticky bit says so).
     #[error("{0} is a folder for everybody; choose a folder of its own in it as state directory")]
     Everybodys(PathBuf),
     /// A folder for the socket that somebody else made.

@@ -49,7 +49,7 @@ async fn a_dry_run_where_nothing_is_tells_all_and_makes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_keyring_that_is_missing_is_asked_for_and_never_made_anew() {
+async fn a_keyring_that_is_missing_is_asked_for_and_never_made_again() {
     let lab = Lab::new().unwrap();
     lab.apply(&site()).await.unwrap();
     let keyring = keyring_file(&lab.state());
