@@ -14,6 +14,7 @@ use crate::mailbox::Waiter;
 use crate::underway::{Mark, Underway};
 use hub_core::backoff::Backoff;
 use hub_core::error_chain::in_full;
+use hub_core::lines::Shown;
 use hub_store::StoreError;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use part::Part;
@@ -247,7 +248,7 @@ impl Committer {
             other => other,
         };
         if !matches!(content, Ingest::Quarantine(_)) {
-            tracing::warn!(%appliance, topic, reason, "publish cannot be stored");
+            tracing::warn!(%appliance, topic = %Shown(topic), reason = %Shown(&reason), "publish cannot be stored");
             *content = receipt
                 .origin
                 .quarantine(format!("the store did not take it: {reason}"));
