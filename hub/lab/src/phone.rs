@@ -265,7 +265,8 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
     let InboundLeg {
         mut leg, caller, offer, ..
     } = call;
-    let mut talk = Talk::new(number, caller, media);
+    // The hub puts the number that it shows into From.
+    let mut talk = Talk::new(number, caller.number(true), media);
     let (rings, refusal) = match script.answer {
         PhoneAnswer::Busy => (Duration::ZERO, Some(486)),
         PhoneAnswer::Declines(after) => (after, Some(603)),

@@ -10,6 +10,7 @@ use crate::record::Record;
 use crate::signaling::{InboundLeg, LegEvent};
 use crate::voice::Line;
 use hub_core::call_result::CallResult;
+use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -41,7 +42,8 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         call.leg.control.reject(BUSY);
         return;
     };
-    let mut asked = ask(&host, name.clone(), &call);
+    let caller = call.caller.clone().number(true);
+    let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
@@ -49,13 +51,13 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         }
         Ok(_) => {
             if line.tells("declined") {
-                tracing::info!(trunk = name, caller = ?call.caller, "an incoming call was declined");
+                tracing::info!(trunk = name, ?caller, "an incoming call was declined");
             }
             call.leg.control.reject(DECLINE);
         }
         Err(_) => {
             if line.tells("undecided") {
-                tracing::warn!(trunk = name, caller = ?call.caller, "an incoming call was refused: nobody decided in time");
+                tracing::warn!(trunk = name, ?caller, "an incoming call was refused: nobody decided in time");
             }
             call.leg.control.reject(UNAVAILABLE);
             drop((call, channel));
@@ -65,8 +67,13 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
 }
 
 /// In a task of its own: a decision that is late is not torn off half-way.
-fn ask(host: &Arc<dyn InboundHost>, trunk: String, call: &InboundLeg) -> JoinHandle<InboundDecision> {
-    let (host, caller, called) = (Arc::clone(host), call.caller.clone(), call.called.clone());
+fn ask(
+    host: &Arc<dyn InboundHost>,
+    trunk: String,
+    caller: Option<PhoneNumber>,
+    called: Option<PhoneNumber>,
+) -> JoinHandle<InboundDecision> {
+    let host = Arc::clone(host);
     tokio::spawn(async move { host.answer(&trunk, caller, called).await })
 }
 

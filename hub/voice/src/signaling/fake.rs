@@ -1,6 +1,7 @@
 //! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for whoever wants
 //! the hub without a trunk.
 
+use super::identity::Identity;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
 use async_trait::async_trait;
@@ -84,7 +85,7 @@ impl FakeTrunk {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets a phone ring `called` at the hub; it presses these keys and waits for the hub to hang up.
+    /// Lets a phone ring `called` at the hub, with the number that the trunk asserts; it presses these keys and waits for the hub to hang up.
     pub async fn call_in(
         &self,
         caller: Option<PhoneNumber>,
@@ -97,7 +98,7 @@ impl FakeTrunk {
         tokio::spawn(far.run_caller(keys));
         let call = InboundLeg {
             leg,
-            caller,
+            caller: Identity::Asserted(caller),
             called,
             offer,
         };

@@ -2,10 +2,13 @@
 //! events.
 
 pub mod fake;
+pub mod identity;
+mod name_addr;
 pub mod rsip;
 mod rsip_challenge;
 mod rsip_inbound;
 mod rsip_leg;
+mod rsip_names;
 
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
@@ -13,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
+use identity::Identity;
 
 /// Events that may wait for their call.
 pub const EVENTS_MAX: usize = 32;
@@ -82,8 +86,8 @@ pub struct Leg {
 pub struct InboundLeg {
     /// The leg.
     pub leg: Leg,
-    /// Who calls, if the number is shown and readable.
-    pub caller: Option<PhoneNumber>,
+    /// Who calls, and whose word it is.
+    pub caller: Identity,
     /// Our number that was called, if readable.
     pub called: Option<PhoneNumber>,
     /// The caller's session description; empty when it waits for ours, which we do not do.

@@ -3,6 +3,7 @@
 use super::rsip_challenge::Challenge;
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
+use super::rsip_names::PlainNames;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
 use crate::config::{Secret, TrunkConfig};
 use async_trait::async_trait;
@@ -141,6 +142,7 @@ impl RsipStack {
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
             .with_target_locator(Box::new(TrunkLocator::new(peers)))
+            .with_transport_inspector(Box::new(PlainNames))
             .with_allows(vec![
                 Method::Invite,
                 Method::Ack,

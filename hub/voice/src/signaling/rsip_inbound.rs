@@ -1,5 +1,7 @@
 //! Requests that come in: those inside a dialog go to it, new calls are taken from the trunks only.
 
+use super::identity::{CallerHeaders, Identity};
+use super::name_addr;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
@@ -7,7 +9,6 @@ use hub_core::lines::WINDOW;
 use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::dialog::dialog_layer::DialogLayer;
-use rsipstack::sip::headers::untyped::ToTypedHeader;
 use rsipstack::sip::{Header, HeadersExt, Host, Method, Request, StatusCode, Uri};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
@@ -109,7 +110,7 @@ impl Incoming {
         let slot = self.inbound.try_reserve().map_err(|_| StatusCode::BusyHere)?;
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let request = &transaction.original;
-        let called = user_number(&request.uri);
+        let called = called(&request.uri);
         let user = request.uri.user().unwrap_or("hub").to_owned();
         let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
         let dialog = self
@@ -171,23 +172,72 @@ fn source(request: &Request) -> Option<IpAddr> {
     }
 }
 
-/// The caller's number: what the trunk asserts (RFC 3325), else what the caller states.
-fn caller(request: &Request) -> Option<PhoneNumber> {
-    let asserted = request.headers.iter().find_map(|header| match header {
-        Header::PAssertedIdentity(identity) => number_in(identity.value()),
-        _ => None,
-    });
-    asserted.or_else(|| user_number(&request.from_header().ok()?.typed().ok()?.uri))
+/// Who calls.
+fn caller(request: &Request) -> Identity {
+    let mut headers = CallerHeaders::default();
+    for header in request.headers.iter() {
+        match header {
+            Header::From(from) if headers.from.is_none() => headers.from = Some(from.value()),
+            Header::PAssertedIdentity(identity) => headers.asserted.push(identity.value()),
+            Header::PPreferredIdentity(identity) => headers.preferred.push(identity.value()),
+            Header::Other(name, value) if name.eq_ignore_ascii_case("Remote-Party-ID") => {
+                headers.remote_party.push(value);
+            }
+            _ => {}
+        }
+    }
+    Identity::of(&headers)
 }
 
-fn user_number(uri: &Uri) -> Option<PhoneNumber> {
-    PhoneNumber::new(uri.user()?).ok()
+/// Which number was called.
+fn called(uri: &Uri) -> Option<PhoneNumber> {
+    match &uri.auth {
+        Some(auth) => name_addr::subscriber_number(&auth.user),
+        // `tel:`, and a user with parameters, which the library takes for a host; as text it is what came.
+        None => name_addr::number(&uri.to_string()),
+    }
 }
 
-/// The number in a header such as `"Name" <sip:+8613800005678@trunk>` or `<tel:+86…>`.
-fn number_in(value: &str) -> Option<PhoneNumber> {
-    let start = value.find("sip:").or_else(|| value.find("tel:"))? + 4;
-    let rest = value.get(start..)?;
-    let end = rest.find(['@', '>', ';']).unwrap_or(rest.len());
-    PhoneNumber::new(rest.get(..end)?).ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_called_number_is_read_by_the_same_grammar() {
+        for (uri, number) in [
+            ("sip:+862155500100@10.0.0.1:5060", Some("+862155500100")),
+            ("sip:%2B862155500100@10.0.0.1", Some("+862155500100")),
+            ("sip:+86-21-5550-0100@10.0.0.1;user=phone", Some("+862155500100")),
+            ("sip:+862155500100;cpc=ordinary@10.0.0.1:5060;transport=udp", Some("+862155500100")),
+            ("tel:+862155500100", Some("+862155500100")),
+            ("tel:+86-21-5550-0100;phone-context=x", Some("+862155500100")),
+            ("sip:862155500100@10.0.0.1", None),
+            ("sip:+862155500100", None),
+            ("sip:10.0.0.1", None),
+        ] {
+            let read = called(&Uri::try_from(uri).unwrap());
+            assert_eq!(read, number.map(|text| PhoneNumber::new(text).unwrap()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn who_calls_is_in_the_headers_of_the_request() {
+        let request = |lines: &str| {
+            let text = format!("INVITE sip:hub@10.0.0.1 SIP/2.0\r\n{lines}\r\nContent-Length: 0\r\n\r\n");
+            caller(&Request::try_from(text.as_str()).unwrap())
+        };
+        let number = |text| Some(PhoneNumber::new(text).unwrap());
+        let from = "f: \"sip:+8613900001234@x\" <sip:+8613800008412@t>;tag=1";
+        assert_eq!(request(from), Identity::Stated(number("+8613800008412")));
+        for asserts in [
+            "P-Asserted-Identity: <sip:x@t>, <tel:+8613800005678>",
+            "p-asserted-identity: <sip:x@t>\r\nP-Asserted-Identity: <tel:+8613800005678>",
+            "remote-party-id: <sip:+8613800005678@t>;screen=yes",
+        ] {
+            let both = request(&format!("{from}\r\n{asserts}"));
+            assert_eq!(both, Identity::Asserted(number("+8613800005678")), "{asserts}");
+        }
+        let prefers = request("From: <sip:anonymous@t>\r\nP-Preferred-Identity: <sip:+8613800005678@t>");
+        assert_eq!(prefers, Identity::Stated(number("+8613800005678")));
+    }
 }
