@@ -93,6 +93,10 @@ pub struct Trunk {
     pub password: Option<String>,
     /// The main number: shown to owners, and answered when they ring back.
     pub caller_number: PhoneNumber,
+    /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
+    /// `Remote-Party-ID`) into its calls. Only where the carrier checks `From`: anybody can write any number there.
+    #[serde(default)]
+    pub believe_from: bool,
 }
 
 impl std::fmt::Debug for Trunk {

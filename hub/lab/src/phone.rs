@@ -176,6 +176,7 @@ impl Phones {
             password: None,
             caller_number: from.clone(),
             channels: 1,
+            believe_from: false,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {

@@ -49,5 +49,6 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         password: trunk.password.map(Secret::new),
         caller_number: trunk.caller_number,
         channels: calls_max,
+        believe_from: trunk.believe_from,
     }
 }

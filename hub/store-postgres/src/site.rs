@@ -268,6 +268,7 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         username: row.col("username")?,
         password,
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
+        believe_from: row.col("believe_from")?,
     };
     Ok((tenant, trunk))
 }

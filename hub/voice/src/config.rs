@@ -53,6 +53,10 @@ pub struct TrunkConfig {
     /// Calls at the same time, in and out together.
     #[serde(default = "default_channels")]
     pub channels: usize,
+    /// Whether a caller is taken for who `From` says where the trunk asserts nobody (RFC 3325). True only of a carrier that
+    /// checks it: anybody can write anything there.
+    #[serde(default)]
+    pub believe_from: bool,
 }
 
 fn default_channels() -> usize {

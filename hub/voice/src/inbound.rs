@@ -7,6 +7,7 @@ use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, prepare};
 use crate::record::Record;
+use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
 use crate::voice::Line;
 use hub_core::call_result::CallResult;
@@ -42,7 +43,13 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         call.leg.control.reject(BUSY);
         return;
     };
-    let caller = call.caller.clone().number(true);
+    let caller = call.caller.clone().number(trunk.config.believe_from);
+    if caller.is_none() && matches!(call.caller, Identity::Stated(Some(_))) {
+        tracing::info!(
+            trunk = name,
+            "a caller stays unknown: the trunk asserts nobody, and its settings do not say believe_from"
+        );
+    }
     let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {

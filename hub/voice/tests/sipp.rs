@@ -378,7 +378,12 @@ fn sipp_calls(name: &str, voice: &Voice, arguments: &[&str]) -> Sipp {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_rings_back() {
-    let side = side(trunk("127.0.0.1:9".parse().unwrap()), limits()).await;
+    // The scenario states its number in From and asserts nothing.
+    let believing = TrunkConfig {
+        believe_from: true,
+        ..trunk("127.0.0.1:9".parse().unwrap())
+    };
+    let side = side(believing, limits()).await;
     let host = Arc::new(TestHost {
         takes: Some(order(Language::ZhCn)),
         ..TestHost::default()
@@ -418,5 +423,22 @@ async fn calls_from_elsewhere_and_unwanted_ones_are_refused() {
         );
         sipp.passed().await;
         assert_eq!(host.callers().len(), usize::from(refusal == "603"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_alone_is_believed_only_where_the_trunk_is_said_to_check_it() {
+    for (believe_from, known) in [(true, Some(number("+8613800008412"))), (false, None)] {
+        let trunk = TrunkConfig {
+            believe_from,
+            ..trunk("127.0.0.1:9".parse().unwrap())
+        };
+        let side = side(trunk, limits()).await;
+        let host = Arc::new(TestHost::default());
+        let (voice, served) = (Arc::clone(&side.voice), host.clone());
+        tokio::spawn(async move { voice.serve_inbound(served, CancellationToken::new()).await });
+        let sipp = sipp_calls("uac-603", &side.voice, &["-key", "caller", "+8613800008412"]);
+        sipp.passed().await;
+        assert_eq!(host.callers(), [known]);
     }
 }

@@ -45,7 +45,7 @@ impl TestSite {
         if let Some(trunk) = self.trunk {
             let _ = write!(
                 text,
-                "[tenant.trunk]\nproxy = '{trunk}'\ndomain = 'trunk.test'\ncaller_number = '+862155500100'\n"
+                "[tenant.trunk]\nproxy = '{trunk}'\ndomain = 'trunk.test'\ncaller_number = '+862155500100'\nbelieve_from = true\n"
             );
             if let Some(password) = self.password {
                 let _ = write!(text, "username = 'hub'\npassword = '{password}'\n");

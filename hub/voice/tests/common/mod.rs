@@ -166,6 +166,7 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         password: None,
         caller_number: number("+864008000001"),
         channels: 2,
+        believe_from: false,
     }
 }
 
