@@ -1,10 +1,12 @@
 //! Setting calls up and ending them. The SIP library's types never leave this folder; the rest of the crate knows legs and
 //! events.
 
+mod digest;
 pub mod fake;
 pub mod identity;
 mod name_addr;
 pub mod rsip;
+mod rsip_answers;
 mod rsip_challenge;
 mod rsip_inbound;
 mod rsip_leg;

@@ -1,5 +1,6 @@
 //! `CallStack` on rsipstack over UDP.
 
+use super::rsip_answers::{Answers, OurDigest};
 use super::rsip_challenge::Challenge;
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
@@ -13,6 +14,7 @@ use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteOption;
 use rsipstack::sip::{Host, Method, Transport, Uri};
 use rsipstack::transaction::endpoint::{EndpointOption, TargetLocator};
+use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, TransportLayer};
 use std::collections::HashMap;
@@ -106,6 +108,7 @@ impl TargetLocator for TrunkLocator {
 /// The SIP stack: one UDP socket, all calls.
 pub struct RsipStack {
     layer: Arc<DialogLayer>,
+    answers: Arc<Answers>,
     local: SocketAddr,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
@@ -137,12 +140,14 @@ impl RsipStack {
             .await
             .map_err(library)?;
         transport.add_transport(udp.into());
+        let answers = Arc::new(Answers::default());
         let endpoint = EndpointBuilder::new()
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
             .with_target_locator(Box::new(TrunkLocator::new(peers)))
             .with_transport_inspector(Box::new(PlainNames))
+            .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
             .with_allows(vec![
                 Method::Invite,
                 Method::Ack,
@@ -161,7 +166,7 @@ impl RsipStack {
         let transactions = endpoint.incoming_transactions().map_err(library)?;
         let (sender, inbound) = mpsc::channel(INBOUND_MAX);
         let legs = TaskTracker::new();
-        let challenge = demanded.map(|digest| Challenge::new(digest, local.ip().to_string()));
+        let challenge = demanded.map(|digest| Challenge::new(digest, &local.ip().to_string()));
         let incoming = Incoming {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
@@ -175,6 +180,7 @@ impl RsipStack {
         tokio::spawn(serve_incoming(incoming, transactions));
         Ok(Self {
             layer,
+            answers,
             local,
             inbound: Mutex::new(inbound),
             stop,
@@ -182,21 +188,16 @@ impl RsipStack {
         })
     }
 
-    fn invite(&self, call: &PlaceCall) -> Result<InviteOption, PlaceError> {
+    fn invite(&self, call: &PlaceCall, call_id: String) -> Result<InviteOption, PlaceError> {
         let TrunkConfig {
             domain, caller_number, ..
         } = &call.trunk;
         let uri = |text: String| {
             Uri::try_from(text).map_err(|_| PlaceError("the trunk's domain makes no SIP address".into()))
         };
+        // Makes the library send a challenged request again; what it then says for us is in `rsip_answers`.
         let credential = call.trunk.username.as_ref().map(|username| Credential {
             username: username.clone(),
-            password: call
-                .trunk
-                .password
-                .as_ref()
-                .map(|secret| secret.reveal().to_owned())
-                .unwrap_or_default(),
             ..Default::default()
         });
         Ok(InviteOption {
@@ -205,6 +206,7 @@ impl RsipStack {
             contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
             destination: Some(over_udp(call.trunk.proxy)),
             credential,
+            call_id: Some(call_id),
             offer: Some(call.offer.clone()),
             // Its PRACK goes astray behind a record-routing proxy.
             support_prack: false,
@@ -213,10 +215,19 @@ impl RsipStack {
     }
 }
 
+/// What a trunk asks for; without a password its user name alone.
+fn digest_of(trunk: &TrunkConfig) -> Option<Digest> {
+    let password = trunk.password.clone().unwrap_or_else(|| Secret::new(""));
+    let user = trunk.username.clone()?;
+    Some(Digest { user, password })
+}
+
 #[async_trait]
 impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
-        let invite = self.invite(&call)?;
+        let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
+        let invite = self.invite(&call, call_id.clone())?;
+        let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let (dialog, outcome) = self
             .layer
@@ -232,6 +243,7 @@ impl CallStack for RsipStack {
             events: sender,
             ended: ended.clone(),
             description: call.offer,
+            answers,
         };
         self.legs.spawn(run_outbound(leg));
         let control = super::rsip_leg::Control {

@@ -1,33 +1,31 @@
 //! Digest that we demand from callers (RFC 3261 §22.3, RFC 8760 names MD5 as what all trunks still speak).
 
+use super::digest::{self, Name};
 use super::rsip::Digest;
 use rand::TryRngCore;
-use rsipstack::dialog::authenticate::verify_digest;
-use rsipstack::sip::headers::auth::{Algorithm, AuthQop};
 use rsipstack::sip::headers::untyped::ProxyAuthenticate;
-use rsipstack::sip::typed::Authorization;
 use rsipstack::sip::{Header, Request};
 
 /// What a caller has to prove. One nonce for the life of the stack: it shows that the caller knows the password, it does not
 /// keep a listener from using an answer again.
 pub(super) struct Challenge {
     digest: Digest,
-    realm: String,
-    nonce: String,
+    header: String,
+    asked: digest::Challenge,
 }
 
 impl Challenge {
-    pub fn new(digest: Digest, realm: String) -> Result<Self, rand::rand_core::OsError> {
+    /// `realm` is plain text.
+    pub fn new(digest: Digest, realm: &str) -> Result<Self, rand::rand_core::OsError> {
         let nonce = format!("{:016x}", rand::rngs::OsRng.try_next_u64()?);
-        Ok(Self { digest, realm, nonce })
+        let header = format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=MD5, qop=\"auth\"");
+        let asked = digest::Challenge::strongest(&[&header]).expect("we can answer what we ask for");
+        Ok(Self { digest, header, asked })
     }
 
     /// The header of our 407.
     pub fn header(&self) -> Header {
-        let Self { realm, nonce, .. } = self;
-        Header::ProxyAuthenticate(ProxyAuthenticate::new(format!(
-            "Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=MD5, qop=\"auth\""
-        )))
+        Header::ProxyAuthenticate(ProxyAuthenticate::new(self.header.as_str()))
     }
 
     /// Whether a request proves the password, for itself and for our nonce.
@@ -39,13 +37,12 @@ impl Challenge {
     }
 
     fn proves(&self, request: &Request, value: &str) -> bool {
-        let Ok(proof) = Authorization::parse(value.trim()) else {
-            return false;
+        let name = Name {
+            user: &self.digest.user,
+            password: self.digest.password.reveal(),
         };
-        (&proof.username, &proof.realm, &proof.nonce) == (&self.digest.user, &self.realm, &self.nonce)
-            && proof.uri == request.uri
-            && proof.algorithm.is_none_or(|algorithm| algorithm == Algorithm::Md5)
-            && matches!(proof.qop, Some(AuthQop::Auth { .. }))
-            && verify_digest(&proof, self.digest.password.reveal(), &request.method, value)
+        let answers = digest::read(value).unwrap_or_default();
+        let is_met = |answer| self.asked.is_met_by(answer, name, request.method, &request.uri);
+        answers.iter().any(is_met)
     }
 }

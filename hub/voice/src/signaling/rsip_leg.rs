@@ -1,6 +1,7 @@
 //! One leg on rsipstack: its dialog's states become events; every request the far side makes in it is answered; at the end
 //! nothing of it stays behind.
 
+use super::rsip_answers::{CallAnswers, Refused};
 use super::{LegControl, LegEvent};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
@@ -67,6 +68,7 @@ pub(super) struct OutboundLeg {
     pub events: mpsc::Sender<LegEvent>,
     pub ended: CancellationToken,
     pub description: Vec<u8>,
+    pub answers: CallAnswers,
 }
 
 /// Runs an outbound leg to its end.
@@ -79,6 +81,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         events,
         ended,
         description,
+        answers,
     } = leg;
     let mut teller = Teller {
         events,
@@ -98,7 +101,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
                     teller.tell(state).await;
                 }
                 if !teller.answered {
-                    teller.fail(result.ok());
+                    teller.fail(result.ok(), answers.refused());
                 }
             }
         }
@@ -108,6 +111,8 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         outcome.abort();
     }
     finish(&layer, &dialog).await;
+    // Until here: a BYE can be challenged too.
+    drop(answers);
 }
 
 /// Runs an inbound leg to its end; the dialog's own task answers the INVITE.
@@ -198,13 +203,19 @@ impl Teller {
         }
     }
 
-    /// The final answer of a call that was not taken.
-    fn fail(&mut self, result: Option<InviteAsyncResult>) {
+    /// The final answer of a call that was not taken; `refused` if that is a challenge.
+    fn fail(&mut self, result: Option<InviteAsyncResult>, refused: Option<Refused>) {
         self.over = true;
-        let (status, reason) = match result {
-            Some(Ok((_, Some(response)))) => (Some(response.status_code.code()), reason(&response)),
-            Some(Ok((_, None))) | None => (None, "no final answer".to_owned()),
-            Some(Err(error)) => {
+        let (status, reason) = match (result, refused) {
+            (Some(Ok((_, Some(response)))), refused) => {
+                let status = response.status_code.code();
+                let challenge = refused.filter(|refused| refused.status == status);
+                (Some(status), challenge.map_or_else(|| reason(&response), |refused| refused.reason))
+            }
+            // The library found no challenge in it, since none could be answered.
+            (Some(Err(_)), Some(refused)) => (Some(refused.status), refused.reason),
+            (Some(Ok((_, None))) | None, _) => (None, "no final answer".to_owned()),
+            (Some(Err(error)), None) => {
                 tracing::debug!(%error, "an INVITE ended in an error");
                 (None, "an answer that breaks the protocol".to_owned())
             }
