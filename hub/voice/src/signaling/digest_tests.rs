@@ -1,9 +1,6 @@
 use super::*;
-use fuzzing::fuzz;
+use crate::signaling::fuzzing::fuzz;
 use proptest::prelude::*;
-
-#[path = "../../../broker/tests/session/fuzzing.rs"]
-mod fuzzing;
 
 const NAME: Name<'static> = Name {
     user: "hub",

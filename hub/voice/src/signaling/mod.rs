@@ -3,6 +3,9 @@
 
 mod digest;
 pub mod fake;
+#[cfg(test)]
+#[path = "../../../broker/tests/session/fuzzing.rs"]
+mod fuzzing;
 pub mod identity;
 mod name_addr;
 pub mod rsip;

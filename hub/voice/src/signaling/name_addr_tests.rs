@@ -1,9 +1,6 @@
 use super::*;
-use fuzzing::fuzz;
+use crate::signaling::fuzzing::fuzz;
 use proptest::prelude::*;
-
-#[path = "../../../broker/tests/session/fuzzing.rs"]
-mod fuzzing;
 
 #[test]
 fn a_list_is_split_where_the_grammar_splits_it() {
