@@ -327,7 +327,7 @@ impl Talk {
         let Ok(negotiated) = sdp::understand(description) else {
             return;
         };
-        self.media.connect(negotiated, leg.peer);
+        self.media.connect(negotiated);
         self.answered = true;
         let start = Instant::now();
         let end = start + script.hang_up.unwrap_or(CALL_MAX).min(CALL_MAX);

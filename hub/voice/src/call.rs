@@ -8,7 +8,6 @@ use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent};
 use hub_core::call_result::Disposition;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +117,7 @@ impl Conversation<'_> {
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
             Some(LegEvent::Redescribed(description)) => {
-                connect(&self.media, &description, self.leg.peer);
+                connect(&self.media, &description);
                 false
             }
             Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
@@ -177,10 +176,10 @@ async fn finished(saving: &mut Saving) -> bool {
 }
 
 /// Connects the audio to a description; false when it cannot be used.
-pub(crate) fn connect(media: &MediaSession, description: &[u8], peer: IpAddr) -> bool {
+pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> bool {
     match sdp::understand(description) {
         Ok(negotiated) => {
-            media.connect(negotiated, peer);
+            media.connect(negotiated);
             true
         }
         Err(error) => {

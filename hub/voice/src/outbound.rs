@@ -69,7 +69,7 @@ pub(crate) async fn converse(
     (mut leg, media, prompts): (Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
-    if !connect(&media, description, leg.peer) {
+    if !connect(&media, description) {
         record.ended("answered without audio that we can use");
         return;
     }

@@ -1,179 +1,129 @@
-//! Keys of the far side, read from telephone events (RFC 4733 §2.5): each key once, however often its packets come.
+//! Keys of the far side, read from telephone events (RFC 4733 §2.5): one press is one key, however often its packets come,
+//! whichever of them are lost, and whatever its time stamps do. Pure: packets of one source and instants go in.
 
 use super::rtp::{Event, Header, key_of};
+use std::time::{Duration, Instant};
 
-/// A key counts at its last packet; if that is lost, when the event is this old in samples (100 ms) and a new one begins.
+/// Between two presses of a key nothing of it is sent for so long; between two packets of one press less time passes.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Packets of an unfinished press may be apart for so long, though its time stamps change.
+const GAP: Duration = Duration::from_millis(200);
+/// When nothing has come of an unfinished press for so long, its last packets are lost.
+const LOST: Duration = Duration::from_millis(400);
+/// Sequence numbers from one repeat of a last packet to the next, at most.
+const REPEATS: u16 = 4;
+
+/// A key counts at the last packet of its press; if that is lost, when another press begins or nothing has come for 400 ms.
 #[derive(Debug, Default)]
 pub struct DigitReader {
-    /// The event under way or last seen.
-    current: Option<Seen>,
-    /// It was reported already.
-    reported: bool,
-    /// The far side moved since: the time stamps to come need not follow those before.
-    moved: bool,
+    /// The press under way or last seen.
+    current: Option<Press>,
 }
 
-/// What all packets of one event share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+/// One press as far as its packets have come.
+#[derive(Debug, Clone, Copy)]
+struct Press {
     ssrc: u32,
-    timestamp: u32,
     code: u8,
+    timestamp: u32,
+    sequence: u16,
+    duration: u16,
+    heard: Instant,
+    /// Its last packet was seen.
+    ended: bool,
+    /// Its key was told.
+    told: bool,
+}
+
+impl Press {
+    fn new(header: Header, event: Event, now: Instant) -> Self {
+        Self {
+            ssrc: header.ssrc,
+            code: event.code,
+            timestamp: header.timestamp,
+            sequence: header.sequence,
+            duration: event.duration,
+            heard: now,
+            ended: false,
+            told: false,
+        }
+    }
+
+    /// Sent before what was seen of this press, or the same packet once more.
+    fn is_late(&self, header: Header) -> bool {
+        let ahead = header.sequence.wrapping_sub(self.sequence);
+        self.ssrc == header.ssrc && !(1..0x8000).contains(&ahead)
+    }
+
+    /// The packet is of this press. A time stamp that stays says so (RFC 4733 §2.5.1.2), unless it is one that never changes;
+    /// one that runs on with each packet is told by what else does not change.
+    fn goes_on(&self, header: Header, event: Event, now: Instant) -> bool {
+        if (self.ssrc, self.code) != (header.ssrc, event.code) {
+            return false;
+        }
+        let stays = self.timestamp == header.timestamp;
+        let pause = now.saturating_duration_since(self.heard);
+        let longer = event.duration >= self.duration;
+        let near = pause < PAUSE && header.sequence.wrapping_sub(self.sequence) <= REPEATS;
+        match (self.ended, event.end) {
+            // The last packet is repeated; a sender whose time stamps run on gives each repeat its own.
+            (true, true) => stays || near,
+            // Nothing else follows it.
+            (true, false) => stays && longer && pause < PAUSE,
+            (false, true) if near => true,
+            (false, _) if stays => longer || pause < LOST,
+            (false, _) => longer && pause < GAP,
+        }
+    }
+
+    fn tell(&mut self) -> Option<char> {
+        if std::mem::replace(&mut self.told, true) {
+            None
+        } else {
+            key_of(self.code)
+        }
+    }
 }
 
 impl DigitReader {
-    /// Takes one telephone-event packet and returns the keys that it completes, in order: at most an earlier one whose
-    /// last packet was lost, and its own.
-    pub fn handle(&mut self, header: Header, payload: &[u8]) -> [Option<char>; 2] {
-        let Some(event) = Event::from_bytes(payload) else {
-            return [None, None];
-        };
-        let seen = Seen {
-            ssrc: header.ssrc,
-            timestamp: header.timestamp,
-            code: event.code,
-        };
+    /// Takes one packet of an event and returns the keys that it completes, in order: at most an earlier one whose last
+    /// packet was lost, and its own.
+    pub fn handle(&mut self, header: Header, event: Event, now: Instant) -> [Option<char>; 2] {
         let mut missed = None;
-        if self.current != Some(seen) {
-            if self.is_older(header) {
-                return [None, None];
+        let mut press = match self.current {
+            Some(press) if press.is_late(header) => return [None, None],
+            Some(press) if press.goes_on(header, event, now) => press,
+            _ => {
+                missed = self.move_on();
+                Press::new(header, event, now)
             }
-            missed = self.take_unreported();
-            self.current = Some(seen);
-            self.reported = false;
-            self.moved = false;
-        }
-        if event.end && !self.reported {
-            self.reported = true;
-            return [missed, key_of(event.code)];
-        }
-        [missed, None]
+        };
+        press.timestamp = header.timestamp;
+        press.sequence = header.sequence;
+        press.duration = event.duration;
+        press.heard = now;
+        press.ended |= event.end;
+        let own = if event.end { press.tell() } else { None };
+        self.current = Some(press);
+        [missed, own]
     }
 
-    /// Audio again: an event that never showed its end is over.
-    pub fn handle_audio(&mut self, header: Header) -> Option<char> {
-        let current = self.current?;
-        // 400 ms of audio after an event's start: its end packets are lost for good. Another source's audio says so at once.
-        let early = header.timestamp.wrapping_sub(current.timestamp) < 3_200 || self.is_older(header);
-        if current.ssrc == header.ssrc && early {
+    /// Time has passed: a press of which nothing comes any more has ended.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<char> {
+        let press = self.current.as_mut()?;
+        if now.saturating_duration_since(press.heard) < LOST {
             return None;
         }
-        self.take_unreported()
+        press.tell()
     }
 
-    /// The far side's audio comes from elsewhere from now on: the end of an event under way may never come. The event itself
-    /// is remembered, so that what still comes of it does not count again.
+    /// The end of a press under way will not come any more. The press itself is remembered, so that what still comes of it
+    /// does not count again.
     pub fn move_on(&mut self) -> Option<char> {
-        self.moved = true;
-        self.take_unreported()
-    }
-
-    fn take_unreported(&mut self) -> Option<char> {
-        let code = self.current?.code;
-        if std::mem::replace(&mut self.reported, true) {
-            None
-        } else {
-            key_of(code)
-        }
-    }
-
-    /// A packet from before the current event, arriving late. Time stamps of two sources are not comparable: each starts
-    /// at random (RFC 3550 §5.1).
-    fn is_older(&self, header: Header) -> bool {
-        self.current.is_some_and(|current| {
-            let behind = current.timestamp.wrapping_sub(header.timestamp);
-            !self.moved && current.ssrc == header.ssrc && behind.wrapping_sub(1) < 0x7fff_ffff
-        })
+        self.current.as_mut()?.tell()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(ssrc: u32, timestamp: u32) -> Header {
-        Header {
-            marker: false,
-            payload_type: 101,
-            sequence: 0,
-            timestamp,
-            ssrc,
-        }
-    }
-
-    fn packet(reader: &mut DigitReader, timestamp: u32, key: char, end: bool) -> String {
-        packet_of(reader, header(1, timestamp), key, end)
-    }
-
-    fn packet_of(reader: &mut DigitReader, header: Header, key: char, end: bool) -> String {
-        let event = Event {
-            code: super::super::rtp::code_of(key).unwrap(),
-            end,
-            duration: 160,
-        };
-        reader.handle(header, &event.to_bytes()).into_iter().flatten().collect()
-    }
-
-    #[test]
-    fn a_key_sent_with_three_last_packets_counts_once() {
-        let mut reader = DigitReader::default();
-        let mut keys = String::new();
-        for end in [false, false, true, true, true] {
-            keys += &packet(&mut reader, 1_000, '1', end);
-        }
-        keys += &packet(&mut reader, 5_000, '1', true);
-        assert_eq!(keys, "11");
-    }
-
-    #[test]
-    fn a_key_without_last_packet_counts_when_the_next_begins_or_audio_returns() {
-        let mut reader = DigitReader::default();
-        assert_eq!(packet(&mut reader, 1_000, '9', false), "");
-        assert_eq!(packet(&mut reader, 5_000, '0', true), "90");
-        assert_eq!(packet(&mut reader, 9_000, '3', false), "");
-        assert_eq!(reader.handle_audio(header(1, 9_100)), None);
-        assert_eq!(reader.handle_audio(header(1, 12_200)), Some('3'));
-        assert_eq!(reader.handle_audio(header(1, 12_360)), None);
-        assert_eq!(
-            packet(&mut reader, 9_000, '3', true),
-            "",
-            "its late last packet adds nothing"
-        );
-    }
-
-    #[test]
-    fn a_late_packet_of_an_earlier_event_adds_nothing() {
-        let mut reader = DigitReader::default();
-        assert_eq!(packet(&mut reader, 1_000, '1', true), "1");
-        assert_eq!(packet(&mut reader, 5_000, '2', true), "2");
-        assert_eq!(packet(&mut reader, 1_000, '1', true), "");
-    }
-
-    #[test]
-    fn a_new_source_starts_its_own_time() {
-        let mut reader = DigitReader::default();
-        assert_eq!(packet(&mut reader, 4_000_000_000, '1', true), "1");
-        assert_eq!(packet_of(&mut reader, header(2, 3_000_000_000), '9', true), "9");
-        assert_eq!(packet_of(&mut reader, header(2, 3_000_008_000), '0', false), "");
-        assert_eq!(
-            reader.handle_audio(header(3, 50)),
-            Some('0'),
-            "its end cannot come any more"
-        );
-        assert_eq!(packet_of(&mut reader, header(3, 800), '5', true), "5");
-    }
-
-    #[test]
-    fn a_key_under_way_counts_once_when_the_far_side_moves() {
-        let mut reader = DigitReader::default();
-        assert_eq!(packet(&mut reader, 4_000_000_000, '9', false), "");
-        assert_eq!(reader.move_on(), Some('9'));
-        assert_eq!(packet(&mut reader, 4_000_000_000, '9', true), "");
-        assert_eq!(
-            packet(&mut reader, 3_000_000_000, '9', true),
-            "9",
-            "even under the same SSRC"
-        );
-        assert_eq!(reader.move_on(), None);
-    }
-}
+#[path = "digits_tests.rs"]
+mod tests;

@@ -146,7 +146,7 @@ fn run(streams: &Streams, stop: &AtomicBool, late: &AtomicU64) {
             None => false,
         });
         for stream in live {
-            lock(&stream).tick();
+            lock(&stream).tick(Instant::now());
         }
     }
 }
@@ -169,9 +169,9 @@ impl MediaSession {
         self.local
     }
 
-    /// Lets audio flow as agreed; `signalling` is the address of the far side's signalling.
-    pub fn connect(&self, negotiated: Negotiated, signalling: IpAddr) {
-        lock(&self.stream).connect(negotiated, signalling);
+    /// Lets audio flow as agreed. What came before the first agreement is thrown away.
+    pub fn connect(&self, negotiated: Negotiated) {
+        lock(&self.stream).connect(negotiated);
     }
 
     /// Sends a clip (8,000 samples a second); its end is told as `PlayFinished(number)`.

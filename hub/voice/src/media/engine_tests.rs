@@ -41,8 +41,8 @@ async fn a_clip_arrives_and_keys_are_read_once_each() {
     let engine = MediaEngine::start().unwrap();
     let mut here = engine.open(&options(false, 0)).unwrap();
     let there = engine.open(&options(false, 80_000)).unwrap();
-    here.connect(agreed(there.local()), LOCAL);
-    there.connect(agreed(here.local()), LOCAL);
+    here.connect(agreed(there.local()));
+    there.connect(agreed(here.local()));
     let clip = tone(4_000);
     here.play(7, Arc::clone(&clip));
     assert_eq!(event(&mut here).await, MediaEvent::PlayFinished(7));
@@ -70,7 +70,7 @@ async fn packets_of_a_stranger_are_dropped_and_counted() {
     let here = engine.open(&options(false, 8_000)).unwrap();
     let friend = UdpSocket::bind((LOCAL, 0)).unwrap();
     let stranger = UdpSocket::bind((LOCAL, 0)).unwrap();
-    here.connect(agreed(friend.local_addr().unwrap()), LOCAL);
+    here.connect(agreed(friend.local_addr().unwrap()));
     let mut packet = Vec::new();
     let header = super::super::rtp::Header {
         marker: false,
@@ -95,39 +95,54 @@ async fn packets_of_a_stranger_are_dropped_and_counted() {
     assert_eq!(here.counts().packets_received, 1);
 }
 
+/// Waits until `packet` has been read, so that the next one comes a tick later.
+async fn deliver(here: &MediaSession, from: &UdpSocket, packet: &[u8]) {
+    let before = here.counts().packets_received;
+    from.send_to(packet, here.local()).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while here.counts().packets_received == before {
+        assert!(Instant::now() < until, "the packet is taken");
+        tokio::time::sleep(FRAME).await;
+    }
+}
+
+/// The far side sends from a port of its own from now on: audio, then one packet of a key.
+async fn speaks_and_presses(here: &MediaSession, ssrc: u32, timestamp: u32, key: char, end: bool) -> UdpSocket {
+    let from = UdpSocket::bind((LOCAL, 0)).unwrap();
+    here.connect(agreed(from.local_addr().unwrap()));
+    let mut header = super::super::rtp::Header {
+        marker: true,
+        payload_type: 8,
+        sequence: 40_000,
+        timestamp,
+        ssrc,
+    };
+    let mut packet = Vec::new();
+    for _ in 0..8 {
+        super::super::rtp::write(&mut packet, header, &[0x55; 160]);
+        deliver(here, &from, &packet).await;
+        header.sequence += 1;
+        header.timestamp += 160;
+    }
+    let code = super::super::rtp::code_of(key).unwrap();
+    let payload = super::super::rtp::Event {
+        code,
+        end,
+        duration: 160,
+    }
+    .to_bytes();
+    header.payload_type = 101;
+    super::super::rtp::write(&mut packet, header, &payload);
+    deliver(here, &from, &packet).await;
+    from
+}
+
 #[tokio::test]
 async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
     let engine = MediaEngine::start().unwrap();
     let mut here = engine.open(&options(false, 0)).unwrap();
-    let press = |here: &MediaSession, ssrc, timestamp, key, end| {
-        let from = UdpSocket::bind((LOCAL, 0)).unwrap();
-        here.connect(agreed(from.local_addr().unwrap()), LOCAL);
-        let header = super::super::rtp::Header {
-            marker: true,
-            payload_type: 101,
-            sequence: 40_000,
-            timestamp,
-            ssrc,
-        };
-        let code = super::super::rtp::code_of(key).unwrap();
-        let payload = super::super::rtp::Event {
-            code,
-            end,
-            duration: 160,
-        }
-        .to_bytes();
-        let mut packet = Vec::new();
-        super::super::rtp::write(&mut packet, header, &payload);
-        from.send_to(&packet, here.local()).unwrap();
-        from
-    };
-    let _first = press(&here, 1, 4_000_000_000, '1', false);
-    let until = Instant::now() + Duration::from_secs(20);
-    while here.counts().packets_received == 0 {
-        assert!(Instant::now() < until, "the first packet arrives");
-        tokio::time::sleep(FRAME).await;
-    }
-    let _second = press(&here, 2, 3_000_000_000, '9', true);
+    let _first = speaks_and_presses(&here, 1, 4_000_000_000, '1', false).await;
+    let _second = speaks_and_presses(&here, 2, 3_000_000_000, '9', true).await;
     assert_eq!(
         event(&mut here).await,
         MediaEvent::Digit('1'),
@@ -135,6 +150,38 @@ async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
     );
     assert_eq!(event(&mut here).await, MediaEvent::Digit('9'));
     assert_eq!(here.counts().lost, 0);
+}
+
+#[test]
+fn what_came_before_the_answer_is_thrown_away() {
+    let socket = UdpSocket::bind((LOCAL, 0)).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let here = socket.local_addr().unwrap();
+    let (events, _told) = mpsc::channel(EVENTS_MAX);
+    let mut stream = Stream::new(socket, events, [7; 10], false, 8_000);
+    let far = UdpSocket::bind((LOCAL, 0)).unwrap();
+    let say = |sequence: u16| {
+        let header = super::super::rtp::Header {
+            marker: false,
+            payload_type: 8,
+            sequence,
+            timestamp: u32::from(sequence) * 160,
+            ssrc: 1,
+        };
+        let mut packet = Vec::new();
+        super::super::rtp::write(&mut packet, header, &[0x55; 160]);
+        far.send_to(&packet, here).unwrap();
+    };
+    (0..20).for_each(say);
+    stream.connect(agreed(far.local_addr().unwrap()));
+    stream.tick(Instant::now());
+    let counts = stream.counts();
+    assert_eq!((counts.packets_received, counts.dropped), (0, 20));
+    assert!(stream.captured().is_empty());
+    say(20);
+    stream.tick(Instant::now());
+    assert_eq!(stream.counts().packets_received, 1);
+    assert_eq!(stream.captured().len(), 160);
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 pub mod digits;
 pub mod engine;
 pub mod g711;
+mod latch;
+mod receiver;
 pub mod rtp;
 pub mod sdp;
+mod sources;
 pub mod stream;
 
 pub use engine::{MediaEngine, MediaError, MediaOptions, MediaSession};

@@ -63,6 +63,11 @@ pub fn read(packet: &[u8]) -> Option<(Header, &[u8])> {
     Some((header, packet.get(start..end)?))
 }
 
+/// RTCP on the port of RTP: its packet types are none of RTP's (RFC 5761 §4).
+pub fn is_control(packet: &[u8]) -> bool {
+    packet.get(1).is_some_and(|second| (192..=223).contains(second))
+}
+
 /// A telephone event's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
@@ -90,6 +95,18 @@ impl Event {
             duration: u16::from_be_bytes([high, low]),
         })
     }
+}
+
+/// The payload types that a session description gives a meaning (RFC 3551 §3), and telephone events always have one of.
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+
+/// Reads an event that came under a number nobody announced, as some gateways send it: it has to be a key's, with the
+/// reserved bit unset, some length (a no-op packet has none) and nothing behind it.
+pub fn unannounced_event(payload_type: u8, payload: &[u8]) -> Option<Event> {
+    let [_, flags, _, _] = *<&[u8; 4]>::try_from(payload).ok()?;
+    let event = Event::from_bytes(payload)?;
+    let is_key = key_of(event.code).is_some() && event.duration > 0;
+    (DYNAMIC.contains(&payload_type) && is_key && flags & 0x40 == 0).then_some(event)
 }
 
 /// The keys in the order of their event codes.
@@ -220,6 +237,48 @@ mod tests {
             reception.note(numbered(2, sequence));
         }
         assert_eq!((reception.received(), reception.lost()), (6, 3));
+    }
+
+    #[test]
+    fn an_event_is_known_without_its_number_only_when_it_can_be_nothing_else() {
+        let event = Event {
+            code: 9,
+            end: true,
+            duration: 800,
+        };
+        let bytes = event.to_bytes();
+        assert_eq!(unannounced_event(96, &bytes), Some(event));
+        assert_eq!(unannounced_event(127, &bytes), Some(event));
+        let others: [(u8, &[u8]); 7] = [
+            (13, &bytes),
+            (95, &bytes),
+            (97, &[0, 0, 0, 0]),
+            (96, &[9, 0x8a, 3]),
+            (96, &[9, 0x8a, 3, 0x20, 0]),
+            (96, &[9, 0xca, 3, 0x20]),
+            (96, &[16, 0x8a, 3, 0x20]),
+        ];
+        for (payload_type, payload) in others {
+            assert_eq!(unannounced_event(payload_type, payload), None, "{payload_type} {payload:?}");
+        }
+    }
+
+    #[test]
+    fn control_packets_are_told_from_media() {
+        for kind in 200..=204 {
+            assert!(is_control(&[0x80, kind, 0, 1]));
+        }
+        let mut packet = Vec::new();
+        for (marker, payload_type) in [(false, 0), (true, 8), (true, 13), (true, 96), (true, 127)] {
+            let header = Header {
+                marker,
+                payload_type,
+                ..numbered(1, 1)
+            };
+            write(&mut packet, header, &[]);
+            assert!(!is_control(&packet), "{payload_type}");
+        }
+        assert!(!is_control(&[0x80]));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! One call's audio: what is sent and received at every tick of the engine. Everything it holds is bounded.
 
-use super::digits::DigitReader;
 use super::g711::Codec;
-use super::rtp::{self, Event, Header, PACKET_MAX, Reception, SAMPLES};
-use super::sdp::{EVENT_TYPE, Negotiated};
+use super::receiver::Receiver;
+use super::rtp::{self, Event, Header, PACKET_MAX, SAMPLES};
+use super::sdp::Negotiated;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Packets read at one tick; more wait in the socket's buffer, which the kernel bounds.
 const PACKETS_PER_TICK: usize = 16;
+/// Packets thrown away at the answer, at most: more than the socket's buffer holds.
+const DRAIN_MAX: usize = 4_096;
 /// Samples kept for an echo: 200 ms.
 const ECHO_MAX: usize = 1_600;
 /// Keys that may wait to be sent.
@@ -39,7 +42,8 @@ pub struct AudioCounts {
     pub packets_received: u64,
     /// Packets that the far side's numbering shows to be missing.
     pub lost: u64,
-    /// Packets dropped: not RTP, or from an address that is not the far side's.
+    /// Packets dropped: not RTP, from an address that is not the far side's, of another source beside the far side's, or
+    /// from before the answer.
     pub dropped: u64,
 }
 
@@ -60,22 +64,17 @@ pub struct Stream {
     socket: UdpSocket,
     events: mpsc::Sender<MediaEvent>,
     negotiated: Option<Negotiated>,
-    /// The address that signalling talks to: audio may also come from there (a trunk behind NAT).
-    signalling: Option<IpAddr>,
-    /// Where audio was first heard from: packets go there (symmetric RTP), and only from there are they taken.
-    latched: Option<SocketAddr>,
+    receiver: Receiver,
     sequence: u16,
     timestamp: u32,
     ssrc: u32,
     clip: Option<Clip>,
     keys: VecDeque<u8>,
     key: Option<SendingKey>,
-    reader: DigitReader,
-    reception: Reception,
     echo: Option<VecDeque<i16>>,
     captured: Vec<i16>,
     capture_max: usize,
-    counts: AudioCounts,
+    packets_sent: u64,
     packet: Vec<u8>,
 }
 
@@ -90,39 +89,44 @@ impl Stream {
         capture_max: usize,
     ) -> Self {
         let [a, b, c, d, e, f, g, h, i, j] = random;
+        let ssrc = u32::from_be_bytes([g, h, i, j]);
         Self {
             socket,
             events,
             negotiated: None,
-            signalling: None,
-            latched: None,
+            receiver: Receiver::new(ssrc),
             sequence: u16::from_be_bytes([a, b]),
             timestamp: u32::from_be_bytes([c, d, e, f]),
-            ssrc: u32::from_be_bytes([g, h, i, j]),
+            ssrc,
             clip: None,
             keys: VecDeque::new(),
             key: None,
-            reader: DigitReader::default(),
-            reception: Reception::default(),
             echo: echo.then(VecDeque::new),
             captured: Vec::new(),
             capture_max,
-            counts: AudioCounts::default(),
+            packets_sent: 0,
             packet: Vec::with_capacity(PACKET_MAX),
         }
     }
 
-    /// Audio flows from now on as agreed. A new address unlatches, and its time stamps and numbers start anew.
-    pub fn connect(&mut self, negotiated: Negotiated, signalling: IpAddr) {
-        if self.negotiated.is_none_or(|old| old.remote != negotiated.remote) {
-            self.latched = None;
-            self.reception.move_on();
-            if let Some(key) = self.reader.move_on() {
-                self.tell(MediaEvent::Digit(key));
-            }
+    /// Audio flows from now on as agreed. What came before the answer is thrown away: it may be early media from a place that
+    /// does not count any more.
+    pub fn connect(&mut self, negotiated: Negotiated) {
+        if self.negotiated.is_none() {
+            self.drain();
         }
+        self.receiver.connect(&negotiated);
         self.negotiated = Some(negotiated);
-        self.signalling = Some(signalling);
+    }
+
+    fn drain(&mut self) {
+        let mut buffer = [0u8; PACKET_MAX];
+        for _ in 0..DRAIN_MAX {
+            if self.socket.recv_from(&mut buffer).is_err() {
+                return;
+            }
+            self.receiver.handle_unread();
+        }
     }
 
     /// Sends `samples` from now on; what was being sent is cut off.
@@ -148,9 +152,10 @@ impl Stream {
     /// The counts up to now.
     pub fn counts(&self) -> AudioCounts {
         AudioCounts {
-            packets_received: self.reception.received(),
-            lost: self.reception.lost(),
-            ..self.counts
+            packets_sent: self.packets_sent,
+            packets_received: self.receiver.received(),
+            lost: self.receiver.lost(),
+            dropped: self.receiver.dropped(),
         }
     }
 
@@ -159,9 +164,13 @@ impl Stream {
         &self.captured
     }
 
-    /// One tick: reads what came, sends one packet.
-    pub fn tick(&mut self) {
-        self.receive();
+    /// One tick: reads what came, tells what was pressed, sends one packet.
+    pub fn tick(&mut self, now: Instant) {
+        self.receive(now);
+        self.receiver.handle_timeout(now);
+        while let Some(key) = self.receiver.poll_key() {
+            self.tell(MediaEvent::Digit(key));
+        }
         let Some(negotiated) = self.negotiated else { return };
         if negotiated.hold {
             return;
@@ -169,49 +178,16 @@ impl Stream {
         self.send(negotiated);
     }
 
-    fn receive(&mut self) {
+    fn receive(&mut self, now: Instant) {
         let mut buffer = [0u8; PACKET_MAX];
         for _ in 0..PACKETS_PER_TICK {
             let Ok((len, from)) = self.socket.recv_from(&mut buffer) else {
                 return;
             };
-            self.handle_packet(&buffer[..len], from);
-        }
-    }
-
-    fn handle_packet(&mut self, packet: &[u8], from: SocketAddr) {
-        let (Some(negotiated), Some((header, payload))) = (self.negotiated, rtp::read(packet)) else {
-            self.counts.dropped += 1;
-            return;
-        };
-        if !self.is_far_side(from, &negotiated) {
-            self.counts.dropped += 1;
-            return;
-        }
-        self.reception.note(header);
-        // Most send events under the number we offered; some under the one they answered with.
-        if [Some(EVENT_TYPE), negotiated.event_type].contains(&Some(header.payload_type)) {
-            for key in self.reader.handle(header, payload).into_iter().flatten() {
-                self.tell(MediaEvent::Digit(key));
+            if let Some((codec, payload)) = self.receiver.handle(&buffer[..len], from, now) {
+                self.take_audio(codec, payload);
             }
-        } else if let Some(codec) = Codec::from_payload_type(header.payload_type) {
-            if let Some(key) = self.reader.handle_audio(header) {
-                self.tell(MediaEvent::Digit(key));
-            }
-            self.take_audio(codec, payload);
         }
-    }
-
-    /// Latches onto the first sender that is where signalling said, then holds to it.
-    fn is_far_side(&mut self, from: SocketAddr, negotiated: &Negotiated) -> bool {
-        if let Some(latched) = self.latched {
-            return latched == from;
-        }
-        let known = from.ip() == negotiated.remote.ip() || Some(from.ip()) == self.signalling;
-        if known {
-            self.latched = Some(from);
-        }
-        known
     }
 
     fn take_audio(&mut self, codec: Codec, payload: &[u8]) {
@@ -243,7 +219,7 @@ impl Stream {
                 self.fill_audio(negotiated.codec, &mut payload);
                 (
                     negotiated.codec.payload_type(),
-                    self.counts.packets_sent == 0,
+                    self.packets_sent == 0,
                     self.timestamp,
                     SAMPLES,
                 )
@@ -259,10 +235,10 @@ impl Stream {
         rtp::write(&mut self.packet, header, &payload[..len]);
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(SAMPLES as u32);
-        let to = self.latched.unwrap_or(negotiated.remote);
+        let to = self.receiver.target().unwrap_or(negotiated.remote);
         // A packet that cannot be sent is a lost packet; the call ends by signalling, not by this.
         if self.socket.send_to(&self.packet, to).is_ok() {
-            self.counts.packets_sent += 1;
+            self.packets_sent += 1;
         }
     }
 

@@ -151,7 +151,7 @@ impl CallStack for FakeTrunk {
         let phone = phone.ok_or_else(|| PlaceError("the fake trunk has no more phones".into()))?;
         let media = self.open().map_err(|error| PlaceError(error.to_string()))?;
         if let Ok(negotiated) = sdp::understand(&call.offer) {
-            media.connect(negotiated, LOCAL);
+            media.connect(negotiated);
         }
         let (leg, mut far) = self.leg(media);
         far.note.trunk = call.trunk.name;
@@ -220,7 +220,7 @@ impl FarSide {
             () = async {
                 let Some(Command::Accept(description)) = self.commands.recv().await else { return };
                 if let Ok(negotiated) = sdp::understand(&description) {
-                    self.media.connect(negotiated, LOCAL);
+                    self.media.connect(negotiated);
                 }
                 self.send(LegEvent::Answered { status: 200, description: Vec::new() }).await;
                 self.press(keys).await;
