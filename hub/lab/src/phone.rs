@@ -217,7 +217,7 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
     loop {
         match timeout_at(until, leg.events.recv()).await {
             Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
-            Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_))) => {}
+            Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
             Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended) | None) | Err(_) => return None,
         }
     }
@@ -337,7 +337,7 @@ impl Talk {
             let due = next.map_or(end, |(after, _)| (start + *after).min(end));
             tokio::select! {
                 event = leg.events.recv() => match event {
-                    Some(LegEvent::Redescribed(_)) => {}
+                    Some(LegEvent::Redescribed(_) | LegEvent::Key(_)) => {}
                     _ => return,
                 },
                 () = sleep_until(due) => match next {

@@ -3,7 +3,8 @@
 use crate::config::Limits;
 use crate::flow::{Flow, FlowAction, PromptId};
 use crate::host::{CallHost, CallProgress};
-use crate::media::{MediaEvent, MediaSession, sdp};
+use crate::keys::{Keys, Way};
+use crate::media::{MediaEvent, MediaSession, Negotiated, sdp};
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent};
@@ -53,6 +54,7 @@ impl Conversation<'_> {
         let until = Instant::now() + self.limits.talk;
         let mut clip = 0;
         let mut saving: Saving = None;
+        let mut keys = Keys::default();
         self.flow.handle_answered();
         let reason = loop {
             if self.act(&mut clip, &mut saving).await {
@@ -61,8 +63,17 @@ impl Conversation<'_> {
             let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
             tokio::select! {
                 () = self.ending.cancelled() => break STOPPING,
-                event = self.leg.events.recv() => if self.handle_leg(event) { break "the owner hung up" },
-                Some(event) = self.media.event() => self.handle_media(event, clip).await,
+                event = self.leg.events.recv() => match event {
+                    Some(LegEvent::Key(key)) => self.handle_key(key, Way::Signalling, &mut keys).await,
+                    event => if self.handle_leg(event) { break "the owner hung up" },
+                },
+                Some(event) = self.media.event() => match event {
+                    MediaEvent::Digit(key) => self.handle_key(key, Way::Media, &mut keys).await,
+                    MediaEvent::PlayFinished(number) if number == clip => {
+                        self.flow.handle_prompt_finished(Instant::now().into());
+                    }
+                    MediaEvent::PlayFinished(_) => {}
+                },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
                     if Instant::now() >= until {
@@ -117,7 +128,9 @@ impl Conversation<'_> {
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
             Some(LegEvent::Redescribed(description)) => {
-                connect(&self.media, &description);
+                if connect(&self.media, &description).is_some_and(|agreed| agreed.event_type.is_some()) {
+                    self.record.no_key_way = false;
+                }
                 false
             }
             Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
@@ -125,19 +138,14 @@ impl Conversation<'_> {
         }
     }
 
-    async fn handle_media(&mut self, event: MediaEvent, clip: u64) {
-        match event {
-            MediaEvent::Digit(key) => {
-                self.record.pressed(key);
-                // First the reaction, then the page: the owner should not wait.
-                self.flow.handle_digit(key);
-                tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
-            }
-            MediaEvent::PlayFinished(number) if number == clip => {
-                self.flow.handle_prompt_finished(Instant::now().into())
-            }
-            MediaEvent::PlayFinished(_) => {}
+    async fn handle_key(&mut self, key: char, way: Way, keys: &mut Keys) {
+        if !keys.handle(way, Instant::now().into()) {
+            return;
         }
+        self.record.pressed(key);
+        // First the reaction, then the page: the owner should not wait.
+        self.flow.handle_digit(key);
+        tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
     }
 
     /// A key that was pressed before the end still counts.
@@ -175,16 +183,16 @@ async fn finished(saving: &mut Saving) -> bool {
     saved
 }
 
-/// Connects the audio to a description; false when it cannot be used.
-pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> bool {
+/// Connects the audio to a description and returns what it says; none when it cannot be used.
+pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Option<Negotiated> {
     match sdp::understand(description) {
         Ok(negotiated) => {
             media.connect(negotiated);
-            true
+            Some(negotiated)
         }
         Err(error) => {
             tracing::warn!(%error, "a session description cannot be used");
-            false
+            None
         }
     }
 }

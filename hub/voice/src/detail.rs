@@ -55,6 +55,10 @@ pub struct CallDetail {
     pub refused: Option<Disposition>,
     /// All keys in order, at most 64.
     pub digits: String,
+    /// The session descriptions agreed on no way of sending keys. A key that came all the same, by an event or an INFO that
+    /// was never announced, is in `digits`.
+    #[serde(default)]
+    pub no_key_way: bool,
     /// From INVITE to the first sign of ringing or the final answer, in milliseconds.
     pub post_dial_ms: u64,
     /// From the first sign of ringing to the answer or the end, in milliseconds.

@@ -10,6 +10,7 @@ pub mod detail;
 pub mod flow;
 pub mod host;
 mod inbound;
+mod keys;
 mod limits;
 pub mod media;
 pub mod order;

@@ -69,10 +69,11 @@ pub(crate) async fn converse(
     (mut leg, media, prompts): (Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
-    if !connect(&media, description) {
+    let Some(negotiated) = connect(&media, description) else {
         record.ended("answered without audio that we can use");
         return;
-    }
+    };
+    record.no_key_way = negotiated.event_type.is_none();
     let flow = Flow::new(owner_call(order.script.slot.is_some()));
     let conversation = Conversation {
         leg: &mut leg,
@@ -140,7 +141,7 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 record.failed(class(gave_up, status), status, reason);
                 return None;
             }
-            Ok(Some(LegEvent::Redescribed(_))) => {}
+            Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
             Ok(Some(LegEvent::Ended) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
                 return None;

@@ -25,6 +25,7 @@ pub(crate) struct Record {
     digits: String,
     transcript: Vec<TranscriptLine>,
     pub audio: AudioCounts,
+    pub no_key_way: bool,
     pub saved: Option<Disposition>,
     pub refused: Option<Disposition>,
 }
@@ -44,6 +45,7 @@ impl Record {
             digits: String::new(),
             transcript: Vec::new(),
             audio: AudioCounts::default(),
+            no_key_way: false,
             saved: None,
             refused: None,
         }
@@ -134,6 +136,7 @@ impl Record {
             disposition: self.saved.or(nothing),
             refused: self.refused,
             digits: self.digits,
+            no_key_way: self.no_key_way,
             post_dial_ms: between(self.dialed, self.rang.or(self.answered).or(Some(end))),
             ring_ms: between(self.rang, self.answered.or(Some(end))),
             talk_ms: between(self.answered, Some(end)),

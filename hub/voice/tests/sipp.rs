@@ -369,6 +369,17 @@ async fn requests_inside_the_call_are_answered() {
     assert!(detail.audio.packets_sent > 10, "{:?}", detail.audio);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_inside_signalling_count() {
+    let detail = plain("uas-info", limits()).await;
+    assert_eq!(
+        (detail.digits.as_str(), detail.disposition),
+        ("01", Some(Disposition::AppointmentBooked)),
+        "{detail:?}"
+    );
+    assert!(detail.no_key_way, "{detail:?}");
+}
+
 /// Rings the hub from SIPp, which stands at `from`.
 fn sipp_calls(name: &str, voice: &Voice, arguments: &[&str]) -> Sipp {
     let target = voice.local().to_string();

@@ -45,6 +45,7 @@ call-requested-by = Asked for by { $name }.
 call-no-record = No record was written: the call is still under way, or was cut off.
 call-record-unreadable = The record of this call cannot be read; the API shows it as it is stored.
 call-refused = Could not be saved when the owner chose it: { $choice }. A person has to ring.
+call-no-key-way = The far side agreed on no way of sending keys: what the owner pressed may not have come through.
 call-network = Network's answer
 call-post-dial = Until ringing
 call-ring = Ringing

@@ -45,6 +45,7 @@ call-requested-by = 由 { $name } 请求。
 call-no-record = 没有通话记录：通话仍在进行或已中断。
 call-record-unreadable = 通话记录无法读取，可通过 API 查看原始内容。
 call-refused = 用户的选择未能保存：{ $choice }。需要人工回电。
+call-no-key-way = 对方没有协商任何按键传送方式：用户的按键可能没有传到。
 call-network = 网络应答
 call-post-dial = 接续时间
 call-ring = 振铃时长

@@ -14,6 +14,7 @@ struct CallRecord {
     reason: String,
     refused: Option<String>,
     digits: String,
+    no_key_way: bool,
     post_dial_ms: u64,
     ring_ms: u64,
     talk_ms: u64,
@@ -63,6 +64,9 @@ fn facts(reader: &Reader, record: &CallRecord) -> Markup {
     html! {
         @if let Some(refused) = &record.refused {
             p.problem { (reader.with("call-refused", &[("choice", &reader.word("disposition", refused))])) }
+        }
+        @if record.no_key_way {
+            p.problem { (reader.t("call-no-key-way")) }
         }
         dl.facts {
             (fact(&reader.t("call-network"), &html! { (status) " " (record.reason) }))

@@ -3,7 +3,8 @@
 
 use super::identity::Identity;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
-use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use crate::media::g711::Codec;
+use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, Negotiated, sdp};
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
 use std::collections::VecDeque;
@@ -42,6 +43,13 @@ pub enum FakePhone {
         keys: Vec<(Duration, char)>,
         /// Hangs up after this time since the last key.
         hangs_up: Option<Duration>,
+    },
+    /// Answers at once, sends keys inside signalling and waits for the other side to hang up.
+    Signals {
+        /// Keys, each after this time since the one before.
+        keys: Vec<(Duration, char)>,
+        /// Sends each as a telephone event too, as some phones do; else its description knows none.
+        events: bool,
     },
 }
 
@@ -270,6 +278,27 @@ impl FarSide {
                     None => std::future::pending().await,
                 }
                 self.send(LegEvent::Ended).await;
+            }
+            FakePhone::Signals { keys, events } => {
+                let description = Negotiated {
+                    remote: self.media.local(),
+                    codec: Codec::Pcma,
+                    event_type: events.then_some(sdp::EVENT_TYPE),
+                    hold: false,
+                };
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description: sdp::answer(self.media.local(), 1, &description),
+                })
+                .await;
+                for (after, key) in keys {
+                    tokio::time::sleep(after).await;
+                    self.send(LegEvent::Key(key)).await;
+                    if events {
+                        self.media.press(key);
+                    }
+                }
+                std::future::pending().await
             }
         }
     }

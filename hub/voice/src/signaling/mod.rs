@@ -8,6 +8,7 @@ pub mod fake;
 mod fuzzing;
 pub mod identity;
 mod name_addr;
+mod info;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;
@@ -53,6 +54,8 @@ pub enum LegEvent {
     },
     /// The far side wants its audio elsewhere (re-INVITE, UPDATE).
     Redescribed(Vec<u8>),
+    /// The far side sent a key inside signalling (INFO) after the answer.
+    Key(char),
     /// It was not answered.
     Failed {
         /// The final status; none when there was no final answer at all.

@@ -155,6 +155,7 @@ impl RsipStack {
                 Method::Bye,
                 Method::Options,
                 Method::Update,
+                Method::Info,
             ])
             // The library's own default suffix names its maker.
             .with_option(EndpointOption {

@@ -2,7 +2,7 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
-use super::{LegControl, LegEvent};
+use super::{LegControl, LegEvent, info};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -53,6 +53,15 @@ fn log(result: rsipstack::Result<()>) {
     if let Err(error) = result {
         tracing::warn!(%error, "a SIP answer could not be sent");
     }
+}
+
+/// What a request says of its body; empty when it says nothing.
+fn content_type_of(request: &Request) -> &str {
+    let stated = request.headers.iter().find_map(|header| match header {
+        Header::ContentType(stated) => Some(stated.value()),
+        _ => None,
+    });
+    stated.unwrap_or_default()
 }
 
 fn content_type() -> Header {
@@ -235,9 +244,13 @@ impl Teller {
         match state {
             DialogState::Updated(_, request, handle) => self.answer_offer(&request, &handle).await,
             DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
-            // Keys come as telephone events; what INFO carries is not ours.
             DialogState::Info(_, request, handle) => {
-                let status = if request.body.is_empty() {
+                let key = info::key(content_type_of(&request), &request.body);
+                if let Some(key) = key.filter(|_| self.answered) {
+                    self.send(LegEvent::Key(key));
+                }
+                // Whatever else an INFO carries is not ours.
+                let status = if key.is_some() || request.body.is_empty() {
                     StatusCode::OK
                 } else {
                     StatusCode::UnsupportedMediaType
