@@ -208,6 +208,7 @@ fn open(media: &MediaEngine, local: SocketAddr) -> Result<MediaSession, MediaErr
         ports: None,
         echo: true,
         capture_max: HEARD_SECONDS * 8_000,
+        silence_max: None,
     })
 }
 

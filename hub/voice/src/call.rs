@@ -73,6 +73,7 @@ impl Conversation<'_> {
                         self.flow.handle_prompt_finished(Instant::now().into());
                     }
                     MediaEvent::PlayFinished(_) => {}
+                    MediaEvent::Silent => break "nothing came from the far side any more",
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {

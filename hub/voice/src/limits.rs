@@ -13,6 +13,8 @@ pub struct Limits {
     pub cancel: Duration,
     /// The longest conversation.
     pub talk: Duration,
+    /// The longest time without a packet of a far side that sends all the time; three times that for one that pauses.
+    pub silence: Duration,
     /// From key to saved.
     pub commit: Duration,
     /// All prompts of a call are prepared within this time.
@@ -34,6 +36,7 @@ impl Default for Limits {
             ring: Duration::from_secs(25),
             cancel: Duration::from_secs(33),
             talk: Duration::from_secs(240),
+            silence: Duration::from_secs(20),
             commit: Duration::from_secs(5),
             prepare: Duration::from_secs(20),
             acknowledge: Duration::from_secs(10),

@@ -183,6 +183,7 @@ impl Voice {
                 ports: config.media_ports,
                 echo: false,
                 capture_max: 0,
+                silence_max: Some(config.limits.silence),
             },
             trunks: config.trunks.into_iter().map(trunk).collect(),
             lines: Lines::default(),

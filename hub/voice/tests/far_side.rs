@@ -5,7 +5,7 @@
 mod common;
 
 use common::{TestHost, TestVoice, limits, order};
-use hub_core::call_result::Disposition;
+use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
 use hub_voice::signaling::fake::FakePhone;
 use hub_voice::{CallDetail, Limits};
@@ -32,4 +32,26 @@ async fn keys_inside_signalling_count_and_a_press_that_comes_twice_counts_once()
         );
         assert_eq!(detail.no_key_way, !events, "{detail:?}");
     }
+}
+
+#[tokio::test]
+async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off() {
+    let silence = Duration::from_secs(3);
+    let short = Limits { silence, ..limits() };
+    let lives = FakePhone::Answers {
+        after: SOON,
+        keys: vec![(silence * 3 / 2, '3')],
+        hangs_up: None,
+    };
+    let (dead, alive) = tokio::join!(ring(FakePhone::Mute, short), ring(lives, short));
+    assert_eq!(
+        (dead.result, dead.reason.as_str()),
+        (CallResult::Answered, "nothing came from the far side any more"),
+        "{dead:?}"
+    );
+    let talked = Duration::from_millis(dead.talk_ms);
+    assert!(talked >= silence * 9 / 10 && talked < silence * 3, "{talked:?}");
+    assert_eq!(dead.audio.packets_received, 0);
+    assert_eq!(alive.disposition, Some(Disposition::PersonWanted), "{alive:?}");
+    assert_eq!(alive.reason, "we hung up at the end");
 }

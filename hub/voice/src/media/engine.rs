@@ -47,6 +47,9 @@ pub struct MediaOptions {
     pub echo: bool,
     /// Samples of the far side to keep, at 8,000 a second; 0 keeps none.
     pub capture_max: usize,
+    /// After so long without a packet the far side counts as dead; one that pauses while nobody speaks after three times as
+    /// long. None watches for nothing.
+    pub silence_max: Option<Duration>,
 }
 
 type Streams = Mutex<Vec<Weak<Mutex<Stream>>>>;
@@ -89,7 +92,14 @@ impl MediaEngine {
             .try_fill_bytes(&mut random)
             .map_err(MediaError::Random)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let stream = Stream::new(socket, sender, random, options.echo, options.capture_max);
+        let stream = Stream::new(
+            socket,
+            sender,
+            random,
+            options.echo,
+            options.capture_max,
+            options.silence_max,
+        );
         let stream = Arc::new(Mutex::new(stream));
         lock(&self.streams).push(Arc::downgrade(&stream));
         Ok(MediaSession { local, stream, events })
@@ -171,7 +181,7 @@ impl MediaSession {
 
     /// Lets audio flow as agreed. What came before the first agreement is thrown away.
     pub fn connect(&self, negotiated: Negotiated) {
-        lock(&self.stream).connect(negotiated);
+        lock(&self.stream).connect(negotiated, Instant::now());
     }
 
     /// Sends a clip (8,000 samples a second); its end is told as `PlayFinished(number)`.

@@ -10,6 +10,7 @@ fn options(echo: bool, capture_max: usize) -> MediaOptions {
         ports: None,
         echo,
         capture_max,
+        silence_max: None,
     }
 }
 
@@ -158,7 +159,7 @@ fn what_came_before_the_answer_is_thrown_away() {
     socket.set_nonblocking(true).unwrap();
     let here = socket.local_addr().unwrap();
     let (events, _told) = mpsc::channel(EVENTS_MAX);
-    let mut stream = Stream::new(socket, events, [7; 10], false, 8_000);
+    let mut stream = Stream::new(socket, events, [7; 10], false, 8_000, None);
     let far = UdpSocket::bind((LOCAL, 0)).unwrap();
     let say = |sequence: u16| {
         let header = super::super::rtp::Header {
@@ -173,7 +174,7 @@ fn what_came_before_the_answer_is_thrown_away() {
         far.send_to(&packet, here).unwrap();
     };
     (0..20).for_each(say);
-    stream.connect(agreed(far.local_addr().unwrap()));
+    stream.connect(agreed(far.local_addr().unwrap()), Instant::now());
     stream.tick(Instant::now());
     let counts = stream.counts();
     assert_eq!((counts.packets_received, counts.dropped), (0, 20));

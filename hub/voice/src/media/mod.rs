@@ -9,6 +9,7 @@ pub mod rtp;
 pub mod sdp;
 mod sources;
 pub mod stream;
+mod watchdog;
 
 pub use engine::{MediaEngine, MediaError, MediaOptions, MediaSession};
 pub use sdp::{Negotiated, SdpError};

@@ -6,8 +6,12 @@ use super::latch::{Heard, Latch};
 use super::rtp::{self, Header, Reception};
 use super::sdp::{EVENT_TYPE, Negotiated};
 use super::sources::{Part, Sources};
+use super::watchdog::Watchdog;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Payload types of comfort noise: the standard's (RFC 3389 §4) and that of older gateways.
+const COMFORT_NOISE: [u8; 2] = [13, 19];
 
 /// The receiving half of a call's audio.
 #[derive(Debug)]
@@ -19,27 +23,30 @@ pub struct Receiver {
     latch: Option<Latch>,
     sources: Sources,
     reception: Reception,
+    watchdog: Watchdog,
     returned: u64,
     dropped: u64,
 }
 
 impl Receiver {
-    /// Hears nobody yet. Our own packets bear `own_ssrc`.
-    pub fn new(own_ssrc: u32) -> Self {
+    /// Hears nobody yet. Our own packets bear `own_ssrc`; after `silence_max` without a packet the far side counts as dead.
+    pub fn new(own_ssrc: u32, silence_max: Option<Duration>) -> Self {
         Self {
             own_ssrc,
             event_type: None,
             latch: None,
             sources: Sources::default(),
             reception: Reception::default(),
+            watchdog: Watchdog::new(silence_max),
             returned: 0,
             dropped: 0,
         }
     }
 
     /// The far side is heard as agreed from now on. At a new address it may be another source.
-    pub fn connect(&mut self, negotiated: &Negotiated) {
+    pub fn connect(&mut self, negotiated: &Negotiated, now: Instant) {
         self.event_type = negotiated.event_type;
+        self.watchdog.connect(negotiated.hold, now);
         let announced = negotiated.remote;
         // Address 0.0.0.0 says hold (RFC 3264 §8.4) and names no place to move to.
         let stays = |latch: &Latch| latch.announced() == announced || announced.ip().is_unspecified();
@@ -57,12 +64,15 @@ impl Receiver {
             self.dropped += 1;
             return None;
         };
+        self.watchdog
+            .handle_media(COMFORT_NOISE.contains(&header.payload_type), now);
         Some((Codec::from_payload_type(header.payload_type)?, payload))
     }
 
-    /// Time has passed: to be called at each tick.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Time has passed: to be called at each tick. True once, when the far side has been silent for too long.
+    pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.sources.handle_timeout(now);
+        self.watchdog.handle_timeout(now)
     }
 
     /// A packet was thrown away unread.

@@ -86,11 +86,12 @@ impl Call {
     }
 
     fn with(event_type: Option<u8>) -> Self {
-        let mut receiver = Receiver::new(OWN_SSRC);
-        receiver.connect(&agreed(FAR, event_type));
+        let mut receiver = Receiver::new(OWN_SSRC, None);
+        let now = Instant::now();
+        receiver.connect(&agreed(FAR, event_type), now);
         Self {
             receiver,
-            now: Instant::now(),
+            now,
             keys: String::new(),
         }
     }
@@ -331,7 +332,7 @@ fn a_far_side_that_moves_by_signalling_is_heard_at_once_and_its_keys_once() {
     for packet in &old.press('1')[..3] {
         call.take(&old, packet);
     }
-    call.receiver.connect(&agreed(ELSEWHERE, Some(101)));
+    call.receiver.connect(&agreed(ELSEWHERE, Some(101)), call.now);
     call.sends_to(ELSEWHERE);
     call.talk(&mut new, 20);
     assert_eq!(call.keys(), "1", "its end was lost in the move");
@@ -345,7 +346,7 @@ fn a_far_side_that_moves_by_signalling_is_heard_at_once_and_its_keys_once() {
 fn a_move_opens_no_door_for_a_foreign_source() {
     let (mut call, mut far, mut forger) = (Call::new(), Voice::new(FAR, 1), Voice::new(ELSEWHERE, 2));
     call.talk(&mut far, 20);
-    call.receiver.connect(&agreed(ELSEWHERE, Some(101)));
+    call.receiver.connect(&agreed(ELSEWHERE, Some(101)), call.now);
     far.from = ELSEWHERE.parse().unwrap();
     call.press_beside(&mut forger, '9', &mut far);
     call.talk(&mut far, 100);
@@ -358,10 +359,10 @@ fn a_move_opens_no_door_for_a_foreign_source() {
 fn a_far_side_on_hold_is_heard_where_it_was() {
     let (mut call, mut far) = (Call::new(), Voice::new(FAR, 1));
     call.talk(&mut far, 20);
-    call.receiver.connect(&agreed("0.0.0.0:4000", Some(101)));
+    call.receiver.connect(&agreed("0.0.0.0:4000", Some(101)), call.now);
     call.press(&mut far, '1');
     assert_eq!(call.keys(), "1");
-    call.receiver.connect(&agreed(FAR, Some(101)));
+    call.receiver.connect(&agreed(FAR, Some(101)), call.now);
     call.press_beside(&mut Voice::new(FAR, 2), '9', &mut far);
     call.press(&mut far, '2');
     assert_eq!(call.keys(), "2", "and its source is still the running one");
@@ -376,7 +377,7 @@ fn what_is_not_media_is_dropped_and_counted() {
         assert!(!call.take(&far, packet));
     }
     assert_eq!((call.receiver.received(), call.receiver.dropped()), (0, 4));
-    let mut unconnected = Receiver::new(OWN_SSRC);
+    let mut unconnected = Receiver::new(OWN_SSRC, None);
     let packet = Voice::new(FAR, 1).audio();
     assert!(unconnected.handle(&packet, far.from, call.now).is_none());
     assert_eq!((unconnected.target(), unconnected.dropped()), (None, 1));

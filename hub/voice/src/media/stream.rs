@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Packets read at one tick; more wait in the socket's buffer, which the kernel bounds.
@@ -31,6 +31,8 @@ pub enum MediaEvent {
     Digit(char),
     /// The clip with this number was sent to its end.
     PlayFinished(u64),
+    /// Nothing has come from the far side for too long: it has died.
+    Silent,
 }
 
 /// How the audio of a call went. Packets of 20 ms.
@@ -87,6 +89,7 @@ impl Stream {
         random: [u8; 10],
         echo: bool,
         capture_max: usize,
+        silence_max: Option<Duration>,
     ) -> Self {
         let [a, b, c, d, e, f, g, h, i, j] = random;
         let ssrc = u32::from_be_bytes([g, h, i, j]);
@@ -94,7 +97,7 @@ impl Stream {
             socket,
             events,
             negotiated: None,
-            receiver: Receiver::new(ssrc),
+            receiver: Receiver::new(ssrc, silence_max),
             sequence: u16::from_be_bytes([a, b]),
             timestamp: u32::from_be_bytes([c, d, e, f]),
             ssrc,
@@ -111,11 +114,11 @@ impl Stream {
 
     /// Audio flows from now on as agreed. What came before the answer is thrown away: it may be early media from a place that
     /// does not count any more.
-    pub fn connect(&mut self, negotiated: Negotiated) {
+    pub fn connect(&mut self, negotiated: Negotiated, now: Instant) {
         if self.negotiated.is_none() {
             self.drain();
         }
-        self.receiver.connect(&negotiated);
+        self.receiver.connect(&negotiated, now);
         self.negotiated = Some(negotiated);
     }
 
@@ -167,7 +170,9 @@ impl Stream {
     /// One tick: reads what came, tells what was pressed, sends one packet.
     pub fn tick(&mut self, now: Instant) {
         self.receive(now);
-        self.receiver.handle_timeout(now);
+        if self.receiver.handle_timeout(now) {
+            self.tell(MediaEvent::Silent);
+        }
         while let Some(key) = self.receiver.poll_key() {
             self.tell(MediaEvent::Digit(key));
         }

@@ -44,6 +44,8 @@ pub enum FakePhone {
         /// Hangs up after this time since the last key.
         hangs_up: Option<Duration>,
     },
+    /// Answers at once, sends no audio at all and waits for the other side to hang up.
+    Mute,
     /// Answers at once, sends keys inside signalling and waits for the other side to hang up.
     Signals {
         /// Keys, each after this time since the one before.
@@ -121,6 +123,7 @@ impl FakeTrunk {
             ports: None,
             echo: true,
             capture_max: 8_000 * 120,
+            silence_max: None,
         })
     }
 
@@ -158,7 +161,9 @@ impl CallStack for FakeTrunk {
         let phone = self.phones.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let phone = phone.ok_or_else(|| PlaceError("the fake trunk has no more phones".into()))?;
         let media = self.open().map_err(|error| PlaceError(error.to_string()))?;
-        if let Ok(negotiated) = sdp::understand(&call.offer) {
+        if !matches!(phone, FakePhone::Mute)
+            && let Ok(negotiated) = sdp::understand(&call.offer)
+        {
             media.connect(negotiated);
         }
         let (leg, mut far) = self.leg(media);
@@ -278,6 +283,15 @@ impl FarSide {
                     None => std::future::pending().await,
                 }
                 self.send(LegEvent::Ended).await;
+            }
+            FakePhone::Mute => {
+                let description = sdp::offer(self.media.local(), 1);
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description,
+                })
+                .await;
+                std::future::pending().await
             }
             FakePhone::Signals { keys, events } => {
                 let description = Negotiated {
