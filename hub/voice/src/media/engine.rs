@@ -3,7 +3,7 @@
 
 use super::rtp::FRAME;
 use super::sdp::Negotiated;
-use super::stream::{AudioCounts, MediaEvent, Stream};
+use super::stream::{AudioCounts, MediaEvent, RANDOM, Stream};
 use rand::TryRngCore;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -87,13 +87,15 @@ impl MediaEngine {
         let fail = |source| MediaError::NoPort { ip: options.ip, source };
         socket.set_nonblocking(true).map_err(fail)?;
         let local = socket.local_addr().map_err(fail)?;
-        let mut random = [0u8; 10];
+        let control = bind_control(options, local.port());
+        let mut random = [0u8; RANDOM];
         rand::rngs::OsRng
             .try_fill_bytes(&mut random)
             .map_err(MediaError::Random)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let stream = Stream::new(
             socket,
+            control,
             sender,
             random,
             options.echo,
@@ -128,6 +130,17 @@ impl MediaEngine {
         }
         Err(fail(last))
     }
+}
+
+/// The port above the audio's is that of reports (RFC 3550 §11). Where it is in use or not ours, the call goes without.
+fn bind_control(options: &MediaOptions, audio: u16) -> Option<UdpSocket> {
+    let port = audio.checked_add(1)?;
+    if options.ports.as_ref().is_some_and(|ports| !ports.contains(&port)) {
+        return None;
+    }
+    let socket = UdpSocket::bind((options.ip, port)).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
 }
 
 impl Drop for MediaEngine {

@@ -153,38 +153,6 @@ async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
     assert_eq!(here.counts().lost, 0);
 }
 
-#[test]
-fn what_came_before_the_answer_is_thrown_away() {
-    let socket = UdpSocket::bind((LOCAL, 0)).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let here = socket.local_addr().unwrap();
-    let (events, _told) = mpsc::channel(EVENTS_MAX);
-    let mut stream = Stream::new(socket, events, [7; 10], false, 8_000, None);
-    let far = UdpSocket::bind((LOCAL, 0)).unwrap();
-    let say = |sequence: u16| {
-        let header = super::super::rtp::Header {
-            marker: false,
-            payload_type: 8,
-            sequence,
-            timestamp: u32::from(sequence) * 160,
-            ssrc: 1,
-        };
-        let mut packet = Vec::new();
-        super::super::rtp::write(&mut packet, header, &[0x55; 160]);
-        far.send_to(&packet, here).unwrap();
-    };
-    (0..20).for_each(say);
-    stream.connect(agreed(far.local_addr().unwrap()), Instant::now());
-    stream.tick(Instant::now());
-    let counts = stream.counts();
-    assert_eq!((counts.packets_received, counts.dropped), (0, 20));
-    assert!(stream.captured().is_empty());
-    say(20);
-    stream.tick(Instant::now());
-    assert_eq!(stream.counts().packets_received, 1);
-    assert_eq!(stream.captured().len(), 160);
-}
-
 #[tokio::test]
 async fn a_port_range_is_held_to() {
     let engine = MediaEngine::start().unwrap();

@@ -91,6 +91,18 @@ impl Latch {
         self.announced
     }
 
+    /// Where our reports go: the port above the announced one (RFC 3550 §11). None where there is none to send to.
+    pub fn control_target(&self) -> Option<SocketAddr> {
+        let port = self.announced.port().checked_add(1)?;
+        let ip = Some(self.announced.ip()).filter(|ip| !ip.is_unspecified())?;
+        Some(SocketAddr::new(ip, port))
+    }
+
+    /// The address is the announced one, whatever the port.
+    pub fn is_far_side(&self, from: SocketAddr) -> bool {
+        from.ip().to_canonical() == self.announced.ip().to_canonical()
+    }
+
     /// Where our packets go.
     pub fn target(&self) -> SocketAddr {
         self.other.unwrap_or(self.announced)
@@ -104,8 +116,7 @@ impl Latch {
     /// A packet came from there. Another port of the announced address is heard only before the announced port has sent, and
     /// after a run of packets that are `audio`: nobody opens a port by keys.
     pub fn handle(&mut self, from: SocketAddr, header: Header, audio: bool, now: Instant) -> Heard {
-        let same_ip = from.ip().to_canonical() == self.announced.ip().to_canonical();
-        if !same_ip {
+        if !self.is_far_side(from) {
             return Heard::No;
         }
         if from.port() == self.announced.port() {

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod g711;
 mod latch;
 mod receiver;
+mod rtcp;
 pub mod rtp;
 pub mod sdp;
 mod sources;

@@ -69,6 +69,14 @@ impl Receiver {
         Some((Codec::from_payload_type(header.payload_type)?, payload))
     }
 
+    /// Takes one packet of the port of reports: of the far side's they are a sign of life, no more.
+    pub fn handle_control(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
+        let is_far_side = self.latch.as_ref().is_some_and(|latch| latch.is_far_side(from));
+        if is_far_side && rtp::is_control(packet) {
+            self.watchdog.handle_life(now);
+        }
+    }
+
     /// Time has passed: to be called at each tick. True once, when the far side has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.sources.handle_timeout(now);
@@ -88,6 +96,11 @@ impl Receiver {
     /// Where our packets go; none before the call is connected.
     pub fn target(&self) -> Option<SocketAddr> {
         self.latch.as_ref().map(Latch::target)
+    }
+
+    /// Where our reports go.
+    pub fn control_target(&self) -> Option<SocketAddr> {
+        self.latch.as_ref().and_then(Latch::control_target)
     }
 
     /// Packets taken.

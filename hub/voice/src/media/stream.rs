@@ -2,6 +2,7 @@
 
 use super::g711::Codec;
 use super::receiver::Receiver;
+use super::rtcp::{self, Reports, Sent};
 use super::rtp::{self, Event, Header, PACKET_MAX, SAMPLES};
 use super::sdp::Negotiated;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,11 @@ use tokio::sync::mpsc;
 
 /// Packets read at one tick; more wait in the socket's buffer, which the kernel bounds.
 const PACKETS_PER_TICK: usize = 16;
+/// How often the port of reports is looked at, and how many packets are read there then.
+const CONTROL_LOOK: Duration = Duration::from_secs(1);
+const CONTROL_PACKETS: usize = 8;
+/// Random bytes that a stream starts from.
+pub const RANDOM: usize = 10 + rtcp::NAME;
 /// Packets thrown away at the answer, at most: more than the socket's buffer holds.
 const DRAIN_MAX: usize = 4_096;
 /// Samples kept for an echo: 200 ms.
@@ -64,6 +70,10 @@ struct SendingKey {
 /// The state of one call's audio.
 pub struct Stream {
     socket: UdpSocket,
+    /// The port of reports; none where it could not be had.
+    control: Option<UdpSocket>,
+    reports: Reports,
+    control_looked: Option<Instant>,
     events: mpsc::Sender<MediaEvent>,
     negotiated: Option<Negotiated>,
     receiver: Receiver,
@@ -77,24 +87,29 @@ pub struct Stream {
     captured: Vec<i16>,
     capture_max: usize,
     packets_sent: u64,
+    octets_sent: u64,
     packet: Vec<u8>,
 }
 
 impl Stream {
-    /// A silent stream over `socket`, which does not block. `random` is unpredictable: sequence, time stamp and SSRC
-    /// start from it (RFC 3550 §5.1).
+    /// A silent stream over `socket`, and reports over `control`; neither blocks. `random` is unpredictable: sequence, time
+    /// stamp and SSRC start from it (RFC 3550 §5.1), and the name in reports is made of it.
     pub fn new(
         socket: UdpSocket,
+        control: Option<UdpSocket>,
         events: mpsc::Sender<MediaEvent>,
-        random: [u8; 10],
+        random: [u8; RANDOM],
         echo: bool,
         capture_max: usize,
         silence_max: Option<Duration>,
     ) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j] = random;
+        let [a, b, c, d, e, f, g, h, i, j, name @ ..] = random;
         let ssrc = u32::from_be_bytes([g, h, i, j]);
         Self {
             socket,
+            control,
+            reports: Reports::new(ssrc, name),
+            control_looked: None,
             events,
             negotiated: None,
             receiver: Receiver::new(ssrc, silence_max),
@@ -108,6 +123,7 @@ impl Stream {
             captured: Vec::new(),
             capture_max,
             packets_sent: 0,
+            octets_sent: 0,
             packet: Vec::with_capacity(PACKET_MAX),
         }
     }
@@ -119,6 +135,7 @@ impl Stream {
             self.drain();
         }
         self.receiver.connect(&negotiated, now);
+        self.reports.connect(now);
         self.negotiated = Some(negotiated);
     }
 
@@ -170,6 +187,7 @@ impl Stream {
     /// One tick: reads what came, tells what was pressed, sends one packet.
     pub fn tick(&mut self, now: Instant) {
         self.receive(now);
+        self.exchange_reports(now);
         if self.receiver.handle_timeout(now) {
             self.tell(MediaEvent::Silent);
         }
@@ -181,6 +199,32 @@ impl Stream {
             return;
         }
         self.send(negotiated);
+    }
+
+    fn exchange_reports(&mut self, now: Instant) {
+        let Some(control) = &self.control else { return };
+        let due = |looked| now.saturating_duration_since(looked) >= CONTROL_LOOK;
+        if self.control_looked.is_none_or(due) {
+            self.control_looked = Some(now);
+            let mut buffer = [0u8; PACKET_MAX];
+            for _ in 0..CONTROL_PACKETS {
+                let Ok((len, from)) = control.recv_from(&mut buffer) else {
+                    break;
+                };
+                self.receiver.handle_control(&buffer[..len], from, now);
+            }
+        }
+        let sent = Sent {
+            packets: self.packets_sent as u32,
+            octets: self.octets_sent as u32,
+            timestamp: self.timestamp,
+        };
+        if self.reports.poll(sent, &mut self.packet, now)
+            && let Some(target) = self.receiver.control_target()
+        {
+            // A report that cannot be sent is followed by the next one.
+            let _ = control.send_to(&self.packet, target);
+        }
     }
 
     fn receive(&mut self, now: Instant) {
@@ -244,6 +288,7 @@ impl Stream {
         // A packet that cannot be sent is a lost packet; the call ends by signalling, not by this.
         if self.socket.send_to(&self.packet, to).is_ok() {
             self.packets_sent += 1;
+            self.octets_sent += len as u64;
         }
     }
 
@@ -294,3 +339,7 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
