@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{TestHost, TestVoice, limits, order};
+use common::{TestHost, TestVoice, correlation, limits, order};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
 use hub_voice::signaling::fake::FakePhone;
@@ -54,4 +54,24 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
     assert_eq!(dead.audio.packets_received, 0);
     assert_eq!(alive.disposition, Some(Disposition::PersonWanted), "{alive:?}");
     assert_eq!(alive.reason, "we hung up at the end");
+}
+
+#[tokio::test]
+async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on() {
+    let keys = vec![(SOON, '3')];
+    let voice = TestVoice::fake([FakePhone::MovesAtAnswer { keys }], limits());
+    let detail = voice
+        .ring(order(Language::En), Arc::new(TestHost::default()))
+        .await;
+    assert_eq!(
+        (detail.digits.as_str(), detail.disposition),
+        ("3", Some(Disposition::PersonWanted)),
+        "{detail:?}"
+    );
+    // What the early port sent is dropped before the answer and from the other port's first packet on.
+    assert!(detail.audio.dropped > 50, "{:?}", detail.audio);
+    let heard = voice.seen_once().await.heard;
+    let said = voice.farewell(&detail.transcript.last().unwrap().text).await;
+    let likeness = correlation(&said, &heard);
+    assert!(likeness > 0.9, "the farewell goes where the answer says: {likeness}");
 }

@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// How long early media is sent before the answer, and how long it is alone after it.
+const EARLY: Duration = Duration::from_millis(300);
 
 /// What the far side does with a call.
 #[derive(Debug, Clone)]
@@ -46,6 +48,12 @@ pub enum FakePhone {
     },
     /// Answers at once, sends no audio at all and waits for the other side to hang up.
     Mute,
+    /// Sends early media from one port, answers with another, sends from that one a little later, presses keys and waits for
+    /// the other side to hang up. The early media goes on all the time.
+    MovesAtAnswer {
+        /// Keys, each after this time since the one before.
+        keys: Vec<(Duration, char)>,
+    },
     /// Answers at once, sends keys inside signalling and waits for the other side to hang up.
     Signals {
         /// Keys, each after this time since the one before.
@@ -139,6 +147,7 @@ impl FakeTrunk {
             ended: ended.clone(),
             seen,
             note: FakeSeen::default(),
+            early: None,
         };
         let control = FakeControl {
             commands,
@@ -161,12 +170,18 @@ impl CallStack for FakeTrunk {
         let phone = self.phones.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let phone = phone.ok_or_else(|| PlaceError("the fake trunk has no more phones".into()))?;
         let media = self.open().map_err(|error| PlaceError(error.to_string()))?;
-        if !matches!(phone, FakePhone::Mute)
-            && let Ok(negotiated) = sdp::understand(&call.offer)
-        {
-            media.connect(negotiated);
+        let mut early = None;
+        match (&phone, sdp::understand(&call.offer)) {
+            (FakePhone::Mute, _) | (_, Err(_)) => {}
+            (FakePhone::MovesAtAnswer { .. }, Ok(negotiated)) => {
+                let session = self.open().map_err(|error| PlaceError(error.to_string()))?;
+                session.connect(negotiated);
+                early = Some((session, negotiated));
+            }
+            (_, Ok(negotiated)) => media.connect(negotiated),
         }
         let (leg, mut far) = self.leg(media);
+        far.early = early;
         far.note.trunk = call.trunk.name;
         tokio::spawn(far.run(phone));
         Ok(leg)
@@ -214,6 +229,8 @@ struct FarSide {
     ended: CancellationToken,
     seen: Arc<Mutex<Vec<FakeSeen>>>,
     note: FakeSeen,
+    /// The audio that was there before the answer, and where it goes.
+    early: Option<(MediaSession, Negotiated)>,
 }
 
 impl FarSide {
@@ -291,6 +308,22 @@ impl FarSide {
                     description,
                 })
                 .await;
+                std::future::pending().await
+            }
+            FakePhone::MovesAtAnswer { keys } => {
+                self.send(LegEvent::Ringing(183)).await;
+                tokio::time::sleep(EARLY).await;
+                let description = sdp::offer(self.media.local(), 1);
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description,
+                })
+                .await;
+                tokio::time::sleep(EARLY).await;
+                if let Some((_, negotiated)) = &self.early {
+                    self.media.connect(*negotiated);
+                }
+                self.press(keys).await;
                 std::future::pending().await
             }
             FakePhone::Signals { keys, events } => {
