@@ -12,6 +12,9 @@ const GAP: Duration = Duration::from_millis(200);
 const LOST: Duration = Duration::from_millis(400);
 /// Sequence numbers from one repeat of a last packet to the next, at most.
 const REPEATS: u16 = 4;
+/// Sequence numbers from a packet to the next of the same press when none is lost, with one of audio between at most. A new
+/// press is farther ahead, whatever is lost of it.
+const NEXT: u16 = 2;
 
 /// A key counts at the last packet of its press; if that is lost, when another press begins or nothing has come for 400 ms.
 #[derive(Debug, Default)]
@@ -64,7 +67,10 @@ impl Press {
         let stays = self.timestamp == header.timestamp;
         let pause = now.saturating_duration_since(self.heard);
         let longer = event.duration >= self.duration;
-        let near = pause < PAUSE && header.sequence.wrapping_sub(self.sequence) <= REPEATS;
+        let step = header.sequence.wrapping_sub(self.sequence);
+        // However late it comes, between two packets in a row nothing has ended and begun.
+        let next = step <= NEXT;
+        let near = next || (step <= REPEATS && pause < PAUSE);
         match (self.ended, event.end) {
             // The last packet is repeated; a sender whose time stamps run on gives each repeat its own.
             (true, true) => stays || near,
@@ -72,7 +78,7 @@ impl Press {
             (true, false) => stays && longer && pause < PAUSE,
             (false, true) if near => true,
             (false, _) if stays => longer || pause < LOST,
-            (false, _) => longer && pause < GAP,
+            (false, _) => longer && (next || pause < GAP),
         }
     }
 

@@ -124,6 +124,24 @@ fn two_presses_are_two_keys_however_alike() {
 }
 
 #[test]
+fn a_network_that_stalls_makes_no_second_key() {
+    let stamps: [Stamp; 2] = [|_| 0, |n| n * 160];
+    for stalled in 1..8u16 {
+        for stamp in stamps {
+            let mut line = Line::new();
+            for n in 0..8u16 {
+                if n == stalled {
+                    line.wait(350);
+                }
+                line.send(stamp(u32::from(n)), '2', n >= 5, (n + 1).min(6) * 160);
+            }
+            line.wait(1_000);
+            assert_eq!(line.keys(), "2", "stalled before packet {stalled}");
+        }
+    }
+}
+
+#[test]
 fn a_key_sent_with_three_last_packets_counts_once() {
     let mut line = Line::new();
     for (end, duration) in [(false, 160), (false, 320), (true, 480), (true, 480), (true, 480)] {

@@ -119,7 +119,7 @@ async fn speaks_and_presses(here: &MediaSession, ssrc: u32, timestamp: u32, key:
         ssrc,
     };
     let mut packet = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..12 {
         super::super::rtp::write(&mut packet, header, &[0x55; 160]);
         deliver(here, &from, &packet).await;
         header.sequence += 1;
