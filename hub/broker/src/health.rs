@@ -100,12 +100,7 @@ async fn look(shared: Arc<Shared>, tell: watch::Sender<Health>) {
 }
 
 /// Connects to the hub's own listener, until it is not taken [`MISSED_MAX`] times in a row.
-async fn knock(
-    gate: Arc<Gate>,
-    accepting: Arc<Accepting>,
-    listener: SocketAddr,
-    fail: watch::Sender<Option<String>>,
-) {
+async fn knock(gate: Arc<Gate>, accepting: Arc<Accepting>, listener: SocketAddr, fail: watch::Sender<Option<String>>) {
     let mut missed = 0;
     while missed < MISSED_MAX {
         sleep(EVERY).await;

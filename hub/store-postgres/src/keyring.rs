@@ -41,7 +41,9 @@ pub enum KeyringError {
         source: std::io::Error,
     },
     /// There is none, where data are that were written with one. A new one would open none of them.
-    #[error("keyring {path} is missing, and the data were written with it: restore your copy of it to there, with mode 600")]
+    #[error(
+        "keyring {path} is missing, and the data were written with it: restore your copy of it to there, with mode 600"
+    )]
     Missing {
         /// Where it should be.
         path: PathBuf,
@@ -154,7 +156,8 @@ impl Keyring {
 
     fn parse(text: &str) -> Result<Self, String> {
         // Where, and not what: the words of the error may show a secret.
-        let misread = |error: serde_json::Error| format!("not a keyring (line {}, column {})", error.line(), error.column());
+        let misread =
+            |error: serde_json::Error| format!("not a keyring (line {}, column {})", error.line(), error.column());
         let file: KeyringFile = serde_json::from_str(text).map_err(misread)?;
         let mut keys = Vec::with_capacity(file.keys.len());
         for key in &file.keys {
@@ -329,7 +332,10 @@ mod tests {
         std::fs::remove_dir(&path).unwrap();
         write_new(&path, br#"{"keys":[{"id":"s3cret","secret":""}],"index_key":""}"#).unwrap();
         let text = refused("restore your copy of it");
-        assert!(text.contains("not a keyring (line 1, column ") && !text.contains("s3cret"), "{text}");
+        assert!(
+            text.contains("not a keyring (line 1, column ") && !text.contains("s3cret"),
+            "{text}"
+        );
         std::fs::remove_file(&path).unwrap();
         let nowhere = folder.path().join("none/keyring.toml");
         let text = Keyring::open_or_create(&nowhere).unwrap_err().to_string();

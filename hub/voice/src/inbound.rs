@@ -64,7 +64,11 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         }
         Err(_) => {
             if line.tells("undecided") {
-                tracing::warn!(trunk = name, ?caller, "an incoming call was refused: nobody decided in time");
+                tracing::warn!(
+                    trunk = name,
+                    ?caller,
+                    "an incoming call was refused: nobody decided in time"
+                );
             }
             call.leg.control.reject(UNAVAILABLE);
             drop((call, channel));

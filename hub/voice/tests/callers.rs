@@ -96,10 +96,16 @@ impl Caller {
             let answer = String::from_utf8(buffer[..length].to_vec()).unwrap();
             let header = |name: &str| {
                 let mut lines = answer.lines();
-                lines.find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim()
+                lines
+                    .find_map(|line| line.strip_prefix(name))
+                    .unwrap_or_default()
+                    .trim()
             };
             let of = header("Call-ID:");
-            assert!(!self.unreadable.contains(of), "an answer to what cannot be read: {answer}");
+            assert!(
+                !self.unreadable.contains(of),
+                "an answer to what cannot be read: {answer}"
+            );
             let status: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
             if of != id || status < 200 {
                 continue;
@@ -129,7 +135,9 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
             hub: voice.local(),
             unreadable: HashSet::new(),
         };
-        let rows = CALLERS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let rows = CALLERS
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         for (n, row) in rows.enumerate() {
             let mut parts = row.split(" | ").map(str::trim);
             let who = parts.next().unwrap();

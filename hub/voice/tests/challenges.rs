@@ -86,7 +86,10 @@ fn note(seen: &Mutex<Vec<String>>, method: &str, text: &str) -> usize {
     let mut seen = seen.lock().unwrap();
     let cseq = header(text, "CSeq").unwrap();
     let of_method = |known: &&String| known.starts_with(method);
-    let known = seen.iter().filter(of_method).position(|known| header(known, "CSeq") == Some(cseq));
+    let known = seen
+        .iter()
+        .filter(of_method)
+        .position(|known| header(known, "CSeq") == Some(cseq));
     known.unwrap_or_else(|| {
         let count = seen.iter().filter(of_method).count();
         seen.push(text.to_owned());
@@ -114,8 +117,16 @@ fn reply(request: &str, status: &str, lines: &str) -> String {
 }
 
 fn refusal(request: &str, round: &Round) -> String {
-    let name = if round.status == PROXY { "Proxy-Authenticate" } else { "WWW-Authenticate" };
-    let lines: String = round.challenges.iter().map(|value| format!("{name}: {value}\r\n")).collect();
+    let name = if round.status == PROXY {
+        "Proxy-Authenticate"
+    } else {
+        "WWW-Authenticate"
+    };
+    let lines: String = round
+        .challenges
+        .iter()
+        .map(|value| format!("{name}: {value}\r\n"))
+        .collect();
     reply(request, round.status, &lines)
 }
 
@@ -130,8 +141,14 @@ fn answered(request: &str, address: SocketAddr) -> String {
 /// Whether a request proves the password for the last round's realm and nonce.
 fn proves(request: &str, rounds: &[Round]) -> bool {
     let Some(last) = rounds.last() else { return true };
-    let name = if last.status == PROXY { "Proxy-Authorization" } else { "Authorization" };
-    let Some(value) = header(request, name) else { return false };
+    let name = if last.status == PROXY {
+        "Proxy-Authorization"
+    } else {
+        "Authorization"
+    };
+    let Some(value) = header(request, name) else {
+        return false;
+    };
     let param = |name: &str| {
         let start = format!("{name}=");
         let mut params = value.trim_start_matches("Digest ").split(", ");
@@ -154,9 +171,25 @@ fn proves(request: &str, rounds: &[Round]) -> bool {
         }
     });
     let (uri, nonce) = (text("uri").unwrap(), text("nonce").unwrap());
-    let method = if request.starts_with("BYE ") { Method::Bye } else { Method::Invite };
-    let expected = compute_digest("hub", "secret", "trunk.test", &nonce, &method, &uri, algorithm, qop.as_ref());
-    let is_of_last = last.challenges.iter().any(|challenge| challenge.contains(&format!("nonce=\"{nonce}\"")));
+    let method = if request.starts_with("BYE ") {
+        Method::Bye
+    } else {
+        Method::Invite
+    };
+    let expected = compute_digest(
+        "hub",
+        "secret",
+        "trunk.test",
+        &nonce,
+        &method,
+        &uri,
+        algorithm,
+        qop.as_ref(),
+    );
+    let is_of_last = last
+        .challenges
+        .iter()
+        .any(|challenge| challenge.contains(&format!("nonce=\"{nonce}\"")));
     is_of_last
         && request.starts_with(&format!("{method} {uri} SIP/2.0\r\n"))
         && text("username").as_deref() == Some("hub")
@@ -168,7 +201,9 @@ async fn ring(trunk: TrunkConfig) -> CallDetail {
     logs();
     let voice = Voice::start(config(trunk, limits())).await.unwrap();
     let ring = voice.ring(order(Language::En), Arc::new(TestHost::default()));
-    let detail = tokio::time::timeout(Duration::from_secs(90), ring).await.expect("a bounded call");
+    let detail = tokio::time::timeout(Duration::from_secs(90), ring)
+        .await
+        .expect("a bounded call");
     voice.shutdown().await;
     detail
 }
@@ -180,39 +215,72 @@ const SHA: &str = "Digest realm=\"trunk.test\", nonce=\"s1\", algorithm=SHA-256,
 async fn challenges_of_carriers_are_answered() {
     for (rounds, sent) in [
         (vec![round(PROXY, &[MD5])], "algorithm=MD5, qop=auth, nc=00000001"),
-        (vec![round(SERVER, &["Digest realm=\"trunk.test\", nonce=\"m1\""])], "nonce=\"m1\""),
         (
-            vec![round(PROXY, &["Digest realm=\"trunk.test\", nonce=\"m1\", qop=\"auth,auth-int\""])],
+            vec![round(SERVER, &["Digest realm=\"trunk.test\", nonce=\"m1\""])],
+            "nonce=\"m1\"",
+        ),
+        (
+            vec![round(
+                PROXY,
+                &["Digest realm=\"trunk.test\", nonce=\"m1\", qop=\"auth,auth-int\""],
+            )],
             "qop=auth, nc=00000001",
         ),
         (
-            vec![round(PROXY, &["Digest realm=\"trunk.test\",nonce=\"m1\",algorithm=md5,qop=auth"])],
+            vec![round(
+                PROXY,
+                &["Digest realm=\"trunk.test\",nonce=\"m1\",algorithm=md5,qop=auth"],
+            )],
             "algorithm=md5, qop=auth, nc=00000001",
         ),
         (
-            vec![round(SERVER, &["Digest qop=\"auth\", algorithm=\"SHA-256\", nonce=\"s1\", realm=\"trunk.test\", opaque=\"o\""])],
+            vec![round(
+                SERVER,
+                &["Digest qop=\"auth\", algorithm=\"SHA-256\", nonce=\"s1\", realm=\"trunk.test\", opaque=\"o\""],
+            )],
             "algorithm=SHA-256, opaque=\"o\", qop=auth",
         ),
         (vec![round(PROXY, &[SHA, MD5])], "nonce=\"s1\""),
         (vec![round(SERVER, &[MD5, SHA])], "nonce=\"s1\""),
-        (vec![round(PROXY, &["Digest realm=\"trunk.test\", nonce=\"x\", algorithm=SHA-512-256", MD5])], "nonce=\"m1\""),
+        (
+            vec![round(
+                PROXY,
+                &["Digest realm=\"trunk.test\", nonce=\"x\", algorithm=SHA-512-256", MD5],
+            )],
+            "nonce=\"m1\"",
+        ),
         // Only the nonce was too old: once more.
         (
             vec![
                 round(PROXY, &[MD5]),
-                round(PROXY, &["Digest realm=\"trunk.test\", nonce=\"m2\", stale=TRUE, algorithm=MD5, qop=\"auth\""]),
+                round(
+                    PROXY,
+                    &["Digest realm=\"trunk.test\", nonce=\"m2\", stale=TRUE, algorithm=MD5, qop=\"auth\""],
+                ),
             ],
             "nonce=\"m2\"",
         ),
     ] {
         let trunk = Trunk::start(rounds.clone(), vec![]).await;
         let detail = ring(with_password(trunk.address, "secret")).await;
-        assert_eq!((detail.result, detail.sip_status), (CallResult::Busy, Some(486)), "{sent}: {detail:?}");
+        assert_eq!(
+            (detail.result, detail.sip_status),
+            (CallResult::Busy, Some(486)),
+            "{sent}: {detail:?}"
+        );
         let invites = trunk.seen("INVITE");
         assert_eq!(invites.len(), rounds.len() + 1, "{sent}");
-        assert!(invites.last().unwrap().contains(sent), "{sent}\n{}", invites.last().unwrap());
+        assert!(
+            invites.last().unwrap().contains(sent),
+            "{sent}\n{}",
+            invites.last().unwrap()
+        );
         // One call: the same but for its number, its branch and the answer.
-        let same = |name| invites.iter().all(|invite| header(invite, name) == header(&invites[0], name));
+        let same = |name| {
+            invites
+                .iter()
+                .all(|invite| header(invite, name) == header(&invites[0], name))
+        };
         assert!(same("Call-ID") && same("From") && same("To"), "{invites:?}");
     }
 }
@@ -222,15 +290,47 @@ async fn what_cannot_be_answered_is_a_refusal_of_the_trunk_with_its_reason() {
     let stale = "Digest realm=\"trunk.test\", nonce=\"m2\", stale=true, algorithm=MD5";
     let stale_again = "Digest realm=\"trunk.test\", nonce=\"m3\", stale=true, algorithm=MD5";
     for (password, rounds, invites, reason) in [
-        (Some("secret"), vec![round(PROXY, &["Digest realm=\"t\", nonce=\"n\", algorithm=SHA-512-256"])], 1, "SHA-512-256"),
-        (Some("secret"), vec![round(SERVER, &["Digest realm=\"t\", nonce=\"n\", qop=\"auth-int\""])], 1, "qop auth-int"),
-        (Some("secret"), vec![round(SERVER, &["Basic realm=\"t\""])], 1, "scheme Basic"),
-        (Some("secret"), vec![round(PROXY, &["Digest realm=\"t"])], 1, "not readable"),
-        (Some("secret"), vec![round(PROXY, &[])], 1, "there is none"),
-        (Some("wrong"), vec![round(PROXY, &[MD5]), round(PROXY, &[MD5])], 2, "did not take our user name and password"),
         (
             Some("secret"),
-            vec![round(PROXY, &[MD5]), round(PROXY, &[stale]), round(PROXY, &[stale_again])],
+            vec![round(
+                PROXY,
+                &["Digest realm=\"t\", nonce=\"n\", algorithm=SHA-512-256"],
+            )],
+            1,
+            "SHA-512-256",
+        ),
+        (
+            Some("secret"),
+            vec![round(SERVER, &["Digest realm=\"t\", nonce=\"n\", qop=\"auth-int\""])],
+            1,
+            "qop auth-int",
+        ),
+        (
+            Some("secret"),
+            vec![round(SERVER, &["Basic realm=\"t\""])],
+            1,
+            "scheme Basic",
+        ),
+        (
+            Some("secret"),
+            vec![round(PROXY, &["Digest realm=\"t"])],
+            1,
+            "not readable",
+        ),
+        (Some("secret"), vec![round(PROXY, &[])], 1, "there is none"),
+        (
+            Some("wrong"),
+            vec![round(PROXY, &[MD5]), round(PROXY, &[MD5])],
+            2,
+            "did not take our user name and password",
+        ),
+        (
+            Some("secret"),
+            vec![
+                round(PROXY, &[MD5]),
+                round(PROXY, &[stale]),
+                round(PROXY, &[stale_again]),
+            ],
             3,
             "stale",
         ),
@@ -254,10 +354,15 @@ async fn what_cannot_be_answered_is_a_refusal_of_the_trunk_with_its_reason() {
 async fn a_bye_that_is_challenged_is_sent_again() {
     let challenge = round(PROXY, &[SHA, MD5]);
     let peer = Trunk::start(vec![challenge.clone()], vec![challenge]).await;
-    let voice = Voice::start(config(with_password(peer.address, "secret"), limits())).await.unwrap();
+    let voice = Voice::start(config(with_password(peer.address, "secret"), limits()))
+        .await
+        .unwrap();
     let host = Arc::new(TestHost::default());
     let ends = async {
-        eventually("an answered call", || host.steps().contains(&CallProgress::Answered).then_some(())).await;
+        eventually("an answered call", || {
+            host.steps().contains(&CallProgress::Answered).then_some(())
+        })
+        .await;
         voice.hang_up_all();
     };
     let (detail, ()) = tokio::join!(voice.ring(order(Language::En), host.clone()), ends);
@@ -265,6 +370,10 @@ async fn a_bye_that_is_challenged_is_sent_again() {
     let byes = eventually("a second BYE", || Some(peer.seen("BYE")).filter(|byes| byes.len() == 2)).await;
     assert!(proves(&byes[1], &[round(PROXY, &[SHA])]), "{}", byes[1]);
     // The same nonce, the second time.
-    assert!(byes[1].contains("nonce=\"s1\"") && byes[1].contains("nc=00000002"), "{}", byes[1]);
+    assert!(
+        byes[1].contains("nonce=\"s1\"") && byes[1].contains("nc=00000002"),
+        "{}",
+        byes[1]
+    );
     voice.shutdown().await;
 }

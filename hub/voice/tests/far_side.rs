@@ -60,9 +60,7 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
 async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on() {
     let keys = vec![(SOON, '3')];
     let voice = TestVoice::fake([FakePhone::MovesAtAnswer { keys }], limits());
-    let detail = voice
-        .ring(order(Language::En), Arc::new(TestHost::default()))
-        .await;
+    let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
     assert_eq!(
         (detail.digits.as_str(), detail.disposition),
         ("3", Some(Disposition::PersonWanted)),

@@ -6,6 +6,7 @@ mod common;
 
 use async_trait::async_trait;
 use common::{TestHost, config_of, eventually, limits, trunk};
+use hub_voice::signaling::identity::Identity;
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegControl, PlaceCall, PlaceError};
 use hub_voice::{TrunkConfig, Voice};
@@ -52,7 +53,7 @@ impl CallStack for Crowd {
         };
         Some(InboundLeg {
             leg,
-            caller: None,
+            caller: Identity::Stated(None),
             called: None,
             offer: Vec::new(),
         })
@@ -94,7 +95,10 @@ impl Write for Log {
 impl Log {
     fn lines(&self, of: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(of)).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| line.contains(of))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// How many lines were not shown, as far as that was said.
@@ -136,7 +140,10 @@ async fn a_crowd_is_a_few_lines(from: &str, trunk: TrunkConfig, words: &str) {
     eventually("every refusal shown or counted", told).await;
     let windows = usize::try_from(since.elapsed().as_secs()).unwrap() + 2;
     let shown = log.lines(words).len();
-    assert!((1..=LINES_MAX * windows).contains(&shown), "{shown} lines in {windows} windows");
+    assert!(
+        (1..=LINES_MAX * windows).contains(&shown),
+        "{shown} lines in {windows} windows"
+    );
     for line in log.lines("") {
         assert!(line.len() <= LINE_MAX, "{} bytes: {line}", line.len());
     }

@@ -72,7 +72,11 @@ async fn flood(hub: &Hub, head: &str, status: &str) -> usize {
     let (mut reading, mut writing) = stream.split();
     let sent = async {
         for number in 1..=REQUESTS {
-            let close = if number == REQUESTS { "Connection: close\r\n" } else { "" };
+            let close = if number == REQUESTS {
+                "Connection: close\r\n"
+            } else {
+                ""
+            };
             let request = format!("{head}\r\nHost: hub\r\nContent-Length: 0\r\n{close}\r\n");
             writing.write_all(request.as_bytes()).await.unwrap();
         }
@@ -99,7 +103,11 @@ async fn bounded(kept: &Kept, words: &str, kind: &str, since: Instant) {
         assert!(Instant::now() < until, "{} were not shown", kept.not_shown(kind));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(kept.lines(words).len() + kept.not_shown(kind), REQUESTS, "each is counted once");
+    assert_eq!(
+        kept.lines(words).len() + kept.not_shown(kind),
+        REQUESTS,
+        "each is counted once"
+    );
     for line in kept.lines("") {
         assert!(line.len() <= LINE_MAX, "{} bytes: {line}", line.len());
     }

@@ -134,7 +134,11 @@ impl<'w, M: MakeWriter<'w>> MakeWriter<'w> for Short<M> {
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
         ShortWriter {
             coloured: self.coloured,
-            bytes_max: if is_ours(metadata) { OURS_BYTES_MAX } else { THEIRS_BYTES_MAX },
+            bytes_max: if is_ours(metadata) {
+                OURS_BYTES_MAX
+            } else {
+                THEIRS_BYTES_MAX
+            },
             out: self.out.make_writer_for(metadata),
         }
     }
@@ -264,11 +268,17 @@ mod tests {
             tracing::warn!(target: "hub_api", reason = %said, "refused");
         });
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.ends_with('\n') && !text.contains(['\r', '\u{1b}', '\u{202e}']), "{text}");
+        assert!(
+            text.ends_with('\n') && !text.contains(['\r', '\u{1b}', '\u{202e}']),
+            "{text}"
+        );
         assert!(text.contains(r"a\n2026-11-24T00:00:00Z ERROR forged\r"), "{text}");
         let cut = one_line(&"门\n".repeat(10_000), 100, true);
         assert!(cut.len() < 150 && cut.ends_with("… (39999 bytes)\u{1b}[0m\n"), "{cut}");
-        assert_eq!(one_line("\u{1b}[2mdim\u{1b}[0m\n", 100, true), "\u{1b}[2mdim\u{1b}[0m\n");
+        assert_eq!(
+            one_line("\u{1b}[2mdim\u{1b}[0m\n", 100, true),
+            "\u{1b}[2mdim\u{1b}[0m\n"
+        );
         assert_eq!(one_line("\u{1b}[2mdim\n", 100, false), "\\u{1b}[2mdim\n");
     }
 }

@@ -110,7 +110,10 @@ mod tests {
         }
         let found = std::fs::metadata("/").unwrap();
         let refused = close(Path::new("/"), &found, 0o700).unwrap_err();
-        assert!(refused.to_string().contains("make it the hub's with `chown`"), "{refused}");
+        assert!(
+            refused.to_string().contains("make it the hub's with `chown`"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -81,7 +81,9 @@ fn one_press_is_one_key_whatever_its_stamps_and_losses() {
     let stamps: [(&str, Stamp); 4] = [
         ("as the standard says", |_| 4_294_967_000),
         ("running on with each packet", |n| n * 160),
-        ("another one for each repeat of the end", |n| if n > 5 { n * 160 } else { 0 }),
+        ("another one for each repeat of the end", |n| {
+            if n > 5 { n * 160 } else { 0 }
+        }),
         ("running backwards", |n| 1_000_000 - n * 160),
     ];
     let losses: [(&str, &[u16]); 8] = [
@@ -150,7 +152,11 @@ fn a_key_sent_with_three_last_packets_counts_once() {
     assert_eq!(line.keys(), "1");
     line.skip(5);
     line.send(5_000, '1', true, 480);
-    assert_eq!(line.keys(), "1", "only the last packet of the second press came through");
+    assert_eq!(
+        line.keys(),
+        "1",
+        "only the last packet of the second press came through"
+    );
 }
 
 #[test]

@@ -201,7 +201,12 @@ mod tests {
             ),
             (
                 "four packets of another port",
-                &[(OTHER, 0, 1, 1), (OTHER, 40, 1, 2), (OTHER, 80, 1, 3), (OTHER, 120, 1, 4)],
+                &[
+                    (OTHER, 0, 1, 1),
+                    (OTHER, 40, 1, 2),
+                    (OTHER, 80, 1, 3),
+                    (OTHER, 120, 1, 4),
+                ],
                 Heard::No,
                 ANNOUNCED,
             ),
@@ -297,9 +302,7 @@ mod tests {
         let run: Vec<Packet> = (0..7).map(|n| (OTHER, 20 * u64::from(n), 1, n)).collect();
         assert_eq!(play(&mut latch, &run), Heard::Yes);
         assert!(latch.is_elsewhere());
-        let third: Vec<Packet> = (0..9)
-            .map(|n| ("192.0.2.1:6000", 20 * u64::from(n), 2, n))
-            .collect();
+        let third: Vec<Packet> = (0..9).map(|n| ("192.0.2.1:6000", 20 * u64::from(n), 2, n)).collect();
         assert_eq!(play(&mut latch, &third), Heard::No);
         assert_eq!(latch.target(), at(OTHER));
         assert_eq!(play(&mut latch, &[(ANNOUNCED, 0, 9, 1)]), Heard::Moved);

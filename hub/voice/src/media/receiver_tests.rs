@@ -160,12 +160,36 @@ fn forged_keys_never_count_and_nothing_is_sent_to_their_sender() {
     let far = Voice::new(FAR, 1);
     let forgers = [
         ("another address", Voice::new(ELSEWHERE, 2)),
-        ("another address, all numbers known", Voice { from: ELSEWHERE.parse().unwrap(), ..far.clone() }),
+        (
+            "another address, all numbers known",
+            Voice {
+                from: ELSEWHERE.parse().unwrap(),
+                ..far.clone()
+            },
+        ),
         ("another port", Voice::new(OTHER_PORT, 2)),
-        ("another port, all numbers known", Voice { from: OTHER_PORT.parse().unwrap(), ..far.clone() }),
+        (
+            "another port, all numbers known",
+            Voice {
+                from: OTHER_PORT.parse().unwrap(),
+                ..far.clone()
+            },
+        ),
         ("a foreign SSRC", Voice::new(FAR, 2)),
-        ("a foreign sequence", Voice { sequence: 20_000, ..far.clone() }),
-        ("a foreign time stamp", Voice { timestamp: 1_000_000_000, ..far.clone() }),
+        (
+            "a foreign sequence",
+            Voice {
+                sequence: 20_000,
+                ..far.clone()
+            },
+        ),
+        (
+            "a foreign time stamp",
+            Voice {
+                timestamp: 1_000_000_000,
+                ..far.clone()
+            },
+        ),
     ];
     for (forged, forger) in forgers {
         for when in [When::BeforeAudio, When::DuringAudio, When::InAPause] {

@@ -70,7 +70,13 @@ impl Reports {
             header(out, 0, SENDER_REPORT, 6, self.ssrc);
             // Time since the call was connected stands for the time of day (RFC 3550 §6.4.1): seconds, then their 2^32nds.
             let fraction = (u64::from(age.subsec_nanos()) << 32) / 1_000_000_000;
-            for word in [age.as_secs() as u32, fraction as u32, sent.timestamp, sent.packets, sent.octets] {
+            for word in [
+                age.as_secs() as u32,
+                fraction as u32,
+                sent.timestamp,
+                sent.packets,
+                sent.octets,
+            ] {
                 out.extend_from_slice(&word.to_be_bytes());
             }
         }
@@ -148,7 +154,10 @@ mod tests {
     fn a_report_is_due_every_five_seconds_and_only_senders_report_sending() {
         let (start, mut out) = (Instant::now(), Vec::new());
         let mut reports = Reports::new(1, [0; NAME]);
-        assert!(!reports.poll(sent(0), &mut out, start + INTERVAL * 2), "before the answer");
+        assert!(
+            !reports.poll(sent(0), &mut out, start + INTERVAL * 2),
+            "before the answer"
+        );
         reports.connect(start);
         let mut told = Vec::new();
         // Packets are sent for six seconds, then for four none, then some again.

@@ -259,7 +259,11 @@ mod tests {
             (96, &[16, 0x8a, 3, 0x20]),
         ];
         for (payload_type, payload) in others {
-            assert_eq!(unannounced_event(payload_type, payload), None, "{payload_type} {payload:?}");
+            assert_eq!(
+                unannounced_event(payload_type, payload),
+                None,
+                "{payload_type} {payload:?}"
+            );
         }
     }
 

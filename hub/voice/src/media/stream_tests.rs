@@ -38,7 +38,11 @@ fn packet(ssrc: u32, sequence: u16, key: Option<char>) -> Vec<u8> {
     });
     let mut packet = Vec::new();
     let audio = [0x55; 160];
-    rtp::write(&mut packet, header, event.as_ref().map_or(audio.as_slice(), <[u8; 4]>::as_slice));
+    rtp::write(
+        &mut packet,
+        header,
+        event.as_ref().map_or(audio.as_slice(), <[u8; 4]>::as_slice),
+    );
     packet
 }
 

@@ -118,7 +118,11 @@ mod tests {
             ("it falls silent", talk(0, 3_000).collect(), Some(22_980)),
             ("it begins late", vec![(15_000, Sound)], Some(35_000)),
             ("it lives on", talk(0, 300_000).collect(), None),
-            ("comfort noise, then nothing", vec![(0, Sound), (20, Noise)], Some(60_020)),
+            (
+                "comfort noise, then nothing",
+                vec![(0, Sound), (20, Noise)],
+                Some(60_020),
+            ),
             ("pauses without noise", vec![(0, Sound), (5_000, Sound)], Some(65_000)),
             ("only reports", reports.collect(), None),
             (

@@ -244,7 +244,10 @@ impl Challenge {
         }
         if self.has_qop {
             // Bare, and eight hexadecimal digits: RFC 7616 §3.4.
-            answer.push_str(&format!(", qop=auth, nc={:08x}, cnonce=\"{}\"", used.count, used.cnonce));
+            answer.push_str(&format!(
+                ", qop=auth, nc={:08x}, cnonce=\"{}\"",
+                used.count, used.cnonce
+            ));
         }
         answer
     }

@@ -54,11 +54,36 @@ fn each_challenge_is_answered_as_its_carrier_asks() {
         (", qop=\"auth\"", 10, MD5_10, counted("0000000a")),
         (", qop=\"auth\"", 256, MD5_256, counted("00000100")),
         (", algorithm=SHA-256", 1, SHA_PLAIN, ", algorithm=SHA-256".to_owned()),
-        (", algorithm=SHA-256,qop=\"auth\"", 1, SHA_1, format!(", algorithm=SHA-256{first}")),
-        (", algorithm=\"sha-256\", qop=auth", 256, SHA_256, format!(", algorithm=sha-256{}", counted("00000100"))),
-        (", algorithm=SHA256, qop=auth", 1, SHA_1, format!(", algorithm=SHA256{first}")),
-        (", opaque=\"a\\\"b\", qop=\"auth\"", 1, MD5_1, format!(", opaque=\"a\\\"b\"{first}")),
-        (", stale=FALSE, domain=\"sip:x, sip:y\", charset=UTF-8", 1, MD5_PLAIN, String::new()),
+        (
+            ", algorithm=SHA-256,qop=\"auth\"",
+            1,
+            SHA_1,
+            format!(", algorithm=SHA-256{first}"),
+        ),
+        (
+            ", algorithm=\"sha-256\", qop=auth",
+            256,
+            SHA_256,
+            format!(", algorithm=sha-256{}", counted("00000100")),
+        ),
+        (
+            ", algorithm=SHA256, qop=auth",
+            1,
+            SHA_1,
+            format!(", algorithm=SHA256{first}"),
+        ),
+        (
+            ", opaque=\"a\\\"b\", qop=\"auth\"",
+            1,
+            MD5_1,
+            format!(", opaque=\"a\\\"b\"{first}"),
+        ),
+        (
+            ", stale=FALSE, domain=\"sip:x, sip:y\", charset=UTF-8",
+            1,
+            MD5_PLAIN,
+            String::new(),
+        ),
     ] {
         let answer = answer_to(&[&of(params)], count).unwrap();
         assert_eq!(answer, format!("{start}\"{response}\"{end}"), "{params}");
@@ -73,14 +98,23 @@ fn the_challenge_of_the_standard_is_read() {
     let challenge = Challenge::strongest(&[header]).unwrap();
     assert_eq!(challenge.realm, "http-auth@example.org");
     assert_eq!(challenge.nonce(), "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v");
-    assert_eq!(challenge.opaque.as_deref(), Some("FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"));
+    assert_eq!(
+        challenge.opaque.as_deref(),
+        Some("FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS")
+    );
     assert!(challenge.has_qop && challenge.hash == Hash::Md5 && !challenge.is_stale());
 }
 
 #[test]
 fn of_several_challenges_the_strongest_is_answered() {
-    let (md5, sha) = (of(", algorithm=MD5, qop=\"auth\""), of(", algorithm=SHA-256, qop=\"auth\""));
-    let (int, sess) = (of(", algorithm=SHA-256, qop=\"auth-int\""), of(", algorithm=SHA-256-sess, qop=auth"));
+    let (md5, sha) = (
+        of(", algorithm=MD5, qop=\"auth\""),
+        of(", algorithm=SHA-256, qop=\"auth\""),
+    );
+    let (int, sess) = (
+        of(", algorithm=SHA-256, qop=\"auth-int\""),
+        of(", algorithm=SHA-256-sess, qop=auth"),
+    );
     let unreadable = "Digest realm=\"open";
     let one_line = format!("{md5}, {sha}");
     for (headers, response) in [
@@ -118,10 +152,19 @@ fn what_cannot_be_answered_is_told_in_words() {
         (vec!["Digest nonce=\"x\"".to_owned()], "no realm or no nonce"),
         (vec!["realm=\"x\"".to_owned()], "a challenge is not readable"),
         (vec!["Digest realm=\"x".to_owned()], "a challenge is not readable"),
-        (vec![of(", qop=\"auth-int\""), of(", algorithm=X\u{7}Y")], "qop auth-int; algorithm XY"),
+        (
+            vec![of(", qop=\"auth-int\""), of(", algorithm=X\u{7}Y")],
+            "qop auth-int; algorithm XY",
+        ),
         (vec![of(", algorithm=\"a\\\"b\"")], "algorithm a\\\"b"),
-        (vec!["Digest realm=x, nonce=a\"b".to_owned()], "a challenge is not readable"),
-        (vec!["Digest realm=x, nonce=a\\".to_owned()], "a challenge is not readable"),
+        (
+            vec!["Digest realm=x, nonce=a\"b".to_owned()],
+            "a challenge is not readable",
+        ),
+        (
+            vec!["Digest realm=x, nonce=a\\".to_owned()],
+            "a challenge is not readable",
+        ),
         (vec![of(&format!(", algorithm={}", "A".repeat(99)))], long.as_str()),
     ] {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();

@@ -7,7 +7,9 @@ const OTHER: &str = "+8613900001234";
 
 /// Each row: who, and the headers as they stand in a message.
 fn rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
-    let lines = CALLERS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = CALLERS
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| {
         let mut parts = line.split(" | ").map(str::trim);
         (parts.next().unwrap(), parts.collect())

@@ -7,8 +7,8 @@ pub mod fake;
 #[path = "../../../broker/tests/session/fuzzing.rs"]
 mod fuzzing;
 pub mod identity;
-mod name_addr;
 mod info;
+mod name_addr;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;

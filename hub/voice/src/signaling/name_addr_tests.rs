@@ -7,7 +7,10 @@ fn a_list_is_split_where_the_grammar_splits_it() {
     for (value, expected) in [
         ("<sip:a>, <sip:b>", vec!["<sip:a>", "<sip:b>"]),
         ("<sip:a>,,<sip:b> ,", vec!["<sip:a>", "<sip:b>"]),
-        ("\"a,b\" <sip:a,b@c>;x=\"d,e\",<sip:b>", vec!["\"a,b\" <sip:a,b@c>;x=\"d,e\"", "<sip:b>"]),
+        (
+            "\"a,b\" <sip:a,b@c>;x=\"d,e\",<sip:b>",
+            vec!["\"a,b\" <sip:a,b@c>;x=\"d,e\"", "<sip:b>"],
+        ),
         ("\"a\\\",<sip:x>,\" <sip:a>", vec!["\"a\\\",<sip:x>,\" <sip:a>"]),
         ("sip:a@b;q=1,sip:c@d", vec!["sip:a@b;q=1", "sip:c@d"]),
         (" ", vec![]),
@@ -33,7 +36,10 @@ fn an_element_has_its_parts() {
     assert_eq!((read.param("lr"), read.param("screen")), (None, None));
     // Without brackets they are the header's.
     let bare = NameAddr::parse("sip:a@b;tag=1").unwrap();
-    assert_eq!((bare.uri, bare.param("tag"), bare.bracketed), ("sip:a@b", Some("1"), false));
+    assert_eq!(
+        (bare.uri, bare.param("tag"), bare.bracketed),
+        ("sip:a@b", Some("1"), false)
+    );
     for (element, why) in [
         ("\"a <sip:a>", Malformed::Quote),
         ("<sip:a", Malformed::Bracket),

@@ -125,7 +125,10 @@ impl Answers {
         let answered = call.answer((method, seq), &values, nonces);
         match answered {
             Ok(number) => {
-                let stale = call.answers.get(number).is_some_and(|answer| answer.challenge.is_stale());
+                let stale = call
+                    .answers
+                    .get(number)
+                    .is_some_and(|answer| answer.challenge.is_stale());
                 replace(&mut response.headers, is_proxy, Some(&marked(number, stale)));
             }
             Err(reason) => {
@@ -166,7 +169,10 @@ impl Answers {
                 count: answer.count,
                 cnonce: &answer.cnonce,
             };
-            let text = answer.header.take().unwrap_or_else(|| answer.challenge.answer(name, used));
+            let text = answer
+                .header
+                .take()
+                .unwrap_or_else(|| answer.challenge.answer(name, used));
             match header {
                 Header::ProxyAuthorization(value) => *value = ProxyAuthorization::new(text.as_str()),
                 Header::Authorization(value) => *value = Authorization::new(text.as_str()),

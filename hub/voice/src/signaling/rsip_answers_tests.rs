@@ -46,13 +46,43 @@ const SHA: &str = "Digest realm=\"t\", nonce=\"n1\", algorithm=SHA-256, qop=\"au
 #[test]
 fn the_header_that_belongs_to_the_status_is_answered_in_its_own() {
     for (status, lines, shown, header, algorithm) in [
-        ("407 Proxy Authentication Required", ["Proxy-Authenticate: ", "Proxy-Authenticate: "], "Proxy-Authenticate: ", "Proxy-Authorization", "SHA-256"),
-        ("401 Unauthorized", ["WWW-Authenticate: ", "WWW-Authenticate: "], "WWW-Authenticate: ", "Authorization", "SHA-256"),
+        (
+            "407 Proxy Authentication Required",
+            ["Proxy-Authenticate: ", "Proxy-Authenticate: "],
+            "Proxy-Authenticate: ",
+            "Proxy-Authorization",
+            "SHA-256",
+        ),
+        (
+            "401 Unauthorized",
+            ["WWW-Authenticate: ", "WWW-Authenticate: "],
+            "WWW-Authenticate: ",
+            "Authorization",
+            "SHA-256",
+        ),
         // Both: the first is MD5.
-        ("407 Proxy Authentication Required", ["Proxy-Authenticate: ", "WWW-Authenticate: "], "Proxy-Authenticate: ", "Proxy-Authorization", "MD5"),
-        ("401 Unauthorized", ["WWW-Authenticate: ", "Proxy-Authenticate: "], "WWW-Authenticate: ", "Authorization", "MD5"),
+        (
+            "407 Proxy Authentication Required",
+            ["Proxy-Authenticate: ", "WWW-Authenticate: "],
+            "Proxy-Authenticate: ",
+            "Proxy-Authorization",
+            "MD5",
+        ),
+        (
+            "401 Unauthorized",
+            ["WWW-Authenticate: ", "Proxy-Authenticate: "],
+            "WWW-Authenticate: ",
+            "Authorization",
+            "MD5",
+        ),
         // The wrong one only.
-        ("407 Proxy Authentication Required", ["WWW-Authenticate: ", "WWW-Authenticate: "], "WWW-Authenticate: ", "Authorization", "SHA-256"),
+        (
+            "407 Proxy Authentication Required",
+            ["WWW-Authenticate: ", "WWW-Authenticate: "],
+            "WWW-Authenticate: ",
+            "Authorization",
+            "SHA-256",
+        ),
     ] {
         let answers = Arc::new(Answers::default());
         let call = answers.of_call(CALL.into(), digest());
@@ -61,10 +91,19 @@ fn the_header_that_belongs_to_the_status_is_answered_in_its_own() {
         let challenges = [challenges[0].as_str(), challenges[1].as_str()];
         let seen = inspector.after_received(refusal(status, "1 INVITE", &challenges), None);
         let seen = challenges_of(&seen);
-        assert!(seen.len() == 1 && seen[0].starts_with(shown), "{status} {lines:?}: {seen:?}");
+        assert!(
+            seen.len() == 1 && seen[0].starts_with(shown),
+            "{status} {lines:?}: {seen:?}"
+        );
         let answer = sent(&inspector, "INVITE", header, &seen[0]);
-        assert!(answer.starts_with(&format!("{header}: Digest username=\"hub\", realm=\"t\", nonce=\"n1\"")), "{answer}");
-        assert!(answer.contains(&format!("algorithm={algorithm}, qop=auth, nc=00000001, cnonce=\"")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("{header}: Digest username=\"hub\", realm=\"t\", nonce=\"n1\"")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains(&format!("algorithm={algorithm}, qop=auth, nc=00000001, cnonce=\"")),
+            "{answer}"
+        );
         assert_eq!(call.refused(), None);
         // What is sent again is the same, and so are the credentials of the ACK.
         assert_eq!(sent(&inspector, "INVITE", header, &seen[0]), answer);
@@ -106,7 +145,12 @@ fn what_is_not_answered_is_kept_in_words() {
     let right = [right.as_str()];
     for (digest, first, second, reason) in [
         (digest(), &wrong, None, "algorithm SHA-512-256"),
-        (digest(), &right, Some(&right), "did not take our user name and password"),
+        (
+            digest(),
+            &right,
+            Some(&right),
+            "did not take our user name and password",
+        ),
         (None, &right, None, "its settings have none"),
     ] {
         let answers = Arc::new(Answers::default());
@@ -117,7 +161,11 @@ fn what_is_not_answered_is_kept_in_words() {
             assert_eq!((challenges_of(&seen).len(), call.refused()), (1, None), "{reason}");
             seen = inspector.after_received(refusal("401 Unauthorized", "2 INVITE", second), None);
         }
-        assert_eq!(challenges_of(&seen), Vec::<String>::new(), "the library has nothing to answer");
+        assert_eq!(
+            challenges_of(&seen),
+            Vec::<String>::new(),
+            "the library has nothing to answer"
+        );
         let refused = call.refused().unwrap();
         assert_eq!(refused.status, 401);
         assert!(refused.reason.contains(reason), "{}", refused.reason);
@@ -132,7 +180,11 @@ fn uses_of_a_nonce_are_counted_over_all_calls() {
     for other in 0..NONCES_MAX {
         nonces.count(&format!("other {other}"));
     }
-    assert_eq!((nonces.0.len(), nonces.count("a")), (NONCES_MAX, 1), "the oldest is forgotten");
+    assert_eq!(
+        (nonces.0.len(), nonces.count("a")),
+        (NONCES_MAX, 1),
+        "the oldest is forgotten"
+    );
 }
 
 #[test]
@@ -143,8 +195,14 @@ fn of_a_call_that_is_over_and_of_other_messages_nothing_is_changed() {
     let inspector = OurDigest(Arc::clone(&answers));
     let line = format!("WWW-Authenticate: {MD5}");
     let message = refusal("401 Unauthorized", "1 INVITE", &[&line]);
-    assert_eq!(inspector.after_received(message.clone(), None).to_string(), message.to_string());
+    assert_eq!(
+        inspector.after_received(message.clone(), None).to_string(),
+        message.to_string()
+    );
     let _call = answers.of_call(CALL.into(), digest());
     let busy = refusal("486 Busy Here", "1 INVITE", &[&line]);
-    assert_eq!(inspector.after_received(busy.clone(), None).to_string(), busy.to_string());
+    assert_eq!(
+        inspector.after_received(busy.clone(), None).to_string(),
+        busy.to_string()
+    );
 }

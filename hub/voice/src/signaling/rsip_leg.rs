@@ -219,7 +219,10 @@ impl Teller {
             (Some(Ok((_, Some(response)))), refused) => {
                 let status = response.status_code.code();
                 let challenge = refused.filter(|refused| refused.status == status);
-                (Some(status), challenge.map_or_else(|| reason(&response), |refused| refused.reason))
+                (
+                    Some(status),
+                    challenge.map_or_else(|| reason(&response), |refused| refused.reason),
+                )
             }
             // The library found no challenge in it, since none could be answered.
             (Some(Err(_)), Some(refused)) => (Some(refused.status), refused.reason),

@@ -115,14 +115,21 @@ mod tests {
         assert!(request.to_header().unwrap().tag().unwrap().is_none());
         let contact = request.contact_header().unwrap().typed().unwrap();
         assert_eq!(contact.uri.to_string(), "sip:a@10.0.0.2");
-        let routes: Vec<_> = request.record_route_headers().iter().map(|route| route.value().to_owned()).collect();
+        let routes: Vec<_> = request
+            .record_route_headers()
+            .iter()
+            .map(|route| route.value().to_owned())
+            .collect();
         assert_eq!(routes, ["<sip:r1@10.0.0.3;lr>", "<sip:r2@10.0.0.4;lr>"]);
     }
 
     #[test]
     fn what_cannot_be_read_decides_nothing() {
         let named = "From: <sip:a@t>;tag=1\nTo: <sip:hub@t>";
-        let contacts = request(&format!("{named}\nContact: \"open <sip:evil@192.0.2.1>\nContact: <sip:b@10.0.0.2>")).unwrap();
+        let contacts = request(&format!(
+            "{named}\nContact: \"open <sip:evil@192.0.2.1>\nContact: <sip:b@10.0.0.2>"
+        ))
+        .unwrap();
         let contact = contacts.contact_header().unwrap().typed().unwrap();
         assert_eq!(contact.uri.to_string(), "sip:b@10.0.0.2");
         for from in ["\"open <sip:a@t>;tag=1", "<sip:a@t;tag=1", "<sip:a@t> <sip:b@t>;tag=1"] {

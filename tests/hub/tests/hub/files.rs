@@ -48,7 +48,10 @@ async fn want_of_files_is_told_and_passes() {
     assert!(reason.contains("raise LimitNOFILE"), "{reason}");
     drop(crowd);
     limit_files(pid, 1_024);
-    eventually("new connections are taken", TOLD_WITHIN, async || get(&lab, "/healthz").await).await;
+    eventually("new connections are taken", TOLD_WITHIN, async || {
+        get(&lab, "/healthz").await
+    })
+    .await;
     assert!(told(&client, &url).await.is_some(), "told a while longer");
     assert!(figure(&lab, "accepts_failed_total").await >= 1.0);
     hub.stop().await.unwrap();
