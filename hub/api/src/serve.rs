@@ -1,9 +1,12 @@
-//! The listener: a bounded number of connections, each with a deadline for its request, and an orderly end.
+//! The listener: bounded places, a deadline for every part of an exchange, and an orderly end.
 
+use crate::admit::admit;
 use crate::auth::origin::same_origin;
 use crate::headers::secure;
 use crate::idempotency::BODY_MAX;
+use crate::places::Lot;
 use crate::state::{ApiState, App, Inner};
+use crate::write_deadline::WriteDeadline;
 use crate::{api, monitor, pages};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
@@ -18,17 +21,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// Connections that are open at the same time; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1024;
-/// A request's head must be here within this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// An answer must have begun within this.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest head of a request, in bytes; also what is held of an answer that a client is slow to take.
+const HEAD_MAX: usize = 32 * 1024;
 /// What is under way when the program stops may take this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection (no file descriptors left).
@@ -41,59 +39,65 @@ pub fn router(state: ApiState) -> Router {
 
 fn routes(app: App) -> Router {
     let (api, _) = api::router(app.clone()).split_for_parts();
-    Router::new()
+    let routes = Router::new()
         .merge(pages::router())
         .merge(api)
         .merge(monitor::router())
         .fallback(pages::not_found)
-        .layer(middleware::from_fn(same_origin))
+        .layer(middleware::from_fn(same_origin));
+    bounded(routes, app)
+}
+
+/// What holds for every request, whatever it asks.
+fn bounded(routes: Router<App>, app: App) -> Router {
+    let patience = app.state.config.limits.request_patience;
+    routes
+        .layer(middleware::from_fn(admit))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, patience))
         .layer(middleware::from_fn(secure))
         .with_state(app)
 }
 
 /// Serves until `stop`; then lets what is under way finish for a few seconds and closes event streams at once.
+///
+/// # Errors
+///
+/// The listener does not say where it listens.
 pub async fn serve(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "console and API are served");
-    let routes = routes(Inner::new(state, stop.clone()));
-    serve_routes(listener, routes, stop).await
+    let app = Inner::new(state, stop);
+    serve_routes(listener, &app, &routes(app.clone())).await;
+    Ok(())
 }
 
 /// Serves what monitoring reads and nothing else, until `stop`: for a hub that stands by.
+///
+/// # Errors
+///
+/// None as yet; it is the same type as that of [`serve`].
 pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
-    let routes = Router::new()
-        .merge(monitor::router())
-        .fallback(|| async {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "this hub stands by; ask the other one\n",
-            )
-        })
-        .layer(RequestBodyLimitLayer::new(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(middleware::from_fn(secure))
-        .with_state(Inner::new(state, stop.clone()));
-    serve_routes(listener, routes, stop).await
+    let app = Inner::new(state, stop);
+    let routes = Router::new().merge(monitor::router()).fallback(|| async {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this hub stands by; ask the other one\n",
+        )
+    });
+    serve_routes(listener, &app, &bounded(routes, app.clone())).await;
+    Ok(())
 }
 
-async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn serve_routes(listener: TcpListener, app: &App, routes: &Router) {
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &connections) => accepted,
+            () = app.stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => connect(stream, peer, permit, &routes, &graceful),
+            Ok((stream, peer)) => connect(stream, peer, app, routes, &graceful),
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -103,39 +107,36 @@ async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationT
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off at the stop");
     }
-    Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
-}
-
-fn connect(
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-    routes: &Router,
-    graceful: &GracefulShutdown,
-) {
+fn connect(stream: TcpStream, peer: SocketAddr, app: &App, routes: &Router, graceful: &GracefulShutdown) {
+    // Where every place is held, the connection is closed at once: its client may come again.
+    let Some(place) = app.connections.enter(Lot::of(peer.ip())) else {
+        return;
+    };
+    // Where it fails, answers are only slower.
+    let _ = stream.set_nodelay(true);
+    let gone = place.gone();
+    let place = Arc::new(place);
     let routes = TowerToHyperService::new(routes.clone());
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Arc::clone(&place));
         routes.call(request)
     });
+    let limits = &app.state.config.limits;
+    let stream = WriteDeadline::new(stream, limits.write_patience, app.connections.unread.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(limits.head_patience)
+        .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
-        // A client that hangs up in mid-answer is no event.
-        let _ = watched.await;
-        drop(permit);
+        tokio::select! {
+            // A client that hangs up in mid-answer is no event.
+            _ = watched => {}
+            () = gone.cancelled() => {}
+        }
     });
 }

@@ -1,7 +1,9 @@
 //! What the API is wired with, and what its requests share.
 
 use crate::auth::throttle::{ClaimThrottle, Throttle};
+use crate::limits::Limits;
 use crate::monitor::Monitor;
+use crate::places::Places;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_store::desk::Held;
@@ -57,6 +59,8 @@ pub struct ApiConfig {
     /// Who shows this as a bearer token may read `/metrics`. Without it only this machine may, and only where no proxy
     /// stands in front.
     pub metrics_token: Option<String>,
+    /// How much of the listener anybody may hold, and for how long.
+    pub limits: Limits,
 }
 
 impl Default for ApiConfig {
@@ -65,6 +69,7 @@ impl Default for ApiConfig {
             zone: TimeZone::UTC,
             behind_tls: false,
             metrics_token: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -122,6 +127,7 @@ pub(crate) struct Inner {
     pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) connections: Arc<Places>,
 }
 
 /// Shared by all requests.
@@ -129,6 +135,7 @@ pub(crate) type App = Arc<Inner>;
 
 impl Inner {
     pub(crate) fn new(state: ApiState, stop: CancellationToken) -> App {
+        let connections = Places::new(state.config.limits);
         Arc::new(Self {
             state,
             stop,
@@ -136,6 +143,7 @@ impl Inner {
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            connections,
         })
     }
 

@@ -1,8 +1,10 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
+mod http;
 mod quota;
 mod scoring;
 
+pub use http::HttpLimits;
 pub use quota::Quota;
 pub use scoring::Scoring;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
     pub expose: bool,
+    /// How much of the listener for people anybody may hold.
+    pub http_limits: HttpLimits,
     /// How soon readings are scored.
     pub scoring: Scoring,
     /// How much devices and tenants may send.
@@ -103,6 +107,7 @@ impl Default for Config {
             metrics_token: None,
             calls_max: 8,
             expose: false,
+            http_limits: HttpLimits::default(),
             scoring: Scoring::default(),
             quota: Quota::default(),
         }
@@ -246,6 +251,7 @@ impl Config {
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
+        self.http_limits.check()?;
         self.scoring.check()?;
         self.quota.check()?;
         let all = [("mqtt", self.mqtt), ("http", self.http), ("sip", self.sip)];
@@ -345,6 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn the_limits_of_the_console_are_set_and_bounded() {
+        let limits = load("[http_limits]\nconnections_max = 64\naddress_connections_max = 2", &[])
+            .unwrap()
+            .console()
+            .unwrap()
+            .limits;
+        assert_eq!((limits.connections_max, limits.address_connections_max), (64, 2));
+        for wrong in [
+            "connections_max = 63",
+            "connections_max = 100001",
+            "address_connections_max = 0",
+            "person_connections_max = 2049",
+            "connections = 64",
+        ] {
+            assert!(load(&format!("[http_limits]\n{wrong}"), &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -369,7 +394,7 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        // Every field that `Debug` names, with `scoring` and `quota` as the headings of their tables.
+        // Every field that `Debug` names, with `http_limits`, `scoring` and `quota` as the headings of their tables.
         let fields = format!("{config:#?}");
         let fields = fields
             .lines()
@@ -393,7 +418,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 39 && fields >= keys,
+            keys >= 43 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

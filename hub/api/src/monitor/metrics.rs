@@ -28,6 +28,7 @@ pub(super) async fn handle(
         return Err(ApiError::MetricsRefused);
     }
     let mut metrics = (app.state.monitor.metrics)();
+    metrics.extend(of_listener(&app));
     metrics.extend(of_store(&app).await);
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&metrics)).into_response())
 }
@@ -41,6 +42,21 @@ fn may_see(app: &Inner, peer: SocketAddr, headers: &HeaderMap) -> bool {
             .is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes()))),
         None => peer.ip().is_loopback() && !config.behind_tls && !headers.contains_key("x-forwarded-for"),
     }
+}
+
+fn of_listener(app: &Inner) -> [Metric; 2] {
+    let counted = app.connections.counted();
+    let help = "Connections to console and API, by whom they count for.";
+    let open = Metric::new("http_connections", MetricKind::Gauge, help)
+        .with(&[("of", "stranger")], counted.strangers)
+        .with(&[("of", "person")], counted.people)
+        .with(&[("of", "monitoring")], counted.monitoring);
+    let help = "Connections to console and API that were closed or not taken, by reason.";
+    let closed = Metric::new("http_closed_total", MetricKind::Counter, help)
+        .with(&[("reason", "gave_way")], counted.gave_way)
+        .with(&[("reason", "full")], counted.refused)
+        .with(&[("reason", "unread")], counted.unread);
+    [open, closed]
 }
 
 async fn of_store(app: &Inner) -> Vec<Metric> {

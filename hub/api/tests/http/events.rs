@@ -2,7 +2,7 @@ use super::*;
 use std::time::Duration;
 
 /// Reads a stream until it holds `wanted`.
-async fn read_until(answer: &mut Response, wanted: &str) -> String {
+pub(super) async fn read_until(answer: &mut Response, wanted: &str) -> String {
     let mut text = String::new();
     let reading = async {
         while !text.contains(wanted) {

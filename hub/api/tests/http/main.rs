@@ -6,6 +6,7 @@
 mod support;
 
 mod acts;
+mod bounds;
 mod claims;
 mod devices;
 mod events;

@@ -1,0 +1,78 @@
+//! Console and API: the table `[http_limits]`, and what of the configuration they are told.
+
+use super::Config;
+use anyhow::{Context, Result, ensure};
+use hub_api::{ApiConfig, Limits};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+/// Bounds of the listener for people and programs. What is beyond one is closed or refused, and counted.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpLimits {
+    /// Connections in all, 64 to 100,000. Each takes a file descriptor.
+    pub connections_max: usize,
+    /// Connections of one address on which nobody has logged in; one more closes the oldest of them.
+    pub address_connections_max: usize,
+    /// Connections of one log-in, which give way to nobody.
+    pub person_connections_max: usize,
+}
+
+/// The listener's own.
+impl Default for HttpLimits {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            connections_max: limits.connections_max,
+            address_connections_max: limits.address_connections_max,
+            person_connections_max: limits.person_connections_max,
+        }
+    }
+}
+
+impl HttpLimits {
+    fn limits(self) -> Limits {
+        Limits {
+            connections_max: self.connections_max,
+            address_connections_max: self.address_connections_max,
+            person_connections_max: self.person_connections_max,
+            ..Limits::default()
+        }
+    }
+
+    pub(super) fn check(self) -> Result<()> {
+        ensure!(
+            (64..=100_000).contains(&self.connections_max),
+            "http_limits.connections_max = {} must be between 64 and 100000",
+            self.connections_max
+        );
+        let parts = [
+            ("address_connections_max", self.address_connections_max),
+            ("person_connections_max", self.person_connections_max),
+        ];
+        for (name, value) in parts {
+            ensure!(
+                (1..=self.connections_max).contains(&value),
+                "http_limits.{name} = {value} must be between 1 and connections_max = {}",
+                self.connections_max
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// What console and API are told.
+    ///
+    /// # Errors
+    ///
+    /// The time zone is not known.
+    pub fn console(&self) -> Result<ApiConfig> {
+        Ok(ApiConfig {
+            zone: TimeZone::get(&self.time_zone).context("time_zone")?,
+            behind_tls: self.behind_tls,
+            metrics_token: self.metrics_token.as_ref().map(|token| token.0.clone()),
+            limits: self.http_limits.limits(),
+        })
+    }
+}
