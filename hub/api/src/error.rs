@@ -25,6 +25,9 @@ pub(crate) enum ApiError {
     /// Another site's page sent the request.
     #[error("the request comes from another site; send it from the console itself or with a bearer token only")]
     CrossSite,
+    /// Called by a name that is not ours.
+    #[error("this hub is not called so; add the name to host_names of the configuration, or use an address")]
+    UnknownHost,
     /// Something in the request cannot be read.
     #[error("{0}")]
     BadRequest(String),
@@ -120,6 +123,7 @@ impl ApiError {
             ApiError::BadLogIn => (S::UNAUTHORIZED, "bad-log-in", "Log-in refused"),
             ApiError::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many attempts"),
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
+            ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
             ApiError::NoRoute => (S::NOT_FOUND, "no-such-address", "No such address"),
             ApiError::KeyMissing => (S::BAD_REQUEST, "idempotency-key-missing", "Idempotency key missing"),

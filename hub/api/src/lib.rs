@@ -11,6 +11,7 @@ mod chart;
 mod error;
 mod extract;
 mod headers;
+mod hosts;
 mod idempotency;
 mod limits;
 mod monitor;

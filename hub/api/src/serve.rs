@@ -3,6 +3,7 @@
 use crate::admit::admit;
 use crate::auth::origin::same_origin;
 use crate::headers::secure;
+use crate::hosts::own_names;
 use crate::idempotency::BODY_MAX;
 use crate::places::Lot;
 use crate::state::{ApiState, App, Inner};
@@ -53,6 +54,7 @@ fn bounded(routes: Router<App>, app: App) -> Router {
     let patience = app.state.config.limits.request_patience;
     routes
         .layer(middleware::from_fn(admit))
+        .layer(middleware::from_fn_with_state(app.clone(), own_names))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, patience))
         .layer(middleware::from_fn(secure))

@@ -59,6 +59,8 @@ pub struct ApiConfig {
     /// Who shows this as a bearer token may read `/metrics`. Without it only this machine may, and only where no proxy
     /// stands in front.
     pub metrics_token: Option<String>,
+    /// Names by which people reach this hub, without port. Addresses and `localhost` need not be named.
+    pub host_names: Vec<String>,
     /// How much of the listener anybody may hold, and for how long.
     pub limits: Limits,
 }
@@ -69,6 +71,7 @@ impl Default for ApiConfig {
             zone: TimeZone::UTC,
             behind_tls: false,
             metrics_token: None,
+            host_names: Vec::new(),
             limits: Limits::default(),
         }
     }

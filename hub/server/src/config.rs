@@ -51,6 +51,9 @@ pub struct Config {
     pub aggregate_pause_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
+    /// Names by which people reach console and API, without port. Addresses and `localhost` need not be named; a request under
+    /// any other name is refused.
+    pub host_names: Vec<String>,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
@@ -101,6 +104,7 @@ impl Default for Config {
             rollup_pause_ms: 1_000,
             aggregate_pause_s: 300,
             http: loopback(8080),
+            host_names: Vec::new(),
             sip: loopback(5062),
             time_zone: "UTC".into(),
             behind_tls: false,
@@ -174,6 +178,9 @@ impl Config {
         if let Some(text) = env("FORECALL_MQTT_TLS") {
             let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
             self.mqtt_tls = Some(text.parse().with_context(why)?);
+        }
+        if let Some(text) = env("FORECALL_HOST_NAMES") {
+            self.host_names = http::words(&text);
         }
         let path = |name| env(name).map(PathBuf::from);
         self.tls_certificate = path("FORECALL_TLS_CERTIFICATE").or(self.tls_certificate.take());
@@ -251,6 +258,7 @@ impl Config {
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
+        http::check_names(&self.host_names)?;
         self.http_limits.check()?;
         self.scoring.check()?;
         self.quota.check()?;
@@ -370,6 +378,16 @@ mod tests {
     }
 
     #[test]
+    fn host_names_are_names_without_port() {
+        let names = [("FORECALL_HOST_NAMES", "console.example, hub-1.local")];
+        let console = load("host_names = ['other.example']", &names).unwrap().console().unwrap();
+        assert_eq!(console.host_names, ["console.example", "hub-1.local"]);
+        for wrong in ["", "https://console.example", "console.example:443", "a b", "*.example"] {
+            assert!(load(&format!("host_names = ['{wrong}']"), &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -418,7 +436,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 43 && fields >= keys,
+            keys >= 44 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

@@ -52,6 +52,7 @@ problem-not-logged-in = Please log in first.
 problem-bad-log-in = Name or password is wrong.
 problem-throttled = Too many wrong tries. Please wait a little and try again.
 problem-cross-site = The request came from another site and was refused. Please open the page from the console itself.
+problem-unknown-host = This hub is not known by the name in the address. Please tell the administrator.
 problem-bad-request = The form could not be read. Please go back, check what you entered, and send it again.
 problem-no-such-address = There is nothing at this address.
 problem-idempotency-key-missing = The request has no idempotency key.

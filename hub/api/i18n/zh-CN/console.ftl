@@ -52,6 +52,7 @@ problem-not-logged-in = 请先登录。
 problem-bad-log-in = 用户名或密码不正确。
 problem-throttled = 错误次数过多，请稍候再试。
 problem-cross-site = 请求来自其他网站，已被拒绝。请从控制台页面操作。
+problem-unknown-host = 系统不认识网址中的主机名，请联系管理员。
 problem-bad-request = 无法读取提交的内容。请返回检查后重新提交。
 problem-no-such-address = 这个地址没有内容。
 problem-idempotency-key-missing = 请求缺少幂等键。

@@ -10,6 +10,7 @@ mod bounds;
 mod claims;
 mod devices;
 mod events;
+mod hosts;
 mod log_in;
 mod monitor;
 mod openapi;

@@ -61,6 +61,23 @@ impl HttpLimits {
     }
 }
 
+/// What an environment variable lists, separated by commas.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+pub(super) fn check_names(names: &[String]) -> Result<()> {
+    for name in names {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        ensure!(
+            plain && !name.is_empty(),
+            "host_names: {name:?} is not a host name such as console.example, without scheme and port"
+        );
+    }
+    Ok(())
+}
+
 impl Config {
     /// What console and API are told.
     ///
@@ -72,6 +89,7 @@ impl Config {
             zone: TimeZone::get(&self.time_zone).context("time_zone")?,
             behind_tls: self.behind_tls,
             metrics_token: self.metrics_token.as_ref().map(|token| token.0.clone()),
+            host_names: self.host_names.clone(),
             limits: self.http_limits.limits(),
         })
     }
