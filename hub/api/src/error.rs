@@ -1,5 +1,6 @@
 //! Why a request was not carried out: once as problem+json (RFC 9457) for programs, once as a page for people.
 
+use crate::idempotency::BODY_MAX;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::error_chain::in_full;
@@ -31,6 +32,18 @@ pub(crate) enum ApiError {
     /// Something in the request cannot be read.
     #[error("{0}")]
     BadRequest(String),
+    /// NUL, or another control character where none belongs.
+    #[error("a text holds NUL or another control character; take it out and send the request again")]
+    ControlCharacters,
+    /// A body beyond what is read.
+    #[error("a body has at most {max} bytes", max = BODY_MAX)]
+    TooLong,
+    /// The address is right and the method is not.
+    #[error("this address does not take this method; the header Allow says which it takes")]
+    MethodNotAllowed,
+    /// The body did not come, or the answer was not found, in time.
+    #[error("the request was not whole, or its answer not ready, in time; send it again")]
+    Late,
     /// No such address.
     #[error("there is nothing at this address; see /api/v1/openapi.json")]
     NoRoute,
@@ -125,6 +138,10 @@ impl ApiError {
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
             ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
+            ApiError::ControlCharacters => (S::UNPROCESSABLE_ENTITY, "control-characters", "Control characters"),
+            ApiError::TooLong => (S::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
+            ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            ApiError::Late => (S::GATEWAY_TIMEOUT, "late", "Not in time"),
             ApiError::NoRoute => (S::NOT_FOUND, "no-such-address", "No such address"),
             ApiError::KeyMissing => (S::BAD_REQUEST, "idempotency-key-missing", "Idempotency key missing"),
             ApiError::KeyOfOther => (

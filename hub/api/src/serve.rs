@@ -2,6 +2,8 @@
 
 use crate::admit::admit;
 use crate::auth::origin::same_origin;
+use crate::control::plain_address;
+use crate::error::ApiError;
 use crate::headers::secure;
 use crate::hosts::own_names;
 use crate::idempotency::BODY_MAX;
@@ -44,7 +46,7 @@ fn routes(app: App) -> Router {
         .merge(pages::router())
         .merge(api)
         .merge(monitor::router())
-        .fallback(pages::not_found)
+        .fallback(|| async { ApiError::NoRoute })
         .layer(middleware::from_fn(same_origin));
     bounded(routes, app)
 }
@@ -54,9 +56,11 @@ fn bounded(routes: Router<App>, app: App) -> Router {
     let patience = app.state.config.limits.request_patience;
     routes
         .layer(middleware::from_fn(admit))
+        .layer(middleware::from_fn(plain_address))
         .layer(middleware::from_fn_with_state(app.clone(), own_names))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, patience))
+        .layer(middleware::from_fn(pages::in_words))
         .layer(middleware::from_fn(secure))
         .with_state(app)
 }

@@ -88,7 +88,11 @@ pub(crate) async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Cla
 fn contact(claim: &Claim) -> Result<OwnerContact> {
     let bad = |why: String| Err(ApiError::BadRequest(why));
     let name = claim.name.trim();
-    if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    let texts = [name, claim.tenant.as_str(), claim.device.as_str(), claim.code.trim(), claim.zone.as_str()];
+    if texts.iter().any(|text| text.chars().any(char::is_control)) {
+        return Err(ApiError::ControlCharacters);
+    }
+    if !(1..=NAME_MAX).contains(&name.chars().count()) {
         return bad(format!("name has 1 to {NAME_MAX} characters"));
     }
     if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {

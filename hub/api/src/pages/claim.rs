@@ -76,7 +76,12 @@ pub(crate) async fn submit(
     };
     match act(&app, peer.ip(), claim).await {
         Ok(claimed) => Ok(whole(&app, &reader, &done(&reader, claimed.consent)).into_response()),
-        Err(error @ (ApiError::ClaimRefused | ApiError::Throttled(_) | ApiError::BadRequest(_))) => {
+        Err(
+            error @ (ApiError::ClaimRefused
+            | ApiError::Throttled(_)
+            | ApiError::BadRequest(_)
+            | ApiError::ControlCharacters),
+        ) => {
             let (status, kind, _) = error.kind();
             let body = render(&reader, &label, Some(kind));
             Ok((status, whole(&app, &reader, &body)).into_response())

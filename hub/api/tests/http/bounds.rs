@@ -140,7 +140,8 @@ async fn a_head_and_a_body_have_a_deadline() {
         assert!(!ended(&mut left).await.contains(" 200 "));
     }
     let mut left = opened(&hub, Ipv4Addr::LOCALHOST, HALF_BODY).await;
-    assert!(ended(&mut left).await.starts_with("HTTP/1.1 504 "));
+    let said = ended(&mut left).await;
+    assert!(said.starts_with("HTTP/1.1 504 ") && said.contains("urn:forecall:problem:late"), "{said}");
 }
 
 #[tokio::test]

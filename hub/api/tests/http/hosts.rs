@@ -8,11 +8,13 @@ use tokio::time::{Duration, timeout};
 /// What the hub says to a request, until it closes.
 pub(super) async fn said(hub: &Hub, request: &str) -> String {
     let mut stream = TcpStream::connect(hub.base.strip_prefix("http://").unwrap()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut said = String::new();
-    let reading = timeout(Duration::from_secs(10), stream.read_to_string(&mut said)).await;
-    reading.expect("answered in time").unwrap();
-    said
+    // What is refused before it is whole may be closed with a reset, behind the answer.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut said = Vec::new();
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut said))
+        .await
+        .expect("answered in time");
+    String::from_utf8(said).unwrap()
 }
 
 async fn asked(hub: &Hub, line: &str, headers: &str) -> String {

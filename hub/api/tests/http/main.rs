@@ -17,6 +17,7 @@ mod openapi;
 mod pages;
 mod quarantine;
 mod readings;
+mod refusals;
 
 use hub_api::{ApiState, create_first_account, serve};
 use hub_core::clock::ManualClock;
