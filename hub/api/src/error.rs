@@ -32,6 +32,9 @@ pub(crate) enum ApiError {
     /// Something in the request cannot be read.
     #[error("{0}")]
     BadRequest(String),
+    /// The client has as many requests under way as it may.
+    #[error("too many requests of this address, or of this log-in, are under way; wait for their answers")]
+    Busy,
     /// NUL, or another control character where none belongs.
     #[error("a text holds NUL or another control character; take it out and send the request again")]
     ControlCharacters,
@@ -138,6 +141,7 @@ impl ApiError {
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
             ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
+            ApiError::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many requests under way"),
             ApiError::ControlCharacters => (S::UNPROCESSABLE_ENTITY, "control-characters", "Control characters"),
             ApiError::TooLong => (S::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
             ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
@@ -174,6 +178,7 @@ impl ApiError {
         match self {
             ApiError::Throttled(seconds) => Some(*seconds),
             ApiError::StreamsFull => Some(60),
+            ApiError::Busy => Some(2),
             ApiError::Store(StoreError::Unavailable(_) | StoreError::Deposed) => Some(2),
             _ => None,
         }

@@ -22,6 +22,17 @@ pub(crate) enum Lot {
     Person([u8; 32]),
     /// What asked for health or metrics last.
     Monitoring,
+    /// A trusted proxy, whose connections carry everybody's requests.
+    Proxy,
+}
+
+/// What happens where a bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The oldest of a stranger is given up for the new one.
+    OldestGivesWay,
+    /// The new one is refused.
+    Refused,
 }
 
 impl Lot {
@@ -32,7 +43,7 @@ impl Lot {
 
     /// Gives way to nobody.
     fn is_held(self) -> bool {
-        matches!(self, Lot::Person(_))
+        matches!(self, Lot::Person(_) | Lot::Proxy)
     }
 }
 
@@ -40,6 +51,7 @@ impl Lot {
 #[derive(Debug)]
 pub(crate) struct Places {
     limits: Limits,
+    full: Full,
     table: Mutex<Table>,
     gave_way: AtomicU64,
     refused: AtomicU64,
@@ -52,6 +64,7 @@ pub(crate) struct Places {
 pub(crate) struct Counted {
     pub(crate) strangers: u64,
     pub(crate) people: u64,
+    pub(crate) proxies: u64,
     pub(crate) monitoring: u64,
     pub(crate) gave_way: u64,
     pub(crate) refused: u64,
@@ -83,9 +96,10 @@ struct Table {
 }
 
 impl Places {
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits, full: Full) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            full,
             table: Mutex::default(),
             gave_way: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -93,21 +107,11 @@ impl Places {
         })
     }
 
-    /// A place for what has just come; an older one gives way where there is none. `None` where all are held by people.
+    /// A place for what has just come; an older one gives way where there is none. `None` where none may give way.
     pub(crate) fn enter(self: &Arc<Self>, home: Lot) -> Option<Place> {
         let mut table = self.lock();
-        if table.len(home) >= self.limits.address_connections_max {
-            let oldest = table.oldest(home);
-            self.give_way(&mut table, oldest);
-        }
-        if table.entries.len() >= self.limits.connections_max {
-            let victim = table.fullest_address().and_then(|lot| table.oldest(lot));
-            let victim = victim.or_else(|| table.oldest(Lot::Monitoring));
-            if victim.is_none() {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            self.give_way(&mut table, victim);
+        if !self.makes_room(&mut table, home) {
+            return None;
         }
         let (number, gone) = table.add(home);
         drop(table);
@@ -118,19 +122,53 @@ impl Places {
         })
     }
 
+    /// Counts one that was turned away since it found no place.
+    pub(crate) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn counted(&self) -> Counted {
         let table = self.lock();
         let monitoring = table.len(Lot::Monitoring);
-        let (all, people) = (table.entries.len(), table.held);
+        let (all, held, proxies) = (table.entries.len(), table.held, table.len(Lot::Proxy));
         drop(table);
         Counted {
-            strangers: (all - people - monitoring) as u64,
-            people: people as u64,
+            strangers: (all - held - monitoring) as u64,
+            people: (held - proxies) as u64,
+            proxies: proxies as u64,
             monitoring: monitoring as u64,
             gave_way: self.gave_way.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             unread: self.unread.load(Ordering::Relaxed),
         }
+    }
+
+    fn makes_room(&self, table: &mut Table, home: Lot) -> bool {
+        let (limits, refuses) = (&self.limits, self.full == Full::Refused);
+        match home {
+            Lot::Address(_) if table.len(home) >= limits.address_connections_max => {
+                if refuses {
+                    return false;
+                }
+                let oldest = table.oldest(home);
+                self.give_way(table, oldest);
+            }
+            // Where nobody gives way, half is left by strangers.
+            Lot::Address(_) if refuses && table.entries.len() - table.held >= limits.connections_max / 2 => return false,
+            Lot::Person(_) if table.len(home) >= limits.person_connections_max => return false,
+            Lot::Person(_) | Lot::Proxy if table.held >= limits.held_max() => return false,
+            Lot::Address(_) | Lot::Person(_) | Lot::Proxy | Lot::Monitoring => {}
+        }
+        if table.entries.len() < limits.connections_max {
+            return true;
+        }
+        let victim = table.fullest_address().and_then(|lot| table.oldest(lot));
+        let victim = victim.or_else(|| table.oldest(Lot::Monitoring));
+        if refuses || victim.is_none() {
+            return false;
+        }
+        self.give_way(table, victim);
+        true
     }
 
     fn give_way(&self, table: &mut Table, number: Option<u64>) {

@@ -55,7 +55,7 @@ fn routes(app: App) -> Router {
 fn bounded(routes: Router<App>, app: App) -> Router {
     let patience = app.state.config.limits.request_patience;
     routes
-        .layer(middleware::from_fn(admit))
+        .layer(middleware::from_fn_with_state(app.clone(), admit))
         .layer(middleware::from_fn(plain_address))
         .layer(middleware::from_fn_with_state(app.clone(), own_names))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
@@ -117,7 +117,12 @@ async fn serve_routes(listener: TcpListener, app: &App, routes: &Router) {
 
 fn connect(stream: TcpStream, peer: SocketAddr, app: &App, routes: &Router, graceful: &GracefulShutdown) {
     // Where every place is held, the connection is closed at once: its client may come again.
-    let Some(place) = app.connections.enter(Lot::of(peer.ip())) else {
+    let home = match app.state.config.proxies.include(peer.ip()) {
+        true => Lot::Proxy,
+        false => Lot::of(peer.ip()),
+    };
+    let Some(place) = app.connections.enter(home) else {
+        app.connections.count_refusal();
         return;
     };
     // Where it fails, answers are only slower.

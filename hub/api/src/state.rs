@@ -3,7 +3,8 @@
 use crate::auth::throttle::{ClaimThrottle, Throttle};
 use crate::limits::Limits;
 use crate::monitor::Monitor;
-use crate::places::Places;
+use crate::places::{Full, Places};
+use crate::proxies::Proxies;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_store::desk::Held;
@@ -61,6 +62,8 @@ pub struct ApiConfig {
     pub metrics_token: Option<String>,
     /// Names by which people reach this hub, without port. Addresses and `localhost` need not be named.
     pub host_names: Vec<String>,
+    /// Proxies in front that are trusted to say for whom they ask.
+    pub proxies: Proxies,
     /// How much of the listener anybody may hold, and for how long.
     pub limits: Limits,
 }
@@ -72,6 +75,7 @@ impl Default for ApiConfig {
             behind_tls: false,
             metrics_token: None,
             host_names: Vec::new(),
+            proxies: Proxies::default(),
             limits: Limits::default(),
         }
     }
@@ -131,6 +135,8 @@ pub(crate) struct Inner {
     pub(crate) password_checks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) connections: Arc<Places>,
+    /// Requests under way that came through a trusted proxy.
+    pub(crate) requests: Arc<Places>,
 }
 
 /// Shared by all requests.
@@ -138,7 +144,7 @@ pub(crate) type App = Arc<Inner>;
 
 impl Inner {
     pub(crate) fn new(state: ApiState, stop: CancellationToken) -> App {
-        let connections = Places::new(state.config.limits);
+        let limits = state.config.limits;
         Arc::new(Self {
             state,
             stop,
@@ -146,7 +152,8 @@ impl Inner {
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            connections,
+            connections: Places::new(limits, Full::OldestGivesWay),
+            requests: Places::new(limits, Full::Refused),
         })
     }
 

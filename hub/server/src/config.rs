@@ -54,6 +54,9 @@ pub struct Config {
     /// Names by which people reach console and API, without port. Addresses and `localhost` need not be named; a request under
     /// any other name is refused.
     pub host_names: Vec<String>,
+    /// Proxies in front of the console, as addresses or networks: what they say in `X-Forwarded-For` counts as the address of
+    /// their client. Nobody else is believed.
+    pub proxies: Vec<String>,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
@@ -105,6 +108,7 @@ impl Default for Config {
             aggregate_pause_s: 300,
             http: loopback(8080),
             host_names: Vec::new(),
+            proxies: Vec::new(),
             sip: loopback(5062),
             time_zone: "UTC".into(),
             behind_tls: false,
@@ -181,6 +185,9 @@ impl Config {
         }
         if let Some(text) = env("FORECALL_HOST_NAMES") {
             self.host_names = http::words(&text);
+        }
+        if let Some(text) = env("FORECALL_PROXIES") {
+            self.proxies = http::words(&text);
         }
         let path = |name| env(name).map(PathBuf::from);
         self.tls_certificate = path("FORECALL_TLS_CERTIFICATE").or(self.tls_certificate.take());
@@ -259,6 +266,7 @@ impl Config {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
         http::check_names(&self.host_names)?;
+        self.trusted()?;
         self.http_limits.check()?;
         self.scoring.check()?;
         self.quota.check()?;
@@ -388,6 +396,15 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_addresses_and_networks() {
+        let env = [("FORECALL_PROXIES", "127.0.0.1,10.0.0.0/8")];
+        let given = load("proxies = ['127.0.0.1', '10.0.0.0/8']", &[]).unwrap().console().unwrap();
+        assert_eq!(load("", &env).unwrap().console().unwrap().proxies, given.proxies);
+        let error = format!("{:#}", load("proxies = ['nginx']", &[]).unwrap_err());
+        assert!(error.contains("proxies") && error.contains("\"nginx\""), "{error}");
+    }
+
+    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());
@@ -436,7 +453,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 44 && fields >= keys,
+            keys >= 45 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

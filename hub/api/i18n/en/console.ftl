@@ -54,6 +54,7 @@ problem-throttled = Too many wrong tries. Please wait a little and try again.
 problem-cross-site = The request came from another site and was refused. Please open the page from the console itself.
 problem-unknown-host = This hub is not known by the name in the address. Please tell the administrator.
 problem-bad-request = The form could not be read. Please go back, check what you entered, and send it again.
+problem-busy = Too much is under way from your network. Please try again in a moment.
 problem-control-characters = The text holds a character that is no letter and no sign. Please type it again instead of pasting it.
 problem-body-too-long = That is too long. Please shorten it.
 problem-method-not-allowed = This page cannot be used in this way. Please open it from the console.

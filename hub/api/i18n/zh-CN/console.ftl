@@ -54,6 +54,7 @@ problem-throttled = 错误次数过多，请稍候再试。
 problem-cross-site = 请求来自其他网站，已被拒绝。请从控制台页面操作。
 problem-unknown-host = 系统不认识网址中的主机名，请联系管理员。
 problem-bad-request = 无法读取提交的内容。请返回检查后重新提交。
+problem-busy = 您所在网络同时进行的请求过多，请稍后再试。
 problem-control-characters = 文本中含有无法显示的控制字符，请重新输入，不要粘贴。
 problem-body-too-long = 内容过长，请缩短。
 problem-method-not-allowed = 不能以这种方式使用此页面，请从控制台打开。

@@ -4,9 +4,10 @@ use super::schema;
 use crate::auth::throttle::{ClaimThrottle, network};
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::JsonBody;
+use crate::proxies::Client;
 use crate::state::{App, Inner};
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use hub_core::consent::Consent;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
@@ -15,7 +16,7 @@ use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
 use hub_store::{Scope, StoreError};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -150,8 +151,8 @@ fn lock(app: &Inner) -> std::sync::MutexGuard<'_, ClaimThrottle> {
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     JsonBody(body): JsonBody<Claim>,
 ) -> Result<Json<Claimed>> {
-    Ok(Json(act(&app, peer.ip(), body).await?))
+    Ok(Json(act(&app, client.address, body).await?))
 }

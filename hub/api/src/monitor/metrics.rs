@@ -4,6 +4,7 @@ use super::ready::{STORE_PATIENCE, store_answers};
 use super::render::render;
 use crate::auth::session::bearer;
 use crate::error::{ApiError, Result};
+use crate::proxies::is_marked;
 use crate::state::{App, Inner};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -40,7 +41,10 @@ fn may_see(app: &Inner, peer: SocketAddr, headers: &HeaderMap) -> bool {
             .get(header::AUTHORIZATION)
             .and_then(bearer)
             .is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes()))),
-        None => peer.ip().is_loopback() && !config.behind_tls && !headers.contains_key("x-forwarded-for"),
+        None => {
+            let of_this_machine = peer.ip().to_canonical().is_loopback() && !config.proxies.include(peer.ip());
+            of_this_machine && !config.behind_tls && !is_marked(headers)
+        }
     }
 }
 
@@ -50,12 +54,14 @@ fn of_listener(app: &Inner) -> [Metric; 2] {
     let open = Metric::new("http_connections", MetricKind::Gauge, help)
         .with(&[("of", "stranger")], counted.strangers)
         .with(&[("of", "person")], counted.people)
+        .with(&[("of", "proxy")], counted.proxies)
         .with(&[("of", "monitoring")], counted.monitoring);
-    let help = "Connections to console and API that were closed or not taken, by reason.";
+    let help = "Connections to console and API, and requests, that were closed or not taken, by reason.";
     let closed = Metric::new("http_closed_total", MetricKind::Counter, help)
         .with(&[("reason", "gave_way")], counted.gave_way)
         .with(&[("reason", "full")], counted.refused)
-        .with(&[("reason", "unread")], counted.unread);
+        .with(&[("reason", "unread")], counted.unread)
+        .with(&[("reason", "busy")], app.requests.counted().refused);
     [open, closed]
 }
 

@@ -15,6 +15,7 @@ mod log_in;
 mod monitor;
 mod openapi;
 mod pages;
+mod proxies;
 mod quarantine;
 mod readings;
 mod refusals;

@@ -2,7 +2,7 @@
 
 use super::Config;
 use anyhow::{Context, Result, ensure};
-use hub_api::{ApiConfig, Limits};
+use hub_api::{ApiConfig, Limits, Proxies};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -79,17 +79,22 @@ pub(super) fn check_names(names: &[String]) -> Result<()> {
 }
 
 impl Config {
+    pub(super) fn trusted(&self) -> Result<Proxies> {
+        Proxies::parse(&self.proxies).context("proxies")
+    }
+
     /// What console and API are told.
     ///
     /// # Errors
     ///
-    /// The time zone is not known.
+    /// The time zone is not known, or a proxy is no address.
     pub fn console(&self) -> Result<ApiConfig> {
         Ok(ApiConfig {
             zone: TimeZone::get(&self.time_zone).context("time_zone")?,
             behind_tls: self.behind_tls,
             metrics_token: self.metrics_token.as_ref().map(|token| token.0.clone()),
             host_names: self.host_names.clone(),
+            proxies: self.trusted()?,
             limits: self.http_limits.limits(),
         })
     }
