@@ -73,8 +73,8 @@ pub(crate) enum ApiError {
     /// Metrics are for others.
     #[error("/metrics is for whoever shows metrics_token of the configuration, or without one for this machine itself")]
     MetricsRefused,
-    /// All event streams are in use.
-    #[error("all event streams are in use; close one, or try again in a minute")]
+    /// All event streams are in use, or all that one log-in may have.
+    #[error("as many event streams are open as may be, of this log-in or in all; close one, or try again in a minute")]
     StreamsFull,
     /// The store refused or failed.
     #[error("{}", store_detail(.0))]

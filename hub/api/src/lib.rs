@@ -23,6 +23,7 @@ mod proxies;
 mod reader;
 mod serve;
 mod state;
+mod streams;
 mod texts;
 mod words;
 mod write_deadline;

@@ -12,6 +12,10 @@ pub struct Limits {
     pub address_connections_max: usize,
     /// Connections of one log-in. They count for no address and give way to nobody; what is beyond counts for its address.
     pub person_connections_max: usize,
+    /// Event streams in all; one more is refused with 503.
+    pub streams_max: usize,
+    /// Event streams of one log-in.
+    pub person_streams_max: usize,
     /// From the end of an exchange, or from the start, until the head of the next request is here.
     pub head_patience: Duration,
     /// From a request's head until its body is here and its answer has begun.
@@ -26,6 +30,8 @@ impl Default for Limits {
             connections_max: 2_048,
             address_connections_max: 128,
             person_connections_max: 32,
+            streams_max: 1_024,
+            person_streams_max: 16,
             head_patience: Duration::from_secs(15),
             request_patience: Duration::from_secs(30),
             write_patience: Duration::from_secs(20),

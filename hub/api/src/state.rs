@@ -5,6 +5,7 @@ use crate::limits::Limits;
 use crate::monitor::Monitor;
 use crate::places::{Full, Places};
 use crate::proxies::Proxies;
+use crate::streams::Streams;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_store::desk::Held;
@@ -16,8 +17,6 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Event streams that are open at the same time; one more is refused with 503.
-pub const STREAMS_MAX: usize = 64;
 /// Passwords checked at the same time: each check takes 19 MiB and a whole core for some ten milliseconds.
 pub const PASSWORD_CHECKS_MAX: usize = 2;
 
@@ -133,7 +132,7 @@ pub(crate) struct Inner {
     pub(crate) throttle: Mutex<Throttle<IpAddr>>,
     pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) connections: Arc<Places>,
     /// Requests under way that came through a trusted proxy.
     pub(crate) requests: Arc<Places>,
@@ -151,7 +150,7 @@ impl Inner {
             throttle: Mutex::new(Throttle::default()),
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Streams::new(&limits),
             connections: Places::new(limits, Full::OldestGivesWay),
             requests: Places::new(limits, Full::Refused),
         })

@@ -368,17 +368,19 @@ mod tests {
 
     #[test]
     fn the_limits_of_the_console_are_set_and_bounded() {
-        let limits = load("[http_limits]\nconnections_max = 64\naddress_connections_max = 2", &[])
+        let limits = load("[http_limits]\nconnections_max = 1024\naddress_connections_max = 2", &[])
             .unwrap()
             .console()
             .unwrap()
             .limits;
-        assert_eq!((limits.connections_max, limits.address_connections_max), (64, 2));
+        assert_eq!((limits.connections_max, limits.address_connections_max), (1024, 2));
         for wrong in [
             "connections_max = 63",
             "connections_max = 100001",
             "address_connections_max = 0",
             "person_connections_max = 2049",
+            "connections_max = 1023",
+            "streams_max = 0",
             "connections = 64",
         ] {
             assert!(load(&format!("[http_limits]\n{wrong}"), &[]).is_err(), "{wrong}");
@@ -453,7 +455,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 45 && fields >= keys,
+            keys >= 47 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

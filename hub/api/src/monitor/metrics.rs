@@ -48,7 +48,7 @@ fn may_see(app: &Inner, peer: SocketAddr, headers: &HeaderMap) -> bool {
     }
 }
 
-fn of_listener(app: &Inner) -> [Metric; 2] {
+fn of_listener(app: &Inner) -> [Metric; 3] {
     let counted = app.connections.counted();
     let help = "Connections to console and API, by whom they count for.";
     let open = Metric::new("http_connections", MetricKind::Gauge, help)
@@ -62,7 +62,9 @@ fn of_listener(app: &Inner) -> [Metric; 2] {
         .with(&[("reason", "full")], counted.refused)
         .with(&[("reason", "unread")], counted.unread)
         .with(&[("reason", "busy")], app.requests.counted().refused);
-    [open, closed]
+    let help = "Event streams open.";
+    let streams = Metric::new("http_event_streams", MetricKind::Gauge, help).with(&[], app.streams.count() as u64);
+    [open, closed, streams]
 }
 
 async fn of_store(app: &Inner) -> Vec<Metric> {

@@ -10,12 +10,16 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpLimits {
-    /// Connections in all, 64 to 100,000. Each takes a file descriptor.
+    /// Connections in all, 64 to 100,000, and no fewer than the other bounds. Each takes a file descriptor.
     pub connections_max: usize,
     /// Connections of one address on which nobody has logged in; one more closes the oldest of them.
     pub address_connections_max: usize,
     /// Connections of one log-in, which give way to nobody.
     pub person_connections_max: usize,
+    /// Event streams in all. Each takes a connection.
+    pub streams_max: usize,
+    /// Event streams of one log-in.
+    pub person_streams_max: usize,
 }
 
 /// The listener's own.
@@ -26,6 +30,8 @@ impl Default for HttpLimits {
             connections_max: limits.connections_max,
             address_connections_max: limits.address_connections_max,
             person_connections_max: limits.person_connections_max,
+            streams_max: limits.streams_max,
+            person_streams_max: limits.person_streams_max,
         }
     }
 }
@@ -36,6 +42,8 @@ impl HttpLimits {
             connections_max: self.connections_max,
             address_connections_max: self.address_connections_max,
             person_connections_max: self.person_connections_max,
+            streams_max: self.streams_max,
+            person_streams_max: self.person_streams_max,
             ..Limits::default()
         }
     }
@@ -49,6 +57,8 @@ impl HttpLimits {
         let parts = [
             ("address_connections_max", self.address_connections_max),
             ("person_connections_max", self.person_connections_max),
+            ("streams_max", self.streams_max),
+            ("person_streams_max", self.person_streams_max),
         ];
         for (name, value) in parts {
             ensure!(
