@@ -13,6 +13,7 @@ mod events;
 mod hosts;
 mod log_in;
 mod monitor;
+mod nginx;
 mod openapi;
 mod pages;
 mod proxies;
