@@ -28,15 +28,19 @@ const NAME_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claim {
     /// Maker, as on the label.
+    #[schema(max_length = 128)]
     pub(crate) tenant: String,
     /// Serial number.
+    #[schema(max_length = 128)]
     pub(crate) device: String,
     /// Code on the appliance, or as the maker told it.
+    #[schema(max_length = 128)]
     pub(crate) code: String,
     /// Name, 1 to 100 characters.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     pub(crate) name: String,
     /// Telephone number in international form, e.g. `+8613800138000`.
+    #[schema(pattern = "^[+][0-9]{7,15}$")]
     pub(crate) phone: String,
     /// Language of calls.
     #[schema(schema_with = schema::language)]

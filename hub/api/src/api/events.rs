@@ -35,6 +35,7 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     /// Id of the last event seen, if there is no Last-Event-ID header. Without both, only what is new.
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$")]
     after: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod claim_code;
 mod command_get;
 mod command_send;
 mod commands_list;
+mod common;
 mod contacts_list;
 mod events;
 mod finding_get;
@@ -74,7 +75,9 @@ fn documented() -> OpenApiRouter<App> {
 
 /// Documentation of the acts, for which no state is at hand.
 fn document() -> utoipa::openapi::OpenApi {
-    acts(documented()).into_openapi()
+    let mut document = acts(documented()).into_openapi();
+    common::complete(&mut document);
+    document
 }
 
 /// What is carried out once for each key.
