@@ -69,7 +69,7 @@ async fn answers_that_all_operations_give_are_documented() {
     let document = document();
     for (method, path, operation) in operations(&document) {
         for (status, query, host) in [
-            (400, "?nothing=1", "localhost"),
+            (400_u16, "?nothing=1", "localhost"),
             (422, "?nothing=%00", "localhost"),
             (421, "", "evil.example"),
         ] {
