@@ -367,46 +367,6 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_the_console_are_set_and_bounded() {
-        let limits = load("[http_limits]\nconnections_max = 1024\naddress_connections_max = 2", &[])
-            .unwrap()
-            .console()
-            .unwrap()
-            .limits;
-        assert_eq!((limits.connections_max, limits.address_connections_max), (1024, 2));
-        for wrong in [
-            "connections_max = 63",
-            "connections_max = 100001",
-            "address_connections_max = 0",
-            "person_connections_max = 2049",
-            "connections_max = 1023",
-            "streams_max = 0",
-            "connections = 64",
-        ] {
-            assert!(load(&format!("[http_limits]\n{wrong}"), &[]).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn host_names_are_names_without_port() {
-        let names = [("FORECALL_HOST_NAMES", "console.example, hub-1.local")];
-        let console = load("host_names = ['other.example']", &names).unwrap().console().unwrap();
-        assert_eq!(console.host_names, ["console.example", "hub-1.local"]);
-        for wrong in ["", "https://console.example", "console.example:443", "a b", "*.example"] {
-            assert!(load(&format!("host_names = ['{wrong}']"), &[]).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn proxies_are_addresses_and_networks() {
-        let env = [("FORECALL_PROXIES", "127.0.0.1,10.0.0.0/8")];
-        let given = load("proxies = ['127.0.0.1', '10.0.0.0/8']", &[]).unwrap().console().unwrap();
-        assert_eq!(load("", &env).unwrap().console().unwrap().proxies, given.proxies);
-        let error = format!("{:#}", load("proxies = ['nginx']", &[]).unwrap_err());
-        assert!(error.contains("proxies") && error.contains("\"nginx\""), "{error}");
-    }
-
-    #[test]
     fn only_loopback_unless_asked() {
         assert!(load("http = '0.0.0.0:8080'", &[]).is_err());
         assert!(load("http = '0.0.0.0:8080'\nexpose = true", &[]).is_ok());

@@ -109,3 +109,60 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What this file would be read as.
+    fn read(text: &str) -> Result<ApiConfig> {
+        let config: Config = toml::from_str(text)?;
+        config.check()?;
+        config.console()
+    }
+
+    /// The same of these variables.
+    fn from_environment(name: &str, value: &str) -> Result<ApiConfig> {
+        Config::load(None, |asked| (asked == name).then(|| value.to_owned()))?.console()
+    }
+
+    #[test]
+    fn the_limits_of_the_console_are_set_and_bounded() {
+        let limits = read("[http_limits]\nconnections_max = 1024\naddress_connections_max = 2")
+            .unwrap()
+            .limits;
+        assert_eq!((limits.connections_max, limits.address_connections_max), (1_024, 2));
+        for wrong in [
+            "connections_max = 63",
+            "connections_max = 100001",
+            "connections_max = 1023",
+            "address_connections_max = 0",
+            "person_connections_max = 2049",
+            "streams_max = 0",
+            "person_streams_max = 0",
+            "connections = 64",
+        ] {
+            assert!(read(&format!("[http_limits]\n{wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn host_names_are_names_without_port() {
+        assert_eq!(read("host_names = ['console.example']").unwrap().host_names, ["console.example"]);
+        let console = from_environment("FORECALL_HOST_NAMES", "console.example, hub-1.local").unwrap();
+        assert_eq!(console.host_names, ["console.example", "hub-1.local"]);
+        for wrong in ["", "https://console.example", "console.example:443", "a b", "*.example"] {
+            assert!(read(&format!("host_names = ['{wrong}']")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let given = read("proxies = ['127.0.0.1', '10.0.0.0/8']").unwrap().proxies;
+        let listed = from_environment("FORECALL_PROXIES", "127.0.0.1,10.0.0.0/8").unwrap().proxies;
+        assert_eq!(given, listed);
+        assert_ne!(given, Proxies::default());
+        let error = format!("{:#}", read("proxies = ['nginx']").err().unwrap());
+        assert!(error.contains("proxies") && error.contains("\"nginx\""), "{error}");
+    }
+}
