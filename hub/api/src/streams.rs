@@ -79,8 +79,8 @@ impl Drop for OpenStream {
     }
 }
 
-/// Events of all tenants in their order, from some position before this call on: whoever reads the store afterwards, and then this
-/// from where the store ended, misses none. It ends when the store cannot be read.
+/// Events of all tenants in their order, from some position before this call on. A reader that asks the store after this call, and
+/// then takes from here what comes behind the store's last, misses none. It ends when the store cannot be read.
 pub(crate) async fn follow(app: &App) -> Result<broadcast::Receiver<Arc<Event>>> {
     let mut news = app.streams.news.lock().await;
     if let Some(sender) = news.as_ref() {

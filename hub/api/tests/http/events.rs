@@ -112,7 +112,7 @@ async fn five_hundred_people_hear_of_a_change() {
         let text = read_until(stream, "\"kind\":\"ticket.changed\"").await;
         assert!(text.contains("id: 0-1-1\n"), "{text}");
     }
-    // Beside them, whoever comes is answered.
+    // Others are answered beside them.
     let answer = Client::new().get(hub.url("/log-in")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }
