@@ -67,6 +67,13 @@ const NEEDS: &[Need] = &[
         present: || Path::new("/usr/sbin/mosquitto").is_file() && on_path("mosquitto_passwd").is_some(),
     },
     Need {
+        what: "nginx",
+        why: "the proxy through which the tests read live events",
+        package: apt::NGINX,
+        only_for_tests: true,
+        present: || Path::new("/usr/sbin/nginx").is_file() || on_path("nginx").is_some(),
+    },
+    Need {
         what: "jq",
         why: "reads and makes JSON in the commands of the provisioning guide, which tests run",
         package: "jq",

@@ -1,5 +1,6 @@
 //! Why a request was not carried out: once as problem+json (RFC 9457) for programs, once as a page for people.
 
+use crate::idempotency::BODY_MAX;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::error_chain::in_full;
@@ -25,9 +26,27 @@ pub(crate) enum ApiError {
     /// Another site's page sent the request.
     #[error("the request comes from another site; send it from the console itself or with a bearer token only")]
     CrossSite,
+    /// Called by a name that is not ours.
+    #[error("this hub is not called so; add the name to host_names of the configuration, or use an address")]
+    UnknownHost,
     /// Something in the request cannot be read.
     #[error("{0}")]
     BadRequest(String),
+    /// The client has as many requests under way as it may.
+    #[error("too many requests of this address, or of this log-in, are under way; wait for their answers")]
+    Busy,
+    /// NUL, or another control character where none belongs.
+    #[error("a text holds NUL or another control character; take it out and send the request again")]
+    ControlCharacters,
+    /// A body beyond what is read.
+    #[error("a body has at most {max} bytes", max = BODY_MAX)]
+    TooLong,
+    /// The address is right and the method is not.
+    #[error("this address does not take this method; the header Allow says which it takes")]
+    MethodNotAllowed,
+    /// The body did not come, or the answer was not found, in time.
+    #[error("the request was not whole, or its answer not ready, in time; send it again")]
+    Late,
     /// No such address.
     #[error("there is nothing at this address; see /api/v1/openapi.json")]
     NoRoute,
@@ -54,8 +73,8 @@ pub(crate) enum ApiError {
     /// Metrics are for others.
     #[error("/metrics is for whoever shows metrics_token of the configuration, or without one for this machine itself")]
     MetricsRefused,
-    /// All event streams are in use.
-    #[error("all event streams are in use; close one, or try again in a minute")]
+    /// All event streams are in use, or all that one log-in may have.
+    #[error("as many event streams are open as may be, of this log-in or in all; close one, or try again in a minute")]
     StreamsFull,
     /// The store refused or failed.
     #[error("{}", store_detail(.0))]
@@ -131,7 +150,13 @@ impl ApiError {
             ApiError::BadLogIn => (S::UNAUTHORIZED, "bad-log-in", "Log-in refused"),
             ApiError::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled", "Too many attempts"),
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
+            ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
+            ApiError::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many requests under way"),
+            ApiError::ControlCharacters => (S::UNPROCESSABLE_ENTITY, "control-characters", "Control characters"),
+            ApiError::TooLong => (S::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
+            ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            ApiError::Late => (S::GATEWAY_TIMEOUT, "late", "Not in time"),
             ApiError::NoRoute => (S::NOT_FOUND, "no-such-address", "No such address"),
             ApiError::KeyMissing => (S::BAD_REQUEST, "idempotency-key-missing", "Idempotency key missing"),
             ApiError::KeyOfOther => (
@@ -164,6 +189,7 @@ impl ApiError {
         match self {
             ApiError::Throttled(seconds) => Some(*seconds),
             ApiError::StreamsFull => Some(60),
+            ApiError::Busy => Some(2),
             ApiError::Store(StoreError::Unavailable(_) | StoreError::Deposed) => Some(2),
             _ => None,
         }

@@ -5,7 +5,7 @@ use crate::error::{ApiError, Result};
 use crate::state::App;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hub_store::account::Idempotency;
@@ -21,6 +21,10 @@ const KEY_LEN_MAX: usize = 64;
 /// Carries a request out at most once for each key. A request that failed on our side stays unknown: whoever asks again
 /// is told to look first.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    // Every act is a POST; with another method it is not carried out but refused.
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
     match carry_out(app, request, next).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
@@ -31,7 +35,7 @@ async fn carry_out(app: App, request: Request, next: Next) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
     let session = Session::from_request_parts(&mut parts, &app).await?;
     let key = key(&parts.headers)?;
-    let body = to_bytes(body, BODY_MAX).await.map_err(|_| too_long())?;
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| ApiError::TooLong)?;
     let digest = digest(parts.method.as_str(), parts.uri.path(), &body);
     let account = session.account.id;
     match app.store().idempotency(account, &key, digest, wall_clock()).await? {
@@ -44,7 +48,7 @@ async fn carry_out(app: App, request: Request, next: Next) -> Result<Response> {
     // On its own task: a client that hangs up does not leave the act half remembered.
     let work = tokio::spawn(async move {
         let (mut parts, body) = next.run(request).await.into_parts();
-        let body = to_bytes(body, ANSWER_MAX).await.map_err(|_| too_long())?;
+        let body = to_bytes(body, ANSWER_MAX).await.map_err(|_| ApiError::TooLong)?;
         if !parts.status.is_server_error() {
             let text = String::from_utf8_lossy(&body);
             app.store()
@@ -55,10 +59,6 @@ async fn carry_out(app: App, request: Request, next: Next) -> Result<Response> {
         Ok(Response::from_parts(parts, Body::from(body)))
     });
     work.await.map_err(|_| ApiError::KeyUnderWay)?
-}
-
-fn too_long() -> ApiError {
-    ApiError::BadRequest(format!("a body has at most {BODY_MAX} bytes"))
 }
 
 fn key(headers: &HeaderMap) -> Result<String> {

@@ -1,9 +1,15 @@
-//! The listener: a bounded number of connections, each with a deadline for its request, and an orderly end.
+//! The listener: bounded places, a deadline for every part of an exchange, and an orderly end.
 
+use crate::admit::admit;
 use crate::auth::origin::same_origin;
+use crate::control::plain_address;
+use crate::error::ApiError;
 use crate::headers::secure;
+use crate::hosts::own_names;
 use crate::idempotency::BODY_MAX;
+use crate::places::Lot;
 use crate::state::{ApiState, App, Inner};
+use crate::write_deadline::WriteDeadline;
 use crate::{api, monitor, pages, told};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
@@ -18,19 +24,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// Connections that are open at the same time; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1024;
-/// A request's head must be here within this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// An answer must have begun within this.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest head of a request, in bytes; also what is held of an answer that a client is slow to take.
+const HEAD_MAX: usize = 32 * 1024;
 /// What is under way when the program stops may take this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection (no file descriptors left).
@@ -43,62 +44,70 @@ pub fn router(state: ApiState) -> Router {
 
 fn routes(app: App) -> Router {
     let (api, _) = api::router(app.clone()).split_for_parts();
-    Router::new()
+    let routes = Router::new()
         .merge(pages::router())
         .merge(api)
         .merge(monitor::router())
-        .fallback(pages::not_found)
+        .fallback(|| async { ApiError::NoRoute })
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
-        .layer(middleware::from_fn_with_state(app.clone(), told::faults))
+        .layer(middleware::from_fn_with_state(app.clone(), told::faults));
+    bounded(routes, app)
+}
+
+/// What holds for every request, whatever it asks.
+fn bounded(routes: Router<App>, app: App) -> Router {
+    let patience = app.state.config.limits.request_patience;
+    routes
+        .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .layer(middleware::from_fn(plain_address))
+        .layer(middleware::from_fn_with_state(app.clone(), own_names))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, patience))
+        .layer(middleware::from_fn(pages::in_words))
         .layer(middleware::from_fn(secure))
         .with_state(app)
 }
 
 /// Serves until `stop`; then lets what is under way finish for a few seconds and closes event streams at once.
+///
+/// # Errors
+///
+/// The listener does not say where it listens.
 pub async fn serve(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "console and API are served");
     let app = Inner::new(state, stop);
-    serve_routes(listener, routes(app.clone()), app).await
+    serve_routes(listener, &app, &routes(app.clone())).await;
+    Ok(())
 }
 
 /// Serves what monitoring reads and nothing else, until `stop`: for a hub that stands by.
+///
+/// # Errors
+///
+/// None as yet; it is the same type as that of [`serve`].
 pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
     let app = Inner::new(state, stop);
-    let routes = Router::new()
-        .merge(monitor::router())
-        .fallback(|| async {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "this hub stands by; ask the other one\n",
-            )
-        })
-        .layer(RequestBodyLimitLayer::new(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(middleware::from_fn(secure))
-        .with_state(app.clone());
-    serve_routes(listener, routes, app).await
+    let routes = Router::new().merge(monitor::router()).fallback(|| async {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this hub stands by; ask the other one\n",
+        )
+    });
+    serve_routes(listener, &app, &bounded(routes, app.clone())).await;
+    Ok(())
 }
 
-async fn serve_routes(listener: TcpListener, routes: Router, app: App) -> io::Result<()> {
+async fn serve_routes(listener: TcpListener, app: &App, routes: &Router) {
     let _telling = AbortOnDropHandle::new(tokio::spawn(told::tell(app.clone())));
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             () = app.stop.cancelled() => break,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => connect(stream, peer, permit, &routes, &graceful),
+            Ok((stream, peer)) => connect(stream, peer, app, routes, &graceful),
             Err(error) => {
                 app.state.monitor.accepting.failed(&error, Instant::now().into_std());
                 if app.tells("accept") {
@@ -111,40 +120,41 @@ async fn serve_routes(listener: TcpListener, routes: Router, app: App) -> io::Re
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off at the stop");
     }
-    Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    // Where it fails, answers are only slower; a client that has gone again is no fault of the listener.
+fn connect(stream: TcpStream, peer: SocketAddr, app: &App, routes: &Router, graceful: &GracefulShutdown) {
+    // Where every place is held, the connection is closed at once: its client may come again.
+    let home = match app.state.config.proxies.include(peer.ip()) {
+        true => Lot::Proxy,
+        false => Lot::of(peer.ip()),
+    };
+    let Some(place) = app.connections.enter(home) else {
+        app.connections.count_refusal();
+        return;
+    };
+    // Where it fails, answers are only slower.
     let _ = stream.set_nodelay(true);
-    Ok((stream, peer, permit))
-}
-
-fn connect(
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-    routes: &Router,
-    graceful: &GracefulShutdown,
-) {
+    let gone = place.gone();
+    let place = Arc::new(place);
     let routes = TowerToHyperService::new(routes.clone());
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Arc::clone(&place));
         routes.call(request)
     });
+    let limits = &app.state.config.limits;
+    let stream = WriteDeadline::new(stream, limits.write_patience, app.connections.unread.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(limits.head_patience)
+        .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
-        // A client that hangs up in mid-answer is no event.
-        let _ = watched.await;
-        drop(permit);
+        tokio::select! {
+            // A client that hangs up in mid-answer is no event.
+            _ = watched => {}
+            () = gone.cancelled() => {}
+        }
     });
 }

@@ -1,7 +1,11 @@
 //! What the API is wired with, and what its requests share.
 
 use crate::auth::throttle::{ClaimThrottle, Throttle};
+use crate::limits::Limits;
 use crate::monitor::Monitor;
+use crate::places::{Full, Places};
+use crate::proxies::Proxies;
+use crate::streams::Streams;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_core::lines::Lines;
@@ -14,8 +18,6 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Event streams that are open at the same time; one more is refused with 503.
-pub const STREAMS_MAX: usize = 64;
 /// Passwords checked at the same time: each check takes 19 MiB and a whole core for some ten milliseconds.
 pub const PASSWORD_CHECKS_MAX: usize = 2;
 
@@ -58,6 +60,12 @@ pub struct ApiConfig {
     /// Who shows this as a bearer token may read `/metrics`. Without it only this machine may, and only where no proxy
     /// stands in front.
     pub metrics_token: Option<String>,
+    /// Names by which people reach this hub, without port. Addresses and `localhost` need not be named.
+    pub host_names: Vec<String>,
+    /// Proxies in front that are trusted to say for whom they ask.
+    pub proxies: Proxies,
+    /// How much of the listener anybody may hold, and for how long.
+    pub limits: Limits,
 }
 
 impl Default for ApiConfig {
@@ -66,6 +74,9 @@ impl Default for ApiConfig {
             zone: TimeZone::UTC,
             behind_tls: false,
             metrics_token: None,
+            host_names: Vec::new(),
+            proxies: Proxies::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -122,7 +133,10 @@ pub(crate) struct Inner {
     pub(crate) throttle: Mutex<Throttle<IpAddr>>,
     pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) connections: Arc<Places>,
+    /// Requests under way that came through a trusted proxy.
+    pub(crate) requests: Arc<Places>,
     /// What was logged of late.
     pub(crate) lines: Lines,
 }
@@ -132,13 +146,16 @@ pub(crate) type App = Arc<Inner>;
 
 impl Inner {
     pub(crate) fn new(state: ApiState, stop: CancellationToken) -> App {
+        let limits = state.config.limits;
         Arc::new(Self {
             state,
             stop,
             throttle: Mutex::new(Throttle::default()),
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Streams::new(&limits),
+            connections: Places::new(limits, Full::OldestGivesWay),
+            requests: Places::new(limits, Full::Refused),
             lines: Lines::default(),
         })
     }

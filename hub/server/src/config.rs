@@ -1,8 +1,10 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
+mod http;
 mod quota;
 mod scoring;
 
+pub use http::HttpLimits;
 pub use quota::Quota;
 pub use scoring::Scoring;
 
@@ -49,6 +51,12 @@ pub struct Config {
     pub aggregate_pause_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
+    /// Names by which people reach console and API, without port. Addresses and `localhost` need not be named; a request under
+    /// any other name is refused.
+    pub host_names: Vec<String>,
+    /// Proxies in front of the console, as addresses or networks: what they say in `X-Forwarded-For` counts as the address of
+    /// their client. Nobody else is believed.
+    pub proxies: Vec<String>,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
@@ -61,6 +69,8 @@ pub struct Config {
     pub calls_max: usize,
     /// Serve devices, console and calls on addresses other than loopback. Off: such an address is refused at the start.
     pub expose: bool,
+    /// How much of the listener for people anybody may hold.
+    pub http_limits: HttpLimits,
     /// How soon readings are scored.
     pub scoring: Scoring,
     /// How much devices and tenants may send.
@@ -97,12 +107,15 @@ impl Default for Config {
             rollup_pause_ms: 1_000,
             aggregate_pause_s: 300,
             http: loopback(8080),
+            host_names: Vec::new(),
+            proxies: Vec::new(),
             sip: loopback(5062),
             time_zone: "UTC".into(),
             behind_tls: false,
             metrics_token: None,
             calls_max: 8,
             expose: false,
+            http_limits: HttpLimits::default(),
             scoring: Scoring::default(),
             quota: Quota::default(),
         }
@@ -169,6 +182,12 @@ impl Config {
         if let Some(text) = env("FORECALL_MQTT_TLS") {
             let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
             self.mqtt_tls = Some(text.parse().with_context(why)?);
+        }
+        if let Some(text) = env("FORECALL_HOST_NAMES") {
+            self.host_names = http::words(&text);
+        }
+        if let Some(text) = env("FORECALL_PROXIES") {
+            self.proxies = http::words(&text);
         }
         let path = |name| env(name).map(PathBuf::from);
         self.tls_certificate = path("FORECALL_TLS_CERTIFICATE").or(self.tls_certificate.take());
@@ -246,6 +265,9 @@ impl Config {
         if let Some(Token(token)) = &self.metrics_token {
             ensure!(token.len() >= 16, "metrics_token must have at least 16 characters");
         }
+        http::check_names(&self.host_names)?;
+        self.trusted()?;
+        self.http_limits.check()?;
         self.scoring.check()?;
         self.quota.check()?;
         let all = [("mqtt", self.mqtt), ("http", self.http), ("sip", self.sip)];
@@ -369,7 +391,7 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
-        // Every field that `Debug` names, with `scoring` and `quota` as the headings of their tables.
+        // Every field that `Debug` names, with `http_limits`, `scoring` and `quota` as the headings of their tables.
         let fields = format!("{config:#?}");
         let fields = fields
             .lines()
@@ -393,7 +415,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 39 && fields >= keys,
+            keys >= 47 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

@@ -10,7 +10,7 @@ use crate::workers::score::ScoreWorker;
 use crate::workers::{BACKOFF, Figures};
 use crate::{keyring, process, standby};
 use anyhow::{Context, Result};
-use hub_api::{ApiConfig, ApiState, FirstAccount, Monitor, Redecode, Redecoded};
+use hub_api::{ApiState, FirstAccount, Monitor, Redecode, Redecoded};
 use hub_broker::{Broker, BrokerCounters};
 use hub_core::clock::CivilClock;
 use hub_core::id::TraceId;
@@ -22,7 +22,6 @@ use hub_store::lease::LeaseStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, PostgresStore};
 use hub_voice::Voice;
-use jiff::tz::TimeZone;
 use rand::TryRngCore;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -254,12 +253,6 @@ impl Hub {
             work.spawn(watch.run(stop.child_token()));
         }
         // outcome (people act on tickets)
-        let zone = TimeZone::get(&config.time_zone).context("time_zone")?;
-        let console = ApiConfig {
-            zone,
-            behind_tls: config.behind_tls,
-            metrics_token: config.metrics_token.as_ref().map(|token| token.0.clone()),
-        };
         let state = ApiState {
             store: store.clone(),
             clock: clock.clone(),
@@ -273,7 +266,7 @@ impl Hub {
             ),
             redecode: redecode(store.clone(), profiles.clone(), clock.clone()),
             demo,
-            config: console,
+            config: config.console()?,
         };
         let serving = hub_api::serve(listener, state, stop.child_token());
         work.spawn(async move {

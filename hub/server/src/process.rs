@@ -3,7 +3,7 @@
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
-/// Files that the hub itself needs, besides one for each connection of a device: console, database, models, calls.
+/// Files that the hub itself needs, besides one for each connection of a device or a person: database, models, calls.
 pub const FILES_OWN: u64 = 2_048;
 
 /// Lets this process open as many files as it may, and says how many that is.

@@ -5,11 +5,10 @@ use crate::config::Config;
 use crate::pipeline::Opened;
 use crate::process;
 use anyhow::{Context, Result};
-use hub_api::{ApiConfig, ApiState, Monitor, Redecoded};
+use hub_api::{ApiState, Monitor, Redecoded};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::metric::{Metric, MetricKind};
 use hub_store::lease::LeaseStore;
-use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -72,11 +71,7 @@ fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
         monitor,
         redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("this hub stands by".to_owned())) })),
         demo: None,
-        config: ApiConfig {
-            zone: TimeZone::get(&config.time_zone).context("time_zone")?,
-            behind_tls: config.behind_tls,
-            metrics_token: config.metrics_token.as_ref().map(|token| token.0.clone()),
-        },
+        config: config.console()?,
     })
 }
 

@@ -19,7 +19,9 @@ pub(crate) fn db(error: sqlx::Error) -> StoreError {
             }
             // Data exceptions, violated constraints and exceeded limits stay what they are, however often they are tried.
             Some(code) if code.starts_with("22") || code.starts_with("23") || code.starts_with("54") => {
-                StoreError::Refused(format!("the database does not take a value (SQLSTATE {code})"))
+                tracing::debug!(code, "the database does not take a value");
+                let why = "the database does not take a value: it is too long, out of range, or not what belongs there";
+                StoreError::Refused(why.to_owned())
             }
             _ => unavailable(error),
         },

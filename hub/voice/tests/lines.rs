@@ -6,8 +6,8 @@ mod common;
 
 use async_trait::async_trait;
 use common::{TestHost, config_of, eventually, limits, trunk};
-use hub_voice::signaling::identity::Identity;
 use hub_voice::prompt::tts::EspeakTts;
+use hub_voice::signaling::identity::Identity;
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegControl, PlaceCall, PlaceError};
 use hub_voice::{TrunkConfig, Voice};
 use std::io::Write;

@@ -52,7 +52,10 @@ const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-
 
 /// Debian's package starts a broker on port 1883, where a hub listens.
 pub const MOSQUITTO: &str = "mosquitto";
-const MOSQUITTO_SERVICE: &str = "/etc/systemd/system/mosquitto.service";
+/// Debian's package starts a server on port 80.
+pub const NGINX: &str = "nginx-light";
+/// Packages whose service stays stopped, with its name.
+const STOPPED: [(&str, &str); 2] = [(MOSQUITTO, "mosquitto"), (NGINX, "nginx")];
 
 /// Refreshes the package lists and installs, with apt's own progress on the terminal.
 pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
@@ -66,8 +69,10 @@ pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
                 .arg("postgresql-common"))?;
             write_cluster_settings(authority)?;
         }
-        if packages.contains(&MOSQUITTO) {
-            keep_mosquitto_stopped(authority)?;
+        for (package, service) in STOPPED {
+            if packages.contains(&package) {
+                keep_stopped(service, authority)?;
+            }
         }
         run(authority.command("apt-get").args(PATIENCE).args(INSTALL).args(packages))
     };
@@ -79,14 +84,13 @@ pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
 }
 
 /// Masks the service before there is one, which is what `systemctl mask` does; a person's own is left alone.
-fn keep_mosquitto_stopped(authority: Authority) -> Result<()> {
-    if !Path::new("/run/systemd/system").is_dir() || Path::new(MOSQUITTO_SERVICE).exists() {
+fn keep_stopped(service: &str, authority: Authority) -> Result<()> {
+    let unit = format!("/etc/systemd/system/{service}.service");
+    if !Path::new("/run/systemd/system").is_dir() || Path::new(&unit).exists() {
         return Ok(());
     }
-    println!("set-up: the mosquitto service stays stopped; if you want it: sudo systemctl unmask mosquitto");
-    run(authority
-        .command("ln")
-        .args(["--symbolic", "/dev/null", MOSQUITTO_SERVICE]))
+    println!("set-up: the {service} service stays stopped; if you want it: sudo systemctl unmask {service}");
+    run(authority.command("ln").args(["--symbolic", "/dev/null", &unit]))
 }
 
 fn write_cluster_settings(authority: Authority) -> Result<()> {

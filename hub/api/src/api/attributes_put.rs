@@ -24,7 +24,7 @@ const VALUE_MAX: usize = 4096;
         (status = 400, description = "Cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such appliance", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Too many attributes", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Too many attributes, or control characters in a name or a text", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
@@ -43,9 +43,11 @@ pub(crate) async fn handle(
 }
 
 fn check(name: &str, value: &Value) -> Result<()> {
-    if !(1..=NAME_MAX).contains(&name.len()) || name.chars().any(char::is_control) {
-        let why = format!("a name has 1 to {NAME_MAX} bytes and no control characters");
-        return Err(ApiError::BadRequest(why));
+    if name.chars().any(char::is_control) {
+        return Err(ApiError::ControlCharacters);
+    }
+    if !(1..=NAME_MAX).contains(&name.len()) {
+        return Err(ApiError::BadRequest(format!("a name has 1 to {NAME_MAX} bytes")));
     }
     if value.to_string().len() > VALUE_MAX {
         let why = format!("the value of {name} has more than {VALUE_MAX} bytes of compact JSON");

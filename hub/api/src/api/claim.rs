@@ -4,9 +4,10 @@ use super::schema;
 use crate::auth::throttle::{ClaimThrottle, network};
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::JsonBody;
+use crate::proxies::Client;
 use crate::state::{App, Inner};
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use hub_core::consent::Consent;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
@@ -15,7 +16,7 @@ use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
 use hub_store::{Scope, StoreError};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -27,15 +28,19 @@ const NAME_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claim {
     /// Maker, as on the label.
+    #[schema(max_length = 128)]
     pub(crate) tenant: String,
     /// Serial number.
+    #[schema(max_length = 128)]
     pub(crate) device: String,
     /// Code on the appliance, or as the maker told it.
+    #[schema(max_length = 128)]
     pub(crate) code: String,
     /// Name, 1 to 100 characters.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     pub(crate) name: String,
     /// Telephone number in international form, e.g. `+8613800138000`.
+    #[schema(pattern = "^[+][0-9]{7,15}$")]
     pub(crate) phone: String,
     /// Language of calls.
     #[schema(schema_with = schema::language)]
@@ -92,7 +97,17 @@ pub(crate) async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Cla
 fn contact(claim: &Claim) -> Result<OwnerContact> {
     let bad = |why: String| Err(ApiError::BadRequest(why));
     let name = claim.name.trim();
-    if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    let texts = [
+        name,
+        claim.tenant.as_str(),
+        claim.device.as_str(),
+        claim.code.trim(),
+        claim.zone.as_str(),
+    ];
+    if texts.iter().any(|text| text.chars().any(char::is_control)) {
+        return Err(ApiError::ControlCharacters);
+    }
+    if !(1..=NAME_MAX).contains(&name.chars().count()) {
         return bad(format!("name has 1 to {NAME_MAX} characters"));
     }
     if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {
@@ -150,8 +165,8 @@ fn lock(app: &Inner) -> std::sync::MutexGuard<'_, ClaimThrottle> {
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     JsonBody(body): JsonBody<Claim>,
 ) -> Result<Json<Claimed>> {
-    Ok(Json(act(&app, peer.ip(), body).await?))
+    Ok(Json(act(&app, client.address, body).await?))
 }

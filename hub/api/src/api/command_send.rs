@@ -34,7 +34,7 @@ pub(crate) struct SendCommand {
     #[schema(minimum = 1, maximum = 604_800)]
     expires_in_s: Option<u32>,
     /// Request id of the caller's choice: 1 to 64 letters, digits and `-_.:`. Without one the hub makes one.
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")]
     request: Option<String>,
 }
 

@@ -4,36 +4,38 @@ use crate::auth::session::{Session, wall_clock};
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::Query;
 use crate::state::{App, Inner};
+use crate::streams::{self, BATCH, OpenStream};
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::IntoResponse;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
-use futures::Stream;
 use hub_store::event::{Event, EventCursor};
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::Instant;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, interval_at};
 use utoipa::IntoParams;
 
-/// Events read from the store at once.
-const BATCH: usize = 100;
 /// Events that wait for a slow reader.
 const WAITING_MAX: usize = 64;
 /// A reader that takes nothing for this long is let go; it resumes by Last-Event-ID.
 const STALLED: Duration = Duration::from_secs(30);
-/// Longest wait for news before the store is asked again.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// A comment goes out after this much silence.
+/// A comment goes out after this much silence: proxies cut off what says nothing for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often the session is looked at again.
 const SESSION_CHECK: Duration = Duration::from_secs(30);
+/// Tells nginx, and proxies that learned it from there, to pass each event on at once.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     /// Id of the last event seen, if there is no Last-Event-ID header. Without both, only what is new.
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$")]
     after: Option<String>,
 }
 
@@ -44,94 +46,126 @@ pub(crate) struct EventsQuery {
         (status = 200, description = "Events: `data` is JSON with `kind`, `at`, `tenant`, `ticket`, `appliance`", content_type = "text/event-stream", body = String),
         (status = 400, description = "Unreadable id", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "All streams are in use", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "All streams are in use, or all of this log-in", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
     session: Session,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
-) -> Result<Sse<impl Stream<Item = std::result::Result<Frame, Infallible>>>> {
-    let permit = app
-        .streams
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| ApiError::StreamsFull)?;
+) -> Result<impl IntoResponse> {
+    let place = app.streams.open(session.token_hash).ok_or(ApiError::StreamsFull)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let cursor = match last.or(query.after.as_deref()) {
-        Some(text) => text
-            .parse()
-            .map_err(|_| ApiError::BadRequest(format!("{text:?} is no event id")))?,
+    let asked = match last.or(query.after.as_deref()) {
+        Some(text) => Some(
+            text.parse::<EventCursor>()
+                .map_err(|_| ApiError::BadRequest("this is no event id; send one as it came".to_owned()))?,
+        ),
+        None => None,
+    };
+    // Before the position is read from which this reader begins: what comes in between is told by one or the other.
+    let news = streams::follow(&app).await?;
+    let cursor = match asked {
+        Some(cursor) => cursor,
         None => app.store().event_head().await?,
     };
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(pump(app, session, cursor, sender, permit));
+    let reader = Reader {
+        app,
+        session,
+        cursor,
+        sender,
+        _place: place,
+    };
+    tokio::spawn(reader.serve(news));
     let stream = futures::stream::unfold(receiver, async |mut receiver| {
-        let frame = receiver.recv().await?;
-        Some((Ok(frame), receiver))
+        let frame: Frame = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(frame), receiver))
     });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok((
+        [UNBUFFERED],
+        Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)),
+    ))
 }
 
-/// Carries events from the store to one reader until the reader, the session or the program ends.
-async fn pump(
+/// Who reads a stream, and how far they are.
+struct Reader {
     app: App,
     session: Session,
-    mut cursor: EventCursor,
+    cursor: EventCursor,
     sender: mpsc::Sender<Frame>,
-    _permit: OwnedSemaphorePermit,
-) {
-    // The head first: a reader that is cut off before the first event still knows where to resume.
-    let hello = Frame::default().id(cursor.to_string()).event("hello").data("{}");
-    let mut delivered = deliver(&sender, hello).await;
-    let mut checked = Instant::now();
-    while delivered {
-        if checked.elapsed() >= SESSION_CHECK {
-            checked = Instant::now();
-            if !still_logged_in(&app, &session).await {
-                return;
+    _place: OpenStream,
+}
+
+impl Reader {
+    /// Carries events to the reader until the reader, the session or the program ends.
+    async fn serve(mut self, mut news: broadcast::Receiver<Arc<Event>>) {
+        // The head first: a reader that is cut off before the first event still knows where to resume.
+        let hello = Frame::default().id(self.cursor.to_string()).event("hello").data("{}");
+        let mut goes_on = self.deliver(hello).await && self.catch_up().await;
+        let mut check = interval_at(Instant::now() + SESSION_CHECK, SESSION_CHECK);
+        while goes_on {
+            goes_on = tokio::select! {
+                told = news.recv() => match told {
+                    Ok(event) => self.tell(&event).await,
+                    Err(RecvError::Lagged(_)) => self.catch_up().await,
+                    // The reader resumes where it was.
+                    Err(RecvError::Closed) => false,
+                },
+                _ = check.tick() => still_logged_in(&self.app, &self.session).await,
+                () = self.sender.closed() => false,
+                () = self.app.stop.cancelled() => false,
+            };
+        }
+    }
+
+    /// Tells what the store has after the cursor.
+    async fn catch_up(&mut self) -> bool {
+        loop {
+            let (store, scope) = (self.app.store(), self.session.scope());
+            let found = store.events_after(scope, self.cursor, BATCH).await;
+            match found {
+                Ok(events) if events.is_empty() => return true,
+                Ok(events) => {
+                    for event in events {
+                        if self.app.stop.is_cancelled() || !self.tell(&event).await {
+                            return false;
+                        }
+                    }
+                }
+                Err(error) => {
+                    if self.app.tells("stream") {
+                        tracing::warn!(%error, "event stream ended: store unavailable");
+                    }
+                    return false;
+                }
             }
         }
-        delivered = match app.store().events_after(session.scope(), cursor, BATCH).await {
-            Ok(events) if events.is_empty() => tokio::select! {
-                () = app.store().event_arrived(PATIENCE) => true,
-                () = sender.closed() => false,
-                () = app.stop.cancelled() => false,
-            },
-            Ok(events) => {
-                cursor = events.last().map_or(cursor, |event| event.cursor);
-                deliver_all(&sender, events).await
-            }
-            // The reader resumes where it was.
-            Err(error) => {
-                if app.tells("stream") {
-                    tracing::warn!(%error, "event stream ended: store unavailable");
-                }
-                false
-            }
-        };
+    }
+
+    /// Tells an event once, if it is for this reader.
+    async fn tell(&mut self, event: &Event) -> bool {
+        if event.cursor <= self.cursor {
+            return true;
+        }
+        self.cursor = event.cursor;
+        if !self.session.scope().includes(&event.tenant) {
+            return true;
+        }
+        let data = serde_json::json!({
+            "kind": event.kind, "at": event.at, "tenant": event.tenant,
+            "ticket": event.ticket, "appliance": event.appliance,
+        });
+        let frame = Frame::default().id(event.cursor.to_string()).data(data.to_string());
+        self.deliver(frame).await
+    }
+
+    async fn deliver(&self, frame: Frame) -> bool {
+        self.sender.send_timeout(frame, STALLED).await.is_ok()
     }
 }
 
 async fn still_logged_in(app: &Inner, session: &Session) -> bool {
     let account = app.store().session(session.token_hash, wall_clock()).await;
     matches!(account, Ok(Some(_)))
-}
-
-async fn deliver_all(sender: &mpsc::Sender<Frame>, events: Vec<Event>) -> bool {
-    for event in events {
-        let data = serde_json::json!({
-            "kind": event.kind, "at": event.at, "tenant": event.tenant,
-            "ticket": event.ticket, "appliance": event.appliance,
-        });
-        let frame = Frame::default().id(event.cursor.to_string()).data(data.to_string());
-        if !deliver(sender, frame).await {
-            return false;
-        }
-    }
-    true
-}
-
-async fn deliver(sender: &mpsc::Sender<Frame>, frame: Frame) -> bool {
-    sender.send_timeout(frame, STALLED).await.is_ok()
 }

@@ -9,12 +9,14 @@ mod claim_code;
 mod command_get;
 mod command_send;
 mod commands_list;
+mod common;
 mod contacts_list;
 mod events;
 mod finding_get;
 mod findings_list;
 pub(crate) mod model;
 mod openapi;
+mod parameters;
 pub(crate) mod quarantine_list;
 pub(crate) mod quarantine_replay;
 mod readings_daily;
@@ -36,7 +38,7 @@ pub use openapi::openapi_json;
 
 use crate::idempotency;
 use crate::state::App;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,7 +46,7 @@ use utoipa_axum::routes;
 /// Routes and their documentation.
 pub(crate) fn router(app: App) -> OpenApiRouter<App> {
     let acts = acts(OpenApiRouter::new()).route_layer(from_fn_with_state(app, idempotency::once));
-    documented().merge(acts)
+    documented().merge(acts).route_layer(from_fn(parameters::only_known))
 }
 
 fn documented() -> OpenApiRouter<App> {
@@ -73,7 +75,9 @@ fn documented() -> OpenApiRouter<App> {
 
 /// Documentation of the acts, for which no state is at hand.
 fn document() -> utoipa::openapi::OpenApi {
-    acts(documented()).into_openapi()
+    let mut document = acts(documented()).into_openapi();
+    common::complete(&mut document);
+    document
 }
 
 /// What is carried out once for each key.

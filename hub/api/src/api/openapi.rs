@@ -12,7 +12,9 @@ use utoipa::{Modify, OpenApi};
         title = "Forecall",
         description = "From a reading to a ringing phone: appliances, readings, commands, quarantine, findings, tickets, contacts and live events.\n\n\
             Errors are problem+json (RFC 9457). Lists are paged: give `next` back as `after`. Every act needs an \
-            Idempotency-Key; the same key with the same request is carried out once and answered again for a day.",
+            Idempotency-Key; the same key with the same request is carried out once and answered again for a day.\n\n\
+            An address answers 405 to a method that is not here, with Allow. A head that is no HTTP or too long is answered \
+            400, 414 or 431 without a body, before the API sees it.",
         license(name = "MIT OR Apache-2.0"),
     ),
     modifiers(&Security),

@@ -3,12 +3,12 @@
 use crate::auth::log_in::log_in;
 use crate::error::{Problem, Result};
 use crate::extract::JsonBody;
+use crate::proxies::Client;
 use crate::state::App;
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use utoipa::ToSchema;
 
 /// Name and password.
@@ -40,10 +40,10 @@ pub(crate) struct SessionOpened {
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Json<SessionOpened>> {
-    let opened = log_in(&app, peer.ip(), &body.name, body.password).await?;
+    let opened = log_in(&app, client.address, &body.name, body.password).await?;
     Ok(Json(SessionOpened {
         token: opened.token.as_str().to_owned(),
         expires_at: opened.expires_at,

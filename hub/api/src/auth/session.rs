@@ -1,6 +1,7 @@
 //! Sessions: a random token in a cookie (console) or a bearer header (programs); the store keeps its SHA-256.
 
 use crate::error::ApiError;
+use crate::places::Place;
 use crate::state::{App, Inner};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -13,6 +14,7 @@ use hub_store::account::Account;
 use jiff::Timestamp;
 use rand::TryRngCore;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Name of the session's cookie.
 pub(crate) const COOKIE: &str = "forecall_session";
@@ -90,6 +92,9 @@ impl FromRequestParts<App> for Session {
             return Ok(session.clone());
         }
         let session = Session::find(app, &parts.headers).await?;
+        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+            place.person(session.token_hash);
+        }
         parts.extensions.insert(session.clone());
         Ok(session)
     }

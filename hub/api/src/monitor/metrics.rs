@@ -4,6 +4,7 @@ use super::ready::{STORE_PATIENCE, store_answers};
 use super::render::render;
 use crate::auth::session::bearer;
 use crate::error::{ApiError, Result};
+use crate::proxies::is_marked;
 use crate::state::{App, Inner};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -29,6 +30,7 @@ pub(super) async fn handle(
     }
     let mut metrics = (app.state.monitor.metrics)();
     metrics.extend(app.state.monitor.accepting.metrics());
+    metrics.extend(of_listener(&app));
     metrics.extend(of_store(&app).await);
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&metrics)).into_response())
 }
@@ -40,8 +42,30 @@ fn may_see(app: &Inner, peer: SocketAddr, headers: &HeaderMap) -> bool {
             .get(header::AUTHORIZATION)
             .and_then(bearer)
             .is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes()))),
-        None => peer.ip().is_loopback() && !config.behind_tls && !headers.contains_key("x-forwarded-for"),
+        None => {
+            let of_this_machine = peer.ip().to_canonical().is_loopback() && !config.proxies.include(peer.ip());
+            of_this_machine && !config.behind_tls && !is_marked(headers)
+        }
     }
+}
+
+fn of_listener(app: &Inner) -> [Metric; 3] {
+    let counted = app.connections.counted();
+    let help = "Connections to console and API, by whom they count for.";
+    let open = Metric::new("http_connections", MetricKind::Gauge, help)
+        .with(&[("of", "stranger")], counted.strangers)
+        .with(&[("of", "person")], counted.people)
+        .with(&[("of", "proxy")], counted.proxies)
+        .with(&[("of", "monitoring")], counted.monitoring);
+    let help = "Connections to console and API, and requests, that were closed or not taken, by reason.";
+    let closed = Metric::new("http_closed_total", MetricKind::Counter, help)
+        .with(&[("reason", "gave_way")], counted.gave_way)
+        .with(&[("reason", "full")], counted.refused)
+        .with(&[("reason", "unread")], counted.unread)
+        .with(&[("reason", "busy")], app.requests.counted().refused);
+    let help = "Event streams open.";
+    let streams = Metric::new("http_event_streams", MetricKind::Gauge, help).with(&[], app.streams.count() as u64);
+    [open, closed, streams]
 }
 
 async fn of_store(app: &Inner) -> Vec<Metric> {

@@ -43,6 +43,11 @@ impl fmt::Debug for Monitor {
     }
 }
 
+/// Whether monitoring asks: it has places of its own.
+pub(crate) fn is_asked(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
 /// Routes of monitoring.
 pub(crate) fn router() -> Router<App> {
     Router::new()

@@ -4,14 +4,14 @@ use super::layout::Frame;
 use crate::api::claim::{Claim, act};
 use crate::error::{ApiError, Result};
 use crate::extract::{FormBody, Query};
+use crate::proxies::Client;
 use crate::reader::Reader;
 use crate::state::{App, Inner};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hub_core::consent::Consent;
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::net::SocketAddr;
 
 /// What the address on the label may carry, so that nobody has to type it.
 #[derive(Default, Deserialize)]
@@ -55,7 +55,7 @@ pub(crate) async fn form(State(app): State<App>, reader: Reader, Query(label): Q
 /// Claims, and says what came of it.
 pub(crate) async fn submit(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     reader: Reader,
     FormBody(form): FormBody<ClaimForm>,
 ) -> Result<Response> {
@@ -74,9 +74,14 @@ pub(crate) async fn submit(
         zone: form.zone,
         consent: form.consent.is_some(),
     };
-    match act(&app, peer.ip(), claim).await {
+    match act(&app, client.address, claim).await {
         Ok(claimed) => Ok(whole(&app, &reader, &done(&reader, claimed.consent)).into_response()),
-        Err(error @ (ApiError::ClaimRefused | ApiError::Throttled(_) | ApiError::BadRequest(_))) => {
+        Err(
+            error @ (ApiError::ClaimRefused
+            | ApiError::Throttled(_)
+            | ApiError::BadRequest(_)
+            | ApiError::ControlCharacters),
+        ) => {
             let (status, kind, _) = error.kind();
             let body = render(&reader, &label, Some(kind));
             Ok((status, whole(&app, &reader, &body)).into_response())

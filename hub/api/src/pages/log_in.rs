@@ -6,14 +6,14 @@ use crate::auth::log_in::{SESSION, log_in};
 use crate::auth::session::{COOKIE, Session, set_cookie};
 use crate::error::{ApiError, Result};
 use crate::extract::{FormBody, Query};
+use crate::proxies::Client;
 use crate::reader::Reader;
 use crate::state::{App, Inner};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::net::SocketAddr;
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -39,11 +39,11 @@ pub(crate) async fn form(State(app): State<App>, reader: Reader, Query(query): Q
 /// Logs in, or shows the form again with the reason.
 pub(crate) async fn submit(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     reader: Reader,
     FormBody(form): FormBody<LogIn>,
 ) -> Result<Response> {
-    match log_in(&app, peer.ip(), form.name.trim(), form.password).await {
+    match log_in(&app, client.address, form.name.trim(), form.password).await {
         Ok(opened) => {
             let token = Some(opened.token.as_str());
             let cookie = set_cookie(COOKIE, token, SESSION.as_secs(), app.state.config.behind_tls);

@@ -18,7 +18,7 @@ mod visitor;
 mod who;
 mod why;
 
-pub(crate) use problem::not_found;
+pub(crate) use problem::in_words;
 
 use crate::state::App;
 use axum::response::Redirect;

@@ -3,9 +3,10 @@
 use super::layout::Frame;
 use super::visitor::path_and_query;
 use crate::error::{ApiError, Fault, ProblemKind};
+use crate::monitor;
 use crate::reader::Reader;
 use axum::extract::Request;
-use axum::http::Method;
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::tz::TimeZone;
@@ -62,15 +63,39 @@ fn page(reader: &Reader, kind: &str, back: &str, response: &Response) -> Respons
         account: None,
         path: back,
     };
-    (response.status(), frame.page(&title, &body)).into_response()
+    let mut page = (response.status(), frame.page(&title, &body)).into_response();
+    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    page
 }
 
-/// An address that does not exist: a page for people, a problem for programs.
-pub(crate) async fn not_found(request: Request) -> Response {
-    let problem = ApiError::NoRoute.into_response();
-    if request.uri().path().starts_with("/api/") {
-        return problem;
+/// Says what the parts below every handler refuse without a word; what is refused is a page for people, a problem for programs.
+pub(crate) async fn in_words(request: Request, next: Next) -> Response {
+    let reader = (!is_of_programs(request.uri().path())).then(|| Reader::of(request.headers(), TimeZone::UTC));
+    let response = said(next.run(request).await);
+    match (reader, response.extensions().get::<ProblemKind>().copied()) {
+        (Some(reader), Some(ProblemKind(kind))) => page(&reader, kind, "/tickets", &response),
+        _ => response,
     }
-    let reader = Reader::of(request.headers(), TimeZone::UTC);
-    page(&reader, "no-such-address", "/tickets", &problem)
+}
+
+fn is_of_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/assets/") || monitor::is_asked(path)
+}
+
+/// The router, the bound of bodies and the deadline know statuses only.
+fn said(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || response.extensions().get::<ProblemKind>().is_some() {
+        return response;
+    }
+    match response.status() {
+        // The router adds Allow behind this.
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed.into_response(),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLong.into_response(),
+        StatusCode::GATEWAY_TIMEOUT => ApiError::Late.into_response(),
+        _ => response,
+    }
 }

@@ -1,8 +1,10 @@
 use super::*;
+use hub_core::id::TenantId;
+use hub_store::Scope;
 use std::time::Duration;
 
 /// Reads a stream until it holds `wanted`.
-async fn read_until(answer: &mut Response, wanted: &str) -> String {
+pub(super) async fn read_until(answer: &mut Response, wanted: &str) -> String {
     let mut text = String::new();
     let reading = async {
         while !text.contains(wanted) {
@@ -22,6 +24,11 @@ async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
     let program = hub.program().await;
     let mut stream = program.get("/api/v1/events").send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    assert_eq!(
+        stream.headers()["x-accel-buffering"],
+        "no",
+        "nginx passes events on at once"
+    );
     read_until(&mut stream, "id: 0-0-0\n").await;
     program
         .post(&format!("{}/take", ticket(2)), "a", &json!({}))
@@ -54,24 +61,102 @@ async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
 
 #[tokio::test]
 async fn streams_are_bounded_and_given_back() {
-    let hub = Hub::start().await;
-    let program = hub.program().await;
+    let hub = Hub::start_with(|mut state| {
+        state.config.limits.streams_max = 5;
+        state.config.limits.person_streams_max = 3;
+        state
+    })
+    .await;
+    let (program, other) = (hub.program().await, hub.program().await);
+    let events = async |program: &Program<'_>| program.get("/api/v1/events").send().await.unwrap();
     let mut open = Vec::new();
-    for _ in 0..64 {
-        let answer = program.get("/api/v1/events").send().await.unwrap();
+    for _ in 0..3 {
+        let answer = events(&program).await;
         assert_eq!(answer.status(), 200);
         open.push(answer);
     }
-    problem(program.get("/api/v1/events").send().await.unwrap(), 503, "streams-full").await;
+    problem(events(&program).await, 503, "streams-full").await;
+    for _ in 0..2 {
+        let answer = events(&other).await;
+        assert_eq!(answer.status(), 200, "another log-in has an allowance of its own");
+        open.push(answer);
+    }
+    problem(events(&other).await, 503, "streams-full").await;
     drop(open);
     let freed = async {
-        while program.get("/api/v1/events").send().await.unwrap().status() != 200 {
+        while events(&other).await.status() != 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), freed)
         .await
         .expect("given back in time");
+}
+
+/// As many as read along in a large house, by the limits that nobody has set.
+#[tokio::test]
+async fn five_hundred_people_hear_of_a_change() {
+    const EACH: usize = 10;
+    // Both ends of each stream are files of this process.
+    let people = if files_max() < 1_500 { 200 } else { 500 };
+    let hub = Hub::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..people / EACH {
+        let program = hub.program().await;
+        for _ in 0..EACH {
+            let mut stream = program.get("/api/v1/events").send().await.unwrap();
+            read_until(&mut stream, "hello").await;
+            streams.push(stream);
+        }
+    }
+    let program = hub.program().await;
+    let take = program.post(&format!("{}/take", ticket(2)), "a", &json!({}));
+    assert_eq!(take.send().await.unwrap().status(), 200);
+    for stream in &mut streams {
+        let text = read_until(stream, "\"kind\":\"ticket.changed\"").await;
+        assert!(text.contains("id: 0-1-1\n"), "{text}");
+    }
+    // Others are answered beside them.
+    let answer = Client::new().get(hub.url("/log-in")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+/// Files that this process may open.
+fn files_max() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.and_then(|line| line.split_whitespace().next());
+    soft.and_then(|soft| soft.parse().ok()).unwrap_or(u64::MAX)
+}
+
+#[tokio::test]
+async fn another_tenants_events_are_not_told_and_nothing_is_missed() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let mut all = program.get("/api/v1/events").send().await.unwrap();
+    read_until(&mut all, "hello").await;
+    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    let mut none = program.get("/api/v1/events").send().await.unwrap();
+    read_until(&mut none, "hello").await;
+    hub.store.set_scope(Scope::All);
+    for n in [2, 3] {
+        let take = program.post(&format!("{}/take", ticket(n)), &format!("k{n}"), &json!({}));
+        assert_eq!(take.send().await.unwrap().status(), 200);
+    }
+    let text = read_until(&mut all, "id: 0-2-2\n").await;
+    assert!(text.contains("id: 0-1-1\n"), "{text}");
+    // What was told to the others before is not there when the stream ends.
+    hub.stop.cancel();
+    let mut rest = String::new();
+    let ended = async {
+        while let Some(chunk) = none.chunk().await.unwrap() {
+            rest.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended)
+        .await
+        .expect("it ends");
+    assert!(!rest.contains("ticket.changed"), "{rest}");
 }
 
 #[tokio::test]

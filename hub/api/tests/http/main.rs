@@ -6,16 +6,21 @@
 mod support;
 
 mod acts;
+mod bounds;
 mod claims;
 mod devices;
 mod events;
+mod hosts;
 mod lines;
 mod log_in;
 mod monitor;
+mod nginx;
 mod openapi;
 mod pages;
+mod proxies;
 mod quarantine;
 mod readings;
+mod refusals;
 
 use hub_api::{ApiState, create_first_account, serve};
 use hub_core::clock::ManualClock;

@@ -25,10 +25,11 @@ impl Serve {
     pub async fn run(self) -> Result<()> {
         log("info,sqlx=warn,rsipstack=warn,tract=warn");
         let config = self.config.load()?;
+        let connections_max = config.connections_max + config.http_limits.connections_max;
         match crate::process::raise_file_limit() {
-            Ok(files) if files < config.connections_max as u64 + FILES_OWN => tracing::warn!(
+            Ok(files) if files < connections_max as u64 + FILES_OWN => tracing::warn!(
                 files,
-                connections_max = config.connections_max,
+                connections_max,
                 "fewer files may be open than connections are allowed; set LimitNOFILE or ulimit -n"
             ),
             Ok(_) => {}

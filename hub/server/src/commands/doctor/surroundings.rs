@@ -61,7 +61,7 @@ pub(super) fn disk(config: &Config) -> Result<Found> {
 /// The hub raises its own limit as far as it may; a service manager may set another than this shell has.
 pub(super) fn files(config: &Config) -> Result<Found> {
     let limit = file_limit().context("the system does not say how many files may be open")?;
-    let needed = config.connections_max as u64 + FILES_OWN;
+    let needed = (config.connections_max + config.http_limits.connections_max) as u64 + FILES_OWN;
     ensure!(
         limit >= 2 * FILES_OWN,
         "a program started here may open {limit} files only; raise LimitNOFILE of the service, or ulimit -Hn"
