@@ -27,3 +27,4 @@ pub mod retention;
 pub mod site;
 pub mod telemetry;
 pub mod ticket;
+pub mod witness;
