@@ -38,7 +38,8 @@ pub struct Clocks {
 pub struct DatabaseClock {
     /// What it says.
     pub at: Timestamp,
-    /// It is another machine's. One on this machine has the same clock, so that it can contradict and never confirm.
+    /// It is another machine's, as far as its address tells. One on this machine has the same clock: it can contradict and never
+    /// confirm.
     pub is_elsewhere: bool,
 }
 
@@ -91,9 +92,14 @@ impl Clocks {
         }
         if let Some(database) = self.database {
             let told = self.told(database.at, Witness::Database, LEAD_MAX);
-            // One that has the machine's own clock is heard only where it says otherwise.
-            if database.is_elsewhere || matches!(told, Verdict::Wait(_)) {
+            if matches!(told, Verdict::Wait(_)) {
                 return told;
+            }
+            // One that has the machine's own clock is heard only where it says otherwise. And whether another machine is
+            // another one is not certain: devices may contradict it, and must confirm where more than a season has passed.
+            let is_near = |before| database.at.duration_since(before) <= SEASON;
+            if database.is_elsewhere && self.before.is_none_or(is_near) {
+                return self.contradicted_by_devices().unwrap_or(told);
             }
         }
         match (self.devices, self.before) {
@@ -126,6 +132,13 @@ impl Clocks {
             }
             | Verdict::Wait(_) => self.before,
         }
+    }
+
+    /// Where devices tell more than is known to have passed, and by that the machine's clock is ahead.
+    fn contradicted_by_devices(&self) -> Option<Verdict> {
+        let (devices, before) = self.devices.zip(self.before)?;
+        let told = self.told(devices, Witness::Devices, LEAD_MAX);
+        (devices > before && matches!(told, Verdict::Wait(_))).then_some(told)
     }
 
     /// What follows from the word of one witness.
@@ -216,13 +229,18 @@ mod tests {
             ("before, six years behind", clocks(-YEARS, None, None, Some(0)), may(-YEARS, Before)),
             // A given database on another machine.
             ("given, right", clocks(0, elsewhere(0), None, None), may(0, Database)),
-            ("given, off a year", clocks(0, elsewhere(0), None, Some(-365 * DAY)), may(0, Database)),
+            ("given, off a season", clocks(0, elsewhere(0), None, Some(-120 * DAY)), may(0, Database)),
+            ("given, off a year", clocks(0, elsewhere(0), None, Some(-365 * DAY)), ahead(Before, 365 * DAY)),
+            ("given, off a year, devices", clocks(0, elsewhere(0), Some(-1), Some(-365 * DAY)), may(-1, Devices)),
+            ("given, one wrong clock", clocks(YEARS, elsewhere(YEARS), None, Some(0)), ahead(Before, YEARS)),
             ("given, 13 h ahead", clocks(13 * HOUR, elsewhere(0), None, Some(0)), may(0, Database)),
             ("given, a day ahead", clocks(DAY, elsewhere(0), None, None), may(0, Database)),
             ("given, longer", clocks(DAY + 1, elsewhere(0), None, None), ahead(Database, DAY + 1)),
             ("given, ten years ahead", clocks(YEARS, elsewhere(0), None, None), ahead(Database, YEARS)),
             ("given, both ahead", clocks(YEARS, elsewhere(0), Some(YEARS), Some(YEARS)), ahead(Database, YEARS)),
             ("given, behind", clocks(-YEARS, elsewhere(0), None, Some(0)), may(-YEARS, Database)),
+            ("given, one wrong clock, devices", clocks(DAY * 40, elsewhere(DAY * 40), Some(0), Some(-1)), ahead(Devices, DAY * 40)),
+            ("given, queues", clocks(0, elsewhere(0), Some(-90 * DAY), Some(-90 * DAY)), may(0, Database)),
             ("given, devices keep", clocks(0, elsewhere(0), Some(-90 * DAY), None), may(0, Database)),
             // A given database on this machine contradicts and does not confirm.
             ("here, another clock", clocks(YEARS, here(0), None, Some(YEARS)), ahead(Database, YEARS)),

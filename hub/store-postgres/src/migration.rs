@@ -23,6 +23,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (11, "event epoch", include_str!("../migrations/0011_event_epoch.sql")),
     (12, "checkpoint", include_str!("../migrations/0012_checkpoint.sql")),
     (13, "followers", include_str!("../migrations/0013_followers.sql")),
+    (14, "witness", include_str!("../migrations/0014_witness.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -3,7 +3,9 @@
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
+use hub_core::witness::DatabaseClock;
 use jiff::Timestamp;
+use std::sync::{Mutex, PoisonError};
 
 /// What one step of a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,23 @@ pub struct Swept {
     pub next: Option<ApplianceId>,
 }
 
+/// How far deletion by age may go. Closed until somebody opens it.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<Option<Timestamp>>);
+
+impl Gate {
+    /// From now on, what is too old at this time may go; with `None`, nothing.
+    pub fn set(&self, until: Option<Timestamp>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// The time by which is judged what is too old, where it is asked for at `now`; `None` if nothing may go.
+    pub fn as_of(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.map(|until| until.min(now))
+    }
+}
+
 /// Steps of upkeep, each bounded, each to be repeated as often as one likes.
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
@@ -25,10 +44,21 @@ pub trait UpkeepStore: Send + Sync {
     /// have changed behind its back are one step, which may take minutes a day.
     async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
 
+    /// The clock of the database that the store is in, where it has one of its own.
+    async fn database_clock(&self) -> Result<Option<DatabaseClock>> {
+        Ok(None)
+    }
+
+    /// Says how far deletion by age may go from now on in this store: what is too old at `until`, by whatever clock it is
+    /// asked for, and nothing with `None`, as before the first time. And, with `vouched`, that at least so late it is: what the
+    /// next holder of the lease finds in [`crate::lease::Lease::vouched_at`]. Both are for [`hub_core::witness`] to judge.
+    /// `Deposed` where another hub has taken the lease.
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
+
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
     /// appliance `after`, about `limit` rows of appliances. Nothing goes before everything that is as old is rolled up,
     /// aggregated and scored, which is asked when a sweep begins, with no `after`. A reading that is as old and comes while
     /// the sweep is under way may go with the others, uncounted; its number is then noted nowhere, and the same message, sent
-    /// again, is stored again.
+    /// again, is stored again. Nothing goes that is not too old by what [`UpkeepStore::vouch`] has said last.
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept>;
 }

@@ -1,6 +1,7 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
 use super::follow::Follower;
+use super::witness::Witnesses;
 use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
@@ -8,6 +9,7 @@ use hub_core::metric::{Metric, MetricKind};
 use hub_store::error::Result;
 use hub_store::retention::{Swept, UpkeepStore};
 use hub_store::telemetry::TelemetryStore;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const AGGREGATE_ROWS: usize = 20_000;
 /// What is kept changes at midnight (UTC); rules may change at any time.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often it is asked, at most, who vouches for the time.
+const WITNESSES_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of a sweep.
 const SWEEP_ROWS: usize = 10_000;
 
@@ -71,13 +75,20 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
     upkeep: Arc<Upkeep>,
+    witnesses: Arc<Witnesses>,
     follower: Arc<Follower>,
     pause: Duration,
     stop: CancellationToken,
 ) {
     let mut backoff = BACKOFF;
+    let mut looked_at: Option<Instant> = None;
     let mut swept_at: Option<Instant> = None;
-    let worker = Worker { store, clock, upkeep };
+    let worker = Worker {
+        store,
+        clock,
+        upkeep,
+        witnesses,
+    };
     let mut wait = pause;
     while stop.run_until_cancelled(sleep(wait)).await.is_some() {
         let work = async {
@@ -86,11 +97,24 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
             if aggregated.is_ok() {
                 follower.round(begun);
             }
+            if looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
+                return aggregated;
+            }
+            // Nothing goes by the machine's clock alone, nor by a clock that is set while a sweep is under way.
+            let until = match worker.witnesses.look(&*worker.store, worker.clock.now()).await {
+                Ok(until) => until,
+                Err(error) => return aggregated.and(Err(error)),
+            };
+            looked_at = Some(Instant::now());
             // What has to be counted first is not swept, so old readings go although something else is in the way.
-            if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-                let swept = worker.sweep().await;
-                if swept.is_ok() {
-                    swept_at = Some(Instant::now());
+            if let Some(until) = until
+                && swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY)
+            {
+                let swept = worker.sweep(until).await;
+                match swept {
+                    Ok(()) => swept_at = Some(Instant::now()),
+                    // Tried again with the next round.
+                    Err(_) => looked_at = None,
                 }
                 return aggregated.and(swept);
             }
@@ -121,6 +145,7 @@ struct Worker<S> {
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
     upkeep: Arc<Upkeep>,
+    witnesses: Arc<Witnesses>,
 }
 
 impl<S: UpkeepStore + TelemetryStore> Worker<S> {
@@ -137,12 +162,12 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
     }
 
-    async fn sweep(&self) -> Result<()> {
+    async fn sweep(&self, until: Timestamp) -> Result<()> {
         let mut after: Option<ApplianceId> = None;
         let (mut rows, mut weeks) = (0, 0);
         loop {
             self.store.ingest_calm(PATIENCE).await;
-            let swept = in_time(self.store.sweep(self.clock.now(), after, SWEEP_ROWS)).await?;
+            let swept = in_time(self.store.sweep(until, after, SWEEP_ROWS)).await?;
             self.upkeep.note(&swept);
             rows += swept.rows;
             weeks += swept.dropped.len();

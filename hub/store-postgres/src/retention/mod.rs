@@ -10,6 +10,7 @@ use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
+use hub_core::witness::DatabaseClock;
 use hub_store::error::Result;
 use hub_store::retention::{Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +36,22 @@ impl UpkeepStore for PostgresStore {
         crate::aggregate::aggregate(self, limit, now).await
     }
 
+    async fn database_clock(&self) -> Result<Option<DatabaseClock>> {
+        Ok(Some(self.facts().await?.database_clock()))
+    }
+
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()> {
+        if let Some(at) = vouched {
+            self.note_vouched(at).await?;
+        }
+        self.gate.set(until);
+        Ok(())
+    }
+
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept> {
+        let Some(now) = self.gate.as_of(now) else {
+            return Ok(Swept::default());
+        };
         let mut conn = self.pool.acquire().await.map_err(db)?;
         let Some(newest) = rule::newest_limit(&mut conn, now).await? else {
             return Ok(Swept::default());

@@ -23,6 +23,7 @@ const OPEN: &[(&str, &str)] = &[
     ("scored", "the hub's own"),
     ("rolled", "the hub's own"),
     ("lease", "the hub's own"),
+    ("witness", "the hub's own"),
     ("layout", "the hub's own"),
     ("keyring", "the hub's own"),
     ("event_epoch", "the hub's own"),

@@ -20,9 +20,21 @@ impl UpkeepStore for MemoryStore {
         Ok(0)
     }
 
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()> {
+        self.check_lease()?;
+        if let Some(at) = vouched {
+            self.note_vouched(at);
+        }
+        self.hub.gate.set(until);
+        Ok(())
+    }
+
     /// All of it in one step.
     async fn sweep(&self, now: Timestamp, _after: Option<ApplianceId>, _limit: usize) -> Result<Swept> {
         self.check_lease()?;
+        let Some(now) = self.hub.gate.as_of(now) else {
+            return Ok(Swept::default());
+        };
         let mut state = self.state();
         let state = &mut *state;
         let mut swept = Swept::default();
