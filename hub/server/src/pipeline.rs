@@ -387,7 +387,7 @@ fn monitor(
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
-    let noticed = witnesses.clone();
+    let (noticed, swept) = (witnesses.clone(), upkeep.clone());
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
@@ -416,7 +416,7 @@ fn monitor(
             }
             problems
         }),
-        notices: Arc::new(move || noticed.notices()),
+        notices: Arc::new(move || noticed.notices().into_iter().chain(swept.notice()).collect()),
     }
 }
 

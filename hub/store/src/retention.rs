@@ -18,6 +18,37 @@ pub struct Swept {
     pub next: Option<ApplianceId>,
 }
 
+/// Where a look at what is due goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueFrom {
+    /// Behind this appliance …
+    pub appliance: ApplianceId,
+    /// … or, with a time, with this appliance's rows from then on.
+    pub at: Option<Timestamp>,
+}
+
+/// What a sweep would take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Rows, those of weeks that would be dropped whole among them.
+    pub rows: u64,
+    /// Event time of the oldest of them.
+    pub oldest: Option<Timestamp>,
+    /// Event time of the newest of them.
+    pub newest: Option<Timestamp>,
+    /// Where the look goes on; `None` when it has been through.
+    pub next: Option<DueFrom>,
+}
+
+impl Due {
+    /// Adds rows that lie between these times.
+    pub fn add(&mut self, rows: u64, oldest: Option<Timestamp>, newest: Option<Timestamp>) {
+        self.rows += rows;
+        self.oldest = [self.oldest, oldest].into_iter().flatten().min();
+        self.newest = self.newest.max(newest);
+    }
+}
+
 /// How far deletion by age may go. Closed until somebody opens it.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<Option<Timestamp>>);
@@ -54,6 +85,10 @@ pub trait UpkeepStore: Send + Sync {
     /// next holder of the lease finds in [`crate::lease::Lease::vouched_at`]. Both are for [`hub_core::witness`] to judge.
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
+
+    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, and
+    /// nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
+    async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<Due>;
 
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
     /// appliance `after`, about `limit` rows of appliances. Nothing goes before everything that is as old is rolled up,

@@ -7,11 +7,11 @@ use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
 use hub_store::error::Result;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Due, Swept, UpkeepStore};
 use hub_store::telemetry::TelemetryStore;
 use jiff::Timestamp;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const WITNESSES_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of a sweep.
 const SWEEP_ROWS: usize = 10_000;
+/// Rows that are counted of what the first sweep takes; beyond it, it is said that there are more.
+const COUNTED_MAX: u64 = 10_000_000;
 
 /// What upkeep has done since the start.
 #[derive(Debug, Default)]
@@ -32,9 +34,67 @@ pub struct Upkeep {
     deleted: AtomicU64,
     dropped: AtomicU64,
     sweeps: AtomicU64,
+    /// What the first sweep takes, and whether it is still to begin or under way.
+    first: Mutex<Option<(Due, bool)>>,
 }
 
 impl Upkeep {
+    /// For a person: what the first sweep since the start takes, from before it begins until it is over.
+    pub fn notice(&self) -> Option<(&'static str, String)> {
+        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let (due, _) = first.filter(|(_, is_open)| *is_open)?;
+        let more = if due.next.is_some() { "more than " } else { "" };
+        let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        let (oldest, newest) = (at(due.oldest), at(due.newest));
+        let why = format!(
+            "the first sweep since the start takes {more}{} reading(s) for their age, measured from {oldest} to {newest}; it begins \
+             a minute after this was said, at the earliest",
+            due.rows
+        );
+        Some(("retention", why))
+    }
+
+    fn first(&self, due: Due) {
+        tracing::info!(
+            rows = due.rows,
+            oldest = due.oldest.map(tracing::field::display),
+            newest = due.newest.map(tracing::field::display),
+            "the first sweep since the start takes readings for their age"
+        );
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some((due, true));
+    }
+
+    fn first_is_over(&self) {
+        if let Some((_, is_open)) = &mut *self.first.lock().unwrap_or_else(PoisonError::into_inner) {
+            *is_open = false;
+        }
+    }
+
+    /// Of the first sweep. Its figures stay when it is over.
+    fn first_metrics(&self) -> [Metric; 3] {
+        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = first.map(|(due, _)| due).unwrap_or_default();
+        let seconds = |at: Option<Timestamp>| at.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
+        [
+            (
+                "first_sweep_rows",
+                "Readings that the first sweep since the start takes, or took.",
+                due.rows,
+            ),
+            (
+                "first_sweep_oldest_timestamp_seconds",
+                "When the oldest of them was measured; 0 if there are none.",
+                seconds(due.oldest),
+            ),
+            (
+                "first_sweep_newest_timestamp_seconds",
+                "When the newest of them was measured; 0 if there are none.",
+                seconds(due.newest),
+            ),
+        ]
+        .map(|(name, help, value)| Metric::new(name, MetricKind::Gauge, help).with(&[], value))
+    }
+
     /// For monitoring.
     pub fn metrics(&self) -> Vec<Metric> {
         [
@@ -59,6 +119,7 @@ impl Upkeep {
         .map(|(name, help, value)| {
             Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
         })
+        .chain(self.first_metrics())
         .collect()
     }
 
@@ -82,7 +143,7 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
 ) {
     let mut backoff = BACKOFF;
     let mut looked_at: Option<Instant> = None;
-    let mut swept_at: Option<Instant> = None;
+    let mut sweeps = Sweeps::default();
     let worker = Worker {
         store,
         clock,
@@ -107,16 +168,13 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
             };
             looked_at = Some(Instant::now());
             // What has to be counted first is not swept, so old readings go although something else is in the way.
-            if let Some(until) = until
-                && swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY)
-            {
-                let swept = worker.sweep(until).await;
-                match swept {
-                    Ok(()) => swept_at = Some(Instant::now()),
+            if let Some(until) = until {
+                let kept = worker.keep(until, &mut sweeps).await;
+                if kept.is_err() {
                     // Tried again with the next round.
-                    Err(_) => looked_at = None,
+                    looked_at = None;
                 }
-                return aggregated.and(swept);
+                return aggregated.and(kept);
             }
             aggregated
         };
@@ -141,6 +199,17 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     }
 }
 
+/// The sweeps of this run.
+#[derive(Debug, Default)]
+struct Sweeps {
+    /// When the last one ended.
+    ended_at: Option<Instant>,
+    /// What the first one takes was told.
+    is_told: bool,
+    /// It has taken that, or there was nothing.
+    first_is_over: bool,
+}
+
 struct Worker<S> {
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
@@ -162,7 +231,44 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
     }
 
-    async fn sweep(&self, until: Timestamp) -> Result<()> {
+    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round.
+    async fn keep(&self, until: Timestamp, sweeps: &mut Sweeps) -> Result<()> {
+        if sweeps.ended_at.is_some_and(|at| at.elapsed() < SWEEP_EVERY) {
+            return Ok(());
+        }
+        if !sweeps.first_is_over && !sweeps.is_told {
+            let due = self.due(until).await?;
+            if due.rows > 0 {
+                self.upkeep.first(due);
+                sweeps.is_told = true;
+                return Ok(());
+            }
+        }
+        let has_taken = self.sweep(until).await?;
+        sweeps.ended_at = Some(Instant::now());
+        self.upkeep.first_is_over();
+        sweeps.first_is_over |= has_taken || !sweeps.is_told;
+        // What was told and had to wait, to be counted or scored, is told again.
+        sweeps.is_told = false;
+        Ok(())
+    }
+
+    /// What a sweep takes, as far as it is counted.
+    async fn due(&self, until: Timestamp) -> Result<Due> {
+        let mut all = Due::default();
+        loop {
+            self.store.ingest_calm(PATIENCE).await;
+            let step = in_time(self.store.due(until, all.next, SWEEP_ROWS)).await?;
+            all.add(step.rows, step.oldest, step.newest);
+            all.next = step.next;
+            if all.next.is_none() || all.rows >= COUNTED_MAX {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// A whole sweep; whether it has taken anything.
+    async fn sweep(&self, until: Timestamp) -> Result<bool> {
         let mut after: Option<ApplianceId> = None;
         let (mut rows, mut weeks) = (0, 0);
         loop {
@@ -180,6 +286,76 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         if rows > 0 || weeks > 0 {
             tracing::info!(rows, weeks, "readings went for their age");
         }
-        Ok(())
+        Ok(rows > 0 || weeks > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::clock::ManualClock;
+    use hub_core::retention::Retention;
+    use hub_store::conformance::scene::{after, appliance, morning, profiles, site, take_lease, telemetry};
+    use hub_store::memory::MemoryStore;
+    use hub_store::site::SiteStore;
+
+    const DAY: i64 = 24 * 60;
+
+    /// Five readings of a tenant that keeps them for ten days, and who sweeps.
+    async fn worker() -> Worker<MemoryStore> {
+        let store = Arc::new(MemoryStore::new(profiles(), 1));
+        take_lease(&*store).await;
+        let mut site = site();
+        site.tenants[0].retentions = vec![Retention {
+            profile: None,
+            days: Some(10),
+        }];
+        store.apply_site(&site, morning(), false).await.unwrap();
+        let id = appliance(&*store, "acme", "wm-1").await;
+        store.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap();
+        Worker {
+            store,
+            clock: Arc::new(ManualClock::new(morning())),
+            upkeep: Arc::default(),
+            witnesses: Arc::default(),
+        }
+    }
+
+    fn deleted(worker: &Worker<MemoryStore>) -> u64 {
+        worker.upkeep.deleted.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn what_the_first_sweep_takes_is_said_before_it_begins() {
+        let (worker, mut sweeps) = (worker().await, Sweeps::default());
+        let until = after(60 * DAY);
+        worker.store.vouch(None, Some(until)).await.unwrap();
+        worker.keep(until, &mut sweeps).await.unwrap();
+        assert_eq!(deleted(&worker), 0);
+        let (part, why) = worker.upkeep.notice().unwrap();
+        assert_eq!(part, "retention");
+        let newest = morning() + jiff::SignedDuration::from_secs(4);
+        assert!(
+            why.contains(&format!("takes 5 reading(s) for their age, measured from {} to {newest}", morning())),
+            "{why}"
+        );
+        let figures = worker.upkeep.metrics();
+        let of = |name: &str| figures.iter().find(|metric| metric.name == name).unwrap().samples[0].value.clone();
+        assert_eq!(of("first_sweep_rows"), hub_core::metric::MetricValue::Number(5.0));
+        worker.keep(until, &mut sweeps).await.unwrap();
+        assert_eq!((deleted(&worker), worker.upkeep.notice()), (5, None));
+    }
+
+    #[tokio::test]
+    async fn a_first_sweep_that_takes_nothing_needs_no_word_nor_does_one_after_it() {
+        let (worker, mut sweeps) = (worker().await, Sweeps::default());
+        worker.store.vouch(None, Some(after(60 * DAY))).await.unwrap();
+        worker.keep(after(5 * DAY), &mut sweeps).await.unwrap();
+        assert!(worker.upkeep.notice().is_none() && sweeps.first_is_over);
+        worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
+        assert_eq!(deleted(&worker), 0, "once an hour");
+        sweeps.ended_at = None;
+        worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
+        assert_eq!(deleted(&worker), 5);
     }
 }

@@ -2,6 +2,7 @@
 //! Limits lie at midnight (UTC), so that what is kept starts with a whole day; aggregates of days that are gone stay.
 
 pub(crate) mod declare;
+mod due;
 mod rule;
 mod week;
 
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_core::witness::DatabaseClock;
 use hub_store::error::Result;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Due as DueRows, DueFrom, Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
 use sqlx::{Executor, PgConnection};
@@ -46,6 +47,13 @@ impl UpkeepStore for PostgresStore {
         }
         self.gate.set(until);
         Ok(())
+    }
+
+    async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<DueRows> {
+        match self.gate.as_of(now) {
+            Some(now) => due::step(self, now, after, limit).await,
+            None => Ok(DueRows::default()),
+        }
     }
 
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept> {

@@ -3,7 +3,7 @@
 use super::Harness;
 use super::scene::{appliance, message, morning, played, rolled_up, scored_rows, site};
 use crate::lease::LeaseStore;
-use crate::retention::Swept;
+use crate::retention::{Due, Swept};
 use crate::telemetry::Ingest;
 use crate::{Store, StoreError};
 use hub_core::retention::Retention;
@@ -41,6 +41,19 @@ async fn swept(store: &dyn Store, now: Timestamp) -> u64 {
     }
 }
 
+/// What a sweep would take, in steps of a few rows.
+async fn due(store: &dyn Store, now: Timestamp) -> Due {
+    let mut all = Due::default();
+    loop {
+        let step = store.due(now, all.next, 2).await.unwrap();
+        all.add(step.rows, step.oldest, step.newest);
+        all.next = step.next;
+        if all.next.is_none() {
+            return all;
+        }
+    }
+}
+
 pub(super) async fn nothing_goes_that_is_not_too_old_by_a_witness(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     kept_for_ten_days(&*store).await;
@@ -56,8 +69,13 @@ pub(super) async fn nothing_goes_that_is_not_too_old_by_a_witness(h: &dyn Harnes
     assert_eq!(swept(&*store, days(9)).await, 0, "and so does the clock");
     store.vouch(None, None).await.unwrap();
     assert_eq!(swept(&*store, ahead).await, 0, "nobody vouches any more");
+    assert_eq!(due(&*store, ahead).await, Due::default());
     store.vouch(None, Some(days(12))).await.unwrap();
+    let told = due(&*store, ahead).await;
+    let newest = morning() + SignedDuration::from_secs(4);
+    assert_eq!((told.rows, told.oldest, told.newest), (5, Some(morning()), Some(newest)));
     assert_eq!(swept(&*store, ahead).await, 5);
+    assert_eq!(due(&*store, ahead).await, Due::default());
     assert_eq!(swept(&*store, ahead).await, 0);
 }
 

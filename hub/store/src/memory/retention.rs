@@ -4,7 +4,7 @@
 use super::MemoryStore;
 use super::state::{Appliance, State};
 use crate::error::Result;
-use crate::retention::{Swept, UpkeepStore};
+use crate::retention::{Due, DueFrom, Swept, UpkeepStore};
 use crate::site::SiteChange;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
@@ -27,6 +27,25 @@ impl UpkeepStore for MemoryStore {
         }
         self.hub.gate.set(until);
         Ok(())
+    }
+
+    /// All of it in one step.
+    async fn due(&self, now: Timestamp, _after: Option<DueFrom>, _limit: usize) -> Result<Due> {
+        let mut due = Due::default();
+        let Some(now) = self.hub.gate.as_of(now) else {
+            return Ok(due);
+        };
+        let state = self.state();
+        for appliance in state.appliances.values() {
+            let Some(limit) = rule(&state.retentions, appliance).map(|days| limit(now, days)) else {
+                continue;
+            };
+            let old = state.rows_of(appliance.id).filter(|row| !row.swept);
+            for at in old.map(|row| row.stored.at).filter(|at| *at < limit) {
+                due.add(1, Some(at), Some(at));
+            }
+        }
+        Ok(due)
     }
 
     /// All of it in one step.
