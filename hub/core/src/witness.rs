@@ -29,7 +29,8 @@ pub struct Clocks {
     pub database: Option<DatabaseClock>,
     /// What enough devices agree on: see [`agreed`].
     pub devices: Option<Timestamp>,
-    /// What was vouched for before this start, and the time that has passed since it: at least so late it is.
+    /// What was vouched for before this start, or by a person since, and the time that has passed since it: at least so late
+    /// it is.
     pub before: Option<Timestamp>,
 }
 
@@ -50,7 +51,7 @@ pub enum Witness {
     Database,
     /// Several devices.
     Devices,
-    /// What was vouched for before the start.
+    /// What was vouched for before the start, or by a person since.
     Before,
 }
 

@@ -416,7 +416,7 @@ fn monitor(
             }
             problems
         }),
-        notices: Arc::new(move || noticed.notices().into_iter().chain(swept.notice()).collect()),
+        notices: Arc::new(move || noticed.notices().into_iter().chain(swept.notices()).collect()),
     }
 }
 

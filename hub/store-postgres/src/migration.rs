@@ -24,6 +24,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (12, "checkpoint", include_str!("../migrations/0012_checkpoint.sql")),
     (13, "followers", include_str!("../migrations/0013_followers.sql")),
     (14, "witness", include_str!("../migrations/0014_witness.sql")),
+    (15, "sweep", include_str!("../migrations/0015_sweep.sql")),
 ];
 
 /// Migrations, oldest first.

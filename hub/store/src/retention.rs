@@ -49,6 +49,17 @@ impl Due {
     }
 }
 
+/// A person's word that the machine's clock is right, and that what waits may be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// When it was given, by the machine's clock.
+    pub at: Timestamp,
+    /// It counts until then.
+    pub expires_at: Timestamp,
+    /// Who gave it.
+    pub by: String,
+}
+
 /// How far deletion by age may go. Closed until somebody opens it.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<Option<Timestamp>>);
@@ -85,6 +96,18 @@ pub trait UpkeepStore: Send + Sync {
     /// next holder of the lease finds in [`crate::lease::Lease::vouched_at`]. Both are for [`hub_core::witness`] to judge.
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
+
+    /// Rows that the last sweeps took which took something, the newest first; at most [`hub_core::retention::SWEEPS_KEPT`].
+    async fn sweeps(&self) -> Result<Vec<u64>>;
+
+    /// Notes that a sweep has ended which took so many rows. `Deposed` where another hub has taken the lease.
+    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()>;
+
+    /// Notes a person's word, which counts for [`hub_core::retention::CONFIRMED_FOR`]. It is kept also after that.
+    async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation>;
+
+    /// The last word of a person that counts at this time.
+    async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>>;
 
     /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, and
     /// nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.

@@ -6,6 +6,7 @@ use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
+use hub_core::retention::usual_max;
 use hub_store::error::Result;
 use hub_store::retention::{Due, Swept, UpkeepStore};
 use hub_store::telemetry::TelemetryStore;
@@ -24,7 +25,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const WITNESSES_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of a sweep.
 const SWEEP_ROWS: usize = 10_000;
-/// Rows that are counted of what the first sweep takes; beyond it, it is said that there are more.
+/// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
 const COUNTED_MAX: u64 = 10_000_000;
 
 /// What upkeep has done since the start.
@@ -36,22 +37,47 @@ pub struct Upkeep {
     sweeps: AtomicU64,
     /// What the first sweep takes, and whether it is still to begin or under way.
     first: Mutex<Option<(Due, bool)>>,
+    /// What takes more than is usual, with what that is, and waits for a person.
+    held: Mutex<Option<(Due, u64)>>,
 }
 
 impl Upkeep {
-    /// For a person: what the first sweep since the start takes, from before it begins until it is over.
-    pub fn notice(&self) -> Option<(&'static str, String)> {
+    /// For a person.
+    pub fn notices(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        self.notice().into_iter().chain(self.held_notice())
+    }
+
+    /// What the first sweep since the start takes, from before it begins until it is over.
+    fn notice(&self) -> Option<(&'static str, String)> {
         let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let (due, _) = first.filter(|(_, is_open)| *is_open)?;
         let more = if due.next.is_some() { "more than " } else { "" };
         let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
         let (oldest, newest) = (at(due.oldest), at(due.newest));
         let why = format!(
-            "the first sweep since the start takes {more}{} reading(s) for their age, measured from {oldest} to {newest}; it begins \
-             a minute after this was said, at the earliest",
+            "the first sweep since the start takes {more}{} reading(s) for their age, measured from {oldest} to {newest}; \
+             it begins a minute after this was said, at the earliest",
             due.rows
         );
         Some(("retention", why))
+    }
+
+    /// A sweep that waits for a person's word.
+    fn held_notice(&self) -> Option<(&'static str, String)> {
+        let (due, usual) = (*self.held.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let why = format!(
+            "a sweep takes {} reading(s) or more for their age, where {usual} would be usual at most, and waits for a person: \
+             look at the machine's clock and the rules, then say so with `forecall retention confirm`",
+            due.rows
+        );
+        Some(("retention", why))
+    }
+
+    fn hold(&self, held: Option<(Due, u64)>) {
+        let before = std::mem::replace(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner), held);
+        if let (None, Some((due, usual))) = (before, held) {
+            tracing::warn!(rows = due.rows, usual, "a sweep takes more than is usual and waits for a person");
+        }
     }
 
     fn first(&self, due: Due) {
@@ -70,8 +96,9 @@ impl Upkeep {
         }
     }
 
-    /// Of the first sweep. Its figures stay when it is over.
-    fn first_metrics(&self) -> [Metric; 3] {
+    /// Of the first sweep, whose figures stay when it is over, and of one that is held.
+    fn sweep_metrics(&self) -> [Metric; 4] {
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let due = first.map(|(due, _)| due).unwrap_or_default();
         let seconds = |at: Option<Timestamp>| at.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
@@ -90,6 +117,11 @@ impl Upkeep {
                 "first_sweep_newest_timestamp_seconds",
                 "When the newest of them was measured; 0 if there are none.",
                 seconds(due.newest),
+            ),
+            (
+                "held_sweep_rows",
+                "Readings of a sweep that takes more than is usual and waits for a person; 0 if none does.",
+                held.map_or(0, |(due, _)| due.rows),
             ),
         ]
         .map(|(name, help, value)| Metric::new(name, MetricKind::Gauge, help).with(&[], value))
@@ -119,7 +151,7 @@ impl Upkeep {
         .map(|(name, help, value)| {
             Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
         })
-        .chain(self.first_metrics())
+        .chain(self.sweep_metrics())
         .collect()
     }
 
@@ -208,6 +240,8 @@ struct Sweeps {
     is_told: bool,
     /// It has taken that, or there was nothing.
     first_is_over: bool,
+    /// When it was counted last that one takes too much.
+    held_at: Option<Instant>,
 }
 
 struct Worker<S> {
@@ -231,21 +265,40 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
     }
 
-    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round.
+    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round. What takes more than is
+    /// usual waits for a person's word.
     async fn keep(&self, until: Timestamp, sweeps: &mut Sweeps) -> Result<()> {
-        if sweeps.ended_at.is_some_and(|at| at.elapsed() < SWEEP_EVERY) {
+        let is_recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < SWEEP_EVERY);
+        if is_recent(sweeps.ended_at) {
             return Ok(());
         }
-        if !sweeps.first_is_over && !sweeps.is_told {
-            let due = self.due(until).await?;
-            if due.rows > 0 {
-                self.upkeep.first(due);
-                sweeps.is_told = true;
-                return Ok(());
-            }
+        let confirmed = in_time(self.store.sweep_confirmed(self.clock.now())).await?;
+        if confirmed.is_none() && is_recent(sweeps.held_at) {
+            return Ok(());
         }
+        let usual = usual_max(in_time(self.store.sweeps()).await?);
+        let due = self.due(until, usual.unwrap_or(0).max(COUNTED_MAX)).await?;
+        if !sweeps.first_is_over && !sweeps.is_told && due.rows > 0 {
+            self.upkeep.first(due);
+            sweeps.is_told = true;
+            return Ok(());
+        }
+        let too_much = usual.filter(|usual| due.rows > *usual);
+        if let (Some(usual), None) = (too_much, &confirmed) {
+            self.upkeep.hold(Some((due, usual)));
+            sweeps.held_at = Some(Instant::now());
+            return Ok(());
+        }
+        if let (Some(usual), Some(confirmed)) = (too_much, confirmed) {
+            tracing::info!(by = confirmed.by, rows = due.rows, usual, "a sweep goes on by a person's word");
+        }
+        self.upkeep.hold(None);
+        sweeps.held_at = None;
         let has_taken = self.sweep(until).await?;
         sweeps.ended_at = Some(Instant::now());
+        if due.rows > 0 && has_taken {
+            in_time(self.store.note_sweep(due.rows, self.clock.now())).await?;
+        }
         self.upkeep.first_is_over();
         sweeps.first_is_over |= has_taken || !sweeps.is_told;
         // What was told and had to wait, to be counted or scored, is told again.
@@ -253,15 +306,15 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         Ok(())
     }
 
-    /// What a sweep takes, as far as it is counted.
-    async fn due(&self, until: Timestamp) -> Result<Due> {
+    /// What a sweep takes; if it is more than `most` rows, only that it is more.
+    async fn due(&self, until: Timestamp, most: u64) -> Result<Due> {
         let mut all = Due::default();
         loop {
             self.store.ingest_calm(PATIENCE).await;
             let step = in_time(self.store.due(until, all.next, SWEEP_ROWS)).await?;
             all.add(step.rows, step.oldest, step.newest);
             all.next = step.next;
-            if all.next.is_none() || all.rows >= COUNTED_MAX {
+            if all.next.is_none() || all.rows > most {
                 return Ok(all);
             }
         }
@@ -291,71 +344,4 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hub_core::clock::ManualClock;
-    use hub_core::retention::Retention;
-    use hub_store::conformance::scene::{after, appliance, morning, profiles, site, take_lease, telemetry};
-    use hub_store::memory::MemoryStore;
-    use hub_store::site::SiteStore;
-
-    const DAY: i64 = 24 * 60;
-
-    /// Five readings of a tenant that keeps them for ten days, and who sweeps.
-    async fn worker() -> Worker<MemoryStore> {
-        let store = Arc::new(MemoryStore::new(profiles(), 1));
-        take_lease(&*store).await;
-        let mut site = site();
-        site.tenants[0].retentions = vec![Retention {
-            profile: None,
-            days: Some(10),
-        }];
-        store.apply_site(&site, morning(), false).await.unwrap();
-        let id = appliance(&*store, "acme", "wm-1").await;
-        store.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap();
-        Worker {
-            store,
-            clock: Arc::new(ManualClock::new(morning())),
-            upkeep: Arc::default(),
-            witnesses: Arc::default(),
-        }
-    }
-
-    fn deleted(worker: &Worker<MemoryStore>) -> u64 {
-        worker.upkeep.deleted.load(Ordering::Relaxed)
-    }
-
-    #[tokio::test]
-    async fn what_the_first_sweep_takes_is_said_before_it_begins() {
-        let (worker, mut sweeps) = (worker().await, Sweeps::default());
-        let until = after(60 * DAY);
-        worker.store.vouch(None, Some(until)).await.unwrap();
-        worker.keep(until, &mut sweeps).await.unwrap();
-        assert_eq!(deleted(&worker), 0);
-        let (part, why) = worker.upkeep.notice().unwrap();
-        assert_eq!(part, "retention");
-        let newest = morning() + jiff::SignedDuration::from_secs(4);
-        assert!(
-            why.contains(&format!("takes 5 reading(s) for their age, measured from {} to {newest}", morning())),
-            "{why}"
-        );
-        let figures = worker.upkeep.metrics();
-        let of = |name: &str| figures.iter().find(|metric| metric.name == name).unwrap().samples[0].value.clone();
-        assert_eq!(of("first_sweep_rows"), hub_core::metric::MetricValue::Number(5.0));
-        worker.keep(until, &mut sweeps).await.unwrap();
-        assert_eq!((deleted(&worker), worker.upkeep.notice()), (5, None));
-    }
-
-    #[tokio::test]
-    async fn a_first_sweep_that_takes_nothing_needs_no_word_nor_does_one_after_it() {
-        let (worker, mut sweeps) = (worker().await, Sweeps::default());
-        worker.store.vouch(None, Some(after(60 * DAY))).await.unwrap();
-        worker.keep(after(5 * DAY), &mut sweeps).await.unwrap();
-        assert!(worker.upkeep.notice().is_none() && sweeps.first_is_over);
-        worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
-        assert_eq!(deleted(&worker), 0, "once an hour");
-        sweeps.ended_at = None;
-        worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
-        assert_eq!(deleted(&worker), 5);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use hub_core::metric::{Metric, MetricKind};
 use hub_core::witness::{Clocks, Reason, Verdict, Witness, agreed};
 use hub_store::error::Result;
 use hub_store::lease::Lease;
-use hub_store::retention::UpkeepStore;
+use hub_store::retention::{Confirmation, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -21,8 +21,8 @@ pub struct Witnesses {
     devices: Arc<DeviceTimes>,
     /// The database is a given one, and so has a clock of its own.
     is_given: bool,
-    /// What was vouched for before the start, and the moment from which time has passed since.
-    before: Option<(Timestamp, Instant)>,
+    /// What was vouched for before the start, or by a person since, and the moment from which time has passed since.
+    before: Mutex<Option<(Timestamp, Instant)>>,
     /// Why deletion waits, since the last look.
     waits: Mutex<Option<Reason>>,
 }
@@ -34,7 +34,7 @@ impl Witnesses {
             watch,
             devices,
             is_given,
-            before: lease.vouched_at.map(|at| (at, Instant::now())),
+            before: Mutex::new(lease.vouched_at.map(|at| (at, Instant::now()))),
             waits: Mutex::default(),
         }
     }
@@ -53,7 +53,7 @@ impl Witnesses {
             is_moved: self.watch.as_ref().is_some_and(|watch| watch.notice().is_some()),
             database,
             devices: agreed(self.devices.show()),
-            before: self.before.and_then(passed_since),
+            before: self.before(in_time(store.sweep_confirmed(now)).await?),
         };
         let (until, waits) = match clocks.verdict() {
             Verdict::May { until, .. } => (Some(until), None),
@@ -62,6 +62,18 @@ impl Witnesses {
         in_time(store.vouch(clocks.vouched(), until)).await?;
         self.tell(waits);
         Ok(until)
+    }
+
+    /// What is known to have passed: a person's word says more where it is later.
+    fn before(&self, confirmed: Option<Confirmation>) -> Option<Timestamp> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = before.and_then(passed_since);
+        let Some(said) = confirmed.filter(|said| known.is_none_or(|known| known < said.at)) else {
+            return known;
+        };
+        tracing::info!(by = said.by, at = %said.at, "a person vouches for the machine's clock");
+        *before = Some((said.at, Instant::now()));
+        Some(said.at)
     }
 
     /// Says what has changed since the last look.
@@ -124,7 +136,7 @@ fn kind(waits: Option<Reason>) -> Option<Reason> {
 }
 
 fn in_words(reason: Reason) -> String {
-    let (whom, by) = match reason {
+    let (whom, by, known) = match reason {
         Reason::Moved => return "the machine's clock was set since the hub started".to_owned(),
         Reason::NoWitness => {
             return "this database is new, so no clock but the machine's vouches for the time; from the next start on, or with \
@@ -137,12 +149,14 @@ fn in_words(reason: Reason) -> String {
                 Witness::Devices => "the clocks of the devices",
                 Witness::Before => "what was known before the start, and nobody else tells the time",
             };
-            (whom, by)
+            (whom, by, of == Witness::Before)
         }
     };
     format!(
-        "the machine's clock is {} day(s) ahead of {whom}; if it is wrong, set it right and restart the hub",
-        by.as_hours() / 24
+        "the machine's clock is {} day(s) ahead of {whom}; if it is wrong, set it right and restart the hub{}",
+        by.as_hours() / 24,
+        // Who tells the time now is not overruled.
+        if known { ", if it is right, say so with `forecall retention confirm`" } else { "" },
     )
 }
 
@@ -226,6 +240,29 @@ mod tests {
         assert_eq!(witnesses.look(&store, now).await.unwrap(), None);
         let (_, why) = witnesses.notice().unwrap();
         assert!(why.contains("was set"), "{why}");
+    }
+
+    /// A site that was off for years, or a backup as old.
+    #[tokio::test]
+    async fn a_person_vouches_where_nobody_else_does() {
+        let store = second(Some(morning())).await;
+        let witnesses = started(&store).await;
+        let now = morning() + DAY * 500;
+        assert_eq!(witnesses.look(&store, now).await.unwrap(), None);
+        let (_, why) = witnesses.notice().unwrap();
+        assert!(why.contains("forecall retention confirm"), "{why}");
+        store.confirm_sweep("A. Person", now).await.unwrap();
+        let hour = SignedDuration::from_hours(1);
+        assert_eq!(witnesses.look(&store, now - hour).await.unwrap(), None, "not before it was said");
+        let until = witnesses.look(&store, now + hour).await.unwrap();
+        assert_eq!(until, Some(now), "up to when it was said, and what has passed since");
+        // It stands when the word does not count any more, and for the next start.
+        let until = witnesses.look(&store, now + DAY * 3).await.unwrap().unwrap();
+        assert!((now..now + SignedDuration::from_mins(5)).contains(&until), "{until}");
+        let next = store.beside();
+        drop(store);
+        let lease = next.take_lease(morning()).await.unwrap().unwrap();
+        assert!(lease.vouched_at.unwrap() >= now);
     }
 
     #[tokio::test]

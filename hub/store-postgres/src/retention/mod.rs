@@ -4,6 +4,7 @@
 pub(crate) mod declare;
 mod due;
 mod rule;
+mod usual;
 mod week;
 
 use crate::layout::Layout;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_core::witness::DatabaseClock;
 use hub_store::error::Result;
-use hub_store::retention::{Due as DueRows, DueFrom, Swept, UpkeepStore};
+use hub_store::retention::{Confirmation, Due as DueRows, DueFrom, Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
 use sqlx::{Executor, PgConnection};
@@ -47,6 +48,22 @@ impl UpkeepStore for PostgresStore {
         }
         self.gate.set(until);
         Ok(())
+    }
+
+    async fn sweeps(&self) -> Result<Vec<u64>> {
+        usual::last(self).await
+    }
+
+    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()> {
+        usual::note(self, rows, now).await
+    }
+
+    async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation> {
+        usual::confirm(self, by, now).await
+    }
+
+    async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>> {
+        usual::confirmed(self, now).await
     }
 
     async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<DueRows> {

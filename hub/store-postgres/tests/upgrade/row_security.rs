@@ -24,6 +24,8 @@ const OPEN: &[(&str, &str)] = &[
     ("rolled", "the hub's own"),
     ("lease", "the hub's own"),
     ("witness", "the hub's own"),
+    ("sweep", "the hub's own"),
+    ("sweep_confirmation", "the hub's own"),
     ("layout", "the hub's own"),
     ("keyring", "the hub's own"),
     ("event_epoch", "the hub's own"),

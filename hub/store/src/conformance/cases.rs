@@ -90,6 +90,7 @@ macro_rules! for_each_case {
             }
             retention {
                 retention::nothing_goes_that_is_not_too_old_by_a_witness [],
+                retention::a_persons_word_counts_for_a_day_and_the_last_sweeps_are_remembered [],
                 retention::what_was_vouched_for_stands_until_somebody_vouches_again [Restart],
             }
             session {

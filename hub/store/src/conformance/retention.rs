@@ -6,7 +6,7 @@ use crate::lease::LeaseStore;
 use crate::retention::{Due, Swept};
 use crate::telemetry::Ingest;
 use crate::{Store, StoreError};
-use hub_core::retention::Retention;
+use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
 use jiff::{SignedDuration, Timestamp};
 
 fn days(days: i64) -> Timestamp {
@@ -77,6 +77,34 @@ pub(super) async fn nothing_goes_that_is_not_too_old_by_a_witness(h: &dyn Harnes
     assert_eq!(swept(&*store, ahead).await, 5);
     assert_eq!(due(&*store, ahead).await, Due::default());
     assert_eq!(swept(&*store, ahead).await, 0);
+}
+
+pub(super) async fn a_persons_word_counts_for_a_day_and_the_last_sweeps_are_remembered(h: &dyn Harness) {
+    let (place, store) = played(h).await;
+    assert_eq!(store.sweep_confirmed(morning()).await.unwrap(), None);
+    let beside = place.beside().await;
+    let given = beside.confirm_sweep("A. Person", morning()).await.unwrap();
+    assert_eq!((given.by.as_str(), given.at), ("A. Person", morning()));
+    assert_eq!(given.expires_at, morning() + CONFIRMED_FOR);
+    let moment = SignedDuration::from_secs(1);
+    for (at, counts) in [
+        (morning() - moment, false),
+        (morning(), true),
+        (given.expires_at - moment, true),
+        (given.expires_at, false),
+    ] {
+        let told = store.sweep_confirmed(at).await.unwrap();
+        assert_eq!(told, Some(given.clone()).filter(|_| counts), "{at}");
+    }
+    assert!(store.sweeps().await.unwrap().is_empty());
+    let most = u64::try_from(SWEEPS_KEPT).unwrap();
+    for rows in 1..=most + 5 {
+        store.note_sweep(rows, morning()).await.unwrap();
+    }
+    let kept: Vec<u64> = (6..=most + 5).rev().collect();
+    assert_eq!(store.sweeps().await.unwrap(), kept);
+    let refused = beside.note_sweep(1, morning()).await;
+    assert!(matches!(refused, Err(StoreError::Deposed)), "{refused:?}");
 }
 
 /// What a hub with a wrong clock stamps is no witness of the next, however often it starts.
