@@ -6,6 +6,7 @@ use crate::clocks::Clocks;
 use crate::command::{Carrier, Desk};
 use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
+use crate::device_times::DeviceTimes;
 use crate::health::{Health, Probe};
 use crate::ingest::{Committer, queue};
 use crate::listen::listen;
@@ -69,6 +70,7 @@ pub struct Broker {
     local_addr: Option<SocketAddr>,
     local_addr_tls: Option<SocketAddr>,
     shared: Arc<Shared>,
+    device_times: Arc<DeviceTimes>,
     /// Cancelled by the caller, or by [`Broker::stopped`].
     stop: CancellationToken,
     /// Ends what carries on until everything is committed.
@@ -118,10 +120,12 @@ impl Broker {
         let writes = Arc::clone(&presence).run(Arc::clone(&store), patience, ended.clone());
         let (ingest, queued) = queue(Arc::clone(&counters));
         let underway = Arc::new(Underway::default());
+        let device_times = Arc::new(DeviceTimes::default());
         let committer = Committer::new(
             Arc::clone(&store) as _,
             Arc::clone(&counters),
             Arc::clone(&underway),
+            Arc::clone(&device_times),
             patience,
         );
         let (logins, clerk) = Logins::new(
@@ -189,6 +193,7 @@ impl Broker {
             local_addr,
             local_addr_tls,
             shared,
+            device_times,
             stop,
             ended,
             connections,
@@ -212,6 +217,11 @@ impl Broker {
     /// What it counts.
     pub fn counters(&self) -> Arc<BrokerCounters> {
         Arc::clone(&self.shared.counters)
+    }
+
+    /// What the clocks of devices show, as far as they have one.
+    pub fn device_times(&self) -> Arc<DeviceTimes> {
+        Arc::clone(&self.device_times)
     }
 
     /// Takes figures for monitoring whenever it is called, also after the broker has stopped.

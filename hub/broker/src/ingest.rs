@@ -10,6 +10,7 @@ mod queue;
 
 use crate::counters::{BrokerCounters, add};
 use crate::decode::Origin;
+use crate::device_times::DeviceTimes;
 use crate::mailbox::Waiter;
 use crate::underway::{Mark, Underway};
 use hub_core::backoff::Backoff;
@@ -101,6 +102,7 @@ pub(crate) struct Committer {
     store: Arc<dyn TelemetryStore>,
     counters: Arc<BrokerCounters>,
     underway: Arc<Underway>,
+    times: Arc<DeviceTimes>,
     patience: Duration,
     batch_max: usize,
     commits: u64,
@@ -115,12 +117,14 @@ impl Committer {
         store: Arc<dyn TelemetryStore>,
         counters: Arc<BrokerCounters>,
         underway: Arc<Underway>,
+        times: Arc<DeviceTimes>,
         patience: Duration,
     ) -> Self {
         Self {
             store,
             counters,
             underway,
+            times,
             patience,
             batch_max: BATCH_MAX,
             commits: 0,
@@ -273,6 +277,7 @@ impl Committer {
                 add(&self.counters.commits, 1);
                 self.counters.commit_seconds.observe(begun.elapsed());
                 part.answer(&outcome, &self.counters);
+                self.times.note(&part.content);
                 Ok(())
             }
             Err(failure) => {

@@ -29,3 +29,4 @@ pub mod retention;
 pub mod site;
 pub mod telemetry;
 pub mod ticket;
+pub mod witness;

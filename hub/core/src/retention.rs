@@ -1,5 +1,6 @@
 //! How long readings are kept.
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -17,6 +18,26 @@ pub struct Retention {
 pub const DAYS_MIN: u32 = 10;
 /// A hundred years.
 pub const DAYS_MAX: u32 = 36_500;
+
+/// What is usual is told by so many sweeps: the last that took something …
+pub const SWEEPS_KEPT: usize = 30;
+/// … and at least by so many.
+pub const SWEEPS_MIN: usize = 7;
+/// A sweep that takes more than so many times the median of these waits for a person.
+pub const USUAL_TIMES: u64 = 10;
+/// What a person has confirmed counts for so long.
+pub const CONFIRMED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// The most rows that a sweep takes without a person's word, by what the last sweeps took that took something; `None` while
+/// they are too few to tell.
+pub fn usual_max(mut last: Vec<u64>) -> Option<u64> {
+    if last.len() < SWEEPS_MIN {
+        return None;
+    }
+    last.sort_unstable();
+    let median = last.get(last.len() / 2)?;
+    Some(median.saturating_mul(USUAL_TIMES))
+}
 
 impl Retention {
     /// Which appliances it is about, in words.
@@ -39,6 +60,20 @@ impl Retention {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ten_times_the_median_is_usual_once_there_are_some() {
+        assert_eq!(usual_max(vec![5; SWEEPS_MIN - 1]), None);
+        assert_eq!(usual_max(vec![5; SWEEPS_MIN]), Some(50));
+        // One that was confirmed does not make the next one usual.
+        assert_eq!(usual_max(vec![5, 5, 1_000_000, 6, 4, 7, 5]), Some(50));
+        assert_eq!(
+            usual_max(vec![1, 2, 3, 4, 5, 6, 7, 8]),
+            Some(50),
+            "of two in the middle the larger"
+        );
+        assert_eq!(usual_max(vec![u64::MAX; 30]), Some(u64::MAX));
+    }
 
     #[test]
     fn what_cannot_be_kept_is_refused() {

@@ -1,5 +1,5 @@
 //! Whether the civil clock has been moved while the hub ran. Quiet hours, due times and the times of readings hang on it,
-//! and the hub cannot know which time is right: it goes on, nothing is lost, and a person is told.
+//! and the hub cannot know which time is right: it goes on, deletes nothing for its age, and a person is told.
 
 use hub_core::clock::CivilClock;
 use hub_core::metric::{Metric, MetricKind};

@@ -16,6 +16,7 @@ mod lines;
 pub mod progress;
 pub mod replay;
 pub mod restore;
+pub mod retention;
 pub mod score;
 pub mod serve;
 pub mod target;
@@ -65,6 +66,8 @@ enum Command {
     Backup(backup::Backup),
     /// Puts a backup into an empty database.
     Restore(restore::Restore),
+    /// A person's word where deletion of what is too old waits for one.
+    Retention(retention::Retention),
     /// Checks set-up and surroundings, and says what to do about what is wrong.
     Doctor(doctor::Doctor),
 }
@@ -102,6 +105,7 @@ impl Cli {
             Command::Import(command) => command.run().await,
             Command::Backup(command) => command.run().await,
             Command::Restore(command) => command.run().await,
+            Command::Retention(command) => command.run().await,
             Command::Doctor(command) => command.run().await,
         }
     }

@@ -7,6 +7,7 @@ use crate::workers::contact::{ContactWorker, Telephone};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::rollup;
 use crate::workers::score::ScoreWorker;
+use crate::workers::witness::Witnesses;
 use crate::workers::{BACKOFF, Figures};
 use crate::{keyring, process, standby};
 use anyhow::{Context, Result};
@@ -196,7 +197,7 @@ impl Hub {
             work.spawn(keep_alive(cluster, stop.child_token()));
         }
         let lease = store.take_lease(clock.now()).await?;
-        anyhow::ensure!(lease.is_some(), "another hub works on this database");
+        let lease = lease.context("another hub works on this database")?;
         let deposed = watch_lease(store.clone(), stop.child_token());
         // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
         for lost in store.recover_attempts(clock.now()).await? {
@@ -221,11 +222,18 @@ impl Hub {
             Duration::from_millis(config.rollup_pause_ms),
             stop.child_token(),
         ));
+        // The demo's clock runs at a pace of its own.
+        let watch = demo.is_none().then(|| Arc::new(ClockWatch::new(clock.clone())));
+        if let Some(watch) = watch.clone() {
+            work.spawn(watch.run(stop.child_token()));
+        }
+        let witnesses = Arc::new(Witnesses::new(lease, watch, broker.device_times(), cluster.is_none()));
         let upkeep = Arc::new(Upkeep::default());
         work.spawn(maintain::run(
             store.clone(),
             clock.clone(),
             upkeep.clone(),
+            witnesses.clone(),
             figures.aggregates.clone(),
             Duration::from_secs(config.aggregate_pause_s),
             stop.child_token(),
@@ -247,11 +255,6 @@ impl Hub {
             let stop = stop.child_token();
             work.spawn(async move { voice.serve_inbound(worker, stop).await });
         }
-        // The demo's clock runs at a pace of its own.
-        let watch = demo.is_none().then(|| Arc::new(ClockWatch::new(clock.clone())));
-        if let Some(watch) = watch.clone() {
-            work.spawn(watch.run(stop.child_token()));
-        }
         // outcome (people act on tickets)
         let state = ApiState {
             store: store.clone(),
@@ -260,7 +263,7 @@ impl Hub {
                 &broker,
                 upkeep,
                 figures.clone(),
-                watch,
+                witnesses,
                 store.clone(),
                 telephone.as_ref().map(|t| t.voice.clone()),
             ),
@@ -360,21 +363,21 @@ fn monitor(
     broker: &Broker,
     upkeep: Arc<Upkeep>,
     figures: Arc<Figures>,
-    watch: Option<Arc<ClockWatch>>,
+    witnesses: Arc<Witnesses>,
     store: Arc<PostgresStore>,
     voice: Option<Arc<Voice>>,
 ) -> Monitor {
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
-    let noticed = watch.clone();
+    let (noticed, swept) = (witnesses.clone(), upkeep.clone());
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
             all.extend(process::metrics());
             all.extend(upkeep.metrics());
             all.extend(figures.metrics());
-            all.extend(watch.iter().flat_map(|watch| watch.metrics()));
+            all.extend(witnesses.metrics());
             all.extend(voice.iter().flat_map(|voice| voice.metrics()));
             all.push(standby::lease_held(store.has_lease()));
             let help = "1 while the database takes no readings, although devices send them.";
@@ -396,7 +399,7 @@ fn monitor(
             }
             problems
         }),
-        notices: Arc::new(move || noticed.iter().filter_map(|watch| watch.notice()).collect()),
+        notices: Arc::new(move || noticed.notices().into_iter().chain(swept.notices()).collect()),
         accepting: broker.accepting(),
     }
 }

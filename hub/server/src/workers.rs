@@ -9,6 +9,7 @@ pub mod maintain;
 mod passed_over;
 pub mod rollup;
 pub mod score;
+pub mod witness;
 
 #[cfg(test)]
 mod rounds;

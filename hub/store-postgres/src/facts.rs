@@ -2,6 +2,7 @@
 
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;
+use hub_core::witness::DatabaseClock;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -29,6 +30,8 @@ pub struct DatabaseFacts {
     pub needless_rights: Vec<&'static str>,
     /// Whether it may make tables where it makes them.
     pub may_create: bool,
+    /// It is on another machine, as far as its address tells: a container of this machine seems to be another one.
+    pub is_elsewhere: bool,
     /// The host, where it is asked over a network without proof that it is the right one.
     pub unproven_host: Option<String>,
     /// Connections that are left for the hub's role.
@@ -66,6 +69,7 @@ impl PostgresStore {
                    - (select count(*) from pg_stat_activity where backend_type = 'client backend'), \
                  nullif(r.rolconnlimit, -1) - (select count(*) from pg_stat_activity a where a.usesysid = r.oid)) \
                  from pg_roles r where r.rolname = current_user)::bigint as free, \
+               coalesce(inet_server_addr() <> inet_client_addr(), false) as has_other_address, \
                (select extversion from pg_extension where extname = 'timescaledb') as timescale, \
                coalesce(current_setting('timescaledb.license', true), '') as licence, \
                (select coalesce(sum(checksum_failures), 0)::bigint from pg_stat_database) as damaged",
@@ -96,6 +100,7 @@ impl PostgresStore {
             bypasses_rls: !superuser && row.col("bypasses")?,
             needless_rights,
             may_create: row.col("may_create")?,
+            is_elsewhere: row.col::<bool>("has_other_address")? && is_named_elsewhere(&self.pool.connect_options()),
             unproven_host: unproven_host(&self.pool.connect_options()),
             connections_free: row.col("free")?,
             timescale: row.col::<Option<String>>("timescale")?.zip(row.col("licence")?),
@@ -105,13 +110,25 @@ impl PostgresStore {
     }
 }
 
+impl DatabaseFacts {
+    /// Its clock, and whether that is another machine's than the hub's.
+    pub fn database_clock(&self) -> DatabaseClock {
+        DatabaseClock {
+            at: self.clock,
+            is_elsewhere: self.is_elsewhere,
+        }
+    }
+}
+
+fn is_named_elsewhere(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_none() && !host.starts_with('/') && !["localhost", "127.0.0.1", "::1"].contains(&host)
+}
+
 /// A socket and this machine need no proof; everything else needs a certificate with the host's name.
 fn unproven_host(options: &PgConnectOptions) -> Option<String> {
-    let host = options.get_host();
-    let is_here =
-        options.get_socket().is_some() || host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host);
     let is_proven = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
-    (!is_here && !is_proven).then(|| host.to_owned())
+    (is_named_elsewhere(options) && !is_proven).then(|| options.get_host().to_owned())
 }
 
 #[cfg(test)]

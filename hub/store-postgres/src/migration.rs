@@ -23,7 +23,9 @@ const FILES: &[(i64, &str, &str)] = &[
     (11, "event epoch", include_str!("../migrations/0011_event_epoch.sql")),
     (12, "checkpoint", include_str!("../migrations/0012_checkpoint.sql")),
     (13, "followers", include_str!("../migrations/0013_followers.sql")),
-    (15, "trunk from", include_str!("../migrations/0015_trunk_from.sql")),
+    (14, "witness", include_str!("../migrations/0014_witness.sql")),
+    (15, "sweep", include_str!("../migrations/0015_sweep.sql")),
+    (16, "trunk from", include_str!("../migrations/0016_trunk_from.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -18,6 +18,7 @@ use crate::transaction::Transaction;
 use hub_core::profile::ApplianceProfile;
 use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
+use hub_store::retention::Gate;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
@@ -125,6 +126,8 @@ pub struct PostgresStore {
     pub(crate) signals: Signals,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
+    /// How far deletion by age may go.
+    pub(crate) gate: Gate,
     /// Numbers of the changes of access that were told last: taken out when the next ones are asked for.
     pub(crate) changes_told: std::sync::Mutex<Vec<i64>>,
     /// When tenants were counted last, and what came of it.
@@ -219,6 +222,7 @@ impl PostgresStore {
             signals: Signals::default(),
             writer: Writer::default(),
             lease: Keeper::new(holder),
+            gate: Gate::default(),
             changes_told: std::sync::Mutex::default(),
             tallies: tokio::sync::Mutex::default(),
         })

@@ -17,6 +17,11 @@ pub struct Lease {
     pub token: i64,
     /// When it was taken.
     pub taken_at: Timestamp,
+    /// The latest time that was vouched for before it was taken (see [`crate::retention::UpkeepStore::vouch`]). Where nobody
+    /// ever did: when the newest reading was received, or else when the lease was taken the time before, as those have
+    /// stamped it who held it then, unless that is still to come; `None` in a store that is new. It stays what it was while
+    /// the lease is held.
+    pub vouched_at: Option<Timestamp>,
 }
 
 /// What the database says of its lease.

@@ -3,7 +3,9 @@
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
+use hub_core::witness::DatabaseClock;
 use jiff::Timestamp;
+use std::sync::{Mutex, PoisonError};
 
 /// What one step of a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,65 @@ pub struct Swept {
     pub next: Option<ApplianceId>,
 }
 
+/// Where a look at what is due goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueFrom {
+    /// Behind this appliance …
+    pub appliance: ApplianceId,
+    /// … or, with a time, with this appliance's rows from then on.
+    pub at: Option<Timestamp>,
+}
+
+/// What a sweep would take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Rows, those of weeks that would be dropped whole among them.
+    pub rows: u64,
+    /// Event time of the oldest of them.
+    pub oldest: Option<Timestamp>,
+    /// Event time of the newest of them.
+    pub newest: Option<Timestamp>,
+    /// Where the look goes on; `None` when it has been through.
+    pub next: Option<DueFrom>,
+}
+
+impl Due {
+    /// Adds rows that lie between these times.
+    pub fn add(&mut self, rows: u64, oldest: Option<Timestamp>, newest: Option<Timestamp>) {
+        self.rows += rows;
+        self.oldest = [self.oldest, oldest].into_iter().flatten().min();
+        self.newest = self.newest.max(newest);
+    }
+}
+
+/// A person's word that the machine's clock is right, and that what waits may be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// When it was given, by the machine's clock.
+    pub at: Timestamp,
+    /// It counts until then.
+    pub expires_at: Timestamp,
+    /// Who gave it.
+    pub by: String,
+}
+
+/// How far deletion by age may go. Closed until somebody opens it.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<Option<Timestamp>>);
+
+impl Gate {
+    /// From now on, what is too old at this time may go; with `None`, nothing.
+    pub fn set(&self, until: Option<Timestamp>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// The time by which is judged what is too old, where it is asked for at `now`; `None` if nothing may go.
+    pub fn as_of(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.map(|until| until.min(now))
+    }
+}
+
 /// Steps of upkeep, each bounded, each to be repeated as often as one likes.
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
@@ -25,10 +86,37 @@ pub trait UpkeepStore: Send + Sync {
     /// have changed behind its back are one step, which may take minutes a day.
     async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
 
+    /// The clock of the database that the store is in, where it has one of its own.
+    async fn database_clock(&self) -> Result<Option<DatabaseClock>> {
+        Ok(None)
+    }
+
+    /// Says how far deletion by age may go from now on in this store: what is too old at `until`, by whatever clock it is
+    /// asked for, and nothing with `None`, as before the first time. And, with `vouched`, that at least so late it is: what the
+    /// next holder of the lease finds in [`crate::lease::Lease::vouched_at`]. Both are for [`hub_core::witness`] to judge.
+    /// `Deposed` where another hub has taken the lease.
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
+
+    /// Rows that the last sweeps took which took something, the newest first; at most [`hub_core::retention::SWEEPS_KEPT`].
+    async fn sweeps(&self) -> Result<Vec<u64>>;
+
+    /// Notes that a sweep has ended which took so many rows. `Deposed` where another hub has taken the lease.
+    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()>;
+
+    /// Notes a person's word, which counts for [`hub_core::retention::CONFIRMED_FOR`]. It is kept also after that.
+    async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation>;
+
+    /// The last word of a person that counts at this time.
+    async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>>;
+
+    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, and
+    /// nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
+    async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<Due>;
+
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the
     /// appliance `after`, about `limit` rows of appliances. Nothing goes before everything that is as old is rolled up,
     /// aggregated and scored, which is asked when a sweep begins, with no `after`. A reading that is as old and comes while
     /// the sweep is under way may go with the others, uncounted; its number is then noted nowhere, and the same message, sent
-    /// again, is stored again.
+    /// again, is stored again. Nothing goes that is not too old by what [`UpkeepStore::vouch`] has said last.
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept>;
 }

@@ -130,7 +130,13 @@ async fn in_turn(items: u64) -> Asked {
     });
     let counters = Arc::new(BrokerCounters::default());
     let (sender, queued) = queue(counters.clone());
-    let committer = Committer::new(store.clone(), counters, Arc::default(), Duration::from_secs(60));
+    let committer = Committer::new(
+        store.clone(),
+        counters,
+        Arc::default(),
+        Arc::default(),
+        Duration::from_secs(60),
+    );
     let committer = tokio::spawn(committer.run(queued));
     let (first, second) = (Arc::new(Mailbox::default()), Arc::new(Mailbox::default()));
     assert!(sender.try_send(parcel(&first, items)).is_ok());

@@ -1,15 +1,18 @@
 //! Upkeep of what is stored: aggregates are filled, and readings that nobody keeps any more go.
 
 use super::follow::Follower;
+use super::witness::Witnesses;
 use super::{BACKOFF, PATIENCE, in_time};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
+use hub_core::retention::usual_max;
 use hub_store::error::Result;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Due, Swept, UpkeepStore};
 use hub_store::telemetry::TelemetryStore;
-use std::sync::Arc;
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +21,12 @@ use tokio_util::sync::CancellationToken;
 const AGGREGATE_ROWS: usize = 20_000;
 /// What is kept changes at midnight (UTC); rules may change at any time.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often it is asked, at most, who vouches for the time.
+const WITNESSES_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of a sweep.
 const SWEEP_ROWS: usize = 10_000;
+/// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
+const COUNTED_MAX: u64 = 10_000_000;
 
 /// What upkeep has done since the start.
 #[derive(Debug, Default)]
@@ -28,9 +35,102 @@ pub struct Upkeep {
     deleted: AtomicU64,
     dropped: AtomicU64,
     sweeps: AtomicU64,
+    /// What the first sweep takes, and whether it is still to begin or under way.
+    first: Mutex<Option<(Due, bool)>>,
+    /// What takes more than is usual, with what that is, and waits for a person.
+    held: Mutex<Option<(Due, u64)>>,
 }
 
 impl Upkeep {
+    /// For a person.
+    pub fn notices(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        self.notice().into_iter().chain(self.held_notice())
+    }
+
+    /// What the first sweep since the start takes, from before it begins until it is over.
+    fn notice(&self) -> Option<(&'static str, String)> {
+        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let (due, _) = first.filter(|(_, is_open)| *is_open)?;
+        let more = if due.next.is_some() { "more than " } else { "" };
+        let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        let (oldest, newest) = (at(due.oldest), at(due.newest));
+        let why = format!(
+            "the first sweep since the start takes {more}{} reading(s) for their age, measured from {oldest} to {newest}; \
+             it begins a minute after this was said, at the earliest",
+            due.rows
+        );
+        Some(("retention", why))
+    }
+
+    /// A sweep that waits for a person's word.
+    fn held_notice(&self) -> Option<(&'static str, String)> {
+        let (due, usual) = (*self.held.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let why = format!(
+            "a sweep takes {} reading(s) or more for their age, where {usual} would be usual at most, and waits for a person: \
+             look at the machine's clock and the rules, then say so with `forecall retention confirm`",
+            due.rows
+        );
+        Some(("retention", why))
+    }
+
+    fn hold(&self, held: Option<(Due, u64)>) {
+        let before = std::mem::replace(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner), held);
+        if let (None, Some((due, usual))) = (before, held) {
+            tracing::warn!(
+                rows = due.rows,
+                usual,
+                "a sweep takes more than is usual and waits for a person"
+            );
+        }
+    }
+
+    fn first(&self, due: Due) {
+        tracing::info!(
+            rows = due.rows,
+            oldest = due.oldest.map(tracing::field::display),
+            newest = due.newest.map(tracing::field::display),
+            "the first sweep since the start takes readings for their age"
+        );
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some((due, true));
+    }
+
+    fn first_is_over(&self) {
+        if let Some((_, is_open)) = &mut *self.first.lock().unwrap_or_else(PoisonError::into_inner) {
+            *is_open = false;
+        }
+    }
+
+    /// Of the first sweep, whose figures stay when it is over, and of one that is held.
+    fn sweep_metrics(&self) -> [Metric; 4] {
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = first.map(|(due, _)| due).unwrap_or_default();
+        let seconds = |at: Option<Timestamp>| at.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
+        [
+            (
+                "first_sweep_rows",
+                "Readings that the first sweep since the start takes, or took.",
+                due.rows,
+            ),
+            (
+                "first_sweep_oldest_timestamp_seconds",
+                "When the oldest of them was measured; 0 if there are none.",
+                seconds(due.oldest),
+            ),
+            (
+                "first_sweep_newest_timestamp_seconds",
+                "When the newest of them was measured; 0 if there are none.",
+                seconds(due.newest),
+            ),
+            (
+                "held_sweep_rows",
+                "Readings of a sweep that takes more than is usual and waits for a person; 0 if none does.",
+                held.map_or(0, |(due, _)| due.rows),
+            ),
+        ]
+        .map(|(name, help, value)| Metric::new(name, MetricKind::Gauge, help).with(&[], value))
+    }
+
     /// For monitoring.
     pub fn metrics(&self) -> Vec<Metric> {
         [
@@ -55,6 +155,7 @@ impl Upkeep {
         .map(|(name, help, value)| {
             Metric::new(name, MetricKind::Counter, help).with(&[], value.load(Ordering::Relaxed))
         })
+        .chain(self.sweep_metrics())
         .collect()
     }
 
@@ -71,13 +172,20 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
     upkeep: Arc<Upkeep>,
+    witnesses: Arc<Witnesses>,
     follower: Arc<Follower>,
     pause: Duration,
     stop: CancellationToken,
 ) {
     let mut backoff = BACKOFF;
-    let mut swept_at: Option<Instant> = None;
-    let worker = Worker { store, clock, upkeep };
+    let mut looked_at: Option<Instant> = None;
+    let mut sweeps = Sweeps::default();
+    let worker = Worker {
+        store,
+        clock,
+        upkeep,
+        witnesses,
+    };
     let mut wait = pause;
     while stop.run_until_cancelled(sleep(wait)).await.is_some() {
         let work = async {
@@ -86,13 +194,23 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
             if aggregated.is_ok() {
                 follower.round(begun);
             }
+            if looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
+                return aggregated;
+            }
+            // Nothing goes by the machine's clock alone, nor by a clock that is set while a sweep is under way.
+            let until = match worker.witnesses.look(&*worker.store, worker.clock.now()).await {
+                Ok(until) => until,
+                Err(error) => return aggregated.and(Err(error)),
+            };
+            looked_at = Some(Instant::now());
             // What has to be counted first is not swept, so old readings go although something else is in the way.
-            if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-                let swept = worker.sweep().await;
-                if swept.is_ok() {
-                    swept_at = Some(Instant::now());
+            if let Some(until) = until {
+                let kept = worker.keep(until, &mut sweeps).await;
+                if kept.is_err() {
+                    // Tried again with the next round.
+                    looked_at = None;
                 }
-                return aggregated.and(swept);
+                return aggregated.and(kept);
             }
             aggregated
         };
@@ -117,10 +235,24 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     }
 }
 
+/// The sweeps of this run.
+#[derive(Debug, Default)]
+struct Sweeps {
+    /// When the last one ended.
+    ended_at: Option<Instant>,
+    /// What the first one takes was told.
+    is_told: bool,
+    /// It has taken that, or there was nothing.
+    first_is_over: bool,
+    /// When it was counted last that one takes too much.
+    held_at: Option<Instant>,
+}
+
 struct Worker<S> {
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
     upkeep: Arc<Upkeep>,
+    witnesses: Arc<Witnesses>,
 }
 
 impl<S: UpkeepStore + TelemetryStore> Worker<S> {
@@ -137,12 +269,73 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
     }
 
-    async fn sweep(&self) -> Result<()> {
+    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round. What takes more than is
+    /// usual waits for a person's word.
+    async fn keep(&self, until: Timestamp, sweeps: &mut Sweeps) -> Result<()> {
+        let is_recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < SWEEP_EVERY);
+        if is_recent(sweeps.ended_at) {
+            return Ok(());
+        }
+        let confirmed = in_time(self.store.sweep_confirmed(self.clock.now())).await?;
+        if confirmed.is_none() && is_recent(sweeps.held_at) {
+            return Ok(());
+        }
+        let usual = usual_max(in_time(self.store.sweeps()).await?);
+        let due = self.due(until, usual.unwrap_or(0).max(COUNTED_MAX)).await?;
+        if !sweeps.first_is_over && !sweeps.is_told && due.rows > 0 {
+            self.upkeep.first(due);
+            sweeps.is_told = true;
+            return Ok(());
+        }
+        let too_much = usual.filter(|usual| due.rows > *usual);
+        if let (Some(usual), None) = (too_much, &confirmed) {
+            self.upkeep.hold(Some((due, usual)));
+            sweeps.held_at = Some(Instant::now());
+            return Ok(());
+        }
+        if let (Some(usual), Some(confirmed)) = (too_much, confirmed) {
+            tracing::info!(
+                by = confirmed.by,
+                rows = due.rows,
+                usual,
+                "a sweep goes on by a person's word"
+            );
+        }
+        self.upkeep.hold(None);
+        sweeps.held_at = None;
+        let has_taken = self.sweep(until).await?;
+        sweeps.ended_at = Some(Instant::now());
+        if due.rows > 0 && has_taken {
+            in_time(self.store.note_sweep(due.rows, self.clock.now())).await?;
+        }
+        self.upkeep.first_is_over();
+        sweeps.first_is_over |= has_taken || !sweeps.is_told;
+        // What was told and had to wait, to be counted or scored, is told again.
+        sweeps.is_told = false;
+        Ok(())
+    }
+
+    /// What a sweep takes; if it is more than `most` rows, only that it is more.
+    async fn due(&self, until: Timestamp, most: u64) -> Result<Due> {
+        let mut all = Due::default();
+        loop {
+            self.store.ingest_calm(PATIENCE).await;
+            let step = in_time(self.store.due(until, all.next, SWEEP_ROWS)).await?;
+            all.add(step.rows, step.oldest, step.newest);
+            all.next = step.next;
+            if all.next.is_none() || all.rows > most {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// A whole sweep; whether it has taken anything.
+    async fn sweep(&self, until: Timestamp) -> Result<bool> {
         let mut after: Option<ApplianceId> = None;
         let (mut rows, mut weeks) = (0, 0);
         loop {
             self.store.ingest_calm(PATIENCE).await;
-            let swept = in_time(self.store.sweep(self.clock.now(), after, SWEEP_ROWS)).await?;
+            let swept = in_time(self.store.sweep(until, after, SWEEP_ROWS)).await?;
             self.upkeep.note(&swept);
             rows += swept.rows;
             weeks += swept.dropped.len();
@@ -155,6 +348,9 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         if rows > 0 || weeks > 0 {
             tracing::info!(rows, weeks, "readings went for their age");
         }
-        Ok(())
+        Ok(rows > 0 || weeks > 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,16 @@ async fn rounds_of_the_aggregates_are_a_pause_apart() {
     let (follower, stop, begun) = (Arc::new(Follower::default()), CancellationToken::new(), Instant::now());
     let clock: Arc<dyn CivilClock> = Arc::new(Asked::default());
     let upkeep = Arc::new(Upkeep::default());
-    let worker = maintain::run(store.clone(), clock, upkeep, follower.clone(), PAUSE, stop.clone());
+    let witnesses = Arc::default();
+    let worker = maintain::run(
+        store.clone(),
+        clock,
+        upkeep,
+        witnesses,
+        follower.clone(),
+        PAUSE,
+        stop.clone(),
+    );
     let worker = tokio::spawn(worker);
     trickle(&store, id).await;
     stop.cancel();

@@ -164,7 +164,10 @@ pub(crate) async fn revoke(
     }
     // Locked until the commit: whoever comes next sees these rows, too.
     let own = Own::load(store, &mut *conn, tenant, "for update").await?;
-    sqlx::query("delete from certificate where tenant = $1 and not_after <= $2")
+    // What was revoked stays on the list until it is over by more than this machine's clock.
+    sqlx::query(
+        "delete from certificate where tenant = $1 and not_after <= $2 and not_after <= (select vouched_at from witness)",
+    )
         .bind(tenant.as_str())
         .bind(sql(now))
         .execute(&mut *conn)

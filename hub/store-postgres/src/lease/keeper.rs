@@ -1,12 +1,13 @@
 //! What this process has of the lease, and looking after it.
 
-use super::{count_up, fence, is_held_by, lock};
+use super::{count_up, fence, is_held_by, lock, vouched_before};
 use crate::event;
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
 use hub_store::lease::Lease;
 use jiff::Timestamp;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -29,6 +30,8 @@ pub(crate) struct Keeper {
     holder: Uuid,
     /// [`NONE`] until the lease is taken, and again when it is lost.
     token: AtomicI64,
+    /// What was vouched for when the lease was taken.
+    vouched_before: std::sync::Mutex<Option<Timestamp>>,
     lost: AtomicBool,
     told: Notify,
     conn: Mutex<Option<PgConnection>>,
@@ -40,6 +43,7 @@ impl Keeper {
         Self {
             holder,
             token: AtomicI64::new(NONE),
+            vouched_before: std::sync::Mutex::default(),
             lost: AtomicBool::new(false),
             told: Notify::new(),
             conn: Mutex::new(None),
@@ -69,25 +73,36 @@ impl Keeper {
             return Err(StoreError::Deposed);
         }
         if let Some(token) = self.token() {
-            return Ok(Some(Lease { token, taken_at: now }));
+            return Ok(Some(self.lease(token, now)));
         }
         let taken = timeout(TAKE_LIMIT, self.take_free(pool, now)).await.map_err(late)??;
-        Ok(taken.map(|(conn, token)| {
+        Ok(taken.map(|(conn, token, vouched)| {
             *held = Some(conn);
+            *self.vouched_before.lock().unwrap_or_else(PoisonError::into_inner) = vouched;
             self.token.store(token, Ordering::Release);
-            Lease { token, taken_at: now }
+            self.lease(token, now)
         }))
     }
 
-    async fn take_free(&self, pool: &PgPool, now: Timestamp) -> Result<Option<(PgConnection, i64)>> {
+    fn lease(&self, token: i64, taken_at: Timestamp) -> Lease {
+        Lease {
+            token,
+            taken_at,
+            vouched_at: *self.vouched_before.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    async fn take_free(&self, pool: &PgPool, now: Timestamp) -> Result<Option<(PgConnection, i64, Option<Timestamp>)>> {
         let mut conn = connect(pool).await?;
         if !lock(&mut conn).await? {
             conn.close().await.map_err(db)?;
             return Ok(None);
         }
+        // Before this holder stamps anything.
+        let vouched = vouched_before(&mut conn, now).await?;
         let token = count_up(&mut conn, self.holder, now).await?;
         event::renew_epoch(&mut conn, now).await?;
-        Ok(Some((conn, token)))
+        Ok(Some((conn, token, vouched)))
     }
 
     pub(super) async fn lost(&self, pool: &PgPool, patience: Duration) -> bool {

@@ -63,6 +63,19 @@ impl LeaseStore for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Notes how late it is at the least, for the next holder of the lease. Only who holds it may.
+    pub(crate) async fn note_vouched(&self, at: Timestamp) -> Result<()> {
+        let mut tx = self.begin_fenced().await?;
+        sqlx::query(
+            "insert into witness (vouched_at) values ($1) on conflict (only_row) do update set vouched_at = excluded.vouched_at",
+        )
+        .bind(sql(at))
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
+        tx.commit().await.map_err(db)
+    }
+
     /// Begins a transaction that nobody takes the lease over before it has ended.
     pub(crate) async fn begin_fenced(&self) -> Result<Transaction> {
         let mut tx = self.begin().await?;
@@ -112,6 +125,24 @@ async fn count_up(conn: &mut PgConnection, holder: uuid::Uuid, now: Timestamp) -
     .fetch_one(conn)
     .await
     .map_err(db)
+}
+
+/// How late it was at the least before the lease is taken. Where nobody has vouched for a time, it is what the holders before
+/// have stamped, unless it is still to come, and from then on stays that until somebody vouches: no later holder's stamp counts.
+async fn vouched_before(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let row = sqlx::query(
+        "insert into witness (vouched_at) select coalesce( \
+           (select max(seen_at) from rolled where seen_at > '1970-01-01Z' and seen_at <= $2), \
+           (select taken_at from lease where first = $1 and taken_at <= $2)) \
+         on conflict (only_row) do update set vouched_at = coalesce(witness.vouched_at, excluded.vouched_at) \
+         returning vouched_at",
+    )
+    .bind(FIRST)
+    .bind(sql(now))
+    .fetch_one(conn)
+    .await
+    .map_err(db)?;
+    row.maybe_at("vouched_at")
 }
 
 /// Whether the lease is still with this holder under this token.

@@ -85,6 +85,15 @@ pub(crate) const STAYS: &[Stays] = &[
         "belongs to the cluster; the next hub begins a new one where events come from another",
     ),
     ("lease", "belongs to whoever works on this database"),
+    (
+        "witness",
+        "how late it was for the hubs on this database; the next one begins with the newest reading",
+    ),
+    ("sweep", "what was deleted from this database"),
+    (
+        "sweep_confirmation",
+        "what a person has said of this database and its machine's clock",
+    ),
     ("layout", "how this database keeps telemetry is its own"),
     ("partition", "the same 256 rows in every database"),
     ("import", "says how far an import into this database is"),

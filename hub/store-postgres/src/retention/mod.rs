@@ -2,7 +2,9 @@
 //! Limits lie at midnight (UTC), so that what is kept starts with a whole day; aggregates of days that are gone stay.
 
 pub(crate) mod declare;
+mod due;
 mod rule;
+mod usual;
 mod week;
 
 use crate::layout::Layout;
@@ -10,8 +12,9 @@ use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
+use hub_core::witness::DatabaseClock;
 use hub_store::error::Result;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Confirmation, Due as DueRows, DueFrom, Swept, UpkeepStore};
 use jiff::{SignedDuration, Timestamp};
 use rule::Due;
 use sqlx::{Executor, PgConnection};
@@ -35,7 +38,45 @@ impl UpkeepStore for PostgresStore {
         crate::aggregate::aggregate(self, limit, now).await
     }
 
+    async fn database_clock(&self) -> Result<Option<DatabaseClock>> {
+        Ok(Some(self.facts().await?.database_clock()))
+    }
+
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()> {
+        if let Some(at) = vouched {
+            self.note_vouched(at).await?;
+        }
+        self.gate.set(until);
+        Ok(())
+    }
+
+    async fn sweeps(&self) -> Result<Vec<u64>> {
+        usual::last(self).await
+    }
+
+    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()> {
+        usual::note(self, rows, now).await
+    }
+
+    async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation> {
+        usual::confirm(self, by, now).await
+    }
+
+    async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>> {
+        usual::confirmed(self, now).await
+    }
+
+    async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<DueRows> {
+        match self.gate.as_of(now) {
+            Some(now) => due::step(self, now, after, limit).await,
+            None => Ok(DueRows::default()),
+        }
+    }
+
     async fn sweep(&self, now: Timestamp, after: Option<ApplianceId>, limit: usize) -> Result<Swept> {
+        let Some(now) = self.gate.as_of(now) else {
+            return Ok(Swept::default());
+        };
         let mut conn = self.pool.acquire().await.map_err(db)?;
         let Some(newest) = rule::newest_limit(&mut conn, now).await? else {
             return Ok(Swept::default());

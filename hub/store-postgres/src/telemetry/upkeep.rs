@@ -255,12 +255,16 @@ async fn follow(store: &PostgresStore) -> Result<bool> {
     Ok(true)
 }
 
-/// Forgets some sequences that ended long ago.
+/// Forgets some sequences that ended long ago, as far as deletion by age may go.
 async fn forget_sequences(store: &PostgresStore, walk: &mut Walk<(i64, i64, i16)>) -> Result<()> {
     let Some(now) = store.writer.at_least().await else {
         return Ok(());
     };
-    let before = now.checked_sub(SEQUENCES_FOR).ok().filter(|_| !walk.is_passed());
+    let before = store
+        .gate
+        .as_of(now)
+        .and_then(|until| until.checked_sub(SEQUENCES_FOR).ok());
+    let before = before.filter(|_| !walk.is_passed());
     let step = walk.pace.step("sequences", SEQUENCES, PAGE_MIN);
     let rows = step.size;
     let page = sequences(store, walk.after, rows, before).await;
@@ -298,22 +302,23 @@ async fn sequences(
 
 /// Forgets checkpoints of some appliances where one of another model was saved 30 days later. A model that watches an
 /// appliance is saved at least as often as it is given rows, so another one has watched it since. The last checkpoint of an
-/// appliance stays, however old it is, and a model that is served again within that time finds its own.
+/// appliance stays, however old it is, and a model that is served again within that time finds its own. The time that the other
+/// one was saved at is the hub's own word: it counts as far as deletion by age may go.
 async fn forget_checkpoints(store: &PostgresStore, walk: &mut Walk<(i64, String)>) -> Result<()> {
-    let is_passed = walk.is_passed();
+    let until = store.gate.as_of(Timestamp::MAX).filter(|_| !walk.is_passed());
     let step = walk.pace.step("checkpoints", CHECKPOINTS, PAGE_MIN);
     let rows = step.size;
-    let page = checkpoints(store, walk.after.clone(), rows, is_passed).await;
+    let page = checkpoints(store, walk.after.clone(), rows, until).await;
     step.end(&page);
     walk.go_on(rows, page)
 }
 
-/// Forgets what is due of a page of checkpoints, unless it is passed over; answers with the last one of the page.
+/// Forgets what is due of a page of checkpoints as of that time, nothing without a time; answers with the last one of the page.
 async fn checkpoints(
     store: &PostgresStore,
     after: Option<(i64, String)>,
     rows: usize,
-    is_passed: bool,
+    until: Option<Timestamp>,
 ) -> Result<Option<(i64, String)>> {
     let (appliance, model) = after.unwrap_or((i64::MIN, String::new()));
     let mut tx = store.begin().await?;
@@ -327,14 +332,15 @@ async fn checkpoints(
          gone as (delete from checkpoint where ctid = any(array( \
            select p.place from page p cross join lateral ( \
              select max(c.saved_at) as newest from checkpoint c where c.appliance = p.appliance and c.model <> '' offset 0) n \
-           where not $4 and p.model <> '' and p.saved_at < n.newest - interval '720 hours')) \
+           where p.model <> '' and p.saved_at < least(n.newest, $4::timestamptz) - interval '720 hours' \
+             and $4::timestamptz is not null)) \
            and saved_at < (select max(saved_at) from page) - interval '720 hours') \
          select appliance, model from page order by appliance desc, model desc limit 1",
     )
     .bind(appliance)
     .bind(model)
     .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-    .bind(is_passed)
+    .bind(sql_maybe(until))
     .fetch_optional(&mut *tx)
     .await
     .map_err(db)?;

@@ -34,7 +34,7 @@ const DELETED: usize = 40;
 const RELEASED: u16 = 7;
 const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.
-pub const STEPS: [&str; 17] = [
+pub const STEPS: [&str; 18] = [
     "start of a hub",
     "first batch",
     "scorer",
@@ -51,6 +51,7 @@ pub const STEPS: [&str; 17] = [
     "presence and commands",
     "sessions",
     "doubt",
+    "witness",
     "sweep",
 ];
 
@@ -280,6 +281,8 @@ impl Load<'_> {
     }
 
     async fn sweep(&self) {
+        self.plans.step("witness", 1);
+        self.store.vouch(Some(self.now), Some(self.now)).await.unwrap();
         self.plans.step("sweep", SWEPT);
         let mut after = None;
         let (mut weeks, mut rows) = (0, 0);

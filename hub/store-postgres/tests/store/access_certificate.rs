@@ -7,7 +7,9 @@ use hub_core::site::Device;
 use hub_store::access::{AccessStore, Claimant, Provisioned};
 use hub_store::conformance::door::{asks, certificate, claimant, derived, device, is_refused, secret, who};
 use hub_store::credential::DeviceCredentials;
+use hub_store::retention::UpkeepStore;
 use hub_store_postgres::PostgresStore;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor;
 
 const PROFILE: &str = "washing-machine";
@@ -97,6 +99,31 @@ async fn who_is_let_in_again_after_a_revocation_still_has_its_credential() {
         }
         is_nobody_elses(&store, &line, name).await;
     }
+}
+
+/// One that is over may be left out of the list of the revoked; but who says that it is over must be more than one clock.
+#[tokio::test]
+async fn a_revoked_certificate_stays_revoked_until_a_witness_says_that_it_is_over() {
+    let (base, store) = enrolling().await;
+    let (acme, line) = (tenant("acme"), claimant(&store, "image", 9, false).await);
+    let later = morning() + SignedDuration::from_hours(24 * 10);
+    let revoked_at = async |name: &str, now: Timestamp| {
+        let given = store.provision(&line, &asks(name, request()), morning()).await;
+        assert!(given.is_ok(), "{given:?}");
+        store.revoke_device(&acme, &device(name), true, now).await.unwrap();
+    };
+    let over = "select count(*) from certificate where not_after = '2026-03-05Z'";
+    revoked_at("wm-9", morning()).await;
+    base.sql()
+        .await
+        .execute("update certificate set not_after = '2026-03-05Z'")
+        .await
+        .unwrap();
+    revoked_at("wm-8", later).await;
+    assert_eq!(base.number(over).await, 1, "nobody vouches for the clock");
+    store.vouch(Some(later), None).await.unwrap();
+    revoked_at("wm-7", later).await;
+    assert_eq!(base.number(over).await, 0);
 }
 
 /// The group's key was shown before the certificate was: whoever comes second stays out, also where both were looked up

@@ -38,7 +38,9 @@ async fn history(store: &PostgresStore, id: ApplianceId, count: i64) {
     store.ingest(&[readings(id, 0, &samples)]).await.unwrap();
 }
 
+/// Everything that a sweep waits for: all is counted, and somebody vouches for the time.
 async fn counted(base: &Base, store: &PostgresStore, now: Timestamp) {
+    store.vouch(None, Some(now)).await.unwrap();
     rolled_up(store).await;
     // What is not scored stays.
     scored_rows(store, now).await;
@@ -146,6 +148,7 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     let id = appliance(&store, "acme", "wm-1").await;
     history(&store, id, 50).await;
     declare(&store, 0, &[(None, Some(10))]).await;
+    store.vouch(None, Some(days(51))).await.unwrap();
     rolled_up(&store).await;
     assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
     while store.aggregate(1_000, days(50)).await.unwrap() > 0 {}
@@ -199,4 +202,30 @@ async fn a_sweep_that_has_begun_goes_on_whatever_comes() {
     swept(&store, days(50), 1_000).await;
     assert_eq!(kept(&base, id).await, 10);
     assert_eq!(kept(&base, other).await, 0);
+}
+
+/// Neither readings nor weeks nor the numbers of repeats go by the clock that is asked with, until somebody vouches for it.
+#[tokio::test]
+async fn a_clock_that_is_ahead_takes_nothing() {
+    let (base, store) = played().await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    history(&store, id, 50).await;
+    declare(&store, 0, &[(None, Some(10))]).await;
+    declare(&store, 1, &[(None, Some(10))]).await;
+    counted(&base, &store, days(50)).await;
+    let sequences = "select count(*) from sequence";
+    let before = base.number(sequences).await;
+    assert!(before > 0);
+    for until in [None, Some(days(10))] {
+        store.vouch(None, until).await.unwrap();
+        assert_eq!(swept(&store, days(3_650), 1_000).await, (0, 0), "{until:?}");
+    }
+    assert_eq!((kept(&base, id).await, base.number(sequences).await), (50, before));
+    // Of both clocks the earlier one counts, whichever it is.
+    store.vouch(None, Some(days(12))).await.unwrap();
+    swept(&store, days(3_650), 1_000).await;
+    assert_eq!(kept(&base, id).await, 48);
+    store.vouch(None, Some(days(3_650))).await.unwrap();
+    swept(&store, days(50), 1_000).await;
+    assert_eq!(kept(&base, id).await, 10);
 }

@@ -236,6 +236,10 @@ async fn checkpoints_of_a_model_that_was_replaced_long_ago_go() {
         save(ids[0], model, days).await;
     }
     save(ids[1], "washer/1", 0).await;
+    store
+        .vouch(None, Some(morning() + SignedDuration::from_hours(24) * 31))
+        .await
+        .unwrap();
     rolled_up(&store).await;
     let models = async |id: ApplianceId| -> Vec<i64> {
         let mut left = Vec::new();

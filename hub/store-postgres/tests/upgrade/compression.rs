@@ -198,6 +198,7 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
     database.options = database.options.clone().options(limit);
     let store = hub(&database).await;
     take_lease(&store).await;
+    store.vouch(None, Some(now)).await.unwrap();
     let mut limited = database.options.clone().connect().await.unwrap();
     let old = "telemetry where appliance = $1 and at >= '2026-01-01Z' and at < '2026-02-10Z'";
     let refused = sqlx::query(&format!("delete from {old}"))

@@ -88,6 +88,11 @@ macro_rules! for_each_case {
                 reading::a_window_keeps_the_extremes_at_their_own_times [],
                 reading::late_readings_take_their_place_by_time [],
             }
+            retention {
+                retention::nothing_goes_that_is_not_too_old_by_a_witness [],
+                retention::a_persons_word_counts_for_a_day_and_the_last_sweeps_are_remembered [],
+                retention::what_was_vouched_for_stands_until_somebody_vouches_again [Restart],
+            }
             session {
                 session::a_session_outlives_its_connection_until_it_expires [],
                 session::a_hub_that_was_killed_counts_from_its_next_start [],

@@ -23,6 +23,7 @@ pub mod door;
 mod lease;
 mod prediction;
 mod reading;
+mod retention;
 pub mod scene;
 mod scoring;
 mod session;

@@ -1,12 +1,13 @@
 //! Who writes: one hub, until the last handle on it has gone.
 
+use super::state::State;
 use super::{Hub, MemoryStore};
 use crate::error::{Result, StoreError};
 use crate::lease::{Lease, LeaseState, LeaseStore};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub(super) struct LeaseRow {
     holder: Option<Uuid>,
     token: i64,
     taken_at: Option<Timestamp>,
+    vouched_at: Option<Timestamp>,
 }
 
 impl MemoryStore {
@@ -28,6 +30,20 @@ impl MemoryStore {
         } else {
             Err(StoreError::Deposed)
         }
+    }
+
+    /// Notes for the next holder how late it is at the least. The caller holds the lease.
+    pub(super) fn note_vouched(&self, at: Timestamp) {
+        self.state().lease.vouched_at = Some(at);
+    }
+}
+
+impl State {
+    /// When the newest row was received that was received by `now`.
+    fn newest_received(&self, now: Timestamp) -> Option<Timestamp> {
+        let rows = self.telemetry.partitions.iter().flatten();
+        let received = rows.map(|row| row.stored.received_at);
+        received.filter(|at| *at <= now).max()
     }
 }
 
@@ -41,11 +57,16 @@ impl LeaseStore for MemoryStore {
             Some(_) => {}
             None => {
                 let holder = Uuid::from_bytes(state.random());
+                let before = &state.lease;
+                let stamped = || state.newest_received(now).or(before.taken_at.filter(|at| *at <= now));
+                let vouched_at = before.vouched_at.or_else(stamped);
+                *self.hub.vouched_before.lock().unwrap_or_else(PoisonError::into_inner) = vouched_at;
                 state.lease = LeaseRow {
                     lock: Arc::downgrade(&self.hub),
                     holder: Some(holder),
                     token: state.lease.token + 1,
                     taken_at: Some(now),
+                    vouched_at,
                 };
             }
         }
@@ -53,6 +74,7 @@ impl LeaseStore for MemoryStore {
         Ok(Some(Lease {
             token: state.lease.token,
             taken_at: state.lease.taken_at.unwrap_or(now),
+            vouched_at: *self.hub.vouched_before.lock().unwrap_or_else(PoisonError::into_inner),
         }))
     }
 

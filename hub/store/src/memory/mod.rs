@@ -35,8 +35,10 @@ mod tenant;
 mod ticket;
 
 use crate::error::{Result, StoreError};
+use crate::retention::Gate;
 use crate::scope::{PAGE_MAX, Page};
 use hub_core::profile::ApplianceProfile;
+use jiff::Timestamp;
 use serde_json::Value;
 use signals::Signals;
 use state::State;
@@ -67,6 +69,10 @@ struct Hub {
     token: AtomicI64,
     /// Numbers of the changes of access that were told last.
     changes_told: Mutex<Vec<i64>>,
+    /// How far deletion by age may go.
+    gate: Gate,
+    /// What was vouched for when it took the lease.
+    vouched_before: Mutex<Option<Timestamp>>,
 }
 
 impl MemoryStore {

@@ -1,14 +1,14 @@
 //! Upkeep: what is kept long enough goes. Readings are counted with their commit and aggregated when they are asked for,
 //! so that those that have gone stay here, out of sight of everything but the aggregates.
 
-use super::MemoryStore;
 use super::state::{Appliance, State};
+use super::{MemoryStore, text};
 use crate::error::Result;
-use crate::retention::{Swept, UpkeepStore};
+use crate::retention::{Confirmation, Due, DueFrom, Swept, UpkeepStore};
 use crate::site::SiteChange;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_core::retention::Retention;
+use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
 use jiff::{SignedDuration, Timestamp};
 
 const DAY_S: i64 = 24 * 3_600;
@@ -20,9 +20,68 @@ impl UpkeepStore for MemoryStore {
         Ok(0)
     }
 
+    async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()> {
+        self.check_lease()?;
+        if let Some(at) = vouched {
+            self.note_vouched(at);
+        }
+        self.hub.gate.set(until);
+        Ok(())
+    }
+
+    async fn sweeps(&self) -> Result<Vec<u64>> {
+        Ok(self.state().sweeps.iter().rev().copied().collect())
+    }
+
+    async fn note_sweep(&self, rows: u64, _now: Timestamp) -> Result<()> {
+        self.check_lease()?;
+        let mut state = self.state();
+        state.sweeps.push(rows);
+        let gone = state.sweeps.len().saturating_sub(SWEEPS_KEPT);
+        state.sweeps.drain(..gone);
+        Ok(())
+    }
+
+    async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation> {
+        let confirmation = Confirmation {
+            at: now,
+            expires_at: now.checked_add(CONFIRMED_FOR).unwrap_or(Timestamp::MAX),
+            by: text(by),
+        };
+        self.state().confirmations.push(confirmation.clone());
+        Ok(confirmation)
+    }
+
+    async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>> {
+        let counts = |given: &&Confirmation| given.at <= now && given.expires_at > now;
+        Ok(self.state().confirmations.iter().rev().find(counts).cloned())
+    }
+
+    /// All of it in one step.
+    async fn due(&self, now: Timestamp, _after: Option<DueFrom>, _limit: usize) -> Result<Due> {
+        let mut due = Due::default();
+        let Some(now) = self.hub.gate.as_of(now) else {
+            return Ok(due);
+        };
+        let state = self.state();
+        for appliance in state.appliances.values() {
+            let Some(limit) = rule(&state.retentions, appliance).map(|days| limit(now, days)) else {
+                continue;
+            };
+            let old = state.rows_of(appliance.id).filter(|row| !row.swept);
+            for at in old.map(|row| row.stored.at).filter(|at| *at < limit) {
+                due.add(1, Some(at), Some(at));
+            }
+        }
+        Ok(due)
+    }
+
     /// All of it in one step.
     async fn sweep(&self, now: Timestamp, _after: Option<ApplianceId>, _limit: usize) -> Result<Swept> {
         self.check_lease()?;
+        let Some(now) = self.hub.gate.as_of(now) else {
+            return Ok(Swept::default());
+        };
         let mut state = self.state();
         let state = &mut *state;
         let mut swept = Swept::default();

@@ -8,6 +8,7 @@ use crate::claim::Opener;
 use crate::error::{Result, StoreError};
 use crate::event::Event;
 use crate::prediction::Checkpoint;
+use crate::retention::Confirmation;
 use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
@@ -75,6 +76,9 @@ pub(super) struct State {
     /// By tenant and profile, in days; an empty profile stands for all others.
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
     pub(super) lease: LeaseRow,
+    /// Rows that the last sweeps took, the newest last.
+    pub(super) sweeps: Vec<u64>,
+    pub(super) confirmations: Vec<Confirmation>,
     numbers: i64,
     random: ChaCha8Rng,
 }
@@ -231,6 +235,8 @@ impl State {
             owner_claims: BTreeMap::new(),
             retentions: BTreeMap::new(),
             lease: LeaseRow::default(),
+            sweeps: Vec::new(),
+            confirmations: Vec::new(),
             numbers: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
         }

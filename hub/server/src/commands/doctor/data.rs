@@ -253,6 +253,7 @@ mod tests {
             bypasses_rls: false,
             needless_rights: Vec::new(),
             may_create: true,
+            is_elsewhere: false,
             unproven_host: None,
             connections_free: 60,
             timescale: None,

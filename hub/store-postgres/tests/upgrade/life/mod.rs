@@ -65,6 +65,7 @@ pub async fn lead(first: &Database, database: &Database) {
     readings::report(&store, 21..42).await;
     devices::say_more(&store).await;
     people::last_days(&store).await;
+    readings::are_swept(&store).await;
     readings::wait_for_their_readers(&store).await;
     store.close().await;
 }

@@ -199,6 +199,14 @@ async fn read(store: &PostgresStore, now: Timestamp) {
     }
 }
 
+/// What sweeps of old readings leave behind: how much one took, and who let it go on.
+pub async fn are_swept(store: &PostgresStore) {
+    let now = at(41, 600);
+    store.vouch(Some(now), None).await.unwrap();
+    store.note_sweep(12, now).await.unwrap();
+    store.confirm_sweep("A. Person", now).await.unwrap();
+}
+
 /// Readings that nobody has read yet when the hub ends, some of them late.
 pub async fn wait_for_their_readers(store: &PostgresStore) {
     let (wm_1, wm_3) = (appliance(store, "acme/wm-1").await, appliance(store, "acme/wm-3").await);

@@ -1,0 +1,118 @@
+//! Sweeps: what is said before them, and what waits for a person.
+
+use super::*;
+use hub_core::clock::ManualClock;
+use hub_core::retention::Retention;
+use hub_store::conformance::scene::{after, appliance, morning, profiles, site, take_lease, telemetry};
+use hub_store::memory::MemoryStore;
+use hub_store::site::SiteStore;
+
+const DAY: i64 = 24 * 60;
+
+/// Five readings of a tenant that keeps them for ten days, and who sweeps.
+async fn worker() -> Worker<MemoryStore> {
+    let store = Arc::new(MemoryStore::new(profiles(), 1));
+    take_lease(&*store).await;
+    let mut site = site();
+    site.tenants[0].retentions = vec![Retention {
+        profile: None,
+        days: Some(10),
+    }];
+    store.apply_site(&site, morning(), false).await.unwrap();
+    let id = appliance(&*store, "acme", "wm-1").await;
+    store.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap();
+    Worker {
+        store,
+        clock: Arc::new(ManualClock::new(morning())),
+        upkeep: Arc::default(),
+        witnesses: Arc::default(),
+    }
+}
+
+fn deleted(worker: &Worker<MemoryStore>) -> u64 {
+    worker.upkeep.deleted.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn what_the_first_sweep_takes_is_said_before_it_begins() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    let until = after(60 * DAY);
+    worker.store.vouch(None, Some(until)).await.unwrap();
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 0);
+    let (part, why) = worker.upkeep.notice().unwrap();
+    assert_eq!(part, "retention");
+    let newest = morning() + jiff::SignedDuration::from_secs(4);
+    assert!(
+        why.contains(&format!(
+            "takes 5 reading(s) for their age, measured from {} to {newest}",
+            morning()
+        )),
+        "{why}"
+    );
+    let figures = worker.upkeep.metrics();
+    let of = |name: &str| {
+        figures.iter().find(|metric| metric.name == name).unwrap().samples[0]
+            .value
+            .clone()
+    };
+    assert_eq!(of("first_sweep_rows"), hub_core::metric::MetricValue::Number(5.0));
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!((deleted(&worker), worker.upkeep.notice()), (5, None));
+}
+
+#[tokio::test]
+async fn a_sweep_that_takes_more_than_is_usual_waits_for_a_person() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    let (store, until) = (worker.store.clone(), after(60 * DAY));
+    store.vouch(None, Some(until)).await.unwrap();
+    sweeps.first_is_over = true;
+    // Of nothing, ten times is nothing.
+    for _ in 0..hub_core::retention::SWEEPS_MIN {
+        store.note_sweep(0, morning()).await.unwrap();
+    }
+    for _ in 0..2 {
+        worker.keep(until, &mut sweeps).await.unwrap();
+        assert_eq!(deleted(&worker), 0);
+        let (part, why) = worker.upkeep.held_notice().unwrap();
+        assert!(
+            part == "retention" && why.contains("5 reading(s)") && why.contains("confirm"),
+            "{why}"
+        );
+    }
+    // A word that has expired is none.
+    store.confirm_sweep("A. Person", after(-2 * DAY)).await.unwrap();
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 0);
+    let word = store.confirm_sweep("A. Person", morning()).await.unwrap();
+    assert_eq!(word.expires_at, after(DAY));
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!((deleted(&worker), worker.upkeep.held_notice()), (5, None));
+    assert_eq!(store.sweeps().await.unwrap()[..2], [5, 0], "it is noted");
+}
+
+#[tokio::test]
+async fn a_usual_sweep_waits_for_nobody() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    let until = after(60 * DAY);
+    worker.store.vouch(None, Some(until)).await.unwrap();
+    sweeps.first_is_over = true;
+    for _ in 0..hub_core::retention::SWEEPS_MIN {
+        worker.store.note_sweep(1, morning()).await.unwrap();
+    }
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!((deleted(&worker), worker.upkeep.held_notice()), (5, None));
+}
+
+#[tokio::test]
+async fn a_first_sweep_that_takes_nothing_needs_no_word_nor_does_one_after_it() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    worker.store.vouch(None, Some(after(60 * DAY))).await.unwrap();
+    worker.keep(after(5 * DAY), &mut sweeps).await.unwrap();
+    assert!(worker.upkeep.notice().is_none() && sweeps.first_is_over);
+    worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 0, "once an hour");
+    sweeps.ended_at = None;
+    worker.keep(after(60 * DAY), &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 5);
+}
