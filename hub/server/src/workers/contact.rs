@@ -17,7 +17,7 @@ use hub_voice::{
     ApplianceKind, CallDetail, CallHost, CallOrder, CallProgress, CommitRefused, InboundDecision, InboundHost, Price,
     Script, Slot, Voice,
 };
-use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit, Zoned, tz::TimeZone};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -286,6 +286,16 @@ impl InboundHost for ContactWorker {
     }
 }
 
+/// By when: a time that is said, so in steps of five minutes. A voice need not speak another one each minute then.
+fn person_rings_by(now: Timestamp) -> Timestamp {
+    let by = now.checked_add(PERSON_RINGS_WITHIN).unwrap_or(now);
+    let steps = TimestampRound::new()
+        .smallest(Unit::Minute)
+        .increment(5)
+        .mode(RoundMode::Ceil);
+    by.round(steps).unwrap_or(by)
+}
+
 /// Puts a dial order into the words of the call flow; `None` without a number.
 fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
     let zone = TimeZone::get(&order.owner.zone).unwrap_or(TimeZone::UTC);
@@ -309,7 +319,7 @@ fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
             start: local(slot.start),
             end: local(slot.end),
         }),
-        person_rings_by: local(now.checked_add(PERSON_RINGS_WITHIN).unwrap_or(now)),
+        person_rings_by: local(person_rings_by(now)),
     };
     Some(CallOrder {
         attempt: order.attempt.id,

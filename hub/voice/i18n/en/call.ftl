@@ -1,7 +1,7 @@
 # What the automatic call says in English. Values arrive as readable English.
 greeting = Hello. This is an automatic call from { $brand } customer service. This call sells nothing, and it never asks for a password or a code.
 greeting-unnamed = Hello. This is an automatic call from the customer service of your appliance's maker. This call sells nothing, and it never asks for a password or a code.
-about = It is about your { $appliance }, with a serial number that ends in { $tail }.
+about = It is about your { $appliance }, with a serial number that ends in
 about-unnumbered = It is about your { $appliance }.
 
 appliance-washing-machine = washing machine

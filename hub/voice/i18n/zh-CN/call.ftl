@@ -1,7 +1,7 @@
 # What the automatic call says in Mandarin. Values arrive as readable Chinese: no Latin words, no figures.
 greeting = 您好，这里是{ $brand }客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
 greeting-unnamed = 您好，这里是您家电厂商客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
-about = 这次来电是关于您家的{ $appliance }，机身序列号的尾号是，{ $tail }。
+about = 这次来电是关于您家的{ $appliance }，机身序列号的尾号是，
 about-unnumbered = 这次来电是关于您家的{ $appliance }。
 
 appliance-washing-machine = 洗衣机

@@ -104,8 +104,12 @@ impl PromptMaker {
 
 fn join(language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i16>>) -> Prompt {
     let mut samples = Vec::new();
-    for audio in segments.iter().filter_map(|segment| spoken.get(&segment.text)) {
-        if !samples.is_empty() {
+    for segment in segments {
+        let Some(audio) = spoken.get(&segment.text) else {
+            continue;
+        };
+        // The voice leaves a pause of its own at a comma.
+        if !(samples.is_empty() || segment.goes_on) {
             samples.resize(samples.len() + PAUSE, 0);
         }
         samples.extend(audio);

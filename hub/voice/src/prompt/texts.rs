@@ -11,7 +11,10 @@ use jiff::Zoned;
 const ZH: &str = include_str!("../../i18n/zh-CN/call.ftl");
 const EN: &str = include_str!("../../i18n/en/call.ftl");
 
-/// A sentence or two that are spoken in one breath.
+/// The message that a serial number's end follows.
+const NUMBERED: &str = "about";
+
+/// A sentence or two that are spoken in one breath, or a letter or figure that is read out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// The message's name in the translation files; a recording is looked up by it.
@@ -20,6 +23,8 @@ pub struct Segment {
     pub text: String,
     /// The text is the same in every call, so that a recording can stand for it.
     pub fixed: bool,
+    /// It goes on with the sentence before it, without a pause between the two.
+    pub goes_on: bool,
 }
 
 /// Why a translation file cannot be used. Only a broken build can show this.
@@ -68,10 +73,14 @@ impl Texts {
             PromptId::NotSaved => vec!["not-saved"],
             PromptId::Goodbye => vec!["goodbye"],
         };
-        names
-            .into_iter()
-            .map(|name| self.segment(language, name, &facts.args))
-            .collect()
+        let mut segments = Vec::with_capacity(names.len());
+        for name in names {
+            segments.push(self.segment(language, name, &facts.args)?);
+            if name == NUMBERED {
+                segments.extend(facts.tail.iter().cloned());
+            }
+        }
+        Ok(segments)
     }
 
     fn bundle(&self, language: Language) -> &FluentBundle<FluentResource> {
@@ -101,6 +110,7 @@ impl Texts {
                 message: name.to_owned(),
                 text,
                 fixed: without.is_empty(),
+                goes_on: false,
             })
         } else {
             Err(missing())
@@ -132,6 +142,9 @@ fn bundle(language: Language, source: &str) -> Result<FluentBundle<FluentResourc
 struct Facts {
     args: FluentArgs<'static>,
     greeting: &'static str,
+    /// Its letters and figures one by one, each spoken by itself: a voice takes longer for a sentence than all else takes
+    /// before a call, and so it need not speak a new one for every appliance.
+    tail: Vec<Segment>,
     about: &'static str,
     fault: String,
     safety: &'static str,
@@ -154,7 +167,8 @@ impl Facts {
             } else {
                 "greeting"
             },
-            about: if tail.is_empty() { "about-unnumbered" } else { "about" },
+            about: if tail.is_empty() { "about-unnumbered" } else { NUMBERED },
+            tail: words.read_out(&tail),
             fault: texts.known(language, &fault, "fault-other").to_owned(),
             safety: if script.safe_to_use { "safe" } else { "unsafe" },
             price: if script.price.minor_units == 0 {
@@ -165,7 +179,6 @@ impl Facts {
             has_slot: script.slot.is_some(),
             args: [
                 ("brand", brand),
-                ("tail", tail),
                 ("appliance", appliance),
                 ("price", words.money(&script.price.currency, script.price.minor_units)),
                 (
@@ -211,6 +224,30 @@ impl Words {
             Language::ZhCn => spoken_zh::one_by_one(text),
             Language::En => spoken_en::one_by_one(text),
         }
+    }
+
+    /// Each letter and figure; the last one ends the sentence. A recording of one is named after it.
+    fn read_out(&self, one_by_one: &str) -> Vec<Segment> {
+        let (comma, stop) = match self.0 {
+            Language::ZhCn => ("，", "。"),
+            Language::En => (",", "."),
+        };
+        let characters: Vec<char> = one_by_one.chars().filter(|c| !c.is_whitespace()).collect();
+        let last = characters.len().saturating_sub(1);
+        let segment = |(at, character): (usize, &char)| {
+            let (name, mark) = if at == last {
+                ("last-", stop)
+            } else {
+                ("character-", comma)
+            };
+            Segment {
+                message: format!("{name}{character}"),
+                text: format!("{character}{mark}"),
+                fixed: true,
+                goes_on: true,
+            }
+        };
+        characters.iter().enumerate().map(segment).collect()
     }
 
     fn money(&self, currency: &str, minor_units: u64) -> String {

@@ -44,7 +44,7 @@ fn the_mandarin_menu_says_everything_in_mandarin() {
         "海尔客户服务的自动来电",
         "不推销",
         "验证码",
-        "八四一二",
+        "尾号是， 八， 四， 一， 二。",
         "排水泵",
         "照常使用",
         "一百二十元",
@@ -69,7 +69,7 @@ fn the_english_menu_says_everything() {
     for part in [
         "automatic call from Haier",
         "sells nothing",
-        "8 4 1 2",
+        "with a serial number that ends in 8, 4, 1, 2.",
         "drain pump",
         "120 yuan",
         "Tuesday, 24 November, between 9 and 12",
@@ -115,6 +115,38 @@ fn only_messages_without_values_may_be_recordings() {
         .unwrap();
     let fixed = |name: &str| segments.iter().find(|s| s.message == name).unwrap().fixed;
     assert!(fixed("keys-slot") && fixed("safe") && !fixed("greeting") && !fixed("slot"));
+}
+
+/// So that a fleet of any size has the same few to speak.
+#[test]
+fn a_serial_number_is_read_out_of_pieces_that_all_appliances_share() {
+    let texts = Texts::new().unwrap();
+    for (language, about) in [(Language::En, "ends in"), (Language::ZhCn, "尾号是，")] {
+        let segments = texts.segments(PromptId::Menu, language, &script()).unwrap();
+        let at = segments.iter().position(|s| s.message == NUMBERED).unwrap();
+        assert!(
+            segments[at].text.ends_with(about) && !segments[at].goes_on,
+            "{segments:?}"
+        );
+        let pieces = &segments[at + 1..at + 5];
+        assert!(pieces.iter().all(|piece| piece.fixed && piece.goes_on), "{pieces:?}");
+        assert!(segments.iter().filter(|segment| segment.goes_on).count() == 4);
+        let other = Script {
+            serial_tail: "4182".into(),
+            ..script()
+        };
+        let others = texts.segments(PromptId::Menu, language, &other).unwrap();
+        assert!(
+            others.iter().all(|segment| segments.contains(segment)),
+            "only their order differs"
+        );
+    }
+    let unnumbered = Script {
+        serial_tail: "-".into(),
+        ..script()
+    };
+    let segments = texts.segments(PromptId::Menu, Language::En, &unnumbered).unwrap();
+    assert!(segments.iter().all(|segment| !segment.goes_on));
 }
 
 /// Scripts whose values differ in every way that reaches a prompt.
