@@ -2,8 +2,6 @@
 
 use crate::given::{Given, Network, least_rights};
 use crate::support::{appliance, morning, profiles, repeated, site, take_lease, telemetry};
-use hub_core::id::ApplianceId;
-use hub_store::Scope;
 use hub_store::event::EventStore;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
@@ -48,7 +46,7 @@ async fn over_tls_with_least_rights_and_behind_a_network_that_swallows() {
     let id = appliance(&store, "acme", "wm-1").await;
     assert_eq!(store.ingest(&[telemetry(id, 1, 0, 5)]).await.unwrap()[0].stored, 5);
     swallow(&store, &network, id).await;
-    swallow_what_all_wait_for(&store, &network, id).await;
+    swallow_what_all_wait_for(&store, &network).await;
     let tls: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'forecall_hub' and not s.ssl",
     )
@@ -72,33 +70,25 @@ const ASKING: usize = 20;
 /// Until all connections are in use.
 const ASKED: u32 = 100;
 
-/// The network stops while every connection of the pool is in use, of a statement or of a transaction that begins: none of
-/// them may be waited for, or kept, for ever.
-async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network, id: ApplianceId) {
+/// The network stops while every connection of the pool is in use: none of them may be waited for, or kept, for ever.
+async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network) {
     // More than would leave a pool that loses some each time with any.
     for _ in 0..6 {
         let asked = AtomicU32::new(0);
-        let is_answered = async |in_transaction: bool| {
-            if in_transaction {
-                store.appliance(&Scope::All, id).await.is_ok()
-            } else {
-                store.facts().await.is_ok()
-            }
-        };
-        let ask = async |in_transaction: bool| {
-            while let Ok(true) = tokio::time::timeout(Duration::from_secs(2), is_answered(in_transaction)).await {
+        let ask = async || {
+            while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(2), store.facts()).await {
                 if asked.fetch_add(1, Ordering::SeqCst) == ASKED {
                     network.swallow(true);
                 }
             }
         };
-        futures::future::join_all((0..ASKING).map(|number| ask(number % 2 == 0))).await;
+        futures::future::join_all((0..ASKING).map(|_| ask())).await;
         let asked = asked.load(Ordering::SeqCst);
         assert!(asked > ASKED, "the network was not stopped: {asked} asked");
         network.swallow(false);
         let back = Instant::now();
-        let all = async || futures::future::join_all((0..ASKING).map(|number| is_answered(number % 2 == 0))).await;
-        while all().await.contains(&false) {
+        let all = async || futures::future::join_all((0..ASKING).map(|_| store.facts())).await;
+        while all().await.iter().any(Result::is_err) {
             assert!(back.elapsed() < Duration::from_secs(30), "the pool does not come back");
         }
     }
@@ -106,7 +96,7 @@ async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network, id:
 
 /// At every point of a batch the network stops to carry anything: the batch is given up, as its caller does, and done
 /// once when the network is back.
-async fn swallow(store: &PostgresStore, network: &Network, id: ApplianceId) {
+async fn swallow(store: &PostgresStore, network: &Network, id: hub_core::id::ApplianceId) {
     for round in 0..4u64 {
         let batch = [telemetry(id, 1, 5 + round * 2, 2)];
         match round {
