@@ -39,7 +39,8 @@ fn program() -> Option<&'static str> {
 impl Nginx {
     /// `servers` makes the part inside `http { }`, given the address to listen at.
     async fn start(program: &str, servers: impl Fn(&str) -> String) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0")
+        // At an address that no other test uses: until nginx listens, its port is anybody's.
+        let address = TcpListener::bind("127.0.7.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
