@@ -2,6 +2,7 @@
 //! counts as the same site (DNS rebinding): an address of this machine cannot be faked so, a name only if it is ours.
 
 use crate::error::{ApiError, Result};
+use crate::monitor;
 use crate::state::App;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -10,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 
-/// Lets requests through that name this hub as it is called.
+/// Lets requests through that name this hub as it is called, or ask for its health.
 pub(crate) async fn own_names(State(app): State<App>, request: Request, next: Next) -> Response {
     match judge(&app.state.config.host_names, &request) {
         Ok(()) => next.run(request).await,
@@ -26,6 +27,9 @@ fn judge(names: &[String], request: &Request) -> Result<()> {
         (None, _) if request.version() == Version::HTTP_10 => None,
         (None | Some(_), _) => return Err(ApiError::BadRequest("a request has one Host header".to_owned())),
     };
+    if monitor::is_health(request.uri().path()) {
+        return Ok(());
+    }
     let asked = [host, request.uri().authority().map(Authority::as_str)];
     match asked.into_iter().flatten().all(|host| is_own(names, host)) {
         true => Ok(()),

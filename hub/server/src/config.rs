@@ -52,7 +52,7 @@ pub struct Config {
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,
     /// Names by which people reach console and API, without port. Addresses and `localhost` need not be named; a request under
-    /// any other name is refused.
+    /// any other name is refused, unless it asks for health.
     pub host_names: Vec<String>,
     /// Proxies in front of the console, as addresses or networks: what they say in `X-Forwarded-For` counts as the address of
     /// their client. Nobody else is believed.

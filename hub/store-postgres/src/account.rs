@@ -5,13 +5,11 @@ use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{AccountId, TenantId};
 use hub_store::Scope;
-use hub_store::account::{Account, AccountStore, Idempotency};
+use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::postgres::PgRow;
 
-/// Sessions of one account; the oldest give way.
-const SESSIONS_MAX: i64 = 20;
 /// Idempotency keys are kept for this long.
 const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Forgotten keys removed with one request.
@@ -63,7 +61,7 @@ impl AccountStore for PostgresStore {
         )
         .bind(account.0)
         .bind(sql(now))
-        .bind(SESSIONS_MAX - 1)
+        .bind(i64::from(SESSIONS_MAX) - 1)
         .execute(&mut *tx)
         .await
         .map_err(db)?;

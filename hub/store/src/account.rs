@@ -6,6 +6,11 @@ use async_trait::async_trait;
 use hub_core::id::AccountId;
 use jiff::Timestamp;
 
+/// Sessions of one account that have not ended; one more takes the place of the oldest. All people of a house may log in as one
+/// account, and the console holds 1,024 event streams unless it is set otherwise: as many sessions, so that nobody who reads
+/// along is logged out by others, even where each stream is a log-in's only one.
+pub const SESSIONS_MAX: u16 = 1_024;
+
 /// A person who logs in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
@@ -50,7 +55,7 @@ pub trait AccountStore: Send + Sync {
     /// The account with this log-in name.
     async fn account(&self, name: &str) -> Result<Option<Account>>;
 
-    /// Opens a session; `token_hash` is SHA-256 of what the browser holds.
+    /// Opens a session; `token_hash` is SHA-256 of what the browser holds. Beyond [`SESSIONS_MAX`] the account's oldest ends.
     async fn open_session(
         &self,
         token_hash: [u8; 32],

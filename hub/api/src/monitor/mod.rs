@@ -48,6 +48,11 @@ pub(crate) fn is_asked(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
+/// Whether health is asked for: it is told under any name, since it holds no secret and a load balancer calls the hub by its own.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 /// Routes of monitoring.
 pub(crate) fn router() -> Router<App> {
     Router::new()

@@ -100,7 +100,7 @@ async fn five_hundred_people_hear_of_a_change() {
     // Both ends of each stream are files of this process.
     let people = if files_max() < 1_500 { 200 } else { 500 };
     let hub = Hub::start().await;
-    let mut streams = Vec::new();
+    let (mut streams, mut log_ins) = (Vec::new(), Vec::new());
     for _ in 0..people / EACH {
         let program = hub.program().await;
         for _ in 0..EACH {
@@ -108,6 +108,7 @@ async fn five_hundred_people_hear_of_a_change() {
             read_until(&mut stream, "hello").await;
             streams.push(stream);
         }
+        log_ins.push(program.token);
     }
     let program = hub.program().await;
     let take = program.post(&format!("{}/take", ticket(2)), "a", &json!({}));
@@ -115,6 +116,12 @@ async fn five_hundred_people_hear_of_a_change() {
     for stream in &mut streams {
         let text = read_until(stream, "\"kind\":\"ticket.changed\"").await;
         assert!(text.contains("id: 0-1-1\n"), "{text}");
+    }
+    // Who has logged in stays so, whoever came after them: a stream whose session has gone ends half a minute later.
+    let client = Client::new();
+    for token in &log_ins {
+        let answer = client.get(hub.url("/api/v1/tickets")).bearer_auth(token).send().await;
+        assert_eq!(answer.unwrap().status(), 200);
     }
     // Others are answered beside them.
     let answer = Client::new().get(hub.url("/log-in")).send().await.unwrap();

@@ -77,7 +77,7 @@ async fn flood(hub: &Hub, head: &str, status: &str) -> usize {
             } else {
                 ""
             };
-            let request = format!("{head}\r\nHost: hub\r\nContent-Length: 0\r\n{close}\r\n");
+            let request = format!("{head}\r\nHost: localhost\r\nContent-Length: 0\r\n{close}\r\n");
             writing.write_all(request.as_bytes()).await.unwrap();
         }
     };

@@ -2,7 +2,7 @@
 
 use super::events::read_until;
 use super::*;
-use hub_api::Proxies;
+use hub_api::{Limits, Proxies};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -39,7 +39,8 @@ fn program() -> Option<&'static str> {
 impl Nginx {
     /// `servers` makes the part inside `http { }`, given the address to listen at.
     async fn start(program: &str, servers: impl Fn(&str) -> String) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0")
+        // At an address that no other test uses: until nginx listens, its port is anybody's.
+        let address = TcpListener::bind("127.0.7.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
@@ -169,4 +170,19 @@ async fn the_shipped_file_works() {
         .get(format!("{}/metrics", nginx.base))
         .header("host", "console.example");
     problem(metrics.send().await.unwrap(), 403, "metrics-refused").await;
+}
+
+/// Otherwise a request is now and then sent on a connection that the hub is just closing, and answered 502.
+#[test]
+fn the_shipped_files_let_go_of_an_idle_connection_before_the_hub_does() {
+    let nginx = include_str!("../../../../deploy/nginx/forecall.conf");
+    let caddy = include_str!("../../../../deploy/caddy/Caddyfile");
+    let margin = Duration::from_secs(3);
+    for (file, setting) in [(nginx, "keepalive_timeout "), (caddy, "keepalive ")] {
+        let set: Vec<&str> = file.lines().filter_map(|line| line.trim().strip_prefix(setting)).collect();
+        assert_eq!(set.len(), 1, "{setting}is set once: {set:?}");
+        let seconds = set[0].trim_end_matches(';').strip_suffix('s').unwrap();
+        let kept = Duration::from_secs(seconds.parse().unwrap());
+        assert!(kept + margin <= Limits::default().head_patience, "{setting}{kept:?}");
+    }
 }

@@ -115,7 +115,14 @@ async fn requests_count_for_who_sends_them() {
     };
     let until = async |status: u16| {
         let reached = async {
-            while stranger("/api/v1/openapi.json", "192.0.2.1").await.status() != status {
+            loop {
+                let answer = stranger("/api/v1/openapi.json", "192.0.2.1").await;
+                let is_reached = answer.status() == status;
+                // To its end: until then this one holds a place too.
+                answer.bytes().await.unwrap();
+                if is_reached {
+                    break;
+                }
                 sleep(Duration::from_millis(20)).await;
             }
         };

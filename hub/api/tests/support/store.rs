@@ -9,7 +9,7 @@ use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, Tenan
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device as SiteDevice, Site, Trunk};
 use hub_core::ticket::{ServiceTicket, TicketEvent};
-use hub_store::account::{Account, AccountStore, Idempotency};
+use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use hub_store::contact::{Begun, ContactStore, DialOrder};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
@@ -193,7 +193,16 @@ impl AccountStore for SampleStore {
         expires_at: Timestamp,
         _now: Timestamp,
     ) -> Result<()> {
-        self.kept().sessions.insert(token_hash, (account, expires_at));
+        let mut kept = self.kept();
+        let own = kept.sessions.iter().filter(|(_, (of, _))| *of == account);
+        let mut own: Vec<_> = own.map(|(hash, (_, expires_at))| (*expires_at, *hash)).collect();
+        // All last as long: the one that expires first is the oldest.
+        own.sort_unstable();
+        let beyond = (own.len() + 1).saturating_sub(usize::from(SESSIONS_MAX));
+        for (_, hash) in own.into_iter().take(beyond) {
+            kept.sessions.remove(&hash);
+        }
+        kept.sessions.insert(token_hash, (account, expires_at));
         Ok(())
     }
 

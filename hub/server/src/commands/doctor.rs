@@ -107,6 +107,7 @@ async fn doors(config: &Config, report: &mut Report) {
         "sip port",
         door::port(config.sip, sip, hub_runs && UdpSocket::bind(config.sip).is_err()),
     );
+    report.line("host names", door::host_names(config));
     if let Some(tls) = config.tls() {
         report.line("certificate", door::certificate(&tls.files, SystemClock.now()));
     }

@@ -35,6 +35,12 @@ impl Serve {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
         }
+        if let Some(set) = config.names_missing() {
+            tracing::warn!(
+                set,
+                "host_names is empty: people who come by a name get 421; list the names that they type"
+            );
+        }
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let opened = open(&config).await?;

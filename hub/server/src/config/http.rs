@@ -95,6 +95,14 @@ impl Config {
         Proxies::parse(&self.proxies).context("proxies")
     }
 
+    /// The setting that lets people come from elsewhere, `behind_tls` or `expose`, where `host_names` is empty: by whatever name
+    /// they come, they get 421.
+    pub fn names_missing(&self) -> Option<&'static str> {
+        let set = [("behind_tls", self.behind_tls), ("expose", self.expose)];
+        let (name, _) = set.into_iter().find(|(_, is_set)| *is_set)?;
+        self.host_names.is_empty().then_some(name)
+    }
+
     /// What console and API are told.
     ///
     /// # Errors
@@ -158,6 +166,17 @@ mod tests {
         assert_eq!(console.host_names, ["console.example", "hub-1.local"]);
         for wrong in ["", "https://console.example", "console.example:443", "a b", "*.example"] {
             assert!(read(&format!("host_names = ['{wrong}']")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_missing_where_people_come_from_elsewhere() {
+        let missing = |text: &str| toml::from_str::<Config>(text).unwrap().names_missing();
+        assert_eq!(missing(""), None);
+        assert_eq!(missing("behind_tls = true"), Some("behind_tls"));
+        assert_eq!(missing("expose = true"), Some("expose"));
+        for set in ["behind_tls = true", "expose = true"] {
+            assert_eq!(missing(&format!("{set}\nhost_names = ['console.example']")), None);
         }
     }
 

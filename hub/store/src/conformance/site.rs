@@ -3,10 +3,11 @@
 use super::Harness;
 use super::door::{device, secret, who};
 use super::scene::{after, alarm, appliance, morning, played, seen, site, tenant};
-use crate::account::{Account, Idempotency};
+use crate::account::{Account, Idempotency, SESSIONS_MAX};
 use crate::{Scope, StoreError};
 use hub_core::consent::Consent;
 use hub_core::id::AccountId;
+use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,21 +94,22 @@ pub(super) async fn accounts_sessions_and_repeated_requests(h: &dyn Harness) {
     assert_eq!(store.account("admin").await.unwrap(), Some(account(1, "admin")));
     assert_eq!(store.account("second").await.unwrap(), None);
     let id = account(1, "").id;
-    for n in 0..25_u8 {
-        store
-            .open_session([n; 32], id, after(60), after(i64::from(n)))
-            .await
-            .unwrap();
+    let token = |n: u16| {
+        let mut token = [0_u8; 32];
+        token[..2].copy_from_slice(&n.to_be_bytes());
+        token
+    };
+    // One a second, and one more than there may be.
+    for n in 0..=SESSIONS_MAX {
+        let opened_at = morning() + SignedDuration::from_secs(i64::from(n));
+        store.open_session(token(n), id, after(60), opened_at).await.unwrap();
     }
-    assert_eq!(
-        store.session([0; 32], after(30)).await.unwrap(),
-        None,
-        "the oldest gave way"
-    );
-    assert!(store.session([24; 32], after(59)).await.unwrap().is_some());
-    assert_eq!(store.session([24; 32], after(60)).await.unwrap(), None);
-    store.close_session([23; 32]).await.unwrap();
-    assert_eq!(store.session([23; 32], after(30)).await.unwrap(), None);
+    let open = async |n: u16, minutes| store.session(token(n), after(minutes)).await.unwrap().is_some();
+    assert!(!open(0, 30).await, "the oldest gave way");
+    assert!(open(1, 30).await, "and no other did");
+    assert!(open(SESSIONS_MAX, 59).await && !open(SESSIONS_MAX, 60).await);
+    store.close_session(token(SESSIONS_MAX - 1)).await.unwrap();
+    assert!(!open(SESSIONS_MAX - 1, 30).await);
     let ask = |request: u8, minutes| store.idempotency(id, "k", [request; 32], after(minutes));
     assert_eq!(ask(1, 0).await.unwrap(), Idempotency::New);
     assert_eq!(ask(1, 1).await.unwrap(), Idempotency::UnderWay);

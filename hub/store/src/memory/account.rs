@@ -2,15 +2,13 @@
 
 use super::MemoryStore;
 use super::state::Request;
-use crate::account::{Account, AccountStore, Idempotency};
+use crate::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::btree_map::Entry;
 
-/// Sessions of one account; the oldest give way.
-const SESSIONS_MAX: usize = 20;
 /// Idempotency keys are kept for this long.
 const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -45,7 +43,8 @@ impl AccountStore for MemoryStore {
         state.logins.retain(|_, login| !over(login));
         let mut own: Vec<_> = state.logins.iter().filter(|(_, login)| login.0 == account).collect();
         own.sort_by_key(|(_, login)| std::cmp::Reverse(login.1));
-        let gone: Vec<[u8; 32]> = own.into_iter().skip(SESSIONS_MAX - 1).map(|(hash, _)| *hash).collect();
+        let kept = usize::from(SESSIONS_MAX) - 1;
+        let gone: Vec<[u8; 32]> = own.into_iter().skip(kept).map(|(hash, _)| *hash).collect();
         for hash in gone {
             state.logins.remove(&hash);
         }

@@ -35,6 +35,18 @@ pub(super) fn port(addr: SocketAddr, bound: IoResult<()>, hub_runs: bool) -> Res
     }
 }
 
+/// Whether people who come by a name are answered.
+pub(super) fn host_names(config: &Config) -> Result<Found> {
+    if let Some(set) = config.names_missing() {
+        return Found::warn(format!(
+            "{set} is set and host_names is empty: people who come by a name get 421; list the names that they type"
+        ));
+    }
+    let mut answered = vec!["addresses", "localhost"];
+    answered.extend(config.host_names.iter().map(String::as_str));
+    Found::ok(answered.join(", "))
+}
+
 /// Whether the certificate is good now and for the next weeks, and whether the key goes with it.
 pub(super) fn certificate(files: &TlsFiles, now: Timestamp) -> Result<Found> {
     let own = own_certificate(files).map_err(Error::from)?;
@@ -158,6 +170,21 @@ mod tests {
             key: dir.path().join("key.pem"),
         });
         assert!(none.contains("none.pem"), "{none}");
+    }
+
+    #[test]
+    fn names_that_nobody_has_listed_are_a_warning_where_people_come_by_them() {
+        let check = |text: &str| said(host_names(&toml::from_str::<Config>(text).unwrap()));
+        for set in ["behind_tls", "expose"] {
+            let missing = check(&format!("{set} = true"));
+            assert!(
+                missing.starts_with(&format!("warn {set} ")) && missing.contains("get 421"),
+                "{missing}"
+            );
+            let listed = check(&format!("{set} = true\nhost_names = ['console.example']"));
+            assert_eq!(listed, "ok addresses, localhost, console.example");
+        }
+        assert_eq!(check(""), "ok addresses, localhost");
     }
 
     #[tokio::test]
