@@ -46,7 +46,7 @@ impl Receiver {
     /// The far side is heard as agreed from now on. At a new address it may be another source.
     pub fn connect(&mut self, negotiated: &Negotiated, now: Instant) {
         self.event_type = negotiated.event_type;
-        self.watchdog.connect(negotiated.hold, now);
+        self.watchdog.connect(negotiated.hold || negotiated.mute, now);
         let announced = negotiated.remote;
         // Address 0.0.0.0 says hold (RFC 3264 §8.4) and names no place to move to.
         let stays = |latch: &Latch| latch.announced() == announced || announced.ip().is_unspecified();
@@ -75,6 +75,21 @@ impl Receiver {
         if is_far_side && rtp::is_control(packet) {
             self.watchdog.handle_life(now);
         }
+    }
+
+    /// Signalling brought a sign of life.
+    pub fn handle_life(&mut self, now: Instant) {
+        self.watchdog.handle_life(now);
+    }
+
+    /// A clip was sent to its end.
+    pub fn handle_said(&mut self) {
+        self.watchdog.handle_said();
+    }
+
+    /// Audio has come since the last agreement, but only from addresses that were not announced.
+    pub fn is_elsewhere(&self) -> bool {
+        self.watchdog.is_elsewhere()
     }
 
     /// Time has passed: to be called at each tick. True once, when the far side has been silent for too long.
@@ -129,7 +144,12 @@ impl Receiver {
         let returned = header.ssrc == self.own_ssrc;
         let latch = self.latch.as_mut()?;
         match latch.handle(from, header, part == Part::Audio && !returned, now) {
-            Heard::No => return None,
+            Heard::No => {
+                if part == Part::Audio && !returned {
+                    self.watchdog.handle_stray();
+                }
+                return None;
+            }
             Heard::Yes => {}
             // Nothing is kept of what was heard before at a port that was not announced.
             Heard::Moved => self.sources = Sources::new(latch.is_elsewhere()),

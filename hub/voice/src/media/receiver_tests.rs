@@ -14,6 +14,7 @@ fn agreed(remote: &str, event_type: Option<u8>) -> Negotiated {
         codec: Codec::Pcma,
         event_type,
         hold: remote.starts_with("0.0.0.0"),
+        mute: false,
     }
 }
 
@@ -390,6 +391,32 @@ fn a_far_side_on_hold_is_heard_where_it_was() {
     call.press_beside(&mut Voice::new(FAR, 2), '9', &mut far);
     call.press(&mut far, '2');
     assert_eq!(call.keys(), "2", "and its source is still the running one");
+}
+
+#[test]
+fn a_far_side_that_says_that_it_sends_nothing_is_not_watched() {
+    let minute = Duration::from_secs(60);
+    for (mute, dies) in [(true, false), (false, true)] {
+        let mut receiver = Receiver::new(OWN_SSRC, Some(Duration::from_secs(20)));
+        let now = Instant::now();
+        let says = Negotiated {
+            mute,
+            ..agreed(FAR, Some(101))
+        };
+        receiver.connect(&says, now);
+        assert_eq!(receiver.handle_timeout(now + minute), dies, "mute: {mute}");
+    }
+}
+
+#[test]
+fn audio_from_elsewhere_is_told_from_none() {
+    let (mut call, mut stranger) = (Call::new(), Voice::new(ELSEWHERE, 2));
+    call.press(&mut stranger, '1');
+    assert!(!call.receiver.is_elsewhere(), "keys are no audio");
+    call.talk(&mut stranger, 1);
+    assert!(call.receiver.is_elsewhere());
+    call.talk(&mut Voice::new(FAR, 1), 1);
+    assert!(!call.receiver.is_elsewhere());
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub enum MediaEvent {
     PlayFinished(u64),
     /// Nothing has come from the far side for too long: it has died.
     Silent,
+    /// Nothing has come from where the far side said that it is for too long, only audio from elsewhere.
+    Elsewhere,
 }
 
 /// How the audio of a call went. Packets of 20 ms.
@@ -169,6 +171,11 @@ impl Stream {
         true
     }
 
+    /// The far side lives: signalling says so.
+    pub fn handle_life(&mut self, now: Instant) {
+        self.receiver.handle_life(now);
+    }
+
     /// The counts up to now.
     pub fn counts(&self) -> AudioCounts {
         AudioCounts {
@@ -189,7 +196,12 @@ impl Stream {
         self.receive(now);
         self.exchange_reports(now);
         if self.receiver.handle_timeout(now) {
-            self.tell(MediaEvent::Silent);
+            let event = if self.receiver.is_elsewhere() {
+                MediaEvent::Elsewhere
+            } else {
+                MediaEvent::Silent
+            };
+            self.tell(event);
         }
         while let Some(key) = self.receiver.poll_key() {
             self.tell(MediaEvent::Digit(key));
@@ -328,6 +340,7 @@ impl Stream {
         }
         if let Some(number) = finished {
             self.clip = None;
+            self.receiver.handle_said();
             self.tell(MediaEvent::PlayFinished(number));
         }
     }
