@@ -148,7 +148,8 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
                 caller.send(&id, &headers).await;
                 continue;
             }
-            let is_known = who == "asserted owner" || (who == "stated owner" && believe_from);
+            let is_unchecked = ["stated owner", "named owner"].contains(&who);
+            let is_known = who == "asserted owner" || (is_unchecked && believe_from);
             caller.send(&id, &headers).await;
             let status = caller.answer(&id, &headers).await;
             let expected = if is_known { KNOWN } else { UNKNOWN };
