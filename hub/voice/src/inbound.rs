@@ -7,14 +7,13 @@ use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, prepare};
 use crate::record::Record;
-use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
 use crate::voice::Line;
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Refusals (RFC 3261 §21).
 const BUSY: u16 = 486;
@@ -44,10 +43,11 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         return;
     };
     let caller = call.caller.clone().number(trunk.config.believe_from);
-    if caller.is_none() && matches!(call.caller, Identity::Stated(Some(_))) {
+    if caller.is_none() && call.caller.is_unchecked() {
+        trunk.unknown.note(Instant::now().into_std());
         tracing::info!(
             trunk = name,
-            "a caller stays unknown: the trunk asserts nobody, and its settings do not say believe_from"
+            "a caller stays unknown: the trunk asserts no number, and its settings do not say believe_from"
         );
     }
     let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
