@@ -53,7 +53,10 @@ impl Receiver {
         if self.latch.as_ref().is_some_and(stays) {
             return;
         }
-        self.latch = Some(Latch::new(announced));
+        self.latch = Some(match &self.latch {
+            Some(left) => left.moved(announced),
+            None => Latch::new(announced),
+        });
         self.reception.move_on();
         self.sources.move_on();
     }

@@ -381,6 +381,27 @@ fn a_move_opens_no_door_for_a_foreign_source() {
 }
 
 #[test]
+fn what_still_comes_from_the_port_just_left_is_not_followed() {
+    let (mut call, mut old, mut new) = (Call::new(), Voice::new(FAR, 1), Voice::new(OTHER_PORT, 2));
+    call.talk(&mut old, 20);
+    call.receiver.connect(&agreed(OTHER_PORT, Some(101)), call.now);
+    call.talk(&mut old, 100);
+    call.press(&mut old, '9');
+    call.sends_to(OTHER_PORT);
+    assert_eq!(call.receiver.dropped(), 108);
+    call.talk(&mut new, 20);
+    call.press(&mut new, '1');
+    assert_eq!(call.keys(), "1");
+    // Back again, the first port counts.
+    call.receiver.connect(&agreed(FAR, Some(101)), call.now);
+    call.talk(&mut new, 20);
+    call.sends_to(FAR);
+    call.talk(&mut old, 20);
+    call.press(&mut old, '2');
+    assert_eq!(call.keys(), "2");
+}
+
+#[test]
 fn a_far_side_on_hold_is_heard_where_it_was() {
     let (mut call, mut far) = (Call::new(), Voice::new(FAR, 1));
     call.talk(&mut far, 20);
