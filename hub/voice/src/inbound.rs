@@ -114,7 +114,8 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
     tracing::info!(attempt = %detail.attempt, caller = %order.to, result = detail.result.as_str(),
-        reason = detail.reason, digits = detail.digits, "incoming call ended");
+        reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
+        "incoming call ended");
     detail
 }
 

@@ -26,6 +26,8 @@ pub struct Receiver {
     watchdog: Watchdog,
     returned: u64,
     dropped: u64,
+    /// Packets of events that strangers sent, and sources that are forgotten.
+    unbelieved: u64,
 }
 
 impl Receiver {
@@ -40,6 +42,7 @@ impl Receiver {
             watchdog: Watchdog::new(silence_max),
             returned: 0,
             dropped: 0,
+            unbelieved: 0,
         }
     }
 
@@ -136,6 +139,11 @@ impl Receiver {
         self.dropped
     }
 
+    /// Packets of keys that were not believed.
+    pub fn events_unbelieved(&self) -> u64 {
+        self.unbelieved + self.sources.unbelieved()
+    }
+
     /// The packet if it is the far side's.
     fn hear<'p>(&mut self, packet: &'p [u8], from: SocketAddr, now: Instant) -> Option<(Header, &'p [u8])> {
         if rtp::is_control(packet) {
@@ -148,14 +156,19 @@ impl Receiver {
         let latch = self.latch.as_mut()?;
         match latch.handle(from, header, part == Part::Audio && !returned, now) {
             Heard::No => {
-                if part == Part::Audio && !returned {
-                    self.watchdog.handle_stray();
+                match part {
+                    Part::Audio | Part::Event(_) if returned => {}
+                    Part::Audio => self.watchdog.handle_stray(),
+                    Part::Event(_) => self.unbelieved += 1,
                 }
                 return None;
             }
             Heard::Yes => {}
             // Nothing is kept of what was heard before at a port that was not announced.
-            Heard::Moved => self.sources = Sources::new(latch.is_elsewhere()),
+            Heard::Moved => {
+                self.unbelieved += self.sources.unbelieved();
+                self.sources = Sources::new(latch.is_elsewhere());
+            }
         }
         if returned {
             self.returned += 1;

@@ -55,6 +55,10 @@ pub struct AudioCounts {
     /// Packets dropped: not RTP, from an address that is not the far side's, of another source beside the far side's, or
     /// from before the answer.
     pub dropped: u64,
+    /// Packets of keys that were not believed: from an address that is not the far side's, or numbered on their own beside its
+    /// audio, as some gateways do. A press is about eight packets.
+    #[serde(default)]
+    pub events_unbelieved: u64,
 }
 
 struct Clip {
@@ -183,6 +187,7 @@ impl Stream {
             packets_received: self.receiver.received(),
             lost: self.receiver.lost(),
             dropped: self.receiver.dropped(),
+            events_unbelieved: self.receiver.events_unbelieved(),
         }
     }
 
