@@ -45,10 +45,12 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
     let caller = call.caller.clone().number(trunk.config.believe_from);
     if caller.is_none() && call.caller.is_unchecked() {
         trunk.unknown.note(Instant::now().into_std());
-        tracing::info!(
-            trunk = name,
-            "a caller stays unknown: the trunk asserts no number, and its settings do not say believe_from"
-        );
+        if line.tells("unknown") {
+            tracing::info!(
+                trunk = name,
+                "a caller stays unknown: the trunk asserts no number, and its settings do not say believe_from"
+            );
+        }
     }
     let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
     match timeout(line.limits.decide, &mut asked).await {
