@@ -94,7 +94,8 @@ pub struct Trunk {
     /// The main number: shown to owners, and answered when they ring back.
     pub caller_number: PhoneNumber,
     /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
-    /// `Remote-Party-ID`) into its calls. Only where the carrier checks `From`: anybody can write any number there.
+    /// `Remote-Party-ID`) into its calls, or one that is no global number. Only where the carrier checks `From`: anybody can
+    /// write any number there.
     #[serde(default)]
     pub believe_from: bool,
 }

@@ -370,7 +370,7 @@ fn monitor(
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
-    let (noticed, swept) = (witnesses.clone(), upkeep.clone());
+    let (noticed, swept, called) = (witnesses.clone(), upkeep.clone(), voice.clone());
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
@@ -399,7 +399,11 @@ fn monitor(
             }
             problems
         }),
-        notices: Arc::new(move || noticed.notices().into_iter().chain(swept.notices()).collect()),
+        notices: Arc::new(move || {
+            let calls = called.iter().flat_map(|voice| voice.notices());
+            let others = noticed.notices().into_iter().chain(swept.notices());
+            others.chain(calls).collect()
+        }),
         accepting: broker.accepting(),
     }
 }

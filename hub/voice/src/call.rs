@@ -64,7 +64,10 @@ impl Conversation<'_> {
             tokio::select! {
                 () = self.ending.cancelled() => break STOPPING,
                 event = self.leg.events.recv() => match event {
-                    Some(LegEvent::Key(key)) => self.handle_key(key, Way::Signalling, &mut keys).await,
+                    Some(LegEvent::Key(key)) => {
+                        self.media.note_life();
+                        self.handle_key(key, Way::Signalling, &mut keys).await;
+                    }
                     event => if self.handle_leg(event) { break "the owner hung up" },
                 },
                 Some(event) = self.media.event() => match event {
@@ -74,6 +77,7 @@ impl Conversation<'_> {
                     }
                     MediaEvent::PlayFinished(_) => {}
                     MediaEvent::Silent => break "nothing came from the far side any more",
+                    MediaEvent::Elsewhere => break "audio came only from addresses that were not announced",
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {

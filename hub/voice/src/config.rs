@@ -53,8 +53,8 @@ pub struct TrunkConfig {
     /// Calls at the same time, in and out together.
     #[serde(default = "default_channels")]
     pub channels: usize,
-    /// Whether a caller is taken for who `From` says where the trunk asserts nobody (RFC 3325). True only of a carrier that
-    /// checks it: anybody can write anything there.
+    /// Whether a caller is taken for who `From` says where the trunk asserts nobody (RFC 3325), or somebody who is neither a
+    /// global number nor anonymous. True only of a carrier that checks it: anybody can write anything there.
     #[serde(default)]
     pub believe_from: bool,
 }

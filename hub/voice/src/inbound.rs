@@ -7,14 +7,13 @@ use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, prepare};
 use crate::record::Record;
-use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
 use crate::voice::Line;
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Refusals (RFC 3261 §21).
 const BUSY: u16 = 486;
@@ -44,11 +43,14 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         return;
     };
     let caller = call.caller.clone().number(trunk.config.believe_from);
-    if caller.is_none() && matches!(call.caller, Identity::Stated(Some(_))) {
-        tracing::info!(
-            trunk = name,
-            "a caller stays unknown: the trunk asserts nobody, and its settings do not say believe_from"
-        );
+    if caller.is_none() && call.caller.is_unchecked() {
+        trunk.unknown.note(Instant::now().into_std());
+        if line.tells("unknown") {
+            tracing::info!(
+                trunk = name,
+                "a caller stays unknown: the trunk asserts no number, and its settings do not say believe_from"
+            );
+        }
     }
     let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
     match timeout(line.limits.decide, &mut asked).await {
@@ -114,7 +116,8 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
     tracing::info!(attempt = %detail.attempt, caller = %order.to, result = detail.result.as_str(),
-        reason = detail.reason, digits = detail.digits, "incoming call ended");
+        reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
+        "incoming call ended");
     detail
 }
 

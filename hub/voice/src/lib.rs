@@ -18,6 +18,7 @@ mod outbound;
 pub mod prompt;
 mod record;
 pub mod signaling;
+mod unknown;
 mod voice;
 
 pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};

@@ -13,7 +13,9 @@ pub struct Limits {
     pub cancel: Duration,
     /// The longest conversation.
     pub talk: Duration,
-    /// The longest time without a packet of a far side that sends all the time; three times that for one that pauses.
+    /// The longest time without a packet of a far side that sends all the time; three times that for one that pauses, and for
+    /// one whose audio comes from addresses that were not announced, which also hears the first prompt to its end. One that
+    /// says that it sends nothing is not watched.
     pub silence: Duration,
     /// From key to saved.
     pub commit: Duration,

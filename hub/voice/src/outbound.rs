@@ -24,7 +24,8 @@ pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>)
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
     tracing::info!(attempt = %detail.attempt, to = %order.to, result = detail.result.as_str(), status = detail.sip_status,
-        reason = detail.reason, digits = detail.digits, "call ended");
+        reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
+        "call ended");
     detail
 }
 

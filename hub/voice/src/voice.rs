@@ -10,6 +10,7 @@ use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
+use crate::unknown::Unknown;
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
 use hub_core::lines::{Lines, WINDOW};
@@ -53,10 +54,11 @@ impl From<TtsError> for VoiceError {
     }
 }
 
-/// A trunk and its free channels.
+/// A trunk, its free channels, and its callers whom nobody knows since their number stands in From alone.
 pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
+    pub unknown: Unknown,
 }
 
 /// Why no INVITE was sent.
@@ -170,6 +172,7 @@ impl Voice {
         let ip = config.bind.ip();
         let trunk = |config: TrunkConfig| Trunk {
             channels: Arc::new(Semaphore::new(config.channels)),
+            unknown: Unknown::default(),
             config,
         };
         let line = Line {
@@ -200,15 +203,29 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Metrics of the telephone side: free channels, and ticks of the media thread that were skipped.
+    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown.
     pub fn metrics(&self) -> Vec<Metric> {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
         let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
+        let callers = "Calls that came in with a number in From that the trunk does not assert, and without believe_from.";
+        let mut callers = Metric::new("voice_callers_unknown_total", MetricKind::Counter, callers);
+        for trunk in &self.line.trunks {
+            callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());
+        }
         vec![
             Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
             Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
+            callers,
         ]
+    }
+
+    /// For a person: that within the last hour callers stayed unknown who may be owners.
+    pub fn notices(&self) -> Vec<(&'static str, String)> {
+        let now = Instant::now().into_std();
+        let recent = self.line.trunks.iter().any(|trunk| trunk.unknown.is_recent(now));
+        let notice = recent.then(|| ("voice", "callers stayed unknown: see believe_from".to_owned()));
+        notice.into_iter().collect()
     }
 
     /// Channels over all trunks that carry no call right now.

@@ -9,6 +9,7 @@ use common::{config, limits, logs, number, order, trunk};
 use hub_core::call_result::Disposition;
 use hub_core::id::AttemptId;
 use hub_core::language::Language;
+use hub_core::metric::MetricValue;
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::{CallDetail, CallHost, CallProgress, CommitRefused, InboundDecision, InboundHost, TrunkConfig, Voice};
 use std::collections::HashSet;
@@ -138,6 +139,8 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
         let rows = CALLERS
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        assert!(voice.notices().is_empty());
+        let mut unchecked = 0;
         for (n, row) in rows.enumerate() {
             let mut parts = row.split(" | ").map(str::trim);
             let who = parts.next().unwrap();
@@ -148,12 +151,24 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
                 caller.send(&id, &headers).await;
                 continue;
             }
-            let is_known = who == "asserted owner" || (who == "stated owner" && believe_from);
+            unchecked += u32::from(["stated owner", "stated other", "named owner", "named other"].contains(&who));
+            let is_unchecked = ["stated owner", "named owner"].contains(&who);
+            let is_known = who == "asserted owner" || (is_unchecked && believe_from);
             caller.send(&id, &headers).await;
             let status = caller.answer(&id, &headers).await;
             let expected = if is_known { KNOWN } else { UNKNOWN };
             assert_eq!(status, expected, "believe_from {believe_from}: {row}");
         }
+        let metrics = voice.metrics();
+        let metric = metrics
+            .iter()
+            .find(|metric| metric.name == "voice_callers_unknown_total")
+            .unwrap();
+        let unknown = if believe_from { 0 } else { unchecked };
+        assert_eq!(metric.samples[0].value, MetricValue::Number(f64::from(unknown)));
+        let notices: Vec<String> = voice.notices().into_iter().map(|(_, reason)| reason).collect();
+        assert_eq!(notices.is_empty(), believe_from, "{notices:?}");
+        assert!(notices.iter().all(|reason| reason.contains("believe_from")), "{notices:?}");
         voice.shutdown().await;
     }
 }

@@ -274,7 +274,15 @@ async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
         })
         .await;
         let told: Vec<_> = voice.voice.metrics().into_iter().map(|metric| metric.name).collect();
-        assert_eq!(told, ["voice_channels_free", "voice_late_ticks_total"]);
+        assert_eq!(
+            told,
+            [
+                "voice_channels_free",
+                "voice_late_ticks_total",
+                "voice_callers_unknown_total"
+            ]
+        );
+        assert!(voice.voice.notices().is_empty());
         // The other trunk has two free channels; they are not this company's.
         let calls = (call("test").await, call("other").await, call("nobody's").await);
         voice.voice.hang_up_all();

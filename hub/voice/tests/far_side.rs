@@ -43,7 +43,8 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
         keys: vec![(silence * 3 / 2, '3')],
         hangs_up: None,
     };
-    let (dead, alive) = tokio::join!(ring(FakePhone::Mute, short), ring(lives, short));
+    let mute = FakePhone::Mute { keys: Vec::new() };
+    let (dead, alive) = tokio::join!(ring(mute, short), ring(lives, short));
     assert_eq!(
         (dead.result, dead.reason.as_str()),
         (CallResult::Answered, "nothing came from the far side any more"),
@@ -54,6 +55,42 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
     assert_eq!(dead.audio.packets_received, 0);
     assert_eq!(alive.disposition, Some(Disposition::PersonWanted), "{alive:?}");
     assert_eq!(alive.reason, "we hung up at the end");
+}
+
+#[tokio::test]
+async fn a_far_side_that_sends_keys_inside_signalling_and_no_audio_lives() {
+    let silence = Duration::from_secs(3);
+    let keys = [(2, '0'), (2, '0'), (2, '3')].map(|(after_s, key)| (Duration::from_secs(after_s), key));
+    let mute = FakePhone::Mute { keys: keys.into() };
+    let detail = ring(mute, Limits { silence, ..limits() }).await;
+    assert_eq!(
+        (detail.digits.as_str(), detail.disposition),
+        ("003", Some(Disposition::PersonWanted)),
+        "{detail:?}"
+    );
+    assert_eq!(detail.audio.packets_received, 0);
+}
+
+#[tokio::test]
+async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_record_says_why() {
+    let limits = Limits {
+        silence: Duration::from_secs(1),
+        talk: Duration::from_secs(85),
+        ..limits()
+    };
+    let detail = ring(FakePhone::Elsewhere, limits).await;
+    assert_eq!(
+        (detail.result, detail.reason.as_str()),
+        (
+            CallResult::Answered,
+            "audio came only from addresses that were not announced"
+        ),
+        "{detail:?}"
+    );
+    assert!(detail.talk_ms > 10_000, "the menu in full: {detail:?}");
+    assert_eq!(detail.transcript.len(), 1, "{detail:?}");
+    assert_eq!(detail.audio.packets_received, 0);
+    assert!(detail.audio.dropped > 50, "{:?}", detail.audio);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 mod common;
 
 use async_trait::async_trait;
-use common::{TestHost, config_of, eventually, limits, trunk};
+use common::{TestHost, config_of, eventually, limits, number, trunk};
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::identity::Identity;
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegControl, PlaceCall, PlaceError};
@@ -28,6 +28,7 @@ const LINE_MAX: usize = 400;
 /// A network from which a crowd calls.
 struct Crowd {
     from: IpAddr,
+    caller: Identity,
     left: AtomicUsize,
     refused: Arc<AtomicUsize>,
 }
@@ -53,7 +54,7 @@ impl CallStack for Crowd {
         };
         Some(InboundLeg {
             leg,
-            caller: Identity::Stated(None),
+            caller: self.caller.clone(),
             called: None,
             offer: Vec::new(),
         })
@@ -101,9 +102,10 @@ impl Log {
             .collect()
     }
 
-    /// How many lines were not shown, as far as that was said.
-    fn not_shown(&self) -> usize {
-        let said = self.lines("more lines about calls that come in, not written");
+    /// How many lines of this kind were not shown, as far as that was said.
+    fn not_shown(&self, kind: &str) -> usize {
+        let mut said = self.lines("more lines about calls that come in, not written");
+        said.retain(|line| line.contains(&format!("kind=\"{kind}\"")));
         let more = |line: &String| {
             let (_, more) = line.split_once(" more=").unwrap();
             more.split(' ').next().unwrap().parse::<usize>().unwrap()
@@ -113,7 +115,7 @@ impl Log {
 }
 
 /// All of a crowd's calls are refused; of the lines about it few are shown, and the others counted.
-async fn a_crowd_is_a_few_lines(from: &str, trunk: TrunkConfig, words: &str) {
+async fn a_crowd_is_a_few_lines(from: &str, caller: Identity, trunk: TrunkConfig, (kind, words): (&str, &str)) {
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt()
@@ -124,6 +126,7 @@ async fn a_crowd_is_a_few_lines(from: &str, trunk: TrunkConfig, words: &str) {
     let refused = Arc::new(AtomicUsize::new(0));
     let crowd = Crowd {
         from: from.parse().unwrap(),
+        caller,
         left: AtomicUsize::new(CALLS),
         refused: Arc::clone(&refused),
     };
@@ -136,7 +139,7 @@ async fn a_crowd_is_a_few_lines(from: &str, trunk: TrunkConfig, words: &str) {
     tokio::spawn(async move { serving.serve_inbound(Arc::new(TestHost::default()), stop).await });
     let all = || (refused.load(Ordering::Relaxed) == CALLS).then_some(());
     eventually("every call refused", all).await;
-    let told = || (log.lines(words).len() + log.not_shown() == CALLS).then_some(());
+    let told = || (log.lines(words).len() + log.not_shown(kind) == CALLS).then_some(());
     eventually("every refusal shown or counted", told).await;
     let windows = usize::try_from(since.elapsed().as_secs()).unwrap() + 2;
     let shown = log.lines(words).len();
@@ -152,7 +155,8 @@ async fn a_crowd_is_a_few_lines(from: &str, trunk: TrunkConfig, words: &str) {
 #[tokio::test]
 async fn ten_thousand_calls_of_strangers_are_a_few_lines() {
     let trunk = trunk(PROXY.parse().unwrap());
-    a_crowd_is_a_few_lines("203.0.113.9", trunk, "it comes from no trunk").await;
+    let lines = ("no_trunk", "it comes from no trunk");
+    a_crowd_is_a_few_lines("203.0.113.9", Identity::Stated(None), trunk, lines).await;
 }
 
 #[tokio::test]
@@ -161,5 +165,17 @@ async fn ten_thousand_calls_beyond_the_channels_are_a_few_lines() {
         channels: 0,
         ..trunk(PROXY.parse().unwrap())
     };
-    a_crowd_is_a_few_lines("127.0.0.1", trunk, "all channels of its trunk are in use").await;
+    let lines = ("channels", "all channels of its trunk are in use");
+    a_crowd_is_a_few_lines("127.0.0.1", Identity::Stated(None), trunk, lines).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_callers_who_stay_unknown_are_a_few_lines() {
+    let trunk = TrunkConfig {
+        channels: CALLS,
+        ..trunk(PROXY.parse().unwrap())
+    };
+    let caller = Identity::Stated(Some(number("+8613800008412")));
+    let lines = ("unknown", "a caller stays unknown");
+    a_crowd_is_a_few_lines("127.0.0.1", caller, trunk, lines).await;
 }

@@ -47,8 +47,8 @@ pub struct MediaOptions {
     pub echo: bool,
     /// Samples of the far side to keep, at 8,000 a second; 0 keeps none.
     pub capture_max: usize,
-    /// After so long without a packet the far side counts as dead; one that pauses while nobody speaks after three times as
-    /// long. None watches for nothing.
+    /// After so long without a packet the far side counts as dead; one that pauses while nobody speaks, or whose audio comes
+    /// from elsewhere only, after three times as long. None watches for nothing.
     pub silence_max: Option<Duration>,
 }
 
@@ -210,6 +210,11 @@ impl MediaSession {
     /// Sends a key as a telephone event; false when that cannot be.
     pub fn press(&self, key: char) -> bool {
         lock(&self.stream).press(key)
+    }
+
+    /// The far side has sent something by signalling: it lives, though no audio comes.
+    pub fn note_life(&self) {
+        lock(&self.stream).handle_life(Instant::now());
     }
 
     /// The next thing the audio tells. Never `None` while this session lives.

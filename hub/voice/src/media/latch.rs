@@ -73,6 +73,8 @@ pub struct Latch {
     /// The other port of the announced address that is heard until then (a far side behind a translator of ports).
     other: Option<SocketAddr>,
     candidate: Option<(SocketAddr, Run)>,
+    /// Where the far side was before it moved by signalling. What still comes from there is late.
+    left: Option<SocketAddr>,
 }
 
 impl Latch {
@@ -83,6 +85,17 @@ impl Latch {
             has_sent: false,
             other: None,
             candidate: None,
+            left: None,
+        }
+    }
+
+    /// The far side announces another address and port: nothing has been heard of it there yet, and nothing that comes from
+    /// where it is left from now on is heard, unless it is announced again.
+    #[must_use]
+    pub fn moved(&self, announced: SocketAddr) -> Self {
+        Self {
+            left: Some(self.target()),
+            ..Self::new(announced)
         }
     }
 
@@ -128,7 +141,8 @@ impl Latch {
                 Heard::Yes
             };
         }
-        if self.has_sent || (!audio && self.other.is_none()) {
+        let is_left = self.left.is_some_and(|left| is_same(left, from));
+        if self.has_sent || is_left || (!audio && self.other.is_none()) {
             return Heard::No;
         }
         if let Some(other) = self.other {
@@ -143,6 +157,11 @@ impl Latch {
         self.other = Some(from);
         Heard::Moved
     }
+}
+
+/// The same address in whichever spelling, and the same port.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    (one.ip().to_canonical(), one.port()) == (other.ip().to_canonical(), other.port())
 }
 
 #[cfg(test)]
@@ -308,6 +327,24 @@ mod tests {
         assert_eq!(play(&mut latch, &[(ANNOUNCED, 0, 9, 1)]), Heard::Moved);
         assert_eq!(play(&mut latch, &run), Heard::No);
         assert_eq!(latch.target(), at(ANNOUNCED));
+    }
+
+    #[test]
+    fn the_port_that_was_left_is_heard_only_where_it_is_announced_again() {
+        let run = |from| -> Vec<Packet> { (0..9).map(|n| (from, 20 * u64::from(n), 1, n)).collect() };
+        let mut left = Latch::new(at(ANNOUNCED));
+        play(&mut left, &[(ANNOUNCED, 0, 1, 1)]);
+        let mut latch = left.moved(at(OTHER));
+        assert_eq!(play(&mut latch, &run(ANNOUNCED)), Heard::No);
+        assert_eq!(play(&mut latch, &run("[::ffff:192.0.2.1]:4000")), Heard::No);
+        assert_eq!(latch.target(), at(OTHER));
+        // A third port may be the far side's, behind a translator of ports.
+        assert_eq!(play(&mut latch, &run("192.0.2.1:6000")), Heard::Yes);
+        // That one is left then, not the port that was announced.
+        let mut again = latch.moved(at(ANNOUNCED));
+        assert_eq!(play(&mut again, &run("192.0.2.1:6000")), Heard::No);
+        assert_eq!(play(&mut again, &run(ANNOUNCED)), Heard::Yes);
+        assert_eq!(again.target(), at(ANNOUNCED));
     }
 
     #[test]

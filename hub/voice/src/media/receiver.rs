@@ -26,6 +26,8 @@ pub struct Receiver {
     watchdog: Watchdog,
     returned: u64,
     dropped: u64,
+    /// Packets of events that strangers sent, and sources that are forgotten.
+    unbelieved: u64,
 }
 
 impl Receiver {
@@ -40,20 +42,24 @@ impl Receiver {
             watchdog: Watchdog::new(silence_max),
             returned: 0,
             dropped: 0,
+            unbelieved: 0,
         }
     }
 
     /// The far side is heard as agreed from now on. At a new address it may be another source.
     pub fn connect(&mut self, negotiated: &Negotiated, now: Instant) {
         self.event_type = negotiated.event_type;
-        self.watchdog.connect(negotiated.hold, now);
+        self.watchdog.connect(negotiated.hold || negotiated.mute, now);
         let announced = negotiated.remote;
         // Address 0.0.0.0 says hold (RFC 3264 §8.4) and names no place to move to.
         let stays = |latch: &Latch| latch.announced() == announced || announced.ip().is_unspecified();
         if self.latch.as_ref().is_some_and(stays) {
             return;
         }
-        self.latch = Some(Latch::new(announced));
+        self.latch = Some(match &self.latch {
+            Some(left) => left.moved(announced),
+            None => Latch::new(announced),
+        });
         self.reception.move_on();
         self.sources.move_on();
     }
@@ -75,6 +81,21 @@ impl Receiver {
         if is_far_side && rtp::is_control(packet) {
             self.watchdog.handle_life(now);
         }
+    }
+
+    /// Signalling brought a sign of life.
+    pub fn handle_life(&mut self, now: Instant) {
+        self.watchdog.handle_life(now);
+    }
+
+    /// A clip was sent to its end.
+    pub fn handle_said(&mut self) {
+        self.watchdog.handle_said();
+    }
+
+    /// Audio has come since the last agreement, but only from addresses that were not announced.
+    pub fn is_elsewhere(&self) -> bool {
+        self.watchdog.is_elsewhere()
     }
 
     /// Time has passed: to be called at each tick. True once, when the far side has been silent for too long.
@@ -118,6 +139,11 @@ impl Receiver {
         self.dropped
     }
 
+    /// Packets of keys that were not believed.
+    pub fn events_unbelieved(&self) -> u64 {
+        self.unbelieved + self.sources.unbelieved()
+    }
+
     /// The packet if it is the far side's.
     fn hear<'p>(&mut self, packet: &'p [u8], from: SocketAddr, now: Instant) -> Option<(Header, &'p [u8])> {
         if rtp::is_control(packet) {
@@ -129,10 +155,20 @@ impl Receiver {
         let returned = header.ssrc == self.own_ssrc;
         let latch = self.latch.as_mut()?;
         match latch.handle(from, header, part == Part::Audio && !returned, now) {
-            Heard::No => return None,
+            Heard::No => {
+                match part {
+                    Part::Audio | Part::Event(_) if returned => {}
+                    Part::Audio => self.watchdog.handle_stray(),
+                    Part::Event(_) => self.unbelieved += 1,
+                }
+                return None;
+            }
             Heard::Yes => {}
             // Nothing is kept of what was heard before at a port that was not announced.
-            Heard::Moved => self.sources = Sources::new(latch.is_elsewhere()),
+            Heard::Moved => {
+                self.unbelieved += self.sources.unbelieved();
+                self.sources = Sources::new(latch.is_elsewhere());
+            }
         }
         if returned {
             self.returned += 1;

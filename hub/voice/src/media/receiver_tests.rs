@@ -14,6 +14,7 @@ fn agreed(remote: &str, event_type: Option<u8>) -> Negotiated {
         codec: Codec::Pcma,
         event_type,
         hold: remote.starts_with("0.0.0.0"),
+        mute: false,
     }
 }
 
@@ -380,6 +381,27 @@ fn a_move_opens_no_door_for_a_foreign_source() {
 }
 
 #[test]
+fn what_still_comes_from_the_port_just_left_is_not_followed() {
+    let (mut call, mut old, mut new) = (Call::new(), Voice::new(FAR, 1), Voice::new(OTHER_PORT, 2));
+    call.talk(&mut old, 20);
+    call.receiver.connect(&agreed(OTHER_PORT, Some(101)), call.now);
+    call.talk(&mut old, 100);
+    call.press(&mut old, '9');
+    call.sends_to(OTHER_PORT);
+    assert_eq!(call.receiver.dropped(), 108);
+    call.talk(&mut new, 20);
+    call.press(&mut new, '1');
+    assert_eq!(call.keys(), "1");
+    // Back again, the first port counts.
+    call.receiver.connect(&agreed(FAR, Some(101)), call.now);
+    call.talk(&mut new, 20);
+    call.sends_to(FAR);
+    call.talk(&mut old, 20);
+    call.press(&mut old, '2');
+    assert_eq!(call.keys(), "2");
+}
+
+#[test]
 fn a_far_side_on_hold_is_heard_where_it_was() {
     let (mut call, mut far) = (Call::new(), Voice::new(FAR, 1));
     call.talk(&mut far, 20);
@@ -390,6 +412,32 @@ fn a_far_side_on_hold_is_heard_where_it_was() {
     call.press_beside(&mut Voice::new(FAR, 2), '9', &mut far);
     call.press(&mut far, '2');
     assert_eq!(call.keys(), "2", "and its source is still the running one");
+}
+
+#[test]
+fn a_far_side_that_says_that_it_sends_nothing_is_not_watched() {
+    let minute = Duration::from_secs(60);
+    for (mute, dies) in [(true, false), (false, true)] {
+        let mut receiver = Receiver::new(OWN_SSRC, Some(Duration::from_secs(20)));
+        let now = Instant::now();
+        let says = Negotiated {
+            mute,
+            ..agreed(FAR, Some(101))
+        };
+        receiver.connect(&says, now);
+        assert_eq!(receiver.handle_timeout(now + minute), dies, "mute: {mute}");
+    }
+}
+
+#[test]
+fn audio_from_elsewhere_is_told_from_none() {
+    let (mut call, mut stranger) = (Call::new(), Voice::new(ELSEWHERE, 2));
+    call.press(&mut stranger, '1');
+    assert!(!call.receiver.is_elsewhere(), "keys are no audio");
+    call.talk(&mut stranger, 1);
+    assert!(call.receiver.is_elsewhere());
+    call.talk(&mut Voice::new(FAR, 1), 1);
+    assert!(!call.receiver.is_elsewhere());
 }
 
 #[test]

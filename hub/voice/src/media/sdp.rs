@@ -19,6 +19,8 @@ pub struct Negotiated {
     pub event_type: Option<u8>,
     /// The far side does not want to hear us now (`sendonly`, `inactive`, or address 0.0.0.0).
     pub hold: bool,
+    /// The far side sends nothing now (`recvonly`, `inactive`).
+    pub mute: bool,
 }
 
 /// Why a description cannot be used.
@@ -136,6 +138,8 @@ pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
     let text = std::str::from_utf8(body).map_err(|_| SdpError::NotText)?;
     let mut address = None;
     let mut stream: Option<Stream> = None;
+    // What stands before the first media line counts for every stream that says nothing else (RFC 4566 §6).
+    let (mut direction, mut is_head) = (Direction::BOTH, true);
     for line in text.lines() {
         let Some((kind, value)) = line.trim_end().split_once('=') else {
             continue;
@@ -143,9 +147,13 @@ pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
         match (kind, &mut stream) {
             ("c", None) => address = connection(value).or(address),
             ("c", Some(s)) => s.address = connection(value).or(s.address),
-            ("m", None) => stream = Stream::from_media_line(value),
+            ("m", None) => {
+                is_head = false;
+                stream = Stream::from_media_line(value, direction);
+            }
             // Only the first usable audio stream counts; what follows belongs to another one.
             ("m", Some(_)) => break,
+            ("a", None) if is_head => direction = Direction::of(value).unwrap_or(direction),
             ("a", Some(s)) => s.attribute(value),
             _ => {}
         }
@@ -161,7 +169,8 @@ pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
         remote: SocketAddr::new(ip, stream.port),
         codec,
         event_type: stream.event_type,
-        hold: stream.hold || ip.is_unspecified(),
+        hold: !stream.direction.hears || ip.is_unspecified(),
+        mute: !stream.direction.sends,
     })
 }
 
@@ -170,16 +179,41 @@ fn connection(value: &str) -> Option<IpAddr> {
     value.split_whitespace().nth(2)?.split('/').next()?.parse().ok()
 }
 
+/// What the far side does with audio.
+#[derive(Debug, Clone, Copy)]
+struct Direction {
+    sends: bool,
+    hears: bool,
+}
+
+impl Direction {
+    const BOTH: Self = Self {
+        sends: true,
+        hears: true,
+    };
+
+    fn of(attribute: &str) -> Option<Self> {
+        let (sends, hears) = match attribute {
+            "sendrecv" => (true, true),
+            "sendonly" => (true, false),
+            "recvonly" => (false, true),
+            "inactive" => (false, false),
+            _ => return None,
+        };
+        Some(Self { sends, hears })
+    }
+}
+
 struct Stream {
     port: u16,
     types: Vec<u8>,
     address: Option<IpAddr>,
     event_type: Option<u8>,
-    hold: bool,
+    direction: Direction,
 }
 
 impl Stream {
-    fn from_media_line(value: &str) -> Option<Self> {
+    fn from_media_line(value: &str, direction: Direction) -> Option<Self> {
         let mut words = value.split_whitespace();
         if words.next()? != "audio" {
             return None;
@@ -204,16 +238,12 @@ impl Stream {
             types,
             address: None,
             event_type: None,
-            hold: false,
+            direction,
         })
     }
 
     fn attribute(&mut self, value: &str) {
-        match value {
-            "sendonly" | "inactive" => self.hold = true,
-            "sendrecv" | "recvonly" => self.hold = false,
-            _ => {}
-        }
+        self.direction = Direction::of(value).unwrap_or(self.direction);
         let Some((event_type, name)) = value.strip_prefix("rtpmap:").and_then(|v| v.split_once(' ')) else {
             return;
         };
@@ -243,7 +273,8 @@ mod tests {
                 remote: local,
                 codec: Codec::Pcma,
                 event_type: Some(101),
-                hold: false
+                hold: false,
+                mute: false
             }
         );
     }
@@ -256,6 +287,7 @@ mod tests {
             codec: Codec::Pcmu,
             event_type: None,
             hold: false,
+            mute: false,
         };
         assert_eq!(understand(&answer(local, 1, &theirs)), Ok(theirs));
     }
@@ -268,6 +300,7 @@ mod tests {
             codec,
             event_type: Some(96),
             hold: false,
+            mute: false,
         };
         let origin = |body: &[u8]| {
             let text = String::from_utf8(body.to_vec()).unwrap();
@@ -302,9 +335,34 @@ mod tests {
                 remote,
                 codec: Codec::Pcmu,
                 event_type: Some(96),
-                hold: true
+                hold: true,
+                mute: false
             }
         );
+    }
+
+    #[test]
+    fn who_sends_and_who_hears_is_said_for_all_streams_or_for_one() {
+        let of = |head: &str, other: &str, own: &str| {
+            let text = format!(
+                "c=IN IP4 10.0.0.1\r\n{head}m=video 9 RTP/AVP 96\r\n{other}m=audio 40000 RTP/AVP 8\r\n{own}"
+            );
+            let got = understand(text.as_bytes()).unwrap();
+            (got.hold, got.mute)
+        };
+        let table = [
+            ("", (false, false)),
+            ("a=sendrecv\r\n", (false, false)),
+            ("a=sendonly\r\n", (true, false)),
+            ("a=recvonly\r\n", (false, true)),
+            ("a=inactive\r\n", (true, true)),
+        ];
+        for (line, expected) in table {
+            assert_eq!(of("", "", line), expected, "{line}");
+            assert_eq!(of(line, "", ""), expected, "for all: {line}");
+            assert_eq!(of("", line, ""), (false, false), "of another stream: {line}");
+            assert_eq!(of(line, "", "a=sendrecv\r\n"), (false, false), "its own counts: {line}");
+        }
     }
 
     #[test]

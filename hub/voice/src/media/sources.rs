@@ -48,6 +48,8 @@ struct Source {
     proven: bool,
     reader: DigitReader,
     keys: Vec<char>,
+    /// Packets of events that wait with these keys.
+    events: u64,
 }
 
 impl Source {
@@ -64,6 +66,7 @@ impl Source {
             proven: false,
             reader: DigitReader::default(),
             keys: Vec::new(),
+            events: 0,
         }
     }
 
@@ -90,6 +93,7 @@ impl Source {
         match part {
             Part::Audio => self.audio = Some(Run::next(self.audio, header, now)),
             Part::Event(event) => {
+                self.events += 1;
                 let keys = self.reader.handle(header, event, now);
                 keys.into_iter().flatten().for_each(|key| self.hold(key));
             }
@@ -129,6 +133,8 @@ pub struct Sources {
     spoken: bool,
     /// Signalling has moved the far side: another source needs no silence of the one before.
     moved: bool,
+    /// Packets of events whose source is not believed, or not yet.
+    unbelieved: u64,
     ready: VecDeque<char>,
 }
 
@@ -143,6 +149,8 @@ impl Sources {
 
     /// Takes a packet from the far side's port; false when it is not the running source's and counts for nothing.
     pub fn handle(&mut self, header: Header, part: Part, now: Instant) -> bool {
+        // Until its source is believed.
+        self.unbelieved += u64::from(matches!(part, Part::Event(_)));
         if let Some(running) = self.running.as_mut().filter(|source| source.fits(header, now)) {
             running.handle(header, part, now);
             self.spoken |= running.has_spoken();
@@ -189,6 +197,12 @@ impl Sources {
         (self.doubted, self.spoken, self.moved) = (false, false, true);
     }
 
+    /// Packets of events that came and were not believed: of a source beside the running one, or of one that has not proven
+    /// itself.
+    pub fn unbelieved(&self) -> u64 {
+        self.unbelieved
+    }
+
     /// The next key that counts.
     pub fn poll_key(&mut self) -> Option<char> {
         self.ready.pop_front()
@@ -219,6 +233,7 @@ impl Sources {
         }
         if running.proven {
             self.ready.extend(running.keys.drain(..));
+            self.unbelieved = self.unbelieved.saturating_sub(std::mem::take(&mut running.events));
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum MediaEvent {
     PlayFinished(u64),
     /// Nothing has come from the far side for too long: it has died.
     Silent,
+    /// Nothing has come from where the far side said that it is for too long, only audio from elsewhere.
+    Elsewhere,
 }
 
 /// How the audio of a call went. Packets of 20 ms.
@@ -53,6 +55,10 @@ pub struct AudioCounts {
     /// Packets dropped: not RTP, from an address that is not the far side's, of another source beside the far side's, or
     /// from before the answer.
     pub dropped: u64,
+    /// Packets of keys that were not believed: from an address that is not the far side's, or numbered on their own beside its
+    /// audio, as some gateways do. A press is about eight packets.
+    #[serde(default)]
+    pub events_unbelieved: u64,
 }
 
 struct Clip {
@@ -169,6 +175,11 @@ impl Stream {
         true
     }
 
+    /// The far side lives: signalling says so.
+    pub fn handle_life(&mut self, now: Instant) {
+        self.receiver.handle_life(now);
+    }
+
     /// The counts up to now.
     pub fn counts(&self) -> AudioCounts {
         AudioCounts {
@@ -176,6 +187,7 @@ impl Stream {
             packets_received: self.receiver.received(),
             lost: self.receiver.lost(),
             dropped: self.receiver.dropped(),
+            events_unbelieved: self.receiver.events_unbelieved(),
         }
     }
 
@@ -189,7 +201,12 @@ impl Stream {
         self.receive(now);
         self.exchange_reports(now);
         if self.receiver.handle_timeout(now) {
-            self.tell(MediaEvent::Silent);
+            let event = if self.receiver.is_elsewhere() {
+                MediaEvent::Elsewhere
+            } else {
+                MediaEvent::Silent
+            };
+            self.tell(event);
         }
         while let Some(key) = self.receiver.poll_key() {
             self.tell(MediaEvent::Digit(key));
@@ -328,6 +345,7 @@ impl Stream {
         }
         if let Some(number) = finished {
             self.clip = None;
+            self.receiver.handle_said();
             self.tell(MediaEvent::PlayFinished(number));
         }
     }

@@ -10,6 +10,7 @@ fn agreed(remote: SocketAddr) -> Negotiated {
         codec: Codec::Pcma,
         event_type: Some(101),
         hold: false,
+        mute: false,
     }
 }
 
@@ -96,10 +97,40 @@ fn a_stranger_presses_nothing_and_is_sent_nothing() {
     assert!(told.try_recv().is_err(), "one key in all");
     let counts = stream.counts();
     assert_eq!((counts.packets_received, counts.packets_sent), (185, 200));
+    // Two of each stranger's packets at each tick were keys.
+    assert_eq!(counts.events_unbelieved, 800);
     let mut heard = [0u8; 200];
     assert!(stranger.recv_from(&mut heard).is_err());
     assert!(elsewhere.recv_from(&mut heard).is_err());
     assert!(far.recv_from(&mut heard).is_ok());
+}
+
+#[test]
+fn keys_with_numbers_of_their_own_are_counted_and_those_that_are_believed_late_are_not() {
+    // Beside audio the keys are not believed; alone they are after a second.
+    for (speaks, keys, unbelieved) in [(true, 0, 8), (false, 1, 0)] {
+        let socket = nonblocking();
+        let here = socket.local_addr().unwrap();
+        let (events, mut told) = mpsc::channel(EVENTS_MAX);
+        let mut stream = Stream::new(socket, None, events, [7; RANDOM], false, 0, None);
+        let far = nonblocking();
+        let start = Instant::now();
+        stream.connect(agreed(far.local_addr().unwrap()), start);
+        for n in 0..100u16 {
+            if speaks {
+                far.send_to(&packet(1, n, None), here).unwrap();
+            }
+            if (20..28).contains(&n) {
+                far.send_to(&packet(2, 9_000 + n, Some('1')), here).unwrap();
+            }
+            stream.tick(start + Duration::from_millis(20 * u64::from(n)));
+            if n == 27 {
+                assert_eq!(stream.counts().events_unbelieved, 8, "speaks: {speaks}");
+            }
+        }
+        let pressed = std::iter::from_fn(|| told.try_recv().ok()).count();
+        assert_eq!((pressed, stream.counts().events_unbelieved), (keys, unbelieved), "speaks: {speaks}");
+    }
 }
 
 /// A port and the one above it.

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 /// So long between two packets is no network's: the far side sends nothing while nobody speaks.
 const PAUSE: Duration = Duration::from_millis(400);
-/// One that sends nothing in pauses is waited for so many times as long as another.
+/// One that sends nothing in pauses is waited for so many times as long as another, and so is one whose audio comes from
+/// elsewhere: the owner hears us all the same.
 const PATIENCE: u32 = 3;
 
 /// Watches the far side's signs of life.
@@ -16,6 +17,10 @@ pub struct Watchdog {
     life: Option<Instant>,
     /// The last packet of media.
     heard: Option<Instant>,
+    /// Audio came from an address that was not announced.
+    strayed: bool,
+    /// Something that we say was sent to its end.
+    said: bool,
     pauses: bool,
     told: bool,
 }
@@ -27,15 +32,18 @@ impl Watchdog {
             limit,
             life: None,
             heard: None,
+            strayed: false,
+            said: false,
             pauses: false,
             told: false,
         }
     }
 
-    /// What is agreed from now on: unless it is a hold, the far side sends.
-    pub fn connect(&mut self, hold: bool, now: Instant) {
-        self.life = (!hold).then_some(now);
+    /// What is agreed from now on: the far side is `silent` (it holds, or says that it sends nothing), or it sends.
+    pub fn connect(&mut self, silent: bool, now: Instant) {
+        self.life = (!silent).then_some(now);
         self.heard = None;
+        self.strayed = false;
     }
 
     /// A packet of the far side came. Comfort noise announces a pause (RFC 3389).
@@ -46,6 +54,21 @@ impl Watchdog {
         self.handle_life(now);
     }
 
+    /// Audio came from an address that was not announced. It is no sign of life: anybody can send it.
+    pub fn handle_stray(&mut self) {
+        self.strayed = true;
+    }
+
+    /// Something that we say was sent to its end.
+    pub fn handle_said(&mut self) {
+        self.said = true;
+    }
+
+    /// Since the last agreement audio came from addresses that were not announced, and from no other.
+    pub fn is_elsewhere(&self) -> bool {
+        self.strayed && self.heard.is_none()
+    }
+
     /// The far side lives, whether it speaks or not.
     pub fn handle_life(&mut self, now: Instant) {
         if let Some(life) = &mut self.life {
@@ -53,12 +76,17 @@ impl Watchdog {
         }
     }
 
-    /// True once: when the far side has been silent for too long.
+    /// True once: when the far side has been silent for too long. One whose audio comes from elsewhere is not before it could
+    /// hear something of ours to its end.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         let (Some(limit), Some(life), false) = (self.limit, self.life, self.told) else {
             return false;
         };
-        let limit = if self.pauses { limit * PATIENCE } else { limit };
+        let elsewhere = self.is_elsewhere();
+        if elsewhere && !self.said {
+            return false;
+        }
+        let limit = if self.pauses || elsewhere { limit * PATIENCE } else { limit };
         self.told = now.saturating_duration_since(life) >= limit;
         self.told
     }
@@ -75,10 +103,12 @@ mod tests {
         Sound,
         Noise,
         Report,
+        Stray,
+        Said,
         Hold,
         Resume,
     }
-    use Sign::{Hold, Noise, Report, Resume, Sound};
+    use Sign::{Hold, Noise, Report, Resume, Said, Sound, Stray};
 
     /// What happens, at which millisecond.
     type Script = Vec<(u64, Sign)>;
@@ -97,6 +127,8 @@ mod tests {
                     Sound => watchdog.handle_media(false, now),
                     Noise => watchdog.handle_media(true, now),
                     Report => watchdog.handle_life(now),
+                    Stray => watchdog.handle_stray(),
+                    Said => watchdog.handle_said(),
                     Hold => watchdog.connect(true, now),
                     Resume => watchdog.connect(false, now),
                 }
@@ -113,7 +145,7 @@ mod tests {
     fn a_far_side_dies_when_nothing_comes_though_something_should() {
         let talk = |from: u64, until: u64| (from / 20..until / 20).map(|n| (n * 20, Sound));
         let reports = (1..60).map(|n| (n * 5_000, Report));
-        let table: [(&str, Script, Option<u64>); 9] = [
+        let table: [(&str, Script, Option<u64>); 13] = [
             ("nothing ever comes", vec![], Some(20_000)),
             ("it falls silent", talk(0, 3_000).collect(), Some(22_980)),
             ("it begins late", vec![(15_000, Sound)], Some(35_000)),
@@ -125,6 +157,22 @@ mod tests {
             ),
             ("pauses without noise", vec![(0, Sound), (5_000, Sound)], Some(65_000)),
             ("only reports", reports.collect(), None),
+            (
+                "audio from elsewhere only",
+                vec![(0, Stray), (45_000, Said)],
+                Some(60_000),
+            ),
+            (
+                "the same, and what we say takes longer",
+                vec![(0, Stray), (75_000, Said)],
+                Some(75_000),
+            ),
+            ("the same, and nothing is said to its end", vec![(0, Stray)], None),
+            (
+                "audio from elsewhere beside its own",
+                vec![(0, Stray), (20, Sound), (40, Stray)],
+                Some(20_020),
+            ),
             (
                 "on hold for a minute, then dead",
                 talk(0, 3_000).chain([(3_000, Hold), (63_000, Resume)]).collect(),

@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Where audio comes from that no answer announces.
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// How long early media is sent before the answer, and how long it is alone after it.
 const EARLY: Duration = Duration::from_millis(300);
 
@@ -46,8 +48,13 @@ pub enum FakePhone {
         /// Hangs up after this time since the last key.
         hangs_up: Option<Duration>,
     },
-    /// Answers at once, sends no audio at all and waits for the other side to hang up.
-    Mute,
+    /// Answers at once, sends no audio at all, sends keys inside signalling and waits for the other side to hang up.
+    Mute {
+        /// Keys, each after this time since the one before.
+        keys: Vec<(Duration, char)>,
+    },
+    /// Answers at once, sends audio from another address than its answer says and waits for the other side to hang up.
+    Elsewhere,
     /// Sends early media from one port, answers with another, sends from that one a little later, presses keys and waits for
     /// the other side to hang up. The early media goes on all the time.
     MovesAtAnswer {
@@ -110,7 +117,7 @@ impl FakeTrunk {
         called: Option<PhoneNumber>,
         keys: Vec<(Duration, char)>,
     ) -> Result<(), MediaError> {
-        let media = self.open()?;
+        let media = self.open(LOCAL)?;
         let offer = sdp::offer(media.local(), 1);
         let (leg, far) = self.leg(media);
         tokio::spawn(far.run_caller(keys));
@@ -125,9 +132,9 @@ impl FakeTrunk {
         Ok(())
     }
 
-    fn open(&self) -> Result<MediaSession, MediaError> {
+    fn open(&self, ip: IpAddr) -> Result<MediaSession, MediaError> {
         self.media.open(&MediaOptions {
-            ip: LOCAL,
+            ip,
             ports: None,
             echo: true,
             capture_max: 8_000 * 120,
@@ -147,7 +154,7 @@ impl FakeTrunk {
             ended: ended.clone(),
             seen,
             note: FakeSeen::default(),
-            early: None,
+            beside: None,
         };
         let control = FakeControl {
             commands,
@@ -169,19 +176,21 @@ impl CallStack for FakeTrunk {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
         let phone = self.phones.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let phone = phone.ok_or_else(|| PlaceError("the fake trunk has no more phones".into()))?;
-        let media = self.open().map_err(|error| PlaceError(error.to_string()))?;
-        let mut early = None;
+        let open = |ip| self.open(ip).map_err(|error| PlaceError(error.to_string()));
+        let media = open(LOCAL)?;
+        let mut beside = None;
         match (&phone, sdp::understand(&call.offer)) {
-            (FakePhone::Mute, _) | (_, Err(_)) => {}
-            (FakePhone::MovesAtAnswer { .. }, Ok(negotiated)) => {
-                let session = self.open().map_err(|error| PlaceError(error.to_string()))?;
+            (FakePhone::Mute { .. }, _) | (_, Err(_)) => {}
+            (FakePhone::MovesAtAnswer { .. } | FakePhone::Elsewhere, Ok(negotiated)) => {
+                let is_elsewhere = matches!(phone, FakePhone::Elsewhere);
+                let session = open(if is_elsewhere { ELSEWHERE } else { LOCAL })?;
                 session.connect(negotiated);
-                early = Some((session, negotiated));
+                beside = Some((session, negotiated));
             }
             (_, Ok(negotiated)) => media.connect(negotiated),
         }
         let (leg, mut far) = self.leg(media);
-        far.early = early;
+        far.beside = beside;
         far.note.trunk = call.trunk.name;
         tokio::spawn(far.run(phone));
         Ok(leg)
@@ -229,8 +238,8 @@ struct FarSide {
     ended: CancellationToken,
     seen: Arc<Mutex<Vec<FakeSeen>>>,
     note: FakeSeen,
-    /// The audio that was there before the answer, and where it goes.
-    early: Option<(MediaSession, Negotiated)>,
+    /// The audio that comes from where no answer says, and where it goes.
+    beside: Option<(MediaSession, Negotiated)>,
 }
 
 impl FarSide {
@@ -301,13 +310,16 @@ impl FarSide {
                 }
                 self.send(LegEvent::Ended).await;
             }
-            FakePhone::Mute => {
-                let description = sdp::offer(self.media.local(), 1);
-                self.send(LegEvent::Answered {
-                    status: 200,
-                    description,
-                })
-                .await;
+            FakePhone::Mute { keys } => {
+                self.answer_at_once().await;
+                for (after, key) in keys {
+                    tokio::time::sleep(after).await;
+                    self.send(LegEvent::Key(key)).await;
+                }
+                std::future::pending().await
+            }
+            FakePhone::Elsewhere => {
+                self.answer_at_once().await;
                 std::future::pending().await
             }
             FakePhone::MovesAtAnswer { keys } => {
@@ -320,7 +332,7 @@ impl FarSide {
                 })
                 .await;
                 tokio::time::sleep(EARLY).await;
-                if let Some((_, negotiated)) = &self.early {
+                if let Some((_, negotiated)) = &self.beside {
                     self.media.connect(*negotiated);
                 }
                 self.press(keys).await;
@@ -332,6 +344,7 @@ impl FarSide {
                     codec: Codec::Pcma,
                     event_type: events.then_some(sdp::EVENT_TYPE),
                     hold: false,
+                    mute: false,
                 };
                 self.send(LegEvent::Answered {
                     status: 200,
@@ -348,6 +361,15 @@ impl FarSide {
                 std::future::pending().await
             }
         }
+    }
+
+    async fn answer_at_once(&self) {
+        let description = sdp::offer(self.media.local(), 1);
+        self.send(LegEvent::Answered {
+            status: 200,
+            description,
+        })
+        .await;
     }
 
     async fn press(&self, keys: Vec<(Duration, char)>) {

@@ -21,16 +21,19 @@ pub struct CallerHeaders<'a> {
 pub enum Identity {
     /// The trunk's: it has looked.
     Asserted(Option<PhoneNumber>),
+    /// The trunk asserts somebody, but by a name that is no global telephone number (a national form, the name of a line); the
+    /// number is the caller's own word.
+    Named(PhoneNumber),
     /// The caller's own, and nobody asserts anything. From can hold whatever a caller likes.
     Stated(Option<PhoneNumber>),
 }
 
 impl Identity {
-    /// Reads it. Where the trunk asserts anybody, only that counts, also when it is no number; a `Remote-Party-ID` asserts the
-    /// calling party with `screen=yes`.
+    /// Reads it. Where the trunk asserts a number, or that the caller wants to be nobody, only that counts; a `Remote-Party-ID`
+    /// asserts the calling party with `screen=yes`.
     pub fn of(headers: &CallerHeaders<'_>) -> Self {
         if !headers.asserted.is_empty() {
-            return Identity::Asserted(first_number(&headers.asserted, |_| true));
+            return Self::asserted(headers, &headers.asserted, |_| true);
         }
         let is_screened = |party: &NameAddr<'_>| {
             let says = |name, value| party.param(name).map(|found| found.eq_ignore_ascii_case(value));
@@ -38,17 +41,43 @@ impl Identity {
         };
         let screened = |value: &&str| list(value).iter().any(is_screened);
         if headers.remote_party.iter().any(screened) {
-            return Identity::Asserted(first_number(&headers.remote_party, is_screened));
+            return Self::asserted(headers, &headers.remote_party, is_screened);
         }
+        Identity::Stated(Self::stated(headers))
+    }
+
+    /// What the elements of `values` that count assert.
+    fn asserted(headers: &CallerHeaders<'_>, values: &[&str], counts: impl Fn(&NameAddr<'_>) -> bool) -> Self {
+        let number = first_number(values, &counts);
+        if number.is_none()
+            && names_somebody(values, counts)
+            && let Some(stated) = Self::stated(headers)
+        {
+            return Identity::Named(stated);
+        }
+        Identity::Asserted(number)
+    }
+
+    /// The number that a caller states.
+    fn stated(headers: &CallerHeaders<'_>) -> Option<PhoneNumber> {
         let from = headers.from.and_then(|value| NameAddr::parse(value).ok());
         let stated = from.and_then(|from| from.number());
-        Identity::Stated(stated.or_else(|| first_number(&headers.preferred, |_| true)))
+        stated.or_else(|| first_number(&headers.preferred, |_| true))
+    }
+
+    /// The caller states a number, and no assertion of the trunk says whether it is his.
+    pub fn is_unchecked(&self) -> bool {
+        match self {
+            Identity::Asserted(_) | Identity::Stated(None) => false,
+            Identity::Named(_) | Identity::Stated(Some(_)) => true,
+        }
     }
 
     /// Who it is taken for: what the trunk asserts; what a caller states only where the trunk is known to have looked.
     pub fn number(self, believe_from: bool) -> Option<PhoneNumber> {
         match self {
             Identity::Asserted(number) => number,
+            Identity::Named(number) => believe_from.then_some(number),
             Identity::Stated(number) => number.filter(|_| believe_from),
         }
     }
@@ -58,6 +87,29 @@ impl Identity {
 fn list(value: &str) -> Vec<NameAddr<'_>> {
     let elements = elements(value).unwrap_or_default().into_iter();
     elements.filter_map(|element| NameAddr::parse(element).ok()).collect()
+}
+
+/// Whether a header names a caller: all of it can be read, and none that counts is anonymous (RFC 3323 §4.1.1.3).
+/// What cannot be read might say that the caller is to stay unknown.
+fn names_somebody(values: &[&str], counts: impl Fn(&NameAddr<'_>) -> bool) -> bool {
+    let names = |element: &str| {
+        NameAddr::parse(element).is_ok_and(|party| !(counts(&party) && is_anonymous(party.uri)))
+    };
+    values.iter().all(|value| {
+        let elements = elements(value).unwrap_or_default();
+        !elements.is_empty() && elements.into_iter().all(&names)
+    })
+}
+
+/// An address by which networks say that a caller is withheld or not known.
+fn is_anonymous(uri: &str) -> bool {
+    let address = uri.split([';', '?']).next().unwrap_or_default();
+    let address = address.split_once(':').map_or(address, |(_, rest)| rest);
+    let (user, host) = address.rsplit_once('@').unwrap_or((address, address));
+    let domain = host.split(':').next().unwrap_or_default().rsplit('.').next();
+    let is = |words: &[&str], found: &str| words.iter().any(|word| found.eq_ignore_ascii_case(word));
+    let user_words = ["", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"];
+    is(&user_words, user) || is(&["invalid"], domain.unwrap_or_default())
 }
 
 fn first_number(values: &[&str], counts: impl Fn(&NameAddr<'_>) -> bool) -> Option<PhoneNumber> {

@@ -24,6 +24,8 @@ fn expected(who: &str) -> Identity {
     match who {
         "asserted owner" => Identity::Asserted(known(OWNER)),
         "asserted nobody" => Identity::Asserted(None),
+        "named owner" => Identity::Named(PhoneNumber::new(OWNER).unwrap()),
+        "named other" => Identity::Named(PhoneNumber::new(OTHER).unwrap()),
         "stated owner" => Identity::Stated(known(OWNER)),
         "stated other" => Identity::Stated(known(OTHER)),
         "stated nobody" | "unreadable" => Identity::Stated(None),
@@ -81,7 +83,17 @@ fn what_a_caller_states_counts_only_where_the_trunk_is_said_to_look() {
         (asserted().number(true), asserted().number(false)),
         (known(OWNER), known(OWNER))
     );
+    let named = || Identity::Named(PhoneNumber::new(OWNER).unwrap());
+    assert_eq!((named().number(true), named().number(false)), (known(OWNER), None));
     for nobody in [Identity::Asserted(None), Identity::Stated(None)] {
         assert_eq!(nobody.number(true), None);
+    }
+}
+
+#[test]
+fn whose_number_nobody_has_checked_is_told() {
+    for (who, headers) in rows() {
+        let unchecked = who.starts_with("named") || ["stated owner", "stated other"].contains(&who);
+        assert_eq!(identity(&headers).is_unchecked(), unchecked, "{headers:?}");
     }
 }
