@@ -208,7 +208,8 @@ impl Voice {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
         let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
-        let callers = "Calls that came in with a number in From that the trunk does not assert, and without believe_from.";
+        let callers =
+            "Calls that came in with a number in From that the trunk does not assert, and without believe_from.";
         let mut callers = Metric::new("voice_callers_unknown_total", MetricKind::Counter, callers);
         for trunk in &self.line.trunks {
             callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());

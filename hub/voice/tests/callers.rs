@@ -168,7 +168,10 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
         assert_eq!(metric.samples[0].value, MetricValue::Number(f64::from(unknown)));
         let notices: Vec<String> = voice.notices().into_iter().map(|(_, reason)| reason).collect();
         assert_eq!(notices.is_empty(), believe_from, "{notices:?}");
-        assert!(notices.iter().all(|reason| reason.contains("believe_from")), "{notices:?}");
+        assert!(
+            notices.iter().all(|reason| reason.contains("believe_from")),
+            "{notices:?}"
+        );
         voice.shutdown().await;
     }
 }

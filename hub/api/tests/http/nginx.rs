@@ -179,7 +179,10 @@ fn the_shipped_files_let_go_of_an_idle_connection_before_the_hub_does() {
     let caddy = include_str!("../../../../deploy/caddy/Caddyfile");
     let margin = Duration::from_secs(3);
     for (file, setting) in [(nginx, "keepalive_timeout "), (caddy, "keepalive ")] {
-        let set: Vec<&str> = file.lines().filter_map(|line| line.trim().strip_prefix(setting)).collect();
+        let set: Vec<&str> = file
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(setting))
+            .collect();
         assert_eq!(set.len(), 1, "{setting}is set once: {set:?}");
         let seconds = set[0].trim_end_matches(';').strip_suffix('s').unwrap();
         let kept = Duration::from_secs(seconds.parse().unwrap());

@@ -344,9 +344,8 @@ mod tests {
     #[test]
     fn who_sends_and_who_hears_is_said_for_all_streams_or_for_one() {
         let of = |head: &str, other: &str, own: &str| {
-            let text = format!(
-                "c=IN IP4 10.0.0.1\r\n{head}m=video 9 RTP/AVP 96\r\n{other}m=audio 40000 RTP/AVP 8\r\n{own}"
-            );
+            let text =
+                format!("c=IN IP4 10.0.0.1\r\n{head}m=video 9 RTP/AVP 96\r\n{other}m=audio 40000 RTP/AVP 8\r\n{own}");
             let got = understand(text.as_bytes()).unwrap();
             (got.hold, got.mute)
         };

@@ -129,7 +129,11 @@ fn keys_with_numbers_of_their_own_are_counted_and_those_that_are_believed_late_a
             }
         }
         let pressed = std::iter::from_fn(|| told.try_recv().ok()).count();
-        assert_eq!((pressed, stream.counts().events_unbelieved), (keys, unbelieved), "speaks: {speaks}");
+        assert_eq!(
+            (pressed, stream.counts().events_unbelieved),
+            (keys, unbelieved),
+            "speaks: {speaks}"
+        );
     }
 }
 

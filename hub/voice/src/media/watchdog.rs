@@ -86,7 +86,11 @@ impl Watchdog {
         if elsewhere && !self.said {
             return false;
         }
-        let limit = if self.pauses || elsewhere { limit * PATIENCE } else { limit };
+        let limit = if self.pauses || elsewhere {
+            limit * PATIENCE
+        } else {
+            limit
+        };
         self.told = now.saturating_duration_since(life) >= limit;
         self.told
     }

@@ -92,9 +92,8 @@ fn list(value: &str) -> Vec<NameAddr<'_>> {
 /// Whether a header names a caller: all of it can be read, and none that counts is anonymous (RFC 3323 §4.1.1.3).
 /// What cannot be read might say that the caller is to stay unknown.
 fn names_somebody(values: &[&str], counts: impl Fn(&NameAddr<'_>) -> bool) -> bool {
-    let names = |element: &str| {
-        NameAddr::parse(element).is_ok_and(|party| !(counts(&party) && is_anonymous(party.uri)))
-    };
+    let names =
+        |element: &str| NameAddr::parse(element).is_ok_and(|party| !(counts(&party) && is_anonymous(party.uri)));
     values.iter().all(|value| {
         let elements = elements(value).unwrap_or_default();
         !elements.is_empty() && elements.into_iter().all(&names)
@@ -108,7 +107,15 @@ fn is_anonymous(uri: &str) -> bool {
     let (user, host) = address.rsplit_once('@').unwrap_or((address, address));
     let domain = host.split(':').next().unwrap_or_default().rsplit('.').next();
     let is = |words: &[&str], found: &str| words.iter().any(|word| found.eq_ignore_ascii_case(word));
-    let user_words = ["", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"];
+    let user_words = [
+        "",
+        "anonymous",
+        "unknown",
+        "unavailable",
+        "restricted",
+        "private",
+        "withheld",
+    ];
     is(&user_words, user) || is(&["invalid"], domain.unwrap_or_default())
 }
 
