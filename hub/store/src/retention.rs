@@ -97,11 +97,13 @@ pub trait UpkeepStore: Send + Sync {
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
 
-    /// Rows that the last sweeps took which took something, the newest first; at most [`hub_core::retention::SWEEPS_KEPT`].
-    async fn sweeps(&self) -> Result<Vec<u64>>;
+    /// Rows that all sweeps of a day (UTC) took, of the last such days before that of `before`, the newest first; at most
+    /// [`hub_core::retention::SWEEPS_KEPT`].
+    async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>>;
 
-    /// Notes that a sweep has ended which took so many rows. `Deposed` where another hub has taken the lease.
-    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()>;
+    /// Notes that a sweep has ended which took so many rows, of what was too old at `until`. `Deposed` where another hub has
+    /// taken the lease.
+    async fn note_sweep(&self, rows: u64, until: Timestamp) -> Result<()>;
 
     /// Notes a person's word, which counts for [`hub_core::retention::CONFIRMED_FOR`]. It is kept also after that.
     async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation>;

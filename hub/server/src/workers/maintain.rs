@@ -280,7 +280,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         if confirmed.is_none() && is_recent(sweeps.held_at) {
             return Ok(());
         }
-        let usual = usual_max(in_time(self.store.sweeps()).await?);
+        let usual = usual_max(in_time(self.store.sweeps(until)).await?);
         let due = self.due(until, usual.unwrap_or(0).max(COUNTED_MAX)).await?;
         if !sweeps.first_is_over && !sweeps.is_told && due.rows > 0 {
             self.upkeep.first(due);
@@ -306,7 +306,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         let has_taken = self.sweep(until).await?;
         sweeps.ended_at = Some(Instant::now());
         if due.rows > 0 && has_taken {
-            in_time(self.store.note_sweep(due.rows, self.clock.now())).await?;
+            in_time(self.store.note_sweep(due.rows, until)).await?;
         }
         self.upkeep.first_is_over();
         sweeps.first_is_over |= has_taken || !sweeps.is_told;

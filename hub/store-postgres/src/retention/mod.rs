@@ -50,12 +50,12 @@ impl UpkeepStore for PostgresStore {
         Ok(())
     }
 
-    async fn sweeps(&self) -> Result<Vec<u64>> {
-        usual::last(self).await
+    async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>> {
+        usual::last(self, before).await
     }
 
-    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()> {
-        usual::note(self, rows, now).await
+    async fn note_sweep(&self, rows: u64, until: Timestamp) -> Result<()> {
+        usual::note(self, rows, until).await
     }
 
     async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation> {

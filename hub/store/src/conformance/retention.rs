@@ -99,13 +99,19 @@ pub(super) async fn a_persons_word_counts_for_a_day_and_the_last_sweeps_are_reme
         let told = store.sweep_confirmed(at).await.unwrap();
         assert_eq!(told, Some(given.clone()).filter(|_| counts), "{at}");
     }
-    assert!(store.sweeps().await.unwrap().is_empty());
+    assert!(store.sweeps(days(1)).await.unwrap().is_empty());
     let most = u64::try_from(SWEEPS_KEPT).unwrap();
-    for rows in 1..=most + 5 {
-        store.note_sweep(rows, morning()).await.unwrap();
+    for day in 1..=most + 5 {
+        let early = days(i64::try_from(day).unwrap());
+        // What goes on one day (UTC) is one figure.
+        store.note_sweep(day, early).await.unwrap();
+        store.note_sweep(100, early + SignedDuration::from_hours(3)).await.unwrap();
     }
-    let kept: Vec<u64> = (6..=most + 5).rev().collect();
-    assert_eq!(store.sweeps().await.unwrap(), kept);
+    let last = days(i64::try_from(most).unwrap() + 5);
+    let kept: Vec<u64> = (6..=most + 5).rev().map(|day| day + 100).collect();
+    assert_eq!(store.sweeps(last + SignedDuration::from_hours(24)).await.unwrap(), kept);
+    let before: Vec<u64> = (5..=most + 4).rev().map(|day| day + 100).collect();
+    assert_eq!(store.sweeps(last).await.unwrap(), before, "the day that runs tells nothing yet");
     let refused = beside.note_sweep(1, morning()).await;
     assert!(matches!(refused, Err(StoreError::Deposed)), "{refused:?}");
 }

@@ -29,6 +29,13 @@ async fn worker() -> Worker<MemoryStore> {
     }
 }
 
+/// So many rows went on each of so many days that it is known what is usual.
+async fn swept_on_days(store: &MemoryStore, rows: u64) {
+    for day in 1..=i64::try_from(hub_core::retention::SWEEPS_MIN).unwrap() {
+        store.note_sweep(rows, after(day * DAY)).await.unwrap();
+    }
+}
+
 fn deleted(worker: &Worker<MemoryStore>) -> u64 {
     worker.upkeep.deleted.load(Ordering::Relaxed)
 }
@@ -68,9 +75,7 @@ async fn a_sweep_that_takes_more_than_is_usual_waits_for_a_person() {
     store.vouch(None, Some(until)).await.unwrap();
     sweeps.first_is_over = true;
     // Of nothing, ten times is nothing.
-    for _ in 0..hub_core::retention::SWEEPS_MIN {
-        store.note_sweep(0, morning()).await.unwrap();
-    }
+    swept_on_days(&store, 0).await;
     for _ in 0..2 {
         worker.keep(until, &mut sweeps).await.unwrap();
         assert_eq!(deleted(&worker), 0);
@@ -88,7 +93,39 @@ async fn a_sweep_that_takes_more_than_is_usual_waits_for_a_person() {
     assert_eq!(word.expires_at, after(DAY));
     worker.keep(until, &mut sweeps).await.unwrap();
     assert_eq!((deleted(&worker), worker.upkeep.held_notice()), (5, None));
-    assert_eq!(store.sweeps().await.unwrap()[..2], [5, 0], "it is noted");
+    assert_eq!(store.sweeps(after(61 * DAY)).await.unwrap()[..2], [5, 0], "it is noted");
+}
+
+/// One device sends a few old readings every hour. The first sweep of a day takes a whole day of all the others: that is usual.
+#[tokio::test]
+async fn small_sweeps_between_do_not_make_the_daily_one_unusual() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    sweeps.first_is_over = true;
+    let store = worker.store.clone();
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let (mut boot, mut all) = (10, 5);
+    for day in 60..81 {
+        // From two o'clock (UTC) on, that of the scene's morning.
+        for hour in 0..22 {
+            let rows = if hour == 0 { 1_000 } else { 3 };
+            store.ingest(&[telemetry(id, boot, 0, rows)]).await.unwrap();
+            (boot, all) = (boot + 1, all + rows);
+            let until = after(day * DAY + hour * 60);
+            store.vouch(None, Some(until)).await.unwrap();
+            sweeps.ended_at = None;
+            worker.keep(until, &mut sweeps).await.unwrap();
+            assert_eq!(worker.upkeep.held_notice(), None, "day {day}, hour {hour}");
+            assert_eq!(deleted(&worker), all, "day {day}, hour {hour}");
+        }
+    }
+    // And what is ten days at once is none.
+    store.ingest(&[telemetry(id, boot, 0, 11_000)]).await.unwrap();
+    let until = after(81 * DAY);
+    store.vouch(None, Some(until)).await.unwrap();
+    sweeps.ended_at = None;
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert!(worker.upkeep.held_notice().is_some());
+    assert_eq!(deleted(&worker), all);
 }
 
 #[tokio::test]
@@ -97,9 +134,7 @@ async fn a_usual_sweep_waits_for_nobody() {
     let until = after(60 * DAY);
     worker.store.vouch(None, Some(until)).await.unwrap();
     sweeps.first_is_over = true;
-    for _ in 0..hub_core::retention::SWEEPS_MIN {
-        worker.store.note_sweep(1, morning()).await.unwrap();
-    }
+    swept_on_days(&worker.store, 1).await;
     worker.keep(until, &mut sweeps).await.unwrap();
     assert_eq!((deleted(&worker), worker.upkeep.held_notice()), (5, None));
 }
