@@ -5,7 +5,7 @@ use super::in_time;
 use crate::clock_watch::ClockWatch;
 use hub_broker::DeviceTimes;
 use hub_core::metric::{Metric, MetricKind};
-use hub_core::witness::{Clocks, Reason, Verdict, Witness, agreed};
+use hub_core::witness::{Clocks, LEAD_MAX, Reason, Verdict, Witness, agreed};
 use hub_store::error::Result;
 use hub_store::lease::Lease;
 use hub_store::retention::{Confirmation, UpkeepStore};
@@ -48,18 +48,25 @@ impl Witnesses {
             true => in_time(store.database_clock()).await?,
             false => None,
         };
+        let confirmed = in_time(store.sweep_confirmed(now)).await?;
+        let is_said = confirmed.is_some();
         let clocks = Clocks {
             now,
             is_moved: self.watch.as_ref().is_some_and(|watch| watch.notice().is_some()),
             database,
             devices: agreed(self.devices.show()),
-            before: self.before(in_time(store.sweep_confirmed(now)).await?),
+            before: self.before(confirmed),
         };
         let (until, waits) = match clocks.verdict() {
             Verdict::May { until, .. } => (Some(until), None),
             Verdict::Wait(reason) => (None, Some(reason)),
         };
-        in_time(store.vouch(clocks.vouched(), until)).await?;
+        let vouched = clocks.vouched();
+        in_time(store.vouch(vouched, until)).await?;
+        // As long as a person's word counts, it is not taken back.
+        if !is_said {
+            self.lower(clocks.before, vouched);
+        }
         self.tell(waits);
         Ok(until)
     }
@@ -74,6 +81,16 @@ impl Witnesses {
         tracing::info!(by = said.by, at = %said.at, "a person vouches for the machine's clock");
         *before = Some((said.at, Instant::now()));
         Some(said.at)
+    }
+
+    /// What was known may have been too late: then it does not count again in this run either, when those have gone that said so.
+    fn lower(&self, known: Option<Timestamp>, vouched: Option<Timestamp>) {
+        if let Some((known, vouched)) = known.zip(vouched)
+            && known.duration_since(vouched) > LEAD_MAX
+        {
+            tracing::warn!(%known, %vouched, "what was known of the time is later than what witnesses say now");
+            *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some((vouched, Instant::now()));
+        }
     }
 
     /// Says what has changed since the last look.
@@ -152,7 +169,7 @@ fn in_words(reason: Reason) -> String {
             let whom = match of {
                 Witness::Database => "the database's clock",
                 Witness::Devices => "the clocks of the devices",
-                Witness::Before => "what was known before the start, and nobody else tells the time",
+                Witness::Before => "what was known before the start, and beyond 120 days only a person's word counts",
             };
             (whom, by, of == Witness::Before)
         }
@@ -279,6 +296,19 @@ mod tests {
         drop(store);
         let lease = next.take_lease(morning()).await.unwrap().unwrap();
         assert!(lease.vouched_at.unwrap() >= now);
+    }
+
+    /// A wrong clock vouched once, devices said less, and have gone.
+    #[tokio::test]
+    async fn what_was_known_too_late_does_not_count_again() {
+        let wrong = morning() + DAY * 3_652;
+        let store = second(Some(wrong)).await;
+        let witnesses = started(&store).await;
+        assert_eq!(witnesses.look(&store, wrong).await.unwrap(), Some(wrong));
+        witnesses.lower(Some(wrong), Some(wrong - DAY));
+        assert!(witnesses.look(&store, wrong).await.unwrap().is_some(), "a day is none");
+        witnesses.lower(Some(wrong), Some(morning()));
+        assert_eq!(witnesses.look(&store, wrong).await.unwrap(), None);
     }
 
     #[tokio::test]
