@@ -1,6 +1,6 @@
 //! What is too old goes by the earlier of two clocks, of which one is a witness that no run makes for itself.
 
-use super::Harness;
+use super::{Harness, Place};
 use super::scene::{appliance, message, morning, played, rolled_up, scored_rows, site};
 use crate::lease::LeaseStore;
 use crate::retention::{Due, Swept};
@@ -8,6 +8,7 @@ use crate::telemetry::Ingest;
 use crate::{Store, StoreError};
 use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 fn days(days: i64) -> Timestamp {
     morning() + SignedDuration::from_hours(24 * days)
@@ -150,6 +151,42 @@ pub(super) async fn what_was_vouched_for_stands_until_somebody_vouches_again(h: 
     drop(fourth);
     let fifth = place.hub().await;
     assert_eq!(known(&*fifth).await, Some(days(1)));
+}
+
+/// The first run of a new database may have had a wrong clock: what it has stamped counts only where readings say the same.
+pub(super) async fn a_stamp_that_devices_do_not_bear_out_is_no_witness(h: &dyn Harness) {
+    let hours = SignedDuration::from_hours;
+    // The newest reading states four seconds past the morning.
+    let newest = morning() + SignedDuration::from_secs(4);
+    for (received_at, expected) in [
+        (days(300), None),
+        (newest + hours(25), None),
+        (newest + hours(23), Some(newest)),
+        (morning(), Some(morning())),
+    ] {
+        let (place, first) = played(h).await;
+        let id = appliance(&*first, "acme", "wm-1").await;
+        let mut message = message(id, 1, 0, 5);
+        message.received_at = received_at;
+        first.ingest(&[Ingest::Telemetry(message)]).await.unwrap();
+        rolled_up(&*first).await;
+        drop(first);
+        for start in ["second", "third"] {
+            assert_eq!(known_at_start(&*place).await, expected, "{received_at}, the {start} start");
+        }
+    }
+}
+
+/// What the next hub knows that takes the lease, whose clock is as wrong as it may be; it is gone again afterwards.
+async fn known_at_start(place: &dyn Place) -> Option<Timestamp> {
+    let store = place.beside().await;
+    loop {
+        // The lock of the one before may fall a moment after it has gone.
+        if let Some(lease) = store.take_lease(days(3_652)).await.unwrap() {
+            return lease.vouched_at;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What was vouched for before the hub took its lease, whatever its clock says.
