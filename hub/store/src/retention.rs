@@ -111,8 +111,8 @@ pub trait UpkeepStore: Send + Sync {
     /// The last word of a person that counts at this time.
     async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>>;
 
-    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, and
-    /// nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
+    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, fewer
+    /// where they lie far apart, and nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
     async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<Due>;
 
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the

@@ -3,10 +3,10 @@
 use crate::aggregate::{are_what_the_rows_are, policies};
 use crate::reading::{minutes, readings};
 use crate::support::{Base, appliance, morning, played, rolled_up, site};
-use hub_core::id::ApplianceId;
+use hub_core::id::{ApplianceId, DeviceId};
 use hub_core::retention::Retention;
 use hub_store::conformance::scene::scored_rows;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Due, Swept, UpkeepStore};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
@@ -202,6 +202,48 @@ async fn a_sweep_that_has_begun_goes_on_whatever_comes() {
     swept(&store, days(50), 1_000).await;
     assert_eq!(kept(&base, id).await, 10);
     assert_eq!(kept(&base, other).await, 0);
+}
+
+/// Few rows that lie far apart take as long to count as many that lie together: a step ends all the same.
+#[tokio::test]
+async fn a_step_of_counting_is_bounded_where_rows_lie_far_apart() {
+    let (_base, store) = played().await;
+    let mut site = site();
+    for number in 0..260 {
+        let mut device = site.tenants[1].devices[0].clone();
+        device.id = DeviceId::new(&format!("far-{number}")).unwrap();
+        device.secret_sha256 = None;
+        site.tenants[1].devices.push(device);
+    }
+    site.tenants[1].retentions = vec![Retention {
+        profile: None,
+        days: Some(10),
+    }];
+    store.apply_site(&site, morning(), false).await.unwrap();
+    let mut batch = Vec::new();
+    for number in 0..260 {
+        let id = appliance(&store, "beta", &format!("far-{number}")).await;
+        batch.push(readings(
+            id,
+            0,
+            &[0, 8, 16].map(|day| (day * DAY, [Some(1), None, None])),
+        ));
+    }
+    store.ingest(&batch).await.unwrap();
+    store.vouch(None, Some(days(40))).await.unwrap();
+    let (mut all, mut steps) = (Due::default(), 0);
+    loop {
+        let step = store.due(days(40), all.next, 10_000).await.unwrap();
+        assert!(step.rows <= 500, "{step:?}");
+        all.add(step.rows, step.oldest, step.newest);
+        all.next = step.next;
+        steps += 1;
+        if all.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((all.rows, steps), (780, 2));
+    assert_eq!((all.oldest, all.newest), (Some(days(0)), Some(days(16))));
 }
 
 /// Neither readings nor weeks nor the numbers of repeats go by the clock that is asked with, until somebody vouches for it.

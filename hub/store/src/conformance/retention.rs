@@ -1,7 +1,7 @@
 //! What is too old goes by the earlier of two clocks, of which one is a witness that no run makes for itself.
 
-use super::{Harness, Place};
 use super::scene::{appliance, message, morning, played, rolled_up, scored_rows, site};
+use super::{Harness, Place};
 use crate::lease::LeaseStore;
 use crate::retention::{Due, Swept};
 use crate::telemetry::Ingest;
