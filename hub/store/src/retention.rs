@@ -97,6 +97,9 @@ pub trait UpkeepStore: Send + Sync {
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
 
+    /// Days of the shortest rule of any tenant; `None` if all is kept for ever.
+    async fn shortest_rule(&self) -> Result<Option<u32>>;
+
     /// Rows that all sweeps of a day (UTC) took, of the last such days before that of `before`, the newest first; at most
     /// [`hub_core::retention::SWEEPS_KEPT`].
     async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>>;

@@ -50,6 +50,11 @@ impl UpkeepStore for PostgresStore {
         Ok(())
     }
 
+    async fn shortest_rule(&self) -> Result<Option<u32>> {
+        let days = rule::shortest(&mut *self.pool.acquire().await.map_err(db)?).await?;
+        Ok(days.and_then(|days| u32::try_from(days).ok()))
+    }
+
     async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>> {
         usual::last(self, before).await
     }

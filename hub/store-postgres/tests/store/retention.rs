@@ -211,7 +211,7 @@ async fn a_step_of_counting_is_bounded_where_rows_lie_far_apart() {
     let mut site = site();
     for number in 0..260 {
         let mut device = site.tenants[1].devices[0].clone();
-        device.id = DeviceId::new(&format!("far-{number}")).unwrap();
+        device.id = DeviceId::new(format!("far-{number}")).unwrap();
         device.secret_sha256 = None;
         site.tenants[1].devices.push(device);
     }

@@ -29,6 +29,10 @@ impl UpkeepStore for MemoryStore {
         Ok(())
     }
 
+    async fn shortest_rule(&self) -> Result<Option<u32>> {
+        Ok(self.state().retentions.values().copied().flatten().min())
+    }
+
     async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>> {
         let state = self.state();
         let whole = state.sweeps.range(..day(before)).rev();
