@@ -69,6 +69,58 @@ async fn what_the_first_sweep_takes_is_said_before_it_begins() {
 }
 
 #[tokio::test]
+async fn a_first_sweep_that_has_come_to_take_more_is_told_again() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    let store = worker.store.clone();
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let until = after(60 * DAY);
+    store.vouch(None, Some(until)).await.unwrap();
+    worker.keep(until, &mut sweeps).await.unwrap();
+    store.ingest(&[telemetry(id, 2, 0, 7)]).await.unwrap();
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 0);
+    let (_, why) = worker.upkeep.notice().unwrap();
+    assert!(why.contains("takes 12 reading(s)"), "{why}");
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!((deleted(&worker), worker.upkeep.notice()), (12, None));
+}
+
+/// As many rows, of which one is newer.
+#[test]
+fn more_than_was_told_is_also_what_is_newer() {
+    let mut due = Due::default();
+    let mut sweeps = Sweeps::default();
+    assert!(!sweeps.takes_more_than_told(&due), "nothing");
+    due.add(5, Some(after(0)), Some(after(1)));
+    assert!(sweeps.takes_more_than_told(&due));
+    sweeps.told = Some(due);
+    assert!(!sweeps.takes_more_than_told(&due));
+    let newer = Due {
+        newest: Some(after(2)),
+        ..due
+    };
+    assert!(sweeps.takes_more_than_told(&newer));
+    let fewer = Due { rows: 4, ..due };
+    assert!(!sweeps.takes_more_than_told(&fewer));
+}
+
+#[tokio::test]
+async fn a_device_that_goes_on_sending_old_readings_does_not_keep_the_first_sweep_from_beginning() {
+    let (worker, mut sweeps) = (worker().await, Sweeps::default());
+    let store = worker.store.clone();
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let until = after(60 * DAY);
+    store.vouch(None, Some(until)).await.unwrap();
+    for round in 0..u64::from(TOLD_MAX) {
+        worker.keep(until, &mut sweeps).await.unwrap();
+        assert_eq!(deleted(&worker), 0, "round {round}");
+        store.ingest(&[telemetry(id, 2 + round, 0, 1)]).await.unwrap();
+    }
+    worker.keep(until, &mut sweeps).await.unwrap();
+    assert_eq!(deleted(&worker), 5 + u64::from(TOLD_MAX));
+}
+
+#[tokio::test]
 async fn a_sweep_that_takes_more_than_is_usual_waits_for_a_person() {
     let (worker, mut sweeps) = (worker().await, Sweeps::default());
     let (store, until) = (worker.store.clone(), after(60 * DAY));
