@@ -19,7 +19,7 @@ pub const DAYS_MIN: u32 = 10;
 /// A hundred years.
 pub const DAYS_MAX: u32 = 36_500;
 
-/// What is usual is told by so many sweeps: the last that took something …
+/// What is usual is told by so many days: the last on which sweeps took something …
 pub const SWEEPS_KEPT: usize = 30;
 /// … and at least by so many.
 pub const SWEEPS_MIN: usize = 7;
@@ -28,8 +28,9 @@ pub const USUAL_TIMES: u64 = 10;
 /// What a person has confirmed counts for so long.
 pub const CONFIRMED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// The most rows that a sweep takes without a person's word, by what the last sweeps took that took something; `None` while
-/// they are too few to tell.
+/// The most rows that a sweep takes without a person's word, by what all sweeps of a day took on the last days on which they
+/// took something; `None` while these are too few to tell. Days, since limits lie at midnight: the first sweep of a day takes
+/// nearly all, and the others what came late.
 pub fn usual_max(mut last: Vec<u64>) -> Option<u64> {
     if last.len() < SWEEPS_MIN {
         return None;

@@ -1,6 +1,6 @@
 //! Accounts, sessions, and requests that may be repeated safely.
 
-use crate::row::{Columns, db, sql};
+use crate::row::{Columns, db, sql, sql_maybe};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{AccountId, TenantId};
@@ -60,7 +60,8 @@ impl AccountStore for PostgresStore {
                select token_hash from session where account = $1 order by opened_at desc offset $3))",
         )
         .bind(account.0)
-        .bind(sql(now))
+        // Refused they are by the time of asking, deleted as far as somebody vouches for it.
+        .bind(sql_maybe(self.gate.as_of(now)))
         .bind(i64::from(SESSIONS_MAX) - 1)
         .execute(&mut *tx)
         .await
@@ -101,22 +102,27 @@ impl AccountStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Idempotency> {
         let mut tx = self.begin().await?;
+        let vouched = self.gate.as_of(now);
         sqlx::query(
             "delete from idempotency where (account, key) in ( \
                select account, key from idempotency where at < $1 order by at limit $2 for update skip locked)",
         )
-        .bind(sql(now - KEYS_KEPT))
+        .bind(sql_maybe(vouched.and_then(|until| until.checked_sub(KEYS_KEPT).ok())))
         .bind(KEYS_FORGOTTEN_MAX)
         .execute(&mut *tx)
         .await
         .map_err(db)?;
         let reserved = sqlx::query(
-            "insert into idempotency (account, key, request, at) values ($1, $2, $3, $4) on conflict do nothing",
+            "insert into idempotency as i (account, key, request, at) values ($1, $2, $3, $4) \
+             on conflict (account, key) do update set request = excluded.request, at = excluded.at, status = null, body = null \
+             where i.at < $5",
         )
         .bind(account.0)
         .bind(key)
         .bind(&request[..])
         .bind(sql(now))
+        // One that has expired and is still there counts as new.
+        .bind(sql_maybe(now.checked_sub(KEYS_KEPT).ok()))
         .execute(&mut *tx)
         .await
         .map_err(db)?

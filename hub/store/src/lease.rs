@@ -19,8 +19,9 @@ pub struct Lease {
     pub taken_at: Timestamp,
     /// The latest time that was vouched for before it was taken (see [`crate::retention::UpkeepStore::vouch`]). Where nobody
     /// ever did: when the newest reading was received, or else when the lease was taken the time before, as those have
-    /// stamped it who held it then, unless that is still to come; `None` in a store that is new. It stays what it was while
-    /// the lease is held.
+    /// stamped it who held it then, unless that is still to come; of the newest reading it is the earlier of that and of the
+    /// time that it states. `None` in a store that is new, and where these two are more than a day apart. It stays what it was
+    /// while the lease is held.
     pub vouched_at: Option<Timestamp>,
 }
 

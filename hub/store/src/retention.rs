@@ -97,11 +97,16 @@ pub trait UpkeepStore: Send + Sync {
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
 
-    /// Rows that the last sweeps took which took something, the newest first; at most [`hub_core::retention::SWEEPS_KEPT`].
-    async fn sweeps(&self) -> Result<Vec<u64>>;
+    /// Days of the shortest rule of any tenant; `None` if all is kept for ever.
+    async fn shortest_rule(&self) -> Result<Option<u32>>;
 
-    /// Notes that a sweep has ended which took so many rows. `Deposed` where another hub has taken the lease.
-    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()>;
+    /// Rows that all sweeps of a day (UTC) took, of the last such days before that of `before`, the newest first; at most
+    /// [`hub_core::retention::SWEEPS_KEPT`].
+    async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>>;
+
+    /// Notes that a sweep has ended which took so many rows, of what was too old at `until`. `Deposed` where another hub has
+    /// taken the lease.
+    async fn note_sweep(&self, rows: u64, until: Timestamp) -> Result<()>;
 
     /// Notes a person's word, which counts for [`hub_core::retention::CONFIRMED_FOR`]. It is kept also after that.
     async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation>;
@@ -109,8 +114,8 @@ pub trait UpkeepStore: Send + Sync {
     /// The last word of a person that counts at this time.
     async fn sweep_confirmed(&self, now: Timestamp) -> Result<Option<Confirmation>>;
 
-    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, and
-    /// nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
+    /// What [`UpkeepStore::sweep`] would take at this time, from `after` on: about `limit` rows are counted in one step, fewer
+    /// where they lie far apart, and nothing is taken. Whether all of it is counted and scored, for which a sweep waits, is not asked.
     async fn due(&self, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<Due>;
 
     /// Takes out readings that are older than their tenants keep them: whole weeks that nobody keeps, then, behind the

@@ -25,6 +25,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const WITNESSES_EVERY: Duration = Duration::from_secs(60);
 /// Rows in one step of a sweep.
 const SWEEP_ROWS: usize = 10_000;
+/// The first sweep is told again so often where it has come to take more. A device that goes on sending old readings does not
+/// keep it from beginning.
+const TOLD_MAX: u32 = 10;
 /// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
 const COUNTED_MAX: u64 = 10_000_000;
 
@@ -240,12 +243,24 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
 struct Sweeps {
     /// When the last one ended.
     ended_at: Option<Instant>,
-    /// What the first one takes was told.
-    is_told: bool,
+    /// What the first one takes, as it was told last.
+    told: Option<Due>,
+    /// How often it was told.
+    tellings: u32,
     /// It has taken that, or there was nothing.
     first_is_over: bool,
     /// When it was counted last that one takes too much.
     held_at: Option<Instant>,
+}
+
+impl Sweeps {
+    /// Whether a sweep takes something that was not told: rows that have come since, or a day that has ended.
+    fn takes_more_than_told(&self, due: &Due) -> bool {
+        due.rows > 0
+            && self
+                .told
+                .is_none_or(|told| due.rows > told.rows || due.newest > told.newest)
+    }
 }
 
 struct Worker<S> {
@@ -269,7 +284,8 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
     }
 
-    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round. What takes more than is
+    /// Sweeps, once an hour. What the first sweep of a run takes is told, and goes with a later round; if it has come to take more
+    /// by then, that is told first. What takes more than is
     /// usual waits for a person's word.
     async fn keep(&self, until: Timestamp, sweeps: &mut Sweeps) -> Result<()> {
         let is_recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < SWEEP_EVERY);
@@ -280,12 +296,15 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         if confirmed.is_none() && is_recent(sweeps.held_at) {
             return Ok(());
         }
-        let usual = usual_max(in_time(self.store.sweeps()).await?);
+        let usual = usual_max(in_time(self.store.sweeps(until)).await?);
         let due = self.due(until, usual.unwrap_or(0).max(COUNTED_MAX)).await?;
-        if !sweeps.first_is_over && !sweeps.is_told && due.rows > 0 {
+        if !sweeps.first_is_over && sweeps.takes_more_than_told(&due) {
             self.upkeep.first(due);
-            sweeps.is_told = true;
-            return Ok(());
+            sweeps.told = Some(due);
+            sweeps.tellings += 1;
+            if sweeps.tellings <= TOLD_MAX {
+                return Ok(());
+            }
         }
         let too_much = usual.filter(|usual| due.rows > *usual);
         if let (Some(usual), None) = (too_much, &confirmed) {
@@ -306,12 +325,13 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         let has_taken = self.sweep(until).await?;
         sweeps.ended_at = Some(Instant::now());
         if due.rows > 0 && has_taken {
-            in_time(self.store.note_sweep(due.rows, self.clock.now())).await?;
+            in_time(self.store.note_sweep(due.rows, until)).await?;
         }
         self.upkeep.first_is_over();
-        sweeps.first_is_over |= has_taken || !sweeps.is_told;
+        sweeps.first_is_over |= has_taken || sweeps.told.is_none();
         // What was told and had to wait, to be counted or scored, is told again.
-        sweeps.is_told = false;
+        sweeps.told = None;
+        sweeps.tellings = 0;
         Ok(())
     }
 

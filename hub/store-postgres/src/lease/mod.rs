@@ -129,11 +129,16 @@ async fn count_up(conn: &mut PgConnection, holder: uuid::Uuid, now: Timestamp) -
 
 /// How late it was at the least before the lease is taken. Where nobody has vouched for a time, it is what the holders before
 /// have stamped, unless it is still to come, and from then on stays that until somebody vouches: no later holder's stamp counts.
+/// Where there are readings, the newest time that one of them states has to lie within a day of the stamp, and the earlier
+/// counts: the first run may have had a wrong clock.
 async fn vouched_before(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
     let row = sqlx::query(
-        "insert into witness (vouched_at) select coalesce( \
-           (select max(seen_at) from rolled where seen_at > '1970-01-01Z' and seen_at <= $2), \
-           (select taken_at from lease where first = $1 and taken_at <= $2)) \
+        "insert into witness (vouched_at) select case \
+           when s.stamped is null then (select taken_at from lease where first = $1 and taken_at <= $2) \
+           when s.stamped between s.stated - interval '24 hours' and s.stated + interval '24 hours' \
+             then least(s.stamped, s.stated) end \
+         from (select (select max(seen_at) from rolled where seen_at > '1970-01-01Z' and seen_at <= $2) as stamped, \
+           (select max(last_sample_at) from appliance_status) as stated) s where true \
          on conflict (only_row) do update set vouched_at = coalesce(witness.vouched_at, excluded.vouched_at) \
          returning vouched_at",
     )

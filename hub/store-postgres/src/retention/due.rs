@@ -9,7 +9,10 @@ use hub_store::error::Result;
 use hub_store::retention::{Due, DueFrom};
 use jiff::Timestamp;
 
-/// One step behind `after`: about `limit` rows.
+/// Stretches counted in one step, whatever is in them: each is two questions, and a step has to end in time.
+const STRETCHES_MAX: usize = 500;
+
+/// One step behind `after`: about `limit` rows, or so many stretches.
 pub(super) async fn step(store: &PostgresStore, now: Timestamp, after: Option<DueFrom>, limit: usize) -> Result<Due> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let behind = after.map(|after| match after.at {
@@ -18,16 +21,18 @@ pub(super) async fn step(store: &PostgresStore, now: Timestamp, after: Option<Du
     });
     let page = rule::page(&mut *store.pool.acquire().await.map_err(db)?, now, behind, APPLIANCES).await?;
     let mut due = Due::default();
+    let mut stretches = 0;
     for (of, oldest) in old(store, &page.due).await? {
         let begun = after.filter(|after| after.appliance == of.appliance);
         let mut from = begun.and_then(|after| after.at).unwrap_or(oldest);
         while from < of.limit {
-            if due.rows >= limit {
+            if due.rows >= limit || stretches >= STRETCHES_MAX {
                 let at = Some(from);
                 let appliance = of.appliance;
                 due.next = Some(DueFrom { appliance, at });
                 return Ok(due);
             }
+            stretches += 1;
             let to = from.checked_add(stretch(store)).unwrap_or(of.limit).min(of.limit);
             count(store, of.appliance, from, to, &mut due).await?;
             match next(store, of.appliance, to, of.limit).await? {

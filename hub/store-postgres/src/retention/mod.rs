@@ -50,12 +50,17 @@ impl UpkeepStore for PostgresStore {
         Ok(())
     }
 
-    async fn sweeps(&self) -> Result<Vec<u64>> {
-        usual::last(self).await
+    async fn shortest_rule(&self) -> Result<Option<u32>> {
+        let days = rule::shortest(&mut *self.pool.acquire().await.map_err(db)?).await?;
+        Ok(days.and_then(|days| u32::try_from(days).ok()))
     }
 
-    async fn note_sweep(&self, rows: u64, now: Timestamp) -> Result<()> {
-        usual::note(self, rows, now).await
+    async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>> {
+        usual::last(self, before).await
+    }
+
+    async fn note_sweep(&self, rows: u64, until: Timestamp) -> Result<()> {
+        usual::note(self, rows, until).await
     }
 
     async fn confirm_sweep(&self, by: &str, now: Timestamp) -> Result<Confirmation> {

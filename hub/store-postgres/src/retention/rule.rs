@@ -63,11 +63,15 @@ pub(super) async fn page(
 
 /// Before this, what the shortest rule covers goes; `None` without a rule that ends.
 pub(super) async fn newest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
-    let days: Option<i32> = sqlx::query_scalar("select min(days) from retention")
+    Ok(shortest(conn).await?.map(|days| limit(now, days)))
+}
+
+/// Days of the shortest rule; `None` without a rule that ends.
+pub(super) async fn shortest(conn: &mut PgConnection) -> Result<Option<i32>> {
+    sqlx::query_scalar("select min(days) from retention")
         .fetch_one(conn)
         .await
-        .map_err(db)?;
-    Ok(days.map(|days| limit(now, days)))
+        .map_err(db)
 }
 
 /// Before this, everything goes; `None` if some appliance's readings are kept for ever.

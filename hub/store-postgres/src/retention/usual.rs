@@ -12,28 +12,39 @@ fn kept() -> i64 {
     i64::try_from(SWEEPS_KEPT).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn last(store: &PostgresStore) -> Result<Vec<u64>> {
-    let rows: Vec<i64> = sqlx::query_scalar("select rows from sweep order by number desc limit $1")
-        .bind(kept())
-        .fetch_all(&store.pool)
-        .await
-        .map_err(db)?;
+/// Of whole days only: that of `before` still runs.
+pub(super) async fn last(store: &PostgresStore, before: Timestamp) -> Result<Vec<u64>> {
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "select least(sum(rows), 9223372036854775807)::bigint from sweep where ended_at < date_trunc('day', $1, 'UTC') \
+         group by date_trunc('day', ended_at, 'UTC') order by date_trunc('day', ended_at, 'UTC') desc limit $2",
+    )
+    .bind(sql(before))
+    .bind(kept())
+    .fetch_all(&store.pool)
+    .await
+    .map_err(db)?;
     Ok(rows.into_iter().map(|rows| u64::try_from(rows).unwrap_or(0)).collect())
 }
 
-pub(super) async fn note(store: &PostgresStore, rows: u64, now: Timestamp) -> Result<()> {
+/// In `ended_at` is the time by which the sweep went, which tells the day of its limits: the machine's clock tells nothing of
+/// these.
+pub(super) async fn note(store: &PostgresStore, rows: u64, until: Timestamp) -> Result<()> {
     let mut tx = store.begin_fenced().await?;
     sqlx::query("insert into sweep (ended_at, rows) values ($1, $2)")
-        .bind(sql(now))
+        .bind(sql(until))
         .bind(i64::try_from(rows).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await
         .map_err(db)?;
-    sqlx::query("delete from sweep where number <= (select number from sweep order by number desc offset $1 limit 1)")
-        .bind(kept())
-        .execute(&mut *tx)
-        .await
-        .map_err(db)?;
+    // That of the day that runs stays beside those that tell what is usual.
+    sqlx::query(
+        "delete from sweep where ended_at < (select distinct date_trunc('day', ended_at, 'UTC') as day from sweep \
+         order by day desc offset $1 limit 1)",
+    )
+    .bind(kept())
+    .execute(&mut *tx)
+    .await
+    .map_err(db)?;
     tx.commit().await.map_err(db)
 }
 

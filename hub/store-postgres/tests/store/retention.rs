@@ -3,10 +3,12 @@
 use crate::aggregate::{are_what_the_rows_are, policies};
 use crate::reading::{minutes, readings};
 use crate::support::{Base, appliance, morning, played, rolled_up, site};
-use hub_core::id::ApplianceId;
+use hub_core::id::{AccountId, ApplianceId, DeviceId};
 use hub_core::retention::Retention;
+use hub_store::Scope;
+use hub_store::account::{Account, AccountStore, Idempotency};
 use hub_store::conformance::scene::scored_rows;
-use hub_store::retention::{Swept, UpkeepStore};
+use hub_store::retention::{Due, Swept, UpkeepStore};
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
@@ -202,6 +204,90 @@ async fn a_sweep_that_has_begun_goes_on_whatever_comes() {
     swept(&store, days(50), 1_000).await;
     assert_eq!(kept(&base, id).await, 10);
     assert_eq!(kept(&base, other).await, 0);
+}
+
+/// What has expired is refused by the clock that is asked with, and deleted by what somebody vouches for.
+#[tokio::test]
+async fn log_ins_and_keys_that_have_expired_stay_until_somebody_vouches() {
+    let (base, store) = played().await;
+    let admin = Account {
+        id: AccountId(uuid::Uuid::from_u128(1)),
+        name: "admin".to_owned(),
+        password_hash: "$argon2id$x".to_owned(),
+        scope: Scope::All,
+    };
+    assert!(store.create_first_account(&admin, morning()).await.unwrap());
+    let id = admin.id;
+    store.open_session([1; 32], id, days(7), morning()).await.unwrap();
+    let ask = |key: &'static str, at| store.idempotency(id, key, [1; 32], at);
+    assert_eq!(ask("a", morning()).await.unwrap(), Idempotency::New);
+    store.remember(id, "a", 201, "{}").await.unwrap();
+    let (log_ins, keys) = ("select count(*) from session", "select count(*) from idempotency");
+    // Nobody vouches, or not for so late a time.
+    for (place, until) in [(2, None), (3, Some(morning() + SignedDuration::from_hours(23)))] {
+        store.vouch(None, until).await.unwrap();
+        store
+            .open_session([place; 32], id, days(4_000), days(3_650))
+            .await
+            .unwrap();
+        assert_eq!(
+            ask("b", days(3_650)).await.unwrap() == Idempotency::New,
+            until.is_none()
+        );
+        assert_eq!(base.number(log_ins).await, i64::from(place), "{until:?}");
+        assert_eq!(base.number(keys).await, 2, "{until:?}");
+    }
+    assert_eq!(store.session([1; 32], days(7)).await.unwrap(), None, "refused it is");
+    assert!(store.session([1; 32], days(6)).await.unwrap().is_some());
+    // A key that has expired counts as new, once.
+    assert_eq!(ask("a", days(2)).await.unwrap(), Idempotency::New);
+    assert_eq!(ask("a", days(2)).await.unwrap(), Idempotency::UnderWay);
+    store.vouch(None, Some(days(10))).await.unwrap();
+    store.open_session([4; 32], id, days(4_000), days(10)).await.unwrap();
+    assert_eq!(ask("c", days(10)).await.unwrap(), Idempotency::New);
+    assert_eq!((base.number(log_ins).await, base.number(keys).await), (3, 2));
+}
+
+/// Few rows that lie far apart take as long to count as many that lie together: a step ends all the same.
+#[tokio::test]
+async fn a_step_of_counting_is_bounded_where_rows_lie_far_apart() {
+    let (_base, store) = played().await;
+    let mut site = site();
+    for number in 0..260 {
+        let mut device = site.tenants[1].devices[0].clone();
+        device.id = DeviceId::new(format!("far-{number}")).unwrap();
+        device.secret_sha256 = None;
+        site.tenants[1].devices.push(device);
+    }
+    site.tenants[1].retentions = vec![Retention {
+        profile: None,
+        days: Some(10),
+    }];
+    store.apply_site(&site, morning(), false).await.unwrap();
+    let mut batch = Vec::new();
+    for number in 0..260 {
+        let id = appliance(&store, "beta", &format!("far-{number}")).await;
+        batch.push(readings(
+            id,
+            0,
+            &[0, 8, 16].map(|day| (day * DAY, [Some(1), None, None])),
+        ));
+    }
+    store.ingest(&batch).await.unwrap();
+    store.vouch(None, Some(days(40))).await.unwrap();
+    let (mut all, mut steps) = (Due::default(), 0);
+    loop {
+        let step = store.due(days(40), all.next, 10_000).await.unwrap();
+        assert!(step.rows <= 500, "{step:?}");
+        all.add(step.rows, step.oldest, step.newest);
+        all.next = step.next;
+        steps += 1;
+        if all.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((all.rows, steps), (780, 2));
+    assert_eq!((all.oldest, all.newest), (Some(days(0)), Some(days(16))));
 }
 
 /// Neither readings nor weeks nor the numbers of repeats go by the clock that is asked with, until somebody vouches for it.

@@ -92,6 +92,7 @@ macro_rules! for_each_case {
                 retention::nothing_goes_that_is_not_too_old_by_a_witness [],
                 retention::a_persons_word_counts_for_a_day_and_the_last_sweeps_are_remembered [],
                 retention::what_was_vouched_for_stands_until_somebody_vouches_again [Restart],
+                retention::a_stamp_that_devices_do_not_bear_out_is_no_witness [Restart],
             }
             session {
                 session::a_session_outlives_its_connection_until_it_expires [],

@@ -1,13 +1,14 @@
 //! What is too old goes by the earlier of two clocks, of which one is a witness that no run makes for itself.
 
-use super::Harness;
 use super::scene::{appliance, message, morning, played, rolled_up, scored_rows, site};
+use super::{Harness, Place};
 use crate::lease::LeaseStore;
 use crate::retention::{Due, Swept};
 use crate::telemetry::Ingest;
 use crate::{Store, StoreError};
 use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 fn days(days: i64) -> Timestamp {
     morning() + SignedDuration::from_hours(24 * days)
@@ -99,13 +100,26 @@ pub(super) async fn a_persons_word_counts_for_a_day_and_the_last_sweeps_are_reme
         let told = store.sweep_confirmed(at).await.unwrap();
         assert_eq!(told, Some(given.clone()).filter(|_| counts), "{at}");
     }
-    assert!(store.sweeps().await.unwrap().is_empty());
+    assert!(store.sweeps(days(1)).await.unwrap().is_empty());
     let most = u64::try_from(SWEEPS_KEPT).unwrap();
-    for rows in 1..=most + 5 {
-        store.note_sweep(rows, morning()).await.unwrap();
+    for day in 1..=most + 5 {
+        let early = days(i64::try_from(day).unwrap());
+        // What goes on one day (UTC) is one figure.
+        store.note_sweep(day, early).await.unwrap();
+        store
+            .note_sweep(100, early + SignedDuration::from_hours(3))
+            .await
+            .unwrap();
     }
-    let kept: Vec<u64> = (6..=most + 5).rev().collect();
-    assert_eq!(store.sweeps().await.unwrap(), kept);
+    let last = days(i64::try_from(most).unwrap() + 5);
+    let kept: Vec<u64> = (6..=most + 5).rev().map(|day| day + 100).collect();
+    assert_eq!(store.sweeps(last + SignedDuration::from_hours(24)).await.unwrap(), kept);
+    let before: Vec<u64> = (5..=most + 4).rev().map(|day| day + 100).collect();
+    assert_eq!(
+        store.sweeps(last).await.unwrap(),
+        before,
+        "the day that runs tells nothing yet"
+    );
     let refused = beside.note_sweep(1, morning()).await;
     assert!(matches!(refused, Err(StoreError::Deposed)), "{refused:?}");
 }
@@ -144,6 +158,46 @@ pub(super) async fn what_was_vouched_for_stands_until_somebody_vouches_again(h: 
     drop(fourth);
     let fifth = place.hub().await;
     assert_eq!(known(&*fifth).await, Some(days(1)));
+}
+
+/// The first run of a new database may have had a wrong clock: what it has stamped counts only where readings say the same.
+pub(super) async fn a_stamp_that_devices_do_not_bear_out_is_no_witness(h: &dyn Harness) {
+    let hours = SignedDuration::from_hours;
+    // The newest reading states four seconds past the morning.
+    let newest = morning() + SignedDuration::from_secs(4);
+    for (received_at, expected) in [
+        (days(300), None),
+        (newest + hours(25), None),
+        (newest + hours(23), Some(newest)),
+        (morning(), Some(morning())),
+    ] {
+        let (place, first) = played(h).await;
+        let id = appliance(&*first, "acme", "wm-1").await;
+        let mut message = message(id, 1, 0, 5);
+        message.received_at = received_at;
+        first.ingest(&[Ingest::Telemetry(message)]).await.unwrap();
+        rolled_up(&*first).await;
+        drop(first);
+        for start in ["second", "third"] {
+            assert_eq!(
+                known_at_start(&*place).await,
+                expected,
+                "{received_at}, the {start} start"
+            );
+        }
+    }
+}
+
+/// What the next hub knows that takes the lease, whose clock is as wrong as it may be; it is gone again afterwards.
+async fn known_at_start(place: &dyn Place) -> Option<Timestamp> {
+    let store = place.beside().await;
+    loop {
+        // The lock of the one before may fall a moment after it has gone.
+        if let Some(lease) = store.take_lease(days(3_652)).await.unwrap() {
+            return lease.vouched_at;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What was vouched for before the hub took its lease, whatever its clock says.

@@ -39,7 +39,11 @@ impl AccountStore for MemoryStore {
         if !state.accounts.contains_key(&account) {
             return Err(StoreError::Refused(format!("there is no account {account}")));
         }
-        let over = |(of, _, expires): &(AccountId, Timestamp, Timestamp)| *of == account && *expires <= now;
+        // Refused they are by the time of asking, deleted as far as somebody vouches for it.
+        let vouched = self.hub.gate.as_of(now);
+        let over = |(of, _, expires): &(AccountId, Timestamp, Timestamp)| {
+            *of == account && vouched.is_some_and(|until| *expires <= until)
+        };
         state.logins.retain(|_, login| !over(login));
         let mut own: Vec<_> = state.logins.iter().filter(|(_, login)| login.0 == account).collect();
         own.sort_by_key(|(_, login)| std::cmp::Reverse(login.1));
@@ -71,10 +75,20 @@ impl AccountStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Idempotency> {
         let mut state = self.state();
-        state.requests.retain(|_, request| request.at >= now - KEYS_KEPT);
-        Ok(match state.requests.entry((account, key.to_owned())) {
-            Entry::Vacant(place) => {
-                place.insert(Request {
+        let before = |at: Timestamp| at.checked_sub(KEYS_KEPT).ok();
+        if let Some(forgotten) = self.hub.gate.as_of(now).and_then(before) {
+            state.requests.retain(|_, request| request.at >= forgotten);
+        }
+        // One that has expired and is still there counts as new.
+        let place = (account, key.to_owned());
+        if let Some(known) = state.requests.get(&place)
+            && before(now).is_some_and(|expired| known.at < expired)
+        {
+            state.requests.remove(&place);
+        }
+        Ok(match state.requests.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(Request {
                     digest: request,
                     at: now,
                     answer: None,

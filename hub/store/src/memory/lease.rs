@@ -5,6 +5,7 @@ use super::{Hub, MemoryStore};
 use crate::error::{Result, StoreError};
 use crate::lease::{Lease, LeaseState, LeaseStore};
 use async_trait::async_trait;
+use hub_core::witness::LEAD_MAX;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
@@ -39,11 +40,17 @@ impl MemoryStore {
 }
 
 impl State {
-    /// When the newest row was received that was received by `now`.
-    fn newest_received(&self, now: Timestamp) -> Option<Timestamp> {
-        let rows = self.telemetry.partitions.iter().flatten();
-        let received = rows.map(|row| row.stored.received_at);
-        received.filter(|at| *at <= now).max()
+    /// What the holders before have stamped by `now`; where there are readings, the earlier of that and of the newest time that
+    /// one of them states, and nothing if these are more than a day apart.
+    fn stamped(&self, now: Timestamp) -> Option<Timestamp> {
+        let rows = || self.telemetry.partitions.iter().flatten();
+        let received = rows().map(|row| row.stored.received_at).filter(|at| *at <= now);
+        let Some(received) = received.max() else {
+            return self.lease.taken_at.filter(|at| *at <= now);
+        };
+        let stated = rows().map(|row| row.stored.at).max()?;
+        let apart = received.duration_since(stated).abs();
+        (apart <= LEAD_MAX).then_some(received.min(stated))
     }
 }
 
@@ -58,8 +65,7 @@ impl LeaseStore for MemoryStore {
             None => {
                 let holder = Uuid::from_bytes(state.random());
                 let before = &state.lease;
-                let stamped = || state.newest_received(now).or(before.taken_at.filter(|at| *at <= now));
-                let vouched_at = before.vouched_at.or_else(stamped);
+                let vouched_at = before.vouched_at.or_else(|| state.stamped(now));
                 *self.hub.vouched_before.lock().unwrap_or_else(PoisonError::into_inner) = vouched_at;
                 state.lease = LeaseRow {
                     lock: Arc::downgrade(&self.hub),

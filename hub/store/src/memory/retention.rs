@@ -29,16 +29,25 @@ impl UpkeepStore for MemoryStore {
         Ok(())
     }
 
-    async fn sweeps(&self) -> Result<Vec<u64>> {
-        Ok(self.state().sweeps.iter().rev().copied().collect())
+    async fn shortest_rule(&self) -> Result<Option<u32>> {
+        Ok(self.state().retentions.values().copied().flatten().min())
     }
 
-    async fn note_sweep(&self, rows: u64, _now: Timestamp) -> Result<()> {
+    async fn sweeps(&self, before: Timestamp) -> Result<Vec<u64>> {
+        let state = self.state();
+        let whole = state.sweeps.range(..day(before)).rev();
+        Ok(whole.take(SWEEPS_KEPT).map(|(_, rows)| *rows).collect())
+    }
+
+    async fn note_sweep(&self, rows: u64, until: Timestamp) -> Result<()> {
         self.check_lease()?;
         let mut state = self.state();
-        state.sweeps.push(rows);
-        let gone = state.sweeps.len().saturating_sub(SWEEPS_KEPT);
-        state.sweeps.drain(..gone);
+        let of_day = state.sweeps.entry(day(until)).or_default();
+        *of_day = of_day.saturating_add(rows);
+        // That of the day that runs beside those that tell what is usual.
+        while state.sweeps.len() > SWEEPS_KEPT + 1 {
+            state.sweeps.pop_first();
+        }
         Ok(())
     }
 
@@ -109,9 +118,14 @@ fn rule(rules: &Rules, appliance: &Appliance) -> Option<u32> {
     of(&appliance.profile).or_else(|| of("")).copied().flatten()
 }
 
+/// The number of a day (UTC).
+fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(DAY_S)
+}
+
 /// The midnight (UTC) so many days before.
 fn limit(now: Timestamp, days: u32) -> Timestamp {
-    let midnight = Timestamp::from_second(now.as_second().div_euclid(DAY_S) * DAY_S);
+    let midnight = Timestamp::from_second(day(now) * DAY_S);
     let before = SignedDuration::from_hours(24 * i64::from(days));
     midnight.and_then(|at| at.checked_sub(before)).unwrap_or(Timestamp::MIN)
 }

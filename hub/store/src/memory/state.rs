@@ -76,8 +76,8 @@ pub(super) struct State {
     /// By tenant and profile, in days; an empty profile stands for all others.
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
     pub(super) lease: LeaseRow,
-    /// Rows that the last sweeps took, the newest last.
-    pub(super) sweeps: Vec<u64>,
+    /// Rows that sweeps took, by the number of the day (UTC).
+    pub(super) sweeps: BTreeMap<i64, u64>,
     pub(super) confirmations: Vec<Confirmation>,
     numbers: i64,
     random: ChaCha8Rng,
@@ -235,7 +235,7 @@ impl State {
             owner_claims: BTreeMap::new(),
             retentions: BTreeMap::new(),
             lease: LeaseRow::default(),
-            sweeps: Vec::new(),
+            sweeps: BTreeMap::new(),
             confirmations: Vec::new(),
             numbers: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
