@@ -19,6 +19,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::lease::{Lease, LeaseState, LeaseStore};
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use std::time::Duration;
 
 /// First partition of the one lease that there is.
@@ -129,16 +130,26 @@ async fn count_up(conn: &mut PgConnection, holder: uuid::Uuid, now: Timestamp) -
 
 /// How late it was at the least before the lease is taken. Where nobody has vouched for a time, it is what the holders before
 /// have stamped, unless it is still to come, and from then on stays that until somebody vouches: no later holder's stamp counts.
-/// Where there are readings, the newest time that one of them states has to lie within a day of the stamp, and the earlier
-/// counts: the first run may have had a wrong clock.
+/// Where there are readings, the newest time that the last one of a partition states has to lie within a day of the stamp, and
+/// the earlier counts: the first run may have had a wrong clock.
 async fn vouched_before(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
+    let known: Option<PgRow> = sqlx::query("select vouched_at from witness where vouched_at is not null")
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(db)?;
+    if let Some(row) = known {
+        return row.maybe_at("vouched_at");
+    }
     let row = sqlx::query(
         "insert into witness (vouched_at) select case \
            when s.stamped is null then (select taken_at from lease where first = $1 and taken_at <= $2) \
            when s.stamped between s.stated - interval '24 hours' and s.stated + interval '24 hours' \
              then least(s.stamped, s.stated) end \
          from (select (select max(seen_at) from rolled where seen_at > '1970-01-01Z' and seen_at <= $2) as stamped, \
-           (select max(last_sample_at) from appliance_status) as stated) s where true \
+           (select max(t.at) from rolled r cross join lateral ( \
+              select at from telemetry where partition = r.partition and ingest_no = r.ingest_no \
+                and at >= r.seen_at - interval '24 hours' offset 0) t \
+            where r.seen_at > '1970-01-01Z' and r.seen_at <= $2) as stated) s where true \
          on conflict (only_row) do update set vouched_at = coalesce(witness.vouched_at, excluded.vouched_at) \
          returning vouched_at",
     )

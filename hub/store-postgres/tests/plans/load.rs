@@ -272,8 +272,12 @@ impl Load<'_> {
     async fn give_up(&self, batch: &[Ingest]) {
         {
             let mut ingest = pin!(self.store.ingest(batch));
-            let waits = std::future::poll_fn(|context| Poll::Ready(ingest.as_mut().poll(context).is_pending())).await;
-            assert!(waits, "a batch waits for the database");
+            // On a busy machine the answer may be there already: then it was stored, and nobody hears of it.
+            if let Poll::Ready(stored) =
+                std::future::poll_fn(|context| Poll::Ready(ingest.as_mut().poll(context))).await
+            {
+                stored.unwrap();
+            }
         }
         let answers = self.store.ingest(batch).await.unwrap();
         let is_whole = |answer: &Ingested| *answer == stored(1) || *answer == repeated(1);
