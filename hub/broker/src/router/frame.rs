@@ -1,7 +1,8 @@
 //! What one message looks like inside the router.
 //!
 //! The router knows a message only by the filter it matched (see [`super::filters`]); whose it is, its topic and its
-//! properties travel with the payload. The whole is one buffer of its own: nothing in the router's log holds a connection's read buffer.
+//! properties travel with the payload. The whole is one buffer of its own: nothing in the router's log holds a connection's
+//! read buffer.
 
 use super::Published;
 use bytes::Bytes;

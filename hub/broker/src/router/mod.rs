@@ -1,8 +1,8 @@
 //! Fan-out to integrators: what devices publish, to the integrators of their tenant who subscribed to it.
 //!
-//! rumqttd's router does the fan-out, behind [`Router`]; nothing of rumqttd shows. It is fed copied messages only,
-//! with ASCII topics and without properties of its own, under a fixed set of names, from one thread; retained messages stay with the store. It is not on the
-//! way of an acknowledgement: what it loses is stored all the same, and counted.
+//! rumqttd's router does the fan-out, behind [`Router`]; nothing of rumqttd shows. It is fed copied messages only, with
+//! ASCII topics and without properties of its own, under a fixed set of names, from one thread; retained messages stay with
+//! the store. It is not on the way of an acknowledgement: what it loses is stored all the same, and counted.
 //!
 //! Bounds: integrators ([`RouterLimits::subscribers`]), distinct filters of all tenants and of one
 //! ([`RouterLimits::filters`]: one more is refused), the queue in front, the router's log (two segments for each slot that
