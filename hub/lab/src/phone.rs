@@ -4,6 +4,7 @@
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use hub_voice::signaling::called::Called;
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use std::collections::HashMap;
@@ -233,14 +234,15 @@ async fn serve(
 ) {
     while let Some(call) = stack.next_inbound().await {
         rung.fetch_add(1, Ordering::Relaxed);
-        let script = call.called.as_ref().and_then(|number| {
+        let number = call.called.as_ref().and_then(Called::global);
+        let script = number.as_ref().and_then(|number| {
             scripts
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(number)
                 .cloned()
         });
-        let (Some(script), Some(number)) = (script, call.called.clone()) else {
+        let (Some(script), Some(number)) = (script, number) else {
             call.leg.control.reject(404);
             continue;
         };

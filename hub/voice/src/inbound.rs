@@ -9,7 +9,7 @@ use crate::outbound::{converse, prepare};
 use crate::record::Record;
 use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
-use crate::voice::Line;
+use crate::voice::{Line, NoTrunk};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
@@ -21,16 +21,27 @@ const BUSY: u16 = 486;
 const NOT_ACCEPTABLE: u16 = 488;
 const UNAVAILABLE: u16 = 480;
 const FORBIDDEN: u16 = 403;
+const NOT_FOUND: u16 = 404;
 const DECLINE: u16 = 603;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
-    let Some(trunk) = line.inbound_trunk(call.leg.peer, call.called.as_ref()) else {
-        if line.tells("no_trunk") {
-            tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+    let trunk = match line.inbound_trunk(call.leg.peer, call.called.as_ref()) {
+        Ok(trunk) => trunk,
+        Err(NoTrunk::Stranger) => {
+            if line.tells("no_trunk") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+            }
+            call.leg.control.reject(FORBIDDEN);
+            return;
         }
-        call.leg.control.reject(FORBIDDEN);
-        return;
+        Err(NoTrunk::NotOurs) => {
+            if line.tells("not_ours") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it is for no number of the trunk");
+            }
+            call.leg.control.reject(NOT_FOUND);
+            return;
+        }
     };
     let name = &trunk.config.name;
     let Ok(channel) = Arc::clone(&trunk.channels).try_acquire_owned() else {
@@ -50,7 +61,8 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             "a caller stays unknown: the trunk asserts nobody, and its settings do not say believe_from"
         );
     }
-    let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
+    let called = trunk.config.caller_number.clone();
+    let mut asked = ask(&host, name.clone(), caller.clone(), called);
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
@@ -82,10 +94,10 @@ fn ask(
     host: &Arc<dyn InboundHost>,
     trunk: String,
     caller: Option<PhoneNumber>,
-    called: Option<PhoneNumber>,
+    called: PhoneNumber,
 ) -> JoinHandle<InboundDecision> {
     let host = Arc::clone(host);
-    tokio::spawn(async move { host.answer(&trunk, caller, called).await })
+    tokio::spawn(async move { host.answer(&trunk, caller, Some(called)).await })
 }
 
 /// The caller is gone; an attempt that the host has begun all the same gets its one end.

@@ -9,12 +9,12 @@ use crate::prompt::cache::PromptCache;
 use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
+use crate::signaling::called::{Called, owner};
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
 use hub_core::lines::{Lines, WINDOW};
 use hub_core::metric::{Metric, MetricKind};
-use hub_core::phone_number::PhoneNumber;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -57,6 +57,14 @@ impl From<TtsError> for VoiceError {
 pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
+}
+
+/// Why a call that comes in belongs to no trunk.
+pub(crate) enum NoTrunk {
+    /// No trunk stands at the address it comes from.
+    Stranger,
+    /// It is for no number of the trunks there.
+    NotOurs,
 }
 
 /// Why no INVITE was sent.
@@ -118,13 +126,14 @@ impl Line {
         }
     }
 
-    /// The trunk that a call from `peer` came in over: where several stand at that address, the one whose number was
-    /// called, else the first of them.
-    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&PhoneNumber>) -> Option<&Trunk> {
+    /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
+    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
         let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
-        of_peer()
-            .find(|trunk| Some(&trunk.config.caller_number) == called)
-            .or_else(|| of_peer().next())
+        if of_peer().next().is_none() {
+            return Err(NoTrunk::Stranger);
+        }
+        let own = of_peer().map(|trunk| (&trunk.config.caller_number, trunk));
+        called.and_then(|called| owner(called, own)).ok_or(NoTrunk::NotOurs)
     }
 
     pub fn open_media(&self) -> Result<MediaSession, MediaError> {

@@ -1,6 +1,7 @@
 //! Setting calls up and ending them. The SIP library's types never leave this folder; the rest of the crate knows legs and
 //! events.
 
+pub mod called;
 mod digest;
 pub mod fake;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
+use called::Called;
 use identity::Identity;
 
 /// Events that may wait for their call.
@@ -96,8 +98,8 @@ pub struct InboundLeg {
     pub leg: Leg,
     /// Who calls, and whose word it is.
     pub caller: Identity,
-    /// Our number that was called, if readable.
-    pub called: Option<PhoneNumber>,
+    /// The number that was called, if there is one.
+    pub called: Option<Called>,
     /// The caller's session description; empty when it waits for ours, which we do not do.
     pub offer: Vec<u8>,
 }

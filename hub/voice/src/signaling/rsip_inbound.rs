@@ -1,12 +1,12 @@
 //! Requests that come in: those inside a dialog go to it, new calls are taken from the trunks only.
 
+use super::called::Called;
 use super::identity::{CallerHeaders, Identity};
-use super::name_addr;
+use super::name_addr::NameAddr;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
 use hub_core::lines::WINDOW;
-use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip::{Header, HeadersExt, Host, Method, Request, StatusCode, Uri};
@@ -110,7 +110,7 @@ impl Incoming {
         let slot = self.inbound.try_reserve().map_err(|_| StatusCode::BusyHere)?;
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let request = &transaction.original;
-        let called = called(&request.uri);
+        let called = called(request);
         let user = request.uri.user().unwrap_or("hub").to_owned();
         let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
         let dialog = self
@@ -189,37 +189,52 @@ fn caller(request: &Request) -> Identity {
     Identity::of(&headers)
 }
 
-/// Which number was called.
-fn called(uri: &Uri) -> Option<PhoneNumber> {
-    match &uri.auth {
-        Some(auth) => name_addr::subscriber_number(&auth.user),
+/// Which number was called: the Request-URI's; To's where that holds none, as of trunks that address the hub by a name.
+fn called(request: &Request) -> Option<Called> {
+    let of_uri = match &request.uri.auth {
+        Some(auth) => Called::of_user(&auth.user),
         // `tel:`, and a user with parameters, which the library takes for a host; as text it is what came.
-        None => name_addr::number(&uri.to_string()),
-    }
+        None => Called::read(&request.uri.to_string()),
+    };
+    of_uri.or_else(|| Called::read(NameAddr::parse(request.to_header().ok()?.value()).ok()?.uri))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hub_core::phone_number::PhoneNumber;
 
     #[test]
     fn the_called_number_is_read_by_the_same_grammar() {
-        for (uri, number) in [
-            ("sip:+862155500100@10.0.0.1:5060", Some("+862155500100")),
-            ("sip:%2B862155500100@10.0.0.1", Some("+862155500100")),
-            ("sip:+86-21-5550-0100@10.0.0.1;user=phone", Some("+862155500100")),
+        let global = Some("+862155500100");
+        for (uri, to, number) in [
+            ("sip:+862155500100@10.0.0.1:5060", "<sip:hub@t>", global),
+            ("sip:%2B862155500100@10.0.0.1", "<sip:hub@t>", global),
+            ("sip:+86-21-5550-0100@10.0.0.1;user=phone", "<sip:hub@t>", global),
             (
                 "sip:+862155500100;cpc=ordinary@10.0.0.1:5060;transport=udp",
-                Some("+862155500100"),
+                "<sip:hub@t>",
+                global,
             ),
-            ("tel:+862155500100", Some("+862155500100")),
-            ("tel:+86-21-5550-0100;phone-context=x", Some("+862155500100")),
-            ("sip:862155500100@10.0.0.1", None),
-            ("sip:+862155500100", None),
-            ("sip:10.0.0.1", None),
+            ("tel:+862155500100", "<sip:hub@t>", global),
+            ("tel:+86-21-5550-0100;phone-context=x", "<sip:hub@t>", global),
+            // What is written without a country code is still not what To says.
+            ("sip:862155500100@10.0.0.1", "<sip:+862155500100@t>", None),
+            ("sip:hub@10.0.0.1", "\"<sip:+1@x>\" <sip:+862155500100@t>", global),
+            ("sip:10.0.0.1", "<tel:+862155500100>", global),
+            ("sip:+862155500100", "<sip:hub@t>", None),
+            ("sip:10.0.0.1", "<sip:hub@t>", None),
         ] {
-            let read = called(&Uri::try_from(uri).unwrap());
-            assert_eq!(read, number.map(|text| PhoneNumber::new(text).unwrap()), "{uri}");
+            let text = format!("INVITE {uri} SIP/2.0\r\nTo: {to}\r\nContent-Length: 0\r\n\r\n");
+            let called = called(&Request::try_from(text.as_str()).unwrap());
+            let read = called.as_ref().and_then(Called::global);
+            assert_eq!(read, number.map(|text| PhoneNumber::new(text).unwrap()), "{uri} {to}");
+        }
+        // Of these the library's own reading has no user.
+        for uri in ["sip:02155500100;cpc=ordinary@10.0.0.1", "tel:02155500100;phone-context=+86"] {
+            let text = format!("INVITE {uri} SIP/2.0\r\nTo: <sip:hub@t>\r\nContent-Length: 0\r\n\r\n");
+            let called = called(&Request::try_from(text.as_str()).unwrap());
+            assert!(called == Called::of_user("02155500100"), "{uri}");
         }
     }
 

@@ -170,6 +170,11 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     }
 }
 
+/// The number of that trunk, which owners ring.
+pub fn main_number() -> Option<PhoneNumber> {
+    Some(trunk(SocketAddr::from(([127, 0, 0, 1], 9))).caller_number)
+}
+
 /// Another company's trunk at the same address.
 pub fn other_trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
