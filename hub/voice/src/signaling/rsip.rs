@@ -1,7 +1,9 @@
 //! `CallStack` on rsipstack over UDP.
 
+use super::next_hop::NextHop;
 use super::rsip_answers::{Answers, OurDigest};
 use super::rsip_challenge::Challenge;
+use super::rsip_hop::{HopSocket, Legs, NOWHERE, NoNames};
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
@@ -12,12 +14,11 @@ use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Host, Method, Transport, Uri};
-use rsipstack::transaction::endpoint::{EndpointOption, TargetLocator};
+use rsipstack::sip::{Method, Transport, Uri};
+use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, TransportLayer};
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,23 +69,6 @@ pub struct Digest {
     pub password: Secret,
 }
 
-/// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
-/// waits for a name server; without this a CANCEL would follow the domain instead of its INVITE.
-struct TrunkLocator {
-    proxies: HashMap<String, SocketAddr>,
-}
-
-impl TrunkLocator {
-    fn new(peers: &[Peer]) -> Self {
-        Self {
-            proxies: peers
-                .iter()
-                .map(|peer| (peer.domain.to_ascii_lowercase(), peer.address))
-                .collect(),
-        }
-    }
-}
-
 fn over_udp(address: SocketAddr) -> SipAddr {
     SipAddr {
         r#type: Some(Transport::Udp),
@@ -92,23 +76,11 @@ fn over_udp(address: SocketAddr) -> SipAddr {
     }
 }
 
-#[async_trait]
-impl TargetLocator for TrunkLocator {
-    async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
-        let proxy = self.proxies.get(&uri.host().to_string().to_ascii_lowercase());
-        match (uri.host(), uri.host_with_port.port, proxy) {
-            // A Contact: a trunk may have other servers on its domain's address.
-            (Host::IpAddr(_), Some(_), _) | (Host::IpAddr(_), None, None) => SipAddr::try_from(uri),
-            (_, _, Some(proxy)) => Ok(over_udp(*proxy)),
-            (Host::Domain(_), _, None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
-        }
-    }
-}
-
 /// The SIP stack: one UDP socket, all calls.
 pub struct RsipStack {
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
+    hops: Arc<Legs>,
     local: SocketAddr,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
@@ -134,8 +106,15 @@ impl RsipStack {
         let bound = socket.local_addr().map_err(failed)?;
         let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
         let stop = CancellationToken::new();
-        let transport = TransportLayer::new(stop.clone());
+        let mut transport = TransportLayer::new_with_domain_resolver(stop.clone(), Box::new(NoNames));
+        // Whatever a request names: where it really goes, `HopSocket` knows.
+        transport.outbound = Some(over_udp(NOWHERE));
         let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
+        let hops = Arc::new(Legs::default());
+        let socket = HopSocket {
+            socket: Arc::new(socket),
+            legs: Arc::clone(&hops),
+        };
         let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone()))
             .await
             .map_err(library)?;
@@ -145,7 +124,6 @@ impl RsipStack {
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
-            .with_target_locator(Box::new(TrunkLocator::new(peers)))
             .with_transport_inspector(Box::new(PlainNames))
             .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
             .with_allows(vec![
@@ -171,6 +149,7 @@ impl RsipStack {
         let incoming = Incoming {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
+            hops: Arc::clone(&hops),
             local,
             peers: peers.iter().map(|peer| peer.address.ip()).collect(),
             inbound: sender,
@@ -182,6 +161,7 @@ impl RsipStack {
         Ok(Self {
             layer,
             answers,
+            hops,
             local,
             inbound: Mutex::new(inbound),
             stop,
@@ -228,6 +208,8 @@ impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
         let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
+        let hop = NextHop::new(call.trunk.proxy, []);
+        let route = self.hops.add(call_id.clone(), hop, Some(invite.callee.to_string()));
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let (dialog, outcome) = self
@@ -245,6 +227,7 @@ impl CallStack for RsipStack {
             ended: ended.clone(),
             description: call.offer,
             answers,
+            route,
         };
         self.legs.spawn(run_outbound(leg));
         let control = super::rsip_leg::Control {

@@ -3,16 +3,18 @@
 use super::called::Called;
 use super::identity::{CallerHeaders, Identity};
 use super::name_addr::NameAddr;
+use super::next_hop::NextHop;
 use super::rsip_challenge::Challenge;
+use super::rsip_hop::Legs;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
 use hub_core::lines::WINDOW;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::dialog::dialog_layer::DialogLayer;
-use rsipstack::sip::{Header, HeadersExt, Host, Method, Request, StatusCode, Uri};
+use rsipstack::sip::{Header, HeadersExt, Method, Request, StatusCode, Uri};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
-use rsipstack::transport::SipConnection;
+use rsipstack::transport::{SipAddr, SipConnection};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// What is needed to take requests.
 pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
+    pub hops: Arc<Legs>,
     pub local: SocketAddr,
     pub peers: Vec<IpAddr>,
     pub challenge: Option<Arc<Challenge>>,
@@ -77,7 +80,7 @@ impl Incoming {
         if !is_new && transaction.original.method != Method::Ack {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
-        let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
+        let known = source(&transaction.original).is_some_and(|from| self.peers.contains(&from.ip()));
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
@@ -110,6 +113,7 @@ impl Incoming {
         let slot = self.inbound.try_reserve().map_err(|_| StatusCode::BusyHere)?;
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let request = &transaction.original;
+        let from = source(request).ok_or(StatusCode::BadRequest)?;
         let called = called(request);
         let user = request.uri.user().unwrap_or("hub").to_owned();
         let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
@@ -117,6 +121,7 @@ impl Incoming {
             .layer
             .get_or_create_server_invite(transaction, state_sender, None, Some(contact))
             .map_err(|_| StatusCode::BadRequest)?;
+        let route = self.hops.add(dialog.id().local_tag, NextHop::new(from, []), None);
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let ended = CancellationToken::new();
         self.legs.spawn(run_inbound(
@@ -125,13 +130,17 @@ impl Incoming {
             states,
             sender,
             ended.clone(),
+            route,
         ));
-        let peer = source(request).ok_or(StatusCode::BadRequest)?;
         let control = Box::new(Control {
             dialog: dialog.clone(),
             _ended: ended.drop_guard(),
         });
-        let leg = Leg { events, control, peer };
+        let leg = Leg {
+            events,
+            control,
+            peer: from.ip(),
+        };
         slot.send(InboundLeg {
             leg,
             caller: caller(request),
@@ -163,13 +172,11 @@ async fn refuse(mut transaction: Transaction, status: StatusCode, headers: Vec<H
     }
 }
 
-/// The address a request really came from: the library overwrites `received` in its top Via (RFC 3261 §18.2.1).
-fn source(request: &Request) -> Option<IpAddr> {
+/// Where a request really came from: the library overwrites `received` and `rport` in its top Via (RFC 3261 §18.2.1,
+/// RFC 3581).
+fn source(request: &Request) -> Option<SocketAddr> {
     let (_, target) = SipConnection::parse_target_from_via(request.via_header().ok()?).ok()?;
-    match target.host {
-        Host::IpAddr(ip) => Some(ip),
-        Host::Domain(_) => None,
-    }
+    SipAddr::from(target).get_socketaddr().ok()
 }
 
 /// Who calls.

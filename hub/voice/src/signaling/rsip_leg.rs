@@ -2,6 +2,7 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
+use super::rsip_hop::LegRoute;
 use super::{LegControl, LegEvent, info};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
@@ -78,6 +79,7 @@ pub(super) struct OutboundLeg {
     pub ended: CancellationToken,
     pub description: Vec<u8>,
     pub answers: CallAnswers,
+    pub route: LegRoute,
 }
 
 /// Runs an outbound leg to its end.
@@ -91,6 +93,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         ended,
         description,
         answers,
+        route,
     } = leg;
     let mut teller = Teller {
         events,
@@ -120,8 +123,8 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         outcome.abort();
     }
     finish(&layer, &dialog).await;
-    // Until here: a BYE can be challenged too.
-    drop(answers);
+    // Until here: a BYE can be challenged too, and has to find its way.
+    drop((answers, route));
 }
 
 /// Runs an inbound leg to its end; the dialog's own task answers the INVITE.
@@ -131,6 +134,7 @@ pub(super) async fn run_inbound(
     mut states: DialogStateReceiver,
     events: mpsc::Sender<LegEvent>,
     ended: CancellationToken,
+    route: LegRoute,
 ) {
     let mut teller = Teller {
         events,
@@ -149,6 +153,10 @@ pub(super) async fn run_inbound(
         log(dialog.reject(Some(StatusCode::TemporarilyUnavailable), None));
     }
     finish(&layer, &dialog).await;
+    if teller.description.is_empty() {
+        // It was never answered: no request of ours follows.
+        route.forget();
+    }
 }
 
 /// BYE if the dialog lives, then nothing of it stays in the library's tables.
