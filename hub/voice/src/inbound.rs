@@ -5,7 +5,7 @@ use crate::detail::{CallDetail, Direction};
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
 use crate::media::sdp;
 use crate::order::CallOrder;
-use crate::outbound::{converse, prepare};
+use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
 use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
@@ -162,12 +162,16 @@ async fn accept(
     leg.control
         .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
-    match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),
-        None => return Err((UNAVAILABLE, STOPPING.into())),
-        Some(Ok(_)) => return Err((487, "the caller gave up before the answer".into())),
-        Some(Err(_)) => return Err((408, "the caller did not acknowledge our answer".into())),
-    }
-    converse(line, order, host, record, (leg, media, prompts), &offer).await;
-    Ok(())
+    let ended = match line.ending.run_until_cancelled(acknowledged).await {
+        Some(Ok(Some(LegEvent::Answered { status, .. }))) => {
+            record.answered(status);
+            converse(line, order, host, record, (&mut leg, media, prompts), &offer).await;
+            Ok(())
+        }
+        None => Err((UNAVAILABLE, STOPPING.into())),
+        Some(Ok(_)) => Err((487, "the caller gave up before the answer".into())),
+        Some(Err(_)) => Err((408, "the caller did not acknowledge our answer".into())),
+    };
+    hang_up(leg, record).await;
+    ended
 }

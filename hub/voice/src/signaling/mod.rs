@@ -22,6 +22,7 @@ mod rsip_names;
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
@@ -30,6 +31,9 @@ use identity::Identity;
 
 /// Events that may wait for their call.
 pub const EVENTS_MAX: usize = 32;
+
+/// How long the end of a call waits for its BYE to leave.
+pub const BYE_MAX: Duration = Duration::from_millis(500);
 
 /// A call to be set up.
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ pub struct PlaceCall {
     pub offer: Vec<u8>,
 }
 
-/// What happens to a leg. After `Ended` and `Failed` nothing follows.
+/// What happens to a leg. After `Ended`, `Failed` and `ByeNotSent` nothing follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegEvent {
     /// The network works on it (100).
@@ -69,6 +73,8 @@ pub enum LegEvent {
     },
     /// The far side hung up, or gave up before it was answered.
     Ended,
+    /// We hung up, and the BYE could not be sent, for this reason: the far side may go on believing that the call is up.
+    ByeNotSent(String),
 }
 
 /// The handle on a leg: what the call does to it. Dropping it ends the leg in the background: what is unanswered is
@@ -92,6 +98,26 @@ pub struct Leg {
     pub control: Box<dyn LegControl>,
     /// The address of the signalling peer.
     pub peer: IpAddr,
+}
+
+impl Leg {
+    /// Ends the leg and waits until its BYE, if it needs one, is on its way: at most [`BYE_MAX`]. Whether it is answered is not
+    /// waited for. The error is why it could not be sent.
+    pub async fn hang_up(self) -> Result<(), String> {
+        let Leg {
+            mut events, control, ..
+        } = self;
+        drop(control);
+        let told = async {
+            while let Some(event) = events.recv().await {
+                if let LegEvent::ByeNotSent(reason) = event {
+                    return Err(reason);
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(BYE_MAX, told).await.unwrap_or(Ok(()))
+    }
 }
 
 /// A call that comes in from a trunk.

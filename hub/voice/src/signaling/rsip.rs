@@ -80,7 +80,7 @@ fn over_udp(address: SocketAddr) -> SipAddr {
 pub struct RsipStack {
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
-    hops: Arc<Legs>,
+    pub(super) hops: Arc<Legs>,
     local: SocketAddr,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,

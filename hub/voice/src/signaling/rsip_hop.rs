@@ -4,13 +4,14 @@
 use super::next_hop::{Named, NextHop};
 use async_trait::async_trait;
 use rsipstack::platform::net::UdpSocket;
-use rsipstack::sip::{HeadersExt, Host, Request, Uri};
+use rsipstack::sip::{HeadersExt, Host, Method, Request, Uri};
 use rsipstack::transport::SipAddr;
 use rsipstack::transport::transport_layer::DomainResolver;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Where the library believes that all requests go.
@@ -35,7 +36,11 @@ struct Leg {
     hop: NextHop,
     /// The Request-URI of our INVITE, which names whom it is for and not where it goes.
     invited: Option<String>,
+    bye: watch::Sender<Bye>,
 }
+
+/// What the network said to a leg's first BYE: the error in words. None until there is one.
+type Bye = Option<Result<(), String>>;
 
 impl State {
     fn forget_old(&mut self, now: Instant) {
@@ -50,12 +55,14 @@ impl Legs {
     /// From now on the requests of this leg go by `hop`. `key` is the Call-ID of a call that we place, whose Request-URI is
     /// `invited`, or our own tag in one that comes in: both are made here, so that no text of others finds a leg.
     pub fn add(self: &Arc<Self>, key: String, hop: NextHop, invited: Option<String>) -> LegRoute {
+        let (bye, said) = watch::channel(None);
         let mut state = self.state();
         state.forget_old(Instant::now());
-        state.legs.insert(key.clone(), Leg { hop, invited });
+        state.legs.insert(key.clone(), Leg { hop, invited, bye });
         LegRoute {
             legs: Arc::clone(self),
             key,
+            bye: said,
         }
     }
 
@@ -63,19 +70,34 @@ impl Legs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a request of ours goes; none if its leg is not known.
-    fn hop(&self, request: &Request) -> Option<SocketAddr> {
+    /// Where a request of ours goes, and its leg's key; none if that is not known.
+    fn hop(&self, request: &Request) -> Option<(SocketAddr, String)> {
         let tag = request.from_header().ok()?.tag().ok()?;
         let call_id = request.call_id_header().ok()?.value();
         let state = self.state();
         // The tag first: a call of ours that a carrier sends back to us has one Call-ID and two legs.
         let mut keys = tag.as_ref().map(|tag| tag.value()).into_iter().chain([call_id]);
-        let leg = keys.find_map(|key| state.legs.get(key))?;
+        let (key, leg) = keys.find_map(|key| state.legs.get_key_value(key))?;
         let target = request.destination();
-        if leg.invited.as_ref() == Some(&target.to_string()) {
-            return Some(leg.hop.invite());
+        let hop = if leg.invited.as_ref() == Some(&target.to_string()) {
+            leg.hop.invite()
+        } else {
+            leg.hop.of(named(&target))
+        };
+        Some((hop, key.clone()))
+    }
+
+    /// What the network says to a BYE; only of the first one is it kept.
+    fn note_bye(&self, key: &str, said: Result<(), String>) {
+        if let Some(leg) = self.state().legs.get(key) {
+            leg.bye.send_if_modified(|bye| {
+                let is_first = bye.is_none();
+                if is_first {
+                    *bye = Some(said);
+                }
+                is_first
+            });
         }
-        Some(leg.hop.of(named(&target)))
     }
 }
 
@@ -90,9 +112,18 @@ fn named(target: &Uri) -> Named {
 pub(super) struct LegRoute {
     legs: Arc<Legs>,
     key: String,
+    bye: watch::Receiver<Bye>,
 }
 
 impl LegRoute {
+    /// Waits until a BYE of this leg has left; the error is why it could not. It may still be sent again.
+    pub async fn bye_left(&mut self) -> Result<(), String> {
+        match self.bye.wait_for(Option::is_some).await {
+            Ok(said) => said.clone().unwrap_or(Ok(())),
+            Err(_) => Err("its leg is over".to_owned()),
+        }
+    }
+
     /// For a leg after whose end no request of ours follows.
     pub fn forget(self) {
         self.legs.state().legs.remove(&self.key);
@@ -126,11 +157,16 @@ impl UdpSocket for HopSocket {
             return self.socket.send_to(bytes, address).await;
         };
         let method = request.method;
-        let Some(hop) = self.legs.hop(&request) else {
+        let Some((hop, leg)) = self.legs.hop(&request) else {
             return Err(rsipstack::Error::Error(format!("the leg of a {method} is over")));
         };
         tracing::debug!(%method, %hop, "a SIP request leaves");
-        self.socket.send_to(bytes, hop).await
+        let sent = self.socket.send_to(bytes, hop).await;
+        if method == Method::Bye {
+            let said = sent.as_ref().map(|_| ()).map_err(|error| error.to_string());
+            self.legs.note_bye(&leg, said);
+        }
+        sent
     }
 
     fn local_addr(&self) -> rsipstack::Result<SocketAddr> {

@@ -1,6 +1,11 @@
+use super::super::rsip::{Peer, RsipStack};
+use super::super::{CallStack, LegEvent, PlaceCall};
 use super::*;
+use crate::config::TrunkConfig;
+use crate::media::sdp;
+use hub_core::phone_number::PhoneNumber;
 
-/// Notes what is sent.
+/// Notes what is sent; to port 9 nothing can be.
 #[derive(Default)]
 struct Wire(Mutex<Vec<(String, SocketAddr)>>);
 
@@ -11,6 +16,9 @@ impl UdpSocket for Wire {
     }
 
     async fn send_to(&self, bytes: &[u8], address: SocketAddr) -> rsipstack::Result<usize> {
+        if address.port() == 9 {
+            return Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied).into());
+        }
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.0.lock().unwrap().push((text, address));
         Ok(bytes.len())
@@ -142,6 +150,25 @@ async fn a_request_without_a_leg_does_not_leave() {
     assert!(bench.wire.0.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn what_became_of_the_first_bye_is_known() {
+    let bench = Bench::new();
+    for (hop, refused) in [(ACME, false), ("198.51.100.1:9", true)] {
+        let mut leg = bench.legs.add("call".to_owned(), NextHop::new(address(hop), []), None);
+        let nothing = tokio::time::timeout(Duration::from_millis(20), leg.bye_left()).await;
+        assert!(nothing.is_err(), "{nothing:?}");
+        let ack = bench.goes_to(&request("ACK", "sip:x@y", "", ("call", "t"))).await;
+        let bye = bench.goes_to(&request("BYE", "sip:x@y", "", ("call", "t"))).await;
+        assert_eq!((ack.is_none(), bye.is_none()), (refused, refused), "{hop}");
+        let said = leg.bye_left().await;
+        assert_eq!(said.is_err(), refused, "{said:?}");
+        // Sent again, it changes nothing.
+        let again = bench.goes_to(&request("BYE", "sip:x@198.51.100.1:7", "", ("call", "t"))).await;
+        assert_eq!(again, Some(address("198.51.100.1:7")));
+        assert_eq!(leg.bye_left().await, said);
+    }
+}
+
 #[test]
 fn legs_that_are_over_are_forgotten() {
     let bench = Bench::new();
@@ -158,4 +185,65 @@ fn legs_that_are_over_are_forgotten() {
     bench.legs.state().forget_old(last);
     let state = bench.legs.state();
     assert_eq!((state.legs.len(), state.over.len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
+    let number = |text| PhoneNumber::new(text).unwrap();
+    for can_leave in [true, false] {
+        let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let proxy = far.local_addr().unwrap();
+        let peer = Peer {
+            domain: "trunk.test".into(),
+            address: proxy,
+        };
+        let stack = RsipStack::start(address("127.0.0.1:0"), None, &[peer]).await.unwrap();
+        let trunk = TrunkConfig {
+            name: "test".into(),
+            proxy,
+            domain: "trunk.test".into(),
+            username: None,
+            password: None,
+            caller_number: number("+864008000001"),
+            channels: 1,
+            believe_from: false,
+        };
+        let call = PlaceCall {
+            trunk,
+            to: number("+8613800008412"),
+            offer: sdp::offer(proxy, 1),
+        };
+        let mut leg = stack.place(call).await.unwrap();
+        let mut buffer = vec![0; 65_536];
+        let (length, hub) = far.recv_from(&mut buffer).await.unwrap();
+        let invite = String::from_utf8(buffer[..length].to_vec()).unwrap();
+        let line = |name: &str| invite.lines().find(|line| line.starts_with(name)).unwrap();
+        let answer = format!(
+            "SIP/2.0 200 OK\r\n{}\r\n{}\r\n{};tag=far\r\n{}\r\n{}\r\nContact: <sip:far@sbc.carrier.example>\r\n\
+             Content-Length: 0\r\n\r\n",
+            line("Via: "),
+            line("From: "),
+            line("To: "),
+            line("Call-ID: "),
+            line("CSeq: "),
+        );
+        far.send_to(answer.as_bytes(), hub).await.unwrap();
+        let answered = async {
+            while let Some(event) = leg.events.recv().await {
+                if matches!(event, LegEvent::Answered { .. }) {
+                    return true;
+                }
+            }
+            false
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(30), answered).await.unwrap());
+        if !can_leave {
+            // To port 0 the system sends nothing.
+            for leg in stack.hops.state().legs.values_mut() {
+                leg.hop = NextHop::new(address("127.0.0.1:0"), []);
+            }
+        }
+        let said = leg.hang_up().await;
+        assert_eq!(said.is_ok(), can_leave, "{said:?}");
+    }
 }
