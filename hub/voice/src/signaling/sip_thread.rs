@@ -48,7 +48,8 @@ mod tests {
         });
         begins.await.unwrap();
         // On one thread, neither would ever come.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let waits = tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>());
+        waits.await.unwrap_err();
         assert!(!spins.is_finished());
         stop.cancel();
         ends.store(true, Ordering::Relaxed);
