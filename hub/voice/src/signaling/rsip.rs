@@ -159,7 +159,9 @@ impl RsipStack {
             let _registers_there = thread.enter();
             UdpSocket::from_std(socket).map_err(failed)?
         };
-        let gate = Gate::new(peers.iter().map(Peer::addresses).collect(), Instant::now().into_std());
+        let trunks = peers.to_vec();
+        let trunks = move || trunks.iter().map(Peer::addresses).collect();
+        let gate = Gate::new(Box::new(trunks), Instant::now().into_std());
         let socket = GatedSocket {
             socket,
             gate: Arc::clone(&gate),

@@ -3,7 +3,7 @@
 
 use super::message::{Kind, Message, Refusal, What};
 use super::rate::{Meter, Rate};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,14 +177,32 @@ pub(super) struct Door {
 impl Door {
     /// For trunks, each with all its addresses.
     pub fn new(trunks: Vec<Vec<IpAddr>>) -> Self {
-        Self {
-            sources: trunks.iter().flatten().map(|ip| (*ip, Source::default())).collect(),
-            trunks,
+        let mut door = Self {
+            trunks: Vec::new(),
+            sources: BTreeMap::new(),
             calls: HashMap::new(),
             permits: Kind::ALL.map(|kind| (kind, HashMap::new())).into(),
             invites: Meter::default(),
             strangers: Meter::default(),
+        };
+        door.set_trunks(trunks);
+        door
+    }
+
+    /// From now on the trunks stand there. Calls that are up keep the addresses that they began with.
+    pub fn set_trunks(&mut self, trunks: Vec<Vec<IpAddr>>) {
+        if trunks == self.trunks {
+            return;
         }
+        let held = self.calls.values().filter(|call| call.holders > 0);
+        let kept: BTreeSet<IpAddr> = held.flat_map(|call| call.from.iter()).copied().collect();
+        let all = || trunks.iter().flatten().chain(&kept);
+        for address in all() {
+            self.sources.entry(*address).or_default();
+        }
+        let stand: BTreeSet<IpAddr> = all().copied().collect();
+        self.sources.retain(|address, _| stand.contains(address));
+        self.trunks = trunks;
     }
 
     /// Whether an address is a trunk's.

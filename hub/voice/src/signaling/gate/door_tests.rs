@@ -263,3 +263,19 @@ fn calls_that_are_known_are_bounded() {
     door.sweep(later);
     assert_eq!(door.asked("192.0.2.1", NEW, "one more", "1 INVITE", later), Verdict::Pass);
 }
+
+#[test]
+fn a_trunk_that_moves_takes_its_new_calls_along() {
+    let (now, mut door) = (Instant::now(), door());
+    door.hold("up", ip("192.0.2.1"), now);
+    let moved = vec![vec![ip("192.0.2.7")], vec![ip("198.51.100.1")]];
+    door.set_trunks(moved.clone());
+    assert_eq!(door.asked("192.0.2.7", NEW, "c", "1 INVITE", now), Verdict::Pass);
+    assert_eq!(door.asked("192.0.2.7", KNOWN, "up", "2 BYE", now), FOREIGN);
+    // The call that is up is ended by whom it is with.
+    assert_eq!(door.asked("192.0.2.1", KNOWN, "up", "2 BYE", now), Verdict::Pass);
+    door.let_go("up", now);
+    door.set_trunks(Vec::new());
+    door.set_trunks(moved);
+    assert!(!door.knows(ip("192.0.2.1")) && door.knows(ip("192.0.2.7")));
+}

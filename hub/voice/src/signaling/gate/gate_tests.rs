@@ -5,7 +5,7 @@ use super::*;
 const TRUNK: &str = "192.0.2.1";
 
 fn gate(start: Instant) -> Arc<Gate> {
-    Gate::new(vec![vec![TRUNK.parse().unwrap()]], start)
+    Gate::new(Box::new(|| vec![vec![TRUNK.parse().unwrap()]]), start)
 }
 
 fn invite(call_id: &str) -> String {

@@ -51,8 +51,12 @@ struct Pulse {
     told_dropped: u64,
 }
 
+/// Says where the trunks stand now, each with all its addresses.
+type Trunks = Box<dyn Fn() -> Vec<Vec<IpAddr>> + Send + Sync>;
+
 /// The gate of one socket.
 pub(super) struct Gate {
+    trunks: Trunks,
     door: Mutex<Door>,
     pulse: Mutex<Pulse>,
     /// Messages that the library was given.
@@ -73,11 +77,11 @@ enum Judged {
 }
 
 impl Gate {
-    /// For trunks, each with all its addresses.
-    pub fn new(trunks: Vec<Vec<IpAddr>>, now: Instant) -> Arc<Self> {
-        let canonical = |trunk: Vec<IpAddr>| -> Vec<IpAddr> { trunk.iter().map(IpAddr::to_canonical).collect() };
+    /// For trunks that are asked for at once and with each pulse: names are resolved again. `trunks` must answer at once.
+    pub fn new(trunks: Trunks, now: Instant) -> Arc<Self> {
         Arc::new(Self {
-            door: Mutex::new(Door::new(trunks.into_iter().map(canonical).collect())),
+            door: Mutex::new(Door::new(canonical(trunks()))),
+            trunks,
             pulse: Mutex::new(Pulse {
                 next: now,
                 through: now,
@@ -196,7 +200,11 @@ impl Gate {
 
     /// Whether a pulse is to go in now; none goes while one is under way.
     fn begins_pulse(&self, now: Instant) -> bool {
-        self.door().sweep(now);
+        let trunks = canonical((self.trunks)());
+        let mut door = self.door();
+        door.set_trunks(trunks);
+        door.sweep(now);
+        drop(door);
         let mut pulse = lock(&self.pulse);
         pulse.next = now + PULSE;
         self.tell(&mut pulse, now);
@@ -229,6 +237,12 @@ impl Gate {
     fn door(&self) -> MutexGuard<'_, Door> {
         lock(&self.door)
     }
+}
+
+/// Addresses as the gate knows them: IPv4 is IPv4, also where an IPv6 socket shows it.
+fn canonical(trunks: Vec<Vec<IpAddr>>) -> Vec<Vec<IpAddr>> {
+    let all = trunks.into_iter();
+    all.map(|trunk| trunk.iter().map(IpAddr::to_canonical).collect()).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
