@@ -124,6 +124,7 @@ impl Phones {
         let hub = Peer {
             domain: bind.ip().to_string(),
             address: bind,
+            others: Vec::new(),
         };
         let phones = Self {
             stack: Arc::new(RsipStack::start_with(bind, None, &[hub], demanded).await?),
@@ -172,6 +173,7 @@ impl Phones {
         let trunk = TrunkConfig {
             name: "lab".into(),
             proxy: hub,
+            addresses: Vec::new(),
             domain: hub.to_string(),
             username: None,
             password: None,

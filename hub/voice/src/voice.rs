@@ -128,7 +128,7 @@ impl Line {
 
     /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
     pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.stands_at(peer));
         if of_peer().next().is_none() {
             return Err(NoTrunk::Stranger);
         }
@@ -160,6 +160,7 @@ impl Voice {
         let peer = |trunk: &TrunkConfig| Peer {
             domain: trunk.domain.clone(),
             address: trunk.proxy,
+            others: trunk.addresses.clone(),
         };
         let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
         let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
@@ -209,15 +210,23 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Metrics of the telephone side: free channels, and ticks of the media thread that were skipped.
+    /// What keeps it from ringing anybody, for an administrator: part and reason.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        self.line.stack.problem().map(|reason| ("sip", reason))
+    }
+
+    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, and what the gate of the SIP
+    /// socket let through and dropped.
     pub fn metrics(&self) -> Vec<Metric> {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
         let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
-        vec![
+        let mut metrics = vec![
             Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
             Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
-        ]
+        ];
+        metrics.extend(self.line.stack.metrics());
+        metrics
     }
 
     /// Channels over all trunks that carry no call right now.

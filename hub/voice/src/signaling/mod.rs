@@ -7,6 +7,7 @@ pub mod fake;
 #[cfg(test)]
 #[path = "../../../broker/tests/session/fuzzing.rs"]
 mod fuzzing;
+mod gate;
 pub mod identity;
 mod info;
 mod name_addr;
@@ -18,8 +19,10 @@ mod rsip_hop;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod sip_thread;
 
 use async_trait::async_trait;
+use hub_core::metric::Metric;
 use hub_core::phone_number::PhoneNumber;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -146,6 +149,14 @@ pub trait CallStack: Send + Sync {
     async fn next_inbound(&self) -> Option<InboundLeg>;
     /// Where it listens.
     fn local(&self) -> SocketAddr;
+    /// What keeps it from working, for an administrator; none as long as it works.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+    /// For monitoring.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
+    }
     /// Ends it; returns within a bounded time.
     async fn shutdown(&self);
 }

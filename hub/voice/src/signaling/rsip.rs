@@ -1,5 +1,6 @@
 //! `CallStack` on rsipstack over UDP.
 
+use super::gate::{Gate, GatedSocket, PulseTaker};
 use super::next_hop::NextHop;
 use super::rsip_answers::{Answers, OurDigest};
 use super::rsip_challenge::Challenge;
@@ -7,9 +8,10 @@ use super::rsip_hop::{HopSocket, Legs, NOWHERE, NoNames};
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
-use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, sip_thread};
 use crate::config::{Secret, TrunkConfig};
 use async_trait::async_trait;
+use hub_core::metric::Metric;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +46,9 @@ pub enum StackError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The socket cannot be read from a thread of its own.
+    #[error("the SIP side's thread did not start")]
+    Thread(#[source] std::io::Error),
     /// No nonce could be made.
     #[error("the system gives no random numbers")]
     Random(#[source] rand::rand_core::OsError),
@@ -58,6 +64,15 @@ pub struct Peer {
     pub domain: String,
     /// Where its requests go, and whence they come (any port).
     pub address: SocketAddr,
+    /// Further addresses that it sends from.
+    pub others: Vec<IpAddr>,
+}
+
+impl Peer {
+    /// All addresses that it sends from.
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.others.iter().copied().chain([self.address.ip()]).collect()
+    }
 }
 
 /// User name and password.
@@ -76,8 +91,9 @@ fn over_udp(address: SocketAddr) -> SipAddr {
     }
 }
 
-/// The SIP stack: one UDP socket, all calls.
+/// The SIP stack: one UDP socket behind its gate, all calls.
 pub struct RsipStack {
+    gate: Arc<Gate>,
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
     pub(super) hops: Arc<Legs>,
@@ -88,7 +104,8 @@ pub struct RsipStack {
 }
 
 impl RsipStack {
-    /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write.
+    /// Listens on `bind`; calls, and anything else, are taken from `peers` only. `advertise` stands for `bind`'s address in
+    /// what we write.
     pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
         Self::start_with(bind, advertise, peers, None).await
     }
@@ -102,10 +119,25 @@ impl RsipStack {
     ) -> Result<Self, StackError> {
         let library = |error: rsipstack::Error| StackError::Library(error.to_string());
         let failed = |source| StackError::Bind { address: bind, source };
-        let socket = UdpSocket::bind(bind).await.map_err(failed)?;
+        let socket = std::net::UdpSocket::bind(bind).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
         let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
         let stop = CancellationToken::new();
+        // Ends the thread if something below fails.
+        let stopping = stop.clone().drop_guard();
+        let thread = sip_thread::start(stop.clone()).map_err(StackError::Thread)?;
+        let socket = {
+            let _registers_there = thread.enter();
+            UdpSocket::from_std(socket).map_err(failed)?
+        };
+        let trunks = peers.to_vec();
+        let trunks = move || trunks.iter().map(Peer::addresses).collect();
+        let gate = Gate::new(Box::new(trunks), Instant::now().into_std());
+        let socket = GatedSocket {
+            socket,
+            gate: Arc::clone(&gate),
+        };
         let mut transport = TransportLayer::new_with_domain_resolver(stop.clone(), Box::new(NoNames));
         // Whatever a request names: where it really goes, `HopSocket` knows.
         transport.outbound = Some(over_udp(NOWHERE));
@@ -124,7 +156,10 @@ impl RsipStack {
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
-            .with_transport_inspector(Box::new(PlainNames))
+            .with_transport_inspector(Box::new(PulseTaker {
+                gate: Arc::clone(&gate),
+                next: PlainNames,
+            }))
             .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
             .with_allows(vec![
                 Method::Invite,
@@ -151,20 +186,21 @@ impl RsipStack {
             layer: Arc::clone(&layer),
             hops: Arc::clone(&hops),
             local,
-            peers: peers.iter().map(|peer| peer.address.ip()).collect(),
+            gate: Arc::clone(&gate),
             inbound: sender,
             legs: legs.clone(),
             stop: stop.clone(),
         };
-        tokio::spawn(async move { endpoint.serve().await });
+        thread.spawn(async move { endpoint.serve().await });
         tokio::spawn(serve_incoming(incoming, transactions));
         Ok(Self {
+            gate,
             layer,
             answers,
             hops,
             local,
             inbound: Mutex::new(inbound),
-            stop,
+            stop: stopping.disarm(),
             legs,
         })
     }
@@ -208,7 +244,8 @@ impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
         let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
-        let hop = NextHop::new(call.trunk.proxy, []);
+        let pass = self.gate.hold(call_id.clone(), call.trunk.proxy.ip());
+        let hop = NextHop::new(call.trunk.proxy, call.trunk.addresses.iter().copied());
         let route = self.hops.add(call_id.clone(), hop, Some(invite.callee.to_string()));
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
@@ -229,7 +266,10 @@ impl CallStack for RsipStack {
             answers,
             route,
         };
-        self.legs.spawn(run_outbound(leg));
+        self.legs.spawn(async move {
+            run_outbound(leg).await;
+            drop(pass);
+        });
         let control = super::rsip_leg::Control {
             dialog,
             _ended: ended.drop_guard(),
@@ -251,6 +291,14 @@ impl CallStack for RsipStack {
 
     fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.gate.problem(Instant::now().into_std())
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.gate.metrics()
     }
 
     async fn shutdown(&self) {

@@ -196,11 +196,13 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
         let peer = Peer {
             domain: "trunk.test".into(),
             address: proxy,
+            others: Vec::new(),
         };
         let stack = RsipStack::start(address("127.0.0.1:0"), None, &[peer]).await.unwrap();
         let trunk = TrunkConfig {
             name: "test".into(),
             proxy,
+            addresses: Vec::new(),
             domain: "trunk.test".into(),
             username: None,
             password: None,

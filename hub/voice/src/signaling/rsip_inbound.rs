@@ -1,6 +1,8 @@
-//! Requests that come in: those inside a dialog go to it, new calls are taken from the trunks only.
+//! Requests that the gate has let through, so that come from a trunk: those inside a dialog go to it, the others are new calls or
+//! answered at once.
 
 use super::called::Called;
+use super::gate::Gate;
 use super::identity::{CallerHeaders, Identity};
 use super::name_addr::NameAddr;
 use super::next_hop::NextHop;
@@ -15,7 +17,7 @@ use rsipstack::sip::{Header, HeadersExt, Method, Request, StatusCode, Uri};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -23,7 +25,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Requests that are worked on at the same time; what is beyond is dropped, and the peer sends it again.
+/// New calls that are worked on at the same time, until they are acknowledged: 32 s each where nobody does. The gate lets
+/// through fewer.
+const INVITES_MAX: usize = 4_096;
+/// Other requests that are worked on at the same time. What is beyond either is dropped, and the peer sends it again.
 const REQUESTS_MAX: usize = 256;
 
 /// How often a call is looked for, and the pause between: 400 ms in all, less than the peer waits before it repeats.
@@ -35,7 +40,7 @@ pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
     pub hops: Arc<Legs>,
     pub local: SocketAddr,
-    pub peers: Vec<IpAddr>,
+    pub gate: Arc<Gate>,
     pub challenge: Option<Arc<Challenge>>,
     pub inbound: mpsc::Sender<InboundLeg>,
     pub legs: TaskTracker,
@@ -44,21 +49,24 @@ pub(super) struct Incoming {
 
 /// Takes requests until the stack stops.
 pub(super) async fn serve_incoming(incoming: Incoming, mut transactions: TransactionReceiver) {
-    let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let invites = Arc::new(Semaphore::new(INVITES_MAX));
+    let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
     // One line at once, then one a window with the sum, as long as it grows.
     let (mut dropped, mut said, mut next) = (0u64, 0u64, Instant::now());
     loop {
         let transaction = tokio::select! {
             Some(transaction) = transactions.recv() => transaction,
             () = sleep_until(next), if dropped > said => {
-                tracing::warn!(dropped, "SIP requests are dropped: {REQUESTS_MAX} are being worked on");
+                tracing::warn!(dropped, "SIP requests are dropped: as many as may be are being worked on");
                 (said, next) = (dropped, Instant::now() + WINDOW);
                 continue;
             }
             () = incoming.stop.cancelled() => return,
             else => return,
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+        let is_invite = transaction.original.method == Method::Invite && is_new(&transaction.original);
+        let permits = if is_invite { &invites } else { &requests };
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             dropped += 1;
             continue;
         };
@@ -70,21 +78,21 @@ pub(super) async fn serve_incoming(incoming: Incoming, mut transactions: Transac
     }
 }
 
+/// Whether a request is outside of every call.
+fn is_new(request: &Request) -> bool {
+    let to = request.to_header();
+    to.is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()))
+}
+
 impl Incoming {
     /// What has to be done about one request.
     fn task(&self, mut transaction: Transaction) -> futures::future::BoxFuture<'static, ()> {
-        let is_new = transaction
-            .original
-            .to_header()
-            .is_ok_and(|to| to.tag().is_ok_and(|tag| tag.is_none()));
-        if !is_new && transaction.original.method != Method::Ack {
+        if !is_new(&transaction.original) && transaction.original.method != Method::Ack {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
-        let known = source(&transaction.original).is_some_and(|from| self.peers.contains(&from.ip()));
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
-            _ if !known => StatusCode::Forbidden,
             Method::Invite if let Some(challenge) = unmet => {
                 let headers = vec![challenge.header()];
                 return Box::pin(refuse(transaction, StatusCode::ProxyAuthenticationRequired, headers));
@@ -114,6 +122,9 @@ impl Incoming {
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let request = &transaction.original;
         let from = source(request).ok_or(StatusCode::BadRequest)?;
+        let peer = from.ip().to_canonical();
+        let call_id = request.call_id_header().map_err(|_| StatusCode::BadRequest)?;
+        let call_id = call_id.value().to_owned();
         let called = called(request);
         let user = request.uri.user().unwrap_or("hub").to_owned();
         let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
@@ -124,23 +135,24 @@ impl Incoming {
         let route = self.hops.add(dialog.id().local_tag, NextHop::new(from, []), None);
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let ended = CancellationToken::new();
-        self.legs.spawn(run_inbound(
+        let pass = self.gate.hold(call_id, peer);
+        let runs = run_inbound(
             Arc::clone(&self.layer),
             dialog.clone(),
             states,
             sender,
             ended.clone(),
             route,
-        ));
+        );
+        self.legs.spawn(async move {
+            runs.await;
+            drop(pass);
+        });
         let control = Box::new(Control {
             dialog: dialog.clone(),
             _ended: ended.drop_guard(),
         });
-        let leg = Leg {
-            events,
-            control,
-            peer: from.ip(),
-        };
+        let leg = Leg { events, control, peer };
         slot.send(InboundLeg {
             leg,
             caller: caller(request),

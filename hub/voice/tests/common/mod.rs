@@ -161,6 +161,7 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
         name: "test".into(),
         proxy,
+        addresses: Vec::new(),
         domain: "trunk.test".into(),
         username: None,
         password: None,
