@@ -122,7 +122,6 @@ impl Phones {
         demanded: Option<Digest>,
     ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
-            domain: bind.ip().to_string(),
             address: bind,
             others: Vec::new(),
         };

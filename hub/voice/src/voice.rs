@@ -158,7 +158,6 @@ impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         let peer = |trunk: &TrunkConfig| Peer {
-            domain: trunk.domain.clone(),
             address: trunk.proxy,
             others: trunk.addresses.clone(),
         };

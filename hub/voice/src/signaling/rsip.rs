@@ -60,8 +60,6 @@ pub enum StackError {
 /// Another SIP server that calls are exchanged with.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// The host part of its addresses.
-    pub domain: String,
     /// Where its requests go, and whence they come (any port).
     pub address: SocketAddr,
     /// Further addresses that it sends from.

@@ -194,7 +194,6 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
         let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let proxy = far.local_addr().unwrap();
         let peer = Peer {
-            domain: "trunk.test".into(),
             address: proxy,
             others: Vec::new(),
         };
