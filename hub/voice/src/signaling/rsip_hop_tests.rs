@@ -4,6 +4,7 @@ use super::*;
 use crate::config::TrunkConfig;
 use crate::media::sdp;
 use hub_core::phone_number::PhoneNumber;
+use std::io::Write;
 
 /// Notes what is sent; to port 9 nothing can be.
 #[derive(Default)]
@@ -187,10 +188,39 @@ fn legs_that_are_over_are_forgotten() {
     assert_eq!((state.legs.len(), state.over.len()), (1, 0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Keeps what is logged on the test's thread, on which the leg runs too.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// How many warnings hold these words.
+    fn warnings(&self, words: &str) -> usize {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let is_one = |line: &&str| line.contains("WARN") && line.contains(words);
+        text.lines().filter(is_one).count()
+    }
+}
+
+#[tokio::test]
 async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
     let number = |text| PhoneNumber::new(text).unwrap();
     for can_leave in [true, false] {
+        let log = Log::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _log = tracing::subscriber::set_default(lines);
         let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let proxy = far.local_addr().unwrap();
         let peer = Peer {
@@ -246,5 +276,6 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
         }
         let said = leg.hang_up().await;
         assert_eq!(said.is_ok(), can_leave, "{said:?}");
+        assert_eq!(log.warnings("a BYE could not be sent"), usize::from(!can_leave));
     }
 }
