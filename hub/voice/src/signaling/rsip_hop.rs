@@ -72,7 +72,7 @@ impl Legs {
 
     /// Where a request of ours goes, and its leg's key; none if that is not known.
     fn hop(&self, request: &Request) -> Option<(SocketAddr, String)> {
-        let tag = request.from_header().ok()?.tag().ok()?;
+        let tag = request.from_header().ok().and_then(|from| from.tag().ok().flatten());
         let call_id = request.call_id_header().ok()?.value();
         let state = self.state();
         // The tag first: a call of ours that a carrier sends back to us has one Call-ID and two legs.

@@ -131,7 +131,8 @@ async fn a_domain_that_is_an_address_does_not_lead_away_from_the_proxy() {
 async fn answers_go_where_they_are_sent() {
     let bench = Bench::new();
     let _leg = bench.legs.add("call".to_owned(), NextHop::new(address(ACME), []), None);
-    let answer = request("BYE", INVITED, "", ("call", "t")).replacen(&format!("BYE {INVITED} SIP/2.0"), "SIP/2.0 200 OK", 1);
+    let bye = request("BYE", INVITED, "", ("call", "t"));
+    let answer = bye.replacen(&format!("BYE {INVITED} SIP/2.0"), "SIP/2.0 200 OK", 1);
     for text in [answer.as_str(), "\r\n"] {
         assert_eq!(bench.goes_to(text).await, Some(NOWHERE), "{text}");
     }
