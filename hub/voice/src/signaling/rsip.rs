@@ -130,7 +130,7 @@ impl RsipStack {
             UdpSocket::from_std(socket).map_err(failed)?
         };
         let trunks = peers.to_vec();
-        let trunks = move || trunks.iter().map(Peer::addresses).collect();
+        let trunks = move || -> Vec<Vec<IpAddr>> { trunks.iter().map(Peer::addresses).collect() };
         let gate = Gate::new(Box::new(trunks), Instant::now().into_std());
         let socket = GatedSocket {
             socket,
