@@ -98,7 +98,14 @@ pub struct Trunk {
     /// write any number there.
     #[serde(default)]
     pub believe_from: bool,
+    /// Further addresses that the carrier sends from, at most [`TRUNK_ADDRESSES_MAX`]: most have several edges. Whatever comes
+    /// from elsewhere is dropped.
+    #[serde(default)]
+    pub addresses: Vec<std::net::IpAddr>,
 }
+
+/// Addresses of one trunk, besides its proxy's.
+pub const TRUNK_ADDRESSES_MAX: usize = 32;
 
 impl std::fmt::Debug for Trunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -199,6 +206,12 @@ pub enum SiteError {
     /// A tenant twice.
     #[error("tenant {0} is declared twice")]
     TenantTwice(TenantId),
+    /// More than a carrier has.
+    #[error("the trunk of tenant {tenant} has more than {} addresses; name those that calls come from", TRUNK_ADDRESSES_MAX)]
+    TrunkAddresses {
+        /// Whose trunk.
+        tenant: TenantId,
+    },
     /// Who is rung back could not be told.
     #[error("tenants {first} and {second} have the same trunk caller_number; give each a number of its own")]
     CallerNumberTwice {
@@ -279,6 +292,12 @@ impl Tenant {
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
         self.check_contact_plan()?;
+        let addresses = self.trunk.as_ref().map_or(0, |trunk| trunk.addresses.len());
+        if addresses > TRUNK_ADDRESSES_MAX {
+            return Err(SiteError::TrunkAddresses {
+                tenant: self.id.clone(),
+            });
+        }
         self.check_slots()?;
         self.check_retentions(profiles)?;
         let zones = self
@@ -437,6 +456,10 @@ mod tests {
         assert_eq!(twice, "tenant acme is declared twice");
         let number = site(|s| s["tenant"][1]["trunk"]["caller_number"] = json!("+862155550000")).unwrap_err();
         assert!(number.contains("acme and beta") && !number.contains("5555"), "{number}");
+        let stands_at = |count| vec!["192.0.2.1"; count];
+        let edges = |count| site(|s| s["tenant"][1]["trunk"]["addresses"] = json!(stands_at(count)));
+        assert_eq!(edges(TRUNK_ADDRESSES_MAX), Ok(()));
+        assert!(edges(TRUNK_ADDRESSES_MAX + 1).unwrap_err().contains("beta"));
         let none = site(|s| {
             s["tenant"][0]["trunk"] = Value::Null;
             s["tenant"][1]["trunk"] = Value::Null;

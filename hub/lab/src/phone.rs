@@ -4,6 +4,7 @@
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use hub_voice::signaling::called::Called;
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use std::collections::HashMap;
@@ -121,8 +122,8 @@ impl Phones {
         demanded: Option<Digest>,
     ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
-            domain: bind.ip().to_string(),
             address: bind,
+            others: Vec::new(),
         };
         let phones = Self {
             stack: Arc::new(RsipStack::start_with(bind, None, &[hub], demanded).await?),
@@ -171,6 +172,7 @@ impl Phones {
         let trunk = TrunkConfig {
             name: "lab".into(),
             proxy: hub,
+            addresses: Vec::new(),
             domain: hub.to_string(),
             username: None,
             password: None,
@@ -219,7 +221,7 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
         match timeout_at(until, leg.events.recv()).await {
             Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
             Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended) | None) | Err(_) => return None,
+            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::ByeNotSent(_)) | None) | Err(_) => return None,
         }
     }
 }
@@ -233,14 +235,15 @@ async fn serve(
 ) {
     while let Some(call) = stack.next_inbound().await {
         rung.fetch_add(1, Ordering::Relaxed);
-        let script = call.called.as_ref().and_then(|number| {
+        let number = call.called.as_ref().and_then(Called::global);
+        let script = number.as_ref().and_then(|number| {
             scripts
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(number)
                 .cloned()
         });
-        let (Some(script), Some(number)) = (script, call.called.clone()) else {
+        let (Some(script), Some(number)) = (script, number) else {
             call.leg.control.reject(404);
             continue;
         };

@@ -115,6 +115,7 @@ async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
     let trunk = TrunkConfig {
         name: "lab".into(),
         proxy: phones.local(),
+        addresses: Vec::new(),
         domain: "lab.test".into(),
         username: known.as_ref().map(|known| known.user.clone()),
         password: known.map(|known| known.password),

@@ -44,6 +44,7 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
     TrunkConfig {
         name: tenant.as_str().to_owned(),
         proxy: trunk.proxy,
+        addresses: trunk.addresses,
         domain: trunk.domain,
         username: trunk.username,
         password: trunk.password.map(Secret::new),

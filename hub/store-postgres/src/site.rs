@@ -269,6 +269,7 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         password,
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
         believe_from: row.col("believe_from")?,
+        addresses: row.json("addresses")?,
     };
     Ok((tenant, trunk))
 }

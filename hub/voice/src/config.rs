@@ -38,8 +38,11 @@ impl fmt::Debug for Secret {
 pub struct TrunkConfig {
     /// Its name, unique: orders and calls that come in name their trunk by it.
     pub name: String,
-    /// Where requests go; calls come in from this address only.
+    /// Where requests go; whatever comes in comes from this address (any port), or from one of `addresses`.
     pub proxy: SocketAddr,
+    /// Further addresses that the carrier sends from: most have several edges. What comes from elsewhere is dropped.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
     /// The host part of From, To and Request-URI.
     pub domain: String,
     /// The digest user name.
@@ -57,6 +60,14 @@ pub struct TrunkConfig {
     /// global number nor anonymous. True only of a carrier that checks it: anybody can write anything there.
     #[serde(default)]
     pub believe_from: bool,
+}
+
+impl TrunkConfig {
+    /// Whether the carrier sends from this address.
+    pub fn stands_at(&self, address: IpAddr) -> bool {
+        let own = self.addresses.iter().copied().chain([self.proxy.ip()]);
+        own.map(|own| own.to_canonical()).any(|own| own == address.to_canonical())
+    }
 }
 
 fn default_channels() -> usize {

@@ -5,10 +5,10 @@ use crate::detail::{CallDetail, Direction};
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
 use crate::media::sdp;
 use crate::order::CallOrder;
-use crate::outbound::{converse, prepare};
+use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
 use crate::signaling::{InboundLeg, LegEvent};
-use crate::voice::Line;
+use crate::voice::{Line, NoTrunk};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
@@ -20,16 +20,27 @@ const BUSY: u16 = 486;
 const NOT_ACCEPTABLE: u16 = 488;
 const UNAVAILABLE: u16 = 480;
 const FORBIDDEN: u16 = 403;
+const NOT_FOUND: u16 = 404;
 const DECLINE: u16 = 603;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
-    let Some(trunk) = line.inbound_trunk(call.leg.peer, call.called.as_ref()) else {
-        if line.tells("no_trunk") {
-            tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+    let trunk = match line.inbound_trunk(call.leg.peer, call.called.as_ref()) {
+        Ok(trunk) => trunk,
+        Err(NoTrunk::Stranger) => {
+            if line.tells("no_trunk") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+            }
+            call.leg.control.reject(FORBIDDEN);
+            return;
         }
-        call.leg.control.reject(FORBIDDEN);
-        return;
+        Err(NoTrunk::NotOurs) => {
+            if line.tells("not_ours") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it is for no number of the trunk");
+            }
+            call.leg.control.reject(NOT_FOUND);
+            return;
+        }
     };
     let name = &trunk.config.name;
     let Ok(channel) = Arc::clone(&trunk.channels).try_acquire_owned() else {
@@ -52,7 +63,8 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             );
         }
     }
-    let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
+    let called = trunk.config.caller_number.clone();
+    let mut asked = ask(&host, name.clone(), caller.clone(), called);
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
@@ -84,10 +96,10 @@ fn ask(
     host: &Arc<dyn InboundHost>,
     trunk: String,
     caller: Option<PhoneNumber>,
-    called: Option<PhoneNumber>,
+    called: PhoneNumber,
 ) -> JoinHandle<InboundDecision> {
     let host = Arc::clone(host);
-    tokio::spawn(async move { host.answer(&trunk, caller, called).await })
+    tokio::spawn(async move { host.answer(&trunk, caller, Some(called)).await })
 }
 
 /// The caller is gone; an attempt that the host has begun all the same gets its one end.
@@ -153,12 +165,16 @@ async fn accept(
     leg.control
         .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
-    match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),
-        None => return Err((UNAVAILABLE, STOPPING.into())),
-        Some(Ok(_)) => return Err((487, "the caller gave up before the answer".into())),
-        Some(Err(_)) => return Err((408, "the caller did not acknowledge our answer".into())),
-    }
-    converse(line, order, host, record, (leg, media, prompts), &offer).await;
-    Ok(())
+    let ended = match line.ending.run_until_cancelled(acknowledged).await {
+        Some(Ok(Some(LegEvent::Answered { status, .. }))) => {
+            record.answered(status);
+            converse(line, order, host, record, (&mut leg, media, prompts), &offer).await;
+            Ok(())
+        }
+        None => Err((UNAVAILABLE, STOPPING.into())),
+        Some(Ok(_)) => Err((487, "the caller gave up before the answer".into())),
+        Some(Err(_)) => Err((408, "the caller did not acknowledge our answer".into())),
+    };
+    hang_up(leg, record).await;
+    ended
 }

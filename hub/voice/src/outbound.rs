@@ -46,9 +46,17 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     };
     let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
     if let Some(description) = await_answer(line, &mut leg, &**host, record).await {
-        converse(line, order, host, record, (leg, media, prompts), &description).await;
+        converse(line, order, host, record, (&mut leg, media, prompts), &description).await;
+        hang_up(leg, record).await;
     }
     Ok(())
+}
+
+/// Ends an answered call. A BYE that could not be sent is in the record: somebody may go on paying for the call.
+pub(crate) async fn hang_up(leg: Leg, record: &mut Record) {
+    if let Err(reason) = leg.hang_up().await {
+        record.bye_not_sent(reason);
+    }
 }
 
 /// Everything that may have to be said, before anybody is rung.
@@ -67,7 +75,7 @@ pub(crate) async fn converse(
     order: &CallOrder,
     host: &Arc<dyn CallHost>,
     record: &mut Record,
-    (mut leg, media, prompts): (Leg, MediaSession, Prompts),
+    (leg, media, prompts): (&mut Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
     let Some(negotiated) = connect(&media, description) else {
@@ -77,7 +85,7 @@ pub(crate) async fn converse(
     record.no_key_way = negotiated.event_type.is_none();
     let flow = Flow::new(owner_call(order.script.slot.is_some()));
     let conversation = Conversation {
-        leg: &mut leg,
+        leg,
         media,
         prompts,
         flow,
@@ -143,7 +151,7 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Ended) | None) => {
+            Ok(Some(LegEvent::Ended | LegEvent::ByeNotSent(_)) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
                 return None;
             }

@@ -28,6 +28,7 @@ pub(crate) struct Record {
     pub no_key_way: bool,
     pub saved: Option<Disposition>,
     pub refused: Option<Disposition>,
+    bye_error: Option<String>,
 }
 
 impl Record {
@@ -48,6 +49,7 @@ impl Record {
             no_key_way: false,
             saved: None,
             refused: None,
+            bye_error: None,
         }
     }
 
@@ -100,6 +102,11 @@ impl Record {
         }
     }
 
+    /// The far side does not know that the call is over.
+    pub fn bye_not_sent(&mut self, reason: String) {
+        self.bye_error = Some(reason);
+    }
+
     pub fn said(&mut self, text: &str) {
         self.line(Speaker::Hub, text.to_owned());
     }
@@ -119,7 +126,11 @@ impl Record {
     }
 
     /// The detail.
-    pub fn finish(self) -> CallDetail {
+    pub fn finish(mut self) -> CallDetail {
+        if let Some(error) = &self.bye_error {
+            self.reason.push_str("; the BYE could not be sent: ");
+            self.reason.push_str(error);
+        }
         let end = self.decided.unwrap_or_else(Instant::now);
         let between = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to)

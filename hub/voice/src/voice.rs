@@ -9,13 +9,13 @@ use crate::prompt::cache::PromptCache;
 use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
+use crate::signaling::called::{Called, owner};
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::unknown::Unknown;
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
 use hub_core::lines::{Lines, WINDOW};
 use hub_core::metric::{Metric, MetricKind};
-use hub_core::phone_number::PhoneNumber;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -59,6 +59,14 @@ pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
     pub unknown: Unknown,
+}
+
+/// Why a call that comes in belongs to no trunk.
+pub(crate) enum NoTrunk {
+    /// No trunk stands at the address it comes from.
+    Stranger,
+    /// It is for no number of the trunks there.
+    NotOurs,
 }
 
 /// Why no INVITE was sent.
@@ -120,13 +128,14 @@ impl Line {
         }
     }
 
-    /// The trunk that a call from `peer` came in over: where several stand at that address, the one whose number was
-    /// called, else the first of them.
-    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&PhoneNumber>) -> Option<&Trunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
-        of_peer()
-            .find(|trunk| Some(&trunk.config.caller_number) == called)
-            .or_else(|| of_peer().next())
+    /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
+    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.stands_at(peer));
+        if of_peer().next().is_none() {
+            return Err(NoTrunk::Stranger);
+        }
+        let own = of_peer().map(|trunk| (&trunk.config.caller_number, trunk));
+        called.and_then(|called| owner(called, own)).ok_or(NoTrunk::NotOurs)
     }
 
     pub fn open_media(&self) -> Result<MediaSession, MediaError> {
@@ -151,8 +160,8 @@ impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         let peer = |trunk: &TrunkConfig| Peer {
-            domain: trunk.domain.clone(),
             address: trunk.proxy,
+            others: trunk.addresses.clone(),
         };
         let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
         let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
@@ -203,7 +212,13 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown.
+    /// What keeps it from ringing anybody, for an administrator: part and reason.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        self.line.stack.problem().map(|reason| ("sip", reason))
+    }
+
+    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown,
+    /// and what the gate of the SIP socket let through and dropped.
     pub fn metrics(&self) -> Vec<Metric> {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
@@ -214,11 +229,13 @@ impl Voice {
         for trunk in &self.line.trunks {
             callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());
         }
-        vec![
+        let mut metrics = vec![
             Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
             Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
             callers,
-        ]
+        ];
+        metrics.extend(self.line.stack.metrics());
+        metrics
     }
 
     /// For a person: that within the last hour callers stayed unknown who may be owners.

@@ -140,6 +140,7 @@ impl Homes {
                 caller_number: PhoneNumber::new("+862155500100")?,
                 // The demo's phone asserts nobody; nobody but it can ring the hub.
                 believe_from: true,
+                addresses: Vec::new(),
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),

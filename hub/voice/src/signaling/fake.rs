@@ -1,6 +1,7 @@
 //! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for whoever wants
 //! the hub without a trunk.
 
+use super::called::Called;
 use super::identity::Identity;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
 use crate::media::g711::Codec;
@@ -124,7 +125,7 @@ impl FakeTrunk {
         let call = InboundLeg {
             leg,
             caller: Identity::Asserted(caller),
-            called,
+            called: called.as_ref().map(Called::from),
             offer,
         };
         // Nobody serving means nobody is to be rung.

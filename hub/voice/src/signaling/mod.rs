@@ -1,31 +1,42 @@
 //! Setting calls up and ending them. The SIP library's types never leave this folder; the rest of the crate knows legs and
 //! events.
 
+pub mod called;
 mod digest;
 pub mod fake;
 #[cfg(test)]
 #[path = "../../../broker/tests/session/fuzzing.rs"]
 mod fuzzing;
+mod gate;
 pub mod identity;
 mod info;
 mod name_addr;
+mod next_hop;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;
+mod rsip_hop;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod sip_thread;
 
 use async_trait::async_trait;
+use hub_core::metric::Metric;
 use hub_core::phone_number::PhoneNumber;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
+use called::Called;
 use identity::Identity;
 
 /// Events that may wait for their call.
 pub const EVENTS_MAX: usize = 32;
+
+/// How long the end of a call waits for its BYE to leave.
+pub const BYE_MAX: Duration = Duration::from_millis(500);
 
 /// A call to be set up.
 #[derive(Debug, Clone)]
@@ -38,7 +49,7 @@ pub struct PlaceCall {
     pub offer: Vec<u8>,
 }
 
-/// What happens to a leg. After `Ended` and `Failed` nothing follows.
+/// What happens to a leg. After `Ended`, `Failed` and `ByeNotSent` nothing follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegEvent {
     /// The network works on it (100).
@@ -65,6 +76,8 @@ pub enum LegEvent {
     },
     /// The far side hung up, or gave up before it was answered.
     Ended,
+    /// We hung up, and the BYE could not be sent, for this reason: the far side may go on believing that the call is up.
+    ByeNotSent(String),
 }
 
 /// The handle on a leg: what the call does to it. Dropping it ends the leg in the background: what is unanswered is
@@ -90,14 +103,34 @@ pub struct Leg {
     pub peer: IpAddr,
 }
 
+impl Leg {
+    /// Ends the leg and waits until its BYE, if it needs one, is on its way: at most [`BYE_MAX`]. Whether it is answered is not
+    /// waited for. The error is why it could not be sent.
+    pub async fn hang_up(self) -> Result<(), String> {
+        let Leg {
+            mut events, control, ..
+        } = self;
+        drop(control);
+        let told = async {
+            while let Some(event) = events.recv().await {
+                if let LegEvent::ByeNotSent(reason) = event {
+                    return Err(reason);
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(BYE_MAX, told).await.unwrap_or(Ok(()))
+    }
+}
+
 /// A call that comes in from a trunk.
 pub struct InboundLeg {
     /// The leg.
     pub leg: Leg,
     /// Who calls, and whose word it is.
     pub caller: Identity,
-    /// Our number that was called, if readable.
-    pub called: Option<PhoneNumber>,
+    /// The number that was called, if there is one.
+    pub called: Option<Called>,
     /// The caller's session description; empty when it waits for ours, which we do not do.
     pub offer: Vec<u8>,
 }
@@ -116,6 +149,14 @@ pub trait CallStack: Send + Sync {
     async fn next_inbound(&self) -> Option<InboundLeg>;
     /// Where it listens.
     fn local(&self) -> SocketAddr;
+    /// What keeps it from working, for an administrator; none as long as it works.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+    /// For monitoring.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
+    }
     /// Ends it; returns within a bounded time.
     async fn shutdown(&self);
 }

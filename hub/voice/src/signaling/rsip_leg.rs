@@ -2,6 +2,7 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
+use super::rsip_hop::LegRoute;
 use super::{LegControl, LegEvent, info};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
@@ -9,10 +10,13 @@ use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteAsyncResult;
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::{Header, Request, Response, StatusCode, StatusCodeKind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
@@ -28,7 +32,7 @@ impl LegControl for Control {
     fn cancel(&self) {
         let dialog = self.dialog.clone();
         tokio::spawn(async move {
-            match tokio::time::timeout(REQUEST_DEADLINE, dialog.cancel()).await {
+            match timeout(REQUEST_DEADLINE, dialog.cancel()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "a CANCEL was not accepted"),
                 Err(_) => tracing::debug!("a CANCEL was not answered"),
@@ -78,6 +82,7 @@ pub(super) struct OutboundLeg {
     pub ended: CancellationToken,
     pub description: Vec<u8>,
     pub answers: CallAnswers,
+    pub route: LegRoute,
 }
 
 /// Runs an outbound leg to its end.
@@ -91,6 +96,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         ended,
         description,
         answers,
+        mut route,
     } = leg;
     let mut teller = Teller {
         events,
@@ -119,9 +125,9 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         // The library's guard stops the retransmissions, cancels what rings and ends what is answered all the same.
         outcome.abort();
     }
-    finish(&layer, &dialog).await;
-    // Until here: a BYE can be challenged too.
-    drop(answers);
+    finish(&layer, &dialog, &mut route, teller).await;
+    // Until here: a BYE can be challenged too, and has to find its way.
+    drop((answers, route));
 }
 
 /// Runs an inbound leg to its end; the dialog's own task answers the INVITE.
@@ -131,6 +137,7 @@ pub(super) async fn run_inbound(
     mut states: DialogStateReceiver,
     events: mpsc::Sender<LegEvent>,
     ended: CancellationToken,
+    mut route: LegRoute,
 ) {
     let mut teller = Teller {
         events,
@@ -148,20 +155,51 @@ pub(super) async fn run_inbound(
     if dialog.state().can_cancel() {
         log(dialog.reject(Some(StatusCode::TemporarilyUnavailable), None));
     }
-    finish(&layer, &dialog).await;
+    let is_answered = !teller.description.is_empty();
+    finish(&layer, &dialog, &mut route, teller).await;
+    if !is_answered {
+        // It was never answered: no request of ours follows.
+        route.forget();
+    }
 }
 
-/// BYE if the dialog lives, then nothing of it stays in the library's tables.
-async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
+/// BYE if the dialog lives, then nothing of it stays in the library's tables. Who waits for the end is told as soon as the BYE
+/// is on its way.
+async fn finish(layer: &DialogLayer, dialog: &InviteDialog, route: &mut LegRoute, teller: Teller) {
     let state = dialog.state();
     if state.is_confirmed() || state.waiting_ack() {
-        match tokio::time::timeout(REQUEST_DEADLINE, dialog.bye()).await {
+        let mut bye = pin!(timeout(REQUEST_DEADLINE, dialog.bye()));
+        let (sent, ended) = tokio::select! {
+            biased;
+            sent = route.bye_left() => (sent, None),
+            ended = &mut bye => (unsent(&ended), Some(ended)),
+        };
+        if let Err(reason) = sent {
+            let tag = dialog.id().local_tag;
+            tracing::warn!(tag, reason, "a BYE could not be sent: the far side may believe that the call is up");
+            teller.send(LegEvent::ByeNotSent(reason));
+        }
+        drop(teller);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => bye.await,
+        };
+        match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a BYE was not accepted"),
             Err(_) => tracing::debug!("a BYE was not answered"),
         }
     }
     layer.remove_dialog(&dialog.id());
+}
+
+/// Why a BYE that ended without having left was not sent; nothing if the far side was faster.
+fn unsent(ended: &Result<rsipstack::Result<()>, Elapsed>) -> Result<(), String> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it did not leave in time".to_owned()),
+    }
 }
 
 /// Turns states into events.

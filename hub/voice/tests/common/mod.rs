@@ -161,6 +161,7 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
         name: "test".into(),
         proxy,
+        addresses: Vec::new(),
         domain: "trunk.test".into(),
         username: None,
         password: None,
@@ -168,6 +169,11 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         channels: 2,
         believe_from: false,
     }
+}
+
+/// The number of that trunk, which owners ring.
+pub fn main_number() -> Option<PhoneNumber> {
+    Some(trunk(SocketAddr::from(([127, 0, 0, 1], 9))).caller_number)
 }
 
 /// Another company's trunk at the same address.
