@@ -288,15 +288,12 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
         let _ = timeout(SETUP_MAX, leg.events.recv()).await;
         return talk.report();
     }
-    let Ok(negotiated) = sdp::understand(&offer) else {
+    let local = talk.media.local();
+    let Ok(answer) = sdp::answer(local, u64::from(local.port()), &offer) else {
         leg.control.reject(488);
         return talk.report();
     };
-    leg.control.accept(sdp::answer(
-        talk.media.local(),
-        u64::from(talk.media.local().port()),
-        &negotiated,
-    ));
+    leg.control.accept(answer);
     if let Ok(Some(LegEvent::Answered { .. })) = timeout(SETUP_MAX, leg.events.recv()).await {
         talk.run(&mut leg, &offer, script).await;
     }

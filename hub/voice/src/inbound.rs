@@ -134,10 +134,10 @@ async fn accept(
     leg.control.ringing();
     record.ringing();
     tell(&**host, record, CallProgress::Ringing).await;
-    let negotiated = match sdp::understand(&offer) {
-        Ok(negotiated) => negotiated,
-        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
-    };
+    // Before anything is prepared for a call that cannot be taken.
+    if let Err(error) = sdp::understand(&offer) {
+        return refuse(&leg, NOT_ACCEPTABLE, error.to_string());
+    }
     let prompts = match prepare(line, order).await {
         Ok(prompts) => prompts,
         Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
@@ -147,8 +147,10 @@ async fn accept(
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
     let session = u64::from(media.local().port());
-    leg.control
-        .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
+    match sdp::answer(line.advertised(media.local()), session, &offer) {
+        Ok(ours) => leg.control.accept(ours),
+        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
+    }
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
     match line.ending.run_until_cancelled(acknowledged).await {
         Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),

@@ -57,6 +57,32 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
 }
 
 #[tokio::test]
+async fn a_far_side_that_said_it_would_send_nothing_is_not_taken_for_dead() {
+    let silence = Duration::from_secs(1);
+    let short = Limits { silence, ..limits() };
+    let hung_up = "the owner hung up";
+    let table = [
+        ("sendrecv", "nothing came from the far side any more", true),
+        ("recvonly", hung_up, true),
+        ("sendonly", hung_up, false),
+        ("inactive", hung_up, false),
+    ];
+    let calls = table.map(|(direction, reason, hears)| async move {
+        let phone = FakePhone::Describes {
+            lines: format!("m=audio PORT RTP/AVP 8\r\na={direction}\r\n"),
+            hangs_up: silence * 4,
+        };
+        (direction, ring(phone, short).await, reason, hears)
+    });
+    for (direction, detail, reason, hears) in futures::future::join_all(calls).await {
+        assert_eq!(detail.reason, reason, "{direction}: {detail:?}");
+        let sent = detail.audio.packets_sent;
+        // What is sent at all is sent all the time: 50 packets a second.
+        assert_eq!(sent > 0, hears, "{direction}: {sent}");
+    }
+}
+
+#[tokio::test]
 async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on() {
     let keys = vec![(SOON, '3')];
     let voice = TestVoice::fake([FakePhone::MovesAtAnswer { keys }], limits());

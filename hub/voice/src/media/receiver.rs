@@ -46,7 +46,8 @@ impl Receiver {
     /// The far side is heard as agreed from now on. At a new address it may be another source.
     pub fn connect(&mut self, negotiated: &Negotiated, now: Instant) {
         self.event_type = negotiated.event_type;
-        self.watchdog.connect(negotiated.hold, now);
+        // On hold nothing need come either: music is the far side's choice.
+        self.watchdog.connect(negotiated.hold || negotiated.quiet, now);
         let announced = negotiated.remote;
         // Address 0.0.0.0 says hold (RFC 3264 §8.4) and names no place to move to.
         let stays = |latch: &Latch| latch.announced() == announced || announced.ip().is_unspecified();

@@ -14,6 +14,7 @@ fn agreed(remote: &str, event_type: Option<u8>) -> Negotiated {
         codec: Codec::Pcma,
         event_type,
         hold: remote.starts_with("0.0.0.0"),
+        quiet: false,
     }
 }
 

@@ -10,6 +10,7 @@ fn agreed(remote: SocketAddr) -> Negotiated {
         codec: Codec::Pcma,
         event_type: Some(101),
         hold: false,
+        quiet: false,
     }
 }
 

@@ -32,9 +32,9 @@ impl Watchdog {
         }
     }
 
-    /// What is agreed from now on: unless it is a hold, the far side sends.
-    pub fn connect(&mut self, hold: bool, now: Instant) {
-        self.life = (!hold).then_some(now);
+    /// What is agreed from now on: the far side sends, unless it may be `quiet` (a hold, or a stream that only receives).
+    pub fn connect(&mut self, quiet: bool, now: Instant) {
+        self.life = (!quiet).then_some(now);
         self.heard = None;
     }
 

@@ -278,8 +278,7 @@ impl Teller {
             let _ = handle.respond(StatusCode::OK, headers, body).await;
             return;
         }
-        let answer = sdp::understand(&request.body).and_then(|theirs| sdp::answer_again(&self.description, &theirs));
-        match answer {
+        match sdp::answer_again(&self.description, &request.body) {
             Ok(body) => {
                 self.description.clone_from(&body);
                 let _ = handle
