@@ -4,7 +4,7 @@ use crate::config::Limits;
 use crate::flow::{Flow, FlowAction, PromptId};
 use crate::host::{CallHost, CallProgress};
 use crate::keys::{Keys, Way};
-use crate::media::{MediaEvent, MediaSession, Negotiated, sdp};
+use crate::media::{MediaEvent, MediaSession, Negotiated, SdpError, sdp};
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent};
@@ -129,7 +129,7 @@ impl Conversation<'_> {
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
             Some(LegEvent::Redescribed(description)) => {
-                if connect(&self.media, &description).is_some_and(|agreed| agreed.event_type.is_some()) {
+                if connect(&self.media, &description).is_ok_and(|agreed| agreed.event_type.is_some()) {
                     self.record.no_key_way = false;
                 }
                 false
@@ -184,16 +184,10 @@ async fn finished(saving: &mut Saving) -> bool {
     saved
 }
 
-/// Connects the audio to a description and returns what it says; none when it cannot be used.
-pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Option<Negotiated> {
-    match sdp::understand(description) {
-        Ok(negotiated) => {
-            media.connect(negotiated);
-            Some(negotiated)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a session description cannot be used");
-            None
-        }
-    }
+/// Connects the audio to a description and returns what it says, or why it cannot be used.
+pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Result<Negotiated, SdpError> {
+    let negotiated = sdp::understand(description)
+        .inspect_err(|error| tracing::warn!(%error, "a session description cannot be used"))?;
+    media.connect(negotiated);
+    Ok(negotiated)
 }

@@ -69,9 +69,12 @@ pub(crate) async fn converse(
     (mut leg, media, prompts): (Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
-    let Some(negotiated) = connect(&media, description) else {
-        record.ended("answered without audio that we can use");
-        return;
+    let negotiated = match connect(&media, description) {
+        Ok(negotiated) => negotiated,
+        Err(error) => {
+            record.without_audio(error);
+            return;
+        }
     };
     record.no_key_way = negotiated.event_type.is_none();
     let flow = Flow::new(owner_call(order.script.slot.is_some()));

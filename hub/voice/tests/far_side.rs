@@ -8,7 +8,7 @@ use common::{TestHost, TestVoice, correlation, limits, order};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
 use hub_voice::signaling::fake::FakePhone;
-use hub_voice::{CallDetail, Limits};
+use hub_voice::{CallDetail, CallProgress, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,4 +98,36 @@ async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on()
     let said = voice.farewell(&detail.transcript.last().unwrap().text).await;
     let likeness = correlation(&said, &heard);
     assert!(likeness > 0.9, "the farewell goes where the answer says: {likeness}");
+}
+
+#[tokio::test]
+async fn an_answer_without_audio_that_we_can_use_is_a_fault_of_the_line() {
+    let none = "no RTP/AVP audio stream";
+    for (lines, why) in [
+        ("", none),
+        ("m=audio 0 RTP/AVP 8\r\n", none),
+        ("m=audio PORT RTP/SAVP 8\r\n", none),
+        ("m=audio PORT RTP/AVPF 8\r\n", none),
+        ("m=image PORT udptl t38\r\n", none),
+        ("m=audio PORT RTP/AVP 18\r\n", "neither PCMU nor PCMA"),
+    ] {
+        let phone = FakePhone::Describes {
+            lines: lines.to_owned(),
+            hangs_up: Duration::from_secs(60),
+        };
+        let voice = TestVoice::fake([phone], limits());
+        let host = Arc::new(TestHost::default());
+        let detail = voice.ring(order(Language::En), host.clone()).await;
+        assert_eq!(
+            (detail.result, detail.sip_status, detail.disposition),
+            (CallResult::NoAudio, Some(200), None),
+            "{lines:?}: {detail:?}"
+        );
+        assert!(detail.reason.contains(why), "{lines:?}: {}", detail.reason);
+        assert!(
+            !host.steps().contains(&CallProgress::Answered),
+            "nobody was spoken with"
+        );
+        assert!(voice.seen_once().await.ended_by_hub, "{lines:?}");
+    }
 }
