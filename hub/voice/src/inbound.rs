@@ -134,8 +134,10 @@ async fn accept(
     leg.control.ringing();
     record.ringing();
     tell(&**host, record, CallProgress::Ringing).await;
-    // Before anything is prepared for a call that cannot be taken.
-    if let Err(error) = sdp::understand(&offer) {
+    // Before anything is prepared for a call that cannot be taken. Without an offer, ours goes into the answer.
+    if !offer.is_empty()
+        && let Err(error) = sdp::understand(&offer)
+    {
         return refuse(&leg, NOT_ACCEPTABLE, error.to_string());
     }
     let prompts = match prepare(line, order).await {
@@ -146,18 +148,27 @@ async fn accept(
         Ok(media) => media,
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
-    let session = u64::from(media.local().port());
-    match sdp::answer(line.advertised(media.local()), session, &offer) {
+    let (local, session) = (line.advertised(media.local()), u64::from(media.local().port()));
+    let ours = if offer.is_empty() {
+        Ok(sdp::offer(local, session))
+    } else {
+        sdp::answer(local, session, &offer)
+    };
+    match ours {
         Ok(ours) => leg.control.accept(ours),
         Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
     }
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
-    match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),
+    let acknowledged = match line.ending.run_until_cancelled(acknowledged).await {
+        Some(Ok(Some(LegEvent::Answered { status, description }))) => {
+            record.answered(status);
+            description
+        }
         None => return Err((UNAVAILABLE, STOPPING.into())),
         Some(Ok(_)) => return Err((487, "the caller gave up before the answer".into())),
         Some(Err(_)) => return Err((408, "the caller did not acknowledge our answer".into())),
-    }
-    converse(line, order, host, record, (leg, media, prompts), &offer).await;
+    };
+    let theirs = if offer.is_empty() { acknowledged } else { offer };
+    converse(line, order, host, record, (leg, media, prompts), &theirs).await;
     Ok(())
 }

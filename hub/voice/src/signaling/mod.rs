@@ -49,7 +49,7 @@ pub enum LegEvent {
     Answered {
         /// The final status, 200.
         status: u16,
-        /// The session description; empty for an inbound leg, whose description came with the call.
+        /// The session description; for an inbound leg empty, unless the caller waited for our offer and answers it.
         description: Vec<u8>,
     },
     /// The far side wants its audio elsewhere (re-INVITE, UPDATE).
@@ -98,7 +98,7 @@ pub struct InboundLeg {
     pub caller: Identity,
     /// Our number that was called, if readable.
     pub called: Option<PhoneNumber>,
-    /// The caller's session description; empty when it waits for ours, which we do not do.
+    /// The caller's session description; empty when it waits for our offer, which it then answers in `LegEvent::Answered`.
     pub offer: Vec<u8>,
 }
 

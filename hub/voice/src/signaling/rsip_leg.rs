@@ -8,7 +8,7 @@ use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHan
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteAsyncResult;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, Request, Response, StatusCode, StatusCodeKind};
+use rsipstack::sip::{Header, HeadersExt, Method, Request, Response, StatusCode, StatusCodeKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -17,6 +17,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
+/// Phones of a forked call whose early descriptions are kept.
+const EARLY_MAX: usize = 8;
 
 /// The handle that the call holds.
 pub(super) struct Control {
@@ -92,12 +94,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         description,
         answers,
     } = leg;
-    let mut teller = Teller {
-        events,
-        description,
-        answered: false,
-        over: false,
-    };
+    let mut teller = Teller::new(dialog.clone(), events, description);
     let mut decided = false;
     while !teller.over {
         tokio::select! {
@@ -132,12 +129,7 @@ pub(super) async fn run_inbound(
     events: mpsc::Sender<LegEvent>,
     ended: CancellationToken,
 ) {
-    let mut teller = Teller {
-        events,
-        description: Vec::new(),
-        answered: false,
-        over: false,
-    };
+    let mut teller = Teller::new(dialog.clone(), events, Vec::new());
     while !teller.over {
         tokio::select! {
             biased;
@@ -166,25 +158,46 @@ async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
 
 /// Turns states into events.
 struct Teller {
+    dialog: InviteDialog,
     events: mpsc::Sender<LegEvent>,
     /// What we last said of our audio.
     description: Vec<u8>,
+    /// What phones said of their audio before the answer, by the tag of each.
+    early: Vec<(Option<String>, Vec<u8>)>,
+    /// The number of a re-INVITE that brought no offer: the answer to ours comes with its ACK.
+    offered: Option<u32>,
     answered: bool,
     over: bool,
 }
 
 impl Teller {
+    fn new(dialog: InviteDialog, events: mpsc::Sender<LegEvent>, description: Vec<u8>) -> Self {
+        Self {
+            dialog,
+            events,
+            description,
+            early: Vec::new(),
+            offered: None,
+            answered: false,
+            over: false,
+        }
+    }
+
     async fn tell(&mut self, state: DialogState) {
         match state {
             DialogState::Trying(_) => self.send(LegEvent::Trying),
-            DialogState::Early(_, response) => self.send(LegEvent::Ringing(response.status_code.code())),
+            DialogState::Early(_, response) => {
+                let status = response.status_code.code();
+                self.keep_early(response);
+                self.send(LegEvent::Ringing(status));
+            }
             DialogState::Confirmed(_, response) if !self.answered => {
                 self.answered = true;
-                self.send(LegEvent::Answered {
-                    status: response.status_code.code(),
-                    description: response.body,
-                });
+                let status = response.status_code.code();
+                let description = self.described_by(response);
+                self.send(LegEvent::Answered { status, description });
             }
+            DialogState::Confirmed(..) => self.take_answer(),
             DialogState::Terminated(..) if self.answered => {
                 self.over = true;
                 self.send(LegEvent::Ended);
@@ -203,12 +216,52 @@ impl Teller {
             }
             DialogState::Confirmed(..) if !self.answered => {
                 self.answered = true;
+                // With something in it where the offer was ours.
+                let description = self.dialog.last_remote_ack().map(|ack| ack.body);
                 self.send(LegEvent::Answered {
                     status: 200,
-                    description: Vec::new(),
+                    description: description.unwrap_or_default(),
                 });
             }
+            DialogState::Confirmed(..) => self.take_answer(),
             other => self.answer_request(other).await,
+        }
+    }
+
+    /// Keeps what a provisional answer says of the phone's audio.
+    fn keep_early(&mut self, response: Response) {
+        if self.answered || response.body.is_empty() {
+            return;
+        }
+        let tag = tag_of(&response);
+        self.early.retain(|(of, _)| *of != tag);
+        if self.early.len() < EARLY_MAX {
+            self.early.push((tag, response.body));
+        }
+    }
+
+    /// What the phone that answered says of its audio: in the answer, or before it, as some gateways have it.
+    fn described_by(&mut self, response: Response) -> Vec<u8> {
+        let early = std::mem::take(&mut self.early);
+        if !response.body.is_empty() {
+            return response.body;
+        }
+        let tag = tag_of(&response);
+        let of_phone = early.into_iter().find(|(of, _)| *of == tag);
+        of_phone.map(|(_, description)| description).unwrap_or_default()
+    }
+
+    /// The ACK of a re-INVITE without an offer has come, with the answer to ours (RFC 3261 §14.2).
+    fn take_answer(&mut self) {
+        let Some(number) = self.offered else { return };
+        // Other requests end in this state too, before the ACK.
+        let ack = self.dialog.last_remote_ack();
+        let Some(ack) = ack.filter(|ack| number_of(ack) == Some(number)) else {
+            return;
+        };
+        self.offered = None;
+        if !ack.body.is_empty() {
+            self.send(LegEvent::Redescribed(ack.body));
         }
     }
 
@@ -272,23 +325,42 @@ impl Teller {
 
     /// A re-INVITE or UPDATE: the far side moves its audio, or only refreshes the session.
     async fn answer_offer(&mut self, request: &Request, handle: &TransactionHandle) {
-        if request.body.is_empty() {
-            let body = (request.method == rsipstack::sip::Method::Invite).then(|| self.description.clone());
-            let headers = body.is_some().then(|| vec![content_type()]);
-            let _ = handle.respond(StatusCode::OK, headers, body).await;
+        let is_invite = request.method == Method::Invite;
+        let ours = match request.body.as_slice() {
+            // The offer is ours then; an UPDATE without one says nothing of audio (RFC 3311 §5.2).
+            [] if is_invite => sdp::offer_again(&self.description).map(Some),
+            [] => Ok(None),
+            offer => sdp::answer_again(&self.description, offer).map(Some),
+        };
+        let Ok(ours) = ours else {
+            reply(handle, StatusCode::NotAcceptableHere).await;
             return;
+        };
+        let headers = ours.is_some().then(|| vec![content_type()]);
+        if let Some(ours) = &ours {
+            self.description.clone_from(ours);
         }
-        match sdp::answer_again(&self.description, &request.body) {
-            Ok(body) => {
-                self.description.clone_from(&body);
-                let _ = handle
-                    .respond(StatusCode::OK, Some(vec![content_type()]), Some(body))
-                    .await;
-                self.send(LegEvent::Redescribed(request.body.clone()));
-            }
-            Err(_) => reply(handle, StatusCode::NotAcceptableHere).await,
+        if is_invite {
+            self.offered = number_of(request).filter(|_| request.body.is_empty());
+        }
+        if handle.respond(StatusCode::OK, headers, ours).await.is_err() {
+            tracing::debug!("a request's transaction had ended before its answer");
+        }
+        if !request.body.is_empty() {
+            self.send(LegEvent::Redescribed(request.body.clone()));
         }
     }
+}
+
+/// The far side's tag in a response.
+fn tag_of(response: &Response) -> Option<String> {
+    let tag = response.to_header().ok()?.tag().ok()??;
+    Some(tag.value().to_owned())
+}
+
+/// A request's number.
+fn number_of(request: &Request) -> Option<u32> {
+    request.cseq_header().ok()?.seq().ok()
 }
 
 async fn reply(handle: &TransactionHandle, status: StatusCode) {
