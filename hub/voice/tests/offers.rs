@@ -5,48 +5,13 @@
 
 mod common;
 
-use common::wire::{Wire, body, header, reply};
-use common::*;
+use common::wire::{Wire, body, header, over, reply, rings, serves};
 use hub_core::call_result::CallResult;
-use hub_core::language::Language;
 use hub_voice::media::sdp;
-use hub_voice::{CallDetail, Voice};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// Long enough for the first packet on a busy machine; a packet comes every 20 ms.
 const SOON: Duration = Duration::from_secs(5);
-
-/// A hub that rings over the trunk at `wire`, the call's end, and the INVITE with its sender.
-async fn rings(wire: &Wire) -> (Arc<Voice>, JoinHandle<CallDetail>, (String, SocketAddr)) {
-    logs();
-    let voice = Arc::new(Voice::start(config(trunk(wire.address), limits())).await.unwrap());
-    let ringing = Arc::clone(&voice);
-    let call = tokio::spawn(async move { ringing.ring(order(Language::En), Arc::new(TestHost::default())).await });
-    let invite = wire.next("INVITE ").await;
-    (voice, call, invite)
-}
-
-/// A hub that takes calls from the trunk at `wire`.
-async fn serves(wire: &Wire) -> (Arc<Voice>, Arc<TestHost>) {
-    logs();
-    let voice = Arc::new(Voice::start(config(trunk(wire.address), limits())).await.unwrap());
-    let host = Arc::new(TestHost {
-        takes: Some(order(Language::En)),
-        ..TestHost::default()
-    });
-    let (serving, served) = (Arc::clone(&voice), Arc::clone(&host));
-    tokio::spawn(async move { serving.serve_inbound(served, CancellationToken::new()).await });
-    (voice, host)
-}
-
-async fn over(call: JoinHandle<CallDetail>) -> CallDetail {
-    let bounded = tokio::time::timeout(Duration::from_secs(90), call).await;
-    bounded.expect("a bounded call").unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_183_says_counts_where_the_200_says_nothing() {

@@ -12,6 +12,7 @@ mod name_addr;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;
+mod rsip_extensions;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;

@@ -5,14 +5,14 @@ use super::rsip_challenge::Challenge;
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
-use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, rsip_extensions};
 use crate::config::{Secret, TrunkConfig};
 use async_trait::async_trait;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Host, Method, Transport, Uri};
+use rsipstack::sip::{Host, Transport, Uri};
 use rsipstack::transaction::endpoint::{EndpointOption, TargetLocator};
 use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
@@ -148,15 +148,7 @@ impl RsipStack {
             .with_target_locator(Box::new(TrunkLocator::new(peers)))
             .with_transport_inspector(Box::new(PlainNames))
             .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
-            .with_allows(vec![
-                Method::Invite,
-                Method::Ack,
-                Method::Cancel,
-                Method::Bye,
-                Method::Options,
-                Method::Update,
-                Method::Info,
-            ])
+            .with_allows(rsip_extensions::METHODS.to_vec())
             // The library's own default suffix names its maker.
             .with_option(EndpointOption {
                 callid_suffix: Some(local.ip().to_string()),
@@ -209,6 +201,7 @@ impl RsipStack {
             credential,
             call_id: Some(call_id),
             offer: Some(call.offer.clone()),
+            headers: Some(rsip_extensions::ours()),
             // Its PRACK goes astray behind a record-routing proxy.
             support_prack: false,
             ..Default::default()

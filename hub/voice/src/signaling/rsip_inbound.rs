@@ -4,7 +4,7 @@ use super::identity::{CallerHeaders, Identity};
 use super::name_addr;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
-use super::{EVENTS_MAX, InboundLeg, Leg};
+use super::{EVENTS_MAX, InboundLeg, Leg, rsip_extensions};
 use hub_core::lines::WINDOW;
 use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
@@ -78,6 +78,9 @@ impl Incoming {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
         let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
+        if known && let Some(unsupported) = rsip_extensions::unsupported(&transaction.original) {
+            return Box::pin(refuse(transaction, StatusCode::BadExtension, vec![unsupported]));
+        }
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
@@ -96,11 +99,14 @@ impl Incoming {
                 }
                 Err(status) => status,
             },
-            Method::Options => StatusCode::OK,
+            Method::Options => return Box::pin(refuse(transaction, StatusCode::OK, rsip_extensions::ours())),
             Method::Bye | Method::Update | Method::Info | Method::Refer | Method::Notify => {
                 StatusCode::CallTransactionDoesNotExist
             }
-            _ => StatusCode::MethodNotAllowed,
+            _ => {
+                let headers = vec![rsip_extensions::allow()];
+                return Box::pin(refuse(transaction, StatusCode::MethodNotAllowed, headers));
+            }
         };
         Box::pin(refuse(transaction, status, vec![]))
     }
@@ -147,6 +153,10 @@ impl Incoming {
 async fn handle_inside(layer: Arc<DialogLayer>, mut transaction: Transaction) {
     for _ in 0..LOOKS {
         if let Some(Dialog::Invite(mut dialog)) = layer.match_dialog(&transaction) {
+            if let Some(unsupported) = rsip_extensions::unsupported(&transaction.original) {
+                refuse(transaction, StatusCode::BadExtension, vec![unsupported]).await;
+                return;
+            }
             if let Err(error) = dialog.handle(&mut transaction).await {
                 tracing::debug!(%error, "a request inside a call failed");
             }

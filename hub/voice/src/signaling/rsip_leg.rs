@@ -2,7 +2,7 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
-use super::{LegControl, LegEvent, info};
+use super::{LegControl, LegEvent, info, rsip_extensions};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -43,7 +43,9 @@ impl LegControl for Control {
     }
 
     fn accept(&self, description: Vec<u8>) {
-        log(self.dialog.accept(Some(vec![content_type()]), Some(description)));
+        let mut headers = rsip_extensions::ours();
+        headers.push(content_type());
+        log(self.dialog.accept(Some(headers), Some(description)));
     }
 
     fn reject(&self, status: u16) {
@@ -299,19 +301,21 @@ impl Teller {
     async fn answer_request(&mut self, state: DialogState) {
         match state {
             DialogState::Updated(_, request, handle) => self.answer_offer(&request, &handle).await,
-            DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
+            DialogState::Options(_, _, handle) => {
+                respond(&handle, StatusCode::OK, rsip_extensions::ours(), None).await;
+            }
             DialogState::Info(_, request, handle) => {
                 let key = info::key(content_type_of(&request), &request.body);
                 if let Some(key) = key.filter(|_| self.answered) {
                     self.send(LegEvent::Key(key));
                 }
                 // Whatever else an INFO carries is not ours.
-                let status = if key.is_some() || request.body.is_empty() {
-                    StatusCode::OK
+                if key.is_some() || request.body.is_empty() {
+                    reply(&handle, StatusCode::OK).await;
                 } else {
-                    StatusCode::UnsupportedMediaType
-                };
-                reply(&handle, status).await;
+                    let headers = vec![rsip_extensions::key_bodies()];
+                    respond(&handle, StatusCode::UnsupportedMediaType, headers, None).await;
+                }
             }
             DialogState::Refer(_, _, handle) => reply(&handle, StatusCode::Decline).await,
             DialogState::Notify(_, _, handle)
@@ -336,16 +340,15 @@ impl Teller {
             reply(handle, StatusCode::NotAcceptableHere).await;
             return;
         };
-        let headers = ours.is_some().then(|| vec![content_type()]);
+        let mut headers = rsip_extensions::ours();
         if let Some(ours) = &ours {
+            headers.push(content_type());
             self.description.clone_from(ours);
         }
         if is_invite {
             self.offered = number_of(request).filter(|_| request.body.is_empty());
         }
-        if handle.respond(StatusCode::OK, headers, ours).await.is_err() {
-            tracing::debug!("a request's transaction had ended before its answer");
-        }
+        respond(handle, StatusCode::OK, headers, ours).await;
         if !request.body.is_empty() {
             self.send(LegEvent::Redescribed(request.body.clone()));
         }
@@ -364,7 +367,11 @@ fn number_of(request: &Request) -> Option<u32> {
 }
 
 async fn reply(handle: &TransactionHandle, status: StatusCode) {
-    if handle.reply(status).await.is_err() {
+    respond(handle, status, vec![], None).await;
+}
+
+async fn respond(handle: &TransactionHandle, status: StatusCode, headers: Vec<Header>, body: Option<Vec<u8>>) {
+    if handle.respond(status, Some(headers), body).await.is_err() {
         tracing::debug!("a request's transaction had ended before its answer");
     }
 }

@@ -1,13 +1,19 @@
 //! A far side that speaks SIP and listens for audio on sockets of its own, message by message. Its tag is `far`.
 
+use super::{TestHost, config, limits, logs, order, trunk};
+use hub_core::language::Language;
 use hub_voice::media::sdp;
+use hub_voice::{CallDetail, Voice};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// Longer than anything that is waited for takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// One socket of the far side.
 pub struct Wire {
@@ -157,4 +163,33 @@ pub fn reply(request: &str, status: &str, lines: &str, body: &str) -> String {
         of("CSeq"),
     );
     with_body(&head, body)
+}
+
+/// A hub that rings over the trunk at `wire`, the call's end, and the INVITE with its sender.
+pub async fn rings(wire: &Wire) -> (Arc<Voice>, JoinHandle<CallDetail>, (String, SocketAddr)) {
+    logs();
+    let voice = Arc::new(Voice::start(config(trunk(wire.address), limits())).await.unwrap());
+    let ringing = Arc::clone(&voice);
+    let call = tokio::spawn(async move { ringing.ring(order(Language::En), Arc::new(TestHost::default())).await });
+    let invite = wire.next("INVITE ").await;
+    (voice, call, invite)
+}
+
+/// A hub that takes calls from the trunk at `wire`.
+pub async fn serves(wire: &Wire) -> (Arc<Voice>, Arc<TestHost>) {
+    logs();
+    let voice = Arc::new(Voice::start(config(trunk(wire.address), limits())).await.unwrap());
+    let host = Arc::new(TestHost {
+        takes: Some(order(Language::En)),
+        ..TestHost::default()
+    });
+    let (serving, served) = (Arc::clone(&voice), Arc::clone(&host));
+    tokio::spawn(async move { serving.serve_inbound(served, CancellationToken::new()).await });
+    (voice, host)
+}
+
+/// The record of a call that is over within its limits.
+pub async fn over(call: JoinHandle<CallDetail>) -> CallDetail {
+    let bounded = timeout(Duration::from_secs(90), call).await;
+    bounded.expect("a bounded call").unwrap()
 }
