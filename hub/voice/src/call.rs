@@ -65,6 +65,7 @@ impl Conversation<'_> {
                 () = self.ending.cancelled() => break STOPPING,
                 event = self.leg.events.recv() => match event {
                     Some(LegEvent::Key(key)) => self.handle_key(key, Way::Signalling, &mut keys).await,
+                    Some(LegEvent::Expired) => break "nobody refreshed the session in time",
                     event => if self.handle_leg(event) { break "the owner hung up" },
                 },
                 Some(event) = self.media.event() => match event {
@@ -134,7 +135,7 @@ impl Conversation<'_> {
                 }
                 false
             }
-            Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
+            Some(LegEvent::Ended | LegEvent::Expired | LegEvent::Failed { .. }) | None => true,
             Some(_) => false,
         }
     }

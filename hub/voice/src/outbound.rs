@@ -145,7 +145,7 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Ended) | None) => {
+            Ok(Some(LegEvent::Ended | LegEvent::Expired) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
                 return None;
             }

@@ -38,6 +38,7 @@ async fn calls_and_answers_say_what_we_can() {
     let (voice, call, invite) = rings(&wire).await;
     assert_eq!(header(&invite.0, "Allow"), Some(ALLOW), "{}", invite.0);
     assert_eq!(header(&invite.0, "Accept"), Some("application/sdp"), "{}", invite.0);
+    assert_eq!(header(&invite.0, "Supported"), Some("timer"), "{}", invite.0);
     wire.answer(&invite, "", &audio.described()).await;
     let options = wire.asks(&invite, ("OPTIONS", 1), ("", "")).await;
     assert!(options.starts_with("SIP/2.0 200 "), "{options}");

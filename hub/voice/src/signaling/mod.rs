@@ -16,6 +16,8 @@ mod rsip_extensions;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod rsip_session;
+mod session_timer;
 
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
@@ -39,7 +41,7 @@ pub struct PlaceCall {
     pub offer: Vec<u8>,
 }
 
-/// What happens to a leg. After `Ended` and `Failed` nothing follows.
+/// What happens to a leg. After `Ended`, `Expired` and `Failed` nothing follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegEvent {
     /// The network works on it (100).
@@ -66,6 +68,8 @@ pub enum LegEvent {
     },
     /// The far side hung up, or gave up before it was answered.
     Ended,
+    /// Nobody refreshed the session in time (RFC 4028): the far side is gone, and the leg is ended.
+    Expired,
 }
 
 /// The handle on a leg: what the call does to it. Dropping it ends the leg in the background: what is unanswered is

@@ -14,7 +14,7 @@ pub(super) const METHODS: [Method; 7] = [
     Method::Info,
 ];
 /// Extensions that we have, by their option tags.
-const EXTENSIONS: [&str; 0] = [];
+const EXTENSIONS: [&str; 1] = ["timer"];
 /// Bodies that are read in calls and their answers.
 const BODIES: &str = "application/sdp";
 /// Bodies that are read in INFO.
@@ -22,7 +22,8 @@ const KEY_BODIES: &str = "application/dtmf-relay, application/dtmf";
 
 /// What we can do.
 pub(super) fn ours() -> Vec<Header> {
-    vec![allow(), Header::Accept(BODIES.into())]
+    let extensions = Header::Supported(EXTENSIONS.join(", ").into());
+    vec![allow(), extensions, Header::Accept(BODIES.into())]
 }
 
 /// The methods.
@@ -64,6 +65,8 @@ mod tests {
         for (method, lines, expected) in [
             ("INVITE", "", None),
             ("INVITE", "Require: ,\r\n", None),
+            ("INVITE", "Require: timer\r\n", None),
+            ("INVITE", "Require: Timer, 100rel\r\n", Some("100rel")),
             ("INVITE", "Require: 100rel\r\n", Some("100rel")),
             ("INVITE", "require: 100rel , replaces\r\n", Some("100rel, replaces")),
             ("INVITE", "Require: foo\r\nRequire: bar,,\r\n", Some("foo, bar")),

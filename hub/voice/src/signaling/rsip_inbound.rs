@@ -4,7 +4,7 @@ use super::identity::{CallerHeaders, Identity};
 use super::name_addr;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
-use super::{EVENTS_MAX, InboundLeg, Leg, rsip_extensions};
+use super::{EVENTS_MAX, InboundLeg, Leg, rsip_extensions, rsip_session};
 use hub_core::lines::WINDOW;
 use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
@@ -80,6 +80,13 @@ impl Incoming {
         let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
         if known && let Some(unsupported) = rsip_extensions::unsupported(&transaction.original) {
             return Box::pin(refuse(transaction, StatusCode::BadExtension, vec![unsupported]));
+        }
+        let is_invite = transaction.original.method == Method::Invite;
+        if known
+            && is_invite
+            && let Some(least) = rsip_session::too_small(&transaction.original)
+        {
+            return Box::pin(refuse(transaction, StatusCode::SessionIntervalTooSmall, vec![least]));
         }
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {

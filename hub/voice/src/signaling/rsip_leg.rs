@@ -2,6 +2,8 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
+use super::rsip_session::{self, Next, Session};
+use super::session_timer::Answer;
 use super::{LegControl, LegEvent, info, rsip_extensions};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
@@ -16,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
 /// Phones of a forked call whose early descriptions are kept.
 const EARLY_MAX: usize = 8;
 
@@ -45,6 +47,7 @@ impl LegControl for Control {
     fn accept(&self, description: Vec<u8>) {
         let mut headers = rsip_extensions::ours();
         headers.push(content_type());
+        headers.extend(rsip_session::headers(rsip_session::asked(&self.dialog.initial_request())));
         log(self.dialog.accept(Some(headers), Some(description)));
     }
 
@@ -68,7 +71,7 @@ fn content_type_of(request: &Request) -> &str {
     stated.unwrap_or_default()
 }
 
-fn content_type() -> Header {
+pub(super) fn content_type() -> Header {
     Header::ContentType("application/sdp".into())
 }
 
@@ -112,6 +115,7 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
                     teller.fail(result.ok(), answers.refused());
                 }
             }
+            next = teller.session.next() => teller.keep_up(next),
         }
     }
     if !decided {
@@ -137,6 +141,7 @@ pub(super) async fn run_inbound(
             biased;
             () = ended.cancelled() => break,
             Some(state) = states.recv() => teller.tell_inbound(state).await,
+            next = teller.session.next() => teller.keep_up(next),
         }
     }
     if dialog.state().can_cancel() {
@@ -161,6 +166,7 @@ async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
 /// Turns states into events.
 struct Teller {
     dialog: InviteDialog,
+    session: Session,
     events: mpsc::Sender<LegEvent>,
     /// What we last said of our audio.
     description: Vec<u8>,
@@ -175,6 +181,7 @@ struct Teller {
 impl Teller {
     fn new(dialog: InviteDialog, events: mpsc::Sender<LegEvent>, description: Vec<u8>) -> Self {
         Self {
+            session: Session::new(dialog.clone()),
             dialog,
             events,
             description,
@@ -195,6 +202,7 @@ impl Teller {
             }
             DialogState::Confirmed(_, response) if !self.answered => {
                 self.answered = true;
+                self.session.answered(&response);
                 let status = response.status_code.code();
                 let description = self.described_by(response);
                 self.send(LegEvent::Answered { status, description });
@@ -218,6 +226,7 @@ impl Teller {
             }
             DialogState::Confirmed(..) if !self.answered => {
                 self.answered = true;
+                self.session.took(&self.dialog.initial_request());
                 // With something in it where the offer was ours.
                 let description = self.dialog.last_remote_ack().map(|ack| ack.body);
                 self.send(LegEvent::Answered {
@@ -227,6 +236,19 @@ impl Teller {
             }
             DialogState::Confirmed(..) => self.take_answer(),
             other => self.answer_request(other).await,
+        }
+    }
+
+    /// Does what the session timer wants.
+    fn keep_up(&mut self, next: Next) {
+        match next {
+            Next::Refresh => self.session.refresh(&self.description),
+            Next::Kept(description) if description.is_empty() => {}
+            Next::Kept(description) => self.send(LegEvent::Redescribed(description)),
+            Next::End => {
+                self.over = true;
+                self.send(LegEvent::Expired);
+            }
         }
     }
 
@@ -329,6 +351,12 @@ impl Teller {
 
     /// A re-INVITE or UPDATE: the far side moves its audio, or only refreshes the session.
     async fn answer_offer(&mut self, request: &Request, handle: &TransactionHandle) {
+        let timer = rsip_session::asked(request);
+        if timer == Answer::TooSmall {
+            let headers = rsip_session::too_small(request).into_iter().collect();
+            respond(handle, StatusCode::SessionIntervalTooSmall, headers, None).await;
+            return;
+        }
         let is_invite = request.method == Method::Invite;
         let ours = match request.body.as_slice() {
             // The offer is ours then; an UPDATE without one says nothing of audio (RFC 3311 §5.2).
@@ -340,7 +368,9 @@ impl Teller {
             reply(handle, StatusCode::NotAcceptableHere).await;
             return;
         };
+        self.session.agree(timer);
         let mut headers = rsip_extensions::ours();
+        headers.extend(rsip_session::headers(timer));
         if let Some(ours) = &ours {
             headers.push(content_type());
             self.description.clone_from(ours);
