@@ -388,6 +388,16 @@ async fn requests_inside_the_call_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hold_is_mirrored_and_a_reinvite_without_an_offer_resumes() {
+    let detail = plain("uas-hold", limits()).await;
+    assert_eq!(
+        (detail.result, detail.reason.as_str()),
+        (CallResult::Answered, "the owner hung up"),
+        "{detail:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_inside_signalling_count() {
     let detail = plain("uas-info", limits()).await;
     assert_eq!(
