@@ -221,7 +221,8 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
         match timeout_at(until, leg.events.recv()).await {
             Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
             Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::ByeNotSent(_)) | None) | Err(_) => return None,
+            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None)
+            | Err(_) => return None,
         }
     }
 }
@@ -291,15 +292,12 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
         let _ = timeout(SETUP_MAX, leg.events.recv()).await;
         return talk.report();
     }
-    let Ok(negotiated) = sdp::understand(&offer) else {
+    let local = talk.media.local();
+    let Ok(answer) = sdp::answer(local, u64::from(local.port()), &offer) else {
         leg.control.reject(488);
         return talk.report();
     };
-    leg.control.accept(sdp::answer(
-        talk.media.local(),
-        u64::from(talk.media.local().port()),
-        &negotiated,
-    ));
+    leg.control.accept(answer);
     if let Ok(Some(LegEvent::Answered { .. })) = timeout(SETUP_MAX, leg.events.recv()).await {
         talk.run(&mut leg, &offer, script).await;
     }

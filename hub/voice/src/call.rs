@@ -4,7 +4,7 @@ use crate::config::Limits;
 use crate::flow::{Flow, FlowAction, PromptId};
 use crate::host::{CallHost, CallProgress};
 use crate::keys::{Keys, Way};
-use crate::media::{MediaEvent, MediaSession, Negotiated, sdp};
+use crate::media::{MediaEvent, MediaSession, Negotiated, SdpError, sdp};
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent};
@@ -68,6 +68,7 @@ impl Conversation<'_> {
                         self.media.note_life();
                         self.handle_key(key, Way::Signalling, &mut keys).await;
                     }
+                    Some(LegEvent::Expired) => break "nobody refreshed the session in time",
                     event => if self.handle_leg(event) { break "the owner hung up" },
                 },
                 Some(event) = self.media.event() => match event {
@@ -133,12 +134,12 @@ impl Conversation<'_> {
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
             Some(LegEvent::Redescribed(description)) => {
-                if connect(&self.media, &description).is_some_and(|agreed| agreed.event_type.is_some()) {
+                if connect(&self.media, &description).is_ok_and(|agreed| agreed.event_type.is_some()) {
                     self.record.no_key_way = false;
                 }
                 false
             }
-            Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
+            Some(LegEvent::Ended | LegEvent::Expired | LegEvent::Failed { .. }) | None => true,
             Some(_) => false,
         }
     }
@@ -188,16 +189,10 @@ async fn finished(saving: &mut Saving) -> bool {
     saved
 }
 
-/// Connects the audio to a description and returns what it says; none when it cannot be used.
-pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Option<Negotiated> {
-    match sdp::understand(description) {
-        Ok(negotiated) => {
-            media.connect(negotiated);
-            Some(negotiated)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a session description cannot be used");
-            None
-        }
-    }
+/// Connects the audio to a description and returns what it says, or why it cannot be used.
+pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Result<Negotiated, SdpError> {
+    let negotiated = sdp::understand(description)
+        .inspect_err(|error| tracing::warn!(%error, "a session description cannot be used"))?;
+    media.connect(negotiated);
+    Ok(negotiated)
 }

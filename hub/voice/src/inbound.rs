@@ -149,10 +149,12 @@ async fn accept(
     leg.control.ringing();
     record.ringing();
     tell(&**host, record, CallProgress::Ringing).await;
-    let negotiated = match sdp::understand(&offer) {
-        Ok(negotiated) => negotiated,
-        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
-    };
+    // Before anything is prepared for a call that cannot be taken. Without an offer, ours goes into the answer.
+    if !offer.is_empty()
+        && let Err(error) = sdp::understand(&offer)
+    {
+        return refuse(&leg, NOT_ACCEPTABLE, error.to_string());
+    }
     let prompts = match prepare(line, order).await {
         Ok(prompts) => prompts,
         Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
@@ -161,14 +163,22 @@ async fn accept(
         Ok(media) => media,
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
-    let session = u64::from(media.local().port());
-    leg.control
-        .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
+    let (local, session) = (line.advertised(media.local()), u64::from(media.local().port()));
+    let ours = if offer.is_empty() {
+        Ok(sdp::offer(local, session))
+    } else {
+        sdp::answer(local, session, &offer)
+    };
+    match ours {
+        Ok(ours) => leg.control.accept(ours),
+        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
+    }
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
     let ended = match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, .. }))) => {
+        Some(Ok(Some(LegEvent::Answered { status, description }))) => {
             record.answered(status);
-            converse(line, order, host, record, (&mut leg, media, prompts), &offer).await;
+            let theirs = if offer.is_empty() { description } else { offer };
+            converse(line, order, host, record, (&mut leg, media, prompts), &theirs).await;
             Ok(())
         }
         None => Err((UNAVAILABLE, STOPPING.into())),

@@ -78,9 +78,12 @@ pub(crate) async fn converse(
     (leg, media, prompts): (&mut Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
-    let Some(negotiated) = connect(&media, description) else {
-        record.ended("answered without audio that we can use");
-        return;
+    let negotiated = match connect(&media, description) {
+        Ok(negotiated) => negotiated,
+        Err(error) => {
+            record.without_audio(error);
+            return;
+        }
     };
     record.no_key_way = negotiated.event_type.is_none();
     let flow = Flow::new(owner_call(order.script.slot.is_some()));
@@ -151,7 +154,7 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Ended | LegEvent::ByeNotSent(_)) | None) => {
+            Ok(Some(LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
                 return None;
             }

@@ -1,7 +1,7 @@
 //! Gathers a call's detail while the call goes on. `finish` consumes it, so that there is exactly one.
 
 use crate::detail::{CallDetail, Direction, Speaker, TranscriptLine};
-use crate::media::AudioCounts;
+use crate::media::{AudioCounts, SdpError};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::id::AttemptId;
 use std::time::Duration;
@@ -92,6 +92,12 @@ impl Record {
     /// Why we end the call ourselves; nothing that follows from it replaces this.
     pub fn because(&mut self, reason: &str) {
         reason.clone_into(&mut self.reason);
+    }
+
+    /// The call was answered, but its audio cannot be used. Nobody was spoken with.
+    pub fn without_audio(&mut self, why: SdpError) {
+        self.result = CallResult::NoAudio;
+        self.ended(&format!("answered without audio that we can use: {why}"));
     }
 
     /// How an answered call ended.

@@ -8,7 +8,7 @@ use common::{TestHost, TestVoice, correlation, limits, order};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
 use hub_voice::signaling::fake::FakePhone;
-use hub_voice::{CallDetail, Limits};
+use hub_voice::{CallDetail, CallProgress, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +94,32 @@ async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_r
 }
 
 #[tokio::test]
+async fn a_far_side_that_said_it_would_send_nothing_is_not_taken_for_dead() {
+    let silence = Duration::from_secs(1);
+    let short = Limits { silence, ..limits() };
+    let hung_up = "the owner hung up";
+    let table = [
+        ("sendrecv", "nothing came from the far side any more", true),
+        ("recvonly", hung_up, true),
+        ("sendonly", hung_up, false),
+        ("inactive", hung_up, false),
+    ];
+    let calls = table.map(|(direction, reason, hears)| async move {
+        let phone = FakePhone::Describes {
+            lines: format!("m=audio PORT RTP/AVP 8\r\na={direction}\r\n"),
+            hangs_up: silence * 4,
+        };
+        (direction, ring(phone, short).await, reason, hears)
+    });
+    for (direction, detail, reason, hears) in futures::future::join_all(calls).await {
+        assert_eq!(detail.reason, reason, "{direction}: {detail:?}");
+        let sent = detail.audio.packets_sent;
+        // What is sent at all is sent all the time: 50 packets a second.
+        assert_eq!(sent > 0, hears, "{direction}: {sent}");
+    }
+}
+
+#[tokio::test]
 async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on() {
     let keys = vec![(SOON, '3')];
     let voice = TestVoice::fake([FakePhone::MovesAtAnswer { keys }], limits());
@@ -109,4 +135,36 @@ async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on()
     let said = voice.farewell(&detail.transcript.last().unwrap().text).await;
     let likeness = correlation(&said, &heard);
     assert!(likeness > 0.9, "the farewell goes where the answer says: {likeness}");
+}
+
+#[tokio::test]
+async fn an_answer_without_audio_that_we_can_use_is_a_fault_of_the_line() {
+    let none = "no RTP/AVP audio stream";
+    for (lines, why) in [
+        ("", none),
+        ("m=audio 0 RTP/AVP 8\r\n", none),
+        ("m=audio PORT RTP/SAVP 8\r\n", none),
+        ("m=audio PORT RTP/AVPF 8\r\n", none),
+        ("m=image PORT udptl t38\r\n", none),
+        ("m=audio PORT RTP/AVP 18\r\n", "neither PCMU nor PCMA"),
+    ] {
+        let phone = FakePhone::Describes {
+            lines: lines.to_owned(),
+            hangs_up: Duration::from_secs(60),
+        };
+        let voice = TestVoice::fake([phone], limits());
+        let host = Arc::new(TestHost::default());
+        let detail = voice.ring(order(Language::En), host.clone()).await;
+        assert_eq!(
+            (detail.result, detail.sip_status, detail.disposition),
+            (CallResult::NoAudio, Some(200), None),
+            "{lines:?}: {detail:?}"
+        );
+        assert!(detail.reason.contains(why), "{lines:?}: {}", detail.reason);
+        assert!(
+            !host.steps().contains(&CallProgress::Answered),
+            "nobody was spoken with"
+        );
+        assert!(voice.seen_once().await.ended_by_hub, "{lines:?}");
+    }
 }

@@ -4,7 +4,6 @@
 use super::called::Called;
 use super::identity::Identity;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
-use crate::media::g711::Codec;
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, Negotiated, sdp};
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
@@ -56,6 +55,14 @@ pub enum FakePhone {
     },
     /// Answers at once, sends audio from another address than its answer says and waits for the other side to hang up.
     Elsewhere,
+    /// Answers at once with these media lines, in which `PORT` stands for the port of its audio; sends no audio at all, and hangs
+    /// up after this time.
+    Describes {
+        /// The lines, each with its end.
+        lines: String,
+        /// Hangs up after this time.
+        hangs_up: Duration,
+    },
     /// Sends early media from one port, answers with another, sends from that one a little later, presses keys and waits for
     /// the other side to hang up. The early media goes on all the time.
     MovesAtAnswer {
@@ -181,7 +188,7 @@ impl CallStack for FakeTrunk {
         let media = open(LOCAL)?;
         let mut beside = None;
         match (&phone, sdp::understand(&call.offer)) {
-            (FakePhone::Mute { .. }, _) | (_, Err(_)) => {}
+            (FakePhone::Mute { .. } | FakePhone::Describes { .. }, _) | (_, Err(_)) => {}
             (FakePhone::MovesAtAnswer { .. } | FakePhone::Elsewhere, Ok(negotiated)) => {
                 let is_elsewhere = matches!(phone, FakePhone::Elsewhere);
                 let session = open(if is_elsewhere { ELSEWHERE } else { LOCAL })?;
@@ -206,6 +213,12 @@ impl CallStack for FakeTrunk {
     }
 
     async fn shutdown(&self) {}
+}
+
+/// A description of the phone at `local`, with these media lines.
+fn described(local: SocketAddr, lines: &str) -> Vec<u8> {
+    let (ip, lines) = (local.ip(), lines.replace("PORT", &local.port().to_string()));
+    format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n{lines}").into_bytes()
 }
 
 enum Command {
@@ -323,6 +336,15 @@ impl FarSide {
                 self.answer_at_once().await;
                 std::future::pending().await
             }
+            FakePhone::Describes { lines, hangs_up } => {
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description: described(self.media.local(), &lines),
+                })
+                .await;
+                tokio::time::sleep(hangs_up).await;
+                self.send(LegEvent::Ended).await;
+            }
             FakePhone::MovesAtAnswer { keys } => {
                 self.send(LegEvent::Ringing(183)).await;
                 tokio::time::sleep(EARLY).await;
@@ -340,16 +362,14 @@ impl FarSide {
                 std::future::pending().await
             }
             FakePhone::Signals { keys, events } => {
-                let description = Negotiated {
-                    remote: self.media.local(),
-                    codec: Codec::Pcma,
-                    event_type: events.then_some(sdp::EVENT_TYPE),
-                    hold: false,
-                    mute: false,
+                let description = if events {
+                    sdp::offer(self.media.local(), 1)
+                } else {
+                    described(self.media.local(), "m=audio PORT RTP/AVP 8\r\n")
                 };
                 self.send(LegEvent::Answered {
                     status: 200,
-                    description: sdp::answer(self.media.local(), 1, &description),
+                    description,
                 })
                 .await;
                 for (after, key) in keys {

@@ -15,10 +15,13 @@ mod next_hop;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;
+mod rsip_extensions;
 mod rsip_hop;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod rsip_session;
+mod session_timer;
 mod sip_thread;
 
 use async_trait::async_trait;
@@ -49,7 +52,7 @@ pub struct PlaceCall {
     pub offer: Vec<u8>,
 }
 
-/// What happens to a leg. After `Ended`, `Failed` and `ByeNotSent` nothing follows.
+/// What happens to a leg. After `Ended`, `Failed` and `ByeNotSent` nothing follows, after `Expired` at most `ByeNotSent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegEvent {
     /// The network works on it (100).
@@ -60,7 +63,7 @@ pub enum LegEvent {
     Answered {
         /// The final status, 200.
         status: u16,
-        /// The session description; empty for an inbound leg, whose description came with the call.
+        /// The session description; for an inbound leg empty, unless the caller waited for our offer and answers it.
         description: Vec<u8>,
     },
     /// The far side wants its audio elsewhere (re-INVITE, UPDATE).
@@ -78,6 +81,8 @@ pub enum LegEvent {
     Ended,
     /// We hung up, and the BYE could not be sent, for this reason: the far side may go on believing that the call is up.
     ByeNotSent(String),
+    /// Nobody refreshed the session in time (RFC 4028): the far side is gone, and the leg is ended.
+    Expired,
 }
 
 /// The handle on a leg: what the call does to it. Dropping it ends the leg in the background: what is unanswered is
@@ -131,7 +136,7 @@ pub struct InboundLeg {
     pub caller: Identity,
     /// The number that was called, if there is one.
     pub called: Option<Called>,
-    /// The caller's session description; empty when it waits for ours, which we do not do.
+    /// The caller's session description; empty when it waits for our offer, which it then answers in `LegEvent::Answered`.
     pub offer: Vec<u8>,
 }
 

@@ -8,7 +8,7 @@ use super::rsip_hop::{HopSocket, Legs, NOWHERE, NoNames};
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
-use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, sip_thread};
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, rsip_extensions, sip_thread};
 use crate::config::{Secret, TrunkConfig};
 use async_trait::async_trait;
 use hub_core::metric::Metric;
@@ -16,7 +16,7 @@ use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Method, Transport, Uri};
+use rsipstack::sip::{Transport, Uri};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
@@ -159,15 +159,7 @@ impl RsipStack {
                 next: PlainNames,
             }))
             .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
-            .with_allows(vec![
-                Method::Invite,
-                Method::Ack,
-                Method::Cancel,
-                Method::Bye,
-                Method::Options,
-                Method::Update,
-                Method::Info,
-            ])
+            .with_allows(rsip_extensions::METHODS.to_vec())
             // The library's own default suffix names its maker.
             .with_option(EndpointOption {
                 callid_suffix: Some(local.ip().to_string()),
@@ -223,6 +215,7 @@ impl RsipStack {
             credential,
             call_id: Some(call_id),
             offer: Some(call.offer.clone()),
+            headers: Some(rsip_extensions::ours()),
             // Its PRACK goes astray behind a record-routing proxy.
             support_prack: false,
             ..Default::default()

@@ -9,7 +9,7 @@ use super::next_hop::NextHop;
 use super::rsip_challenge::Challenge;
 use super::rsip_hop::Legs;
 use super::rsip_leg::{Control, run_inbound};
-use super::{EVENTS_MAX, InboundLeg, Leg};
+use super::{EVENTS_MAX, InboundLeg, Leg, rsip_extensions, rsip_session};
 use hub_core::lines::WINDOW;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -90,6 +90,13 @@ impl Incoming {
         if !is_new(&transaction.original) && transaction.original.method != Method::Ack {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
+        if let Some(unsupported) = rsip_extensions::unsupported(&transaction.original) {
+            return Box::pin(refuse(transaction, StatusCode::BadExtension, vec![unsupported]));
+        }
+        let is_invite = transaction.original.method == Method::Invite;
+        if is_invite && let Some(least) = rsip_session::too_small(&transaction.original) {
+            return Box::pin(refuse(transaction, StatusCode::SessionIntervalTooSmall, vec![least]));
+        }
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),
@@ -107,11 +114,14 @@ impl Incoming {
                 }
                 Err(status) => status,
             },
-            Method::Options => StatusCode::OK,
+            Method::Options => return Box::pin(refuse(transaction, StatusCode::OK, rsip_extensions::ours())),
             Method::Bye | Method::Update | Method::Info | Method::Refer | Method::Notify => {
                 StatusCode::CallTransactionDoesNotExist
             }
-            _ => StatusCode::MethodNotAllowed,
+            _ => {
+                let headers = vec![rsip_extensions::allow()];
+                return Box::pin(refuse(transaction, StatusCode::MethodNotAllowed, headers));
+            }
         };
         Box::pin(refuse(transaction, status, vec![]))
     }
@@ -168,6 +178,10 @@ impl Incoming {
 async fn handle_inside(layer: Arc<DialogLayer>, mut transaction: Transaction) {
     for _ in 0..LOOKS {
         if let Some(Dialog::Invite(mut dialog)) = layer.match_dialog(&transaction) {
+            if let Some(unsupported) = rsip_extensions::unsupported(&transaction.original) {
+                refuse(transaction, StatusCode::BadExtension, vec![unsupported]).await;
+                return;
+            }
             if let Err(error) = dialog.handle(&mut transaction).await {
                 tracing::debug!(%error, "a request inside a call failed");
             }

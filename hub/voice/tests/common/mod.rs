@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod wire;
+
 use async_trait::async_trait;
 use hub_core::call_result::Disposition;
 use hub_core::id::AttemptId;
