@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Something the call can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PromptId {
-    /// Who rings, what was seen, safety, price, the slot, the keys.
+    /// Who rings, what was seen, the slot, the keys, then the details: serial number, safety, price.
     Menu,
     /// The same without the greeting.
     MenuAgain,
@@ -47,6 +47,11 @@ impl PromptId {
         PromptId::NotSaved,
         PromptId::Goodbye,
     ];
+
+    /// Whether a call begins with it: then it starts with the silence that a network may swallow while it connects.
+    pub fn begins_call(self) -> bool {
+        self == PromptId::Menu
+    }
 }
 
 /// A node's place in a definition.

@@ -1,6 +1,7 @@
 //! What the call says: words from translation files, a recording where there is one, else the voice.
 
 pub mod cache;
+pub mod level;
 pub mod resample;
 pub mod spoken_en;
 pub mod spoken_zh;
@@ -13,12 +14,15 @@ use cache::PromptCache;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use hub_core::language::Language;
+use level::level;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use texts::{Segment, TextError, Texts};
 use tts::{Tts, TtsError};
 
+/// Silence before a prompt that begins a call, in samples: 400 ms. Networks connect the audio that much after the answer.
+pub const LEAD: usize = 3_200;
 /// Silence after a prompt, so that hanging up does not cut its last sound off on the way: 300 ms.
 const TAIL: usize = 2_400;
 /// Sentences prepared at the same time.
@@ -83,7 +87,7 @@ impl PromptMaker {
         let spoken: HashMap<String, Vec<i16>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(plan
             .iter()
-            .map(|(id, segments)| (*id, join(language, segments, &spoken)))
+            .map(|(id, segments)| (*id, join(*id, language, segments, &spoken)))
             .collect())
     }
 
@@ -95,23 +99,26 @@ impl PromptMaker {
         if let (true, Some(folder)) = (segment.fixed, &self.recordings) {
             let path = folder.join(language.tag()).join(format!("{}.wav", segment.message));
             if let Some(samples) = recording(&path).await? {
-                return Ok(samples);
+                return Ok(level(&samples));
             }
         }
-        Ok(self.cache.speak(&*self.tts, language, &segment.text).await?)
+        let samples = self.cache.speak(&*self.tts, language, &segment.text).await?;
+        Ok(level(&samples))
     }
 }
 
-fn join(language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i16>>) -> Prompt {
-    let mut samples = Vec::new();
+fn join(id: PromptId, language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i16>>) -> Prompt {
+    let mut samples = vec![0; if id.begins_call() { LEAD } else { 0 }];
+    let mut is_first = true;
     for segment in segments {
         let Some(audio) = spoken.get(&segment.text) else {
             continue;
         };
         // The voice leaves a pause of its own at a comma.
-        if !(samples.is_empty() || segment.goes_on) {
+        if !(is_first || segment.goes_on) {
             samples.resize(samples.len() + PAUSE, 0);
         }
+        is_first = false;
         samples.extend(audio);
     }
     samples.resize(samples.len() + TAIL, 0);
@@ -135,3 +142,7 @@ async fn recording(path: &Path) -> Result<Option<Vec<i16>>, TtsError> {
     };
     tokio::task::spawn_blocking(read).await.map_err(|_| TtsError::Slow)?
 }
+
+#[cfg(test)]
+#[path = "heard_tests.rs"]
+mod tests;
