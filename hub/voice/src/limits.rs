@@ -13,6 +13,8 @@ pub struct Limits {
     pub cancel: Duration,
     /// The longest conversation.
     pub talk: Duration,
+    /// So long before that end the call says goodbye, in a short one after half of it. Longer than the goodbye takes.
+    pub goodbye: Duration,
     /// The longest time without a packet of a far side that sends all the time; three times that for one that pauses.
     pub silence: Duration,
     /// From key to saved.
@@ -36,6 +38,7 @@ impl Default for Limits {
             ring: Duration::from_secs(25),
             cancel: Duration::from_secs(33),
             talk: Duration::from_secs(240),
+            goodbye: Duration::from_secs(15),
             silence: Duration::from_secs(20),
             commit: Duration::from_secs(5),
             prepare: Duration::from_secs(20),

@@ -73,3 +73,28 @@ async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on()
     let likeness = correlation(&said, &heard);
     assert!(likeness > 0.9, "the farewell goes where the answer says: {likeness}");
 }
+
+#[tokio::test]
+async fn a_call_that_lasts_too_long_ends_with_a_goodbye_that_is_heard_to_its_end() {
+    let times = Limits {
+        talk: Duration::from_secs(20),
+        goodbye: Duration::from_secs(15),
+        ..limits()
+    };
+    let waits = FakePhone::Answers {
+        after: SOON,
+        keys: vec![],
+        hangs_up: None,
+    };
+    let voice = TestVoice::fake([waits], times);
+    let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
+    assert_eq!(detail.reason, "the longest time of a call was reached");
+    assert_eq!(detail.disposition, Some(Disposition::NothingChosen));
+    // After half of that time, in the middle of the menu.
+    let said: Vec<&str> = detail.transcript.iter().map(|line| line.text.as_str()).collect();
+    assert!(said.len() == 2 && said[1].ends_with("Goodbye."), "{said:?}");
+    assert!((10_000..20_000).contains(&detail.talk_ms), "{}", detail.talk_ms);
+    let goodbye = voice.farewell(said[1]).await;
+    let likeness = correlation(&goodbye, &voice.seen_once().await.heard);
+    assert!(likeness > 0.9, "it is said to its end: {likeness}");
+}

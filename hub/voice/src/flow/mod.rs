@@ -95,6 +95,8 @@ pub struct Definition {
     pub wrong_max: u8,
     /// Where too many wrong keys lead.
     pub wrong_end: NodeId,
+    /// Where the end of the longest call leads.
+    pub time_end: NodeId,
 }
 
 /// Where a call starts.
@@ -163,6 +165,7 @@ pub fn owner_call(has_slot: bool) -> Definition {
         key_wait: Duration::from_secs(8),
         wrong_max: 3,
         wrong_end: PERSON,
+        time_end: GOODBYE,
     }
 }
 
@@ -174,7 +177,7 @@ mod tests {
     fn every_way_leads_to_a_node_and_every_prompt_is_used() {
         for definition in [owner_call(true), owner_call(false)] {
             let mut said = Vec::new();
-            let mut led = vec![MENU, definition.wrong_end];
+            let mut led = vec![MENU, definition.wrong_end, definition.time_end];
             for node in definition.nodes {
                 match node {
                     Node::Gather {
