@@ -120,7 +120,7 @@ impl Conversation<'_> {
         let Some(prompt) = self.prompts.get(&prompt) else {
             return;
         };
-        self.media.play(clip, Arc::clone(&prompt.samples));
+        self.media.play(clip, &prompt.sound);
         self.record.said(&prompt.text);
         let progress = CallProgress::Saying {
             text: prompt.text.clone(),

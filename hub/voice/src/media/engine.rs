@@ -3,6 +3,7 @@
 
 use super::rtp::FRAME;
 use super::sdp::Negotiated;
+use super::sound::Sound;
 use super::stream::{AudioCounts, MediaEvent, RANDOM, Stream};
 use rand::TryRngCore;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -197,9 +198,9 @@ impl MediaSession {
         lock(&self.stream).connect(negotiated, Instant::now());
     }
 
-    /// Sends a clip (8,000 samples a second); its end is told as `PlayFinished(number)`.
-    pub fn play(&self, number: u64, samples: Arc<[i16]>) {
-        lock(&self.stream).play(number, samples);
+    /// Sends a clip; its end is told as `PlayFinished(number)`.
+    pub fn play(&self, number: u64, sound: &Sound) {
+        lock(&self.stream).play(number, sound);
     }
 
     /// Cuts off the clip being sent.

@@ -45,7 +45,7 @@ async fn a_clip_arrives_and_keys_are_read_once_each() {
     here.connect(agreed(there.local()));
     there.connect(agreed(here.local()));
     let clip = tone(4_000);
-    here.play(7, Arc::clone(&clip));
+    here.play(7, &Sound::new(vec![super::super::sound::Piece::Samples(Arc::clone(&clip))]));
     assert_eq!(event(&mut here).await, MediaEvent::PlayFinished(7));
     for key in ['1', '1', '#'] {
         assert!(there.press(key));

@@ -46,7 +46,7 @@ async fn every_prompt_is_as_loud_as_speech_on_the_telephone_and_a_call_begins_wi
         let prompts = maker.prepare(language, &script(language, "drain_pump_wear")).await.unwrap();
         assert_eq!(prompts.len(), PromptId::ALL.len());
         for (id, prompt) in prompts {
-            let samples = prompt.samples.to_vec();
+            let samples: Vec<i16> = prompt.sound.samples().collect();
             let level = active_level_dbov(&samples).unwrap();
             assert!((level - LEVEL_DBOV).abs() <= 2.0, "{id:?} in {language:?}: {level} dBov");
             let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
@@ -114,8 +114,27 @@ async fn a_recording_is_brought_to_the_same_level() {
         .prepare(Language::En, &script(Language::En, "hot_water"))
         .await
         .unwrap();
-    let samples = prompts[&PromptId::Goodbye].samples.to_vec();
+    let samples: Vec<i16> = prompts[&PromptId::Goodbye].sound.samples().collect();
     assert_eq!(samples.len(), loud.len() + TAIL, "the recording, not the voice");
     let level = active_level_dbov(&samples).unwrap();
     assert!((level - LEVEL_DBOV).abs() < 0.5, "{level} dBov");
+}
+
+#[tokio::test]
+async fn calls_share_what_they_say_and_read_nothing_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let maker = maker(folder.path(), None);
+    let script = script(Language::En, "hot_water");
+    let first = maker.prepare(Language::En, &script).await.unwrap();
+    folder.close().unwrap();
+    let second = maker.prepare(Language::En, &script).await.unwrap();
+    for id in PromptId::ALL {
+        for (one, other) in first[&id].sound.pieces().iter().zip(second[&id].sound.pieces()) {
+            if let (Piece::Samples(one), Piece::Samples(other)) = (one, other) {
+                assert!(Arc::ptr_eq(one, other), "{id:?}");
+            }
+        }
+    }
+    let spoken = |id: PromptId| first[&id].sound.pieces().iter().any(|piece| matches!(piece, Piece::Samples(_)));
+    assert!(PromptId::ALL.into_iter().all(spoken));
 }
