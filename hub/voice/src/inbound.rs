@@ -94,7 +94,9 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
         Ok(Ok(InboundDecision::Flow(order))) => {
             let mut record = Record::new(order.attempt, Direction::Inbound);
             record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), "answered too late");
-            host.finished(record.finish()).await;
+            let detail = record.finish();
+            line.figures.note(&detail);
+            host.finished(detail).await;
         }
         Ok(_) => {}
         Err(_) => {
@@ -105,6 +107,7 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
 }
 
 async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let _up = line.figures.begin(Direction::Inbound);
     let mut record = Record::new(order.attempt, Direction::Inbound);
     record.dialed();
     tell(&*host, &record, CallProgress::Dialing).await;
@@ -113,6 +116,7 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
+    line.figures.note(&detail);
     tracing::info!(attempt = %detail.attempt, caller = %order.to, result = detail.result.as_str(),
         reason = detail.reason, digits = detail.digits, "incoming call ended");
     detail

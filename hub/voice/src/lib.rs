@@ -7,6 +7,7 @@
 mod call;
 pub mod config;
 pub mod detail;
+mod figures;
 pub mod flow;
 pub mod host;
 mod inbound;

@@ -17,12 +17,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// Places the call of `order`. Returns exactly one detail, within the sum of the limits.
 pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let _up = line.figures.begin(Direction::Outbound);
     let mut record = Record::new(order.attempt, Direction::Outbound);
     if let Err(not_rung) = attempt(line, &order, &host, &mut record).await {
         record.failed(not_rung.result, None, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
+    line.figures.note(&detail);
     tracing::info!(attempt = %detail.attempt, to = %order.to, result = detail.result.as_str(), status = detail.sip_status,
         reason = detail.reason, digits = detail.digits, "call ended");
     detail

@@ -2,6 +2,7 @@
 
 use crate::config::{Limits, TrunkConfig, VoiceConfig};
 use crate::detail::CallDetail;
+use crate::figures::Figures;
 use crate::host::{CallHost, InboundHost};
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
 use crate::order::CallOrder;
@@ -79,6 +80,7 @@ pub(crate) struct Line {
     pub stack: Arc<dyn CallStack>,
     pub prompts: PromptMaker,
     pub limits: Limits,
+    pub figures: Figures,
     /// Cancelled when every call has to end now.
     pub ending: CancellationToken,
     media: MediaEngine,
@@ -176,6 +178,7 @@ impl Voice {
             stack,
             prompts: PromptMaker::new(tts, cache, config.recordings)?,
             limits: config.limits,
+            figures: Figures::default(),
             ending: CancellationToken::new(),
             media: MediaEngine::start()?,
             media_options: MediaOptions {
@@ -200,15 +203,18 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Metrics of the telephone side: free channels, and ticks of the media thread that were skipped.
+    /// Metrics of the telephone side: free channels, calls up and ended, set-up times, packets, and ticks of the media
+    /// thread that were skipped.
     pub fn metrics(&self) -> Vec<Metric> {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
         let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
-        vec![
+        let mut all = vec![
             Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
             Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
-        ]
+        ];
+        all.extend(self.line.figures.metrics());
+        all
     }
 
     /// Channels over all trunks that carry no call right now.
