@@ -25,8 +25,8 @@ pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Tele
         .collect();
     let voice = Voice::start(VoiceConfig {
         bind: config.sip,
-        advertise: None,
-        media_ports: None,
+        advertise: config.sip_advertise,
+        media_ports: Some(config.media_ports.range()),
         trunks: trunks
             .into_iter()
             .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))

@@ -68,9 +68,10 @@ fn default_channels() -> usize {
 pub struct VoiceConfig {
     /// Where SIP is received over UDP. Port 0: the system chooses.
     pub bind: SocketAddr,
-    /// The address written into SIP and SDP when it is not `bind`'s; needed when `bind` is 0.0.0.0.
+    /// The address written into SIP and SDP when it is not `bind`'s. Without it `bind` may not be unspecified (0.0.0.0, ::):
+    /// nobody could answer to that.
     pub advertise: Option<IpAddr>,
-    /// The UDP ports for audio; the system chooses when there is none.
+    /// The UDP ports for audio, of which the even ones are used; the system chooses even ones when there is none.
     pub media_ports: Option<RangeInclusive<u16>>,
     /// At least one. A call goes out over the one its order names.
     pub trunks: Vec<TrunkConfig>,

@@ -37,6 +37,9 @@ pub enum VoiceError {
     /// Two trunks cannot be told apart.
     #[error("two SIP trunks are named {0}; give each a name of its own")]
     SameName(String),
+    /// Nobody could answer to the address.
+    #[error("{0} stands for every address of this machine; name the one that the far side reaches")]
+    NoAddress(IpAddr),
     /// SIP did not start.
     #[error("SIP did not start")]
     Stack(#[from] StackError),
@@ -139,6 +142,14 @@ impl Line {
     }
 }
 
+fn address_is_told(config: &VoiceConfig) -> Result<(), VoiceError> {
+    let ip = config.bind.ip();
+    if ip.is_unspecified() && config.advertise.is_none() {
+        return Err(VoiceError::NoAddress(ip));
+    }
+    Ok(())
+}
+
 /// The telephone side: one for each hub.
 pub struct Voice {
     line: Arc<Line>,
@@ -150,6 +161,7 @@ pub struct Voice {
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
+        address_is_told(&config)?;
         let peer = |trunk: &TrunkConfig| Peer {
             domain: trunk.domain.clone(),
             address: trunk.proxy,
@@ -168,6 +180,7 @@ impl Voice {
         if let Some(twice) = config.trunks.iter().find(|trunk| !names.insert(&trunk.name)) {
             return Err(VoiceError::SameName(twice.name.clone()));
         }
+        address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
         let trunk = |config: TrunkConfig| Trunk {
@@ -270,5 +283,49 @@ impl Voice {
             );
         }
         self.line.stack.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_nobody_can_answer_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (bind, advertise) in [("0.0.0.0:0", None), ("[::]:0", None), ("0.0.0.0:0", Some("127.0.0.1"))] {
+            let trunk = TrunkConfig {
+                name: "test".into(),
+                proxy: "127.0.0.1:9".parse().unwrap(),
+                domain: "trunk.test".into(),
+                username: None,
+                password: None,
+                caller_number: PhoneNumber::new("+864008000001").unwrap(),
+                channels: 1,
+                believe_from: false,
+            };
+            let config = VoiceConfig {
+                bind: bind.parse().unwrap(),
+                advertise: advertise.map(|ip| ip.parse().unwrap()),
+                media_ports: None,
+                trunks: vec![trunk],
+                prompt_cache: folder.path().to_owned(),
+                prompt_cache_bytes: 1 << 20,
+                recordings: None,
+                limits: Limits::default(),
+            };
+            match (Voice::start(config).await, advertise) {
+                (Ok(voice), Some(told)) => {
+                    let media = voice.line.open_media().unwrap();
+                    let announced = voice.line.advertised(media.local());
+                    assert_eq!((announced.ip().to_string().as_str(), voice.local().ip()), (told, announced.ip()));
+                    assert_eq!(announced.port(), media.local().port());
+                    voice.shutdown().await;
+                }
+                (Err(VoiceError::NoAddress(ip)), None) => assert!(ip.is_unspecified()),
+                (Ok(_), None) => panic!("{bind} is told to nobody"),
+                (Err(error), _) => panic!("{bind}: {error}"),
+            }
+        }
     }
 }

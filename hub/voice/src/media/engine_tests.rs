@@ -154,6 +154,23 @@ async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
 }
 
 #[tokio::test]
+async fn audio_has_even_ports_whoever_chooses_them() {
+    let engine = MediaEngine::start().unwrap();
+    let ranged = MediaOptions {
+        ports: Some(19_001..=19_400),
+        ..options(false, 0)
+    };
+    for options in [options(false, 0), ranged] {
+        let calls: Vec<_> = (0..20).map(|_| engine.open(&options).unwrap()).collect();
+        for call in &calls {
+            let port = call.local().port();
+            assert_eq!(port % 2, 0, "{port}");
+            assert!(options.ports.as_ref().is_none_or(|ports| ports.contains(&port)), "{port}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_port_range_is_held_to() {
     let engine = MediaEngine::start().unwrap();
     let taken = UdpSocket::bind((LOCAL, 0)).unwrap();
