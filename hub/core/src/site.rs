@@ -97,6 +97,40 @@ pub struct Trunk {
     /// `Remote-Party-ID`) into its calls. Only where the carrier checks `From`: anybody can write any number there.
     #[serde(default)]
     pub believe_from: bool,
+    /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
+    #[serde(default = "post_dial_limit_s")]
+    pub post_dial_limit_s: u8,
+    /// How long a call that the carrier has taken (100) may go without ringing from then on, in seconds: 1 to 120. Mobile
+    /// phones are searched for, and calls abroad take their time.
+    #[serde(default = "trying_limit_s")]
+    pub trying_limit_s: u8,
+}
+
+fn post_dial_limit_s() -> u8 {
+    6
+}
+
+fn trying_limit_s() -> u8 {
+    20
+}
+
+impl Trunk {
+    fn check(&self, tenant: &TenantId) -> Result<(), SiteError> {
+        let limits = [
+            ("post_dial_limit_s", self.post_dial_limit_s, 60, "between 1 and 60"),
+            ("trying_limit_s", self.trying_limit_s, 120, "between 1 and 120"),
+        ];
+        for (field, value, most, wanted) in limits {
+            if !(1..=most).contains(&value) {
+                return Err(SiteError::Trunk {
+                    tenant: tenant.clone(),
+                    field,
+                    wanted,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Trunk {
@@ -206,6 +240,16 @@ pub enum SiteError {
         /// The other.
         second: TenantId,
     },
+    /// A trunk that no call can go out over.
+    #[error("tenant {tenant}: trunk.{field} must be {wanted}")]
+    Trunk {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// A rule for calls that cannot be kept.
     #[error("tenant {tenant}: contact_plan.{field} must be {wanted}")]
     ContactPlan {
@@ -277,6 +321,9 @@ impl Tenant {
         let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
+        if let Some(trunk) = &self.trunk {
+            trunk.check(&self.id)?;
+        }
         self.check_contact_plan()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
@@ -424,6 +471,10 @@ mod tests {
             ("per_day_max", json!(0)),
         ] {
             let error = rule(field, value);
+            assert!(error.contains("beta") && error.contains(field), "{error}");
+        }
+        for (field, value) in [("post_dial_limit_s", 0), ("post_dial_limit_s", 61), ("trying_limit_s", 121)] {
+            let error = site(|s| s["tenant"][1]["trunk"][field] = json!(value)).unwrap_err();
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }
         let slot = |field: &str, value: Value| {

@@ -177,6 +177,8 @@ impl Phones {
             caller_number: from.clone(),
             channels: 1,
             believe_from: false,
+            post_dial_limit_s: None,
+            trying_limit_s: None,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {

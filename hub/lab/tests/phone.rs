@@ -122,6 +122,8 @@ async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
         channels: 4,
         // The phones assert nobody.
         believe_from: true,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
     };
     let limits = Limits {
         ring: Duration::from_secs(2),

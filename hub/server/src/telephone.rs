@@ -50,5 +50,7 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         caller_number: trunk.caller_number,
         channels: calls_max,
         believe_from: trunk.believe_from,
+        post_dial_limit_s: Some(trunk.post_dial_limit_s),
+        trying_limit_s: Some(trunk.trying_limit_s),
     }
 }

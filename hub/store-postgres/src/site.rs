@@ -260,6 +260,9 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         })
         .transpose()?;
     let caller: Vec<u8> = row.col("caller_number")?;
+    let seconds = |name: &'static str| -> Result<u8> {
+        u8::try_from(row.col::<i16>(name)?).map_err(|error| unreadable(name)(Box::new(error)))
+    };
     let trunk = Trunk {
         proxy: proxy
             .parse()
@@ -269,6 +272,8 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         password,
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
         believe_from: row.col("believe_from")?,
+        post_dial_limit_s: seconds("post_dial_limit_s")?,
+        trying_limit_s: seconds("trying_limit_s")?,
     };
     Ok((tenant, trunk))
 }

@@ -57,6 +57,12 @@ pub struct TrunkConfig {
     /// checks it: anybody can write anything there.
     #[serde(default)]
     pub believe_from: bool,
+    /// Stands for `Limits::post_dial` in calls over this trunk, in seconds.
+    #[serde(default)]
+    pub post_dial_limit_s: Option<u8>,
+    /// Stands for `Limits::trying` in calls over this trunk, in seconds.
+    #[serde(default)]
+    pub trying_limit_s: Option<u8>,
 }
 
 fn default_channels() -> usize {

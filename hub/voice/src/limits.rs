@@ -5,8 +5,10 @@ use std::time::Duration;
 /// The time limits of a call; `Default` holds the agreed ones. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From INVITE to the first sign of ringing or a final answer.
+    /// From INVITE to the first answer of any kind.
     pub post_dial: Duration,
+    /// From an answer that says that the trunk works on the call (100) to the first sign of ringing or a final answer.
+    pub trying: Duration,
     /// From ringing to the answer.
     pub ring: Duration,
     /// From CANCEL to its outcome: 64 times T1 and a little (RFC 3261 §9.1).
@@ -35,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             post_dial: Duration::from_secs(6),
+            trying: Duration::from_secs(20),
             ring: Duration::from_secs(25),
             cancel: Duration::from_secs(33),
             talk: Duration::from_secs(240),

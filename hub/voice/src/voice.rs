@@ -303,6 +303,8 @@ mod tests {
                 caller_number: PhoneNumber::new("+864008000001").unwrap(),
                 channels: 1,
                 believe_from: false,
+                post_dial_limit_s: None,
+                trying_limit_s: None,
             };
             let config = VoiceConfig {
                 bind: bind.parse().unwrap(),

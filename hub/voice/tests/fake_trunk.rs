@@ -172,6 +172,7 @@ async fn every_way_of_not_answering_has_its_class() {
     ] {
         let short = Limits {
             post_dial: SOON,
+            trying: SOON,
             ring: SOON,
             cancel: SOON,
             ..limits()

@@ -140,6 +140,8 @@ impl Homes {
                 caller_number: PhoneNumber::new("+862155500100")?,
                 // The demo's phone asserts nobody; nobody but it can ring the hub.
                 believe_from: true,
+                post_dial_limit_s: 6,
+                trying_limit_s: 20,
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),

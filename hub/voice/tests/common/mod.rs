@@ -167,6 +167,8 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         caller_number: number("+864008000001"),
         channels: 2,
         believe_from: false,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
     }
 }
 
