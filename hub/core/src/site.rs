@@ -83,8 +83,8 @@ pub struct Price {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trunk {
-    /// Address of the carrier's proxy, `host:port` with a numeric host.
-    pub proxy: std::net::SocketAddr,
+    /// The carrier's proxy, by name or by address, with its port. A name is resolved at the start and again each minute.
+    pub proxy: crate::host::HostPort,
     /// SIP domain in request and caller URIs.
     pub domain: String,
     /// For digest authentication.

@@ -6,6 +6,7 @@ use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
+use hub_voice::whereabouts::Whereabouts;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,7 +123,7 @@ impl Phones {
     ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
             domain: bind.ip().to_string(),
-            address: bind,
+            place: Arc::new(Whereabouts::new(bind.into())),
         };
         let phones = Self {
             stack: Arc::new(RsipStack::start_with(bind, None, &[hub], demanded).await?),
@@ -170,7 +171,7 @@ impl Phones {
         let media = open(&self.media, self.local())?;
         let trunk = TrunkConfig {
             name: "lab".into(),
-            proxy: hub,
+            proxy: hub.into(),
             domain: hub.to_string(),
             username: None,
             password: None,
@@ -183,6 +184,7 @@ impl Phones {
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {
             trunk,
+            proxy: hub,
             to: main_number.clone(),
             offer,
         };

@@ -7,6 +7,7 @@ use crate::site_apply;
 use crate::store::{PostgresStore, commit, sealed};
 use async_trait::async_trait;
 use hub_core::consent::{self, ConsentEntry};
+use hub_core::host::HostPortError;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
@@ -266,7 +267,7 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
     let trunk = Trunk {
         proxy: proxy
             .parse()
-            .map_err(|error| unreadable("trunk proxy")(Box::<std::net::AddrParseError>::new(error)))?,
+            .map_err(|error| unreadable("trunk proxy")(Box::<HostPortError>::new(error)))?,
         domain: row.col("domain")?,
         username: row.col("username")?,
         password,

@@ -1,5 +1,6 @@
 //! How the telephone side is set up.
 
+use hub_core::host::HostPort;
 use hub_core::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
@@ -38,8 +39,8 @@ impl fmt::Debug for Secret {
 pub struct TrunkConfig {
     /// Its name, unique: orders and calls that come in name their trunk by it.
     pub name: String,
-    /// Where requests go; calls come in from this address only.
-    pub proxy: SocketAddr,
+    /// Where requests go; calls come in from its addresses only. A name is resolved at the start and again each minute.
+    pub proxy: HostPort,
     /// The host part of From, To and Request-URI.
     pub domain: String,
     /// The digest user name.

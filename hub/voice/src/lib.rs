@@ -20,6 +20,7 @@ pub mod prompt;
 mod record;
 pub mod signaling;
 mod voice;
+pub mod whereabouts;
 
 pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};
 pub use detail::{CallDetail, Direction, Speaker, TranscriptLine};

@@ -37,6 +37,8 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     let prompts = prepare(line, order).await?;
     let channel = line.ending.run_until_cancelled(line.channel(trunk)).await;
     let _channel = channel.ok_or_else(|| STOPPING.to_owned())??;
+    let unknown = || format!("the name of the trunk's proxy, {}, could not be resolved", trunk.config.proxy);
+    let proxy = trunk.place.first().ok_or_else(unknown)?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
     let offer = sdp::offer(line.advertised(media.local()), session);
@@ -44,6 +46,7 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     tell(&**host, record, CallProgress::Dialing).await;
     let place = PlaceCall {
         trunk: trunk.config.clone(),
+        proxy,
         to: order.to.clone(),
         offer,
     };

@@ -11,6 +11,7 @@ use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
+use crate::whereabouts::{self, Whereabouts};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
 use hub_core::lines::{Lines, WINDOW};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// At the end, the details of calls are waited for this long.
@@ -61,6 +62,8 @@ impl From<TtsError> for VoiceError {
 pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
+    /// Where its proxy is.
+    pub place: Arc<Whereabouts>,
 }
 
 /// Why no INVITE was sent.
@@ -126,7 +129,7 @@ impl Line {
     /// The trunk that a call from `peer` came in over: where several stand at that address, the one whose number was
     /// called, else the first of them.
     pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&PhoneNumber>) -> Option<&Trunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.place.include(peer));
         of_peer()
             .find(|trunk| Some(&trunk.config.caller_number) == called)
             .or_else(|| of_peer().next())
@@ -140,6 +143,12 @@ impl Line {
     pub fn advertised(&self, local: SocketAddr) -> SocketAddr {
         SocketAddr::new(self.stack.local().ip(), local.port())
     }
+}
+
+/// Where each trunk's proxy is, in the trunks' order.
+fn places(config: &VoiceConfig) -> Vec<Arc<Whereabouts>> {
+    let place = |trunk: &TrunkConfig| Arc::new(Whereabouts::new(trunk.proxy.clone()));
+    config.trunks.iter().map(place).collect()
 }
 
 fn address_is_told(config: &VoiceConfig) -> Result<(), VoiceError> {
@@ -156,23 +165,42 @@ pub struct Voice {
     /// Both directions; each has told its end when it leaves.
     calls: TaskTracker,
     stop: CancellationToken,
+    /// Ends what resolves names when this goes, whether it was shut down or not.
+    _resolving: Option<DropGuard>,
 }
 
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         address_is_told(&config)?;
-        let peer = |trunk: &TrunkConfig| Peer {
+        let places = places(&config);
+        let is_ipv4 = config.bind.is_ipv4();
+        whereabouts::resolve(&places, is_ipv4).await;
+        let peer = |(trunk, place): (&TrunkConfig, &Arc<Whereabouts>)| Peer {
             domain: trunk.domain.clone(),
-            address: trunk.proxy,
+            place: Arc::clone(place),
         };
-        let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
+        let peers: Vec<Peer> = config.trunks.iter().zip(&places).map(peer).collect();
         let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
-        Self::with_stack(config, Arc::new(stack), Arc::new(EspeakTts::default()))
+        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), &places)?;
+        let stop = CancellationToken::new();
+        tokio::spawn(whereabouts::resolve_again(places, is_ipv4, stop.clone()));
+        voice._resolving = Some(stop.drop_guard());
+        Ok(voice)
     }
 
-    /// Starts over another network (the fake trunk) or with another voice.
+    /// Starts over another network (the fake trunk) or with another voice. Names of proxies are not resolved.
     pub fn with_stack(config: VoiceConfig, stack: Arc<dyn CallStack>, tts: Arc<dyn Tts>) -> Result<Self, VoiceError> {
+        let places = places(&config);
+        Self::build(config, stack, tts, &places)
+    }
+
+    fn build(
+        config: VoiceConfig,
+        stack: Arc<dyn CallStack>,
+        tts: Arc<dyn Tts>,
+        places: &[Arc<Whereabouts>],
+    ) -> Result<Self, VoiceError> {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
         }
@@ -183,8 +211,9 @@ impl Voice {
         address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
-        let trunk = |config: TrunkConfig| Trunk {
+        let trunk = |(config, place): (TrunkConfig, &Arc<Whereabouts>)| Trunk {
             channels: Arc::new(Semaphore::new(config.channels)),
+            place: Arc::clone(place),
             config,
         };
         let line = Line {
@@ -201,13 +230,14 @@ impl Voice {
                 capture_max: 0,
                 silence_max: Some(config.limits.silence),
             },
-            trunks: config.trunks.into_iter().map(trunk).collect(),
+            trunks: config.trunks.into_iter().zip(places).map(trunk).collect(),
             lines: Lines::default(),
         };
         Ok(Self {
             line: Arc::new(line),
             calls: TaskTracker::new(),
             stop: CancellationToken::new(),
+            _resolving: None,
         })
     }
 

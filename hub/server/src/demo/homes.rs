@@ -133,7 +133,7 @@ impl Homes {
                 amount: 80,
             },
             trunk: Some(Trunk {
-                proxy: trunk,
+                proxy: trunk.into(),
                 domain: trunk.ip().to_string(),
                 username: Some(TRUNK_USER.into()),
                 password: Some(TRUNK_PASSWORD.into()),

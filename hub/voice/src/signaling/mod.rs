@@ -32,6 +32,8 @@ pub const EVENTS_MAX: usize = 32;
 pub struct PlaceCall {
     /// The trunk to use.
     pub trunk: TrunkConfig,
+    /// Where its proxy is.
+    pub proxy: SocketAddr,
     /// Who is rung.
     pub to: PhoneNumber,
     /// Our session description.

@@ -7,6 +7,7 @@ use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
 use crate::config::{Secret, TrunkConfig};
+use crate::whereabouts::Whereabouts;
 use async_trait::async_trait;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
@@ -55,8 +56,8 @@ pub enum StackError {
 pub struct Peer {
     /// The host part of its addresses.
     pub domain: String,
-    /// Where its requests go, and whence they come (any port).
-    pub address: SocketAddr,
+    /// Where requests go to it, and whence they come (any port).
+    pub place: Arc<Whereabouts>,
 }
 
 /// User name and password.
@@ -68,10 +69,10 @@ pub struct Digest {
     pub password: Secret,
 }
 
-/// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
+/// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS here, so that no call
 /// waits for a name server; without this a CANCEL would follow the domain instead of its INVITE.
 struct TrunkLocator {
-    proxies: HashMap<String, SocketAddr>,
+    proxies: HashMap<String, Arc<Whereabouts>>,
 }
 
 impl TrunkLocator {
@@ -79,7 +80,7 @@ impl TrunkLocator {
         Self {
             proxies: peers
                 .iter()
-                .map(|peer| (peer.domain.to_ascii_lowercase(), peer.address))
+                .map(|peer| (peer.domain.to_ascii_lowercase(), Arc::clone(&peer.place)))
                 .collect(),
         }
     }
@@ -95,11 +96,12 @@ fn over_udp(address: SocketAddr) -> SipAddr {
 #[async_trait]
 impl TargetLocator for TrunkLocator {
     async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
-        let proxy = self.proxies.get(&uri.host().to_string().to_ascii_lowercase());
+        let place = self.proxies.get(&uri.host().to_string().to_ascii_lowercase());
+        let proxy = place.and_then(|place| place.first());
         match (uri.host(), uri.host_with_port.port, proxy) {
             // A Contact: a trunk may have other servers on its domain's address.
             (Host::IpAddr(_), Some(_), _) | (Host::IpAddr(_), None, None) => SipAddr::try_from(uri),
-            (_, _, Some(proxy)) => Ok(over_udp(*proxy)),
+            (_, _, Some(proxy)) => Ok(over_udp(proxy)),
             (Host::Domain(_), _, None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
         }
     }
@@ -172,7 +174,7 @@ impl RsipStack {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
             local,
-            peers: peers.iter().map(|peer| peer.address.ip()).collect(),
+            peers: peers.iter().map(|peer| Arc::clone(&peer.place)).collect(),
             inbound: sender,
             legs: legs.clone(),
             stop: stop.clone(),
@@ -205,7 +207,7 @@ impl RsipStack {
             caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
             callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
             contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
-            destination: Some(over_udp(call.trunk.proxy)),
+            destination: Some(over_udp(call.proxy)),
             credential,
             call_id: Some(call_id),
             offer: Some(call.offer.clone()),
@@ -254,7 +256,7 @@ impl CallStack for RsipStack {
         Ok(Leg {
             events,
             control: Box::new(control),
-            peer: call.trunk.proxy.ip(),
+            peer: call.proxy.ip(),
         })
     }
 

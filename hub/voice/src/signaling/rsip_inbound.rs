@@ -5,6 +5,7 @@ use super::name_addr;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
+use crate::whereabouts::Whereabouts;
 use hub_core::lines::WINDOW;
 use hub_core::phone_number::PhoneNumber;
 use rsipstack::dialog::dialog::Dialog;
@@ -32,7 +33,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
     pub local: SocketAddr,
-    pub peers: Vec<IpAddr>,
+    pub peers: Vec<Arc<Whereabouts>>,
     pub challenge: Option<Arc<Challenge>>,
     pub inbound: mpsc::Sender<InboundLeg>,
     pub legs: TaskTracker,
@@ -77,7 +78,7 @@ impl Incoming {
         if !is_new && transaction.original.method != Method::Ack {
             return Box::pin(handle_inside(Arc::clone(&self.layer), transaction));
         }
-        let known = source(&transaction.original).is_some_and(|ip| self.peers.contains(&ip));
+        let known = source(&transaction.original).is_some_and(|ip| self.peers.iter().any(|peer| peer.include(ip)));
         let unmet = self.challenge.as_ref().filter(|c| !c.is_met(&transaction.original));
         let status = match transaction.original.method {
             Method::Ack => return Box::pin(std::future::ready(())),

@@ -160,7 +160,7 @@ pub fn order(language: Language) -> CallOrder {
 pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
         name: "test".into(),
-        proxy,
+        proxy: proxy.into(),
         domain: "trunk.test".into(),
         username: None,
         password: None,
