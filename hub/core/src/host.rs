@@ -1,13 +1,63 @@
-//! A host and a port as people write them: `sip.carrier.example:5060`, `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+//! A host, alone or with a port, as people write it: `sip.carrier.example:5060`, `192.0.2.1:5060`, `[2001:db8::1]:5060`.
 
 use serde::Deserialize;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// The longest name and the longest of its parts (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
+
+/// A host without a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Host {
+    /// An address.
+    Address(IpAddr),
+    /// A name, in lower case, which has to be resolved.
+    Name(String),
+}
+
+impl Host {
+    /// The same with a port.
+    pub fn with_port(&self, port: u16) -> HostPort {
+        match self {
+            Self::Address(ip) => HostPort::Address(SocketAddr::new(*ip, port)),
+            Self::Name(name) => HostPort::Name {
+                host: name.clone(),
+                port,
+            },
+        }
+    }
+}
+
+/// Not a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no host, such as hub.example or 192.0.2.1, without a port")]
+pub struct HostError(String);
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        if let Ok(ip) = text.parse() {
+            return Ok(Self::Address(ip));
+        }
+        if is_name(text) {
+            return Ok(Self::Name(text.to_ascii_lowercase()));
+        }
+        Err(HostError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Host {
+    type Error = HostError;
+
+    fn try_from(text: String) -> Result<Self, HostError> {
+        text.parse()
+    }
+}
 
 /// Where something is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -103,6 +153,21 @@ mod tests {
             let read: HostPort = text.parse().unwrap();
             assert!(matches!(read, HostPort::Name { .. }));
             assert_eq!(read.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn a_host_alone_has_no_port() {
+        for (text, with_port) in [
+            ("192.0.2.1", "192.0.2.1:5062"),
+            ("2001:db8::1", "[2001:db8::1]:5062"),
+            ("Hub.Example", "hub.example:5062"),
+        ] {
+            let host: Host = text.parse().unwrap();
+            assert_eq!(host.with_port(5062).to_string(), with_port);
+        }
+        for wrong in ["", "hub.example:5062", "192.0.2.1:5062", "192.0.2.300", "[2001:db8::1]", "a b"] {
+            assert!(wrong.parse::<Host>().is_err(), "{wrong}");
         }
     }
 

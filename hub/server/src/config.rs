@@ -12,8 +12,9 @@ pub use scoring::Scoring;
 
 use anyhow::{Context, Result, bail, ensure};
 use hub_broker::{BrokerConfig, TlsFiles, TlsListen};
+use hub_core::host::Host;
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,8 +62,8 @@ pub struct Config {
     pub proxies: Vec<String>,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
-    /// The address by which carriers reach it and the audio, where that is another one.
-    pub sip_advertise: Option<IpAddr>,
+    /// The address or name by which carriers reach it and the audio, where that is another one.
+    pub sip_advertise: Option<Host>,
     /// Ports of audio (UDP): an even one and the odd one above it for each call.
     pub media_ports: Ports,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
@@ -401,7 +402,7 @@ mod tests {
             tls_certificate: config.tls_certificate.clone(),
             tls_key: config.tls_key.clone(),
             metrics_token: config.metrics_token.clone(),
-            sip_advertise: config.sip_advertise,
+            sip_advertise: config.sip_advertise.clone(),
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));

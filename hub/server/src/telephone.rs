@@ -25,7 +25,7 @@ pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Tele
         .collect();
     let voice = Voice::start(VoiceConfig {
         bind: config.sip,
-        advertise: config.sip_advertise,
+        advertise: config.sip_advertise.clone(),
         media_ports: Some(config.media_ports.range()),
         trunks: trunks
             .into_iter()

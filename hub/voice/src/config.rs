@@ -1,10 +1,10 @@
 //! How the telephone side is set up.
 
-use hub_core::host::HostPort;
+use hub_core::host::{Host, HostPort};
 use hub_core::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -76,8 +76,9 @@ pub struct VoiceConfig {
     /// Where SIP is received over UDP. Port 0: the system chooses.
     pub bind: SocketAddr,
     /// The address written into SIP and SDP when it is not `bind`'s. Without it `bind` may not be unspecified (0.0.0.0, ::):
-    /// nobody could answer to that.
-    pub advertise: Option<IpAddr>,
+    /// nobody could answer to that. A name is resolved at the start and again each minute; without an address no call is
+    /// placed or answered.
+    pub advertise: Option<Host>,
     /// The UDP ports for audio, of which the even ones are used; the system chooses even ones when there is none.
     pub media_ports: Option<RangeInclusive<u16>>,
     /// At least one. A call goes out over the one its order names.

@@ -150,9 +150,12 @@ async fn accept(
         Ok(media) => media,
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
+    let announced = match line.advertised(media.local()) {
+        Ok(announced) => announced,
+        Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
+    };
     let session = u64::from(media.local().port());
-    leg.control
-        .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
+    leg.control.accept(sdp::answer(announced, session, &negotiated));
     let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
     match line.ending.run_until_cancelled(acknowledged).await {
         Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),

@@ -41,7 +41,7 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     let proxy = trunk.place.first().ok_or_else(unknown)?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
-    let offer = sdp::offer(line.advertised(media.local()), session);
+    let offer = sdp::offer(line.advertised(media.local())?, session);
     record.dialed();
     tell(&**host, record, CallProgress::Dialing).await;
     let place = PlaceCall {

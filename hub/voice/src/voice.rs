@@ -91,6 +91,8 @@ pub(crate) struct Line {
     pub ending: CancellationToken,
     media: MediaEngine,
     media_options: MediaOptions,
+    /// The address that the far side is told, if it is not the stack's own.
+    told: Option<Arc<Whereabouts>>,
     trunks: Vec<Trunk>,
     /// What was logged of late.
     lines: Lines,
@@ -139,10 +141,21 @@ impl Line {
         self.media.open(&self.media_options)
     }
 
-    /// An audio address as the far side reaches it.
-    pub fn advertised(&self, local: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.stack.local().ip(), local.port())
+    /// An audio address as the far side reaches it; the error says why there is none.
+    pub fn advertised(&self, local: SocketAddr) -> Result<SocketAddr, String> {
+        let unknown = || "the name that stands for our own address (sip_advertise) could not be resolved".to_owned();
+        let own = match &self.told {
+            Some(place) => place.first().ok_or_else(unknown)?,
+            None => self.stack.local(),
+        };
+        Ok(SocketAddr::new(own.ip(), local.port()))
     }
+}
+
+/// The address that the far side is told, if it is not the stack's own.
+fn told(config: &VoiceConfig) -> Option<Arc<Whereabouts>> {
+    let told = config.advertise.as_ref()?.with_port(config.bind.port());
+    Some(Arc::new(Whereabouts::new(told)))
 }
 
 /// Where each trunk's proxy is, in the trunks' order.
@@ -174,32 +187,34 @@ impl Voice {
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         address_is_told(&config)?;
         let places = places(&config);
+        let told = told(&config);
         let is_ipv4 = config.bind.is_ipv4();
-        whereabouts::resolve(&places, is_ipv4).await;
+        let all: Vec<_> = places.iter().chain(&told).cloned().collect();
+        whereabouts::resolve(&all, is_ipv4).await;
         let peer = |(trunk, place): (&TrunkConfig, &Arc<Whereabouts>)| Peer {
             domain: trunk.domain.clone(),
             place: Arc::clone(place),
         };
         let peers: Vec<Peer> = config.trunks.iter().zip(&places).map(peer).collect();
-        let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
-        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), &places)?;
+        let stack = RsipStack::start(config.bind, told.clone(), &peers).await?;
+        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, places.as_slice()))?;
         let stop = CancellationToken::new();
-        tokio::spawn(whereabouts::resolve_again(places, is_ipv4, stop.clone()));
+        tokio::spawn(whereabouts::resolve_again(all, is_ipv4, stop.clone()));
         voice._resolving = Some(stop.drop_guard());
         Ok(voice)
     }
 
-    /// Starts over another network (the fake trunk) or with another voice. Names of proxies are not resolved.
+    /// Starts over another network (the fake trunk) or with another voice. Names are not resolved.
     pub fn with_stack(config: VoiceConfig, stack: Arc<dyn CallStack>, tts: Arc<dyn Tts>) -> Result<Self, VoiceError> {
-        let places = places(&config);
-        Self::build(config, stack, tts, &places)
+        let (told, places) = (told(&config), places(&config));
+        Self::build(config, stack, tts, (told, places.as_slice()))
     }
 
     fn build(
         config: VoiceConfig,
         stack: Arc<dyn CallStack>,
         tts: Arc<dyn Tts>,
-        places: &[Arc<Whereabouts>],
+        (told, places): (Option<Arc<Whereabouts>>, &[Arc<Whereabouts>]),
     ) -> Result<Self, VoiceError> {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
@@ -230,6 +245,7 @@ impl Voice {
                 capture_max: 0,
                 silence_max: Some(config.limits.silence),
             },
+            told,
             trunks: config.trunks.into_iter().zip(places).map(trunk).collect(),
             lines: Lines::default(),
         };
@@ -323,7 +339,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_nobody_can_answer_to_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for (bind, advertise) in [("0.0.0.0:0", None), ("[::]:0", None), ("0.0.0.0:0", Some("127.0.0.1"))] {
+        for (bind, advertise) in [("0.0.0.0:0", None), ("[::]:0", None), ("0.0.0.0:0", Some("127.0.0.1")), ("0.0.0.0:0", Some("localhost"))] {
             let trunk = TrunkConfig {
                 name: "test".into(),
                 proxy: "127.0.0.1:9".parse().unwrap(),
@@ -349,8 +365,9 @@ mod tests {
             match (Voice::start(config).await, advertise) {
                 (Ok(voice), Some(told)) => {
                     let media = voice.line.open_media().unwrap();
-                    let announced = voice.line.advertised(media.local());
-                    assert_eq!((announced.ip().to_string().as_str(), voice.local().ip()), (told, announced.ip()));
+                    let announced = voice.line.advertised(media.local()).unwrap();
+                    let own = IpAddr::from([127, 0, 0, 1]);
+                    assert_eq!((announced.ip(), voice.local().ip()), (own, own), "{told}");
                     assert_eq!(announced.port(), media.local().port());
                     voice.shutdown().await;
                 }

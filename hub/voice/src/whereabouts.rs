@@ -1,4 +1,5 @@
-//! Where a trunk's proxy is: the address that was declared, or what its name is resolved to, at the start and again and again.
+//! Where a trunk's proxy is, and where we are: the address that was declared, or what the name is resolved to, at the start and
+//! again and again.
 //! No call waits for a name server.
 
 use futures::future::join_all;
@@ -40,13 +41,13 @@ pub enum LookUpError {
     },
 }
 
-/// Asks for the addresses of `proxy` of one kind, with a deadline. An address stands for itself.
-pub async fn look_up(proxy: &HostPort, is_ipv4: bool) -> Result<Vec<SocketAddr>, LookUpError> {
-    let (host, port) = match proxy {
+/// Asks for the addresses of one kind, at least one, with a deadline. An address stands for itself.
+pub async fn look_up(of: &HostPort, is_ipv4: bool) -> Result<Vec<SocketAddr>, LookUpError> {
+    let (host, port) = match of {
         HostPort::Address(address) => return Ok(vec![*address]),
         HostPort::Name { host, port } => (host.as_str(), *port),
     };
-    let name = proxy.to_string();
+    let name = of.to_string();
     match tokio::time::timeout(DEADLINE, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(found)) => {
             let found: Vec<_> = found
@@ -63,22 +64,22 @@ pub async fn look_up(proxy: &HostPort, is_ipv4: bool) -> Result<Vec<SocketAddr>,
     }
 }
 
-/// Where one proxy is now.
+/// Where one of them is now.
 #[derive(Debug)]
 pub struct Whereabouts {
-    proxy: HostPort,
+    host: HostPort,
     addresses: RwLock<Vec<SocketAddr>>,
 }
 
 impl Whereabouts {
     /// An address is known at once; a name is not before it is resolved.
-    pub fn new(proxy: HostPort) -> Self {
-        let addresses = match &proxy {
+    pub fn new(host: HostPort) -> Self {
+        let addresses = match &host {
             HostPort::Address(address) => vec![*address],
             HostPort::Name { .. } => Vec::new(),
         };
         Self {
-            proxy,
+            host,
             addresses: RwLock::new(addresses),
         }
     }
@@ -88,7 +89,7 @@ impl Whereabouts {
         self.addresses().first().copied()
     }
 
-    /// Whether requests from `ip` are this proxy's.
+    /// Whether requests from `ip` are its own.
     pub fn include(&self, ip: IpAddr) -> bool {
         self.addresses().iter().any(|address| address.ip() == ip)
     }
@@ -109,22 +110,22 @@ impl Whereabouts {
 
     /// Looks once. What was known before is kept when nothing is found.
     async fn resolve(&self, is_ipv4: bool) {
-        if let HostPort::Address(_) = self.proxy {
+        if let HostPort::Address(_) = self.host {
             return;
         }
         let before = self.first();
-        match look_up(&self.proxy, is_ipv4).await {
+        match look_up(&self.host, is_ipv4).await {
             Ok(found) => {
                 self.update(found);
                 let now = self.first();
                 if now != before {
-                    tracing::info!(proxy = %self.proxy, ?before, ?now, "the name of a trunk's proxy was resolved");
+                    tracing::info!(host = %self.host, ?before, ?now, "a name that calls need was resolved");
                 }
             }
-            // Once a minute for each trunk, at most.
+            // Once a minute for each name, at most.
             Err(error) => {
                 let error = hub_core::error_chain::in_full(&error);
-                tracing::warn!(error, ?before, "calls go to the address that was known before, if there was one");
+                tracing::warn!(error, ?before, "a name that calls need has no address; the one known before is used, if there was one");
             }
         }
     }
@@ -137,7 +138,7 @@ pub(crate) async fn resolve(all: &[Arc<Whereabouts>], is_ipv4: bool) {
 
 /// Looks again and again until `stop`.
 pub(crate) async fn resolve_again(all: Vec<Arc<Whereabouts>>, is_ipv4: bool, stop: CancellationToken) {
-    let is_named = |one: &Arc<Whereabouts>| matches!(one.proxy, HostPort::Name { .. });
+    let is_named = |one: &Arc<Whereabouts>| matches!(one.host, HostPort::Name { .. });
     let named: Vec<_> = all.into_iter().filter(is_named).collect();
     if named.is_empty() {
         return;

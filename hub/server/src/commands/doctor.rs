@@ -108,7 +108,7 @@ async fn doors(config: &Config, report: &mut Report) {
         "sip port",
         door::port(config.sip, sip, hub_runs && UdpSocket::bind(config.sip).is_err()),
     );
-    report.line("calls address", calls::address(config));
+    report.line("calls address", calls::address(config).await);
     report.line("audio ports", calls::ports(config));
     if let Some(tls) = config.tls() {
         report.line("certificate", door::certificate(&tls.files, SystemClock.now()));

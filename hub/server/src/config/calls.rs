@@ -1,9 +1,9 @@
 //! Calls: the address that carriers reach, and the ports of audio.
 
 use super::Config;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
+use hub_core::host::{Host, HostPort};
 use serde::Deserialize;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -71,21 +71,25 @@ impl Ports {
 
 pub(super) fn check(config: &Config) -> Result<()> {
     let (bind, ports) = (config.sip.ip(), config.media_ports);
-    match config.sip_advertise {
+    match &config.sip_advertise {
         None => ensure!(
             !bind.is_unspecified(),
             "sip = {} stands for every address of this machine, and a carrier can answer to none of them: say in sip_advertise which \
              one it reaches",
             config.sip
         ),
-        Some(told) if told.is_unspecified() || told.is_multicast() => {
-            bail!("sip_advertise = {told} is no address that a carrier can answer to");
+        Some(Host::Address(told)) => {
+            ensure!(
+                !told.is_unspecified() && !told.is_multicast(),
+                "sip_advertise = {told} is no address that a carrier can answer to"
+            );
+            ensure!(
+                told.is_ipv4() == bind.is_ipv4(),
+                "sip = {} and sip_advertise = {told} are of two kinds: use IPv4 in both or IPv6 in both",
+                config.sip
+            );
         }
-        Some(told) => ensure!(
-            told.is_ipv4() == bind.is_ipv4(),
-            "sip = {} and sip_advertise = {told} are of two kinds: use IPv4 in both or IPv6 in both",
-            config.sip
-        ),
+        Some(Host::Name(_)) => {}
     }
     ensure!(
         ports.first >= 1_024,
@@ -100,9 +104,10 @@ pub(super) fn check(config: &Config) -> Result<()> {
 }
 
 impl Config {
-    /// The address that carriers are told.
-    pub fn calls_reached_at(&self) -> IpAddr {
-        self.sip_advertise.unwrap_or(self.sip.ip())
+    /// What carriers are told, a name before it is resolved.
+    pub fn calls_reached_at(&self) -> HostPort {
+        let told = self.sip_advertise.as_ref();
+        told.map_or(HostPort::Address(self.sip), |host| host.with_port(self.sip.port()))
     }
 }
 
@@ -130,6 +135,8 @@ mod tests {
             ("10.0.0.5:5062", "", ""),
             ("10.0.0.5:5062", "203.0.113.7", ""),
             ("10.0.0.5:5062", "2001:db8::7", "two kinds"),
+            ("0.0.0.0:5062", "hub.example", ""),
+            ("0.0.0.0:5062", "hub.example:5062", "is no host"),
             ("10.0.0.5:5062", "0.0.0.0", "can answer to"),
             ("10.0.0.5:5062", "224.0.0.1", "can answer to"),
         ] {
@@ -145,9 +152,9 @@ mod tests {
         }
         let env = [("FORECALL_SIP_ADVERTISE", "203.0.113.7"), ("FORECALL_MEDIA_PORTS", "30000-30099")];
         let config = load("sip_advertise = '203.0.113.8'", &env).unwrap();
-        assert_eq!(config.calls_reached_at(), IpAddr::from([203, 0, 113, 7]));
+        assert_eq!(config.calls_reached_at().to_string(), "203.0.113.7:5062");
         assert_eq!(config.media_ports.range(), 30_000..=30_099);
-        assert_eq!(load("", &[]).unwrap().calls_reached_at(), IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(load("", &[]).unwrap().calls_reached_at().to_string(), "127.0.0.1:5062");
     }
 
     #[test]

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn pauses_and_silence_do_not_count() {
         let speech = tone(3_000.0, 16_000);
-        let with_pause = [&speech[..], &[0; 40_000], &speech, &[0; 40_000]].concat();
+        let with_pause = [&speech[..], &[0; 40_000][..], &speech[..], &[0; 40_000][..]].concat();
         let (without, with) = (dbov(&speech), dbov(&with_pause));
         assert!((without - with).abs() < 0.7, "{without}, {with}");
         assert_eq!(active_level_dbov(&[0; 8_000]), None);

@@ -19,7 +19,7 @@ use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, TransportLayer};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -107,26 +107,46 @@ impl TargetLocator for TrunkLocator {
     }
 }
 
+/// Where we are, as we write it.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    bound: SocketAddr,
+    advertise: Option<Arc<Whereabouts>>,
+}
+
+impl Own {
+    /// The address that the far side is told now.
+    pub fn local(&self) -> SocketAddr {
+        let told = self.advertise.as_ref().and_then(|place| place.first());
+        SocketAddr::new(told.unwrap_or(self.bound).ip(), self.bound.port())
+    }
+}
+
 /// The SIP stack: one UDP socket, all calls.
 pub struct RsipStack {
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
-    local: SocketAddr,
+    own: Own,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
     legs: TaskTracker,
 }
 
 impl RsipStack {
-    /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write.
-    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
+    /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write; only
+    /// Via, which is answered to where a request came from, keeps what it is at the start.
+    pub async fn start(
+        bind: SocketAddr,
+        advertise: Option<Arc<Whereabouts>>,
+        peers: &[Peer],
+    ) -> Result<Self, StackError> {
         Self::start_with(bind, advertise, peers, None).await
     }
 
     /// The same as a carrier's side of a trunk: with `demanded`, a call that does not prove it is answered 407 (MD5, qop=auth).
     pub async fn start_with(
         bind: SocketAddr,
-        advertise: Option<IpAddr>,
+        advertise: Option<Arc<Whereabouts>>,
         peers: &[Peer],
         demanded: Option<Digest>,
     ) -> Result<Self, StackError> {
@@ -134,10 +154,11 @@ impl RsipStack {
         let failed = |source| StackError::Bind { address: bind, source };
         let socket = UdpSocket::bind(bind).await.map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
-        let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
+        let own = Own { bound, advertise };
+        let local = own.local();
         let stop = CancellationToken::new();
         let transport = TransportLayer::new(stop.clone());
-        let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
+        let external = own.advertise.is_some().then_some(local);
         let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone()))
             .await
             .map_err(library)?;
@@ -173,7 +194,7 @@ impl RsipStack {
         let incoming = Incoming {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
-            local,
+            own: own.clone(),
             peers: peers.iter().map(|peer| Arc::clone(&peer.place)).collect(),
             inbound: sender,
             legs: legs.clone(),
@@ -184,7 +205,7 @@ impl RsipStack {
         Ok(Self {
             layer,
             answers,
-            local,
+            own,
             inbound: Mutex::new(inbound),
             stop,
             legs,
@@ -206,7 +227,7 @@ impl RsipStack {
         Ok(InviteOption {
             caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
             callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
-            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
+            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.own.local()))?,
             destination: Some(over_udp(call.proxy)),
             credential,
             call_id: Some(call_id),
@@ -228,7 +249,7 @@ fn digest_of(trunk: &TrunkConfig) -> Option<Digest> {
 #[async_trait]
 impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
-        let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
+        let call_id = make_call_id(Some(&self.own.local().ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
@@ -269,7 +290,7 @@ impl CallStack for RsipStack {
     }
 
     fn local(&self) -> SocketAddr {
-        self.local
+        self.own.local()
     }
 
     async fn shutdown(&self) {

@@ -2,6 +2,7 @@
 
 use super::identity::{CallerHeaders, Identity};
 use super::name_addr;
+use super::rsip::Own;
 use super::rsip_challenge::Challenge;
 use super::rsip_leg::{Control, run_inbound};
 use super::{EVENTS_MAX, InboundLeg, Leg};
@@ -14,7 +15,7 @@ use rsipstack::sip::{Header, HeadersExt, Host, Method, Request, StatusCode, Uri}
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -32,7 +33,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// What is needed to take requests.
 pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
-    pub local: SocketAddr,
+    pub own: Own,
     pub peers: Vec<Arc<Whereabouts>>,
     pub challenge: Option<Arc<Challenge>>,
     pub inbound: mpsc::Sender<InboundLeg>,
@@ -113,7 +114,7 @@ impl Incoming {
         let request = &transaction.original;
         let called = called(&request.uri);
         let user = request.uri.user().unwrap_or("hub").to_owned();
-        let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
+        let contact = Uri::try_from(format!("sip:{user}@{}", self.own.local())).map_err(|_| StatusCode::BadRequest)?;
         let dialog = self
             .layer
             .get_or_create_server_invite(transaction, state_sender, None, Some(contact))

@@ -3,14 +3,19 @@
 use super::Found;
 use crate::config::Config;
 use anyhow::{Result, bail};
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use hub_voice::whereabouts::look_up;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// Addresses that carriers share among their customers (RFC 6598): reached inside that carrier's network only.
 const SHARED: (Ipv4Addr, u8) = (Ipv4Addr::new(100, 64, 0, 0), 10);
 
 /// Whether the far side can answer to the address that it is told.
-pub(super) fn address(config: &Config) -> Result<Found> {
-    let ip = config.calls_reached_at();
+pub(super) async fn address(config: &Config) -> Result<Found> {
+    let told = config.calls_reached_at();
+    let found = look_up(&told, config.sip.is_ipv4()).await?;
+    let Some(ip) = found.first().map(SocketAddr::ip) else {
+        bail!("{told} has no address");
+    };
     let is_ours = UdpSocket::bind((ip, 0)).is_ok();
     match (is_ours, is_private(ip)) {
         _ if ip.is_loopback() => Found::ok(format!("{ip}: calls of this machine only")),
@@ -67,10 +72,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_address_that_carriers_are_told_is_ours_or_passed_on() {
+    #[tokio::test]
+    async fn the_address_that_carriers_are_told_is_ours_or_passed_on() {
         for (told, start, words) in [
             (None, "ok ", "calls of this machine only"),
+            (Some("localhost"), "ok ", "calls of this machine only"),
+            (Some("nowhere.invalid"), "FAIL ", "nowhere.invalid:5062"),
             (Some("203.0.113.7"), "ok ", "UDP port 5062 and the ports 16384-19999"),
             (Some("10.255.254.253"), "warn ", "neither an address of this machine"),
             (Some("100.127.255.254"), "warn ", "neither"),
@@ -80,7 +87,7 @@ mod tests {
                 sip_advertise: told.map(|ip| ip.parse().unwrap()),
                 ..Config::default()
             };
-            let text = said(address(&config));
+            let text = said(address(&config).await);
             assert!(text.starts_with(start) && text.contains(words), "{told:?}: {text}");
         }
     }
