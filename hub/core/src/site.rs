@@ -10,6 +10,10 @@ use crate::retention::Retention;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+mod trunk;
+
+pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
+
 /// A whole site file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,43 +81,6 @@ pub struct Price {
     pub currency: String,
     /// Whole units of the currency.
     pub amount: u32,
-}
-
-/// A SIP trunk.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trunk {
-    /// Address of the carrier's proxy, `host:port` with a numeric host.
-    pub proxy: std::net::SocketAddr,
-    /// SIP domain in request and caller URIs.
-    pub domain: String,
-    /// For digest authentication.
-    pub username: Option<String>,
-    /// For digest authentication; stored encrypted.
-    pub password: Option<String>,
-    /// The main number: shown to owners, and answered when they ring back.
-    pub caller_number: PhoneNumber,
-    /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
-    /// `Remote-Party-ID`) into its calls, or one that is no global number. Only where the carrier checks `From`: anybody can
-    /// write any number there.
-    #[serde(default)]
-    pub believe_from: bool,
-    /// Further addresses that the carrier sends from, at most [`TRUNK_ADDRESSES_MAX`]: most have several edges. Whatever comes
-    /// from elsewhere is dropped.
-    #[serde(default)]
-    pub addresses: Vec<std::net::IpAddr>,
-}
-
-/// Addresses of one trunk, besides its proxy's.
-pub const TRUNK_ADDRESSES_MAX: usize = 32;
-
-impl std::fmt::Debug for Trunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trunk")
-            .field("proxy", &self.proxy)
-            .field("domain", &self.domain)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A service point (服务网点).
@@ -220,6 +187,16 @@ pub enum SiteError {
         /// The other.
         second: TenantId,
     },
+    /// A trunk that no call can go out over.
+    #[error("tenant {tenant}: trunk.{field} must be {wanted}")]
+    Trunk {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// A rule for calls that cannot be kept.
     #[error("tenant {tenant}: contact_plan.{field} must be {wanted}")]
     ContactPlan {
@@ -291,13 +268,10 @@ impl Tenant {
         let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
-        self.check_contact_plan()?;
-        let addresses = self.trunk.as_ref().map_or(0, |trunk| trunk.addresses.len());
-        if addresses > TRUNK_ADDRESSES_MAX {
-            return Err(SiteError::TrunkAddresses {
-                tenant: self.id.clone(),
-            });
+        if let Some(trunk) = &self.trunk {
+            trunk.check(&self.id)?;
         }
+        self.check_contact_plan()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
         let zones = self
@@ -444,6 +418,10 @@ mod tests {
             ("per_day_max", json!(0)),
         ] {
             let error = rule(field, value);
+            assert!(error.contains("beta") && error.contains(field), "{error}");
+        }
+        for (field, value) in [("post_dial_limit_s", 0), ("post_dial_limit_s", 61), ("trying_limit_s", 121)] {
+            let error = site(|s| s["tenant"][1]["trunk"][field] = json!(value)).unwrap_err();
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }
         let slot = |field: &str, value: Value| {

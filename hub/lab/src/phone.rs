@@ -7,6 +7,7 @@ use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, Media
 use hub_voice::signaling::called::Called;
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
+use hub_voice::whereabouts::Whereabouts;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,7 +123,7 @@ impl Phones {
         demanded: Option<Digest>,
     ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
-            address: bind,
+            place: Arc::new(Whereabouts::new(bind.into())),
             others: Vec::new(),
         };
         let phones = Self {
@@ -171,7 +172,7 @@ impl Phones {
         let media = open(&self.media, self.local())?;
         let trunk = TrunkConfig {
             name: "lab".into(),
-            proxy: hub,
+            proxy: hub.into(),
             addresses: Vec::new(),
             domain: hub.to_string(),
             username: None,
@@ -179,10 +180,13 @@ impl Phones {
             caller_number: from.clone(),
             channels: 1,
             believe_from: false,
+            post_dial_limit_s: None,
+            trying_limit_s: None,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {
             trunk,
+            proxy: hub,
             to: main_number.clone(),
             offer,
         };

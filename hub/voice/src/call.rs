@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 const PROGRESS_MAX: Duration = Duration::from_secs(1);
 /// Why a call ended or was not placed when every call has to end.
 pub(crate) const STOPPING: &str = "the hub is stopping";
-/// Then nothing that a call still waits for takes longer than this.
+/// Why a call ended that went on for as long as it may.
+const LONGEST: &str = "the longest time of a call was reached";
+/// When every call has to end, nothing that a call still waits for takes longer than this.
 pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 
 /// Tells the host a step.
@@ -52,15 +54,18 @@ impl Conversation<'_> {
     pub async fn run(mut self) {
         tell(&*self.host, self.record, CallProgress::Answered).await;
         let until = Instant::now() + self.limits.talk;
+        let mut goodbye = Some(until - self.limits.goodbye.min(self.limits.talk / 2));
+        let mut time_is_up = false;
         let mut clip = 0;
         let mut saving: Saving = None;
         let mut keys = Keys::default();
         self.flow.handle_answered();
         let reason = loop {
             if self.act(&mut clip, &mut saving).await {
-                break "we hung up at the end";
+                break if time_is_up { LONGEST } else { "we hung up at the end" };
             }
             let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
+            let due = goodbye.map_or(due, |at| due.min(at));
             tokio::select! {
                 () = self.ending.cancelled() => break STOPPING,
                 event = self.leg.events.recv() => match event {
@@ -82,10 +87,15 @@ impl Conversation<'_> {
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
-                    if Instant::now() >= until {
-                        break "the longest time of a call was reached";
+                    let now = Instant::now();
+                    if now >= until {
+                        break LONGEST;
                     }
-                    self.flow.handle_timeout(Instant::now().into());
+                    if goodbye.is_some_and(|at| now >= at) {
+                        goodbye = None;
+                        time_is_up = self.flow.handle_time_up();
+                    }
+                    self.flow.handle_timeout(now.into());
                 }
             }
         };
@@ -115,7 +125,7 @@ impl Conversation<'_> {
         let Some(prompt) = self.prompts.get(&prompt) else {
             return;
         };
-        self.media.play(clip, Arc::clone(&prompt.samples));
+        self.media.play(clip, &prompt.sound);
         self.record.said(&prompt.text);
         let progress = CallProgress::Saying {
             text: prompt.text.clone(),

@@ -108,7 +108,9 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
         Ok(Ok(InboundDecision::Flow(order))) => {
             let mut record = Record::new(order.attempt, Direction::Inbound);
             record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), "answered too late");
-            host.finished(record.finish()).await;
+            let detail = record.finish();
+            line.figures.note(&detail);
+            host.finished(detail).await;
         }
         Ok(_) => {}
         Err(_) => {
@@ -119,6 +121,7 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
 }
 
 async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let _up = line.figures.begin(Direction::Inbound);
     let mut record = Record::new(order.attempt, Direction::Inbound);
     record.dialed();
     tell(&*host, &record, CallProgress::Dialing).await;
@@ -127,6 +130,7 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
+    line.figures.note(&detail);
     tracing::info!(attempt = %detail.attempt, caller = %order.to, result = detail.result.as_str(),
         reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
         "incoming call ended");
@@ -163,7 +167,11 @@ async fn accept(
         Ok(media) => media,
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
-    let (local, session) = (line.advertised(media.local()), u64::from(media.local().port()));
+    let local = match line.advertised(media.local()) {
+        Ok(local) => local,
+        Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
+    };
+    let session = u64::from(media.local().port());
     let ours = if offer.is_empty() {
         Ok(sdp::offer(local, session))
     } else {

@@ -7,6 +7,7 @@ mod common;
 use common::{TestHost, TestVoice, correlation, eventually, limits, main_number, order, other_trunk, trunk};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
+use hub_core::metric::MetricValue;
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::CallStack;
 use hub_voice::signaling::fake::{FakePhone, FakeTrunk};
@@ -171,6 +172,7 @@ async fn every_way_of_not_answering_has_its_class() {
     ] {
         let short = Limits {
             post_dial: SOON,
+            trying: SOON,
             ring: SOON,
             cancel: SOON,
             ..limits()
@@ -273,15 +275,20 @@ async fn a_call_goes_out_over_the_trunk_it_names_and_no_other() {
             (voice.voice.free_channels() == 2).then_some(())
         })
         .await;
-        let told: Vec<_> = voice.voice.metrics().into_iter().map(|metric| metric.name).collect();
+        let told = voice.voice.metrics();
         assert_eq!(
-            told,
+            told.iter().map(|metric| metric.name).collect::<Vec<_>>(),
             [
                 "voice_channels_free",
                 "voice_late_ticks_total",
-                "voice_callers_unknown_total"
+                "voice_callers_unknown_total",
+                "voice_calls_up",
+                "voice_calls_total",
+                "voice_setup_seconds",
+                "voice_packets_total"
             ]
         );
+        assert_eq!(told[3].samples[0].value, MetricValue::Number(2.0), "{told:?}");
         assert!(voice.voice.notices().is_empty());
         // The other trunk has two free channels; they are not this company's.
         let calls = (call("test").await, call("other").await, call("nobody's").await);

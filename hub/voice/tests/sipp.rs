@@ -216,12 +216,14 @@ async fn a_trunk_that_takes_the_call_and_does_nothing_is_given_up() {
     let detail = plain(
         "uas-stuck",
         Limits {
-            post_dial: Duration::from_secs(2),
+            trying: Duration::from_secs(2),
             ..short()
         },
     )
     .await;
     unanswered(&detail, CallResult::NetworkFailure, Some(487));
+    assert!(detail.reason.starts_with("we gave up, since nothing rang in time"), "{}", detail.reason);
+    soon_after(Duration::from_secs(2), detail.post_dial_ms);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,7 +242,7 @@ async fn a_dead_trunk_is_known_within_six_seconds() {
         .await;
     unanswered(&detail, CallResult::NetworkFailure, None);
     // By that limit, not by one of the SIP library's.
-    assert_eq!(detail.reason, "the trunk did not answer");
+    assert_eq!(detail.reason, "we gave up, since the trunk did not answer");
     assert!(detail.post_dial_ms >= 950, "{}", detail.post_dial_ms);
     soon_after(limit, detail.post_dial_ms);
 }

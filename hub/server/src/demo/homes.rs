@@ -133,7 +133,7 @@ impl Homes {
                 amount: 80,
             },
             trunk: Some(Trunk {
-                proxy: trunk,
+                proxy: trunk.into(),
                 domain: trunk.ip().to_string(),
                 username: Some(TRUNK_USER.into()),
                 password: Some(TRUNK_PASSWORD.into()),
@@ -141,6 +141,8 @@ impl Homes {
                 // The demo's phone asserts nobody; nobody but it can ring the hub.
                 believe_from: true,
                 addresses: Vec::new(),
+                post_dial_limit_s: 6,
+                trying_limit_s: 20,
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),

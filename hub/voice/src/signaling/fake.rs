@@ -27,6 +27,8 @@ pub enum FakePhone {
     Silence,
     /// Answers 100 and nothing more; after CANCEL 487.
     Stuck,
+    /// Answers 100, rings after this time, and refuses as busy.
+    RingsLate(Duration),
     /// Rings, then this final status.
     Refuses {
         /// After this time.
@@ -298,6 +300,12 @@ impl FarSide {
             FakePhone::Stuck => {
                 self.send(LegEvent::Trying).await;
                 self.after_cancel(Some(487)).await;
+            }
+            FakePhone::RingsLate(after) => {
+                self.send(LegEvent::Trying).await;
+                tokio::time::sleep(after).await;
+                self.send(LegEvent::Ringing(180)).await;
+                self.fail(486).await;
             }
             FakePhone::Refuses { after, status } => {
                 self.send(LegEvent::Ringing(180)).await;

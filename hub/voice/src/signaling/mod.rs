@@ -46,6 +46,8 @@ pub const BYE_MAX: Duration = Duration::from_millis(500);
 pub struct PlaceCall {
     /// The trunk to use.
     pub trunk: TrunkConfig,
+    /// Where its proxy is.
+    pub proxy: SocketAddr,
     /// Who is rung.
     pub to: PhoneNumber,
     /// Our session description.

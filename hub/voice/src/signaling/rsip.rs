@@ -10,6 +10,7 @@ use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, rsip_extensions, sip_thread};
 use crate::config::{Secret, TrunkConfig};
+use crate::whereabouts::Whereabouts;
 use async_trait::async_trait;
 use hub_core::metric::Metric;
 use rsipstack::EndpointBuilder;
@@ -60,16 +61,18 @@ pub enum StackError {
 /// Another SIP server that calls are exchanged with.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Where its requests go, and whence they come (any port).
-    pub address: SocketAddr,
+    /// Where requests go to it, and whence they come (any port).
+    pub place: Arc<Whereabouts>,
     /// Further addresses that it sends from.
     pub others: Vec<IpAddr>,
 }
 
 impl Peer {
-    /// All addresses that it sends from.
+    /// All addresses that it sends from, as far as they are known now.
     fn addresses(&self) -> Vec<IpAddr> {
-        self.others.iter().copied().chain([self.address.ip()]).collect()
+        let place = self.place.addresses();
+        let resolved = place.iter().map(SocketAddr::ip);
+        self.others.iter().copied().chain(resolved).collect()
     }
 }
 
@@ -89,13 +92,28 @@ fn over_udp(address: SocketAddr) -> SipAddr {
     }
 }
 
+/// Where we are, as we write it.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    bound: SocketAddr,
+    advertise: Option<Arc<Whereabouts>>,
+}
+
+impl Own {
+    /// The address that the far side is told now.
+    pub fn local(&self) -> SocketAddr {
+        let told = self.advertise.as_ref().and_then(|place| place.first());
+        SocketAddr::new(told.unwrap_or(self.bound).ip(), self.bound.port())
+    }
+}
+
 /// The SIP stack: one UDP socket behind its gate, all calls.
 pub struct RsipStack {
     gate: Arc<Gate>,
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
     pub(super) hops: Arc<Legs>,
-    local: SocketAddr,
+    own: Own,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
     legs: TaskTracker,
@@ -103,15 +121,19 @@ pub struct RsipStack {
 
 impl RsipStack {
     /// Listens on `bind`; calls, and anything else, are taken from `peers` only. `advertise` stands for `bind`'s address in
-    /// what we write.
-    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
+    /// what we write; only Via, which is answered to where a request came from, keeps what it is at the start.
+    pub async fn start(
+        bind: SocketAddr,
+        advertise: Option<Arc<Whereabouts>>,
+        peers: &[Peer],
+    ) -> Result<Self, StackError> {
         Self::start_with(bind, advertise, peers, None).await
     }
 
     /// The same as a carrier's side of a trunk: with `demanded`, a call that does not prove it is answered 407 (MD5, qop=auth).
     pub async fn start_with(
         bind: SocketAddr,
-        advertise: Option<IpAddr>,
+        advertise: Option<Arc<Whereabouts>>,
         peers: &[Peer],
         demanded: Option<Digest>,
     ) -> Result<Self, StackError> {
@@ -120,7 +142,8 @@ impl RsipStack {
         let socket = std::net::UdpSocket::bind(bind).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
-        let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
+        let own = Own { bound, advertise };
+        let local = own.local();
         let stop = CancellationToken::new();
         // Ends the thread if something below fails.
         let stopping = stop.clone().drop_guard();
@@ -139,7 +162,7 @@ impl RsipStack {
         let mut transport = TransportLayer::new_with_domain_resolver(stop.clone(), Box::new(NoNames));
         // Whatever a request names: where it really goes, `HopSocket` knows.
         transport.outbound = Some(over_udp(NOWHERE));
-        let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
+        let external = own.advertise.is_some().then_some(local);
         let hops = Arc::new(Legs::default());
         let socket = HopSocket {
             socket: Arc::new(socket),
@@ -175,7 +198,7 @@ impl RsipStack {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
             hops: Arc::clone(&hops),
-            local,
+            own: own.clone(),
             gate: Arc::clone(&gate),
             inbound: sender,
             legs: legs.clone(),
@@ -188,7 +211,7 @@ impl RsipStack {
             layer,
             answers,
             hops,
-            local,
+            own,
             inbound: Mutex::new(inbound),
             stop: stopping.disarm(),
             legs,
@@ -210,8 +233,8 @@ impl RsipStack {
         Ok(InviteOption {
             caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
             callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
-            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
-            destination: Some(over_udp(call.trunk.proxy)),
+            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.own.local()))?,
+            destination: Some(over_udp(call.proxy)),
             credential,
             call_id: Some(call_id),
             offer: Some(call.offer.clone()),
@@ -233,10 +256,10 @@ fn digest_of(trunk: &TrunkConfig) -> Option<Digest> {
 #[async_trait]
 impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
-        let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
+        let call_id = make_call_id(Some(&self.own.local().ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
-        let pass = self.gate.hold(call_id.clone(), call.trunk.proxy.ip());
-        let hop = NextHop::new(call.trunk.proxy, call.trunk.addresses.iter().copied());
+        let pass = self.gate.hold(call_id.clone(), call.proxy.ip());
+        let hop = NextHop::new(call.proxy, call.trunk.addresses.iter().copied());
         let route = self.hops.add(call_id.clone(), hop, Some(invite.callee.to_string()));
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
@@ -268,7 +291,7 @@ impl CallStack for RsipStack {
         Ok(Leg {
             events,
             control: Box::new(control),
-            peer: call.trunk.proxy.ip(),
+            peer: call.proxy.ip(),
         })
     }
 
@@ -281,7 +304,7 @@ impl CallStack for RsipStack {
     }
 
     fn local(&self) -> SocketAddr {
-        self.local
+        self.own.local()
     }
 
     fn problem(&self) -> Option<String> {

@@ -3,6 +3,7 @@ use super::super::{CallStack, LegEvent, PlaceCall};
 use super::*;
 use crate::config::TrunkConfig;
 use crate::media::sdp;
+use crate::whereabouts::Whereabouts;
 use hub_core::phone_number::PhoneNumber;
 use std::io::Write;
 
@@ -225,13 +226,13 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
         let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let proxy = far.local_addr().unwrap();
         let peer = Peer {
-            address: proxy,
+            place: Arc::new(Whereabouts::new(proxy.into())),
             others: Vec::new(),
         };
         let stack = RsipStack::start(address("127.0.0.1:0"), None, &[peer]).await.unwrap();
         let trunk = TrunkConfig {
             name: "test".into(),
-            proxy,
+            proxy: proxy.into(),
             addresses: Vec::new(),
             domain: "trunk.test".into(),
             username: None,
@@ -239,9 +240,12 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
             caller_number: number("+864008000001"),
             channels: 1,
             believe_from: false,
+            post_dial_limit_s: None,
+            trying_limit_s: None,
         };
         let call = PlaceCall {
             trunk,
+            proxy,
             to: number("+8613800008412"),
             offer: sdp::offer(proxy, 1),
         };

@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::identity::{CallerHeaders, Identity};
 use super::name_addr::NameAddr;
 use super::next_hop::NextHop;
+use super::rsip::Own;
 use super::rsip_challenge::Challenge;
 use super::rsip_hop::Legs;
 use super::rsip_leg::{Control, run_inbound};
@@ -39,7 +40,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Incoming {
     pub layer: Arc<DialogLayer>,
     pub hops: Arc<Legs>,
-    pub local: SocketAddr,
+    pub own: Own,
     pub gate: Arc<Gate>,
     pub challenge: Option<Arc<Challenge>>,
     pub inbound: mpsc::Sender<InboundLeg>,
@@ -137,7 +138,7 @@ impl Incoming {
         let call_id = call_id.value().to_owned();
         let called = called(request);
         let user = request.uri.user().unwrap_or("hub").to_owned();
-        let contact = Uri::try_from(format!("sip:{user}@{}", self.local)).map_err(|_| StatusCode::BadRequest)?;
+        let contact = Uri::try_from(format!("sip:{user}@{}", self.own.local())).map_err(|_| StatusCode::BadRequest)?;
         let dialog = self
             .layer
             .get_or_create_server_invite(transaction, state_sender, None, Some(contact))

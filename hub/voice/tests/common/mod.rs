@@ -162,7 +162,7 @@ pub fn order(language: Language) -> CallOrder {
 pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
         name: "test".into(),
-        proxy,
+        proxy: proxy.into(),
         addresses: Vec::new(),
         domain: "trunk.test".into(),
         username: None,
@@ -170,6 +170,8 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         caller_number: number("+864008000001"),
         channels: 2,
         believe_from: false,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
     }
 }
 
