@@ -127,7 +127,7 @@ impl From<SocketAddr> for HostPort {
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => address.fmt(f),
+            Self::Address(address) => fmt::Display::fmt(address, f),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
