@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-steady bench-store soak-kill fuzz eval real-input fmt deny setup
+.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-steady bench-store attack soak-kill fuzz eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,10 @@ bench-store: ## The store beside psql's \copy and the same queries in psql: load
 bench-steady: ## Load that lasts, beside a bare COPY: 35 minutes, or PART=trickle|paced|flood|ring|restart
 	@cargo build --quiet --release --workspace --bin forecall --example steady
 	@$(EXAMPLES)/steady $(PART)
+
+attack: ## Strangers at the doors for some minutes: HTTP connections that give nothing, floods of SIP; what the honest wait
+	@cargo build --quiet --release --workspace --bin forecall --example attack
+	@$(EXAMPLES)/attack
 
 soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 	@cargo build --quiet --release --workspace --bin forecall --example soak_kill

@@ -61,7 +61,7 @@ const NEEDS: &[Need] = &[
     },
     Need {
         what: "mosquitto",
-        why: "the broker that benchmarks stand beside the hub",
+        why: "the broker that benchmarks stand beside the hub, and tests bridge to it",
         package: apt::MOSQUITTO,
         only_for_tests: true,
         present: || Path::new("/usr/sbin/mosquitto").is_file() && on_path("mosquitto_passwd").is_some(),

@@ -195,7 +195,9 @@ mod tests {
         for status in [200, 486, 408, 603, 404, 403, 500] {
             keys.push(format!("result-{}", CallResult::from_sip_status(status).as_str()));
         }
-        keys.push(format!("result-{}", CallResult::Unknown.as_str()));
+        for result in [CallResult::NoAudio, CallResult::Unknown] {
+            keys.push(format!("result-{}", result.as_str()));
+        }
         use Disposition as D;
         for disposition in [
             D::AppointmentBooked,

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -163,6 +163,7 @@ impl Broker {
             wills: Wills::default(),
             router,
             stop: stop.clone(),
+            began: Instant::now(),
             config,
         });
 

@@ -58,7 +58,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// Of the payload.
+    /// Of the payload and the properties.
     fn bytes(&self) -> u64 {
         self.origin.bytes()
     }
@@ -66,7 +66,8 @@ impl Item {
 
 impl Origin {
     fn bytes(&self) -> u64 {
-        self.message.payload().len() as u64
+        // Properties are held with the payload.
+        (self.message.len() - self.message.topic_bytes().len()) as u64
     }
 }
 

@@ -9,7 +9,7 @@ use crate::login::Logins;
 use crate::quotas::Quotas;
 use crate::refusals::Refusals;
 use crate::registry::Registry;
-use crate::router::Router;
+use crate::router::{Published, Router};
 use crate::session::Message;
 use crate::sessions::Sessions;
 use crate::underway::Underway;
@@ -21,7 +21,7 @@ use hub_core::profile::ApplianceProfile;
 use hub_store::DoorStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// See the module.
@@ -44,41 +44,79 @@ pub(crate) struct Shared {
     pub(crate) wills: Wills<LastWord>,
     pub(crate) router: Router,
     pub(crate) stop: CancellationToken,
+    /// From here the expiry of messages is counted.
+    pub(crate) began: Instant,
 }
 
 /// Something for the integrators of a tenant, once it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Echo {
-    pub(crate) message: Message,
-    pub(crate) qos: u8,
-    pub(crate) retain: bool,
+    message: Message,
+    qos: u8,
+    retain: bool,
+    /// When it is of no use any more, in ms from [`Shared::began`].
+    expires_ms: Option<u64>,
 }
 
 /// A will that is to be published.
 pub(crate) struct LastWord {
     pub(crate) tenant: TenantId,
     pub(crate) item: Item,
-    pub(crate) echo: Echo,
+    pub(crate) message: Message,
+    pub(crate) qos: u8,
+    pub(crate) retain: bool,
 }
 
 impl Shared {
+    /// A message whose time begins to run now.
+    pub(crate) fn echo_of(&self, message: Message, qos: u8, retain: bool) -> Echo {
+        let expires_ms = message
+            .expiry_s()
+            .map(|seconds| self.running_ms().saturating_add(u64::from(seconds) * 1_000));
+        Echo {
+            message,
+            qos,
+            retain,
+            expires_ms,
+        }
+    }
+
     /// Hands a message to the integrators who want it.
     pub(crate) fn echo(&self, tenant: &TenantId, echo: &Echo) {
-        let Echo { message, qos, retain } = echo;
-        let payload = message.to_payload();
-        self.router
-            .publish(tenant.as_str(), message.topic(), &payload, *qos, *retain);
+        let properties = echo.message.to_properties();
+        let published = Published {
+            properties: &properties,
+            expires_ms: echo.expires_ms,
+            ..Published::new(echo.message.topic(), echo.message.payload(), echo.qos, echo.retain)
+        };
+        self.router.publish(tenant.as_str(), &published);
+    }
+
+    /// Seconds up to this many ms from [`Shared::began`], rounded up; 0 where they have passed.
+    pub(crate) fn seconds_left(&self, expires_ms: u64) -> u32 {
+        let left = expires_ms.saturating_sub(self.running_ms()).div_ceil(1_000);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    fn running_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Publishes a will: for it nobody waits.
     pub(crate) async fn publish_will(&self, word: LastWord) {
-        let LastWord { tenant, item, echo } = word;
+        let LastWord {
+            tenant,
+            item,
+            message,
+            qos,
+            retain,
+        } = word;
         let items = vec![item];
         let parcel = Parcel { waiter: None, items };
         match timeout(self.config.store_patience, self.ingest.send(parcel)).await {
             Ok(Ok(())) => {
                 add(&self.counters.wills, 1);
-                self.echo(&tenant, &echo);
+                self.echo(&tenant, &self.echo_of(message, qos, retain));
             }
             Ok(Err(_)) | Err(_) => add(&self.counters.dropped, 1),
         }

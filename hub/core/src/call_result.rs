@@ -18,6 +18,8 @@ pub enum CallResult {
     InvalidNumber,
     /// The trunk refused us or is wrongly set up (401, 403, 407 after credentials).
     TrunkRefused,
+    /// It was answered, but no audio was agreed on that we can use: a fault of the line. Nobody was spoken with.
+    NoAudio,
     /// The trunk or the network failed or did not answer at all (5xx, time-out before any answer).
     NetworkFailure,
     /// The program ended between the attempt's row and its result. Never rung again without a person's decision.
@@ -50,6 +52,7 @@ impl CallResult {
             CallResult::Declined => "declined",
             CallResult::InvalidNumber => "invalid_number",
             CallResult::TrunkRefused => "trunk_refused",
+            CallResult::NoAudio => "no_audio",
             CallResult::NetworkFailure => "network_failure",
             CallResult::Unknown => "unknown",
         }

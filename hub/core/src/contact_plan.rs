@@ -202,7 +202,7 @@ fn stands(result: Option<CallResult>) -> Option<HoldReason> {
         CallResult::TrunkRefused => Some(HoldReason::TrunkRefused),
         CallResult::Unknown => Some(HoldReason::UnknownAttempt),
         CallResult::Answered => Some(HoldReason::Reached),
-        CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure => None,
+        CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::NetworkFailure => None,
     }
 }
 
@@ -229,6 +229,7 @@ fn pause_until(plan: &ContactPlan, facts: &ContactFacts) -> Option<Timestamp> {
     let (at, result) = facts.attempts.last().filter(|_| !facts.requested_by_person)?;
     let pause = match result {
         Some(CallResult::Busy | CallResult::NetworkFailure) => SignedDuration::from_mins(i64::from(plan.busy_minutes)),
+        // Also where there was no audio: the phone rang and somebody took it.
         _ => SignedDuration::from_hours(i64::from(plan.gap_hours)),
     };
     at.checked_add(pause).ok()
@@ -346,6 +347,8 @@ mod tests {
         assert_eq!(after(CallResult::Busy, 4), wait(6));
         assert_eq!(after(CallResult::Busy, 10), Decision::Ring);
         assert_eq!(after(CallResult::NoAnswer, 10), wait(170));
+        assert_eq!(after(CallResult::NoAudio, 10), wait(170));
+        assert_eq!(after(CallResult::NoAudio, 180), Decision::Ring);
         assert_eq!(
             after(CallResult::Declined, 9_999),
             Decision::Person(HoldReason::Declined)
@@ -382,7 +385,7 @@ mod tests {
         ];
         let long_ago = morning() - SignedDuration::from_hours(20);
         for (result, reason) in stopped {
-            for later in [C::NoAnswer, C::Busy, C::NetworkFailure] {
+            for later in [C::NoAnswer, C::Busy, C::NoAudio, C::NetworkFailure] {
                 let again = |asked| {
                     decided(|f| {
                         f.attempts = vec![(long_ago, Some(result)), (long_ago, Some(later))];

@@ -15,6 +15,7 @@ pub mod contact;
 pub mod contact_plan;
 pub mod error_chain;
 pub mod finding;
+pub mod host;
 pub mod id;
 pub mod language;
 pub mod lines;

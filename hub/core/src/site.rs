@@ -10,6 +10,10 @@ use crate::retention::Retention;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+mod trunk;
+
+pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
+
 /// A whole site file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,36 +81,6 @@ pub struct Price {
     pub currency: String,
     /// Whole units of the currency.
     pub amount: u32,
-}
-
-/// A SIP trunk.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trunk {
-    /// Address of the carrier's proxy, `host:port` with a numeric host.
-    pub proxy: std::net::SocketAddr,
-    /// SIP domain in request and caller URIs.
-    pub domain: String,
-    /// For digest authentication.
-    pub username: Option<String>,
-    /// For digest authentication; stored encrypted.
-    pub password: Option<String>,
-    /// The main number: shown to owners, and answered when they ring back.
-    pub caller_number: PhoneNumber,
-    /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
-    /// `Remote-Party-ID`) into its calls, or one that is no global number. Only where the carrier checks `From`: anybody can
-    /// write any number there.
-    #[serde(default)]
-    pub believe_from: bool,
-}
-
-impl std::fmt::Debug for Trunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trunk")
-            .field("proxy", &self.proxy)
-            .field("domain", &self.domain)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A service point (服务网点).
@@ -199,6 +173,12 @@ pub enum SiteError {
     /// A tenant twice.
     #[error("tenant {0} is declared twice")]
     TenantTwice(TenantId),
+    /// More than a carrier has.
+    #[error("the trunk of tenant {tenant} has more than {} addresses; name those that calls come from", TRUNK_ADDRESSES_MAX)]
+    TrunkAddresses {
+        /// Whose trunk.
+        tenant: TenantId,
+    },
     /// Who is rung back could not be told.
     #[error("tenants {first} and {second} have the same trunk caller_number; give each a number of its own")]
     CallerNumberTwice {
@@ -206,6 +186,16 @@ pub enum SiteError {
         first: TenantId,
         /// The other.
         second: TenantId,
+    },
+    /// A trunk that no call can go out over.
+    #[error("tenant {tenant}: trunk.{field} must be {wanted}")]
+    Trunk {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
     },
     /// A rule for calls that cannot be kept.
     #[error("tenant {tenant}: contact_plan.{field} must be {wanted}")]
@@ -278,6 +268,9 @@ impl Tenant {
         let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
+        if let Some(trunk) = &self.trunk {
+            trunk.check(&self.id)?;
+        }
         self.check_contact_plan()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
@@ -427,6 +420,10 @@ mod tests {
             let error = rule(field, value);
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }
+        for (field, value) in [("post_dial_limit_s", 0), ("post_dial_limit_s", 61), ("trying_limit_s", 121)] {
+            let error = site(|s| s["tenant"][1]["trunk"][field] = json!(value)).unwrap_err();
+            assert!(error.contains("beta") && error.contains(field), "{error}");
+        }
         let slot = |field: &str, value: Value| {
             site(|s| s["tenant"][0]["service_point"][0]["slot"][0][field] = value).unwrap_err()
         };
@@ -437,6 +434,10 @@ mod tests {
         assert_eq!(twice, "tenant acme is declared twice");
         let number = site(|s| s["tenant"][1]["trunk"]["caller_number"] = json!("+862155550000")).unwrap_err();
         assert!(number.contains("acme and beta") && !number.contains("5555"), "{number}");
+        let stands_at = |count| vec!["192.0.2.1"; count];
+        let edges = |count| site(|s| s["tenant"][1]["trunk"]["addresses"] = json!(stands_at(count)));
+        assert_eq!(edges(TRUNK_ADDRESSES_MAX), Ok(()));
+        assert!(edges(TRUNK_ADDRESSES_MAX + 1).unwrap_err().contains("beta"));
         let none = site(|s| {
             s["tenant"][0]["trunk"] = Value::Null;
             s["tenant"][1]["trunk"] = Value::Null;

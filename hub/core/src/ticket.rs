@@ -402,7 +402,9 @@ impl ServiceTicket {
             CallResult::Declined => self.hold(Some(HoldReason::Declined)),
             CallResult::InvalidNumber => self.hold(Some(HoldReason::InvalidNumber)),
             CallResult::TrunkRefused => self.hold(Some(HoldReason::TrunkRefused)),
-            CallResult::Busy | CallResult::NoAnswer | CallResult::NetworkFailure => self.plan(contact_due),
+            CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::NetworkFailure => {
+                self.plan(contact_due)
+            }
         }
     }
 

@@ -4,8 +4,10 @@
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
+use hub_voice::signaling::called::Called;
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
+use hub_voice::whereabouts::Whereabouts;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -121,8 +123,8 @@ impl Phones {
         demanded: Option<Digest>,
     ) -> Result<(Self, mpsc::Receiver<PhoneReport>), PhoneError> {
         let hub = Peer {
-            domain: bind.ip().to_string(),
-            address: bind,
+            place: Arc::new(Whereabouts::new(bind.into())),
+            others: Vec::new(),
         };
         let phones = Self {
             stack: Arc::new(RsipStack::start_with(bind, None, &[hub], demanded).await?),
@@ -170,17 +172,21 @@ impl Phones {
         let media = open(&self.media, self.local())?;
         let trunk = TrunkConfig {
             name: "lab".into(),
-            proxy: hub,
+            proxy: hub.into(),
+            addresses: Vec::new(),
             domain: hub.to_string(),
             username: None,
             password: None,
             caller_number: from.clone(),
             channels: 1,
             believe_from: false,
+            post_dial_limit_s: None,
+            trying_limit_s: None,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {
             trunk,
+            proxy: hub,
             to: main_number.clone(),
             offer,
         };
@@ -219,7 +225,8 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
         match timeout_at(until, leg.events.recv()).await {
             Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
             Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended) | None) | Err(_) => return None,
+            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None)
+            | Err(_) => return None,
         }
     }
 }
@@ -233,14 +240,15 @@ async fn serve(
 ) {
     while let Some(call) = stack.next_inbound().await {
         rung.fetch_add(1, Ordering::Relaxed);
-        let script = call.called.as_ref().and_then(|number| {
+        let number = call.called.as_ref().and_then(Called::global);
+        let script = number.as_ref().and_then(|number| {
             scripts
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(number)
                 .cloned()
         });
-        let (Some(script), Some(number)) = (script, call.called.clone()) else {
+        let (Some(script), Some(number)) = (script, number) else {
             call.leg.control.reject(404);
             continue;
         };
@@ -288,15 +296,12 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
         let _ = timeout(SETUP_MAX, leg.events.recv()).await;
         return talk.report();
     }
-    let Ok(negotiated) = sdp::understand(&offer) else {
+    let local = talk.media.local();
+    let Ok(answer) = sdp::answer(local, u64::from(local.port()), &offer) else {
         leg.control.reject(488);
         return talk.report();
     };
-    leg.control.accept(sdp::answer(
-        talk.media.local(),
-        u64::from(talk.media.local().port()),
-        &negotiated,
-    ));
+    leg.control.accept(answer);
     if let Ok(Some(LegEvent::Answered { .. })) = timeout(SETUP_MAX, leg.events.recv()).await {
         talk.run(&mut leg, &offer, script).await;
     }

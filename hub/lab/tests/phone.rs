@@ -4,12 +4,14 @@
 
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
+use hub_core::host::HostPort;
 use hub_core::id::AttemptId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_lab::phone::{PhoneAnswer, PhoneReport, PhoneScript, Phones};
 use hub_voice::signaling::rsip::Digest;
 use hub_voice::*;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tests_world::owner::{Answer, OwnerScript};
@@ -109,12 +111,22 @@ fn digest(password: &str) -> Digest {
 
 /// Phones that demand one password of a hub that knows another.
 async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
+    lab_by(demanded, known, HostPort::from).await
+}
+
+/// The same, with the phones as a trunk by what `proxy` makes of their address.
+async fn lab_by(
+    demanded: Option<Digest>,
+    known: Option<Digest>,
+    proxy: impl FnOnce(SocketAddr) -> HostPort,
+) -> Lab {
     let (phones, reports) = Phones::start_with("127.0.0.1:0".parse().unwrap(), demanded)
         .await
         .unwrap();
     let trunk = TrunkConfig {
         name: "lab".into(),
-        proxy: phones.local(),
+        proxy: proxy(phones.local()),
+        addresses: Vec::new(),
         domain: "lab.test".into(),
         username: known.as_ref().map(|known| known.user.clone()),
         password: known.map(|known| known.password),
@@ -122,6 +134,8 @@ async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
         channels: 4,
         // The phones assert nobody.
         believe_from: true,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
     };
     let limits = Limits {
         ring: Duration::from_secs(2),
@@ -238,6 +252,45 @@ async fn an_owner_rings_back() {
     assert_eq!(
         host.details.lock().unwrap()[0].disposition,
         Some(Disposition::AnotherTime)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_is_reached_and_known_by_its_name() {
+    let named = |local: SocketAddr| format!("localhost:{}", local.port()).parse().unwrap();
+    let mut lab = lab_by(None, None, named).await;
+    let owner = number("+8613800008412");
+    lab.phones
+        .set(owner.clone(), (&OwnerScript::answers(SOON, "3", SOON)).into());
+    let detail = lab.voice.ring(order(owner.clone()), Arc::new(Host::default())).await;
+    assert_eq!(detail.disposition, Some(Disposition::PersonWanted), "{detail:?}");
+    assert!(report(&mut lab).await.answered);
+
+    let host = Arc::new(Host::default());
+    let (voice, served, stop) = (Arc::clone(&lab.voice), host.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    tokio::spawn(async move { voice.serve_inbound(served, stopped).await });
+    let script = (&OwnerScript::answers(Duration::ZERO, "2", SOON)).into();
+    let back = lab
+        .phones
+        .ring_hub(lab.voice.local(), owner, number("+864008000001"), &script)
+        .await
+        .unwrap();
+    assert!(back.answered && back.pressed == "2", "{:?}", back.audio);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_whose_name_has_no_address_rings_nobody_and_says_so() {
+    let nowhere = |_: SocketAddr| "nowhere.invalid:5060".parse().unwrap();
+    let lab = lab_by(None, None, nowhere).await;
+    let owner = number("+8613800008412");
+    let detail = lab.voice.ring(order(owner), Arc::new(Host::default())).await;
+    assert_eq!((detail.result, detail.post_dial_ms), (CallResult::NetworkFailure, 0));
+    assert!(
+        detail.reason.contains("nowhere.invalid:5060, could not be resolved"),
+        "{}",
+        detail.reason
     );
 }
 

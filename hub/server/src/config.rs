@@ -1,15 +1,18 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
+mod calls;
 mod http;
 mod quota;
 mod scoring;
 
+pub use calls::Ports;
 pub use http::HttpLimits;
 pub use quota::Quota;
 pub use scoring::Scoring;
 
 use anyhow::{Context, Result, bail, ensure};
 use hub_broker::{BrokerConfig, TlsFiles, TlsListen};
+use hub_core::host::Host;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -59,6 +62,10 @@ pub struct Config {
     pub proxies: Vec<String>,
     /// Where the hub's SIP user agent listens (UDP).
     pub sip: SocketAddr,
+    /// The address or name by which carriers reach it and the audio, where that is another one.
+    pub sip_advertise: Option<Host>,
+    /// Ports of audio (UDP): an even one and the odd one above it for each call.
+    pub media_ports: Ports,
     /// Time zone in which the console shows times (IANA name); visits are shown in their service point's own.
     pub time_zone: String,
     /// A proxy in front of the console speaks TLS: cookies are sent over TLS only.
@@ -110,6 +117,8 @@ impl Default for Config {
             host_names: Vec::new(),
             proxies: Vec::new(),
             sip: loopback(5062),
+            sip_advertise: None,
+            media_ports: Ports::default(),
             time_zone: "UTC".into(),
             behind_tls: false,
             metrics_token: None,
@@ -155,6 +164,11 @@ impl Config {
         parse("FORECALL_MQTT", env("FORECALL_MQTT"), &mut self.mqtt)?;
         parse("FORECALL_HTTP", env("FORECALL_HTTP"), &mut self.http)?;
         parse("FORECALL_SIP", env("FORECALL_SIP"), &mut self.sip)?;
+        parse("FORECALL_MEDIA_PORTS", env("FORECALL_MEDIA_PORTS"), &mut self.media_ports)?;
+        if let Some(text) = env("FORECALL_SIP_ADVERTISE") {
+            let why = || format!("the environment variable FORECALL_SIP_ADVERTISE is not valid: {text:?}");
+            self.sip_advertise = Some(text.parse().with_context(why)?);
+        }
         parse("FORECALL_TIME_ZONE", env("FORECALL_TIME_ZONE"), &mut self.time_zone)?;
         parse("FORECALL_BEHIND_TLS", env("FORECALL_BEHIND_TLS"), &mut self.behind_tls)?;
         parse("FORECALL_CALLS_MAX", env("FORECALL_CALLS_MAX"), &mut self.calls_max)?;
@@ -287,7 +301,7 @@ impl Config {
         if !(1..=1000).contains(&self.calls_max) {
             bail!("calls_max = {} must be between 1 and 1000", self.calls_max);
         }
-        Ok(())
+        calls::check(self)
     }
 }
 
@@ -388,6 +402,7 @@ mod tests {
             tls_certificate: config.tls_certificate.clone(),
             tls_key: config.tls_key.clone(),
             metrics_token: config.metrics_token.clone(),
+            sip_advertise: config.sip_advertise.clone(),
             ..Config::default()
         };
         assert_eq!(format!("{config:?}"), format!("{default:?}"));
@@ -406,6 +421,7 @@ mod tests {
             "tls_certificate",
             "tls_key",
             "metrics_token",
+            "sip_advertise",
         ];
         for key in options {
             assert!(
@@ -415,7 +431,7 @@ mod tests {
         }
         let keys = uncommented.lines().count();
         assert!(
-            keys >= 47 && fields >= keys,
+            keys >= 49 && fields >= keys,
             "a key is missing in the example: {keys} of {fields}"
         );
     }

@@ -2,6 +2,10 @@
 
 use clap::Parser;
 use hub_server::commands::Cli;
+use std::time::Duration;
+
+/// At the end, what still runs is waited for so long: a task that spins would keep the process from ending.
+const LAST_WAIT: Duration = Duration::from_secs(3);
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
@@ -12,7 +16,9 @@ fn main() -> std::process::ExitCode {
             return std::process::ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(cli.run()) {
+    let ended = runtime.block_on(cli.run());
+    runtime.shutdown_timeout(LAST_WAIT);
+    match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -370,7 +370,7 @@ fn monitor(
     let metrics = broker.metrics();
     let health = broker.health();
     let writer = store.clone();
-    let (noticed, swept, called) = (witnesses.clone(), upkeep.clone(), voice.clone());
+    let (noticed, swept, called, telephone) = (witnesses.clone(), upkeep.clone(), voice.clone(), voice.clone());
     Monitor {
         metrics: Arc::new(move || {
             let mut all = metrics();
@@ -397,6 +397,7 @@ fn monitor(
             if health.stopping {
                 problems.push(("mqtt", "the hub is stopping".to_owned()));
             }
+            problems.extend(telephone.iter().filter_map(|voice| voice.problem()));
             problems
         }),
         notices: Arc::new(move || {

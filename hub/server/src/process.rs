@@ -2,6 +2,7 @@
 
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use std::time::Duration;
 
 /// Files that the hub itself needs, besides one for each connection of a device or a person: database, models, calls.
 pub const FILES_OWN: u64 = 2_048;
@@ -16,6 +17,19 @@ pub fn raise_file_limit() -> nix::Result<u64> {
 /// How many files a hub started from here may open.
 pub fn file_limit() -> nix::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.1)
+}
+
+/// Ends the process after `grace`, whatever it is busy with then: the last resort of a stop that hangs, on a thread that nothing
+/// else runs on. Exit code 1.
+pub fn end_within(grace: Duration) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("last-resort".into());
+    thread.spawn(move || end_after(grace)).map(drop)
+}
+
+fn end_after(grace: Duration) {
+    std::thread::sleep(grace);
+    eprintln!("error: the stop took more than {} s and was cut off", grace.as_secs());
+    std::process::exit(1);
 }
 
 /// Memory, open files and processor time, under the names that all programs use. What the system does not tell is left out.

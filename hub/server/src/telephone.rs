@@ -25,8 +25,8 @@ pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Tele
         .collect();
     let voice = Voice::start(VoiceConfig {
         bind: config.sip,
-        advertise: None,
-        media_ports: None,
+        advertise: config.sip_advertise.clone(),
+        media_ports: Some(config.media_ports.range()),
         trunks: trunks
             .into_iter()
             .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))
@@ -44,11 +44,14 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
     TrunkConfig {
         name: tenant.as_str().to_owned(),
         proxy: trunk.proxy,
+        addresses: trunk.addresses,
         domain: trunk.domain,
         username: trunk.username,
         password: trunk.password.map(Secret::new),
         caller_number: trunk.caller_number,
         channels: calls_max,
         believe_from: trunk.believe_from,
+        post_dial_limit_s: Some(trunk.post_dial_limit_s),
+        trying_limit_s: Some(trunk.trying_limit_s),
     }
 }

@@ -26,6 +26,12 @@ const FILES: &[(i64, &str, &str)] = &[
     (14, "witness", include_str!("../migrations/0014_witness.sql")),
     (15, "sweep", include_str!("../migrations/0015_sweep.sql")),
     (16, "trunk from", include_str!("../migrations/0016_trunk_from.sql")),
+    (17, "trunk limits", include_str!("../migrations/0017_trunk_limits.sql")),
+    (
+        18,
+        "trunk addresses",
+        include_str!("../migrations/0018_trunk_addresses.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

@@ -7,6 +7,7 @@ use crate::site_apply;
 use crate::store::{PostgresStore, commit, sealed};
 use async_trait::async_trait;
 use hub_core::consent::{self, ConsentEntry};
+use hub_core::host::HostPortError;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
@@ -260,15 +261,21 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         })
         .transpose()?;
     let caller: Vec<u8> = row.col("caller_number")?;
+    let seconds = |name: &'static str| -> Result<u8> {
+        u8::try_from(row.col::<i16>(name)?).map_err(|error| unreadable(name)(Box::new(error)))
+    };
     let trunk = Trunk {
         proxy: proxy
             .parse()
-            .map_err(|error| unreadable("trunk proxy")(Box::<std::net::AddrParseError>::new(error)))?,
+            .map_err(|error| unreadable("trunk proxy")(Box::<HostPortError>::new(error)))?,
         domain: row.col("domain")?,
         username: row.col("username")?,
         password,
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
         believe_from: row.col("believe_from")?,
+        addresses: row.json("addresses")?,
+        post_dial_limit_s: seconds("post_dial_limit_s")?,
+        trying_limit_s: seconds("trying_limit_s")?,
     };
     Ok((tenant, trunk))
 }

@@ -4,7 +4,7 @@ use crate::config::Limits;
 use crate::flow::{Flow, FlowAction, PromptId};
 use crate::host::{CallHost, CallProgress};
 use crate::keys::{Keys, Way};
-use crate::media::{MediaEvent, MediaSession, Negotiated, sdp};
+use crate::media::{MediaEvent, MediaSession, Negotiated, SdpError, sdp};
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent};
@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 const PROGRESS_MAX: Duration = Duration::from_secs(1);
 /// Why a call ended or was not placed when every call has to end.
 pub(crate) const STOPPING: &str = "the hub is stopping";
-/// Then nothing that a call still waits for takes longer than this.
+/// Why a call ended that went on for as long as it may.
+const LONGEST: &str = "the longest time of a call was reached";
+/// When every call has to end, nothing that a call still waits for takes longer than this.
 pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 
 /// Tells the host a step.
@@ -52,15 +54,18 @@ impl Conversation<'_> {
     pub async fn run(mut self) {
         tell(&*self.host, self.record, CallProgress::Answered).await;
         let until = Instant::now() + self.limits.talk;
+        let mut goodbye = Some(until - self.limits.goodbye.min(self.limits.talk / 2));
+        let mut time_is_up = false;
         let mut clip = 0;
         let mut saving: Saving = None;
         let mut keys = Keys::default();
         self.flow.handle_answered();
         let reason = loop {
             if self.act(&mut clip, &mut saving).await {
-                break "we hung up at the end";
+                break if time_is_up { LONGEST } else { "we hung up at the end" };
             }
             let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
+            let due = goodbye.map_or(due, |at| due.min(at));
             tokio::select! {
                 () = self.ending.cancelled() => break STOPPING,
                 event = self.leg.events.recv() => match event {
@@ -68,6 +73,7 @@ impl Conversation<'_> {
                         self.media.note_life();
                         self.handle_key(key, Way::Signalling, &mut keys).await;
                     }
+                    Some(LegEvent::Expired) => break "nobody refreshed the session in time",
                     event => if self.handle_leg(event) { break "the owner hung up" },
                 },
                 Some(event) = self.media.event() => match event {
@@ -81,10 +87,15 @@ impl Conversation<'_> {
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
-                    if Instant::now() >= until {
-                        break "the longest time of a call was reached";
+                    let now = Instant::now();
+                    if now >= until {
+                        break LONGEST;
                     }
-                    self.flow.handle_timeout(Instant::now().into());
+                    if goodbye.is_some_and(|at| now >= at) {
+                        goodbye = None;
+                        time_is_up = self.flow.handle_time_up();
+                    }
+                    self.flow.handle_timeout(now.into());
                 }
             }
         };
@@ -114,7 +125,7 @@ impl Conversation<'_> {
         let Some(prompt) = self.prompts.get(&prompt) else {
             return;
         };
-        self.media.play(clip, Arc::clone(&prompt.samples));
+        self.media.play(clip, &prompt.sound);
         self.record.said(&prompt.text);
         let progress = CallProgress::Saying {
             text: prompt.text.clone(),
@@ -133,12 +144,12 @@ impl Conversation<'_> {
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
             Some(LegEvent::Redescribed(description)) => {
-                if connect(&self.media, &description).is_some_and(|agreed| agreed.event_type.is_some()) {
+                if connect(&self.media, &description).is_ok_and(|agreed| agreed.event_type.is_some()) {
                     self.record.no_key_way = false;
                 }
                 false
             }
-            Some(LegEvent::Ended | LegEvent::Failed { .. }) | None => true,
+            Some(LegEvent::Ended | LegEvent::Expired | LegEvent::Failed { .. }) | None => true,
             Some(_) => false,
         }
     }
@@ -188,16 +199,10 @@ async fn finished(saving: &mut Saving) -> bool {
     saved
 }
 
-/// Connects the audio to a description and returns what it says; none when it cannot be used.
-pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Option<Negotiated> {
-    match sdp::understand(description) {
-        Ok(negotiated) => {
-            media.connect(negotiated);
-            Some(negotiated)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a session description cannot be used");
-            None
-        }
-    }
+/// Connects the audio to a description and returns what it says, or why it cannot be used.
+pub(crate) fn connect(media: &MediaSession, description: &[u8]) -> Result<Negotiated, SdpError> {
+    let negotiated = sdp::understand(description)
+        .inspect_err(|error| tracing::warn!(%error, "a session description cannot be used"))?;
+    media.connect(negotiated);
+    Ok(negotiated)
 }

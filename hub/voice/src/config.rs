@@ -1,5 +1,6 @@
 //! How the telephone side is set up.
 
+use hub_core::host::{Host, HostPort};
 use hub_core::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
@@ -38,8 +39,12 @@ impl fmt::Debug for Secret {
 pub struct TrunkConfig {
     /// Its name, unique: orders and calls that come in name their trunk by it.
     pub name: String,
-    /// Where requests go; calls come in from this address only.
-    pub proxy: SocketAddr,
+    /// Where requests go; a name is resolved at the start and again each minute. Whatever comes in comes from its addresses (any
+    /// port), or from one of `addresses`.
+    pub proxy: HostPort,
+    /// Further addresses that the carrier sends from: most have several edges. What comes from elsewhere is dropped.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
     /// The host part of From, To and Request-URI.
     pub domain: String,
     /// The digest user name.
@@ -57,6 +62,12 @@ pub struct TrunkConfig {
     /// global number nor anonymous. True only of a carrier that checks it: anybody can write anything there.
     #[serde(default)]
     pub believe_from: bool,
+    /// Stands for `Limits::post_dial` in calls over this trunk, in seconds.
+    #[serde(default)]
+    pub post_dial_limit_s: Option<u8>,
+    /// Stands for `Limits::trying` in calls over this trunk, in seconds.
+    #[serde(default)]
+    pub trying_limit_s: Option<u8>,
 }
 
 fn default_channels() -> usize {
@@ -68,9 +79,11 @@ fn default_channels() -> usize {
 pub struct VoiceConfig {
     /// Where SIP is received over UDP. Port 0: the system chooses.
     pub bind: SocketAddr,
-    /// The address written into SIP and SDP when it is not `bind`'s; needed when `bind` is 0.0.0.0.
-    pub advertise: Option<IpAddr>,
-    /// The UDP ports for audio; the system chooses when there is none.
+    /// The address written into SIP and SDP when it is not `bind`'s. Without it `bind` may not be unspecified (0.0.0.0, ::):
+    /// nobody could answer to that. A name is resolved at the start and again each minute; without an address no call is
+    /// placed or answered.
+    pub advertise: Option<Host>,
+    /// The UDP ports for audio, of which the even ones are used; the system chooses even ones when there is none.
     pub media_ports: Option<RangeInclusive<u16>>,
     /// At least one. A call goes out over the one its order names.
     pub trunks: Vec<TrunkConfig>,

@@ -59,9 +59,10 @@ pub enum InboundDecision {
 /// Whom incoming calls work for.
 #[async_trait]
 pub trait InboundHost: CallHost {
-    /// Decides about a call that came in over the trunk of this name; `caller` is none when the number is withheld or
-    /// unreadable, or only the caller's own word (`TrunkConfig::believe_from`). After `Limits::decide` the caller is refused; it is still waited for another `Limits::decide_late`, so
-    /// that an attempt it has begun gets its end.
+    /// Decides about a call to `called`, our number of the trunk of this name, over which it came in; `caller` is none when
+    /// the number is withheld or unreadable, or only the caller's own word (`TrunkConfig::believe_from`). After
+    /// `Limits::decide` the caller is refused; it is still waited for another `Limits::decide_late`, so that an attempt it
+    /// has begun gets its end.
     async fn answer(&self, trunk: &str, caller: Option<PhoneNumber>, called: Option<PhoneNumber>) -> InboundDecision;
     /// The record of a call, exactly one for each `InboundDecision::Flow`, also for one that came too late to be taken.
     async fn finished(&self, detail: CallDetail);

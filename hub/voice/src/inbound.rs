@@ -5,10 +5,10 @@ use crate::detail::{CallDetail, Direction};
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
 use crate::media::sdp;
 use crate::order::CallOrder;
-use crate::outbound::{converse, prepare};
+use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
 use crate::signaling::{InboundLeg, LegEvent};
-use crate::voice::Line;
+use crate::voice::{Line, NoTrunk};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
@@ -20,16 +20,27 @@ const BUSY: u16 = 486;
 const NOT_ACCEPTABLE: u16 = 488;
 const UNAVAILABLE: u16 = 480;
 const FORBIDDEN: u16 = 403;
+const NOT_FOUND: u16 = 404;
 const DECLINE: u16 = 603;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
-    let Some(trunk) = line.inbound_trunk(call.leg.peer, call.called.as_ref()) else {
-        if line.tells("no_trunk") {
-            tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+    let trunk = match line.inbound_trunk(call.leg.peer, call.called.as_ref()) {
+        Ok(trunk) => trunk,
+        Err(NoTrunk::Stranger) => {
+            if line.tells("no_trunk") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it comes from no trunk");
+            }
+            call.leg.control.reject(FORBIDDEN);
+            return;
         }
-        call.leg.control.reject(FORBIDDEN);
-        return;
+        Err(NoTrunk::NotOurs) => {
+            if line.tells("not_ours") {
+                tracing::warn!(peer = %call.leg.peer, "an incoming call was refused: it is for no number of the trunk");
+            }
+            call.leg.control.reject(NOT_FOUND);
+            return;
+        }
     };
     let name = &trunk.config.name;
     let Ok(channel) = Arc::clone(&trunk.channels).try_acquire_owned() else {
@@ -52,7 +63,8 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             );
         }
     }
-    let mut asked = ask(&host, name.clone(), caller.clone(), call.called.clone());
+    let called = trunk.config.caller_number.clone();
+    let mut asked = ask(&host, name.clone(), caller.clone(), called);
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
@@ -84,10 +96,10 @@ fn ask(
     host: &Arc<dyn InboundHost>,
     trunk: String,
     caller: Option<PhoneNumber>,
-    called: Option<PhoneNumber>,
+    called: PhoneNumber,
 ) -> JoinHandle<InboundDecision> {
     let host = Arc::clone(host);
-    tokio::spawn(async move { host.answer(&trunk, caller, called).await })
+    tokio::spawn(async move { host.answer(&trunk, caller, Some(called)).await })
 }
 
 /// The caller is gone; an attempt that the host has begun all the same gets its one end.
@@ -96,7 +108,9 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
         Ok(Ok(InboundDecision::Flow(order))) => {
             let mut record = Record::new(order.attempt, Direction::Inbound);
             record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), "answered too late");
-            host.finished(record.finish()).await;
+            let detail = record.finish();
+            line.figures.note(&detail);
+            host.finished(detail).await;
         }
         Ok(_) => {}
         Err(_) => {
@@ -107,6 +121,7 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
 }
 
 async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let _up = line.figures.begin(Direction::Inbound);
     let mut record = Record::new(order.attempt, Direction::Inbound);
     record.dialed();
     tell(&*host, &record, CallProgress::Dialing).await;
@@ -115,6 +130,7 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
+    line.figures.note(&detail);
     tracing::info!(attempt = %detail.attempt, caller = %order.to, result = detail.result.as_str(),
         reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
         "incoming call ended");
@@ -137,10 +153,12 @@ async fn accept(
     leg.control.ringing();
     record.ringing();
     tell(&**host, record, CallProgress::Ringing).await;
-    let negotiated = match sdp::understand(&offer) {
-        Ok(negotiated) => negotiated,
-        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
-    };
+    // Before anything is prepared for a call that cannot be taken. Without an offer, ours goes into the answer.
+    if !offer.is_empty()
+        && let Err(error) = sdp::understand(&offer)
+    {
+        return refuse(&leg, NOT_ACCEPTABLE, error.to_string());
+    }
     let prompts = match prepare(line, order).await {
         Ok(prompts) => prompts,
         Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
@@ -149,16 +167,32 @@ async fn accept(
         Ok(media) => media,
         Err(error) => return refuse(&leg, UNAVAILABLE, error.to_string()),
     };
+    let local = match line.advertised(media.local()) {
+        Ok(local) => local,
+        Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
+    };
     let session = u64::from(media.local().port());
-    leg.control
-        .accept(sdp::answer(line.advertised(media.local()), session, &negotiated));
-    let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
-    match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, .. }))) => record.answered(status),
-        None => return Err((UNAVAILABLE, STOPPING.into())),
-        Some(Ok(_)) => return Err((487, "the caller gave up before the answer".into())),
-        Some(Err(_)) => return Err((408, "the caller did not acknowledge our answer".into())),
+    let ours = if offer.is_empty() {
+        Ok(sdp::offer(local, session))
+    } else {
+        sdp::answer(local, session, &offer)
+    };
+    match ours {
+        Ok(ours) => leg.control.accept(ours),
+        Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
     }
-    converse(line, order, host, record, (leg, media, prompts), &offer).await;
-    Ok(())
+    let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
+    let ended = match line.ending.run_until_cancelled(acknowledged).await {
+        Some(Ok(Some(LegEvent::Answered { status, description }))) => {
+            record.answered(status);
+            let theirs = if offer.is_empty() { description } else { offer };
+            converse(line, order, host, record, (&mut leg, media, prompts), &theirs).await;
+            Ok(())
+        }
+        None => Err((UNAVAILABLE, STOPPING.into())),
+        Some(Ok(_)) => Err((487, "the caller gave up before the answer".into())),
+        Some(Err(_)) => Err((408, "the caller did not acknowledge our answer".into())),
+    };
+    hang_up(leg, record).await;
+    ended
 }

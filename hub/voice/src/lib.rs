@@ -7,6 +7,7 @@
 mod call;
 pub mod config;
 pub mod detail;
+mod figures;
 pub mod flow;
 pub mod host;
 mod inbound;
@@ -20,6 +21,7 @@ mod record;
 pub mod signaling;
 mod unknown;
 mod voice;
+pub mod whereabouts;
 
 pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};
 pub use detail::{CallDetail, Direction, Speaker, TranscriptLine};

@@ -1,6 +1,7 @@
 //! A call that the hub places: from the prompts to the record, every wait bounded.
 
 use crate::call::{Conversation, STOP_MAX, STOPPING, connect, tell};
+use crate::config::Limits;
 use crate::detail::{CallDetail, Direction};
 use crate::flow::{Flow, owner_call};
 use crate::host::{CallHost, CallProgress};
@@ -9,20 +10,23 @@ use crate::order::CallOrder;
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent, PlaceCall};
-use crate::voice::{Line, NotRung};
+use crate::voice::{Line, NotRung, Trunk};
 use hub_core::call_result::CallResult;
 use hub_core::error_chain::in_full;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Places the call of `order`. Returns exactly one detail, within the sum of the limits.
 pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+    let _up = line.figures.begin(Direction::Outbound);
     let mut record = Record::new(order.attempt, Direction::Outbound);
     if let Err(not_rung) = attempt(line, &order, &host, &mut record).await {
         record.failed(not_rung.result, None, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
+    line.figures.note(&detail);
     tracing::info!(attempt = %detail.attempt, to = %order.to, result = detail.result.as_str(), status = detail.sip_status,
         reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
         "call ended");
@@ -34,21 +38,33 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     let prompts = prepare(line, order).await?;
     let channel = line.ending.run_until_cancelled(line.channel(trunk)).await;
     let _channel = channel.ok_or_else(|| STOPPING.to_owned())??;
+    let unknown = || format!("the name of the trunk's proxy, {}, could not be resolved", trunk.config.proxy);
+    let proxy = trunk.place.first().ok_or_else(unknown)?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
-    let offer = sdp::offer(line.advertised(media.local()), session);
+    let offer = sdp::offer(line.advertised(media.local())?, session);
     record.dialed();
     tell(&**host, record, CallProgress::Dialing).await;
     let place = PlaceCall {
         trunk: trunk.config.clone(),
+        proxy,
         to: order.to.clone(),
         offer,
     };
     let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
-    if let Some(description) = await_answer(line, &mut leg, &**host, record).await {
-        converse(line, order, host, record, (leg, media, prompts), &description).await;
+    let patience = Patience::of(trunk, line.limits);
+    if let Some(description) = await_answer(line, &mut leg, &**host, record, patience).await {
+        converse(line, order, host, record, (&mut leg, media, prompts), &description).await;
+        hang_up(leg, record).await;
     }
     Ok(())
+}
+
+/// Ends an answered call. A BYE that could not be sent is in the record: somebody may go on paying for the call.
+pub(crate) async fn hang_up(leg: Leg, record: &mut Record) {
+    if let Err(reason) = leg.hang_up().await {
+        record.bye_not_sent(reason);
+    }
 }
 
 /// Everything that may have to be said, before anybody is rung.
@@ -67,17 +83,20 @@ pub(crate) async fn converse(
     order: &CallOrder,
     host: &Arc<dyn CallHost>,
     record: &mut Record,
-    (mut leg, media, prompts): (Leg, MediaSession, Prompts),
+    (leg, media, prompts): (&mut Leg, MediaSession, Prompts),
     description: &[u8],
 ) {
-    let Some(negotiated) = connect(&media, description) else {
-        record.ended("answered without audio that we can use");
-        return;
+    let negotiated = match connect(&media, description) {
+        Ok(negotiated) => negotiated,
+        Err(error) => {
+            record.without_audio(error);
+            return;
+        }
     };
     record.no_key_way = negotiated.event_type.is_none();
     let flow = Flow::new(owner_call(order.script.slot.is_some()));
     let conversation = Conversation {
-        leg: &mut leg,
+        leg,
         media,
         prompts,
         flow,
@@ -98,9 +117,44 @@ enum GaveUp {
     NobodyAnswered,
 }
 
+impl GaveUp {
+    /// Who ended the call, in words: what the network says then is the answer to our CANCEL only.
+    fn reason(gave_up: Option<Self>, said: String) -> String {
+        match gave_up {
+            None => said,
+            Some(Self::NothingRang) => format!("we gave up, since nothing rang in time; the trunk: {said}"),
+            Some(Self::NobodyAnswered) => format!("we gave up, since nobody answered in time; the trunk: {said}"),
+        }
+    }
+}
+
+/// How long a call is waited for before anything rings.
+#[derive(Clone, Copy)]
+struct Patience {
+    post_dial: Duration,
+    trying: Duration,
+}
+
+impl Patience {
+    /// The trunk's own limits, else the general ones.
+    fn of(trunk: &Trunk, limits: Limits) -> Self {
+        let or = |own: Option<u8>, general| own.map_or(general, |own| Duration::from_secs(u64::from(own)));
+        Self {
+            post_dial: or(trunk.config.post_dial_limit_s, limits.post_dial),
+            trying: or(trunk.config.trying_limit_s, limits.trying),
+        }
+    }
+}
+
 /// Waits for the answer. With none, the record holds why, and the leg is to be dropped.
-async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &mut Record) -> Option<Vec<u8>> {
-    let mut deadline = Instant::now() + line.limits.post_dial;
+async fn await_answer(
+    line: &Line,
+    leg: &mut Leg,
+    host: &dyn CallHost,
+    record: &mut Record,
+    patience: Patience,
+) -> Option<Vec<u8>> {
+    let mut deadline = Instant::now() + patience.post_dial;
     let mut taken = false;
     let (mut gave_up, mut stopping) = (None, false);
     loop {
@@ -116,7 +170,12 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
             event = timeout_at(deadline, leg.events.recv()) => event,
         };
         match event {
-            Ok(Some(LegEvent::Trying)) => taken = true,
+            Ok(Some(LegEvent::Trying)) => {
+                if !taken && gave_up.is_none() {
+                    deadline = Instant::now() + patience.trying;
+                }
+                taken = true;
+            }
             Ok(Some(LegEvent::Ringing(_))) => {
                 taken = true;
                 if record.ringing() {
@@ -139,11 +198,11 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Ok(Some(LegEvent::Failed { status, reason })) => {
-                record.failed(class(gave_up, status), status, reason);
+                record.failed(class(gave_up, status), status, GaveUp::reason(gave_up, reason));
                 return None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Ended) | None) => {
+            Ok(Some(LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
                 return None;
             }
@@ -156,7 +215,7 @@ async fn await_answer(line: &Line, leg: &mut Leg, host: &dyn CallHost, record: &
                 return None;
             }
             Err(_) if !taken => {
-                record.failed(CallResult::NetworkFailure, None, "the trunk did not answer");
+                record.failed(CallResult::NetworkFailure, None, "we gave up, since the trunk did not answer");
                 return None;
             }
             Err(_) => {

@@ -1,7 +1,7 @@
 //! Gathers a call's detail while the call goes on. `finish` consumes it, so that there is exactly one.
 
 use crate::detail::{CallDetail, Direction, Speaker, TranscriptLine};
-use crate::media::AudioCounts;
+use crate::media::{AudioCounts, SdpError};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::id::AttemptId;
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub(crate) struct Record {
     pub no_key_way: bool,
     pub saved: Option<Disposition>,
     pub refused: Option<Disposition>,
+    bye_error: Option<String>,
 }
 
 impl Record {
@@ -48,6 +49,7 @@ impl Record {
             no_key_way: false,
             saved: None,
             refused: None,
+            bye_error: None,
         }
     }
 
@@ -92,12 +94,23 @@ impl Record {
         reason.clone_into(&mut self.reason);
     }
 
+    /// The call was answered, but its audio cannot be used. Nobody was spoken with.
+    pub fn without_audio(&mut self, why: SdpError) {
+        self.result = CallResult::NoAudio;
+        self.ended(&format!("answered without audio that we can use: {why}"));
+    }
+
     /// How an answered call ended.
     pub fn ended(&mut self, reason: &str) {
         self.decided = Some(Instant::now());
         if self.reason.is_empty() {
             reason.clone_into(&mut self.reason);
         }
+    }
+
+    /// The far side does not know that the call is over.
+    pub fn bye_not_sent(&mut self, reason: String) {
+        self.bye_error = Some(reason);
     }
 
     pub fn said(&mut self, text: &str) {
@@ -119,7 +132,11 @@ impl Record {
     }
 
     /// The detail.
-    pub fn finish(self) -> CallDetail {
+    pub fn finish(mut self) -> CallDetail {
+        if let Some(error) = &self.bye_error {
+            self.reason.push_str("; the BYE could not be sent: ");
+            self.reason.push_str(error);
+        }
         let end = self.decided.unwrap_or_else(Instant::now);
         let between = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to)

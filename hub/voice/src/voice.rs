@@ -2,6 +2,7 @@
 
 use crate::config::{Limits, TrunkConfig, VoiceConfig};
 use crate::detail::CallDetail;
+use crate::figures::Figures;
 use crate::host::{CallHost, InboundHost};
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
 use crate::order::CallOrder;
@@ -9,20 +10,21 @@ use crate::prompt::cache::PromptCache;
 use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
+use crate::signaling::called::{Called, owner};
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::unknown::Unknown;
+use crate::whereabouts::{self, Whereabouts};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
 use hub_core::lines::{Lines, WINDOW};
 use hub_core::metric::{Metric, MetricKind};
-use hub_core::phone_number::PhoneNumber;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// At the end, the details of calls are waited for this long.
@@ -37,6 +39,9 @@ pub enum VoiceError {
     /// Two trunks cannot be told apart.
     #[error("two SIP trunks are named {0}; give each a name of its own")]
     SameName(String),
+    /// Nobody could answer to the address.
+    #[error("{0} stands for every address of this machine; name the one that the far side reaches")]
+    NoAddress(IpAddr),
     /// SIP did not start.
     #[error("SIP did not start")]
     Stack(#[from] StackError),
@@ -59,6 +64,24 @@ pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
     pub unknown: Unknown,
+    /// Where its proxy is.
+    pub place: Arc<Whereabouts>,
+}
+
+impl Trunk {
+    /// Whether the carrier sends from this address.
+    fn stands_at(&self, address: IpAddr) -> bool {
+        let is_it = |own: &IpAddr| own.to_canonical() == address.to_canonical();
+        self.place.include(address) || self.config.addresses.iter().any(is_it)
+    }
+}
+
+/// Why a call that comes in belongs to no trunk.
+pub(crate) enum NoTrunk {
+    /// No trunk stands at the address it comes from.
+    Stranger,
+    /// It is for no number of the trunks there.
+    NotOurs,
 }
 
 /// Why no INVITE was sent.
@@ -81,10 +104,13 @@ pub(crate) struct Line {
     pub stack: Arc<dyn CallStack>,
     pub prompts: PromptMaker,
     pub limits: Limits,
+    pub figures: Figures,
     /// Cancelled when every call has to end now.
     pub ending: CancellationToken,
     media: MediaEngine,
     media_options: MediaOptions,
+    /// The address that the far side is told, if it is not the stack's own.
+    told: Option<Arc<Whereabouts>>,
     trunks: Vec<Trunk>,
     /// What was logged of late.
     lines: Lines,
@@ -120,23 +146,49 @@ impl Line {
         }
     }
 
-    /// The trunk that a call from `peer` came in over: where several stand at that address, the one whose number was
-    /// called, else the first of them.
-    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&PhoneNumber>) -> Option<&Trunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.config.proxy.ip() == peer);
-        of_peer()
-            .find(|trunk| Some(&trunk.config.caller_number) == called)
-            .or_else(|| of_peer().next())
+    /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
+    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.stands_at(peer));
+        if of_peer().next().is_none() {
+            return Err(NoTrunk::Stranger);
+        }
+        let own = of_peer().map(|trunk| (&trunk.config.caller_number, trunk));
+        called.and_then(|called| owner(called, own)).ok_or(NoTrunk::NotOurs)
     }
 
     pub fn open_media(&self) -> Result<MediaSession, MediaError> {
         self.media.open(&self.media_options)
     }
 
-    /// An audio address as the far side reaches it.
-    pub fn advertised(&self, local: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.stack.local().ip(), local.port())
+    /// An audio address as the far side reaches it; the error says why there is none.
+    pub fn advertised(&self, local: SocketAddr) -> Result<SocketAddr, String> {
+        let unknown = || "the name that stands for our own address (sip_advertise) could not be resolved".to_owned();
+        let own = match &self.told {
+            Some(place) => place.first().ok_or_else(unknown)?,
+            None => self.stack.local(),
+        };
+        Ok(SocketAddr::new(own.ip(), local.port()))
     }
+}
+
+/// The address that the far side is told, if it is not the stack's own.
+fn told(config: &VoiceConfig) -> Option<Arc<Whereabouts>> {
+    let told = config.advertise.as_ref()?.with_port(config.bind.port());
+    Some(Arc::new(Whereabouts::new(told)))
+}
+
+/// Where each trunk's proxy is, in the trunks' order.
+fn places(config: &VoiceConfig) -> Vec<Arc<Whereabouts>> {
+    let place = |trunk: &TrunkConfig| Arc::new(Whereabouts::new(trunk.proxy.clone()));
+    config.trunks.iter().map(place).collect()
+}
+
+fn address_is_told(config: &VoiceConfig) -> Result<(), VoiceError> {
+    let ip = config.bind.ip();
+    if ip.is_unspecified() && config.advertise.is_none() {
+        return Err(VoiceError::NoAddress(ip));
+    }
+    Ok(())
 }
 
 /// The telephone side: one for each hub.
@@ -145,22 +197,44 @@ pub struct Voice {
     /// Both directions; each has told its end when it leaves.
     calls: TaskTracker,
     stop: CancellationToken,
+    /// Ends what resolves names when this goes, whether it was shut down or not.
+    _resolving: Option<DropGuard>,
 }
 
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
-        let peer = |trunk: &TrunkConfig| Peer {
-            domain: trunk.domain.clone(),
-            address: trunk.proxy,
+        address_is_told(&config)?;
+        let places = places(&config);
+        let told = told(&config);
+        let is_ipv4 = config.bind.is_ipv4();
+        let all: Vec<_> = places.iter().chain(&told).cloned().collect();
+        whereabouts::resolve(&all, is_ipv4).await;
+        let peer = |(trunk, place): (&TrunkConfig, &Arc<Whereabouts>)| Peer {
+            place: Arc::clone(place),
+            others: trunk.addresses.clone(),
         };
-        let peers: Vec<Peer> = config.trunks.iter().map(peer).collect();
-        let stack = RsipStack::start(config.bind, config.advertise, &peers).await?;
-        Self::with_stack(config, Arc::new(stack), Arc::new(EspeakTts::default()))
+        let peers: Vec<Peer> = config.trunks.iter().zip(&places).map(peer).collect();
+        let stack = RsipStack::start(config.bind, told.clone(), &peers).await?;
+        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, places.as_slice()))?;
+        let stop = CancellationToken::new();
+        tokio::spawn(whereabouts::resolve_again(all, is_ipv4, stop.clone()));
+        voice._resolving = Some(stop.drop_guard());
+        Ok(voice)
     }
 
-    /// Starts over another network (the fake trunk) or with another voice.
+    /// Starts over another network (the fake trunk) or with another voice. Names are not resolved.
     pub fn with_stack(config: VoiceConfig, stack: Arc<dyn CallStack>, tts: Arc<dyn Tts>) -> Result<Self, VoiceError> {
+        let (told, places) = (told(&config), places(&config));
+        Self::build(config, stack, tts, (told, places.as_slice()))
+    }
+
+    fn build(
+        config: VoiceConfig,
+        stack: Arc<dyn CallStack>,
+        tts: Arc<dyn Tts>,
+        (told, places): (Option<Arc<Whereabouts>>, &[Arc<Whereabouts>]),
+    ) -> Result<Self, VoiceError> {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
         }
@@ -168,17 +242,20 @@ impl Voice {
         if let Some(twice) = config.trunks.iter().find(|trunk| !names.insert(&trunk.name)) {
             return Err(VoiceError::SameName(twice.name.clone()));
         }
+        address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
-        let trunk = |config: TrunkConfig| Trunk {
+        let trunk = |(config, place): (TrunkConfig, &Arc<Whereabouts>)| Trunk {
             channels: Arc::new(Semaphore::new(config.channels)),
             unknown: Unknown::default(),
+            place: Arc::clone(place),
             config,
         };
         let line = Line {
             stack,
             prompts: PromptMaker::new(tts, cache, config.recordings)?,
             limits: config.limits,
+            figures: Figures::default(),
             ending: CancellationToken::new(),
             media: MediaEngine::start()?,
             media_options: MediaOptions {
@@ -188,13 +265,15 @@ impl Voice {
                 capture_max: 0,
                 silence_max: Some(config.limits.silence),
             },
-            trunks: config.trunks.into_iter().map(trunk).collect(),
+            told,
+            trunks: config.trunks.into_iter().zip(places).map(trunk).collect(),
             lines: Lines::default(),
         };
         Ok(Self {
             line: Arc::new(line),
             calls: TaskTracker::new(),
             stop: CancellationToken::new(),
+            _resolving: None,
         })
     }
 
@@ -203,7 +282,13 @@ impl Voice {
         self.line.stack.local()
     }
 
-    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown.
+    /// What keeps it from ringing anybody, for an administrator: part and reason.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        self.line.stack.problem().map(|reason| ("sip", reason))
+    }
+
+    /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown,
+    /// calls up and ended, set-up times, packets, and what the gate of the SIP socket let through and dropped.
     pub fn metrics(&self) -> Vec<Metric> {
         let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
         let channels = "Channels of all trunks that carry no call.";
@@ -214,11 +299,14 @@ impl Voice {
         for trunk in &self.line.trunks {
             callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());
         }
-        vec![
+        let mut metrics = vec![
             Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
             Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
             callers,
-        ]
+        ];
+        metrics.extend(self.line.figures.metrics());
+        metrics.extend(self.line.stack.metrics());
+        metrics
     }
 
     /// For a person: that within the last hour callers stayed unknown who may be owners.
@@ -282,5 +370,54 @@ impl Voice {
             );
         }
         self.line.stack.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::phone_number::PhoneNumber;
+
+    #[tokio::test]
+    async fn an_address_that_nobody_can_answer_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (bind, advertise) in [("0.0.0.0:0", None), ("[::]:0", None), ("0.0.0.0:0", Some("127.0.0.1")), ("0.0.0.0:0", Some("localhost"))] {
+            let trunk = TrunkConfig {
+                name: "test".into(),
+                proxy: "127.0.0.1:9".parse().unwrap(),
+                addresses: Vec::new(),
+                domain: "trunk.test".into(),
+                username: None,
+                password: None,
+                caller_number: PhoneNumber::new("+864008000001").unwrap(),
+                channels: 1,
+                believe_from: false,
+                post_dial_limit_s: None,
+                trying_limit_s: None,
+            };
+            let config = VoiceConfig {
+                bind: bind.parse().unwrap(),
+                advertise: advertise.map(|ip| ip.parse().unwrap()),
+                media_ports: None,
+                trunks: vec![trunk],
+                prompt_cache: folder.path().to_owned(),
+                prompt_cache_bytes: 1 << 20,
+                recordings: None,
+                limits: Limits::default(),
+            };
+            match (Voice::start(config).await, advertise) {
+                (Ok(voice), Some(told)) => {
+                    let media = voice.line.open_media().unwrap();
+                    let announced = voice.line.advertised(media.local()).unwrap();
+                    let own = IpAddr::from([127, 0, 0, 1]);
+                    assert_eq!((announced.ip(), voice.local().ip()), (own, own), "{told}");
+                    assert_eq!(announced.port(), media.local().port());
+                    voice.shutdown().await;
+                }
+                (Err(VoiceError::NoAddress(ip)), None) => assert!(ip.is_unspecified()),
+                (Ok(_), None) => panic!("{bind} is told to nobody"),
+                (Err(error), _) => panic!("{bind}: {error}"),
+            }
+        }
     }
 }

@@ -1,14 +1,16 @@
-//! What far sides do with keys and audio, over the fake trunk: real packets, no SIP.
+//! What far sides do with keys, audio and time, over the fake trunk: real packets, no SIP.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod common;
 
-use common::{TestHost, TestVoice, correlation, limits, order};
+use common::{TestHost, TestVoice, config_of, correlation, limits, order, trunk};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::language::Language;
-use hub_voice::signaling::fake::FakePhone;
-use hub_voice::{CallDetail, Limits};
+use hub_voice::prompt::tts::EspeakTts;
+use hub_voice::signaling::CallStack;
+use hub_voice::signaling::fake::{FakePhone, FakeTrunk};
+use hub_voice::{CallDetail, CallProgress, Limits, TrunkConfig, Voice};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +96,32 @@ async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_r
 }
 
 #[tokio::test]
+async fn a_far_side_that_said_it_would_send_nothing_is_not_taken_for_dead() {
+    let silence = Duration::from_secs(1);
+    let short = Limits { silence, ..limits() };
+    let hung_up = "the owner hung up";
+    let table = [
+        ("sendrecv", "nothing came from the far side any more", true),
+        ("recvonly", hung_up, true),
+        ("sendonly", hung_up, false),
+        ("inactive", hung_up, false),
+    ];
+    let calls = table.map(|(direction, reason, hears)| async move {
+        let phone = FakePhone::Describes {
+            lines: format!("m=audio PORT RTP/AVP 8\r\na={direction}\r\n"),
+            hangs_up: silence * 4,
+        };
+        (direction, ring(phone, short).await, reason, hears)
+    });
+    for (direction, detail, reason, hears) in futures::future::join_all(calls).await {
+        assert_eq!(detail.reason, reason, "{direction}: {detail:?}");
+        let sent = detail.audio.packets_sent;
+        // What is sent at all is sent all the time: 50 packets a second.
+        assert_eq!(sent > 0, hears, "{direction}: {sent}");
+    }
+}
+
+#[tokio::test]
 async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on() {
     let keys = vec![(SOON, '3')];
     let voice = TestVoice::fake([FakePhone::MovesAtAnswer { keys }], limits());
@@ -109,4 +137,122 @@ async fn audio_that_moves_at_the_answer_is_followed_though_early_media_goes_on()
     let said = voice.farewell(&detail.transcript.last().unwrap().text).await;
     let likeness = correlation(&said, &heard);
     assert!(likeness > 0.9, "the farewell goes where the answer says: {likeness}");
+}
+
+#[tokio::test]
+async fn an_answer_without_audio_that_we_can_use_is_a_fault_of_the_line() {
+    let none = "no RTP/AVP audio stream";
+    for (lines, why) in [
+        ("", none),
+        ("m=audio 0 RTP/AVP 8\r\n", none),
+        ("m=audio PORT RTP/SAVP 8\r\n", none),
+        ("m=audio PORT RTP/AVPF 8\r\n", none),
+        ("m=image PORT udptl t38\r\n", none),
+        ("m=audio PORT RTP/AVP 18\r\n", "neither PCMU nor PCMA"),
+    ] {
+        let phone = FakePhone::Describes {
+            lines: lines.to_owned(),
+            hangs_up: Duration::from_secs(60),
+        };
+        let voice = TestVoice::fake([phone], limits());
+        let host = Arc::new(TestHost::default());
+        let detail = voice.ring(order(Language::En), host.clone()).await;
+        assert_eq!(
+            (detail.result, detail.sip_status, detail.disposition),
+            (CallResult::NoAudio, Some(200), None),
+            "{lines:?}: {detail:?}"
+        );
+        assert!(detail.reason.contains(why), "{lines:?}: {}", detail.reason);
+        assert!(
+            !host.steps().contains(&CallProgress::Answered),
+            "nobody was spoken with"
+        );
+        assert!(voice.seen_once().await.ended_by_hub, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_lasts_too_long_ends_with_a_goodbye_that_is_heard_to_its_end() {
+    let times = Limits {
+        talk: Duration::from_secs(20),
+        goodbye: Duration::from_secs(15),
+        ..limits()
+    };
+    let waits = FakePhone::Answers {
+        after: SOON,
+        keys: vec![],
+        hangs_up: None,
+    };
+    let voice = TestVoice::fake([waits], times);
+    let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
+    assert_eq!(detail.reason, "the longest time of a call was reached");
+    assert_eq!(detail.disposition, Some(Disposition::NothingChosen));
+    // After half of that time, in the middle of the menu.
+    let said: Vec<&str> = detail.transcript.iter().map(|line| line.text.as_str()).collect();
+    assert!(said.len() == 2 && said[1].ends_with("Goodbye."), "{said:?}");
+    assert!((10_000..20_000).contains(&detail.talk_ms), "{}", detail.talk_ms);
+    let goodbye = voice.farewell(said[1]).await;
+    let likeness = correlation(&goodbye, &voice.seen_once().await.heard);
+    assert!(likeness > 0.9, "it is said to its end: {likeness}");
+}
+
+#[tokio::test]
+async fn a_call_that_the_trunk_has_taken_may_ring_late_and_the_record_says_who_gave_up() {
+    let times = Limits {
+        post_dial: SOON,
+        trying: SOON * 6,
+        ..limits()
+    };
+    let (late, silent, stuck) = tokio::join!(
+        ring(FakePhone::RingsLate(SOON * 3), times),
+        ring(FakePhone::Silence, times),
+        ring(FakePhone::Stuck, times)
+    );
+    assert_eq!((late.result, late.reason.as_str()), (CallResult::Busy, "status 486"));
+    assert!(late.post_dial_ms >= 890, "{late:?}");
+    assert_eq!(silent.reason, "we gave up, since the trunk did not answer");
+    assert_eq!(
+        (stuck.result, stuck.reason.as_str()),
+        (
+            CallResult::NetworkFailure,
+            "we gave up, since nothing rang in time; the trunk: status 487"
+        )
+    );
+    assert!((1_790..6_000).contains(&stuck.post_dial_ms), "{stuck:?}");
+    let rings = FakePhone::Rings {
+        after_cancel: Some(487),
+    };
+    let unanswered = ring(rings, Limits { ring: SOON, ..times }).await;
+    assert_eq!(
+        (unanswered.result, unanswered.reason.as_str()),
+        (
+            CallResult::NoAnswer,
+            "we gave up, since nobody answered in time; the trunk: status 487"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_trunk_has_limits_of_its_own() {
+    let an_hour = Duration::from_secs(3_600);
+    let times = Limits {
+        post_dial: an_hour,
+        trying: an_hour,
+        ..limits()
+    };
+    let stack = Arc::new(FakeTrunk::new([FakePhone::Silence, FakePhone::Stuck]).unwrap());
+    let impatient = TrunkConfig {
+        post_dial_limit_s: Some(1),
+        trying_limit_s: Some(1),
+        ..trunk(stack.local())
+    };
+    let config = config_of(vec![impatient], times);
+    let voice = Voice::with_stack(config, stack, Arc::new(EspeakTts::default())).unwrap();
+    for reason in ["the trunk did not answer", "nothing rang in time"] {
+        let call = voice.ring(order(Language::En), Arc::new(TestHost::default()));
+        let detail = tokio::time::timeout(Duration::from_secs(60), call)
+            .await
+            .expect("the trunk's own limit");
+        assert!(detail.reason.contains(reason), "{}", detail.reason);
+    }
 }

@@ -7,6 +7,7 @@ mod common;
 use async_trait::async_trait;
 use common::{TestHost, config_of, eventually, limits, number, trunk};
 use hub_voice::prompt::tts::EspeakTts;
+use hub_voice::signaling::called::Called;
 use hub_voice::signaling::identity::Identity;
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegControl, PlaceCall, PlaceError};
 use hub_voice::{TrunkConfig, Voice};
@@ -55,7 +56,7 @@ impl CallStack for Crowd {
         Some(InboundLeg {
             leg,
             caller: self.caller.clone(),
-            called: None,
+            called: Some(Called::from(&number("+864008000001"))),
             offer: Vec::new(),
         })
     }

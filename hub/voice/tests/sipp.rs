@@ -216,12 +216,14 @@ async fn a_trunk_that_takes_the_call_and_does_nothing_is_given_up() {
     let detail = plain(
         "uas-stuck",
         Limits {
-            post_dial: Duration::from_secs(2),
+            trying: Duration::from_secs(2),
             ..short()
         },
     )
     .await;
     unanswered(&detail, CallResult::NetworkFailure, Some(487));
+    assert!(detail.reason.starts_with("we gave up, since nothing rang in time"), "{}", detail.reason);
+    soon_after(Duration::from_secs(2), detail.post_dial_ms);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,7 +242,7 @@ async fn a_dead_trunk_is_known_within_six_seconds() {
         .await;
     unanswered(&detail, CallResult::NetworkFailure, None);
     // By that limit, not by one of the SIP library's.
-    assert_eq!(detail.reason, "the trunk did not answer");
+    assert_eq!(detail.reason, "we gave up, since the trunk did not answer");
     assert!(detail.post_dial_ms >= 950, "{}", detail.post_dial_ms);
     soon_after(limit, detail.post_dial_ms);
 }
@@ -363,10 +365,38 @@ async fn the_owner_hangs_up_in_the_middle_of_the_prompt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_usable_audio_is_ended_and_not_called_answered() {
+    for audio in [
+        "audio 0 RTP/AVP 8",
+        "audio 9000 RTP/AVP 18",
+        "audio 9000 RTP/SAVP 8",
+    ] {
+        let sipp = Sipp::start("uas-no-audio", &["-key", "audio", audio]);
+        let trunk = trunk(sipp.address);
+        let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;
+        assert_eq!(
+            (detail.result, detail.sip_status, detail.disposition),
+            (CallResult::NoAudio, Some(200), None),
+            "{audio}: {detail:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_inside_the_call_are_answered() {
     let detail = plain("uas-reinvite", limits()).await;
     assert_eq!(detail.result, CallResult::Answered);
     assert!(detail.audio.packets_sent > 10, "{:?}", detail.audio);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_is_mirrored_and_a_reinvite_without_an_offer_resumes() {
+    let detail = plain("uas-hold", limits()).await;
+    assert_eq!(
+        (detail.result, detail.reason.as_str()),
+        (CallResult::Answered, "the owner hung up"),
+        "{detail:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

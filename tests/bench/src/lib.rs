@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
 pub mod apply;
+pub mod attack;
 pub mod bar;
 pub mod broker;
 pub mod client;

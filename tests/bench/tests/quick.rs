@@ -1,5 +1,6 @@
 //! The benchmarks work, and count right; nothing is said about speed here.
 
+use tests_bench::attack;
 use tests_bench::compare::{Audit, Plan, run};
 use tests_bench::steady::{self, Part};
 use tests_hub::soak::restart;
@@ -73,4 +74,18 @@ async fn kills_beneath_a_load_change_no_finding_and_no_window() {
     assert_eq!((outcome.lost(), outcome.doubled()), (0, 0));
     assert!(!outcome.ready.is_empty() && outcome.findings >= plan.worn);
     assert_eq!((outcome.other_findings, outcome.other_windows), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_strangers_besiege_answers_keeps_what_it_acknowledged_and_ends() {
+    let plan = attack::Plan::quick();
+    let bars = attack::run(&plan).await.unwrap();
+    bars.print();
+    for (load, _) in &plan.loads {
+        for what in ["calls_up", "healthz_late", "readyz_late", "options_late", "bye_s"] {
+            let bar = format!("{}_{what}", load.name());
+            assert!(bars.is_held(&bar), "{bar}");
+        }
+    }
+    assert!(bars.is_held("sigterm_s") && bars.is_held("lost_or_double"));
 }

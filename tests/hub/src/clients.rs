@@ -4,7 +4,8 @@ use crate::hub::project;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -175,6 +176,32 @@ pub fn mosquitto_sub(arguments: &[&str]) -> Result<(Child, Lines<BufReader<Child
         .context("cannot start mosquitto_sub")?;
     let lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
     Ok((child, lines))
+}
+
+/// Starts Debian's mosquitto as a broker at `listen` for anybody, with more lines of settings; its settings lie in `dir`.
+///
+/// # Errors
+/// If it is not installed, or cannot be started.
+pub fn mosquitto_broker(dir: &Path, listen: SocketAddr, more: &str) -> Result<Child> {
+    let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
+        .iter()
+        .map(Path::new)
+        .find(|path| path.is_file())
+        .context("mosquitto is not installed: apt-get install mosquitto")?;
+    // Started by root it would become another user, who may not read here.
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid())?.map_or("root".into(), |user| user.name);
+    let (ip, port) = (listen.ip(), listen.port());
+    let settings = format!("listener {port} {ip}\nallow_anonymous true\nuser {user}\n{more}");
+    let file = dir.join(format!("mosquitto-{port}.conf"));
+    std::fs::write(&file, settings)?;
+    Command::new(program)
+        .arg("-c")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start mosquitto")
 }
 
 /// A part of `clients` in the target folder that this program was built in.

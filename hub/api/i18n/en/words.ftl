@@ -30,6 +30,7 @@ result-no-answer = nobody answered
 result-declined = declined
 result-invalid-number = the number does not exist
 result-trunk-refused = the trunk refused the call
+result-no-audio = answered, but the line carried no audio
 result-network-failure = the network failed
 result-unknown = cut off, not known whether it rang
 disposition-appointment-booked = visit agreed

@@ -30,6 +30,7 @@ result-no-answer = 无人接听
 result-declined = 已拒接
 result-invalid-number = 号码不存在
 result-trunk-refused = 中继拒绝呼叫
+result-no-audio = 已接通，但线路没有可用的声音
 result-network-failure = 网络故障
 result-unknown = 已中断，是否振铃不明
 disposition-appointment-booked = 同意上门

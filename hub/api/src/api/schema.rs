@@ -76,6 +76,7 @@ pub(crate) fn call_result() -> Object {
         R::Declined,
         R::InvalidNumber,
         R::TrunkRefused,
+        R::NoAudio,
         R::NetworkFailure,
         R::Unknown,
     ])

@@ -2,7 +2,7 @@
 
 use super::properties;
 use super::scan::Scan;
-use crate::session::packet::Ack;
+use crate::session::packet::{Ack, Delivered};
 use crate::session::{CloseReason, Incoming, Message, Publish, Reason, Version};
 use bytes::{BufMut, BytesMut};
 
@@ -12,10 +12,10 @@ pub(super) fn publish(version: Version, first: u8, body: &[u8]) -> Result<Incomi
     let topic = scan.binary()?;
     let qos = (first >> 1) & 0b11;
     let packet_id = if qos > 0 { scan.packet_id()? } else { 0 };
-    let mut alias = None;
+    let mut found = properties::Found::default();
     if version == Version::V5 {
-        alias = properties::read(&mut scan, properties::PUBLISH)?.alias;
-        if topic.is_empty() && alias.is_none() {
+        found = properties::read(&mut scan, properties::PUBLISH)?;
+        if topic.is_empty() && found.alias.is_none() {
             return Err(CloseReason::Unexpected("PUBLISH without topic and topic alias"));
         }
     }
@@ -23,8 +23,8 @@ pub(super) fn publish(version: Version, first: u8, body: &[u8]) -> Result<Incomi
         qos,
         packet_id,
         retain: first & 1 != 0,
-        alias,
-        message: Message::new(topic, scan.rest()),
+        alias: found.alias,
+        message: Message::with_properties(topic, &found.passed_on, scan.rest()),
     }))
 }
 
@@ -65,6 +65,42 @@ fn end(scan: Scan<'_>) -> Result<(), CloseReason> {
     } else {
         Err(super::malformed("packet is longer than its parts"))
     }
+}
+
+/// PUBLISH to the client (MQTT 5 §3.3).
+pub(super) fn write_publish(version: Version, publish: &Delivered, buffer: &mut BytesMut) {
+    let flags = u8::from(publish.dup) << 3 | publish.qos << 1 | u8::from(publish.retain);
+    buffer.put_u8(0x30 | flags);
+    write_varint(publish.body_bytes(version), buffer);
+    // At most 7 levels of 64 bytes, checked by whoever made it.
+    put_binary(publish.topic.as_bytes(), buffer);
+    if publish.qos > 0 {
+        buffer.put_u16(publish.packet_id);
+    }
+    if version == Version::V5 {
+        let own = &publish.properties;
+        write_varint(own.bytes(), buffer);
+        if let Some(expiry_s) = own.message_expiry_s {
+            buffer.put_u8(properties::MESSAGE_EXPIRY);
+            buffer.put_u32(expiry_s);
+        }
+        if let Some(topic) = &own.response_topic {
+            buffer.put_u8(properties::RESPONSE_TOPIC);
+            put_binary(topic.as_bytes(), buffer);
+        }
+        if let Some(data) = &own.correlation_data {
+            buffer.put_u8(properties::CORRELATION_DATA);
+            put_binary(data, buffer);
+        }
+        buffer.put_slice(&own.passed_on);
+    }
+    buffer.put_slice(&publish.payload);
+}
+
+/// Binary data or text with its length, of which nothing the hub makes has 64 KiB.
+fn put_binary(bytes: &[u8], buffer: &mut BytesMut) {
+    buffer.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+    buffer.put_slice(bytes);
 }
 
 /// PUBACK, PUBREC or PUBCOMP by its first byte.

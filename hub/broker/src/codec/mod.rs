@@ -1,8 +1,9 @@
 //! Between bytes and the session's packets, MQTT 3.1.1 and 5.0: rumqttd's codecs, with the checks that they leave out
 //! and around the packets on which they panic or err. Only this folder knows rumqttd's types.
 //!
-//! What comes 50,000 times a second — PUBLISH in, acknowledgements out — is read and written here by hand, with topic
-//! and payload copied out of the read buffer in one piece. Everything is checked before rumqttd sees it, because its
+//! What comes 50,000 times a second — PUBLISH in, acknowledgements out — is read and written here by hand, with topic,
+//! properties and payload copied out of the read buffer in one piece; so is PUBLISH out, whose properties are passed on as
+//! they came. Everything is checked before rumqttd sees it, because its
 //! decoder of 5.0 lets properties run over their length, takes them twice, and knows no DISCONNECT that is a reason code
 //! alone; its encoders panic on some codes, which are never given to them.
 
@@ -59,16 +60,25 @@ impl Codec {
         let packet = match first >> 4 {
             1 => {
                 let version = version(body);
-                // Whoever speaks a later version is answered in the latest.
-                if !matches!(version, Ok(Version::V4) | Err(CloseReason::ProtocolLevel(0..=5))) {
+                // Whoever speaks a later version is answered in the latest. A bridge of mosquitto that is told in 3.1.1 that
+                // its level is not spoken comes again without its bit, and by no other answer.
+                if !matches!(
+                    version,
+                    Ok(Version::V4) | Err(CloseReason::ProtocolLevel(0..=5 | BRIDGE..=BRIDGE_V4))
+                ) {
                     self.version = Version::V5;
                 }
                 self.version = version?;
-                match self.version {
-                    Version::V4 => v4::check_connect(body)?,
+                let will = match self.version {
+                    Version::V4 => v4::check_connect(body).map(|()| Vec::new())?,
                     Version::V5 => v5::check_connect(body)?,
+                };
+                // The decoder knows no level with the bit.
+                if let Some(level) = buffer.get_mut(header.fixed_header_len + LEVEL_AT) {
+                    *level &= !BRIDGE;
                 }
-                return self.decode(buffer, bytes_max).map(Some);
+                let packet = self.decode(buffer, bytes_max)?;
+                return Ok(Some(packets::with_will_properties(packet, &will)));
             }
             8 | 10 => {
                 let identifier = self.check_filters(first >> 4, body)?;
@@ -123,14 +133,7 @@ impl Codec {
                     v5::V5.write(packet, buffer).map_err(refusal)?;
                 }
             },
-            Outgoing::Publish(delivered) => {
-                let packet = packets::publish(self.version, *delivered);
-                match self.version {
-                    Version::V4 => v4::V4.write(packet, buffer),
-                    Version::V5 => v5::V5.write(packet, buffer),
-                }
-                .map_err(refusal)?;
-            }
+            Outgoing::Publish(delivered) => fast::write_publish(self.version, &delivered, buffer),
         }
         Ok(())
     }
@@ -185,6 +188,14 @@ impl Codec {
 
 /// First byte of a CONNECT.
 const CONNECT: u8 = 0x10;
+/// Where the protocol level stands in the body of a CONNECT.
+const LEVEL_AT: usize = 6;
+/// The bit of the protocol level by which mosquitto's bridges say what they are (`try_private`).
+const BRIDGE: u8 = 0x80;
+/// Level of 3.1.1 with it.
+const BRIDGE_V4: u8 = BRIDGE | 4;
+/// Level of 5.0 with it.
+const BRIDGE_V5: u8 = BRIDGE | 5;
 
 /// Reserved flags of the fixed header (MQTT 5 §2.1.3).
 fn check_flags(first: u8) -> Result<(), CloseReason> {
@@ -204,11 +215,12 @@ fn check_flags(first: u8) -> Result<(), CloseReason> {
     }
 }
 
-/// The version of a CONNECT by its protocol name and level (MQTT 5 §3.1.2.1).
+/// The version of a CONNECT by its protocol name and level (MQTT 5 §3.1.2.1). What a bridge asks for by its bit are options
+/// of a subscription in 5.0, so there it means nothing more; to grant it in 3.1.1 would promise them unasked.
 fn version(body: &[u8]) -> Result<Version, CloseReason> {
     match body {
         [0, 4, b'M', b'Q', b'T', b'T', 4, ..] => Ok(Version::V4),
-        [0, 4, b'M', b'Q', b'T', b'T', 5, ..] => Ok(Version::V5),
+        [0, 4, b'M', b'Q', b'T', b'T', 5 | BRIDGE_V5, ..] => Ok(Version::V5),
         [0, 4, b'M', b'Q', b'T', b'T'] | [] => Err(malformed("CONNECT without protocol level")),
         [0, 4, b'M', b'Q', b'T', b'T', level, ..] => Err(CloseReason::ProtocolLevel(*level)),
         // Other names are older protocols, or none.

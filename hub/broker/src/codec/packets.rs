@@ -1,10 +1,9 @@
 //! rumqttd's packets to the session's and back, as far as both versions have them in common.
 
 use super::malformed;
-use crate::session::packet::{Delivered, Filter, RetainHandling, Subscribe, Will};
+use crate::session::packet::{Filter, RetainHandling, Subscribe, Will};
 use crate::session::{CloseReason, Connect, Incoming, Login, Message, Publish, Version};
-use bytes::{BufMut, BytesMut};
-use rumqttd::protocol::{self, Packet, RetainForwardRule};
+use rumqttd::protocol::{self, RetainForwardRule};
 
 pub(super) fn connect(
     version: Version,
@@ -64,6 +63,20 @@ pub(super) fn with_identifier(packet: Incoming, identifier: bool) -> Incoming {
     }
 }
 
+/// Gives the will of a CONNECT its properties, as [`Message::with_properties`] takes them.
+pub(super) fn with_will_properties(packet: Incoming, properties: &[u8]) -> Incoming {
+    match packet {
+        Incoming::Connect(mut connect) if !properties.is_empty() => {
+            if let Some(will) = &mut connect.will {
+                let message = &will.publish.message;
+                will.publish.message = Message::with_properties(message.topic_bytes(), properties, message.payload());
+            }
+            Incoming::Connect(connect)
+        }
+        other => other,
+    }
+}
+
 pub(super) fn unsubscribe(unsubscribe: protocol::Unsubscribe) -> Result<Incoming, CloseReason> {
     if unsubscribe.filters.is_empty() {
         return Err(malformed("UNSUBSCRIBE without filter"));
@@ -73,30 +86,6 @@ pub(super) fn unsubscribe(unsubscribe: protocol::Unsubscribe) -> Result<Incoming
         filters: unsubscribe.filters,
     })
 }
-
-/// rumqttd keeps QoS and packet identifier of a publish to itself; its flat form takes them: one byte of flags, the
-/// identifier, the topic's length, topic, payload.
-pub(super) fn publish(version: Version, delivered: Delivered) -> Packet {
-    let mut flat = BytesMut::with_capacity(FLAT_HEAD + delivered.topic.len() + delivered.payload.len());
-    let flags = u8::from(delivered.dup) << 3 | delivered.qos << 1 | u8::from(delivered.retain);
-    flat.put_u8(0b0011_0000 | flags);
-    flat.put_u16(delivered.packet_id);
-    // At most 7 levels of 64 bytes, checked by whoever made it.
-    flat.put_u16(u16::try_from(delivered.topic.len()).unwrap_or(u16::MAX));
-    flat.put_slice(delivered.topic.as_bytes());
-    flat.put_slice(&delivered.payload);
-    let publish = protocol::Publish::deserialize(flat.freeze());
-    let properties = (version == Version::V5).then(|| protocol::PublishProperties {
-        message_expiry_interval: delivered.properties.message_expiry_s,
-        response_topic: delivered.properties.response_topic,
-        correlation_data: delivered.properties.correlation_data,
-        ..Default::default()
-    });
-    Packet::Publish(publish, properties)
-}
-
-/// Bytes before the topic in rumqttd's flat form of a publish.
-const FLAT_HEAD: usize = 5;
 
 /// What a client never sends, or not in this way.
 pub(super) fn name(packet: u8) -> &'static str {

@@ -17,6 +17,12 @@ const fn allowed(identifiers: &[u8]) -> Allowed {
     bits
 }
 
+/// Message expiry interval.
+pub(super) const MESSAGE_EXPIRY: u8 = 2;
+/// Response topic.
+pub(super) const RESPONSE_TOPIC: u8 = 8;
+/// Correlation data.
+pub(super) const CORRELATION_DATA: u8 = 9;
 const USER: u8 = 38;
 /// CONNECT.
 pub(super) const CONNECT: Allowed = allowed(&[17, 21, 22, 23, 25, 33, 34, USER, 39]);
@@ -33,9 +39,17 @@ pub(super) const ACKNOWLEDGE: Allowed = allowed(&[31, USER]);
 /// DISCONNECT from a client.
 pub(super) const DISCONNECT: Allowed = allowed(&[17, 31, USER]);
 
+/// What goes on with a message unaltered and in its order: payload format, content type, response topic, correlation data,
+/// user properties (MQTT 5 §3.3.2.3).
+const PASSED_ON: Allowed = allowed(&[1, 3, RESPONSE_TOPIC, CORRELATION_DATA, USER]);
+/// Only a publish and a will have one.
+const OF_A_MESSAGE: Allowed = allowed(&[MESSAGE_EXPIRY]);
+
 /// What of the properties is looked at.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// Of a publish or a will: as `Message::with_properties` takes them.
+    pub(super) passed_on: Vec<u8>,
     pub(super) session_expiry_s: Option<u32>,
     pub(super) alias: Option<u16>,
     pub(super) subscription_id: bool,
@@ -46,7 +60,9 @@ pub(super) fn read(scan: &mut Scan<'_>, allowed: Allowed) -> Result<Found, Close
     let length = scan.varint()?;
     let mut block = Scan::new(scan.take(length)?);
     let (mut seen, mut found) = (0u64, Found::default());
+    let passed_on = if allowed & OF_A_MESSAGE != 0 { PASSED_ON } else { 0 };
     while !block.is_empty() {
+        let whole = block.rest();
         let identifier = block.byte()?;
         let bit = 1u64.checked_shl(identifier.into()).unwrap_or(0);
         if allowed & bit == 0 {
@@ -59,6 +75,14 @@ pub(super) fn read(scan: &mut Scan<'_>, allowed: Allowed) -> Result<Found, Close
         }
         seen |= bit;
         one(identifier, &mut block, &mut found)?;
+        let length = whole.len() - block.rest().len();
+        let property = whole.get(..length).unwrap_or_default();
+        if identifier == MESSAGE_EXPIRY {
+            // First, where it is found without looking at the others.
+            found.passed_on = [property, found.passed_on.as_slice()].concat();
+        } else if passed_on & bit != 0 {
+            found.passed_on.extend_from_slice(property);
+        }
     }
     // MQTT 5 §3.1.2.11.10.
     if seen & 1 << 22 != 0 && seen & 1 << 21 == 0 {

@@ -12,19 +12,21 @@ pub(super) use rumqttd::protocol::v5::V5;
 /// Bytes of a CONNECT up to its properties.
 const HEADER: usize = 10;
 
-/// Checks a CONNECT: flags, both blocks of properties, and that all of it is read.
-pub(super) fn check_connect(body: &[u8]) -> Result<(), CloseReason> {
+/// Checks a CONNECT: flags, both blocks of properties, and that all of it is read. Gives the properties of the will that go
+/// on with it.
+pub(super) fn check_connect(body: &[u8]) -> Result<Vec<u8>, CloseReason> {
     let mut scan = Scan::new(body);
     let flags = scan.take(HEADER)?.get(7).copied().unwrap_or_default();
     check_flags(flags)?;
     properties::read(&mut scan, properties::CONNECT)?;
     scan.text()?;
+    let mut will = Vec::new();
     if flags & 0b0000_0100 != 0 {
-        properties::read(&mut scan, properties::WILL)?;
+        will = properties::read(&mut scan, properties::WILL)?.passed_on;
         scan.text()?;
         scan.binary()?;
     }
-    check_login(flags, scan)
+    check_login(flags, scan).map(|()| will)
 }
 
 pub(super) fn with_properties(

@@ -206,7 +206,10 @@ impl Connection {
                 .router
                 .wants(client.tenant.as_str(), received.message.topic())
         {
-            device.echoes.push((number, echo(&received)));
+            let echo = self
+                .shared
+                .echo_of(received.message.clone(), received.qos, received.retain);
+            device.echoes.push((number, echo));
         }
         let work = decode(&self.shared, &device.device, received, trace);
         if let Some(reason) = work.refusal() {
@@ -331,7 +334,7 @@ impl Connection {
             return;
         };
         let Role::Device(device) = &mut client.role else { return };
-        let echo = echo(&received);
+        let (message, qos, retain) = (received.message.clone(), received.qos, received.retain);
         let work = decode(&self.shared, &device.device, received, trace);
         let offset_ms = work.boot().and_then(|boot| {
             let known = device.offset.filter(|(of, _)| *of == boot);
@@ -347,7 +350,14 @@ impl Connection {
             mark: None,
         };
         let tenant = client.tenant.clone();
-        device.will = Some((LastWord { tenant, item, echo }, delay));
+        let word = LastWord {
+            tenant,
+            item,
+            message,
+            qos,
+            retain,
+        };
+        device.will = Some((word, delay));
     }
 
     fn trace(&mut self) -> TraceId {
@@ -385,14 +395,6 @@ fn decode(shared: &Shared, device: &Device, received: Received, trace: TraceId) 
     };
     let profile = shared.profiles.get(&device.profile).ok_or(device.profile.as_str());
     Work::decode(&received.kind, received.retain, origin, profile, trace)
-}
-
-fn echo(received: &Received) -> Echo {
-    Echo {
-        message: received.message.clone(),
-        qos: received.qos,
-        retain: received.retain,
-    }
 }
 
 /// Of what was not published on a topic.

@@ -31,7 +31,7 @@ pub(super) struct ReaderSide {
     /// Filters, with whether messages keep their retain flag.
     filters: Vec<(String, bool)>,
     /// What the session had no room for.
-    waiting: VecDeque<Outbound>,
+    waiting: VecDeque<Message>,
 }
 
 enum Change {
@@ -56,7 +56,7 @@ pub(super) struct Read {
     subscriber: Option<Subscriber>,
     outcome: Result<(), RouterError>,
     next: Option<Change>,
-    states: Vec<Outbound>,
+    states: Vec<Message>,
 }
 
 impl Change {
@@ -182,26 +182,14 @@ impl Connection {
     }
 
     pub(super) fn message(&mut self, message: Option<Message>) {
-        let Some(Message {
-            topic,
-            payload,
-            qos,
-            retain,
-        }) = message
-        else {
+        let Some(mut message) = message else {
             // The router has ended; the hub is about to.
             return self.session.handle_close(CloseReason::Stopping);
         };
         let Some(reader) = self.reader() else { return };
-        let keeps = |(filter, keeps): &(String, bool)| *keeps && covers(filter, &topic);
-        let retain = retain && reader.filters.iter().any(keeps);
-        reader.waiting.push_back(Outbound::Publish {
-            topic,
-            payload,
-            qos,
-            retain,
-            expires_in_s: None,
-        });
+        let keeps = |(filter, keeps): &(String, bool)| *keeps && covers(filter, &message.topic);
+        message.retain = message.retain && reader.filters.iter().any(keeps);
+        reader.waiting.push_back(message);
         self.deliver();
     }
 
@@ -210,7 +198,23 @@ impl Connection {
         while self.wire.keeps_up()
             && let Some(next) = self.reader().and_then(|reader| reader.waiting.pop_front())
         {
-            if self.session.handle_message(next.clone()) == Delivery::Full {
+            let expires_in_s = match next.expires_ms.map(|at| self.shared.seconds_left(at)) {
+                // Not begun to be sent in time: nobody gets it any more (MQTT 5 §3.3.2.3.3).
+                Some(0) => {
+                    self.shared.counters.count_refused("expired");
+                    continue;
+                }
+                left => left,
+            };
+            let message = Outbound::Publish {
+                topic: next.topic.clone(),
+                payload: next.payload.clone(),
+                qos: next.qos,
+                retain: next.retain,
+                expires_in_s,
+                properties: next.properties.clone(),
+            };
+            if self.session.handle_message(message) == Delivery::Full {
                 if let Some(reader) = self.reader() {
                     reader.waiting.push_front(next);
                 }
@@ -290,14 +294,15 @@ impl Shared {
     }
 }
 
-fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Outbound> {
+fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Message> {
     let topic = format!("d/{}/s", state.device);
-    covers(filter, &topic).then(|| Outbound::Publish {
+    covers(filter, &topic).then(|| Message {
         topic,
         payload: Bytes::from(state.payload),
         qos,
         retain: true,
-        expires_in_s: None,
+        properties: Bytes::new(),
+        expires_ms: None,
     })
 }
 

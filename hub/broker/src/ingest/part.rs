@@ -28,7 +28,7 @@ pub(super) struct Receipt {
 pub(super) struct Part {
     pub(super) content: Vec<Ingest>,
     pub(super) receipts: Vec<Receipt>,
-    /// Of the payloads.
+    /// Of payloads and properties.
     pub(super) bytes: u64,
 }
 

@@ -110,6 +110,8 @@ impl Outlet {
             payload: received.payload,
             qos: received.qos.min(subscribed.qos),
             retain: received.retain,
+            properties: received.properties,
+            expires_ms: received.expires_ms,
         };
         if lent.state.offer(&lent.queue, delivery) {
             totals.delivered.fetch_add(1, Ordering::Relaxed);

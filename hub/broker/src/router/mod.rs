@@ -1,8 +1,8 @@
 //! Fan-out to integrators: what devices publish, to the integrators of their tenant who subscribed to it.
 //!
-//! rumqttd's router does the fan-out, behind [`Router`]; nothing of rumqttd shows. It is fed copied, ASCII messages only,
-//! without properties, under a fixed set of names, from one thread; retained messages stay with the store. It is not on the
-//! way of an acknowledgement: what it loses is stored all the same, and counted.
+//! rumqttd's router does the fan-out, behind [`Router`]; nothing of rumqttd shows. It is fed copied messages only, with
+//! ASCII topics and without properties of its own, under a fixed set of names, from one thread; retained messages stay with
+//! the store. It is not on the way of an acknowledgement: what it loses is stored all the same, and counted.
 //!
 //! Bounds: integrators ([`RouterLimits::subscribers`]), distinct filters of all tenants and of one
 //! ([`RouterLimits::filters`]: one more is refused), the queue in front, the router's log (two segments for each slot that
@@ -19,7 +19,6 @@ mod subscriber;
 mod tests;
 mod totals;
 
-use bytes::Bytes;
 use feeder::{Feeder, Job, Queued, Shared};
 use filters::Wanted;
 use frame::Frame;
@@ -81,6 +80,37 @@ impl Default for RouterLimits {
             subscriber_bytes: 4 << 20,
             probe_every: Duration::from_secs(2),
             probe_patience: Duration::from_secs(6),
+        }
+    }
+}
+
+/// A message for integrators.
+#[derive(Debug, Clone, Copy)]
+pub struct Published<'a> {
+    /// Within the tenant, for example `d/{device}/t`.
+    pub topic: &'a str,
+    /// As published.
+    pub payload: &'a [u8],
+    /// As published.
+    pub qos: u8,
+    /// Whether the publisher asked for it to be retained.
+    pub retain: bool,
+    /// For clients of MQTT 5, encoded and unaltered; not looked into here.
+    pub properties: &'a [u8],
+    /// When it is of no use any more, in ms on the caller's own clock, which is not looked at here.
+    pub expires_ms: Option<u64>,
+}
+
+impl<'a> Published<'a> {
+    /// A message without properties, and of use for ever.
+    pub fn new(topic: &'a str, payload: &'a [u8], qos: u8, retain: bool) -> Self {
+        Self {
+            topic,
+            payload,
+            qos,
+            retain,
+            properties: &[],
+            expires_ms: None,
         }
     }
 }
@@ -198,12 +228,12 @@ impl Router {
     /// Hands a message to the integrators of `tenant` who want it. Never waits: one atomic load while nobody subscribes, a
     /// look at the tenant's filters otherwise, and a copy of the message only if one of them matches. What does not fit
     /// into the queue is lost and counted. A topic that is not ASCII goes to nobody.
-    pub fn publish(&self, tenant: &str, topic: &str, payload: &Bytes, qos: u8, retain: bool) {
+    pub fn publish(&self, tenant: &str, message: &Published<'_>) {
         let inner = &*self.0;
-        if !inner.wanted.wants(tenant, topic) {
+        if !inner.wanted.wants(tenant, message.topic) {
             return;
         }
-        let Some(frame) = Frame::new(tenant, topic, payload, qos, retain) else {
+        let Some(frame) = Frame::new(tenant, message) else {
             return;
         };
         if !inner.enqueue(frame) {

@@ -24,6 +24,17 @@ pub struct Delivery {
     /// Whether the publisher asked for it to be retained: for MQTT 5.0's retain-as-published; anyone else is sent 0, since
     /// the message is a fresh one.
     pub retain: bool,
+    /// As given to [`super::Published`].
+    pub properties: Bytes,
+    /// As given to [`super::Published`].
+    pub expires_ms: Option<u64>,
+}
+
+impl Delivery {
+    /// What it counts for in the integrator's queue.
+    fn bytes(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
 }
 
 /// What the feeder, the link's task and the integrator know of each other.
@@ -53,7 +64,7 @@ impl SubscriberState {
 
     /// Puts a message into the integrator's queue; `false` if it does not fit.
     pub fn offer(&self, queue: &mpsc::Sender<Delivery>, delivery: Delivery) -> bool {
-        let bytes = delivery.topic.len() + delivery.payload.len();
+        let bytes = delivery.bytes();
         // Only the link's task adds, so nothing is added between the question and the answer.
         if self.bytes_queued.load(Ordering::Acquire) + bytes > self.bytes_max {
             return false;
@@ -79,8 +90,7 @@ impl Subscriber {
     /// The next message; `None` once the router has ended. Cancel safe.
     pub async fn recv(&mut self) -> Option<Delivery> {
         let delivery = self.queue.recv().await?;
-        let bytes = delivery.topic.len() + delivery.payload.len();
-        self.state.bytes_queued.fetch_sub(bytes, Ordering::AcqRel);
+        self.state.bytes_queued.fetch_sub(delivery.bytes(), Ordering::AcqRel);
         Some(delivery)
     }
 

@@ -1,8 +1,7 @@
 //! What a router does whose rumqttd is broken: only from here can it be broken.
 
 use super::feeder::Job;
-use super::{Router, RouterError, RouterFailure, RouterLimits};
-use bytes::Bytes;
+use super::{Published, Router, RouterError, RouterFailure, RouterLimits};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -37,14 +36,14 @@ async fn the_end_of_rumqttds_thread_is_noticed() {
         router.subscribe("acme", "late", &[]).await,
         Err(RouterError::Unanswered)
     ));
-    router.publish("acme", "d/1/t", &Bytes::from_static(b"x"), 1, false);
+    router.publish("acme", &Published::new("d/1/t", b"x", 1, false));
 }
 
 #[tokio::test]
 async fn a_router_that_stands_still_is_noticed() {
     let router = Router::start(quick()).unwrap();
     let mut integrator = router.subscribe("acme", "console", &[("#".into(), 1)]).await.unwrap();
-    router.publish("acme", "d/1/t", &Bytes::from_static(b"first"), 1, false);
+    router.publish("acme", &Published::new("d/1/t", b"first", 1, false));
     timeout(SOON, integrator.recv()).await.unwrap().unwrap();
     let (let_go, held) = std::sync::mpsc::channel();
     router.0.jobs.try_send(Job::Hold(held)).unwrap();
@@ -57,7 +56,7 @@ async fn a_router_that_stands_still_is_noticed() {
     );
     // Nobody who publishes waits for it, and what does not fit is counted.
     for _ in 0..40_000 {
-        router.publish("acme", "d/1/t", &Bytes::from_static(b"x"), 1, false);
+        router.publish("acme", &Published::new("d/1/t", b"x", 1, false));
     }
     let stats = router.stats();
     assert!(stats.lost_in_queue > 0 && stats.published < 40_000, "{stats:?}");

@@ -2,7 +2,7 @@
 
 use super::TOPIC_ALIASES_MAX;
 use super::close::CloseReason;
-use super::packet::{Message, Publish};
+use super::packet::Publish;
 
 /// What each alias stands for: bounded, since a topic that may be published has at most 7 levels of 64 bytes.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ impl Aliases {
         let topic = publish.message.topic_bytes();
         if topic.is_empty() {
             let topic = place.as_deref().ok_or(CloseReason::TopicAlias(alias))?;
-            publish.message = Message::new(topic, publish.message.payload());
+            publish.message = publish.message.on(topic);
         } else {
             *place = Some(topic.get(..TOPIC_BYTES_MAX).unwrap_or(topic).into());
         }

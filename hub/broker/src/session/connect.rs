@@ -5,6 +5,7 @@ use super::inbound::UNRELEASED_MAX;
 use super::login::{LoginError, credential};
 use super::open::{Open, Then};
 use super::packet::{Connect, Granted, Incoming, Outgoing, Version};
+use super::publish::is_bridge_state;
 use super::reason::Reason;
 use super::role::{self, Reader, Role};
 use super::{Access, Event, Phase, Session, TOPIC_ALIASES_MAX, Verdict};
@@ -55,7 +56,8 @@ impl Session {
         }
     }
 
-    fn accept(&mut self, access: Access, connect: Connect, now: Instant) {
+    fn accept(&mut self, access: Access, mut connect: Connect, now: Instant) {
+        connect.will = connect.will.filter(|will| !is_bridge_state(&will.publish.message));
         let expiry_s = match &access {
             Access::Device { .. } => self.expiry(&connect),
             Access::Integrator { .. } | Access::Claimant => 0,

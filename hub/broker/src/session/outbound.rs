@@ -55,8 +55,10 @@ pub enum Outbound {
         qos: u8,
         /// See [`super::Event::Subscribed`].
         retain: bool,
-        /// What is left of its time, in seconds.
+        /// What is left of its time, in seconds. With it, it is sent at once or not taken: what waits here does not grow older.
         expires_in_s: Option<u32>,
+        /// Encoded, see [`super::packet::DeliveredProperties::passed_on`]; for MQTT 5 only.
+        properties: Bytes,
     },
 }
 
@@ -69,7 +71,7 @@ pub enum Delivery {
     Repeated,
     /// The client has not subscribed to it.
     NotSubscribed,
-    /// Too many wait already.
+    /// Too many wait already; or its time runs, and it could not be sent at once.
     Full,
     /// The client takes no packet of this length (MQTT 5 §3.1.2.11.4).
     TooLarge,
@@ -84,6 +86,8 @@ pub(super) struct Addressed {
     pub(super) request: Option<String>,
     /// Packet identifier to use if it is free.
     pub(super) proposed: u16,
+    /// Its time runs, and whoever has a clock keeps it until it can be sent.
+    pub(super) timed: bool,
 }
 
 impl Addressed {
@@ -101,6 +105,7 @@ impl Addressed {
             packet,
             request: None,
             proposed: 0,
+            timed: false,
         }
     }
 }
@@ -140,6 +145,11 @@ impl Window {
         Delivery::Taken
     }
 
+    /// Whether one more message of this QoS would be sent at once.
+    pub(super) fn sends_now(&self, qos: u8, receive_maximum: u16) -> bool {
+        self.queue.is_empty() && (qos == 0 || self.unacknowledged.len() < window(receive_maximum))
+    }
+
     /// Notes the client's PUBACK; gives the request where it was a command. One for something that is not under way is
     /// ignored.
     pub(super) fn acknowledged(&mut self, packet_id: u16) -> Option<String> {
@@ -149,9 +159,8 @@ impl Window {
 
     /// The next message to send, if the window of at most `receive_maximum` has room.
     pub(super) fn next(&mut self, receive_maximum: u16) -> Option<Outgoing> {
-        let window = WINDOW.min(usize::from(receive_maximum));
         let qos = self.queue.front()?.packet.qos;
-        if qos > 0 && self.unacknowledged.len() >= window {
+        if qos > 0 && self.unacknowledged.len() >= window(receive_maximum) {
             return None;
         }
         let mut message = self.queue.pop_front()?;
@@ -179,4 +188,9 @@ impl Window {
         self.last_id = id;
         id
     }
+}
+
+/// How many the client may have unacknowledged.
+fn window(receive_maximum: u16) -> usize {
+    WINDOW.min(usize::from(receive_maximum))
 }

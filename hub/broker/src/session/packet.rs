@@ -117,23 +117,47 @@ pub struct Publish {
     pub message: Message,
 }
 
-/// Topic and payload of a publish, together in one piece of memory of their own: never a view of a read buffer.
+/// Topic, properties and payload of a publish, together in one piece of memory of their own: never a view of a read buffer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     bytes: Bytes,
+    properties_bytes: u32,
     topic_bytes: u16,
 }
 
+/// A message expiry interval as it is encoded: its identifier (MQTT 5 §3.3.2.3.3), and four bytes.
+const EXPIRY: u8 = 2;
+const EXPIRY_BYTES: usize = 5;
+
 impl Message {
-    /// Copies both. A topic beyond 65,535 bytes, which no packet can hold, is cut.
+    /// Copies both; without properties. A topic beyond 65,535 bytes, which no packet can hold, is cut.
     pub fn new(topic: &[u8], payload: &[u8]) -> Self {
+        Self::with_properties(topic, &[], payload)
+    }
+
+    /// Copies all three. `properties` are those that go on with the message (MQTT 5 §3.3.2.3), checked and encoded as in
+    /// a packet without their length: the message expiry interval first, if there is one, the others in the order in which
+    /// they came. More than 4 GiB of them, which no packet can hold, are left out.
+    pub fn with_properties(topic: &[u8], properties: &[u8], payload: &[u8]) -> Self {
         let topic_bytes = u16::try_from(topic.len()).unwrap_or(u16::MAX);
         let topic = topic.get(..usize::from(topic_bytes)).unwrap_or_default();
-        let mut bytes = BytesMut::with_capacity(topic.len() + payload.len());
+        let properties_bytes = u32::try_from(properties.len()).unwrap_or(0);
+        let properties = properties.get(..properties_bytes as usize).unwrap_or_default();
+        let mut bytes = BytesMut::with_capacity(topic.len() + properties.len() + payload.len());
         bytes.extend_from_slice(topic);
+        bytes.extend_from_slice(properties);
         bytes.extend_from_slice(payload);
-        let bytes = bytes.freeze();
-        Self { bytes, topic_bytes }
+        Self {
+            bytes: bytes.freeze(),
+            properties_bytes,
+            topic_bytes,
+        }
+    }
+
+    /// The same on another topic.
+    pub fn on(&self, topic: &[u8]) -> Self {
+        let properties = self.bytes.get(usize::from(self.topic_bytes)..self.payload_at());
+        Self::with_properties(topic, properties.unwrap_or_default(), self.payload())
     }
 
     /// The topic as it came.
@@ -148,12 +172,32 @@ impl Message {
 
     /// The payload in place.
     pub fn payload(&self) -> &[u8] {
-        self.bytes.get(usize::from(self.topic_bytes)..).unwrap_or_default()
+        self.bytes.get(self.payload_at()..).unwrap_or_default()
     }
 
     /// The payload as a shared handle on the same memory.
     pub fn to_payload(&self) -> Bytes {
-        self.bytes.slice(usize::from(self.topic_bytes).min(self.bytes.len())..)
+        self.bytes.slice(self.payload_at()..)
+    }
+
+    /// The message expiry interval, in seconds from its receipt.
+    pub fn expiry_s(&self) -> Option<u32> {
+        let properties = self.bytes.get(usize::from(self.topic_bytes)..self.payload_at())?;
+        match properties.split_first_chunk::<EXPIRY_BYTES>()?.0 {
+            [EXPIRY, seconds @ ..] => Some(u32::from_be_bytes(*seconds)),
+            _ => None,
+        }
+    }
+
+    /// The properties without the expiry, encoded, as a shared handle on the same memory.
+    pub fn to_properties(&self) -> Bytes {
+        let expiry = if self.expiry_s().is_some() { EXPIRY_BYTES } else { 0 };
+        self.bytes
+            .slice(usize::from(self.topic_bytes) + expiry..self.payload_at())
+    }
+
+    fn payload_at(&self) -> usize {
+        usize::from(self.topic_bytes) + self.properties_bytes as usize
     }
 
     /// How much it holds.
@@ -161,7 +205,7 @@ impl Message {
         self.bytes.len()
     }
 
-    /// Whether there is neither topic nor payload.
+    /// Whether there is neither topic nor properties nor payload.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -305,6 +349,9 @@ pub struct DeliveredProperties {
     pub response_topic: Option<String>,
     /// What the answer is about.
     pub correlation_data: Option<Bytes>,
+    /// Those that the publisher gave and that go on unaltered, encoded and in their order (MQTT 5 §3.3.2.3); none of the
+    /// above is among them where it is set.
+    pub passed_on: Bytes,
 }
 
 /// What the hub grants an MQTT 5 client in CONNACK. What is the same for all — QoS 2, retained messages, wildcards; no

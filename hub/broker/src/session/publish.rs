@@ -2,8 +2,9 @@
 
 use super::close::CloseReason;
 use super::inbound::{Answer, PacketIdState};
-use super::packet::{Publish, Version};
+use super::packet::{Message, Publish, Version};
 use super::reason::Reason;
+use super::role::Role;
 use super::{Event, Phase, Received, Session};
 
 impl Session {
@@ -13,6 +14,9 @@ impl Session {
             && let Err(reason) = open.aliases.get_or_insert_default().resolve(&mut publish, alias)
         {
             return self.handle_close(reason);
+        }
+        if publish.qos < 2 && is_bridge_state(&publish.message) && !matches!(open.role, Role::Claimant { .. }) {
+            return self.pass_over(&publish);
         }
         let kind = match open.role.publish(&publish.message) {
             Ok(kind) => kind,
@@ -76,6 +80,17 @@ impl Session {
         self.acknowledge();
     }
 
+    /// Acknowledges what is of no use here.
+    fn pass_over(&mut self, publish: &Publish) {
+        if self.inbound.queued() >= self.queue_max() {
+            return self.handle_close(CloseReason::ReceiveMaximum);
+        }
+        let answer = Answer::to_publish(publish.qos);
+        self.inbound
+            .push_settled(answer, publish.packet_id, Reason::Success, None);
+        self.acknowledge();
+    }
+
     /// What waits for its turn, refused publishes included.
     fn queue_max(&self) -> usize {
         self.limits.in_flight_max * 2
@@ -104,4 +119,12 @@ impl Session {
     fn is_durable(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.is_durable())
     }
+}
+
+/// Whether this is where mosquitto's bridges tell whether they are up, by a publish at QoS 1 and a will, unless their
+/// settings say no (`notifications`). Nobody can read it here; refused, no bridge as it comes would ever be let in.
+pub(super) fn is_bridge_state(message: &Message) -> bool {
+    let topic = message.topic_bytes();
+    let is_plain = |byte: &u8| matches!(*byte, b' '..=b'~') && !matches!(*byte, b'+' | b'#');
+    topic.starts_with(b"$SYS/broker/connection/") && topic.ends_with(b"/state") && topic.iter().all(is_plain)
 }

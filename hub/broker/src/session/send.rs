@@ -21,7 +21,11 @@ impl Session {
         if addressed.packet.bytes(open.version) > u64::from(open.packet_bytes_max) {
             return Delivery::TooLarge;
         }
-        let delivery = open.window.get_or_insert_default().push(addressed);
+        let window = open.window.get_or_insert_default();
+        if addressed.timed && !window.sends_now(addressed.packet.qos, open.receive_maximum) {
+            return Delivery::Full;
+        }
+        let delivery = window.push(addressed);
         self.send_next();
         delivery
     }
@@ -97,12 +101,15 @@ impl Open {
                     qos,
                     retain,
                     expires_in_s,
+                    properties,
                 },
             ) => {
                 let mut addressed = Addressed::new(topic, payload, qos.min(1));
                 addressed.packet.retain = retain;
+                addressed.timed = expires_in_s.is_some();
                 if self.version == Version::V5 {
                     addressed.packet.properties.message_expiry_s = expires_in_s;
+                    addressed.packet.properties.passed_on = properties;
                 }
                 Some(addressed)
             }
@@ -129,13 +136,21 @@ fn thingsboard(topic: ThingsBoard<'_>, payload: Bytes, qos: u8) -> Addressed {
 impl Delivered {
     /// Length of the whole packet.
     pub fn bytes(&self, version: Version) -> u64 {
-        let packet_id = if self.qos > 0 { 2 } else { 0 };
-        let mut body = 2 + self.topic.len() + packet_id + self.payload.len();
-        if version == Version::V5 {
-            let properties = self.properties.bytes();
-            body += varint_bytes(properties) + properties;
-        }
+        let body = self.body_bytes(version);
         (1 + varint_bytes(body) + body) as u64
+    }
+
+    /// Length after the fixed header.
+    pub fn body_bytes(&self, version: Version) -> usize {
+        let packet_id = if self.qos > 0 { 2 } else { 0 };
+        let body = 2 + self.topic.len() + packet_id + self.payload.len();
+        match version {
+            Version::V4 => body,
+            Version::V5 => {
+                let properties = self.properties.bytes();
+                body + varint_bytes(properties) + properties
+            }
+        }
     }
 }
 
@@ -145,7 +160,7 @@ impl super::packet::DeliveredProperties {
         let expiry = self.message_expiry_s.map_or(0, |_| 5);
         let topic = self.response_topic.as_ref().map_or(0, |topic| 3 + topic.len());
         let data = self.correlation_data.as_ref().map_or(0, |data| 3 + data.len());
-        expiry + topic + data
+        expiry + topic + data + self.passed_on.len()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{eventually, next, publish, start, subscribe};
 use bytes::Bytes;
-use hub_broker::router::{Router, RouterError, RouterLimits};
+use hub_broker::router::{Published, Router, RouterError, RouterLimits};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ async fn bytes_that_wait_for_an_integrator_are_bounded_too() {
     let mut slow = subscribe(&router, "acme", &["#"]).await;
     let payload = Bytes::from(vec![7; 1 << 20]);
     for sent in 1..=6 {
-        router.publish("acme", "big", &payload, 1, false);
+        router.publish("acme", &Published::new("big", &payload, 1, false));
         eventually("it is through", || router.stats().delivered + slow.lost() == sent).await;
     }
     assert_eq!(slow.lost(), 3, "4 MiB hold three of these and their topics");
@@ -93,7 +93,7 @@ fn quickest_thousand(router: &Router, rounds: usize) -> Duration {
     let round = |_| {
         let started = Instant::now();
         for _ in 0..1_000 {
-            router.publish("acme", "d/1/t", &payload, 1, false);
+            router.publish("acme", &Published::new("d/1/t", &payload, 1, false));
         }
         started.elapsed()
     };
@@ -106,8 +106,8 @@ async fn what_nobody_wants_is_not_even_queued() {
     let mut integrator = subscribe(&router, "acme", &["d/+/e"]).await;
     let payload = Bytes::from_static(&[0; 200]);
     for _ in 0..100_000 {
-        router.publish("acme", "d/1/t", &payload, 1, false);
-        router.publish("zeta", "d/1/e", &payload, 1, false);
+        router.publish("acme", &Published::new("d/1/t", &payload, 1, false));
+        router.publish("zeta", &Published::new("d/1/e", &payload, 1, false));
     }
     publish(&router, "acme", "d/1/e", "event");
     assert_eq!(next(&mut integrator).await.payload, "event");
@@ -127,7 +127,7 @@ async fn every_message_of_a_flood_is_delivered_or_counted() {
         let router = router.clone();
         tokio::task::spawn_blocking(move || {
             for _ in 0..MESSAGES {
-                router.publish("acme", "d/1/t", &payload, 1, false);
+                router.publish("acme", &Published::new("d/1/t", &payload, 1, false));
             }
         })
     };

@@ -2,7 +2,7 @@
 
 use super::{next, publish, start, subscribe, text};
 use bytes::Bytes;
-use hub_broker::router::{Delivery, RouterError};
+use hub_broker::router::{Delivery, Published, RouterError};
 
 fn pair(topic: &str, payload: &str) -> (String, String) {
     (topic.to_owned(), payload.to_owned())
@@ -67,25 +67,32 @@ async fn wildcards_match_as_mqtt_says() {
 }
 
 #[tokio::test]
-async fn a_message_carries_its_topic_payload_qos_and_retain_flag() {
+async fn a_message_carries_its_topic_payload_qos_retain_flag_properties_and_expiry() {
     let router = start();
     let mut integrator = router.subscribe("acme", "one", &[("#".into(), 0)]).await.unwrap();
     let payload = Bytes::from(vec![0xff; 60_000]);
-    router.publish("acme", "d/1/s", &payload, 1, true);
+    let published = Published {
+        properties: b"\x01\x01",
+        expires_ms: Some(60_000),
+        ..Published::new("d/1/s", &payload, 1, true)
+    };
+    router.publish("acme", &published);
     assert_eq!(
         next(&mut integrator).await,
         Delivery {
             topic: "d/1/s".into(),
             payload: payload.clone(),
             qos: 0,
-            retain: true
+            retain: true,
+            properties: Bytes::from_static(b"\x01\x01"),
+            expires_ms: Some(60_000),
         }
     );
 
     integrator.add("#", 1).await.unwrap();
-    router.publish("acme", "d/1/t", &payload, 1, false);
+    router.publish("acme", &Published::new("d/1/t", &payload, 1, false));
     assert_eq!(next(&mut integrator).await.qos, 1);
-    router.publish("acme", "d/1/t", &payload, 0, false);
+    router.publish("acme", &Published::new("d/1/t", &payload, 0, false));
     assert_eq!(next(&mut integrator).await.qos, 0, "never above what was published");
 }
 

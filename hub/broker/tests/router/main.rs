@@ -4,8 +4,7 @@
 mod bounds;
 mod fan_out;
 
-use bytes::Bytes;
-use hub_broker::router::{Delivery, Router, RouterLimits, Subscriber};
+use hub_broker::router::{Delivery, Published, Router, RouterLimits, Subscriber};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -22,7 +21,7 @@ async fn subscribe(router: &Router, tenant: &str, filters: &[&str]) -> Subscribe
 }
 
 fn publish(router: &Router, tenant: &str, topic: &str, payload: &str) {
-    router.publish(tenant, topic, &Bytes::copy_from_slice(payload.as_bytes()), 1, false);
+    router.publish(tenant, &Published::new(topic, payload.as_bytes(), 1, false));
 }
 
 async fn next(subscriber: &mut Subscriber) -> Delivery {

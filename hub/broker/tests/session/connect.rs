@@ -219,6 +219,40 @@ fn a_will_is_the_device_s_own() {
     }
 }
 
+/// mosquitto's bridge sets it unless its settings say no; nobody could read it.
+#[test]
+fn the_will_of_a_bridge_about_itself_is_of_no_effect() {
+    for version in [V4, V5] {
+        for access in [
+            device(None),
+            Access::Integrator {
+                filters: vec!["#".into()],
+            },
+        ] {
+            let connect = Connect {
+                will: Some(will("$SYS/broker/connection/house.hub/state", 0)),
+                ..hello(version)
+            };
+            let mut session = open(connect, access);
+            session.handle_close(CloseReason::Lost);
+            let told = events(&mut session);
+            assert!(!told.iter().any(|event| matches!(event, Event::Will { .. })), "{told:?}");
+        }
+    }
+    for topic in ["$SYS/broker/connection/x", "$SYS/broker/load/state", "$SYS/broker/connection/#/state"] {
+        let connect = Connect {
+            will: Some(will(topic, 0)),
+            ..hello(V5)
+        };
+        let mut session = greet(connect, device(None));
+        assert_eq!(
+            transmitted(&mut session),
+            [Outgoing::refusal(Reason::TopicInvalid)],
+            "{topic}"
+        );
+    }
+}
+
 /// MQTT 5 §3.1.2.5: on any end but a normal DISCONNECT, after the delay, but not beyond the session's own end.
 #[test]
 fn a_will_speaks_when_the_device_vanishes() {

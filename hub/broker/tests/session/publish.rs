@@ -282,3 +282,27 @@ fn nothing_is_said_after_the_end() {
     session.handle_packet(Incoming::PingReq, start());
     assert_eq!(transmitted(&mut session), []);
 }
+
+#[test]
+fn what_a_bridge_says_of_itself_is_acknowledged_in_turn_and_goes_nowhere() {
+    let state = "$SYS/broker/connection/house.hub/state";
+    for version in [V4, V5] {
+        let mut session = opened(version);
+        session.handle_packet(publish("d/washer/t", 1, 1), start());
+        session.handle_packet(publish(state, 1, 2), start());
+        session.handle_packet(publish(state, 0, 0), start());
+        let [(number, None)] = received(&mut session)[..] else {
+            panic!("only the reading is for the store")
+        };
+        assert_eq!(transmitted(&mut session), []);
+        session.handle_committed(number);
+        assert_eq!(transmitted(&mut session), [ack(1), ack(2)]);
+    }
+    // mosquitto never sends it at QoS 2.
+    let mut session = opened(V5);
+    session.handle_packet(publish(state, 2, 3), start());
+    assert!(matches!(&events(&mut session)[..], [Event::Refused(_)]));
+    let mut session = opened(V4);
+    session.handle_packet(publish("$SYS/broker/connection/house.hub", 1, 3), start());
+    assert_eq!(closed(&mut session).map(|reason| reason.label()), Some("topic"));
+}

@@ -1,7 +1,8 @@
 //! Integrators and claimants.
 
 use crate::fixture::*;
-use hub_broker::session::packet::RetainHandling;
+use bytes::Bytes;
+use hub_broker::session::packet::{DeliveredProperties, RetainHandling};
 use hub_broker::session::{Access, Delivery, Event, Incoming, Kind, Outbound, Outgoing, Reason, Session};
 
 fn integrator(version: hub_broker::session::Version) -> Session {
@@ -105,6 +106,7 @@ fn an_integrator_is_sent_what_it_is_given() {
         qos: 2,
         retain: true,
         expires_in_s: Some(5),
+        properties: Bytes::from_static(b"\x01\x01"),
     });
     assert_eq!(delivery, Delivery::Taken);
     let [Outgoing::Publish(publish)] = &transmitted(&mut session)[..] else {
@@ -114,8 +116,55 @@ fn an_integrator_is_sent_what_it_is_given() {
         (publish.qos, publish.retain, publish.properties.message_expiry_s),
         (1, true, Some(5))
     );
+    assert_eq!(&publish.properties.passed_on[..], b"\x01\x01");
     let unasked = session.handle_message(Outbound::Provisioned { payload: json() });
     assert_eq!(unasked, Delivery::NotSubscribed);
+}
+
+#[test]
+fn properties_are_for_version_5_only() {
+    let mut session = integrator(V4);
+    let delivery = session.handle_message(timed(Some(5)));
+    assert_eq!(delivery, Delivery::Taken);
+    let [Outgoing::Publish(publish)] = &transmitted(&mut session)[..] else {
+        panic!()
+    };
+    assert_eq!(publish.properties, DeliveredProperties::default());
+}
+
+#[test]
+fn what_runs_out_does_not_wait_where_there_is_no_clock() {
+    for version in [V4, V5] {
+        let mut session = integrator(version);
+        for _ in 0..16 {
+            assert_eq!(session.handle_message(timed(Some(5))), Delivery::Taken);
+        }
+        let sent = transmitted(&mut session);
+        assert_eq!(session.handle_message(timed(Some(5))), Delivery::Full);
+        // What has no end may wait here.
+        assert_eq!(session.handle_message(timed(None)), Delivery::Taken);
+        let Some(Outgoing::Publish(first)) = sent.first() else {
+            panic!("{sent:?}")
+        };
+        session.handle_packet(Incoming::PubAck(first.packet_id), start());
+        assert_eq!(transmitted(&mut session).len(), 1);
+        let Some(Outgoing::Publish(second)) = sent.get(1) else {
+            panic!("{sent:?}")
+        };
+        session.handle_packet(Incoming::PubAck(second.packet_id), start());
+        assert_eq!(session.handle_message(timed(Some(4))), Delivery::Taken);
+    }
+}
+
+fn timed(expires_in_s: Option<u32>) -> Outbound {
+    Outbound::Publish {
+        topic: "d/washer/s".into(),
+        payload: json(),
+        qos: 1,
+        retain: false,
+        expires_in_s,
+        properties: Bytes::from_static(b"\x01\x01"),
+    }
 }
 
 #[test]
@@ -168,6 +217,7 @@ fn no_role_asks_for_what_it_is_not() {
         qos: 0,
         retain: false,
         expires_in_s: None,
+        properties: Bytes::new(),
     };
     let mut device = opened(V4);
     assert_eq!(device.handle_message(message()), Delivery::NotSubscribed);

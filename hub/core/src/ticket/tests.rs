@@ -239,6 +239,32 @@ fn key_1_ends_in_an_appointment_even_if_the_line_drops() {
     assert_eq!(after.state, TicketState::Appointment);
 }
 
+#[test]
+fn only_a_call_in_which_somebody_was_spoken_with_counts_as_reached() {
+    let after = |result| {
+        let ended = TicketEvent::AttemptEnded {
+            attempt: AttemptId(Uuid::from_u128(9)),
+            inbound: false,
+            result,
+            disposition: None,
+            contact_due: due(),
+        };
+        let (after, _) = ticket(TicketState::Contacting).apply(&ended, HUB, now()).unwrap();
+        (after.state, after.held, after.contact_due)
+    };
+    let reached = (TicketState::PersonNeeded, Some(HoldReason::Reached), None);
+    assert_eq!(after(CallResult::Answered), reached);
+    let again = (TicketState::ContactPlanned, None, Some(due()));
+    for result in [
+        CallResult::Busy,
+        CallResult::NoAnswer,
+        CallResult::NoAudio,
+        CallResult::NetworkFailure,
+    ] {
+        assert_eq!(after(result), again, "{result:?}");
+    }
+}
+
 /// Applies the start and the end of a call in which the owner rang the main number.
 fn rung_back(ticket: ServiceTicket, result: CallResult, disposition: Option<Disposition>) -> ServiceTicket {
     let attempt = AttemptId(Uuid::from_u128(9));
@@ -283,7 +309,12 @@ fn visited() -> ServiceTicket {
 
 #[test]
 fn an_owner_who_rings_back_and_chooses_nothing_changes_nothing() {
-    for result in [CallResult::NoAnswer, CallResult::NetworkFailure, CallResult::Unknown] {
+    for result in [
+        CallResult::NoAnswer,
+        CallResult::NoAudio,
+        CallResult::NetworkFailure,
+        CallResult::Unknown,
+    ] {
         assert_eq!(rung_back(planned(), result, None), planned());
         let waits = ticket(TicketState::PersonNeeded);
         assert_eq!(rung_back(waits.clone(), result, None), waits);

@@ -1,5 +1,6 @@
 //! `forecall doctor`: what is wrong, where, and what to do.
 
+mod calls;
 mod data;
 mod door;
 mod surroundings;
@@ -107,6 +108,8 @@ async fn doors(config: &Config, report: &mut Report) {
         "sip port",
         door::port(config.sip, sip, hub_runs && UdpSocket::bind(config.sip).is_err()),
     );
+    report.line("calls address", calls::address(config).await);
+    report.line("audio ports", calls::ports(config));
     report.line("host names", door::host_names(config));
     if let Some(tls) = config.tls() {
         report.line("certificate", door::certificate(&tls.files, SystemClock.now()));

@@ -12,6 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Calls that are up may go on for so long after the stop was asked for; then they are hung up.
 const CALLS_GRACE: Duration = Duration::from_secs(20);
+/// The whole stop takes no longer, whatever hangs: below what the unit allows (`TimeoutStopSec`), above all waits on the way.
+const STOP_GRACE: Duration = Duration::from_secs(100);
 
 /// Runs the hub until SIGTERM or Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -75,6 +77,9 @@ impl Serve {
             _ = interrupt.recv() => None,
             failure = hub.failed() => Some(failure),
         };
+        if let Err(error) = crate::process::end_within(STOP_GRACE) {
+            tracing::warn!(%error, "nothing watches over the stop");
+        }
         say("stopping: commits and calls that are under way finish first");
         hub.stop(CALLS_GRACE).await?;
         match failure {

@@ -133,13 +133,16 @@ impl Homes {
                 amount: 80,
             },
             trunk: Some(Trunk {
-                proxy: trunk,
+                proxy: trunk.into(),
                 domain: trunk.ip().to_string(),
                 username: Some(TRUNK_USER.into()),
                 password: Some(TRUNK_PASSWORD.into()),
                 caller_number: PhoneNumber::new("+862155500100")?,
                 // The demo's phone asserts nobody; nobody but it can ring the hub.
                 believe_from: true,
+                addresses: Vec::new(),
+                post_dial_limit_s: 6,
+                trying_limit_s: 20,
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),

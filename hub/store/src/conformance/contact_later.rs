@@ -75,6 +75,36 @@ pub(super) async fn an_unknown_call_is_remembered_until_the_owner_has_answered_o
     ring(&*store, third.unwrap(), 6).await;
 }
 
+/// Somebody answered and nothing could be heard: a fault of the line. The owner is rung again, after the plan's gap.
+pub(super) async fn a_call_without_audio_is_placed_again_after_the_gap(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = ticket(&*store, "wm-1", 0.95).await;
+    let order = ring(&*store, id, 0).await;
+    let over = store
+        .apply_attempt(order.attempt.id, ended(CallResult::NoAudio), after(1))
+        .await
+        .unwrap();
+    assert_eq!((over.result, over.disposition), (Some(CallResult::NoAudio), None));
+    let story = view(&*store, id).await;
+    assert_eq!(
+        (story.ticket.state, story.ticket.held),
+        (TicketState::ContactPlanned, None)
+    );
+    assert_eq!(story.attempts, [over], "as it is read again");
+    let early = store.begin_attempt(id, after(20), random()).await.unwrap();
+    assert!(
+        matches!(
+            early,
+            Begun::Waits {
+                reason: HoldReason::Gap,
+                ..
+            }
+        ),
+        "{early:?}"
+    );
+    ring(&*store, id, 24 * 60).await;
+}
+
 pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let unsure = ticket(&*store, "wm-1", 0.5).await;

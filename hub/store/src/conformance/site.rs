@@ -18,7 +18,11 @@ pub(super) async fn applying_twice_changes_nothing_and_a_dry_run_keeps_nothing(h
     other.tenants[0].contact_plan.probability_min = 0.8;
     other.tenants[0].owners[1].phone = None;
     other.tenants[0].owners[1].consent_to_calls = false;
-    other.tenants[0].trunk.as_mut().unwrap().password = Some("another".into());
+    let trunk = other.tenants[0].trunk.as_mut().unwrap();
+    trunk.password = Some("another".into());
+    trunk.addresses.pop();
+    (trunk.post_dial_limit_s, trunk.trying_limit_s) = (1, 120);
+    trunk.proxy = "sip.carrier.example:5070".parse().unwrap();
     let told = store.apply_site(&other, after(1), true).await.unwrap();
     let kinds: Vec<_> = told.iter().map(|change| (change.action, change.kind)).collect();
     let wanted = [

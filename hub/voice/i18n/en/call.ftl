@@ -1,22 +1,22 @@
 # What the automatic call says in English. Values arrive as readable English.
-greeting = Hello. This is an automatic call from { $brand } customer service. This call sells nothing, and it never asks for a password or a code.
-greeting-unnamed = Hello. This is an automatic call from the customer service of your appliance's maker. This call sells nothing, and it never asks for a password or a code.
-about = It is about your { $appliance }, with a serial number that ends in
-about-unnumbered = It is about your { $appliance }.
+greeting = Hello. This is an automatic call from { $brand } customer service. It sells nothing, and never asks for a password or a code.
+greeting-unnamed = Hello. This is an automatic call from the customer service of your appliance's maker. It sells nothing, and never asks for a password or a code.
+about = It is about your { $appliance }.
 
 appliance-washing-machine = washing machine
 appliance-pump-rig = water pump
 appliance-other = appliance
 
-fault-drain-pump-wear = Its own readings show that the drain pump works harder than usual and may soon fail.
-fault-drum-bearing = Its own readings show that the drum shakes more than usual. A bearing may be worn.
-fault-heater-scale = Its own readings show that it heats more slowly than usual. The heater may be covered with scale.
-fault-door-gasket = Its own readings show that the door seal may have begun to leak.
-fault-flow-loss = Its own readings show less flow than usual. Something may be blocked, or a valve not fully open.
-fault-rotor-imbalance = Its own readings show that the rotor shakes more than usual and may be out of balance.
-fault-hot-water = Its own readings show hotter water than usual. It may soon overheat.
-fault-other = Its own readings differ from its usual ones. It may soon develop a fault.
+fault-drain-pump-wear = Its readings show that the drain pump works harder than usual and may soon fail.
+fault-drum-bearing = Its readings show that the drum shakes more than usual. A bearing may be worn.
+fault-heater-scale = Its readings show that it heats more slowly than usual: the heater may be covered with scale.
+fault-door-gasket = Its readings show that the door seal may have begun to leak.
+fault-flow-loss = Its readings show less flow than usual: something may be blocked, or a valve not fully open.
+fault-rotor-imbalance = Its readings show that the rotor shakes more than usual and may be out of balance.
+fault-hot-water = Its readings show hotter water than usual. It may soon overheat.
+fault-other = Its readings differ from its usual ones. It may soon develop a fault.
 
+number = This call is about the one with a serial number that ends in
 safe = You can keep using it until it is serviced.
 unsafe = For your safety, please do not use it until it is serviced, and unplug it.
 price = A visit costs { $price }.

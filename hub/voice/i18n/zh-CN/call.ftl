@@ -1,27 +1,27 @@
 # What the automatic call says in Mandarin. Values arrive as readable Chinese: no Latin words, no figures.
-greeting = 您好，这里是{ $brand }客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
-greeting-unnamed = 您好，这里是您家电厂商客户服务的自动来电。本电话不推销任何产品，也不会向您索要密码或验证码。
-about = 这次来电是关于您家的{ $appliance }，机身序列号的尾号是，
-about-unnumbered = 这次来电是关于您家的{ $appliance }。
+greeting = 您好，这里是{ $brand }客户服务的自动来电，不推销产品，也不索要密码或验证码。
+greeting-unnamed = 您好，这里是您家电厂商客户服务的自动来电，不推销产品，也不索要密码或验证码。
+about = 这次来电是关于您家的{ $appliance }。
 
 appliance-washing-machine = 洗衣机
 appliance-pump-rig = 水泵
 appliance-other = 家电
 
-fault-drain-pump-wear = 根据它自己的运行数据，排水泵比平时更费力，可能快要坏了。
-fault-drum-bearing = 根据它自己的运行数据，滚筒轴承的震动比平时大，可能已经磨损。
-fault-heater-scale = 根据它自己的运行数据，加热比平时慢，加热管可能结了水垢。
-fault-door-gasket = 根据它自己的运行数据，门封圈可能开始漏水。
-fault-flow-loss = 根据它自己的运行数据，水流比平时小，可能有堵塞或者阀门没有全开。
-fault-rotor-imbalance = 根据它自己的运行数据，转子的震动比平时大，可能已经失去平衡。
-fault-hot-water = 根据它自己的运行数据，水温比平时高，可能很快会过热。
-fault-other = 根据它自己的运行数据，它的工作状态与平时不同，可能快要出故障。
+fault-drain-pump-wear = 它的数据显示，排水泵比平时更费力，可能快要坏了。
+fault-drum-bearing = 它的数据显示，滚筒轴承的震动比平时大，可能已经磨损。
+fault-heater-scale = 它的数据显示，加热比平时慢，加热管可能结了水垢。
+fault-door-gasket = 它的数据显示，门封圈可能开始漏水。
+fault-flow-loss = 它的数据显示，水流比平时小，可能有堵塞或者阀门没有全开。
+fault-rotor-imbalance = 它的数据显示，转子的震动比平时大，可能已经失去平衡。
+fault-hot-water = 它的数据显示，水温比平时高，可能很快会过热。
+fault-other = 它的数据显示，它的工作状态与平时不同，可能快要出故障。
 
+number = 这台的机身序列号的尾号是，
 safe = 在检修之前，您可以照常使用。
 unsafe = 为了您的安全，在检修之前，请不要使用，并请拔下电源。
 price = 上门检修的费用是{ $price }。
 price-free = 这次上门检修不收费。
-slot = 我们可以安排维修人员在{ $slot }上门。
+slot = 维修人员可以在{ $slot }上门。
 
 keys-slot = 同意这个时间，请按一。想换一个时间，请按二。想和工作人员通话，请按三。以后不想再接到这样的电话，请按九。重听，请按零。
 keys-no-slot = 想约上门时间，请按二。想和工作人员通话，请按三。以后不想再接到这样的电话，请按九。重听，请按零。

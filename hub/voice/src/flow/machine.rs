@@ -162,6 +162,19 @@ impl Flow {
         }
     }
 
+    /// The call has gone on for nearly as long as it may: it says goodbye instead of being cut off. False where it ends by
+    /// itself soon: what was pressed is being saved, or its last words are being said.
+    pub fn handle_time_up(&mut self) -> bool {
+        let (Step::Saying(at) | Step::Listening(at, _)) = self.step else {
+            return false;
+        };
+        let gathers = matches!(self.definition.nodes.get(at), Some(Node::Gather { .. }));
+        if gathers {
+            self.enter(self.definition.time_end);
+        }
+        gathers
+    }
+
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<FlowAction> {
         self.actions.pop_front()

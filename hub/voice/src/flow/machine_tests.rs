@@ -114,6 +114,32 @@ fn repeats_and_wrong_keys_do_not_earn_a_second_repeat_after_silence() {
 }
 
 #[test]
+fn a_call_that_lasts_too_long_says_goodbye() {
+    let mut says = Walk::answered(true);
+    assert!(says.flow.handle_time_up());
+    says.expect(&[FlowAction::Say(PromptId::Goodbye)]);
+    assert!(!says.flow.handle_time_up());
+    says.finish(&[FlowAction::HangUp]);
+
+    let mut listens = Walk::answered(false);
+    listens.finish(&[]);
+    assert!(listens.flow.handle_time_up());
+    listens.expect(&[FlowAction::Say(PromptId::Goodbye)]);
+    assert_eq!(listens.flow.poll_timeout(), None);
+}
+
+#[test]
+fn a_choice_is_saved_and_confirmed_though_the_time_is_up() {
+    let mut walk = Walk::answered(true);
+    walk.press('1', &commit(Disposition::AppointmentBooked));
+    assert!(!walk.flow.handle_time_up());
+    walk.flow.handle_commit(true);
+    walk.expect(&[FlowAction::Say(PromptId::Booked)]);
+    assert!(!walk.flow.handle_time_up());
+    walk.finish(&[FlowAction::HangUp]);
+}
+
+#[test]
 fn three_wrong_keys_bring_a_person() {
     let mut walk = Walk::answered(true);
     walk.press('5', &[FlowAction::Say(PromptId::WrongKey)]);

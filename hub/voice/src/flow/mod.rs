@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Something the call can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PromptId {
-    /// Who rings, what was seen, safety, price, the slot, the keys.
+    /// Who rings, what was seen, the slot, the keys, then the details: serial number, safety, price.
     Menu,
     /// The same without the greeting.
     MenuAgain,
@@ -47,6 +47,11 @@ impl PromptId {
         PromptId::NotSaved,
         PromptId::Goodbye,
     ];
+
+    /// Whether a call begins with it: then it starts with the silence that a network may swallow while it connects.
+    pub fn begins_call(self) -> bool {
+        self == PromptId::Menu
+    }
 }
 
 /// A node's place in a definition.
@@ -90,6 +95,8 @@ pub struct Definition {
     pub wrong_max: u8,
     /// Where too many wrong keys lead.
     pub wrong_end: NodeId,
+    /// Where the end of the longest call leads.
+    pub time_end: NodeId,
 }
 
 /// Where a call starts.
@@ -158,6 +165,7 @@ pub fn owner_call(has_slot: bool) -> Definition {
         key_wait: Duration::from_secs(8),
         wrong_max: 3,
         wrong_end: PERSON,
+        time_end: GOODBYE,
     }
 }
 
@@ -169,7 +177,7 @@ mod tests {
     fn every_way_leads_to_a_node_and_every_prompt_is_used() {
         for definition in [owner_call(true), owner_call(false)] {
             let mut said = Vec::new();
-            let mut led = vec![MENU, definition.wrong_end];
+            let mut led = vec![MENU, definition.wrong_end, definition.time_end];
             for node in definition.nodes {
                 match node {
                     Node::Gather {

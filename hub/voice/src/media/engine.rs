@@ -3,6 +3,7 @@
 
 use super::rtp::FRAME;
 use super::sdp::Negotiated;
+use super::sound::Sound;
 use super::stream::{AudioCounts, MediaEvent, RANDOM, Stream};
 use rand::TryRngCore;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -14,6 +15,8 @@ use tokio::sync::mpsc;
 
 /// Media events that may wait for their call.
 const EVENTS_MAX: usize = 64;
+/// Odd ports that are passed over in the search for an even one.
+const ODD_MAX: usize = 32;
 /// Later than this, ticks are given up instead of being caught up with: a burst would only be lost at the far side.
 const LATE_MAX: Duration = Duration::from_millis(100);
 
@@ -41,7 +44,7 @@ pub enum MediaError {
 pub struct MediaOptions {
     /// The address audio is received on.
     pub ip: IpAddr,
-    /// The UDP ports to use; the system chooses when there is none.
+    /// The UDP ports of which the even ones are used; the system chooses when there is none.
     pub ports: Option<RangeInclusive<u16>>,
     /// Send back what is heard while nothing else is sent.
     pub echo: bool,
@@ -116,7 +119,7 @@ impl MediaEngine {
     fn bind(&self, options: &MediaOptions) -> Result<UdpSocket, MediaError> {
         let fail = |source| MediaError::NoPort { ip: options.ip, source };
         let Some(range) = &options.ports else {
-            return UdpSocket::bind((options.ip, 0)).map_err(fail);
+            return bind_any(options.ip).map_err(fail);
         };
         let first = range.start().saturating_add(range.start() % 2);
         let count = (range.end().saturating_sub(first) / 2).saturating_add(1);
@@ -129,6 +132,19 @@ impl MediaEngine {
             }
         }
         Err(fail(last))
+    }
+}
+
+/// A port of the system's choice, an even one (RFC 3550 §11) unless it hands out odd ones only.
+fn bind_any(ip: IpAddr) -> std::io::Result<UdpSocket> {
+    // Held until there is an even one: what is given back may be handed out again at once.
+    let mut odd = Vec::new();
+    loop {
+        let socket = UdpSocket::bind((ip, 0))?;
+        if socket.local_addr()?.port() % 2 == 0 || odd.len() >= ODD_MAX {
+            return Ok(socket);
+        }
+        odd.push(socket);
     }
 }
 
@@ -197,9 +213,9 @@ impl MediaSession {
         lock(&self.stream).connect(negotiated, Instant::now());
     }
 
-    /// Sends a clip (8,000 samples a second); its end is told as `PlayFinished(number)`.
-    pub fn play(&self, number: u64, samples: Arc<[i16]>) {
-        lock(&self.stream).play(number, samples);
+    /// Sends a clip; its end is told as `PlayFinished(number)`.
+    pub fn play(&self, number: u64, sound: &Sound) {
+        lock(&self.stream).play(number, sound);
     }
 
     /// Cuts off the clip being sent.

@@ -46,7 +46,7 @@ async fn a_clip_arrives_and_keys_are_read_once_each() {
     here.connect(agreed(there.local()));
     there.connect(agreed(here.local()));
     let clip = tone(4_000);
-    here.play(7, Arc::clone(&clip));
+    here.play(7, &Sound::new(vec![super::super::sound::Piece::Samples(Arc::clone(&clip))]));
     assert_eq!(event(&mut here).await, MediaEvent::PlayFinished(7));
     for key in ['1', '1', '#'] {
         assert!(there.press(key));
@@ -152,6 +152,23 @@ async fn keys_are_read_on_when_the_far_side_moves_its_audio() {
     );
     assert_eq!(event(&mut here).await, MediaEvent::Digit('9'));
     assert_eq!(here.counts().lost, 0);
+}
+
+#[tokio::test]
+async fn audio_has_even_ports_whoever_chooses_them() {
+    let engine = MediaEngine::start().unwrap();
+    let ranged = MediaOptions {
+        ports: Some(19_001..=19_400),
+        ..options(false, 0)
+    };
+    for options in [options(false, 0), ranged] {
+        let calls: Vec<_> = (0..20).map(|_| engine.open(&options).unwrap()).collect();
+        for call in &calls {
+            let port = call.local().port();
+            assert_eq!(port % 2, 0, "{port}");
+            assert!(options.ports.as_ref().is_none_or(|ports| ports.contains(&port)), "{port}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,10 +8,12 @@ mod receiver;
 mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod sound;
 mod sources;
 pub mod stream;
 mod watchdog;
 
 pub use engine::{MediaEngine, MediaError, MediaOptions, MediaSession};
 pub use sdp::{Negotiated, SdpError};
+pub use sound::{Piece, Sound};
 pub use stream::{AudioCounts, MediaEvent};

@@ -49,6 +49,7 @@ impl Receiver {
     /// The far side is heard as agreed from now on. At a new address it may be another source.
     pub fn connect(&mut self, negotiated: &Negotiated, now: Instant) {
         self.event_type = negotiated.event_type;
+        // On hold nothing need come either: music is the far side's choice.
         self.watchdog.connect(negotiated.hold || negotiated.mute, now);
         let announced = negotiated.remote;
         // Address 0.0.0.0 says hold (RFC 3264 §8.4) and names no place to move to.

@@ -1,4 +1,5 @@
-//! The small part of SDP (RFC 4566) and of offer/answer (RFC 3264) that one audio stream needs.
+//! The small part of SDP (RFC 4566) and of offer/answer (RFC 3264) that one audio stream needs. An answer has a line for each
+//! line of its offer: those that we do not take are refused with port 0.
 
 use super::g711::Codec;
 use std::net::{IpAddr, SocketAddr};
@@ -7,6 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 pub const SDP_MAX: usize = 8_192;
 /// The payload type we offer for telephone events.
 pub const EVENT_TYPE: u8 = 101;
+/// What we offer, the one we like best first.
+const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+/// Formats of a media line that are looked at.
+const FORMATS_MAX: usize = 32;
 
 /// What both sides agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,107 +76,224 @@ impl Origin {
 
 /// Our first offer: both codecs and telephone events, at `local`. `session` makes the origin line unique.
 pub fn offer(local: SocketAddr, session: u64) -> Vec<u8> {
-    describe(
-        local,
-        Origin::first(session),
-        &[Codec::Pcma, Codec::Pcmu],
-        Some(EVENT_TYPE),
-    )
+    describe(local, Origin::first(session), &[None], &Audio::OFFERED)
 }
 
-/// Our first answer, to an offer that was understood as `negotiated`.
-pub fn answer(local: SocketAddr, session: u64, negotiated: &Negotiated) -> Vec<u8> {
-    describe(
-        local,
-        Origin::first(session),
-        &[negotiated.codec],
-        negotiated.event_type,
-    )
+/// Our first answer to `offer`: its first usable audio stream at `local`, the directions of that mirrored, and every other line
+/// of it refused (RFC 3264 §6).
+///
+/// # Errors
+/// When nothing of `offer` can be used.
+pub fn answer(local: SocketAddr, session: u64, offer: &[u8]) -> Result<Vec<u8>, SdpError> {
+    answer_as(local, Origin::first(session), offer)
 }
 
-/// Our answer to a later offer in the same session, understood as `negotiated`. `previous` is what we sent last: audio stays
-/// where that says, and a description that differs from it has its version raised by one (RFC 3264 §8).
+/// Our answer to a later offer in the same session. `previous` is what we sent last: audio stays where that says, and a
+/// description that differs from it has its version raised by one (RFC 3264 §8).
+///
+/// # Errors
+/// When nothing of `offer` can be used, or `previous` is none of our descriptions.
+pub fn answer_again(previous: &[u8], offer: &[u8]) -> Result<Vec<u8>, SdpError> {
+    again(previous, |local, origin| answer_as(local, origin, offer))
+}
+
+/// Our offer in a session that goes on, where the far side asks for one: all that we can, in the lines that `previous`, what we
+/// sent last, has (RFC 3261 §14.2, RFC 3264 §8).
 ///
 /// # Errors
 /// When `previous` is none of our descriptions.
-pub fn answer_again(previous: &[u8], negotiated: &Negotiated) -> Result<Vec<u8>, SdpError> {
+pub fn offer_again(previous: &[u8]) -> Result<Vec<u8>, SdpError> {
+    let ours = Description::read(previous)?;
+    let (taken, _) = ours.agree()?;
+    let lines = ours.lines_beside(taken);
+    again(previous, |local, origin| {
+        Ok(describe(local, origin, &lines, &Audio::OFFERED))
+    })
+}
+
+fn again(
+    previous: &[u8],
+    write: impl Fn(SocketAddr, Origin) -> Result<Vec<u8>, SdpError>,
+) -> Result<Vec<u8>, SdpError> {
     let local = understand(previous)?.remote;
     let mut origin = Origin::of(previous).ok_or(SdpError::NoOrigin)?;
-    let describe = |origin| describe(local, origin, &[negotiated.codec], negotiated.event_type);
-    let unchanged = describe(origin);
+    let unchanged = write(local, origin)?;
     if unchanged == previous {
         return Ok(unchanged);
     }
     origin.version += 1;
-    Ok(describe(origin))
+    write(local, origin)
 }
 
-fn describe(local: SocketAddr, origin: Origin, codecs: &[Codec], event_type: Option<u8>) -> Vec<u8> {
+fn answer_as(local: SocketAddr, origin: Origin, offer: &[u8]) -> Result<Vec<u8>, SdpError> {
+    let theirs = Description::read(offer)?;
+    let (taken, agreed) = theirs.agree()?;
+    let audio = Audio {
+        codecs: &[agreed.codec],
+        event_type: agreed.event_type,
+        direction: Direction {
+            sends: !agreed.hold,
+            receives: !agreed.mute,
+        },
+    };
+    Ok(describe(local, origin, &theirs.lines_beside(taken), &audio))
+}
+
+/// Our one audio stream as we describe it.
+struct Audio<'a> {
+    codecs: &'a [Codec],
+    event_type: Option<u8>,
+    direction: Direction,
+}
+
+impl Audio<'static> {
+    const OFFERED: Self = Self {
+        codecs: &CODECS,
+        event_type: Some(EVENT_TYPE),
+        direction: Direction::BOTH,
+    };
+}
+
+/// `lines` are the media lines in their order, ready to be sent; `audio` stands where there is none.
+fn describe(local: SocketAddr, origin: Origin, lines: &[Option<String>], audio: &Audio<'_>) -> Vec<u8> {
     let family = if local.is_ipv4() { "IP4" } else { "IP6" };
-    let (ip, port) = (local.ip(), local.port());
-    let types: Vec<String> = codecs
-        .iter()
-        .map(|c| c.payload_type())
-        .chain(event_type)
-        .map(|t| t.to_string())
-        .collect();
+    let ip = local.ip();
     let Origin { session, version } = origin;
-    let mut text = format!(
-        "v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {}\r\n",
-        types.join(" ")
-    );
-    for codec in codecs {
-        text += &format!("a=rtpmap:{} {}/8000\r\n", codec.payload_type(), codec.name());
+    let mut text =
+        format!("v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n");
+    for line in lines {
+        match line {
+            Some(refused) => text += refused,
+            None => text += &audio.lines(local.port()),
+        }
     }
-    if let Some(event_type) = event_type {
-        text += &format!("a=rtpmap:{event_type} telephone-event/8000\r\na=fmtp:{event_type} 0-15\r\n");
-    }
-    text += "a=ptime:20\r\na=sendrecv\r\n";
     text.into_bytes()
 }
 
-/// Reads the far side's offer or answer: its first audio stream, the first of its codecs that is ours.
-pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
-    if body.len() > SDP_MAX {
-        return Err(SdpError::NotText);
+impl Audio<'_> {
+    fn lines(&self, port: u16) -> String {
+        let types: Vec<String> = self
+            .codecs
+            .iter()
+            .map(|c| c.payload_type())
+            .chain(self.event_type)
+            .map(|t| t.to_string())
+            .collect();
+        let mut text = format!("m=audio {port} RTP/AVP {}\r\n", types.join(" "));
+        for codec in self.codecs {
+            text += &format!("a=rtpmap:{} {}/8000\r\n", codec.payload_type(), codec.name());
+        }
+        if let Some(event_type) = self.event_type {
+            text += &format!("a=rtpmap:{event_type} telephone-event/8000\r\na=fmtp:{event_type} 0-15\r\n");
+        }
+        text + &format!("a=ptime:20\r\na={}\r\n", self.direction.name())
     }
-    let text = std::str::from_utf8(body).map_err(|_| SdpError::NotText)?;
-    let mut address = None;
-    let mut stream: Option<Stream> = None;
-    // What stands before the first media line counts for every stream that says nothing else (RFC 4566 §6).
-    let (mut direction, mut is_head) = (Direction::BOTH, true);
-    for line in text.lines() {
-        let Some((kind, value)) = line.trim_end().split_once('=') else {
-            continue;
+}
+
+/// Reads the far side's offer or answer: its first audio stream that has a codec of ours, the first of those codecs.
+pub fn understand(body: &[u8]) -> Result<Negotiated, SdpError> {
+    Ok(Description::read(body)?.agree()?.1)
+}
+
+/// Which ways its writer lets audio go (RFC 4566 §6).
+#[derive(Clone, Copy)]
+struct Direction {
+    sends: bool,
+    receives: bool,
+}
+
+impl Direction {
+    /// Unless a description says otherwise.
+    const BOTH: Self = Self {
+        sends: true,
+        receives: true,
+    };
+
+    fn named(attribute: &str) -> Option<Self> {
+        let (sends, receives) = match attribute {
+            "sendrecv" => (true, true),
+            "sendonly" => (true, false),
+            "recvonly" => (false, true),
+            "inactive" => (false, false),
+            _ => return None,
         };
-        match (kind, &mut stream) {
-            ("c", None) => address = connection(value).or(address),
-            ("c", Some(s)) => s.address = connection(value).or(s.address),
-            ("m", None) => {
-                is_head = false;
-                stream = Stream::from_media_line(value, direction);
-            }
-            // Only the first usable audio stream counts; what follows belongs to another one.
-            ("m", Some(_)) => break,
-            ("a", None) if is_head => direction = Direction::of(value).unwrap_or(direction),
-            ("a", Some(s)) => s.attribute(value),
-            _ => {}
+        Some(Self { sends, receives })
+    }
+
+    fn name(self) -> &'static str {
+        match (self.sends, self.receives) {
+            (true, true) => "sendrecv",
+            (true, false) => "sendonly",
+            (false, true) => "recvonly",
+            (false, false) => "inactive",
         }
     }
-    let stream = stream.ok_or(SdpError::NoAudio)?;
-    let ip = stream.address.or(address).ok_or(SdpError::NoAddress)?;
-    let codec = stream
-        .types
-        .iter()
-        .find_map(|t| Codec::from_payload_type(*t))
-        .ok_or(SdpError::NoCodec)?;
-    Ok(Negotiated {
-        remote: SocketAddr::new(ip, stream.port),
-        codec,
-        event_type: stream.event_type,
-        hold: !stream.direction.hears || ip.is_unspecified(),
-        mute: !stream.direction.sends,
-    })
+}
+
+/// A description that was read.
+struct Description<'a> {
+    /// Of all streams that name none of their own.
+    address: Option<IpAddr>,
+    /// The same.
+    direction: Direction,
+    streams: Vec<Stream<'a>>,
+}
+
+impl<'a> Description<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, SdpError> {
+        if body.len() > SDP_MAX {
+            return Err(SdpError::NotText);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| SdpError::NotText)?;
+        let (mut address, mut direction) = (None, Direction::BOTH);
+        let mut streams: Vec<Stream<'a>> = Vec::new();
+        for line in text.lines() {
+            let Some((kind, value)) = line.trim_end().split_once('=') else {
+                continue;
+            };
+            match (kind, streams.last_mut()) {
+                ("m", _) => streams.push(Stream::from_media_line(value)),
+                ("c", None) => address = connection(value).or(address),
+                ("c", Some(stream)) => stream.address = connection(value).or(stream.address),
+                ("a", None) => direction = Direction::named(value).unwrap_or(direction),
+                ("a", Some(stream)) => stream.attribute(value),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            address,
+            direction,
+            streams,
+        })
+    }
+
+    /// Which of the streams is taken, and as what.
+    fn agree(&self) -> Result<(usize, Negotiated), SdpError> {
+        let audio = || self.streams.iter().enumerate().filter(|(_, stream)| stream.is_audio());
+        if audio().next().is_none() {
+            return Err(SdpError::NoAudio);
+        }
+        let usable = audio().find_map(|(at, stream)| Some((at, stream, stream.port()?, stream.codec()?)));
+        let (at, stream, port, codec) = usable.ok_or(SdpError::NoCodec)?;
+        let ip = stream.address.or(self.address).ok_or(SdpError::NoAddress)?;
+        let direction = stream.direction.unwrap_or(self.direction);
+        let negotiated = Negotiated {
+            remote: SocketAddr::new(ip, port),
+            codec,
+            event_type: stream.event_type,
+            hold: !direction.receives || ip.is_unspecified(),
+            mute: !direction.sends,
+        };
+        Ok((at, negotiated))
+    }
+
+    /// The media lines of an answer, all refused but the one at `taken`.
+    fn lines_beside(&self, taken: usize) -> Vec<Option<String>> {
+        let lines = self.streams.iter().enumerate();
+        lines
+            .map(|(at, stream)| (at != taken).then(|| stream.refusal()))
+            .collect()
+    }
 }
 
 /// `IN IP4 192.0.2.1`, with or without a multicast suffix.
@@ -179,205 +301,70 @@ fn connection(value: &str) -> Option<IpAddr> {
     value.split_whitespace().nth(2)?.split('/').next()?.parse().ok()
 }
 
-/// What the far side does with audio.
-#[derive(Debug, Clone, Copy)]
-struct Direction {
-    sends: bool,
-    hears: bool,
-}
-
-impl Direction {
-    const BOTH: Self = Self {
-        sends: true,
-        hears: true,
-    };
-
-    fn of(attribute: &str) -> Option<Self> {
-        let (sends, hears) = match attribute {
-            "sendrecv" => (true, true),
-            "sendonly" => (true, false),
-            "recvonly" => (false, true),
-            "inactive" => (false, false),
-            _ => return None,
-        };
-        Some(Self { sends, hears })
-    }
-}
-
-struct Stream {
-    port: u16,
-    types: Vec<u8>,
+/// A media line and what belongs to it.
+struct Stream<'a> {
+    /// Medium, port, protocol and formats (RFC 4566 §5.14).
+    words: Vec<&'a str>,
     address: Option<IpAddr>,
+    direction: Option<Direction>,
     event_type: Option<u8>,
-    direction: Direction,
 }
 
-impl Stream {
-    fn from_media_line(value: &str, direction: Direction) -> Option<Self> {
-        let mut words = value.split_whitespace();
-        if words.next()? != "audio" {
-            return None;
-        }
-        let port = words
-            .next()?
-            .split('/')
-            .next()?
-            .parse()
-            .ok()
-            .filter(|port| *port != 0)?;
-        if words.next()? != "RTP/AVP" {
-            return None;
-        }
-        let types = words
-            .filter_map(|word| word.parse().ok())
-            .filter(|t| *t < 128)
-            .take(32)
-            .collect();
-        Some(Self {
-            port,
-            types,
+impl<'a> Stream<'a> {
+    fn from_media_line(value: &'a str) -> Self {
+        Self {
+            words: value.split_whitespace().collect(),
             address: None,
+            direction: None,
             event_type: None,
-            direction,
-        })
+        }
+    }
+
+    fn word(&self, at: usize) -> Option<&'a str> {
+        self.words.get(at).copied()
+    }
+
+    /// None where the stream is refused.
+    fn port(&self) -> Option<u16> {
+        let port = self.word(1)?.split('/').next()?.parse().ok()?;
+        (port != 0).then_some(port)
+    }
+
+    fn is_audio(&self) -> bool {
+        self.word(0) == Some("audio") && self.word(2) == Some("RTP/AVP") && self.port().is_some()
+    }
+
+    fn types(&self) -> impl Iterator<Item = u8> {
+        let formats = self.words.iter().skip(3).take(FORMATS_MAX);
+        formats.filter_map(|word| word.parse::<u8>().ok()).filter(|t| *t < 128)
+    }
+
+    fn codec(&self) -> Option<Codec> {
+        self.types().find_map(Codec::from_payload_type)
+    }
+
+    /// The line that refuses it. Its formats do not count but have to be there (RFC 3264 §6).
+    fn refusal(&self) -> String {
+        let (medium, protocol) = (self.word(0).unwrap_or("audio"), self.word(2).unwrap_or("RTP/AVP"));
+        let formats = self.words.get(3..).filter(|formats| !formats.is_empty());
+        let formats = formats.map_or_else(|| "0".to_owned(), |formats| formats.join(" "));
+        let line = format!("m={medium} 0 {protocol} {formats}");
+        line.chars().filter(|c| !c.is_control()).chain("\r\n".chars()).collect()
     }
 
     fn attribute(&mut self, value: &str) {
-        self.direction = Direction::of(value).unwrap_or(self.direction);
+        self.direction = Direction::named(value).or(self.direction);
         let Some((event_type, name)) = value.strip_prefix("rtpmap:").and_then(|v| v.split_once(' ')) else {
             return;
         };
         if !name.trim().to_ascii_lowercase().starts_with("telephone-event/8000") {
             return;
         }
-        self.event_type = event_type
-            .parse()
-            .ok()
-            .filter(|t| self.types.contains(t))
-            .or(self.event_type);
+        let event_type = event_type.parse::<u8>().ok().filter(|t| self.types().any(|own| own == *t));
+        self.event_type = event_type.or(self.event_type);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn our_offer_is_understood_by_ourselves() {
-        let local: SocketAddr = "192.0.2.7:4000".parse().unwrap();
-        let got = understand(&offer(local, 7)).unwrap();
-        assert_eq!(
-            got,
-            Negotiated {
-                remote: local,
-                codec: Codec::Pcma,
-                event_type: Some(101),
-                hold: false,
-                mute: false
-            }
-        );
-    }
-
-    #[test]
-    fn an_answer_names_one_codec() {
-        let local: SocketAddr = "[2001:db8::1]:4000".parse().unwrap();
-        let theirs = Negotiated {
-            remote: local,
-            codec: Codec::Pcmu,
-            event_type: None,
-            hold: false,
-            mute: false,
-        };
-        assert_eq!(understand(&answer(local, 1, &theirs)), Ok(theirs));
-    }
-
-    #[test]
-    fn a_later_answer_keeps_the_session_and_counts_its_changes() {
-        let local: SocketAddr = "192.0.2.7:4000".parse().unwrap();
-        let theirs = |codec| Negotiated {
-            remote: "192.0.2.9:5000".parse().unwrap(),
-            codec,
-            event_type: Some(96),
-            hold: false,
-            mute: false,
-        };
-        let origin = |body: &[u8]| {
-            let text = String::from_utf8(body.to_vec()).unwrap();
-            text.lines().nth(1).unwrap().to_owned()
-        };
-        let first = offer(local, 4_711);
-        assert_eq!(origin(&first), "o=- 4711 1 IN IP4 192.0.2.7");
-        let second = answer_again(&first, &theirs(Codec::Pcma)).unwrap();
-        assert_eq!(origin(&second), "o=- 4711 2 IN IP4 192.0.2.7");
-        assert_eq!(understand(&second).unwrap().remote, local);
-        let refreshed = answer_again(&second, &theirs(Codec::Pcma)).unwrap();
-        assert_eq!(refreshed, second, "only refreshed");
-        let third = answer_again(&refreshed, &theirs(Codec::Pcmu)).unwrap();
-        assert_eq!(origin(&third), "o=- 4711 3 IN IP4 192.0.2.7");
-        let foreign = "c=IN IP4 1.2.3.4\r\nm=audio 4000 RTP/AVP 8\r\n";
-        assert_eq!(
-            answer_again(foreign.as_bytes(), &theirs(Codec::Pcmu)),
-            Err(SdpError::NoOrigin)
-        );
-    }
-
-    #[test]
-    fn a_real_world_offer_with_two_streams_and_other_codecs() {
-        let text = "v=0\r\no=x 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=video 9 RTP/AVP 96\r\n\
-            m=audio 40000 RTP/AVP 18 0 8 96\r\nc=IN IP4 10.0.0.2\r\na=rtpmap:96 telephone-event/8000\r\na=sendonly\r\n\
-            m=audio 40002 RTP/AVP 8\r\na=sendrecv\r\n";
-        let got = understand(text.as_bytes()).unwrap();
-        let remote = "10.0.0.2:40000".parse().unwrap();
-        assert_eq!(
-            got,
-            Negotiated {
-                remote,
-                codec: Codec::Pcmu,
-                event_type: Some(96),
-                hold: true,
-                mute: false
-            }
-        );
-    }
-
-    #[test]
-    fn who_sends_and_who_hears_is_said_for_all_streams_or_for_one() {
-        let of = |head: &str, other: &str, own: &str| {
-            let text =
-                format!("c=IN IP4 10.0.0.1\r\n{head}m=video 9 RTP/AVP 96\r\n{other}m=audio 40000 RTP/AVP 8\r\n{own}");
-            let got = understand(text.as_bytes()).unwrap();
-            (got.hold, got.mute)
-        };
-        let table = [
-            ("", (false, false)),
-            ("a=sendrecv\r\n", (false, false)),
-            ("a=sendonly\r\n", (true, false)),
-            ("a=recvonly\r\n", (false, true)),
-            ("a=inactive\r\n", (true, true)),
-        ];
-        for (line, expected) in table {
-            assert_eq!(of("", "", line), expected, "{line}");
-            assert_eq!(of(line, "", ""), expected, "for all: {line}");
-            assert_eq!(of("", line, ""), (false, false), "of another stream: {line}");
-            assert_eq!(of(line, "", "a=sendrecv\r\n"), (false, false), "its own counts: {line}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let of = |text: &str| understand(text.as_bytes()).unwrap_err();
-        assert_eq!(of("v=0\r\n"), SdpError::NoAudio);
-        assert_eq!(of("c=IN IP4 1.2.3.4\r\nm=audio 0 RTP/AVP 0\r\n"), SdpError::NoAudio);
-        assert_eq!(of("m=audio 4000 RTP/AVP 0\r\n"), SdpError::NoAddress);
-        assert_eq!(of("c=IN IP4 1.2.3.4\r\nm=audio 4000 RTP/AVP 18\r\n"), SdpError::NoCodec);
-        assert_eq!(understand(&vec![b'a'; SDP_MAX + 1]), Err(SdpError::NotText));
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_text_never_panics(text in "([a-z]=[ -~]{0,40}\r\n){0,8}") {
-            let _ = understand(text.as_bytes());
-        }
-    }
-}
+#[path = "sdp_tests.rs"]
+mod tests;

@@ -5,10 +5,10 @@ use super::receiver::Receiver;
 use super::rtcp::{self, Reports, Sent};
 use super::rtp::{self, Event, Header, PACKET_MAX, SAMPLES};
 use super::sdp::Negotiated;
+use super::sound::{Samples, Sound};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::UdpSocket;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -63,8 +63,7 @@ pub struct AudioCounts {
 
 struct Clip {
     number: u64,
-    samples: Arc<[i16]>,
-    at: usize,
+    samples: Samples,
 }
 
 struct SendingKey {
@@ -155,9 +154,10 @@ impl Stream {
         }
     }
 
-    /// Sends `samples` from now on; what was being sent is cut off.
-    pub fn play(&mut self, number: u64, samples: Arc<[i16]>) {
-        self.clip = Some(Clip { number, samples, at: 0 });
+    /// Sends `sound` from now on; what was being sent is cut off.
+    pub fn play(&mut self, number: u64, sound: &Sound) {
+        let samples = sound.samples();
+        self.clip = Some(Clip { number, samples });
     }
 
     /// Falls silent.
@@ -331,8 +331,7 @@ impl Stream {
         for octet in payload.iter_mut() {
             let sample = match (&mut self.clip, &mut self.echo) {
                 (Some(clip), _) => {
-                    let sample = clip.samples.get(clip.at).copied();
-                    clip.at += 1;
+                    let sample = clip.samples.next();
                     if sample.is_none() {
                         finished = Some(clip.number);
                     }

@@ -1,26 +1,36 @@
 //! What the call says: words from translation files, a recording where there is one, else the voice.
 
 pub mod cache;
+pub mod level;
 pub mod resample;
+mod shared;
 pub mod spoken_en;
 pub mod spoken_zh;
 pub mod texts;
 pub mod tts;
 
 use crate::flow::PromptId;
+use crate::media::{Piece, Sound};
 use crate::order::Script;
 use cache::PromptCache;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use hub_core::language::Language;
+use level::level;
+use shared::{Key, Shared};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use texts::{Segment, TextError, Texts};
 use tts::{Tts, TtsError};
 
+/// Silence before a prompt that begins a call, in samples: 400 ms. Networks connect the audio that much after the answer.
+pub const LEAD: usize = 3_200;
 /// Silence after a prompt, so that hanging up does not cut its last sound off on the way: 300 ms.
 const TAIL: usize = 2_400;
+/// Segments kept in memory, in bytes of samples: 35 minutes.
+const SHARED_BYTES: usize = 32 << 20;
 /// Sentences prepared at the same time.
 const AT_ONCE: usize = 4;
 /// Silence between two segments, in samples: 250 ms.
@@ -42,8 +52,8 @@ pub enum PromptError {
 pub struct Prompt {
     /// What it says, for the transcript.
     pub text: String,
-    /// Samples at 8,000 a second.
-    pub samples: Arc<[i16]>,
+    /// What is sent; its segments are shared with all calls that say them.
+    pub sound: Sound,
 }
 
 /// All prompts of one call.
@@ -54,6 +64,7 @@ pub struct PromptMaker {
     texts: Texts,
     tts: Arc<dyn Tts>,
     cache: PromptCache,
+    shared: Shared,
     recordings: Option<PathBuf>,
 }
 
@@ -64,6 +75,7 @@ impl PromptMaker {
             texts: Texts::new()?,
             tts,
             cache,
+            shared: Shared::new(SHARED_BYTES),
             recordings,
         })
     }
@@ -80,58 +92,79 @@ impl PromptMaker {
             .values()
             .map(|segment| self.speak(language, segment).boxed())
             .collect();
-        let spoken: HashMap<String, Vec<i16>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
+        let spoken: HashMap<String, Arc<[i16]>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(plan
             .iter()
-            .map(|(id, segments)| (*id, join(language, segments, &spoken)))
+            .map(|(id, segments)| (*id, join(*id, language, segments, &spoken)))
             .collect())
     }
 
-    async fn speak(&self, language: Language, segment: &Segment) -> Result<(String, Vec<i16>), PromptError> {
+    async fn speak(&self, language: Language, segment: &Segment) -> Result<(String, Arc<[i16]>), PromptError> {
         Ok((segment.text.clone(), self.audio(language, segment).await?))
     }
 
-    async fn audio(&self, language: Language, segment: &Segment) -> Result<Vec<i16>, PromptError> {
+    async fn audio(&self, language: Language, segment: &Segment) -> Result<Arc<[i16]>, PromptError> {
         if let (true, Some(folder)) = (segment.fixed, &self.recordings) {
             let path = folder.join(language.tag()).join(format!("{}.wav", segment.message));
-            if let Some(samples) = recording(&path).await? {
-                return Ok(samples);
+            if let Some(changed) = changed(&path).await {
+                let key = Key::Recorded(path.clone(), changed);
+                return self.shared.get(key, recording(path)).await;
             }
         }
-        Ok(self.cache.speak(&*self.tts, language, &segment.text).await?)
+        let key = Key::Spoken(language, segment.text.clone());
+        let speak = async {
+            let samples = self.cache.speak(&*self.tts, language, &segment.text).await?;
+            at_level(move || Ok(samples)).await
+        };
+        self.shared.get(key, speak).await
     }
 }
 
-fn join(language: Language, segments: &[Segment], spoken: &HashMap<String, Vec<i16>>) -> Prompt {
-    let mut samples = Vec::new();
+fn join(id: PromptId, language: Language, segments: &[Segment], spoken: &HashMap<String, Arc<[i16]>>) -> Prompt {
+    let mut pieces = Vec::with_capacity(2 * segments.len() + 2);
+    if id.begins_call() {
+        pieces.push(Piece::Silence(LEAD));
+    }
+    let mut is_first = true;
     for segment in segments {
         let Some(audio) = spoken.get(&segment.text) else {
             continue;
         };
         // The voice leaves a pause of its own at a comma.
-        if !(samples.is_empty() || segment.goes_on) {
-            samples.resize(samples.len() + PAUSE, 0);
+        if !(is_first || segment.goes_on) {
+            pieces.push(Piece::Silence(PAUSE));
         }
-        samples.extend(audio);
+        is_first = false;
+        pieces.push(Piece::Samples(Arc::clone(audio)));
     }
-    samples.resize(samples.len() + TAIL, 0);
+    pieces.push(Piece::Silence(TAIL));
     let gap = if language == Language::ZhCn { "" } else { " " };
     let text = segments.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(gap);
     Prompt {
         text,
-        samples: samples.into(),
+        sound: Sound::new(pieces),
     }
 }
 
-/// A recording if there is one; a broken one is an error, since somebody meant it to be heard.
-async fn recording(path: &Path) -> Result<Option<Vec<i16>>, TtsError> {
-    let path = path.to_owned();
-    let read = move || {
-        if path.is_file() {
-            tts::read_wav(&path).map(Some)
-        } else {
-            Ok(None)
-        }
-    };
-    tokio::task::spawn_blocking(read).await.map_err(|_| TtsError::Slow)?
+/// When the recording was last changed; none if there is none.
+async fn changed(path: &Path) -> Option<SystemTime> {
+    let found = tokio::fs::metadata(path).await.ok()?;
+    found.is_file().then(|| found.modified().ok()).flatten()
 }
+
+/// A recording. A broken one is an error, since somebody meant it to be heard.
+async fn recording(path: PathBuf) -> Result<Vec<i16>, PromptError> {
+    at_level(move || tts::read_wav(&path)).await
+}
+
+/// The samples at one level, on a thread that no call waits for: it takes some milliseconds.
+async fn at_level(
+    samples: impl FnOnce() -> Result<Vec<i16>, TtsError> + Send + 'static,
+) -> Result<Vec<i16>, PromptError> {
+    let made = tokio::task::spawn_blocking(move || samples().map(|samples| level(&samples))).await;
+    Ok(made.map_err(|_| TtsError::Slow)??)
+}
+
+#[cfg(test)]
+#[path = "heard_tests.rs"]
+mod tests;

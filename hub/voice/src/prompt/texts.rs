@@ -12,7 +12,7 @@ const ZH: &str = include_str!("../../i18n/zh-CN/call.ftl");
 const EN: &str = include_str!("../../i18n/en/call.ftl");
 
 /// The message that a serial number's end follows.
-const NUMBERED: &str = "about";
+const NUMBERED: &str = "number";
 
 /// A sentence or two that are spoken in one breath, or a letter or figure that is read out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl Texts {
             PromptId::MenuAgain => facts.menu(false),
             PromptId::NoKey => [vec!["no-key"], facts.menu(false)].concat(),
             PromptId::WrongKey => vec!["wrong-key", facts.keys()],
-            PromptId::Booked => vec!["booked"],
-            PromptId::AnotherTime => vec!["another-time"],
-            PromptId::Person => vec!["person"],
-            PromptId::DoNotCall => vec!["do-not-call"],
-            PromptId::NotSaved => vec!["not-saved"],
+            PromptId::Booked => facts.farewell("booked"),
+            PromptId::AnotherTime => facts.farewell("another-time"),
+            PromptId::Person => facts.farewell("person"),
+            PromptId::DoNotCall => facts.farewell("do-not-call"),
+            PromptId::NotSaved => facts.farewell("not-saved"),
             PromptId::Goodbye => vec!["goodbye"],
         };
         let mut segments = Vec::with_capacity(names.len());
@@ -145,9 +145,8 @@ struct Facts {
     /// Its letters and figures one by one, each spoken by itself: a voice takes longer for a sentence than all else takes
     /// before a call, and so it need not speak a new one for every appliance.
     tail: Vec<Segment>,
-    about: &'static str,
     fault: String,
-    safety: &'static str,
+    is_safe: bool,
     price: &'static str,
     has_slot: bool,
 }
@@ -167,10 +166,9 @@ impl Facts {
             } else {
                 "greeting"
             },
-            about: if tail.is_empty() { "about-unnumbered" } else { NUMBERED },
             tail: words.read_out(&tail),
             fault: texts.known(language, &fault, "fault-other").to_owned(),
-            safety: if script.safe_to_use { "safe" } else { "unsafe" },
+            is_safe: script.safe_to_use,
             price: if script.price.minor_units == 0 {
                 "price-free"
             } else {
@@ -197,14 +195,24 @@ impl Facts {
         if self.has_slot { "keys-slot" } else { "keys-no-slot" }
     }
 
+    /// The keys come before the details: nobody has to listen for a minute to learn what can be done.
     fn menu(&self, greeting: bool) -> Vec<&str> {
         let mut names = if greeting { vec![self.greeting] } else { Vec::new() };
-        names.extend([self.about, &self.fault, self.safety, self.price]);
+        names.extend(["about", &self.fault]);
         if self.has_slot {
             names.push("slot");
         }
         names.push(self.keys());
+        if !self.tail.is_empty() {
+            names.push(NUMBERED);
+        }
+        names.extend([if self.is_safe { "safe" } else { "unsafe" }, self.price]);
         names
+    }
+
+    /// A key cuts the menu off, so that the last words say it again where an appliance must not be used.
+    fn farewell(&self, name: &'static str) -> Vec<&str> {
+        if self.is_safe { vec![name] } else { vec!["unsafe", name] }
     }
 }
 

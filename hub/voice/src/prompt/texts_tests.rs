@@ -216,3 +216,32 @@ async fn the_check_does_find_english() {
     assert!(check_phonemes(Language::ZhCn, &phonemes).is_err(), "{phonemes}");
     assert!(check_phonemes(Language::En, "(zh)").is_ok());
 }
+
+#[test]
+fn the_keys_come_before_the_details_and_a_danger_is_said_again() {
+    let danger = Script {
+        safe_to_use: false,
+        ..script()
+    };
+    let texts = Texts::new().unwrap();
+    let names = |prompt, script: &Script| -> Vec<String> {
+        let segments = texts.segments(prompt, Language::En, script).unwrap();
+        let spoken = segments.into_iter().filter(|segment| !segment.goes_on);
+        spoken.map(|segment| segment.message).collect()
+    };
+    assert_eq!(
+        names(PromptId::Menu, &danger),
+        ["greeting-unnamed", "about", "fault-drain-pump-wear", "slot", "keys-slot", "number", "unsafe", "price"]
+    );
+    // Whoever presses a key at once has not heard the end of the menu.
+    for (prompt, name) in [
+        (PromptId::Booked, "booked"),
+        (PromptId::AnotherTime, "another-time"),
+        (PromptId::Person, "person"),
+        (PromptId::DoNotCall, "do-not-call"),
+        (PromptId::NotSaved, "not-saved"),
+    ] {
+        assert_eq!(names(prompt, &danger), ["unsafe", name]);
+        assert_eq!(names(prompt, &script()), [name]);
+    }
+}

@@ -1,9 +1,9 @@
 //! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for whoever wants
 //! the hub without a trunk.
 
+use super::called::Called;
 use super::identity::Identity;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
-use crate::media::g711::Codec;
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, Negotiated, sdp};
 use async_trait::async_trait;
 use hub_core::phone_number::PhoneNumber;
@@ -27,6 +27,8 @@ pub enum FakePhone {
     Silence,
     /// Answers 100 and nothing more; after CANCEL 487.
     Stuck,
+    /// Answers 100, rings after this time, and refuses as busy.
+    RingsLate(Duration),
     /// Rings, then this final status.
     Refuses {
         /// After this time.
@@ -55,6 +57,14 @@ pub enum FakePhone {
     },
     /// Answers at once, sends audio from another address than its answer says and waits for the other side to hang up.
     Elsewhere,
+    /// Answers at once with these media lines, in which `PORT` stands for the port of its audio; sends no audio at all, and hangs
+    /// up after this time.
+    Describes {
+        /// The lines, each with its end.
+        lines: String,
+        /// Hangs up after this time.
+        hangs_up: Duration,
+    },
     /// Sends early media from one port, answers with another, sends from that one a little later, presses keys and waits for
     /// the other side to hang up. The early media goes on all the time.
     MovesAtAnswer {
@@ -124,7 +134,7 @@ impl FakeTrunk {
         let call = InboundLeg {
             leg,
             caller: Identity::Asserted(caller),
-            called,
+            called: called.as_ref().map(Called::from),
             offer,
         };
         // Nobody serving means nobody is to be rung.
@@ -180,7 +190,7 @@ impl CallStack for FakeTrunk {
         let media = open(LOCAL)?;
         let mut beside = None;
         match (&phone, sdp::understand(&call.offer)) {
-            (FakePhone::Mute { .. }, _) | (_, Err(_)) => {}
+            (FakePhone::Mute { .. } | FakePhone::Describes { .. }, _) | (_, Err(_)) => {}
             (FakePhone::MovesAtAnswer { .. } | FakePhone::Elsewhere, Ok(negotiated)) => {
                 let is_elsewhere = matches!(phone, FakePhone::Elsewhere);
                 let session = open(if is_elsewhere { ELSEWHERE } else { LOCAL })?;
@@ -205,6 +215,12 @@ impl CallStack for FakeTrunk {
     }
 
     async fn shutdown(&self) {}
+}
+
+/// A description of the phone at `local`, with these media lines.
+fn described(local: SocketAddr, lines: &str) -> Vec<u8> {
+    let (ip, lines) = (local.ip(), lines.replace("PORT", &local.port().to_string()));
+    format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n{lines}").into_bytes()
 }
 
 enum Command {
@@ -285,6 +301,12 @@ impl FarSide {
                 self.send(LegEvent::Trying).await;
                 self.after_cancel(Some(487)).await;
             }
+            FakePhone::RingsLate(after) => {
+                self.send(LegEvent::Trying).await;
+                tokio::time::sleep(after).await;
+                self.send(LegEvent::Ringing(180)).await;
+                self.fail(486).await;
+            }
             FakePhone::Refuses { after, status } => {
                 self.send(LegEvent::Ringing(180)).await;
                 tokio::time::sleep(after).await;
@@ -322,6 +344,15 @@ impl FarSide {
                 self.answer_at_once().await;
                 std::future::pending().await
             }
+            FakePhone::Describes { lines, hangs_up } => {
+                self.send(LegEvent::Answered {
+                    status: 200,
+                    description: described(self.media.local(), &lines),
+                })
+                .await;
+                tokio::time::sleep(hangs_up).await;
+                self.send(LegEvent::Ended).await;
+            }
             FakePhone::MovesAtAnswer { keys } => {
                 self.send(LegEvent::Ringing(183)).await;
                 tokio::time::sleep(EARLY).await;
@@ -339,16 +370,14 @@ impl FarSide {
                 std::future::pending().await
             }
             FakePhone::Signals { keys, events } => {
-                let description = Negotiated {
-                    remote: self.media.local(),
-                    codec: Codec::Pcma,
-                    event_type: events.then_some(sdp::EVENT_TYPE),
-                    hold: false,
-                    mute: false,
+                let description = if events {
+                    sdp::offer(self.media.local(), 1)
+                } else {
+                    described(self.media.local(), "m=audio PORT RTP/AVP 8\r\n")
                 };
                 self.send(LegEvent::Answered {
                     status: 200,
-                    description: sdp::answer(self.media.local(), 1, &description),
+                    description,
                 })
                 .await;
                 for (after, key) in keys {

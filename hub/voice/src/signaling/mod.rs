@@ -1,44 +1,60 @@
 //! Setting calls up and ending them. The SIP library's types never leave this folder; the rest of the crate knows legs and
 //! events.
 
+pub mod called;
 mod digest;
 pub mod fake;
 #[cfg(test)]
 #[path = "../../../broker/tests/session/fuzzing.rs"]
 mod fuzzing;
+mod gate;
 pub mod identity;
 mod info;
 mod name_addr;
+mod next_hop;
 pub mod rsip;
 mod rsip_answers;
 mod rsip_challenge;
+mod rsip_extensions;
+mod rsip_hop;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod rsip_session;
+mod session_timer;
+mod sip_thread;
 
 use async_trait::async_trait;
+use hub_core::metric::Metric;
 use hub_core::phone_number::PhoneNumber;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
+use called::Called;
 use identity::Identity;
 
 /// Events that may wait for their call.
 pub const EVENTS_MAX: usize = 32;
+
+/// How long the end of a call waits for its BYE to leave.
+pub const BYE_MAX: Duration = Duration::from_millis(500);
 
 /// A call to be set up.
 #[derive(Debug, Clone)]
 pub struct PlaceCall {
     /// The trunk to use.
     pub trunk: TrunkConfig,
+    /// Where its proxy is.
+    pub proxy: SocketAddr,
     /// Who is rung.
     pub to: PhoneNumber,
     /// Our session description.
     pub offer: Vec<u8>,
 }
 
-/// What happens to a leg. After `Ended` and `Failed` nothing follows.
+/// What happens to a leg. After `Ended`, `Failed` and `ByeNotSent` nothing follows, after `Expired` at most `ByeNotSent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegEvent {
     /// The network works on it (100).
@@ -49,7 +65,7 @@ pub enum LegEvent {
     Answered {
         /// The final status, 200.
         status: u16,
-        /// The session description; empty for an inbound leg, whose description came with the call.
+        /// The session description; for an inbound leg empty, unless the caller waited for our offer and answers it.
         description: Vec<u8>,
     },
     /// The far side wants its audio elsewhere (re-INVITE, UPDATE).
@@ -65,6 +81,10 @@ pub enum LegEvent {
     },
     /// The far side hung up, or gave up before it was answered.
     Ended,
+    /// We hung up, and the BYE could not be sent, for this reason: the far side may go on believing that the call is up.
+    ByeNotSent(String),
+    /// Nobody refreshed the session in time (RFC 4028): the far side is gone, and the leg is ended.
+    Expired,
 }
 
 /// The handle on a leg: what the call does to it. Dropping it ends the leg in the background: what is unanswered is
@@ -90,15 +110,35 @@ pub struct Leg {
     pub peer: IpAddr,
 }
 
+impl Leg {
+    /// Ends the leg and waits until its BYE, if it needs one, is on its way: at most [`BYE_MAX`]. Whether it is answered is not
+    /// waited for. The error is why it could not be sent.
+    pub async fn hang_up(self) -> Result<(), String> {
+        let Leg {
+            mut events, control, ..
+        } = self;
+        drop(control);
+        let told = async {
+            while let Some(event) = events.recv().await {
+                if let LegEvent::ByeNotSent(reason) = event {
+                    return Err(reason);
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(BYE_MAX, told).await.unwrap_or(Ok(()))
+    }
+}
+
 /// A call that comes in from a trunk.
 pub struct InboundLeg {
     /// The leg.
     pub leg: Leg,
     /// Who calls, and whose word it is.
     pub caller: Identity,
-    /// Our number that was called, if readable.
-    pub called: Option<PhoneNumber>,
-    /// The caller's session description; empty when it waits for ours, which we do not do.
+    /// The number that was called, if there is one.
+    pub called: Option<Called>,
+    /// The caller's session description; empty when it waits for our offer, which it then answers in `LegEvent::Answered`.
     pub offer: Vec<u8>,
 }
 
@@ -116,6 +156,14 @@ pub trait CallStack: Send + Sync {
     async fn next_inbound(&self) -> Option<InboundLeg>;
     /// Where it listens.
     fn local(&self) -> SocketAddr;
+    /// What keeps it from working, for an administrator; none as long as it works.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+    /// For monitoring.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
+    }
     /// Ends it; returns within a bounded time.
     async fn shutdown(&self);
 }

@@ -153,9 +153,14 @@ impl<'a> NameAddr<'a> {
 /// The telephone number that an address is: `tel:` with a global number, or the user part of `sip:` and `sips:` that is one.
 /// A local number is none: `phone-context` says where it holds, not which digits are missing (RFC 3966 §5.1.5).
 pub fn number(uri: &str) -> Option<PhoneNumber> {
+    subscriber_number(user(uri)?)
+}
+
+/// The user part of `sip:` and `sips:` without a password, or the subscriber of `tel:`, with the parameters of either.
+pub fn user(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once(':')?;
     if scheme.eq_ignore_ascii_case("tel") {
-        return subscriber_number(rest);
+        return Some(rest);
     }
     if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
         return None;
@@ -166,18 +171,20 @@ pub fn number(uri: &str) -> Option<PhoneNumber> {
         return None;
     }
     let (user, _password) = user.split_once(':').unwrap_or((user, ""));
-    subscriber_number(user)
+    Some(user)
 }
 
 /// The global number of a telephone subscriber (RFC 3966 §3): `%2B` and the like are read, parameters such as `;cpc=` skipped.
 pub fn subscriber_number(user: &str) -> Option<PhoneNumber> {
+    PhoneNumber::new(&subscriber(user)?).ok()
+}
+
+/// The digits of a telephone subscriber with their separators, and the `+` of a global number. None for any other name.
+pub fn subscriber(user: &str) -> Option<String> {
     let (subscriber, _params) = user.split_once(';').unwrap_or((user, ""));
     let text = unescaped(subscriber)?;
     let may_be = |c: char| c.is_ascii_digit() || "+-.()".contains(c);
-    if !text.chars().all(may_be) {
-        return None;
-    }
-    PhoneNumber::new(&text).ok()
+    text.chars().all(may_be).then_some(text)
 }
 
 /// Reads `%HH`. None where it is not hexadecimal or not ASCII, which no number is.

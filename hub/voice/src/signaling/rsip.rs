@@ -1,28 +1,33 @@
 //! `CallStack` on rsipstack over UDP.
 
+use super::gate::{Gate, GatedSocket, PulseTaker};
+use super::next_hop::NextHop;
 use super::rsip_answers::{Answers, OurDigest};
 use super::rsip_challenge::Challenge;
+use super::rsip_hop::{HopSocket, Legs, NOWHERE, NoNames};
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
-use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError};
+use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, rsip_extensions, sip_thread};
 use crate::config::{Secret, TrunkConfig};
+use crate::whereabouts::Whereabouts;
 use async_trait::async_trait;
+use hub_core::metric::Metric;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Host, Method, Transport, Uri};
-use rsipstack::transaction::endpoint::{EndpointOption, TargetLocator};
+use rsipstack::sip::{Transport, Uri};
+use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, TransportLayer};
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +47,9 @@ pub enum StackError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The socket cannot be read from a thread of its own.
+    #[error("the SIP side's thread did not start")]
+    Thread(#[source] std::io::Error),
     /// No nonce could be made.
     #[error("the system gives no random numbers")]
     Random(#[source] rand::rand_core::OsError),
@@ -53,10 +61,19 @@ pub enum StackError {
 /// Another SIP server that calls are exchanged with.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// The host part of its addresses.
-    pub domain: String,
-    /// Where its requests go, and whence they come (any port).
-    pub address: SocketAddr,
+    /// Where requests go to it, and whence they come (any port).
+    pub place: Arc<Whereabouts>,
+    /// Further addresses that it sends from.
+    pub others: Vec<IpAddr>,
+}
+
+impl Peer {
+    /// All addresses that it sends from, as far as they are known now.
+    fn addresses(&self) -> Vec<IpAddr> {
+        let place = self.place.addresses();
+        let resolved = place.iter().map(SocketAddr::ip);
+        self.others.iter().copied().chain(resolved).collect()
+    }
 }
 
 /// User name and password.
@@ -68,23 +85,6 @@ pub struct Digest {
     pub password: Secret,
 }
 
-/// Where requests go: a trunk's domain means its proxy, an address means itself. Nothing is looked up in DNS, so that no call
-/// waits for a name server; without this a CANCEL would follow the domain instead of its INVITE.
-struct TrunkLocator {
-    proxies: HashMap<String, SocketAddr>,
-}
-
-impl TrunkLocator {
-    fn new(peers: &[Peer]) -> Self {
-        Self {
-            proxies: peers
-                .iter()
-                .map(|peer| (peer.domain.to_ascii_lowercase(), peer.address))
-                .collect(),
-        }
-    }
-}
-
 fn over_udp(address: SocketAddr) -> SipAddr {
     SipAddr {
         r#type: Some(Transport::Udp),
@@ -92,50 +92,82 @@ fn over_udp(address: SocketAddr) -> SipAddr {
     }
 }
 
-#[async_trait]
-impl TargetLocator for TrunkLocator {
-    async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
-        let proxy = self.proxies.get(&uri.host().to_string().to_ascii_lowercase());
-        match (uri.host(), uri.host_with_port.port, proxy) {
-            // A Contact: a trunk may have other servers on its domain's address.
-            (Host::IpAddr(_), Some(_), _) | (Host::IpAddr(_), None, None) => SipAddr::try_from(uri),
-            (_, _, Some(proxy)) => Ok(over_udp(*proxy)),
-            (Host::Domain(_), _, None) => Err(rsipstack::Error::Error("a host that is no trunk's domain".into())),
-        }
+/// Where we are, as we write it.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    bound: SocketAddr,
+    advertise: Option<Arc<Whereabouts>>,
+}
+
+impl Own {
+    /// The address that the far side is told now.
+    pub fn local(&self) -> SocketAddr {
+        let told = self.advertise.as_ref().and_then(|place| place.first());
+        SocketAddr::new(told.unwrap_or(self.bound).ip(), self.bound.port())
     }
 }
 
-/// The SIP stack: one UDP socket, all calls.
+/// The SIP stack: one UDP socket behind its gate, all calls.
 pub struct RsipStack {
+    gate: Arc<Gate>,
     layer: Arc<DialogLayer>,
     answers: Arc<Answers>,
-    local: SocketAddr,
+    pub(super) hops: Arc<Legs>,
+    own: Own,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
     legs: TaskTracker,
 }
 
 impl RsipStack {
-    /// Listens on `bind`; calls are taken from `peers` only. `advertise` stands for `bind`'s address in what we write.
-    pub async fn start(bind: SocketAddr, advertise: Option<IpAddr>, peers: &[Peer]) -> Result<Self, StackError> {
+    /// Listens on `bind`; calls, and anything else, are taken from `peers` only. `advertise` stands for `bind`'s address in
+    /// what we write; only Via, which is answered to where a request came from, keeps what it is at the start.
+    pub async fn start(
+        bind: SocketAddr,
+        advertise: Option<Arc<Whereabouts>>,
+        peers: &[Peer],
+    ) -> Result<Self, StackError> {
         Self::start_with(bind, advertise, peers, None).await
     }
 
     /// The same as a carrier's side of a trunk: with `demanded`, a call that does not prove it is answered 407 (MD5, qop=auth).
     pub async fn start_with(
         bind: SocketAddr,
-        advertise: Option<IpAddr>,
+        advertise: Option<Arc<Whereabouts>>,
         peers: &[Peer],
         demanded: Option<Digest>,
     ) -> Result<Self, StackError> {
         let library = |error: rsipstack::Error| StackError::Library(error.to_string());
         let failed = |source| StackError::Bind { address: bind, source };
-        let socket = UdpSocket::bind(bind).await.map_err(failed)?;
+        let socket = std::net::UdpSocket::bind(bind).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
-        let local = SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
+        let own = Own { bound, advertise };
+        let local = own.local();
         let stop = CancellationToken::new();
-        let transport = TransportLayer::new(stop.clone());
-        let external = advertise.map(|ip| SocketAddr::new(ip, bound.port()));
+        // Ends the thread if something below fails.
+        let stopping = stop.clone().drop_guard();
+        let thread = sip_thread::start(stop.clone()).map_err(StackError::Thread)?;
+        let socket = {
+            let _registers_there = thread.enter();
+            UdpSocket::from_std(socket).map_err(failed)?
+        };
+        let trunks = peers.to_vec();
+        let trunks = move || -> Vec<Vec<IpAddr>> { trunks.iter().map(Peer::addresses).collect() };
+        let gate = Gate::new(Box::new(trunks), Instant::now().into_std());
+        let socket = GatedSocket {
+            socket,
+            gate: Arc::clone(&gate),
+        };
+        let mut transport = TransportLayer::new_with_domain_resolver(stop.clone(), Box::new(NoNames));
+        // Whatever a request names: where it really goes, `HopSocket` knows.
+        transport.outbound = Some(over_udp(NOWHERE));
+        let external = own.advertise.is_some().then_some(local);
+        let hops = Arc::new(Legs::default());
+        let socket = HopSocket {
+            socket: Arc::new(socket),
+            legs: Arc::clone(&hops),
+        };
         let udp = UdpConnection::from_socket(Arc::new(socket), external, Some(stop.clone()))
             .await
             .map_err(library)?;
@@ -145,18 +177,12 @@ impl RsipStack {
             .with_user_agent(concat!("Forecall/", env!("CARGO_PKG_VERSION")))
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
-            .with_target_locator(Box::new(TrunkLocator::new(peers)))
-            .with_transport_inspector(Box::new(PlainNames))
+            .with_transport_inspector(Box::new(PulseTaker {
+                gate: Arc::clone(&gate),
+                next: PlainNames,
+            }))
             .with_inspector(Box::new(OurDigest(Arc::clone(&answers))))
-            .with_allows(vec![
-                Method::Invite,
-                Method::Ack,
-                Method::Cancel,
-                Method::Bye,
-                Method::Options,
-                Method::Update,
-                Method::Info,
-            ])
+            .with_allows(rsip_extensions::METHODS.to_vec())
             // The library's own default suffix names its maker.
             .with_option(EndpointOption {
                 callid_suffix: Some(local.ip().to_string()),
@@ -171,20 +197,23 @@ impl RsipStack {
         let incoming = Incoming {
             challenge: challenge.transpose().map_err(StackError::Random)?.map(Arc::new),
             layer: Arc::clone(&layer),
-            local,
-            peers: peers.iter().map(|peer| peer.address.ip()).collect(),
+            hops: Arc::clone(&hops),
+            own: own.clone(),
+            gate: Arc::clone(&gate),
             inbound: sender,
             legs: legs.clone(),
             stop: stop.clone(),
         };
-        tokio::spawn(async move { endpoint.serve().await });
+        thread.spawn(async move { endpoint.serve().await });
         tokio::spawn(serve_incoming(incoming, transactions));
         Ok(Self {
+            gate,
             layer,
             answers,
-            local,
+            hops,
+            own,
             inbound: Mutex::new(inbound),
-            stop,
+            stop: stopping.disarm(),
             legs,
         })
     }
@@ -204,11 +233,12 @@ impl RsipStack {
         Ok(InviteOption {
             caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
             callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
-            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.local))?,
-            destination: Some(over_udp(call.trunk.proxy)),
+            contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.own.local()))?,
+            destination: Some(over_udp(call.proxy)),
             credential,
             call_id: Some(call_id),
             offer: Some(call.offer.clone()),
+            headers: Some(rsip_extensions::ours()),
             // Its PRACK goes astray behind a record-routing proxy.
             support_prack: false,
             ..Default::default()
@@ -226,8 +256,11 @@ fn digest_of(trunk: &TrunkConfig) -> Option<Digest> {
 #[async_trait]
 impl CallStack for RsipStack {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError> {
-        let call_id = make_call_id(Some(&self.local.ip().to_string()), CallIdFormat::default()).0;
+        let call_id = make_call_id(Some(&self.own.local().ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
+        let pass = self.gate.hold(call_id.clone(), call.proxy.ip());
+        let hop = NextHop::new(call.proxy, call.trunk.addresses.iter().copied());
+        let route = self.hops.add(call_id.clone(), hop, Some(invite.callee.to_string()));
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();
         let (dialog, outcome) = self
@@ -245,8 +278,12 @@ impl CallStack for RsipStack {
             ended: ended.clone(),
             description: call.offer,
             answers,
+            route,
         };
-        self.legs.spawn(run_outbound(leg));
+        self.legs.spawn(async move {
+            run_outbound(leg).await;
+            drop(pass);
+        });
         let control = super::rsip_leg::Control {
             dialog,
             _ended: ended.drop_guard(),
@@ -254,7 +291,7 @@ impl CallStack for RsipStack {
         Ok(Leg {
             events,
             control: Box::new(control),
-            peer: call.trunk.proxy.ip(),
+            peer: call.proxy.ip(),
         })
     }
 
@@ -267,7 +304,15 @@ impl CallStack for RsipStack {
     }
 
     fn local(&self) -> SocketAddr {
-        self.local
+        self.own.local()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.gate.problem(Instant::now().into_std())
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.gate.metrics()
     }
 
     async fn shutdown(&self) {

@@ -2,21 +2,29 @@
 //! nothing of it stays behind.
 
 use super::rsip_answers::{CallAnswers, Refused};
-use super::{LegControl, LegEvent, info};
+use super::rsip_hop::LegRoute;
+use super::rsip_session::{self, Next, Session};
+use super::session_timer::Answer;
+use super::{LegControl, LegEvent, info, rsip_extensions};
 use crate::media::sdp;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::dialog::invitation::InviteAsyncResult;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, Request, Response, StatusCode, StatusCodeKind};
+use rsipstack::sip::{Header, HeadersExt, Method, Request, Response, StatusCode, StatusCodeKind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
+/// Phones of a forked call whose early descriptions are kept.
+const EARLY_MAX: usize = 8;
 
 /// The handle that the call holds.
 pub(super) struct Control {
@@ -28,7 +36,7 @@ impl LegControl for Control {
     fn cancel(&self) {
         let dialog = self.dialog.clone();
         tokio::spawn(async move {
-            match tokio::time::timeout(REQUEST_DEADLINE, dialog.cancel()).await {
+            match timeout(REQUEST_DEADLINE, dialog.cancel()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "a CANCEL was not accepted"),
                 Err(_) => tracing::debug!("a CANCEL was not answered"),
@@ -41,7 +49,10 @@ impl LegControl for Control {
     }
 
     fn accept(&self, description: Vec<u8>) {
-        log(self.dialog.accept(Some(vec![content_type()]), Some(description)));
+        let mut headers = rsip_extensions::ours();
+        headers.push(content_type());
+        headers.extend(rsip_session::headers(rsip_session::asked(&self.dialog.initial_request())));
+        log(self.dialog.accept(Some(headers), Some(description)));
     }
 
     fn reject(&self, status: u16) {
@@ -64,7 +75,7 @@ fn content_type_of(request: &Request) -> &str {
     stated.unwrap_or_default()
 }
 
-fn content_type() -> Header {
+pub(super) fn content_type() -> Header {
     Header::ContentType("application/sdp".into())
 }
 
@@ -78,6 +89,7 @@ pub(super) struct OutboundLeg {
     pub ended: CancellationToken,
     pub description: Vec<u8>,
     pub answers: CallAnswers,
+    pub route: LegRoute,
 }
 
 /// Runs an outbound leg to its end.
@@ -91,13 +103,9 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
         ended,
         description,
         answers,
+        mut route,
     } = leg;
-    let mut teller = Teller {
-        events,
-        description,
-        answered: false,
-        over: false,
-    };
+    let mut teller = Teller::new(dialog.clone(), events, description);
     let mut decided = false;
     while !teller.over {
         tokio::select! {
@@ -113,15 +121,16 @@ pub(super) async fn run_outbound(leg: OutboundLeg) {
                     teller.fail(result.ok(), answers.refused());
                 }
             }
+            next = teller.session.next() => teller.keep_up(next),
         }
     }
     if !decided {
         // The library's guard stops the retransmissions, cancels what rings and ends what is answered all the same.
         outcome.abort();
     }
-    finish(&layer, &dialog).await;
-    // Until here: a BYE can be challenged too.
-    drop(answers);
+    finish(&layer, &dialog, &mut route, teller).await;
+    // Until here: a BYE can be challenged too, and has to find its way.
+    drop((answers, route));
 }
 
 /// Runs an inbound leg to its end; the dialog's own task answers the INVITE.
@@ -131,31 +140,50 @@ pub(super) async fn run_inbound(
     mut states: DialogStateReceiver,
     events: mpsc::Sender<LegEvent>,
     ended: CancellationToken,
+    mut route: LegRoute,
 ) {
-    let mut teller = Teller {
-        events,
-        description: Vec::new(),
-        answered: false,
-        over: false,
-    };
+    let mut teller = Teller::new(dialog.clone(), events, Vec::new());
     while !teller.over {
         tokio::select! {
             biased;
             () = ended.cancelled() => break,
             Some(state) = states.recv() => teller.tell_inbound(state).await,
+            next = teller.session.next() => teller.keep_up(next),
         }
     }
     if dialog.state().can_cancel() {
         log(dialog.reject(Some(StatusCode::TemporarilyUnavailable), None));
     }
-    finish(&layer, &dialog).await;
+    let is_answered = !teller.description.is_empty();
+    finish(&layer, &dialog, &mut route, teller).await;
+    if !is_answered {
+        // It was never answered: no request of ours follows.
+        route.forget();
+    }
 }
 
-/// BYE if the dialog lives, then nothing of it stays in the library's tables.
-async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
+/// BYE if the dialog lives, then nothing of it stays in the library's tables. Who waits for the end is told as soon as the BYE
+/// is on its way.
+async fn finish(layer: &DialogLayer, dialog: &InviteDialog, route: &mut LegRoute, teller: Teller) {
     let state = dialog.state();
     if state.is_confirmed() || state.waiting_ack() {
-        match tokio::time::timeout(REQUEST_DEADLINE, dialog.bye()).await {
+        let mut bye = pin!(timeout(REQUEST_DEADLINE, dialog.bye()));
+        let (sent, ended) = tokio::select! {
+            biased;
+            sent = route.bye_left() => (sent, None),
+            ended = &mut bye => (unsent(&ended), Some(ended)),
+        };
+        if let Err(reason) = sent {
+            let tag = dialog.id().local_tag;
+            tracing::warn!(tag, reason, "a BYE could not be sent: the far side may believe that the call is up");
+            teller.send(LegEvent::ByeNotSent(reason));
+        }
+        drop(teller);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => bye.await,
+        };
+        match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a BYE was not accepted"),
             Err(_) => tracing::debug!("a BYE was not answered"),
@@ -164,27 +192,60 @@ async fn finish(layer: &DialogLayer, dialog: &InviteDialog) {
     layer.remove_dialog(&dialog.id());
 }
 
+/// Why a BYE that ended without having left was not sent; nothing if the far side was faster.
+fn unsent(ended: &Result<rsipstack::Result<()>, Elapsed>) -> Result<(), String> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it did not leave in time".to_owned()),
+    }
+}
+
 /// Turns states into events.
 struct Teller {
+    dialog: InviteDialog,
+    session: Session,
     events: mpsc::Sender<LegEvent>,
     /// What we last said of our audio.
     description: Vec<u8>,
+    /// What phones said of their audio before the answer, by the tag of each.
+    early: Vec<(Option<String>, Vec<u8>)>,
+    /// The number of a re-INVITE that brought no offer: the answer to ours comes with its ACK.
+    offered: Option<u32>,
     answered: bool,
     over: bool,
 }
 
 impl Teller {
+    fn new(dialog: InviteDialog, events: mpsc::Sender<LegEvent>, description: Vec<u8>) -> Self {
+        Self {
+            session: Session::new(dialog.clone()),
+            dialog,
+            events,
+            description,
+            early: Vec::new(),
+            offered: None,
+            answered: false,
+            over: false,
+        }
+    }
+
     async fn tell(&mut self, state: DialogState) {
         match state {
             DialogState::Trying(_) => self.send(LegEvent::Trying),
-            DialogState::Early(_, response) => self.send(LegEvent::Ringing(response.status_code.code())),
+            DialogState::Early(_, response) => {
+                let status = response.status_code.code();
+                self.keep_early(response);
+                self.send(LegEvent::Ringing(status));
+            }
             DialogState::Confirmed(_, response) if !self.answered => {
                 self.answered = true;
-                self.send(LegEvent::Answered {
-                    status: response.status_code.code(),
-                    description: response.body,
-                });
+                self.session.answered(&response);
+                let status = response.status_code.code();
+                let description = self.described_by(response);
+                self.send(LegEvent::Answered { status, description });
             }
+            DialogState::Confirmed(..) => self.take_answer(),
             DialogState::Terminated(..) if self.answered => {
                 self.over = true;
                 self.send(LegEvent::Ended);
@@ -203,12 +264,66 @@ impl Teller {
             }
             DialogState::Confirmed(..) if !self.answered => {
                 self.answered = true;
+                self.session.took(&self.dialog.initial_request());
+                // With something in it where the offer was ours.
+                let description = self.dialog.last_remote_ack().map(|ack| ack.body);
                 self.send(LegEvent::Answered {
                     status: 200,
-                    description: Vec::new(),
+                    description: description.unwrap_or_default(),
                 });
             }
+            DialogState::Confirmed(..) => self.take_answer(),
             other => self.answer_request(other).await,
+        }
+    }
+
+    /// Does what the session timer wants.
+    fn keep_up(&mut self, next: Next) {
+        match next {
+            Next::Refresh => self.session.refresh(&self.description),
+            Next::Kept(description) if description.is_empty() => {}
+            Next::Kept(description) => self.send(LegEvent::Redescribed(description)),
+            Next::End => {
+                self.over = true;
+                self.send(LegEvent::Expired);
+            }
+        }
+    }
+
+    /// Keeps what a provisional answer says of the phone's audio.
+    fn keep_early(&mut self, response: Response) {
+        if self.answered || response.body.is_empty() {
+            return;
+        }
+        let tag = tag_of(&response);
+        self.early.retain(|(of, _)| *of != tag);
+        if self.early.len() < EARLY_MAX {
+            self.early.push((tag, response.body));
+        }
+    }
+
+    /// What the phone that answered says of its audio: in the answer, or before it, as some gateways have it.
+    fn described_by(&mut self, response: Response) -> Vec<u8> {
+        let early = std::mem::take(&mut self.early);
+        if !response.body.is_empty() {
+            return response.body;
+        }
+        let tag = tag_of(&response);
+        let of_phone = early.into_iter().find(|(of, _)| *of == tag);
+        of_phone.map(|(_, description)| description).unwrap_or_default()
+    }
+
+    /// The ACK of a re-INVITE without an offer has come, with the answer to ours (RFC 3261 §14.2).
+    fn take_answer(&mut self) {
+        let Some(number) = self.offered else { return };
+        // Other requests end in this state too, before the ACK.
+        let ack = self.dialog.last_remote_ack();
+        let Some(ack) = ack.filter(|ack| number_of(ack) == Some(number)) else {
+            return;
+        };
+        self.offered = None;
+        if !ack.body.is_empty() {
+            self.send(LegEvent::Redescribed(ack.body));
         }
     }
 
@@ -246,19 +361,21 @@ impl Teller {
     async fn answer_request(&mut self, state: DialogState) {
         match state {
             DialogState::Updated(_, request, handle) => self.answer_offer(&request, &handle).await,
-            DialogState::Options(_, _, handle) => reply(&handle, StatusCode::OK).await,
+            DialogState::Options(_, _, handle) => {
+                respond(&handle, StatusCode::OK, rsip_extensions::ours(), None).await;
+            }
             DialogState::Info(_, request, handle) => {
                 let key = info::key(content_type_of(&request), &request.body);
                 if let Some(key) = key.filter(|_| self.answered) {
                     self.send(LegEvent::Key(key));
                 }
                 // Whatever else an INFO carries is not ours.
-                let status = if key.is_some() || request.body.is_empty() {
-                    StatusCode::OK
+                if key.is_some() || request.body.is_empty() {
+                    reply(&handle, StatusCode::OK).await;
                 } else {
-                    StatusCode::UnsupportedMediaType
-                };
-                reply(&handle, status).await;
+                    let headers = vec![rsip_extensions::key_bodies()];
+                    respond(&handle, StatusCode::UnsupportedMediaType, headers, None).await;
+                }
             }
             DialogState::Refer(_, _, handle) => reply(&handle, StatusCode::Decline).await,
             DialogState::Notify(_, _, handle)
@@ -272,28 +389,57 @@ impl Teller {
 
     /// A re-INVITE or UPDATE: the far side moves its audio, or only refreshes the session.
     async fn answer_offer(&mut self, request: &Request, handle: &TransactionHandle) {
-        if request.body.is_empty() {
-            let body = (request.method == rsipstack::sip::Method::Invite).then(|| self.description.clone());
-            let headers = body.is_some().then(|| vec![content_type()]);
-            let _ = handle.respond(StatusCode::OK, headers, body).await;
+        let timer = rsip_session::asked(request);
+        if timer == Answer::TooSmall {
+            let headers = rsip_session::too_small(request).into_iter().collect();
+            respond(handle, StatusCode::SessionIntervalTooSmall, headers, None).await;
             return;
         }
-        let answer = sdp::understand(&request.body).and_then(|theirs| sdp::answer_again(&self.description, &theirs));
-        match answer {
-            Ok(body) => {
-                self.description.clone_from(&body);
-                let _ = handle
-                    .respond(StatusCode::OK, Some(vec![content_type()]), Some(body))
-                    .await;
-                self.send(LegEvent::Redescribed(request.body.clone()));
-            }
-            Err(_) => reply(handle, StatusCode::NotAcceptableHere).await,
+        let is_invite = request.method == Method::Invite;
+        let ours = match request.body.as_slice() {
+            // The offer is ours then; an UPDATE without one says nothing of audio (RFC 3311 §5.2).
+            [] if is_invite => sdp::offer_again(&self.description).map(Some),
+            [] => Ok(None),
+            offer => sdp::answer_again(&self.description, offer).map(Some),
+        };
+        let Ok(ours) = ours else {
+            reply(handle, StatusCode::NotAcceptableHere).await;
+            return;
+        };
+        self.session.agree(timer);
+        let mut headers = rsip_extensions::ours();
+        headers.extend(rsip_session::headers(timer));
+        if let Some(ours) = &ours {
+            headers.push(content_type());
+            self.description.clone_from(ours);
+        }
+        if is_invite {
+            self.offered = number_of(request).filter(|_| request.body.is_empty());
+        }
+        respond(handle, StatusCode::OK, headers, ours).await;
+        if !request.body.is_empty() {
+            self.send(LegEvent::Redescribed(request.body.clone()));
         }
     }
 }
 
+/// The far side's tag in a response.
+fn tag_of(response: &Response) -> Option<String> {
+    let tag = response.to_header().ok()?.tag().ok()??;
+    Some(tag.value().to_owned())
+}
+
+/// A request's number.
+fn number_of(request: &Request) -> Option<u32> {
+    request.cseq_header().ok()?.seq().ok()
+}
+
 async fn reply(handle: &TransactionHandle, status: StatusCode) {
-    if handle.reply(status).await.is_err() {
+    respond(handle, status, vec![], None).await;
+}
+
+async fn respond(handle: &TransactionHandle, status: StatusCode, headers: Vec<Header>, body: Option<Vec<u8>>) {
+    if handle.respond(status, Some(headers), body).await.is_err() {
         tracing::debug!("a request's transaction had ended before its answer");
     }
 }

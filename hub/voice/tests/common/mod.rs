@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod wire;
+
 use async_trait::async_trait;
 use hub_core::call_result::Disposition;
 use hub_core::id::AttemptId;
@@ -160,14 +162,22 @@ pub fn order(language: Language) -> CallOrder {
 pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
     TrunkConfig {
         name: "test".into(),
-        proxy,
+        proxy: proxy.into(),
+        addresses: Vec::new(),
         domain: "trunk.test".into(),
         username: None,
         password: None,
         caller_number: number("+864008000001"),
         channels: 2,
         believe_from: false,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
     }
+}
+
+/// The number of that trunk, which owners ring.
+pub fn main_number() -> Option<PhoneNumber> {
+    Some(trunk(SocketAddr::from(([127, 0, 0, 1], 9))).caller_number)
 }
 
 /// Another company's trunk at the same address.

@@ -75,6 +75,22 @@ impl Site {
         hub.stop().await
     }
 
+    /// Gives the running hub away, for whoever ends it in another way.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub(crate) fn take(&mut self) -> Result<RunningHub> {
+        self.hub.take().context("the hub does not run")
+    }
+
+    /// Number of the hub's process.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        self.hub.as_ref().context("the hub does not run")?.pid()
+    }
+
     /// Looks at the running hub from now on.
     ///
     /// # Errors

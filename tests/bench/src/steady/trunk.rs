@@ -1,6 +1,7 @@
 //! A carrier that notes when it is told to ring whom, and declines at once (603): the cheapest there is, so that what is
-//! measured is the hub. It speaks as much of SIP over UDP as that takes (RFC 3261).
+//! measured is the hub. It speaks as much of SIP over UDP as that takes (RFC 3261). With owners who answer, calls are theirs.
 
+use crate::attack::calls::Calls;
 use anyhow::Result;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 const DATAGRAM_BYTES: usize = 65_536;
 /// What an answer repeats of a request (§8.2.6.2), long and short.
 const REPEATED: [&str; 7] = ["via", "v", "from", "f", "call-id", "i", "cseq"];
+
+/// Our mark of a dialogue.
+pub(crate) const TAG: &str = ";tag=bench";
 
 type Rung = Arc<Mutex<HashMap<String, Instant>>>;
 
@@ -31,12 +35,24 @@ impl Trunk {
     /// # Errors
     /// None is free.
     pub async fn start() -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
+        Self::on(socket, None)
+    }
+
+    /// One whose owners answer; it listens where `calls` does.
+    ///
+    /// # Errors
+    /// The socket has no address.
+    pub(crate) fn answering(calls: &Arc<Calls>) -> Result<Self> {
+        Self::on(calls.socket(), Some(calls.clone()))
+    }
+
+    fn on(socket: Arc<UdpSocket>, calls: Option<Arc<Calls>>) -> Result<Self> {
         let rung = Rung::default();
         Ok(Self {
             address: socket.local_addr()?,
             rung: rung.clone(),
-            serving: tokio::spawn(serve(socket, rung)),
+            serving: tokio::spawn(serve(socket, rung, calls)),
         })
     }
 
@@ -53,7 +69,7 @@ impl Drop for Trunk {
     }
 }
 
-async fn serve(socket: UdpSocket, rung: Rung) {
+async fn serve(socket: Arc<UdpSocket>, rung: Rung, calls: Option<Arc<Calls>>) {
     let mut buffer = vec![0; DATAGRAM_BYTES];
     while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
         let now = Instant::now();
@@ -63,7 +79,11 @@ async fn serve(socket: UdpSocket, rung: Rung) {
             // It comes again until it is answered.
             rung.entry(number.to_owned()).or_insert(now);
         }
-        if let Some(answer) = answer(&request) {
+        let answer = match &calls {
+            Some(calls) => calls.take(&request, from).await,
+            None => answer(&request),
+        };
+        if let Some(answer) = answer {
             // One that is lost is asked for again.
             let _ = socket.send_to(answer.as_bytes(), from).await;
         }
@@ -71,26 +91,32 @@ async fn serve(socket: UdpSocket, rung: Rung) {
 }
 
 /// Whom an INVITE is for.
-fn invited(request: &str) -> Option<&str> {
+pub(crate) fn invited(request: &str) -> Option<&str> {
     let (_, rest) = request.strip_prefix("INVITE ")?.split_once("sip:")?;
     Some(rest.split_once('@')?.0)
 }
 
 /// Declines an INVITE, and takes everything else; to an ACK, or to an answer, nothing is said.
-fn answer(request: &str) -> Option<String> {
+pub(crate) fn answer(request: &str) -> Option<String> {
     let (method, _) = request.split_once(' ')?;
     let status = match method {
         "ACK" | "SIP/2.0" => return None,
         "INVITE" => "603 Decline",
         _ => "200 OK",
     };
-    let mut answer = format!("SIP/2.0 {status}\r\n");
+    let repeated = repeated(request);
+    Some(format!("SIP/2.0 {status}\r\n{repeated}Content-Length: 0\r\n\r\n"))
+}
+
+/// What every answer repeats of a request, with our mark of the dialogue.
+pub(crate) fn repeated(request: &str) -> String {
+    let mut answer = String::new();
     let headers = request.lines().skip(1).take_while(|line| !line.is_empty());
     for header in headers {
         let name = header.split(':').next().unwrap_or_default().trim().to_lowercase();
         // The called side's mark of the dialogue.
         let tag = match name.as_str() {
-            "to" | "t" if !header.contains(";tag=") => ";tag=bench",
+            "to" | "t" if !header.contains(";tag=") => TAG,
             "to" | "t" => "",
             name if REPEATED.contains(&name) => "",
             _ => continue,
@@ -98,8 +124,7 @@ fn answer(request: &str) -> Option<String> {
         // Writing to a string does not fail.
         let _ = write!(answer, "{header}{tag}\r\n");
     }
-    answer.push_str("Content-Length: 0\r\n\r\n");
-    Some(answer)
+    answer
 }
 
 #[cfg(test)]

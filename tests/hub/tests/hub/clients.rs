@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote, against the real hub: mosquitto's own, paho-mqtt, MQTT.js and ThingsBoard's.
 
+mod bridge;
 mod front;
 mod integrators;
 mod publishing;

@@ -142,6 +142,7 @@ fn fuzz_answers_are_read_by_another_client() {
                     message_expiry_s: expiry,
                     response_topic: expiry.map(|_| topic.clone()),
                     correlation_data: expiry.map(|_| Bytes::from_static(b"c")),
+                    passed_on: Bytes::from_static(if retain { b"\x01\x01\x26\0\x01k\0\x01v" } else { b"" }),
                 },
                 topic,
                 payload: payload.into(),

@@ -1,7 +1,7 @@
 //! The codec against bytes of all kinds, and against the packets of a client library that is not ours.
 
 use super::Codec;
-use crate::session::packet::Granted;
+use crate::session::packet::{Delivered, DeliveredProperties, Granted};
 use crate::session::{CloseReason, Incoming, Outgoing, Reason, Version};
 use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::v5;
@@ -106,6 +106,80 @@ fn a_full_connect_of_version_5_is_read() {
     assert!(!properties.problem_information && !properties.authentication);
     let will = connect.will.as_ref().unwrap();
     assert_eq!((will.delay_s, will.publish.qos, will.publish.retain), (9, 1, true));
+    let message = &will.publish.message;
+    assert_eq!((message.topic(), message.payload()), ("d/washer/s", &b"gone"[..]));
+    assert_eq!(message.expiry_s(), Some(5));
+    let properties = message.to_properties();
+    for property in [&b"\x01\x01"[..], b"\x03\0\x04text", b"\x08\0\x01r", b"\x09\0\x01c", b"\x26\0\x01k\0\x01v"] {
+        let found = properties.windows(property.len()).filter(|part| *part == property);
+        assert_eq!(found.count(), 1, "{property:?} in {properties:?}");
+    }
+    assert_eq!(properties.len(), 2 + 7 + 4 + 4 + 7, "and nothing else, not the delay either");
+}
+
+#[test]
+fn a_bridge_of_version_5_is_a_client_of_version_5() {
+    let mut bytes = full_connect();
+    assert_eq!(bytes.get(8), Some(&5), "the level");
+    let (plain, _) = packets(Codec::default(), &bytes, bytes.len(), true);
+    bytes[8] = 0x85;
+    assert_eq!(packets(Codec::default(), &bytes, 7, true), (plain, None));
+}
+
+/// MQTT 5 §3.3.2.3: unaltered, user properties in their order; the alias is the connection's own, and the expiry runs.
+#[test]
+fn what_goes_on_with_a_publish_is_kept_as_it_came() {
+    let first = b"\x26\0\x01k\0\x012\x01\x01";
+    let others = b"\x03\0\x01t\x08\0\x01r\x09\0\x01c\x26\0\x01k\0\x011";
+    let (expiry, alias) = (b"\x02\0\0\0\x3C", b"\x23\0\x01");
+    let properties = [&first[..], alias, expiry, others].concat();
+    let body = [&b"\0\x05d/a/t"[..], &[properties.len() as u8], &properties[..], b"xyz"].concat();
+    let bytes = [&[0x30, body.len() as u8][..], &body[..]].concat();
+    let (read, refusal) = packets(codec(Version::V5), &bytes, bytes.len(), false);
+    assert_eq!(refusal, None);
+    let [Incoming::Publish(publish)] = read.as_slice() else {
+        panic!("{read:?}")
+    };
+    assert_eq!((publish.alias, publish.message.expiry_s()), (Some(1), Some(60)));
+    let passed_on = [&first[..], others].concat();
+    assert_eq!(publish.message.to_properties(), passed_on);
+    assert_eq!(
+        (publish.message.topic(), publish.message.payload()),
+        ("d/a/t", &b"xyz"[..])
+    );
+    let elsewhere = publish.message.on(b"d/b/t");
+    assert_eq!(elsewhere.to_properties(), passed_on);
+    assert_eq!(
+        (elsewhere.topic(), elsewhere.expiry_s(), elsewhere.payload()),
+        ("d/b/t", Some(60), &b"xyz"[..])
+    );
+    // To another client: what is left of the time, then the same.
+    let delivered = Delivered {
+        dup: false,
+        qos: 1,
+        packet_id: 7,
+        retain: false,
+        topic: "d/a/t".into(),
+        payload: publish.message.to_payload(),
+        properties: DeliveredProperties {
+            message_expiry_s: Some(59),
+            passed_on: publish.message.to_properties(),
+            ..DeliveredProperties::default()
+        },
+    };
+    for (version, properties) in [
+        (Version::V4, Vec::new()),
+        (
+            Version::V5,
+            [&[passed_on.len() as u8 + 5][..], b"\x02\0\0\0\x3B", &passed_on[..]].concat(),
+        ),
+    ] {
+        let mut written = BytesMut::new();
+        let packet = Outgoing::Publish(Box::new(delivered.clone()));
+        codec(version).write(packet, &mut written).unwrap();
+        let body = [&b"\0\x05d/a/t\0\x07"[..], &properties[..], b"xyz"].concat();
+        assert_eq!(written, [&[0x32, body.len() as u8][..], &body[..]].concat());
+    }
 }
 
 #[test]
@@ -151,7 +225,13 @@ fn other_versions_are_told_so_in_their_own_form() {
     for (bytes, level, answer) in [
         (connect(3), 3, &[0x20, 2, 0, 1][..]),
         (older, 0, &[0x20, 2, 0, 1]),
+        // mosquitto's bridges: on this answer they come again without the bit.
+        (connect(0x83), 0x83, &[0x20, 2, 0, 1]),
+        (connect(0x84), 0x84, &[0x20, 2, 0, 1]),
+        (b"\x10\x09\x00\x06MQIsdp\x83".to_vec(), 0, &[0x20, 2, 0, 1]),
         (connect(6), 6, &[0x20, 3, 0, 0x84, 0]),
+        (connect(0x86), 0x86, &[0x20, 3, 0, 0x84, 0]),
+        (connect(0xFF), 0xFF, &[0x20, 3, 0, 0x84, 0]),
     ] {
         let (mut codec, mut buffer) = (Codec::default(), BytesMut::from(bytes.as_slice()));
         assert_eq!(

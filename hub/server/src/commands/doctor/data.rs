@@ -4,13 +4,17 @@ use super::Found;
 use crate::config::Config;
 use crate::keyring;
 use crate::pipeline::{Opened, open_beside};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
+use hub_core::host::HostPort;
+use hub_core::id::TenantId;
+use hub_core::site::Trunk;
 use hub_predict::Registry;
 use hub_store::event::EventStore;
 use hub_store::lease::{LeaseState, LeaseStore};
 use hub_store::site::SiteStore;
 use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring, KeyringError};
+use hub_voice::whereabouts::look_up;
 use jiff::Timestamp;
 
 /// Oldest major version that the hub is tested with.
@@ -74,7 +78,7 @@ pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found
         Ok(opened) => opened,
         Err(error) => return vec![("database", Err(error))],
     };
-    let found = look(&opened).await;
+    let found = look(&opened, config).await;
     let closed = opened.close().await;
     let mut found = found.unwrap_or_else(|error| vec![("database", Err(error))]);
     if let Err(error) = closed {
@@ -83,16 +87,18 @@ pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found
     found
 }
 
-async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
+async fn look(opened: &Opened, config: &Config) -> Result<Vec<(&'static str, Result<Found>)>> {
     opened.store.healthy().await?;
-    let trunks = opened.store.trunks().await?.len();
+    let trunks = opened.store.trunks().await?;
+    let names = names(&trunks, config.sip.is_ipv4()).await;
     let facts = opened.store.facts().await?;
     let ours = SystemClock.now();
     Ok(vec![
         (
             "database",
-            Found::ok(format!("answers, schema is current; {trunks} trunk(s)")),
+            Found::ok(format!("answers, schema is current; {} trunk(s)", trunks.len())),
         ),
+        ("trunk names", names),
         ("lease", lease(&opened.store.lease_state().await?, ours)),
         ("database version", version(&facts)),
         ("database durability", durability(&facts)),
@@ -104,6 +110,23 @@ async fn look(opened: &Opened) -> Result<Vec<(&'static str, Result<Found>)>> {
         ("database connections", connections(&facts)),
         ("database clock", clock(facts.clock, ours)),
     ])
+}
+
+/// Whether the names of trunks' proxies have addresses, of the kind that the hub's own is of.
+async fn names(trunks: &[(TenantId, Trunk)], is_ipv4: bool) -> Result<Found> {
+    let mut said = Vec::new();
+    for (tenant, trunk) in trunks {
+        if let HostPort::Name { .. } = trunk.proxy {
+            let found = look_up(&trunk.proxy, is_ipv4).await;
+            let found = found.with_context(|| format!("the trunk of tenant {}", tenant.as_str()))?;
+            let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+            said.push(format!("{} is {}", trunk.proxy, found.join(", ")));
+        }
+    }
+    if said.is_empty() {
+        said.push("every trunk is declared by its address".to_owned());
+    }
+    Found::ok(said.join("; "))
 }
 
 /// Who works on the database. That nobody does is no fault: the hub may not run.

@@ -1,0 +1,84 @@
+//! How calls leave and come in: a tenant's SIP trunk, as it is declared.
+
+use super::SiteError;
+use crate::host::HostPort;
+use crate::id::TenantId;
+use crate::phone_number::PhoneNumber;
+use serde::Deserialize;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Addresses of one trunk, beyond its proxy's.
+pub const TRUNK_ADDRESSES_MAX: usize = 32;
+
+/// A SIP trunk.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trunk {
+    /// The carrier's proxy, by name or by address, with its port. A name is resolved at the start and again each minute.
+    pub proxy: HostPort,
+    /// SIP domain in request and caller URIs.
+    pub domain: String,
+    /// For digest authentication.
+    pub username: Option<String>,
+    /// For digest authentication; stored encrypted.
+    pub password: Option<String>,
+    /// The main number: shown to owners, and answered when they ring back.
+    pub caller_number: PhoneNumber,
+    /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
+    /// `Remote-Party-ID`) into its calls, or one that is no global number. Only where the carrier checks `From`: anybody can
+    /// write any number there.
+    #[serde(default)]
+    pub believe_from: bool,
+    /// Further addresses that the carrier sends from, at most [`TRUNK_ADDRESSES_MAX`]: most have several edges. Whatever comes
+    /// from elsewhere is dropped.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
+    #[serde(default = "post_dial_limit_s")]
+    pub post_dial_limit_s: u8,
+    /// How long a call that the carrier has taken (100) may go without ringing from then on, in seconds: 1 to 120. Mobile
+    /// phones are searched for, and calls abroad take their time.
+    #[serde(default = "trying_limit_s")]
+    pub trying_limit_s: u8,
+}
+
+fn post_dial_limit_s() -> u8 {
+    6
+}
+
+fn trying_limit_s() -> u8 {
+    20
+}
+
+impl Trunk {
+    /// Checks what serde cannot: limits, and the number of addresses.
+    pub(super) fn check(&self, tenant: &TenantId) -> Result<(), SiteError> {
+        let limits = [
+            ("post_dial_limit_s", self.post_dial_limit_s, 60, "between 1 and 60"),
+            ("trying_limit_s", self.trying_limit_s, 120, "between 1 and 120"),
+        ];
+        for (field, value, most, wanted) in limits {
+            if !(1..=most).contains(&value) {
+                return Err(SiteError::Trunk {
+                    tenant: tenant.clone(),
+                    field,
+                    wanted,
+                });
+            }
+        }
+        if self.addresses.len() > TRUNK_ADDRESSES_MAX {
+            return Err(SiteError::TrunkAddresses { tenant: tenant.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Trunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trunk")
+            .field("proxy", &self.proxy)
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! The socket under the SIP library: each request leaves by the next hop of its own leg, whatever address the library has made
+//! of its text. The library knows no legs when it chooses one: it follows a domain instead of the INVITE, or asks name servers.
+
+use super::next_hop::{Named, NextHop};
+use async_trait::async_trait;
+use rsipstack::platform::net::UdpSocket;
+use rsipstack::sip::{HeadersExt, Host, Method, Request, Uri};
+use rsipstack::transport::SipAddr;
+use rsipstack::transport::transport_layer::DomainResolver;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Where the library believes that all requests go.
+pub(super) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// How long a leg is known after its end. The library may still wait for an answer to its INVITE, cancel it, and end what was
+/// answered all the same: 64 times T1 each (RFC 3261 §17).
+const LINGER: Duration = Duration::from_secs(100);
+/// Legs that are over and still known; the oldest is forgotten first.
+const OVER_MAX: usize = 4_096;
+
+/// The next hops of all legs.
+#[derive(Default)]
+pub(super) struct Legs(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    legs: HashMap<String, Leg>,
+    over: VecDeque<(Instant, String)>,
+}
+
+struct Leg {
+    hop: NextHop,
+    /// The Request-URI of our INVITE, which names whom it is for and not where it goes.
+    invited: Option<String>,
+    bye: watch::Sender<Bye>,
+}
+
+/// What the network said to a leg's first BYE: the error in words. None until there is one.
+type Bye = Option<Result<(), String>>;
+
+impl State {
+    fn forget_old(&mut self, now: Instant) {
+        while self.over.len() > OVER_MAX || self.over.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, key)) = self.over.pop_front() else { return };
+            self.legs.remove(&key);
+        }
+    }
+}
+
+impl Legs {
+    /// From now on the requests of this leg go by `hop`. `key` is the Call-ID of a call that we place, whose Request-URI is
+    /// `invited`, or our own tag in one that comes in: both are made here, so that no text of others finds a leg.
+    pub fn add(self: &Arc<Self>, key: String, hop: NextHop, invited: Option<String>) -> LegRoute {
+        let (bye, said) = watch::channel(None);
+        let mut state = self.state();
+        state.forget_old(Instant::now());
+        state.legs.insert(key.clone(), Leg { hop, invited, bye });
+        LegRoute {
+            legs: Arc::clone(self),
+            key,
+            bye: said,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a request of ours goes, and its leg's key; none if that is not known.
+    fn hop(&self, request: &Request) -> Option<(SocketAddr, String)> {
+        let tag = request.from_header().ok().and_then(|from| from.tag().ok().flatten());
+        let call_id = request.call_id_header().ok()?.value();
+        let state = self.state();
+        // The tag first: a call of ours that a carrier sends back to us has one Call-ID and two legs.
+        let mut keys = tag.as_ref().map(|tag| tag.value()).into_iter().chain([call_id]);
+        let (key, leg) = keys.find_map(|key| state.legs.get_key_value(key))?;
+        let target = request.destination();
+        let hop = if leg.invited.as_ref() == Some(&target.to_string()) {
+            leg.hop.invite()
+        } else {
+            leg.hop.of(named(&target))
+        };
+        Some((hop, key.clone()))
+    }
+
+    /// What the network says to a BYE; only of the first one is it kept.
+    fn note_bye(&self, key: &str, said: Result<(), String>) {
+        if let Some(leg) = self.state().legs.get(key) {
+            leg.bye.send_if_modified(|bye| {
+                let is_first = bye.is_none();
+                if is_first {
+                    *bye = Some(said);
+                }
+                is_first
+            });
+        }
+    }
+}
+
+fn named(target: &Uri) -> Named {
+    match target.host() {
+        Host::Domain(_) => Named::Name,
+        Host::IpAddr(ip) => Named::Address(*ip, target.host_with_port.port.map(|port| port.value())),
+    }
+}
+
+/// A leg's next hop, for as long as it lives and a little longer.
+pub(super) struct LegRoute {
+    legs: Arc<Legs>,
+    key: String,
+    bye: watch::Receiver<Bye>,
+}
+
+impl LegRoute {
+    /// Waits until a BYE of this leg has left; the error is why it could not. It may still be sent again.
+    pub async fn bye_left(&mut self) -> Result<(), String> {
+        match self.bye.wait_for(Option::is_some).await {
+            Ok(said) => said.clone().unwrap_or(Ok(())),
+            Err(_) => Err("its leg is over".to_owned()),
+        }
+    }
+
+    /// For a leg after whose end no request of ours follows.
+    pub fn forget(self) {
+        self.legs.state().legs.remove(&self.key);
+    }
+}
+
+impl Drop for LegRoute {
+    fn drop(&mut self) {
+        let mut state = self.legs.state();
+        if state.legs.contains_key(&self.key) {
+            state.over.push_back((Instant::now() + LINGER, self.key.clone()));
+        }
+    }
+}
+
+/// The socket.
+pub(super) struct HopSocket {
+    /// What really receives and sends.
+    pub socket: Arc<dyn UdpSocket>,
+    pub legs: Arc<Legs>,
+}
+
+#[async_trait]
+impl UdpSocket for HopSocket {
+    async fn recv_from(&self, buffer: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(buffer).await
+    }
+
+    async fn send_to(&self, bytes: &[u8], address: SocketAddr) -> rsipstack::Result<usize> {
+        let Some(request) = request(bytes) else {
+            return self.socket.send_to(bytes, address).await;
+        };
+        let method = request.method;
+        let Some((hop, leg)) = self.legs.hop(&request) else {
+            return Err(rsipstack::Error::Error(format!("the leg of a {method} is over")));
+        };
+        tracing::debug!(%method, %hop, "a SIP request leaves");
+        let sent = self.socket.send_to(bytes, hop).await;
+        if method == Method::Bye {
+            let said = sent.as_ref().map(|_| ()).map_err(|error| error.to_string());
+            self.legs.note_bye(&leg, said);
+        }
+        sent
+    }
+
+    fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// A request; answers and what keeps an address open go where they are sent.
+fn request(bytes: &[u8]) -> Option<Request> {
+    if bytes.starts_with(b"SIP/2.0") {
+        return None;
+    }
+    Request::try_from(bytes).ok()
+}
+
+/// Nothing is looked up, so that no call waits for a name server.
+pub(super) struct NoNames;
+
+#[async_trait]
+impl DomainResolver for NoNames {
+    async fn resolve(&self, target: &SipAddr) -> rsipstack::Result<SipAddr> {
+        Err(rsipstack::Error::DnsResolutionError(format!("{target} is not looked up")))
+    }
+}
+
+#[cfg(test)]
+#[path = "rsip_hop_tests.rs"]
+mod tests;
