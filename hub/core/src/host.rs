@@ -102,7 +102,9 @@ impl FromStr for HostPort {
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=LABEL_MAX).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -166,7 +168,14 @@ mod tests {
             let host: Host = text.parse().unwrap();
             assert_eq!(host.with_port(5062).to_string(), with_port);
         }
-        for wrong in ["", "hub.example:5062", "192.0.2.1:5062", "192.0.2.300", "[2001:db8::1]", "a b"] {
+        for wrong in [
+            "",
+            "hub.example:5062",
+            "192.0.2.1:5062",
+            "192.0.2.300",
+            "[2001:db8::1]",
+            "a b",
+        ] {
             assert!(wrong.parse::<Host>().is_err(), "{wrong}");
         }
     }

@@ -174,7 +174,10 @@ pub enum SiteError {
     #[error("tenant {0} is declared twice")]
     TenantTwice(TenantId),
     /// More than a carrier has.
-    #[error("the trunk of tenant {tenant} has more than {} addresses; name those that calls come from", TRUNK_ADDRESSES_MAX)]
+    #[error(
+        "the trunk of tenant {tenant} has more than {} addresses; name those that calls come from",
+        TRUNK_ADDRESSES_MAX
+    )]
     TrunkAddresses {
         /// Whose trunk.
         tenant: TenantId,
@@ -420,7 +423,11 @@ mod tests {
             let error = rule(field, value);
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }
-        for (field, value) in [("post_dial_limit_s", 0), ("post_dial_limit_s", 61), ("trying_limit_s", 121)] {
+        for (field, value) in [
+            ("post_dial_limit_s", 0),
+            ("post_dial_limit_s", 61),
+            ("trying_limit_s", 121),
+        ] {
             let error = site(|s| s["tenant"][1]["trunk"][field] = json!(value)).unwrap_err();
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }

@@ -225,7 +225,9 @@ async fn answer_of(leg: &mut Leg) -> Option<Vec<u8>> {
         match timeout_at(until, leg.events.recv()).await {
             Ok(Some(LegEvent::Answered { description, .. })) => return Some(description),
             Ok(Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
-            Ok(Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None)
+            Ok(
+                Some(LegEvent::Failed { .. } | LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None,
+            )
             | Err(_) => return None,
         }
     }

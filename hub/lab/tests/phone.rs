@@ -115,11 +115,7 @@ async fn lab_with(demanded: Option<Digest>, known: Option<Digest>) -> Lab {
 }
 
 /// The same, with the phones as a trunk by what `proxy` makes of their address.
-async fn lab_by(
-    demanded: Option<Digest>,
-    known: Option<Digest>,
-    proxy: impl FnOnce(SocketAddr) -> HostPort,
-) -> Lab {
+async fn lab_by(demanded: Option<Digest>, known: Option<Digest>, proxy: impl FnOnce(SocketAddr) -> HostPort) -> Lab {
     let (phones, reports) = Phones::start_with("127.0.0.1:0".parse().unwrap(), demanded)
         .await
         .unwrap();

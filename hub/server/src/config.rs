@@ -164,7 +164,11 @@ impl Config {
         parse("FORECALL_MQTT", env("FORECALL_MQTT"), &mut self.mqtt)?;
         parse("FORECALL_HTTP", env("FORECALL_HTTP"), &mut self.http)?;
         parse("FORECALL_SIP", env("FORECALL_SIP"), &mut self.sip)?;
-        parse("FORECALL_MEDIA_PORTS", env("FORECALL_MEDIA_PORTS"), &mut self.media_ports)?;
+        parse(
+            "FORECALL_MEDIA_PORTS",
+            env("FORECALL_MEDIA_PORTS"),
+            &mut self.media_ports,
+        )?;
         if let Some(text) = env("FORECALL_SIP_ADVERTISE") {
             let why = || format!("the environment variable FORECALL_SIP_ADVERTISE is not valid: {text:?}");
             self.sip_advertise = Some(text.parse().with_context(why)?);

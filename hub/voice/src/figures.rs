@@ -160,7 +160,11 @@ mod tests {
 
     fn value(metric: &Metric, labels: &[(&str, &str)]) -> f64 {
         let is_it = |sample: &&MetricSample| {
-            sample.labels.iter().map(|(name, value)| (*name, value.as_str())).eq(labels.iter().copied())
+            sample
+                .labels
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .eq(labels.iter().copied())
         };
         match metric.samples.iter().find(is_it).expect("a value").value {
             MetricValue::Number(value) => value,

@@ -38,7 +38,12 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
     let prompts = prepare(line, order).await?;
     let channel = line.ending.run_until_cancelled(line.channel(trunk)).await;
     let _channel = channel.ok_or_else(|| STOPPING.to_owned())??;
-    let unknown = || format!("the name of the trunk's proxy, {}, could not be resolved", trunk.config.proxy);
+    let unknown = || {
+        format!(
+            "the name of the trunk's proxy, {}, could not be resolved",
+            trunk.config.proxy
+        )
+    };
     let proxy = trunk.place.first().ok_or_else(unknown)?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
@@ -215,7 +220,11 @@ async fn await_answer(
                 return None;
             }
             Err(_) if !taken => {
-                record.failed(CallResult::NetworkFailure, None, "we gave up, since the trunk did not answer");
+                record.failed(
+                    CallResult::NetworkFailure,
+                    None,
+                    "we gave up, since the trunk did not answer",
+                );
                 return None;
             }
             Err(_) => {

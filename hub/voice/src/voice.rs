@@ -216,7 +216,12 @@ impl Voice {
         };
         let peers: Vec<Peer> = config.trunks.iter().zip(&places).map(peer).collect();
         let stack = RsipStack::start(config.bind, told.clone(), &peers).await?;
-        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, places.as_slice()))?;
+        let mut voice = Self::build(
+            config,
+            Arc::new(stack),
+            Arc::new(EspeakTts::default()),
+            (told, places.as_slice()),
+        )?;
         let stop = CancellationToken::new();
         tokio::spawn(whereabouts::resolve_again(all, is_ipv4, stop.clone()));
         voice._resolving = Some(stop.drop_guard());
@@ -381,7 +386,12 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_nobody_can_answer_to_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for (bind, advertise) in [("0.0.0.0:0", None), ("[::]:0", None), ("0.0.0.0:0", Some("127.0.0.1")), ("0.0.0.0:0", Some("localhost"))] {
+        for (bind, advertise) in [
+            ("0.0.0.0:0", None),
+            ("[::]:0", None),
+            ("0.0.0.0:0", Some("127.0.0.1")),
+            ("0.0.0.0:0", Some("localhost")),
+        ] {
             let trunk = TrunkConfig {
                 name: "test".into(),
                 proxy: "127.0.0.1:9".parse().unwrap(),

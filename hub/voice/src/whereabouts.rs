@@ -103,7 +103,9 @@ impl Whereabouts {
     /// Takes up what was found. The address in use stays the first as long as it is among them: name servers answer in turn.
     fn update(&self, mut found: Vec<SocketAddr>) {
         let mut addresses = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
-        let in_use = addresses.first().and_then(|first| found.iter().position(|at| at == first));
+        let in_use = addresses
+            .first()
+            .and_then(|first| found.iter().position(|at| at == first));
         if let Some(at) = in_use {
             found.swap(0, at);
         }
@@ -127,7 +129,11 @@ impl Whereabouts {
             // Once a minute for each name, at most.
             Err(error) => {
                 let error = hub_core::error_chain::in_full(&error);
-                tracing::warn!(error, ?before, "a name that calls need has no address; the one known before is used, if there was one");
+                tracing::warn!(
+                    error,
+                    ?before,
+                    "a name that calls need has no address; the one known before is used, if there was one"
+                );
             }
         }
     }
@@ -191,6 +197,9 @@ mod tests {
                 assert!(place.include(address.ip()), "any of them may ring us");
             }
         }
-        assert!(!place.include(IpAddr::from([192, 0, 2, 1])), "it is not the carrier's any more");
+        assert!(
+            !place.include(IpAddr::from([192, 0, 2, 1])),
+            "it is not the carrier's any more"
+        );
     }
 }

@@ -96,7 +96,11 @@ async fn a_called_number_in_any_form_finds_its_company_over_the_wire() {
         (format!("sip:%2B862155500200@{hub}"), by_name, Some("beta")),
         ("tel:+862155500200".to_owned(), by_name, Some("beta")),
         ("tel:02155500200;phone-context=+86".to_owned(), by_name, Some("beta")),
-        (format!("sip:hub@{hub}"), "\"Beta\" <sip:02155500200@trunk.test>", Some("beta")),
+        (
+            format!("sip:hub@{hub}"),
+            "\"Beta\" <sip:02155500200@trunk.test>",
+            Some("beta"),
+        ),
         (format!("sip:{hub}"), "<tel:+862155500200>", Some("beta")),
         // Whatever To says, this is another number.
         (format!("sip:02155500300@{hub}"), "<sip:+862155500200@trunk.test>", None),
@@ -111,7 +115,11 @@ async fn a_called_number_in_any_form_finds_its_company_over_the_wire() {
         // The host declines whatever it is asked about.
         assert_eq!(status, if company.is_some() { 603 } else { 404 }, "{uri} {to}");
         let trunks = host.trunks.lock().unwrap().split_off(asked);
-        assert_eq!(trunks, company.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{uri} {to}");
+        assert_eq!(
+            trunks,
+            company.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            "{uri} {to}"
+        );
     }
     voice.shutdown().await;
 }

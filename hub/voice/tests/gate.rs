@@ -99,7 +99,9 @@ impl Side {
 
     /// The next message that begins so and is not about something else.
     async fn next(&self, start: &str, within: Duration) -> String {
-        received(&self.trunk, start, "", within).await.unwrap_or_else(|| panic!("no {start} in time"))
+        received(&self.trunk, start, "", within)
+            .await
+            .unwrap_or_else(|| panic!("no {start} in time"))
     }
 
     /// The trunk's OPTIONS is answered.
@@ -255,12 +257,24 @@ async fn what_strangers_send_reaches_nobody() {
     side.is_alive("a call").await;
     let passed = side.figure("voice_sip_passed_total", "");
     let hub = side.hub();
-    flood(&stranger, hub, 2_000, |n| request("INVITE", &format!("i{n}"), 1, "", &stranger)).await;
-    flood(&stranger, hub, 500, |n| request("OPTIONS", &format!("o{n}"), 1, "", &stranger)).await;
-    flood(&stranger, hub, 500, |n| request("BYE", &format!("b{n}"), 2, ";tag=x", &stranger)).await;
+    flood(&stranger, hub, 2_000, |n| {
+        request("INVITE", &format!("i{n}"), 1, "", &stranger)
+    })
+    .await;
+    flood(&stranger, hub, 500, |n| {
+        request("OPTIONS", &format!("o{n}"), 1, "", &stranger)
+    })
+    .await;
+    flood(&stranger, hub, 500, |n| {
+        request("BYE", &format!("b{n}"), 2, ";tag=x", &stranger)
+    })
+    .await;
     // Answers, with the right identifiers and with others.
     flood(&stranger, hub, 200, |_| call.refused("486 Busy Here")).await;
-    flood(&stranger, hub, 200, |n| call.refused("200 OK").replace(call.header("Call-ID"), &format!("c{n}"))).await;
+    flood(&stranger, hub, 200, |n| {
+        call.refused("200 OK").replace(call.header("Call-ID"), &format!("c{n}"))
+    })
+    .await;
     flood(&stranger, hub, 100, |_| "\r\n\r\n".to_owned()).await;
     // The system's own queue may lose some of it.
     let read = || (side.figure("voice_sip_dropped_total", "stranger") >= 2_000.0).then_some(());
@@ -270,8 +284,15 @@ async fn what_strangers_send_reaches_nobody() {
         "the SIP library got some of it"
     );
     let refused = answers.lock().unwrap().clone();
-    assert!((1..=200).contains(&refused.len()), "a few are told why, not {}", refused.len());
-    assert!(refused.iter().all(|text| text.starts_with("SIP/2.0 403 ")), "{refused:?}");
+    assert!(
+        (1..=200).contains(&refused.len()),
+        "a few are told why, not {}",
+        refused.len()
+    );
+    assert!(
+        refused.iter().all(|text| text.starts_with("SIP/2.0 403 ")),
+        "{refused:?}"
+    );
     side.is_alive("strangers").await;
     side.hangs_up(&call, ringing, "strangers").await;
     assert_eq!(side.voice.problem(), None);
@@ -281,13 +302,21 @@ async fn what_strangers_send_reaches_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_under_the_trunks_address_stops_neither_the_trunk_nor_a_call() {
     let side = Side::start().await;
-    for (kind, count, tag) in [("INVITE", 400, ""), ("BYE", 3_000, ";tag=x"), ("CANCEL", 1_000, ""), ("MESSAGE", 1_000, "")] {
+    for (kind, count, tag) in [
+        ("INVITE", 400, ""),
+        ("BYE", 3_000, ";tag=x"),
+        ("CANCEL", 1_000, ""),
+        ("MESSAGE", 1_000, ""),
+    ] {
         // From the trunk's address, another port: as forged.
         let forger = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let answers = kept(&forger);
         let (call, ringing) = side.talks().await;
         // None of these is acknowledged.
-        flood(&forger, side.hub(), count, |n| request(kind, &format!("{kind}{n}"), 1, tag, &forger)).await;
+        flood(&forger, side.hub(), count, |n| {
+            request(kind, &format!("{kind}{n}"), 1, tag, &forger)
+        })
+        .await;
         side.is_alive(kind).await;
         side.hangs_up(&call, ringing, kind).await;
         let answers = answers.lock().unwrap().clone();
@@ -295,9 +324,16 @@ async fn a_flood_under_the_trunks_address_stops_neither_the_trunk_nor_a_call() {
         if kind == "INVITE" || kind == "MESSAGE" {
             assert!(!busy.is_empty(), "{kind}: beyond the bounds there is a 503");
         }
-        assert!(busy.iter().all(|text| text.contains("\r\nRetry-After: ")), "{kind}: {busy:?}");
+        assert!(
+            busy.iter().all(|text| text.contains("\r\nRetry-After: ")),
+            "{kind}: {busy:?}"
+        );
         // An answer to an INVITE is sent again until it is acknowledged; the gate's own are bounded.
-        assert!(kind == "INVITE" || answers.len() < 500, "{kind}: {} answers", answers.len());
+        assert!(
+            kind == "INVITE" || answers.len() < 500,
+            "{kind}: {} answers",
+            answers.len()
+        );
     }
     let has_read = || (side.figure("voice_sip_waiting", "") < 10.0).then_some(());
     eventually("the SIP side has read all", has_read).await;
@@ -313,24 +349,41 @@ async fn a_call_is_its_trunks_alone() {
         // While it rings, answers with the right identifiers change nothing.
         let (call, ringing) = side.rings().await;
         for status in ["486 Busy Here", "603 Decline", "302 Moved Temporarily", "480 Gone"] {
-            third.send_to(call.refused(status).as_bytes(), side.hub()).await.unwrap();
+            third
+                .send_to(call.refused(status).as_bytes(), side.hub())
+                .await
+                .unwrap();
         }
         let local = third.local_addr().unwrap();
-        third.send_to(call.answered(local).as_bytes(), side.hub()).await.unwrap();
+        third
+            .send_to(call.answered(local).as_bytes(), side.hub())
+            .await
+            .unwrap();
         side.is_alive("foreign answers").await;
         assert!(!ringing.is_finished(), "{from}");
         side.sends(&call.refused("404 Not Found")).await;
         let detail = timeout(Duration::from_secs(10), ringing).await.unwrap().unwrap();
-        assert_eq!((detail.result, detail.sip_status), (CallResult::InvalidNumber, Some(404)), "{from}: {detail:?}");
+        assert_eq!(
+            (detail.result, detail.sip_status),
+            (CallResult::InvalidNumber, Some(404)),
+            "{from}: {detail:?}"
+        );
 
         // While it is up, requests with the right identifiers change nothing.
         let (call, ringing) = side.talks().await;
         for (n, method) in (2..).zip(["BYE", "INVITE", "UPDATE", "INFO", "CANCEL"]) {
-            third.send_to(call.inside(method, n, &third).as_bytes(), side.hub()).await.unwrap();
+            third
+                .send_to(call.inside(method, n, &third).as_bytes(), side.hub())
+                .await
+                .unwrap();
         }
         let answer = received(&third, "SIP/2.0 ", "", SOON).await;
         let expected = if from == OTHER { "SIP/2.0 481" } else { "SIP/2.0 403" };
-        assert_eq!(answer.as_deref().and_then(|text| text.get(..11)), Some(expected), "{from}");
+        assert_eq!(
+            answer.as_deref().and_then(|text| text.get(..11)),
+            Some(expected),
+            "{from}"
+        );
         side.is_alive("foreign requests").await;
         assert!(!ringing.is_finished(), "{from}");
         side.hangs_up(&call, ringing, from).await;
@@ -342,11 +395,15 @@ async fn a_call_is_its_trunks_alone() {
 async fn a_trunk_may_have_several_addresses() {
     let side = Side::start().await;
     let edge = UdpSocket::bind(EDGE).await.unwrap();
-    edge.send_to(request("OPTIONS", "edge", 1, "", &edge).as_bytes(), side.hub()).await.unwrap();
+    edge.send_to(request("OPTIONS", "edge", 1, "", &edge).as_bytes(), side.hub())
+        .await
+        .unwrap();
     assert!(received(&edge, "SIP/2.0 200", "edge", SOON).await.is_some());
     // The other edge hangs up a call that went out over the first one.
     let (call, ringing) = side.talks().await;
-    edge.send_to(call.inside("BYE", 2, &edge).as_bytes(), side.hub()).await.unwrap();
+    edge.send_to(call.inside("BYE", 2, &edge).as_bytes(), side.hub())
+        .await
+        .unwrap();
     assert!(received(&edge, "SIP/2.0 200", "2 BYE", SOON).await.is_some());
     let detail = timeout(Duration::from_secs(10), ringing).await.unwrap().unwrap();
     assert!(detail.reason.contains("the owner hung up"), "{detail:?}");
@@ -361,7 +418,11 @@ async fn a_sip_side_that_stops_is_told_and_one_that_lives_is_not() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    assert!(timeout(Duration::from_secs(7), told).await.is_err(), "{:?}", side.voice.problem());
+    assert!(
+        timeout(Duration::from_secs(7), told).await.is_err(),
+        "{:?}",
+        side.voice.problem()
+    );
     side.voice.shutdown().await;
     let (part, reason) = eventually("a problem", || side.voice.problem()).await;
     assert_eq!(part, "sip");

@@ -58,7 +58,9 @@ impl Carrier {
                     }
                     ("INVITE", Does::Answers(lines)) => vec![answered(&text, lines)],
                     ("CANCEL", _) => {
-                        let ended = invite.take().map(|invite| reply(&invite, "487 Request Terminated", "", ""));
+                        let ended = invite
+                            .take()
+                            .map(|invite| reply(&invite, "487 Request Terminated", "", ""));
                         [reply(&text, "200 OK", "", "")].into_iter().chain(ended).collect()
                     }
                     ("BYE", _) => vec![reply(&text, "200 OK", "", "")],
@@ -313,7 +315,11 @@ async fn a_domain_that_is_an_address_does_not_lead_away_from_the_proxy() {
     };
     let voice = Voice::start(config_of(vec![trunk], short)).await.unwrap();
     let detail = voice.ring(over("acme"), Arc::new(TestHost::default())).await;
-    assert_eq!((detail.result, detail.sip_status), (CallResult::NoAnswer, Some(487)), "{detail:?}");
+    assert_eq!(
+        (detail.result, detail.sip_status),
+        (CallResult::NoAnswer, Some(487)),
+        "{detail:?}"
+    );
     proxy.sees("CANCEL").await;
     proxy.sees("ACK").await;
     voice.shutdown().await;
@@ -377,6 +383,9 @@ async fn a_bye_that_could_not_be_sent_is_in_the_record() {
     let detail = hangs_up(&voice).await;
     assert_eq!(
         (detail.result, detail.reason.as_str()),
-        (CallResult::Answered, "the hub is stopping; the BYE could not be sent: no way back")
+        (
+            CallResult::Answered,
+            "the hub is stopping; the BYE could not be sent: no way back"
+        )
     );
 }

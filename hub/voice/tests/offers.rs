@@ -32,7 +32,11 @@ async fn what_a_183_says_counts_where_the_200_says_nothing() {
             wire.send(&reply(&bye, "200 OK", "", ""), hub).await;
         }
         let detail = over(call).await;
-        let expected = if talks { CallResult::Answered } else { CallResult::NoAudio };
+        let expected = if talks {
+            CallResult::Answered
+        } else {
+            CallResult::NoAudio
+        };
         assert_eq!((detail.result, detail.sip_status), (expected, Some(200)), "{detail:?}");
         voice.shutdown().await;
     }
@@ -59,7 +63,10 @@ async fn a_reinvite_without_an_offer_gets_ours_and_its_answer_moves_the_audio() 
     assert!(second.hears(SOON).await, "our audio goes where the ACK says");
     // An UPDATE that says nothing of audio leaves it where it is; hold is answered by its mirror, in as many lines.
     let update = wire.asks(&invite, ("UPDATE", 2), ("", "")).await;
-    assert!(update.starts_with("SIP/2.0 200 ") && body(&update).is_empty(), "{update}");
+    assert!(
+        update.starts_with("SIP/2.0 200 ") && body(&update).is_empty(),
+        "{update}"
+    );
     let hold = second.described().replace("a=sendrecv", "a=sendonly") + "m=video 9 RTP/AVP 96\r\n";
     let held = wire.asks(&invite, ("INVITE", 3), ("", &hold)).await;
     wire.send(&wire.inside(&invite, ("ACK", 3), ("", "")), invite.1).await;
@@ -98,7 +105,11 @@ async fn a_caller_who_waits_for_our_offer_answers_it_in_the_ack() {
             wire.send(&reply(&bye, "200 OK", "", ""), hub).await;
         }
         let detail = host.finished_once().await;
-        let expected = if answers { CallResult::Answered } else { CallResult::NoAudio };
+        let expected = if answers {
+            CallResult::Answered
+        } else {
+            CallResult::NoAudio
+        };
         assert_eq!((detail.result, detail.sip_status), (expected, Some(200)), "{detail:?}");
         voice.shutdown().await;
     }

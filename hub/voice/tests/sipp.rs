@@ -222,7 +222,11 @@ async fn a_trunk_that_takes_the_call_and_does_nothing_is_given_up() {
     )
     .await;
     unanswered(&detail, CallResult::NetworkFailure, Some(487));
-    assert!(detail.reason.starts_with("we gave up, since nothing rang in time"), "{}", detail.reason);
+    assert!(
+        detail.reason.starts_with("we gave up, since nothing rang in time"),
+        "{}",
+        detail.reason
+    );
     soon_after(Duration::from_secs(2), detail.post_dial_ms);
 }
 
@@ -366,11 +370,7 @@ async fn the_owner_hangs_up_in_the_middle_of_the_prompt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_usable_audio_is_ended_and_not_called_answered() {
-    for audio in [
-        "audio 0 RTP/AVP 8",
-        "audio 9000 RTP/AVP 18",
-        "audio 9000 RTP/SAVP 8",
-    ] {
+    for audio in ["audio 0 RTP/AVP 8", "audio 9000 RTP/AVP 18", "audio 9000 RTP/SAVP 8"] {
         let sipp = Sipp::start("uas-no-audio", &["-key", "audio", audio]);
         let trunk = trunk(sipp.address);
         let detail = call(sipp, trunk, limits(), Arc::new(TestHost::default())).await;

@@ -33,11 +33,7 @@ async fn what_a_caller_asks_for_is_answered() {
             Some("timer"),
         ),
         // A proxy put it in, and the caller cannot refresh.
-        (
-            "Session-Expires: 1800\r\n".to_owned(),
-            Some("1800;refresher=uas"),
-            None,
-        ),
+        ("Session-Expires: 1800\r\n".to_owned(), Some("1800;refresher=uas"), None),
     ] {
         let (wire, audio) = (Wire::open().await, Wire::open().await);
         let (voice, host) = serves(&wire).await;
@@ -92,12 +88,18 @@ async fn a_session_that_the_far_side_refreshes_goes_on_and_another_one_ends() {
                 (Some("90;refresher=uac"), Some("timer")),
                 "{kept}"
             );
-            assert!(!wire.hears(Duration::from_secs(5)).await, "the first interval counts no more");
+            assert!(
+                !wire.hears(Duration::from_secs(5)).await,
+                "the first interval counts no more"
+            );
             wire.asks(&invite, ("BYE", 3), ("", "")).await;
         } else {
             let (bye, hub) = wire.next("BYE ").await;
             let waited = answered.elapsed();
-            assert!(waited >= Duration::from_millis(3_900), "not before it is due: {waited:?}");
+            assert!(
+                waited >= Duration::from_millis(3_900),
+                "not before it is due: {waited:?}"
+            );
             wire.send(&reply(&bye, "200 OK", "", ""), hub).await;
         }
         let detail = over(call).await;
@@ -113,16 +115,23 @@ async fn the_hub_refreshes_where_that_is_its_part_until_the_far_side_knows_nothi
     let (wire, audio) = (Wire::open().await, Wire::open().await);
     let (voice, call, invite) = rings(&wire).await;
     let timer = "Session-Expires: 4;refresher=uac\r\n";
-    wire.answer(&invite, &format!("{ALLOW}{timer}"), &audio.described()).await;
+    wire.answer(&invite, &format!("{ALLOW}{timer}"), &audio.described())
+        .await;
     let (first, hub) = wire.next("UPDATE ").await;
     assert_eq!(header(&first, "Session-Expires"), Some("4;refresher=uac"), "{first}");
     assert!(body(&first).is_empty(), "audio stays as it is: {first}");
-    wire.send(&reply(&first, "422 Session Interval Too Small", "Min-SE: 6\r\n", ""), hub)
-        .await;
+    wire.send(
+        &reply(&first, "422 Session Interval Too Small", "Min-SE: 6\r\n", ""),
+        hub,
+    )
+    .await;
     let (second, hub) = wire.next("UPDATE ").await;
     assert_eq!(header(&second, "Session-Expires"), Some("6;refresher=uac"), "{second}");
-    wire.send(&reply(&second, "200 OK", "Session-Expires: 6;refresher=uac\r\n", ""), hub)
-        .await;
+    wire.send(
+        &reply(&second, "200 OK", "Session-Expires: 6;refresher=uac\r\n", ""),
+        hub,
+    )
+    .await;
     let (third, hub) = wire.next("UPDATE ").await;
     assert_ne!(header(&third, "CSeq"), header(&second, "CSeq"), "a new one");
     wire.send(&reply(&third, "481 Call/Transaction Does Not Exist", "", ""), hub)
@@ -147,9 +156,13 @@ async fn a_far_side_without_update_is_refreshed_by_a_reinvite_whose_answer_count
     let (again, hub) = wire.next("INVITE ").await;
     assert_eq!(body(&again), body(&invite.0), "what was offered, unchanged");
     let contact = format!("Contact: <sip:far@{}>\r\n", wire.address);
-    wire.send(&reply(&again, "200 OK", &contact, &second.described()), hub).await;
+    wire.send(&reply(&again, "200 OK", &contact, &second.described()), hub)
+        .await;
     wire.next("ACK ").await;
-    assert!(second.hears(Duration::from_secs(5)).await, "our audio goes where the answer says");
+    assert!(
+        second.hears(Duration::from_secs(5)).await,
+        "our audio goes where the answer says"
+    );
     // Without a word of the timer in that answer there is none any more.
     assert!(!wire.hears(Duration::from_secs(5)).await);
     wire.asks(&invite, ("BYE", 1), ("", "")).await;

@@ -236,10 +236,17 @@ fn the_will_of_a_bridge_about_itself_is_of_no_effect() {
             let mut session = open(connect, access);
             session.handle_close(CloseReason::Lost);
             let told = events(&mut session);
-            assert!(!told.iter().any(|event| matches!(event, Event::Will { .. })), "{told:?}");
+            assert!(
+                !told.iter().any(|event| matches!(event, Event::Will { .. })),
+                "{told:?}"
+            );
         }
     }
-    for topic in ["$SYS/broker/connection/x", "$SYS/broker/load/state", "$SYS/broker/connection/#/state"] {
+    for topic in [
+        "$SYS/broker/connection/x",
+        "$SYS/broker/load/state",
+        "$SYS/broker/connection/#/state",
+    ] {
         let connect = Connect {
             will: Some(will(topic, 0)),
             ..hello(V5)

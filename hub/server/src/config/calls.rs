@@ -140,7 +140,11 @@ mod tests {
             ("10.0.0.5:5062", "0.0.0.0", "can answer to"),
             ("10.0.0.5:5062", "224.0.0.1", "can answer to"),
         ] {
-            let told = if told.is_empty() { String::new() } else { format!("sip_advertise = '{told}'\n") };
+            let told = if told.is_empty() {
+                String::new()
+            } else {
+                format!("sip_advertise = '{told}'\n")
+            };
             let read = load(&format!("expose = true\nsip = '{sip}'\n{told}"), &[]);
             match read {
                 Ok(_) => assert!(error.is_empty(), "{sip}, {told}"),
@@ -150,7 +154,10 @@ mod tests {
                 }
             }
         }
-        let env = [("FORECALL_SIP_ADVERTISE", "203.0.113.7"), ("FORECALL_MEDIA_PORTS", "30000-30099")];
+        let env = [
+            ("FORECALL_SIP_ADVERTISE", "203.0.113.7"),
+            ("FORECALL_MEDIA_PORTS", "30000-30099"),
+        ];
         let config = load("sip_advertise = '203.0.113.8'", &env).unwrap();
         assert_eq!(config.calls_reached_at().to_string(), "203.0.113.7:5062");
         assert_eq!(config.media_ports.range(), 30_000..=30_099);
@@ -159,7 +166,12 @@ mod tests {
 
     #[test]
     fn ports_are_a_range_with_room_for_the_calls() {
-        for (text, even) in [("16384-19999", 1_808), ("30001-30004", 2), ("30001-30001", 0), (" 4000 - 4001 ", 1)] {
+        for (text, even) in [
+            ("16384-19999", 1_808),
+            ("30001-30004", 2),
+            ("30001-30001", 0),
+            (" 4000 - 4001 ", 1),
+        ] {
             assert_eq!(text.parse::<Ports>().unwrap().even().count(), even, "{text}");
         }
         for wrong in ["", "30000", "30000-", "30010-30000", "0-100", "1-65536", "a-b"] {

@@ -46,7 +46,10 @@ async fn a_clip_arrives_and_keys_are_read_once_each() {
     here.connect(agreed(there.local()));
     there.connect(agreed(here.local()));
     let clip = tone(4_000);
-    here.play(7, &Sound::new(vec![super::super::sound::Piece::Samples(Arc::clone(&clip))]));
+    here.play(
+        7,
+        &Sound::new(vec![super::super::sound::Piece::Samples(Arc::clone(&clip))]),
+    );
     assert_eq!(event(&mut here).await, MediaEvent::PlayFinished(7));
     for key in ['1', '1', '#'] {
         assert!(there.press(key));
@@ -166,7 +169,10 @@ async fn audio_has_even_ports_whoever_chooses_them() {
         for call in &calls {
             let port = call.local().port();
             assert_eq!(port % 2, 0, "{port}");
-            assert!(options.ports.as_ref().is_none_or(|ports| ports.contains(&port)), "{port}");
+            assert!(
+                options.ports.as_ref().is_none_or(|ports| ports.contains(&port)),
+                "{port}"
+            );
         }
     }
 }

@@ -159,8 +159,7 @@ fn describe(local: SocketAddr, origin: Origin, lines: &[Option<String>], audio: 
     let family = if local.is_ipv4() { "IP4" } else { "IP6" };
     let ip = local.ip();
     let Origin { session, version } = origin;
-    let mut text =
-        format!("v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n");
+    let mut text = format!("v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n");
     for line in lines {
         match line {
             Some(refused) => text += refused,
@@ -360,7 +359,10 @@ impl<'a> Stream<'a> {
         if !name.trim().to_ascii_lowercase().starts_with("telephone-event/8000") {
             return;
         }
-        let event_type = event_type.parse::<u8>().ok().filter(|t| self.types().any(|own| own == *t));
+        let event_type = event_type
+            .parse::<u8>()
+            .ok()
+            .filter(|t| self.types().any(|own| own == *t));
         self.event_type = event_type.or(self.event_type);
     }
 }

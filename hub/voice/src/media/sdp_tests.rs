@@ -97,12 +97,7 @@ fn an_answer_has_a_line_for_each_line_of_its_offer() {
         (
             "a line that is refused already",
             "m=audio 0 RTP/AVP 8\r\nm=audio 5002 RTP/AVP 8\r\nm=video 0 RTP/AVP 31\r\n".into(),
-            vec![
-                "m=audio 0 RTP/AVP 8",
-                audio,
-                "a=sendrecv",
-                "m=video 0 RTP/AVP 31",
-            ],
+            vec!["m=audio 0 RTP/AVP 8", audio, "a=sendrecv", "m=video 0 RTP/AVP 31"],
         ),
         (
             "a number of ports, tabs",
@@ -112,12 +107,7 @@ fn an_answer_has_a_line_for_each_line_of_its_offer() {
         (
             "a line cut short",
             "m=audio 5000 RTP/AVP 8\r\nm=video\r\nm=\r\n".into(),
-            vec![
-                audio,
-                "a=sendrecv",
-                "m=video 0 RTP/AVP 0",
-                "m=audio 0 RTP/AVP 0",
-            ],
+            vec![audio, "a=sendrecv", "m=video 0 RTP/AVP 0", "m=audio 0 RTP/AVP 0"],
         ),
         (
             "a control character",
@@ -225,10 +215,7 @@ fn a_later_answer_keeps_the_session_and_counts_its_changes() {
     let third = answer_again(&refreshed, &theirs(0)).unwrap();
     assert_eq!(origin(&third), "o=- 4711 3 IN IP4 192.0.2.7");
     let foreign = "c=IN IP4 1.2.3.4\r\nm=audio 4000 RTP/AVP 8\r\n";
-    assert_eq!(
-        answer_again(foreign.as_bytes(), &theirs(0)),
-        Err(SdpError::NoOrigin)
-    );
+    assert_eq!(answer_again(foreign.as_bytes(), &theirs(0)), Err(SdpError::NoOrigin));
     assert_eq!(
         answer_again(&third, b"m=image 5000 udptl t38\r\n"),
         Err(SdpError::NoAudio)

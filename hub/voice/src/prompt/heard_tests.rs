@@ -43,17 +43,30 @@ async fn every_prompt_is_as_loud_as_speech_on_the_telephone_and_a_call_begins_wi
     let folder = tempfile::tempdir().unwrap();
     let maker = maker(folder.path(), None);
     for language in [Language::En, Language::ZhCn] {
-        let prompts = maker.prepare(language, &script(language, "drain_pump_wear")).await.unwrap();
+        let prompts = maker
+            .prepare(language, &script(language, "drain_pump_wear"))
+            .await
+            .unwrap();
         assert_eq!(prompts.len(), PromptId::ALL.len());
         for (id, prompt) in prompts {
             let samples: Vec<i16> = prompt.sound.samples().collect();
             let level = active_level_dbov(&samples).unwrap();
-            assert!((level - LEVEL_DBOV).abs() <= 2.0, "{id:?} in {language:?}: {level} dBov");
+            assert!(
+                (level - LEVEL_DBOV).abs() <= 2.0,
+                "{id:?} in {language:?}: {level} dBov"
+            );
             let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
             assert!(peak <= PEAK.unsigned_abs(), "{id:?} in {language:?}: {peak}");
             let speaks = samples.iter().position(|sample| sample.unsigned_abs() > 200).unwrap();
-            let (from, to) = if id == PromptId::Menu { (LEAD, LEAD + 1_600) } else { (0, 1_600) };
-            assert!((from..to).contains(&speaks), "{id:?} in {language:?}: after {speaks} samples");
+            let (from, to) = if id == PromptId::Menu {
+                (LEAD, LEAD + 1_600)
+            } else {
+                (0, 1_600)
+            };
+            assert!(
+                (from..to).contains(&speaks),
+                "{id:?} in {language:?}: after {speaks} samples"
+            );
         }
     }
 }
@@ -135,6 +148,12 @@ async fn calls_share_what_they_say_and_read_nothing_for_it() {
             }
         }
     }
-    let spoken = |id: PromptId| first[&id].sound.pieces().iter().any(|piece| matches!(piece, Piece::Samples(_)));
+    let spoken = |id: PromptId| {
+        first[&id]
+            .sound
+            .pieces()
+            .iter()
+            .any(|piece| matches!(piece, Piece::Samples(_)))
+    };
     assert!(PromptId::ALL.into_iter().all(spoken));
 }

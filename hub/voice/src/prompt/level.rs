@@ -148,7 +148,10 @@ mod tests {
         }
         let made = level(&clicks);
         assert!(made.iter().all(|sample| sample.unsigned_abs() <= PEAK.unsigned_abs()));
-        assert!(made.iter().any(|sample| sample.unsigned_abs() > 20_000), "bent, not cut out");
+        assert!(
+            made.iter().any(|sample| sample.unsigned_abs() > 20_000),
+            "bent, not cut out"
+        );
         let measured = dbov(&made);
         assert!((measured - LEVEL_DBOV).abs() < 2.0, "{measured}");
     }

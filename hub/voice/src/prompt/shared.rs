@@ -66,7 +66,9 @@ impl Shared {
                 Ok(Arc::clone(samples))
             }
             Err(error) => {
-                self.lock().entries.retain(|of, entry| *of != key || entry.cell.initialized());
+                self.lock()
+                    .entries
+                    .retain(|of, entry| *of != key || entry.cell.initialized());
                 Err(error)
             }
         }
@@ -91,7 +93,11 @@ impl Shared {
         if bytes <= self.bytes_max && state.entries.len() <= SEGMENTS_MAX {
             return;
         }
-        let mut oldest: Vec<(u64, Key)> = state.entries.iter().map(|(key, entry)| (entry.used, key.clone())).collect();
+        let mut oldest: Vec<(u64, Key)> = state
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.used, key.clone()))
+            .collect();
         oldest.sort_unstable_by_key(|(used, _)| *used);
         for (_, key) in oldest {
             if bytes <= self.bytes_max / 10 * 9 && state.entries.len() <= SEGMENTS_MAX / 10 * 9 {
@@ -135,7 +141,10 @@ mod tests {
     #[tokio::test]
     async fn what_failed_is_made_by_the_next() {
         let shared = Shared::new(1 << 20);
-        assert_eq!(shared.get(spoken("x"), async { Err("no voice") }).await, Err("no voice"));
+        assert_eq!(
+            shared.get(spoken("x"), async { Err("no voice") }).await,
+            Err("no voice")
+        );
         assert!(shared.lock().entries.is_empty());
         let samples = shared.get(spoken("x"), async { Ok::<_, ()>(vec![1, 2]) }).await;
         assert_eq!(samples.as_deref(), Ok(&[1, 2][..]));

@@ -231,7 +231,16 @@ fn the_keys_come_before_the_details_and_a_danger_is_said_again() {
     };
     assert_eq!(
         names(PromptId::Menu, &danger),
-        ["greeting-unnamed", "about", "fault-drain-pump-wear", "slot", "keys-slot", "number", "unsafe", "price"]
+        [
+            "greeting-unnamed",
+            "about",
+            "fault-drain-pump-wear",
+            "slot",
+            "keys-slot",
+            "number",
+            "unsafe",
+            "price"
+        ]
     );
     // Whoever presses a key at once has not heard the end of the menu.
     for (prompt, name) in [

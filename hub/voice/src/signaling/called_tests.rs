@@ -26,7 +26,10 @@ fn a_called_number_finds_its_company_in_every_form() {
         ("sip:%2b86%32155500100@10.0.0.1", Some("acme")),
         ("sip:+86-21-5550-0100@10.0.0.1;user=phone", Some("acme")),
         ("sip:+86(21)5550.0100@10.0.0.1", Some("acme")),
-        ("sip:+862155500100;cpc=ordinary@10.0.0.1:5060;transport=udp", Some("acme")),
+        (
+            "sip:+862155500100;cpc=ordinary@10.0.0.1:5060;transport=udp",
+            Some("acme"),
+        ),
         ("sip:+862155500100;npdi;rn=+8621999@10.0.0.1", Some("acme")),
         ("sip:+862155500100:secret@10.0.0.1", Some("acme")),
         ("sip:+862155500100@[2001:db8::1]:5060", Some("acme")),

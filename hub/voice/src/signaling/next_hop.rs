@@ -112,7 +112,13 @@ mod tests {
     fn two_carriers_on_one_domain_never_cross() {
         let acme = NextHop::new(address("198.51.100.1:5060"), []);
         let beta = NextHop::new(address("203.0.113.1:5060"), []);
-        for text in ["trunk.test", "198.51.100.1:5060", "203.0.113.1:5060", "203.0.113.1", "198.51.100.1"] {
+        for text in [
+            "trunk.test",
+            "198.51.100.1:5060",
+            "203.0.113.1:5060",
+            "203.0.113.1",
+            "198.51.100.1",
+        ] {
             assert_eq!(acme.of(named(text)).ip(), acme.invite().ip(), "{text}");
             assert_eq!(beta.of(named(text)).ip(), beta.invite().ip(), "{text}");
         }

@@ -188,7 +188,9 @@ pub(super) struct NoNames;
 #[async_trait]
 impl DomainResolver for NoNames {
     async fn resolve(&self, target: &SipAddr) -> rsipstack::Result<SipAddr> {
-        Err(rsipstack::Error::DnsResolutionError(format!("{target} is not looked up")))
+        Err(rsipstack::Error::DnsResolutionError(format!(
+            "{target} is not looked up"
+        )))
     }
 }
 

@@ -95,7 +95,13 @@ async fn each_request_leaves_by_its_own_leg() {
         ("BYE", "sip:x@trunk.test", "", beta, BETA),
         ("BYE", "sip:x@198.51.100.1:5090", "", acme, "198.51.100.1:5090"),
         ("BYE", "sip:x@198.51.100.1:5090", "", beta, BETA),
-        ("BYE", "sip:x@198.51.100.1:5090;transport=tcp", "", acme, "198.51.100.1:5090"),
+        (
+            "BYE",
+            "sip:x@198.51.100.1:5090;transport=tcp",
+            "",
+            acme,
+            "198.51.100.1:5090",
+        ),
         ("BYE", "sips:x@sbc1.carrier.example", "", acme, ACME),
         ("BYE", "sip:x@198.51.100.1:5090", edge, acme, ACME),
         (
@@ -124,7 +130,11 @@ async fn a_domain_that_is_an_address_does_not_lead_away_from_the_proxy() {
     let _leg = bench.legs.add("call".to_owned(), hop, Some(uri.to_owned()));
     for method in ["INVITE", "CANCEL", "ACK"] {
         let text = request(method, uri, "", ("call", "t"));
-        assert_eq!(bench.goes_to(&text).await, Some(address("198.51.100.1:5080")), "{method}");
+        assert_eq!(
+            bench.goes_to(&text).await,
+            Some(address("198.51.100.1:5080")),
+            "{method}"
+        );
     }
 }
 
@@ -143,7 +153,9 @@ async fn answers_go_where_they_are_sent() {
 async fn a_request_without_a_leg_does_not_leave() {
     let bench = Bench::new();
     let over = bench.legs.add("over".to_owned(), NextHop::new(address(ACME), []), None);
-    let forgotten = bench.legs.add("forgotten".to_owned(), NextHop::new(address(ACME), []), None);
+    let forgotten = bench
+        .legs
+        .add("forgotten".to_owned(), NextHop::new(address(ACME), []), None);
     drop(over);
     forgotten.forget();
     // Whoever has rung off may still be sent a CANCEL or a BYE.
@@ -166,7 +178,9 @@ async fn what_became_of_the_first_bye_is_known() {
         let said = leg.bye_left().await;
         assert_eq!(said.is_err(), refused, "{said:?}");
         // Sent again, it changes nothing.
-        let again = bench.goes_to(&request("BYE", "sip:x@198.51.100.1:7", "", ("call", "t"))).await;
+        let again = bench
+            .goes_to(&request("BYE", "sip:x@198.51.100.1:7", "", ("call", "t")))
+            .await;
         assert_eq!(again, Some(address("198.51.100.1:7")));
         assert_eq!(leg.bye_left().await, said);
     }

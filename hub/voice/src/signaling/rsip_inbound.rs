@@ -265,7 +265,10 @@ mod tests {
             assert_eq!(read, number.map(|text| PhoneNumber::new(text).unwrap()), "{uri} {to}");
         }
         // Of these the library's own reading has no user.
-        for uri in ["sip:02155500100;cpc=ordinary@10.0.0.1", "tel:02155500100;phone-context=+86"] {
+        for uri in [
+            "sip:02155500100;cpc=ordinary@10.0.0.1",
+            "tel:02155500100;phone-context=+86",
+        ] {
             let text = format!("INVITE {uri} SIP/2.0\r\nTo: <sip:hub@t>\r\nContent-Length: 0\r\n\r\n");
             let called = called(&Request::try_from(text.as_str()).unwrap());
             assert!(called == Called::of_user("02155500100"), "{uri}");

@@ -51,7 +51,9 @@ impl LegControl for Control {
     fn accept(&self, description: Vec<u8>) {
         let mut headers = rsip_extensions::ours();
         headers.push(content_type());
-        headers.extend(rsip_session::headers(rsip_session::asked(&self.dialog.initial_request())));
+        headers.extend(rsip_session::headers(rsip_session::asked(
+            &self.dialog.initial_request(),
+        )));
         log(self.dialog.accept(Some(headers), Some(description)));
     }
 
@@ -175,7 +177,11 @@ async fn finish(layer: &DialogLayer, dialog: &InviteDialog, route: &mut LegRoute
         };
         if let Err(reason) = sent {
             let tag = dialog.id().local_tag;
-            tracing::warn!(tag, reason, "a BYE could not be sent: the far side may believe that the call is up");
+            tracing::warn!(
+                tag,
+                reason,
+                "a BYE could not be sent: the far side may believe that the call is up"
+            );
             teller.send(LegEvent::ByeNotSent(reason));
         }
         drop(teller);

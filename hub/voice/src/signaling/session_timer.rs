@@ -69,10 +69,7 @@ pub(super) enum Answer {
     /// 422: the interval is too small.
     TooSmall,
     /// The session has this one.
-    Agreed {
-        interval_s: u32,
-        refresher: Refresher,
-    },
+    Agreed { interval_s: u32, refresher: Refresher },
 }
 
 /// Answers what a request asks for, if anything (§9, table 2). Where it leaves open who refreshes, that is the side which asks.
@@ -217,7 +214,11 @@ mod tests {
         }
         let refused = SessionTimer::new(1_800, true, now).refused();
         assert!(!refused.is_ours());
-        assert_eq!(refused.due(), now + Duration::from_secs(1_768), "the last refresh counts");
+        assert_eq!(
+            refused.due(),
+            now + Duration::from_secs(1_768),
+            "the last refresh counts"
+        );
         for (refresher, ours) in [(UAC, true), (None, true), (UAS, false)] {
             assert_eq!(SessionTimer::answered(expires(90, refresher), now).is_ours(), ours);
         }

@@ -9,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 /// Starts the thread, which ends with `stop`; what is spawned on the handle runs there.
 pub(super) fn start(stop: CancellationToken) -> io::Result<Handle> {
     let (sender, started) = mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name("sip".into())
-        .spawn(move || match Builder::new_current_thread().enable_all().build() {
+    std::thread::Builder::new().name("sip".into()).spawn(move || {
+        match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
                 // Nobody waits for it any more only while the process ends.
                 let _ = sender.send(Ok(runtime.handle().clone()));
@@ -20,7 +19,8 @@ pub(super) fn start(stop: CancellationToken) -> io::Result<Handle> {
             Err(error) => {
                 let _ = sender.send(Err(error));
             }
-        })?;
+        }
+    })?;
     // Within a moment: it makes a few files and nothing else.
     started
         .recv()

@@ -62,7 +62,12 @@ impl Wire {
     }
 
     /// Sends a request inside the call that the hub's `invite` began, and returns the final answer to it.
-    pub async fn asks(&self, invite: &(String, SocketAddr), (method, number): (&str, u32), more: (&str, &str)) -> String {
+    pub async fn asks(
+        &self,
+        invite: &(String, SocketAddr),
+        (method, number): (&str, u32),
+        more: (&str, &str),
+    ) -> String {
         let request = self.inside(invite, (method, number), more);
         self.send(&request, invite.1).await;
         loop {

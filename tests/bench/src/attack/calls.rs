@@ -187,7 +187,10 @@ impl Calls {
     pub fn up(&self, numbers: &[String]) -> usize {
         let all = self.all();
         let is_up = |call: &&Call| {
-            call.acknowledged && call.ended.is_none() && audio(&call.audio).packets > 0 && numbers.contains(&call.number)
+            call.acknowledged
+                && call.ended.is_none()
+                && audio(&call.audio).packets > 0
+                && numbers.contains(&call.number)
         };
         all.values().filter(is_up).count()
     }
@@ -390,7 +393,10 @@ mod tests {
         let hub = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let from = hub.local_addr().unwrap();
         let answer = calls.take(INVITE, from).await.unwrap();
-        assert!(answer.starts_with("SIP/2.0 200 OK\r\n") && answer.contains(";tag=bench\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("SIP/2.0 200 OK\r\n") && answer.contains(";tag=bench\r\n"),
+            "{answer}"
+        );
         assert_eq!(calls.take(INVITE, from).await.as_deref(), Some(answer.as_str()));
         let numbers = ["+8613800000007".to_owned()];
         assert_eq!(calls.up(&numbers), 0, "nothing was heard yet");
@@ -405,7 +411,10 @@ mod tests {
         let length = hub.recv(&mut buffer).await.unwrap();
         let bye = String::from_utf8_lossy(&buffer[..length]);
         assert!(bye.starts_with("BYE sip:hub@127.0.0.1:5062 SIP/2.0\r\n"), "{bye}");
-        assert!(bye.contains("\r\nFrom: <sip:+8613800000007@trunk.test>;tag=bench\r\n"), "{bye}");
+        assert!(
+            bye.contains("\r\nFrom: <sip:+8613800000007@trunk.test>;tag=bench\r\n"),
+            "{bye}"
+        );
         assert_eq!(calls.hang_up(&numbers[0], patience).await, None, "it is over");
     }
 }

@@ -76,10 +76,7 @@ impl Crowd {
 
     /// Connections opened so far, and of these closed by the hub.
     pub fn counts(&self) -> (u64, u64) {
-        (
-            self.opened.load(Ordering::Relaxed),
-            self.closed.load(Ordering::Relaxed),
-        )
+        (self.opened.load(Ordering::Relaxed), self.closed.load(Ordering::Relaxed))
     }
 }
 

@@ -108,9 +108,18 @@ mod tests {
             SocketAddr::from(([127, 0, 0, 201], 4000)),
         );
         let bye = request(Kind::Bye, hub, local, 7);
-        assert!(bye.starts_with("BYE sip:+862155500100@127.0.0.1:5060 SIP/2.0\r\n"), "{bye}");
-        assert!(bye.contains(";tag=nobody7\r\nCall-ID: s4000x7\r\n") && bye.ends_with("\r\n\r\n"), "{bye}");
-        assert_ne!(request(Kind::Invite, hub, local, 1), request(Kind::Invite, hub, local, 2));
+        assert!(
+            bye.starts_with("BYE sip:+862155500100@127.0.0.1:5060 SIP/2.0\r\n"),
+            "{bye}"
+        );
+        assert!(
+            bye.contains(";tag=nobody7\r\nCall-ID: s4000x7\r\n") && bye.ends_with("\r\n\r\n"),
+            "{bye}"
+        );
+        assert_ne!(
+            request(Kind::Invite, hub, local, 1),
+            request(Kind::Invite, hub, local, 2)
+        );
     }
 
     #[test]

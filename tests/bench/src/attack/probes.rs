@@ -64,13 +64,7 @@ pub async fn status(http: SocketAddr, path: &str) -> Option<u16> {
 }
 
 /// The carrier asks whether the hub is there, until then; `asked` counts its questions of the whole run.
-pub async fn options(
-    calls: &Calls,
-    hub: SocketAddr,
-    patience: Duration,
-    until: Instant,
-    asked: &mut usize,
-) -> Answers {
+pub async fn options(calls: &Calls, hub: SocketAddr, patience: Duration, until: Instant, asked: &mut usize) -> Answers {
     let mut answers = Answers::default();
     while Instant::now() < until {
         let begun = Instant::now();
@@ -169,7 +163,10 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 512];
             assert!(stream.read(&mut request).await.unwrap() > 0);
-            stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+                .await
+                .unwrap();
         };
         let (status, ()) = tokio::join!(status(http, "/readyz"), answer);
         assert_eq!(status, Some(503));

@@ -110,11 +110,21 @@ fn a_full_connect_of_version_5_is_read() {
     assert_eq!((message.topic(), message.payload()), ("d/washer/s", &b"gone"[..]));
     assert_eq!(message.expiry_s(), Some(5));
     let properties = message.to_properties();
-    for property in [&b"\x01\x01"[..], b"\x03\0\x04text", b"\x08\0\x01r", b"\x09\0\x01c", b"\x26\0\x01k\0\x01v"] {
+    for property in [
+        &b"\x01\x01"[..],
+        b"\x03\0\x04text",
+        b"\x08\0\x01r",
+        b"\x09\0\x01c",
+        b"\x26\0\x01k\0\x01v",
+    ] {
         let found = properties.windows(property.len()).filter(|part| *part == property);
         assert_eq!(found.count(), 1, "{property:?} in {properties:?}");
     }
-    assert_eq!(properties.len(), 2 + 7 + 4 + 4 + 7, "and nothing else, not the delay either");
+    assert_eq!(
+        properties.len(),
+        2 + 7 + 4 + 4 + 7,
+        "and nothing else, not the delay either"
+    );
 }
 
 #[test]

@@ -111,6 +111,9 @@ mod tests {
         let few = of(even - 10, even + 1);
         assert!(few.starts_with("warn ") || few.starts_with("FAIL "), "{few}");
         let default = said(ports(&Config::default()));
-        assert!(default.starts_with("ok ") && default.contains("of 1808 even ports"), "{default}");
+        assert!(
+            default.starts_with("ok ") && default.contains("of 1808 even ports"),
+            "{default}"
+        );
     }
 }

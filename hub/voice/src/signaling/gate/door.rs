@@ -234,7 +234,11 @@ impl Door {
             (What::Ack | What::Response(_), None) => return Verdict::Drop(Reason::NoCall),
             (What::Ack | What::Response(_), Some(call)) => {
                 let passes = call.answers.takes(ANSWERS, now);
-                return if passes { Verdict::Pass } else { Verdict::Drop(Reason::Rate) };
+                return if passes {
+                    Verdict::Pass
+                } else {
+                    Verdict::Drop(Reason::Rate)
+                };
             }
             (What::Request(_), _) if is_foreign => return from.refuse(Refusal::NoCall, Reason::ThirdParty, now),
             (What::Request(Kind::Inside | Kind::Cancel), None) => {

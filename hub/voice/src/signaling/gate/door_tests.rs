@@ -75,7 +75,11 @@ fn who_may_begin_a_call() {
         assert_eq!(door.knows(ip(source)), verdict == Verdict::Pass, "{source}");
         for (n, method) in ["INVITE", "OPTIONS", "REGISTER"].into_iter().enumerate() {
             let cseq = format!("1 {method}");
-            assert_eq!(door.asked(source, NEW, &format!("c{n}"), &cseq, now), verdict, "{source} {method}");
+            assert_eq!(
+                door.asked(source, NEW, &format!("c{n}"), &cseq, now),
+                verdict,
+                "{source} {method}"
+            );
         }
     }
 }
@@ -97,15 +101,27 @@ fn a_calls_messages_come_from_its_own_trunk() {
         assert_eq!(door.asked("198.51.100.1", NEW, "back", "1 INVITE", now), Verdict::Pass);
         for (call_id, verdict) in [("out", out), ("back", back)] {
             for cseq in ["2 BYE", "3 INVITE", "4 UPDATE", "5 INFO", "6 OPTIONS"] {
-                assert_eq!(door.asked(source, KNOWN, call_id, cseq, now), verdict, "{source} {call_id} {cseq}");
+                assert_eq!(
+                    door.asked(source, KNOWN, call_id, cseq, now),
+                    verdict,
+                    "{source} {call_id} {cseq}"
+                );
             }
-            assert_eq!(door.asked(source, NEW, call_id, "1 CANCEL", now), verdict, "{source} {call_id}");
+            assert_eq!(
+                door.asked(source, NEW, call_id, "1 CANCEL", now),
+                verdict,
+                "{source} {call_id}"
+            );
             // What wants no answer gets none.
             let silent = match verdict {
                 FOREIGN => Verdict::Drop(Reason::ThirdParty),
                 other => other,
             };
-            assert_eq!(door.asked(source, KNOWN, call_id, "1 ACK", now), silent, "{source} {call_id}");
+            assert_eq!(
+                door.asked(source, KNOWN, call_id, "1 ACK", now),
+                silent,
+                "{source} {call_id}"
+            );
             assert_eq!(door.answered(source, call_id, now), silent, "{source} {call_id}");
         }
     }
@@ -117,7 +133,10 @@ fn nobodys_calls_are_no_calls() {
     for cseq in ["2 BYE", "2 INVITE", "2 INFO", "1 CANCEL"] {
         assert_eq!(door.asked("192.0.2.1", KNOWN, "x", cseq, now), UNKNOWN, "{cseq}");
     }
-    assert_eq!(door.asked("192.0.2.1", KNOWN, "x", "1 ACK", now), Verdict::Drop(Reason::NoCall));
+    assert_eq!(
+        door.asked("192.0.2.1", KNOWN, "x", "1 ACK", now),
+        Verdict::Drop(Reason::NoCall)
+    );
     assert_eq!(door.answered("192.0.2.1", "x", now), Verdict::Drop(Reason::NoCall));
 }
 
@@ -133,8 +152,18 @@ fn a_call_is_known_for_a_while_after_its_end() {
         door.sweep(after(s));
         door.asked("192.0.2.1", KNOWN, id, "2 BYE", after(s)) == Verdict::Pass
     };
-    for (s, held, refused) in [(0, true, true), (33, true, true), (40, true, true), (41, true, false), (900, true, false)] {
-        assert_eq!((bye(&mut door, "held", s), bye(&mut door, "refused", s)), (held, refused), "after {s} s");
+    for (s, held, refused) in [
+        (0, true, true),
+        (33, true, true),
+        (40, true, true),
+        (41, true, false),
+        (900, true, false),
+    ] {
+        assert_eq!(
+            (bye(&mut door, "held", s), bye(&mut door, "refused", s)),
+            (held, refused),
+            "after {s} s"
+        );
     }
     door.let_go("held", after(900));
     for (s, held) in [(939, true), (940, false)] {
@@ -160,14 +189,26 @@ fn a_flood_of_one_kind_stops_no_other() {
             _ => 0,
         };
         assert_eq!(passed, most, "{flood}");
-        assert_eq!(door.asked("192.0.2.1", KNOWN, "up", "2 BYE", now), Verdict::Pass, "{flood}");
-        assert_eq!(door.asked("192.0.2.1", NEW, "ringing", "1 CANCEL", now), Verdict::Pass, "{flood}");
+        assert_eq!(
+            door.asked("192.0.2.1", KNOWN, "up", "2 BYE", now),
+            Verdict::Pass,
+            "{flood}"
+        );
+        assert_eq!(
+            door.asked("192.0.2.1", NEW, "ringing", "1 CANCEL", now),
+            Verdict::Pass,
+            "{flood}"
+        );
         assert_eq!(door.answered("192.0.2.1", "up", now), Verdict::Pass, "{flood}");
         let options = door.asked("192.0.2.1", NEW, "alive", "1 OPTIONS", now) == Verdict::Pass;
         assert_eq!(options, flood != "OPTIONS", "{flood}");
         // The other trunk has lost nothing.
         for cseq in ["1 INVITE", "2 OPTIONS"] {
-            assert_eq!(door.asked("198.51.100.1", NEW, "other", cseq, now), Verdict::Pass, "{flood} {cseq}");
+            assert_eq!(
+                door.asked("198.51.100.1", NEW, "other", cseq, now),
+                Verdict::Pass,
+                "{flood} {cseq}"
+            );
         }
     }
 }
@@ -176,7 +217,10 @@ fn a_flood_of_one_kind_stops_no_other() {
 fn a_permit_is_given_back_by_the_final_answer_only() {
     let (now, mut door) = (Instant::now(), door());
     assert_eq!(door.calls("192.0.2.1", "a", 200, now), 128);
-    assert_eq!(door.asked("192.0.2.1", NEW, "late", "1 INVITE", now + Duration::from_secs(1)), TOO_MANY);
+    assert_eq!(
+        door.asked("192.0.2.1", NEW, "late", "1 INVITE", now + Duration::from_secs(1)),
+        TOO_MANY
+    );
     // What is sent again has its permit.
     assert_eq!(door.asked("192.0.2.1", NEW, "a0", "1 INVITE", now), Verdict::Pass);
     let later = now + Duration::from_secs(2);
@@ -234,7 +278,10 @@ fn the_rate_of_new_calls_is_each_trunks_and_alls() {
             door.answers(603, &id, "1 INVITE", now);
         }
     }
-    assert!((690..=710).contains(&passed), "200 at once and 50 a second, not {passed}");
+    assert!(
+        (690..=710).contains(&passed),
+        "200 at once and 50 a second, not {passed}"
+    );
 }
 
 #[test]
@@ -244,7 +291,11 @@ fn refusals_are_bounded_too() {
         .map(|n| door.asked("192.0.2.1", KNOWN, &format!("x{n}"), "2 BYE", now))
         .collect();
     assert_eq!(verdicts.iter().filter(|verdict| **verdict == UNKNOWN).count(), 100);
-    assert!(verdicts[100..].iter().all(|verdict| *verdict == Verdict::Drop(Reason::NoCall)));
+    assert!(
+        verdicts[100..]
+            .iter()
+            .all(|verdict| *verdict == Verdict::Drop(Reason::NoCall))
+    );
     assert_eq!((0..1_000).filter(|_| door.tells_strangers(now)).count(), 20);
 }
 
@@ -261,7 +312,10 @@ fn calls_that_are_known_are_bounded() {
     }
     let later = start + CALL_KEPT;
     door.sweep(later);
-    assert_eq!(door.asked("192.0.2.1", NEW, "one more", "1 INVITE", later), Verdict::Pass);
+    assert_eq!(
+        door.asked("192.0.2.1", NEW, "one more", "1 INVITE", later),
+        Verdict::Pass
+    );
 }
 
 #[test]

@@ -46,7 +46,9 @@ fn strangers_are_refused_a_few_times_and_counted_always() {
     // What is no request is never answered, nor is what is no SIP.
     let later = start + Duration::from_secs(60);
     for text in [
-        invite("c").replacen("INVITE sip:h SIP/2.0", "SIP/2.0 200 OK", 1).as_str(),
+        invite("c")
+            .replacen("INVITE sip:h SIP/2.0", "SIP/2.0 200 OK", 1)
+            .as_str(),
         invite("c").replace("INVITE", "ACK").as_str(),
         "\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
@@ -62,7 +64,10 @@ fn a_trunks_messages_pass_and_what_is_none_does_not() {
     assert!(matches!(gate.sent(TRUNK, &invite("c"), start), Judged::Pass));
     // As an IPv6 socket shows it.
     let mapped = "::ffff:192.0.2.1".parse::<IpAddr>().unwrap().to_canonical();
-    assert!(matches!(gate.judge(invite("d").as_bytes(), mapped, start), Judged::Pass));
+    assert!(matches!(
+        gate.judge(invite("d").as_bytes(), mapped, start),
+        Judged::Pass
+    ));
     assert!(matches!(gate.sent(TRUNK, "\r\n\r\n", start), Judged::Answer(text) if text == "\r\n"));
     assert!(matches!(gate.sent(TRUNK, "\r\n", start), Judged::Drop));
     assert!(matches!(gate.sent(TRUNK, "hello\r\n\r\n", start), Judged::Drop));
@@ -72,7 +77,9 @@ fn a_trunks_messages_pass_and_what_is_none_does_not() {
 #[test]
 fn a_call_is_its_trunks_as_long_as_its_pass_is_held() {
     let gate = gate(now());
-    let bye = invite("out").replace("INVITE", "BYE").replace("To: <sip:h>", "To: <sip:h>;tag=2");
+    let bye = invite("out")
+        .replace("INVITE", "BYE")
+        .replace("To: <sip:h>", "To: <sip:h>;tag=2");
     assert_eq!(status(gate.sent(TRUNK, &bye, now())), Some(481));
     let pass = gate.hold("out".to_owned(), TRUNK.parse().unwrap());
     let long = now() + Duration::from_secs(300);
@@ -124,7 +131,12 @@ fn what_is_counted_is_in_the_figures() {
     let names: Vec<_> = metrics.iter().map(|metric| metric.name).collect();
     assert_eq!(
         names,
-        ["voice_sip_dropped_total", "voice_sip_passed_total", "voice_sip_read_errors_total", "voice_sip_waiting"]
+        [
+            "voice_sip_dropped_total",
+            "voice_sip_passed_total",
+            "voice_sip_read_errors_total",
+            "voice_sip_waiting"
+        ]
     );
     assert_eq!(metrics[0].samples.len(), Reason::ALL.len());
     for (metric, sample) in [(0, 0), (1, 0), (3, 0)] {

@@ -59,7 +59,10 @@ fn what_decides_nothing_is_not_read() {
         ("INVITE sip:h SIP/2.0", ""),
     ] {
         let broken = whole.replacen(from, to, 1);
-        assert!(broken != whole && Message::read(broken.as_bytes()).is_none(), "{from:?} → {to:?}");
+        assert!(
+            broken != whole && Message::read(broken.as_bytes()).is_none(),
+            "{from:?} → {to:?}"
+        );
     }
     assert!(Message::read(b"").is_none());
 }
@@ -79,7 +82,11 @@ fn a_refusal_is_made_of_its_request() {
     let text = text.replacen("From:", "Via: SIP/2.0/UDP 10.0.0.9\r\nFrom:", 1);
     let message = Message::read(text.as_bytes()).unwrap();
     let busy = message.refused(Refusal::Busy).unwrap();
-    assert_eq!(busy, message.refused(Refusal::Busy).unwrap(), "the same for the same request");
+    assert_eq!(
+        busy,
+        message.refused(Refusal::Busy).unwrap(),
+        "the same for the same request"
+    );
     let Ok(SipMessage::Response(read)) = SipMessage::try_from(busy.as_str()) else {
         panic!("{busy}");
     };
@@ -87,12 +94,18 @@ fn a_refusal_is_made_of_its_request() {
     assert!(busy.contains("\r\nRetry-After: 5\r\n"), "{busy}");
     assert!(read.to_header().unwrap().tag().unwrap().is_some(), "{busy}");
     let via = busy.find("Via: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\n").unwrap();
-    assert!(via < busy.find("Via: SIP/2.0/UDP 10.0.0.9\r\n").unwrap(), "in their order: {busy}");
+    assert!(
+        via < busy.find("Via: SIP/2.0/UDP 10.0.0.9\r\n").unwrap(),
+        "in their order: {busy}"
+    );
     for line in ["From: <sip:a@t>;tag=1\r\n", "Call-ID: c1\r\n", "CSeq: 1 INVITE\r\n"] {
         assert!(busy.contains(line), "{line}: {busy}");
     }
     let forbidden = message.refused(Refusal::Forbidden).unwrap();
-    assert!(forbidden.starts_with("SIP/2.0 403 ") && !forbidden.contains("Retry-After"), "{forbidden}");
+    assert!(
+        forbidden.starts_with("SIP/2.0 403 ") && !forbidden.contains("Retry-After"),
+        "{forbidden}"
+    );
 }
 
 #[test]
@@ -103,15 +116,37 @@ fn an_ack_and_an_answer_are_never_answered() {
         assert!(message.refused(Refusal::NoCall).is_none(), "{start}");
     }
     let text = text("BYE sip:h SIP/2.0", "<sip:hub@h>;tag=2", "2 BYE");
-    let refused = Message::read(text.as_bytes()).unwrap().refused(Refusal::NoCall).unwrap();
-    assert!(refused.contains("To: <sip:hub@h>;tag=2\r\n"), "a tag that is there stays: {refused}");
+    let refused = Message::read(text.as_bytes())
+        .unwrap()
+        .refused(Refusal::NoCall)
+        .unwrap();
+    assert!(
+        refused.contains("To: <sip:hub@h>;tag=2\r\n"),
+        "a tag that is there stays: {refused}"
+    );
 }
 
 /// Pieces of messages, so that many of them are nearly whole.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "INVITE sip:h SIP/2.0", "SIP/2.0 200 OK", "Via: x", "v: y", "From: <sip:a@t>", "To: <sip:h>;tag=1", "t: <sip:h>",
-        "Call-ID: c1", "i: c2", "Call-ID", " folded", "CSeq: 1 INVITE", "CSeq: 2 BYE", "X: \u{661f}", "\r\n", "\n", "\r", "",
+        "INVITE sip:h SIP/2.0",
+        "SIP/2.0 200 OK",
+        "Via: x",
+        "v: y",
+        "From: <sip:a@t>",
+        "To: <sip:h>;tag=1",
+        "t: <sip:h>",
+        "Call-ID: c1",
+        "i: c2",
+        "Call-ID",
+        " folded",
+        "CSeq: 1 INVITE",
+        "CSeq: 2 BYE",
+        "X: \u{661f}",
+        "\r\n",
+        "\n",
+        "\r",
+        "",
     ]);
     prop::collection::vec(piece, 0..14).prop_map(|pieces| format!("{}\r\n\r\n", pieces.join("\r\n")))
 }

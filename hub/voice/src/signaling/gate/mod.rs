@@ -220,7 +220,10 @@ impl Gate {
         let dropped: u64 = self.dropped.iter().map(|of| of.load(Ordering::Relaxed)).sum();
         if dropped > pulse.told_dropped && now.duration_since(pulse.told) >= TOLD {
             let more = dropped - pulse.told_dropped;
-            tracing::warn!(more, "SIP datagrams were dropped or refused; see voice_sip_dropped_total for why");
+            tracing::warn!(
+                more,
+                "SIP datagrams were dropped or refused; see voice_sip_dropped_total for why"
+            );
             (pulse.told, pulse.told_dropped) = (now, dropped);
         }
     }
@@ -242,7 +245,8 @@ impl Gate {
 /// Addresses as the gate knows them: IPv4 is IPv4, also where an IPv6 socket shows it.
 fn canonical(trunks: Vec<Vec<IpAddr>>) -> Vec<Vec<IpAddr>> {
     let all = trunks.into_iter();
-    all.map(|trunk| trunk.iter().map(IpAddr::to_canonical).collect()).collect()
+    all.map(|trunk| trunk.iter().map(IpAddr::to_canonical).collect())
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
