@@ -49,7 +49,10 @@ impl NextHop {
             Named::Address(ip, port) if is(self.invite.ip(), ip) => {
                 SocketAddr::new(self.invite.ip(), port.unwrap_or(self.invite.port()))
             }
-            Named::Address(ip, port) if self.further.iter().any(|known| is(*known, ip)) => {
+            // One of the other kind (IPv4, IPv6) cannot be reached from the socket that the INVITE passed through.
+            Named::Address(ip, port)
+                if ip.is_ipv4() == self.invite.is_ipv4() && self.further.iter().any(|known| is(*known, ip)) =>
+            {
                 SocketAddr::new(ip, port.unwrap_or(PORT))
             }
             Named::Address(..) => self.invite,
@@ -126,8 +129,12 @@ mod tests {
 
     #[test]
     fn addresses_of_ipv6_are_addresses_too() {
-        let hop = NextHop::new(address("[2001:db8::1]:5080"), []);
+        let further = ["2001:db8::9", "198.51.100.9"].map(|text| text.parse().unwrap());
+        let hop = NextHop::new(address("[2001:db8::1]:5080"), further);
         for (text, to) in [
+            ("[2001:db8::9]:5060", "[2001:db8::9]:5060"),
+            // The carrier's, and not to be reached from here.
+            ("198.51.100.9:5060", "[2001:db8::1]:5080"),
             ("2001:db8::1", "[2001:db8::1]:5080"),
             ("[2001:db8::1]:5060", "[2001:db8::1]:5060"),
             ("[2001:db8::2]:5060", "[2001:db8::1]:5080"),

@@ -259,7 +259,7 @@ impl CallStack for RsipStack {
         let call_id = make_call_id(Some(&self.own.local().ip().to_string()), CallIdFormat::default()).0;
         let invite = self.invite(&call, call_id.clone())?;
         let pass = self.gate.hold(call_id.clone(), call.proxy.ip());
-        let hop = NextHop::new(call.proxy, call.trunk.addresses.iter().copied());
+        let hop = NextHop::new(call.proxy, pass.carrier());
         let route = self.hops.add(call_id.clone(), hop, Some(invite.callee.to_string()));
         let answers = self.answers.of_call(call_id, digest_of(&call.trunk));
         let (state_sender, states) = self.layer.new_dialog_state_channel();

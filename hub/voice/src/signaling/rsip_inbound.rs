@@ -29,8 +29,9 @@ use tokio_util::task::TaskTracker;
 /// New calls that are worked on at the same time, until they are acknowledged: 32 s each where nobody does. The gate lets
 /// through fewer.
 const INVITES_MAX: usize = 4_096;
-/// Other requests that are worked on at the same time. What is beyond either is dropped, and the peer sends it again.
-const REQUESTS_MAX: usize = 256;
+/// Other requests that are worked on at the same time. The gate lets through fewer of all kinds together, so that none takes
+/// another's place. What is beyond either is dropped, and the peer sends it again.
+const REQUESTS_MAX: usize = 1_024;
 
 /// How often a call is looked for, and the pause between: 400 ms in all, less than the peer waits before it repeats.
 const LOOKS: u32 = 8;
@@ -143,10 +144,11 @@ impl Incoming {
             .layer
             .get_or_create_server_invite(transaction, state_sender, None, Some(contact))
             .map_err(|_| StatusCode::BadRequest)?;
-        let route = self.hops.add(dialog.id().local_tag, NextHop::new(from, []), None);
+        let pass = self.gate.hold(call_id, peer);
+        let hop = NextHop::new(from, pass.carrier());
+        let route = self.hops.add(dialog.id().local_tag, hop, None);
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let ended = CancellationToken::new();
-        let pass = self.gate.hold(call_id, peer);
         let runs = run_inbound(
             Arc::clone(&self.layer),
             dialog.clone(),

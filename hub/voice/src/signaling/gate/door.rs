@@ -15,6 +15,13 @@ const INVITES: Rate = Rate { per_s: 100, burst: 400 };
 const IN_CALL: Rate = Rate { per_s: 20, burst: 60 };
 /// Answers and ACKs of one call; a far side that repeats its 200 sends many.
 const ANSWERS: Rate = Rate { per_s: 50, burst: 200 };
+/// Requests in all calls together that nobody of us holds: refused, or over. Who opens calls to be refused gains nothing by
+/// what follows in them.
+const OVER_REQUESTS: Rate = Rate { per_s: 50, burst: 50 };
+/// Answers and ACKs in the same.
+const OVER_ANSWERS: Rate = Rate { per_s: 200, burst: 800 };
+/// Requests of one call without a final answer at a time, so that no call takes what the others need.
+const IN_CALL_MAX: usize = 8;
 /// Refusals that the gate gives to one address.
 const REFUSALS: Rate = Rate { per_s: 20, burst: 100 };
 /// Refusals that the gate gives to all that are no trunks: an administrator who forgot an address finds it by them.
@@ -136,6 +143,8 @@ struct Call {
     holders: usize,
     /// When it was begun, refused or let go.
     last: Instant,
+    /// The INVITE that began it; none in a call of ours.
+    invite: Option<u64>,
     requests: Meter,
     answers: Meter,
 }
@@ -146,6 +155,7 @@ impl Call {
             from,
             holders: 0,
             last: now,
+            invite: None,
             requests: Meter::default(),
             answers: Meter::default(),
         }
@@ -171,6 +181,8 @@ pub(super) struct Door {
     calls: HashMap<String, Call>,
     permits: Permits,
     invites: Meter,
+    over_requests: Meter,
+    over_answers: Meter,
     strangers: Meter,
 }
 
@@ -183,6 +195,8 @@ impl Door {
             calls: HashMap::new(),
             permits: Kind::ALL.map(|kind| (kind, HashMap::new())).into(),
             invites: Meter::default(),
+            over_requests: Meter::default(),
+            over_answers: Meter::default(),
             strangers: Meter::default(),
         };
         door.set_trunks(trunks);
@@ -233,7 +247,8 @@ impl Door {
             (What::Ack | What::Response(_), _) if is_foreign => return Verdict::Drop(Reason::ThirdParty),
             (What::Ack | What::Response(_), None) => return Verdict::Drop(Reason::NoCall),
             (What::Ack | What::Response(_), Some(call)) => {
-                let passes = call.answers.takes(ANSWERS, now);
+                let is_held = call.holders > 0;
+                let passes = call.answers.takes(ANSWERS, now) && (is_held || self.over_answers.takes(OVER_ANSWERS, now));
                 return if passes {
                     Verdict::Pass
                 } else {
@@ -244,9 +259,16 @@ impl Door {
             (What::Request(Kind::Inside | Kind::Cancel), None) => {
                 return from.refuse(Refusal::NoCall, Reason::NoCall, now);
             }
-            // What belongs to a call takes of its call's allowance, not of the address's: nobody can use up both.
-            (What::Request(kind @ (Kind::Inside | Kind::Cancel | Kind::Invite)), Some(call)) => {
-                if !call.requests.takes(IN_CALL, now) {
+            // What belongs to a call takes of its call's allowance, not of the address's: nobody can use up both. An INVITE
+            // outside of dialogs does only where it is the one that began the call, sent again: the library takes every other
+            // one for a new call, whatever its Call-ID.
+            (What::Request(kind @ (Kind::Inside | Kind::Cancel | Kind::Invite)), Some(call))
+                if kind != Kind::Invite || call.invite == Some(message.transaction) =>
+            {
+                let is_held = call.holders > 0;
+                let passes =
+                    call.requests.takes(IN_CALL, now) && (is_held || self.over_requests.takes(OVER_REQUESTS, now));
+                if !passes {
                     return from.refuse(Refusal::Busy, Reason::Rate, now);
                 }
                 kind
@@ -265,7 +287,8 @@ impl Door {
             return from.refuse(Refusal::Busy, Reason::Busy, now);
         }
         if kind == Kind::Invite {
-            self.call(&message.call_id, source, now).last = now;
+            let call = self.call(&message.call_id, source, now);
+            (call.last, call.invite) = (now, Some(message.transaction));
         }
         Verdict::Pass
     }
@@ -285,10 +308,12 @@ impl Door {
     }
 
     /// A call that we place to `address`, or that came from there, is held: its trunk's messages pass until it is let go. Where
-    /// we ring is a trunk by that.
-    pub fn hold(&mut self, call_id: &str, address: IpAddr, now: Instant) {
+    /// we ring is a trunk by that. Gives all addresses of its trunk.
+    pub fn hold(&mut self, call_id: &str, address: IpAddr, now: Instant) -> Arc<[IpAddr]> {
         self.sources.entry(address).or_default();
-        self.call(call_id, address, now).holders += 1;
+        let call = self.call(call_id, address, now);
+        call.holders += 1;
+        Arc::clone(&call.from)
     }
 
     /// One holder less; the last one's leaves the call known for a while.
@@ -328,10 +353,11 @@ fn takes_permit(permits: &mut Permits, kind: Kind, key: Key, source: IpAddr, now
     let permits = permits.entry(kind).or_default();
     let Bounds { each, all, .. } = bounds(kind);
     let of_source = || permits.values().filter(|permit| permit.source == source).count();
+    let of_call = || permits.keys().filter(|(call_id, _)| *call_id == key.0).count();
     if permits.contains_key(&key) {
         return true;
     }
-    if permits.len() >= all || of_source() >= each {
+    if permits.len() >= all || of_source() >= each || (kind == Kind::Inside && of_call() >= IN_CALL_MAX) {
         return false;
     }
     permits.insert(key, Permit { source, since: now });

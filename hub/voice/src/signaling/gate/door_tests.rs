@@ -266,6 +266,111 @@ fn requests_of_one_call_use_up_their_own_allowance() {
     assert_eq!(answers.count(), 200);
 }
 
+/// Who forges the trunk's address opens calls that are refused, and goes on in them: 20 a second in each would be as many as he
+/// likes. Of a thousand messages in each of fifty such calls, the library gets what one rate lets through.
+#[test]
+fn calls_that_were_refused_are_no_way_around_the_rates() {
+    let floods: [(&str, &str, usize); 4] = [
+        // Each a transaction of its own, under a known Call-ID: of the allowance for new calls, 200, 50 are used up.
+        ("INVITE", NEW, 150),
+        ("BYE", KNOWN, IN_CALL_MAX),
+        ("CANCEL", NEW, 50),
+        ("ACK", KNOWN, 800),
+    ];
+    for (method, to, most) in floods {
+        let (now, mut door) = (Instant::now(), door());
+        door.hold("up", ip("192.0.2.1"), now);
+        for n in 0..50 {
+            let id = format!("refused{n}");
+            assert_eq!(door.asked("192.0.2.1", NEW, &id, "1 INVITE", now), Verdict::Pass);
+            door.answers(404, &id, "1 INVITE", now);
+        }
+        let mut passed = 0;
+        for n in 0..50 {
+            for number in 2..1_000 {
+                let (id, cseq) = (format!("refused{n}"), format!("{number} {method}"));
+                if door.asked("192.0.2.1", to, &id, &cseq, now) == Verdict::Pass {
+                    passed += 1;
+                    // New calls are refused at once.
+                    if method == "INVITE" {
+                        door.answers(404, &id, &cseq, now);
+                    }
+                }
+            }
+        }
+        assert_eq!(passed, most, "{method}");
+        assert_eq!(door.answered("192.0.2.1", "up", now), Verdict::Pass, "{method}");
+        // Another address of the trunk: what waits for its answer is counted for each.
+        assert_eq!(
+            door.asked("192.0.2.2", KNOWN, "up", "2 BYE", now),
+            Verdict::Pass,
+            "{method}"
+        );
+    }
+}
+
+/// Where those requests are answered as fast as they come, a call that is up finds its place under the same address too.
+#[test]
+fn what_goes_on_in_refused_calls_leaves_room_for_the_calls_that_are_up() {
+    let (start, mut door) = (Instant::now(), door());
+    door.hold("up", ip("192.0.2.1"), start);
+    for n in 0..50 {
+        let id = format!("refused{n}");
+        door.asked("192.0.2.1", NEW, &id, "1 INVITE", start);
+        door.answers(404, &id, "1 INVITE", start);
+    }
+    let mut open = std::collections::VecDeque::new();
+    let mut passed = 0;
+    for ms in 0..10_000u64 {
+        let now = start + Duration::from_millis(ms);
+        // The library looks for a call 400 ms long before it says that there is none.
+        while open.front().is_some_and(|(until, _, _)| *until <= ms) {
+            if let Some((_, id, cseq)) = open.pop_front() {
+                door.answers(481, &id, &cseq, now);
+            }
+        }
+        let (id, cseq) = (format!("refused{}", ms % 50), format!("{} BYE", ms + 2));
+        if door.asked("192.0.2.1", KNOWN, &id, &cseq, now) == Verdict::Pass {
+            passed += 1;
+            open.push_back((ms + 400, id, cseq));
+        }
+        if ms % 3_000 == 100 {
+            let cseq = format!("{ms} INFO");
+            assert_eq!(door.asked("192.0.2.1", KNOWN, "up", &cseq, now), Verdict::Pass, "{ms}");
+        }
+    }
+    assert!((530..=560).contains(&passed), "50 a second and a burst, not {passed}");
+}
+
+#[test]
+fn an_invite_that_is_sent_again_is_no_new_call() {
+    let (now, mut door) = (Instant::now(), door());
+    assert_eq!(door.asked("192.0.2.1", NEW, "slow", "1 INVITE", now), Verdict::Pass);
+    // The allowance for new calls is used up, and all of them are refused.
+    for n in 0..250 {
+        let id = format!("c{n}");
+        door.asked("192.0.2.1", NEW, &id, "1 INVITE", now);
+        door.answers(404, &id, "1 INVITE", now);
+    }
+    assert_eq!(door.asked("192.0.2.1", NEW, "slow", "1 INVITE", now), Verdict::Pass);
+    // The same Call-ID with another number: with an answer to a challenge, say.
+    assert_eq!(door.asked("192.0.2.1", NEW, "slow", "2 INVITE", now), TOO_FAST);
+}
+
+#[test]
+fn one_call_does_not_take_the_places_of_the_others() {
+    let (now, mut door) = (Instant::now(), door());
+    door.hold("loud", ip("192.0.2.1"), now);
+    door.hold("quiet", ip("192.0.2.1"), now);
+    let infos = (0..50).map(|n| format!("{n} INFO"));
+    let passed = infos.filter(|cseq| door.asked("192.0.2.1", KNOWN, "loud", cseq, now) == Verdict::Pass);
+    assert_eq!(passed.count(), IN_CALL_MAX);
+    assert_eq!(door.asked("192.0.2.1", KNOWN, "loud", "51 BYE", now), TOO_MANY);
+    assert_eq!(door.asked("192.0.2.1", KNOWN, "quiet", "2 BYE", now), Verdict::Pass);
+    door.answers(200, "loud", "0 INFO", now);
+    assert_eq!(door.asked("192.0.2.1", KNOWN, "loud", "51 BYE", now), Verdict::Pass);
+}
+
 #[test]
 fn the_rate_of_new_calls_is_each_trunks_and_alls() {
     let (start, mut door) = (Instant::now(), door());

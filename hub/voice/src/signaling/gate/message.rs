@@ -81,6 +81,8 @@ pub(super) struct Message<'a> {
     pub call_id: String,
     /// Number and method: with the call, what a request and its answers have in common.
     pub cseq: String,
+    /// The same for a request that is sent again, and another one for every other that the SIP library keeps apart from it.
+    pub transaction: u64,
     headers: Vec<Header<'a>>,
 }
 
@@ -95,8 +97,8 @@ impl<'a> Message<'a> {
             let mut all = headers.iter();
             all.find(|header| header.is(long, short)).map(|header| &*header.value)
         };
-        first("Via", "v")?;
-        NameAddr::parse(first("From", "f")?).ok()?;
+        let (via, from) = (first("Via", "v")?, first("From", "f")?);
+        NameAddr::parse(from).ok()?;
         let is_tagged = NameAddr::parse(first("To", "t")?).ok()?.param("tag").is_some();
         let call_id = first("Call-ID", "i").filter(|id| !id.is_empty())?.to_owned();
         let mut cseq = first("CSeq", "CSeq")?.split_whitespace();
@@ -114,10 +116,14 @@ impl<'a> Message<'a> {
             _ => What::Request(Kind::Other),
         };
         let cseq = format!("{number} {method}");
+        let mut hasher = DefaultHasher::new();
+        (via, from, &call_id, &cseq).hash(&mut hasher);
+        let transaction = hasher.finish();
         Some(Self {
             what,
             call_id,
             cseq,
+            transaction,
             headers,
         })
     }

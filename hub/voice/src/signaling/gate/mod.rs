@@ -99,10 +99,11 @@ impl Gate {
     /// A call that we place to `address`, or that came from there. Its trunk's messages pass until the pass is dropped, and a
     /// little longer.
     pub fn hold(self: &Arc<Self>, call_id: String, address: IpAddr) -> CallPass {
-        self.door().hold(&call_id, address.to_canonical(), now());
+        let carrier = self.door().hold(&call_id, address.to_canonical(), now());
         CallPass {
             gate: Arc::clone(self),
             call_id,
+            carrier,
         }
     }
 
@@ -261,6 +262,14 @@ fn now() -> Instant {
 pub(super) struct CallPass {
     gate: Arc<Gate>,
     call_id: String,
+    carrier: Arc<[IpAddr]>,
+}
+
+impl CallPass {
+    /// All addresses of the trunk that the call is of, as they were when it began.
+    pub fn carrier(&self) -> impl Iterator<Item = IpAddr> {
+        self.carrier.iter().copied()
+    }
 }
 
 impl Drop for CallPass {
