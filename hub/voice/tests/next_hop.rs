@@ -262,11 +262,27 @@ async fn a_bye_goes_to_another_address_of_that_carrier_and_to_nobody_elses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bye_of_a_call_that_came_in_goes_back_whence_it_came() {
-    for contact in ["sip:x@gw.carrier.example", "sip:x@10.99.0.1:5060", "sip:x@trunk.test"] {
+    logs();
+    // The carrier's other address, which a caller may name.
+    let edge = Carrier::at("127.0.0.2:0", Does::Listens).await;
+    let at_edge = format!("sip:x@{}", edge.address);
+    for contact in [
+        "sip:x@gw.carrier.example",
+        "sip:x@10.99.0.1:5060",
+        "sip:x@trunk.test",
+        at_edge.as_str(),
+    ] {
         let (acme, beta) = (Carrier::start(Does::Listens).await, Carrier::start(Does::Listens).await);
         // The carrier calls from a port that is not its proxy's.
         let gateway = Carrier::start(Does::Listens).await;
-        let voice = Arc::new(two(&acme, &beta, limits()).await);
+        let trunks = vec![
+            company("acme", &acme, number("+862155500100")),
+            TrunkConfig {
+                addresses: vec![edge.address.ip()],
+                ..company("beta", &beta, number("+862155500200"))
+            },
+        ];
+        let voice = Arc::new(Voice::start(config_of(trunks, limits())).await.unwrap());
         let host = Arc::new(TestHost {
             takes: Some(over("beta")),
             ..TestHost::default()
@@ -292,7 +308,8 @@ async fn a_bye_of_a_call_that_came_in_goes_back_whence_it_came() {
         let is_answered = || host.steps().contains(&CallProgress::Answered).then_some(());
         eventually("a conversation", is_answered).await;
         voice.hang_up_all();
-        let bye = gateway.sees("BYE").await;
+        let ends_at = if contact == at_edge { &edge } else { &gateway };
+        let bye = ends_at.sees("BYE").await;
         assert!(bye.starts_with(&format!("BYE {contact} SIP/2.0\r\n")), "{bye}");
         assert_eq!(host.finished_once().await.reason, "the hub is stopping");
         voice.shutdown().await;
