@@ -248,7 +248,8 @@ impl Door {
             (What::Ack | What::Response(_), None) => return Verdict::Drop(Reason::NoCall),
             (What::Ack | What::Response(_), Some(call)) => {
                 let is_held = call.holders > 0;
-                let passes = call.answers.takes(ANSWERS, now) && (is_held || self.over_answers.takes(OVER_ANSWERS, now));
+                let passes =
+                    call.answers.takes(ANSWERS, now) && (is_held || self.over_answers.takes(OVER_ANSWERS, now));
                 return if passes {
                     Verdict::Pass
                 } else {

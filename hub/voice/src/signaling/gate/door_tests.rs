@@ -319,7 +319,7 @@ fn what_goes_on_in_refused_calls_leaves_room_for_the_calls_that_are_up() {
         door.asked("192.0.2.1", NEW, &id, "1 INVITE", start);
         door.answers(404, &id, "1 INVITE", start);
     }
-    let mut open = std::collections::VecDeque::new();
+    let mut open = std::collections::VecDeque::<(u64, String, String)>::new();
     let mut passed = 0;
     for ms in 0..10_000u64 {
         let now = start + Duration::from_millis(ms);
