@@ -52,7 +52,7 @@ impl Phone {
             .stdout(said)
             .stderr(errors)
             .spawn()
-            .expect("pjsip's Python starts; `cargo xtask setup test` installs it anew if its folder is removed");
+            .expect("pjsip's Python starts; `cargo xtask setup test` installs it again once that folder is removed");
         Self { child, folder }
     }
 
