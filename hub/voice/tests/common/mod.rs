@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod audio;
 pub mod wire;
 
 use async_trait::async_trait;
