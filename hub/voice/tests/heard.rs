@@ -160,7 +160,7 @@ async fn over_baresip(language: Language) {
     let heard = eventually("a recording that is closed", || {
         let mut file = hound::WavReader::open(phone.recording()?).ok()?;
         assert_eq!((file.spec().sample_rate, file.spec().channels), (8_000, 1));
-        let samples: Vec<i16> = file.samples().collect::<Result<_, _>>().ok()?;
+        let samples: Vec<i16> = file.samples::<i16>().collect::<Result<_, _>>().ok()?;
         (samples.len() >= HEARD).then_some(samples)
     })
     .await;
