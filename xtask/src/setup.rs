@@ -60,6 +60,13 @@ const NEEDS: &[Need] = &[
         present: || Path::new("/usr/sbin/kamailio").is_file(),
     },
     Need {
+        what: "baresip",
+        why: "an independent telephone that records what it hears, for the tests",
+        package: "baresip-core",
+        only_for_tests: true,
+        present: || on_path("baresip").is_some(),
+    },
+    Need {
         what: "mosquitto_pub and mosquitto_sub",
         why: "MQTT clients that nobody here wrote, for the tests",
         package: "mosquitto-clients",

@@ -23,7 +23,11 @@ pub struct Wire {
 
 impl Wire {
     pub async fn open() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0").await
+    }
+
+    pub async fn at(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         Self { socket, address }
     }
