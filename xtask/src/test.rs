@@ -29,7 +29,10 @@ pub enum Part {
 const VOICE: &str = "package(hub-voice) + package(hub-lab) + (package(tests-hub) & test(/^inbound::/))";
 /// The same for cargo: what stands before `--`, and what is passed to the tests.
 const VOICE_BY_CARGO: [(&[&str], &[&str]); 2] = [
-    (&["--package", "hub-voice", "--package", "hub-lab", "--lib", "--tests"], &[]),
+    (
+        &["--package", "hub-voice", "--package", "hub-lab", "--lib", "--tests"],
+        &[],
+    ),
     (&["--package", "tests-hub", "--test", "hub"], &["inbound::"]),
 ];
 const ALL_BY_CARGO: [(&[&str], &[&str]); 1] = [(&["--workspace", "--lib", "--bins", "--tests"], &[])];

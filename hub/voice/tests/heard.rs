@@ -73,7 +73,11 @@ fn product(one: &[i16], other: &[i16]) -> f64 {
 
 fn likeness(one: &[i16], other: &[i16]) -> f64 {
     let powers = product(one, one) * product(other, other);
-    if powers > 0.0 { product(one, other) / powers.sqrt() } else { 0.0 }
+    if powers > 0.0 {
+        product(one, other) / powers.sqrt()
+    } else {
+        0.0
+    }
 }
 
 /// Insists that `heard`, from the first sample after the answer on, is what was made, and says how it was. `lead_min`: samples
@@ -96,7 +100,10 @@ fn is_as_made(case: &str, made: &[i16], heard: &[i16], lead_min: usize) {
     assert!(first >= 0.9, "{case}: its first 200 ms too: {first}");
     assert!((level - LEVEL_DBOV).abs() <= 2.0, "{case}: {level} dBov");
     // The voice leaves up to 200 ms of its own before its first sound, and the prompt may begin some packets after the answer.
-    assert!((lead_min..LEAD + 4_000).contains(&lead), "{case}: {lead} samples of silence");
+    assert!(
+        (lead_min..LEAD + 4_000).contains(&lead),
+        "{case}: {lead} samples of silence"
+    );
 }
 
 /// Puts the sound of each packet where its time stamp says; what is missing stays silent.

@@ -113,7 +113,9 @@ fn booked(detail: &CallDetail, phone: &Phone) {
 /// The hub rings the phone.
 async fn rung(way: &str) {
     let mut phone = Phone::start(way, "1", &[]);
-    let voice = Voice::start(config(trunk(phone.address().await), limits())).await.unwrap();
+    let voice = Voice::start(config(trunk(phone.address().await), limits()))
+        .await
+        .unwrap();
     let call = voice.ring(order(Language::En), Arc::new(TestHost::default()));
     let detail = tokio::time::timeout(std::time::Duration::from_secs(90), call)
         .await

@@ -205,9 +205,7 @@ async fn messages_while_it_is_up((from, refusal): (&str, &str)) {
         side.hears_on(kind).await;
     }
     for status in ["200 OK", "302 Moved Temporarily", "486 Busy Here"] {
-        third
-            .send(&reply(&invite.0, status, "", &described), invite.1)
-            .await;
+        third.send(&reply(&invite.0, status, "", &described), invite.1).await;
         side.is_alive(status).await;
         assert!(!call.is_finished(), "{status} from {from} ends the call");
         assert_eq!(side.host.steps(), before, "{status} from {from}");

@@ -164,7 +164,10 @@ fn time_goes_on_while_nothing_is_sent() {
     })
     .collect();
     let first = sent[0];
-    let numbers: Vec<u16> = sent.iter().map(|header| header.sequence.wrapping_sub(first.sequence)).collect();
+    let numbers: Vec<u16> = sent
+        .iter()
+        .map(|header| header.sequence.wrapping_sub(first.sequence))
+        .collect();
     let ticks: Vec<u32> = sent
         .iter()
         .map(|header| header.timestamp.wrapping_sub(first.timestamp) / 160)
@@ -202,7 +205,11 @@ fn packets_of_other_lengths_are_heard_whole_and_ours_stay() {
     assert_eq!(stream.captured().len(), 880);
     assert_eq!((stream.counts().packets_received, stream.counts().lost), (4, 0));
     let mut sent = [0u8; PACKET_MAX];
-    assert_eq!(far.recv_from(&mut sent).unwrap().0, 12 + 160, "20 ms, which our description says");
+    assert_eq!(
+        far.recv_from(&mut sent).unwrap().0,
+        12 + 160,
+        "20 ms, which our description says"
+    );
 }
 
 /// A port and the one above it.

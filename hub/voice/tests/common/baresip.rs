@@ -18,9 +18,14 @@ impl Baresip {
         let folder = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let path = folder.path().display();
-        let modules = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+        let modules = std::fs::read_dir("/usr/lib")
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
         // Debian puts them into /usr/lib/baresip or into the folder of the architecture.
-        let mut places = modules.chain([PathBuf::from("/usr/lib")]).map(|at| at.join("baresip/modules"));
+        let mut places = modules
+            .chain([PathBuf::from("/usr/lib")])
+            .map(|at| at.join("baresip/modules"));
         let modules = places
             .find(|at| at.join("g711.so").is_file())
             .expect("baresip's modules; install baresip-core (Debian) if it is missing");
