@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-apply bench-broker bench-idle bench-steady bench-store attack soak-kill fuzz eval real-input fmt deny setup
+.PHONY: help demo test test-voice check bench bench-apply bench-broker bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -16,6 +16,9 @@ demo: ## Install what the demo lacks, then watch a phone ring
 
 test: ## Install what tests lack, build, run every test, check the house rules
 	@$(XTASK) test
+
+test-voice: ## The telephone side alone, against SIPp, kamailio, pjsip and peers of our own: about four minutes
+	@$(XTASK) test-voice
 
 check: ## Fast: format, lints, unit tests, house rules
 	@$(XTASK) check
@@ -50,6 +53,10 @@ soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 fuzz: ## Packet decoding, the session core, a world of cuts and crashes, addresses in SIP: 5 minutes each
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-broker --lib --test session --test world -- fuzz_ --nocapture
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-voice --lib -- fuzz_ --nocapture
+
+fuzz-http: ## Some 1,000 requests made up for each operation of the API, against its document
+	@cargo build --quiet --workspace --bin forecall
+	@FORECALL_HTTP_EXAMPLES=1000 cargo test --package tests-hub --test hub -- schemathesis --nocapture
 
 eval: ## Score the models on the evaluation data
 	@cargo build --quiet --release --workspace --example evaluate

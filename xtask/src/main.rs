@@ -36,6 +36,8 @@ enum Chore {
     },
     /// Set up, build, run every test, then tidy.
     Test,
+    /// Set up, build, run the tests of the telephone side, and say how long they took.
+    TestVoice,
     /// Fast checks: format, lints, unit tests, tidy.
     Check,
     /// Run every benchmark: each example of the workspace named `bench_*`; or those named here.
@@ -50,7 +52,8 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Setup { purpose } => setup::setup(purpose),
-        Chore::Test => test::test(),
+        Chore::Test => test::test(test::Part::All),
+        Chore::TestVoice => test::test(test::Part::Voice),
         Chore::Check => check::check(),
         Chore::Bench { names } => bench::bench(&names),
         Chore::Tidy => tidy::tidy(),

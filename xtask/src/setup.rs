@@ -53,6 +53,20 @@ const NEEDS: &[Need] = &[
         present: || on_path("sipp").is_some(),
     },
     Need {
+        what: "kamailio",
+        why: "an independent SIP proxy and registrar for the tests to call through",
+        package: apt::KAMAILIO,
+        only_for_tests: true,
+        present: || Path::new("/usr/sbin/kamailio").is_file(),
+    },
+    Need {
+        what: "baresip",
+        why: "an independent telephone that records what it hears, for the tests",
+        package: "baresip-core",
+        only_for_tests: true,
+        present: || on_path("baresip").is_some(),
+    },
+    Need {
         what: "mosquitto_pub and mosquitto_sub",
         why: "MQTT clients that nobody here wrote, for the tests",
         package: "mosquitto-clients",
@@ -96,7 +110,7 @@ const NEEDS: &[Need] = &[
     },
     Need {
         what: "Python with environments",
-        why: "runs the MQTT clients from PyPI in the tests",
+        why: "runs the MQTT clients and the telephone from PyPI in the tests",
         package: "python3-venv",
         only_for_tests: true,
         present: clients::python_present,

@@ -1,4 +1,5 @@
-//! `xtask test`: everything a stranger or a CI needs to know that this checkout works.
+//! `xtask test`: everything a stranger or a CI needs to know that this checkout works; `xtask test-voice`: the telephone side's
+//! part of it.
 
 mod bed;
 mod counts;
@@ -14,31 +15,52 @@ use std::path::Path;
 use std::process::Command;
 use times::Times;
 
-/// Sets up, builds, runs all tests and doc tests, tidies, and closes with where the time went and with
-/// `N passed, N failed, N skipped`.
-pub fn test() -> Result<()> {
+/// Which tests are run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Every test and doc test, and the house rules.
+    All,
+    /// What stands between the hub and a telephone: the crate of calls with its peers, the lab's phones, and an owner who
+    /// rings back to a whole hub.
+    Voice,
+}
+
+/// The tests of [`Part::Voice`] in nextest's language.
+const VOICE: &str = "package(hub-voice) + package(hub-lab) + (package(tests-hub) & test(/^inbound::/))";
+/// The same for cargo: what stands before `--`, and what is passed to the tests.
+const VOICE_BY_CARGO: [(&[&str], &[&str]); 2] = [
+    (
+        &["--package", "hub-voice", "--package", "hub-lab", "--lib", "--tests"],
+        &[],
+    ),
+    (&["--package", "tests-hub", "--test", "hub"], &["inbound::"]),
+];
+const ALL_BY_CARGO: [(&[&str], &[&str]); 1] = [(&["--workspace", "--lib", "--bins", "--tests"], &[])];
+
+/// Sets up, builds, runs the tests of a part, and closes with where the time went and with `N passed, N failed, N skipped`. All
+/// are followed by the doc tests and the house rules.
+pub fn test(part: Part) -> Result<()> {
     let mut times = Times::start();
     setup::setup(setup::Purpose::Test)?;
     times.end("set-up");
     // Everything at once, so that tests which start the program find it built, with the same features.
     run(&mut cargo(&["build", "--workspace", "--all-targets"]))?;
     times.end("build");
-    if !Path::new("../shared/data/skab").is_dir() {
+    if part == Part::All && !Path::new("../shared/data/skab").is_dir() {
         println!("test: no recorded data at ../shared/data: the tests that replay them do nothing and count as passed");
     }
     let workspace = Workspace::load()?;
     let mut counts = Counts::default();
-    let tests_held = run_tests(&workspace, &mut counts, &mut times)?;
+    let mut held = run_tests(part, &workspace, &mut counts, &mut times)?;
     times.end("tests");
-    let docs_held = run_read(
-        cargo(&["test", "--workspace", "--doc"]),
-        Runner::Cargo,
-        &mut counts,
-        &mut times,
-    )?;
-    times.end("doc tests");
-    let tidy_result = tidy::tidy();
-    times.end("house rules");
+    let mut rules = Ok(());
+    if part == Part::All {
+        let doc_tests = cargo(&["test", "--workspace", "--doc"]);
+        held &= run_read(doc_tests, Runner::Cargo, &mut counts, &mut times)?;
+        times.end("doc tests");
+        rules = tidy::tidy();
+        times.end("house rules");
+    }
     for line in times.lines() {
         println!("{line}");
     }
@@ -46,28 +68,46 @@ pub fn test() -> Result<()> {
         "{} passed, {} failed, {} skipped",
         counts.passed, counts.failed, counts.skipped
     );
-    tidy_result?;
-    ensure!(tests_held && docs_held, "tests failed: see above");
+    rules?;
+    ensure!(held, "tests failed: see above");
     ensure!(counts.passed > 0, "no test ran");
     Ok(())
 }
 
-fn run_tests(workspace: &Workspace, counts: &mut Counts, times: &mut Times) -> Result<bool> {
+fn run_tests(part: Part, workspace: &Workspace, counts: &mut Counts, times: &mut Times) -> Result<bool> {
     let bed = Bed::make(&workspace.target_directory.join("debug/examples"))?;
     let is_nextest_here = succeeds(&mut cargo(&["nextest", "--version"]));
-    let (mut command, runner) = if is_nextest_here {
+    let (commands, runner) = if is_nextest_here {
         // Every test's line is read for its time; those of tests that passed are not printed.
-        let command = cargo(&["nextest", "run", "--workspace", "--status-level", "pass"]);
-        (command, Runner::Nextest)
+        let mut command = cargo(&["nextest", "run", "--workspace", "--status-level", "pass"]);
+        if part == Part::Voice {
+            command.args(["-E", VOICE]);
+        }
+        (vec![command], Runner::Nextest)
     } else {
-        // One thread: tests on loopback measure deadlines, and only nextest can hold just those apart.
-        let arguments = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
-        let mut command = cargo(&arguments);
-        command.args(["--", "--test-threads", "1"]);
-        (command, Runner::Cargo)
+        (by_cargo(part), Runner::Cargo)
     };
-    command.envs(bed.variables());
-    run_read(command, runner, counts, times)
+    let mut held = true;
+    for mut command in commands {
+        command.envs(bed.variables());
+        held &= run_read(command, runner, counts, times)?;
+    }
+    Ok(held)
+}
+
+fn by_cargo(part: Part) -> Vec<Command> {
+    let parts: &[(&[&str], &[&str])] = match part {
+        Part::All => &ALL_BY_CARGO,
+        Part::Voice => &VOICE_BY_CARGO,
+    };
+    let command = |(chosen, passed): &(&[&str], &[&str])| {
+        let mut command = cargo(&["test", "--no-fail-fast"]);
+        command.args(*chosen);
+        // One thread: tests on loopback measure deadlines, and only nextest can hold just those apart.
+        command.args(["--", "--test-threads", "1"]).args(*passed);
+        command
+    };
+    parts.iter().map(command).collect()
 }
 
 fn run_read(mut command: Command, runner: Runner, counts: &mut Counts, times: &mut Times) -> Result<bool> {

@@ -63,8 +63,9 @@ async fn carry_out(app: App, request: Request, next: Next) -> Result<Response> {
 
 fn key(headers: &HeaderMap) -> Result<String> {
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+    let printable = |key: &str| key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     match key {
-        Some(key) if (1..=KEY_LEN_MAX).contains(&key.len()) => Ok(key.to_owned()),
+        Some(key) if (1..=KEY_LEN_MAX).contains(&key.len()) && printable(key) => Ok(key.to_owned()),
         _ => Err(ApiError::KeyMissing),
     }
 }
@@ -89,4 +90,27 @@ fn replay(status: u16, body: String) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert("idempotent-replay", HeaderValue::from_static("true"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the document's pattern has it; what stands around a header's value is gone before it is read.
+    #[test]
+    fn a_key_is_printable_and_at_most_64_long() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("idempotency-key", HeaderValue::from_str(text).unwrap());
+            key(&headers).ok()
+        };
+        let longest = "k".repeat(KEY_LEN_MAX);
+        for taken in ["1", "two words", "~!", longest.as_str()] {
+            assert_eq!(read(taken).as_deref(), Some(taken));
+        }
+        let longer = "k".repeat(KEY_LEN_MAX + 1);
+        for refused in ["", "a\tb", "\u{e9}", longer.as_str()] {
+            assert_eq!(read(refused), None, "{refused:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! MQTT clients that nobody here wrote, as processes: `cargo xtask setup test` installs them into `target/clients`.
+//! Clients that nobody here wrote, of MQTT and of HTTP, as processes: `cargo xtask setup test` installs them into `target/clients`.
 
 use crate::hub::project;
 use anyhow::{Context, Result, bail, ensure};
@@ -158,6 +158,25 @@ pub async fn mosquitto(program: &str, arguments: &[&str]) -> Result<Output> {
     ended
         .with_context(|| format!("{program} {arguments:?} does not end"))?
         .with_context(|| format!("cannot run {program}"))
+}
+
+/// Runs schemathesis in `dir` to its end, with the settings that lie beside its pins.
+///
+/// # Errors
+/// If it is not installed, cannot be started or does not end within `patience`.
+pub async fn schemathesis(dir: &Path, arguments: &[&str], patience: Duration) -> Result<Output> {
+    let mut command = Command::new(installed("schemathesis")?.join("bin/schemathesis"));
+    command
+        .arg("--config-file")
+        .arg(project().join("tests/clients/schemathesis.toml"))
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(patience, command.output()).await;
+    ended
+        .with_context(|| format!("schemathesis does not end within {patience:?}"))?
+        .context("cannot run schemathesis")
 }
 
 /// Starts mosquitto_sub, whose lines can be read as they come.

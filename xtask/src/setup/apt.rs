@@ -54,8 +54,10 @@ const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/forecall-
 pub const MOSQUITTO: &str = "mosquitto";
 /// Debian's package starts a server on port 80.
 pub const NGINX: &str = "nginx-light";
+/// Debian's package starts a SIP proxy on port 5060, where a hub may listen.
+pub const KAMAILIO: &str = "kamailio";
 /// Packages whose service stays stopped, with its name.
-const STOPPED: [(&str, &str); 2] = [(MOSQUITTO, "mosquitto"), (NGINX, "nginx")];
+const STOPPED: [(&str, &str); 3] = [(MOSQUITTO, "mosquitto"), (NGINX, "nginx"), (KAMAILIO, "kamailio")];
 
 /// Refreshes the package lists and installs, with apt's own progress on the terminal.
 pub fn install(packages: &[&str], authority: Authority) -> Result<()> {

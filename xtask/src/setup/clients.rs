@@ -1,8 +1,9 @@
-//! What nobody here wrote and tests run, from PyPI and npm: MQTT clients, pinned in `tests/clients`, and PostgreSQL with
-//! TimescaleDB in WebAssembly, pinned in `tests/timescale`.
+//! What nobody here wrote and tests run, from PyPI and npm: MQTT clients, schemathesis and a telephone, pinned in
+//! `tests/clients`, and PostgreSQL with TimescaleDB in WebAssembly, pinned in `tests/timescale`.
 //!
-//! They are kept in the folder `clients` of cargo's target folder: a Python environment each for paho-mqtt and for
-//! ThingsBoard's client (which brings a paho of its own), and node's modules of the clients and of TimescaleDB.
+//! They are kept in the folder `clients` of cargo's target folder: a Python environment each for paho-mqtt, for
+//! ThingsBoard's client (which brings a paho of its own), for schemathesis and for pjsip's telephone, and node's modules of
+//! the clients and of TimescaleDB.
 
 use crate::run::{run, succeeds};
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PINS: &str = "tests/clients";
-const ENVIRONMENTS: [&str; 2] = ["paho", "thingsboard"];
+const ENVIRONMENTS: [&str; 4] = ["paho", "thingsboard", "schemathesis", "pjsip"];
 /// Folders of pins, and where their modules go.
 const NODE: [(&str, &str); 2] = [("tests/clients", "node"), ("tests/timescale", "timescale")];
 const NODE_PINS: [&str; 2] = ["package.json", "package-lock.json"];

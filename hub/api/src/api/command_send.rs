@@ -28,7 +28,7 @@ const REQUEST_MAX: usize = 64;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendCommand {
     /// Sent as it is; at most 4,096 bytes. A device on ThingsBoard's topics expects `{"method": …, "params": …}`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     body: Value,
     /// Not delivered after so many seconds: 1 to 604,800, one hour unless given.
     #[schema(minimum = 1, maximum = 604_800)]

@@ -9,7 +9,7 @@ const LINE: &str = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$";
 /// A text of several lines.
 const LINES: &str = "^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F]*$";
 /// A key that a client makes.
-const KEY: &str = "^[!-~]{1,64}$";
+const KEY: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
 /// An id of an event, also as they were before there were epochs.
 const EVENT_ID: &str = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$";
 

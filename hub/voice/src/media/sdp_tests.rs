@@ -43,6 +43,16 @@ fn our_offer_is_understood_by_ourselves() {
 }
 
 #[test]
+fn we_say_how_long_our_packets_are_whatever_the_far_side_prefers() {
+    for wish in ["", "a=ptime:30\r\n", "a=ptime:20\r\na=maxptime:40\r\n", "a=ptime:x\r\n"] {
+        let offer = theirs(&format!("m=audio 5000 RTP/AVP 8\r\n{wish}"));
+        let answer = String::from_utf8(answer(local(), 1, &offer).unwrap()).unwrap();
+        assert_eq!(answer.matches("a=ptime:20\r\n").count(), 1, "{wish:?}: {answer}");
+        assert!(!answer.contains("maxptime"), "{wish:?}: {answer}");
+    }
+}
+
+#[test]
 fn an_answer_names_one_codec() {
     let local: SocketAddr = "[2001:db8::1]:4000".parse().unwrap();
     let answer = answer(local, 1, &theirs("m=audio 5000 RTP/AVP 0 8\r\n")).unwrap();

@@ -91,6 +91,8 @@ pub struct Stream {
     echo: Option<VecDeque<i16>>,
     captured: Vec<i16>,
     capture_max: usize,
+    /// The next audio is the first after nothing was sent.
+    begins: bool,
     packets_sent: u64,
     octets_sent: u64,
     packet: Vec<u8>,
@@ -127,6 +129,7 @@ impl Stream {
             echo: echo.then(VecDeque::new),
             captured: Vec::new(),
             capture_max,
+            begins: true,
             packets_sent: 0,
             octets_sent: 0,
             packet: Vec::with_capacity(PACKET_MAX),
@@ -213,6 +216,9 @@ impl Stream {
         }
         let Some(negotiated) = self.negotiated else { return };
         if negotiated.hold {
+            // Time goes on while nothing is sent (RFC 3550 §5.1), and what is sent afterwards begins a talk spurt (RFC 3551 §4.1).
+            self.timestamp = self.timestamp.wrapping_add(SAMPLES as u32);
+            self.begins = true;
             return;
         }
         self.send(negotiated);
@@ -285,7 +291,7 @@ impl Stream {
                 self.fill_audio(negotiated.codec, &mut payload);
                 (
                     negotiated.codec.payload_type(),
-                    self.packets_sent == 0,
+                    std::mem::take(&mut self.begins),
                     self.timestamp,
                     SAMPLES,
                 )

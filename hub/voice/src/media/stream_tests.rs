@@ -137,6 +137,81 @@ fn keys_with_numbers_of_their_own_are_counted_and_those_that_are_believed_late_a
     }
 }
 
+#[test]
+fn time_goes_on_while_nothing_is_sent() {
+    let socket = nonblocking();
+    let (events, _told) = mpsc::channel(EVENTS_MAX);
+    let mut stream = Stream::new(socket, None, events, [7; RANDOM], false, 0, None);
+    let far = nonblocking();
+    let start = Instant::now();
+    let talking = agreed(far.local_addr().unwrap());
+    let on_hold = Negotiated { hold: true, ..talking };
+    let mut ticks = 0_u32;
+    let mut tick = |agreed: Negotiated, count: u32| {
+        stream.connect(agreed, start);
+        for _ in 0..count {
+            ticks += 1;
+            stream.tick(start + Duration::from_millis(20) * ticks);
+        }
+    };
+    tick(talking, 3);
+    tick(on_hold, 150);
+    tick(talking, 2);
+    let mut buffer = [0u8; PACKET_MAX];
+    let sent: Vec<Header> = std::iter::from_fn(|| {
+        let (len, _) = far.recv_from(&mut buffer).ok()?;
+        Some(rtp::read(&buffer[..len]).unwrap().0)
+    })
+    .collect();
+    let first = sent[0];
+    let numbers: Vec<u16> = sent
+        .iter()
+        .map(|header| header.sequence.wrapping_sub(first.sequence))
+        .collect();
+    let ticks: Vec<u32> = sent
+        .iter()
+        .map(|header| header.timestamp.wrapping_sub(first.timestamp) / 160)
+        .collect();
+    let marks: Vec<bool> = sent.iter().map(|header| header.marker).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4], "none is missing");
+    assert_eq!(ticks, [0, 1, 2, 153, 154], "three seconds on hold");
+    assert_eq!(marks, [true, false, false, true, false]);
+}
+
+#[test]
+fn packets_of_other_lengths_are_heard_whole_and_ours_stay() {
+    let socket = nonblocking();
+    let here = socket.local_addr().unwrap();
+    let (events, _told) = mpsc::channel(EVENTS_MAX);
+    let mut stream = Stream::new(socket, None, events, [7; RANDOM], false, 8_000, None);
+    let far = nonblocking();
+    let start = Instant::now();
+    stream.connect(agreed(far.local_addr().unwrap()), start);
+    let mut packet = Vec::new();
+    let mut timestamp = 0;
+    for (sequence, samples) in [(0, 80), (1, 240), (2, 320), (3, 240)] {
+        let header = Header {
+            marker: false,
+            payload_type: 8,
+            sequence,
+            timestamp,
+            ssrc: 1,
+        };
+        rtp::write(&mut packet, header, &[0x55; 320][..samples]);
+        far.send_to(&packet, here).unwrap();
+        timestamp += samples as u32;
+    }
+    stream.tick(start);
+    assert_eq!(stream.captured().len(), 880);
+    assert_eq!((stream.counts().packets_received, stream.counts().lost), (4, 0));
+    let mut sent = [0u8; PACKET_MAX];
+    assert_eq!(
+        far.recv_from(&mut sent).unwrap().0,
+        12 + 160,
+        "20 ms, which our description says"
+    );
+}
+
 /// A port and the one above it.
 fn pair() -> (UdpSocket, UdpSocket) {
     let mut pairs = (0..200).filter_map(|_| {

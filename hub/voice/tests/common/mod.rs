@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod audio;
+pub mod baresip;
+pub mod sipp;
 pub mod wire;
 
 use async_trait::async_trait;

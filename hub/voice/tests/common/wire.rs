@@ -23,7 +23,11 @@ pub struct Wire {
 
 impl Wire {
     pub async fn open() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0").await
+    }
+
+    pub async fn at(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         Self { socket, address }
     }
@@ -155,14 +159,21 @@ pub fn body(text: &str) -> &str {
     text.split_once("\r\n\r\n").unwrap().1
 }
 
-/// An answer of the far side to a request of the hub's, with these further lines and this body.
+/// An answer of the far side to a request of the hub's, with these further lines and this body. It goes back by every proxy
+/// that the request came through.
 pub fn reply(request: &str, status: &str, lines: &str, body: &str) -> String {
     let of = |name| header(request, name).unwrap();
+    let mut way = String::new();
+    for line in request.lines() {
+        if line.starts_with("Via: ") || line.starts_with("Record-Route: ") {
+            way += line;
+            way += "\r\n";
+        }
+    }
     let to = of("To");
     let tag = if to.contains(";tag=") { "" } else { ";tag=far" };
     let head = format!(
-        "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{lines}",
-        of("Via"),
+        "SIP/2.0 {status}\r\n{way}From: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{lines}",
         of("From"),
         of("Call-ID"),
         of("CSeq"),

@@ -15,7 +15,7 @@ pub(crate) struct Command {
     /// Request id: the last level of its topic.
     request: String,
     /// What the device was or will be sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     body: Value,
     /// How far it has come.
     #[schema(schema_with = schema::command_state)]
@@ -31,7 +31,7 @@ pub(crate) struct Command {
     /// Not delivered after this.
     expires_at: Timestamp,
     /// The answer, if it is JSON.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     reply: Option<Value>,
     /// The answer as text, if it is not JSON; what is not text in it is shown as U+FFFD.
     reply_text: Option<String>,
