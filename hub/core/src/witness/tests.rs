@@ -151,6 +151,16 @@ fn the_table_of_clocks() {
             ahead(Devices, DAY * 40),
         ),
         (
+            "given, a day ahead of devices",
+            clocks(DAY, elsewhere(DAY), Some(0), Some(-1)),
+            may(DAY, Database),
+        ),
+        (
+            "given, longer ahead of devices",
+            clocks(DAY + 1, elsewhere(DAY + 1), Some(0), Some(-1)),
+            ahead(Devices, DAY + 1),
+        ),
+        (
             "given, queues",
             clocks(0, elsewhere(0), Some(-90 * DAY), Some(-90 * DAY)),
             may(0, Database),
@@ -176,6 +186,32 @@ fn the_table_of_clocks() {
             "here, devices",
             clocks(0, here(0), Some(-1), Some(-3)),
             may(-1, Devices),
+        ),
+        (
+            "here, a day ahead of it",
+            clocks(DAY, here(0), None, Some(0)),
+            may(0, Before),
+        ),
+        (
+            "here, longer",
+            clocks(DAY + 1, here(0), None, Some(0)),
+            ahead(Database, DAY + 1),
+        ),
+        (
+            "here, behind it",
+            clocks(-YEARS, here(0), None, Some(0)),
+            may(-YEARS, Before),
+        ),
+        (
+            "here, off a season",
+            clocks(120 * DAY, here(120 * DAY), None, Some(0)),
+            may(0, Before),
+        ),
+        ("here, new, devices", clocks(0, here(0), Some(-1), None), may(-1, Devices)),
+        (
+            "here, the same wrong clock, devices",
+            clocks(40 * DAY, here(40 * DAY), Some(0), Some(-1)),
+            ahead(Devices, 40 * DAY),
         ),
         // Devices.
         ("devices, right", clocks(0, None, Some(-1), None), may(-1, Devices)),

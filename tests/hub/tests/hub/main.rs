@@ -4,6 +4,7 @@
 
 mod attack;
 mod clients;
+mod clocks;
 mod contact;
 mod demo;
 mod files;
