@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-voice check bench bench-apply bench-broker bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo test test-voice check bench bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ bench-apply: ## A site of 100,000 devices: time, memory, and what a hub beside i
 
 bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost, 0 double
 	@$(XTASK) bench bench_broker
+
+bench-calls: ## 100 calls at once beside SIPp's echo, then 3,000 one after the other: processor, gaps, loss, memory
+	@$(XTASK) bench bench_calls
 
 bench-idle: ## Memory of an idle device, how soon all are back after a restart, how many come and go a second
 	@$(XTASK) bench bench_idle

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod attack;
 pub mod bar;
 pub mod broker;
+pub mod calls;
 pub mod client;
 pub mod compare;
 pub mod crowd;

@@ -1,6 +1,7 @@
 //! The benchmarks work, and count right; nothing is said about speed here.
 
 use tests_bench::attack;
+use tests_bench::calls;
 use tests_bench::compare::{Audit, Plan, run};
 use tests_bench::steady::{self, Part};
 use tests_hub::soak::restart;
@@ -88,4 +89,21 @@ async fn a_hub_that_strangers_besiege_answers_keeps_what_it_acknowledged_and_end
         }
     }
     assert!(bars.is_held("sigterm_s") && bars.is_held("lost_or_double"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_at_once_come_up_beside_an_echo_and_calls_that_come_and_go_all_end() {
+    let bars = calls::run(&calls::Plan::quick()).await.unwrap();
+    bars.print();
+    for bar in [
+        "first_calls_wrong",
+        "hub_calls_up",
+        "hub_ended_early",
+        "echo_calls_up",
+        "echo_ended_early",
+        "churn_wrong",
+        "calls_without_end",
+    ] {
+        assert!(bars.is_held(bar), "{bar}");
+    }
 }

@@ -333,7 +333,7 @@ async fn talk(socket: UdpSocket, hub: SocketAddr, payload_type: u8, silence: u8,
 }
 
 /// Where the offer wants audio, and the first of our codecs that it has.
-fn media(invite: &str) -> Option<(SocketAddr, (u8, u8))> {
+pub(crate) fn media(invite: &str) -> Option<(SocketAddr, (u8, u8))> {
     let (_, sdp) = invite.split_once("\r\n\r\n")?;
     let line = |prefix: &str| sdp.lines().find_map(|line| line.strip_prefix(prefix));
     let ip: IpAddr = line("c=IN IP4 ")?.trim().parse().ok()?;
@@ -347,7 +347,7 @@ fn media(invite: &str) -> Option<(SocketAddr, (u8, u8))> {
 }
 
 /// The value of a header, by its long or its short name.
-fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
     let headers = message.lines().skip(1).take_while(|line| !line.is_empty());
     headers
         .filter_map(|line| line.split_once(':'))
@@ -359,7 +359,7 @@ fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
 }
 
 /// The address in a Contact.
-fn address_of(contact: &str) -> String {
+pub(crate) fn address_of(contact: &str) -> String {
     let inner = contact.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     let plain = contact.split(';').next().unwrap_or(contact);
     inner.map_or(plain, |(address, _)| address).to_owned()

@@ -53,7 +53,15 @@ impl Site {
             lab.set("FORECALL_CALLS_MAX", 64);
         }
         let devices = (0..devices).map(|n| (identity(n).device, rig::PROFILE.to_owned(), None));
-        lab.apply(&declared(devices.collect(), trunk).toml()).await?;
+        Self::of(lab, &declared(devices.collect(), trunk)).await
+    }
+
+    /// What is declared, for a hub of these settings.
+    ///
+    /// # Errors
+    /// It cannot be applied.
+    pub(crate) async fn of(lab: Lab, declared: &TestSite) -> Result<Self> {
+        lab.apply(&declared.toml()).await?;
         Ok(Self { lab, hub: None })
     }
 
