@@ -152,8 +152,8 @@ impl<'b> Column<'b> {
             column.at += 1;
         }
         // A bitmap says that some are missing and some are not, and nothing of samples that do not exist.
-        let is_right = |marked| marked == u32::from(readings) && readings < samples;
-        if !marked.is_none_or(is_right) {
+        let is_wrong = |marked: u32| marked != u32::from(readings) || readings >= samples;
+        if marked.is_some_and(is_wrong) {
             return Err(DecodeProblem::Count);
         }
         column.readings.check_end()

@@ -87,7 +87,7 @@ fn values<'w>(
     window: &'w Window,
     profile: &'w ApplianceProfile,
 ) -> impl Iterator<Item = (i64, Vec<(usize, f64)>)> + 'w {
-    window.times_ms.iter().zip(&window.rows).map(|(ms, row)| {
+    window.times_ms.iter().zip(&window.rows).map(move |(ms, row)| {
         let there = profile.channels.iter().zip(row).enumerate();
         let values = there.filter_map(|(at, (channel, stored))| Some((at, channel.value((*stored)?))));
         (*ms, values.collect())
