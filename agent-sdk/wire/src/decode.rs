@@ -1,8 +1,13 @@
 //! Reading messages without copying. Everything is checked once, by [`decode`]; what it returns cannot fail later.
 
+mod batch;
+
+pub use batch::{Batch, Column, Columns, Times};
+
 use crate::{
-    Clock, DecodeError, DecodeProblem, Event, EventState, Header, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY, MAX_CHANNELS,
-    MAX_EVENT_CODE_BYTES, MAX_EVENT_DETAIL_BYTES, MAX_MESSAGE_BYTES, MAX_NUMBER, MAX_SAMPLES, TimeBase, Value,
+    Clock, DecodeError, DecodeProblem, Event, EventState, Header, KIND_BATCH, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY,
+    MAX_CHANNELS, MAX_EVENT_CODE_BYTES, MAX_EVENT_DETAIL_BYTES, MAX_MESSAGE_BYTES, MAX_NUMBER, MAX_SAMPLES, TimeBase,
+    Value,
 };
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -12,6 +17,8 @@ use minicbor::data::Type;
 pub enum Packet<'b> {
     /// Readings; topic `d/{id}/t`.
     Telemetry(Telemetry<'b>),
+    /// Readings in columns; topic `d/{id}/t`.
+    Batch(Batch<'b>),
     /// A pair of clock readings; topic `d/{id}/t`.
     Clock(Clock),
     /// A fault or a report; topic `d/{id}/e`.
@@ -121,6 +128,7 @@ pub fn decode(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
     };
     let packet = match u8::try_from(kind) {
         Ok(KIND_TELEMETRY) => expect(6).and_then(|()| reader.telemetry(bytes))?,
+        Ok(KIND_BATCH) => expect(8).and_then(|()| reader.batch(bytes))?,
         Ok(KIND_CLOCK) => expect(4).and_then(|()| reader.clock())?,
         Ok(KIND_EVENT) => expect(8).and_then(|()| reader.event())?,
         _ => {

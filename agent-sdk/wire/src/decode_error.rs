@@ -9,7 +9,7 @@ pub enum DecodeProblem {
     /// The message ends too early, or holds another CBOR type than expected there.
     #[error("missing, cut off, or of another type than expected")]
     Malformed,
-    /// An array or a map has another number of parts than its kind.
+    /// An array or a map has another number of parts than its kind, or a bitmap marks others than some of the samples.
     #[error("has the wrong number of parts")]
     Count,
     /// Not one of the numbers that the contract lists or allows.

@@ -1,5 +1,9 @@
 //! Writing messages into memory of the caller.
 
+mod batch;
+
+pub use batch::{BatchEncoder, batch_bytes_max, scaled};
+
 use crate::{
     Clock, Event, Header, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY, MAX_CHANNELS, MAX_EVENT_CODE_BYTES,
     MAX_EVENT_DETAIL_BYTES, MAX_MESSAGE_BYTES, MAX_NUMBER, MAX_SAMPLES, TimeBase, Value,

@@ -18,12 +18,15 @@ mod encode;
 pub mod json;
 #[cfg(feature = "alloc")]
 mod message;
+mod series;
 pub mod topic;
 mod types;
 
-pub use decode::{Packet, Samples, Telemetry, Values, decode};
+pub use decode::{Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode};
 pub use decode_error::{DecodeError, DecodeProblem};
-pub use encode::{EncodeError, TelemetryEncoder, encode_clock, encode_event};
+pub use encode::{
+    BatchEncoder, EncodeError, TelemetryEncoder, batch_bytes_max, encode_clock, encode_event, scaled,
+};
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};
 pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};
@@ -34,11 +37,16 @@ pub const KIND_TELEMETRY: u8 = 1;
 pub const KIND_CLOCK: u8 = 2;
 /// The event message `[3, time_base, boot_id, seq, at_ms, state, code, detail]`.
 pub const KIND_EVENT: u8 = 3;
+/// The batch message `[4, time_base, boot_id, seq, t0_ms, samples, times, columns]`.
+pub const KIND_BATCH: u8 = 4;
 
 /// The longest binary message in bytes, whatever its kind.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
 /// The most samples in one telemetry message.
 pub const MAX_SAMPLES: usize = 64;
+/// The most values in one batch, samples times columns: about what a telemetry message holds, so that a batch costs the
+/// hub no more than one.
+pub const MAX_BATCH_VALUES: usize = 4096;
 /// The most channels in one sample: ids are 1 to 255.
 pub const MAX_CHANNELS: usize = 255;
 /// The largest boot id, sequence number or time in milliseconds: what a signed 64-bit column and a JSON number both

@@ -60,11 +60,12 @@ impl Telemetry<'_> {
     }
 }
 
-/// Decodes a telemetry message; other kinds are refused. For a topic that also carries clock messages, use [`decode`].
+/// Decodes a telemetry message; other kinds are refused, also a batch, whose values are known only with the appliance
+/// profile. For a topic that carries those too, use [`decode`].
 pub fn decode_telemetry(bytes: &[u8]) -> Result<Message, DecodeError> {
     match decode(bytes)? {
         Packet::Telemetry(telemetry) => Ok(telemetry.to_message()),
-        Packet::Clock(_) | Packet::Event(_) => Err(DecodeError {
+        Packet::Batch(_) | Packet::Clock(_) | Packet::Event(_) => Err(DecodeError {
             part: "kind",
             at: 1,
             problem: DecodeProblem::Range,

@@ -1,6 +1,8 @@
 //! Payloads to what the store takes: by the device's profile, quantised, in time; or to quarantine with the reason.
 //! Pure: the clock offset of a boot, which only the store knows, is an argument of [`Work::place`].
 
+mod batch;
+
 use crate::session::{Kind, Message};
 use agent_sdk_wire::{Event, EventState, MAX_NUMBER, Packet, TimeBase, decode, json};
 use hub_core::id::{ApplianceId, TraceId};
@@ -227,6 +229,7 @@ impl Decoder<'_> {
                 };
                 self.timed(message.time_base, message.boot_id, times, samples, identity)
             }
+            (Kind::Telemetry, Packet::Batch(batch)) => self.batch(&batch),
             (Kind::Telemetry, Packet::Clock(clock)) => {
                 let utc = self.utc(clock.utc_ms)?;
                 Ok(Content::Ready(Ingest::Clock {

@@ -21,3 +21,4 @@ pub mod subscriber;
 pub mod tls;
 pub mod train;
 pub mod visit;
+pub mod wire;

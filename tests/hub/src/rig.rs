@@ -2,7 +2,7 @@
 //! number always give the same reading.
 
 use crate::hub::{Lab, project};
-use agent_sdk_wire::{Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
+use agent_sdk_wire::{BatchEncoder, Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::fmt::Write;
@@ -72,6 +72,11 @@ impl Reading {
         Self(values)
     }
 
+    /// A stored integer of each channel.
+    pub fn stored(&self) -> &[i32; CHANNELS.len()] {
+        &self.0
+    }
+
     /// Writes it as telemetry JSON with its time.
     pub fn write_json(&self, ts_ms: i64, into: &mut Vec<u8>) {
         let mut text = format!("{{\"ts\":{ts_ms},\"values\":{{");
@@ -110,6 +115,26 @@ pub fn cbor(boot_id: u64, seq: u64, t0_ms: i64, readings: &[Reading]) -> Result<
     let mut encoder = TelemetryEncoder::new(&mut buffer, &header)?;
     for (n, reading) in readings.iter().enumerate() {
         encoder.push(u32::try_from(n)? * STEP_MS as u32, &reading.values())?;
+    }
+    Ok(encoder.finish()?.to_vec())
+}
+
+/// The same as [`cbor`], in columns.
+///
+/// # Errors
+/// They do not fit.
+pub fn batch(boot_id: u64, seq: u64, t0_ms: i64, readings: &[Reading]) -> Result<Vec<u8>> {
+    let mut buffer = [0; MAX_MESSAGE_BYTES];
+    let header = Header {
+        time_base: TimeBase::Utc,
+        boot_id,
+        seq,
+        t0_ms,
+    };
+    let times = (0..u32::try_from(readings.len())?).map(|n| n * STEP_MS as u32);
+    let mut encoder = BatchEncoder::new(&mut buffer, &header, times)?;
+    for (at, channel) in (1..=CHANNELS.len() as u8).enumerate() {
+        encoder.column(channel, readings.iter().map(|reading| Some(reading.0[at])))?;
     }
     Ok(encoder.finish()?.to_vec())
 }

@@ -1,7 +1,7 @@
 //! Golden vectors: bytes that were once released must be written and read the same for ever.
 
 use agent_sdk_wire::{
-    Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock, encode_event,
+    BatchEncoder, Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock, encode_event,
 };
 use std::collections::BTreeMap;
 
@@ -62,6 +62,42 @@ fn odd_telemetry() -> Vec<u8> {
     encoder.finish().unwrap().to_vec()
 }
 
+type Columns = Vec<(u8, Vec<Option<i32>>)>;
+
+/// Every batch of the golden file: its header, times, and columns.
+fn batches() -> [(&'static str, Header, Vec<u32>, Columns); 3] {
+    let header = |time_base, boot_id, seq, t0_ms| Header {
+        time_base,
+        boot_id,
+        seq,
+        t0_ms,
+    };
+    let whole = |value: &dyn Fn(i32) -> i32| (0..8).map(|n| Some(value(n))).collect::<Vec<_>>();
+    let regular = vec![
+        (1, whole(&|n| 1_000 + 125 * n)),
+        (2, whole(&|n| n * n * 100 - 7)),
+        (8, whole(&|_| 1)),
+        (9, whole(&|n| 1 - n % 2)),
+        (10, whole(&|n| 1_200 + n)),
+    ];
+    let odd = vec![
+        (3, vec![None, Some(i32::MIN), None, Some(i32::MAX)]),
+        (4, vec![None, None, None, Some(-300)]),
+        (200, vec![Some(i32::MAX), Some(i32::MIN), Some(i32::MAX), Some(0)]),
+        (255, vec![Some(5), Some(6), Some(5), Some(1_000)]),
+    ];
+    [
+        (
+            "batch",
+            header(TimeBase::Utc, 0x1234_5678, 4_711, 1_767_225_600_000),
+            (0..8).map(|n| n * 1_000).collect(),
+            regular,
+        ),
+        ("batch-odd", header(TimeBase::Uptime, 7, 0, 42), vec![0, 0, 5, u32::MAX], odd),
+        ("batch-one", header(TimeBase::Utc, 1, 2, 3), vec![0], vec![(1, vec![Some(-5)])]),
+    ]
+}
+
 fn clock() -> Vec<u8> {
     let clock = Clock {
         boot_id: 7,
@@ -93,6 +129,15 @@ fn bytes_are_as_released() {
         ("telemetry-odd", odd_telemetry()),
     ];
     let written = written.into_iter().chain([("clock", clock()), ("event", event())]);
+    let batches = batches().map(|(name, header, times, columns)| {
+        let mut buffer = [0; 256];
+        let mut encoder = BatchEncoder::new(&mut buffer, &header, times.iter().copied()).unwrap();
+        for (channel, values) in &columns {
+            encoder.column(*channel, values.iter().copied()).unwrap();
+        }
+        (name, encoder.finish().unwrap().to_vec())
+    });
+    let written = written.chain(batches);
     let written: BTreeMap<_, _> = written
         .map(|(name, bytes)| (name.to_owned(), hex::encode(bytes)))
         .collect();
@@ -152,6 +197,20 @@ fn released_bytes_are_read() {
         panic!("an event")
     };
     assert_eq!(read, EVENT);
+}
+
+#[test]
+fn released_batches_are_read() {
+    let golden = golden();
+    for (name, header, times, columns) in batches() {
+        let Packet::Batch(read) = decode(&golden[name]).unwrap() else {
+            panic!("{name} is a batch")
+        };
+        assert_eq!(read.header, header);
+        assert_eq!(read.dt_ms().collect::<Vec<_>>(), times);
+        let read: Columns = read.columns().map(|(channel, column)| (channel, column.collect())).collect();
+        assert_eq!(read, columns, "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The contract, from outside: golden vectors both ways, round trips, arbitrary bytes, bounds.
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod batch;
+mod fuzzing;
 mod golden;
 mod json;
 mod robustness;

@@ -2,7 +2,7 @@
 
 use crate::client::Raw;
 use crate::{Door, eventually};
-use agent_sdk_wire::{Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event};
+use agent_sdk_wire::{BatchEncoder, Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event};
 use jiff::Timestamp;
 use serde_json::json;
 use tests_mqtt::Version::V4;
@@ -224,4 +224,78 @@ async fn the_last_word_of_a_device_that_leaves_is_stored() {
     assert_eq!(trace.0.get_version_num(), 7);
     let stamp = trace.0.get_timestamp().unwrap().to_unix().0;
     assert_eq!(stamp as i64, crate::NOW.parse::<Timestamp>().unwrap().as_second());
+}
+
+/// One batch of samples a second apart.
+fn batch(time_base: TimeBase, seq: u64, t0_ms: i64, columns: &[(u8, [Option<i32>; 3])]) -> Vec<u8> {
+    let mut buffer = [0; 256];
+    let header = Header {
+        time_base,
+        boot_id: 11,
+        seq,
+        t0_ms,
+    };
+    let mut encoder = BatchEncoder::new(&mut buffer, &header, [0, 1_000, 2_000].into_iter()).unwrap();
+    for (channel, values) in columns {
+        encoder.column(*channel, values.iter().copied()).unwrap();
+    }
+    encoder.finish().unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn a_batch_is_stored_as_the_rows_that_it_stands_for() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let t0 = door.now_ms() - 60_000;
+    let rows: &[(u32, &[(u8, f32)])] = &[(0, &[(1, 1.234), (2, 40.25)]), (1_000, &[(1, 99.0)]), (2_000, &[(2, -20.0)])];
+    let columns = [
+        (1, [Some(1_234), Some(99_000), None]),
+        (2, [Some(403), None, Some(-200)]),
+        (9, [None, Some(75), None]),
+    ];
+    let rows = cbor(TimeBase::Utc, 10, 100, t0, rows);
+    let columns = batch(TimeBase::Utc, 100, t0, &columns);
+    // The batch twice, as after a lost acknowledgement; then rows under numbers that it had, and one more.
+    let mixed: &[(u32, &[(u8, f32)])] = &[(0, &[(1, 2.0)]), (1_000, &[(1, 3.0)])];
+    let mixed = cbor(TimeBase::Utc, 11, 102, t0 + 2_000, mixed);
+    for (packet_id, message) in (1..).zip([&rows, &columns, &columns, &mixed]) {
+        device.send(&publish("d/washer/t", packet_id, message)).await;
+        device.expect_ack(packet_id).await;
+    }
+    let samples: Vec<_> = door.store.with(|s| s.samples.iter().map(|(_, s)| s.clone()).collect());
+    assert_eq!(samples.len(), 7, "three rows, three of the batch, and one behind it");
+    let stored = |from: usize| -> Vec<_> {
+        let three = samples.iter().skip(from).take(3);
+        three.map(|s| (s.at.as_millisecond() - t0, s.values.clone())).collect()
+    };
+    assert_eq!(stored(0), stored(3));
+    assert_eq!(samples[3].values, [Some(1_234), Some(403)]);
+    assert_eq!(
+        samples[4].extra,
+        Some(json!({"unknown": {"9": {"stored": 75}}, "out_of_range": {"pump_current": 99.0}})),
+        "the scale of a channel that the profile does not have is not known"
+    );
+    assert_eq!(samples[6].values, [Some(3_000), None]);
+}
+
+#[tokio::test]
+async fn a_batch_of_uptime_is_placed_and_a_damaged_one_quarantined() {
+    let door = Door::open().await;
+    let mut device = Raw::connected(door.addr, "acme", "washer").await;
+    let whole = batch(TimeBase::Uptime, 0, 10_000, &[(1, [Some(1_000), None, Some(2_000)])]);
+    let mut damaged = whole.clone();
+    damaged.truncate(whole.len() - 1);
+    device.send(&publish("d/washer/t", 1, &damaged)).await;
+    device.send(&publish("d/washer/e", 2, &whole)).await;
+    device.send(&publish("d/washer/t", 3, &whole)).await;
+    for packet_id in 1..=3 {
+        device.expect_ack(packet_id).await;
+    }
+    let reasons: Vec<_> = door.store.with(|s| s.quarantined.iter().map(|q| q.reason.clone()).collect());
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons[0].starts_with("column at byte "), "{}", reasons[0]);
+    assert!(reasons[1].contains("does not belong on this topic"), "{}", reasons[1]);
+    let now = door.now_ms();
+    let times: Vec<_> = door.store.with(|s| s.samples.iter().map(|(_, s)| s.at.as_millisecond() - now).collect());
+    assert_eq!(times, [-2_000, -1_000, 0], "the newest as just measured");
 }

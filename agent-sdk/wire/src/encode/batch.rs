@@ -1,0 +1,184 @@
+//! Writing a batch: column by column, each in one go, into memory of the caller.
+
+use super::{EncodeError, check_number, check_time, write};
+use crate::series::{Plan, SPARSE, Sink, body_bytes_max};
+use crate::{Header, KIND_BATCH, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES};
+
+/// CBOR's map header with a one-byte count.
+const MAP_U8: u8 = 0xB8;
+
+/// Writes one batch: first the times of all its samples, then a column for each channel.
+///
+/// Columns are read from iterators of the caller, several times and never kept, so that nothing is needed beside the
+/// buffer. The map of columns always has the two-byte header: so its count can be filled in last without moving anything.
+#[derive(Debug)]
+pub struct BatchEncoder<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+    count_at: usize,
+    samples: u8,
+    columns: u8,
+    last_channel: u8,
+}
+
+impl<'a> BatchEncoder<'a> {
+    /// Starts a batch in `buffer`, of which at most [`MAX_MESSAGE_BYTES`] are used. `dt_ms` are the times of 1 to
+    /// [`MAX_SAMPLES`] samples after `t0_ms`: the first is 0, and they do not fall.
+    ///
+    /// # Errors
+    /// The buffer is too small, or header, times or their count are not as they have to be.
+    pub fn new<T>(buffer: &'a mut [u8], header: &Header, dt_ms: T) -> Result<Self, EncodeError>
+    where
+        T: Iterator<Item = u32> + Clone,
+    {
+        check_number("boot_id", header.boot_id)?;
+        check_number("seq", header.seq.saturating_add(MAX_SAMPLES as u64))?;
+        check_time("t0_ms", header.time_base, header.t0_ms)?;
+        let samples = u8::try_from(dt_ms.clone().take(MAX_SAMPLES + 1).count()).unwrap_or(u8::MAX);
+        if samples == 0 || usize::from(samples) > MAX_SAMPLES {
+            return Err(EncodeError::Range("samples"));
+        }
+        if dt_ms.clone().next() != Some(0) {
+            return Err(EncodeError::Range("dt_ms"));
+        }
+        let pairs = dt_ms.clone().zip(dt_ms.skip(1));
+        if pairs.clone().any(|(one, next)| next < one) {
+            return Err(EncodeError::Order("dt_ms"));
+        }
+        let gaps = pairs.map(|(one, next)| i64::from(next.saturating_sub(one)));
+        let plan = Plan::of(gaps.clone());
+        let times_bytes = plan.map_or(0, |plan| 1 + plan.body_bytes());
+        let usable = buffer.len().min(MAX_MESSAGE_BYTES);
+        let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
+        let mut len = write(buffer, |e| {
+            e.array(8)?.u8(KIND_BATCH)?.u8(header.time_base.code())?;
+            e.u64(header.boot_id)?.u64(header.seq)?.i64(header.t0_ms)?;
+            e.u8(samples)?.bytes_len(times_bytes as u64)?.ok()
+        })?;
+        let mut sink = Sink::new(buffer.get_mut(len..).ok_or(EncodeError::Full)?);
+        if let Some(plan) = plan {
+            sink.byte(plan.head())?;
+            plan.write(gaps, &mut sink)?;
+        }
+        sink.byte(MAP_U8)?;
+        sink.byte(0)?;
+        len += sink.len();
+        let count_at = len.checked_sub(1).ok_or(EncodeError::Full)?;
+        Ok(Self {
+            buffer,
+            len,
+            count_at,
+            samples,
+            columns: 0,
+            last_channel: 0,
+        })
+    }
+
+    /// Adds the column of `channel`, ids rising: for each sample the stored integer of the appliance profile (see
+    /// [`scaled`]), or `None` where it has no reading. A column without any reading takes no byte.
+    ///
+    /// # Errors
+    /// The channel is out of order, there are not as many values as samples, or no room is left. The batch is then as
+    /// before, and may be finished: without this channel.
+    pub fn column<V>(&mut self, channel: u8, values: V) -> Result<(), EncodeError>
+    where
+        V: Iterator<Item = Option<i32>> + Clone,
+    {
+        // Id 0 falls out here as well.
+        if channel <= self.last_channel {
+            return Err(EncodeError::Order("channel id"));
+        }
+        let samples = usize::from(self.samples);
+        if values.clone().take(samples + 1).count() != samples {
+            return Err(EncodeError::Range("values"));
+        }
+        let readings = values.clone().flatten().map(i64::from);
+        let Some(plan) = Plan::of(readings.clone()) else {
+            self.last_channel = channel;
+            return Ok(());
+        };
+        if (usize::from(self.columns) + 1) * samples > MAX_BATCH_VALUES {
+            return Err(EncodeError::Full);
+        }
+        let is_sparse = values.clone().any(|value| value.is_none());
+        let bitmap_bytes = if is_sparse { samples.div_ceil(8) } else { 0 };
+        let bytes = 1 + bitmap_bytes + plan.body_bytes();
+        let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
+        let head = write(rest, |e| e.u8(channel)?.bytes_len(bytes as u64)?.ok())?;
+        let mut sink = Sink::new(rest.get_mut(head..).ok_or(EncodeError::Full)?);
+        if is_sparse {
+            sink.byte(plan.head() | SPARSE)?;
+            write_bitmap(values, &mut sink)?;
+        } else {
+            sink.byte(plan.head())?;
+        }
+        plan.write(readings, &mut sink)?;
+        self.len += head + sink.len();
+        self.columns += 1;
+        self.last_channel = channel;
+        Ok(())
+    }
+
+    /// Samples of this batch; the next message's `seq` is this one's plus this count.
+    pub fn samples(&self) -> u8 {
+        self.samples
+    }
+
+    /// Completes the batch and returns its bytes.
+    ///
+    /// # Errors
+    /// None that can come after [`BatchEncoder::new`].
+    pub fn finish(self) -> Result<&'a [u8], EncodeError> {
+        *self.buffer.get_mut(self.count_at).ok_or(EncodeError::Full)? = self.columns;
+        let whole: &'a [u8] = self.buffer;
+        whole.get(..self.len).ok_or(EncodeError::Full)
+    }
+}
+
+/// One bit a sample, set where there is a reading; the first sample is the lowest bit of the first byte.
+fn write_bitmap<V: Iterator<Item = Option<i32>>>(values: V, sink: &mut Sink<'_>) -> Result<(), EncodeError> {
+    let (mut byte, mut used) = (0_u8, 0_u8);
+    for value in values {
+        byte |= u8::from(value.is_some()) << used;
+        used += 1;
+        if used == 8 {
+            sink.byte(byte)?;
+            (byte, used) = (0, 0);
+        }
+    }
+    if used == 0 { Ok(()) } else { sink.byte(byte) }
+}
+
+/// Bytes that a batch takes at most, whatever its readings: what a buffer has to hold.
+pub const fn batch_bytes_max(samples: usize, channels: usize) -> usize {
+    // Eight parts: three bytes of heads and codes, three numbers, the count, and the head of the times.
+    let head = 3 + 3 * 9 + 2 + 3;
+    let times = 1 + body_bytes_max(samples.saturating_sub(1));
+    let column = 2 + 3 + 1 + samples.div_ceil(8) + body_bytes_max(samples);
+    head + times + 2 + channels * column
+}
+
+/// The stored integer of `value` at a channel's `decimals`, rounded as the hub rounds: half away from zero. `None` if it is
+/// not finite or needs more than 32 bits: the reading is left out.
+pub fn scaled(value: f64, decimals: u8) -> Option<i32> {
+    let mut value = value;
+    let mut scale = 1.0;
+    for _ in 0..decimals {
+        scale *= 10.0;
+    }
+    value *= scale;
+    // Also refuses what is not a number.
+    if !(value > -2_147_483_649.0 && value < 2_147_483_648.0) {
+        return None;
+    }
+    let whole = value as i64;
+    let rest = value - whole as f64;
+    let rounded = if rest >= 0.5 {
+        whole + 1
+    } else if rest <= -0.5 {
+        whole - 1
+    } else {
+        whole
+    };
+    i32::try_from(rounded).ok()
+}

@@ -1,0 +1,24 @@
+//! Property tests that run for a moment in `make test`, and for as many cases as `FORECALL_FUZZ_CASES` asks for: this crate
+//! reads no clock, not even in its tests.
+
+use crate::batch::{almost_a_batch, can_be_walked};
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+fn fuzz<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let asked = std::env::var("FORECALL_FUZZ_CASES").ok();
+    let asked = asked.map(|text| text.parse().expect("FORECALL_FUZZ_CASES is a number of cases"));
+    let config = Config {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if let Err(error) = TestRunner::new(config).run(strategy, test) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn fuzz_batches() {
+    fuzz(2_000, &almost_a_batch(), |bytes| can_be_walked(&bytes));
+}
