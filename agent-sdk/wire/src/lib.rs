@@ -24,9 +24,7 @@ mod types;
 
 pub use decode::{Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode};
 pub use decode_error::{DecodeError, DecodeProblem};
-pub use encode::{
-    BatchEncoder, EncodeError, TelemetryEncoder, batch_bytes_max, encode_clock, encode_event, scaled,
-};
+pub use encode::{BatchEncoder, EncodeError, TelemetryEncoder, batch_bytes_max, encode_clock, encode_event, scaled};
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};
 pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};

@@ -126,11 +126,7 @@ impl Plan {
             return Ok(());
         }
         sink.varint(u64::from(self.step))?;
-        let mut bits = BitSink {
-            sink,
-            byte: 0,
-            used: 0,
-        };
+        let mut bits = BitSink { sink, byte: 0, used: 0 };
         for difference in differences(numbers) {
             let code = code(difference, self.step);
             let high = code >> self.low_bits;
@@ -299,7 +295,7 @@ impl<'b> Series<'b> {
 fn read_varint<'b>(bytes: &mut &'b [u8]) -> Result<u64, DecodeProblem> {
     let mut number = 0_u64;
     for place in 0..VARINT_BYTES_MAX {
-        let whole: &'b [u8] = *bytes;
+        let whole: &'b [u8] = bytes;
         let (byte, rest) = whole.split_first().ok_or(DecodeProblem::Malformed)?;
         *bytes = rest;
         number |= u64::from(byte & 0x7F) << (7 * place);

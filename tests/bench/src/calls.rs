@@ -152,7 +152,10 @@ async fn open(plan: &Plan) -> Result<Site> {
     let owners = i64::try_from(plan.owners)?;
     let lacking = format!("select {owners} - count(*) from ticket where state = 'person_needed'");
     let lacking = until_none(&site, &lacking).await?;
-    ensure!(lacking == 0, "{lacking} of {owners} alarms have no ticket that waits for a person");
+    ensure!(
+        lacking == 0,
+        "{lacking} of {owners} alarms have no ticket that waits for a person"
+    );
     Ok(site)
 }
 
@@ -237,7 +240,11 @@ async fn at_once(plan: &Plan, site: &Site, bars: &mut Bars) -> Result<()> {
     let echo = Echo::start(site.lab.path()).await?;
     let (mut hubs, mut echoes) = (Vec::new(), Vec::new());
     for number in 1..=plan.rounds {
-        println!("round {number}: {} calls at once for {:.0} s", plan.calls, plan.window.as_secs_f64());
+        println!(
+            "round {number}: {} calls at once for {:.0} s",
+            plan.calls,
+            plan.window.as_secs_f64()
+        );
         hubs.push(round(plan, "hub", address, pid).await?);
         echoes.push(round(plan, "echo", echo.address, echo.pid()?).await?);
     }

@@ -54,12 +54,15 @@ pub struct Source {
 /// Writes one message.
 type Encode = fn(&Window, &ApplianceProfile) -> Result<Vec<u8>>;
 
+/// Reads one message; answers how many values it held.
+type Decode = fn(&[u8]) -> Result<usize>;
+
 /// A format: its name, its topic's length, and how it is written and, where we read it, read.
 struct Format {
     name: &'static str,
     topic_bytes: usize,
     encode: Encode,
-    decode: Option<fn(&[u8]) -> Result<usize>>,
+    decode: Option<Decode>,
 }
 
 const FORMATS: [Format; 5] = [
@@ -73,7 +76,7 @@ const FORMATS: [Format; 5] = [
     },
 ];
 
-const fn format(name: &'static str, encode: Encode, decode: Option<fn(&[u8]) -> Result<usize>>) -> Format {
+const fn format(name: &'static str, encode: Encode, decode: Option<Decode>) -> Format {
     Format {
         name,
         topic_bytes: TOPIC_BYTES,
@@ -88,8 +91,12 @@ const fn format(name: &'static str, encode: Encode, decode: Option<fn(&[u8]) -> 
 /// A source cannot be read, or a message not be written.
 pub fn run() -> Result<Bars> {
     let mut bars = Bars::default();
-    println!("{SAMPLES} samples a message; bytes a value, mean of all messages; MQTT with PUBACK, TCP/IP without options");
-    println!("SenML and Sparkplug B with channel ids for names; their writers are ours, made for size and not for speed");
+    println!(
+        "{SAMPLES} samples a message; bytes a value, mean of all messages; MQTT with PUBACK, TCP/IP without options"
+    );
+    println!(
+        "SenML and Sparkplug B with channel ids for names; their writers are ours, made for size and not for speed"
+    );
     println!("source          format         payload   worst    MQTT  TCP/IP  write ns  read ns");
     for source in sources()? {
         for format in &FORMATS {
@@ -97,7 +104,13 @@ pub fn run() -> Result<Bars> {
             let read = figures.read_ns.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));
             println!(
                 "{:15} {:13} {:8.2} {:7.2} {:7.2} {:7.2} {:9.0} {read:>8}",
-                source.name, format.name, figures.payload, figures.worst, figures.mqtt, figures.tcp_ip, figures.write_ns,
+                source.name,
+                format.name,
+                figures.payload,
+                figures.worst,
+                figures.mqtt,
+                figures.tcp_ip,
+                figures.write_ns,
             );
             if format.name == "batch" {
                 bars.at_most(&format!("{}_bytes_a_value", source.name), figures.payload, BYTES_MAX);
@@ -147,7 +160,11 @@ fn measure(source: &Source, format: &Format) -> Result<Figures> {
             }
             let elapsed = begun.elapsed();
             if read != values {
-                bail!("{}: {read} of {values} values of {} were read", format.name, source.name);
+                bail!(
+                    "{}: {read} of {values} values of {} were read",
+                    format.name,
+                    source.name
+                );
             }
             Some(a_value(elapsed.as_nanos() as f64))
         }
@@ -186,7 +203,9 @@ impl Window {
 
     fn dt_ms(&self) -> impl Iterator<Item = u32> + Clone {
         let t0_ms = self.t0_ms();
-        self.times_ms.iter().map(move |ms| u32::try_from(ms - t0_ms).unwrap_or(u32::MAX))
+        self.times_ms
+            .iter()
+            .map(move |ms| u32::try_from(ms - t0_ms).unwrap_or(u32::MAX))
     }
 
     fn header(&self) -> Header {
@@ -254,7 +273,10 @@ fn washing_machine() -> Result<Source> {
             .iter()
             .map(|sample| {
                 let value = |id: u8| sample.values.iter().find(|(of, _)| *of == id).map(|(_, value)| *value);
-                let stored = profile.channels.iter().map(|channel| channel.quantise(value(channel.id)?));
+                let stored = profile
+                    .channels
+                    .iter()
+                    .map(|channel| channel.quantise(value(channel.id)?));
                 stored.collect()
             })
             .collect(),
@@ -295,7 +317,12 @@ fn recording(text: &str, profile: &ApplianceProfile) -> Result<Vec<Window>> {
     let columns: Vec<_> = profile
         .channels
         .iter()
-        .map(|channel| names.iter().position(|name| *name == channel.name).context("a channel is missing"))
+        .map(|channel| {
+            names
+                .iter()
+                .position(|name| *name == channel.name)
+                .context("a channel is missing")
+        })
         .collect::<Result<_>>()?;
     let (mut times, mut rows) = (Vec::new(), Vec::new());
     for line in lines {

@@ -44,11 +44,13 @@ fn values(count: usize) -> impl Strategy<Value = Vec<Option<i32>>> {
     let steady = any::<i32>().prop_map(move |value| vec![value; count]);
     let walk = (any::<i16>(), 1..10_000_i32, vec(-3..=3_i32, count)).prop_map(|(first, step, moves)| {
         let mut now = i32::from(first);
-        moves.into_iter().map(|by| {
-            now += by * step;
-            now
-        })
-        .collect::<Vec<_>>()
+        moves
+            .into_iter()
+            .map(|by| {
+                now += by * step;
+                now
+            })
+            .collect::<Vec<_>>()
     });
     let any_at_all = vec(any::<i32>(), count);
     let edges = vec(prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(0)], count);
@@ -70,7 +72,8 @@ fn content() -> impl Strategy<Value = Read> {
             });
             [0].into_iter().chain(rest).collect::<Vec<u32>>()
         });
-        let columns = btree_map(1..=255_u8, values(count), 0..12).prop_map(|columns| columns.into_iter().collect::<Vec<_>>());
+        let columns =
+            btree_map(1..=255_u8, values(count), 0..12).prop_map(|columns| columns.into_iter().collect::<Vec<_>>());
         (times, columns)
     })
 }
@@ -118,11 +121,20 @@ proptest! {
 
 #[test]
 fn halves_go_away_from_zero_and_what_is_no_reading_is_left_out() {
-    assert_eq!([0.5, -0.5, 2.5, -2.5, 0.49].map(|v| scaled(v, 0)), [1, -1, 3, -3, 0].map(Some));
+    assert_eq!(
+        [0.5, -0.5, 2.5, -2.5, 0.49].map(|v| scaled(v, 0)),
+        [1, -1, 3, -3, 0].map(Some)
+    );
     assert_eq!(scaled(0.499_999_999_999_999_94, 0), Some(0));
     assert_eq!(scaled(f64::from(i32::MAX), 0), Some(i32::MAX));
     assert_eq!(scaled(f64::from(i32::MIN), 0), Some(i32::MIN));
-    for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2_147_483_648.0, -2_147_483_649.0] {
+    for none in [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        2_147_483_648.0,
+        -2_147_483_649.0,
+    ] {
         assert_eq!(scaled(none, 0), None, "{none}");
     }
     assert_eq!(scaled(1.0, 255), None);
@@ -137,11 +149,23 @@ fn the_encoder_refuses_what_the_contract_does() {
     assert_eq!(begun(&[1, 2]), Err(EncodeError::Range("dt_ms")));
     assert_eq!(begun(&[0, 2, 1]), Err(EncodeError::Order("dt_ms")));
     let mut encoder = BatchEncoder::new(&mut buffer, &HEADER, [0, 5].into_iter()).unwrap();
-    assert_eq!(encoder.column(0, [Some(1); 2].into_iter()), Err(EncodeError::Order("channel id")));
-    assert_eq!(encoder.column(1, [Some(1); 3].into_iter()), Err(EncodeError::Range("values")));
+    assert_eq!(
+        encoder.column(0, [Some(1); 2].into_iter()),
+        Err(EncodeError::Order("channel id"))
+    );
+    assert_eq!(
+        encoder.column(1, [Some(1); 3].into_iter()),
+        Err(EncodeError::Range("values"))
+    );
     assert_eq!(encoder.column(2, [Some(1); 2].into_iter()), Ok(()));
-    assert_eq!(encoder.column(2, [Some(1); 2].into_iter()), Err(EncodeError::Order("channel id")));
-    assert_eq!(read(encoder.finish().unwrap()), (vec![0, 5], vec![(2, vec![Some(1); 2])]));
+    assert_eq!(
+        encoder.column(2, [Some(1); 2].into_iter()),
+        Err(EncodeError::Order("channel id"))
+    );
+    assert_eq!(
+        read(encoder.finish().unwrap()),
+        (vec![0, 5], vec![(2, vec![Some(1); 2])])
+    );
 }
 
 /// A batch expands to no more than a telemetry message could hold.
@@ -177,24 +201,52 @@ fn refusals_say_what_and_where() {
     assert_eq!(refused(&[2, 0x40]), ("times", DecodeProblem::Malformed));
     assert_eq!(refused(&[1, 0x41, 0x3F]), ("times", DecodeProblem::Trailing));
     assert_eq!(refused(&[2, 0x42, 0x3F, 0x01]), ("times", DecodeProblem::Order));
-    assert_eq!(refused(&[3, 0x46, 0x3F, 0xFE, 0xFF, 0xFF, 0xFF, 0x1F]), ("times", DecodeProblem::Range));
-    assert_eq!(refused(&[&times[..], &[0xA1, 0]].concat()), ("channel id", DecodeProblem::Range));
+    assert_eq!(
+        refused(&[3, 0x46, 0x3F, 0xFE, 0xFF, 0xFF, 0xFF, 0x1F]),
+        ("times", DecodeProblem::Range)
+    );
+    assert_eq!(
+        refused(&[&times[..], &[0xA1, 0]].concat()),
+        ("channel id", DecodeProblem::Range)
+    );
     assert_eq!(column(&[]), ("column", DecodeProblem::Malformed));
     assert_eq!(column(&[33, 2, 1, 0]), ("column", DecodeProblem::Range));
     assert_eq!(column(&[0x3F, 2, 0]), ("column", DecodeProblem::Trailing));
-    assert_eq!(column(&[0, 2, 0, 0]), ("column", DecodeProblem::Range), "a step of zero");
+    assert_eq!(
+        column(&[0, 2, 0, 0]),
+        ("column", DecodeProblem::Range),
+        "a step of zero"
+    );
     assert_eq!(column(&[0, 2, 1]), ("column", DecodeProblem::Malformed));
     assert_eq!(column(&[0, 2, 1, 0b0100_0000]), ("column", DecodeProblem::Trailing));
     assert_eq!(column(&[0, 2, 1, 0, 0]), ("column", DecodeProblem::Trailing));
-    assert_eq!(column(&[0x3F, 0x80, 0x80, 0x80, 0x80, 0x80]), ("column", DecodeProblem::Range));
-    assert_eq!(column(&[0x3F, 0x80, 0x80, 0x80, 0x80, 0x10]), ("column", DecodeProblem::Range), "33 bits");
+    assert_eq!(
+        column(&[0x3F, 0x80, 0x80, 0x80, 0x80, 0x80]),
+        ("column", DecodeProblem::Range)
+    );
+    assert_eq!(
+        column(&[0x3F, 0x80, 0x80, 0x80, 0x80, 0x10]),
+        ("column", DecodeProblem::Range),
+        "33 bits"
+    );
     for bitmap in [0b00, 0b11, 0b100, 0b101] {
-        assert_eq!(column(&[0x7F, bitmap, 2]), ("column", DecodeProblem::Count), "{bitmap:b}");
+        assert_eq!(
+            column(&[0x7F, bitmap, 2]),
+            ("column", DecodeProblem::Count),
+            "{bitmap:b}"
+        );
     }
     // The length of a string of 4 billion bytes costs nothing.
-    assert_eq!(refused(&[2, 0x5A, 0xFF, 0xFF, 0xFF, 0xFF]), ("times", DecodeProblem::Malformed));
+    assert_eq!(
+        refused(&[2, 0x5A, 0xFF, 0xFF, 0xFF, 0xFF]),
+        ("times", DecodeProblem::Malformed)
+    );
     let whole = written(&HEADER, &[0, 1_000], &[(1, vec![Some(1), None])]);
-    assert_eq!(decode_telemetry(&whole).unwrap_err().part, "kind", "without a profile it is no telemetry");
+    assert_eq!(
+        decode_telemetry(&whole).unwrap_err().part,
+        "kind",
+        "without a profile it is no telemetry"
+    );
 }
 
 /// Whatever `decode` lets through can be walked to its end.

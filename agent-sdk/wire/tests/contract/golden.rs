@@ -1,7 +1,8 @@
 //! Golden vectors: bytes that were once released must be written and read the same for ever.
 
 use agent_sdk_wire::{
-    BatchEncoder, Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock, encode_event,
+    BatchEncoder, Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock,
+    encode_event,
 };
 use std::collections::BTreeMap;
 
@@ -93,8 +94,18 @@ fn batches() -> [(&'static str, Header, Vec<u32>, Columns); 3] {
             (0..8).map(|n| n * 1_000).collect(),
             regular,
         ),
-        ("batch-odd", header(TimeBase::Uptime, 7, 0, 42), vec![0, 0, 5, u32::MAX], odd),
-        ("batch-one", header(TimeBase::Utc, 1, 2, 3), vec![0], vec![(1, vec![Some(-5)])]),
+        (
+            "batch-odd",
+            header(TimeBase::Uptime, 7, 0, 42),
+            vec![0, 0, 5, u32::MAX],
+            odd,
+        ),
+        (
+            "batch-one",
+            header(TimeBase::Utc, 1, 2, 3),
+            vec![0],
+            vec![(1, vec![Some(-5)])],
+        ),
     ]
 }
 
@@ -208,7 +219,10 @@ fn released_batches_are_read() {
         };
         assert_eq!(read.header, header);
         assert_eq!(read.dt_ms().collect::<Vec<_>>(), times);
-        let read: Columns = read.columns().map(|(channel, column)| (channel, column.collect())).collect();
+        let read: Columns = read
+            .columns()
+            .map(|(channel, column)| (channel, column.collect()))
+            .collect();
         assert_eq!(read, columns, "{name}");
     }
 }

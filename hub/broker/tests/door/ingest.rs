@@ -2,7 +2,9 @@
 
 use crate::client::Raw;
 use crate::{Door, eventually};
-use agent_sdk_wire::{BatchEncoder, Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event};
+use agent_sdk_wire::{
+    BatchEncoder, Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use tests_mqtt::Version::V4;
@@ -247,7 +249,11 @@ async fn a_batch_is_stored_as_the_rows_that_it_stands_for() {
     let door = Door::open().await;
     let mut device = Raw::connected(door.addr, "acme", "washer").await;
     let t0 = door.now_ms() - 60_000;
-    let rows: &[(u32, &[(u8, f32)])] = &[(0, &[(1, 1.234), (2, 40.25)]), (1_000, &[(1, 99.0)]), (2_000, &[(2, -20.0)])];
+    let rows: &[(u32, &[(u8, f32)])] = &[
+        (0, &[(1, 1.234), (2, 40.25)]),
+        (1_000, &[(1, 99.0)]),
+        (2_000, &[(2, -20.0)]),
+    ];
     let columns = [
         (1, [Some(1_234), Some(99_000), None]),
         (2, [Some(403), None, Some(-200)]),
@@ -291,11 +297,15 @@ async fn a_batch_of_uptime_is_placed_and_a_damaged_one_quarantined() {
     for packet_id in 1..=3 {
         device.expect_ack(packet_id).await;
     }
-    let reasons: Vec<_> = door.store.with(|s| s.quarantined.iter().map(|q| q.reason.clone()).collect());
+    let reasons: Vec<_> = door
+        .store
+        .with(|s| s.quarantined.iter().map(|q| q.reason.clone()).collect());
     assert_eq!(reasons.len(), 2);
     assert!(reasons[0].starts_with("column at byte "), "{}", reasons[0]);
     assert!(reasons[1].contains("does not belong on this topic"), "{}", reasons[1]);
     let now = door.now_ms();
-    let times: Vec<_> = door.store.with(|s| s.samples.iter().map(|(_, s)| s.at.as_millisecond() - now).collect());
+    let times: Vec<_> = door
+        .store
+        .with(|s| s.samples.iter().map(|(_, s)| s.at.as_millisecond() - now).collect());
     assert_eq!(times, [-2_000, -1_000, 0], "the newest as just measured");
 }

@@ -207,7 +207,11 @@ fn the_table_of_clocks() {
             clocks(120 * DAY, here(120 * DAY), None, Some(0)),
             may(0, Before),
         ),
-        ("here, new, devices", clocks(0, here(0), Some(-1), None), may(-1, Devices)),
+        (
+            "here, new, devices",
+            clocks(0, here(0), Some(-1), None),
+            may(-1, Devices),
+        ),
         (
             "here, the same wrong clock, devices",
             clocks(40 * DAY, here(40 * DAY), Some(0), Some(-1)),

@@ -1,9 +1,10 @@
 //! SIPp as the far side; the scenarios are in `tests/sip`.
 
 use super::eventually;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A SIPp process playing one scenario once.
@@ -14,8 +15,20 @@ pub struct Sipp {
     name: String,
 }
 
+/// An even port that is free, with the three behind it: SIPp takes them for media, baresip the next one for TLS.
+///
+/// It lies below those that the system hands out (`ip_local_port_range`), so that no other socket can get it between the look
+/// here and the program's start; the runner numbers the tests that run at a time, and each has ports of its own.
 pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok();
+    let slot: u16 = slot.and_then(|slot| slot.parse().ok()).unwrap_or(0);
+    let free =
+        |port: u16| UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (0..100)
+        .map(|_| 10_000 + slot % 24 * 400 + NEXT.fetch_add(4, Ordering::Relaxed) % 400)
+        .find(|port| (*port..port + 4).all(free))
+        .expect("four ports in a row are free")
 }
 
 fn scenarios() -> PathBuf {
@@ -36,7 +49,7 @@ impl Sipp {
                 "-p",
                 &address.port().to_string(),
                 "-mp",
-                &(free_port() & !1).to_string(),
+                &free_port().to_string(),
             ])
             .args([
                 "-m",

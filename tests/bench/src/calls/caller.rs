@@ -202,7 +202,11 @@ impl Call {
             target,
             ..
         } = self;
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let kind = if body.is_empty() {
+            ""
+        } else {
+            "Content-Type: application/sdp\r\n"
+        };
         let length = body.len();
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{port}{id}{branch}\r\nMax-Forwards: 70\r\n\
@@ -286,7 +290,14 @@ mod tests {
             let (cancel, _) = next(&far).await;
             assert_eq!(method(&cancel), "CANCEL", "{cancel}");
             say(&far, from, &cancel, "200 OK", "Content-Length: 0\r\n\r\n").await;
-            say(&far, from, &invite, "487 Request Terminated", "Content-Length: 0\r\n\r\n").await;
+            say(
+                &far,
+                from,
+                &invite,
+                "487 Request Terminated",
+                "Content-Length: 0\r\n\r\n",
+            )
+            .await;
             assert_eq!(method(&next(&far).await.0), "ACK");
         };
         let (rung, ()) = tokio::join!(call.ring(4_000, true, PATIENCE), answers);

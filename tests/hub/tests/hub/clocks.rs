@@ -200,7 +200,8 @@ impl Story {
         let said = until_ready_is(&self.lab, 200, TOLD_WITHIN).await;
         let told = format!("the first sweep since the start takes {old} reading(s) for their age");
         assert!(said.contains("\"retention\"") && said.contains(&told), "{said}");
-        self.logged("the first sweep since the start takes readings for their age").await;
+        self.logged("the first sweep since the start takes readings for their age")
+            .await;
         self.nothing_went().await;
         assert_eq!(figure(&self.lab, "deletion_waits").await, 0.0);
         // What is not scored yet would wait for the next hour.
@@ -247,9 +248,7 @@ async fn a_given_database_deletes_nothing_by_a_wrong_clock_until_devices_tell_th
     const THEN_S: i64 = -90 * DAY_S;
     let given = Given::start().await.unwrap();
     let mut story = Story::begin(Some(given), THEN_S).await;
-    story
-        .wrong_clocks_delete_nothing(THEN_S, "the database's clock")
-        .await;
+    story.wrong_clocks_delete_nothing(THEN_S, "the database's clock").await;
     assert_eq!(story.kept, 2 * OF_ALL);
 
     // Nobody is there yet: it goes by what has passed for certain.

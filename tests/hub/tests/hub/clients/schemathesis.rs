@@ -38,7 +38,6 @@ async fn the_served_document_says_what_is_answered() {
         examples_text.as_str(),
         "--seed",
         "14",
-        "--generation-deterministic",
         "--generation-database",
         "none",
         "--request-timeout",
