@@ -1,6 +1,6 @@
 //! A host, alone or with a port, as people write it: `sip.carrier.example:5060`, `192.0.2.1:5060`, `[2001:db8::1]:5060`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -56,6 +56,27 @@ impl TryFrom<String> for Host {
 
     fn try_from(text: String) -> Result<Self, HostError> {
         text.parse()
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        Self::Address(ip)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(ip) => fmt::Display::fmt(ip, f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -177,6 +198,21 @@ mod tests {
             "a b",
         ] {
             assert!(wrong.parse::<Host>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_kept_as_it_is_read() {
+        for (text, written) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("Edge.Carrier.example", "edge.carrier.example"),
+        ] {
+            let host: Host = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(host.to_string(), written);
+            let kept = serde_json::to_value(&host).unwrap();
+            assert_eq!(kept, written);
+            assert_eq!(serde_json::from_value::<Host>(kept).unwrap(), host);
         }
     }
 

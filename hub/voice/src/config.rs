@@ -4,7 +4,7 @@ use hub_core::host::{Host, HostPort};
 use hub_core::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -42,9 +42,10 @@ pub struct TrunkConfig {
     /// Where requests go; a name is resolved at the start and again each minute. Whatever comes in comes from its addresses (any
     /// port), or from one of `addresses`.
     pub proxy: HostPort,
-    /// Further addresses that the carrier sends from: most have several edges. What comes from elsewhere is dropped.
+    /// Further hosts that the carrier sends from (any port): most have several edges. Names are resolved as the proxy's is. What
+    /// comes from elsewhere is dropped.
     #[serde(default)]
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Host>,
     /// The host part of From, To and Request-URI.
     pub domain: String,
     /// The digest user name.

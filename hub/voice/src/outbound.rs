@@ -44,7 +44,7 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
             trunk.config.proxy
         )
     };
-    let proxy = trunk.place.first().ok_or_else(unknown)?;
+    let proxy = trunk.peer.place.first().ok_or_else(unknown)?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
     let offer = sdp::offer(line.advertised(media.local())?, session);

@@ -13,9 +13,10 @@ use crate::signaling::CallStack;
 use crate::signaling::called::{Called, owner};
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
 use crate::unknown::Unknown;
-use crate::whereabouts::{self, Whereabouts};
+use crate::whereabouts::{self, Whereabouts, at_any_port};
 use crate::{inbound, outbound};
 use hub_core::call_result::CallResult;
+use hub_core::host::HostPort;
 use hub_core::lines::{Lines, WINDOW};
 use hub_core::metric::{Metric, MetricKind};
 use std::collections::HashSet;
@@ -64,16 +65,8 @@ pub(crate) struct Trunk {
     pub config: TrunkConfig,
     pub channels: Arc<Semaphore>,
     pub unknown: Unknown,
-    /// Where its proxy is.
-    pub place: Arc<Whereabouts>,
-}
-
-impl Trunk {
-    /// Whether the carrier sends from this address.
-    fn stands_at(&self, address: IpAddr) -> bool {
-        let is_it = |own: &IpAddr| own.to_canonical() == address.to_canonical();
-        self.place.include(address) || self.config.addresses.iter().any(is_it)
-    }
+    /// Where its carrier is.
+    pub peer: Peer,
 }
 
 /// Why a call that comes in belongs to no trunk.
@@ -148,7 +141,7 @@ impl Line {
 
     /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
     pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.stands_at(peer));
+        let of_peer = || self.trunks.iter().filter(|trunk| trunk.peer.stands_at(peer));
         if of_peer().next().is_none() {
             return Err(NoTrunk::Stranger);
         }
@@ -177,10 +170,14 @@ fn told(config: &VoiceConfig) -> Option<Arc<Whereabouts>> {
     Some(Arc::new(Whereabouts::new(told)))
 }
 
-/// Where each trunk's proxy is, in the trunks' order.
-fn places(config: &VoiceConfig) -> Vec<Arc<Whereabouts>> {
-    let place = |trunk: &TrunkConfig| Arc::new(Whereabouts::new(trunk.proxy.clone()));
-    config.trunks.iter().map(place).collect()
+/// Where each trunk's carrier is, in the trunks' order.
+fn peers(config: &VoiceConfig) -> Vec<Peer> {
+    let place = |host: HostPort| Arc::new(Whereabouts::new(host));
+    let peer = |trunk: &TrunkConfig| Peer {
+        place: place(trunk.proxy.clone()),
+        others: trunk.addresses.iter().map(|host| place(at_any_port(host))).collect(),
+    };
+    config.trunks.iter().map(peer).collect()
 }
 
 fn address_is_told(config: &VoiceConfig) -> Result<(), VoiceError> {
@@ -205,23 +202,13 @@ impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         address_is_told(&config)?;
-        let places = places(&config);
+        let peers = peers(&config);
         let told = told(&config);
         let is_ipv4 = config.bind.is_ipv4();
-        let all: Vec<_> = places.iter().chain(&told).cloned().collect();
+        let all: Vec<_> = peers.iter().flat_map(Peer::hosts).chain(&told).cloned().collect();
         whereabouts::resolve(&all, is_ipv4).await;
-        let peer = |(trunk, place): (&TrunkConfig, &Arc<Whereabouts>)| Peer {
-            place: Arc::clone(place),
-            others: trunk.addresses.clone(),
-        };
-        let peers: Vec<Peer> = config.trunks.iter().zip(&places).map(peer).collect();
         let stack = RsipStack::start(config.bind, told.clone(), &peers).await?;
-        let mut voice = Self::build(
-            config,
-            Arc::new(stack),
-            Arc::new(EspeakTts::default()),
-            (told, places.as_slice()),
-        )?;
+        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, peers))?;
         let stop = CancellationToken::new();
         tokio::spawn(whereabouts::resolve_again(all, is_ipv4, stop.clone()));
         voice._resolving = Some(stop.drop_guard());
@@ -230,15 +217,15 @@ impl Voice {
 
     /// Starts over another network (the fake trunk) or with another voice. Names are not resolved.
     pub fn with_stack(config: VoiceConfig, stack: Arc<dyn CallStack>, tts: Arc<dyn Tts>) -> Result<Self, VoiceError> {
-        let (told, places) = (told(&config), places(&config));
-        Self::build(config, stack, tts, (told, places.as_slice()))
+        let (told, peers) = (told(&config), peers(&config));
+        Self::build(config, stack, tts, (told, peers))
     }
 
     fn build(
         config: VoiceConfig,
         stack: Arc<dyn CallStack>,
         tts: Arc<dyn Tts>,
-        (told, places): (Option<Arc<Whereabouts>>, &[Arc<Whereabouts>]),
+        (told, peers): (Option<Arc<Whereabouts>>, Vec<Peer>),
     ) -> Result<Self, VoiceError> {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
@@ -250,10 +237,10 @@ impl Voice {
         address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let ip = config.bind.ip();
-        let trunk = |(config, place): (TrunkConfig, &Arc<Whereabouts>)| Trunk {
+        let trunk = |(config, peer): (TrunkConfig, Peer)| Trunk {
             channels: Arc::new(Semaphore::new(config.channels)),
             unknown: Unknown::default(),
-            place: Arc::clone(place),
+            peer,
             config,
         };
         let line = Line {
@@ -271,7 +258,7 @@ impl Voice {
                 silence_max: Some(config.limits.silence),
             },
             told,
-            trunks: config.trunks.into_iter().zip(places).map(trunk).collect(),
+            trunks: config.trunks.into_iter().zip(peers).map(trunk).collect(),
             lines: Lines::default(),
         };
         Ok(Self {

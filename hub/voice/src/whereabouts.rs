@@ -1,9 +1,9 @@
-//! Where a trunk's proxy is, and where we are: the address that was declared, or what the name is resolved to, at the start and
-//! again and again.
+//! Where the hosts of a trunk are, and where we are: the address that was declared, or what the name is resolved to, at the start
+//! and again and again.
 //! No call waits for a name server.
 
 use futures::future::join_all;
-use hub_core::host::HostPort;
+use hub_core::host::{Host, HostPort};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -15,6 +15,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(60);
 /// Addresses that one name may have.
 const ADDRESSES_MAX: usize = 16;
+/// Names that are asked for at the same time: each keeps a thread as long as the name server is silent.
+const AT_ONCE_MAX: usize = 64;
+/// SIP's own port (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
 
 /// Why a name has no address.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,11 @@ pub enum LookUpError {
         /// With its port.
         name: String,
     },
+}
+
+/// A host whose port is not asked for: it is looked up with SIP's own.
+pub fn at_any_port(host: &Host) -> HostPort {
+    host.with_port(SIP_PORT)
 }
 
 /// Asks for the addresses of one kind, at least one, with a deadline. An address stands for itself.
@@ -139,9 +148,11 @@ impl Whereabouts {
     }
 }
 
-/// Looks for all of them, at the same time.
+/// Looks for all of them, [`AT_ONCE_MAX`] at the same time.
 pub(crate) async fn resolve(all: &[Arc<Whereabouts>], is_ipv4: bool) {
-    join_all(all.iter().map(|one| one.resolve(is_ipv4))).await;
+    for some in all.chunks(AT_ONCE_MAX) {
+        join_all(some.iter().map(|one| one.resolve(is_ipv4))).await;
+    }
 }
 
 /// Looks again and again until `stop`.

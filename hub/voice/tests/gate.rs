@@ -43,7 +43,7 @@ impl Side {
         logs();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let own = TrunkConfig {
-            addresses: vec![address(EDGE).ip()],
+            addresses: vec![address(EDGE).ip().into()],
             channels: 4,
             ..trunk(socket.local_addr().unwrap())
         };
@@ -408,6 +408,39 @@ async fn a_trunk_may_have_several_addresses() {
     let detail = timeout(Duration::from_secs(10), ringing).await.unwrap().unwrap();
     assert!(detail.reason.contains("the owner hung up"), "{detail:?}");
     side.voice.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunks_addresses_may_be_names() {
+    logs();
+    // A name that has no address lets nobody in, stops no start, and takes nothing from the other hosts.
+    let (taken, refused) = ("SIP/2.0 603", "SIP/2.0 403");
+    for (hosts, named) in [
+        (vec!["localhost"], taken),
+        (vec!["nowhere.invalid", "localhost"], taken),
+        (vec!["nowhere.invalid"], refused),
+    ] {
+        let own = TrunkConfig {
+            addresses: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            ..trunk(address(OTHER))
+        };
+        let voice = Arc::new(Voice::start(config_of(vec![own], limits())).await.unwrap());
+        let serving = Arc::clone(&voice);
+        tokio::spawn(async move {
+            serving
+                .serve_inbound(Arc::new(TestHost::default()), CancellationToken::new())
+                .await;
+        });
+        for (from, status) in [("127.0.0.1:0", named), (OTHER, taken), (STRANGER, refused)] {
+            let caller = UdpSocket::bind(from).await.unwrap();
+            let id = format!("call-{}", from.replace([':', '.'], "-"));
+            let invite = request("INVITE", &id, 1, "", &caller);
+            caller.send_to(invite.as_bytes(), voice.local()).await.unwrap();
+            let answer = received(&caller, status, &id, Duration::from_secs(10)).await;
+            assert!(answer.is_some(), "{status} to {from}, the hosts are {hosts:?}");
+        }
+        voice.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

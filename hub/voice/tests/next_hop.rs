@@ -261,6 +261,27 @@ async fn a_bye_goes_to_another_address_of_that_carrier_and_to_nobody_elses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_the_carrier_may_be_known_by_name() {
+    logs();
+    for hosts in [vec!["localhost"], vec![]] {
+        let edge = Carrier::start(Does::Listens).await;
+        let contact = format!("Contact: <sip:x@{}>\r\n", edge.address);
+        let acme = Carrier::at("127.0.0.2:0", Does::Answers(contact)).await;
+        let trunk = TrunkConfig {
+            addresses: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            ..company("acme", &acme, number("+862155500100"))
+        };
+        let voice = Voice::start(config_of(vec![trunk], limits())).await.unwrap();
+        hangs_up(&voice).await;
+        let (meant, other) = if hosts.is_empty() { (&acme, &edge) } else { (&edge, &acme) };
+        meant.sees("ACK").await;
+        meant.sees("BYE").await;
+        voice.shutdown().await;
+        assert!(other.seen("BYE").is_empty(), "{hosts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bye_of_a_call_that_came_in_goes_back_whence_it_came() {
     logs();
     // The carrier's other address, which a caller may name.
@@ -278,7 +299,7 @@ async fn a_bye_of_a_call_that_came_in_goes_back_whence_it_came() {
         let trunks = vec![
             company("acme", &acme, number("+862155500100")),
             TrunkConfig {
-                addresses: vec![edge.address.ip()],
+                addresses: vec![edge.address.ip().into()],
                 ..company("beta", &beta, number("+862155500200"))
             },
         ];

@@ -1,14 +1,13 @@
 //! How calls leave and come in: a tenant's SIP trunk, as it is declared.
 
 use super::SiteError;
-use crate::host::HostPort;
+use crate::host::{Host, HostPort};
 use crate::id::TenantId;
 use crate::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
-use std::net::IpAddr;
 
-/// Addresses of one trunk, beyond its proxy's.
+/// Hosts of one trunk, beyond its proxy.
 pub const TRUNK_ADDRESSES_MAX: usize = 32;
 
 /// A SIP trunk.
@@ -30,10 +29,10 @@ pub struct Trunk {
     /// write any number there.
     #[serde(default)]
     pub believe_from: bool,
-    /// Further addresses that the carrier sends from, at most [`TRUNK_ADDRESSES_MAX`]: most have several edges. Whatever comes
-    /// from elsewhere is dropped.
+    /// Further hosts that the carrier sends from, by name or by address, at most [`TRUNK_ADDRESSES_MAX`]: most have several
+    /// edges. Names are resolved as the proxy's is. Whatever comes from elsewhere is dropped.
     #[serde(default)]
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Host>,
     /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
     #[serde(default = "post_dial_limit_s")]
     pub post_dial_limit_s: u8,
@@ -80,5 +79,42 @@ impl fmt::Debug for Trunk {
             .field("proxy", &self.proxy)
             .field("domain", &self.domain)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn trunk(address: &str) -> Result<Trunk, String> {
+        let trunk = json!({"proxy": "192.0.2.1:5060", "domain": "trunk.example", "caller_number": "+862155500100",
+            "addresses": ["192.0.2.7", address]});
+        serde_json::from_value(trunk).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_carrier_sends_from_addresses_and_names() {
+        for address in ["192.0.2.8", "2001:db8::7", "Edge.Carrier.example", "localhost"] {
+            let read = trunk(address).unwrap();
+            assert_eq!(read.addresses.len(), 2);
+            assert_eq!(read.addresses[1], address.parse::<Host>().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_in_words() {
+        for wrong in [
+            "",
+            "edge.carrier.example:5060",
+            "sip:edge.carrier.example",
+            "192.0.2.300",
+            "192.0.2.0/24",
+            "-edge.example",
+            "edge carrier",
+        ] {
+            let error = trunk(wrong).unwrap_err();
+            assert!(error.contains(&format!("{wrong:?} is no host, such as")), "{error}");
+        }
     }
 }

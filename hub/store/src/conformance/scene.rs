@@ -93,7 +93,7 @@ pub fn site() -> Site {
         {"id": "acme", "brand": text("Acme"), "visit_price": {"currency": "CNY", "amount": 80},
          "trunk": {"proxy": "127.0.0.1:5060", "domain": "trunk.example", "username": "u",
                    "password": "trunk-password-1", "caller_number": PHONES[3], "believe_from": true,
-                   "addresses": ["192.0.2.7", "2001:db8::7"], "post_dial_limit_s": 9, "trying_limit_s": 31},
+                   "addresses": ["192.0.2.7", "edge.carrier.example", "2001:db8::7"], "post_dial_limit_s": 9, "trying_limit_s": 31},
          "service_point": [{"id": "pudong", "name": text("Pudong"), "zone": "Asia/Shanghai",
             "slot": [{"day": "tuesday", "from": "09:00", "to": "12:00", "capacity": 1},
                      {"day": "thursday", "from": "14:00", "to": "17:00", "capacity": 1}]}],

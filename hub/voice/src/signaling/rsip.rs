@@ -63,16 +63,28 @@ pub enum StackError {
 pub struct Peer {
     /// Where requests go to it, and whence they come (any port).
     pub place: Arc<Whereabouts>,
-    /// Further addresses that it sends from.
-    pub others: Vec<IpAddr>,
+    /// Further hosts that it sends from (any port).
+    pub others: Vec<Arc<Whereabouts>>,
 }
 
 impl Peer {
+    /// All its hosts.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Arc<Whereabouts>> {
+        self.others.iter().chain([&self.place])
+    }
+
+    /// Whether it sends from this address.
+    pub(crate) fn stands_at(&self, address: IpAddr) -> bool {
+        self.hosts().any(|host| host.include(address))
+    }
+
     /// All addresses that it sends from, as far as they are known now.
     fn addresses(&self) -> Vec<IpAddr> {
-        let place = self.place.addresses();
-        let resolved = place.iter().map(SocketAddr::ip);
-        self.others.iter().copied().chain(resolved).collect()
+        let mut all = Vec::new();
+        for host in self.hosts() {
+            all.extend(host.addresses().iter().map(SocketAddr::ip));
+        }
+        all
     }
 }
 

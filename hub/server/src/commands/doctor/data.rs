@@ -14,7 +14,7 @@ use hub_store::event::EventStore;
 use hub_store::lease::{LeaseState, LeaseStore};
 use hub_store::site::SiteStore;
 use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring, KeyringError};
-use hub_voice::whereabouts::look_up;
+use hub_voice::whereabouts::{at_any_port, look_up};
 use jiff::Timestamp;
 
 /// Oldest major version that the hub is tested with.
@@ -112,15 +112,18 @@ async fn look(opened: &Opened, config: &Config) -> Result<Vec<(&'static str, Res
     ])
 }
 
-/// Whether the names of trunks' proxies have addresses, of the kind that the hub's own is of.
+/// Whether the names of trunks' proxies and further hosts have addresses, of the kind that the hub's own is of.
 async fn names(trunks: &[(TenantId, Trunk)], is_ipv4: bool) -> Result<Found> {
     let mut said = Vec::new();
     for (tenant, trunk) in trunks {
-        if let HostPort::Name { .. } = trunk.proxy {
-            let found = look_up(&trunk.proxy, is_ipv4).await;
+        let mut hosts = vec![trunk.proxy.clone()];
+        hosts.extend(trunk.addresses.iter().map(at_any_port));
+        hosts.retain(|host| matches!(host, HostPort::Name { .. }));
+        for host in hosts {
+            let found = look_up(&host, is_ipv4).await;
             let found = found.with_context(|| format!("the trunk of tenant {}", tenant.as_str()))?;
             let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-            said.push(format!("{} is {}", trunk.proxy, found.join(", ")));
+            said.push(format!("{host} is {}", found.join(", ")));
         }
     }
     if said.is_empty() {
@@ -312,6 +315,30 @@ mod tests {
         assert!(format!("{:#}", durability(&weak).unwrap_err()).contains("fsync = off"));
         assert!(connections(&weak).is_err());
         assert!(matches!(version(&weak), Ok(Found::Warn(_))));
+    }
+
+    #[tokio::test]
+    async fn a_trunks_name_without_an_address_is_named() {
+        let trunks = |addresses: &[&str]| {
+            let trunk = serde_json::json!({"proxy": "192.0.2.1:5060", "domain": "trunk.example",
+                "caller_number": "+862155500100", "addresses": addresses});
+            let trunk: Trunk = serde_json::from_value(trunk).unwrap();
+            [(TenantId::new("acme").unwrap(), trunk)]
+        };
+        let said = |found: Result<Found>| match found {
+            Ok(Found::Ok(text)) => format!("ok {text}"),
+            Ok(Found::Warn(text)) => format!("warn {text}"),
+            Err(error) => format!("FAIL {error:#}"),
+        };
+        for (addresses, start, words) in [
+            (vec![], "ok ", "by its address"),
+            (vec!["192.0.2.7"], "ok ", "by its address"),
+            (vec!["192.0.2.7", "localhost"], "ok ", "localhost:5060 is 127.0.0.1:5060"),
+            (vec!["localhost", "nowhere.invalid"], "FAIL ", "tenant acme: the name nowhere.invalid"),
+        ] {
+            let text = said(names(&trunks(&addresses), true).await);
+            assert!(text.starts_with(start) && text.contains(words), "{addresses:?}: {text}");
+        }
     }
 
     #[test]
