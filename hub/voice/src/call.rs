@@ -55,7 +55,7 @@ impl Conversation<'_> {
         tell(&*self.host, self.record, CallProgress::Answered).await;
         let until = Instant::now() + self.limits.talk;
         let mut goodbye = Some(until - self.limits.goodbye.min(self.limits.talk / 2));
-        let mut time_is_up = false;
+        let (mut time_is_up, mut died) = (false, false);
         let mut clip = 0;
         let mut saving: Saving = None;
         let mut keys = Keys::default();
@@ -82,8 +82,14 @@ impl Conversation<'_> {
                         self.flow.handle_prompt_finished(Instant::now().into());
                     }
                     MediaEvent::PlayFinished(_) => {}
-                    MediaEvent::Silent => break "nothing came from the far side any more",
-                    MediaEvent::Elsewhere => break "audio came only from addresses that were not announced",
+                    MediaEvent::Silent => {
+                        died = true;
+                        break "nothing came from the far side any more";
+                    }
+                    MediaEvent::Elsewhere => {
+                        died = true;
+                        break "audio came only from addresses that were not announced";
+                    }
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
@@ -103,6 +109,10 @@ impl Conversation<'_> {
         self.media.stop_playing();
         self.settle(saving).await;
         self.record.audio = self.media.counts();
+        let nothing_came = self.record.audio.packets_received == 0;
+        if (died && nothing_came) || self.media.is_all_elsewhere() {
+            self.record.unheard();
+        }
     }
 
     /// Does what the flow wants; true when it wants to hang up.
