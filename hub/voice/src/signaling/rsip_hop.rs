@@ -1,6 +1,7 @@
 //! The socket under the SIP library: each request leaves by the next hop of its own leg, whatever address the library has made
 //! of its text. The library knows no legs when it chooses one: it follows a domain instead of the INVITE, or asks name servers.
 
+use super::LINGER;
 use super::next_hop::{Named, NextHop};
 use async_trait::async_trait;
 use rsipstack::platform::net::UdpSocket;
@@ -10,15 +11,11 @@ use rsipstack::transport::transport_layer::DomainResolver;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Where the library believes that all requests go.
 pub(super) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-/// How long a leg is known after its end. The library may still wait for an answer to its INVITE, cancel it, and end what was
-/// answered all the same: 64 times T1 each (RFC 3261 §17).
-const LINGER: Duration = Duration::from_secs(100);
 /// Legs that are over and still known; the oldest is forgotten first.
 const OVER_MAX: usize = 4_096;
 

@@ -6,6 +6,7 @@ use crate::media::sdp;
 use crate::whereabouts::Whereabouts;
 use hub_core::phone_number::PhoneNumber;
 use std::io::Write;
+use std::time::Duration;
 
 /// Notes what is sent; to port 9 nothing can be.
 #[derive(Default)]
