@@ -22,6 +22,8 @@ const PROGRESS_MAX: Duration = Duration::from_secs(1);
 pub(crate) const STOPPING: &str = "the hub is stopping";
 /// Why a call ended that went on for as long as it may.
 const LONGEST: &str = "the longest time of a call was reached";
+/// Why a call ended that could not be heard, though somebody sent.
+const ELSEWHERE: &str = "audio came only from addresses that were not announced";
 /// When every call has to end, nothing that a call still waits for takes longer than this.
 pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 
@@ -88,7 +90,7 @@ impl Conversation<'_> {
                     }
                     MediaEvent::Elsewhere => {
                         died = true;
-                        break "audio came only from addresses that were not announced";
+                        break ELSEWHERE;
                     }
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
@@ -109,9 +111,10 @@ impl Conversation<'_> {
         self.media.stop_playing();
         self.settle(saving).await;
         self.record.audio = self.media.counts();
-        let nothing_came = self.record.audio.packets_received == 0;
-        if (died && nothing_came) || self.media.is_all_elsewhere() {
-            self.record.unheard();
+        if self.media.is_all_elsewhere() {
+            self.record.unheard(ELSEWHERE);
+        } else if died && self.record.audio.packets_received == 0 {
+            self.record.unheard(reason);
         }
     }
 

@@ -104,9 +104,14 @@ impl Record {
     /// that it sends nothing: we took it for dead, or audio came from elsewhere only. That is a fault of the line, unless a key
     /// was pressed all the same, inside signalling say. Nothing from anywhere in a call that others ended is none: a phone that
     /// is silent while nobody speaks looks the same until we give it up.
-    pub fn unheard(&mut self) {
-        if self.digits.is_empty() {
-            self.result = CallResult::NoAudio;
+    pub fn unheard(&mut self, why: &str) {
+        if !self.digits.is_empty() {
+            return;
+        }
+        self.result = CallResult::NoAudio;
+        if self.reason != why {
+            self.reason.push_str("; ");
+            self.reason.push_str(why);
         }
     }
 

@@ -102,10 +102,7 @@ async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_r
 
 #[tokio::test]
 async fn a_call_without_a_sound_of_the_far_side_is_a_fault_of_the_line_and_one_with_a_key_is_none() {
-    let elsewhere = |keys| FakePhone::Elsewhere {
-        keys,
-        hangs_up: Some(SOON * 10),
-    };
+    let elsewhere = |keys, hangs_up| FakePhone::Elsewhere { keys, hangs_up };
     let nothing = FakePhone::Describes {
         lines: "m=audio PORT RTP/AVP 8\r\n".to_owned(),
         hangs_up: SOON * 10,
@@ -120,32 +117,42 @@ async fn a_call_without_a_sound_of_the_far_side_is_a_fault_of_the_line_and_one_w
     };
     let table = [
         // Also where its owner ends it.
-        (elsewhere(Vec::new()), limits(), CallResult::NoAudio, None),
+        (
+            elsewhere(Vec::new(), Some(SOON * 10)),
+            limits(),
+            (CallResult::NoAudio, None),
+            "the owner hung up; audio came only from addresses that were not announced",
+        ),
         // The owner heard us, and was heard by another way.
         (
-            elsewhere(vec![(SOON, '3')]),
+            elsewhere(vec![(SOON, '3')], None),
             limits(),
-            CallResult::Answered,
-            Some(Disposition::PersonWanted),
+            (CallResult::Answered, Some(Disposition::PersonWanted)),
+            "we hung up at the end",
         ),
         // A phone that is silent while nobody speaks, before we give it up.
         (
             nothing,
             limits(),
-            CallResult::Answered,
-            Some(Disposition::NothingChosen),
+            (CallResult::Answered, Some(Disposition::NothingChosen)),
+            "the owner hung up",
         ),
         // It says that it sends nothing.
-        (on_hold, short, CallResult::Answered, Some(Disposition::NothingChosen)),
+        (
+            on_hold,
+            short,
+            (CallResult::Answered, Some(Disposition::NothingChosen)),
+            "the owner hung up",
+        ),
     ];
-    let calls = table.map(|(phone, limits, result, disposition)| async move {
+    let calls = table.map(|(phone, limits, outcome, reason)| async move {
         let case = format!("{phone:?}");
-        (case, ring(phone, limits).await, result, disposition)
+        (case, ring(phone, limits).await, outcome, reason)
     });
-    for (case, detail, result, disposition) in futures::future::join_all(calls).await {
+    for (case, detail, outcome, reason) in futures::future::join_all(calls).await {
         assert_eq!(
-            (detail.result, detail.disposition),
-            (result, disposition),
+            ((detail.result, detail.disposition), detail.reason.as_str()),
+            (outcome, reason),
             "{case}: {detail:?}"
         );
         assert_eq!(detail.audio.packets_received, 0, "{case}");
