@@ -18,7 +18,8 @@ pub enum CallResult {
     InvalidNumber,
     /// The trunk refused us or is wrongly set up (401, 403, 407 after credentials).
     TrunkRefused,
-    /// It was answered, but no audio was agreed on that we can use: a fault of the line. Nobody was spoken with.
+    /// It was answered, but no audio was agreed on that we can use, or none came from where it was agreed on: a fault of the
+    /// line. Nobody was spoken with.
     NoAudio,
     /// The trunk or the network failed or did not answer at all (5xx, time-out before any answer).
     NetworkFailure,

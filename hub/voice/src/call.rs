@@ -22,6 +22,8 @@ const PROGRESS_MAX: Duration = Duration::from_secs(1);
 pub(crate) const STOPPING: &str = "the hub is stopping";
 /// Why a call ended that went on for as long as it may.
 const LONGEST: &str = "the longest time of a call was reached";
+/// Why a call ended that could not be heard, though somebody sent.
+const ELSEWHERE: &str = "audio came only from addresses that were not announced";
 /// When every call has to end, nothing that a call still waits for takes longer than this.
 pub(crate) const STOP_MAX: Duration = Duration::from_millis(1_500);
 
@@ -55,7 +57,7 @@ impl Conversation<'_> {
         tell(&*self.host, self.record, CallProgress::Answered).await;
         let until = Instant::now() + self.limits.talk;
         let mut goodbye = Some(until - self.limits.goodbye.min(self.limits.talk / 2));
-        let mut time_is_up = false;
+        let (mut time_is_up, mut died) = (false, false);
         let mut clip = 0;
         let mut saving: Saving = None;
         let mut keys = Keys::default();
@@ -82,8 +84,14 @@ impl Conversation<'_> {
                         self.flow.handle_prompt_finished(Instant::now().into());
                     }
                     MediaEvent::PlayFinished(_) => {}
-                    MediaEvent::Silent => break "nothing came from the far side any more",
-                    MediaEvent::Elsewhere => break "audio came only from addresses that were not announced",
+                    MediaEvent::Silent => {
+                        died = true;
+                        break "nothing came from the far side any more";
+                    }
+                    MediaEvent::Elsewhere => {
+                        died = true;
+                        break ELSEWHERE;
+                    }
                 },
                 saved = finished(&mut saving) => self.flow.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
@@ -103,6 +111,11 @@ impl Conversation<'_> {
         self.media.stop_playing();
         self.settle(saving).await;
         self.record.audio = self.media.counts();
+        if self.media.is_all_elsewhere() {
+            self.record.unheard(ELSEWHERE);
+        } else if died && self.record.audio.packets_received == 0 {
+            self.record.unheard(reason);
+        }
     }
 
     /// Does what the flow wants; true when it wants to hang up.

@@ -5,18 +5,28 @@ use hub_core::call_result::CallResult;
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const DIRECTIONS: [Direction; 2] = [Direction::Outbound, Direction::Inbound];
-const RESULTS: [CallResult; 9] = [
-    CallResult::Answered,
-    CallResult::Busy,
-    CallResult::NoAnswer,
-    CallResult::Declined,
-    CallResult::InvalidNumber,
-    CallResult::TrunkRefused,
-    CallResult::NoAudio,
-    CallResult::NetworkFailure,
-    CallResult::Unknown,
-];
+/// A list of all cases of an enum. Where one is missing, the match does not compile.
+macro_rules! all {
+    ($list:ident: $kind:ident { $($case:ident),+ $(,)? }) => {
+        const $list: [$kind; [$(stringify!($case)),+].len()] = [$($kind::$case),+];
+        const _: fn($kind) = |case| match case {
+            $($kind::$case => {})+
+        };
+    };
+}
+
+all!(DIRECTIONS: Direction { Outbound, Inbound });
+all!(RESULTS: CallResult {
+    Answered,
+    Busy,
+    NoAnswer,
+    Declined,
+    InvalidNumber,
+    TrunkRefused,
+    NoAudio,
+    NetworkFailure,
+    Unknown,
+});
 /// Upper bounds of set-up times, in milliseconds. 8 and 11 s are what national and international calls are planned for at
 /// most (ITU-T E.721).
 const BOUNDS_MS: [u64; 10] = [100, 250, 500, 1_000, 2_500, 4_000, 6_000, 8_000, 11_000, 20_000];

@@ -12,8 +12,10 @@ use crate::voice::{Line, NoTrunk};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Refusals (RFC 3261 §21).
 const BUSY: u16 = 486;
@@ -22,6 +24,9 @@ const UNAVAILABLE: u16 = 480;
 const FORBIDDEN: u16 = 403;
 const NOT_FOUND: u16 = 404;
 const DECLINE: u16 = 603;
+/// In the record of a call whose answer was not acknowledged; nobody is sent these.
+const NOT_ACKNOWLEDGED: u16 = 408;
+const GAVE_UP: u16 = 487;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
@@ -181,18 +186,100 @@ async fn accept(
         Ok(ours) => leg.control.accept(ours),
         Err(error) => return refuse(&leg, NOT_ACCEPTABLE, error.to_string()),
     }
-    let acknowledged = timeout(line.limits.acknowledge, leg.events.recv());
+    let acknowledged = acknowledged(&mut leg.events, offer, line.limits.acknowledge);
     let ended = match line.ending.run_until_cancelled(acknowledged).await {
-        Some(Ok(Some(LegEvent::Answered { status, description }))) => {
+        Some(Ok((status, theirs))) => {
             record.answered(status);
-            let theirs = if offer.is_empty() { description } else { offer };
             converse(line, order, host, record, (&mut leg, media, prompts), &theirs).await;
             Ok(())
         }
+        Some(Err(why)) => Err(why),
         None => Err((UNAVAILABLE, STOPPING.into())),
-        Some(Ok(_)) => Err((487, "the caller gave up before the answer".into())),
-        Some(Err(_)) => Err((408, "the caller did not acknowledge our answer".into())),
     };
     hang_up(leg, record).await;
     ended
+}
+
+/// Waits until our answer to a call with this `offer` is acknowledged. Gives the status, and what the caller says of its audio
+/// by then; the error is a status and why there is no conversation.
+async fn acknowledged(
+    events: &mut mpsc::Receiver<LegEvent>,
+    offer: Vec<u8>,
+    within: Duration,
+) -> Result<(u16, Vec<u8>), (u16, String)> {
+    let until = Instant::now() + within;
+    let waits_for_ours = offer.is_empty();
+    let mut theirs = offer;
+    loop {
+        let Ok(event) = timeout_at(until, events.recv()).await else {
+            return Err((NOT_ACKNOWLEDGED, "the caller did not acknowledge our answer".into()));
+        };
+        match event {
+            Some(LegEvent::Answered { status, description }) => {
+                if waits_for_ours && !description.is_empty() {
+                    theirs = description;
+                }
+                return Ok((status, theirs));
+            }
+            // It wants its audio elsewhere before it has heard any.
+            Some(LegEvent::Redescribed(description)) => theirs = description,
+            Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Key(_)) => {}
+            Some(LegEvent::Ended) => return Err((GAVE_UP, "the caller gave up before the answer".into())),
+            Some(LegEvent::Expired) => return Err((GAVE_UP, "nobody refreshed the session in time".into())),
+            Some(LegEvent::Failed { status, reason }) => return Err((status.unwrap_or(GAVE_UP), reason)),
+            Some(LegEvent::ByeNotSent(reason)) => return Err((GAVE_UP, reason)),
+            None => return Err((GAVE_UP, "signalling ended before the answer was acknowledged".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_before_the_acknowledgement_is_judged_by_itself() {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let answered = |description| LegEvent::Answered {
+            status: 200,
+            description: text(description),
+        };
+        let moved = || LegEvent::Redescribed(text("moved"));
+        let failed = LegEvent::Failed {
+            status: Some(500),
+            reason: "why".to_owned(),
+        };
+        let taken = |theirs| Ok((200, text(theirs)));
+        let gave_up = "the caller gave up before the answer".to_owned();
+        let over = "signalling ended before the answer was acknowledged".to_owned();
+        let table = [
+            ("offer", vec![answered("")], taken("offer")),
+            ("", vec![answered("answer")], taken("answer")),
+            ("", vec![answered("")], taken("")),
+            ("offer", vec![moved(), answered("")], taken("moved")),
+            (
+                "offer",
+                vec![LegEvent::Ringing(180), LegEvent::Key('1'), answered("")],
+                taken("offer"),
+            ),
+            ("offer", vec![LegEvent::Ended], Err((487, gave_up.clone()))),
+            ("offer", vec![moved(), LegEvent::Ended], Err((487, gave_up))),
+            ("offer", vec![failed], Err((500, "why".to_owned()))),
+            ("offer", vec![moved()], Err((487, over))),
+        ];
+        for (offer, events, expected) in table {
+            let case = format!("{offer:?} {events:?}");
+            let (sender, mut receiver) = mpsc::channel(8);
+            for event in events {
+                sender.send(event).await.unwrap();
+            }
+            drop(sender);
+            let outcome = acknowledged(&mut receiver, text(offer), Duration::from_secs(60)).await;
+            assert_eq!(outcome, expected, "{case}");
+        }
+        let (sender, mut receiver) = mpsc::channel(8);
+        sender.send(moved()).await.unwrap();
+        let late = acknowledged(&mut receiver, text("offer"), Duration::from_millis(50)).await;
+        assert_eq!(late.map_err(|(status, _)| status), Err(408), "nobody acknowledges");
+    }
 }

@@ -100,6 +100,21 @@ impl Record {
         self.ended(&format!("answered without audio that we can use: {why}"));
     }
 
+    /// The call was answered, and not one packet of sound came from where the far side said that it is, though it did not say
+    /// that it sends nothing: we took it for dead, or audio came from elsewhere only. That is a fault of the line, unless a key
+    /// was pressed all the same, inside signalling say. Nothing from anywhere in a call that others ended is none: a phone that
+    /// is silent while nobody speaks looks the same until we give it up.
+    pub fn unheard(&mut self, why: &str) {
+        if !self.digits.is_empty() {
+            return;
+        }
+        self.result = CallResult::NoAudio;
+        if self.reason != why {
+            self.reason.push_str("; ");
+            self.reason.push_str(why);
+        }
+    }
+
     /// How an answered call ended.
     pub fn ended(&mut self, reason: &str) {
         self.decided = Some(Instant::now());

@@ -48,8 +48,8 @@ async fn a_far_side_that_has_died_is_noticed_and_one_that_lives_is_not_cut_off()
     let mute = FakePhone::Mute { keys: Vec::new() };
     let (dead, alive) = tokio::join!(ring(mute, short), ring(lives, short));
     assert_eq!(
-        (dead.result, dead.reason.as_str()),
-        (CallResult::Answered, "nothing came from the far side any more"),
+        (dead.result, dead.disposition, dead.reason.as_str()),
+        (CallResult::NoAudio, None, "nothing came from the far side any more"),
         "{dead:?}"
     );
     let talked = Duration::from_millis(dead.talk_ms);
@@ -80,11 +80,16 @@ async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_r
         talk: Duration::from_secs(85),
         ..limits()
     };
-    let detail = ring(FakePhone::Elsewhere, limits).await;
+    let waits = FakePhone::Elsewhere {
+        keys: Vec::new(),
+        hangs_up: None,
+    };
+    let detail = ring(waits, limits).await;
     assert_eq!(
-        (detail.result, detail.reason.as_str()),
+        (detail.result, detail.disposition, detail.reason.as_str()),
         (
-            CallResult::Answered,
+            CallResult::NoAudio,
+            None,
             "audio came only from addresses that were not announced"
         ),
         "{detail:?}"
@@ -93,6 +98,65 @@ async fn an_owner_whose_audio_comes_from_elsewhere_hears_the_menu_once_and_the_r
     assert_eq!(detail.transcript.len(), 1, "{detail:?}");
     assert_eq!(detail.audio.packets_received, 0);
     assert!(detail.audio.dropped > 50, "{:?}", detail.audio);
+}
+
+#[tokio::test]
+async fn a_call_without_a_sound_of_the_far_side_is_a_fault_of_the_line_and_one_with_a_key_is_none() {
+    let elsewhere = |keys, hangs_up| FakePhone::Elsewhere { keys, hangs_up };
+    let nothing = FakePhone::Describes {
+        lines: "m=audio PORT RTP/AVP 8\r\n".to_owned(),
+        hangs_up: SOON * 10,
+    };
+    let on_hold = FakePhone::Describes {
+        lines: "m=audio PORT RTP/AVP 8\r\na=inactive\r\n".to_owned(),
+        hangs_up: SOON * 10,
+    };
+    let short = Limits {
+        silence: SOON,
+        ..limits()
+    };
+    let table = [
+        // Also where its owner ends it.
+        (
+            elsewhere(Vec::new(), Some(SOON * 10)),
+            limits(),
+            (CallResult::NoAudio, None),
+            "the owner hung up; audio came only from addresses that were not announced",
+        ),
+        // The owner heard us, and was heard by another way.
+        (
+            elsewhere(vec![(SOON, '3')], None),
+            limits(),
+            (CallResult::Answered, Some(Disposition::PersonWanted)),
+            "we hung up at the end",
+        ),
+        // A phone that is silent while nobody speaks, before we give it up.
+        (
+            nothing,
+            limits(),
+            (CallResult::Answered, Some(Disposition::NothingChosen)),
+            "the owner hung up",
+        ),
+        // It says that it sends nothing.
+        (
+            on_hold,
+            short,
+            (CallResult::Answered, Some(Disposition::NothingChosen)),
+            "the owner hung up",
+        ),
+    ];
+    let calls = table.map(|(phone, limits, outcome, reason)| async move {
+        let case = format!("{phone:?}");
+        (case, ring(phone, limits).await, outcome, reason)
+    });
+    for (case, detail, outcome, reason) in futures::future::join_all(calls).await {
+        assert_eq!(
+            ((detail.result, detail.disposition), detail.reason.as_str()),
+            (outcome, reason),
+            "{case}: {detail:?}"
+        );
+        assert_eq!(detail.audio.packets_received, 0, "{case}");
+    }
 }
 
 #[tokio::test]

@@ -170,3 +170,47 @@ async fn a_far_side_without_update_is_refreshed_by_a_reinvite_whose_answer_count
     assert_eq!(detail.reason, "the owner hung up", "{detail:?}");
     voice.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_crosses_a_request_of_the_far_side_comes_again_in_time() {
+    // Due after 15 s; without one the end is after 20 s.
+    let timer = "Session-Expires: 30;refresher=uac\r\n";
+    let ways = [("UPDATE ", format!("{ALLOW}{timer}")), ("INVITE ", timer.to_owned())];
+    let calls = ways.map(|(start, lines)| async move {
+        let (wire, audio) = (Wire::open().await, Wire::open().await);
+        let (voice, call, invite) = rings(&wire).await;
+        // It says that it sends nothing, so that nothing need come.
+        let described = audio.described().replace("a=sendrecv", "a=recvonly");
+        wire.answer(&invite, &lines, &described).await;
+        let (first, hub) = wire.next(start).await;
+        wire.send(&reply(&first, "491 Request Pending", "", ""), hub).await;
+        let refused = Instant::now();
+        // The first one may have been sent twice before our answer came.
+        let (second, hub) = loop {
+            let (next, hub) = wire.next(start).await;
+            if header(&next, "CSeq") != header(&first, "CSeq") {
+                break (next, hub);
+            }
+        };
+        let waited = refused.elapsed();
+        // The Call-ID is the hub's (RFC 3261 §14.1).
+        assert!(waited >= Duration::from_millis(2_050), "{start}: {waited:?}");
+        let (more, described) = if start == "INVITE " {
+            (
+                format!("Contact: <sip:far@{}>\r\n{timer}", wire.address),
+                described.as_str(),
+            )
+        } else {
+            (timer.to_owned(), "")
+        };
+        wire.send(&reply(&second, "200 OK", &more, described), hub).await;
+        // Beyond the time of a session that was not refreshed.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let bye = wire.asks(&invite, ("BYE", 1), ("", "")).await;
+        assert!(bye.starts_with("SIP/2.0 200 "), "{start}: {bye}");
+        let detail = over(call).await;
+        assert_eq!(detail.reason, "the owner hung up", "{start}: {detail:?}");
+        voice.shutdown().await;
+    });
+    futures::future::join_all(calls).await;
+}

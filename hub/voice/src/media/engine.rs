@@ -243,6 +243,11 @@ impl MediaSession {
         lock(&self.stream).counts()
     }
 
+    /// Audio came in the call, a second of it or more, and all of it from addresses that were not announced.
+    pub fn is_all_elsewhere(&self) -> bool {
+        lock(&self.stream).is_all_elsewhere()
+    }
+
     /// A copy of what was heard, as far as `MediaOptions::capture_max` kept it.
     pub fn captured(&self) -> Vec<i16> {
         lock(&self.stream).captured().to_vec()

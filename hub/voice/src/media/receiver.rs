@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Payload types of comfort noise: the standard's (RFC 3389 §4) and that of older gateways.
 const COMFORT_NOISE: [u8; 2] = [13, 19];
+/// A second of audio. Less of it from elsewhere is what is left of early media, or anybody's packet.
+const STRAYS_MIN: u32 = 50;
 
 /// The receiving half of a call's audio.
 #[derive(Debug)]
@@ -97,6 +99,12 @@ impl Receiver {
     /// Audio has come since the last agreement, but only from addresses that were not announced.
     pub fn is_elsewhere(&self) -> bool {
         self.watchdog.is_elsewhere()
+    }
+
+    /// A second of audio or more has come in the whole call while the far side was to send, and not one packet of it from where
+    /// the far side said that it is.
+    pub fn is_all_elsewhere(&self) -> bool {
+        self.received() == 0 && self.watchdog.strays() >= STRAYS_MIN
     }
 
     /// Time has passed: to be called at each tick. True once, when the far side has been silent for too long.

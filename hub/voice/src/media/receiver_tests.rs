@@ -441,6 +441,27 @@ fn audio_from_elsewhere_is_told_from_none() {
 }
 
 #[test]
+fn a_second_of_audio_from_elsewhere_and_none_of_the_far_sides_is_no_call() {
+    let (mut call, mut stranger) = (Call::new(), Voice::new(ELSEWHERE, 2));
+    // What is left of early media.
+    call.talk(&mut stranger, 49);
+    assert!(!call.receiver.is_all_elsewhere());
+    call.talk(&mut stranger, 1);
+    assert!(call.receiver.is_all_elsewhere());
+    call.talk(&mut Voice::new(FAR, 1), 1);
+    assert!(!call.receiver.is_all_elsewhere());
+    // What was heard once counts, also after the far side has moved.
+    call.receiver.connect(&agreed(OTHER_PORT, Some(101)), call.now);
+    call.talk(&mut stranger, 60);
+    assert!(call.receiver.is_elsewhere() && !call.receiver.is_all_elsewhere());
+    // A far side on hold need not send, and who says that it sends nothing does not.
+    let (mut held, mut stranger) = (Call::new(), Voice::new(ELSEWHERE, 2));
+    held.receiver.connect(&agreed("0.0.0.0:4000", Some(101)), held.now);
+    held.talk(&mut stranger, 60);
+    assert!(!held.receiver.is_all_elsewhere());
+}
+
+#[test]
 fn what_is_not_media_is_dropped_and_counted() {
     let (mut call, far) = (Call::new(), Voice::new(FAR, 1));
     let report = [0x80u8, 200, 0, 6, 0, 0, 0, 1];

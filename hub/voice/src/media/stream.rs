@@ -194,6 +194,11 @@ impl Stream {
         }
     }
 
+    /// Audio came in the call, a second of it or more, and all of it from addresses that were not announced.
+    pub fn is_all_elsewhere(&self) -> bool {
+        self.receiver.is_all_elsewhere()
+    }
+
     /// What was heard, as far as it was to be kept.
     pub fn captured(&self) -> &[i16] {
         &self.captured

@@ -19,6 +19,8 @@ pub struct Watchdog {
     heard: Option<Instant>,
     /// Audio came from an address that was not announced.
     strayed: bool,
+    /// Packets of such audio in the whole call, while the far side was to send.
+    strays: u32,
     /// Something that we say was sent to its end.
     said: bool,
     pauses: bool,
@@ -33,6 +35,7 @@ impl Watchdog {
             life: None,
             heard: None,
             strayed: false,
+            strays: 0,
             said: false,
             pauses: false,
             told: false,
@@ -57,6 +60,9 @@ impl Watchdog {
     /// Audio came from an address that was not announced. It is no sign of life: anybody can send it.
     pub fn handle_stray(&mut self) {
         self.strayed = true;
+        if self.life.is_some() {
+            self.strays = self.strays.saturating_add(1);
+        }
     }
 
     /// Something that we say was sent to its end.
@@ -67,6 +73,11 @@ impl Watchdog {
     /// Since the last agreement audio came from addresses that were not announced, and from no other.
     pub fn is_elsewhere(&self) -> bool {
         self.strayed && self.heard.is_none()
+    }
+
+    /// Packets of audio that came in the whole call from addresses that were not announced, while the far side was to send.
+    pub fn strays(&self) -> u32 {
+        self.strays
     }
 
     /// The far side lives, whether it speaks or not.

@@ -55,8 +55,14 @@ pub enum FakePhone {
         /// Keys, each after this time since the one before.
         keys: Vec<(Duration, char)>,
     },
-    /// Answers at once, sends audio from another address than its answer says and waits for the other side to hang up.
-    Elsewhere,
+    /// Answers at once, sends audio from another address than its answer says and keys inside signalling, and hangs up or waits
+    /// for the other side to.
+    Elsewhere {
+        /// Keys, each after this time since the one before.
+        keys: Vec<(Duration, char)>,
+        /// Hangs up after this time since the last key.
+        hangs_up: Option<Duration>,
+    },
     /// Answers at once with these media lines, in which `PORT` stands for the port of its audio; sends no audio at all, and hangs
     /// up after this time.
     Describes {
@@ -191,8 +197,8 @@ impl CallStack for FakeTrunk {
         let mut beside = None;
         match (&phone, sdp::understand(&call.offer)) {
             (FakePhone::Mute { .. } | FakePhone::Describes { .. }, _) | (_, Err(_)) => {}
-            (FakePhone::MovesAtAnswer { .. } | FakePhone::Elsewhere, Ok(negotiated)) => {
-                let is_elsewhere = matches!(phone, FakePhone::Elsewhere);
+            (FakePhone::MovesAtAnswer { .. } | FakePhone::Elsewhere { .. }, Ok(negotiated)) => {
+                let is_elsewhere = matches!(phone, FakePhone::Elsewhere { .. });
                 let session = open(if is_elsewhere { ELSEWHERE } else { LOCAL })?;
                 session.connect(negotiated);
                 beside = Some((session, negotiated));
@@ -334,15 +340,17 @@ impl FarSide {
             }
             FakePhone::Mute { keys } => {
                 self.answer_at_once().await;
-                for (after, key) in keys {
-                    tokio::time::sleep(after).await;
-                    self.send(LegEvent::Key(key)).await;
-                }
+                self.signal(keys).await;
                 std::future::pending().await
             }
-            FakePhone::Elsewhere => {
+            FakePhone::Elsewhere { keys, hangs_up } => {
                 self.answer_at_once().await;
-                std::future::pending().await
+                self.signal(keys).await;
+                match hangs_up {
+                    Some(after) => tokio::time::sleep(after).await,
+                    None => std::future::pending().await,
+                }
+                self.send(LegEvent::Ended).await;
             }
             FakePhone::Describes { lines, hangs_up } => {
                 self.send(LegEvent::Answered {
@@ -399,6 +407,14 @@ impl FarSide {
             description,
         })
         .await;
+    }
+
+    /// Sends keys inside signalling.
+    async fn signal(&self, keys: Vec<(Duration, char)>) {
+        for (after, key) in keys {
+            tokio::time::sleep(after).await;
+            self.send(LegEvent::Key(key)).await;
+        }
     }
 
     async fn press(&self, keys: Vec<(Duration, char)>) {

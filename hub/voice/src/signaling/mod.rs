@@ -41,6 +41,11 @@ pub const EVENTS_MAX: usize = 32;
 /// How long the end of a call waits for its BYE to leave.
 pub const BYE_MAX: Duration = Duration::from_millis(500);
 
+/// How long a call that we placed is known after its end, to the gate and to what sends alike. The library may still wait for
+/// the answer to its INVITE, cancel it, and end what was answered all the same: 64 times T1, 32 s, each (RFC 3261 §17). What
+/// one of the two forgot earlier would leave an answer that comes late without ACK and BYE, and its owner on a dead line.
+const LINGER: Duration = Duration::from_secs(100);
+
 /// A call to be set up.
 #[derive(Debug, Clone)]
 pub struct PlaceCall {

@@ -1,6 +1,7 @@
 //! The socket under the SIP library: each request leaves by the next hop of its own leg, whatever address the library has made
 //! of its text. The library knows no legs when it chooses one: it follows a domain instead of the INVITE, or asks name servers.
 
+use super::LINGER;
 use super::next_hop::{Named, NextHop};
 use async_trait::async_trait;
 use rsipstack::platform::net::UdpSocket;
@@ -10,17 +11,15 @@ use rsipstack::transport::transport_layer::DomainResolver;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Where the library believes that all requests go.
 pub(super) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-/// How long a leg is known after its end. The library may still wait for an answer to its INVITE, cancel it, and end what was
-/// answered all the same: 64 times T1 each (RFC 3261 §17).
-const LINGER: Duration = Duration::from_secs(100);
 /// Legs that are over and still known; the oldest is forgotten first.
 const OVER_MAX: usize = 4_096;
+/// Phones of a forked call whose BYEs are kept.
+const BYES_MAX: usize = 16;
 
 /// The next hops of all legs.
 #[derive(Default)]
@@ -36,11 +35,12 @@ struct Leg {
     hop: NextHop,
     /// The Request-URI of our INVITE, which names whom it is for and not where it goes.
     invited: Option<String>,
-    bye: watch::Sender<Bye>,
+    byes: watch::Sender<Byes>,
 }
 
-/// What the network said to a leg's first BYE: the error in words. None until there is one.
-type Bye = Option<Result<(), String>>;
+/// What the network said to the first BYE under each of the far side's tags, the error in words. A call that was forked and
+/// answered twice has one for each phone (RFC 3261 §13.2.2.4).
+type Byes = Vec<(String, Result<(), String>)>;
 
 impl State {
     fn forget_old(&mut self, now: Instant) {
@@ -55,14 +55,14 @@ impl Legs {
     /// From now on the requests of this leg go by `hop`. `key` is the Call-ID of a call that we place, whose Request-URI is
     /// `invited`, or our own tag in one that comes in: both are made here, so that no text of others finds a leg.
     pub fn add(self: &Arc<Self>, key: String, hop: NextHop, invited: Option<String>) -> LegRoute {
-        let (bye, said) = watch::channel(None);
+        let (byes, said) = watch::channel(Byes::new());
         let mut state = self.state();
         state.forget_old(Instant::now());
-        state.legs.insert(key.clone(), Leg { hop, invited, bye });
+        state.legs.insert(key.clone(), Leg { hop, invited, byes });
         LegRoute {
             legs: Arc::clone(self),
             key,
-            bye: said,
+            byes: said,
         }
     }
 
@@ -87,18 +87,24 @@ impl Legs {
         Some((hop, key.clone()))
     }
 
-    /// What the network says to a BYE; only of the first one is it kept.
-    fn note_bye(&self, key: &str, said: Result<(), String>) {
+    /// What the network says to a BYE to the phone with this tag; only of its first one is it kept.
+    fn note_bye(&self, key: &str, tag: String, said: Result<(), String>) {
         if let Some(leg) = self.state().legs.get(key) {
-            leg.bye.send_if_modified(|bye| {
-                let is_first = bye.is_none();
+            leg.byes.send_if_modified(|byes| {
+                let is_first = byes.len() < BYES_MAX && byes.iter().all(|(known, _)| *known != tag);
                 if is_first {
-                    *bye = Some(said);
+                    byes.push((tag, said));
                 }
                 is_first
             });
         }
     }
+}
+
+/// The far side's tag in a request of ours; empty for none.
+fn remote_tag(request: &Request) -> String {
+    let tag = request.to_header().ok().and_then(|to| to.tag().ok().flatten());
+    tag.map(|tag| tag.value().to_owned()).unwrap_or_default()
 }
 
 fn named(target: &Uri) -> Named {
@@ -112,14 +118,16 @@ fn named(target: &Uri) -> Named {
 pub(super) struct LegRoute {
     legs: Arc<Legs>,
     key: String,
-    bye: watch::Receiver<Bye>,
+    byes: watch::Receiver<Byes>,
 }
 
 impl LegRoute {
-    /// Waits until a BYE of this leg has left; the error is why it could not. It may still be sent again.
-    pub async fn bye_left(&mut self) -> Result<(), String> {
-        match self.bye.wait_for(Option::is_some).await {
-            Ok(said) => said.clone().unwrap_or(Ok(())),
+    /// Waits until a BYE of this leg to the phone with this tag, empty for none, has left; the error is why it could not. It may
+    /// still be sent again.
+    pub async fn bye_left(&mut self, tag: &str) -> Result<(), String> {
+        let of_phone = |byes: &Byes| byes.iter().find(|(known, _)| known == tag).map(|(_, said)| said.clone());
+        match self.byes.wait_for(|byes| of_phone(byes).is_some()).await {
+            Ok(byes) => of_phone(&byes).unwrap_or(Ok(())),
             Err(_) => Err("its leg is over".to_owned()),
         }
     }
@@ -156,15 +164,15 @@ impl UdpSocket for HopSocket {
         let Some(request) = request(bytes) else {
             return self.socket.send_to(bytes, address).await;
         };
-        let method = request.method;
         let Some((hop, leg)) = self.legs.hop(&request) else {
+            let method = request.method;
             return Err(rsipstack::Error::Error(format!("the leg of a {method} is over")));
         };
-        tracing::debug!(%method, %hop, "a SIP request leaves");
+        tracing::debug!(method = %request.method, %hop, "a SIP request leaves");
         let sent = self.socket.send_to(bytes, hop).await;
-        if method == Method::Bye {
+        if request.method == Method::Bye {
             let said = sent.as_ref().map(|_| ()).map_err(|error| error.to_string());
-            self.legs.note_bye(&leg, said);
+            self.legs.note_bye(&leg, remote_tag(&request), said);
         }
         sent
     }

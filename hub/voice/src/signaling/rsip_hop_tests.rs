@@ -6,6 +6,7 @@ use crate::media::sdp;
 use crate::whereabouts::Whereabouts;
 use hub_core::phone_number::PhoneNumber;
 use std::io::Write;
+use std::time::Duration;
 
 /// Notes what is sent; to port 9 nothing can be.
 #[derive(Default)]
@@ -170,19 +171,23 @@ async fn what_became_of_the_first_bye_is_known() {
     let bench = Bench::new();
     for (hop, refused) in [(ACME, false), ("198.51.100.1:9", true)] {
         let mut leg = bench.legs.add("call".to_owned(), NextHop::new(address(hop), []), None);
-        let nothing = tokio::time::timeout(Duration::from_millis(20), leg.bye_left()).await;
+        // Another phone that answered too, and is told at once that its call is over.
+        let fork = request("BYE", "sip:x@y", "", ("call", "t")).replace("tag=far", "tag=fork");
+        bench.goes_to(&fork).await;
+        assert_eq!(leg.bye_left("fork").await.is_err(), refused, "{hop}");
+        let nothing = tokio::time::timeout(Duration::from_millis(20), leg.bye_left("far")).await;
         assert!(nothing.is_err(), "{nothing:?}");
         let ack = bench.goes_to(&request("ACK", "sip:x@y", "", ("call", "t"))).await;
         let bye = bench.goes_to(&request("BYE", "sip:x@y", "", ("call", "t"))).await;
         assert_eq!((ack.is_none(), bye.is_none()), (refused, refused), "{hop}");
-        let said = leg.bye_left().await;
+        let said = leg.bye_left("far").await;
         assert_eq!(said.is_err(), refused, "{said:?}");
         // Sent again, it changes nothing.
         let again = bench
             .goes_to(&request("BYE", "sip:x@198.51.100.1:7", "", ("call", "t")))
             .await;
         assert_eq!(again, Some(address("198.51.100.1:7")));
-        assert_eq!(leg.bye_left().await, said);
+        assert_eq!(leg.bye_left("far").await, said);
     }
 }
 

@@ -169,10 +169,11 @@ pub(super) async fn run_inbound(
 async fn finish(layer: &DialogLayer, dialog: &InviteDialog, route: &mut LegRoute, teller: Teller) {
     let state = dialog.state();
     if state.is_confirmed() || state.waiting_ack() {
+        let phone = dialog.id().remote_tag;
         let mut bye = pin!(timeout(REQUEST_DEADLINE, dialog.bye()));
         let (sent, ended) = tokio::select! {
             biased;
-            sent = route.bye_left() => (sent, None),
+            sent = route.bye_left(&phone) => (sent, None),
             ended = &mut bye => (unsent(&ended), Some(ended)),
         };
         if let Err(reason) = sent {

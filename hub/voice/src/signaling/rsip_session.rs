@@ -2,15 +2,20 @@
 
 use super::rsip_extensions;
 use super::rsip_leg::{REQUEST_DEADLINE, content_type};
-use super::session_timer::{Answer, Expires, INTERVAL_MIN_S, Refresher, SessionTimer, answer};
+use super::session_timer::{Answer, Expires, INTERVAL_MIN_S, Refresher, SessionTimer, answer, pause_when_crossed};
+use rand::TryRngCore;
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::{Header, Headers, HeadersExt, Request, Response};
+use rsipstack::transaction::key::TransactionRole;
 use std::time::Instant;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A refresh whose interval was too small is sent once more.
 const TRIES: usize = 2;
+/// A refresh that crosses a request of the far side's again and again is sent so many times more: a request of theirs is over
+/// after 64 times T1, 32 s.
+const CROSSED_MAX: u32 = 32;
 
 /// What a request wants of the timer, answered.
 pub(super) fn asked(request: &Request) -> Answer {
@@ -83,6 +88,8 @@ enum Refreshed {
         description: Vec<u8>,
     },
     Refused,
+    /// The far side has a request of its own under way (491): ours is to come again.
+    Crossed,
     /// The far side knows nothing of the session any more, or has gone.
     Gone,
 }
@@ -91,7 +98,12 @@ enum Refreshed {
 pub(super) struct Session {
     dialog: InviteDialog,
     timer: Option<SessionTimer>,
-    refreshing: Option<JoinHandle<Refreshed>>,
+    /// The refresh under way, and the timer that it is for.
+    refreshing: Option<(SessionTimer, JoinHandle<Refreshed>)>,
+    /// When a refresh that crossed a request of the far side's is sent again.
+    again: Option<Instant>,
+    /// How often that has happened to this refresh.
+    crossed: u32,
     by_update: bool,
 }
 
@@ -102,6 +114,8 @@ impl Session {
             dialog,
             timer: None,
             refreshing: None,
+            again: None,
+            crossed: 0,
             by_update: false,
         }
     }
@@ -120,27 +134,55 @@ impl Session {
 
     /// A request of the far side's was answered so.
     pub fn agree(&mut self, agreed: Answer) {
-        self.timer = match agreed {
+        self.set(match agreed {
             Answer::Untimed | Answer::TooSmall => None,
             Answer::Agreed { interval_s, refresher } => {
                 let ours = refresher == Refresher::Uas;
                 Some(SessionTimer::new(interval_s, ours, Instant::now()))
             }
-        };
+        });
+    }
+
+    /// A new timer: no refresh of an earlier one is sent again.
+    fn set(&mut self, timer: Option<SessionTimer>) {
+        self.timer = timer;
+        (self.again, self.crossed) = (None, 0);
+    }
+
+    /// The refresh for `timer` crossed a request of the far side's. It is sent again after a pause, as long as that is within
+    /// the session's time. Where that request has refreshed the session, ours need not.
+    fn put_off(&mut self, timer: SessionTimer, random: u64, now: Instant) {
+        if self.timer != Some(timer) {
+            return;
+        }
+        let is_call_id_ours = self.dialog.role() == TransactionRole::Client;
+        let again = now + pause_when_crossed(is_call_id_ours, random);
+        self.crossed += 1;
+        if self.crossed <= CROSSED_MAX && again < timer.refused().due() {
+            self.again = Some(again);
+        } else {
+            self.set(Some(timer.refused()));
+        }
     }
 
     /// Waits for what is next. May be dropped and called again.
     pub async fn next(&mut self) -> Next {
-        if let Some(task) = &mut self.refreshing {
-            let outcome = task.await;
+        if let Some((timer, task)) = &mut self.refreshing {
+            let (timer, outcome) = (*timer, task.await);
             self.refreshing = None;
             return match outcome {
                 Ok(Refreshed::Kept { timer, description }) => {
-                    self.timer = timer;
+                    self.set(timer);
                     Next::Kept(description)
                 }
                 Ok(Refreshed::Refused) => {
-                    self.timer = self.timer.map(SessionTimer::refused);
+                    self.set(self.timer.map(SessionTimer::refused));
+                    Next::Kept(Vec::new())
+                }
+                Ok(Refreshed::Crossed) => {
+                    // Without randomness both sides may cross once more, no worse.
+                    let random = rand::rngs::OsRng.try_next_u64().unwrap_or_default();
+                    self.put_off(timer, random, Instant::now());
                     Next::Kept(Vec::new())
                 }
                 Ok(Refreshed::Gone) | Err(_) => Next::End,
@@ -149,7 +191,8 @@ impl Session {
         let Some(timer) = self.timer else {
             return std::future::pending().await;
         };
-        tokio::time::sleep_until(timer.due().into()).await;
+        let due = self.again.unwrap_or_else(|| timer.due());
+        tokio::time::sleep_until(due.into()).await;
         if timer.is_ours() { Next::Refresh } else { Next::End }
     }
 
@@ -157,15 +200,16 @@ impl Session {
     /// side takes no UPDATE.
     pub fn refresh(&mut self, description: &[u8]) {
         let Some(timer) = self.timer else { return };
+        self.again = None;
         let description = (!self.by_update).then(|| description.to_vec());
         let refresh = refresh(self.dialog.clone(), timer.interval_s(), description);
-        self.refreshing = Some(tokio::spawn(refresh));
+        self.refreshing = Some((timer, tokio::spawn(refresh)));
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(task) = &self.refreshing {
+        if let Some((_, task)) = &self.refreshing {
             task.abort();
         }
     }
@@ -203,6 +247,7 @@ async fn refresh(dialog: InviteDialog, mut interval_s: u32, description: Option<
                 };
             }
             422 => interval_s = least(&response.headers).unwrap_or(interval_s).max(interval_s),
+            491 => return Refreshed::Crossed,
             // RFC 4028 §10.
             408 | 481 => return Refreshed::Gone,
             _ => return Refreshed::Refused,

@@ -9,6 +9,16 @@ pub(super) const INTERVAL_MIN_S: u32 = 90;
 const END_EARLY: Duration = Duration::from_secs(32);
 /// Nothing is done more often.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The step of the pauses after a 491, in milliseconds (RFC 3261 §14.1).
+const CROSSED_STEP_MS: u64 = 10;
+
+/// How long a request waits that crossed one of the far side's (491), in steps of 10 ms: from 2.1 to 4 s where we made the
+/// call's Call-ID, else up to 2 s, so that both sides do not cross again (RFC 3261 §14.1, for UPDATE RFC 3311 §5.3).
+pub(super) fn pause_when_crossed(is_call_id_ours: bool, random: u64) -> Duration {
+    let (first_ms, last_ms) = if is_call_id_ours { (2_100, 4_000) } else { (0, 2_000) };
+    let steps = (last_ms - first_ms) / CROSSED_STEP_MS + 1;
+    Duration::from_millis(first_ms + random % steps * CROSSED_STEP_MS)
+}
 
 /// Who refreshes: the side that sent the request which the timer was agreed in, or the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,6 +232,25 @@ mod tests {
         for (refresher, ours) in [(UAC, true), (None, true), (UAS, false)] {
             assert_eq!(SessionTimer::answered(expires(90, refresher), now).is_ours(), ours);
         }
+    }
+
+    #[test]
+    fn a_request_that_crossed_another_one_waits_as_its_side_does() {
+        let pause_ms = |ours, random| pause_when_crossed(ours, random).as_millis();
+        for (ours, random, expected_ms) in [
+            (true, 0, 2_100),
+            (true, 1, 2_110),
+            (true, 190, 4_000),
+            (true, 191, 2_100),
+            (false, 0, 0),
+            (false, 1, 10),
+            (false, 200, 2_000),
+            (false, 201, 0),
+        ] {
+            assert_eq!(pause_ms(ours, random), expected_ms, "{ours} {random}");
+        }
+        assert!((2_100..=4_000).contains(&pause_ms(true, u64::MAX)));
+        assert!(pause_ms(false, u64::MAX) <= 2_000);
     }
 
     proptest! {

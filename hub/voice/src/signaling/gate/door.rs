@@ -3,6 +3,7 @@
 
 use super::message::{Kind, Message, Refusal, What};
 use super::rate::{Meter, Rate};
+use crate::signaling::LINGER;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ const REFUSALS: Rate = Rate { per_s: 20, burst: 100 };
 const STRANGERS: Rate = Rate { per_s: 10, burst: 20 };
 /// Calls that are known at a time, with those that have just ended.
 const CALLS_MAX: usize = 8_192;
-/// So long a call is known after its end: what was sent again and again comes for 64 times T1 (RFC 3261 §17).
+/// So long a call that came in is known after its end: what was sent again and again comes for 64 times T1 (RFC 3261 §17).
+/// One that we placed is for as long as something of ours may follow; of those there are fewer, and nobody else begins them.
 const CALL_KEPT: Duration = Duration::from_secs(40);
 /// A permit that nothing released is free after this: longer than any answer takes.
 const PERMIT_KEPT: Duration = Duration::from_secs(64);
@@ -141,6 +143,8 @@ struct Call {
     from: Arc<[IpAddr]>,
     /// How many of us hold it: it lives as long as one does.
     holders: usize,
+    /// We placed it.
+    is_ours: bool,
     /// When it was begun, refused or let go.
     last: Instant,
     /// The INVITE that began it; none in a call of ours.
@@ -154,11 +158,18 @@ impl Call {
         Self {
             from,
             holders: 0,
+            is_ours: false,
             last: now,
             invite: None,
             requests: Meter::default(),
             answers: Meter::default(),
         }
+    }
+
+    /// Whether it is up, or has ended of late.
+    fn is_known(&self, now: Instant) -> bool {
+        let kept = if self.is_ours { LINGER } else { CALL_KEPT };
+        self.holders > 0 || now.duration_since(self.last) < kept
     }
 }
 
@@ -314,6 +325,8 @@ impl Door {
         self.sources.entry(address).or_default();
         let call = self.call(call_id, address, now);
         call.holders += 1;
+        // Also where a carrier sends it back to us later.
+        call.is_ours |= call.invite.is_none();
         Arc::clone(&call.from)
     }
 
@@ -327,8 +340,7 @@ impl Door {
 
     /// Forgets what is over. To be called about once a second.
     pub fn sweep(&mut self, now: Instant) {
-        self.calls
-            .retain(|_, call| call.holders > 0 || now.duration_since(call.last) < CALL_KEPT);
+        self.calls.retain(|_, call| call.is_known(now));
         for permits in self.permits.values_mut() {
             permits.retain(|_, permit| now.duration_since(permit.since) < PERMIT_KEPT);
         }

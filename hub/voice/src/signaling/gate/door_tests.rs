@@ -165,9 +165,42 @@ fn a_call_is_known_for_a_while_after_its_end() {
             "after {s} s"
         );
     }
+    door.asked("192.0.2.1", NEW, "came in", "1 INVITE", after(890));
+    door.hold("came in", ip("192.0.2.1"), after(890));
+    door.let_go("came in", after(900));
     door.let_go("held", after(900));
-    for (s, held) in [(939, true), (940, false)] {
-        assert_eq!(bye(&mut door, "held", s), held, "after {s} s");
+    for (s, held, came_in) in [
+        (939, true, true),
+        (940, true, false),
+        (999, true, false),
+        (1_000, false, false),
+    ] {
+        assert_eq!(
+            (bye(&mut door, "held", s), bye(&mut door, "came in", s)),
+            (held, came_in),
+            "after {s} s"
+        );
+    }
+}
+
+/// As long as our ACK and BYE find their way: an answer that comes after our CANCEL, say.
+#[test]
+fn a_late_answer_to_a_call_of_ours_passes() {
+    let (start, mut door) = (Instant::now(), door());
+    let after = |s| start + Duration::from_secs(s);
+    door.hold("out", ip("192.0.2.1"), start);
+    door.let_go("out", start);
+    // A carrier that sends it back to us makes it no call of others.
+    assert_eq!(door.asked("192.0.2.1", NEW, "out", "1 INVITE", start), Verdict::Pass);
+    door.hold("out", ip("192.0.2.1"), start);
+    door.let_go("out", start);
+    for (s, verdict) in [
+        (41, Verdict::Pass),
+        (99, Verdict::Pass),
+        (100, Verdict::Drop(Reason::NoCall)),
+    ] {
+        door.sweep(after(s));
+        assert_eq!(door.answered("192.0.2.1", "out", after(s)), verdict, "after {s} s");
     }
 }
 
@@ -415,7 +448,7 @@ fn calls_that_are_known_are_bounded() {
     for n in 0..CALLS_MAX {
         door.let_go(&format!("h{n}"), start);
     }
-    let later = start + CALL_KEPT;
+    let later = start + LINGER;
     door.sweep(later);
     assert_eq!(
         door.asked("192.0.2.1", NEW, "one more", "1 INVITE", later),
