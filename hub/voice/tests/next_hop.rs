@@ -273,7 +273,11 @@ async fn an_address_of_the_carrier_may_be_known_by_name() {
         };
         let voice = Voice::start(config_of(vec![trunk], limits())).await.unwrap();
         hangs_up(&voice).await;
-        let (meant, other) = if hosts.is_empty() { (&acme, &edge) } else { (&edge, &acme) };
+        let (meant, other) = if hosts.is_empty() {
+            (&acme, &edge)
+        } else {
+            (&edge, &acme)
+        };
         meant.sees("ACK").await;
         meant.sees("BYE").await;
         voice.shutdown().await;

@@ -125,7 +125,11 @@ impl LegRoute {
     /// Waits until a BYE of this leg to the phone with this tag, empty for none, has left; the error is why it could not. It may
     /// still be sent again.
     pub async fn bye_left(&mut self, tag: &str) -> Result<(), String> {
-        let of_phone = |byes: &Byes| byes.iter().find(|(known, _)| known == tag).map(|(_, said)| said.clone());
+        let of_phone = |byes: &Byes| {
+            byes.iter()
+                .find(|(known, _)| known == tag)
+                .map(|(_, said)| said.clone())
+        };
         match self.byes.wait_for(|byes| of_phone(byes).is_some()).await {
             Ok(byes) => of_phone(&byes).unwrap_or(Ok(())),
             Err(_) => Err("its leg is over".to_owned()),

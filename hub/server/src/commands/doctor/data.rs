@@ -333,8 +333,16 @@ mod tests {
         for (addresses, start, words) in [
             (vec![], "ok ", "by its address"),
             (vec!["192.0.2.7"], "ok ", "by its address"),
-            (vec!["192.0.2.7", "localhost"], "ok ", "localhost:5060 is 127.0.0.1:5060"),
-            (vec!["localhost", "nowhere.invalid"], "FAIL ", "tenant acme: the name nowhere.invalid"),
+            (
+                vec!["192.0.2.7", "localhost"],
+                "ok ",
+                "localhost:5060 is 127.0.0.1:5060",
+            ),
+            (
+                vec!["localhost", "nowhere.invalid"],
+                "FAIL ",
+                "tenant acme: the name nowhere.invalid",
+            ),
         ] {
             let text = said(names(&trunks(&addresses), true).await);
             assert!(text.starts_with(start) && text.contains(words), "{addresses:?}: {text}");
