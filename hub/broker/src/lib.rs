@@ -48,6 +48,6 @@ pub use config::{BrokerConfig, TlsFiles, TlsListen};
 pub use counters::{BrokerCounters, Histogram};
 pub use device_times::DeviceTimes;
 pub use health::Health;
-pub use listen::{LISTEN_BACKLOG, listen};
+pub use listen::{LISTEN_BACKLOG, listen, listen_http};
 pub use redecode::{Redecoding, redecode};
 pub use socket::TlsError;

@@ -8,6 +8,10 @@ use tokio::net::{TcpListener, TcpSocket};
 /// comes beyond is dropped without a word, and its client asks again after one second, then after three: with the 1,024 of
 /// most programs a restart takes a large fleet seconds.
 pub const LISTEN_BACKLOG: u32 = 4_096;
+/// What the system holds of an answer over HTTP that its client has not taken yet, a connection (Linux takes twice that, to
+/// count its own bookkeeping in). Left to itself it grows to megabytes, and a thousand clients that never read make the hub
+/// write gigabytes. A client 100 ms away still reads a megabyte a second.
+const HTTP_SEND_BUFFER: u32 = 128 * 1024;
 
 /// Listens on `address`; port 0 takes a free one. Call it within a tokio runtime.
 ///
@@ -15,6 +19,22 @@ pub const LISTEN_BACKLOG: u32 = 4_096;
 ///
 /// The address is taken, is not one of this machine, or needs rights.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bound(address)?.listen(LISTEN_BACKLOG)
+}
+
+/// As [`listen`], for HTTP: a client that reads nothing costs little.
+///
+/// # Errors
+///
+/// As with [`listen`].
+pub fn listen_http(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address)?;
+    // Connections have it from their listener.
+    socket.set_send_buffer_size(HTTP_SEND_BUFFER)?;
+    socket.listen(LISTEN_BACKLOG)
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -23,15 +43,38 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart does not wait until the system has forgotten the connections of the process before.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(LISTEN_BACKLOG)
+    Ok(socket)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LISTEN_BACKLOG, listen};
+    use super::{HTTP_SEND_BUFFER, LISTEN_BACKLOG, listen, listen_http};
+    use std::io::ErrorKind;
     use std::time::Duration;
     use tokio::net::TcpStream;
     use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn little_waits_for_a_client_that_reads_nothing() {
+        let listener = listen_http("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut taken = 0;
+        // The system moves what it holds on to the client's side while that has room: until both are full.
+        for _ in 0..50 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            loop {
+                match stream.try_write(&[0; 16 * 1024]) {
+                    Ok(more) => taken += more,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        // The client's side begins with 64 KiB or 128 KiB and grows only as it reads.
+        assert!(taken < 8 * HTTP_SEND_BUFFER as usize, "{taken} bytes wait");
+        drop(client);
+    }
 
     /// Twice as many as fit into the usual backlog. A client whose SYN is dropped waits for longer than a minute while nobody
     /// accepts.

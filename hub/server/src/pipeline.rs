@@ -190,7 +190,7 @@ impl Hub {
 
         // First, so that a second hub started by mistake fails before it touches anything.
         let listener =
-            hub_broker::listen(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
+            hub_broker::listen_http(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
         let http = listener.local_addr()?;
         let cluster = cluster.map(Arc::new);
         if let Some(cluster) = cluster.clone() {

@@ -23,7 +23,7 @@ pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> R
         return Ok(());
     }
     let listener =
-        hub_broker::listen(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
+        hub_broker::listen_http(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
     let stop = CancellationToken::new();
     // However this ends, the listener is closed: the hub that then works needs its address.
     let guard = stop.clone().drop_guard();
