@@ -17,11 +17,11 @@ use hub_core::consent::Consent;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::contact_plan::{ContactFacts, ContactPlan, Decision, HoldReason, REMEMBERED, decide};
 use hub_core::finding::FindingState;
-use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId};
+use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::Scope;
-use hub_store::contact::{Begun, ContactStore, DialOrder};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
@@ -37,16 +37,24 @@ const CALLS_COUNTED: SignedDuration = SignedDuration::from_hours(48);
 
 #[async_trait]
 impl ContactStore for PostgresStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TicketId>> {
-        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
-            "select id from ticket where state = 'contact_planned' and contact_due <= $1 order by contact_due, id limit $2",
+    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+        let rows = sqlx::query(
+            "select id, tenant, trace from ticket where state = 'contact_planned' and contact_due <= $1 order by contact_due, id limit $2",
         )
         .bind(sql(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await
         .map_err(db)?;
-        Ok(ids.into_iter().map(TicketId).collect())
+        rows.iter()
+            .map(|row| {
+                Ok(DueContact {
+                    ticket: TicketId(row.col("id")?),
+                    tenant: row.word("tenant")?,
+                    trace: TraceId(row.col("trace")?),
+                })
+            })
+            .collect()
     }
 
     async fn contact_planned(&self, patience: Duration) {
