@@ -39,7 +39,8 @@ const CALLS_COUNTED: SignedDuration = SignedDuration::from_hours(48);
 impl ContactStore for PostgresStore {
     async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
         let rows = sqlx::query(
-            "select id, tenant, trace from ticket where state = 'contact_planned' and contact_due <= $1 order by contact_due, id limit $2",
+            "select id, tenant, trace from ticket where state = 'contact_planned' and contact_due <= $1 \
+             order by contact_due, id limit $2",
         )
         .bind(sql(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
