@@ -8,7 +8,6 @@ use crate::row::{Columns, db, not_found, sql};
 use crate::site::{appliance_views, owner_view};
 use crate::slot::offer;
 use crate::store::{PostgresStore, commit};
-use crate::ticket::owner_of;
 use crate::ticket_row;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
@@ -16,12 +15,13 @@ use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::contact_plan::{ContactFacts, ContactPlan, Decision, HoldReason, REMEMBERED, decide};
-use hub_core::finding::FindingState;
-use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId};
+use hub_core::finding::{Finding, FindingState};
+use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
+use hub_core::site::{Localised, Price};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::Scope;
-use hub_store::contact::{Begun, ContactStore, DialOrder};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
@@ -37,16 +37,25 @@ const CALLS_COUNTED: SignedDuration = SignedDuration::from_hours(48);
 
 #[async_trait]
 impl ContactStore for PostgresStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TicketId>> {
-        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
-            "select id from ticket where state = 'contact_planned' and contact_due <= $1 order by contact_due, id limit $2",
+    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+        let rows = sqlx::query(
+            "select id, tenant, trace from ticket where state = 'contact_planned' and contact_due <= $1 \
+             order by contact_due, id limit $2",
         )
         .bind(sql(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await
         .map_err(db)?;
-        Ok(ids.into_iter().map(TicketId).collect())
+        rows.iter()
+            .map(|row| {
+                Ok(DueContact {
+                    ticket: TicketId(row.col("id")?),
+                    tenant: row.word("tenant")?,
+                    trace: TraceId(row.col("trace")?),
+                })
+            })
+            .collect()
     }
 
     async fn contact_planned(&self, patience: Duration) {
@@ -60,13 +69,18 @@ impl ContactStore for PostgresStore {
             return Ok(Begun::Settled);
         }
         let owner = self.lock_owner(&mut tx, &ticket).await?;
-        let plan = contact_plan(&mut tx, &ticket.tenant).await?;
-        let facts = facts(&mut tx, &ticket, owner.as_ref(), now).await?;
-        let begun = match (decide(&plan, &facts, now), owner) {
+        let terms = terms(&mut tx, &ticket.tenant).await?;
+        let finding = finding::by_id(&mut tx, ticket.finding).await?;
+        let facts = facts(&mut tx, &ticket, &finding, owner.as_ref(), now).await?;
+        let begun = match (decide(&terms.plan, &facts, now), owner) {
             (Decision::Ring, Some(owner)) => {
-                let order = self
-                    .place(&mut tx, ticket, owner, Direction::Outbound, now, random)
-                    .await?;
+                let about = About {
+                    ticket,
+                    owner,
+                    finding,
+                    terms,
+                };
+                let order = place(&mut tx, about, Direction::Outbound, now, random).await?;
                 Begun::Ring(Box::new(order))
             }
             (Decision::Wait { until, reason }, _) => {
@@ -106,9 +120,13 @@ impl ContactStore for PostgresStore {
         else {
             return Ok(None);
         };
-        let order = self
-            .place(&mut tx, ticket, owner, Direction::Inbound, now, random)
-            .await?;
+        let about = About {
+            finding: finding::by_id(&mut tx, ticket.finding).await?,
+            terms: terms(&mut tx, &ticket.tenant).await?,
+            ticket,
+            owner,
+        };
+        let order = place(&mut tx, about, Direction::Inbound, now, random).await?;
         commit(self, tx).await?;
         Ok(Some(order))
     }
@@ -168,77 +186,103 @@ impl PostgresStore {
 
     /// The owner, locked: two tickets of one owner never dial at the same time.
     async fn lock_owner(&self, conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<Option<OwnerView>> {
-        let Some(owner) = owner_of(conn, ticket.appliance).await? else {
-            return Ok(None);
-        };
-        sqlx::query("select from owner where id = $1 for update")
-            .bind(owner)
-            .execute(&mut *conn)
-            .await
-            .map_err(db)?;
-        owner_view(conn, &self.keyring, owner).await.map(Some)
+        let locked: Option<uuid::Uuid> = sqlx::query_scalar(
+            "select id from owner where id = (select owner from appliance where id = $1) for update",
+        )
+        .bind(ticket.appliance.0)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(db)?;
+        match locked {
+            // Read once it is locked: a call that was waited for may have changed what the ledger says.
+            Some(owner) => owner_view(conn, &self.keyring, owner).await.map(Some),
+            None => Ok(None),
+        }
     }
+}
 
-    /// Writes the attempt and moves the ticket; everything that a call needs.
-    async fn place(
-        &self,
-        conn: &mut PgConnection,
-        ticket: ServiceTicket,
-        owner: OwnerView,
-        direction: Direction,
-        now: Timestamp,
-        random: [u8; 20],
-    ) -> Result<DialOrder> {
-        let appliance = appliance_views(conn, &[ticket.appliance.0])
-            .await?
-            .remove(&ticket.appliance.0)
-            .ok_or_else(|| not_found("appliance", ticket.appliance))?;
-        let offered = offer(conn, &ticket.tenant, appliance.service_point.as_deref(), now).await?;
-        let mut id = [0; 10];
-        id.copy_from_slice(&random[..10]);
-        let attempt = ContactAttempt {
-            id: AttemptId::new(now, id),
-            tenant: ticket.tenant.clone(),
-            ticket: ticket.id,
-            owner: owner.id,
-            direction,
-            state: AttemptState::Dialling,
-            started_at: now,
-            ended_at: None,
-            result: None,
-            disposition: None,
-            requested_by: ticket
-                .call_requested_by
-                .clone()
-                .filter(|_| direction == Direction::Outbound),
-            offered,
-            detail: None,
-            trace: ticket.trace,
-        };
-        attempt::insert(conn, &attempt, appliance.service_point.as_deref()).await?;
-        let finding = finding::by_id(conn, ticket.finding).await?;
-        let (tenant, started) = (
-            ticket.tenant.clone(),
-            TicketEvent::AttemptStarted {
-                attempt: attempt.id,
-                inbound: direction == Direction::Inbound,
-            },
-        );
-        ticket_row::transition(conn, ticket, &started, HUB, now).await?;
-        let row = sqlx::query("select brand, visit_price from tenant where id = $1")
-            .bind(tenant.as_str())
-            .fetch_one(conn)
-            .await
-            .map_err(db)?;
-        Ok(DialOrder {
-            attempt,
-            owner,
-            appliance,
-            finding,
-            brand: row.json("brand")?,
-            visit_price: row.json("visit_price")?,
-        })
-    }
+/// What a call is about.
+struct About {
+    ticket: ServiceTicket,
+    owner: OwnerView,
+    finding: Finding,
+    terms: Terms,
+}
+
+/// What a tenant has said about calls.
+struct Terms {
+    plan: ContactPlan,
+    brand: Localised,
+    visit_price: Price,
+}
+
+async fn terms(conn: &mut PgConnection, tenant: &TenantId) -> Result<Terms> {
+    let row = sqlx::query("select contact_plan, brand, visit_price from tenant where id = $1")
+        .bind(tenant.as_str())
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    Ok(Terms {
+        plan: row.json("contact_plan")?,
+        brand: row.json("brand")?,
+        visit_price: row.json("visit_price")?,
+    })
+}
+
+/// Writes the attempt and moves the ticket; everything that a call needs.
+async fn place(
+    conn: &mut PgConnection,
+    about: About,
+    direction: Direction,
+    now: Timestamp,
+    random: [u8; 20],
+) -> Result<DialOrder> {
+    let About {
+        ticket,
+        owner,
+        finding,
+        terms,
+    } = about;
+    let appliance = appliance_views(conn, &[ticket.appliance.0])
+        .await?
+        .remove(&ticket.appliance.0)
+        .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+    let offered = offer(conn, &ticket.tenant, appliance.service_point.as_deref(), now).await?;
+    let mut id = [0; 10];
+    id.copy_from_slice(&random[..10]);
+    let attempt = ContactAttempt {
+        id: AttemptId::new(now, id),
+        tenant: ticket.tenant.clone(),
+        ticket: ticket.id,
+        owner: owner.id,
+        direction,
+        state: AttemptState::Dialling,
+        started_at: now,
+        ended_at: None,
+        result: None,
+        disposition: None,
+        requested_by: ticket
+            .call_requested_by
+            .clone()
+            .filter(|_| direction == Direction::Outbound),
+        offered,
+        detail: None,
+        trace: ticket.trace,
+    };
+    attempt::insert(conn, &attempt, appliance.service_point.as_deref()).await?;
+    let started = TicketEvent::AttemptStarted {
+        attempt: attempt.id,
+        inbound: direction == Direction::Inbound,
+    };
+    ticket_row::transition(conn, ticket, &started, HUB, now).await?;
+    Ok(DialOrder {
+        attempt,
+        owner,
+        appliance,
+        finding,
+        brand: terms.brand,
+        visit_price: terms.visit_price,
+    })
 }
 
 async fn hold(conn: &mut PgConnection, ticket: ServiceTicket, reason: HoldReason, now: Timestamp) -> Result<Begun> {
@@ -246,22 +290,13 @@ async fn hold(conn: &mut PgConnection, ticket: ServiceTicket, reason: HoldReason
     Ok(Begun::Held(reason))
 }
 
-async fn contact_plan(conn: &mut PgConnection, tenant: &TenantId) -> Result<ContactPlan> {
-    sqlx::query("select contact_plan from tenant where id = $1")
-        .bind(tenant.as_str())
-        .fetch_one(conn)
-        .await
-        .map_err(db)?
-        .json("contact_plan")
-}
-
 async fn facts(
     conn: &mut PgConnection,
     ticket: &ServiceTicket,
+    finding: &Finding,
     owner: Option<&OwnerView>,
     now: Timestamp,
 ) -> Result<ContactFacts> {
-    let finding = finding::by_id(conn, ticket.finding).await?;
     let attempts = attempt::of_ticket(conn, ticket.id)
         .await?
         .into_iter()

@@ -237,15 +237,35 @@ pub(crate) async fn service_point(
         .fetch_optional(conn)
         .await
         .map_err(db)?
-        .map(|row| {
-            Ok(ServicePoint {
-                id: row.col("id")?,
-                name: row.json("name")?,
-                zone: row.col("zone")?,
-                slots: row.json("slots")?,
-            })
-        })
+        .as_ref()
+        .map(service_point_row)
         .transpose()
+}
+
+/// The same, locked until the commit.
+pub(crate) async fn lock_service_point(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<ServicePoint>> {
+    sqlx::query("select * from service_point where tenant = $1 and id = $2 for no key update")
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?
+        .as_ref()
+        .map(service_point_row)
+        .transpose()
+}
+
+fn service_point_row(row: &PgRow) -> Result<ServicePoint> {
+    Ok(ServicePoint {
+        id: row.col("id")?,
+        name: row.json("name")?,
+        zone: row.col("zone")?,
+        slots: row.json("slots")?,
+    })
 }
 
 pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)> {

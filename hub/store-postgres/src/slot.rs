@@ -1,7 +1,7 @@
 //! Slots of service points: each place is promised once, by call or by a person.
 
 use crate::row::{Columns, db, not_found, sql};
-use crate::site::service_point;
+use crate::site::lock_service_point;
 use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;
@@ -20,28 +20,16 @@ pub(crate) async fn offer(
     now: Timestamp,
 ) -> Result<Option<Slot>> {
     let Some(point) = point else { return Ok(None) };
-    lock_service_point(conn, tenant, point).await?;
-    match service_point(conn, tenant, point).await? {
+    match lock_service_point(conn, tenant, point).await? {
         Some(point) => next_slot(conn, tenant, &point, now).await,
         None => Ok(None),
     }
 }
 
-async fn lock_service_point(conn: &mut PgConnection, tenant: &TenantId, point: &str) -> Result<()> {
-    sqlx::query("select from service_point where tenant = $1 and id = $2 for no key update")
-        .bind(tenant.as_str())
-        .bind(point)
-        .execute(conn)
-        .await
-        .map_err(db)?;
-    Ok(())
-}
-
 /// Whether the slot that a person books for this ticket has a place left, with the service point locked until the
 /// commit.
 pub(crate) async fn check_room(conn: &mut PgConnection, ticket: &ServiceTicket, slot: Slot, point: &str) -> Result<()> {
-    lock_service_point(conn, &ticket.tenant, point).await?;
-    let known = service_point(conn, &ticket.tenant, point).await?;
+    let known = lock_service_point(conn, &ticket.tenant, point).await?;
     let known = known.ok_or_else(|| not_found("service point", point))?;
     let zone = TimeZone::get(&known.zone).unwrap_or(TimeZone::UTC);
     let taken = taken(conn, &ticket.tenant, point, slot.start, Some(ticket.id)).await?;

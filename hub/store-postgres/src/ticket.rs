@@ -137,7 +137,7 @@ impl TicketStore for PostgresStore {
 }
 
 /// The owner of an appliance.
-pub(crate) async fn owner_of(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Option<uuid::Uuid>> {
+async fn owner_of(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Option<uuid::Uuid>> {
     sqlx::query_scalar("select owner from appliance where id = $1")
         .bind(appliance.0)
         .fetch_one(conn)

@@ -124,40 +124,35 @@ pub(crate) async fn transition(
     now: Timestamp,
 ) -> Result<ServiceTicket> {
     let (ticket, actions) = ticket.apply(event, actor, now)?;
-    save(conn, &ticket).await?;
-    let told = json(event)?;
-    let name = told.get("event").and_then(|name| name.as_str()).unwrap_or("changed");
-    let kind = format!("ticket.{name}");
-    sqlx::query("insert into timeline (tenant, ticket, at, actor, event) values ($1, $2, $3, $4, $5)")
-        .bind(ticket.tenant.as_str())
-        .bind(ticket.id.0)
-        .bind(sql(now))
-        .bind(actor)
-        .bind(&told)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
-    event::write(
-        conn,
-        &ticket.tenant,
-        &kind,
-        Some(ticket.id),
-        Some(ticket.appliance),
-        now,
-    )
-    .await?;
+    save(conn, &ticket, event, actor, now).await?;
     for action in actions {
         perform(conn, &ticket, &action, now).await?;
     }
     Ok(ticket)
 }
 
-async fn save(conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<()> {
+/// The ticket, the line of its timeline and the event that tells of it, in one statement: between a reading and the call each
+/// round trip counts.
+async fn save(
+    conn: &mut PgConnection,
+    ticket: &ServiceTicket,
+    event: &TicketEvent,
+    actor: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let told = json(event)?;
+    let name = told.get("event").and_then(|name| name.as_str()).unwrap_or("changed");
+    let kind = format!("ticket.{name}");
     let visit = ticket.appointment.as_ref();
     sqlx::query(
-        "update ticket set finding = $2, fault_class = $3, severity = $4, state = $5, assignee = $6, closed_at = $7, \
-           contact_due = $8, call_requested_by = $9, held = $10, visit_start = $11, visit_end = $12, \
-           visit_service_point = $13, visit_agreed_by = $14, outcome = $15 where id = $1",
+        "with changed as ( \
+           update ticket set finding = $2, fault_class = $3, severity = $4, state = $5, assignee = $6, closed_at = $7, \
+             contact_due = $8, call_requested_by = $9, held = $10, visit_start = $11, visit_end = $12, \
+             visit_service_point = $13, visit_agreed_by = $14, outcome = $15 where id = $1), \
+         told as ( \
+           insert into timeline (tenant, ticket, at, actor, event) values ($16, $1, $17, $18, $19)) \
+         insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
+         select epoch, pg_current_xact_id()::text::bigint, $16, $17, $20, $1, $21 from event_epoch",
     )
     .bind(ticket.id.0)
     .bind(ticket.finding.0)
@@ -174,6 +169,12 @@ async fn save(conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<()> {
     .bind(visit.map(|v| v.service_point.as_str()))
     .bind(visit.map(|v| v.agreed_by.as_str()))
     .bind(ticket.outcome.as_ref().map(json).transpose()?)
+    .bind(ticket.tenant.as_str())
+    .bind(sql(now))
+    .bind(actor)
+    .bind(&told)
+    .bind(kind)
+    .bind(ticket.appliance.0)
     .execute(conn)
     .await
     .map_err(db)?;

@@ -7,11 +7,22 @@ use async_trait::async_trait;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::contact_plan::HoldReason;
 use hub_core::finding::Finding;
-use hub_core::id::{AttemptId, TenantId, TicketId};
+use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price};
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// A ticket whose contact is due: as much as the worker has to know before the transaction that dials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueContact {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// Whose it is: without a trunk nobody is rung.
+    pub tenant: TenantId,
+    /// What its log lines are found by.
+    pub trace: TraceId,
+}
 
 /// All that a call needs. Exists only once the attempt's row is committed.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +63,7 @@ pub enum Begun {
 #[async_trait]
 pub trait ContactStore: Send + Sync {
     /// Tickets whose contact is due, the longest due first.
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TicketId>>;
+    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>>;
 
     /// Waits until a contact may have become due, or `patience` has passed.
     async fn contact_planned(&self, patience: Duration);

@@ -10,7 +10,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device as SiteDevice, Site, Trunk};
 use hub_core::ticket::{ServiceTicket, TicketEvent};
 use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
-use hub_store::contact::{Begun, ContactStore, DialOrder};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::prediction::{FindingChange, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
@@ -316,7 +316,7 @@ impl PredictionStore for SampleStore {
 
 #[async_trait]
 impl ContactStore for SampleStore {
-    async fn contacts_due(&self, _: Timestamp, _: usize) -> Result<Vec<TicketId>> {
+    async fn contacts_due(&self, _: Timestamp, _: usize) -> Result<Vec<DueContact>> {
         not_asked_for()
     }
     async fn contact_planned(&self, _: Duration) {}

@@ -7,11 +7,12 @@ use hub_core::call_result::Disposition;
 use hub_core::clock::CivilClock;
 use hub_core::contact::AttemptEvent;
 use hub_core::contact_plan::HoldReason;
-use hub_core::id::{AttemptId, TenantId, TicketId};
+use hub_core::id::{AttemptId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::Severity;
 use hub_core::ticket::{HUB, TicketEvent};
-use hub_store::contact::{Begun, DialOrder};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
+use hub_store::ticket::TicketStore;
 use hub_store::{Scope, Store, StoreError};
 use hub_voice::{
     ApplianceKind, CallDetail, CallHost, CallOrder, CallProgress, CommitRefused, InboundDecision, InboundHost, Price,
@@ -22,11 +23,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Tickets looked at in one go.
 const DUE_MAX: usize = 64;
+/// Tickets whose transactions run at the same time. An owner whose appliance has just raised an alarm need not wait until it
+/// has been decided about all whose contact was due before; and most connections are left to everybody else.
+const AT_ONCE: usize = 4;
 /// A person rings within this time if the owner asks for one.
 const PERSON_RINGS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How long a key is tried to be saved; below the telephone side's own limit.
@@ -46,7 +51,8 @@ pub struct Telephone {
 
 /// Rings owners, and answers them when they ring back.
 pub struct ContactWorker {
-    store: Arc<dyn Store>,
+    contacts: Arc<dyn ContactStore>,
+    tickets: Arc<dyn TicketStore>,
     telephone: Option<Telephone>,
     clock: Arc<dyn CivilClock>,
     channels: Arc<Semaphore>,
@@ -66,7 +72,8 @@ impl ContactWorker {
     ) -> Arc<Self> {
         let channels = Arc::new(Semaphore::new(calls_max));
         Arc::new(Self {
-            store,
+            contacts: store.clone(),
+            tickets: store,
             telephone,
             clock,
             channels,
@@ -84,7 +91,7 @@ impl ContactWorker {
                 Ok(()) => {
                     backoff.reset();
                     self.figures.contact_looks.fetch_add(1, Ordering::Relaxed);
-                    stop.run_until_cancelled(self.store.contact_planned(PATIENCE)).await;
+                    stop.run_until_cancelled(self.contacts.contact_planned(PATIENCE)).await;
                     continue;
                 }
                 Err(error) => {
@@ -102,52 +109,71 @@ impl ContactWorker {
     }
 
     async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
-        for ticket in in_time(self.store.contacts_due(self.clock.now(), DUE_MAX)).await? {
+        let mut looks = JoinSet::new();
+        let mut looked = Ok(());
+        for due in in_time(self.contacts.contacts_due(self.clock.now(), DUE_MAX)).await? {
+            if looks.len() >= AT_ONCE {
+                looked = ended(&mut looks).await.unwrap_or(Ok(()));
+            }
+            if looked.is_err() {
+                break;
+            }
             // A place on the line first: the row is committed only when the INVITE can follow at once.
             let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
                 break;
             };
-            match self.begin(ticket).await {
-                Ok(Some((voice, order))) => {
-                    let worker = self.clone();
-                    self.figures.calls_up.send_modify(|n| *n += 1);
-                    self.calls.spawn(async move {
-                        worker.ring(voice, *order).await;
-                        worker.figures.calls_up.send_modify(|n| *n -= 1);
-                        drop(channel);
-                    });
-                }
-                // Somebody acted on the ticket meanwhile: the next look finds out.
-                Ok(None) | Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
-                Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
-                Err(error) => {
-                    tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
-                }
+            // A task of its own, which ends whatever becomes of the others: one that is given up half-way may have committed an
+            // attempt that nobody rings for.
+            looks.spawn(self.clone().take_up(due, channel));
+        }
+        while let Some(last) = ended(&mut looks).await {
+            looked = looked.and(last);
+        }
+        looked
+    }
+
+    /// Lets the transaction decide, and rings if it says so. An error is one for which no ticket is looked at.
+    async fn take_up(self: Arc<Self>, due: DueContact, channel: OwnedSemaphorePermit) -> Result<(), StoreError> {
+        match self.begin(&due).await {
+            Ok(Some((voice, order))) => {
+                let worker = self.clone();
+                self.figures.calls_up.send_modify(|n| *n += 1);
+                self.calls.spawn(async move {
+                    worker.ring(voice, *order).await;
+                    worker.figures.calls_up.send_modify(|n| *n -= 1);
+                    drop(channel);
+                });
+            }
+            // Somebody acted on the ticket meanwhile: the next look finds out.
+            Ok(None) | Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
+            Err(error) => {
+                let ticket = due.ticket;
+                tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
             }
         }
         Ok(())
     }
 
-    async fn begin(&self, ticket: TicketId) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
-        let now = self.clock.now();
-        let view = self.store.ticket(&Scope::All, ticket, now).await?;
-        let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&view.ticket.tenant);
+    async fn begin(&self, due: &DueContact) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
+        let (now, ticket) = (self.clock.now(), due.ticket);
+        let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&due.tenant);
         let Some(telephone) = self.telephone.as_ref().filter(with_trunk) else {
             let held = TicketEvent::Held {
                 reason: HoldReason::TrunkRefused,
             };
-            self.store.apply_ticket(&Scope::All, ticket, &held, HUB, now).await?;
-            tracing::info!(trace = %view.ticket.trace, %ticket, "not called: the tenant has no trunk");
+            in_time(self.tickets.apply_ticket(&Scope::All, ticket, &held, HUB, now)).await?;
+            tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
             return Ok(None);
         };
-        match in_time(self.store.begin_attempt(ticket, now, random::bytes())).await? {
+        match in_time(self.contacts.begin_attempt(ticket, now, random::bytes())).await? {
             Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
             Begun::Waits { until, reason } => {
-                tracing::info!(trace = %view.ticket.trace, %ticket, %until, ?reason, "not called now");
+                tracing::info!(trace = %due.trace, %ticket, %until, ?reason, "not called now");
                 Ok(None)
             }
             Begun::Held(reason) => {
-                tracing::info!(trace = %view.ticket.trace, %ticket, ?reason, "not called: a person decides");
+                tracing::info!(trace = %due.trace, %ticket, ?reason, "not called: a person decides");
                 Ok(None)
             }
             Begun::Settled => Ok(None),
@@ -213,7 +239,7 @@ impl ContactWorker {
     async fn apply(&self, attempt: AttemptId, event: AttemptEvent) -> Result<(), StoreError> {
         let mut backoff = BACKOFF;
         loop {
-            match in_time(self.store.apply_attempt(attempt, event.clone(), self.clock.now())).await {
+            match in_time(self.contacts.apply_attempt(attempt, event.clone(), self.clock.now())).await {
                 Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => tokio::time::sleep(backoff.pause()).await,
                 other => return other.map(drop),
             }
@@ -233,7 +259,7 @@ impl CallHost for ContactWorker {
             | CallProgress::Pressed { .. }
             | CallProgress::Ended => return,
         };
-        if let Err(error) = in_time(self.store.apply_attempt(attempt, event, self.clock.now())).await {
+        if let Err(error) = in_time(self.contacts.apply_attempt(attempt, event, self.clock.now())).await {
             tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "the progress of a call is not shown");
         }
     }
@@ -263,7 +289,7 @@ impl InboundHost for ContactWorker {
             return InboundDecision::Decline;
         };
         let now = self.clock.now();
-        match in_time(self.store.begin_inbound(&tenant, &caller, now, random::bytes())).await {
+        match in_time(self.contacts.begin_inbound(&tenant, &caller, now, random::bytes())).await {
             Ok(Some(order)) => {
                 call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }
@@ -284,6 +310,18 @@ impl InboundHost for ContactWorker {
     async fn finished(&self, detail: CallDetail) {
         self.end(detail.attempt, &detail).await;
     }
+}
+
+/// What became of the next look that ends; `None` if none is under way.
+async fn ended(looks: &mut JoinSet<Result<(), StoreError>>) -> Option<Result<(), StoreError>> {
+    let ended = looks.join_next().await?;
+    Some(ended.unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "looking at a ticket's contact failed"
+        );
+        Ok(())
+    }))
 }
 
 /// By when: a time that is said, so in steps of five minutes. A voice need not speak another one each minute then.
@@ -329,3 +367,6 @@ fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
         script,
     })
 }
+
+#[cfg(test)]
+mod tests;

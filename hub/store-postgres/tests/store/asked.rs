@@ -3,15 +3,18 @@
 use crate::relay::{Carried, through};
 use crate::said::{POOL, end_others, session};
 use crate::server::Server;
-use crate::support::{Base, appliance, morning, played};
+use crate::support::{Base, alarm, appliance, morning, played, seen};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::conformance::door::secret;
 use hub_store::conformance::scene::presence;
+use hub_store::contact::{Begun, ContactStore};
 use hub_store::event::EventStore;
+use hub_store::prediction::PredictionStore;
 use hub_store::session::{SessionChange, SessionStore};
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
+use sqlx::Executor;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -154,6 +157,36 @@ async fn the_clocks_of_a_hundred_boots_are_one_question() {
     let wanted: Vec<Option<i64>> = (0..100).map(|boot| (boot == 70).then_some(5)).collect();
     assert_eq!(offsets, wanted);
     assert!((1..=1 + POOL).contains(&trips), "{trips} round trips for 100 boots");
+}
+
+/// Between a reading and the call each question counts: nobody is rung before all of them are answered. A question more fails
+/// here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_is_a_ticket_and_a_ticket_is_a_call_after_few_questions() {
+    let base = Base::on(Server::own().await).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (counter, store) = counted(&base, folder.path()).await;
+    let id = appliance(&store, "acme", "wm-1").await;
+    let scored = seen(vec![alarm(id, "drain_pump_wear", 0.95)]);
+    let mut sql = base.sql().await;
+    let (mut to_ticket, mut to_call) = (u32::MAX, u32::MAX);
+    // The fewest count: each connection is told the first question of a kind before it is asked.
+    for round in 0..30 {
+        let forgotten = "truncate attempt, timeline, ticket, finding cascade";
+        sql.execute(forgotten).await.unwrap();
+        let before = counter.so_far();
+        let changes = store.commit_scoring(&scored, morning()).await.unwrap();
+        to_ticket = to_ticket.min(counter.so_far() - before);
+        let ticket = changes[0].opened.unwrap();
+        let before = counter.so_far();
+        let begun = store.begin_attempt(ticket, morning(), [round; 20]).await.unwrap();
+        to_call = to_call.min(counter.so_far() - before);
+        assert!(matches!(begun, Begun::Ring(_)), "{begun:?}");
+    }
+    println!("{to_ticket} round trips from an alarm to its ticket, {to_call} from there to the call");
+    // Each with BEGIN, the fence and COMMIT; and one for the life of a connection that has come back.
+    assert!(to_ticket <= 15 + 1, "{to_ticket} round trips from an alarm to its ticket");
+    assert!(to_call <= 18 + 1, "{to_call} round trips from a ticket to the call");
 }
 
 /// A device that comes to the door does not notice that the connections were cut.

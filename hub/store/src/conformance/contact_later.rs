@@ -1,7 +1,7 @@
 //! What an owner said and what a crash left, in later attempts; slots and site files while calls begin and end.
 
 use super::Harness;
-use super::contact::{SCOPED, random, ring, view};
+use super::contact::{SCOPED, due, random, ring, view};
 use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen, site, ticket};
 use crate::contact::Begun;
 use crate::{Scope, StoreError};
@@ -119,7 +119,7 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
         .await
         .unwrap();
     assert_eq!(view(&*store, unsure).await.ticket, before);
-    assert!(store.contacts_due(after(10_000), 10).await.unwrap().is_empty());
+    assert!(due(&*store, after(10_000)).await.is_empty());
     // One that was planned is due when it was.
     let planned = ticket(&*store, "wm-2", 0.95).await;
     let until = after(120);
@@ -137,10 +137,7 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
     let caller = PhoneNumber::new(PHONES[1]).unwrap();
     let back = store.begin_inbound(&SCOPED, &caller, after(3), random()).await.unwrap();
     let back = back.unwrap().attempt.id;
-    assert!(
-        store.contacts_due(after(600), 10).await.unwrap().is_empty(),
-        "in a call"
-    );
+    assert!(due(&*store, after(600)).await.is_empty(), "in a call");
     store
         .apply_attempt(back, ended(CallResult::NoAnswer), after(4))
         .await
@@ -150,8 +147,8 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
         (after_call.state, after_call.contact_due),
         (TicketState::ContactPlanned, Some(until))
     );
-    assert!(store.contacts_due(after(119), 10).await.unwrap().is_empty());
-    assert_eq!(store.contacts_due(until, 10).await.unwrap(), [planned]);
+    assert!(due(&*store, after(119)).await.is_empty());
+    assert_eq!(due(&*store, until).await, [planned]);
 }
 
 /// Two people agree the same slot, which has one place, at the same time; and a slot offered in a call is promised.

@@ -1,6 +1,7 @@
 //! The same stream gives the same tickets on every store, however its readings are packed into batches.
 
 use super::Harness;
+use super::contact::due;
 use super::scene::{after, alarm, appliance, ended, played, scored_rows, stored, tickets};
 use crate::contact::Begun;
 use crate::prediction::{Observation, ScoringCommit};
@@ -97,7 +98,7 @@ async fn score(store: &dyn Store, hour: i64) {
 /// Owners are rung, answer in their way, and a person closes what is old.
 async fn act(store: &dyn Store, hour: i64) {
     let now = after(hour * 60);
-    for id in by_number(store, store.contacts_due(now, 100).await.unwrap()).await {
+    for id in by_number(store, due(store, now).await).await {
         let number = store.ticket(&Scope::All, id, now).await.unwrap().ticket.number;
         let fate = mix(u64::try_from(number + 7 * hour).unwrap());
         let random = [u8::try_from(fate % 251).unwrap(); 20];

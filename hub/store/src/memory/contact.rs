@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
-use crate::contact::{Begun, ContactStore, DialOrder};
+use crate::contact::{Begun, ContactStore, DialOrder, DueContact};
 use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::site::OwnerView;
@@ -21,18 +21,23 @@ use uuid::Uuid;
 
 #[async_trait]
 impl ContactStore for MemoryStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TicketId>> {
+    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
         let state = self.state();
         let planned = state
             .tickets
             .values()
             .filter(|ticket| ticket.state == TicketState::ContactPlanned);
-        let mut due: Vec<(Timestamp, TicketId)> = planned
-            .filter_map(|ticket| Some((ticket.contact_due?, ticket.id)))
+        let mut due: Vec<(Timestamp, &ServiceTicket)> = planned
+            .filter_map(|ticket| Some((ticket.contact_due?, ticket)))
             .filter(|(due, _)| *due <= now)
             .collect();
-        due.sort_unstable();
-        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
+        due.sort_unstable_by_key(|(due, ticket)| (*due, ticket.id));
+        let contact = |(_, ticket): (Timestamp, &ServiceTicket)| DueContact {
+            ticket: ticket.id,
+            tenant: ticket.tenant.clone(),
+            trace: ticket.trace,
+        };
+        Ok(due.into_iter().take(limit).map(contact).collect())
     }
 
     async fn contact_planned(&self, patience: Duration) {
