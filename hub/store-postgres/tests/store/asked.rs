@@ -185,7 +185,10 @@ async fn an_alarm_is_a_ticket_and_a_ticket_is_a_call_after_few_questions() {
     }
     println!("{to_ticket} round trips from an alarm to its ticket, {to_call} from there to the call");
     // Each with BEGIN, the fence and COMMIT; and one for the life of a connection that has come back.
-    assert!(to_ticket <= 15 + 1, "{to_ticket} round trips from an alarm to its ticket");
+    assert!(
+        to_ticket <= 15 + 1,
+        "{to_ticket} round trips from an alarm to its ticket"
+    );
     assert!(to_call <= 18 + 1, "{to_call} round trips from a ticket to the call");
 }
 
