@@ -81,7 +81,7 @@ fn a_resumed_session_gets_it_again_and_a_new_one_as_new() {
         publish(0x32, "t", 3, b"c"),
     ];
     assert_eq!(rig.sent(), expected.concat());
-    rig.receive(&[SUBACK, &puback(2)].concat());
+    rig.receive(&[SUBACK, &puback(2)[..]].concat());
     rig.cut();
 
     rig.session.handle_connected(rig.now, 0);
@@ -129,9 +129,9 @@ fn a_packet_goes_out_in_any_pieces_and_is_not_mixed_with_others() {
             topic: "e",
             ..telemetry(b"F")
         };
+        rig.piece = piece;
         rig.receive(&publish(0x32, "c/1", 9, b""));
         rig.session.publish(&event).unwrap();
-        rig.piece = piece;
         sent.extend(rig.sent());
         assert_eq!(sent, expected, "{piece}");
     }

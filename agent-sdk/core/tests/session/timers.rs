@@ -1,7 +1,7 @@
 //! Deadlines: pings, answers that do not come, and when to come back.
 
 use crate::rig::{CONNACK_NEW, NO_BYTES, NOTHING, PINGREQ, PINGRESP, Rig, SETTINGS, SUBACK, Seen, puback, telemetry};
-use agent_sdk_core::{Qos, Publish, Reason, Settings};
+use agent_sdk_core::{Publish, Qos, Reason, Settings};
 
 #[test]
 fn a_hub_that_does_not_accept_in_time_is_left() {
@@ -9,7 +9,7 @@ fn a_hub_that_does_not_accept_in_time_is_left() {
         let mut rig = Rig::new(64, 64, SETTINGS);
         rig.session.handle_connected(rig.now, 0);
         if is_connect_written {
-            rig.poll();
+            rig.sent();
         }
         assert_eq!(rig.session.next_deadline(), Some(rig.now + 5_000));
         rig.session.handle_timeout(rig.now + 4_999);
