@@ -28,7 +28,7 @@ fn busy(receive_bytes: usize) -> Rig {
             lane,
             ..telemetry(payload)
         };
-        rig.session.publish(&message).unwrap();
+        rig.session.publish(&message).expect("there is room");
     }
     rig.sent();
     rig

@@ -145,7 +145,8 @@ impl World {
             Step::Command { is_kept, filler } => {
                 self.numbers += 1;
                 // Topic and identifier, the number, and the rest.
-                let length = 2 + 8 + if is_kept { 2 } else { 0 } + 4 + filler;
+                let id_bytes = if is_kept { 2 } else { 0 };
+                let length = 2 + 8 + id_bytes + 4 + filler;
                 if length > self.receive_bytes {
                     self.too_long.insert(self.numbers);
                 }
@@ -172,7 +173,8 @@ impl World {
     fn publish(&mut self, is_event: bool, is_once: bool, is_kept: bool, filler: usize) {
         self.numbers += 1;
         let number = self.numbers;
-        let payload = [&number.to_be_bytes()[..], &vec![0xAA; filler]].concat();
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(4 + filler, 0xAA);
         let lane = if is_event { Lane::Event } else { Lane::Telemetry };
         let message = Publish {
             lane,
@@ -296,18 +298,18 @@ impl World {
         for lane in LANES {
             let is_event = lane == Lane::Event;
             let count = if is_event { &self.events } else { &self.telemetry };
-            let arrivals = || self.broker.log.iter().filter(|arrival| arrival.is_event == is_event);
+            let arrivals = || self.broker.log.iter().filter(move |arrival| arrival.is_event == is_event);
             let arrived: BTreeSet<u32> = arrivals().map(|arrival| arrival.number).collect();
 
             // Nothing is lost but what was dropped, which was counted, and what was to be sent at most once.
-            let accepted = || self.accepted.iter().filter(|(_, accepted)| accepted.lane == lane);
+            let accepted = || self.accepted.iter().filter(move |(_, accepted)| accepted.lane == lane);
             let lost_once = accepted()
                 .filter(|(_, accepted)| accepted.is_once && !arrived.contains(&accepted.number))
                 .count();
             let missing = count.tried.checked_sub(arrived.len() + count.dropped);
             let missing = missing.expect("what was dropped did not arrive");
             assert!(missing <= lost_once, "{missing} of {lane:?} are missing");
-            let undelivered = accepted().filter(|(token, accepted)| !accepted.is_once && !self.delivered.contains(token));
+            let undelivered = accepted().filter(|(token, accepted)| !accepted.is_once && !self.delivered.contains(*token));
             let mut displaced = 0;
             for (_, accepted) in undelivered {
                 assert!(!arrived.contains(&accepted.number), "arrived, but was not acknowledged");
