@@ -1,5 +1,5 @@
-//! When to connect again: full jitter, so that a fleet which lost its hub does not come back in one moment. Knows nothing
-//! of connections.
+//! When to connect again: full jitter, so that a fleet which lost its hub does not come back in one moment. Knows
+//! nothing of connections.
 
 /// Attempts in a row, and the generator of the jitter.
 pub(crate) struct Backoff {
@@ -28,8 +28,8 @@ impl Backoff {
         self.attempts = 0;
     }
 
-    /// Milliseconds until the next attempt: evenly drawn from 0 to a ceiling, which is `base_ms` after the first failure,
-    /// doubles with each further one, and is never above `cap_ms`.
+    /// Milliseconds until the next attempt: evenly drawn from 0 to a ceiling, which is `base_ms` after the first
+    /// failure, doubles with each further one, and is never above `cap_ms`.
     pub(crate) fn next_delay_ms(&mut self, base_ms: u32, cap_ms: u32) -> u32 {
         let doublings = u32::from(self.attempts.min(DOUBLINGS_MAX));
         self.attempts = self.attempts.saturating_add(1);

@@ -15,8 +15,8 @@ pub struct Identity<'a> {
     pub credentials: Option<Credentials<'a>>,
     /// What the hub publishes when the connection ends without a goodbye (§3.1.2.5).
     pub will: Option<Will<'a>>,
-    /// Comes before the topics of the will, of all messages and of all subscriptions, as `d/wm-001/`. Kept apart so that no
-    /// waiting message pays for it; it stays the same while messages wait.
+    /// Comes before the topics of the will, of all messages and of all subscriptions, as `d/wm-001/`. Kept apart so
+    /// that no waiting message pays for it; it stays the same while messages wait.
     pub topic_prefix: &'a str,
     /// Topic filters without the prefix, subscribed to at QoS 1 on each connection. Those after the first
     /// [`SUBSCRIPTIONS_MAX`] are left out.
@@ -58,8 +58,8 @@ pub struct Will<'a> {
 /// The numbers that a session runs by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// The longest silence that the hub allows is one and a half times this (§3.1.2.10). The session pings when nothing was
-    /// sent, or nothing received, for three quarters of it. 0 switches both off.
+    /// The longest silence that the hub allows is one and a half times this (§3.1.2.10). The session pings when nothing
+    /// was sent, or nothing received, for three quarters of it. 0 switches both off.
     pub keep_alive_s: u16,
     /// From the transport being connected until the hub must have taken the CONNECT.
     pub connack_limit_ms: u32,

@@ -1,7 +1,7 @@
 //! The device agent: an MQTT 3.1.1 client whose in-flight state is its outbox.
 //!
-//! It opens no socket and reads no clock: bytes, uptime and entropy are arguments, and all memory is the caller's. So one
-//! engine serves firmware without a heap, a C program, and ten thousand simulated devices in one process.
+//! It opens no socket and reads no clock: bytes, uptime and entropy are arguments, and all memory is the caller's. So
+//! one engine serves firmware without a heap, a C program, and ten thousand simulated devices in one process.
 //!
 //! Nothing here may panic: slices are reached with `get`, and sums wrap or saturate by choice.
 //!

@@ -101,8 +101,8 @@ impl<'m> Outbox<'m> {
         Ok(Token(record.token))
     }
 
-    /// The hub took a connection up. With the session, what is in flight is sent again as it was (§4.4); without it the hub
-    /// knows none of it, and it waits in its lane once more.
+    /// The hub took a connection up. With the session, what is in flight is sent again as it was (§4.4); without it the
+    /// hub knows none of it, and it waits in its lane once more.
     pub(crate) fn resume(&mut self, session_present: bool) {
         let mut at = self.start;
         while let Some(mut record) = self.next_live(at) {
@@ -117,8 +117,9 @@ impl<'m> Outbox<'m> {
         }
     }
 
-    /// Chooses what to write next, which then is [`Self::writing`]: first what an earlier connection left in flight, in the
-    /// order it was sent; then the oldest event, or else the oldest telemetry, while fewer than `window` are in flight.
+    /// Chooses what to write next, which then is [`Self::writing`]: first what an earlier connection left in flight, in
+    /// the order it was sent; then the oldest event, or else the oldest telemetry, while fewer than `window` are in
+    /// flight.
     pub(crate) fn begin(&mut self, window: u8) -> bool {
         let mut again: Option<Record> = None;
         let mut fresh: Option<Record> = None;

@@ -50,8 +50,8 @@ pub struct Token(pub u32);
 pub enum Refused {
     /// The topic is empty or has a wildcard or U+0000; the hub would end the connection over it, each time.
     Topic,
-    /// It is longer than the outbox, or than 65,535 bytes with its topic, or its topic than [`TOPIC_BYTES_MAX`]. Counted
-    /// as dropped.
+    /// It is longer than the outbox, or than 65,535 bytes with its topic, or its topic than [`TOPIC_BYTES_MAX`].
+    /// Counted as dropped.
     TooLong,
     /// The outbox is full of what may not give way. Counted as dropped.
     Full,

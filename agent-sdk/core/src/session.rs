@@ -1,5 +1,5 @@
-//! The session of a client: bytes in, bytes out, what happened, and when to look again. Knows neither sockets nor what the
-//! messages mean.
+//! The session of a client: bytes in, bytes out, what happened, and when to look again. Knows neither sockets nor what
+//! the messages mean.
 
 mod event;
 mod receive;
@@ -41,8 +41,8 @@ enum Phase {
 /// 3. [`Self::poll_transmit`] until it gives nothing, and all of it to the transport;
 /// 4. wait for bytes, a new message, or [`Self::next_deadline`].
 ///
-/// After [`Event::Disconnected`] the transport is closed and [`Self::handle_disconnected`] called. `now` is milliseconds of
-/// uptime and never goes back.
+/// After [`Event::Disconnected`] the transport is closed and [`Self::handle_disconnected`] called. `now` is
+/// milliseconds of uptime and never goes back.
 pub struct Session<'m> {
     settings: Settings,
     outbox: Outbox<'m>,
@@ -70,9 +70,9 @@ pub struct Session<'m> {
 }
 
 impl<'m> Session<'m> {
-    /// A session that connects at once. `outbox` holds messages on their way up, each with [`crate::RECORD_HEAD_BYTES`] more
-    /// than its topic and payload. `receive` holds one packet at a time: what the hub sends beyond it is passed over. `seed` is
-    /// entropy for the back-off; two devices must not share it.
+    /// A session that connects at once. `outbox` holds messages on their way up, each with [`crate::RECORD_HEAD_BYTES`]
+    /// more than its topic and payload. `receive` holds one packet at a time: what the hub sends beyond it is passed
+    /// over. `seed` is entropy for the back-off; two devices must not share it.
     ///
     /// `None` if `receive` is shorter than [`RECEIVE_BYTES_MIN`].
     pub fn new(outbox: &'m mut [u8], receive: &'m mut [u8], settings: Settings, seed: u32) -> Option<Self> {
@@ -141,8 +141,8 @@ impl<'m> Session<'m> {
         self.to_subscribe = true;
     }
 
-    /// The transport is closed, whoever closed it, or could not be opened. Once for each attempt to connect: it starts the
-    /// back-off.
+    /// The transport is closed, by either side, or could not be opened. Once for each attempt to connect: it starts
+    /// the back-off.
     pub fn handle_disconnected(&mut self, now: u64) {
         if self.is_up() {
             self.end(Reason::LinkLost);
@@ -166,8 +166,8 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// Says goodbye: the next [`Self::poll_transmit`] writes a DISCONNECT (§3.14), so that the hub publishes no will, and the
-    /// connection is over. What waits in the outbox stays there.
+    /// Says goodbye: the next [`Self::poll_transmit`] writes a DISCONNECT (§3.14), so that the hub publishes no will,
+    /// and the connection is over. What waits in the outbox stays there.
     pub fn close(&mut self) {
         match self.phase {
             Phase::Online => self.to_close = true,
@@ -181,8 +181,8 @@ impl<'m> Session<'m> {
         (self.phase == Phase::Idle).then_some(self.deadline)
     }
 
-    /// When to come back even if nothing happens: to connect, to [`Self::handle_timeout`], or to [`Self::poll_transmit`] a
-    /// ping. `None` if there is no such time.
+    /// When to come back even if nothing happens: to connect, to [`Self::handle_timeout`], or to
+    /// [`Self::poll_transmit`] a ping. `None` if there is no such time.
     pub fn next_deadline(&self) -> Option<u64> {
         match self.phase {
             Phase::Idle | Phase::Connecting | Phase::Waiting => Some(self.deadline),

@@ -1,8 +1,8 @@
 //! Writing a packet piece by piece: any part of it into any room. A packet is written from its beginning each time and
 //! only the wanted part is kept, so that no memory has to hold a whole one.
 
-/// The longest string or binary field in bytes, half of what the standard allows: two halves make one field. What is longer
-/// is cut.
+/// The longest string or binary field in bytes, half of what the standard allows: two halves make one field. What is
+/// longer is cut.
 const PART_BYTES_MAX: usize = 0x7FFF;
 
 /// Puts bytes into `out`, but for the first `skip`, and as far as it reaches.

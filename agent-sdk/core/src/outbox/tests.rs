@@ -177,7 +177,8 @@ fn identifiers_are_not_used_twice_at_a_time_and_age_across_their_end() {
 
 #[test]
 fn overflow_follows_lane_and_policy() {
-    // Three fit. What waits, with small letters for telemetry and `!` before what may not go; the new one; what is sent.
+    // Three fit. What waits, with small letters for telemetry and `!` before what may not go; the new one; what is
+    // sent.
     let cases = [
         ("a b c", "d", "bcd", Some((Telemetry, 1))),
         ("a b c", "!d", "abc", Some((Telemetry, 1))),

@@ -6,8 +6,8 @@ use crate::decode::{Incoming, Malformed};
 use crate::outbox::SUBSCRIBE_ID;
 
 impl Session<'_> {
-    /// Takes in what the transport received, and gives how many bytes of it. It stops behind a packet that brings an event,
-    /// and while acknowledgements wait to be written: the rest is handed in again after [`Self::poll_event`] and
+    /// Takes in what the transport received, and gives how many bytes of it. It stops behind a packet that brings an
+    /// event, and while acknowledgements wait to be written: the rest is handed in again after [`Self::poll_event`] and
     /// [`Self::poll_transmit`]. Without a connection the bytes are nobody's, and all of them are taken.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: u64) -> usize {
         let mut taken = 0_usize;
@@ -85,7 +85,9 @@ impl Session<'_> {
                 Ok(())
             }
             // §3.2: CONNACK comes first, once, and only as an answer.
-            (Phase::Idle | Phase::Connecting | Phase::Waiting | Phase::Online | Phase::Over, _) => Err(Reason::Protocol),
+            (Phase::Idle | Phase::Connecting | Phase::Waiting | Phase::Online | Phase::Over, _) => {
+                Err(Reason::Protocol)
+            }
         }
     }
 

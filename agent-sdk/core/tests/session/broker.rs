@@ -1,5 +1,5 @@
-//! A hub in a few lines: it keeps what arrives, answers when it is told to, forgets on demand, and fails the test when a
-//! client breaks the rules.
+//! A hub in a few lines: it keeps what arrives, answers when it is told to, forgets on demand, and fails the test when
+//! a client breaks the rules.
 
 use crate::rig::{CONNACK_NEW, CONNACK_RESUMED, PINGRESP, SUBACK, puback, publish};
 use std::collections::{BTreeMap, BTreeSet};

@@ -69,7 +69,7 @@ fn refused_filters_are_counted() {
 /// What the hub may not do ends the connection, and one more byte is nobody's.
 #[test]
 fn a_hub_that_breaks_the_protocol_is_left() {
-    let early = [CONNACK_NEW, PINGRESP, SUBACK, &[0x40, 2, 0, 1], &[0x30, 3, 0, 1, b'a']];
+    let early: [&[u8]; 5] = [CONNACK_NEW, PINGRESP, SUBACK, &[0x40, 2, 0, 1], &[0x30, 3, 0, 1, b'a']];
     for answer in early {
         let mut rig = Rig::new(64, 64, SETTINGS);
         rig.session.handle_connected(rig.now, 0);
