@@ -65,7 +65,7 @@ pub(super) enum Pending {
 }
 
 impl Session<'_> {
-    /// What happened, oldest first; `None` if nothing is left to tell. Until then no further packet is taken in. A
+    /// What the last packet brought, then the end of the connection, then drops; `None` if nothing is left to tell. Until then no further packet is taken in. A
     /// message is lent from the receive buffer.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
         let Some(pending) = self.pending.take() else {

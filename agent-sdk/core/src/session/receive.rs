@@ -9,6 +9,7 @@ impl Session<'_> {
     /// Takes in what the transport received, and gives how many bytes of it. It stops behind a packet that brings an
     /// event, and while acknowledgements wait to be written: the rest is handed in again after [`Self::poll_event`] and
     /// [`Self::poll_transmit`]. Without a connection the bytes are nobody's, and all of them are taken.
+    #[must_use = "bytes that were not taken have to be handed in again"]
     pub fn handle_bytes(&mut self, bytes: &[u8], now: u64) -> usize {
         let mut taken = 0_usize;
         for byte in bytes {

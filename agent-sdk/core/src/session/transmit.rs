@@ -22,6 +22,7 @@ pub(super) enum Outgoing {
 impl Session<'_> {
     /// Writes what is due into `out`, and gives how many bytes that is; 0 if nothing is due. A packet that does not fit
     /// goes on in the next call, so any room will do. All of it has to be handed to the transport, in this order.
+    #[must_use = "what was written has to be handed to the transport"]
     pub fn poll_transmit(&mut self, identity: &Identity<'_>, out: &mut [u8], now: u64) -> usize {
         self.handle_timeout(now);
         let mut used = 0_usize;
