@@ -65,8 +65,8 @@ pub(super) enum Pending {
 }
 
 impl Session<'_> {
-    /// What the last packet brought, then the end of the connection, then drops; `None` if nothing is left to tell. Until then no further packet is taken in. A
-    /// message is lent from the receive buffer.
+    /// What the last packet brought, then the end of the connection, then drops; `None` if nothing is left to tell. Until
+    /// then no further packet is taken in. A message is lent from the receive buffer.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
         let Some(pending) = self.pending.take() else {
             if let Some(reason) = self.ended.take() {
