@@ -175,7 +175,8 @@ impl Outbox {
         Ok(number)
     }
 
-    /// Makes room for `need` bytes in the newest page and leaves one page free.
+    /// Makes room for `need` bytes in the newest page and leaves one page free. Ends: each turn frees a page, or begins
+    /// one in which there is room.
     fn make_room<F: NorFlash>(&mut self, flash: &mut F, need: u32) -> Outcome<(), F> {
         loop {
             let fits = self.fits(need);
@@ -222,7 +223,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives up the oldest page, in memory: the next page that is begun says so on flash.
+    /// Gives up the oldest page. A mark says so, or, where none fits, the next page that is begun: before a page is
+    /// erased that flash still holds to be needed, if there is any room.
     fn drop_page<F: NorFlash>(&mut self, flash: &mut F) -> Outcome<(), F> {
         let mut head = self.tail;
         while self.head_seq != self.seq {
@@ -233,7 +235,7 @@ impl Outbox {
             }
         }
         self.give_up_below(head);
-        Ok(())
+        if self.fits(mark_bytes::<F>()) { self.write_mark(flash) } else { Ok(()) }
     }
 
     /// Counts what is left below `head` as dropped.
@@ -252,7 +254,7 @@ impl Outbox {
             return Err(Error::Unread);
         }
         self.head = number.wrapping_add(1);
-        if self.fits(footprint::<F>(MARK_BYTES as u32)) {
+        if self.fits(mark_bytes::<F>()) {
             self.write_mark(flash)?;
             return self.advance_head(flash);
         }
@@ -298,4 +300,9 @@ impl Outbox {
         let info = self.area.page(flash, seq, Region::Outbox)?;
         Ok(info.filter(|info| info.seq == seq).map(|info| info.first))
     }
+}
+
+/// Bytes that a mark takes in its page.
+fn mark_bytes<F: NorFlash>() -> u32 {
+    footprint::<F>(MARK_BYTES as u32)
 }
