@@ -3,8 +3,8 @@
 /// Why an operation is refused; `E` is the flash driver's own error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error<E> {
-    /// The driver failed. What the operation was to write may be there or not; the next operation reads the flash again,
-    /// as after a restart.
+    /// The driver failed. What the operation was to write may be there or not; the next operation reads the flash
+    /// again, as after a restart.
     #[error("the flash driver failed")]
     Flash(E),
     /// The area does not fit the flash: see [`Area::new`](crate::Area::new).

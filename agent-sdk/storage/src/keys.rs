@@ -34,8 +34,8 @@ struct Places([u16; KEYS]);
 
 impl Places {
     fn get(&self, key: u8) -> Option<u32> {
-        let at = self.0.get(usize::from(key)).copied().unwrap_or(0);
-        (at > 0).then(|| u32::from(at))
+        let place = self.0.get(usize::from(key)).copied();
+        place.filter(|at| *at > 0).map(u32::from)
     }
 
     fn set(&mut self, key: u8, at: u32) {

@@ -31,7 +31,7 @@ pub struct Record {
     pub len: usize,
 }
 
-/// Records on flash that wait to be acknowledged, oldest first. Takes about 60 bytes of RAM.
+/// Records on flash that wait to be acknowledged, oldest first. Takes about 70 bytes of RAM.
 ///
 /// Every operation must be given the flash that the outbox was opened on.
 #[derive(Debug, Clone)]
@@ -92,8 +92,8 @@ impl Outbox {
     /// Reads the next record that was not read since the start or the last [`Outbox::rewind`] into `out`; `None` if
     /// there is none. Several may be read before the first is acknowledged.
     ///
-    /// Where damage has destroyed records, `None` comes until all before them are acknowledged; then they are counted as
-    /// dropped and passed.
+    /// Where damage has destroyed records, `None` comes until all before them are acknowledged; then they are counted
+    /// as dropped and passed.
     ///
     /// # Errors
     /// [`Error::Buffer`] if `out` is too short; or [`Error::Flash`], after which reading begins at the oldest record.

@@ -1,8 +1,8 @@
 //! How a record is written so that a cut one is known, and how it is read back. Knows nothing of what records mean.
 //!
-//! A record is a header of 8 bytes, then its payload. Both begin on a multiple of the write size, and no word is written
-//! twice between two erases, as flash with error correction demands. The header is complete before the payload begins,
-//! so a cut record shows how far it may reach: as far as its header says, or its header only.
+//! A record is a header of 8 bytes, then its payload. Both begin on a multiple of the write size, and no word is
+//! written twice between two erases, as flash with error correction demands. The header is complete before the payload
+//! begins, so a cut record shows how far it may reach: as far as its header says, or its header only.
 //!
 //! | bytes | content |
 //! | --- | --- |
@@ -81,8 +81,8 @@ impl Area {
         let sum = [sum0, sum1, sum2, sum3];
         let len = (u32::from(first & 0x3F) << 8) | u32::from(second);
         let next = at.saturating_add(footprint::<F>(len));
-        let kind = Kind::from_bits(first >> 6).filter(|_| check == header_check(front, sum) && next <= self.page_bytes());
-        let Some(kind) = kind else {
+        let is_whole = check == header_check(front, sum) && next <= self.page_bytes();
+        let Some(kind) = Kind::from_bits(first >> 6).filter(|_| is_whole) else {
             return Ok(Slot::Junk { next: body });
         };
         let number = match kind {

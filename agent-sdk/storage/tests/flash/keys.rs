@@ -23,7 +23,7 @@ fn the_last_value_of_each_key_stays_through_many_pages_and_restarts() {
     keys.put(&mut flash, 31, b"the secret", &mut [0; 32]).unwrap();
     for round in 0..200_u8 {
         keys.put(&mut flash, round % 3, &[round; 20], &mut [0; 32]).unwrap();
-        if round % 7 == 0 {
+        if round.is_multiple_of(7) {
             keys = open(&mut flash);
         }
         assert_eq!(get(&mut flash, &mut keys, round % 3), Some(vec![round; 20]));

@@ -202,3 +202,25 @@ fn the_driver_s_error_is_handed_on() {
     assert_eq!(outbox.append(&mut flash, b"one"), Err(Error::Flash(SimError::PowerCut)));
     assert_eq!(outbox.append(&mut flash, b"one"), Err(Error::Flash(SimError::PowerCut)));
 }
+
+/// Bytes that an independent program has worked out: a change here is a new format version.
+#[test]
+fn what_is_on_the_flash_is_the_format() {
+    let mut flash = Flash::new(2);
+    let mut outbox = open(&mut flash, 2, Overflow::Refuse);
+    outbox.append(&mut flash, b"abc").unwrap();
+    assert!(read(&mut flash, &mut outbox).is_some());
+    outbox.acknowledge(&mut flash, 0).unwrap();
+    let page = [
+        [0x80, 0x14, 0x00, 0x9F, 0x2E, 0x6A, 0x4D, 0x4D],
+        [b'F', b'L', 1, 1, 1, 0, 0, 0],
+        [0; 8],
+        [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF],
+        [0x00, 0x03, 0x00, 0x38, 0xB1, 0x7A, 0x71, 0xC1],
+        [b'a', b'b', b'c', 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+        [0x40, 0x08, 0x00, 0xC2, 0xB2, 0x10, 0xDF, 0x04],
+        [1, 0, 0, 0, 0, 0, 0, 0],
+    ];
+    assert_eq!(flash.cells()[256..256 + 64], page.concat());
+    assert!(flash.cells()[256 + 64..].iter().all(|byte| *byte == 0xFF));
+}

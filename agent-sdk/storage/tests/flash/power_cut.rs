@@ -1,7 +1,7 @@
 //! The power fails after each byte and each erase of a scenario in turn, and once more on the way back.
 //!
-//! After each restart [`World::restart_and_check`] holds: nothing that was kept is lost, no torn record is delivered, order
-//! is kept, what was acknowledged does not come again, and secret and settings are there.
+//! After each restart [`World::restart_and_check`] holds: nothing that was kept is lost, no torn record is delivered,
+//! order is kept, what was acknowledged does not come again, and secret and settings are there.
 
 use crate::world::{SECRET, Shape, Step, World, cut, script};
 use agent_sdk_storage::sim::{Cut, SimError, SimFlash};
@@ -24,7 +24,7 @@ fn cut_everywhere<const WRITE: usize, const ERASE: usize>(
     thorough: u64,
 ) -> Vec<u32> {
     let mut world = World::<WRITE, ERASE>::new(shape);
-    let mut cuts = 0;
+    let mut cuts = 0_u64;
     for step in script {
         let before = world.clone();
         world.run(step).unwrap();

@@ -51,7 +51,7 @@ fn erases_of_a_thousand_records_are_bounded() {
         ("256", "one by one", total(&erases::<256>(16, 1)), pages_filled(one_by_one, 256)),
     ];
     for (page, acknowledged, count, bound) in cases {
-        println!("pages of {page} bytes, 64-byte records acknowledged {acknowledged}: {count} erases per 1,000 records");
+        println!("pages of {page} bytes, 64-byte records, acknowledged {acknowledged}: {count} erases per 1,000");
         assert!(count <= bound, "{count} erases of pages of {page} bytes, at most {bound} are allowed");
     }
 }

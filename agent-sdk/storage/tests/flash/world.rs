@@ -52,7 +52,7 @@ pub struct World<const WRITE: usize, const ERASE: usize> {
 impl<const WRITE: usize, const ERASE: usize> World<WRITE, ERASE> {
     pub fn new(shape: Shape) -> Self {
         let bytes = shape.page_bytes * (shape.outbox_pages + shape.keys_pages);
-        let mut flash = SimFlash::new(bytes as usize / ERASE);
+        let mut flash = SimFlash::<WRITE, ERASE>::new(bytes as usize / ERASE);
         let outbox_end = shape.page_bytes * shape.outbox_pages;
         let areas = [
             Area::new(&flash, 0, shape.page_bytes, shape.outbox_pages).unwrap(),
@@ -245,10 +245,14 @@ impl Rng {
         (self.0 >> 33) as usize % limit
     }
 
-    /// So many bytes, a fifth of them as an erased flash has them.
+    /// So many bytes, a fifth of them, and sometimes the first half, as an erased flash has them.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let erased = if self.below(4) == 0 { len / 2 } else { 0 };
         (0..len)
-            .map(|_| if self.below(5) == 0 { 0xFF } else { self.below(256) as u8 })
+            .map(|index| {
+                let looks_erased = index < erased || self.below(5) == 0;
+                if looks_erased { 0xFF } else { self.below(256) as u8 }
+            })
             .collect()
     }
 }
