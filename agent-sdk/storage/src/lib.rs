@@ -1,10 +1,26 @@
 //! The device agent's flash: records that wait for the hub ([`Outbox`]), secrets and settings ([`KeyValue`]), both so
 //! written that the power may fail at any byte.
 //!
-//! `no_std`, without allocation, and without a panic: slices are reached with `get`, and sums wrap or saturate by
-//! choice. Flash is reached by the blocking traits of `embedded-storage`, and is an argument of each operation, so that
+//! `no_std`, without allocation, and without a panic: slices are reached with `get`, and sums are bounded by the page,
+//! wrap, or saturate. Flash is reached by the blocking traits of `embedded-storage`, and is an argument of each operation, so that
 //! several areas share one driver. No word is written twice between two erases, hence flash with error correction will
 //! do; write sizes are 1 to [`WRITE_SIZE_MAX`] bytes, and a page is one or more erase units.
+//!
+//! ```
+//! use agent_sdk_storage::{Area, Error, Outbox, Overflow, nor_flash::NorFlash};
+//!
+//! fn send<F: NorFlash>(flash: &mut F, reading: &[u8]) -> Result<(), Error<F::Error>> {
+//!     let area = Area::new(flash, 0x6_0000, 4096, 16)?;
+//!     let mut outbox = Outbox::open(flash, area, Overflow::DropOldest)?;
+//!     outbox.append(flash, reading)?;
+//!     let mut buffer = [0; 256];
+//!     while let Some(record) = outbox.read_next(flash, &mut buffer)? {
+//!         // Publish `buffer[..record.len]`, and once the hub has it:
+//!         outbox.acknowledge(flash, record.number)?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
 //!
 //! **Why not `sequential-storage`.** Its queue alone was measured at 7.1 KB of the 8 KB that this crate may take, keeps
 //! panic paths, and leaves no room for its map, the format version and counted drops. Its `pop` also needs flash whose
