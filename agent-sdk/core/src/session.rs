@@ -10,8 +10,8 @@ use crate::decode::{Decoder, RECEIVE_BYTES_MIN};
 use crate::identity::Settings;
 use crate::outbox::Outbox;
 use crate::publish::{Publish, Refused, Token};
-pub use event::{Event, Reason};
 use event::Pending;
+pub use event::{Event, Reason};
 use transmit::Outgoing;
 
 /// Acknowledgements that may wait to be written; no packet is taken in while all places are taken.

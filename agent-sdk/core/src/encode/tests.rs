@@ -47,7 +47,10 @@ fn connect_flags_say_what_follows() {
         user_name: "u",
         password: Some(b""),
     };
-    let will = Will { topic: "s", payload: b"" };
+    let will = Will {
+        topic: "s",
+        payload: b"",
+    };
     let cases = [
         ("id", None, None, 0x00),
         ("", None, None, 0x02),

@@ -36,7 +36,9 @@ fn send(outbox: &mut Outbox<'_>, window: u8) -> Option<(u16, u8, String)> {
 
 /// The payloads of all that is sent.
 fn send_all(outbox: &mut Outbox<'_>) -> String {
-    std::iter::from_fn(|| send(outbox, 255)).map(|(_, _, payload)| payload).collect()
+    std::iter::from_fn(|| send(outbox, 255))
+        .map(|(_, _, payload)| payload)
+        .collect()
 }
 
 #[test]
@@ -88,7 +90,11 @@ fn at_most_once_is_forgotten_as_it_is_written() {
     assert!(outbox.begin(1));
     outbox.interrupted();
     outbox.resume(true);
-    assert_eq!(send(&mut outbox, 1), Some((0, 1, "a".into())), "it was not written whole");
+    assert_eq!(
+        send(&mut outbox, 1),
+        Some((0, 1, "a".into())),
+        "it was not written whole"
+    );
     assert!(outbox.is_empty());
     assert_eq!(send(&mut outbox, 1), None);
 }
@@ -165,7 +171,9 @@ fn identifiers_are_not_used_twice_at_a_time_and_age_across_their_end() {
     for payload in ["a", "b", "c", "d"] {
         outbox.push(&message(Telemetry, payload)).unwrap();
     }
-    let ids: Vec<u16> = std::iter::from_fn(|| send(&mut outbox, 8)).map(|(id, _, _)| id).collect();
+    let ids: Vec<u16> = std::iter::from_fn(|| send(&mut outbox, 8))
+        .map(|(id, _, _)| id)
+        .collect();
     assert_eq!(ids, [LAST_ID - 1, LAST_ID, 1, 2]);
     outbox.resume(true);
     assert_eq!(send_all(&mut outbox), "abcd");
@@ -197,7 +205,11 @@ fn overflow_follows_lane_and_policy() {
         let mut outbox = Outbox::new(&mut memory);
         for word in waiting.split(' ').chain([new]) {
             let payload = word.trim_start_matches('!');
-            let lane = if payload == payload.to_uppercase() { Event } else { Telemetry };
+            let lane = if payload == payload.to_uppercase() {
+                Event
+            } else {
+                Telemetry
+            };
             let overflow = if word.starts_with('!') { DropNewest } else { DropOldest };
             let _ = outbox.push(&Publish {
                 overflow,
@@ -255,7 +267,11 @@ fn what_can_never_be_sent_is_refused() {
         assert_eq!(refused, Err(Refused::TooLong), "{} {}", topic.len(), payload.len());
     }
     assert_eq!(outbox.take_dropped(), Some((Event, 3)));
-    assert_eq!(outbox.push(&message(Event, &"x".repeat(389))), Ok(Token(1)), "just fits");
+    assert_eq!(
+        outbox.push(&message(Event, &"x".repeat(389))),
+        Ok(Token(1)),
+        "just fits"
+    );
     assert_eq!(Outbox::new(&mut []).push(&message(Event, "")), Err(Refused::TooLong));
 }
 

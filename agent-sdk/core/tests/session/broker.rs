@@ -106,7 +106,11 @@ impl Broker {
     }
 
     fn answer(&mut self, first: u8, body: &[u8]) -> Vec<u8> {
-        assert_eq!(first == 0x10, !self.is_accepted, "CONNECT comes first and once: {first:02X}");
+        assert_eq!(
+            first == 0x10,
+            !self.is_accepted,
+            "CONNECT comes first and once: {first:02X}"
+        );
         match first {
             0x10 => self.accept(body),
             0x82 => SUBACK.to_vec(),
@@ -149,7 +153,10 @@ impl Broker {
     /// A PUBLISH on `d/wm/t` or `d/wm/e`.
     fn take(&mut self, first: u8, body: &[u8]) {
         let (head, rest) = body.split_at(8);
-        assert!(head == b"\0\x06d/wm/t" || head == b"\0\x06d/wm/e", "{first:02X} {head:?}");
+        assert!(
+            head == b"\0\x06d/wm/t" || head == b"\0\x06d/wm/e",
+            "{first:02X} {head:?}"
+        );
         let is_event = head[7] == b'e';
         let is_repeat = first & 8 != 0;
         let payload = match first & 0xF7 {
@@ -161,12 +168,19 @@ impl Broker {
                 let id = u16::from_be_bytes([rest[0], rest[1]]);
                 let number = number(&rest[2..]);
                 assert!(id != 0 && id != 0xFFFF);
-                assert_eq!(*self.numbers.entry(id).or_insert(number), number, "{id} stands for two messages");
+                assert_eq!(
+                    *self.numbers.entry(id).or_insert(number),
+                    number,
+                    "{id} stands for two messages"
+                );
                 assert!(!is_repeat || self.is_resumed, "a new session knows no repeats");
                 assert!(self.came.insert(id) || is_repeat, "{id} again, but does not say so");
                 assert!(!self.to_acknowledge.contains(&id), "{id} twice on a connection");
                 self.to_acknowledge.push(id);
-                assert!(self.to_acknowledge.len() <= self.window, "more than the window in flight");
+                assert!(
+                    self.to_acknowledge.len() <= self.window,
+                    "more than the window in flight"
+                );
                 &rest[2..]
             }
             _ => panic!("no packet of a client: {first:02X}"),

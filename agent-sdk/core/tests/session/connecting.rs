@@ -85,7 +85,11 @@ fn a_hub_that_breaks_the_protocol_is_left() {
         rig.session.handle_connected(rig.now, 0);
         rig.poll();
         rig.receive(answer);
-        assert_eq!(rig.seen(), [Seen::Disconnected(Reason::Protocol)], "before CONNACK: {answer:02X?}");
+        assert_eq!(
+            rig.seen(),
+            [Seen::Disconnected(Reason::Protocol)],
+            "before CONNACK: {answer:02X?}"
+        );
     }
     let late: [&[u8]; 5] = [
         CONNACK_NEW,
@@ -97,7 +101,11 @@ fn a_hub_that_breaks_the_protocol_is_left() {
     for answer in late {
         let mut rig = Rig::online(64, 64);
         rig.receive(answer);
-        assert_eq!(rig.seen(), [Seen::Disconnected(Reason::Protocol)], "online: {answer:02X?}");
+        assert_eq!(
+            rig.seen(),
+            [Seen::Disconnected(Reason::Protocol)],
+            "online: {answer:02X?}"
+        );
     }
     let other_suback: [&[u8]; 2] = [&[0x90, 3, 0, 1, 1], &[0x90, 4, 0xFF, 0xFF, 1, 1]];
     for answer in other_suback {
@@ -168,6 +176,10 @@ fn goodbye_is_said_and_what_waits_stays() {
     assert!(rig.session.next_connect_at().is_some());
     rig.session.handle_connected(rig.now, 0);
     rig.session.close();
-    assert_eq!(rig.seen(), [Seen::Disconnected(Reason::Closed)], "there was no session to say goodbye to");
+    assert_eq!(
+        rig.seen(),
+        [Seen::Disconnected(Reason::Closed)],
+        "there was no session to say goodbye to"
+    );
     assert_eq!(rig.sent(), NO_BYTES);
 }

@@ -1,6 +1,6 @@
 //! However the bytes of the hub are cut up, the session does the same.
 
-use crate::rig::{PINGRESP, Rig, SUBACK, Seen, publish, puback, telemetry};
+use crate::rig::{PINGRESP, Rig, SUBACK, Seen, puback, publish, telemetry};
 use agent_sdk_core::{Lane, Publish};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +23,11 @@ fn said() -> impl Strategy<Value = Vec<u8>> {
 fn busy(receive_bytes: usize) -> Rig {
     let mut rig = Rig::online(256, receive_bytes);
     for payload in [b"a", b"b", b"c", b"d", b"e", b"f"] {
-        let lane = if *payload == *b"e" { Lane::Event } else { Lane::Telemetry };
+        let lane = if *payload == *b"e" {
+            Lane::Event
+        } else {
+            Lane::Telemetry
+        };
         let message = Publish {
             lane,
             ..telemetry(payload)

@@ -35,7 +35,11 @@ fn flags_and_topic_go_as_they_were_given() {
     rig.session.publish(&once).unwrap();
     let expected = [publish(0x33, "s", 1, b"on"), publish(0x30, "t", 0, b"")];
     assert_eq!(rig.sent(), expected.concat());
-    assert_eq!(rig.seen(), NOTHING, "what is sent at most once is not delivered for certain");
+    assert_eq!(
+        rig.seen(),
+        NOTHING,
+        "what is sent at most once is not delivered for certain"
+    );
 }
 
 #[test]
@@ -167,7 +171,11 @@ fn commands_come_down_and_are_acknowledged_as_they_are_taken() {
     assert_eq!(rig.session.handle_bytes(&command, rig.now), command.len());
     rig.cut();
     rig.session.handle_connected(rig.now, 0);
-    assert_eq!(rig.session.handle_bytes(CONNACK_NEW, rig.now), 0, "what happened comes first");
+    assert_eq!(
+        rig.session.handle_bytes(CONNACK_NEW, rig.now),
+        0,
+        "what happened comes first"
+    );
     let expected = [
         Seen::Message("d/wm/c/3".into(), Vec::new()),
         Seen::Disconnected(Reason::LinkLost),
@@ -220,7 +228,10 @@ fn drops_are_told_by_lane_and_counted_once() {
     for _ in 0..3 {
         rig.session.publish(&event).unwrap();
     }
-    assert_eq!(rig.seen(), [Seen::Dropped(Lane::Event, 1), Seen::Dropped(Lane::Telemetry, 2)]);
+    assert_eq!(
+        rig.seen(),
+        [Seen::Dropped(Lane::Event, 1), Seen::Dropped(Lane::Telemetry, 2)]
+    );
     assert_eq!(rig.seen(), NOTHING);
     assert_eq!(rig.session.outbox_free_bytes(), 0);
 }

@@ -142,9 +142,10 @@ impl Rig {
                 Event::Connected { session_present } => Seen::Connected(session_present),
                 Event::Subscribed { refused } => Seen::Subscribed(refused),
                 Event::Delivered(token) => Seen::Delivered(token.0),
-                Event::Message { topic, payload } => {
-                    Seen::Message(String::from_utf8(topic.to_vec()).expect("topics are text"), payload.to_vec())
-                }
+                Event::Message { topic, payload } => Seen::Message(
+                    String::from_utf8(topic.to_vec()).expect("topics are text"),
+                    payload.to_vec(),
+                ),
                 Event::Dropped { lane, count } => Seen::Dropped(lane, count),
                 Event::Disconnected(reason) => Seen::Disconnected(reason),
             });

@@ -36,7 +36,11 @@ fn a_silent_device_pings_at_three_quarters_of_the_keep_alive() {
     rig.now += 9_999;
     assert_eq!(rig.sent(), NO_BYTES, "one is enough");
     rig.receive(PINGRESP);
-    assert_eq!(rig.session.next_deadline(), Some(start + 90_000), "counted from the ping");
+    assert_eq!(
+        rig.session.next_deadline(),
+        Some(start + 90_000),
+        "counted from the ping"
+    );
     assert_eq!(rig.seen(), NOTHING);
 }
 

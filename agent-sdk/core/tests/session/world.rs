@@ -181,7 +181,11 @@ impl World {
             lane,
             topic: if is_event { "e" } else { "t" },
             qos: if is_once { Qos::AtMostOnce } else { Qos::AtLeastOnce },
-            overflow: if is_kept { Overflow::DropNewest } else { Overflow::DropOldest },
+            overflow: if is_kept {
+                Overflow::DropNewest
+            } else {
+                Overflow::DropOldest
+            },
             ..telemetry(&payload)
         };
         let fits = payload.len() + 1 + RECORD_HEAD_BYTES <= self.session.outbox_free_bytes();
@@ -299,7 +303,12 @@ impl World {
         for lane in LANES {
             let is_event = lane == Lane::Event;
             let count = if is_event { &self.events } else { &self.telemetry };
-            let arrivals = || self.broker.log.iter().filter(move |arrival| arrival.is_event == is_event);
+            let arrivals = || {
+                self.broker
+                    .log
+                    .iter()
+                    .filter(move |arrival| arrival.is_event == is_event)
+            };
             let arrived: BTreeSet<u32> = arrivals().map(|arrival| arrival.number).collect();
 
             // Nothing is lost but what was dropped, which was counted, and what was to be sent at most once.
@@ -316,7 +325,10 @@ impl World {
                 assert!(!arrived.contains(&accepted.number), "arrived, but was not acknowledged");
                 displaced += 1;
             }
-            assert!(displaced + count.refused <= count.dropped, "{lane:?}: not all drops were counted");
+            assert!(
+                displaced + count.refused <= count.dropped,
+                "{lane:?}: not all drops were counted"
+            );
 
             // In order: the first time, and each time on a connection.
             let mut seen = BTreeSet::new();
