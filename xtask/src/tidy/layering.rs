@@ -27,6 +27,16 @@ const EVERYTHING_BELOW_SERVER: &[&str] = &[
 
 const LAYERS: &[Layer] = &[
     Layer {
+        name: "agent-sdk-core",
+        may_use: &["agent-sdk-wire"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "agent-sdk-storage",
+        may_use: &[],
+        tests_may_use: &[],
+    },
+    Layer {
         name: "agent-sdk-wire",
         may_use: &[],
         tests_may_use: &[],
@@ -189,7 +199,13 @@ const WALLS: &[Wall] = &[
 ];
 
 /// Crates of rules and data: they can neither wait, nor open a socket, nor read a clock.
-pub const PURE: &[&str] = &["agent-sdk-wire", "hub-core", "tests-world"];
+pub const PURE: &[&str] = &[
+    "agent-sdk-core",
+    "agent-sdk-storage",
+    "agent-sdk-wire",
+    "hub-core",
+    "tests-world",
+];
 
 /// What a pure crate must not depend on (the walled libraries are refused by their own rule).
 const IMPURE: &[&str] = &[

@@ -1,0 +1,27 @@
+//! The device agent: an MQTT 3.1.1 client whose in-flight state is its outbox.
+//!
+//! It opens no socket and reads no clock: bytes, uptime and entropy are arguments, and all memory is the caller's. So
+//! one engine serves firmware without a heap, a C program, and ten thousand simulated devices in one process.
+//!
+//! Nothing here may panic: slices are reached with `get`, and sums wrap or saturate by choice.
+//!
+//! Sections (§) are those of the OASIS standard MQTT 3.1.1.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod decode;
+mod encode;
+mod identity;
+mod outbox;
+mod publish;
+mod session;
+mod topic;
+mod writer;
+
+pub use agent_sdk_wire::Lane;
+pub use decode::RECEIVE_BYTES_MIN;
+pub use identity::{Credentials, Identity, SUBSCRIPTIONS_MAX, Settings, Will};
+pub use outbox::RECORD_HEAD_BYTES;
+pub use publish::{Overflow, Publish, Qos, Refused, TOPIC_BYTES_MAX, Token};
+pub use session::{Event, Reason, Session};

@@ -1,0 +1,101 @@
+//! Bytes and packets that come in.
+
+use super::event::{Pending, Reason};
+use super::{Phase, Session};
+use crate::decode::{Incoming, Malformed};
+use crate::outbox::SUBSCRIBE_ID;
+
+impl Session<'_> {
+    /// Takes in what the transport received, and gives how many bytes of it. It stops behind a packet that brings an
+    /// event, and while acknowledgements wait to be written: the rest is handed in again after [`Self::poll_event`] and
+    /// [`Self::poll_transmit`]. Without a connection the bytes are nobody's, and all of them are taken.
+    #[must_use = "bytes that were not taken have to be handed in again"]
+    pub fn handle_bytes(&mut self, bytes: &[u8], now: u64) -> usize {
+        let mut taken = 0_usize;
+        for byte in bytes {
+            if !self.is_up() {
+                return bytes.len();
+            }
+            if self.is_stalled() {
+                break;
+            }
+            taken = taken.wrapping_add(1);
+            self.received_at = now;
+            let outcome = match self.decoder.push(*byte) {
+                Ok(Some(packet)) => self.handle_packet(packet),
+                Ok(None) => Ok(()),
+                Err(Malformed) => Err(Reason::Protocol),
+            };
+            if let Err(reason) = outcome {
+                self.end(reason);
+            }
+        }
+        taken
+    }
+
+    /// Whether something has to leave before the next packet can be taken in.
+    fn is_stalled(&self) -> bool {
+        let [.., last] = self.acks;
+        self.pending.is_some() || self.ended.is_some() || last != 0
+    }
+
+    fn handle_packet(&mut self, packet: Incoming) -> Result<(), Reason> {
+        match (self.phase, packet) {
+            (Phase::Waiting, Incoming::Connack { session_present, code }) => {
+                if code != 0 {
+                    return Err(Reason::Refused(code));
+                }
+                self.phase = Phase::Online;
+                self.outbox.resume(session_present);
+                self.pending = Some(Pending::Connected { session_present });
+                Ok(())
+            }
+            (Phase::Online, Incoming::Puback { id }) => {
+                // The hub serves: what comes next is a new failure, not one more.
+                self.backoff.reset();
+                self.pending = self.outbox.acknowledged(id).map(Pending::Delivered);
+                Ok(())
+            }
+            (Phase::Online, Incoming::Pingresp) => {
+                self.backoff.reset();
+                self.ping_at = None;
+                Ok(())
+            }
+            (Phase::Online, Incoming::Publish(message)) => {
+                let to_acknowledge = message.id != 0;
+                self.pending = Some(Pending::Message {
+                    message,
+                    to_acknowledge,
+                });
+                Ok(())
+            }
+            (Phase::Online, Incoming::TooLong { id }) => {
+                self.too_long = self.too_long.saturating_add(1);
+                if id != 0 {
+                    self.acknowledge(id);
+                }
+                Ok(())
+            }
+            (Phase::Online, Incoming::Suback { id, filters, refused }) => {
+                // §3.8.4: the answer to the one that was asked, filter by filter.
+                if id != SUBSCRIBE_ID || self.asked == 0 || filters != self.asked {
+                    return Err(Reason::Protocol);
+                }
+                self.asked = 0;
+                self.pending = Some(Pending::Subscribed { refused });
+                Ok(())
+            }
+            // §3.2: CONNACK comes first, once, and only as an answer.
+            (Phase::Idle | Phase::Connecting | Phase::Waiting | Phase::Online | Phase::Over, _) => {
+                Err(Reason::Protocol)
+            }
+        }
+    }
+
+    /// Queues an acknowledgement. There is a place: no packet is taken in while there is none.
+    pub(super) fn acknowledge(&mut self, id: u16) {
+        if let Some(place) = self.acks.iter_mut().find(|place| **place == 0) {
+            *place = id;
+        }
+    }
+}
