@@ -21,7 +21,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::Scope;
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
@@ -248,10 +248,8 @@ async fn place(
         .remove(&ticket.appliance.0)
         .ok_or_else(|| not_found("appliance", ticket.appliance))?;
     let offered = offer(conn, &ticket.tenant, appliance.service_point.as_deref(), now).await?;
-    let mut id = [0; 10];
-    id.copy_from_slice(&random[..10]);
     let attempt = ContactAttempt {
-        id: AttemptId::new(now, id),
+        id: attempt_id(now, &random),
         tenant: ticket.tenant.clone(),
         ticket: ticket.id,
         owner: owner.id,

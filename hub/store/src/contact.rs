@@ -59,6 +59,14 @@ pub enum Begun {
     Settled,
 }
 
+/// The id of the attempt that [`ContactStore::begin_attempt`] or [`ContactStore::begin_inbound`] commits with these arguments. Who
+/// got no answer may end by it what was committed all the same.
+pub fn attempt_id(now: Timestamp, random: &[u8; 20]) -> AttemptId {
+    let mut id = [0; 10];
+    id.copy_from_slice(&random[..10]);
+    AttemptId::new(now, id)
+}
+
 /// Contacts.
 #[async_trait]
 pub trait ContactStore: Send + Sync {
@@ -70,7 +78,7 @@ pub trait ContactStore: Send + Sync {
 
     /// The transaction that dials: re-reads finding, consent, do-not-call list, hours, caps and running calls with the
     /// owner's row locked, decides by [`hub_core::contact_plan::decide`], and commits either the attempt's row with
-    /// the ticket in `Contacting`, or the reason why not. `random` makes the ids.
+    /// the ticket in `Contacting`, or the reason why not. `random` makes the ids ([`attempt_id`]).
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun>;
 
     /// An owner rings the main number of `tenant`: the open ticket of one of their appliances, if there is one that is

@@ -3,15 +3,15 @@
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::random;
 use async_trait::async_trait;
-use hub_core::call_result::Disposition;
+use hub_core::call_result::{CallResult, Disposition};
 use hub_core::clock::CivilClock;
 use hub_core::contact::AttemptEvent;
 use hub_core::contact_plan::HoldReason;
-use hub_core::id::{AttemptId, TenantId};
+use hub_core::id::{AttemptId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::Severity;
 use hub_core::ticket::{HUB, TicketEvent};
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::ticket::TicketStore;
 use hub_store::{Scope, Store, StoreError};
 use hub_voice::{
@@ -19,12 +19,13 @@ use hub_voice::{
     Script, Slot, Voice,
 };
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit, Zoned, tz::TimeZone};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Tickets looked at in one go.
@@ -39,6 +40,11 @@ const CHOICE_TRIES_FOR: Duration = Duration::from_secs(4);
 /// How long the end of a call is tried to be saved. After that the next start of the program finds the attempt and
 /// ends it as unknown, which a person sees.
 const END_TRIES_FOR: Duration = Duration::from_mins(10);
+/// Attempts that may have been committed without our hearing so. Those beyond wait for the next start.
+const DOUBTS_MAX: usize = 256;
+/// So long one of them is asked for that is not there: a commit whose connection is lost may still come. Longer than the server
+/// lets a statement take.
+const DOUBTED_FOR: Duration = Duration::from_mins(1);
 
 /// The way to the telephone network.
 #[derive(Clone)]
@@ -58,6 +64,8 @@ pub struct ContactWorker {
     channels: Arc<Semaphore>,
     figures: Arc<Figures>,
     calls: TaskTracker,
+    /// Attempts in doubt, and since when.
+    doubts: Mutex<VecDeque<(AttemptId, Instant)>>,
 }
 
 impl ContactWorker {
@@ -79,6 +87,7 @@ impl ContactWorker {
             channels,
             figures,
             calls: TaskTracker::new(),
+            doubts: Mutex::default(),
         })
     }
 
@@ -109,6 +118,7 @@ impl ContactWorker {
     }
 
     async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
+        self.end_doubts().await?;
         let mut looks = JoinSet::new();
         let mut looked = Ok(());
         for due in in_time(self.contacts.contacts_due(self.clock.now(), DUE_MAX)).await? {
@@ -166,7 +176,7 @@ impl ContactWorker {
             tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
             return Ok(None);
         };
-        match in_time(self.contacts.begin_attempt(ticket, now, random::bytes())).await? {
+        match self.dial(ticket, now).await? {
             Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
             Begun::Waits { until, reason } => {
                 tracing::info!(trace = %due.trace, %ticket, %until, ?reason, "not called now");
@@ -178,6 +188,56 @@ impl ContactWorker {
             }
             Begun::Settled => Ok(None),
         }
+    }
+
+    /// The transaction that dials.
+    async fn dial(&self, ticket: TicketId, now: Timestamp) -> Result<Begun, StoreError> {
+        let random = random::bytes();
+        let begun = in_time(self.contacts.begin_attempt(ticket, now, random)).await;
+        if let Err(StoreError::Unavailable(_)) = begun {
+            self.doubt(attempt_id(now, &random));
+        }
+        begun
+    }
+
+    /// The store gave no answer: this attempt may have been committed, and nobody rings for it.
+    fn doubt(&self, attempt: AttemptId) {
+        let mut doubts = self.doubts();
+        if doubts.len() < DOUBTS_MAX {
+            doubts.push_back((attempt, Instant::now()));
+        } else {
+            tracing::debug!(%attempt, "an attempt in doubt waits for the next start");
+        }
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, VecDeque<(AttemptId, Instant)>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the attempts in doubt that were committed: else their tickets would stay in a call, and what else is due of their
+    /// owners would wait for its end, until the next start. Nobody was rung, so that the plan may try again.
+    async fn end_doubts(&self) -> Result<(), StoreError> {
+        let doubts: Vec<_> = self.doubts().iter().copied().collect();
+        for (attempt, since) in doubts {
+            let end = AttemptEvent::Ended {
+                result: CallResult::NetworkFailure,
+                detail: serde_json::json!({ "reason": "the store gave no answer before the call; nobody was rung" }),
+            };
+            match in_time(self.contacts.apply_attempt(attempt, end, self.clock.now())).await {
+                Ok(_) => {
+                    tracing::warn!(%attempt, "an attempt was committed without an answer: nobody was rung, and it is ended");
+                }
+                Err(StoreError::NotFound { .. }) if since.elapsed() < DOUBTED_FOR => continue,
+                Err(StoreError::NotFound { .. }) => {}
+                Err(StoreError::Conflict(_)) => continue,
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%attempt, error = &error as &dyn std::error::Error, "an attempt in doubt cannot be ended");
+                }
+            }
+            self.doubts().retain(|(known, _)| *known != attempt);
+        }
+        Ok(())
     }
 
     /// Rings and saves the one end of the attempt.
@@ -216,7 +276,7 @@ impl ContactWorker {
         self.save_end(
             attempt,
             AttemptEvent::Ended {
-                result: hub_core::call_result::CallResult::InvalidNumber,
+                result: CallResult::InvalidNumber,
                 detail,
             },
         )
@@ -288,8 +348,8 @@ impl InboundHost for ContactWorker {
         let (Some(caller), Ok(tenant)) = (caller, TenantId::new(trunk)) else {
             return InboundDecision::Decline;
         };
-        let now = self.clock.now();
-        match in_time(self.contacts.begin_inbound(&tenant, &caller, now, random::bytes())).await {
+        let (now, random) = (self.clock.now(), random::bytes());
+        match in_time(self.contacts.begin_inbound(&tenant, &caller, now, random)).await {
             Ok(Some(order)) => {
                 call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }
@@ -298,6 +358,9 @@ impl InboundHost for ContactWorker {
                 InboundDecision::Decline
             }
             Err(error) => {
+                if let StoreError::Unavailable(_) = error {
+                    self.doubt(attempt_id(now, &random));
+                }
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a call to the main number could not be looked up"

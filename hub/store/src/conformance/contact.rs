@@ -4,7 +4,7 @@ use super::Harness;
 use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site, tenant, ticket};
 use crate::Scope;
 use crate::Store;
-use crate::contact::{Begun, DialOrder, DueContact};
+use crate::contact::{Begun, DialOrder, DueContact, attempt_id};
 use crate::prediction::Observation;
 use crate::ticket::TicketView;
 use hub_core::call_result::{CallResult, Disposition};
@@ -25,8 +25,13 @@ pub(super) fn random() -> [u8; 20] {
 }
 
 pub(super) async fn ring(store: &dyn Store, ticket: TicketId, minutes: i64) -> DialOrder {
-    match store.begin_attempt(ticket, after(minutes), random()).await.unwrap() {
-        Begun::Ring(order) => *order,
+    let random = random();
+    match store.begin_attempt(ticket, after(minutes), random).await.unwrap() {
+        Begun::Ring(order) => {
+            let id = attempt_id(after(minutes), &random);
+            assert_eq!(order.attempt.id, id, "who got no answer ends it by this id");
+            *order
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
-use crate::contact::{Begun, ContactStore, DialOrder, DueContact};
+use crate::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::site::OwnerView;
@@ -200,10 +200,8 @@ impl State {
         let point = appliance.service_point.as_deref();
         let point = point.and_then(|point| self.service_point(&ticket.tenant, point));
         let offered = point.and_then(|point| self.next_slot(&ticket.tenant, point, now));
-        let mut id = [0; 10];
-        id.copy_from_slice(&random[..10]);
         let attempt = ContactAttempt {
-            id: AttemptId::new(now, id),
+            id: attempt_id(now, &random),
             tenant: ticket.tenant.clone(),
             ticket: ticket.id,
             owner: owner.id,

@@ -2,15 +2,16 @@
 
 use super::*;
 use hub_core::clock::ManualClock;
-use hub_core::contact::ContactAttempt;
-use hub_core::id::{TicketId, TraceId};
+use hub_core::contact::{AttemptState, ContactAttempt, Direction};
+use hub_core::id::{OwnerId, TraceId};
 use hub_core::ticket::ServiceTicket;
 use hub_store::scope::Page;
 use hub_store::ticket::{TicketFilter, TicketSummary, TicketView};
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Barrier;
 
-/// Contacts that are due of a tenant without a trunk: all that is asked of each is to hold it.
+/// Contacts that are due of a tenant without a trunk: all that is asked of each is to hold it. An attempt is committed, and the
+/// same answered.
 struct Planned {
     due: usize,
     /// What is answered …
@@ -20,6 +21,8 @@ struct Planned {
     asked: AtomicUsize,
     under_way: AtomicUsize,
     under_way_most: AtomicUsize,
+    committed: Mutex<Vec<AttemptId>>,
+    ends: Mutex<Vec<(AttemptId, CallResult)>>,
 }
 
 impl Planned {
@@ -31,6 +34,8 @@ impl Planned {
             asked: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
             under_way_most: AtomicUsize::new(0),
+            committed: Mutex::default(),
+            ends: Mutex::default(),
         })
     }
 }
@@ -67,6 +72,8 @@ impl TicketStore for Planned {
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.under_way_most.fetch_max(under_way, Ordering::SeqCst);
         self.together.wait().await;
+        // Whoever else may run does so now, and is counted.
+        tokio::task::yield_now().await;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         Err((self.answer)())
     }
@@ -85,22 +92,54 @@ impl ContactStore for Planned {
 
     async fn contact_planned(&self, _: Duration) {}
 
-    async fn begin_attempt(&self, _: TicketId, _: Timestamp, _: [u8; 20]) -> Result<Begun, StoreError> {
-        not_asked_for()
+    async fn begin_attempt(&self, _: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun, StoreError> {
+        self.committed.lock().unwrap().push(attempt_id(now, &random));
+        Err((self.answer)())
     }
 
     async fn begin_inbound(
         &self,
         _: &TenantId,
         _: &PhoneNumber,
-        _: Timestamp,
-        _: [u8; 20],
+        now: Timestamp,
+        random: [u8; 20],
     ) -> Result<Option<DialOrder>, StoreError> {
-        not_asked_for()
+        self.committed.lock().unwrap().push(attempt_id(now, &random));
+        Err((self.answer)())
     }
 
-    async fn apply_attempt(&self, _: AttemptId, _: AttemptEvent, _: Timestamp) -> Result<ContactAttempt, StoreError> {
-        not_asked_for()
+    async fn apply_attempt(
+        &self,
+        id: AttemptId,
+        event: AttemptEvent,
+        now: Timestamp,
+    ) -> Result<ContactAttempt, StoreError> {
+        let AttemptEvent::Ended { result, detail } = event else {
+            return not_asked_for();
+        };
+        if !self.committed.lock().unwrap().contains(&id) {
+            return Err(StoreError::NotFound {
+                what: "attempt",
+                id: id.to_string(),
+            });
+        }
+        self.ends.lock().unwrap().push((id, result));
+        Ok(ContactAttempt {
+            id,
+            tenant: TenantId::new("acme").unwrap(),
+            ticket: TicketId::new(now, [0; 10]),
+            owner: OwnerId::new(now, [0; 10]),
+            direction: Direction::Outbound,
+            state: AttemptState::Ended,
+            started_at: now,
+            ended_at: Some(now),
+            result: Some(result),
+            disposition: None,
+            requested_by: None,
+            offered: None,
+            detail: Some(detail),
+            trace: TraceId::new(now, [0; 10]),
+        })
     }
 
     async fn recover_attempts(&self, _: Timestamp) -> Result<Vec<ContactAttempt>, StoreError> {
@@ -112,8 +151,8 @@ impl ContactStore for Planned {
     }
 }
 
-async fn look(store: &Arc<Planned>) -> Result<(), StoreError> {
-    let worker = Arc::new(ContactWorker {
+fn worker(store: &Arc<Planned>) -> Arc<ContactWorker> {
+    Arc::new(ContactWorker {
         contacts: store.clone(),
         tickets: store.clone(),
         telephone: None,
@@ -121,7 +160,12 @@ async fn look(store: &Arc<Planned>) -> Result<(), StoreError> {
         channels: Arc::new(Semaphore::new(DUE_MAX)),
         figures: Arc::default(),
         calls: TaskTracker::new(),
-    });
+        doubts: Mutex::default(),
+    })
+}
+
+async fn look(store: &Arc<Planned>) -> Result<(), StoreError> {
+    let worker = worker(store);
     let stop = CancellationToken::new();
     let looked = tokio::time::timeout(Duration::from_secs(20), worker.look(&stop)).await;
     looked.expect("one ticket waits for the end of another one's transaction")
@@ -143,4 +187,43 @@ async fn a_store_that_is_away_is_not_asked_for_all_tickets_that_are_due() {
     let asked = store.asked.load(Ordering::SeqCst);
     assert!((1..=AT_ONCE).contains(&asked), "{asked}");
     assert_eq!(store.under_way.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_committed_without_an_answer_is_ended_since_nobody_rings_for_it() {
+    let store = Planned::new(0, 1, || StoreError::Unavailable("no answer".into()));
+    let worker = worker(&store);
+    let now = Timestamp::UNIX_EPOCH;
+    let dialled = worker.dial(TicketId::new(now, [1; 10]), now).await;
+    assert!(matches!(dialled, Err(StoreError::Unavailable(_))), "{dialled:?}");
+    let caller = PhoneNumber::new("+8613800008412").unwrap();
+    let answered = worker.answer("acme", Some(caller), None).await;
+    assert!(matches!(answered, InboundDecision::Decline));
+    let committed = store.committed.lock().unwrap().clone();
+    assert_eq!(committed.len(), 2);
+    // Two that are not there: one for so long that it was rolled back, and one that may still come.
+    let [old, young] = [1, 2].map(|n| AttemptId::new(now, [n; 10]));
+    let long_ago = Instant::now().checked_sub(DOUBTED_FOR).unwrap();
+    worker.doubts().push_back((old, long_ago));
+    worker.doubt(young);
+    for look in 1..=2 {
+        worker.look(&CancellationToken::new()).await.unwrap();
+        let ends = committed.iter().map(|id| (*id, CallResult::NetworkFailure));
+        assert_eq!(*store.ends.lock().unwrap(), ends.collect::<Vec<_>>(), "look {look}");
+        let left: Vec<_> = worker.doubts().iter().map(|(attempt, _)| *attempt).collect();
+        assert_eq!(left, [young], "look {look}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_no_attempt_in_doubt_and_what_is_in_doubt_is_bounded() {
+    let now = Timestamp::UNIX_EPOCH;
+    let refused = worker(&Planned::new(0, 1, || StoreError::Conflict("settled".to_owned())));
+    assert!(refused.dial(TicketId::new(now, [1; 10]), now).await.is_err());
+    assert!(refused.doubts().is_empty());
+    let away = worker(&Planned::new(0, 1, || StoreError::Unavailable("away".into())));
+    for _ in 0..=DOUBTS_MAX {
+        assert!(away.dial(TicketId::new(now, [1; 10]), now).await.is_err());
+    }
+    assert_eq!(away.doubts().len(), DOUBTS_MAX);
 }
