@@ -7,16 +7,21 @@ use hub_core::host::{Host, HostPort};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// A name server has so long to answer.
+/// A name server has so long to answer, with the time that a name waits for its turn.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Between two looks: a carrier that moves is followed within this.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Addresses that one name may have.
 const ADDRESSES_MAX: usize = 16;
-/// Names that are asked for at the same time: each keeps a thread as long as the name server is silent.
+/// Names that are asked for at the same time: each keeps a thread of the system's until its name server answers or is given up,
+/// half a minute and more after nobody here waits for it.
 const AT_ONCE_MAX: usize = 64;
+/// Who holds none of these asks nobody: other work needs those threads too.
+static ASKING: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
 /// SIP's own port (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
 
@@ -52,14 +57,33 @@ pub fn at_any_port(host: &Host) -> HostPort {
 
 /// Asks for the addresses of one kind, at least one, with a deadline. An address stands for itself.
 pub async fn look_up(of: &HostPort, is_ipv4: bool) -> Result<Vec<SocketAddr>, LookUpError> {
+    look_up_until(of, is_ipv4, &ASKING, Instant::now() + DEADLINE).await
+}
+
+async fn look_up_until(
+    of: &HostPort,
+    is_ipv4: bool,
+    asking: &'static Semaphore,
+    until: Instant,
+) -> Result<Vec<SocketAddr>, LookUpError> {
     let (host, port) = match of {
         HostPort::Address(address) => return Ok(vec![*address]),
-        HostPort::Name { host, port } => (host.as_str(), *port),
+        HostPort::Name { host, port } => (host.clone(), *port),
     };
     let name = of.to_string();
-    match tokio::time::timeout(DEADLINE, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => {
+    let Ok(Ok(place)) = timeout_at(until, asking.acquire()).await else {
+        return Err(LookUpError::Slow { name });
+    };
+    // In a task of its own, which holds its place as long as the system keeps the thread.
+    let asked = tokio::spawn(async move {
+        let _place = place;
+        let found = tokio::net::lookup_host((host.as_str(), port)).await?;
+        Ok::<Vec<SocketAddr>, std::io::Error>(found.collect())
+    });
+    match timeout_at(until, asked).await {
+        Ok(Ok(Ok(found))) => {
             let found: Vec<_> = found
+                .into_iter()
                 .filter(|address| address.is_ipv4() == is_ipv4)
                 .take(ADDRESSES_MAX)
                 .collect();
@@ -68,7 +92,11 @@ pub async fn look_up(of: &HostPort, is_ipv4: bool) -> Result<Vec<SocketAddr>, Lo
             }
             Ok(found)
         }
-        Ok(Err(source)) => Err(LookUpError::Failed { name, source }),
+        Ok(Ok(Err(source))) => Err(LookUpError::Failed { name, source }),
+        Ok(Err(failed)) => {
+            let source = std::io::Error::other(failed);
+            Err(LookUpError::Failed { name, source })
+        }
         Err(_) => Err(LookUpError::Slow { name }),
     }
 }
@@ -148,21 +176,22 @@ impl Whereabouts {
     }
 }
 
-/// Looks for all of them, [`AT_ONCE_MAX`] at the same time.
+/// Looks for all of them, within [`DEADLINE`].
 pub(crate) async fn resolve(all: &[Arc<Whereabouts>], is_ipv4: bool) {
-    for some in all.chunks(AT_ONCE_MAX) {
-        join_all(some.iter().map(|one| one.resolve(is_ipv4))).await;
-    }
+    join_all(all.iter().map(|one| one.resolve(is_ipv4))).await;
 }
 
 /// Looks again and again until `stop`.
 pub(crate) async fn resolve_again(all: Vec<Arc<Whereabouts>>, is_ipv4: bool, stop: CancellationToken) {
     let is_named = |one: &Arc<Whereabouts>| matches!(one.host, HostPort::Name { .. });
-    let named: Vec<_> = all.into_iter().filter(is_named).collect();
+    let mut named: Vec<_> = all.into_iter().filter(is_named).collect();
     if named.is_empty() {
         return;
     }
     loop {
+        // Others first each time: names whose servers are silent must not take all turns for themselves.
+        let first = AT_ONCE_MAX % named.len();
+        named.rotate_left(first);
         tokio::select! {
             () = tokio::time::sleep(AGAIN) => {}
             () = stop.cancelled() => return,
@@ -195,6 +224,25 @@ mod tests {
         let fixed = Whereabouts::new("192.0.2.1:5060".parse().unwrap());
         fixed.resolve(true).await;
         assert_eq!(fixed.first(), Some(SocketAddr::from(([192, 0, 2, 1], 5060))));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_given_up_keeps_its_place_until_the_system_has_answered() {
+        static FULL: Semaphore = Semaphore::const_new(0);
+        static ONE: Semaphore = Semaphore::const_new(1);
+        let localhost: HostPort = "localhost:5060".parse().unwrap();
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let waits = look_up_until(&localhost, true, &FULL, soon()).await;
+        assert!(matches!(waits, Err(LookUpError::Slow { .. })), "{waits:?}");
+        // Its time is over as soon as it has its place.
+        let past = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        let given_up = look_up_until(&localhost, true, &ONE, past).await;
+        assert!(matches!(given_up, Err(LookUpError::Slow { .. })), "{given_up:?}");
+        assert_eq!(ONE.available_permits(), 0, "the system has not been asked yet");
+        for _ in 0..2 {
+            let found = look_up_until(&localhost, true, &ONE, Instant::now() + DEADLINE).await;
+            assert_eq!(found.unwrap()[0], SocketAddr::from(([127, 0, 0, 1], 5060)));
+        }
     }
 
     #[test]
