@@ -30,7 +30,7 @@ const STRANGERS: Rate = Rate { per_s: 10, burst: 20 };
 /// Calls that are known at a time, with those that have just ended.
 const CALLS_MAX: usize = 8_192;
 /// So long a call that came in is known after its end: what was sent again and again comes for 64 times T1 (RFC 3261 §17).
-/// One that we placed is for as long as something of ours may follow; of those there are fewer, and nobody else begins them.
+/// One that we placed is for as long as something of ours may follow, while there is room: nobody else begins those.
 const CALL_KEPT: Duration = Duration::from_secs(40);
 /// A permit that nothing released is free after this: longer than any answer takes.
 const PERMIT_KEPT: Duration = Duration::from_secs(64);
@@ -166,9 +166,9 @@ impl Call {
         }
     }
 
-    /// Whether it is up, or has ended of late.
-    fn is_known(&self, now: Instant) -> bool {
-        let kept = if self.is_ours { LINGER } else { CALL_KEPT };
+    /// Whether it is up, or has ended of late: one of ours within `ours`.
+    fn is_known(&self, ours: Duration, now: Instant) -> bool {
+        let kept = if self.is_ours { ours } else { CALL_KEPT };
         self.holders > 0 || now.duration_since(self.last) < kept
     }
 }
@@ -340,7 +340,10 @@ impl Door {
 
     /// Forgets what is over. To be called about once a second.
     pub fn sweep(&mut self, now: Instant) {
-        self.calls.retain(|_, call| call.is_known(now));
+        // A carrier that refuses all calls of ours at once makes many of them: they must leave room for those that come in.
+        let is_crowded = self.calls.len() > CALLS_MAX / 2;
+        let ours = if is_crowded { CALL_KEPT } else { LINGER };
+        self.calls.retain(|_, call| call.is_known(ours, now));
         for permits in self.permits.values_mut() {
             permits.retain(|_, permit| now.duration_since(permit.since) < PERMIT_KEPT);
         }

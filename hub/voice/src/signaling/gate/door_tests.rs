@@ -457,6 +457,23 @@ fn calls_that_are_known_are_bounded() {
 }
 
 #[test]
+fn calls_of_ours_that_are_over_leave_room_for_those_that_come_in() {
+    let (start, mut door) = (Instant::now(), door());
+    for n in 0..CALLS_MAX {
+        door.hold(&format!("h{n}"), ip("192.0.2.1"), start);
+        door.let_go(&format!("h{n}"), start);
+    }
+    for (later, verdict) in [
+        (CALL_KEPT - Duration::from_secs(1), TOO_MANY),
+        (CALL_KEPT, Verdict::Pass),
+    ] {
+        let now = start + later;
+        door.sweep(now);
+        assert_eq!(door.asked("192.0.2.1", NEW, "one more", "1 INVITE", now), verdict);
+    }
+}
+
+#[test]
 fn a_trunk_that_moves_takes_its_new_calls_along() {
     let (now, mut door) = (Instant::now(), door());
     door.hold("up", ip("192.0.2.1"), now);
