@@ -58,11 +58,13 @@ fn what_is_out_of_bounds_is_not_written() {
     }
     assert_eq!(encode_status(&mut [0; 9], &STATUS), Err(EncodeError::Full));
     let args = vec![0; MAX_ARGS_BYTES + 1];
-    let command = |deadline_ms, method, args| Command {
-        deadline_ms,
-        method,
-        args,
-    };
+    fn command<'b>(deadline_ms: Option<u64>, method: &'b [u8], args: &'b [u8]) -> Command<'b> {
+        Command {
+            deadline_ms,
+            method,
+            args,
+        }
+    }
     let cases = [
         ("deadline_ms", command(Some(0), b"m", &args[..0])),
         ("method", command(None, b"", &args[..0])),
@@ -124,9 +126,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(mut bytes in vec(any::<u8>(), 0..40), head in 0..4_usize) {
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..40), head in 0..4_usize) {
         let heads: [&[u8]; 4] = [&[0x8A, 5], &[0x81, 6], &[0x84, 7], &[0x83, 8]];
-        bytes.splice(0..0, heads[head].iter().copied());
+        let bytes = [heads[head], &bytes[..]].concat();
         let _ = (decode_state(&bytes), decode_command(&bytes), decode_reply(&bytes));
     }
 }
