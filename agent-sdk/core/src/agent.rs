@@ -6,6 +6,7 @@
 mod batch;
 mod clock;
 mod command;
+mod config;
 mod hear;
 mod memory;
 mod metric;
@@ -15,69 +16,22 @@ mod status;
 mod transmit;
 
 pub use command::{Args, COMMANDS_REMEMBERED, CommandId};
+pub use config::{Config, Crash, Device};
 pub use hear::AgentEvent;
 pub use memory::{AgentMem, Memory};
 pub use metric::{Metric, MetricId, MetricSlot};
 pub use readings::Reading;
 
-use crate::identity::{Credentials, Settings};
 use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use crate::session::Session;
 use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
 use agent_sdk_wire::{
-    EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, ResetReason, TimeBase, encode_event,
+    EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event,
 };
 use clock::Clock;
 use command::Recent;
 use readings::Readings;
 use status::Birth;
-
-/// Who the device is. Lent whenever the agent writes, so that a secret may change between two connections and live
-/// wherever the caller keeps it. It stays the same while a connection lasts.
-#[derive(Debug, Clone, Copy)]
-pub struct Device<'a> {
-    /// Names the session at the hub.
-    pub client_id: &'a str,
-    /// How the device proves who it is; `None` where the transport does.
-    pub credentials: Option<Credentials<'a>>,
-    /// `d/{id}/`, before its topics. It stays the same while messages wait.
-    pub topic_prefix: &'a str,
-    /// The maker's name of the model: 1 to 64 bytes; else there is no birth message.
-    pub model: &'a str,
-    /// Version of the firmware: 1 to 32 bytes; else there is no birth message.
-    pub firmware: &'a str,
-    /// Why the device started.
-    pub reset: ResetReason,
-}
-
-/// What an agent runs by.
-#[derive(Debug, Clone, Copy)]
-pub struct Config<'m> {
-    /// Drawn at each start, at random: records that repeat one of an earlier start with its numbers are taken for repeats
-    /// and dropped. The lower 53 bits count.
-    pub boot_id: u64,
-    /// Entropy for the back-off; two devices must not share it.
-    pub seed: u32,
-    /// The numbers of the MQTT session.
-    pub session: Settings,
-    /// A batch is closed with so many samples; 1 to 64, and what is beyond counts as the nearest of these.
-    pub batch_samples: u8,
-    /// A batch is closed so many milliseconds after its first reading. The hub may push another number.
-    pub batch_age_ms: u32,
-    /// The methods that the device does. All others are refused, whatever the hub says.
-    pub methods: &'m [&'m str],
-    /// The report of the crash that ended the last run, if one did. It goes before all else.
-    pub crash: Option<Crash<'m>>,
-}
-
-/// A crash report.
-#[derive(Debug, Clone, Copy)]
-pub struct Crash<'a> {
-    /// The maker's code of it: 1 to 32 bytes.
-    pub code: &'a str,
-    /// Place, registers, last words of the log: up to 1,024 bytes, and as many as fit into the scratch buffer.
-    pub detail: &'a str,
-}
 
 /// Why an event or a reply was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +52,37 @@ pub enum Unsent {
 /// On each connection the birth message is sent, after what waits of crash report and events and before telemetry. On the
 /// first one the hub is asked for the time, and for up to five seconds what waits is held until the pair of clocks is sent
 /// that places it.
+///
+/// ```
+/// use agent_sdk_core::{Agent, AgentMem, Config, EventState, Metric, Overflow, Settings};
+///
+/// // 8 metrics, 128 readings in an open batch, 2 KiB of outbox, messages of up to 512 bytes.
+/// let mut memory = AgentMem::<8, 128, 2048, 512>::new();
+/// let config = Config {
+///     boot_id: 0x1234_5678, // at random
+///     seed: 42,             // at random
+///     session: Settings::DEFAULT,
+///     batch_samples: 32,
+///     batch_age_ms: 60_000,
+///     methods: &["self_test"],
+///     crash: None,
+/// };
+/// let mut agent = Agent::new(memory.lend(), &config, 0).expect("512 bytes hold an answer");
+/// // Channel 3 of the profile has one decimal: half a degree, or once a minute.
+/// let drum = agent
+///     .metric(Metric {
+///         channel: 3,
+///         deadband: 5,
+///         interval_ms: 60_000,
+///         overflow: Overflow::DropOldest,
+///     })
+///     .expect("there is memory for eight");
+/// assert!(agent.report(drum, 412, 1_000), "the first value is always a reading");
+/// assert!(!agent.report(drum, 415, 2_000), "within the deadband");
+/// agent
+///     .event(EventState::Raised, "E21", "drain", 2_200)
+///     .expect("there is room");
+/// ```
 pub struct Agent<'m> {
     session: Session<'m>,
     metrics: &'m mut [MetricSlot],

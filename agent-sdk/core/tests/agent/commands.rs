@@ -3,6 +3,8 @@
 use crate::rig::{CONFIG, EACH, PLENTY, Rig, Told, births};
 use agent_sdk_core::{CommandId, Outcome, Unsent};
 use agent_sdk_wire::{Command, Reply, decode_reply, encode_command};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 /// The hub's time when a rig has just connected.
 const NOON: u64 = 1_800_000_000_000;
@@ -178,4 +180,53 @@ fn other_messages_are_the_callers() {
     let expected = Told::Message("d/wm/f/1".into(), b"chunk".to_vec());
     assert_eq!(rig.told(), [expected]);
     assert!(births(&rig.arrivals()).is_empty());
+}
+
+/// Payloads that are near to what the hub sends.
+fn said() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        r#"{"method":"spin""#,
+        r#","params":{"a":"#,
+        r#","deadline_ms":"#,
+        r#"{"reporting":{"version":"#,
+        r#","metrics":{"1":{"deadband":"#,
+        r#"{"time":"#,
+        r#"{"shared":"#,
+        "9",
+        "\"",
+        "}",
+        "}}",
+        "\u{84}",
+        ",",
+    ];
+    let word = (0..words.len()).prop_map(move |at| words[at].as_bytes().to_vec());
+    let piece = prop_oneof![6 => word, 1 => vec(any::<u8>(), 0..6)];
+    let head = prop_oneof![3 => Just(Vec::new()), 1 => Just(vec![0x84, 7, 0, 0x64])];
+    (head, vec(piece, 0..8)).prop_map(|(head, pieces)| [head, pieces.concat()].concat())
+}
+
+proptest! {
+    /// Whatever comes is answered, told or passed over, and the agent goes on.
+    #[test]
+    fn nothing_that_the_hub_says_stops_the_agent(payloads in vec((0..5_usize, said()), 0..12)) {
+        let mut rig = Rig::online();
+        let metric = rig.agent.metric(EACH).expect("there is memory");
+        let topics = [
+            "d/wm/c/1",
+            "d/wm/c/2",
+            "v1/devices/me/attributes",
+            "v1/devices/me/attributes/response/1",
+            "v1/devices/me/rpc/response/1",
+        ];
+        for (topic, payload) in payloads {
+            rig.say(topics[topic], &payload);
+            let told = rig.told();
+            prop_assert!(!told.iter().any(|told| matches!(told, Told::Disconnected(_))), "{told:?}");
+        }
+        rig.topics();
+        rig.now += 1;
+        rig.agent.report(metric, 1, rig.now);
+        rig.agent.flush();
+        prop_assert_eq!(rig.topics(), ["d/wm/t"]);
+    }
 }
