@@ -100,7 +100,7 @@ fn what_may_not_be_done_is_refused_with_a_reply() {
             let reason = match outcome {
                 Outcome::NotAllowed => "not allowed",
                 Outcome::Expired => "expired",
-                _ => "malformed",
+                Outcome::Malformed | Outcome::Done | Outcome::Failed => "malformed",
             };
             let expected = format!(r#"{{"status":"refused","reason":"{reason}"}}"#);
             assert_eq!(answer, expected.as_bytes(), "{payload:02X?}");
