@@ -64,11 +64,25 @@ pub(crate) fn publish(writer: &mut Writer<'_>, prefix: &str, topic: &[u8], id: u
     writer.bytes(payload);
 }
 
+/// §3.3, at QoS 0, on a topic that may be the hub's own.
+pub(crate) fn short(writer: &mut Writer<'_>, prefix: &str, topic: &str, payload: &[u8]) {
+    name(writer, prefix, topic);
+    writer.bytes(payload);
+}
+
 /// §3.8: every filter at QoS 1.
 pub(crate) fn subscribe(writer: &mut Writer<'_>, identity: &Identity<'_>, id: u16) {
     writer.number(id);
     for filter in identity.filters() {
-        writer.field(identity.topic_prefix.as_bytes(), filter.as_bytes());
+        name(writer, identity.topic_prefix, filter);
         writer.bytes(&[1]);
+    }
+}
+
+/// With the prefix before it. What begins with `/` stands alone, and without that.
+fn name(writer: &mut Writer<'_>, prefix: &str, name: &str) {
+    match name.as_bytes().split_first() {
+        Some((b'/', rest)) => writer.field(rest, &[]),
+        Some(_) | None => writer.field(prefix.as_bytes(), name.as_bytes()),
     }
 }

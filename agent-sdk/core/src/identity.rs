@@ -19,7 +19,7 @@ pub struct Identity<'a> {
     /// that no waiting message pays for it; it stays the same while messages wait.
     pub topic_prefix: &'a str,
     /// Topic filters without the prefix, subscribed to at QoS 1 on each connection. Those after the first
-    /// [`SUBSCRIPTIONS_MAX`] are left out.
+    /// [`SUBSCRIPTIONS_MAX`] are left out. One that begins with `/` is taken without that slash and gets no prefix.
     pub subscriptions: &'a [&'a str],
 }
 

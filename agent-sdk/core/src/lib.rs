@@ -1,4 +1,5 @@
-//! The device agent: an MQTT 3.1.1 client whose in-flight state is its outbox.
+//! The device agent: an MQTT 3.1.1 client whose in-flight state is its outbox ([`Session`]), and above it metrics,
+//! events, commands and settings ([`Agent`]).
 //!
 //! It opens no socket and reads no clock: bytes, uptime and entropy are arguments, and all memory is the caller's. So
 //! one engine serves firmware without a heap, a C program, and ten thousand simulated devices in one process.
@@ -9,17 +10,23 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod agent;
 mod backoff;
 mod decode;
 mod encode;
 mod identity;
+mod json;
 mod outbox;
 mod publish;
 mod session;
 mod topic;
 mod writer;
 
-pub use agent_sdk_wire::Lane;
+pub use agent::{
+    Agent, AgentEvent, AgentMem, Args, COMMANDS_REMEMBERED, CommandId, Config, Crash, Device, Memory, Metric, MetricId,
+    MetricSlot, Reading, Unsent,
+};
+pub use agent_sdk_wire::{EncodeError, EventState, Lane, Outcome, ResetReason, scaled};
 pub use decode::RECEIVE_BYTES_MIN;
 pub use identity::{Credentials, Identity, SUBSCRIPTIONS_MAX, Settings, Will};
 pub use outbox::RECORD_HEAD_BYTES;

@@ -38,6 +38,8 @@ pub(crate) struct Outbox<'m> {
     next_token: u32,
     dropped_events: u32,
     dropped_telemetry: u32,
+    /// Only what was sent before is sent.
+    is_held: bool,
 }
 
 impl<'m> Outbox<'m> {
@@ -52,6 +54,7 @@ impl<'m> Outbox<'m> {
             next_token: 0,
             dropped_events: 0,
             dropped_telemetry: 0,
+            is_held: false,
         }
     }
 
@@ -66,7 +69,11 @@ impl<'m> Outbox<'m> {
 
     /// Takes a message in.
     pub(crate) fn push(&mut self, message: &Publish<'_>) -> Result<Token, Refused> {
-        let topic = message.topic.as_bytes();
+        self.push_on(message.topic.as_bytes(), message)
+    }
+
+    /// Takes a message in, on `topic` instead of its own.
+    pub(crate) fn push_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
         if !is_topic(topic) {
             return Err(Refused::Topic);
         }
@@ -117,6 +124,11 @@ impl<'m> Outbox<'m> {
         }
     }
 
+    /// Whether what waits in the lanes is to wait on.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     /// Chooses what to write next, which then is [`Self::writing`]: first what an earlier connection left in flight, in
     /// the order it was sent; then the oldest event, or else the oldest telemetry, while fewer than `window` are in
     /// flight.
@@ -139,7 +151,7 @@ impl<'m> Outbox<'m> {
             }
         }
         let has_room = in_flight < u16::from(window.max(1));
-        let fresh = fresh.filter(|record| has_room || !record.has(AT_LEAST_ONCE));
+        let fresh = fresh.filter(|record| !self.is_held && (has_room || !record.has(AT_LEAST_ONCE)));
         let Some(mut record) = again.or(fresh) else {
             return false;
         };

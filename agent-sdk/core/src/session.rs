@@ -3,6 +3,7 @@
 
 mod event;
 mod receive;
+mod short;
 mod transmit;
 
 use crate::backoff::Backoff;
@@ -11,7 +12,9 @@ use crate::identity::Settings;
 use crate::outbox::Outbox;
 use crate::publish::{Publish, Refused, Token};
 use event::Pending;
+pub(crate) use event::Told;
 pub use event::{Event, Reason};
+use short::Short;
 use transmit::Outgoing;
 
 /// Acknowledgements that may wait to be written; no packet is taken in while all places are taken.
@@ -62,6 +65,10 @@ pub struct Session<'m> {
     acks: [u16; ACKS],
     to_subscribe: bool,
     to_close: bool,
+    /// Goes before all that waits, once.
+    short: Option<Short>,
+    /// Until then nothing is sent from the outbox that was not sent before.
+    held_until: u64,
     /// Filters of the SUBSCRIBE that has no answer yet.
     asked: u8,
     pending: Option<Pending>,
@@ -94,6 +101,8 @@ impl<'m> Session<'m> {
             acks: [0; ACKS],
             to_subscribe: false,
             to_close: false,
+            short: None,
+            held_until: 0,
             asked: 0,
             pending: None,
             ended: None,
@@ -108,6 +117,11 @@ impl<'m> Session<'m> {
     /// What was refused is forgotten; if for want of room, it is counted as dropped.
     pub fn publish(&mut self, message: &Publish<'_>) -> Result<Token, Refused> {
         self.outbox.push(message)
+    }
+
+    /// As [`Self::publish`], on a topic that is given as bytes instead of the message's own.
+    pub(crate) fn publish_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
+        self.outbox.push_on(topic, message)
     }
 
     /// Whether no message waits, neither to be sent nor to be acknowledged.
@@ -186,7 +200,11 @@ impl<'m> Session<'m> {
     pub fn next_deadline(&self) -> Option<u64> {
         match self.phase {
             Phase::Idle | Phase::Connecting | Phase::Waiting => Some(self.deadline),
-            Phase::Online => self.answer_deadline().or_else(|| self.ping_due()),
+            Phase::Online => {
+                let answer_or_ping = self.answer_deadline().or_else(|| self.ping_due());
+                let hold = (self.held_until > 0).then_some(self.held_until);
+                answer_or_ping.into_iter().chain(hold).min()
+            }
             Phase::Over => None,
         }
     }
@@ -226,6 +244,8 @@ impl<'m> Session<'m> {
         self.acks = [0; ACKS];
         self.to_subscribe = false;
         self.to_close = false;
+        self.short = None;
+        self.held_until = 0;
         self.asked = 0;
         // The next connection knows nothing of this one's identifiers.
         if let Some(Pending::Message { to_acknowledge, .. }) = &mut self.pending {

@@ -1,8 +1,10 @@
 //! Reading messages without copying. Everything is checked once, by [`decode`]; what it returns cannot fail later.
 
 mod batch;
+mod control;
 
 pub use batch::{Batch, Column, Columns, Times};
+pub use control::{decode_command, decode_reply, decode_state};
 
 use crate::{
     Clock, DecodeError, DecodeProblem, Event, EventState, Header, KIND_BATCH, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY,

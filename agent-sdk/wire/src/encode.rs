@@ -1,8 +1,10 @@
 //! Writing messages into memory of the caller.
 
 mod batch;
+mod control;
 
 pub use batch::{BatchEncoder, batch_bytes_max, scaled};
+pub use control::{GONE, encode_command, encode_reply, encode_status};
 
 use crate::{
     Clock, Event, Header, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY, MAX_CHANNELS, MAX_EVENT_CODE_BYTES,

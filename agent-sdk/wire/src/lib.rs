@@ -11,6 +11,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod control;
 mod decode;
 mod decode_error;
 mod encode;
@@ -22,9 +23,15 @@ mod series;
 pub mod topic;
 mod types;
 
-pub use decode::{Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode};
+pub use control::{Command, DeviceState, Outcome, Reply, ResetReason, Status};
+pub use decode::{
+    Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode, decode_command, decode_reply, decode_state,
+};
 pub use decode_error::{DecodeError, DecodeProblem};
-pub use encode::{BatchEncoder, EncodeError, TelemetryEncoder, batch_bytes_max, encode_clock, encode_event, scaled};
+pub use encode::{
+    BatchEncoder, EncodeError, GONE, TelemetryEncoder, batch_bytes_max, encode_clock, encode_command, encode_event,
+    encode_reply, encode_status, scaled,
+};
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};
 pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};
@@ -37,6 +44,15 @@ pub const KIND_CLOCK: u8 = 2;
 pub const KIND_EVENT: u8 = 3;
 /// The batch message `[4, time_base, boot_id, seq, t0_ms, samples, times, columns]`.
 pub const KIND_BATCH: u8 = 4;
+/// The birth message `[5, boot_id, model, firmware, sdk, reset, takes_cbor_commands, settings, dropped_events,
+/// dropped_telemetry]`.
+pub const KIND_STATUS: u8 = 5;
+/// The last will `[6]`.
+pub const KIND_GONE: u8 = 6;
+/// The command `[7, deadline_ms, method, args]`.
+pub const KIND_COMMAND: u8 = 7;
+/// The reply `[8, outcome, detail]`.
+pub const KIND_REPLY: u8 = 8;
 
 /// The longest binary message in bytes, whatever its kind.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -54,3 +70,13 @@ pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 pub const MAX_EVENT_CODE_BYTES: usize = 32;
 /// The longest event detail in bytes.
 pub const MAX_EVENT_DETAIL_BYTES: usize = 1024;
+/// The longest name of a model in bytes.
+pub const MAX_MODEL_BYTES: usize = 64;
+/// The longest version of firmware or agent in bytes.
+pub const MAX_VERSION_BYTES: usize = 32;
+/// The longest method of a command in bytes.
+pub const MAX_METHOD_BYTES: usize = 32;
+/// The longest arguments of a command in bytes: what the hub takes for a device.
+pub const MAX_ARGS_BYTES: usize = 4096;
+/// The longest detail of a reply in bytes: with its head, what the hub keeps of one.
+pub const MAX_REPLY_BYTES: usize = 4088;

@@ -42,6 +42,22 @@ fn send_all(outbox: &mut Outbox<'_>) -> String {
 }
 
 #[test]
+fn what_is_held_waits_and_what_was_sent_before_does_not() {
+    let mut memory = [0; 64];
+    let mut outbox = Outbox::new(&mut memory);
+    outbox.push(&message(Telemetry, "a")).unwrap();
+    assert_eq!(send_all(&mut outbox), "a");
+    outbox.push(&message(Event, "B")).unwrap();
+    outbox.hold(true);
+    assert_eq!(send_all(&mut outbox), "");
+    outbox.interrupted();
+    outbox.resume(true);
+    assert_eq!(send_all(&mut outbox), "a", "the hub may have it");
+    outbox.hold(false);
+    assert_eq!(send_all(&mut outbox), "B");
+}
+
+#[test]
 fn events_go_first_and_each_lane_keeps_its_order() {
     let mut memory = [0; 256];
     let mut outbox = Outbox::new(&mut memory);

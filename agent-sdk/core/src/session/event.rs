@@ -64,21 +64,47 @@ pub(super) enum Pending {
     Message { message: Message, to_acknowledge: bool },
 }
 
+/// An [`Event`] whose message is still in the receive buffer, where [`Session::parts`] finds it until bytes come.
+#[derive(Clone, Copy)]
+pub(crate) enum Told {
+    Connected { session_present: bool },
+    Subscribed { refused: u8 },
+    Delivered(Token),
+    Message(Message),
+    Dropped { lane: Lane, count: u32 },
+    Disconnected(Reason),
+}
+
 impl Session<'_> {
     /// What the last packet brought, then the end of the connection, then drops; `None` if nothing is left to tell. Until
     /// then no further packet is taken in. A message is lent from the receive buffer.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        Some(match self.poll_told()? {
+            Told::Connected { session_present } => Event::Connected { session_present },
+            Told::Subscribed { refused } => Event::Subscribed { refused },
+            Told::Delivered(token) => Event::Delivered(token),
+            Told::Message(message) => {
+                let (topic, payload) = self.parts(message);
+                Event::Message { topic, payload }
+            }
+            Told::Dropped { lane, count } => Event::Dropped { lane, count },
+            Told::Disconnected(reason) => Event::Disconnected(reason),
+        })
+    }
+
+    /// As [`Self::poll_event`], without lending anything.
+    pub(crate) fn poll_told(&mut self) -> Option<Told> {
         let Some(pending) = self.pending.take() else {
             if let Some(reason) = self.ended.take() {
-                return Some(Event::Disconnected(reason));
+                return Some(Told::Disconnected(reason));
             }
             let (lane, count) = self.outbox.take_dropped()?;
-            return Some(Event::Dropped { lane, count });
+            return Some(Told::Dropped { lane, count });
         };
         Some(match pending {
-            Pending::Connected { session_present } => Event::Connected { session_present },
-            Pending::Subscribed { refused } => Event::Subscribed { refused },
-            Pending::Delivered(token) => Event::Delivered(token),
+            Pending::Connected { session_present } => Told::Connected { session_present },
+            Pending::Subscribed { refused } => Told::Subscribed { refused },
+            Pending::Delivered(token) => Told::Delivered(token),
             Pending::Message {
                 message,
                 to_acknowledge,
@@ -86,9 +112,13 @@ impl Session<'_> {
                 if to_acknowledge {
                     self.acknowledge(message.id);
                 }
-                let (topic, payload) = self.decoder.parts(message);
-                Event::Message { topic, payload }
+                Told::Message(message)
             }
         })
+    }
+
+    /// Topic and payload of a message that was told.
+    pub(crate) fn parts(&self, message: Message) -> (&[u8], &[u8]) {
+        self.decoder.parts(message)
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Outgoing {
     Connect,
     Subscribe,
     Puback(u16),
+    /// [`super::short`].
+    Short,
     Ping,
     /// What the outbox has chosen.
     Publish,
@@ -72,6 +74,13 @@ impl Session<'_> {
             self.ping_at = Some(now);
             return Some(Outgoing::Ping);
         }
+        if self.short.is_some() {
+            return Some(Outgoing::Short);
+        }
+        if now >= self.held_until {
+            self.held_until = 0;
+        }
+        self.outbox.hold(self.held_until > 0);
         self.outbox.begin(self.settings.window).then_some(Outgoing::Publish)
     }
 
@@ -101,6 +110,14 @@ impl Session<'_> {
                 writer.number(id);
                 PUBACK
             }
+            Outgoing::Short => match &self.short {
+                Some(short) => {
+                    encode::short(writer, identity.topic_prefix, short.topic, short.payload());
+                    PUBLISH
+                }
+                // It stays until it is written.
+                None => PINGREQ,
+            },
             Outgoing::Ping => PINGREQ,
             Outgoing::Publish => match self.outbox.writing() {
                 Some((record, topic, payload)) => {
@@ -118,6 +135,7 @@ impl Session<'_> {
         match packet {
             Outgoing::Connect => self.phase = Phase::Waiting,
             Outgoing::Subscribe => self.asked = identity.filters().len() as u8,
+            Outgoing::Short => self.short = None,
             Outgoing::Publish => self.outbox.written(),
             Outgoing::Disconnect => self.end(Reason::Closed),
             Outgoing::Puback(_) | Outgoing::Ping => {}

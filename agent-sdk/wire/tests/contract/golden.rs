@@ -1,8 +1,9 @@
 //! Golden vectors: bytes that were once released must be written and read the same for ever.
 
 use agent_sdk_wire::{
-    BatchEncoder, Clock, Event, EventState, Header, Packet, TelemetryEncoder, TimeBase, Value, decode, encode_clock,
-    encode_event,
+    BatchEncoder, Clock, Command, DeviceState, Event, EventState, GONE, Header, Outcome, Packet, Reply, ResetReason,
+    Status, TelemetryEncoder, TimeBase, Value, decode, decode_command, decode_reply, decode_state, encode_clock,
+    encode_command, encode_event, encode_reply, encode_status,
 };
 use std::collections::BTreeMap;
 
@@ -132,6 +133,39 @@ fn event() -> Vec<u8> {
     encode_event(&mut [0; 96], &EVENT).unwrap().to_vec()
 }
 
+const STATUS: Status<'_> = Status {
+    boot_id: 7,
+    model: "WM7",
+    firmware: "1.4.2",
+    sdk: "0.1.0",
+    reset: ResetReason::Watchdog,
+    takes_cbor_commands: true,
+    settings: 3,
+    dropped_events: 0,
+    dropped_telemetry: 300,
+};
+
+const COMMAND: Command<'_> = Command {
+    deadline_ms: Some(1_767_225_600_000),
+    method: b"self_test",
+    args: &[0xA1, 1, 5],
+};
+
+const REPLY: Reply<'_> = Reply {
+    outcome: Outcome::Done,
+    detail: &[1],
+};
+
+/// What is neither readings nor faults.
+fn control() -> [(&'static str, Vec<u8>); 4] {
+    [
+        ("status", encode_status(&mut [0; 64], &STATUS).unwrap().to_vec()),
+        ("gone", GONE.to_vec()),
+        ("command", encode_command(&mut [0; 64], &COMMAND).unwrap().to_vec()),
+        ("reply", encode_reply(&mut [0; 16], &REPLY).unwrap().to_vec()),
+    ]
+}
+
 #[test]
 fn bytes_are_as_released() {
     let written = [
@@ -148,7 +182,7 @@ fn bytes_are_as_released() {
         }
         (name, encoder.finish().unwrap().to_vec())
     });
-    let written = written.chain(batches);
+    let written = written.chain(batches).chain(control());
     let written: BTreeMap<_, _> = written
         .map(|(name, bytes)| (name.to_owned(), hex::encode(bytes)))
         .collect();
@@ -208,6 +242,15 @@ fn released_bytes_are_read() {
         panic!("an event")
     };
     assert_eq!(read, EVENT);
+}
+
+#[test]
+fn released_control_messages_are_read() {
+    let golden = golden();
+    assert_eq!(decode_state(&golden["status"]), Ok(DeviceState::Here(STATUS)));
+    assert_eq!(decode_state(&golden["gone"]), Ok(DeviceState::Gone));
+    assert_eq!(decode_command(&golden["command"]), Ok(COMMAND));
+    assert_eq!(decode_reply(&golden["reply"]), Ok(REPLY));
 }
 
 #[test]

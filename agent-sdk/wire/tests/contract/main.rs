@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod batch;
+mod control;
 mod fuzzing;
 mod golden;
 mod json;

@@ -1,0 +1,262 @@
+//! Commands in both of their forms, and their replies. What a command does is the caller's; whether it may be done is
+//! decided here.
+
+use crate::json;
+use crate::writer::Writer;
+use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
+use agent_sdk_wire::{Command, Outcome, Reply, decode_command, encode_reply};
+
+/// How many commands are remembered, so that none is done twice.
+pub const COMMANDS_REMEMBERED: usize = 8;
+
+/// Names a command until it is answered. The hub knows it by the last level of its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandId {
+    bytes: [u8; MAX_LEVEL_BYTES],
+    len: u8,
+    form: Form,
+}
+
+/// How a command came, and its reply has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `{"method": …, "params": …, "deadline_ms": …}`
+    Json,
+    /// `[7, deadline_ms, method, args]`
+    Cbor,
+}
+
+/// What a method is given. How it reads it is its own affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Args<'a> {
+    /// The arguments of a command in CBOR; empty where it has none.
+    Cbor(&'a [u8]),
+    /// `params` of a command in JSON, as it was written there; empty where it has none.
+    Json(&'a [u8]),
+}
+
+impl CommandId {
+    /// The id in the last level of a command's topic, `…/c/{id}`.
+    pub(super) fn of_topic(topic: &[u8], form: Form) -> Option<Self> {
+        let at = topic.iter().rposition(|byte| *byte == b'/')?;
+        let (before, last) = topic.split_at_checked(at)?;
+        let id = last.get(1..)?;
+        let mut bytes = [0; MAX_LEVEL_BYTES];
+        if !matches!(before, [.., b'/', b'c']) || id.is_empty() || id.len() > bytes.len() {
+            return None;
+        }
+        for (to, from) in bytes.iter_mut().zip(id) {
+            *to = *from;
+        }
+        Some(Self {
+            bytes,
+            len: id.len() as u8,
+            form,
+        })
+    }
+
+    /// The id as the hub knows it: 1 to 64 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Whether the reply has to be JSON, because the command was.
+    pub fn is_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// Tells ids apart: FNV-1a, of 64 bits. 0 is none's.
+    pub(super) fn digest(&self) -> u64 {
+        let digest = self.as_bytes().iter().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
+            (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        digest.max(1)
+    }
+
+    /// Writes the topic of its reply, without the prefix: how many bytes.
+    pub(super) fn reply_topic(&self, topic: &mut [u8]) -> usize {
+        let mut writer = Writer::new(topic, 0);
+        writer.bytes(b"r/");
+        writer.bytes(self.as_bytes());
+        writer.finish().0
+    }
+
+    /// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
+    pub(super) fn reply<'s>(&self, outcome: Outcome, detail: &[u8], buffer: &'s mut [u8]) -> Option<&'s [u8]> {
+        match self.form {
+            Form::Cbor => encode_reply(buffer, &Reply { outcome, detail }).ok(),
+            Form::Json => {
+                let mut writer = Writer::new(&mut *buffer, 0);
+                let (status, label): (&[u8], &[u8]) = match outcome {
+                    Outcome::Done => (b"done", b",\"result\":"),
+                    Outcome::Failed => (b"failed", b",\"result\":"),
+                    Outcome::Expired | Outcome::NotAllowed | Outcome::Malformed => (b"refused", b",\"reason\":"),
+                };
+                writer.bytes(b"{\"status\":\"");
+                writer.bytes(status);
+                writer.bytes(b"\"");
+                let reason: &[u8] = match outcome {
+                    Outcome::Done | Outcome::Failed => detail,
+                    Outcome::Expired => b"\"expired\"",
+                    Outcome::NotAllowed => b"\"not allowed\"",
+                    Outcome::Malformed => b"\"malformed\"",
+                };
+                if !reason.is_empty() {
+                    writer.bytes(label);
+                    writer.bytes(reason);
+                }
+                writer.bytes(b"}");
+                let (len, is_whole) = writer.finish();
+                let fits = is_whole && len <= agent_sdk_wire::MAX_REPLY_BYTES;
+                buffer.get(..len).filter(|_| fits)
+            }
+        }
+    }
+}
+
+/// How a payload has to be read: CBOR's arrays begin with none of JSON's characters.
+pub(super) fn form_of(payload: &[u8]) -> Form {
+    match payload {
+        [0x80..=0xFF, ..] => Form::Cbor,
+        [_, ..] | [] => Form::Json,
+    }
+}
+
+/// Reads a command in its form.
+pub(super) fn read(form: Form, payload: &[u8]) -> Option<Command<'_>> {
+    match form {
+        Form::Cbor => decode_command(payload).ok(),
+        Form::Json => Some(Command {
+            deadline_ms: match json::member(payload, b"deadline_ms") {
+                Some(value) => Some(json::number(value)?),
+                None => None,
+            },
+            method: json::text(json::member(payload, b"method")?)?,
+            args: json::member(payload, b"params").unwrap_or_default(),
+        }),
+    }
+}
+
+/// The commands that came last.
+pub(super) struct Recent {
+    digests: [u64; COMMANDS_REMEMBERED],
+}
+
+impl Recent {
+    pub(super) const fn new() -> Self {
+        Self {
+            digests: [0; COMMANDS_REMEMBERED],
+        }
+    }
+
+    pub(super) fn knows(&self, id: &CommandId) -> bool {
+        self.digests.contains(&id.digest())
+    }
+
+    /// Forgets the oldest for it.
+    pub(super) fn note(&mut self, id: &CommandId) {
+        let mut next = id.digest();
+        for digest in &mut self.digests {
+            core::mem::swap(digest, &mut next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS_REMEMBERED, CommandId, Form, Recent, form_of, read};
+    use agent_sdk_wire::{Command, Outcome, encode_command};
+
+    fn id(name: &str, form: Form) -> CommandId {
+        CommandId::of_topic(format!("d/wm/c/{name}").as_bytes(), form).expect("it is a command")
+    }
+
+    #[test]
+    fn the_last_level_is_the_id() {
+        assert_eq!(id("a-1", Form::Json).as_bytes(), b"a-1");
+        let longest = "x".repeat(64);
+        assert_eq!(id(&longest, Form::Json).as_bytes(), longest.as_bytes());
+        for topic in ["", "c/1", "d/wm/c/", "d/wm/f/1", "d/wm/c", "d/wm/c/1/2", "d/wm/xc/1"] {
+            assert_eq!(CommandId::of_topic(topic.as_bytes(), Form::Json), None, "{topic}");
+        }
+        let too_long = format!("d/wm/c/{longest}x");
+        assert_eq!(CommandId::of_topic(too_long.as_bytes(), Form::Json), None);
+        let mut topic = [0; 66];
+        let len = id(&longest, Form::Cbor).reply_topic(&mut topic);
+        assert_eq!(&topic[..len], format!("r/{longest}").as_bytes());
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let expected = Command {
+            deadline_ms: Some(1_000),
+            method: b"spin",
+            args: b"5",
+        };
+        let mut buffer = [0; 64];
+        let cbor = encode_command(&mut buffer, &expected).unwrap();
+        assert_eq!(form_of(cbor), Form::Cbor);
+        assert_eq!(read(Form::Cbor, cbor), Some(expected));
+        let json = br#"{"method": "spin", "params": 5, "deadline_ms": 1000}"#;
+        assert_eq!(form_of(json), Form::Json);
+        assert_eq!(read(Form::Json, json), Some(expected));
+        let bare = Command {
+            deadline_ms: None,
+            method: b"spin",
+            args: b"",
+        };
+        assert_eq!(read(Form::Json, br#"{"method":"spin"}"#), Some(bare));
+    }
+
+    #[test]
+    fn what_is_no_command_is_not_read() {
+        let cases: [&[u8]; 7] = [
+            b"",
+            b"spin",
+            b"\"spin\"",
+            br#"{"method":1}"#,
+            br#"{"params":1}"#,
+            br#"{"method":"spin","deadline_ms":"soon"}"#,
+            b"\x84\x07\x00\x61m",
+        ];
+        for payload in cases {
+            assert_eq!(read(form_of(payload), payload), None, "{payload:02X?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_has_the_form_of_its_command() {
+        let cases: [(Outcome, &[u8], &str); 5] = [
+            (Outcome::Done, b"", r#"{"status":"done"}"#),
+            (Outcome::Done, b"[1]", r#"{"status":"done","result":[1]}"#),
+            (Outcome::Failed, b"7", r#"{"status":"failed","result":7}"#),
+            (Outcome::Expired, b"", r#"{"status":"refused","reason":"expired"}"#),
+            (Outcome::NotAllowed, b"", r#"{"status":"refused","reason":"not allowed"}"#),
+        ];
+        for (outcome, detail, expected) in cases {
+            let mut buffer = [0; 64];
+            let written = id("1", Form::Json).reply(outcome, detail, &mut buffer);
+            assert_eq!(written, Some(expected.as_bytes()));
+            let mut short = vec![0; expected.len() - 1];
+            assert_eq!(id("1", Form::Json).reply(outcome, detail, &mut short), None);
+        }
+        let mut buffer = [0; 8];
+        let written = id("1", Form::Cbor).reply(Outcome::Expired, &[9], &mut buffer);
+        assert_eq!(written, Some(&[0x83, 8, 2, 0x41, 9][..]));
+    }
+
+    #[test]
+    fn eight_are_remembered() {
+        let mut recent = Recent::new();
+        let names: Vec<CommandId> = (0..=COMMANDS_REMEMBERED)
+            .map(|n| id(&n.to_string(), Form::Json))
+            .collect();
+        for name in &names {
+            assert!(!recent.knows(name));
+            recent.note(name);
+        }
+        assert!(!recent.knows(&names[0]), "the oldest made room");
+        assert!(names[1..].iter().all(|name| recent.knows(name)));
+        assert!(recent.knows(&id("8", Form::Cbor)), "whatever its form");
+    }
+}

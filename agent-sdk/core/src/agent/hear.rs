@@ -1,0 +1,224 @@
+//! What comes from the hub: answered here, or told to the caller.
+
+use super::command::{self, Args, CommandId, Form};
+use super::{Agent, settings};
+use crate::decode::Message;
+use crate::json;
+use crate::publish::Token;
+use crate::session::{Reason, Told};
+use agent_sdk_wire::{Lane, Outcome};
+
+/// The hub's topics that tell of settings.
+const SETTINGS_CHANGED: &[u8] = b"v1/devices/me/attributes";
+const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentEvent<'a> {
+    /// The hub has accepted the connection.
+    Connected {
+        /// Whether it still had the session.
+        session_present: bool,
+    },
+    /// The hub has answered the subscriptions.
+    Subscribed {
+        /// How many it refused: without them no commands, settings or time of the hub.
+        refused: u8,
+    },
+    /// The hub has acknowledged a message, which is forgotten now.
+    Delivered(Token),
+    /// The hub has told the time, for the first time in this boot: [`Agent::utc_ms`] knows it from now on.
+    Time,
+    /// A command that is allowed, in time, and new. It is to be answered by [`Agent::reply`], now or later.
+    Command {
+        /// Names it in the reply.
+        id: CommandId,
+        /// Its number in [`super::Config::methods`].
+        method: usize,
+        /// What it is given.
+        args: Args<'a>,
+        /// Not to be begun after this uptime in milliseconds; `None` where it has no deadline, or the time is not known:
+        /// the hub sends none that is too late.
+        deadline: Option<u64>,
+    },
+    /// Settings of the hub were applied, and will be acknowledged by their version. To be kept, and given to
+    /// [`Agent::restore_settings`] after the next start.
+    Settings {
+        /// Their version.
+        version: u32,
+        /// What is to be kept, as it is.
+        bytes: &'a [u8],
+    },
+    /// Another message of the hub.
+    Message {
+        /// With the prefix; a topic name in UTF-8.
+        topic: &'a [u8],
+        /// Anything.
+        payload: &'a [u8],
+    },
+    /// Messages were dropped for want of room, and the hub will be told how many.
+    Dropped {
+        /// Their lane.
+        lane: Lane,
+        /// Since the last event of this kind and lane, or the start.
+        count: u32,
+    },
+    /// The connection is over: the transport is to be closed, and [`Agent::handle_disconnected`] called.
+    Disconnected(Reason),
+}
+
+/// What a message of the hub comes to.
+enum Heard {
+    /// Nothing to do.
+    Nothing,
+    /// It is the hub's time.
+    Time(u64),
+    /// Settings that are not in force yet.
+    Settings { version: u32 },
+    /// A command that is not to be done.
+    Refused { id: CommandId, outcome: Outcome },
+    /// A command that is.
+    Command {
+        id: CommandId,
+        method: usize,
+        deadline: Option<u64>,
+    },
+    /// It is the caller's.
+    Other,
+}
+
+impl Agent<'_> {
+    /// What happened since the last call; `None` if nothing did. Until then nothing more is taken in. Arguments, settings
+    /// and messages are lent from the receive buffer.
+    pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
+        loop {
+            let message = match self.session.poll_told()? {
+                Told::Connected { session_present } => {
+                    self.connected(now);
+                    return Some(AgentEvent::Connected { session_present });
+                }
+                Told::Subscribed { refused } => {
+                    self.subscribed();
+                    return Some(AgentEvent::Subscribed { refused });
+                }
+                Told::Delivered(token) => {
+                    self.birth.delivered(token);
+                    return Some(AgentEvent::Delivered(token));
+                }
+                Told::Dropped { lane, count } => {
+                    self.birth.count(lane, count);
+                    return Some(AgentEvent::Dropped { lane, count });
+                }
+                Told::Disconnected(reason) => return Some(AgentEvent::Disconnected(reason)),
+                Told::Message(message) => message,
+            };
+            let (topic, payload) = self.session.parts(message);
+            match self.judge(topic, payload, now) {
+                Heard::Nothing => {}
+                Heard::Time(utc_ms) => {
+                    if self.clock.answered(utc_ms, now) {
+                        self.clock_is_known();
+                        return Some(AgentEvent::Time);
+                    }
+                }
+                Heard::Settings { version } => {
+                    self.take_settings(version, message);
+                    let (topic, payload) = self.session.parts(message);
+                    let bytes = settings_in(topic, payload).unwrap_or_default();
+                    return Some(AgentEvent::Settings { version, bytes });
+                }
+                Heard::Refused { id, outcome } => {
+                    // Without a reply the hub gives it again.
+                    if self.reply(&id, outcome, &[]).is_ok() {
+                        self.recent.note(&id);
+                    }
+                }
+                Heard::Command { id, method, deadline } => {
+                    self.recent.note(&id);
+                    let (_, payload) = self.session.parts(message);
+                    let args = args_in(payload);
+                    return Some(AgentEvent::Command {
+                        id,
+                        method,
+                        args,
+                        deadline,
+                    });
+                }
+                Heard::Other => {
+                    let (topic, payload) = self.session.parts(message);
+                    return Some(AgentEvent::Message { topic, payload });
+                }
+            }
+        }
+    }
+
+    fn take_settings(&mut self, version: u32, message: Message) {
+        let (topic, payload) = self.session.parts(message);
+        if let Some(said) = settings_in(topic, payload) {
+            settings::apply(said, self.metrics, &mut self.batch_age_ms);
+        }
+        self.settings_version = version;
+        self.birth.changed_now();
+    }
+
+    fn judge(&self, topic: &[u8], payload: &[u8], now: u64) -> Heard {
+        if topic == self.clock.answer_topic() {
+            let utc_ms = json::member(payload, b"time").and_then(json::number);
+            return utc_ms.map_or(Heard::Nothing, Heard::Time);
+        }
+        if topic == SETTINGS_CHANGED || topic == SETTINGS_ANSWER {
+            let version = settings_in(topic, payload).and_then(settings::version_of);
+            return match version {
+                Some(version) if version != self.settings_version => Heard::Settings { version },
+                Some(_) | None => Heard::Nothing,
+            };
+        }
+        let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
+            return Heard::Other;
+        };
+        // Its reply was sent, or will be: the outbox keeps it until the hub has it.
+        if self.recent.knows(&id) {
+            return Heard::Nothing;
+        }
+        self.judge_command(id, payload, now)
+    }
+
+    fn judge_command(&self, id: CommandId, payload: &[u8], now: u64) -> Heard {
+        let refused = |outcome| Heard::Refused { id, outcome };
+        let Some(command) = command::read(command::form_of(payload), payload) else {
+            return refused(Outcome::Malformed);
+        };
+        let known = self.methods.iter().position(|name| name.as_bytes() == command.method);
+        let Some(method) = known else {
+            return refused(Outcome::NotAllowed);
+        };
+        let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
+            Some((deadline, utc)) => match deadline.checked_sub(utc) {
+                Some(left_ms) => Some(now.saturating_add(left_ms)),
+                None => return refused(Outcome::Expired),
+            },
+            None => None,
+        };
+        Heard::Command { id, method, deadline }
+    }
+}
+
+/// The settings in a message of one of their topics.
+fn settings_in<'p>(topic: &[u8], payload: &'p [u8]) -> Option<&'p [u8]> {
+    let shared = if topic == SETTINGS_ANSWER {
+        json::member(payload, b"shared")?
+    } else {
+        payload
+    };
+    settings::among(shared)
+}
+
+/// The arguments of a command that was read before.
+fn args_in(payload: &[u8]) -> Args<'_> {
+    let form = command::form_of(payload);
+    let args = command::read(form, payload).map_or(&[][..], |command| command.args);
+    match form {
+        Form::Cbor => Args::Cbor(args),
+        Form::Json => Args::Json(args),
+    }
+}

@@ -1,0 +1,54 @@
+//! What goes before the outbox: a short message at QoS 0, and the outbox itself being held back for a while. For what the
+//! agent has to settle with the hub before its records make sense there.
+
+use super::Session;
+
+/// The longest payload of such a message.
+pub(crate) const SHORT_BYTES_MAX: usize = 32;
+
+/// A message at QoS 0 that is forgotten with the connection.
+#[derive(Clone, Copy)]
+pub(super) struct Short {
+    /// As a filter of [`crate::Identity::subscriptions`] is written.
+    pub(super) topic: &'static str,
+    bytes: [u8; SHORT_BYTES_MAX],
+    len: usize,
+}
+
+impl Short {
+    fn new(topic: &'static str, payload: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT_BYTES_MAX];
+        for (to, from) in bytes.get_mut(..payload.len())?.iter_mut().zip(payload) {
+            *to = *from;
+        }
+        Some(Self {
+            topic,
+            bytes,
+            len: payload.len(),
+        })
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Session<'_> {
+    /// Writes a message before all that waits. It does nothing without a connection, with a payload that is too long, or
+    /// while there [is one](Self::is_telling) that is not written yet.
+    pub(crate) fn tell(&mut self, topic: &'static str, payload: &[u8]) {
+        if self.is_online() && self.short.is_none() {
+            self.short = Short::new(topic, payload);
+        }
+    }
+
+    /// Whether such a message is not written yet.
+    pub(crate) fn is_telling(&self) -> bool {
+        self.short.is_some()
+    }
+
+    /// Until then, or the end of the connection, nothing goes out of the outbox but what was sent before; 0 ends it.
+    pub(crate) fn hold_until(&mut self, at: u64) {
+        self.held_until = at;
+    }
+}

@@ -1,0 +1,76 @@
+//! Writing the birth message, commands and their replies.
+
+use super::{EncodeError, check_number, write};
+use crate::{
+    Command, KIND_COMMAND, KIND_REPLY, KIND_STATUS, MAX_ARGS_BYTES, MAX_METHOD_BYTES, MAX_MODEL_BYTES, MAX_REPLY_BYTES,
+    MAX_VERSION_BYTES, Reply, Status,
+};
+
+/// The last will of a device, the same for all: `[6]`.
+pub const GONE: &[u8] = &[0x81, crate::KIND_GONE];
+
+/// Writes a birth message into `buffer` and returns its bytes.
+///
+/// # Errors
+/// The buffer is too small, or a text or a number is not within its bounds.
+pub fn encode_status<'a>(buffer: &'a mut [u8], status: &Status<'_>) -> Result<&'a [u8], EncodeError> {
+    check_number("boot_id", status.boot_id)?;
+    check_number("settings", status.settings)?;
+    check_number("dropped_events", status.dropped_events)?;
+    check_number("dropped_telemetry", status.dropped_telemetry)?;
+    check_length("model", status.model.len(), 1, MAX_MODEL_BYTES)?;
+    check_length("firmware", status.firmware.len(), 1, MAX_VERSION_BYTES)?;
+    check_length("sdk", status.sdk.len(), 1, MAX_VERSION_BYTES)?;
+    let len = write(buffer, |e| {
+        e.array(10)?.u8(KIND_STATUS)?.u64(status.boot_id)?;
+        e.str(status.model)?.str(status.firmware)?.str(status.sdk)?;
+        e.u8(status.reset.code())?.bool(status.takes_cbor_commands)?;
+        e.u64(status.settings)?
+            .u64(status.dropped_events)?
+            .u64(status.dropped_telemetry)?
+            .ok()
+    })?;
+    buffer.get(..len).ok_or(EncodeError::Full)
+}
+
+/// Writes a command into `buffer` and returns its bytes. Its method has to be UTF-8.
+///
+/// # Errors
+/// The buffer is too small, or a part of the command is not within its bounds. A deadline of 0 is refused: on the wire it
+/// says that there is none.
+pub fn encode_command<'a>(buffer: &'a mut [u8], command: &Command<'_>) -> Result<&'a [u8], EncodeError> {
+    if command.deadline_ms == Some(0) {
+        return Err(EncodeError::Range("deadline_ms"));
+    }
+    let deadline_ms = command.deadline_ms.unwrap_or(0);
+    check_number("deadline_ms", deadline_ms)?;
+    check_length("method", command.method.len(), 1, MAX_METHOD_BYTES)?;
+    check_length("args", command.args.len(), 0, MAX_ARGS_BYTES)?;
+    let method = core::str::from_utf8(command.method).map_err(|_| EncodeError::Range("method"))?;
+    let len = write(buffer, |e| {
+        e.array(4)?.u8(KIND_COMMAND)?.u64(deadline_ms)?;
+        e.str(method)?.bytes(command.args)?.ok()
+    })?;
+    buffer.get(..len).ok_or(EncodeError::Full)
+}
+
+/// Writes a reply into `buffer` and returns its bytes.
+///
+/// # Errors
+/// The buffer is too small, or the detail is longer than [`MAX_REPLY_BYTES`].
+pub fn encode_reply<'a>(buffer: &'a mut [u8], reply: &Reply<'_>) -> Result<&'a [u8], EncodeError> {
+    check_length("detail", reply.detail.len(), 0, MAX_REPLY_BYTES)?;
+    let len = write(buffer, |e| {
+        e.array(3)?.u8(KIND_REPLY)?.u8(reply.outcome.code())?;
+        e.bytes(reply.detail)?.ok()
+    })?;
+    buffer.get(..len).ok_or(EncodeError::Full)
+}
+
+fn check_length(what: &'static str, len: usize, least: usize, most: usize) -> Result<(), EncodeError> {
+    if len < least || len > most {
+        Err(EncodeError::Range(what))
+    } else {
+        Ok(())
+    }
+}
