@@ -10,6 +10,9 @@ use std::process::Command;
 /// What a panic would call, and nobody defines: agent-sdk/ffi/src/proof.rs.
 const PANIC: &str = "fc_agent_can_panic";
 
+/// What Arm's tables for unwinding name and a C library has. A program that ends where it panics leaves the tables out.
+const UNWINDING: [&str; 2] = ["__aeabi_unwind_cpp_pr0=0", "__aeabi_unwind_cpp_pr1=0"];
+
 /// LLVM's linker, which links for every board.
 pub struct Linker {
     program: PathBuf,
@@ -79,6 +82,9 @@ impl Linker {
         let mut command = Command::new(&self.program);
         // The entry is a number, because there is no start-up code to name.
         command.args(["-flavor", "gnu", "-m", emulation, "--gc-sections", "--entry", "0"]);
+        for definition in UNWINDING {
+            command.args(["--defsym", definition]);
+        }
         for symbol in symbols {
             command.args(["--undefined", symbol]);
         }
