@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-voice check bench bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo test test-voice test-firmware check bench bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -19,6 +19,9 @@ test: ## Install what tests lack, build, run every test, check the house rules
 
 test-voice: ## The telephone side alone, against SIPp, kamailio, pjsip and peers of our own: about four minutes
 	@$(XTASK) test-voice
+
+test-firmware: ## The device agent built for boards: it cannot panic, has no globals, and is as small as its bars say
+	@$(XTASK) firmware
 
 check: ## Fast: format, lints, unit tests, house rules
 	@$(XTASK) check

@@ -9,6 +9,7 @@
 
 mod bench;
 mod check;
+mod firmware;
 mod run;
 mod setup;
 mod test;
@@ -38,6 +39,8 @@ enum Chore {
     Test,
     /// Set up, build, run the tests of the telephone side, and say how long they took.
     TestVoice,
+    /// Build the device agent for boards: it cannot panic, and is as small as its bars say.
+    Firmware,
     /// Fast checks: format, lints, unit tests, tidy.
     Check,
     /// Run every benchmark: each example of the workspace named `bench_*`; or those named here.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Setup { purpose } => setup::setup(purpose),
         Chore::Test => test::test(test::Part::All),
         Chore::TestVoice => test::test(test::Part::Voice),
+        Chore::Firmware => firmware::firmware(),
         Chore::Check => check::check(),
         Chore::Bench { names } => bench::bench(&names),
         Chore::Tidy => tidy::tidy(),

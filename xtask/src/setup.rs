@@ -4,6 +4,7 @@
 mod apt;
 mod clients;
 mod postgres;
+mod targets;
 
 use crate::run::on_path;
 use crate::workspace::Workspace;
@@ -11,6 +12,7 @@ use anyhow::{Result, bail};
 use apt::Authority;
 use clap::ValueEnum;
 use std::path::Path;
+pub use targets::install as install_targets;
 
 /// What the machine must be able to do after set-up.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -145,6 +147,7 @@ pub fn setup(purpose: Purpose) -> Result<()> {
     install(&missing, authority)?;
     if purpose == Purpose::Test {
         clients::install(&Workspace::load()?.target_directory)?;
+        install_targets()?;
     }
     println!("set-up: everything needed is here");
     Ok(())

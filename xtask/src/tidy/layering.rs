@@ -27,8 +27,23 @@ const EVERYTHING_BELOW_SERVER: &[&str] = &[
 
 const LAYERS: &[Layer] = &[
     Layer {
+        name: "agent-sdk-async",
+        may_use: &["agent-sdk-core"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "agent-sdk-blocking",
+        may_use: &["agent-sdk-core"],
+        tests_may_use: &[],
+    },
+    Layer {
         name: "agent-sdk-core",
         may_use: &["agent-sdk-wire"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "agent-sdk-ffi",
+        may_use: &["agent-sdk-core"],
         tests_may_use: &[],
     },
     Layer {
@@ -179,6 +194,28 @@ const WALLS: &[Wall] = &[
         only: &["hub-api"],
         tests: &[],
     },
+    // Makers' transports, and in tests those of the standard library and tokio.
+    Wall {
+        library: "embedded-io",
+        only: &["agent-sdk-blocking"],
+        tests: &[],
+    },
+    Wall {
+        library: "embedded-io-async",
+        only: &["agent-sdk-async"],
+        tests: &[],
+    },
+    Wall {
+        library: "embedded-io-adapters",
+        only: &[],
+        tests: &["agent-sdk-async", "agent-sdk-blocking"],
+    },
+    // Under a licence that what a maker ships does not have.
+    Wall {
+        library: "cbindgen",
+        only: &[],
+        tests: &["agent-sdk-ffi"],
+    },
     Wall {
         library: "minicbor",
         only: &["agent-sdk-wire"],
@@ -259,7 +296,7 @@ fn complaints(package: &Package, folder: &Path, members: &[&str]) -> Vec<String>
         {
             found.push(format!(
                 "{name} must not know {library}: only {} does",
-                wall.only.join(", ")
+                [wall.only, wall.tests].concat().join(", ")
             ));
         }
         if PURE.contains(&name) && IMPURE.contains(&library) && !in_tests {
@@ -323,6 +360,8 @@ mod tests {
         assert_eq!(judge("hub/api", &[("sqlx", None)]).len(), 1);
         assert_eq!(judge("hub/broker", &[("rumqttc", None)]).len(), 1);
         assert_eq!(judge("hub/broker", &[("rumqttc", Some("dev"))]), Vec::<String>::new());
+        assert_eq!(judge("agent-sdk/core", &[("embedded-io", None)]).len(), 1);
+        assert_eq!(judge("agent-sdk/ffi", &[("cbindgen", None)]).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,21 @@
+//! The device agent for C: the session and outbox of `agent-sdk-core` behind functions that a C program calls, described by
+//! `include/forecall_agent.h`, which is made from this code.
+//!
+//! All memory is the caller's, and there is none besides: no globals, so a program may run as many agents as it has memory
+//! for. An agent is used by one thread at a time. The only crate of the agent with `unsafe`; what is not about pointers is
+//! in `agent-sdk-core`.
+//!
+//! On bare metal it is built with the feature `no-panic-proof`, as a static library and optimised as a whole:
+//! `cargo rustc --package agent-sdk-ffi --crate-type staticlib --profile firmware --features no-panic-proof --target …`.
+#![cfg_attr(target_os = "none", no_std)]
+
+mod agent;
+mod calls;
+mod pointers;
+#[cfg(feature = "no-panic-proof")]
+mod proof;
+mod types;
+
+pub use agent::FcAgent;
+pub use calls::*;
+pub use types::*;
