@@ -173,7 +173,10 @@ fn is_missed(row: &Row) -> bool {
 }
 
 fn print(rows: &[Row]) {
-    println!("firmware: bytes, at opt-level z, optimised as a whole; bars are those of {}", BOARDS[0].target);
+    println!(
+        "firmware: bytes, at opt-level z, optimised as a whole; bars are those of {}",
+        BOARDS[0].target
+    );
     let boards: Vec<String> = BOARDS.iter().map(|board| format!("{:>28}", board.target)).collect();
     println!("  {:<34} {} {:>8}", "", boards.join(" "), "bar");
     for row in rows {

@@ -89,7 +89,11 @@ async fn hub(mut stream: DuplexStream, readings: u8) {
     stream.write_all(CONNACK).await.expect("the agent goes on");
     for reading in 0..readings {
         let id = reading + 1;
-        expect(&mut stream, &packet(0x32, &[0, 6, b'd', b'/', b'w', b'm', b'/', b't', 0, id, reading])).await;
+        expect(
+            &mut stream,
+            &packet(0x32, &[0, 6, b'd', b'/', b'w', b'm', b'/', b't', 0, id, reading]),
+        )
+        .await;
         // One byte at a time: the agent waits in the midst of a packet.
         for byte in packet(0x40, &[0, id]) {
             stream.write_all(&[byte]).await.expect("the agent goes on");
@@ -137,5 +141,7 @@ async fn agents_are_tasks_of_a_runtime_with_threads() {
         });
     }
     let all = async { while tasks.join_next().await.transpose().unwrap().is_some() {} };
-    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all have ended");
+    tokio::time::timeout(Duration::from_secs(60), all)
+        .await
+        .expect("all have ended");
 }

@@ -353,7 +353,11 @@ fn a_socket_of_the_standard_library_will_do() {
         expect(COMMAND_TAKEN, &[]);
         expect(REPLY, &[REPLY_TAKEN]);
         expect(DISCONNECT, &[]);
-        assert_eq!(std::io::Read::read(&mut stream, &mut [0]).unwrap(), 0, "nothing follows");
+        assert_eq!(
+            std::io::Read::read(&mut stream, &mut [0]).unwrap(),
+            0,
+            "nothing follows"
+        );
     });
     let mut device = Machine {
         start: Instant::now(),

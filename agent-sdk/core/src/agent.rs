@@ -25,9 +25,7 @@ pub use readings::Reading;
 use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use crate::session::Session;
 use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
-use agent_sdk_wire::{
-    EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event,
-};
+use agent_sdk_wire::{EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event};
 use clock::Clock;
 use command::Recent;
 use readings::Readings;
@@ -162,10 +160,18 @@ impl<'m> Agent<'m> {
         slot.note(value, now);
         let overflow = slot.metric.overflow;
         let MetricId(index) = metric;
-        if self.readings.push(index, value, overflow, now, self.batch_samples).is_err() {
+        if self
+            .readings
+            .push(index, value, overflow, now, self.batch_samples)
+            .is_err()
+        {
             self.flush();
             // No batch holds it where there is no memory for any reading.
-            if self.readings.push(index, value, overflow, now, self.batch_samples).is_err() {
+            if self
+                .readings
+                .push(index, value, overflow, now, self.batch_samples)
+                .is_err()
+            {
                 self.birth.count(Lane::Telemetry, 1);
                 return false;
             }

@@ -122,11 +122,7 @@ pub unsafe extern "C" fn fc_agent_bytes(agent: *mut FcAgent, received: *const u8
 ///
 /// `message` and what it points at are as its fields say. `token` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fc_agent_publish(
-    agent: *mut FcAgent,
-    message: *const FcAgentPublish,
-    token: *mut u32,
-) -> i32 {
+pub unsafe extern "C" fn fc_agent_publish(agent: *mut FcAgent, message: *const FcAgentPublish, token: *mut u32) -> i32 {
     // SAFETY: NULL or an agent.
     let agent = unsafe { agent.as_mut() };
     // SAFETY: NULL or a message.
@@ -300,7 +296,9 @@ pub unsafe extern "C" fn fc_agent_close(agent: *mut FcAgent) {
 pub unsafe extern "C" fn fc_agent_next_deadline(agent: *const FcAgent) -> u64 {
     // SAFETY: NULL or an agent.
     let agent = unsafe { agent.as_ref() };
-    agent.and_then(|agent| agent.session.next_deadline()).unwrap_or(u64::MAX)
+    agent
+        .and_then(|agent| agent.session.next_deadline())
+        .unwrap_or(u64::MAX)
 }
 
 /// When to open the transport, in uptime: 0, and so at once, at the start. `UINT64_MAX` while there is one.
@@ -312,5 +310,7 @@ pub unsafe extern "C" fn fc_agent_next_deadline(agent: *const FcAgent) -> u64 {
 pub unsafe extern "C" fn fc_agent_next_connect_at(agent: *const FcAgent) -> u64 {
     // SAFETY: NULL or an agent.
     let agent = unsafe { agent.as_ref() };
-    agent.and_then(|agent| agent.session.next_connect_at()).unwrap_or(u64::MAX)
+    agent
+        .and_then(|agent| agent.session.next_connect_at())
+        .unwrap_or(u64::MAX)
 }

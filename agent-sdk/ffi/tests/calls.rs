@@ -186,7 +186,10 @@ fn reasons_and_drops_have_their_numbers() {
     sent(agent, 0);
     receive(agent, &[0x20, 2, 0, 5], 0);
     let (event, ..) = told(agent).unwrap();
-    assert_eq!((event.kind, event.number), (FC_AGENT_DISCONNECTED, FC_AGENT_REFUSED + 5));
+    assert_eq!(
+        (event.kind, event.number),
+        (FC_AGENT_DISCONNECTED, FC_AGENT_REFUSED + 5)
+    );
     // SAFETY: an agent.
     unsafe { fc_agent_disconnected(agent, 0) };
     let mut event = message(c"e", &[0; 200]);
@@ -218,7 +221,10 @@ fn a_message_that_is_wrong_is_refused() {
     assert_eq!(publish(agent, &message(c"\xFF", b"")), Err(FC_AGENT_TEXT));
     let nothing = FcAgentPublish { topic: null(), ..right };
     assert_eq!(publish(agent, &nothing), Err(FC_AGENT_TEXT));
-    let nothing = FcAgentPublish { payload: null(), ..right };
+    let nothing = FcAgentPublish {
+        payload: null(),
+        ..right
+    };
     assert_eq!(publish(agent, &nothing), Err(FC_AGENT_NULL));
     assert_eq!(publish(agent, &message(c"t", &[0; 400])), Err(FC_AGENT_TOO_LONG));
     let empty = FcAgentPublish {
@@ -243,15 +249,57 @@ fn a_configuration_that_is_wrong_is_refused() {
     };
     let long: &'static mut [u8] = vec![b'x'; 1_100].leak();
     let cases = [
-        (FcAgentConfig { abi_version: 2, ..right }, FC_AGENT_ABI),
+        (
+            FcAgentConfig {
+                abi_version: 2,
+                ..right
+            },
+            FC_AGENT_ABI,
+        ),
         (no_filters, FC_AGENT_NULL),
         (no_password, FC_AGENT_NULL),
-        (FcAgentConfig { subscription_count: 9, ..right }, FC_AGENT_TEXT),
-        (FcAgentConfig { client_id: c"\x80".as_ptr(), ..right }, FC_AGENT_TEXT),
-        (FcAgentConfig { user_name: long.as_ptr().cast(), ..right }, FC_AGENT_TEXT),
-        (FcAgentConfig { receive_bytes: 15, ..right }, FC_AGENT_MEMORY),
-        (FcAgentConfig { receive_bytes: 400, ..right }, FC_AGENT_MEMORY),
-        (FcAgentConfig { receive_bytes: usize::MAX, ..right }, FC_AGENT_MEMORY),
+        (
+            FcAgentConfig {
+                subscription_count: 9,
+                ..right
+            },
+            FC_AGENT_TEXT,
+        ),
+        (
+            FcAgentConfig {
+                client_id: c"\x80".as_ptr(),
+                ..right
+            },
+            FC_AGENT_TEXT,
+        ),
+        (
+            FcAgentConfig {
+                user_name: long.as_ptr().cast(),
+                ..right
+            },
+            FC_AGENT_TEXT,
+        ),
+        (
+            FcAgentConfig {
+                receive_bytes: 15,
+                ..right
+            },
+            FC_AGENT_MEMORY,
+        ),
+        (
+            FcAgentConfig {
+                receive_bytes: 400,
+                ..right
+            },
+            FC_AGENT_MEMORY,
+        ),
+        (
+            FcAgentConfig {
+                receive_bytes: usize::MAX,
+                ..right
+            },
+            FC_AGENT_MEMORY,
+        ),
     ];
     for (index, (config, expected)) in cases.into_iter().enumerate() {
         assert_eq!(init(memory(320), &config), Err(expected), "case {index}");

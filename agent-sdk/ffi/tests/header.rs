@@ -20,7 +20,11 @@ fn the_header_is_current() {
     let mut header = Vec::new();
     builder.generate().unwrap().write(&mut header);
     let header = String::from_utf8(header).unwrap();
-    for call in ["fc_agent_init(", "fc_agent_next_connect_at(", "typedef struct FcAgent FcAgent;"] {
+    for call in [
+        "fc_agent_init(",
+        "fc_agent_next_connect_at(",
+        "typedef struct FcAgent FcAgent;",
+    ] {
         assert!(header.contains(call), "{call} is missing");
     }
     expect_file!["../include/forecall_agent.h"].assert_eq(&header);

@@ -25,7 +25,8 @@ mod types;
 
 pub use control::{Command, DeviceState, Outcome, Reply, ResetReason, Status};
 pub use decode::{
-    Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode, decode_command, decode_reply, decode_state,
+    Batch, Column, Columns, Packet, Samples, Telemetry, Times, Values, decode, decode_command, decode_reply,
+    decode_state,
 };
 pub use decode_error::{DecodeError, DecodeProblem};
 pub use encode::{

@@ -28,7 +28,10 @@ impl Image {
     ///
     /// The bytes are no such file.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        ensure!(bytes.starts_with(b"\x7FELF\x01\x01"), "no ELF of 32 bits, little-endian");
+        ensure!(
+            bytes.starts_with(b"\x7FELF\x01\x01"),
+            "no ELF of 32 bits, little-endian"
+        );
         let sections = sections(bytes)?;
         let names = sections
             .get(usize::from(half(bytes, 0x32)?))
@@ -102,18 +105,23 @@ fn defined(bytes: &[u8], symbols: &Section, strings: &Section) -> Result<Vec<Str
 fn text(bytes: &[u8], strings: &Section, at: u32) -> Result<String> {
     let start = strings.offset as usize + at as usize;
     let rest = bytes.get(start..).context("a name behind the end")?;
-    let end = rest.iter().position(|byte| *byte == 0).context("a name without an end")?;
+    let end = rest
+        .iter()
+        .position(|byte| *byte == 0)
+        .context("a name without an end")?;
     Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
 fn half(bytes: &[u8], at: usize) -> Result<u16> {
     let pair = bytes.get(at..).and_then(<[u8]>::first_chunk);
-    pair.map(|pair| u16::from_le_bytes(*pair)).context("the file is cut short")
+    pair.map(|pair| u16::from_le_bytes(*pair))
+        .context("the file is cut short")
 }
 
 fn word(bytes: &[u8], at: usize) -> Result<u32> {
     let four = bytes.get(at..).and_then(<[u8]>::first_chunk);
-    four.map(|four| u32::from_le_bytes(*four)).context("the file is cut short")
+    four.map(|four| u32::from_le_bytes(*four))
+        .context("the file is cut short")
 }
 
 #[cfg(test)]

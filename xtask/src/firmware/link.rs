@@ -47,7 +47,12 @@ impl Linker {
             .with_context(|| format!("if `{PANIC}` is undefined, the agent can panic where the lines above say"))?;
         let image = read(&file)?;
         let missing = symbols.iter().find(|symbol| !image.defines(symbol));
-        ensure!(missing.is_none(), "{} is not in {}", missing.unwrap_or(&""), library.display());
+        ensure!(
+            missing.is_none(),
+            "{} is not in {}",
+            missing.unwrap_or(&""),
+            library.display()
+        );
         Ok(image)
     }
 

@@ -231,7 +231,11 @@ mod tests {
             (Outcome::Done, b"[1]", r#"{"status":"done","result":[1]}"#),
             (Outcome::Failed, b"7", r#"{"status":"failed","result":7}"#),
             (Outcome::Expired, b"", r#"{"status":"refused","reason":"expired"}"#),
-            (Outcome::NotAllowed, b"", r#"{"status":"refused","reason":"not allowed"}"#),
+            (
+                Outcome::NotAllowed,
+                b"",
+                r#"{"status":"refused","reason":"not allowed"}"#,
+            ),
         ];
         for (outcome, detail, expected) in cases {
             let mut buffer = [0; 64];

@@ -169,9 +169,17 @@ mod tests {
         for (metric, value, overflow, now) in pushed {
             assert_eq!(readings.push(metric, value, overflow, now, 3), Ok(()));
         }
-        assert_eq!(readings.push(0, 13, DropOldest, 2_000, 2), Err(NoPlace), "of two samples");
+        assert_eq!(
+            readings.push(0, 13, DropOldest, 2_000, 2),
+            Err(NoPlace),
+            "of two samples"
+        );
         assert_eq!(readings.push(0, 13, DropOldest, 2_000, 3), Ok(()));
-        assert_eq!(readings.push(1, 22, DropNewest, 2_000, 3), Err(NoPlace), "of six readings");
+        assert_eq!(
+            readings.push(1, 22, DropNewest, 2_000, 3),
+            Err(NoPlace),
+            "of six readings"
+        );
         assert_eq!((readings.t0_ms(), readings.rows()), (1_000, 3));
         let seen = |overflow| {
             let samples = readings.samples(overflow);

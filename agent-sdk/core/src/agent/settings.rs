@@ -101,7 +101,13 @@ mod tests {
 
     #[test]
     fn settings_without_a_version_are_none() {
-        for settings in [&b"{}"[..], br#"{"version":0}"#, br#"{"version":4294967296}"#, b"7", b"null"] {
+        for settings in [
+            &b"{}"[..],
+            br#"{"version":0}"#,
+            br#"{"version":4294967296}"#,
+            b"7",
+            b"null",
+        ] {
             assert_eq!(version_of(settings), None, "{settings:?}");
         }
         assert_eq!(among(br#"{"other":{"version":1}}"#), None);

@@ -37,7 +37,15 @@ fn the_time_then_the_crash_then_events_then_the_birth_then_telemetry() {
     let topics: Vec<&str> = arrivals.iter().map(|arrival| &arrival.topic[..]).collect();
     assert_eq!(
         topics,
-        [ASKS_TIME, ASKS_SETTINGS, "d/wm/t", "d/wm/e", "d/wm/e", "d/wm/s", "d/wm/t"]
+        [
+            ASKS_TIME,
+            ASKS_SETTINGS,
+            "d/wm/t",
+            "d/wm/e",
+            "d/wm/e",
+            "d/wm/s",
+            "d/wm/t"
+        ]
     );
     let clock = clocks(&arrivals)[0];
     assert_eq!(
@@ -80,7 +88,10 @@ fn the_birth_message_says_who_came_and_the_will_that_it_went() {
         panic!("one for a connection")
     };
     assert_eq!((birth.boot_id, birth.model, birth.firmware), (7, "WM7", "1.4.2"));
-    assert_eq!((birth.sdk, birth.reset), (env!("CARGO_PKG_VERSION"), ResetReason::Watchdog));
+    assert_eq!(
+        (birth.sdk, birth.reset),
+        (env!("CARGO_PKG_VERSION"), ResetReason::Watchdog)
+    );
     assert_eq!((birth.takes_cbor_commands, birth.settings), (true, 0));
     assert_eq!((birth.dropped_events, birth.dropped_telemetry), (0, 0));
     let connect = &rig.hub.connect;

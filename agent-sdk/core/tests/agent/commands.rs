@@ -15,7 +15,9 @@ fn cbor(deadline_ms: Option<u64>, method: &str, args: &[u8]) -> Vec<u8> {
         method: method.as_bytes(),
         args,
     };
-    encode_command(&mut [0; 128], &command).expect("a short command").to_vec()
+    encode_command(&mut [0; 128], &command)
+        .expect("a short command")
+        .to_vec()
 }
 
 /// The one command that was told.

@@ -192,7 +192,11 @@ fn drops_are_counted_told_and_reported_and_events_stay() {
     assert_eq!(sent.len() + usize::try_from(dropped).unwrap_or(0), 40);
     let first = u64::from(dropped);
     let numbers: Vec<u64> = sent.iter().map(|batch| batch.header.seq).collect();
-    assert_eq!(numbers, (first..40).collect::<Vec<_>>(), "the newest are kept, in order");
+    assert_eq!(
+        numbers,
+        (first..40).collect::<Vec<_>>(),
+        "the newest are kept, in order"
+    );
     assert!(arrivals.iter().any(|arrival| arrival.topic == "d/wm/e"));
     // The full outbox had no room for the birth message before the first acknowledgement.
     let birth = births(&arrivals);

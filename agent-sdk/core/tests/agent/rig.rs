@@ -197,7 +197,10 @@ impl Rig {
 
 /// The batches among arrivals.
 pub fn batches(arrivals: &[Arrival]) -> Vec<Batch<'_>> {
-    arrivals.iter().filter_map(|arrival| to_batch(&arrival.payload)).collect()
+    arrivals
+        .iter()
+        .filter_map(|arrival| to_batch(&arrival.payload))
+        .collect()
 }
 
 fn to_batch(payload: &[u8]) -> Option<Batch<'_>> {

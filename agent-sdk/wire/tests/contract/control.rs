@@ -22,7 +22,10 @@ const STATUS: Status<'_> = Status {
 #[test]
 fn every_number_of_a_reason_and_an_outcome_is_its_own() {
     for code in 0..8 {
-        assert_eq!(ResetReason::from_code(code).map(ResetReason::code).map(u64::from), Some(code));
+        assert_eq!(
+            ResetReason::from_code(code).map(ResetReason::code).map(u64::from),
+            Some(code)
+        );
     }
     assert_eq!(ResetReason::from_code(8), None);
     for code in 0..5 {
