@@ -2,6 +2,10 @@
 //! `{name: value}`, or an array of these. Names the profile does not know are kept; the hub flags them, and with them
 //! what is no number: text, null, objects and arrays.
 
+mod cbor;
+
+pub use cbor::{from_cbor, to_cbor};
+
 use crate::{MAX_CHANNELS, MAX_NUMBER, MAX_SAMPLES};
 use serde_json::{Map, Value};
 

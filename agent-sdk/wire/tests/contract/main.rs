@@ -6,5 +6,6 @@ mod control;
 mod fuzzing;
 mod golden;
 mod json;
+mod json_cbor;
 mod robustness;
 mod topics;
