@@ -32,6 +32,11 @@ const FILES: &[(i64, &str, &str)] = &[
         "trunk addresses",
         include_str!("../migrations/0018_trunk_addresses.sql"),
     ),
+    (
+        19,
+        "appliance birth",
+        include_str!("../migrations/0019_appliance_birth.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

@@ -1,5 +1,6 @@
 //! What a person or an integrator does with devices: commands, shared attributes, and payloads in quarantine.
 
+use crate::birth::KeptBirth;
 use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::session::Attributes;
@@ -102,6 +103,10 @@ pub struct TenantTally {
     pub quarantined: i64,
     /// Payloads that gave way to newer ones in quarantine.
     pub quarantine_dropped: i64,
+    /// Messages of the event lane that devices gave up for want of room, as they say themselves.
+    pub device_dropped_events: i64,
+    /// The same of the telemetry lane.
+    pub device_dropped_telemetry: i64,
 }
 
 /// Most tenants counted.
@@ -172,6 +177,9 @@ pub trait DeskStore: Send + Sync {
 
     /// What of a device's newest samples its profile does not know.
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced>;
+
+    /// What a device that runs our agent said last of itself; `None` of one that does not.
+    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>>;
 
     /// Stores what a payload in quarantine holds, now that it can be read, and takes it out of quarantine: both in one
     /// transaction. If it has left quarantine before, nothing is stored and it counts as repeated.

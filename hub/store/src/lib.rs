@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod account;
+pub mod birth;
 pub mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;

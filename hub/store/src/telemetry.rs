@@ -1,5 +1,6 @@
 //! Readings in, devices' credentials, presence and commands.
 
+use crate::birth::StateContent;
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
@@ -61,6 +62,9 @@ pub enum Ingest {
         appliance: ApplianceId,
         /// As published. Empty with `retain` forgets what was retained (MQTT 3.1.1 §3.3.1.3).
         payload: Vec<u8>,
+        /// What it says. With `retain`, a birth message is kept until a newer one comes, or a state that is none of our
+        /// agent's, which takes it away.
+        content: StateContent,
         /// Kept for later subscribers; otherwise only passed on.
         retain: bool,
         /// When the hub received it.
@@ -178,6 +182,8 @@ pub struct Command {
     pub number: i64,
     /// It went out to the device before, and may have arrived. False until it is queued.
     pub sent: bool,
+    /// The device takes commands in CBOR, as its birth message says. False until it is queued.
+    pub takes_cbor: bool,
     /// Request id: the last topic level.
     pub request: String,
     /// Payload, JSON.

@@ -63,6 +63,7 @@ pub(crate) async fn handle(
     let command = hub_store::telemetry::Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: request(body.request)?,
         body: text(&body.body)?,
         expires_at: now + expires(body.expires_in_s)?,

@@ -17,6 +17,7 @@ impl Door {
         let command = Command {
             number: 0,
             sent: false,
+            takes_cbor: false,
             request: request.into(),
             body: format!(r#"{{"do":"{request}"}}"#),
             expires_at: now + SignedDuration::from_mins(minutes),

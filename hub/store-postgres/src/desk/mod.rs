@@ -1,6 +1,7 @@
 //! What people and integrators do with devices: commands, shared attributes, quarantine.
 
 mod attribute;
+mod birth;
 mod command;
 pub(crate) mod quarantine;
 mod tally;
@@ -10,6 +11,7 @@ use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
+use hub_store::birth::KeptBirth;
 use hub_store::desk::{CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
 use hub_store::error::{Result, StoreError};
 use hub_store::scope::Page;
@@ -94,6 +96,11 @@ impl DeskStore for PostgresStore {
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
         self.appliance(scope, appliance).await?;
         unplaced::newest(self, appliance).await
+    }
+
+    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        self.appliance(scope, appliance).await?;
+        birth::newest(self, scope, appliance).await
     }
 
     async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {

@@ -27,11 +27,14 @@ pub(super) async fn largest(store: &PostgresStore) -> Result<Vec<TenantTally>> {
 async fn count(store: &PostgresStore) -> Result<Vec<TenantTally>> {
     let query = || {
         sqlx::query(
-            "select t.tenant, t.appliances, t.online, t.samples, coalesce(q.kept, 0) as kept, \
+            "select t.tenant, t.appliances, t.online, t.samples, t.events, t.telemetry, coalesce(q.kept, 0) as kept, \
                coalesce(q.dropped, 0) as dropped \
              from (select a.tenant, count(*) as appliances, count(*) filter (where s.online) as online, \
-                     sum(s.samples)::bigint as samples \
+                     sum(s.samples)::bigint as samples, \
+                     least(coalesce(sum(b.dropped_events_in_all), 0), 9223372036854775807)::bigint as events, \
+                     least(coalesce(sum(b.dropped_telemetry_in_all), 0), 9223372036854775807)::bigint as telemetry \
                    from appliance a join appliance_status s on s.appliance = a.id \
+                     left join appliance_birth b on b.appliance = a.id \
                    group by a.tenant order by count(*) desc, a.tenant limit $1) t \
              left join quarantine_tally q on q.tenant = t.tenant order by t.tenant",
         )
@@ -49,5 +52,7 @@ fn tally(row: &PgRow) -> Result<TenantTally> {
         samples: row.col("samples")?,
         quarantined: row.col("kept")?,
         quarantine_dropped: row.col("dropped")?,
+        device_dropped_events: row.col("events")?,
+        device_dropped_telemetry: row.col("telemetry")?,
     })
 }

@@ -175,6 +175,11 @@ pub(crate) const TABLES: &[Table] = &[
         "appliance",
     ),
     table(
+        "appliance_birth",
+        "appliance:bigint, at:timestamp with time zone, boot:bigint, model:text, firmware:text, sdk:text, reset:text, takes_cbor:boolean, settings:bigint, dropped_events:bigint, dropped_telemetry:bigint, dropped_events_in_all:bigint, dropped_telemetry_in_all:bigint",
+        "appliance",
+    ),
+    table(
         "appliance_attribute",
         "appliance:bigint, scope:text, name:text, value:jsonb, at:timestamp with time zone",
         "appliance, scope, name",

@@ -80,7 +80,8 @@ pub(super) async fn waiting(
     let appliances: Vec<i64> = appliances.iter().map(|appliance| appliance.0).collect();
     let query = || {
         sqlx::query(
-            "select c.* from unnest($1::bigint[]) as k (appliance) cross join lateral ( \
+            "select c.*, coalesce((select b.takes_cbor from appliance_birth b where b.appliance = c.appliance), false) \
+               as takes_cbor from unnest($1::bigint[]) as k (appliance) cross join lateral ( \
                select appliance, number, sent_at is not null as sent, request, body, expires_at from command \
                where appliance = k.appliance and replied_at is null and expires_at > $2 order by number limit $3) c \
              order by c.appliance, c.number",
@@ -103,6 +104,7 @@ fn read(row: &PgRow) -> Result<(ApplianceId, Command)> {
     let command = Command {
         number: row.col("number")?,
         sent: row.col("sent")?,
+        takes_cbor: row.col("takes_cbor")?,
         request: row.col("request")?,
         body: row.col("body")?,
         expires_at: row.at("expires_at")?,

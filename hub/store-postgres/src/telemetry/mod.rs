@@ -1,5 +1,6 @@
 //! Telemetry in and out, clocks of devices, presence, and commands on their way to devices.
 
+mod birth;
 mod clock;
 pub(crate) mod columns;
 mod command;

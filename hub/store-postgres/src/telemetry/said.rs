@@ -2,8 +2,8 @@
 //! Of what replaces itself, the last of a batch counts, and what is older than the stored one changes nothing: batches
 //! that failed are tried again in another order.
 
-use super::command;
 use super::ingest::Item;
+use super::{birth, command};
 use crate::row::{db, sql, text, without_nul};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested};
@@ -22,6 +22,7 @@ const STATE_MAX: usize = 4096;
 pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
     offsets(conn, items).await?;
     states(conn, items, answers).await?;
+    birth::write(conn, items).await?;
     attributes(conn, items, answers).await?;
     command::replied(conn, items, answers).await
 }
@@ -74,6 +75,7 @@ async fn states(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Inge
             payload,
             retain: true,
             at,
+            ..
         } = item
         {
             answers[*place].stored = 1;

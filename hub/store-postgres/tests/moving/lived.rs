@@ -9,6 +9,7 @@ use hub_core::contact::AttemptEvent;
 use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::Scope;
+use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::claim::{ClaimStore, Opener};
 use hub_store::conformance::scene::{presence, waiting};
 use hub_store::contact::{Begun, ContactStore};
@@ -171,6 +172,7 @@ async fn devices(store: &PostgresStore) {
         Ingest::State {
             appliance: id,
             payload: vec![0, 255, 10],
+            content: StateContent::Birth(Box::new(birth())),
             retain: true,
             at: morning(),
         },
@@ -181,6 +183,20 @@ async fn devices(store: &PostgresStore) {
         },
     ];
     store.ingest(&said).await.unwrap();
+}
+
+fn birth() -> Birth {
+    Birth {
+        boot: (1 << 53) - 1,
+        model: "WM\t7 \"é\" \\N".into(),
+        firmware: "1.4.2".into(),
+        sdk: "0.1.0".into(),
+        reset: ResetReason::BrownOut,
+        takes_cbor: true,
+        settings: u64::from(u32::MAX),
+        dropped_events: 1,
+        dropped_telemetry: 2,
+    }
 }
 
 fn held(appliance: ApplianceId) -> Ingest {
@@ -197,6 +213,7 @@ fn command(request: &str) -> Command {
     Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: request.into(),
         body: "{}".into(),
         expires_at: after(60),

@@ -152,6 +152,7 @@ pub async fn wipe(sql: &mut PgConnection) {
         "fleet_hour",
         "mqtt_session",
         "inbound_packet",
+        "appliance_birth",
     ] {
         sql.execute(format!("delete from {table}").as_str()).await.unwrap();
     }
@@ -303,6 +304,11 @@ fn beside(size: &Size) -> Vec<String> {
              select a.id, 3600, '[[\"d/wm-1/c/+\", 1]]'::jsonb, '{now}'::timestamptz from {FILLED}"
         ),
         format!("insert into inbound_packet (appliance, packet_id) select a.id, 1 from {FILLED}"),
+        format!(
+            "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
+               dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \
+             select a.id, '{now}'::timestamptz, {BOOT}, 'WM7', '1.4.2', '0.1.0', 'power_on', true, 1, 0, 0, 0, 0 from {FILLED}"
+        ),
     ]
 }
 

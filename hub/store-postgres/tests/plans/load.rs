@@ -4,6 +4,7 @@
 use crate::explain::Plans;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, Observation, PredictionStore, ScoredUpTo, ScoringCommit};
@@ -186,6 +187,7 @@ impl Load<'_> {
         let command = Command {
             number: 0,
             sent: false,
+            takes_cbor: false,
             request: format!("request-{}", self.number),
             body: "{}".into(),
             expires_at: self.now + SignedDuration::from_hours(1),
@@ -218,7 +220,7 @@ impl Load<'_> {
         }
     }
 
-    fn said_by(&self, appliance: ApplianceId) -> [Ingest; 6] {
+    fn said_by(&self, appliance: ApplianceId) -> [Ingest; 7] {
         let at = self.now;
         let values = serde_json::json!({"firmware": self.number.to_string()});
         [
@@ -230,6 +232,14 @@ impl Load<'_> {
             Ingest::State {
                 appliance,
                 payload: b"well".to_vec(),
+                content: StateContent::Other,
+                retain: true,
+                at,
+            },
+            Ingest::State {
+                appliance,
+                payload: b"here".to_vec(),
+                content: StateContent::Birth(Box::new(self.birth())),
                 retain: true,
                 at,
             },
@@ -253,6 +263,20 @@ impl Load<'_> {
                 received_at: at,
             }),
         ]
+    }
+
+    fn birth(&self) -> Birth {
+        Birth {
+            boot: self.boot(0),
+            model: "WM7".into(),
+            firmware: "1.4.2".into(),
+            sdk: "0.1.0".into(),
+            reset: ResetReason::PowerOn,
+            takes_cbor: true,
+            settings: 1,
+            dropped_events: 2,
+            dropped_telemetry: 3,
+        }
     }
 
     /// Batches of which the hub does not know whether they were stored; the second time it may remember fewer sequences

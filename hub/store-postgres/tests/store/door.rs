@@ -277,6 +277,7 @@ async fn what_may_be_done_twice_is_done_again_where_its_connection_is_dead() {
     let command = Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: "r".into(),
         body: "{}".into(),
         expires_at: after(60),

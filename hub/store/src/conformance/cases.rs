@@ -33,6 +33,9 @@ macro_rules! for_each_case {
                 telemetry_said::nothing_is_answered_for_an_appliance_that_does_not_exist [],
                 telemetry_said::a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_restart [Restart],
                 telemetry_said::a_payload_leaves_quarantine_with_what_it_holds_and_only_once [],
+                telemetry_birth::the_newest_birth_message_is_kept_until_another_state_takes_it_away [],
+                telemetry_birth::what_a_device_gave_up_is_added_up_over_its_starts [],
+                telemetry_birth::a_command_says_whether_its_device_takes_cbor [],
             }
             lease {
                 lease::a_second_hub_stands_by_until_the_first_has_gone [Restart],

@@ -15,6 +15,7 @@ fn command(request: &str, body: &str) -> Command {
     Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: request.into(),
         body: body.into(),
         expires_at: after(60),

@@ -30,6 +30,7 @@ mod session;
 mod site;
 mod stream;
 mod telemetry;
+mod telemetry_birth;
 mod telemetry_rollup;
 mod telemetry_said;
 mod telemetry_writer;

@@ -5,6 +5,7 @@ use super::Place;
 use super::door::secret;
 use super::scene::{after, appliance, message, morning, played, presence, repeated, stored, tenant, waiting};
 use crate::access::Principal;
+use crate::birth::StateContent;
 use crate::session::{KeptSession, SessionChange};
 use crate::telemetry::{Command, Ingest};
 use crate::{Scope, Store, StoreError};
@@ -189,6 +190,7 @@ pub(super) async fn commands_of_several_devices_are_told_together(h: &dyn Harnes
         let command = Command {
             number: 0,
             sent: false,
+            takes_cbor: false,
             request: format!("r{n}"),
             body: "{}".into(),
             expires_at: after(60),
@@ -209,6 +211,7 @@ pub(super) async fn a_command_knows_that_it_went_out(h: &dyn Harness) {
         let command = Command {
             number: 0,
             sent: false,
+            takes_cbor: false,
             request: request.into(),
             body: "{}".into(),
             expires_at: after(60),
@@ -242,6 +245,7 @@ pub(super) async fn what_a_device_says_of_itself_is_found_by_tenant_and_name(h: 
     let state = |appliance, payload: &[u8]| Ingest::State {
         appliance,
         payload: payload.into(),
+        content: StateContent::Other,
         retain: true,
         at: morning(),
     };

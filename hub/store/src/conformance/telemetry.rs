@@ -243,6 +243,7 @@ pub(super) async fn commands_wait_for_their_device(h: &dyn Harness) {
     let command = |request: &str| Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: request.into(),
         body: "{}".into(),
         expires_at: after(60),

@@ -5,6 +5,7 @@ use super::scene::{
     after, all, appliance, morning, played, quarantine, repeated, rolled_up, stored, telemetry, tenant, waiting,
 };
 use crate::StoreError;
+use crate::birth::StateContent;
 use crate::telemetry::{Command, Ingest, Quarantined};
 use crate::{Scope, Store};
 use hub_core::id::ApplianceId;
@@ -19,6 +20,7 @@ fn state(appliance: ApplianceId, payload: &str, retain: bool, minutes: i64) -> I
     Ingest::State {
         appliance,
         payload: payload.into(),
+        content: StateContent::Other,
         retain,
         at: after(minutes),
     }
@@ -80,6 +82,7 @@ pub(super) async fn the_first_answer_to_a_command_counts(h: &dyn Harness) {
         expires_at: after(60),
         number: 0,
         sent: false,
+        takes_cbor: false,
     };
     store.queue_command(id, &command, morning()).await.unwrap();
     let reply = |request: &str, payload: &str| Ingest::Reply {
@@ -106,6 +109,7 @@ pub(super) async fn a_command_that_waits_gives_way_to_none_that_is_done(h: &dyn 
         expires_at: after(60),
         number: 0,
         sent: false,
+        takes_cbor: false,
     };
     store
         .queue_command(id, &command("first".into()), morning())

@@ -4,6 +4,7 @@
 use super::Harness;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
+use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};
 use crate::contact::Begun;
 use crate::credential::ClaimGrant;
@@ -120,6 +121,7 @@ fn command(request: &str) -> Command {
     Command {
         number: 0,
         sent: false,
+        takes_cbor: false,
         request: request.into(),
         body: "{}".into(),
         expires_at: after(60),
@@ -127,7 +129,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take a scope, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 27] = [
+pub const METHODS: [&str; 28] = [
     "appliances",
     "appliance",
     "findings",
@@ -142,6 +144,7 @@ pub const METHODS: [&str; 27] = [
     "quarantine",
     "held",
     "unplaced",
+    "birth",
     "window",
     "latest",
     "fleet_hourly",
@@ -192,6 +195,7 @@ async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Sho
         "quarantine" => page(store.quarantine(scope, &QuarantineFilter::default(), None, 200).await),
         "held" => list(store.held(scope, &[of.held]).await),
         "unplaced" => one(store.unplaced(scope, of.washer).await),
+        "birth" => one(store.birth(scope, of.washer).await),
         "window" => one(store.window(scope, of.washer, &window()).await),
         "latest" => one(store.latest(scope, of.washer).await),
         "fleet_hourly" => {
@@ -278,6 +282,7 @@ pub(super) async fn names_of_one_tenant_lead_to_nothing_of_another(h: &dyn Harne
     let said = Ingest::State {
         appliance: of.washer,
         payload: b"on".to_vec(),
+        content: StateContent::Other,
         retain: true,
         at: morning(),
     };

@@ -52,6 +52,7 @@ impl State {
     }
 
     pub(super) fn waiting(&self, appliance: ApplianceId, now: Timestamp) -> Vec<Command> {
+        let takes_cbor = self.births.get(&appliance).is_some_and(|kept| kept.birth.takes_cbor);
         let waits = |row: &CommandRow| row.appliance == appliance && row.reply.is_none() && row.expires_at > now;
         self.commands
             .iter()
@@ -59,6 +60,7 @@ impl State {
             .map(|(number, row)| Command {
                 number: *number,
                 sent: row.sent_at.is_some(),
+                takes_cbor,
                 request: row.request.clone(),
                 body: row.body.clone(),
                 expires_at: row.expires_at,

@@ -1,6 +1,7 @@
 //! What people and integrators do with devices: commands, shared attributes, quarantine.
 
 use super::{MemoryStore, cursor, not_found, page, text, without_nul};
+use crate::birth::KeptBirth;
 use crate::desk::{
     CommandView, DeskStore, Held, QuarantineFilter, SHARED_ATTRIBUTES_MAX, TALLIES_MAX, TenantTally, UNPLACED_SAMPLES,
     Unplaced,
@@ -156,10 +157,16 @@ impl DeskStore for MemoryStore {
                 samples: 0,
                 quarantined: kept,
                 quarantine_dropped: dropped,
+                device_dropped_events: 0,
+                device_dropped_telemetry: 0,
             });
             tally.appliances += 1;
             tally.online += i64::from(appliance.status.online);
             tally.samples += appliance.status.samples;
+            if let Some(kept) = state.births.get(&appliance.id) {
+                tally.device_dropped_events += kept.dropped_events_in_all.cast_signed();
+                tally.device_dropped_telemetry += kept.dropped_telemetry_in_all.cast_signed();
+            }
         }
         let mut tallies: Vec<TenantTally> = tallies.into_values().collect();
         tallies.sort_by_key(|tally| Reverse(tally.appliances));
@@ -189,6 +196,11 @@ impl DeskStore for MemoryStore {
             unknown: names("unknown"),
             out_of_range: names("out_of_range"),
         })
+    }
+
+    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        self.appliance(scope, appliance).await?;
+        Ok(self.state().births.get(&appliance).cloned())
     }
 
     async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {

@@ -175,9 +175,15 @@ impl State {
             Ingest::State {
                 appliance,
                 payload,
+                content,
                 retain,
                 at,
-            } => self.take_state(*appliance, payload, *retain, *at),
+            } => {
+                if *retain {
+                    self.take_birth(*appliance, content, *at);
+                }
+                self.take_state(*appliance, payload, *retain, *at)
+            }
             Ingest::Attributes { appliance, values, at } => self.take_attributes(*appliance, values, *at),
             Ingest::Reply {
                 appliance,

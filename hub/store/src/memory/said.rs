@@ -3,6 +3,7 @@
 use super::ingest::stored;
 use super::state::State;
 use super::{text, without_nul};
+use crate::birth::{Birth, DROPPED_MAX, KeptBirth, StateContent};
 use crate::telemetry::Ingested;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
@@ -49,6 +50,39 @@ impl State {
         stored(1)
     }
 
+    /// What a retained state says of the device itself.
+    pub(super) fn take_birth(&mut self, appliance: ApplianceId, content: &StateContent, at: Timestamp) {
+        let before = self.births.get(&appliance);
+        if before.is_some_and(|kept| kept.at > at) {
+            return;
+        }
+        match content {
+            StateContent::Birth(birth) => {
+                let kept = KeptBirth {
+                    birth: Birth::clone(birth),
+                    at,
+                    dropped_events_in_all: in_all(
+                        birth,
+                        before,
+                        |birth| birth.dropped_events,
+                        |kept| kept.dropped_events_in_all,
+                    ),
+                    dropped_telemetry_in_all: in_all(
+                        birth,
+                        before,
+                        |birth| birth.dropped_telemetry,
+                        |kept| kept.dropped_telemetry_in_all,
+                    ),
+                };
+                self.births.insert(appliance, kept);
+            }
+            StateContent::Gone => {}
+            StateContent::Other => {
+                self.births.remove(&appliance);
+            }
+        }
+    }
+
     pub(super) fn take_attributes(
         &mut self,
         appliance: ApplianceId,
@@ -74,4 +108,23 @@ impl State {
         }
         stored(1)
     }
+}
+
+/// What a device gave up over all its starts. Of one start, only what its count has risen by is new.
+fn in_all(
+    birth: &Birth,
+    before: Option<&KeptBirth>,
+    since_start: fn(&Birth) -> u64,
+    so_far: fn(&KeptBirth) -> u64,
+) -> u64 {
+    let Some(before) = before else {
+        return since_start(birth).min(DROPPED_MAX);
+    };
+    let told = if before.birth.boot == birth.boot {
+        since_start(&before.birth)
+    } else {
+        0
+    };
+    let new = since_start(birth).saturating_sub(told);
+    so_far(before).saturating_add(new).min(DROPPED_MAX)
 }

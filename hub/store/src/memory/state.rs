@@ -4,6 +4,7 @@ use super::ingest::Telemetry;
 use super::lease::LeaseRow;
 use crate::access::{AccessChange, Authority};
 use crate::account::Account;
+use crate::birth::KeptBirth;
 use crate::claim::Opener;
 use crate::error::{Result, StoreError};
 use crate::event::Event;
@@ -50,6 +51,7 @@ pub(super) struct State {
     pub(super) quarantine_tally: BTreeMap<TenantId, (i64, i64)>,
     pub(super) commands: BTreeMap<i64, CommandRow>,
     pub(super) states: BTreeMap<ApplianceId, (Vec<u8>, Timestamp)>,
+    pub(super) births: BTreeMap<ApplianceId, KeptBirth>,
     pub(super) told: BTreeMap<(ApplianceId, String), (Value, Timestamp)>,
     pub(super) shared: BTreeMap<ApplianceId, Map<String, Value>>,
     pub(super) sessions: BTreeMap<ApplianceId, (KeptSession, Timestamp)>,
@@ -214,6 +216,7 @@ impl State {
             quarantine_tally: BTreeMap::new(),
             commands: BTreeMap::new(),
             states: BTreeMap::new(),
+            births: BTreeMap::new(),
             told: BTreeMap::new(),
             shared: BTreeMap::new(),
             sessions: BTreeMap::new(),

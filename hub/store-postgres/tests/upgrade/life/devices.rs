@@ -6,6 +6,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_store::Scope;
 use hub_store::account::{AccountStore, Idempotency};
+use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::claim::{ClaimStore, Opener, OwnerContact};
 use hub_store::desk::{DeskStore, QuarantineFilter};
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
@@ -20,6 +21,7 @@ pub async fn say_more(store: &PostgresStore) {
     sessions(store, wm_1, wm_2).await;
     commands(store, wm_1).await;
     said(store, wm_1).await;
+    births(store).await;
     quarantine(store).await;
     claims(store).await;
     requests(store).await;
@@ -56,6 +58,7 @@ async fn commands(store: &PostgresStore, id: ApplianceId) {
         let command = Command {
             number: 0,
             sent: false,
+            takes_cbor: false,
             request: request.to_owned(),
             body: json!({"op": "self_test", "for": request}).to_string(),
             expires_at: if request == "expired" { day(41) } else { day(100) },
@@ -90,6 +93,7 @@ async fn said(store: &PostgresStore, id: ApplianceId) {
         Ingest::State {
             appliance: id,
             payload: vec![0xa1, 0x61, 0x73, 0x00, 0xff],
+            content: StateContent::Other,
             retain: true,
             at: day(40),
         },
@@ -101,6 +105,34 @@ async fn said(store: &PostgresStore, id: ApplianceId) {
                 count: 1,
             }),
         },
+    ];
+    store.ingest(&batch).await.unwrap();
+}
+
+/// A device that runs our agent, and has left.
+async fn births(store: &PostgresStore) {
+    let id = appliance(store, "beta/wm-1").await;
+    let birth = Birth {
+        boot: 77,
+        model: "WM-2207".to_owned(),
+        firmware: "1.4.2".to_owned(),
+        sdk: "0.1.0".to_owned(),
+        reset: ResetReason::Watchdog,
+        takes_cbor: false,
+        settings: 3,
+        dropped_events: 1,
+        dropped_telemetry: 250,
+    };
+    let state = |payload: Vec<u8>, content, minutes| Ingest::State {
+        appliance: id,
+        payload,
+        content,
+        retain: true,
+        at: at(40, minutes),
+    };
+    let batch = [
+        state(vec![0x8a, 5], StateContent::Birth(Box::new(birth)), 1),
+        state(vec![0x81, 6], StateContent::Gone, 2),
     ];
     store.ingest(&batch).await.unwrap();
 }
