@@ -5,6 +5,7 @@ use hub_core::contact_plan::HoldReason;
 use hub_core::outcome::{Resolution, Verdict};
 use hub_core::prediction::Contribution;
 use hub_core::ticket::TicketCategory;
+use hub_store::birth::ResetReason;
 use hub_store::site::OwnerView;
 use serde::Serialize;
 
@@ -25,6 +26,18 @@ pub(crate) const VERDICTS: [Verdict; 4] = [Verdict::Right, Verdict::OtherFault, 
 /// The tabs of the ticket list.
 pub(crate) const CATEGORIES: [TicketCategory; 3] =
     [TicketCategory::Open, TicketCategory::Paused, TicketCategory::Resolved];
+
+/// Why a device started.
+pub(crate) const RESET_REASONS: [ResetReason; 8] = [
+    ResetReason::Unknown,
+    ResetReason::PowerOn,
+    ResetReason::Pin,
+    ResetReason::Software,
+    ResetReason::Watchdog,
+    ResetReason::BrownOut,
+    ResetReason::Fault,
+    ResetReason::Update,
+];
 
 /// The word that tables and the API use for a variant.
 pub(crate) fn code<T: Serialize>(variant: &T) -> String {
@@ -192,6 +205,7 @@ mod tests {
         keys.extend(RESOLUTIONS.iter().map(|r| format!("resolution-{}", code(r))));
         keys.extend(VERDICTS.iter().map(|v| format!("verdict-{}", code(v))));
         keys.extend(CATEGORIES.iter().map(|c| format!("category-{}", code(c))));
+        keys.extend(RESET_REASONS.iter().map(|r| format!("reset-{}", code(r))));
         for status in [200, 486, 408, 603, 404, 403, 500] {
             keys.push(format!("result-{}", CallResult::from_sip_status(status).as_str()));
         }

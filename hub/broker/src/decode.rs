@@ -3,6 +3,7 @@
 
 mod batch;
 
+use crate::control::{reply_in_json, state_content};
 use crate::session::{Kind, Message};
 use agent_sdk_wire::{Event, EventState, MAX_NUMBER, Packet, TimeBase, decode, json};
 use hub_core::id::{ApplianceId, TraceId};
@@ -133,19 +134,22 @@ impl Origin {
     }
 
     fn state(&self, retain: bool) -> Ingest {
+        let payload = self.message.payload();
         Ingest::State {
             appliance: self.appliance,
-            payload: self.message.payload().to_vec(),
+            payload: payload.to_vec(),
+            content: state_content(payload),
             retain,
             at: self.received_at,
         }
     }
 
     fn reply(&self, request: &str) -> Ingest {
+        let payload = self.message.payload();
         Ingest::Reply {
             appliance: self.appliance,
             request: request.to_owned(),
-            payload: self.message.payload().to_vec(),
+            payload: reply_in_json(payload).unwrap_or_else(|| payload.to_vec()),
             at: self.received_at,
         }
     }

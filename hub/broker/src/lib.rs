@@ -18,6 +18,7 @@ mod codec;
 mod command;
 mod config;
 mod connection;
+mod control;
 mod counters;
 mod decode;
 mod device_times;

@@ -26,6 +26,7 @@ pub mod phone_number;
 pub mod prediction;
 pub mod profile;
 pub mod quota;
+pub mod reporting;
 pub mod retention;
 pub mod site;
 pub mod telemetry;

@@ -42,7 +42,7 @@ pub struct ApplianceView {
     pub skew_ms: Option<i64>,
     /// Samples whose sequence numbers were passed over and have not come since.
     pub gaps: i64,
-    /// Publishes that were lost on the way: the hub dropped them, or the device says that it did.
+    /// Publishes that the hub dropped. What the device gave up itself is with its agent.
     pub dropped: i64,
     /// Samples that came again and were stored before.
     pub repeated: i64,

@@ -90,7 +90,7 @@ pub enum Ingest {
         /// When the hub received it.
         at: Timestamp,
     },
-    /// Readings that were lost on the way: the hub dropped them, or the device says that it did.
+    /// Publishes that the hub dropped on the way.
     Dropped {
         /// Which appliance.
         appliance: ApplianceId,

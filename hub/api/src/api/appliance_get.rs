@@ -1,6 +1,6 @@
 //! GET /api/v1/appliances/{id}: one appliance.
 
-use super::model::ApplianceDetail;
+use super::model::{ApplianceDetail, DeviceAgent};
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::Path;
@@ -25,5 +25,12 @@ pub(crate) async fn handle(
     let (scope, id) = (session.scope(), ApplianceId(id));
     let found = app.store().appliance(scope, id).await?;
     let unplaced = app.store().unplaced(scope, id).await?;
-    Ok(Json(ApplianceDetail::of(found, unplaced)))
+    let device_agent = match app.store().birth(scope, id).await? {
+        Some(kept) => {
+            let told = app.store().device_attributes(scope, id).await?.shared;
+            Some(DeviceAgent::of(kept, &told))
+        }
+        None => None,
+    };
+    Ok(Json(ApplianceDetail::of(found, unplaced, device_agent)))
 }

@@ -7,6 +7,7 @@ use crate::state::App;
 use axum::Json;
 use axum::extract::State;
 use hub_core::id::ApplianceId;
+use hub_core::reporting;
 use serde_json::{Map, Value};
 
 /// Longest name, in bytes.
@@ -18,7 +19,7 @@ const VALUE_MAX: usize = 4096;
 /// listens hears of it at once. Sent twice it changes nothing, so it takes no idempotency key.
 #[utoipa::path(put, path = "/api/v1/appliances/{id}/attributes", tag = "devices", operation_id = "putAttributes",
     params(("id" = i64, Path, description = "Id of the appliance")),
-    request_body(content = Object, description = "Values by name: names of at most 128 bytes, values of at most 4,096, 256 in all"),
+    request_body(content = Object, description = "Values by name: names of at most 128 bytes, values of at most 4,096, 256 in all. `reporting` is what the device agent takes as its settings, and is checked as such; other settings need another version"),
     responses(
         (status = 200, description = "All that the device is told now, by name", body = Object),
         (status = 400, description = "Cannot be read", body = Problem, content_type = "application/problem+json"),
@@ -35,10 +36,12 @@ pub(crate) async fn handle(
     for (name, value) in &values {
         check(name, value)?;
     }
-    let shared = app
-        .store()
-        .share_attributes(session.scope(), ApplianceId(id), &values, app.now())
-        .await?;
+    let (scope, id) = (session.scope(), ApplianceId(id));
+    if let Some(settings) = values.get(reporting::NAME).filter(|value| !value.is_null()) {
+        let told = app.store().device_attributes(scope, id).await?.shared;
+        reporting::check(settings, &told).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    }
+    let shared = app.store().share_attributes(scope, id, &values, app.now()).await?;
     Ok(Json(shared))
 }
 

@@ -58,6 +58,10 @@ pub(crate) fn command_state() -> Object {
     words(&[S::Queued, S::Sent, S::Taken, S::Replied, S::Expired])
 }
 
+pub(crate) fn reset_reason() -> Object {
+    words(&crate::words::RESET_REASONS)
+}
+
 pub(crate) fn direction() -> Object {
     words(&[Direction::Outbound, Direction::Inbound])
 }

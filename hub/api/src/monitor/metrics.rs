@@ -81,7 +81,7 @@ async fn of_store(app: &Inner) -> Vec<Metric> {
 /// Of the tenants with the most appliances, as the store gives them.
 fn of_tenants(tallies: &[TenantTally]) -> Vec<Metric> {
     type Of = fn(&TenantTally) -> i64;
-    let shown: [(&'static str, MetricKind, &'static str, Of); 5] = [
+    let shown: [(&'static str, MetricKind, &'static str, Of); 7] = [
         ("tenant_appliances", MetricKind::Gauge, "Appliances, by tenant.", |t| {
             t.appliances
         }),
@@ -105,6 +105,18 @@ fn of_tenants(tallies: &[TenantTally]) -> Vec<Metric> {
             MetricKind::Gauge,
             "Payloads that gave way to newer ones in quarantine, by tenant.",
             |t| t.quarantine_dropped,
+        ),
+        (
+            "tenant_device_dropped_events",
+            MetricKind::Gauge,
+            "Event messages that devices gave up for want of room, as they say, by tenant.",
+            |t| t.device_dropped_events,
+        ),
+        (
+            "tenant_device_dropped_telemetry",
+            MetricKind::Gauge,
+            "Telemetry messages that devices gave up for want of room, as they say, by tenant.",
+            |t| t.device_dropped_telemetry,
         ),
     ];
     let metric = |(name, kind, help, of): (_, _, _, Of)| {

@@ -1,14 +1,16 @@
 //! Appliances: the list, and what is known of one.
 
 use super::layout::fact;
-use super::ticket_list;
+use super::{device_agent, ticket_list};
 use super::visitor::Visitor;
 use crate::error::Result;
 use crate::extract::{Path, Query};
 use crate::reader::Reader;
 use crate::words::{closed, quantity};
 use hub_core::id::ApplianceId;
+use hub_core::reporting::version_told;
 use hub_store::StoreError;
+use hub_store::birth::KeptBirth;
 use hub_store::desk::{CommandView, Unplaced};
 use hub_store::reading::Latest;
 use hub_store::scope::{PAGE_MAX, Page};
@@ -87,15 +89,22 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     };
     let (now, id) = (visitor.app.now(), view.id);
     let commands = store.commands(scope, id, None, COMMANDS, now).await?.items;
+    let agent = match store.birth(scope, id).await? {
+        Some(kept) => Some((kept, version_told(&store.device_attributes(scope, id).await?.shared))),
+        None => None,
+    };
     let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);
-    let body = render(&visitor.reader, &view, &unplaced, &latest, &commands, &own);
+    let agent = agent.as_ref().map(|(kept, told)| (kept, *told));
+    let body = render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own);
     Ok(visitor.page(&title, &body))
 }
 
+/// `agent` is what its device agent says, with the version of the settings that it is told.
 pub(super) fn render(
     reader: &Reader,
     view: &ApplianceView,
     unplaced: &Unplaced,
+    agent: Option<(&KeptBirth, Option<u32>)>,
     latest: &[Latest],
     commands: &[CommandView],
     tickets: &[TicketSummary],
@@ -118,6 +127,7 @@ pub(super) fn render(
                 (fact(&reader.t("tenant"), &html! { (view.tenant) }))
             }
         }
+        @if let Some((kept, told)) = agent { (device_agent::render(reader, kept, told, &watch)) }
         @if !latest.is_empty() { (newest(reader, latest, &watch)) }
         @if !commands.is_empty() { (told(reader, commands)) }
         section #appliance-tickets data-live=(watch) {

@@ -5,6 +5,7 @@ mod appliance;
 mod assets;
 mod call_record;
 mod claim;
+mod device_agent;
 mod language;
 mod layout;
 mod log_in;

@@ -1,6 +1,6 @@
 //! Pages from hand-made tickets, in both languages.
 
-use super::{appliance, claim, quarantine, story, ticket, ticket_acts, ticket_list};
+use super::{appliance, claim, device_agent, quarantine, story, ticket, ticket_acts, ticket_list};
 use crate::api::quarantine_list::QuarantineQuery;
 use crate::reader::Reader;
 use expect_test::expect;
@@ -120,6 +120,7 @@ fn all(language: Language) -> Vec<String> {
             &reader,
             &appliance,
             &sample::unplaced(),
+            Some((&sample::birth(), Some(8))),
             &sample::latest(),
             &commands(),
             &page.items,
@@ -188,6 +189,42 @@ fn the_page_says_who_is_masked_and_why() {
         "未估计",
     ] {
         assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_page_says_what_the_device_agent_says_of_itself() {
+    let page = |language, told| {
+        words(&device_agent::render(&reader(language), &sample::birth(), told, "appliance:1").into_string())
+    };
+    expect![[r#"
+        Device agent
+        Model
+        WM-2207 &lt;b&gt;
+        Firmware
+        1.4.2
+        Version of the agent
+        0.1.0
+        Why it last started
+        the supply fell too low
+        Settings for reporting
+        version 7 in force
+        ▲
+        version 8 is told, and not in force yet
+        Event messages given up for want of room
+        0
+        Messages of readings given up for want of room
+        12
+        (262 in all)
+        Said at
+        22 Nov 08:13"#]]
+    .assert_eq(&page(Language::En, Some(8)));
+    let same = page(Language::En, Some(7));
+    assert!(same.contains("version 7 in force") && !same.contains("is told"), "{same}");
+    assert_eq!(page(Language::En, None), same);
+    let page = page(Language::ZhCn, Some(8));
+    for piece in ["供电电压过低", "第 7 版已生效", "第 8 版已下发，尚未生效", "（累计 262）"] {
+        assert!(page.contains(piece), "{piece} is not in\n{page}");
     }
 }
 
@@ -347,6 +384,7 @@ fn every_key_in_the_code_is_translated() {
         include_str!("call_record.rs"),
         include_str!("appliance.rs"),
         include_str!("claim.rs"),
+        include_str!("device_agent.rs"),
         include_str!("quarantine.rs"),
         include_str!("story.rs"),
         include_str!("who.rs"),

@@ -122,6 +122,60 @@ async fn an_appliance_says_how_its_data_arrives() {
 }
 
 #[tokio::test]
+async fn settings_that_the_device_agent_would_not_take_are_refused() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let told = json!({ "version": 8, "batch_age_s": 60, "metrics": { "3": { "deadband": 5, "interval_s": 60 } } });
+    let body = json!({ "reporting": told, "mode": "eco" });
+    for _ in 0..2 {
+        assert_eq!(program.put(ATTRIBUTES, &body).await.status(), 200, "the same again is the same");
+    }
+    for (wrong, why) in [
+        (json!("often"), "reporting is an object"),
+        (json!({ "batch_age_s": 60 }), "version of reporting"),
+        (json!({ "version": 9, "batch_age_s": 4_294_968 }), "batch_age_s of reporting"),
+        (json!({ "version": 9, "metrics": { "256": {} } }), "channel id"),
+        (json!({ "version": 9, "metrics": { "3": { "deadband": -1 } } }), "deadband of metric 3"),
+        (json!({ "version": 8, "batch_age_s": 30 }), "under version 8 already"),
+    ] {
+        let refused = program.put(ATTRIBUTES, &json!({ "reporting": wrong, "mode": "dry" })).await;
+        assert_eq!(refused.status(), 400);
+        let detail = refused.json::<Value>().await.unwrap()["detail"].to_string();
+        assert!(detail.contains(why), "{detail}");
+    }
+    let shared = program.json(ATTRIBUTES).await["shared"].clone();
+    assert_eq!(shared, body, "nothing of what was refused is told");
+    let taken_away = json!({ "reporting": null, "mode": null });
+    assert_eq!(program.put(ATTRIBUTES, &taken_away).await.json::<Value>().await.unwrap(), json!({}));
+}
+
+#[tokio::test]
+async fn an_appliance_says_what_its_device_agent_is_and_which_settings_it_has() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let agent = async || program.json("/api/v1/appliances/1").await["device_agent"].clone();
+    let mut expected = json!({
+        "at": "2026-11-22T00:13:00Z", "model": "WM-2207 <b>", "firmware": "1.4.2", "sdk": "0.1.0",
+        "reset": "brown_out", "takes_cbor_commands": true, "settings": 7, "settings_told": null,
+        "dropped_events": 0, "dropped_telemetry": 12,
+        "dropped_events_in_all": 0, "dropped_telemetry_in_all": 262,
+    });
+    assert_eq!(agent().await, expected);
+    let next = json!({ "reporting": { "version": 8 } });
+    assert_eq!(program.put(ATTRIBUTES, &next).await.status(), 200);
+    expected["settings_told"] = json!(8);
+    assert_eq!(agent().await, expected);
+    assert_eq!(program.json("/api/v1/appliances/2").await["device_agent"], json!(null));
+    let page = async |path: &str| {
+        let page = hub.browser().await.get(hub.url(path)).send().await.unwrap();
+        page.text().await.unwrap()
+    };
+    let text = page("/appliances/1").await;
+    assert!(text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 is told"), "{text}");
+    assert!(!page("/appliances/2").await.contains("appliance-agent"));
+}
+
+#[tokio::test]
 async fn another_tenants_devices_are_not_there() {
     let hub = Hub::start().await;
     let program = hub.program().await;

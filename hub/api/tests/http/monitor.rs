@@ -75,6 +75,8 @@ async fn this_machine_reads_metrics() {
         "forecall_database_up 1",
         "forecall_tenant_online{tenant=\"acme\"} 1",
         "forecall_tenant_quarantined{tenant=\"acme\"} 4",
+        "forecall_tenant_device_dropped_events{tenant=\"acme\"} 5",
+        "forecall_tenant_device_dropped_telemetry{tenant=\"acme\"} 262",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use hub_core::consent::Consent;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_store::Scope;
+use hub_store::birth::KeptBirth;
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::desk::{CommandState, CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
 use hub_store::error::{Result, StoreError};
@@ -180,12 +181,19 @@ impl DeskStore for SampleStore {
             samples: 60_480,
             quarantined,
             quarantine_dropped: 0,
+            device_dropped_events: 5,
+            device_dropped_telemetry: 262,
         }])
     }
 
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
         self.appliance(scope, appliance).await?;
         Ok(sample::unplaced())
+    }
+
+    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        self.appliance(scope, appliance).await?;
+        Ok((appliance == ApplianceId(1)).then(sample::birth))
     }
 
     async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {

@@ -12,6 +12,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use hub_store::birth::{Birth, KeptBirth, ResetReason};
 use hub_store::desk::Unplaced;
 use hub_store::reading::{Latest, Point};
 use hub_store::site::{ApplianceView, OwnerView};
@@ -60,6 +61,26 @@ pub fn unplaced() -> Unplaced {
     Unplaced {
         unknown: vec!["door".into(), "drum_<b>".into()],
         out_of_range: vec![],
+    }
+}
+
+/// What a device agent says of itself.
+pub fn birth() -> KeptBirth {
+    KeptBirth {
+        birth: Birth {
+            boot: 7,
+            model: "WM-2207 <b>".into(),
+            firmware: "1.4.2".into(),
+            sdk: "0.1.0".into(),
+            reset: ResetReason::BrownOut,
+            takes_cbor: true,
+            settings: 7,
+            dropped_events: 0,
+            dropped_telemetry: 12,
+        },
+        at: at("08:13"),
+        dropped_events_in_all: 0,
+        dropped_telemetry_in_all: 262,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Commands and attributes on their way to the device, and what the store is told about them.
 
 use super::{Connection, Done};
+use crate::control::command_in_cbor;
 use crate::counters::add;
 use crate::session::{Delivery, Outbound};
 use agent_sdk_wire::topic::is_level;
@@ -43,9 +44,11 @@ impl Connection {
             tracing::warn!(request = ?command.request, "command has a request id that is no topic level");
             return;
         }
+        let in_cbor = if command.takes_cbor { command_in_cbor(&command) } else { None };
+        let payload = in_cbor.map_or_else(|| Bytes::from(command.body), Bytes::from);
         let delivery = self.session.handle_message(Outbound::Command {
             request: command.request.clone(),
-            payload: Bytes::from(command.body),
+            payload,
             // 1 to 65,535, the same after a restart.
             packet_id: (command.number.rem_euclid(65_535) + 1) as u16,
             sent_before: command.sent,

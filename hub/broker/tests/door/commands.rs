@@ -13,13 +13,18 @@ const WASHER: ApplianceId = ApplianceId(1);
 
 impl Door {
     pub async fn command(&self, request: &str, minutes: i64) {
+        self.command_of(request, &format!(r#"{{"do":"{request}"}}"#), minutes).await;
+    }
+
+    /// The same with this body.
+    pub async fn command_of(&self, request: &str, body: &str, minutes: i64) {
         let now = self.clock.now();
         let command = Command {
             number: 0,
             sent: false,
             takes_cbor: false,
             request: request.into(),
-            body: format!(r#"{{"do":"{request}"}}"#),
+            body: body.into(),
             expires_at: now + SignedDuration::from_mins(minutes),
         };
         self.store.queue_command(WASHER, &command, now).await.unwrap();

@@ -5,6 +5,7 @@
 mod access;
 mod acknowledge;
 mod at_once;
+mod birth;
 mod client;
 mod commands;
 mod crowd;

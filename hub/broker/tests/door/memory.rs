@@ -5,6 +5,7 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::StoreError;
 use hub_store::access::{AccessChange, Authority};
+use hub_store::birth::{Birth, StateContent};
 use hub_store::error::Result;
 use hub_store::session::{Attributes, KeptSession};
 use hub_store::telemetry::{
@@ -52,6 +53,7 @@ pub struct Stored {
     pub largest_batch: usize,
     pub dropped: HashMap<ApplianceId, u64>,
     pub states: BTreeMap<ApplianceId, (Vec<u8>, Timestamp)>,
+    pub births: BTreeMap<ApplianceId, Birth>,
     /// Every state that came, retained or not.
     pub said: Vec<(ApplianceId, Vec<u8>)>,
     pub attributes: HashMap<ApplianceId, Attributes>,
@@ -191,10 +193,20 @@ impl Stored {
             Ingest::State {
                 appliance,
                 payload,
+                content,
                 retain,
                 at,
             } => {
                 self.said.push((*appliance, payload.clone()));
+                match content {
+                    StateContent::Birth(birth) if *retain => {
+                        self.births.insert(*appliance, Birth::clone(birth));
+                    }
+                    StateContent::Other if *retain => {
+                        self.births.remove(appliance);
+                    }
+                    StateContent::Birth(_) | StateContent::Gone | StateContent::Other => {}
+                }
                 if *retain && payload.is_empty() {
                     self.states.remove(appliance);
                 } else if *retain {
@@ -394,7 +406,11 @@ impl TelemetryStore for MemoryTelemetry {
         let of = |appliance: &ApplianceId| {
             let waiting = stored.commands.get(appliance).cloned().unwrap_or_default();
             let appliance = *appliance;
-            waiting.into_iter().map(move |command| (appliance, command))
+            let takes_cbor = stored.births.get(&appliance).is_some_and(|birth| birth.takes_cbor);
+            waiting.into_iter().map(move |command| {
+                let command = Command { takes_cbor, ..command };
+                (appliance, command)
+            })
         };
         let waiting = appliances.iter().flat_map(of);
         Ok(waiting.filter(|(_, command)| command.expires_at > now).collect())

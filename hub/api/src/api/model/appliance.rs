@@ -1,5 +1,6 @@
 //! Appliances and their owners.
 
+use super::DeviceAgent;
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::language::Language;
@@ -41,13 +42,13 @@ pub(crate) struct Appliance {
     skew_ms: Option<i64>,
     /// Samples whose sequence numbers were passed over and have not come since.
     gaps: i64,
-    /// Publishes that were lost on the way: the hub dropped them, or the device says that it did.
+    /// Publishes that the hub dropped. What the device gave up itself is with its agent.
     dropped: i64,
     /// Samples that came again and were stored before.
     repeated: i64,
 }
 
-/// An appliance with what its newest samples hold that its profile does not know.
+/// An appliance with what its newest samples hold that its profile does not know, and what its device agent says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApplianceDetail {
     #[serde(flatten)]
@@ -56,14 +57,17 @@ pub(crate) struct ApplianceDetail {
     unknown_channels: Vec<String>,
     /// Channels in its newest 500 samples that were outside the range that its profile states.
     out_of_range_channels: Vec<String>,
+    /// What its device agent last said of itself, if it runs one of ours.
+    device_agent: Option<DeviceAgent>,
 }
 
 impl ApplianceDetail {
-    pub(crate) fn of(view: ApplianceView, unplaced: Unplaced) -> Self {
+    pub(crate) fn of(view: ApplianceView, unplaced: Unplaced, device_agent: Option<DeviceAgent>) -> Self {
         Self {
             appliance: view.into(),
             unknown_channels: unplaced.unknown,
             out_of_range_channels: unplaced.out_of_range,
+            device_agent,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod appliance;
 mod command;
 mod contact;
+mod device_agent;
 mod finding;
 mod page;
 mod quarantine;
@@ -12,6 +13,7 @@ mod ticket;
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;
+pub(crate) use device_agent::DeviceAgent;
 pub(crate) use finding::Finding;
 pub(crate) use page::{Page, PageQuery, limit};
 pub(crate) use quarantine::{QuarantinedPayload, is_cut, readable};
