@@ -42,7 +42,7 @@ pub(crate) struct Appliance {
     skew_ms: Option<i64>,
     /// Samples whose sequence numbers were passed over and have not come since.
     gaps: i64,
-    /// Publishes that the hub dropped. What the device gave up itself is with its agent.
+    /// Publishes that the hub dropped; what the device itself gave up is in `device_agent`.
     dropped: i64,
     /// Samples that came again and were stored before.
     repeated: i64,
