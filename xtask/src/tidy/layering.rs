@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "agent-sdk-ffi",
-        may_use: &["agent-sdk-core"],
+        may_use: &["agent-sdk-core", "agent-sdk-storage"],
         tests_may_use: &[],
     },
     Layer {

@@ -198,7 +198,7 @@ fn in_safe_mode_nothing_is_reported_and_the_rest_goes_on() {
     assert_eq!(rig.agent.session().online_for_ms(rig.now), None);
     rig.connect();
     let arrivals = rig.arrivals();
-    let code = |payload| match decode(payload) {
+    let code = |payload: &[u8]| match decode(payload) {
         Ok(Packet::Event(event)) => Some(event.code.to_owned()),
         Ok(_) | Err(_) => None,
     };
