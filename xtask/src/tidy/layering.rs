@@ -117,7 +117,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
-        tests_may_use: &[],
+        tests_may_use: &["agent-sdk-core"],
     },
     Layer {
         name: "tests-bench",
