@@ -4,47 +4,24 @@
 //! The device makes its secrets itself and keeps them before it tells the hub. So no answer of the hub holds anything that
 //! could be lost with it: a device that got none asks again with the same secret, or simply comes in by it.
 
+mod factory;
 mod kept;
 mod question;
 
+pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
 use crate::decode::Message;
-use crate::identity::{Credentials, Identity, Settings};
+use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{Reason, Session, Told};
 use agent_sdk_wire::Lane;
-use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
+use factory::{by_claim, device_of, identity};
 use kept::Kept;
 use question::{ASKED_BY_CLAIM, ASKED_BY_DEVICE, Asked, QUESTION_BYTES_MAX};
 
 /// Random bytes of a secret. On the wire it is these in lower-case hexadecimal.
 pub const SECRET_RANDOM_BYTES: usize = 32;
-
-/// What the maker has put into the device.
-#[derive(Clone, Copy)]
-pub struct Factory<'a> {
-    /// `tenant/device`; the device's name has 1 to 64 letters, digits and `-_.:`.
-    pub user_name: &'a str,
-    /// What lets it in while it has no secret of its own.
-    pub origin: Origin<'a>,
-}
-
-/// What a new device proves itself by. Not printable, because it is a secret.
-#[derive(Clone, Copy)]
-pub enum Origin<'a> {
-    /// The token of a claim credential, the same in a whole production run.
-    Claim {
-        /// As the hub has printed it.
-        token: &'a str,
-    },
-    /// The secret that the key of a group gives this device: HMAC-SHA256(key, device) in lower-case hexadecimal. The key
-    /// itself has no place in a device.
-    Group {
-        /// As the factory has computed it.
-        secret: &'a [u8],
-    },
-}
 
 /// Why there is no enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +41,6 @@ pub struct EnrolmentMem {
 
 /// A question with its topic and head.
 const OUTBOX_BYTES: usize = 176;
-/// What a device that is in subscribes to.
-const ANSWERS: &[&str] = &[question::ANSWERS];
 /// The longest answer with its topic; a refusal says why, for a person who reads along.
 const ANSWER_BYTES_MAX: usize = 256;
 
@@ -284,7 +259,8 @@ impl<'m> Enrolment<'m> {
     #[must_use = "what was written has to be handed to the transport"]
     pub fn poll_transmit(&mut self, out: &mut [u8], now: u64) -> usize {
         self.handle_timeout(now);
-        let identity = identity(&self.factory, &self.kept, self.is_trying);
+        let step = self.step();
+        let identity = identity(&self.factory, &self.kept, step);
         self.session.poll_transmit(&identity, out, now)
     }
 
@@ -307,7 +283,11 @@ impl<'m> Enrolment<'m> {
     }
 
     fn step(&self) -> Option<Step> {
-        step(&self.kept, self.is_trying)
+        if self.kept.next().is_some() {
+            Some(if self.is_trying { Step::Try } else { Step::Ask })
+        } else {
+            self.kept.has_old().then_some(Step::End)
+        }
     }
 
     fn answer_due(&self) -> Option<u64> {
@@ -405,76 +385,5 @@ impl<'m> Enrolment<'m> {
             Some(Step::Try) | None => {}
         }
         self.session.close();
-    }
-}
-
-fn step(kept: &Kept, is_trying: bool) -> Option<Step> {
-    if kept.next().is_some() {
-        Some(if is_trying { Step::Try } else { Step::Ask })
-    } else if kept.has_old() {
-        Some(Step::End)
-    } else {
-        None
-    }
-}
-
-/// Whether nothing but a claim credential lets the device in yet.
-fn by_claim(factory: &Factory<'_>, kept: &Kept) -> bool {
-    kept.current().is_none() && matches!(factory.origin, Origin::Claim { .. })
-}
-
-/// Who connects. Without a client identifier, since such a connection is to leave no session behind, and is to be given no
-/// command of the agent's.
-fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept, is_trying: bool) -> Identity<'a> {
-    let as_device = |password: Option<&'a [u8]>, subscriptions: &'a [&'a str]| Identity {
-        credentials: Some(Credentials {
-            user_name: factory.user_name,
-            password,
-        }),
-        subscriptions,
-        ..Identity::default()
-    };
-    match step(kept, is_trying) {
-        Some(Step::Ask) => match factory.origin {
-            Origin::Claim { token } if kept.current().is_none() => Identity {
-                credentials: Some(Credentials {
-                    user_name: token,
-                    password: None,
-                }),
-                topic_prefix: question::CLAIM_PREFIX,
-                subscriptions: &["r"],
-                ..Identity::default()
-            },
-            Origin::Claim { .. } => as_device(kept.current(), ANSWERS),
-            Origin::Group { secret } => as_device(Some(kept.current().unwrap_or(secret)), ANSWERS),
-        },
-        // Being let in is all that is wanted.
-        Some(Step::Try) => as_device(kept.next(), &[]),
-        Some(Step::End) | None => as_device(kept.current(), ANSWERS),
-    }
-}
-
-/// The device's name in `tenant/device`.
-fn device_of(user_name: &str) -> Option<&[u8]> {
-    let bytes = user_name.as_bytes();
-    let slash = bytes.iter().position(|byte| *byte == b'/').filter(|at| *at > 0)?;
-    let device = bytes.get(slash.wrapping_add(1)..)?;
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    ((1..=MAX_LEVEL_BYTES).contains(&device.len()) && device.iter().all(is_name)).then_some(device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::device_of;
-
-    #[test]
-    fn a_device_is_what_stands_behind_its_tenant() {
-        assert_eq!(device_of("acme/wm-001"), Some(&b"wm-001"[..]));
-        assert_eq!(device_of("a/A.b_c:9"), Some(&b"A.b_c:9"[..]));
-        let long = format!("a/{}", "x".repeat(64));
-        assert_eq!(device_of(&long).map(<[u8]>::len), Some(64));
-        for wrong in ["", "wm-001", "/wm-001", "acme/", "acme/a/b", "acme/a\"b", "acme/a b", &format!("{long}x")] {
-            assert_eq!(device_of(wrong), None, "{wrong}");
-        }
     }
 }
