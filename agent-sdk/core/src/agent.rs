@@ -99,6 +99,8 @@ pub struct Agent<'m> {
     recent: Recent,
     /// Short messages that are to go before the outbox: bits of [`transmit`].
     to_tell: u8,
+    /// Nothing is reported.
+    is_safe: bool,
 }
 
 impl<'m> Agent<'m> {
@@ -126,6 +128,7 @@ impl<'m> Agent<'m> {
             birth: Birth::new(),
             recent: Recent::new(),
             to_tell: 0,
+            is_safe: false,
         };
         if let Some(Crash { code, detail }) = config.crash
             && let Err(Unsent::Form(_)) = agent.event(EventState::Reported, code, detail, now)
@@ -151,6 +154,9 @@ impl<'m> Agent<'m> {
     /// Hands in a value of a metric: the stored integer of the profile, as [`agent_sdk_wire::scaled`] makes it. It becomes
     /// a reading if its deadband or its interval says so; whether it did. Values of one moment have the same `now`.
     pub fn report(&mut self, metric: MetricId, value: i32, now: u64) -> bool {
+        if self.is_safe {
+            return false;
+        }
         let Some(slot) = self.metrics.get_mut(usize::from(metric.0)) else {
             return false;
         };
@@ -218,6 +224,18 @@ impl<'m> Agent<'m> {
         let len = command.reply_topic(&mut topic);
         let topic = topic.get(..len).unwrap_or_default();
         self.session.publish_on(topic, &urgent(payload)).map_err(Unsent::Outbox)
+    }
+
+    /// Until the next start nothing is reported: session, commands, settings and events go on, so that the device can be
+    /// helped from afar. For a device that [`crate::Boots`] has found in a loop; the hub is told by a report with the code
+    /// `safe-mode`.
+    ///
+    /// # Errors
+    ///
+    /// The mode is on all the same; the report is not on its way.
+    pub fn enter_safe_mode(&mut self, now: u64) -> Result<Token, Unsent> {
+        self.is_safe = true;
+        self.event(EventState::Reported, "safe-mode", "", now)
     }
 
     /// Closes the open batch, as before a reboot: its readings go into the outbox.

@@ -1,5 +1,6 @@
 //! The device agent: an MQTT 3.1.1 client whose in-flight state is its outbox ([`Session`]), and above it metrics,
-//! events, commands and settings ([`Agent`]).
+//! events, commands and settings ([`Agent`]). Before it, the way to a secret of the device's own ([`Enrolment`]), and a
+//! count of starts that came to nothing ([`Boots`]).
 //!
 //! It opens no socket and reads no clock: bytes, uptime and entropy are arguments, and all memory is the caller's. So
 //! one engine serves firmware without a heap, a C program, and ten thousand simulated devices in one process.
@@ -12,8 +13,10 @@
 
 mod agent;
 mod backoff;
+mod boots;
 mod decode;
 mod encode;
+mod enrolment;
 mod identity;
 mod json;
 mod outbox;
@@ -27,7 +30,11 @@ pub use agent::{
     MetricSlot, Reading, Unsent,
 };
 pub use agent_sdk_wire::{EncodeError, EventState, Lane, Outcome, ResetReason, scaled};
+pub use boots::{Boots, HEALTHY_MS};
 pub use decode::RECEIVE_BYTES_MIN;
+pub use enrolment::{
+    Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES,
+};
 pub use identity::{Credentials, Identity, SUBSCRIPTIONS_MAX, Settings, Will};
 pub use outbox::RECORD_HEAD_BYTES;
 pub use publish::{Overflow, Publish, Qos, Refused, TOPIC_BYTES_MAX, Token};

@@ -67,6 +67,11 @@ impl<'m> Outbox<'m> {
         self.memory.len().saturating_sub(self.live)
     }
 
+    /// Forgets all messages. None is being written.
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.end, self.live, self.writing) = (0, 0, 0, NONE);
+    }
+
     /// Takes a message in.
     pub(crate) fn push(&mut self, message: &Publish<'_>) -> Result<Token, Refused> {
         self.push_on(message.topic.as_bytes(), message)

@@ -56,6 +56,8 @@ pub struct Session<'m> {
     deadline: u64,
     sent_at: u64,
     received_at: u64,
+    /// When the hub accepted the last connection.
+    online_at: u64,
     /// When the ping was begun that has no answer yet.
     ping_at: Option<u64>,
     current: Option<Outgoing>,
@@ -95,6 +97,7 @@ impl<'m> Session<'m> {
             deadline: 0,
             sent_at: 0,
             received_at: 0,
+            online_at: 0,
             ping_at: None,
             current: None,
             handed_over: 0,
@@ -137,6 +140,28 @@ impl<'m> Session<'m> {
     /// Whether the hub has accepted the connection, which still lasts.
     pub fn is_online(&self) -> bool {
         self.phase == Phase::Online
+    }
+
+    /// For how many milliseconds the hub has had this connection; `None` without one.
+    pub fn online_for_ms(&self, now: u64) -> Option<u64> {
+        self.is_online().then(|| now.saturating_sub(self.online_at))
+    }
+
+    /// Forgets all messages, also those in flight. Between two connections only.
+    pub(crate) fn forget_messages(&mut self) {
+        self.outbox.clear();
+    }
+
+    /// Ends the connection over an answer that has not come, without a goodbye.
+    pub(crate) fn give_up(&mut self) {
+        if self.is_up() {
+            self.end(Reason::NoAnswer);
+        }
+    }
+
+    /// The hub serves: what comes next is a new failure, not one more.
+    pub(crate) fn served(&mut self) {
+        self.backoff.reset();
     }
 
     /// Messages of the hub that were passed over since the start, because they did not fit into the receive buffer.

@@ -11,6 +11,15 @@
  *
  * After FC_AGENT_DISCONNECTED, or when the other side has closed, it closes the transport and calls
  * fc_agent_disconnected. An agent needs no end: its memory may simply be used for something else.
+ *
+ * A new device comes to a secret of its own first. fc_agent_flash_get gives the record under FC_AGENT_KEY_SECRET, if there
+ * is one, to fc_agent_enrolment_init. Then, until fc_agent_enrolment_is_done:
+ *
+ * 1. where fc_agent_enrolment_needs_secret says so, fc_agent_enrolment_renew with random bytes;
+ * 2. what fc_agent_enrolment_to_keep gives goes to fc_agent_flash_put, and after that fc_agent_enrolment_kept;
+ * 3. connections as above, by the functions of the enrolment, when fc_agent_enrolment_next_connect_at says so.
+ *
+ * fc_agent_enrolment_password is the agent's password then. To exchange it, fc_agent_close, and from 1 on with renew.
  */
 
 #ifndef FORECALL_AGENT_H
@@ -52,6 +61,28 @@
 
 // The outbox is full of what may not give way. Counted as dropped.
 #define FC_AGENT_FULL 8
+
+// The agent is in safe mode and takes no telemetry.
+#define FC_AGENT_SAFE_MODE 9
+
+// `user_name` is not `tenant/device`.
+#define FC_AGENT_USER_NAME 10
+
+// What was kept is no record of an enrolment, or of a later version.
+#define FC_AGENT_RECORD 11
+
+// Nothing is kept under this key.
+#define FC_AGENT_NOTHING 12
+
+// The flash driver failed: the old value is there, or the new one.
+#define FC_AGENT_FLASH 13
+
+// The area does not fit: pages have 256 to 65,536 bytes, in multiples of 256, and begin at such a multiple; there are two of
+// them or more.
+#define FC_AGENT_AREA 14
+
+// The flash was written by another version, or for another purpose.
+#define FC_AGENT_FORMAT 15
 
 // Readings: they go up after events.
 #define FC_AGENT_TELEMETRY 0
@@ -101,8 +132,36 @@
 // The hub refused the connection; its return code is added, of which 4 and 5 are about the credentials.
 #define FC_AGENT_REFUSED 256
 
+// Memory for an enrolment in bytes, on any processor; `fc_agent_enrolment_sizeof` says how much exactly.
+#define FC_AGENT_ENROLMENT_BYTES 1280
+
+// The longest record of an enrolment in bytes.
+#define FC_AGENT_RECORD_BYTES 130
+
+// Random bytes of a secret.
+#define FC_AGENT_RANDOM_BYTES 32
+
+// Memory for a store in bytes, on any processor; `fc_agent_flash_sizeof` says how much exactly.
+#define FC_AGENT_STORE_BYTES 256
+
+// The longest value in flash in bytes.
+#define FC_AGENT_VALUE_BYTES 256
+
+// Key of the enrolment's record. Those from 8 to 31 are the program's own.
+#define FC_AGENT_KEY_SECRET 0
+
+// Key of the count of starts.
+#define FC_AGENT_KEY_BOOTS 1
+
 // An agent, in memory of yours. Used by one thread at a time.
 typedef struct FcAgent FcAgent;
+
+// The way to a secret of the device's own, or to the next one, in memory of yours. Used by one thread at a time.
+typedef struct FcAgentEnrolment FcAgentEnrolment;
+
+// Values by key in flash, each as it was put last, whatever moment the power fails at; in memory of yours. Used by one
+// thread at a time.
+typedef struct FcAgentStore FcAgentStore;
 
 // The numbers that a session runs by. `fc_agent_default_settings` fills them in.
 typedef struct {
@@ -190,6 +249,48 @@ typedef struct {
     // Its bytes.
     size_t payload_len;
 } FcAgentEvent;
+
+// What the maker has put into the device, and what it has kept. All of it stays as it is for as long as the enrolment is
+// used, but for `kept` and `settings`, which are copied.
+typedef struct {
+    // `FC_AGENT_ABI_VERSION`.
+    uint32_t abi_version;
+    // Entropy for the back-off; two devices must not share it.
+    uint32_t seed;
+    // `tenant/device`.
+    const char *user_name;
+    // Of the claim credential; NULL for a device of a group.
+    const char *claim_token;
+    // HMAC-SHA256(group key, device) in lower-case hexadecimal; NULL with a claim credential.
+    const uint8_t *group_secret;
+    // Its bytes.
+    size_t group_secret_len;
+    // The record that was kept last; NULL if there is none.
+    const uint8_t *kept;
+    // Its bytes.
+    size_t kept_len;
+    // NULL is the defaults.
+    const FcAgentSettings *settings;
+} FcAgentFactory;
+
+// A part of the flash, and how it is reached. The functions give 0 when they have done it, and are given addresses within
+// the area: programming comes in multiples of 32 bytes at such multiples, erasing in whole pages, reading anyhow.
+typedef struct {
+    // Handed to the functions.
+    void *context;
+    // Reads `len` bytes at `at`.
+    int32_t (*read)(void *context, uint32_t at, uint8_t *to, size_t len);
+    // Programs `len` bytes at `at`, none of which was programmed since it was erased.
+    int32_t (*program)(void *context, uint32_t at, const uint8_t *from, size_t len);
+    // Erases `len` bytes at `at`: afterwards they are 0xFF.
+    int32_t (*erase)(void *context, uint32_t at, size_t len);
+    // Where the first page begins.
+    uint32_t start;
+    // Bytes of a page: one or more erase units.
+    uint32_t page_bytes;
+    // How many.
+    uint32_t pages;
+} FcAgentFlash;
 
 #ifdef __cplusplus
 extern "C" {
@@ -285,6 +386,181 @@ uint64_t fc_agent_next_deadline(const FcAgent *agent);
 //
 // As `fc_agent_connected`.
 uint64_t fc_agent_next_connect_at(const FcAgent *agent);
+
+// How many starts in a row, with this one, have had no healthy connection: to be kept as one byte at each start, before
+// anything that may crash. `kept` is that byte of the start before. Beyond a number of your choice, say 5, the device is
+// in a loop: `fc_agent_safe_mode`.
+//
+// # Safety
+//
+// `kept` is NULL or has `len` bytes.
+uint8_t fc_agent_boots(const uint8_t *kept, size_t len);
+
+// Whether the hub has had this connection for a minute: then 0 is kept as the count of starts, once.
+//
+// # Safety
+//
+// As `fc_agent_connected`.
+bool fc_agent_is_healthy(const FcAgent *agent, uint64_t now_ms);
+
+// From now on the agent takes no telemetry: session, events, and what comes down go on, so that the device can be helped
+// from afar.
+//
+// # Safety
+//
+// As `fc_agent_connected`.
+void fc_agent_safe_mode(FcAgent *agent);
+
+// Bytes of an enrolment with the memory that its connections work in. It is needed until the device is done.
+size_t fc_agent_enrolment_sizeof(void);
+
+// Makes an enrolment in `memory` and writes to `enrolment` where it is. `FC_AGENT_OK`, or why not.
+//
+// # Safety
+//
+// `memory` has `len` bytes that nobody else uses for as long as the enrolment is used. What `factory` points at is as its
+// fields say. `enrolment` may be written.
+int32_t fc_agent_enrolment_init(void *memory,
+                                size_t len,
+                                const FcAgentFactory *factory,
+                                FcAgentEnrolment **enrolment);
+
+// Whether the device has no secret of its own yet, neither one that lets it in nor one on its way.
+//
+// # Safety
+//
+// `enrolment` is NULL or from `fc_agent_enrolment_init`, here and everywhere.
+bool fc_agent_enrolment_needs_secret(const FcAgentEnrolment *enrolment);
+
+// Makes the next secret: the first one, or the one to exchange the present one for. False, and nothing is changed, if one
+// is on its way already, if something is still to be kept, or if the bytes cannot be random.
+//
+// # Safety
+//
+// `random` is NULL or has `FC_AGENT_RANDOM_BYTES` bytes of the board's generator.
+bool fc_agent_enrolment_renew(FcAgentEnrolment *enrolment, const uint8_t *random);
+
+// The record that is to be kept now, in place of the one before; NULL if there is none. Until it is kept there is no
+// connection. It stays as it is until the next call with this enrolment.
+//
+// # Safety
+//
+// `len` is NULL or may be written.
+const uint8_t *fc_agent_enrolment_to_keep(const FcAgentEnrolment *enrolment, size_t *len);
+
+// The record is kept, and will be there after a power cut.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+void fc_agent_enrolment_kept(FcAgentEnrolment *enrolment);
+
+// Whether the device has a secret of its own, which is kept, and nothing else is on its way.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+bool fc_agent_enrolment_is_done(const FcAgentEnrolment *enrolment);
+
+// Whether the hub has refused both what lets the device in now and its next secret. It is asked on; meanwhile a device
+// with a password may work.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+bool fc_agent_enrolment_is_refused(const FcAgentEnrolment *enrolment);
+
+// What lets the device in now with its user name; NULL before a claim is answered. To be copied for `FcAgentConfig`: it
+// stays as it is until the next call with this enrolment.
+//
+// # Safety
+//
+// `len` is NULL or may be written.
+const uint8_t *fc_agent_enrolment_password(const FcAgentEnrolment *enrolment, size_t *len);
+
+// The transport is connected, as `fc_agent_connected`.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+void fc_agent_enrolment_connected(FcAgentEnrolment *enrolment, uint64_t now_ms, uint32_t entropy);
+
+// The transport is closed, by either side, or could not be opened, as `fc_agent_disconnected`.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+void fc_agent_enrolment_disconnected(FcAgentEnrolment *enrolment, uint64_t now_ms);
+
+// Takes in what the transport received, as `fc_agent_bytes`.
+//
+// # Safety
+//
+// `received` is NULL or has `len` bytes.
+size_t fc_agent_enrolment_bytes(FcAgentEnrolment *enrolment,
+                                const uint8_t *received,
+                                size_t len,
+                                uint64_t now_ms);
+
+// Why the connection is over, by the numbers of `FC_AGENT_DISCONNECTED`, once: the transport is to be closed and
+// `fc_agent_enrolment_disconnected` called. 0 if there is nothing to tell. To be called before
+// `fc_agent_enrolment_poll_transmit`, and whenever bytes came.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+uint32_t fc_agent_enrolment_poll_event(FcAgentEnrolment *enrolment, uint64_t now_ms);
+
+// Writes to `out` what is to be sent, as `fc_agent_poll_transmit`.
+//
+// # Safety
+//
+// `out` is NULL or has `len` bytes that may be written; they are set to zero first.
+size_t fc_agent_enrolment_poll_transmit(FcAgentEnrolment *enrolment, uint8_t *out, size_t len, uint64_t now_ms);
+
+// When to come back even if nothing happens, in uptime; `UINT64_MAX` if there is no such time.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+uint64_t fc_agent_enrolment_next_deadline(const FcAgentEnrolment *enrolment);
+
+// When to open the transport, in uptime; `UINT64_MAX` while there is one, and while none is wanted.
+//
+// # Safety
+//
+// As `fc_agent_enrolment_needs_secret`.
+uint64_t fc_agent_enrolment_next_connect_at(const FcAgentEnrolment *enrolment);
+
+// Bytes of a store.
+size_t fc_agent_flash_sizeof(void);
+
+// Reads what the area holds, makes a store of it in `memory` and writes to `store` where that is. `FC_AGENT_OK`, or why
+// not. An area that is erased holds nothing; nothing is written before the first `fc_agent_flash_put`.
+//
+// # Safety
+//
+// `memory` has `len` bytes that nobody else uses for as long as the store is used. `flash` is copied, and its functions do
+// what its fields say. `store` may be written.
+int32_t fc_agent_flash_open(void *memory, size_t len, const FcAgentFlash *flash, FcAgentStore **store);
+
+// Reads the value of `key` into `value` and writes its bytes to `got`. `FC_AGENT_OK`; `FC_AGENT_NOTHING` if it was never
+// put; `FC_AGENT_MEMORY` if `len` is too small for it; or why not.
+//
+// # Safety
+//
+// `store` is NULL or from `fc_agent_flash_open`, here and everywhere. `value` is NULL or has `len` bytes that may be
+// written; they are set to zero first. `got` is NULL or may be written.
+int32_t fc_agent_flash_get(FcAgentStore *store, uint8_t key, uint8_t *value, size_t len, size_t *got);
+
+// Keeps `value` as the value of `key`, 0 to 31: at most `FC_AGENT_VALUE_BYTES`. `FC_AGENT_OK`: it is kept, and will be
+// there after a power cut. `FC_AGENT_FLASH`: the old value is there or the new one, and it may be tried again. Else nothing
+// was changed.
+//
+// # Safety
+//
+// As `fc_agent_flash_get`. `value` is NULL or has `len` bytes.
+int32_t fc_agent_flash_put(FcAgentStore *store, uint8_t key, const uint8_t *value, size_t len);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -12,6 +12,8 @@ use core::ffi::{c_char, c_void};
 pub struct FcAgent {
     pub(crate) session: Session<'static>,
     pub(crate) who: Who,
+    /// It takes no telemetry.
+    pub(crate) is_safe: bool,
 }
 
 const _: () = assert!(
@@ -122,14 +124,16 @@ impl FcAgent {
         // SAFETY: within the memory, behind the receive buffer.
         let outbox = unsafe { room(outbox, outbox_len) };
         let session = Session::new(outbox, receive, settings, config.seed).ok_or(FC_AGENT_MEMORY)?;
+        let is_safe = false;
+        let placed = Self { session, who, is_safe };
         // SAFETY: the memory is long enough and aligned.
-        unsafe { agent.write(Self { session, who }) };
+        unsafe { agent.write(placed) };
         Ok(agent)
     }
 }
 
 impl FcAgentSettings {
-    fn read(&self) -> Settings {
+    pub(crate) fn read(&self) -> Settings {
         Settings {
             keep_alive_s: self.keep_alive_s,
             connack_limit_ms: self.connack_limit_ms,

@@ -7,10 +7,10 @@ use crate::types::{
     FC_AGENT_ABI_VERSION, FC_AGENT_CLOSED, FC_AGENT_CONNECTED, FC_AGENT_DELIVERED, FC_AGENT_DISCONNECTED,
     FC_AGENT_DROP_NEWEST, FC_AGENT_DROP_OLDEST, FC_AGENT_DROPPED, FC_AGENT_EVENT, FC_AGENT_FULL, FC_AGENT_LINK_LOST,
     FC_AGENT_MESSAGE, FC_AGENT_NO_ANSWER, FC_AGENT_NO_CONNACK, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_OK,
-    FC_AGENT_PROTOCOL, FC_AGENT_REFUSED, FC_AGENT_SUBSCRIBED, FC_AGENT_TELEMETRY, FC_AGENT_TEXT, FC_AGENT_TOO_LONG,
+    FC_AGENT_PROTOCOL, FC_AGENT_REFUSED, FC_AGENT_SAFE_MODE, FC_AGENT_SUBSCRIBED, FC_AGENT_TELEMETRY, FC_AGENT_TEXT, FC_AGENT_TOO_LONG,
     FC_AGENT_TOPIC, FcAgentConfig, FcAgentEvent, FcAgentPublish, FcAgentSettings,
 };
-use agent_sdk_core::{Event, Lane, Overflow, Publish, Qos, Reason, Refused, Settings};
+use agent_sdk_core::{Boots, Event, HEALTHY_MS, Lane, Overflow, Publish, Qos, Reason, Refused, Settings};
 use core::ffi::c_void;
 use core::ptr::null;
 
@@ -143,6 +143,9 @@ pub unsafe extern "C" fn fc_agent_publish(agent: *mut FcAgent, message: *const F
     let Some(message) = publish(message, topic, payload) else {
         return FC_AGENT_NUMBER;
     };
+    if agent.is_safe && message.lane == Lane::Telemetry {
+        return FC_AGENT_SAFE_MODE;
+    }
     match agent.session.publish(&message) {
         Ok(taken) => {
             if !token.is_null() {
@@ -260,17 +263,22 @@ fn tell(event: Event<'_>) -> FcAgentEvent {
         }
         Event::Disconnected(reason) => {
             told.kind = FC_AGENT_DISCONNECTED;
-            told.number = match reason {
-                Reason::LinkLost => FC_AGENT_LINK_LOST,
-                Reason::NoConnack => FC_AGENT_NO_CONNACK,
-                Reason::NoAnswer => FC_AGENT_NO_ANSWER,
-                Reason::Protocol => FC_AGENT_PROTOCOL,
-                Reason::Closed => FC_AGENT_CLOSED,
-                Reason::Refused(code) => FC_AGENT_REFUSED | u32::from(code),
-            };
+            told.number = number_of(reason);
         }
     }
     told
+}
+
+/// Why a connection is over, as C has it.
+pub(crate) fn number_of(reason: Reason) -> u32 {
+    match reason {
+        Reason::LinkLost => FC_AGENT_LINK_LOST,
+        Reason::NoConnack => FC_AGENT_NO_CONNACK,
+        Reason::NoAnswer => FC_AGENT_NO_ANSWER,
+        Reason::Protocol => FC_AGENT_PROTOCOL,
+        Reason::Closed => FC_AGENT_CLOSED,
+        Reason::Refused(code) => FC_AGENT_REFUSED | u32::from(code),
+    }
 }
 
 /// Says goodbye, so that the hub publishes no will: the next `fc_agent_poll_transmit` writes it. What waits in the outbox
@@ -313,4 +321,45 @@ pub unsafe extern "C" fn fc_agent_next_connect_at(agent: *const FcAgent) -> u64 
     agent
         .and_then(|agent| agent.session.next_connect_at())
         .unwrap_or(u64::MAX)
+}
+
+/// How many starts in a row, with this one, have had no healthy connection: to be kept as one byte at each start, before
+/// anything that may crash. `kept` is that byte of the start before. Beyond a number of your choice, say 5, the device is
+/// in a loop: `fc_agent_safe_mode`.
+///
+/// # Safety
+///
+/// `kept` is NULL or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fc_agent_boots(kept: *const u8, len: usize) -> u8 {
+    // SAFETY: NULL or bytes.
+    let boots = Boots::start(unsafe { bytes(kept, len) });
+    boots.to_keep().map_or(0, |[count]| count)
+}
+
+/// Whether the hub has had this connection for a minute: then 0 is kept as the count of starts, once.
+///
+/// # Safety
+///
+/// As `fc_agent_connected`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fc_agent_is_healthy(agent: *const FcAgent, now_ms: u64) -> bool {
+    // SAFETY: NULL or an agent.
+    let agent = unsafe { agent.as_ref() };
+    let lasted_ms = agent.and_then(|agent| agent.session.online_for_ms(now_ms));
+    lasted_ms.is_some_and(|lasted_ms| lasted_ms >= HEALTHY_MS)
+}
+
+/// From now on the agent takes no telemetry: session, events, and what comes down go on, so that the device can be helped
+/// from afar.
+///
+/// # Safety
+///
+/// As `fc_agent_connected`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fc_agent_safe_mode(agent: *mut FcAgent) {
+    // SAFETY: NULL or an agent.
+    if let Some(agent) = unsafe { agent.as_mut() } {
+        agent.is_safe = true;
+    }
 }

@@ -1,5 +1,5 @@
-//! The device agent for C: the session and outbox of `agent-sdk-core` behind functions that a C program calls, described by
-//! `include/forecall_agent.h`, which is made from this code.
+//! The device agent for C: session, outbox and first boot of `agent-sdk-core`, and the secrets of `agent-sdk-storage`,
+//! behind functions that a C program calls, described by `include/forecall_agent.h`, which is made from this code.
 //!
 //! All memory is the caller's, and there is none besides: no globals, so a program may run as many agents as it has memory
 //! for. An agent is used by one thread at a time. The only crate of the agent with `unsafe`; what is not about pointers is
@@ -11,6 +11,8 @@
 
 mod agent;
 mod calls;
+mod enrolment;
+mod flash;
 mod pointers;
 #[cfg(feature = "no-panic-proof")]
 mod proof;
@@ -18,4 +20,6 @@ mod types;
 
 pub use agent::FcAgent;
 pub use calls::*;
+pub use enrolment::*;
+pub use flash::*;
 pub use types::*;

@@ -1,6 +1,6 @@
 //! The constants and structures of the header.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 
 /// Goes into `FcAgentConfig.abi_version`, so that a header and a library which do not belong together are found out.
 pub const FC_AGENT_ABI_VERSION: u32 = 1;
@@ -26,6 +26,22 @@ pub const FC_AGENT_TOPIC: i32 = 6;
 pub const FC_AGENT_TOO_LONG: i32 = 7;
 /// The outbox is full of what may not give way. Counted as dropped.
 pub const FC_AGENT_FULL: i32 = 8;
+
+/// The agent is in safe mode and takes no telemetry.
+pub const FC_AGENT_SAFE_MODE: i32 = 9;
+/// `user_name` is not `tenant/device`.
+pub const FC_AGENT_USER_NAME: i32 = 10;
+/// What was kept is no record of an enrolment, or of a later version.
+pub const FC_AGENT_RECORD: i32 = 11;
+/// Nothing is kept under this key.
+pub const FC_AGENT_NOTHING: i32 = 12;
+/// The flash driver failed: the old value is there, or the new one.
+pub const FC_AGENT_FLASH: i32 = 13;
+/// The area does not fit: pages have 256 to 65,536 bytes, in multiples of 256, and begin at such a multiple; there are two of
+/// them or more.
+pub const FC_AGENT_AREA: i32 = 14;
+/// The flash was written by another version, or for another purpose.
+pub const FC_AGENT_FORMAT: i32 = 15;
 
 /// Readings: they go up after events.
 pub const FC_AGENT_TELEMETRY: u8 = 0;
@@ -62,6 +78,22 @@ pub const FC_AGENT_PROTOCOL: u32 = 4;
 pub const FC_AGENT_CLOSED: u32 = 5;
 /// The hub refused the connection; its return code is added, of which 4 and 5 are about the credentials.
 pub const FC_AGENT_REFUSED: u32 = 256;
+
+/// Memory for an enrolment in bytes, on any processor; `fc_agent_enrolment_sizeof` says how much exactly.
+pub const FC_AGENT_ENROLMENT_BYTES: usize = 1280;
+/// The longest record of an enrolment in bytes.
+pub const FC_AGENT_RECORD_BYTES: usize = 130;
+/// Random bytes of a secret.
+pub const FC_AGENT_RANDOM_BYTES: usize = 32;
+
+/// Memory for a store in bytes, on any processor; `fc_agent_flash_sizeof` says how much exactly.
+pub const FC_AGENT_STORE_BYTES: usize = 256;
+/// The longest value in flash in bytes.
+pub const FC_AGENT_VALUE_BYTES: usize = 256;
+/// Key of the enrolment's record. Those from 8 to 31 are the program's own.
+pub const FC_AGENT_KEY_SECRET: u8 = 0;
+/// Key of the count of starts.
+pub const FC_AGENT_KEY_BOOTS: u8 = 1;
 
 /// The numbers that a session runs by. `fc_agent_default_settings` fills them in.
 #[repr(C)]
@@ -156,4 +188,50 @@ pub struct FcAgentEvent {
     pub payload: *const u8,
     /// Its bytes.
     pub payload_len: usize,
+}
+
+/// What the maker has put into the device, and what it has kept. All of it stays as it is for as long as the enrolment is
+/// used, but for `kept` and `settings`, which are copied.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct FcAgentFactory {
+    /// `FC_AGENT_ABI_VERSION`.
+    pub abi_version: u32,
+    /// Entropy for the back-off; two devices must not share it.
+    pub seed: u32,
+    /// `tenant/device`.
+    pub user_name: *const c_char,
+    /// Of the claim credential; NULL for a device of a group.
+    pub claim_token: *const c_char,
+    /// HMAC-SHA256(group key, device) in lower-case hexadecimal; NULL with a claim credential.
+    pub group_secret: *const u8,
+    /// Its bytes.
+    pub group_secret_len: usize,
+    /// The record that was kept last; NULL if there is none.
+    pub kept: *const u8,
+    /// Its bytes.
+    pub kept_len: usize,
+    /// NULL is the defaults.
+    pub settings: *const FcAgentSettings,
+}
+
+/// A part of the flash, and how it is reached. The functions give 0 when they have done it, and are given addresses within
+/// the area: programming comes in multiples of 32 bytes at such multiples, erasing in whole pages, reading anyhow.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct FcAgentFlash {
+    /// Handed to the functions.
+    pub context: *mut c_void,
+    /// Reads `len` bytes at `at`.
+    pub read: Option<unsafe extern "C" fn(context: *mut c_void, at: u32, to: *mut u8, len: usize) -> i32>,
+    /// Programs `len` bytes at `at`, none of which was programmed since it was erased.
+    pub program: Option<unsafe extern "C" fn(context: *mut c_void, at: u32, from: *const u8, len: usize) -> i32>,
+    /// Erases `len` bytes at `at`: afterwards they are 0xFF.
+    pub erase: Option<unsafe extern "C" fn(context: *mut c_void, at: u32, len: usize) -> i32>,
+    /// Where the first page begins.
+    pub start: u32,
+    /// Bytes of a page: one or more erase units.
+    pub page_bytes: u32,
+    /// How many.
+    pub pages: u32,
 }

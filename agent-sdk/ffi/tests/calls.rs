@@ -354,3 +354,41 @@ fn connected_and_closed(agent: *mut FcAgent) {
     // SAFETY: NULL is allowed.
     unsafe { fc_agent_disconnected(agent, 0) };
 }
+
+#[test]
+fn in_safe_mode_no_telemetry_is_taken_and_events_are() {
+    let agent = agent();
+    let event = FcAgentPublish {
+        lane: FC_AGENT_EVENT,
+        ..message(c"e", b"fault")
+    };
+    assert_eq!(publish(agent, &message(c"t", b"abc")), Ok(0));
+    // SAFETY: an agent.
+    unsafe { fc_agent_safe_mode(agent) };
+    assert_eq!(publish(agent, &message(c"t", b"abc")), Err(FC_AGENT_SAFE_MODE));
+    assert_eq!(publish(agent, &event), Ok(1));
+    // SAFETY: NULL is allowed.
+    unsafe { fc_agent_safe_mode(null_mut()) };
+}
+
+#[test]
+fn a_connection_is_healthy_after_a_minute_and_starts_without_one_are_counted() {
+    let is_healthy = |agent: *const FcAgent, now_ms: u64| {
+        // SAFETY: NULL or an agent.
+        unsafe { fc_agent_is_healthy(agent, now_ms) }
+    };
+    let agent = agent();
+    assert!(!is_healthy(agent, 1_000));
+    connect(agent, 1_000);
+    assert!(!is_healthy(agent, 60_999));
+    assert!(is_healthy(agent, 61_000));
+    assert!(!is_healthy(null(), 61_000));
+    let kept = [&[][..], &[0], &[4], &[255], &[4, 4]];
+    let starts = kept.map(|kept: &[u8]| {
+        // SAFETY: bytes of that length.
+        unsafe { fc_agent_boots(kept.as_ptr(), kept.len()) }
+    });
+    assert_eq!(starts, [1, 1, 5, 255, 1]);
+    // SAFETY: NULL is allowed.
+    assert_eq!(unsafe { fc_agent_boots(null(), 0) }, 1);
+}

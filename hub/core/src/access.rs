@@ -1,8 +1,9 @@
-//! What devices derive their secrets from, and what an integrator may be granted to read.
+//! What devices derive their secrets from or make themselves, and what an integrator may be granted to read.
 
 use crate::id::DeviceId;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use std::collections::BTreeSet;
 
 /// Most levels of a filter (topics have at most 7).
 const LEVELS_MAX: usize = 7;
@@ -15,6 +16,39 @@ pub fn derived_secret(key: &[u8], device: &DeviceId) -> String {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
     mac.update(device.as_str().as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// Characters of a secret that a device makes itself: 32 bytes in lower-case hexadecimal.
+const OWN_SECRET_LEN: usize = 64;
+/// Different values among these bytes at least. A generator that stands still has fewer; one that works has fewer in one
+/// of 10^33 draws.
+const OWN_SECRET_VALUES_MIN: usize = 8;
+
+/// Why a text is not a secret that a device may give itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OwnSecretError {
+    /// Another length, or another character.
+    #[error("a secret that a device makes is 32 random bytes: {OWN_SECRET_LEN} digits in lower-case hexadecimal")]
+    Form,
+    /// Few different values: the device's generator does not work.
+    #[error("the secret does not look random; the device's generator of random numbers has to run before it is drawn")]
+    NotRandom,
+}
+
+/// Checks a secret that a device has made itself. The text is compared as it is, so there is one way to write it.
+///
+/// # Errors
+/// It is not of this form, or cannot be random.
+pub fn check_own_secret(secret: &str) -> Result<(), OwnSecretError> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if secret.len() != OWN_SECRET_LEN || !secret.bytes().all(is_digit) {
+        return Err(OwnSecretError::Form);
+    }
+    let values: BTreeSet<&[u8]> = secret.as_bytes().chunks(2).collect();
+    if values.len() < OWN_SECRET_VALUES_MIN {
+        return Err(OwnSecretError::NotRandom);
+    }
+    Ok(())
 }
 
 /// Why a text is not a filter that an integrator may be granted.
@@ -72,6 +106,20 @@ mod tests {
         let device = DeviceId::new("washer-1").unwrap();
         let wanted = "f15f4effe87bb351bc7798d38f27adfa84a9a0dfa19ddc5aeb4991a262c6d183";
         assert_eq!(derived_secret(&[0x0b; 32], &device), wanted);
+    }
+
+    #[test]
+    fn a_secret_that_a_device_makes_is_32_random_bytes() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(check_own_secret(&good), Ok(()), "eight values");
+        let upper = good.to_uppercase();
+        for wrong in ["", &good[1..], &format!("{good}0"), &upper, &good.replace('f', "g")] {
+            assert_eq!(check_own_secret(wrong), Err(OwnSecretError::Form), "{wrong}");
+        }
+        let seven = good.replace("ef", "01");
+        for still in ["0".repeat(64), "ff".repeat(32), seven] {
+            assert_eq!(check_own_secret(&still), Err(OwnSecretError::NotRandom), "{still}");
+        }
     }
 
     #[test]

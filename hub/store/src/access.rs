@@ -85,17 +85,34 @@ pub struct Claimant {
 }
 
 /// What a device asks for with a claim credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProvisionRequest {
     /// Its serial number: its name within the tenant from now on.
     pub device: DeviceId,
     /// DER of a PKCS #10 request (RFC 2986): it wants a certificate. Without one it gets a secret.
     pub csr: Option<Vec<u8>>,
+    /// The secret that it has made itself, as [`hub_core::access::check_own_secret`] wants it: then it gets no other. Not
+    /// beside a certificate request.
+    pub secret: Option<String>,
+}
+
+/// The device, and what it wants.
+impl fmt::Debug for ProvisionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wants = match (&self.csr, &self.secret) {
+            (Some(_), _) => "a certificate",
+            (None, Some(_)) => "its own secret",
+            (None, None) => "a secret",
+        };
+        write!(f, "ProvisionRequest({}, {wants})", self.device)
+    }
 }
 
 /// What it gets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Provisioned {
+    /// Nothing but the word that the secret which it has made itself lets it in.
+    Own,
     /// Its own secret, told once.
     Secret(String),
     /// A certificate signed by the tenant's own authority at the hub, and that authority's, both PEM.
@@ -110,6 +127,7 @@ pub enum Provisioned {
 impl fmt::Debug for Provisioned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Own => "Own",
             Self::Secret(_) => "Secret(hidden)",
             Self::Certificate { .. } => "Certificate",
         })
@@ -169,6 +187,16 @@ pub trait AccessStore: Send + Sync {
     async fn authorities(&self) -> Result<Vec<Authority>>;
 
     /// Gives a device its credential. A device that has one already is refused, unless the claim credential says that it
-    /// may be given anew.
+    /// may be given anew. One that asks by the secret that lets it in already is answered as before, and takes no further
+    /// use of the claim credential: its answer was lost.
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, now: Timestamp) -> Result<Provisioned>;
+
+    /// A device that is in gives itself a new secret, as [`hub_core::access::check_own_secret`] wants it. The one before, or
+    /// its group's key, goes on letting it in; what was in the second place stops. With the secret that it has, nothing
+    /// changes. `Refused` for the one before the present one, and for a device that comes in by a certificate alone.
+    async fn propose_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()>;
+
+    /// Ends whatever else lets a device in: the secret before `secret`, and its group's key. With nothing to end, nothing
+    /// changes. `Refused` unless `secret` is the device's present one. Certificates stay.
+    async fn end_old_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()>;
 }

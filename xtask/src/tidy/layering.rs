@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "agent-sdk-ffi",
-        may_use: &["agent-sdk-core"],
+        may_use: &["agent-sdk-core", "agent-sdk-storage"],
         tests_may_use: &[],
     },
     Layer {
@@ -117,7 +117,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
-        tests_may_use: &[],
+        tests_may_use: &["agent-sdk-core"],
     },
     Layer {
         name: "tests-bench",

@@ -45,7 +45,7 @@ pub enum Reason {
     LinkLost,
     /// The hub did not take the CONNECT in time.
     NoConnack,
-    /// The hub did not answer a ping in time.
+    /// The hub did not answer a ping, or a question of [`crate::Enrolment`], in time.
     NoAnswer,
     /// The hub refused, with the return code of §3.2.2.3; 4 and 5 are about the credentials.
     Refused(u8),

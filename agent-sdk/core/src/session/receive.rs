@@ -46,6 +46,7 @@ impl Session<'_> {
                     return Err(Reason::Refused(code));
                 }
                 self.phase = Phase::Online;
+                self.online_at = self.received_at;
                 self.outbox.resume(session_present);
                 self.pending = Some(Pending::Connected { session_present });
                 Ok(())

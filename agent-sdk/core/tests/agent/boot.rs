@@ -188,3 +188,31 @@ fn memory_of_a_type_is_lent_and_a_receive_buffer_has_to_hold_an_answer() {
     let mut short = AgentMem::<1, 1, 64, { RECEIVE_BYTES_MIN - 1 }>::new();
     assert!(Agent::new(short.lend(), &CONFIG, 0).is_none());
 }
+
+#[test]
+fn in_safe_mode_nothing_is_reported_and_the_rest_goes_on() {
+    let mut rig = Rig::new(&CRASHED, PLENTY, 512);
+    let metric = rig.agent.metric(EACH).expect("there is memory");
+    rig.agent.enter_safe_mode(rig.now).expect("there is room");
+    assert!(!rig.agent.report(metric, 5, rig.now));
+    assert_eq!(rig.agent.session().online_for_ms(rig.now), None);
+    rig.connect();
+    let arrivals = rig.arrivals();
+    let code = |payload: &[u8]| match decode(payload) {
+        Ok(Packet::Event(event)) => Some(event.code.to_owned()),
+        Ok(_) | Err(_) => None,
+    };
+    let codes: Vec<String> = arrivals.iter().filter_map(|arrival| code(&arrival.payload)).collect();
+    assert_eq!(codes, ["hardfault", "safe-mode"]);
+    assert_eq!(births(&arrivals).len(), 1);
+    rig.told();
+    rig.say("d/wm/c/1", br#"{"method":"spin","params":{}}"#);
+    assert!(matches!(rig.told()[..], [Told::Command { method: 0, .. }]));
+    rig.wait(9_000);
+    assert!(!rig.agent.report(metric, 6, rig.now));
+    rig.agent.flush();
+    assert!(batches(&rig.arrivals()).is_empty());
+    assert_eq!(rig.agent.session().online_for_ms(rig.now), Some(9_000));
+    rig.cut();
+    assert_eq!(rig.agent.session().online_for_ms(rig.now), None);
+}

@@ -153,7 +153,7 @@ impl Shared {
             (Asker::Device(appliance), What::Tell) => self.changed_attributes(appliance).await,
             (Asker::Device(appliance), What::Kind(kind, payload)) => match kind {
                 Kind::AttributesRequest(number) => self.attributes(appliance, number, &payload).await,
-                Kind::DeviceRpc(number) => self.device_rpc(number, &payload),
+                Kind::DeviceRpc(number) => self.device_rpc(appliance, number, &payload).await,
                 Kind::OwnerClaim => self.owner_claim(appliance, &payload).await,
                 _ => Ok(None),
             },
@@ -210,12 +210,20 @@ impl Shared {
         Ok(Some(Outbound::AttributesAnswer { number, payload }))
     }
 
-    fn device_rpc(&self, number: String, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
+    async fn device_rpc(
+        &self,
+        appliance: ApplianceId,
+        number: String,
+        body: &[u8],
+    ) -> Result<Option<Outbound>, Refusal> {
         #[derive(Deserialize)]
         struct Call {
             method: String,
+            #[serde(default)]
+            params: Value,
         }
         let call: Call = parse(body)?;
+        let secret = call.params.get("secret").and_then(Value::as_str).unwrap_or_default();
         let answer = match call.method.as_str() {
             "getCurrentTime" => json!({"time": self.clock.now().as_millisecond()}),
             "getSessionLimits" => {
@@ -228,7 +236,9 @@ impl Shared {
                     "rateLimits": {"messages": rate, "telemetryMessages": rate, "telemetryDataPoints": "0:0,"},
                 })
             }
-            _ => json!({"error": "unknown method: getCurrentTime and getSessionLimits are answered"}),
+            "proposeSecret" => self.settled(self.store.propose_secret(appliance, secret).await)?,
+            "endOldSecret" => self.settled(self.store.end_old_secret(appliance, secret).await)?,
+            _ => json!({"error": "not one of getCurrentTime, getSessionLimits, proposeSecret and endOldSecret"}),
         };
         let payload = payload(&answer);
         Ok(Some(Outbound::RpcAnswer { number, payload }))
@@ -253,6 +263,19 @@ impl Shared {
         Ok(None)
     }
 
+    /// What became of a device's own secret: told in the answer, as a claimant is told, since a device acts on it.
+    fn settled(&self, done: hub_store::error::Result<()>) -> Result<Value, Refusal> {
+        match done.map_err(|error| self.refusal(error)) {
+            Ok(()) => Ok(json!({"status": "ok"})),
+            Err(Refusal::Unanswered) => Err(Refusal::Unanswered),
+            Err(Refusal::Payload(reason) | Refusal::Refused(reason)) => {
+                self.refusals.note("own_secret", About::default(), &reason);
+                self.counters.count_refused("own_secret");
+                Ok(json!({"status": "refused", "reason": reason}))
+            }
+        }
+    }
+
     fn refusal(&self, error: StoreError) -> Refusal {
         if passes(&error) {
             self.refusals.note("unanswered", About::default(), &error);
@@ -262,21 +285,27 @@ impl Shared {
         }
     }
 
-    /// `{"device": "…", "csr": "PEM, if it wants a certificate"}`.
+    /// `{"device": "…", "csr": "PEM, if it wants a certificate", "secret": "if it has made one itself"}`.
     async fn provision(&self, claimant: &Claimant, body: &[u8]) -> Result<Option<Outbound>, Refusal> {
         #[derive(Deserialize)]
         struct Wish {
             device: String,
             csr: Option<String>,
+            secret: Option<String>,
         }
         let read = || {
             let wish: Wish = parse(body)?;
+            if wish.csr.is_some() && wish.secret.is_some() {
+                let both = "a device asks for a certificate or by a secret of its own, not for both";
+                return Err(Refusal::Payload(both.to_owned()));
+            }
             let device = DeviceId::new(&*wish.device).map_err(|error| Refusal::Payload(error.to_string()))?;
             let der = |pem: String| CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
             let csr = wish.csr.map(der).transpose();
             let csr = csr.map_err(|error| Refusal::Payload(format!("csr is no PEM: {error}")))?;
             let csr = csr.map(|csr| csr.to_vec());
-            Ok(ProvisionRequest { device, csr })
+            let secret = wish.secret;
+            Ok(ProvisionRequest { device, csr, secret })
         };
         let provisioned = match read() {
             Ok(request) => {
@@ -292,6 +321,7 @@ impl Shared {
                 add(&self.counters.provisioned, 1);
                 tracing::info!(tenant = %claimant.tenant, claim = claimant.name, device = %request.device, ?provisioned, "provisioned");
                 match provisioned {
+                    Provisioned::Own => json!({"status": "ok"}),
                     Provisioned::Secret(secret) => json!({"status": "ok", "secret": secret}),
                     Provisioned::Certificate { certificate, authority } => {
                         json!({"status": "ok", "certificate": certificate, "authority": authority})

@@ -95,6 +95,10 @@ impl MemoryTelemetry {
     }
 }
 
+fn has_one() -> StoreError {
+    StoreError::Refused("the device has a credential".into())
+}
+
 #[async_trait]
 impl AccessStore for MemoryTelemetry {
     async fn identify(&self, shown: &[Credential], _now: Timestamp) -> Result<Vec<Option<Principal>>> {
@@ -131,7 +135,18 @@ impl AccessStore for MemoryTelemetry {
             .iter()
             .any(|(d, _)| d.tenant == claimant.tenant && d.device == request.device)
         {
-            return Err(StoreError::Refused("the device has a credential".into()));
+            return Err(has_one());
+        }
+        if let Some(secret) = &request.secret {
+            return self.change(|s| {
+                if let Some(known) = s.made.get(&request.device) {
+                    let same = known == secret;
+                    return same.then_some(Provisioned::Own).ok_or_else(has_one);
+                }
+                s.made.insert(request.device.clone(), secret.clone());
+                s.uses += 1;
+                Ok(Provisioned::Own)
+            });
         }
         Ok(match &request.csr {
             None => Provisioned::Secret(format!("secret-of-{}", request.device)),
@@ -139,6 +154,26 @@ impl AccessStore for MemoryTelemetry {
                 certificate: format!("certificate for {} bytes", csr.len()),
                 authority: "authority".into(),
             },
+        })
+    }
+
+    async fn propose_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        self.check()?;
+        if secret.is_empty() {
+            return Err(StoreError::Refused("no secret".into()));
+        }
+        self.change(|s| s.proposed.push((appliance, secret.into())));
+        Ok(())
+    }
+
+    async fn end_old_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        self.check()?;
+        self.change(|s| {
+            if !s.proposed.contains(&(appliance, secret.into())) {
+                return Err(StoreError::Refused("another secret".into()));
+            }
+            s.ended.push((appliance, secret.into()));
+            Ok(())
         })
     }
 }

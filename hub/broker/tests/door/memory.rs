@@ -67,6 +67,12 @@ pub struct Stored {
     /// It does not exist any more.
     pub deleted: Option<ApplianceId>,
     pub claims: Vec<(ApplianceId, String, Timestamp)>,
+    /// Secrets that new devices have made, by the device, and how often one of them was taken for the first time.
+    pub made: BTreeMap<DeviceId, String>,
+    pub uses: usize,
+    /// Secrets that devices gave themselves while they were in, and those beside which the old one was ended.
+    pub proposed: Vec<(ApplianceId, String)>,
+    pub ended: Vec<(ApplianceId, String)>,
     pub identified: Vec<usize>,
     /// How many sessions were changed, each time that it was asked to.
     pub sessions_asked: Vec<usize>,

@@ -1,4 +1,4 @@
-//! ThingsBoard's device topics, provisioning and the owner's code.
+//! ThingsBoard's device topics, provisioning, secrets that devices make, and the owner's code.
 
 use crate::Door;
 use crate::access::CLAIM;
@@ -144,4 +144,67 @@ async fn a_claim_credential_gets_a_credential_and_nothing_else() {
     device.send(&publish("d/washer/j", 4, b"{}")).await;
     device.expect_closed("a claim credential publishes no readings").await;
     assert_eq!(door.closed("foreign_topic"), 1);
+}
+
+/// What a claimant is answered on a connection of its own.
+async fn claimed(door: &Door, body: &str) -> Value {
+    let mut device = Raw::open(door.addr).await;
+    device.send(&connect(CLAIM, "", "", 60)).await;
+    assert_eq!(device.packet().await, Some((0x20, vec![0, 0])));
+    device.send(&subscribe(1, &["p/1/r"])).await;
+    assert_eq!(device.packet().await, Some((0x90, vec![0, 1, 1])));
+    device.send(&publish("p/1/q", 2, body.as_bytes())).await;
+    receive(&mut device).await.1
+}
+
+/// As after an answer that was lost: another connection, the same words. The secret is not said again.
+#[tokio::test]
+async fn a_claimant_that_asks_again_with_the_secret_it_made_is_answered_again() {
+    let door = Door::open().await;
+    let asks = |device: &str, secret: &str| json!({"device": device, "secret": secret}).to_string();
+    for round in 0..3 {
+        let told = claimed(&door, &asks("wm-77", "made by it")).await;
+        assert_eq!(told, json!({"status": "ok"}), "round {round}");
+    }
+    assert_eq!(door.store.with(|s| (s.made.len(), s.uses)), (1, 1));
+    for (device, secret) in [("wm-77", "made by another"), ("washer", "made by it")] {
+        let told = claimed(&door, &asks(device, secret)).await;
+        assert_eq!(told["status"], "refused", "{device}");
+    }
+    let both = json!({"device": "wm-78", "secret": "made by it", "csr": "-----BEGIN"}).to_string();
+    let told = claimed(&door, &both).await;
+    assert_eq!(told["status"], "refused");
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("not for both")));
+    assert_eq!(door.store.with(|s| s.uses), 1);
+}
+
+#[tokio::test]
+async fn a_device_gives_itself_a_secret_and_ends_the_one_before() {
+    let door = Door::open().await;
+    let mut device = connected(&door).await;
+    let asked = [
+        (1, "endOldSecret", json!({"secret": "new"}), "refused"),
+        (2, "proposeSecret", json!({"secret": "new"}), "ok"),
+        (3, "endOldSecret", json!({"secret": "new"}), "ok"),
+        (4, "proposeSecret", json!({}), "refused"),
+        (5, "proposeSecret", json!({"secret": 7}), "refused"),
+        (6, "endOldSecret", json!(["new"]), "refused"),
+    ];
+    for (number, method, params, status) in asked {
+        let body = json!({"method": method, "params": params}).to_string();
+        let topic = format!("v1/devices/me/rpc/request/{number}");
+        device.send(&publish(&topic, 10 + number, body.as_bytes())).await;
+        let (topic, answer) = receive(&mut device).await;
+        assert_eq!(topic, format!("v1/devices/me/rpc/response/{number}"));
+        assert_eq!(answer["status"], status, "{number}: {answer}");
+        device.expect_ack(10 + number).await;
+    }
+    // Without parameters, as the device's other questions are asked.
+    device
+        .send(&publish("v1/devices/me/rpc/request/7", 17, br#"{"method":"proposeSecret"}"#))
+        .await;
+    assert_eq!(receive(&mut device).await.1["status"], "refused");
+    device.expect_ack(17).await;
+    let done = door.store.with(|s| (s.proposed.clone(), s.ended.clone()));
+    assert_eq!(done, (vec![(WASHER, "new".into())], vec![(WASHER, "new".into())]));
 }

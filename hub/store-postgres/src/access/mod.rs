@@ -5,12 +5,14 @@ pub(crate) mod enrol;
 pub(crate) mod group;
 mod identify;
 pub(crate) mod issue;
+mod own;
 mod program;
 mod provision;
 
 use crate::row::Columns;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
+use hub_core::id::ApplianceId;
 use hub_store::access::{AccessChange, AccessStore, Authority, Claimant, Credential, Principal};
 use hub_store::access::{ProvisionRequest, Provisioned};
 use hub_store::error::Result;
@@ -45,5 +47,13 @@ impl AccessStore for PostgresStore {
 
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, now: Timestamp) -> Result<Provisioned> {
         provision::provision(self, claimant, request, now).await
+    }
+
+    async fn propose_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        own::propose(self, appliance, secret).await
+    }
+
+    async fn end_old_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        own::end_old(self, appliance, secret).await
     }
 }

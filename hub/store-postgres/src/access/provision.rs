@@ -1,7 +1,7 @@
 //! A device asks for its credential with a claim credential. Device, credential, use and what is ended by it are one
 //! transaction.
 
-use super::{change, enrol, issue};
+use super::{change, enrol, issue, own};
 use crate::keyring::{random, sha256};
 use crate::row::{Columns, db, sql};
 use crate::store::{PostgresStore, sealed};
@@ -29,14 +29,19 @@ pub(super) async fn provision(
     if key.is_some() {
         issue::ensure(store, &claimant.tenant, now).await?;
     }
+    let made = request.secret.as_deref().map(own::hash).transpose()?;
     let mut tx = store.begin().await?;
-    let (appliance, had_one) = device(&mut tx, claimant, request, &grant, now).await?;
+    let (appliance, had_one) = match device(&mut tx, claimant, request, made.as_ref(), &grant, now).await? {
+        Found::Device { appliance, had_one } => (appliance, had_one),
+        // Its answer was lost: it is given again, and nothing else.
+        Found::Served => return Ok(Provisioned::Own),
+    };
     if had_one {
         issue::revoke(store, &mut tx, &claimant.tenant, appliance, now).await?;
         change::device(&mut tx, &claimant.tenant, appliance).await?;
     }
-    let given = match key {
-        Some(key) => {
+    let given = match (key, made) {
+        (Some(key), _) => {
             set_secret(&mut tx, appliance, None).await?;
             let device = (&request.device, appliance);
             let signed = issue::sign(store, &mut tx, &claimant.tenant, device, &key, now).await?;
@@ -45,9 +50,13 @@ pub(super) async fn provision(
                 authority: signed.authority,
             }
         }
-        None => {
+        (None, Some(hash)) => {
+            set_secret(&mut tx, appliance, Some(hash)).await?;
+            Provisioned::Own
+        }
+        (None, None) => {
             let secret = hex::encode(random::<32>().map_err(sealed("random bytes"))?);
-            set_secret(&mut tx, appliance, Some(&secret)).await?;
+            set_secret(&mut tx, appliance, Some(sha256(secret.as_bytes()))).await?;
             Provisioned::Secret(secret)
         }
     };
@@ -101,16 +110,28 @@ fn ended(claimant: &Claimant) -> StoreError {
     ))
 }
 
-/// The device, locked, and whether it has a credential that ends now.
+/// What there is of the device.
+enum Found {
+    /// It gets its credential. Locked.
+    Device {
+        appliance: ApplianceId,
+        /// It has a credential that ends now.
+        had_one: bool,
+    },
+    /// The secret that it has made lets it in already.
+    Served,
+}
+
 async fn device(
     conn: &mut PgConnection,
     claimant: &Claimant,
     request: &ProvisionRequest,
+    made: Option<&[u8; 32]>,
     grant: &Grant,
     now: Timestamp,
-) -> Result<(ApplianceId, bool)> {
+) -> Result<Found> {
     let refused = |why: &str| StoreError::Refused(format!("device {} {why}", request.device));
-    let select = "select id, profile, revoked, \
+    let select = "select id, profile, revoked, secret_sha256, \
            (secret_sha256 is not null or old_secret_sha256 is not null or key_group is not null or by_certificate) \
              as has_one \
          from appliance where tenant = $1 and device = $2 for no key update";
@@ -123,11 +144,18 @@ async fn device(
     let Some(row) = known else {
         return enrol::insert(conn, &claimant.tenant, &request.device, &grant.profile, now)
             .await?
-            .map(|appliance| (appliance, false))
+            .map(|appliance| Found::Device {
+                appliance,
+                had_one: false,
+            })
             .ok_or_else(|| refused("was made at the same moment by somebody else; ask again"));
     };
     if row.col::<bool>("revoked")? {
         return Err(refused("is revoked"));
+    }
+    let present: Option<Vec<u8>> = row.col("secret_sha256")?;
+    if made.is_some_and(|made| own::is(present.as_deref(), made)) {
+        return Ok(Found::Served);
     }
     if row.col::<String>("profile")? != grant.profile {
         return Err(refused("reports by another profile than the claim credential gives"));
@@ -138,18 +166,21 @@ async fn device(
             "has a credential already; only a claim credential that may replace one gives another",
         ));
     }
-    Ok((ApplianceId(row.col("id")?), has_one))
+    Ok(Found::Device {
+        appliance: ApplianceId(row.col("id")?),
+        had_one: has_one,
+    })
 }
 
 /// What it came in with before does not work any more, certificates of the maker's own authority excepted.
-async fn set_secret(conn: &mut PgConnection, appliance: ApplianceId, secret: Option<&str>) -> Result<()> {
+async fn set_secret(conn: &mut PgConnection, appliance: ApplianceId, hash: Option<[u8; 32]>) -> Result<()> {
     sqlx::query(
         "update appliance set secret_sha256 = $2, old_secret_sha256 = null, old_secret_until = null, key_group = null, \
            by_certificate = by_certificate or $2 is null \
          where id = $1",
     )
     .bind(appliance.0)
-    .bind(secret.map(|secret| sha256(secret.as_bytes()).to_vec()))
+    .bind(hash.map(|hash| hash.to_vec()))
     .execute(conn)
     .await
     .map_err(db)?;

@@ -131,7 +131,7 @@ async fn what_the_hub_signed_is_on_its_list_when_replaced_or_revoked() {
             .1
             .raw_serial()
             .to_vec(),
-        Provisioned::Secret(_) => panic!("not a certificate"),
+        Provisioned::Own | Provisioned::Secret(_) => panic!("not a certificate"),
     };
     let list = async || -> Vec<Vec<u8>> {
         let authority = store.authorities().await.unwrap().remove(0);

@@ -133,6 +133,11 @@ macro_rules! for_each_case {
                 access_provision::a_device_gets_a_secret_once_unless_it_may_be_replaced [],
                 access_provision::a_claim_credential_ends_by_use_by_time_and_by_revocation [],
                 access_provision::the_last_use_serves_one_device [Concurrent],
+                access_own::an_answer_that_was_lost_is_given_again_and_costs_nothing [],
+                access_own::a_secret_that_a_device_makes_has_to_look_random [],
+                access_own::a_device_exchanges_its_secret_and_ends_the_old_one [],
+                access_own::a_secret_of_its_own_takes_a_device_out_of_its_group [],
+                access_own::a_device_that_may_not_exchange_its_secret_is_refused [],
             }
             tenants {
                 tenants::every_method_that_takes_a_scope_hides_the_other_tenant [],

@@ -86,6 +86,21 @@ pub fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
     ProvisionRequest {
         device: device(name),
         csr,
+        secret: None,
+    }
+}
+
+/// A secret that a device has made; one of each number.
+pub fn made(number: u8) -> String {
+    (0..32_u8).map(|at| format!("{:02x}", number.wrapping_add(at.wrapping_mul(7)))).collect()
+}
+
+/// A device asks with a secret that it has made.
+pub fn asks_for(name: &str, secret: &str) -> ProvisionRequest {
+    ProvisionRequest {
+        device: device(name),
+        csr: None,
+        secret: Some(secret.to_owned()),
     }
 }
 

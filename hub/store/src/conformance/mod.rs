@@ -14,6 +14,7 @@ mod access;
 mod access_change;
 mod access_claim;
 mod access_group;
+mod access_own;
 mod access_provision;
 mod cases;
 mod contact;

@@ -7,6 +7,7 @@ use crate::access::{
 };
 use crate::error::Result;
 use async_trait::async_trait;
+use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -39,6 +40,14 @@ impl AccessStore for MemoryStore {
 
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, now: Timestamp) -> Result<Provisioned> {
         self.change(|state| state.provision(claimant, request, now))
+    }
+
+    async fn propose_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        self.change(|state| state.propose_secret(appliance, secret))
+    }
+
+    async fn end_old_secret(&self, appliance: ApplianceId, secret: &str) -> Result<()> {
+        self.change(|state| state.end_old_secret(appliance, secret))
     }
 }
 

@@ -9,6 +9,7 @@ mod clocks;
 mod contact;
 mod demo;
 mod files;
+mod first_boot;
 mod front_door;
 mod inbound;
 mod keyring;

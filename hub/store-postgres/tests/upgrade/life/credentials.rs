@@ -151,6 +151,7 @@ async fn provisioned(store: &PostgresStore) {
         let request = ProvisionRequest {
             device: device(name),
             csr,
+            secret: None,
         };
         store.provision(&line, &request, day(2)).await.unwrap();
     }
