@@ -171,8 +171,8 @@ async fn an_event_goes_first_commands_are_answered_and_the_will_is_published() {
     let port = stage.lab.mqtt.port().to_string();
     let arguments = [
         ["-h", "127.0.0.1"],
-        ["-p", &port],
-        ["-u", &token],
+        ["-p", port.as_str()],
+        ["-u", token.as_str()],
         ["-t", "d/event/s"],
         ["-q", "1"],
         ["-F", "%x"],
