@@ -59,7 +59,7 @@ fn c(root: &Path, folder: &Path, library: &Path) -> Result<()> {
         .arg(&source)
         .arg("-B")
         .arg(folder)
-        .args(["-DCMAKE_BUILD_TYPE=MinSizeRel"])
+        .arg("-DCMAKE_BUILD_TYPE=MinSizeRel")
         .arg(set("CMAKE_TOOLCHAIN_FILE", &source.join("arm-none-eabi.cmake")))
         .arg(set("forecall-agent_DIR", &root.join("agent-sdk/ffi/cmake")))
         .arg(set("FORECALL_AGENT_LIBRARY", library)))?;

@@ -5,3 +5,4 @@
 mod agent;
 mod c;
 mod foreign;
+mod linux;
