@@ -51,7 +51,7 @@ fn works(folder: &Path) -> bool {
 fn unpack(folder: &Path, authority: Authority) -> Result<()> {
     ensure!(on_path("apt-get").is_some(), "there is no apt-get");
     let staging = folder.with_extension("unpacking");
-    for old in [&staging, folder] {
+    for old in [staging.as_path(), folder] {
         if old.exists() {
             std::fs::remove_dir_all(old).with_context(|| format!("could not remove {}", old.display()))?;
         }
