@@ -39,7 +39,7 @@ fn parse(line: &str) -> Option<Vec<(u8, f64)>> {
     let mut values = Vec::new();
     for word in line.split_whitespace() {
         let (channel, value) = word.split_once('=')?;
-        let (channel, value) = (channel.parse().ok()?, value.parse::<f64>().ok()?);
+        let (channel, value) = (channel.parse::<u8>().ok()?, value.parse::<f64>().ok()?);
         if channel == 0 || !value.is_finite() {
             return None;
         }

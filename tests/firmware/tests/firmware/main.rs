@@ -6,3 +6,4 @@ mod agent;
 mod c;
 mod foreign;
 mod linux;
+mod wires;
