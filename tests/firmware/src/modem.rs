@@ -126,7 +126,7 @@ async fn obey(
     }
 }
 
-/// Bytes of the hub; waits for ever while there is no connection.
+/// Bytes of the hub; while there is no connection, none come.
 async fn read(connection: &mut Connection, buffer: &mut [u8]) -> io::Result<usize> {
     match connection {
         Some((from_hub, _)) => from_hub.read(buffer).await,
