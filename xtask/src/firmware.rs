@@ -2,6 +2,7 @@
 //! what it costs in flash and RAM; it fails beyond the bars.
 
 mod elf;
+mod images;
 mod link;
 
 use crate::run::{cargo, run};
@@ -9,6 +10,7 @@ use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail, ensure};
 use elf::Image;
+pub use images::images;
 use link::Linker;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +36,16 @@ pub const BOARDS: [Board; 2] = [
         emulation: "elf32lriscv",
         is_gated: false,
     },
+];
+
+/// All that the agent is built for; what is not among [`BOARDS`] is only built.
+pub const TARGETS: [&str; 6] = [
+    "thumbv7em-none-eabihf",
+    "riscv32imac-unknown-none-elf",
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "thumbv8m.main-none-eabi",
+    "riscv32imc-unknown-none-elf",
 ];
 
 /// What a C program includes: every function that it declares is linked.
@@ -112,7 +124,10 @@ pub fn firmware() -> Result<()> {
     ];
     for board in &BOARDS {
         let library = build(&workspace, board, "no-panic-proof")?;
-        for (row, symbols) in rows.iter_mut().zip([&SESSION[..], &without_store[..], &all[..], &[STATE][..]]) {
+        for (row, symbols) in rows
+            .iter_mut()
+            .zip([&SESSION[..], &without_store[..], &all[..], &[STATE][..]])
+        {
             let image = linker.link(board.emulation, &library, symbols)?;
             ensure!(
                 image.ram_bytes == 0,
@@ -129,10 +144,37 @@ pub fn firmware() -> Result<()> {
             board.target
         );
     }
+    for target in TARGETS {
+        if BOARDS.iter().all(|board| board.target != target) {
+            build_only(target)?;
+        }
+    }
     print(&rows);
     let missed: Vec<&str> = rows.iter().filter(|row| is_missed(row)).map(|row| row.what).collect();
     ensure!(missed.is_empty(), "beyond the bar: {}", missed.join("; "));
     Ok(())
+}
+
+/// Builds the agent with its adapters and its flash.
+fn build_only(target: &str) -> Result<()> {
+    run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "agent-sdk-async",
+        "--package",
+        "agent-sdk-blocking",
+        "--package",
+        "agent-sdk-ffi",
+        "--package",
+        "agent-sdk-storage",
+        "--features",
+        "agent-sdk-ffi/no-panic-proof",
+        "--profile",
+        "firmware",
+        "--target",
+        target,
+    ]))
 }
 
 /// Builds the static library with a feature, and gives its file. For this crate type alone: beside a Rust library cargo
@@ -202,13 +244,18 @@ fn read(file: &Path) -> Result<Image> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, functions, is_missed};
+    use super::{BOARDS, Row, TARGETS, functions, is_missed};
 
     #[test]
     fn every_function_of_a_header_is_found_once() {
         let header = "// `fc_agent_no` is not one.\n#define FC_AGENT_X 1\nuint32_t fc_agent_b(void);\n\
                       void *fc_agent_a(fc_agent_t *x);\nint my_fc_agent_c(void);\n#define Y fc_agent_b(1)\n";
         assert_eq!(functions(header), ["fc_agent_a", "fc_agent_b"]);
+    }
+
+    #[test]
+    fn boards_are_among_the_targets() {
+        assert!(BOARDS.iter().all(|board| TARGETS.contains(&board.target)));
     }
 
     #[test]

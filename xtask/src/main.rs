@@ -41,6 +41,10 @@ enum Chore {
     TestVoice,
     /// Build the device agent for boards: it cannot panic, and is as small as its bars say.
     Firmware,
+    /// Set up, and build what boards run in QEMU.
+    Images,
+    /// Set up, build, run what boards do against a hub, and the chore `firmware`.
+    TestFirmware,
     /// Fast checks: format, lints, unit tests, tidy.
     Check,
     /// Run every benchmark: each example of the workspace named `bench_*`; or those named here.
@@ -58,6 +62,8 @@ fn main() -> ExitCode {
         Chore::Test => test::test(test::Part::All),
         Chore::TestVoice => test::test(test::Part::Voice),
         Chore::Firmware => firmware::firmware(),
+        Chore::Images => setup::setup(setup::Purpose::Test).and_then(|()| firmware::images()),
+        Chore::TestFirmware => test::test(test::Part::Firmware),
         Chore::Check => check::check(),
         Chore::Bench { names } => bench::bench(&names),
         Chore::Tidy => tidy::tidy(),

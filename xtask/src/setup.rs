@@ -2,6 +2,7 @@
 //! install something prints the exact command for somebody who may.
 
 mod apt;
+mod boards;
 mod clients;
 mod postgres;
 mod targets;
@@ -111,6 +112,27 @@ const NEEDS: &[Need] = &[
         present: || on_path("openssl").is_some(),
     },
     Need {
+        what: "arm-none-eabi-gcc",
+        why: "compiles the C program that tests run on a board",
+        package: "gcc-arm-none-eabi",
+        only_for_tests: true,
+        present: || on_path("arm-none-eabi-gcc").is_some(),
+    },
+    Need {
+        what: "cmake",
+        why: "builds that program as a maker would, with the device agent as a package",
+        package: "cmake",
+        only_for_tests: true,
+        present: || on_path("cmake").is_some(),
+    },
+    Need {
+        what: "make",
+        why: "is what cmake builds with",
+        package: "make",
+        only_for_tests: true,
+        present: || on_path("make").is_some(),
+    },
+    Need {
         what: "Python with environments",
         why: "runs the MQTT clients and the telephone from PyPI in the tests",
         package: "python3-venv",
@@ -146,8 +168,10 @@ pub fn setup(purpose: Purpose) -> Result<()> {
     }
     install(&missing, authority)?;
     if purpose == Purpose::Test {
-        clients::install(&Workspace::load()?.target_directory)?;
+        let target = Workspace::load()?.target_directory;
+        clients::install(&target)?;
         install_targets()?;
+        boards::install(&target, authority)?;
     }
     println!("set-up: everything needed is here");
     Ok(())

@@ -1,5 +1,5 @@
 //! `xtask test`: everything a stranger or a CI needs to know that this checkout works; `xtask test-voice`: the telephone side's
-//! part of it.
+//! part of it, and `xtask test-firmware`: the boards'.
 
 mod bed;
 mod counts;
@@ -7,7 +7,7 @@ mod times;
 
 use crate::run::{Output, cargo, run, run_reading, succeeds};
 use crate::workspace::Workspace;
-use crate::{setup, tidy};
+use crate::{firmware, setup, tidy};
 use anyhow::{Result, ensure};
 use bed::Bed;
 use counts::{Counts, Runner};
@@ -23,6 +23,8 @@ pub enum Part {
     /// What stands between the hub and a telephone: the crate of calls with its peers, the lab's phones, and an owner who
     /// rings back to a whole hub.
     Voice,
+    /// The device agent on boards in QEMU, against a hub; and that it cannot panic, and is as small as its bars say.
+    Firmware,
 }
 
 /// The tests of [`Part::Voice`] in nextest's language.
@@ -35,6 +37,9 @@ const VOICE_BY_CARGO: [(&[&str], &[&str]); 2] = [
     ),
     (&["--package", "tests-hub", "--test", "hub"], &["inbound::"]),
 ];
+/// The tests of [`Part::Firmware`] in nextest's language, and for cargo.
+const FIRMWARE: &str = "package(tests-firmware)";
+const FIRMWARE_BY_CARGO: [(&[&str], &[&str]); 1] = [(&["--package", "tests-firmware", "--tests"], &[])];
 const ALL_BY_CARGO: [(&[&str], &[&str]); 1] = [(&["--workspace", "--lib", "--bins", "--tests"], &[])];
 
 /// Sets up, builds, runs the tests of a part, and closes with where the time went and with `N passed, N failed, N skipped`. All
@@ -46,6 +51,11 @@ pub fn test(part: Part) -> Result<()> {
     // Everything at once, so that tests which start the program find it built, with the same features.
     run(&mut cargo(&["build", "--workspace", "--all-targets"]))?;
     times.end("build");
+    if part != Part::Voice {
+        firmware::firmware()?;
+        firmware::images()?;
+        times.end("firmware");
+    }
     if part == Part::All && !Path::new("../shared/data/skab").is_dir() {
         println!("test: no recorded data at ../shared/data: the tests that replay them do nothing and count as passed");
     }
@@ -80,8 +90,13 @@ fn run_tests(part: Part, workspace: &Workspace, counts: &mut Counts, times: &mut
     let (commands, runner) = if is_nextest_here {
         // Every test's line is read for its time; those of tests that passed are not printed.
         let mut command = cargo(&["nextest", "run", "--workspace", "--status-level", "pass"]);
-        if part == Part::Voice {
-            command.args(["-E", VOICE]);
+        let filter = match part {
+            Part::All => None,
+            Part::Voice => Some(VOICE),
+            Part::Firmware => Some(FIRMWARE),
+        };
+        if let Some(filter) = filter {
+            command.args(["-E", filter]);
         }
         (vec![command], Runner::Nextest)
     } else {
@@ -99,6 +114,7 @@ fn by_cargo(part: Part) -> Vec<Command> {
     let parts: &[(&[&str], &[&str])] = match part {
         Part::All => &ALL_BY_CARGO,
         Part::Voice => &VOICE_BY_CARGO,
+        Part::Firmware => &FIRMWARE_BY_CARGO,
     };
     let command = |(chosen, passed): &(&[&str], &[&str])| {
         let mut command = cargo(&["test", "--no-fail-fast"]);

@@ -100,7 +100,12 @@ mod tests {
             assert_eq!(flash, Some(vec![start]));
         }
         let mut boots = started(&mut flash);
-        for (online_for_ms, wanted) in [(None, 7), (Some(0), 7), (Some(HEALTHY_MS - 1), 7), (Some(HEALTHY_MS), 0)] {
+        for (online_for_ms, wanted) in [
+            (None, 7),
+            (Some(0), 7),
+            (Some(HEALTHY_MS - 1), 7),
+            (Some(HEALTHY_MS), 0),
+        ] {
             boots.handle_online(online_for_ms);
             keep(&mut boots, &mut flash);
             assert_eq!(flash, Some(vec![wanted]), "{online_for_ms:?}");

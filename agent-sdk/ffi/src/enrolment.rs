@@ -209,10 +209,7 @@ pub unsafe extern "C" fn fc_agent_enrolment_is_refused(enrolment: *const FcAgent
 ///
 /// `len` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fc_agent_enrolment_password(
-    enrolment: *const FcAgentEnrolment,
-    len: *mut usize,
-) -> *const u8 {
+pub unsafe extern "C" fn fc_agent_enrolment_password(enrolment: *const FcAgentEnrolment, len: *mut usize) -> *const u8 {
     // SAFETY: NULL or an enrolment.
     let enrolment = unsafe { enrolment.as_ref() };
     // SAFETY: NULL or a length.

@@ -233,7 +233,10 @@ fn boot(flash: &mut Flash, random: u8) -> Result<Vec<u8>, i32> {
         let said = connection(enrolment);
         let kept = get(store, FC_AGENT_KEY_SECRET).expect("it was kept before");
         let secret = &kept[2..66];
-        assert!(said.windows(64).any(|window| window == secret), "another secret than was kept");
+        assert!(
+            said.windows(64).any(|window| window == secret),
+            "another secret than was kept"
+        );
     }
 }
 
@@ -262,7 +265,10 @@ fn values_are_kept_by_key_and_wrong_calls_are_answered() {
     let right = driver(&mut flash);
     let store = open(&right).expect("an erased area");
     assert_eq!(get(store, 9), Err(FC_AGENT_NOTHING));
-    assert_eq!((put(store, 9, b"nine"), put(store, 31, b"")), (FC_AGENT_OK, FC_AGENT_OK));
+    assert_eq!(
+        (put(store, 9, b"nine"), put(store, 31, b"")),
+        (FC_AGENT_OK, FC_AGENT_OK)
+    );
     let store = open(&right).expect("what it holds");
     assert_eq!((get(store, 9), get(store, 31)), (Ok(b"nine".to_vec()), Ok(Vec::new())));
     assert_eq!(put(store, 32, b""), FC_AGENT_NUMBER);
@@ -270,13 +276,22 @@ fn values_are_kept_by_key_and_wrong_calls_are_answered() {
     // SAFETY: a store, and room of no bytes.
     let short = unsafe { fc_agent_flash_get(store, 9, null_mut(), 0, null_mut()) };
     assert_eq!(short, FC_AGENT_MEMORY);
-    assert_eq!((get(null_mut(), 9), put(null_mut(), 9, b"")), (Err(FC_AGENT_NULL), FC_AGENT_NULL));
+    assert_eq!(
+        (get(null_mut(), 9), put(null_mut(), 9, b"")),
+        (Err(FC_AGENT_NULL), FC_AGENT_NULL)
+    );
     let cases = [
         (FcAgentFlash { read: None, ..right }, FC_AGENT_NULL),
         (FcAgentFlash { program: None, ..right }, FC_AGENT_NULL),
         (FcAgentFlash { erase: None, ..right }, FC_AGENT_NULL),
         (FcAgentFlash { pages: 1, ..right }, FC_AGENT_AREA),
-        (FcAgentFlash { page_bytes: 128, ..right }, FC_AGENT_AREA),
+        (
+            FcAgentFlash {
+                page_bytes: 128,
+                ..right
+            },
+            FC_AGENT_AREA,
+        ),
         (FcAgentFlash { start: 100, ..right }, FC_AGENT_AREA),
     ];
     for (index, (wrong, why)) in cases.iter().enumerate() {
@@ -299,10 +314,34 @@ fn a_factory_that_is_wrong_is_refused() {
     assert_eq!(password(begin(&group).expect("a device of a group")), b"abc");
     assert!(password(begin(&right).expect("a device with a claim")).is_empty());
     let cases = [
-        (FcAgentFactory { abi_version: 2, ..right }, FC_AGENT_ABI),
-        (FcAgentFactory { user_name: null(), ..right }, FC_AGENT_TEXT),
-        (FcAgentFactory { user_name: c"wm".as_ptr(), ..right }, FC_AGENT_USER_NAME),
-        (FcAgentFactory { claim_token: null(), ..right }, FC_AGENT_NULL),
+        (
+            FcAgentFactory {
+                abi_version: 2,
+                ..right
+            },
+            FC_AGENT_ABI,
+        ),
+        (
+            FcAgentFactory {
+                user_name: null(),
+                ..right
+            },
+            FC_AGENT_TEXT,
+        ),
+        (
+            FcAgentFactory {
+                user_name: c"wm".as_ptr(),
+                ..right
+            },
+            FC_AGENT_USER_NAME,
+        ),
+        (
+            FcAgentFactory {
+                claim_token: null(),
+                ..right
+            },
+            FC_AGENT_NULL,
+        ),
         (factory(&[1, 2, 3]), FC_AGENT_RECORD),
     ];
     for (index, (wrong, why)) in cases.iter().enumerate() {

@@ -165,18 +165,21 @@ mod tests {
             dropped_events: 1,
             dropped_telemetry: 2,
         };
-        assert_eq!(
-            state_content(&status(&STATUS)),
-            StateContent::Birth(Box::new(expected))
-        );
+        assert_eq!(state_content(&status(&STATUS)), StateContent::Birth(Box::new(expected)));
         for code in 0..8 {
             let reason = wire::ResetReason::from_code(code).unwrap();
-            let StateContent::Birth(birth) = state_content(&status(&Status { reset: reason, ..STATUS })) else {
+            let StateContent::Birth(birth) = state_content(&status(&Status {
+                reset: reason,
+                ..STATUS
+            })) else {
                 panic!("{reason:?} is not read");
             };
             assert_eq!(format!("{:?}", birth.reset), format!("{reason:?}"));
         }
-        let StateContent::Birth(birth) = state_content(&status(&Status { model: "W\0M\n7", ..STATUS })) else {
+        let StateContent::Birth(birth) = state_content(&status(&Status {
+            model: "W\0M\n7",
+            ..STATUS
+        })) else {
             panic!("a control character refuses nothing");
         };
         assert_eq!(birth.model, "W\u{FFFD}M\u{FFFD}7");
@@ -200,12 +203,28 @@ mod tests {
         let nested = [0xA1, 0x61, b't', 0x82, 0x18, 40, 0xF5];
         let cases: [(Outcome, &[u8], Value); 7] = [
             (Outcome::Done, &[], json!({"status": "done"})),
-            (Outcome::Done, &nested, json!({"status": "done", "result": {"t": [40, true]}})),
+            (
+                Outcome::Done,
+                &nested,
+                json!({"status": "done", "result": {"t": [40, true]}}),
+            ),
             (Outcome::Failed, &[0x07], json!({"status": "failed", "result": 7})),
-            (Outcome::Failed, &[0x41], json!({"status": "failed", "result_hex": "41"})),
+            (
+                Outcome::Failed,
+                &[0x41],
+                json!({"status": "failed", "result_hex": "41"}),
+            ),
             (Outcome::Expired, &[], json!({"status": "refused", "reason": "expired"})),
-            (Outcome::NotAllowed, &[], json!({"status": "refused", "reason": "not allowed"})),
-            (Outcome::Malformed, &[], json!({"status": "refused", "reason": "malformed"})),
+            (
+                Outcome::NotAllowed,
+                &[],
+                json!({"status": "refused", "reason": "not allowed"}),
+            ),
+            (
+                Outcome::Malformed,
+                &[],
+                json!({"status": "refused", "reason": "malformed"}),
+            ),
         ];
         for (outcome, detail, expected) in cases {
             let json = reply_in_json(&reply(outcome, detail)).unwrap();
@@ -219,7 +238,12 @@ mod tests {
         for cut in 0..whole.len() {
             assert_eq!(reply_in_json(&whole[..cut]), None, "cut at {cut}");
         }
-        for other in [&b"done"[..], b"{\"status\":\"done\"}", &[0x83, 8, 5, 0x40], &[0x83, 8, 0, 0x60]] {
+        for other in [
+            &b"done"[..],
+            b"{\"status\":\"done\"}",
+            &[0x83, 8, 5, 0x40],
+            &[0x83, 8, 0, 0x60],
+        ] {
             assert_eq!(reply_in_json(other), None, "{other:02X?}");
         }
         let longest = reply(Outcome::Done, &[0xFF; MAX_REPLY_BYTES]);

@@ -39,7 +39,9 @@ pub enum ReportingError {
     #[error("metrics go by channel id, \"1\" to \"255\" without leading zeros, not {0:?}")]
     Channel(String),
     /// Other settings under a version that is told already.
-    #[error("other settings are told under version {0} already; the device would pass over these: give them another version")]
+    #[error(
+        "other settings are told under version {0} already; the device would pass over these: give them another version"
+    )]
     SameVersion(u32),
 }
 
@@ -49,8 +51,19 @@ pub enum ReportingError {
 /// What the agent would not take.
 pub fn check(settings: &Value, told: &Map<String, Value>) -> Result<u32, ReportingError> {
     let members = object(NAME, settings)?;
-    known(NAME, members, &["version", "batch_age_s", "metrics"], "version, batch_age_s and metrics")?;
-    let version = number(NAME, members.get("version").unwrap_or(&Value::Null), "version", 1, u64::from(u32::MAX))?;
+    known(
+        NAME,
+        members,
+        &["version", "batch_age_s", "metrics"],
+        "version, batch_age_s and metrics",
+    )?;
+    let version = number(
+        NAME,
+        members.get("version").unwrap_or(&Value::Null),
+        "version",
+        1,
+        u64::from(u32::MAX),
+    )?;
     if let Some(age_s) = members.get("batch_age_s") {
         number(NAME, age_s, "batch_age_s", 0, SECONDS_MAX)?;
     }
@@ -74,7 +87,9 @@ pub fn version_told(told: &Map<String, Value>) -> Option<u32> {
 }
 
 fn check_metric(channel: &str, metric: &Value) -> Result<(), ReportingError> {
-    let is_channel = channel.parse::<u8>().is_ok_and(|id| id > 0 && id.to_string() == channel);
+    let is_channel = channel
+        .parse::<u8>()
+        .is_ok_and(|id| id > 0 && id.to_string() == channel);
     if !is_channel {
         return Err(ReportingError::Channel(channel.to_owned()));
     }
@@ -82,22 +97,23 @@ fn check_metric(channel: &str, metric: &Value) -> Result<(), ReportingError> {
     let members = object(&part, metric)?;
     known(&part, members, &["deadband", "interval_s"], "deadband and interval_s")?;
     for (name, value) in members {
-        let most = if name == "deadband" { u64::from(u32::MAX) } else { SECONDS_MAX };
+        let most = if name == "deadband" {
+            u64::from(u32::MAX)
+        } else {
+            SECONDS_MAX
+        };
         number(&part, value, name, 0, most)?;
     }
     Ok(())
 }
 
 fn object<'v>(part: &str, value: &'v Value) -> Result<&'v Map<String, Value>, ReportingError> {
-    value.as_object().ok_or_else(|| ReportingError::NoObject(part.to_owned()))
+    value
+        .as_object()
+        .ok_or_else(|| ReportingError::NoObject(part.to_owned()))
 }
 
-fn known(
-    part: &str,
-    members: &Map<String, Value>,
-    names: &[&str],
-    known: &'static str,
-) -> Result<(), ReportingError> {
+fn known(part: &str, members: &Map<String, Value>, names: &[&str], known: &'static str) -> Result<(), ReportingError> {
     match members.keys().find(|name| !names.contains(&name.as_str())) {
         Some(name) => Err(ReportingError::Unknown {
             part: part.to_owned(),
@@ -132,7 +148,10 @@ mod tests {
         let seconds = 4_294_967;
         for (settings, version) in [
             (json!({"version": 1}), 1),
-            (json!({"version": u32::MAX, "batch_age_s": seconds, "metrics": {}}), u32::MAX),
+            (
+                json!({"version": u32::MAX, "batch_age_s": seconds, "metrics": {}}),
+                u32::MAX,
+            ),
             (
                 json!({"version": 7, "batch_age_s": 0, "metrics": {
                     "1": {}, "255": {"deadband": u32::MAX, "interval_s": seconds}, "30": {"interval_s": 0}}}),
@@ -153,7 +172,10 @@ mod tests {
             (json!({"version": 1.0}), "version of reporting"),
             (json!({"version": "1"}), "version of reporting"),
             (json!({"version": -1}), "version of reporting"),
-            (json!({"version": 1, "batch_age": 60}), "reporting has no \"batch_age\"; it takes version, batch_age_s"),
+            (
+                json!({"version": 1, "batch_age": 60}),
+                "reporting has no \"batch_age\"; it takes version, batch_age_s",
+            ),
             (
                 json!({"version": 1, "batch_age_s": 4_294_968}),
                 "batch_age_s of reporting is a whole number from 0 to 4294967",
@@ -164,9 +186,15 @@ mod tests {
             (json!({"version": 1, "metrics": {"256": {}}}), "not \"256\""),
             (json!({"version": 1, "metrics": {"03": {}}}), "not \"03\""),
             (json!({"version": 1, "metrics": {"+3": {}}}), "not \"+3\""),
-            (json!({"version": 1, "metrics": {"pump_current": {}}}), "not \"pump_current\""),
+            (
+                json!({"version": 1, "metrics": {"pump_current": {}}}),
+                "not \"pump_current\"",
+            ),
             (json!({"version": 1, "metrics": {"3": 5}}), "metric 3 is an object"),
-            (json!({"version": 1, "metrics": {"3": {"dead_band": 5}}}), "metric 3 has no \"dead_band\""),
+            (
+                json!({"version": 1, "metrics": {"3": {"dead_band": 5}}}),
+                "metric 3 has no \"dead_band\"",
+            ),
             (
                 json!({"version": 1, "metrics": {"3": {"deadband": 4_294_967_296_u64}}}),
                 "deadband of metric 3 is a whole number from 0 to 4294967295",

@@ -59,10 +59,19 @@ pub const KAMAILIO: &str = "kamailio";
 /// Packages whose service stays stopped, with its name.
 const STOPPED: [(&str, &str); 3] = [(MOSQUITTO, "mosquitto"), (NGINX, "nginx"), (KAMAILIO, "kamailio")];
 
+/// Refreshes the package lists, with apt's own progress on the terminal.
+///
+/// # Errors
+///
+/// This process may not, or no server answers.
+pub fn update(authority: Authority) -> Result<()> {
+    run(authority.command("apt-get").args(PATIENCE).args(["update", "-qq"]))
+}
+
 /// Refreshes the package lists and installs, with apt's own progress on the terminal.
 pub fn install(packages: &[&str], authority: Authority) -> Result<()> {
     let installing = || -> Result<()> {
-        run(authority.command("apt-get").args(PATIENCE).args(["update", "-qq"]))?;
+        update(authority)?;
         if packages.contains(&super::postgres::PACKAGE) {
             run(authority
                 .command("apt-get")

@@ -1,6 +1,6 @@
 //! The standard library for boards, by rustup: tests build the device agent for them.
 
-use crate::firmware::BOARDS;
+use crate::firmware::TARGETS;
 use crate::run::{output_of, run};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -13,9 +13,9 @@ use std::process::Command;
 /// There is no rustup, or it cannot reach its server.
 pub fn install() -> Result<()> {
     let mut missing = Vec::new();
-    for board in &BOARDS {
-        if !is_present(board.target)? {
-            missing.push(board.target);
+    for target in TARGETS {
+        if !is_present(target)? {
+            missing.push(target);
         }
     }
     if missing.is_empty() {

@@ -41,6 +41,12 @@ const LAYERS: &[Layer] = &[
         may_use: &["agent-sdk-wire"],
         tests_may_use: &[],
     },
+    // A maker's program: it has what a maker has.
+    Layer {
+        name: "agent-sdk-examples-linux",
+        may_use: &["agent-sdk-blocking", "agent-sdk-core", "agent-sdk-wire"],
+        tests_may_use: &[],
+    },
     Layer {
         name: "agent-sdk-ffi",
         may_use: &["agent-sdk-core", "agent-sdk-storage"],
@@ -118,6 +124,12 @@ const LAYERS: &[Layer] = &[
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
         tests_may_use: &["agent-sdk-core"],
+    },
+    // What a board does is seen from outside: it shares no code with the agent.
+    Layer {
+        name: "tests-firmware",
+        may_use: &["tests-hub", "tests-mqtt"],
+        tests_may_use: &[],
     },
     Layer {
         name: "tests-bench",
@@ -207,7 +219,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "embedded-io-adapters",
-        only: &[],
+        only: &["agent-sdk-examples-linux"],
         tests: &["agent-sdk-async", "agent-sdk-blocking"],
     },
     // Under a licence that what a maker ships does not have.
@@ -226,8 +238,10 @@ const WALLS: &[Wall] = &[
         only: &[
             "hub-server",
             "hub-lab",
+            "agent-sdk-examples-linux",
             "tests-mqtt",
             "tests-hub",
+            "tests-firmware",
             "tests-bench",
             "xtask",
         ],

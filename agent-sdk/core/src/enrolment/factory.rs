@@ -89,7 +89,16 @@ mod tests {
         assert_eq!(device_of("a/A.b_c:9"), Some(&b"A.b_c:9"[..]));
         let long = format!("a/{}", "x".repeat(64));
         assert_eq!(device_of(&long).map(<[u8]>::len), Some(64));
-        for wrong in ["", "wm-001", "/wm-001", "acme/", "acme/a/b", "acme/a\"b", "acme/a b", &format!("{long}x")] {
+        for wrong in [
+            "",
+            "wm-001",
+            "/wm-001",
+            "acme/",
+            "acme/a/b",
+            "acme/a\"b",
+            "acme/a b",
+            &format!("{long}x"),
+        ] {
             assert_eq!(device_of(wrong), None, "{wrong}");
         }
     }

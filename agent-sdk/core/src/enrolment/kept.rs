@@ -181,7 +181,10 @@ mod tests {
         kept.take_over(true);
         check(&kept, CURRENT | OLD, Some(&second), None);
         let first = first.as_slice();
-        assert!(!kept.bytes.windows(first.len()).any(|window| window == first), "the old one is gone");
+        assert!(
+            !kept.bytes.windows(first.len()).any(|window| window == first),
+            "the old one is gone"
+        );
         kept.ended();
         check(&kept, CURRENT, Some(&second), None);
     }

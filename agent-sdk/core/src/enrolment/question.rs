@@ -80,14 +80,20 @@ mod tests {
     #[test]
     fn questions_are_json_and_the_longest_fits() {
         let mut bytes = [0; QUESTION_BYTES_MAX];
-        assert_eq!(write(Asked::Claim, b"wm", b"12", &mut bytes), br#"{"device":"wm","secret":"12"}"#);
+        assert_eq!(
+            write(Asked::Claim, b"wm", b"12", &mut bytes),
+            br#"{"device":"wm","secret":"12"}"#
+        );
         let told = br#"{"method":"proposeSecret","params":{"secret":"12"}}"#;
         assert_eq!(write(Asked::Propose, b"wm", b"12", &mut bytes), told);
         let told = br#"{"method":"endOldSecret","params":{"secret":"12"}}"#;
         assert_eq!(write(Asked::End, b"wm", b"12", &mut bytes), told);
         for asked in [Asked::Claim, Asked::Propose, Asked::End] {
             let question = write(asked, &[b'n'; 64], &[b'0'; 64], &mut bytes);
-            assert!(question.ends_with(br#"0"}"#) || question.ends_with(br#"0"}}"#), "{asked:?} is cut");
+            assert!(
+                question.ends_with(br#"0"}"#) || question.ends_with(br#"0"}}"#),
+                "{asked:?} is cut"
+            );
         }
     }
 

@@ -40,7 +40,10 @@ fn check(world: &World, before: u32, name: &str) {
     assert_eq!(password.len(), 64);
     assert_eq!(world.hub.old, None, "{name} {faults:?}: the old one still lets it in");
     assert!(!world.hub.is_in_group, "{name} {faults:?}: the group still lets it in");
-    assert!(world.hub.uses_left + 1 >= before, "{name} {faults:?}: more than one use");
+    assert!(
+        world.hub.uses_left + 1 >= before,
+        "{name} {faults:?}: more than one use"
+    );
     assert_ne!(Some(&world.password), world.unwanted.as_ref(), "{name} {faults:?}");
     let flash = world.flash.as_deref().expect("it is kept");
     assert_eq!(flash.len(), 66, "one secret, and nothing is to be ended");
@@ -54,7 +57,12 @@ fn without_faults_it_takes_no_connection_too_many() {
         let (before, uses) = (world.hub.shown.len(), world.hub.uses_left);
         world.run();
         check(&world, uses, scenario.name);
-        assert_eq!(world.hub.shown.len() - before, scenario.connections, "{}", scenario.name);
+        assert_eq!(
+            world.hub.shown.len() - before,
+            scenario.connections,
+            "{}",
+            scenario.name
+        );
     }
 }
 

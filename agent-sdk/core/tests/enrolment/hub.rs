@@ -53,7 +53,10 @@ impl Hub {
 
     /// Whether the device comes in by this.
     pub fn lets_in(&self, password: &str) -> bool {
-        let own = [&self.current, &self.old].into_iter().flatten().any(|secret| secret == password);
+        let own = [&self.current, &self.old]
+            .into_iter()
+            .flatten()
+            .any(|secret| secret == password);
         own || self.is_in_group && password == BY_GROUP
     }
 
@@ -126,7 +129,11 @@ impl Hub {
                 }
             }
         };
-        let payload = if is_ok { r#"{"status":"ok"}"# } else { r#"{"status":"refused","reason":"no"}"# };
+        let payload = if is_ok {
+            r#"{"status":"ok"}"#
+        } else {
+            r#"{"status":"refused","reason":"no"}"#
+        };
         match who {
             Who::Claimant => publish("p/1/r", payload),
             Who::Device => publish("v1/devices/me/rpc/response/1", payload),

@@ -2,5 +2,5 @@
 
 mod faults;
 mod hub;
-mod world;
 mod words;
+mod world;

@@ -85,11 +85,22 @@ fn a_device_that_the_hub_refuses_asks_on_by_turns() {
     let mut device = begun(&mut memory, CLAIM);
     for round in 0..4 {
         assert_eq!(device.is_refused(), round > 0, "round {round}");
-        assert_eq!(connect(&mut device, &mut hub, &mut now), Reason::Closed, "round {round}");
-        assert_eq!(connect(&mut device, &mut hub, &mut now), Reason::Refused(5), "round {round}");
+        assert_eq!(
+            connect(&mut device, &mut hub, &mut now),
+            Reason::Closed,
+            "round {round}"
+        );
+        assert_eq!(
+            connect(&mut device, &mut hub, &mut now),
+            Reason::Refused(5),
+            "round {round}"
+        );
         assert!(device.is_refused());
     }
-    assert_eq!((device.password(), device.is_done(), device.to_keep()), (None, false, None));
+    assert_eq!(
+        (device.password(), device.is_done(), device.to_keep()),
+        (None, false, None)
+    );
     assert_eq!(hub.uses_left, 5);
     // Somebody helps: the device is let out at the hub and may begin again.
     hub.current = None;
@@ -152,7 +163,10 @@ fn nothing_begins_before_it_is_kept_and_nothing_is_made_of_what_is_not_random() 
     let mut memory = EnrolmentMem::new();
     let mut device = new(&mut memory, CLAIM, None);
     assert!(device.needs_secret() && !device.is_done());
-    assert_eq!((device.to_keep(), device.next_connect_at(), device.next_deadline()), (None, None, None));
+    assert_eq!(
+        (device.to_keep(), device.next_connect_at(), device.next_deadline()),
+        (None, None, None)
+    );
     assert!(!device.renew(&[7; 32]));
     assert!(device.needs_secret());
     assert!(device.renew(&random(1)));

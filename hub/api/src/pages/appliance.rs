@@ -1,8 +1,8 @@
 //! Appliances: the list, and what is known of one.
 
 use super::layout::fact;
-use super::{device_agent, ticket_list};
 use super::visitor::Visitor;
+use super::{device_agent, ticket_list};
 use crate::error::Result;
 use crate::extract::{Path, Query};
 use crate::reader::Reader;

@@ -220,10 +220,18 @@ fn the_page_says_what_the_device_agent_says_of_itself() {
         22 Nov 08:13"#]]
     .assert_eq(&page(Language::En, Some(8)));
     let same = page(Language::En, Some(7));
-    assert!(same.contains("version 7 in force") && !same.contains("is told"), "{same}");
+    assert!(
+        same.contains("version 7 in force") && !same.contains("is told"),
+        "{same}"
+    );
     assert_eq!(page(Language::En, None), same);
     let page = page(Language::ZhCn, Some(8));
-    for piece in ["供电电压过低", "第 7 版已生效", "第 8 版已下发，尚未生效", "（累计 262）"] {
+    for piece in [
+        "供电电压过低",
+        "第 7 版已生效",
+        "第 8 版已下发，尚未生效",
+        "（累计 262）",
+    ] {
         assert!(page.contains(piece), "{piece} is not in\n{page}");
     }
 }

@@ -128,17 +128,29 @@ async fn settings_that_the_device_agent_would_not_take_are_refused() {
     let told = json!({ "version": 8, "batch_age_s": 60, "metrics": { "3": { "deadband": 5, "interval_s": 60 } } });
     let body = json!({ "reporting": told, "mode": "eco" });
     for _ in 0..2 {
-        assert_eq!(program.put(ATTRIBUTES, &body).await.status(), 200, "the same again is the same");
+        assert_eq!(
+            program.put(ATTRIBUTES, &body).await.status(),
+            200,
+            "the same again is the same"
+        );
     }
     for (wrong, why) in [
         (json!("often"), "reporting is an object"),
         (json!({ "batch_age_s": 60 }), "version of reporting"),
-        (json!({ "version": 9, "batch_age_s": 4_294_968 }), "batch_age_s of reporting"),
+        (
+            json!({ "version": 9, "batch_age_s": 4_294_968 }),
+            "batch_age_s of reporting",
+        ),
         (json!({ "version": 9, "metrics": { "256": {} } }), "channel id"),
-        (json!({ "version": 9, "metrics": { "3": { "deadband": -1 } } }), "deadband of metric 3"),
+        (
+            json!({ "version": 9, "metrics": { "3": { "deadband": -1 } } }),
+            "deadband of metric 3",
+        ),
         (json!({ "version": 8, "batch_age_s": 30 }), "under version 8 already"),
     ] {
-        let refused = program.put(ATTRIBUTES, &json!({ "reporting": wrong, "mode": "dry" })).await;
+        let refused = program
+            .put(ATTRIBUTES, &json!({ "reporting": wrong, "mode": "dry" }))
+            .await;
         assert_eq!(refused.status(), 400);
         let detail = refused.json::<Value>().await.unwrap()["detail"].to_string();
         assert!(detail.contains(why), "{detail}");
@@ -146,7 +158,15 @@ async fn settings_that_the_device_agent_would_not_take_are_refused() {
     let shared = program.json(ATTRIBUTES).await["shared"].clone();
     assert_eq!(shared, body, "nothing of what was refused is told");
     let taken_away = json!({ "reporting": null, "mode": null });
-    assert_eq!(program.put(ATTRIBUTES, &taken_away).await.json::<Value>().await.unwrap(), json!({}));
+    assert_eq!(
+        program
+            .put(ATTRIBUTES, &taken_away)
+            .await
+            .json::<Value>()
+            .await
+            .unwrap(),
+        json!({})
+    );
 }
 
 #[tokio::test]
@@ -171,7 +191,10 @@ async fn an_appliance_says_what_its_device_agent_is_and_which_settings_it_has() 
         page.text().await.unwrap()
     };
     let text = page("/appliances/1").await;
-    assert!(text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 is told"), "{text}");
+    assert!(
+        text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 is told"),
+        "{text}"
+    );
     assert!(!page("/appliances/2").await.contains("appliance-agent"));
 }
 

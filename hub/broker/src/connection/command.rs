@@ -44,7 +44,11 @@ impl Connection {
             tracing::warn!(request = ?command.request, "command has a request id that is no topic level");
             return;
         }
-        let in_cbor = if command.takes_cbor { command_in_cbor(&command) } else { None };
+        let in_cbor = if command.takes_cbor {
+            command_in_cbor(&command)
+        } else {
+            None
+        };
         let payload = in_cbor.map_or_else(|| Bytes::from(command.body), Bytes::from);
         let delivery = self.session.handle_message(Outbound::Command {
             request: command.request.clone(),

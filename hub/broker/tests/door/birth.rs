@@ -60,16 +60,29 @@ async fn a_birth_message_is_read_and_its_will_leaves_it() {
     device.expect_ack(1).await;
     let birth = door.birth().unwrap();
     assert_eq!(
-        (birth.boot, birth.model.as_str(), birth.firmware.as_str(), birth.sdk.as_str()),
+        (
+            birth.boot,
+            birth.model.as_str(),
+            birth.firmware.as_str(),
+            birth.sdk.as_str()
+        ),
         (7, "WM7", "1.4.2", "0.1.0")
     );
     assert_eq!(birth.reset, hub_store::birth::ResetReason::Watchdog);
     assert_eq!(
-        (birth.takes_cbor, birth.settings, birth.dropped_events, birth.dropped_telemetry),
+        (
+            birth.takes_cbor,
+            birth.settings,
+            birth.dropped_events,
+            birth.dropped_telemetry
+        ),
         (true, 3, 1, 250)
     );
     drop(device);
-    let is_gone = || door.store.with(|s| s.states.get(&WASHER).is_some_and(|(state, _)| state == GONE));
+    let is_gone = || {
+        door.store
+            .with(|s| s.states.get(&WASHER).is_some_and(|(state, _)| state == GONE))
+    };
     eventually("the will is stored", is_gone).await;
     assert_eq!(door.birth(), Some(birth), "it is still known what it was");
 }
@@ -92,7 +105,10 @@ async fn a_state_of_another_kind_is_kept_as_it_came_and_is_nobodys_birth() {
         let said = door.store.with(|s| s.said.last().cloned()).unwrap();
         assert_eq!(said, (WASHER, other.to_vec()));
     }
-    assert!(door.store.with(|s| s.quarantined.is_empty()), "that is no fault of a device");
+    assert!(
+        door.store.with(|s| s.quarantined.is_empty()),
+        "that is no fault of a device"
+    );
 }
 
 #[tokio::test]
@@ -101,8 +117,14 @@ async fn who_takes_cbor_gets_commands_in_it_and_is_answered_for_in_json() {
     let mut device = door.washer().await;
     door.command_of("first", SPIN, 5).await;
     let (_, topic, payload) = device.receive().await;
-    assert_eq!((topic.as_str(), &payload[..]), ("d/washer/c/first", SPIN.as_bytes()), "nothing is known of it");
-    device.send(&publish("d/washer/r/first", 2, br#"{"status":"done"}"#)).await;
+    assert_eq!(
+        (topic.as_str(), &payload[..]),
+        ("d/washer/c/first", SPIN.as_bytes()),
+        "nothing is known of it"
+    );
+    device
+        .send(&publish("d/washer/r/first", 2, br#"{"status":"done"}"#))
+        .await;
     device.expect_ack(2).await;
 
     device.send(&state(3, &status(&STATUS))).await;
@@ -119,14 +141,23 @@ async fn who_takes_cbor_gets_commands_in_it_and_is_answered_for_in_json() {
     let mut buffer = [0; 64];
     let detail = [0xA1, 0x63, b'r', b'p', b'm', 0x19, 0x04, 0xB0];
     let outcome = Outcome::Done;
-    let reply = encode_reply(&mut buffer, &Reply { outcome, detail: &detail }).unwrap();
+    let reply = encode_reply(
+        &mut buffer,
+        &Reply {
+            outcome,
+            detail: &detail,
+        },
+    )
+    .unwrap();
     device.send(&publish("d/washer/r/second", 4, reply)).await;
     device.expect_ack(4).await;
 
     // What is no command of the agent goes as it is, and what is no reply of it is kept as it came.
     door.command_of("third", r#"{"do":"it"}"#, 5).await;
     assert_eq!(device.receive().await.2, br#"{"do":"it"}"#);
-    device.send(&publish("d/washer/r/third", 5, &reply[..reply.len() - 1])).await;
+    device
+        .send(&publish("d/washer/r/third", 5, &reply[..reply.len() - 1]))
+        .await;
     device.expect_ack(5).await;
     let replies = door.store.with(|s| s.replies.clone());
     let json = |at: usize| serde_json::from_slice::<Value>(&replies[at].2).unwrap();
@@ -173,7 +204,9 @@ async fn settings_come_as_any_attribute_does() {
     let told: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(told, json!({"reporting": settings}));
     let question = br#"{"sharedKeys":"reporting"}"#;
-    device.send(&publish("v1/devices/me/attributes/request/1", 2, question)).await;
+    device
+        .send(&publish("v1/devices/me/attributes/request/1", 2, question))
+        .await;
     let (_, topic, payload) = device.receive().await;
     assert_eq!(topic, "v1/devices/me/attributes/response/1");
     let told: Value = serde_json::from_slice(&payload).unwrap();

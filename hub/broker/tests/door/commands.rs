@@ -13,7 +13,8 @@ const WASHER: ApplianceId = ApplianceId(1);
 
 impl Door {
     pub async fn command(&self, request: &str, minutes: i64) {
-        self.command_of(request, &format!(r#"{{"do":"{request}"}}"#), minutes).await;
+        self.command_of(request, &format!(r#"{{"do":"{request}"}}"#), minutes)
+            .await;
     }
 
     /// The same with this body.

@@ -174,7 +174,11 @@ async fn a_claimant_that_asks_again_with_the_secret_it_made_is_answered_again() 
     let both = json!({"device": "wm-78", "secret": "made by it", "csr": "-----BEGIN"}).to_string();
     let told = claimed(&door, &both).await;
     assert_eq!(told["status"], "refused");
-    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("not for both")));
+    assert!(
+        told["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("not for both"))
+    );
     assert_eq!(door.store.with(|s| s.uses), 1);
 }
 
@@ -201,7 +205,11 @@ async fn a_device_gives_itself_a_secret_and_ends_the_one_before() {
     }
     // Without parameters, as the device's other questions are asked.
     device
-        .send(&publish("v1/devices/me/rpc/request/7", 17, br#"{"method":"proposeSecret"}"#))
+        .send(&publish(
+            "v1/devices/me/rpc/request/7",
+            17,
+            br#"{"method":"proposeSecret"}"#,
+        ))
         .await;
     assert_eq!(receive(&mut device).await.1["status"], "refused");
     device.expect_ack(17).await;

@@ -8,11 +8,7 @@ use hub_store::birth::{Birth, KeptBirth};
 use hub_store::error::Result;
 use sqlx::postgres::PgRow;
 
-pub(super) async fn newest(
-    store: &PostgresStore,
-    scope: &Scope,
-    appliance: ApplianceId,
-) -> Result<Option<KeptBirth>> {
+pub(super) async fn newest(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
     let mut tx = store.begin_scoped(scope).await?;
     let row = sqlx::query("select * from appliance_birth where appliance = $1")
         .bind(appliance.0)

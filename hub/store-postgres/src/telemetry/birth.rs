@@ -121,7 +121,12 @@ async fn keep(conn: &mut PgConnection, round: &[Told<'_>]) -> Result<()> {
     .bind(texts(|birth| &birth.firmware))
     .bind(texts(|birth| &birth.sdk))
     .bind(resets)
-    .bind(round.iter().map(|(_, _, birth)| birth.takes_cbor).collect::<Vec<bool>>())
+    .bind(
+        round
+            .iter()
+            .map(|(_, _, birth)| birth.takes_cbor)
+            .collect::<Vec<bool>>(),
+    )
     .bind(numbers(|birth| birth.settings))
     .bind(numbers(|birth| birth.dropped_events))
     .bind(numbers(|birth| birth.dropped_telemetry))

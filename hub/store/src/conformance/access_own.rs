@@ -40,11 +40,18 @@ pub(super) async fn an_answer_that_was_lost_is_given_again_and_costs_nothing(h: 
     }
     // Repeats make no use of the last one, and none after it.
     let last = claimant(&*store, "last", 1, false).await;
-    store.provision(&last, &asks_for("wm-10", &another), morning()).await.unwrap();
+    store
+        .provision(&last, &asks_for("wm-10", &another), morning())
+        .await
+        .unwrap();
     let told = store.provision(&last, &asks_for("wm-10", &another), morning()).await;
     is_refused(told, "used up");
     let own = [secret("acme", "wm-10", &another)];
-    assert_eq!(who(&*store, &own).await, ["acme/wm-10"], "it comes in without asking again");
+    assert_eq!(
+        who(&*store, &own).await,
+        ["acme/wm-10"],
+        "it comes in without asking again"
+    );
     // One that may replace does so once for each secret.
     let repair = claimant(&*store, "repair", 5, true).await;
     for _ in 0..2 {
@@ -58,7 +65,10 @@ pub(super) async fn an_answer_that_was_lost_is_given_again_and_costs_nothing(h: 
     assert_eq!(who(&*store, &ways).await, ["", "acme/wm-9"]);
     // A revoked device is not told that its secret was good.
     let acme = tenant("acme");
-    store.revoke_device(&acme, &device("wm-9"), true, morning()).await.unwrap();
+    store
+        .revoke_device(&acme, &device("wm-9"), true, morning())
+        .await
+        .unwrap();
     let told = store.provision(&repair, &asks_for("wm-9", &made(3)), morning()).await;
     is_refused(told, "is revoked");
 }
@@ -80,7 +90,10 @@ pub(super) async fn a_secret_that_a_device_makes_has_to_look_random(h: &dyn Harn
     }
     assert_eq!(uses_left(&*store, "line").await, 3);
     assert!(!devices(&*store, "acme").await.contains(&"wm-9".to_owned()));
-    assert_eq!(who(&*store, &[secret("acme", "wm-1", "secret-wm-1")]).await, ["acme/wm-1"]);
+    assert_eq!(
+        who(&*store, &[secret("acme", "wm-1", "secret-wm-1")]).await,
+        ["acme/wm-1"]
+    );
 }
 
 pub(super) async fn a_device_exchanges_its_secret_and_ends_the_old_one(h: &dyn Harness) {
@@ -92,14 +105,22 @@ pub(super) async fn a_device_exchanges_its_secret_and_ends_the_old_one(h: &dyn H
     is_refused(store.end_old_secret(id, &first).await, "has another secret by now");
     for _ in 0..2 {
         store.propose_secret(id, &first).await.unwrap();
-        assert_eq!(who(&*store, &ways("secret-wm-1")).await, ["acme/wm-1"], "until the new one was accepted");
+        assert_eq!(
+            who(&*store, &ways("secret-wm-1")).await,
+            ["acme/wm-1"],
+            "until the new one was accepted"
+        );
         assert_eq!(who(&*store, &ways(&first)).await, ["acme/wm-1"]);
     }
     assert_eq!(changes(&*store).await, [], "nobody has to come again for this");
     for round in 0..2 {
         store.end_old_secret(id, &first).await.unwrap();
         let told = changes(&*store).await;
-        let wanted = if round == 0 { vec![AccessChange::Device(id)] } else { Vec::new() };
+        let wanted = if round == 0 {
+            vec![AccessChange::Device(id)]
+        } else {
+            Vec::new()
+        };
         assert_eq!(told, wanted, "round {round}");
         assert_eq!(who(&*store, &ways("secret-wm-1")).await, [""]);
         assert_eq!(who(&*store, &ways(&first)).await, ["acme/wm-1"]);
@@ -130,7 +151,11 @@ pub(super) async fn a_secret_of_its_own_takes_a_device_out_of_its_group(h: &dyn 
     assert_eq!(changes(&*store).await, []);
     store.end_old_secret(id, &own).await.unwrap();
     assert_eq!(changes(&*store).await, [AccessChange::Device(id)]);
-    assert_eq!(who(&*store, &ways).await, ["", "acme/wm-9"], "the group's key alone is not enough any more");
+    assert_eq!(
+        who(&*store, &ways).await,
+        ["", "acme/wm-9"],
+        "the group's key alone is not enough any more"
+    );
     let view = access(&*store, "wm-9").await;
     assert_eq!((view.secret, view.old_secret, view.group), (true, false, None));
     store.end_old_secret(id, &own).await.unwrap();

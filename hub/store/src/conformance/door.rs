@@ -92,7 +92,9 @@ pub fn asks(name: &str, csr: Option<Vec<u8>>) -> ProvisionRequest {
 
 /// A secret that a device has made; one of each number.
 pub fn made(number: u8) -> String {
-    (0..32_u8).map(|at| format!("{:02x}", number.wrapping_add(at.wrapping_mul(7)))).collect()
+    (0..32_u8)
+        .map(|at| format!("{:02x}", number.wrapping_add(at.wrapping_mul(7))))
+        .collect()
 }
 
 /// A device asks with a secret that it has made.

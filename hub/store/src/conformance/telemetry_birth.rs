@@ -81,7 +81,11 @@ pub(super) async fn the_newest_birth_message_is_kept_until_another_state_takes_i
     // Another firmware took over, and the agent came back.
     store.ingest(&[said(id, StateContent::Other, 5)]).await.unwrap();
     assert_eq!(kept(&*store, id).await, None);
-    let back = [told(id, birth(4, 3, 0), 6), said(id, StateContent::Other, 7), told(id, birth(5, 1, 0), 8)];
+    let back = [
+        told(id, birth(4, 3, 0), 6),
+        said(id, StateContent::Other, 7),
+        told(id, birth(5, 1, 0), 8),
+    ];
     store.ingest(&back).await.unwrap();
     let view = kept(&*store, id).await.unwrap();
     assert_eq!((view.birth.boot, view.dropped_events_in_all, view.at), (5, 1, after(8)));
@@ -119,10 +123,16 @@ pub(super) async fn what_a_device_gave_up_is_added_up_over_its_starts(h: &dyn Ha
     store.ingest(&[told(id, birth(4, 9, 0), 8)]).await.unwrap();
     store.ingest(&[told(id, birth(4, 2, 0), 9)]).await.unwrap();
     assert_eq!(of(id).await, (15, 115));
-    store.ingest(&[told(other, birth(9, 0, DROPPED_MAX), 10)]).await.unwrap();
+    store
+        .ingest(&[told(other, birth(9, 0, DROPPED_MAX), 10)])
+        .await
+        .unwrap();
     assert_eq!(of(other).await, (0, DROPPED_MAX));
     let sum = 115 + i64::try_from(DROPPED_MAX).unwrap();
-    assert_eq!((tally(&*store, "acme").await, tally(&*store, "beta").await), ((15, sum), (7, 0)));
+    assert_eq!(
+        (tally(&*store, "acme").await, tally(&*store, "beta").await),
+        ((15, sum), (7, 0))
+    );
 }
 
 pub(super) async fn a_command_says_whether_its_device_takes_cbor(h: &dyn Harness) {

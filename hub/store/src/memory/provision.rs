@@ -76,7 +76,10 @@ impl State {
             return Err(refused(id, "is revoked"));
         }
         if known.old_secret == Some(hash) {
-            return Err(refused(id, "had this secret before the present one; it has to make a new one"));
+            return Err(refused(
+                id,
+                "had this secret before the present one; it has to make a new one",
+            ));
         }
         if known.by_certificate && known.secret.is_none() {
             return Err(refused(id, "comes in by a certificate and has no secret to exchange"));

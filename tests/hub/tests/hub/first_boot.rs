@@ -171,7 +171,10 @@ async fn a_device_comes_to_a_secret_of_its_own_whatever_is_lost() {
     assert!(comes_in(&lab, "wm-1", &first).await);
     let own = grouped.boot(lab.mqtt, false);
     assert!(comes_in(&lab, "wm-2", &own).await);
-    assert!(!comes_in(&lab, "wm-2", secret).await, "the group's key has ended for it");
+    assert!(
+        !comes_in(&lab, "wm-2", secret).await,
+        "the group's key has ended for it"
+    );
     assert_eq!(claimed.boot(lab.mqtt, false), first, "it is done");
 
     // Exchanged, from one start to the next.

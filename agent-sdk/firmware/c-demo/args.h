@@ -1,0 +1,18 @@
+/* The program's arguments, `name=value`. */
+
+#ifndef ARGS_H
+#define ARGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copies the value of a name, with a final zero; NULL if it is not there or does not fit. */
+const char *args_text(const char *line, const char *name, char *room, size_t len);
+
+/* The value of a name as a number, or `otherwise`. */
+uint64_t args_number(const char *line, const char *name, uint64_t otherwise);
+
+/* Appends `more` to a text in `room`; cut off where it does not fit. */
+void text_append(char *room, size_t len, const char *more);
+
+#endif

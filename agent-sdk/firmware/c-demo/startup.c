@@ -1,0 +1,51 @@
+/* From reset to main. */
+
+#include "board.h"
+#include <stdint.h>
+
+extern uint32_t stack_top;
+extern uint32_t data_start, data_end, data_load;
+extern uint32_t bss_start, bss_end;
+
+int main(void);
+void reset(void);
+
+/* Coprocessor Access Control Register: the floating point unit is off after a reset. */
+#define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define FPU_ON (0xFu << 20)
+
+/* Runs before the unit is on, so it must not use it: all it does is done with integers. */
+void reset(void) {
+    CPACR |= FPU_ON;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+    const uint32_t *from = &data_load;
+    for (volatile uint32_t *to = &data_start; to < &data_end; to++) {
+        *to = *from++;
+    }
+    for (volatile uint32_t *to = &bss_start; to < &bss_end; to++) {
+        *to = 0;
+    }
+    board_exit((uint32_t)main());
+}
+
+static void fault(void) {
+    board_say("fault\n");
+    board_exit(100);
+}
+
+#define CORE_VECTORS 16
+/* UARTRX0 is the first interrupt of the board. */
+#define INTERRUPTS 1
+
+/* The first is the initial stack pointer, not a function. */
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[CORE_VECTORS + INTERRUPTS] = {
+    [0] = (uintptr_t)&stack_top,
+    [1] = (uintptr_t)reset,
+    [2] = (uintptr_t)fault,
+    [3] = (uintptr_t)fault,
+    [4] = (uintptr_t)fault,
+    [5] = (uintptr_t)fault,
+    [6] = (uintptr_t)fault,
+    [15] = (uintptr_t)board_tick,
+    [16] = (uintptr_t)board_serial_received,
+};

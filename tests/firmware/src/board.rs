@@ -1,0 +1,198 @@
+//! A board as a process of QEMU, and where set-up has put QEMU and the images.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tests_hub::site::SECRET;
+use tokio::process::{Child, Command};
+
+/// What puts everything there.
+const SET_UP: &str = "run `cargo xtask images` first";
+
+/// A board that QEMU plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// With a Cortex-M3.
+    M3,
+    /// With a Cortex-M4 and its floating point unit.
+    M4,
+}
+
+impl Board {
+    fn machine(self) -> &'static str {
+        match self {
+            Self::M3 => "mps2-an385",
+            Self::M4 => "mps2-an386",
+        }
+    }
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::M3 => "thumbv7m-none-eabi",
+            Self::M4 => "thumbv7em-none-eabihf",
+        }
+    }
+}
+
+/// What a board runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// The device agent in Rust, over the board's Ethernet.
+    Agent,
+    /// minimq, over the same.
+    Foreign,
+    /// The device agent in C, behind a modem at the board's first serial port; for [`Board::M4`].
+    C,
+}
+
+impl Image {
+    fn file(self, board: Board) -> Result<PathBuf> {
+        let place = match self {
+            Self::Agent => format!("{}/release/agent", board.target()),
+            Self::Foreign => format!("{}/release/foreign", board.target()),
+            Self::C => "c-demo/c-demo.elf".to_owned(),
+        };
+        installed(&Path::new("boards").join(place))
+    }
+}
+
+/// How a board reaches the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Ethernet; what listens on this machine's 127.0.0.1 is 10.0.2.2 to the board.
+    Ethernet,
+    /// Its first serial port, connected to this port of 127.0.0.1.
+    Serial(u16),
+}
+
+/// What the image is told about its pump and its hub; see `agent-sdk/firmware/qemu-mps2/src/plan.rs`.
+#[derive(Debug, Clone)]
+pub struct Plan<'a> {
+    /// A device of tenant `acme`.
+    pub device: &'a str,
+    /// Where the hub is, or what stands before it.
+    pub port: u16,
+    /// The first boot's number; which pump it is, too.
+    pub boot: u64,
+    /// All others.
+    pub more: &'a [(&'a str, u64)],
+}
+
+impl Plan<'_> {
+    fn arguments(&self) -> String {
+        let (device, port, boot) = (self.device, self.port, self.boot);
+        let mut text = format!(
+            "enable=on,target=native,arg=image,arg=port={port},arg=user=acme/{device},arg=secret={SECRET},\
+             arg=boot={boot},arg=seed={boot},arg=unit={boot}"
+        );
+        for (name, value) in self.more {
+            text.push_str(&format!(",arg={name}={value}"));
+        }
+        text
+    }
+}
+
+/// A board that runs; ended with -9 when it is dropped, as if its power failed.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Switches a board on. What it says goes into a file of its own in `folder`.
+    ///
+    /// # Errors
+    /// QEMU or the image is not there, or QEMU does not start.
+    pub fn start(folder: &Path, board: Board, image: Image, wire: Wire, plan: &Plan<'_>) -> Result<Self> {
+        let file = image.file(board)?;
+        let log = folder.join(format!("{}-{}.log", plan.device, plan.boot));
+        let said = std::fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+        let mut command = qemu()?;
+        command
+            .args(["-M", board.machine(), "-nographic", "-monitor", "none"])
+            .args(["-semihosting-config", &plan.arguments()]);
+        match wire {
+            Wire::Ethernet => command.args(["-serial", "none", "-nic", "user,model=lan9118"]),
+            Wire::Serial(port) => command.args(["-nic", "none", "-serial", &format!("tcp:127.0.0.1:{port}")]),
+        };
+        let child = command
+            .arg("-kernel")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start QEMU")?;
+        Ok(Self { child, log })
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Still runs; an error with what it said otherwise.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn is_alive(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the board has ended with {status}:\n{}", self.said()),
+        }
+    }
+
+    /// Cuts its power.
+    ///
+    /// # Errors
+    /// It had ended before.
+    pub async fn cut_power(mut self) -> Result<()> {
+        self.is_alive()?;
+        self.child.kill().await.context("QEMU cannot be killed")
+    }
+
+    /// Waits until it ends by itself, well.
+    ///
+    /// # Errors
+    /// It does not end in time, or with another code than 0; with what it said.
+    pub async fn ended(mut self, limit: Duration) -> Result<String> {
+        let waited = tokio::time::timeout(limit, self.child.wait()).await;
+        let status = match waited {
+            Ok(status) => status?,
+            Err(_) => bail!("the board does not end:\n{}", self.said()),
+        };
+        ensure!(status.success(), "the board ended with {status}:\n{}", self.said());
+        Ok(self.said())
+    }
+}
+
+/// QEMU with the folders of its libraries: what set-up has unpacked, else the machine's own.
+fn qemu() -> Result<Command> {
+    const PROGRAM: &str = "qemu-system-arm";
+    let Ok(folder) = installed(Path::new("qemu")) else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
+        ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
+        return Ok(Command::new(PROGRAM));
+    };
+    let libraries = std::fs::read_to_string(folder.join("libraries.txt"))
+        .with_context(|| format!("{} is not complete: {SET_UP}", folder.display()))?;
+    let mut command = Command::new(folder.join("usr/bin").join(PROGRAM));
+    command
+        .env("LD_LIBRARY_PATH", OsString::from(libraries.trim()))
+        .arg("-L")
+        .arg(folder.join("usr/share/qemu"));
+    Ok(command)
+}
+
+/// A part of the target folder that this program was built in.
+fn installed(part: &Path) -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let mut places = program.ancestors().map(|folder| folder.join(part));
+    let found = places.find(|path| path.exists());
+    found.with_context(|| format!("target/{} is missing: {SET_UP}", part.display()))
+}

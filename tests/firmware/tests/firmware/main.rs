@@ -1,0 +1,9 @@
+//! Boards in QEMU against a hub: one binary, a file an image.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod agent;
+mod c;
+mod foreign;
+mod linux;
+mod wires;

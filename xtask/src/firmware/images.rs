@@ -1,0 +1,67 @@
+//! The images that tests run on boards in QEMU: the device agent in Rust and in C, and minimq beside them. They are put into
+//! `boards` of cargo's target folder.
+
+use super::{BOARDS, build};
+use crate::run::{cargo, run};
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+const RUST: &str = "agent-sdk/firmware/qemu-mps2/Cargo.toml";
+const C: &str = "agent-sdk/firmware/c-demo";
+
+/// What is built for a processor.
+struct Set {
+    target: &'static str,
+    /// Arguments of cargo.
+    images: &'static [&'static str],
+}
+
+const SETS: [Set; 2] = [
+    Set {
+        target: "thumbv7m-none-eabi",
+        images: &["--bins", "--features", "foreign"],
+    },
+    Set {
+        target: "thumbv7em-none-eabihf",
+        images: &["--bin", "agent"],
+    },
+];
+
+/// Builds all of them.
+///
+/// # Errors
+///
+/// One does not build; the C program also if the agent in it could panic.
+pub fn images() -> Result<()> {
+    let workspace = Workspace::load()?;
+    let boards = workspace.target_directory.join("boards");
+    for set in &SETS {
+        let folder = boards.to_str().context("the target folder's name is not UTF-8")?;
+        let mut command = cargo(&["build", "--quiet", "--release", "--manifest-path", RUST]);
+        command
+            .args(["--target", set.target, "--target-dir", folder])
+            .args(set.images)
+            .current_dir(&workspace.workspace_root);
+        run(&mut command)?;
+    }
+    // Built last for this board with a panic planted, perhaps.
+    let library = build(&workspace, &BOARDS[0], "no-panic-proof")?;
+    c(&workspace.workspace_root, &boards.join("c-demo"), &library)
+}
+
+fn c(root: &Path, folder: &Path, library: &Path) -> Result<()> {
+    let set = |name: &str, value: &Path| format!("-D{name}={}", value.display());
+    let source = root.join(C);
+    run(Command::new("cmake")
+        .arg("-S")
+        .arg(&source)
+        .arg("-B")
+        .arg(folder)
+        .arg("-DCMAKE_BUILD_TYPE=MinSizeRel")
+        .arg(set("CMAKE_TOOLCHAIN_FILE", &source.join("arm-none-eabi.cmake")))
+        .arg(set("forecall-agent_DIR", &root.join("agent-sdk/ffi/cmake")))
+        .arg(set("FORECALL_AGENT_LIBRARY", library)))?;
+    run(Command::new("cmake").arg("--build").arg(folder))
+}
