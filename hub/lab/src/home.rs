@@ -1,17 +1,20 @@
 //! A simulated home: an appliance of `tests-world` as a device on real MQTT, and recorded streams as one.
 //!
-//! Message bytes are made once, by the outbox, and kept until the hub has acknowledged them; the device carries them
-//! over as many connections as it takes.
+//! It runs on the device agent: message bytes are made once and kept in the agent's outbox until the hub has acknowledged
+//! them, over as many connections as it takes. A home may also have a foreign MQTT client, because most devices do.
 
 mod command;
 mod delivery;
 mod device;
-mod outbox;
+mod foreign;
+mod message;
 mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use delivery::{Delivered, DeviceConnection, DeviceError};
+pub use foreign::run_foreign;
+pub use message::Sample;
 pub use replay::{Pace, Replay, replay};
 
 use device::{Device, Source};
@@ -21,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tests_world::{FaultKind, Sample, WashingMachine};
+use tests_world::{FaultKind, WashingMachine};
 use tokio_util::sync::CancellationToken;
 
 /// What homes have sent and what the hub has acknowledged, in samples; shared by as many homes as wanted.
@@ -104,21 +107,26 @@ pub async fn run(
     stop: CancellationToken,
     counters: Arc<HomeCounters>,
 ) -> Result<Delivered, DeviceError> {
+    let (connection, source) = home_parts(&home, broker, clock);
+    Device::new(connection, home.profile, home.boot_id, source, counters, stop, None)
+        .run()
+        .await
+}
+
+/// How a home reaches its hub, and what it measures.
+fn home_parts(home: &Home, broker: SocketAddr, clock: Arc<dyn CivilClock>) -> (DeviceConnection, Living) {
     let connection = DeviceConnection {
         broker,
-        tenant: home.tenant,
-        device: home.device,
-        secret: home.secret,
+        tenant: home.tenant.clone(),
+        device: home.device.clone(),
+        secret: home.secret.clone(),
     };
-    let lived = clock.now();
     let source = Living {
-        machine: home.machine,
+        machine: home.machine.clone(),
+        lived: clock.now(),
         clock,
-        lived,
     };
-    Device::new(connection, home.profile, home.boot_id, source, counters)
-        .run(stop, None)
-        .await
+    (connection, source)
 }
 
 /// The most civil time a machine lives at once: bounds the samples of one step when the clock jumps.
@@ -136,7 +144,8 @@ impl Source for Living {
         // Without the limit only where the calendar ends.
         let limit = self.lived.checked_add(STEP).unwrap_or(Timestamp::MAX);
         self.lived = self.clock.now().min(limit);
-        self.machine.lock().step_until(self.lived)
+        let samples = self.machine.lock().step_until(self.lived);
+        samples.into_iter().map(Sample::from).collect()
     }
 
     fn is_over(&mut self) -> bool {

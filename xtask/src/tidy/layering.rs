@@ -99,10 +99,17 @@ const LAYERS: &[Layer] = &[
         may_use: &["hub-core", "hub-store"],
         tests_may_use: &["hub-store-postgres"],
     },
-    // The simulated phone speaks the same RTP as the hub's calls.
+    // Simulated homes run on the device agent; the simulated phone speaks the same RTP as the hub's calls.
     Layer {
         name: "hub-lab",
-        may_use: &["hub-core", "agent-sdk-wire", "tests-world", "hub-voice"],
+        may_use: &[
+            "agent-sdk-async",
+            "agent-sdk-core",
+            "agent-sdk-wire",
+            "hub-core",
+            "hub-voice",
+            "tests-world",
+        ],
         tests_may_use: &[],
     },
     Layer {
@@ -219,7 +226,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "embedded-io-adapters",
-        only: &["agent-sdk-examples-linux"],
+        only: &["agent-sdk-examples-linux", "hub-lab"],
         tests: &["agent-sdk-async", "agent-sdk-blocking"],
     },
     // Under a licence that what a maker ships does not have.

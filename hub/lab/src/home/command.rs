@@ -7,7 +7,7 @@ use agent_sdk_wire::topic::{DeviceTopic, Topic};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// A reply and the topic it belongs on.
+/// A reply and the topic it belongs on, without the device's prefix.
 pub(super) struct Reply {
     pub(super) topic: String,
     pub(super) payload: Bytes,
@@ -24,8 +24,8 @@ pub(super) struct Status<'a> {
 /// Answers a publish of the hub, if it is a command.
 pub(super) fn answer(topic: &str, payload: &[u8], status: &Status<'_>) -> Option<Reply> {
     let Ok(Topic::Device {
-        device,
         topic: DeviceTopic::Command(request),
+        ..
     }) = Topic::parse(topic)
     else {
         return None;
@@ -42,13 +42,8 @@ pub(super) fn answer(topic: &str, payload: &[u8], status: &Status<'_>) -> Option
         Some(method) => json!({ "status": "refused", "reason": format!("unknown method {method:.64}") }),
         None => json!({ "status": "refused", "reason": "not an object with a method" }),
     };
-    let topic = Topic::Device {
-        device,
-        topic: DeviceTopic::Reply(request),
-    }
-    .to_string();
     Some(Reply {
-        topic,
+        topic: DeviceTopic::Reply(request).to_string(),
         payload: reply.to_string().into(),
     })
 }

@@ -1,9 +1,8 @@
 //! How a device reaches its hub, and what comes of it.
 
-use super::outbox::PackError;
+use super::message::PackError;
 use agent_sdk_wire::EncodeError;
 use jiff::Timestamp;
-use rumqttc::ConnectReturnCode;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,12 +39,12 @@ pub struct Delivered {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The credential is wrong or revoked: trying again would not help.
-    #[error("the hub refused device {device} ({code:?}): check that it is registered and its secret is right")]
+    #[error("the hub refused device {device} (return code {code}): check that it is registered and its secret is right")]
     Refused {
         /// Who was refused where, as `tenant/device at address`.
         device: String,
         /// The return code of the CONNACK (MQTT 3.1.1 §3.2.2.3).
-        code: ConnectReturnCode,
+        code: u8,
     },
     /// The hub cannot be reached or acknowledges nothing.
     #[error("nothing acknowledged for {} s, {waiting} messages of {device} wait: is the hub running there?", limit.as_secs())]
@@ -68,8 +67,23 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceError {
+    /// Whether this return code of a CONNACK is about the credentials.
+    pub(super) fn is_final(code: u8) -> bool {
+        matches!(code, 4 | 5)
+    }
+}
+
 impl From<PackError> for DeviceError {
     fn from(PackError { at, why }: PackError) -> Self {
         Self::Sample { at, source: why }
     }
+}
+
+/// How a connection ended.
+pub(super) enum End {
+    /// All is delivered, or time for it is up.
+    Done,
+    /// Try again: why this one ended.
+    Lost(String),
 }

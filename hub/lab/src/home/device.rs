@@ -1,311 +1,430 @@
-//! One device on real MQTT: carries an outbox over as many connections as it takes.
+//! One device on real MQTT: the device agent's session over tokio's sockets, as many connections as it takes.
 //!
-//! The client library is made anew for each connection and holds nothing that matters: its own memory of unacknowledged
-//! messages is lost when the hub starts a new session, and its packet ids and buffered events outlive a connection.
+//! Session, outbox and back-off are the agent's. Here are the socket, the clock, and what this device reports.
 
 use super::HomeCounters;
-use super::command::{Status, answer};
-use super::delivery::{Delivered, DeviceConnection, DeviceError};
-use super::outbox::{BATCH, Outbox, WINDOW};
-use agent_sdk_wire::topic::{DeviceTopic, Topic};
-use futures::{Stream, StreamExt, stream};
-use hub_core::backoff::Backoff;
-use hub_core::profile::ApplianceProfile;
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    QoS,
+use super::command::{Reply, Status, answer};
+use super::delivery::{Delivered, DeviceConnection, DeviceError, End};
+use super::message::{BATCH, Packer, Sample};
+use agent_sdk_async::{Buffers, Clock};
+use agent_sdk_core::{
+    Credentials, Event, Identity, Lane, Overflow, Publish, Qos, RECORD_HEAD_BYTES, Reason, Refused, Session, Settings,
+    Token,
 };
-use std::net::IpAddr;
-use std::pin::pin;
+use agent_sdk_wire::MAX_MESSAGE_BYTES;
+use embedded_io_adapters::tokio_1::FromTokio;
+use hub_core::profile::ApplianceProfile;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tests_world::Sample;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 /// How often the source is asked for samples.
-const POLL: Duration = Duration::from_millis(100);
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A connection on which the oldest message waits longer is given up.
+pub(super) const POLL: Duration = Duration::from_millis(100);
+const POLL_MS: u64 = 100;
+/// For the socket to be open.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A connection on which nothing is acknowledged for longer, while messages wait, is given up.
 const ACK_DEADLINE: Duration = Duration::from_secs(30);
 /// For the acknowledgements under way after `stop`, and for the DISCONNECT after them.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
-/// Pauses between connections.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+
+/// Messages of telemetry kept at most; beyond it the source is not asked for more.
+const MESSAGES_MAX: usize = 256;
+/// Messages that may be under way at one time.
+pub(super) const WINDOW: u8 = 16;
+/// More than [`MESSAGES_MAX`] ordinary messages; of the longest ones it holds fewer.
+const OUTBOX_BYTES: usize = 512 * 1024;
+/// What the longest message takes in the outbox.
+const MESSAGE_BYTES_MAX: usize = MAX_MESSAGE_BYTES + RECORD_HEAD_BYTES + TELEMETRY.len();
+/// The longest message of the hub that is heard.
+const RECEIVE_BYTES: usize = 10 * 1024;
+/// Bytes on their way in either direction.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Topic of telemetry, without the device's prefix.
+const TELEMETRY: &str = "t";
+
+const SETTINGS: Settings = Settings {
+    keep_alive_s: 15,
+    connack_limit_ms: 10_000,
+    answer_limit_ms: 15_000,
+    window: WINDOW,
+    backoff_base_ms: 100,
+    backoff_cap_ms: 2_000,
+};
 
 /// Where samples come from: a machine that lives in civil time, or a recording.
 pub(super) trait Source: Send {
-    /// The samples that are due and were not taken yet, `room` at most for whoever can hold them back.
+    /// The samples that are due and were not taken yet; `room` at most from a source that can hold them back.
     fn due(&mut self, room: usize) -> Vec<Sample>;
     /// Nothing will ever come again.
     fn is_over(&mut self) -> bool;
 }
 
-/// How a connection ended.
-enum End {
-    /// All is delivered, or time for it is up.
-    Done,
-    /// Try again: why this one ended.
-    Lost(String),
+/// A message of telemetry that the session holds.
+struct Waiting {
+    token: Token,
+    samples: u64,
+    /// It was within the window of a connection.
+    is_sent: bool,
 }
 
-/// A device with everything it holds between connections.
+/// A device with everything it holds between connections, beside its session.
 pub(super) struct Device<S> {
     connection: DeviceConnection,
     profile: Arc<ApplianceProfile>,
     boot_id: u64,
     source: S,
     counters: Arc<HomeCounters>,
-    outbox: Outbox,
-    telemetry: String,
+    stop: CancellationToken,
+    /// Limits a time without progress.
+    patience: Option<Duration>,
+    packer: Packer,
+    /// Taken from the source, and in no message yet.
+    held: VecDeque<Sample>,
+    /// In the session's order.
+    waiting: VecDeque<Waiting>,
+    /// Answers to commands, until it is the device's turn.
+    replies: Vec<Reply>,
     delivered: Delivered,
     /// When an acknowledgement came last, or there was nothing to wait for.
     progress: Instant,
     /// When the hub accepted the present connection.
     connected: Option<Instant>,
+    /// When the source is to be asked again.
+    look_at: Instant,
+    /// When `stop` was noticed.
+    farewell: Option<Instant>,
+    /// Why it gives up.
+    failure: Option<DeviceError>,
+    /// All is delivered, or time for it is up.
+    is_done: bool,
 }
 
 impl<S: Source> Device<S> {
+    /// A device that is to run until the source is over and all is acknowledged, or until `stop`; `patience` limits a time
+    /// without progress.
     pub(super) fn new(
         connection: DeviceConnection,
         profile: Arc<ApplianceProfile>,
         boot_id: u64,
         source: S,
         counters: Arc<HomeCounters>,
+        stop: CancellationToken,
+        patience: Option<Duration>,
     ) -> Self {
-        let telemetry = Topic::Device {
-            device: &connection.device,
-            topic: DeviceTopic::Telemetry,
-        }
-        .to_string();
+        let now = Instant::now();
         Self {
             connection,
             profile,
             boot_id,
             source,
             counters,
-            outbox: Outbox::new(boot_id),
-            telemetry,
+            stop,
+            patience,
+            packer: Packer::new(boot_id),
+            held: VecDeque::new(),
+            waiting: VecDeque::new(),
+            replies: Vec::new(),
             delivered: Delivered::default(),
-            progress: Instant::now(),
+            progress: now,
             connected: None,
+            look_at: now,
+            farewell: None,
+            failure: None,
+            is_done: false,
         }
     }
 
-    /// Runs until the source is over and all is acknowledged, or until `stop`; `patience` limits a time without
-    /// progress.
-    pub(super) async fn run(
-        mut self,
-        stop: CancellationToken,
-        patience: Option<Duration>,
-    ) -> Result<Delivered, DeviceError> {
-        let mut backoff = BACKOFF;
-        self.progress = Instant::now();
+    /// Runs it.
+    pub(super) async fn run(mut self) -> Result<Delivered, DeviceError> {
+        let (mut outbox, mut receive) = (vec![0; OUTBOX_BYTES], vec![0; RECEIVE_BYTES]);
+        // The lower half of a random number is a seed as good as any.
+        let seed = self.boot_id as u32;
+        let mut session = Session::new(&mut outbox, &mut receive, SETTINGS, seed)
+            .expect("the receive buffer is longer than the shortest one");
+        let clock = Uptime { start: Instant::now() };
+        self.progress = clock.start;
         loop {
-            self.connected = None;
-            let end = self.one_connection(&stop, patience).await?;
-            self.outbox.disconnected();
+            let end = self.one_connection(&mut session, &clock).await?;
             let End::Lost(reason) = end else {
                 return Ok(self.delivered);
             };
-            if stop.is_cancelled() {
+            if self.stop.is_cancelled() {
                 return Ok(self.delivered);
             }
-            self.check_patience(patience)?;
+            self.check_patience()?;
             if self.connected.is_some() {
-                backoff.reset();
-                info!(device = ?self.connection, %reason, waiting = self.outbox.len(), "connection lost");
+                info!(device = ?self.connection, %reason, waiting = self.waiting.len(), "connection lost");
             } else {
                 debug!(device = ?self.connection, %reason, "no connection yet");
             }
             tokio::select! {
-                () = sleep(backoff.pause()) => {}
-                () = stop.cancelled() => return Ok(self.delivered),
+                () = clock.sleep_until(session.next_connect_at().unwrap_or(0)) => {}
+                () = self.stop.cancelled() => return Ok(self.delivered),
             }
         }
     }
 
-    async fn one_connection(
-        &mut self,
-        stop: &CancellationToken,
-        patience: Option<Duration>,
-    ) -> Result<End, DeviceError> {
-        let (client, events) = connect(&self.connection);
-        let mut events = pin!(events);
-        let mut poll = interval(POLL);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut farewell: Option<Instant> = None;
-        loop {
-            tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) => self.handle_event(&client, event),
-                    Some(Err(ConnectionError::ConnectionRefused(code))) => return self.refused(code),
-                    Some(Err(error)) => return Ok(End::Lost(error.to_string())),
-                    None => return Ok(End::Lost("the client ended".into())),
-                },
-                _ = poll.tick() => {
-                    self.check_patience(patience)?;
-                    if self.connected.is_some() && farewell.is_none() {
-                        self.take_samples()?;
-                    }
-                    if self.ack_is_late() {
-                        return Ok(End::Lost("no acknowledgement in time".into()));
-                    }
-                }
-                () = stop.cancelled(), if farewell.is_none() => farewell = Some(Instant::now()),
+    async fn one_connection(&mut self, session: &mut Session<'_>, clock: &Uptime) -> Result<End, DeviceError> {
+        self.connected = None;
+        let (who, stop) = (self.connection.clone(), self.stop.clone());
+        let opened = tokio::select! {
+            opened = open(who.broker) => opened,
+            () = stop.cancelled() => return Ok(End::Done),
+        };
+        let stream = match opened {
+            Ok(stream) => stream,
+            Err(reason) => {
+                session.handle_disconnected(clock.now_ms());
+                return Ok(End::Lost(reason));
             }
-            if self.connected.is_some() && !self.send(&client) {
-                return Ok(End::Lost("the client takes no more".into()));
-            }
-            let over = farewell.is_some() || self.source.is_over();
-            let in_time = farewell.is_none_or(|since| since.elapsed() < FAREWELL);
-            if farewell.is_some() && self.connected.is_none() {
+        };
+        let client_id = format!("{}-{}", who.tenant, who.device);
+        let user_name = format!("{}/{}", who.tenant, who.device);
+        let topic_prefix = format!("d/{}/", who.device);
+        let identity = Identity {
+            client_id: &client_id,
+            credentials: Some(Credentials {
+                user_name: &user_name,
+                password: Some(who.secret.as_bytes()),
+            }),
+            will: None,
+            topic_prefix: &topic_prefix,
+            subscriptions: &["c/+"],
+        };
+        let mut transport = FromTokio::new(stream);
+        let (mut incoming, mut outgoing) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+        let buffers = Buffers {
+            receive: &mut incoming,
+            transmit: &mut outgoing,
+        };
+        let outcome = tokio::select! {
+            outcome = agent_sdk_async::run(session, &identity, &mut transport, buffers, clock, self, 0) => outcome,
+            () = overtime(&stop) => {
+                debug!(device = ?who, "the hub did not read the DISCONNECT in time");
+                session.handle_disconnected(clock.now_ms());
                 return Ok(End::Done);
             }
-            if over && self.connected.is_some() && (self.outbox.len() == 0 || !in_time) {
-                say_goodbye(&client, events).await;
-                return Ok(End::Done);
+        };
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        if self.is_done {
+            return Ok(End::Done);
+        }
+        match outcome {
+            Ok(Reason::Refused(code)) if DeviceError::is_final(code) => Err(DeviceError::Refused {
+                device: format!("{who:?}"),
+                code,
+            }),
+            Ok(reason) => Ok(End::Lost(format!("{reason:?}"))),
+            Err(error) => Ok(End::Lost(error.to_string())),
+        }
+    }
+
+    /// What the device does with a session, online or not.
+    fn work(&mut self, session: &mut Session<'_>) -> Result<(), DeviceError> {
+        self.check_patience()?;
+        for reply in std::mem::take(&mut self.replies) {
+            let need = RECORD_HEAD_BYTES + reply.topic.len() + reply.payload.len();
+            // Otherwise telemetry would give way to it.
+            let has_room = session.outbox_free_bytes() >= need;
+            if !has_room || publish(session, Lane::Event, &reply.topic, &reply.payload).is_err() {
+                warn!(device = ?self.connection, topic = reply.topic, "command not answered");
+            }
+        }
+        if !session.is_online() {
+            return Ok(());
+        }
+        if self.farewell.is_none() && Instant::now() >= self.look_at {
+            self.look_at = Instant::now() + POLL;
+            self.take_samples();
+        }
+        self.pack(session)?;
+        self.count_sent();
+        Ok(())
+    }
+
+    fn take_samples(&mut self) {
+        if !self.held.is_empty() {
+            return;
+        }
+        let room = MESSAGES_MAX.saturating_sub(self.waiting.len()) * BATCH;
+        if room == 0 {
+            return;
+        }
+        self.held.extend(self.source.due(room));
+        self.delivered.taken += self.held.len() as u64;
+        if self.waiting.is_empty() {
+            self.progress = Instant::now();
+        }
+    }
+
+    /// Puts what is held into messages, as far as there is room.
+    fn pack(&mut self, session: &mut Session<'_>) -> Result<(), DeviceError> {
+        while self.waiting.len() < MESSAGES_MAX && session.outbox_free_bytes() >= MESSAGE_BYTES_MAX {
+            let Some((payload, count)) = self.packer.pack(self.held.make_contiguous(), &self.profile)? else {
+                return Ok(());
+            };
+            let token = publish(session, Lane::Telemetry, TELEMETRY, payload)
+                .expect("there is room for the longest message, and the topic is one");
+            self.held.drain(..count);
+            self.waiting.push_back(Waiting {
+                token,
+                samples: count as u64,
+                is_sent: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts what the window lets out: the oldest messages.
+    fn count_sent(&mut self) {
+        for message in self.waiting.iter_mut().take(usize::from(WINDOW)) {
+            if !std::mem::replace(&mut message.is_sent, true) {
+                self.counters.published.fetch_add(message.samples, Relaxed);
             }
         }
     }
 
-    fn handle_event(&mut self, client: &AsyncClient, event: Event) {
-        match event {
-            Event::Incoming(Packet::ConnAck(_)) => {
-                self.connected = Some(Instant::now());
-                let commands = format!("d/{}/c/+", self.connection.device);
-                // A full channel is impossible here, and `send` would find the client gone.
-                if let Err(error) = client.try_subscribe(commands, QoS::AtLeastOnce) {
-                    warn!(device = ?self.connection, %error, "commands not subscribed");
-                }
-            }
-            Event::Outgoing(Outgoing::Publish(packet_id)) => self.outbox.sent(packet_id),
-            Event::Incoming(Packet::PubAck(ack)) => {
-                if let Some(samples) = self.outbox.acknowledged(ack.pkid) {
-                    self.progress = Instant::now();
-                    self.delivered.acknowledged += samples;
-                    self.counters.acknowledged.fetch_add(samples, Relaxed);
-                }
-            }
-            Event::Incoming(Packet::Publish(publish)) => self.handle_command(&publish.topic, &publish.payload),
-            Event::Incoming(_) | Event::Outgoing(_) => {}
+    fn handle_delivered(&mut self, token: Token) {
+        // Answers to commands are not among them.
+        let Some(at) = self.waiting.iter().position(|message| message.token == token) else {
+            return;
+        };
+        if let Some(message) = self.waiting.remove(at) {
+            self.progress = Instant::now();
+            self.delivered.acknowledged += message.samples;
+            self.counters.acknowledged.fetch_add(message.samples, Relaxed);
         }
     }
 
-    fn handle_command(&mut self, topic: &str, payload: &[u8]) {
+    fn handle_command(&mut self, topic: &[u8], payload: &[u8]) {
         let status = Status {
             family: &self.profile.name,
             boot_id: self.boot_id,
-            waiting: self.outbox.len(),
+            waiting: self.waiting.len(),
         };
-        let queued = answer(topic, payload, &status).map(|reply| self.outbox.reply(reply.topic, reply.payload));
-        if queued != Some(true) {
-            warn!(device = ?self.connection, topic, "command not answered");
+        let topic = String::from_utf8_lossy(topic);
+        match answer(&topic, payload, &status) {
+            Some(reply) => self.replies.push(reply),
+            None => warn!(device = ?self.connection, %topic, "not a command"),
         }
     }
 
-    fn take_samples(&mut self) -> Result<(), DeviceError> {
-        let room = self.outbox.room();
-        if room < BATCH {
-            return Ok(());
-        }
-        let samples = self.source.due(room);
-        if self.outbox.len() == 0 {
-            self.progress = Instant::now();
-        }
-        self.delivered.taken += samples.len() as u64;
-        Ok(self.outbox.pack(&self.telemetry, &samples, &self.profile)?)
-    }
-
-    /// Hands over what the window allows; `false` if the client is gone.
-    fn send(&mut self, client: &AsyncClient) -> bool {
-        while let Some(message) = self.outbox.next_outgoing() {
-            let counter = if message.again {
-                &self.counters.resent
-            } else {
-                &self.counters.published
-            };
-            counter.fetch_add(message.samples, Relaxed);
-            if client
-                .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
-                .is_err()
-            {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn refused(&self, code: ConnectReturnCode) -> Result<End, DeviceError> {
-        match code {
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Err(DeviceError::Refused {
-                device: format!("{:?}", self.connection),
-                code,
-            }),
-            other => Ok(End::Lost(format!("the hub answered {other:?}"))),
+    /// Whether there is nothing left to do, or no time for it.
+    fn is_finished(&mut self, session: &Session<'_>) -> bool {
+        let all_delivered = session.is_outbox_empty() && self.held.is_empty();
+        match self.farewell {
+            Some(since) => !session.is_online() || all_delivered || since.elapsed() >= FAREWELL,
+            None => session.is_online() && all_delivered && self.source.is_over(),
         }
     }
 
     /// The hub has had this connection for long enough to acknowledge something, and has not.
     fn ack_is_late(&self) -> bool {
         let late = |since: Instant| since.max(self.progress).elapsed() > ACK_DEADLINE;
-        self.outbox.len() > 0 && self.connected.is_some_and(late)
+        !self.waiting.is_empty() && self.connected.is_some_and(late)
     }
 
-    fn check_patience(&self, patience: Option<Duration>) -> Result<(), DeviceError> {
-        match patience {
+    fn check_patience(&self) -> Result<(), DeviceError> {
+        match self.patience {
             Some(limit) if self.progress.elapsed() > limit => Err(DeviceError::Stalled {
                 device: format!("{:?}", self.connection),
                 limit,
-                waiting: self.outbox.len(),
+                waiting: self.waiting.len(),
             }),
             _ => Ok(()),
         }
     }
 }
 
-type Events = Result<Event, ConnectionError>;
+impl<S: Source> agent_sdk_async::Device for Device<S> {
+    fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64 {
+        if self.farewell.is_none() && self.stop.is_cancelled() {
+            self.farewell = Some(Instant::now());
+        }
+        if let Err(error) = self.work(session)
+            && self.failure.is_none()
+        {
+            self.failure = Some(error);
+        }
+        self.is_done = self.is_done || self.is_finished(session);
+        if self.failure.is_some() || self.is_done || self.ack_is_late() {
+            session.close();
+        }
+        now_ms.saturating_add(POLL_MS)
+    }
 
-/// A new client, connecting as soon as its events are awaited. Dropping the wait for an event loses nothing: the
-/// stream keeps the library's half-done work, which the library's own `poll` would not.
-fn connect(connection: &DeviceConnection) -> (AsyncClient, impl Stream<Item = Events> + use<>) {
-    let client_id = format!("{}-{}", connection.tenant, connection.device);
-    // The library joins host and port with a colon.
-    let host = match connection.broker.ip() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    let mut options = MqttOptions::new(client_id, host, connection.broker.port());
-    options
-        .set_keep_alive(KEEP_ALIVE)
-        .set_clean_session(true)
-        .set_credentials(
-            format!("{}/{}", connection.tenant, connection.device),
-            connection.secret.clone(),
-        );
-    // Room for the window, the subscription and the DISCONNECT.
-    let (client, mut event_loop) = AsyncClient::new(options, WINDOW + 4);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    event_loop.set_network_options(network);
-    let next = |mut event_loop: EventLoop| async move { Some((event_loop.poll().await, event_loop)) };
-    (client, stream::unfold(event_loop, next))
-}
-
-/// Ends the session in order, so that the hub does not take it for a failure.
-async fn say_goodbye(client: &AsyncClient, mut events: impl Stream<Item = Events> + Unpin) {
-    let farewell = async {
-        if client.try_disconnect().is_ok() {
-            while let Some(Ok(event)) = events.next().await {
-                if event == Event::Outgoing(Outgoing::Disconnect) {
-                    break;
+    fn event(&mut self, event: Event<'_>, _now_ms: u64) {
+        match event {
+            Event::Connected { .. } => {
+                self.connected = Some(Instant::now());
+                for message in self.waiting.iter().filter(|message| message.is_sent) {
+                    self.counters.resent.fetch_add(message.samples, Relaxed);
                 }
             }
+            Event::Delivered(token) => self.handle_delivered(token),
+            Event::Message { topic, payload } => self.handle_command(topic, payload),
+            Event::Subscribed { refused: 0 } | Event::Disconnected(_) => {}
+            Event::Subscribed { refused } => warn!(device = ?self.connection, refused, "commands not subscribed"),
+            Event::Dropped { lane, count } => warn!(device = ?self.connection, ?lane, count, "messages dropped"),
         }
-    };
-    if timeout(FAREWELL, farewell).await.is_err() {
-        debug!("the hub did not read the DISCONNECT in time");
     }
+
+    async fn wake(&mut self) {
+        if self.farewell.is_some() {
+            std::future::pending().await
+        } else {
+            self.stop.cancelled().await;
+        }
+    }
+}
+
+/// Time since the device was switched on.
+struct Uptime {
+    start: Instant,
+}
+
+impl Clock for Uptime {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn sleep_until(&self, at_ms: u64) {
+        sleep(Duration::from_millis(at_ms.saturating_sub(self.now_ms()))).await;
+    }
+}
+
+async fn open(hub: SocketAddr) -> Result<TcpStream, String> {
+    let opened = timeout(CONNECT_LIMIT, TcpStream::connect(hub)).await;
+    let opened = opened.map_err(|_| "no connection in time".to_owned())?;
+    let stream = opened.map_err(|error| error.to_string())?;
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    Ok(stream)
+}
+
+/// Over when even the last goodbye has had its time.
+async fn overtime(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(FAREWELL * 2).await;
+}
+
+/// A message that stays until the hub has it; nothing gives way to telemetry.
+fn publish(session: &mut Session<'_>, lane: Lane, topic: &str, payload: &[u8]) -> Result<Token, Refused> {
+    session.publish(&Publish {
+        lane,
+        topic,
+        payload,
+        qos: Qos::AtLeastOnce,
+        retain: false,
+        overflow: Overflow::DropNewest,
+    })
 }

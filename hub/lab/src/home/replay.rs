@@ -3,12 +3,12 @@
 use super::HomeCounters;
 use super::delivery::{Delivered, DeviceConnection, DeviceError};
 use super::device::{Device, Source};
+use super::message::Sample;
 use hub_core::profile::ApplianceProfile;
 use jiff::Timestamp;
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
-use tests_world::Sample;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ pub struct Replay<I> {
     /// Of this replay, at most `agent_sdk_wire::MAX_NUMBER`. Samples are numbered from 0, so a replay that was cut off
     /// and is repeated with the same id and recording stores nothing twice.
     pub boot_id: u64,
-    /// The recording, already rebased to the times it is to have.
+    /// The recording, already rebased to the times it is to have: [`Sample`]s, or what becomes them.
     pub samples: I,
     /// How fast.
     pub pace: Pace,
@@ -51,7 +51,7 @@ pub async fn replay<I>(
     counters: Arc<HomeCounters>,
 ) -> Result<Delivered, DeviceError>
 where
-    I: Iterator<Item = Sample> + Send,
+    I: Iterator<Item: Into<Sample>> + Send,
 {
     let Replay {
         connection,
@@ -61,12 +61,13 @@ where
         pace,
     } = replay;
     let source = Recording {
-        samples: samples.peekable(),
+        samples: samples.map(Into::<Sample>::into).peekable(),
         pace,
         begun: None,
     };
-    Device::new(connection, profile, boot_id, source, counters)
-        .run(stop, Some(GIVE_UP_AFTER))
+    let patience = Some(GIVE_UP_AFTER);
+    Device::new(connection, profile, boot_id, source, counters, stop, patience)
+        .run()
         .await
 }
 

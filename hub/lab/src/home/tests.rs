@@ -8,7 +8,7 @@ use hub_core::clock::ManualClock;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet, PubAck, Publish, SubAck};
 use rumqttc::{ConnectReturnCode, QoS, SubscribeReasonCode};
 use std::time::Duration;
-use tests_world::{FaultPlan, Unit, profiles};
+use tests_world::{FaultPlan, Sample, Unit, profiles};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -183,8 +183,97 @@ async fn a_replay_survives_a_hub_that_keeps_dying() {
     assert_complete(&mut acknowledged, &samples);
 }
 
+/// Sixteen messages are under way at most, answers included. What was not acknowledged comes again, in its order.
+#[tokio::test]
+async fn only_the_window_is_under_way_and_is_repeated_in_order() {
+    let (listener, connection) = listen().await;
+    let (recording, _) = recording(connection, 24 * 21);
+    let stop = CancellationToken::new();
+    let replaying = tokio::spawn(replay(recording, stop.clone(), Arc::default()));
+    let (mut hub, _) = Peer::accept(&listener, ConnectReturnCode::Success).await;
+    let mut sent = Vec::new();
+    while sent.len() < 16 {
+        sent.push(hub.publish().await.unwrap());
+    }
+    let mut command = Publish::new("d/wm-1/c/1", QoS::AtLeastOnce, r#"{"method":"status"}"#);
+    command.pkid = 5;
+    hub.write(Packet::Publish(command)).await;
+    let next = hub.read().await;
+    assert!(
+        matches!(&next, Some(Packet::PubAck(ack)) if ack.pkid == 5),
+        "one more is under way: {next:?}"
+    );
+    hub.acknowledge(&sent.remove(1)).await;
+    let reply = hub.publish().await.unwrap();
+    assert_eq!(reply.topic, "d/wm-1/r/1", "an answer goes before telemetry");
+    drop(hub);
+    let (mut hub, _) = Peer::accept(&listener, ConnectReturnCode::Success).await;
+    for expected in [&reply].into_iter().chain(&sent) {
+        let again = hub.publish().await.unwrap();
+        assert_eq!((&again.topic, &again.payload), (&expected.topic, &expected.payload));
+    }
+    stop.cancel();
+    drop(hub);
+    timeout(DEADLINE, replaying).await.unwrap().unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_home_publishes_answers_and_leaves_in_order() {
+    home_story(false).await;
+}
+
+/// The same on a foreign client.
+#[tokio::test]
+async fn a_foreign_home_publishes_answers_and_leaves_in_order() {
+    home_story(true).await;
+}
+
+/// A foreign client that loses its hub before the acknowledgement sends the same bytes again.
+#[tokio::test]
+async fn a_foreign_home_sends_again_what_was_not_acknowledged() {
+    let (listener, connection) = listen().await;
+    let clock = Arc::new(ManualClock::new(start()));
+    let home = home(&connection, Machine::new(washing_machine()));
+    let (stop, counters) = (CancellationToken::new(), Arc::new(HomeCounters::default()));
+    let running = tokio::spawn(run_foreign(
+        home,
+        connection.broker,
+        clock.clone(),
+        stop.clone(),
+        counters.clone(),
+    ));
+    let (mut hub, _) = Peer::accept(&listener, ConnectReturnCode::Success).await;
+    clock.advance(Duration::from_secs(3 * 3_600));
+    let first = hub.publish().await.unwrap();
+    drop(hub);
+    let (mut hub, _) = Peer::accept(&listener, ConnectReturnCode::Success).await;
+    let again = hub.publish().await.unwrap();
+    assert_eq!((&again.topic, &again.payload), (&first.topic, &first.payload));
+    hub.acknowledge(&again).await;
+    stop.cancel();
+    // What it had taken by then still comes.
+    while let Some(publish) = hub.publish().await {
+        hub.acknowledge(&publish).await;
+    }
+    let delivered = timeout(DEADLINE, running).await.unwrap().unwrap().unwrap();
+    assert_eq!(delivered.acknowledged, delivered.taken);
+    let samples = decode_telemetry(&first.payload).unwrap().samples.len() as u64;
+    assert_eq!(counters.resent(), samples);
+}
+
+/// A device as [`listen`] has it.
+fn home(connection: &DeviceConnection, machine: Machine) -> Home {
+    Home {
+        tenant: connection.tenant.clone(),
+        device: connection.device.clone(),
+        secret: connection.secret.clone(),
+        machine,
+        profile: Arc::new(profiles::washing_machine()),
+        boot_id: 7,
+    }
+}
+
+async fn home_story(is_foreign: bool) {
     let (listener, connection) = listen().await;
     let clock = Arc::new(ManualClock::new(start()));
     let fault = FaultPlan {
@@ -193,22 +282,14 @@ async fn a_home_publishes_answers_and_leaves_in_order() {
         days_to_failure: 1.0,
     };
     let machine = Machine::new(washing_machine().with_fault(fault));
-    let home = Home {
-        tenant: connection.tenant,
-        device: connection.device,
-        secret: connection.secret,
-        machine: machine.clone(),
-        profile: Arc::new(profiles::washing_machine()),
-        boot_id: 7,
-    };
+    let home = home(&connection, machine.clone());
+    let broker = connection.broker;
     let (stop, counters) = (CancellationToken::new(), Arc::new(HomeCounters::default()));
-    let running = tokio::spawn(run(
-        home,
-        connection.broker,
-        clock.clone(),
-        stop.clone(),
-        counters.clone(),
-    ));
+    let running = if is_foreign {
+        tokio::spawn(run_foreign(home, broker, clock.clone(), stop.clone(), counters.clone()))
+    } else {
+        tokio::spawn(run(home, broker, clock.clone(), stop.clone(), counters.clone()))
+    };
     let (mut hub, _) = Peer::accept(&listener, ConnectReturnCode::Success).await;
     // Two days at once: more than a machine lives in one step.
     clock.advance(Duration::from_secs(2 * 86_400));
