@@ -1,4 +1,5 @@
-//! Bans that Clippy cannot see: the monotonic clock in pure crates, and time that the database makes up.
+//! Bans that Clippy cannot see: the monotonic clock in pure crates, time that the database makes up, and the simulated world
+//! in the shipped binary outside of its demo.
 
 use super::layering::PURE;
 use super::source::{Token, lines_with, tokens};
@@ -71,7 +72,19 @@ fn rust_file(file: &TextFile, tokens: &[Token]) -> Vec<Violation> {
             found.push(Violation::new(&file.path, line, text));
         }
     }
+    if is_shipped(&file.path) {
+        for line in lines_with(tokens, &["tests_world"]) {
+            let text = "only the demo knows the simulated world: take the type of hub-lab, or of hub-core";
+            found.push(Violation::new(&file.path, line, text));
+        }
+    }
     found
+}
+
+/// Whether it is part of the binary, but not of `forecall demo`.
+fn is_shipped(path: &Path) -> bool {
+    let demo = Path::new("hub/server/src/demo");
+    path.starts_with("hub/server/src") && !path.starts_with(demo) && path != demo.with_extension("rs")
 }
 
 fn is_pure(path: &Path) -> bool {
@@ -133,5 +146,14 @@ mod tests {
         let source = "fn f() { let _ = std::time::Instant::now(); }";
         assert_eq!(lines("hub/core/src/clock.rs", source), [1]);
         assert_eq!(lines("hub/voice/src/media.rs", source), [0; 0]);
+    }
+
+    #[test]
+    fn only_the_demo_knows_the_simulated_world() {
+        let source = "// tests_world in words\nuse tests_world::Sample;\n";
+        assert_eq!(lines("hub/server/src/commands/replay.rs", source), [2]);
+        for demo in ["hub/server/src/demo.rs", "hub/server/src/demo/homes.rs", "hub/lab/src/home.rs"] {
+            assert_eq!(lines(demo, source), [0; 0], "{demo}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::BEHIND_MAX;
-use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay as Recording, replay};
+use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay as Recording, Sample, replay};
 use hub_predict::{Row, read_rows};
 use jiff::Timestamp;
 use std::fs::File;
@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tests_world::Sample;
 use tokio_util::sync::CancellationToken;
 
 /// How often progress is told.
