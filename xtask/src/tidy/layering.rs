@@ -77,11 +77,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["hub-core", "hub-store"],
         tests_may_use: &[],
     },
-    // Simulated appliances drive its session core, clients that keep no rules knock at its door.
+    // Simulated appliances with the device agent drive its session core, clients that keep no rules knock at its door.
     Layer {
         name: "hub-broker",
         may_use: &["hub-core", "hub-store", "agent-sdk-wire"],
-        tests_may_use: &["tests-mqtt", "tests-world"],
+        tests_may_use: &["agent-sdk-async", "agent-sdk-core", "tests-mqtt", "tests-world"],
     },
     Layer {
         name: "hub-predict",
@@ -213,7 +213,7 @@ const WALLS: &[Wall] = &[
         only: &["hub-api"],
         tests: &[],
     },
-    // Makers' transports, and in tests those of the standard library and tokio.
+    // Makers' transports; simulated homes, and tests, have those of the standard library and tokio.
     Wall {
         library: "embedded-io",
         only: &["agent-sdk-blocking"],
@@ -227,7 +227,7 @@ const WALLS: &[Wall] = &[
     Wall {
         library: "embedded-io-adapters",
         only: &["agent-sdk-examples-linux", "hub-lab"],
-        tests: &["agent-sdk-async", "agent-sdk-blocking"],
+        tests: &["agent-sdk-async", "agent-sdk-blocking", "hub-broker"],
     },
     // Under a licence that what a maker ships does not have.
     Wall {
@@ -383,6 +383,11 @@ mod tests {
         assert_eq!(judge("hub/broker", &[("rumqttc", Some("dev"))]), Vec::<String>::new());
         assert_eq!(judge("agent-sdk/core", &[("embedded-io", None)]).len(), 1);
         assert_eq!(judge("agent-sdk/ffi", &[("cbindgen", None)]).len(), 1);
+        let adapters = "embedded-io-adapters";
+        assert_eq!(judge("hub/server", &[(adapters, None)]).len(), 1);
+        assert_eq!(judge("hub/broker", &[(adapters, None)]).len(), 1);
+        assert_eq!(judge("hub/broker", &[(adapters, Some("dev"))]), Vec::<String>::new());
+        assert_eq!(judge("hub/lab", &[(adapters, None)]), Vec::<String>::new());
     }
 
     #[test]

@@ -12,41 +12,54 @@ use std::time::{Duration, Instant};
 const TROUBLE: u64 = 4_000;
 const CALM: u64 = 60_000;
 
-const HABITS: [Habit; 6] = [
+const HABITS: [Habit; 7] = [
     Habit {
+        is_agent: true,
         version: Version::V4,
         qos: 1,
         durable: false,
         forgets: false,
     },
     Habit {
+        is_agent: false,
         version: Version::V5,
         qos: 1,
         durable: true,
         forgets: false,
     },
     Habit {
+        is_agent: false,
         version: Version::V4,
         qos: 2,
         durable: true,
         forgets: false,
     },
     Habit {
+        is_agent: false,
         version: Version::V5,
         qos: 2,
         durable: true,
         forgets: false,
     },
     Habit {
+        is_agent: false,
         version: Version::V5,
         qos: 2,
         durable: true,
         forgets: true,
     },
     Habit {
+        is_agent: false,
         version: Version::V4,
         qos: 2,
         durable: false,
+        forgets: false,
+    },
+    Habit {
+        is_agent: true,
+        version: Version::V4,
+        qos: 1,
+        durable: true,
         forgets: false,
     },
 ];
@@ -172,9 +185,7 @@ impl World {
     fn trouble(&mut self) {
         let device = self.rng.random_range(0..self.devices.len());
         if self.rng.random_bool(0.02) {
-            self.devices[device].measure();
-            let mut send = Vec::new();
-            self.devices[device].fill(&mut send);
+            let send = self.devices[device].measure();
             if let Ok(link) = self.at[device] {
                 self.send_up(link, send);
             }
@@ -238,6 +249,7 @@ impl World {
 
     fn step(&mut self) {
         self.ms += 1;
+        self.pass();
         if self.down_until.is_some_and(|until| self.ms < until) {
             return;
         }
@@ -248,6 +260,16 @@ impl World {
         self.hub.timeouts(self.now());
         self.pump();
         self.arrive_down();
+    }
+
+    /// Time passes for the devices, whether there is a hub or not.
+    fn pass(&mut self) {
+        for device in 0..self.devices.len() {
+            let send = self.devices[device].pass(self.ms);
+            if let Ok(link) = self.at[device] {
+                self.send_up(link, send);
+            }
+        }
     }
 
     fn connect(&mut self) {
@@ -265,7 +287,7 @@ impl World {
                 );
                 self.hub.accept(number, device, self.now());
                 let hello = self.devices[device].connect();
-                self.send_up(number, vec![hello]);
+                self.send_up(number, hello);
             }
         }
     }
@@ -375,7 +397,7 @@ impl World {
                 };
                 let (answers, acknowledged) = self.devices[device].receive(packet);
                 send.extend(answers);
-                if let Some(seq) = acknowledged {
+                for seq in acknowledged {
                     let is_stored = self.hub.store.is_stored(device, seq);
                     assert!(
                         is_stored,
