@@ -1,5 +1,6 @@
 //! Many devices and one hub in a simulated world: links that are cut, a hub that crashes between any two steps, devices
-//! that lose their session state. Those that speak MQTT 3.1.1 at QoS 1 are our own agent. Seeds decide everything; one that fails is printed.
+//! that lose their session state. Those that speak MQTT 3.1.1 at QoS 1 are our own agent. Seeds decide everything; one that
+//! fails is printed.
 //!
 //! What holds: what a device was told is stored is stored, at the moment at which it is told; each message of a kept
 //! session at QoS 2 is stored exactly once without any help by sequence numbers; each command reaches its device, and
