@@ -152,7 +152,11 @@ mod tests {
     fn only_the_demo_knows_the_simulated_world() {
         let source = "// tests_world in words\nuse tests_world::Sample;\n";
         assert_eq!(lines("hub/server/src/commands/replay.rs", source), [2]);
-        for demo in ["hub/server/src/demo.rs", "hub/server/src/demo/homes.rs", "hub/lab/src/home.rs"] {
+        for demo in [
+            "hub/server/src/demo.rs",
+            "hub/server/src/demo/homes.rs",
+            "hub/lab/src/home.rs",
+        ] {
             assert_eq!(lines(demo, source), [0; 0], "{demo}");
         }
     }

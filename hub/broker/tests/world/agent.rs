@@ -159,16 +159,8 @@ async fn live(shared: Rc<RefCell<Shared>>, name: String, is_durable: bool, seed:
             receive: &mut [0; 256],
             transmit: &mut [0; 256],
         };
-        let ended = agent_sdk_async::run(
-            &mut session,
-            &identity,
-            &mut transport,
-            buffers,
-            &clock,
-            &mut device,
-            0,
-        )
-        .await;
+        let ended =
+            agent_sdk_async::run(&mut session, &identity, &mut transport, buffers, &clock, &mut device, 0).await;
         assert!(matches!(ended, Ok(Reason::LinkLost) | Err(_)), "{ended:?}");
     }
 }

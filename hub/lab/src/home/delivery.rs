@@ -39,7 +39,9 @@ pub struct Delivered {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The credential is wrong or revoked: trying again would not help.
-    #[error("the hub refused device {device} (return code {code}): check that it is registered and its secret is right")]
+    #[error(
+        "the hub refused device {device} (return code {code}): check that it is registered and its secret is right"
+    )]
     Refused {
         /// Who was refused where, as `tenant/device at address`.
         device: String,

@@ -157,7 +157,9 @@ impl Foreign {
                 self.delivered.taken += self.held.len() as u64;
             }
             if !self.send(&client)? {
-                return Ok(End::Lost("the client takes no more, or the hub acknowledges nothing".into()));
+                return Ok(End::Lost(
+                    "the client takes no more, or the hub acknowledges nothing".into(),
+                ));
             }
             if farewell.is_some_and(|since| self.message.is_none() || since.elapsed() >= FAREWELL) {
                 say_goodbye(&client, events).await;
@@ -222,12 +224,7 @@ impl Foreign {
         };
         message.is_sent = true;
         counter.fetch_add(message.samples, Relaxed);
-        let given = client.try_publish(
-            message.topic.clone(),
-            QoS::AtLeastOnce,
-            false,
-            message.payload.clone(),
-        );
+        let given = client.try_publish(message.topic.clone(), QoS::AtLeastOnce, false, message.payload.clone());
         Ok(given.is_ok())
     }
 

@@ -148,7 +148,11 @@ mod tests {
         bad[1].values = vec![(2, 1.0), (1, 1.0)];
         let mut packer = Packer::new(1);
         let packed = packer.pack(&bad, &profiles::washing_machine()).unwrap();
-        assert_eq!(packed.map(|(_, count)| count), Some(1), "what comes before it is packed");
+        assert_eq!(
+            packed.map(|(_, count)| count),
+            Some(1),
+            "what comes before it is packed"
+        );
         let error = packer.pack(&bad[1..], &profiles::washing_machine()).unwrap_err();
         assert_eq!(
             error.to_string(),
