@@ -137,6 +137,8 @@ const LAYERS: &[Layer] = &[
             "tests-hub",
             "tests-mqtt",
             "hub-core",
+            "agent-sdk-async",
+            "agent-sdk-core",
             "agent-sdk-wire",
             "hub-store",
             "hub-store-postgres",
@@ -219,7 +221,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "embedded-io-adapters",
-        only: &["agent-sdk-examples-linux"],
+        only: &["agent-sdk-examples-linux", "tests-bench"],
         tests: &["agent-sdk-async", "agent-sdk-blocking"],
     },
     // Under a licence that what a maker ships does not have.
