@@ -2,6 +2,9 @@
 
 mod boot;
 mod commands;
+#[path = "../session/fuzz.rs"]
+mod fuzz;
+mod fuzzing;
 mod hub;
 mod reporting;
 mod rig;
