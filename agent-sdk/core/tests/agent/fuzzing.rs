@@ -61,9 +61,7 @@ impl Room {
     }
 }
 
-type Damage = Vec<(Index, u8)>;
-
-fn damaged(mut bytes: Vec<u8>, damage: &Damage) -> Vec<u8> {
+fn damaged(mut bytes: Vec<u8>, damage: &[(Index, u8)]) -> Vec<u8> {
     for (at, byte) in damage {
         let at = at.index(bytes.len());
         bytes[at] = *byte;
@@ -177,7 +175,7 @@ fn fuzz_damaged_commands() {
         prop_assert_eq!(commands + arrivals.len(), 1, "{:?} {:?}", told, arrivals);
         rig.say("d/wm/c/2", br#"{"method":"spin"}"#);
         let told = rig.told();
-        prop_assert!(matches!(told[..], [Told::Command { method: 0, .. }]), "{told:?}");
+        prop_assert!(matches!(&told[..], [Told::Command { method: 0, .. }]), "{told:?}");
         Ok(())
     });
 }

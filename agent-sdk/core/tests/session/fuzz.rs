@@ -1,5 +1,5 @@
-//! Property tests that run for a moment in `make test`, and for as many cases as `FORECALL_FUZZ_CASES` asks for: this crate
-//! reads no clock, not even in its tests. They give back what memory they take.
+//! Property tests that run for a moment in `make test`, and for as many cases as `FORECALL_FUZZ_CASES` asks for: the crates
+//! of the agent read no clock, not even in their tests. They give back what memory they take.
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
