@@ -1,5 +1,7 @@
 //! The example in C that agent-sdk/README.md shows.
 
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;

@@ -6,6 +6,7 @@ mod commands;
 mod fuzz;
 mod fuzzing;
 mod hub;
+mod machine;
 mod reporting;
 mod rig;
 mod settings;
