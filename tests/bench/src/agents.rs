@@ -8,7 +8,7 @@ mod tally;
 use crate::bar::Bars;
 use crate::client::Identity;
 use crate::hub::BenchHub;
-use crate::peer::{Peer, Persistence};
+use crate::peer::Peer;
 use crate::reading::{Load, identity};
 use agent_sdk_async::Clock;
 use agent_sdk_core::Settings;
@@ -182,7 +182,8 @@ impl Outage {
 
     fn print(&self, name: &str) {
         println!(
-            "  {name:<16} away for {:.2} s; all back {:.2} s later, after {} attempts, at most {} in a second; {} readings dropped",
+            "  {name:<16} away for {:.2} s; all back {:.2} s later, after {} attempts, at most {} in a \
+             second; {} readings dropped",
             self.away.as_secs_f64(),
             self.back_s(),
             self.back.tries,
@@ -299,7 +300,8 @@ impl Agents {
             if tokio::time::Instant::now() > until {
                 let (delivered, dropped) = self.tally.readings();
                 bail!(
-                    "not so after {PATIENCE:?}: {what}; {} of {} agents there, {delivered} readings acknowledged, {dropped} dropped",
+                    "not so after {PATIENCE:?}: {what}; {} of {} agents there, {delivered} readings \
+                     acknowledged, {dropped} dropped",
                     self.tally.there(),
                     self.plan.agents
                 );
