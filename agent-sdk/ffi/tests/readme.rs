@@ -49,6 +49,7 @@ fn library() -> PathBuf {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("libagent_sdk_ffi") && name.ends_with(".a")
     });
-    let newest = libraries.max_by_key(|path| path.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH));
+    let written_at = |path: &PathBuf| path.metadata().and_then(|data| data.modified());
+    let newest = libraries.max_by_key(|path| written_at(path).unwrap_or(SystemTime::UNIX_EPOCH));
     newest.expect("cargo builds the static library with the tests")
 }

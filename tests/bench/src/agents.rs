@@ -46,7 +46,7 @@ pub struct Plan {
     pub every_ms: u64,
     /// The agents first connect so many a second.
     pub starts_per_s: u64,
-    /// Back-off after the first failure, in milliseconds: with `agents` it makes the rate at which they come back.
+    /// Back-off after the first failure, in milliseconds, and twice as much after any other: with `agents` it makes the rate at which they come back.
     pub backoff_base_ms: u32,
     /// The limit of attempts to connect in any second. Without jitter all agents would try within one.
     pub connects_per_s_max: usize,
@@ -84,6 +84,8 @@ impl Plan {
     fn settings(&self) -> Settings {
         Settings {
             backoff_base_ms: self.backoff_base_ms,
+            // With a higher cap the few that fail three times by chance, and then wait for a minute, would decide the figure.
+            backoff_cap_ms: self.backoff_base_ms.saturating_mul(2),
             ..Settings::DEFAULT
         }
     }
@@ -100,7 +102,7 @@ impl Plan {
 /// A broker does not start, or not all agents come back and deliver.
 pub async fn run(plan: Plan) -> Result<Bars> {
     println!(
-        "{} agents lose their broker in mid-stream, by kill -9, and come back after its restart; back-off from {} s, at most {} \
+        "{} agents lose their broker in mid-stream, by kill -9, and come back after its restart; back-off of up to {} s, then twice that, at most {} \
          attempts a second",
         plan.agents,
         f64::from(plan.backoff_base_ms) / 1e3,
