@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-voice test-firmware check bench bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ check: ## Fast: format, lints, unit tests, house rules
 
 bench: ## Every benchmark of the workspace (examples named bench_*)
 	@$(XTASK) bench
+
+bench-agents: ## 10,000 device agents back after a restart, beside mosquitto: 0 lost, as fast as the back-off lets them, never too many at once
+	@$(XTASK) bench bench_agents
 
 bench-apply: ## A site of 100,000 devices: time, memory, and what a hub beside it waits
 	@$(XTASK) bench bench_apply
@@ -56,9 +59,11 @@ soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 	@cargo build --quiet --release --workspace --bin forecall --example soak_kill
 	@$(EXAMPLES)/soak_kill
 
-fuzz: ## Packet decoding, the session core, batches of readings, a world of cuts and crashes, addresses in SIP: 5 minutes each
+fuzz: ## Packet decoding, the session core, batches of readings, the device agent and its flash, a world of cuts and crashes, addresses in SIP: 5 minutes each
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-broker --lib --test session --test world -- fuzz_ --nocapture
 	@FORECALL_FUZZ_CASES=3000000 cargo test --package agent-sdk-wire --test contract -- fuzz_ --nocapture
+	@FORECALL_FUZZ_CASES=300000 cargo test --package agent-sdk-core --test session --test agent -- fuzz_ --nocapture
+	@FORECALL_FUZZ_CASES=100000 cargo test --package agent-sdk-storage --test flash -- fuzz_ --nocapture
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-voice --lib -- fuzz_ --nocapture
 
 fuzz-http: ## Some 1,000 requests made up for each operation of the API, against its document

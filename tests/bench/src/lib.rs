@@ -1,6 +1,7 @@
 //! Load for brokers, and peers to stand beside the hub: the same client, the same bytes, the same machine, in turn.
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
+pub mod agents;
 pub mod apply;
 pub mod attack;
 pub mod bar;

@@ -71,7 +71,11 @@ impl Load {
         Train::pack(&topic, payloads.iter().map(|p| &p[..]))
     }
 
-    fn payload(&self, device: usize, number: usize) -> Result<Vec<u8>> {
+    /// One payload of a device.
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    pub(crate) fn payload(&self, device: usize, number: usize) -> Result<Vec<u8>> {
         let mut buffer = [0; MAX_MESSAGE_BYTES];
         let header = Header {
             time_base: TimeBase::Utc,

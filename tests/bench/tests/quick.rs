@@ -1,5 +1,6 @@
 //! The benchmarks work, and count right; nothing is said about speed here.
 
+use tests_bench::agents;
 use tests_bench::attack;
 use tests_bench::calls;
 use tests_bench::compare::{Audit, Plan, run};
@@ -34,6 +35,21 @@ async fn every_broker_takes_idle_and_returning_devices() {
     tests_bench::crowd::run(tests_bench::crowd::Plan::quick())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn agents_come_back_after_a_kill_in_mid_stream_and_lose_nothing() {
+    let bars = agents::run(agents::Plan::quick()).await.unwrap();
+    bars.print();
+    for bar in [
+        "agents_readings_lost",
+        "agents_readings_doubled",
+        "agents_dropped_hub",
+        "agents_dropped_mosquitto",
+        "agents_tries_in_a_second_hub",
+    ] {
+        assert!(bars.is_held(bar), "{bar}");
+    }
 }
 
 #[tokio::test]

@@ -144,6 +144,8 @@ const LAYERS: &[Layer] = &[
             "tests-hub",
             "tests-mqtt",
             "hub-core",
+            "agent-sdk-async",
+            "agent-sdk-core",
             "agent-sdk-wire",
             "hub-store",
             "hub-store-postgres",
@@ -226,7 +228,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "embedded-io-adapters",
-        only: &["agent-sdk-examples-linux", "hub-lab"],
+        only: &["agent-sdk-examples-linux", "hub-lab", "tests-bench"],
         tests: &["agent-sdk-async", "agent-sdk-blocking", "hub-broker"],
     },
     // Under a licence that what a maker ships does not have.

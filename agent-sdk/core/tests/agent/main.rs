@@ -2,7 +2,11 @@
 
 mod boot;
 mod commands;
+#[path = "../session/fuzz.rs"]
+mod fuzz;
+mod fuzzing;
 mod hub;
+mod machine;
 mod reporting;
 mod rig;
 mod settings;

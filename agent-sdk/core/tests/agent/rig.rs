@@ -90,8 +90,11 @@ impl Told {
     }
 }
 
-pub struct Rig {
-    pub agent: Agent<'static>,
+/// In memory of its own.
+pub type Rig = Lent<'static>;
+
+pub struct Lent<'m> {
+    pub agent: Agent<'m>,
     pub hub: Hub,
     pub now: u64,
     down: Vec<u8>,
@@ -101,7 +104,6 @@ pub struct Rig {
 impl Rig {
     /// Without a connection yet.
     pub fn new(config: &Config<'static>, outbox_bytes: usize, packet_bytes: usize) -> Self {
-        let now = 1_000;
         let memory = Memory {
             metrics: vec![MetricSlot::EMPTY; 4].leak(),
             readings: vec![Reading::EMPTY; 64].leak(),
@@ -109,13 +111,7 @@ impl Rig {
             receive: vec![0; 512].leak(),
             scratch: vec![0; packet_bytes].leak(),
         };
-        Self {
-            agent: Agent::new(memory, config, now).expect("the receive buffer is large enough"),
-            hub: Hub::new(),
-            now,
-            down: Vec::new(),
-            told: Vec::new(),
-        }
+        Self::over(memory, config)
     }
 
     /// Connected, with all that belongs to it said; what came of it is forgotten.
@@ -125,6 +121,20 @@ impl Rig {
         rig.arrivals();
         rig.told();
         rig
+    }
+}
+
+impl<'m> Lent<'m> {
+    /// In memory that the test has back afterwards: for tests of a million cases.
+    pub fn over(memory: Memory<'m>, config: &Config<'m>) -> Self {
+        let now = 1_000;
+        Self {
+            agent: Agent::new(memory, config, now).expect("the receive buffer is large enough"),
+            hub: Hub::new(),
+            now,
+            down: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     pub fn connect(&mut self) {

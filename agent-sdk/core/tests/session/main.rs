@@ -3,6 +3,7 @@
 mod broker;
 mod connecting;
 mod fragments;
+mod fuzz;
 mod messages;
 mod rig;
 mod timers;

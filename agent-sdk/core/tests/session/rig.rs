@@ -77,8 +77,11 @@ pub fn puback(id: u16) -> Vec<u8> {
     packet(0x40, &id.to_be_bytes())
 }
 
-pub struct Rig {
-    pub session: Session<'static>,
+/// In memory of its own.
+pub type Rig = Lent<'static>;
+
+pub struct Lent<'m> {
+    pub session: Session<'m>,
     pub now: u64,
     /// Bytes that are handed in, and taken out, at a time.
     pub piece: usize,
@@ -88,14 +91,7 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(outbox_bytes: usize, receive_bytes: usize, settings: Settings) -> Self {
-        let session = Session::new(memory(outbox_bytes), memory(receive_bytes), settings, 1);
-        Self {
-            session: session.expect("the receive buffer is large enough"),
-            now: 1_000,
-            piece: usize::MAX,
-            sent: Vec::new(),
-            seen: Vec::new(),
-        }
+        Self::over(memory(outbox_bytes), memory(receive_bytes), settings)
     }
 
     /// Connected, with its subscription answered, and nothing left to look at.
@@ -103,6 +99,20 @@ impl Rig {
         let mut rig = Self::new(outbox_bytes, receive_bytes, SETTINGS);
         rig.connect(CONNACK_NEW);
         rig
+    }
+}
+
+impl<'m> Lent<'m> {
+    /// In memory that the test has back afterwards: for tests of a million cases.
+    pub fn over(outbox: &'m mut [u8], receive: &'m mut [u8], settings: Settings) -> Self {
+        let session = Session::new(outbox, receive, settings, 1);
+        Self {
+            session: session.expect("the receive buffer is large enough"),
+            now: 1_000,
+            piece: usize::MAX,
+            sent: Vec::new(),
+            seen: Vec::new(),
+        }
     }
 
     /// A connection up to the answer to the subscription; what it brought is forgotten.

@@ -14,7 +14,7 @@ pub const HEADER: Header = Header {
     t0_ms: 1,
 };
 
-type Read = (Vec<u32>, Vec<(u8, Vec<Option<i32>>)>);
+pub type Read = (Vec<u32>, Vec<(u8, Vec<Option<i32>>)>);
 
 fn batch(bytes: &[u8]) -> Batch<'_> {
     match decode(bytes).unwrap() {
@@ -23,14 +23,14 @@ fn batch(bytes: &[u8]) -> Batch<'_> {
     }
 }
 
-fn read(bytes: &[u8]) -> Read {
+pub fn read(bytes: &[u8]) -> Read {
     let batch = batch(bytes);
     let columns = batch.columns().map(|(channel, column)| (channel, column.collect()));
     (batch.dt_ms().collect(), columns.collect())
 }
 
 /// The message of these times and columns, whole.
-fn written(header: &Header, times: &[u32], columns: &[(u8, Vec<Option<i32>>)]) -> Vec<u8> {
+pub fn written(header: &Header, times: &[u32], columns: &[(u8, Vec<Option<i32>>)]) -> Vec<u8> {
     let mut buffer = vec![0; MAX_MESSAGE_BYTES];
     let mut encoder = BatchEncoder::new(&mut buffer, header, times.iter().copied()).unwrap();
     for (channel, values) in columns {
@@ -61,7 +61,7 @@ fn values(count: usize) -> impl Strategy<Value = Vec<Option<i32>>> {
     })
 }
 
-fn content() -> impl Strategy<Value = Read> {
+pub fn content() -> impl Strategy<Value = Read> {
     (1..=MAX_SAMPLES, any::<bool>()).prop_flat_map(|(count, is_regular)| {
         let gap = if is_regular { 1_000..1_001_u32 } else { 0..60_000_000 };
         let times = vec(gap, count - 1).prop_map(|gaps| {
