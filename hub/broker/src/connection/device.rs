@@ -31,8 +31,8 @@ pub(super) struct DeviceSide {
     tasks: VecDeque<Task>,
     /// What goes to ingest next.
     parcel: Vec<Item>,
-    /// When the last one went.
-    parcel_at: Option<Instant>,
+    /// When the last one went, or the device connected.
+    parcel_at: Instant,
     /// Ingest has no room now; a parcel waits for it.
     sends: bool,
     /// The store is asked where a boot's uptime stands.
@@ -50,8 +50,8 @@ pub(super) struct DeviceSide {
     pub(super) commands: super::command::Commands,
 }
 
-/// A device that has published nothing for so long does not send one publish as soon as it hears of the last. Of one that
-/// has just connected this is not known: it may be about to sleep again.
+/// A device that has published nothing for so long does not send one publish as soon as it hears of the last. One that has
+/// just connected may be about to sleep again.
 const SELDOM: Duration = Duration::from_secs(1);
 
 /// A boot and, if the device has told it, UTC less uptime in ms.
@@ -84,7 +84,7 @@ impl DeviceSide {
             keeps: false,
             tasks: VecDeque::new(),
             parcel: Vec::new(),
-            parcel_at: None,
+            parcel_at: Instant::now(),
             sends: false,
             asks_clock: false,
             offset: None,
@@ -293,11 +293,11 @@ impl Connection {
             device.tell_dropped(self.shared.clock.now(), self.shared.config.commit_patience);
         }
         let now = Instant::now();
-        let last = device.parcel_at.replace(now);
+        let last = std::mem::replace(&mut device.parcel_at, now);
         let parcel = Parcel {
             waiter: Some(Waiter::new(&self.mailbox)),
             items: std::mem::take(&mut device.parcel),
-            can_wait: last.is_some_and(|last| now - last >= SELDOM),
+            can_wait: now - last >= SELDOM,
         };
         if let Err(parcel) = self.shared.ingest.try_send(parcel) {
             device.sends = true;
