@@ -1,6 +1,8 @@
 //! Group commit: publishes of all connections go into the store in batches, and each is answered only after its commit.
 //!
 //! What waits is committed at once; what comes meanwhile is the next batch, so batches grow with the load by themselves.
+//! Only publishes of devices that publish seldom wait a moment for others, so that a trickle of many devices does not cost
+//! a commit a reading.
 //! A batch that fails is divided, so that one publish which the store cannot take holds up nobody; such a publish is
 //! quarantined after it has failed alone three times while others were committed. While the store is away, everything
 //! waits, is tried again with growing pauses, and is given up unacknowledged when its time is over.
@@ -34,6 +36,11 @@ const BATCH_BYTES_MAX: u64 = 8 << 20;
 const LINGER: Duration = Duration::from_micros(200);
 /// A batch of so many is large enough without that.
 const LINGER_BELOW: usize = 200;
+/// Publishes that can wait are given this moment for others to join them. A commit takes about as much of the processors
+/// as twenty readings do, and a device with a reading a minute does not miss it.
+const COMPANY_WITHIN: Duration = Duration::from_millis(25);
+/// So many share a commit's cost well enough.
+const COMPANY: usize = 16;
 /// Pauses after the store failed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 /// Pause between two tries of publishes that failed alone.
@@ -75,6 +82,8 @@ impl Origin {
 pub(crate) struct Parcel {
     pub(crate) waiter: Option<Waiter>,
     pub(crate) items: Vec<Item>,
+    /// A moment more is nothing to its device, which publishes seldom: it may wait for others to share its commit.
+    pub(crate) can_wait: bool,
 }
 
 /// A publish that is stored.
@@ -111,6 +120,9 @@ pub(crate) struct Committer {
     parcels: u64,
     /// Publishes gathered for this batch that came several at a time.
     in_trains: usize,
+    company_within: Duration,
+    /// A parcel of this batch cannot wait.
+    in_haste: bool,
 }
 
 impl Committer {
@@ -132,6 +144,8 @@ impl Committer {
             failures_in_row: 0,
             parcels: 0,
             in_trains: 0,
+            company_within: COMPANY_WITHIN,
+            in_haste: false,
         }
     }
 
@@ -145,6 +159,7 @@ impl Committer {
             let due = (suspects.len() > 0).then_some(suspects_due);
             let others_wait = fresh.len() == 0 && !queue.is_empty();
             let heard = std::mem::take(&mut self.in_trains);
+            self.in_haste = fresh.len() > 0;
             if fresh.len() == 0 && !self.first(&mut queue, &mut fresh, due).await {
                 return;
             }
@@ -153,6 +168,9 @@ impl Committer {
             if others_wait {
                 let enough = fresh.len() + heard;
                 self.linger(&mut queue, &mut fresh, enough).await;
+            }
+            if fresh.len() > 0 {
+                self.company(&mut queue, &mut fresh).await;
             }
             // What was gathered now may come from the next connection of a device: nothing that failed before and belongs to
             // the one that is over may be committed behind it.
@@ -348,8 +366,21 @@ impl Committer {
         }
     }
 
+    /// Waits for others as long as all of the batch can.
+    async fn company(&mut self, queue: &mut Queued, batch: &mut Part) {
+        let until = Instant::now() + self.company_within;
+        while !self.in_haste && batch.len() < COMPANY {
+            match timeout_at(until, queue.recv()).await {
+                Ok(Some(waiting)) => self.take(batch, waiting.parcel),
+                Ok(None) | Err(_) => return,
+            }
+        }
+        self.gather(queue, batch);
+    }
+
     fn take(&mut self, batch: &mut Part, parcel: Parcel) {
         self.parcels += 1;
+        self.in_haste |= !parcel.can_wait;
         if parcel.items.len() > 1 {
             self.in_trains += parcel.items.len();
         }

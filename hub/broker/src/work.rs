@@ -112,7 +112,11 @@ impl Shared {
             retain,
         } = word;
         let items = vec![item];
-        let parcel = Parcel { waiter: None, items };
+        let parcel = Parcel {
+            waiter: None,
+            items,
+            can_wait: true,
+        };
         match timeout(self.config.store_patience, self.ingest.send(parcel)).await {
             Ok(Ok(())) => {
                 add(&self.counters.wills, 1);

@@ -31,6 +31,8 @@ pub(super) struct DeviceSide {
     tasks: VecDeque<Task>,
     /// What goes to ingest next.
     parcel: Vec<Item>,
+    /// When the last one went, or the device connected.
+    parcel_at: Instant,
     /// Ingest has no room now; a parcel waits for it.
     sends: bool,
     /// The store is asked where a boot's uptime stands.
@@ -47,6 +49,10 @@ pub(super) struct DeviceSide {
     pub(super) will: Option<(LastWord, Duration)>,
     pub(super) commands: super::command::Commands,
 }
+
+/// A device that has published nothing for so long does not send one publish as soon as it hears of the last. One that has
+/// just connected may be about to sleep again.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// A boot and, if the device has told it, UTC less uptime in ms.
 type Offset = (u64, Option<i64>);
@@ -78,6 +84,7 @@ impl DeviceSide {
             keeps: false,
             tasks: VecDeque::new(),
             parcel: Vec::new(),
+            parcel_at: Instant::now(),
             sends: false,
             asks_clock: false,
             offset: None,
@@ -285,9 +292,12 @@ impl Connection {
         if device.dropped > 0 {
             device.tell_dropped(self.shared.clock.now(), self.shared.config.commit_patience);
         }
+        let now = Instant::now();
+        let last = std::mem::replace(&mut device.parcel_at, now);
         let parcel = Parcel {
             waiter: Some(Waiter::new(&self.mailbox)),
             items: std::mem::take(&mut device.parcel),
+            can_wait: now - last >= SELDOM,
         };
         if let Err(parcel) = self.shared.ingest.try_send(parcel) {
             device.sends = true;

@@ -185,6 +185,7 @@ pub(super) async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
     let parcel = Parcel {
         waiter: Some(Waiter::new(&mailbox)),
         items: vec![item],
+        can_wait: false,
     };
     if shared.ingest.send(parcel).await.is_ok() {
         poll_fn(|cx| mailbox.poll(cx).map(drop)).await;

@@ -34,7 +34,7 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn push_parcel(&mut self, parcel: Parcel, number: u64) {
-        let Parcel { waiter, items } = parcel;
+        let Parcel { waiter, items, .. } = parcel;
         for item in items {
             let Item {
                 ingest,
@@ -241,7 +241,12 @@ mod tests {
         };
         let items = payloads.iter().map(item).collect();
         let mut part = Part::default();
-        part.push_parcel(Parcel { waiter: None, items }, 1);
+        let parcel = Parcel {
+            waiter: None,
+            items,
+            can_wait: false,
+        };
+        part.push_parcel(parcel, 1);
         part
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use tokio::sync::Semaphore;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 
 /// Commits go through it one by one.
 struct Gated {
@@ -109,6 +109,15 @@ fn parcel(mailbox: &Arc<Mailbox>, items: u64) -> Parcel {
     Parcel {
         waiter: Some(Waiter::new(mailbox)),
         items: (0..items).map(item).collect(),
+        can_wait: false,
+    }
+}
+
+/// One publish of a device that publishes seldom.
+fn patient(mailbox: &Arc<Mailbox>) -> Parcel {
+    Parcel {
+        can_wait: true,
+        ..parcel(mailbox, 1)
     }
 }
 
@@ -119,6 +128,68 @@ async fn settled(mailbox: &Mailbox, items: u64) {
         let letters = poll_fn(|cx| mailbox.poll(cx)).await;
         settled += letters.settled.len() as u64;
     }
+}
+
+/// A committer that waits for others for so long, on a store that takes so many commits.
+fn committing(company_within: Duration, commits: usize) -> (Arc<Gated>, Queue, JoinHandle<()>) {
+    let store = Arc::new(Gated {
+        gate: Semaphore::new(commits),
+        asked: Mutex::default(),
+    });
+    let counters = Arc::new(BrokerCounters::default());
+    let (sender, queued) = queue(counters.clone());
+    let patience = Duration::from_secs(60);
+    let mut committer = Committer::new(store.clone(), counters, Arc::default(), Arc::default(), patience);
+    committer.company_within = company_within;
+    (store, sender, tokio::spawn(committer.run(queued)))
+}
+
+/// The batches of these parcels, each of a connection of its own that can wait or cannot; the next is sent when the one
+/// before is with the committer, which waits for others without end.
+async fn batches(can_wait: &[bool]) -> Vec<usize> {
+    let (store, sender, committer) = committing(Duration::from_secs(3_600), can_wait.len());
+    let mut mailboxes = Vec::new();
+    for can_wait in can_wait {
+        let mailbox = Arc::new(Mailbox::default());
+        let parcel = if *can_wait {
+            patient(&mailbox)
+        } else {
+            parcel(&mailbox, 1)
+        };
+        assert!(sender.try_send(parcel).is_ok());
+        mailboxes.push(mailbox);
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    }
+    // What still waits for others is committed when no more can come.
+    drop(sender);
+    for mailbox in mailboxes {
+        settled(&mailbox, 1).await;
+    }
+    committer.await.unwrap();
+    store.asked().batches
+}
+
+#[tokio::test]
+async fn a_trickle_of_many_devices_shares_commits() {
+    assert_eq!(batches(&[true; 3]).await, [3]);
+    // Who cannot wait does not, and takes along who does.
+    assert_eq!(batches(&[false, true, true, false, true]).await, [1, 3, 1]);
+    // Enough is enough.
+    assert_eq!(batches(&[true; 2 * COMPANY + 1]).await, [COMPANY, COMPANY, 1]);
+}
+
+#[tokio::test]
+async fn a_publish_to_which_no_others_come_is_committed_by_itself() {
+    let (store, sender, committer) = committing(Duration::from_millis(1), 2);
+    for commits in 1..=2 {
+        let mailbox = Arc::new(Mailbox::default());
+        assert!(sender.try_send(patient(&mailbox)).is_ok());
+        settled(&mailbox, 1).await;
+        assert_eq!(store.asked().batches, vec![1; commits]);
+    }
+    committer.abort();
 }
 
 /// Two connections with so many publishes at a time: while those of the first are committed, the second sends its own, and
