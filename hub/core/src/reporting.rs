@@ -43,13 +43,17 @@ pub enum ReportingError {
         "other settings are told under version {0} already; the device would pass over these: give them another version"
     )]
     SameVersion(u32),
+    /// The device has applied this version, which was told before.
+    #[error("version {0} is in force on the device, which would pass over these: give them another version")]
+    InForce(u32),
 }
 
-/// Checks settings that are to be told in place of those that `told` holds by name, and gives their version.
+/// Checks settings that are to be told in place of those that `told` holds by name, to a device on which the settings of
+/// version `in_force` hold, where 0 is none of the hub's; and gives their version.
 ///
 /// # Errors
 /// What the agent would not take.
-pub fn check(settings: &Value, told: &Map<String, Value>) -> Result<u32, ReportingError> {
+pub fn check(settings: &Value, told: &Map<String, Value>, in_force: u64) -> Result<u32, ReportingError> {
     let members = object(NAME, settings)?;
     known(
         NAME,
@@ -74,8 +78,13 @@ pub fn check(settings: &Value, told: &Map<String, Value>) -> Result<u32, Reporti
     }
     // It is at most that.
     let version = u32::try_from(version).unwrap_or(u32::MAX);
-    if version_told(told) == Some(version) && told.get(NAME) != Some(settings) {
+    let is_told = version_told(told) == Some(version);
+    if is_told && told.get(NAME) != Some(settings) {
         return Err(ReportingError::SameVersion(version));
+    }
+    // What was told under it before may have been something else.
+    if !is_told && in_force == u64::from(version) {
+        return Err(ReportingError::InForce(version));
     }
     Ok(version)
 }
@@ -140,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     fn checked(settings: &Value) -> Result<u32, ReportingError> {
-        check(settings, &Map::new())
+        check(settings, &Map::new(), 0)
     }
 
     #[test]
@@ -215,10 +224,16 @@ mod tests {
         let settings = json!({"version": 7, "batch_age_s": 60});
         let told = Map::from_iter([(NAME.to_owned(), settings.clone())]);
         assert_eq!(version_told(&told), Some(7));
-        assert_eq!(check(&settings, &told), Ok(7), "the same again changes nothing");
+        for in_force in [0, 6, 7] {
+            assert_eq!(check(&settings, &told, in_force), Ok(7), "the same again changes nothing");
+        }
         let other = json!({"version": 7, "batch_age_s": 30});
-        assert_eq!(check(&other, &told), Err(ReportingError::SameVersion(7)));
-        assert_eq!(check(&json!({"version": 6, "batch_age_s": 30}), &told), Ok(6));
+        assert_eq!(check(&other, &told, 7), Err(ReportingError::SameVersion(7)));
+        let earlier = json!({"version": 6, "batch_age_s": 30});
+        assert_eq!(check(&earlier, &told, 7), Ok(6));
+        // It was told, and then something else was, or nothing.
+        assert_eq!(check(&earlier, &told, 6), Err(ReportingError::InForce(6)));
+        assert_eq!(check(&settings, &Map::new(), 7), Err(ReportingError::InForce(7)));
         for none in [json!({}), json!({"version": 0}), json!({"version": "7"}), json!(7)] {
             let told = Map::from_iter([(NAME.to_owned(), none.clone())]);
             assert_eq!(version_told(&told), None, "{none}");

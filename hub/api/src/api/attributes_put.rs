@@ -39,7 +39,9 @@ pub(crate) async fn handle(
     let (scope, id) = (session.scope(), ApplianceId(id));
     if let Some(settings) = values.get(reporting::NAME).filter(|value| !value.is_null()) {
         let told = app.store().device_attributes(scope, id).await?.shared;
-        reporting::check(settings, &told).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+        let kept = app.store().birth(scope, id).await?;
+        let in_force = kept.map_or(0, |kept| kept.birth.settings);
+        reporting::check(settings, &told, in_force).map_err(|error| ApiError::BadRequest(error.to_string()))?;
     }
     let shared = app.store().share_attributes(scope, id, &values, app.now()).await?;
     Ok(Json(shared))

@@ -147,6 +147,7 @@ async fn settings_that_the_device_agent_would_not_take_are_refused() {
             "deadband of metric 3",
         ),
         (json!({ "version": 8, "batch_age_s": 30 }), "under version 8 already"),
+        (json!({ "version": 7 }), "version 7 is in force"),
     ] {
         let refused = program
             .put(ATTRIBUTES, &json!({ "reporting": wrong, "mode": "dry" }))
