@@ -17,5 +17,6 @@ void cbor_array(cbor *into, uint64_t count);
 void cbor_map(cbor *into, uint64_t count);
 void cbor_number(cbor *into, uint64_t number);
 void cbor_double(cbor *into, double value);
+void cbor_text(cbor *into, const char *text);
 
 #endif

@@ -31,7 +31,7 @@ static void frame_began(void) {
 modem_link modem_poll(void) {
     uint8_t byte;
     /* What was received before the connection was lost is lost with it. The hub knows that. */
-    while (received_len < RECEIVED_MAX && board_serial_read(&byte, 1) == 1) {
+    while (received_len < RECEIVED_MAX && board_serial_read(BOARD_MODEM, &byte, 1) == 1) {
         switch (part) {
         case KIND:
             kind = byte;
@@ -57,8 +57,8 @@ modem_link modem_poll(void) {
 
 static void frame(uint8_t of_kind, const uint8_t *bytes, uint8_t count) {
     uint8_t head[2] = {of_kind, count};
-    board_serial_write(head, sizeof head);
-    board_serial_write(bytes, count);
+    board_serial_write(BOARD_MODEM, head, sizeof head);
+    board_serial_write(BOARD_MODEM, bytes, count);
 }
 
 void modem_open(void) {
