@@ -80,11 +80,46 @@ pub struct Plan<'a> {
     pub more: &'a [(&'a str, u64)],
 }
 
+/// What a device has that comes from its factory, in place of a secret of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// How it is let in.
+    pub origin: Origin<'a>,
+    /// What stands in for its flash; made, and erased, if it is not there.
+    pub flash: &'a Path,
+}
+
+/// How a new device is let in.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// By this token of a claim credential.
+    Claim(&'a str),
+    /// By this secret, which its group's key has given it.
+    Group(&'a str),
+}
+
+/// Bytes of the flash: two pages of 4,096.
+const FLASH_BYTES: usize = 8_192;
+
+impl New<'_> {
+    fn arguments(&self) -> Result<String> {
+        if !self.flash.exists() {
+            std::fs::write(self.flash, [0xFF; FLASH_BYTES])
+                .with_context(|| format!("cannot create {}", self.flash.display()))?;
+        }
+        let origin = match self.origin {
+            Origin::Claim(token) => format!("claim={token}"),
+            Origin::Group(secret) => format!("group={secret}"),
+        };
+        Ok(format!("arg={origin},arg=flash={}", self.flash.display()))
+    }
+}
+
 impl Plan<'_> {
-    fn arguments(&self) -> String {
+    fn arguments(&self, access: &str) -> String {
         let (device, port, boot) = (self.device, self.port, self.boot);
         let mut text = format!(
-            "enable=on,target=native,arg=image,arg=port={port},arg=user=acme/{device},arg=secret={SECRET},\
+            "enable=on,target=native,arg=image,arg=port={port},arg=user=acme/{device},{access},\
              arg=boot={boot},arg=seed={boot},arg=unit={boot}"
         );
         for (name, value) in self.more {
@@ -106,13 +141,40 @@ impl Running {
     /// # Errors
     /// QEMU or the image is not there, or QEMU does not start.
     pub fn start(folder: &Path, board: Board, image: Image, wire: Wire, plan: &Plan<'_>) -> Result<Self> {
+        let access = format!("arg=secret={SECRET}");
+        Self::start_with(folder, board, image, wire, &plan.arguments(&access), plan)
+    }
+
+    /// The same for a new device, which comes to a secret of its own first, unless its flash has one.
+    ///
+    /// # Errors
+    /// As [`Running::start`]; or the flash cannot be made.
+    pub fn start_new(
+        folder: &Path,
+        board: Board,
+        image: Image,
+        wire: Wire,
+        plan: &Plan<'_>,
+        new: &New<'_>,
+    ) -> Result<Self> {
+        Self::start_with(folder, board, image, wire, &plan.arguments(&new.arguments()?), plan)
+    }
+
+    fn start_with(
+        folder: &Path,
+        board: Board,
+        image: Image,
+        wire: Wire,
+        arguments: &str,
+        plan: &Plan<'_>,
+    ) -> Result<Self> {
         let file = image.file(board)?;
         let log = folder.join(format!("{}-{}.log", plan.device, plan.boot));
         let said = std::fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let mut command = qemu()?;
         command
             .args(["-M", board.machine(), "-nographic", "-monitor", "none"])
-            .args(["-semihosting-config", &plan.arguments()]);
+            .args(["-semihosting-config", arguments]);
         match wire {
             Wire::Ethernet => command.args(["-serial", "none", "-nic", "user,model=lan9118"]),
             Wire::Serial(port) => command.args(["-nic", "none", "-serial", &format!("tcp:127.0.0.1:{port}")]),
