@@ -10,6 +10,7 @@
 #include "cbor.h"
 #include "first_boot.h"
 #include "link.h"
+#include "modem.h"
 #include "plan.h"
 #include "sensors.h"
 #include <forecall_agent.h>
@@ -372,6 +373,7 @@ static const link_user user = {next_connect_at, connected, disconnected, receive
 int main(void) {
     board_start();
     plan_read();
+    modem_start();
     bool is_loop = first_boot_count();
     if (plan.secret_len == 0) {
         first_boot(memory, sizeof memory);

@@ -232,6 +232,16 @@ impl Running {
     }
 }
 
+/// How deep the stack of a board went until it ended, in bytes, by what it said.
+///
+/// # Errors
+/// It did not say it.
+pub fn stack_bytes(said: &str) -> Result<u64> {
+    let depth = said.lines().find_map(|line| line.strip_prefix("stack ")?.strip_suffix(" bytes"));
+    let depth = depth.with_context(|| format!("nothing about the stack:\n{said}"))?;
+    depth.parse().with_context(|| format!("{depth} is no number"))
+}
+
 /// QEMU with the folders of its libraries: what set-up has unpacked, else the machine's own.
 fn qemu() -> Result<Command> {
     const PROGRAM: &str = "qemu-system-arm";
