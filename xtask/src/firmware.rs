@@ -10,7 +10,7 @@ use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail, ensure};
 use elf::Image;
-pub use images::images;
+pub use images::{demo, images};
 use link::Linker;
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,7 @@ use crate::pipeline::{Hub, open};
 use anyhow::{Context, Result};
 use homes::Homes;
 use hub_core::language::Language;
+use hub_lab::home::Board;
 use hub_lab::phone::{PhoneReport, Phones};
 use jiff::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -40,6 +41,8 @@ pub struct Options {
     pub models_dir: std::path::PathBuf,
     /// Where to find the database's programs, if not in the usual places.
     pub postgres_bin: Option<std::path::PathBuf>,
+    /// The first home's machine runs firmware on a board.
+    pub board: Option<Board>,
 }
 
 /// Plays the demo until it is told (headless), or until `stop`.
@@ -80,7 +83,7 @@ async fn tell(
     announce(hub, options);
     let life = CancellationToken::new();
     let ticker = tokio::spawn(clock.clone().run(hub.calls_up.clone(), life.clone()));
-    let living = homes.live(hub.mqtt, clock.clone(), life.clone());
+    let living = homes.live(hub.mqtt, clock.clone(), life.clone(), options.board.clone());
     let mut story = Story::new(hub, &living, reports, clock.clone());
     let told = stop.run_until_cancelled(story.play()).await;
     let result = match told {
@@ -143,6 +146,13 @@ fn announce(hub: &Hub, options: &Options) {
     say(
         "  real:      the hub, its PostgreSQL, MQTT, the ONNX model in tract, SIP and the audio of the call, the console",
     );
+    if let Some(board) = &options.board {
+        say(format_args!(
+            "  firmware:  {} has its agent in C, {}, on a Cortex-M4 that QEMU plays; its sensors and its modem are simulated",
+            homes::RUNG,
+            board.image.display()
+        ));
+    }
     say(format_args!("  console:   http://{}", hub.http));
     if let Some(account) = &hub.first_account {
         say(format_args!("  log in:    {} / {}", account.name, account.password));

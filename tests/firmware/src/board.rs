@@ -1,7 +1,6 @@
 //! A board as a process of QEMU, and where set-up has put QEMU and the images.
 
 use anyhow::{Context, Result, bail, ensure};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -242,23 +241,16 @@ pub fn stack_bytes(said: &str) -> Result<u64> {
     depth.parse().with_context(|| format!("{depth} is no number"))
 }
 
-/// QEMU with the folders of its libraries: what set-up has unpacked, else the machine's own.
+/// QEMU: what set-up has unpacked, else the machine's own.
 fn qemu() -> Result<Command> {
     const PROGRAM: &str = "qemu-system-arm";
-    let Ok(folder) = installed(Path::new("qemu")) else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
-        ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
-        return Ok(Command::new(PROGRAM));
-    };
-    let libraries = std::fs::read_to_string(folder.join("libraries.txt"))
-        .with_context(|| format!("{} is not complete: {SET_UP}", folder.display()))?;
-    let mut command = Command::new(folder.join("usr/bin").join(PROGRAM));
-    command
-        .env("LD_LIBRARY_PATH", OsString::from(libraries.trim()))
-        .arg("-L")
-        .arg(folder.join("usr/share/qemu"));
-    Ok(command)
+    if let Ok(start) = installed(Path::new("qemu/start")) {
+        return Ok(Command::new(start));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
+    ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
+    Ok(Command::new(PROGRAM))
 }
 
 /// A part of the target folder that this program was built in.

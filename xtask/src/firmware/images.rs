@@ -3,9 +3,10 @@
 
 use super::{BOARDS, build};
 use crate::run::{cargo, run};
+use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const RUST: &str = "agent-sdk/firmware/qemu-mps2/Cargo.toml";
@@ -46,12 +47,36 @@ pub fn images() -> Result<()> {
             .current_dir(&workspace.workspace_root);
         run(&mut command)?;
     }
-    // Built last for this board with a panic planted, perhaps.
-    let library = build(&workspace, &BOARDS[0], "no-panic-proof")?;
-    c(&workspace.workspace_root, &boards.join("c-demo"), &library)
+    c(&workspace)?;
+    Ok(())
 }
 
-fn c(root: &Path, folder: &Path, library: &Path) -> Result<()> {
+/// Builds the C program, and starts the demo with it in the first home's washing machine.
+///
+/// # Errors
+///
+/// It does not build, or the demo does not come to its end.
+pub fn demo() -> Result<()> {
+    setup::setup(setup::Purpose::DemoFirmware)?;
+    let workspace = Workspace::load()?;
+    let image = c(&workspace)?;
+    run(cargo(&["run", "--package", "hub-server", "--bin", "forecall", "--", "demo"])
+        .arg("--firmware")
+        .arg(image)
+        .arg("--qemu")
+        .arg(setup::qemu(&workspace.target_directory)))
+}
+
+/// The C program's image.
+fn c(workspace: &Workspace) -> Result<PathBuf> {
+    // Built last for this board with a panic planted, perhaps.
+    let library = build(workspace, &BOARDS[0], "no-panic-proof")?;
+    let folder = workspace.target_directory.join("boards/c-demo");
+    cmake(&workspace.workspace_root, &folder, &library)?;
+    Ok(folder.join("c-demo.elf"))
+}
+
+fn cmake(root: &Path, folder: &Path, library: &Path) -> Result<()> {
     let set = |name: &str, value: &Path| format!("-D{name}={}", value.display());
     let source = root.join(C);
     run(Command::new("cmake")

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 /// Readings of a second.
 const STEP_MS: u64 = 1_000;
 /// What the image may take of the stack, with smoltcp, its driver, the state of both and of the agent, which lie there.
-const STACK_MAX: u64 = 16 * 1_024;
+const STACK_MAX: u64 = 48 * 1_024;
 /// QEMU's start and the device's first connection, on a loaded machine.
 const START_MAX: SignedDuration = SignedDuration::from_secs(40);
 /// The message kinds `[3, …]`, an event, and `[4, …]`, a batch.
