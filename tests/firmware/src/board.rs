@@ -231,13 +231,17 @@ impl Running {
     }
 }
 
-/// How deep the stack of a board went until it ended, in bytes, by what it said.
+/// How deep the stack of a board went until it ended, in bytes, by what it said. Noted beside the images, for the table of sizes.
 ///
 /// # Errors
-/// It did not say it.
-pub fn stack_bytes(said: &str) -> Result<u64> {
-    let depth = said.lines().find_map(|line| line.strip_prefix("stack ")?.strip_suffix(" bytes"));
+/// It did not say it, or it cannot be noted.
+pub fn stack_bytes(image: Image, said: &str) -> Result<u64> {
+    let depth = said
+        .lines()
+        .find_map(|line| line.strip_prefix("stack ")?.strip_suffix(" bytes"));
     let depth = depth.with_context(|| format!("nothing about the stack:\n{said}"))?;
+    let note = installed(Path::new("boards"))?.join(format!("stack-{image:?}.txt").to_lowercase());
+    std::fs::write(&note, depth).with_context(|| format!("cannot write {}", note.display()))?;
     depth.parse().with_context(|| format!("{depth} is no number"))
 }
 

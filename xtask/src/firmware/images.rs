@@ -77,6 +77,10 @@ fn c(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn cmake(root: &Path, folder: &Path, library: &Path) -> Result<()> {
+    // It may have been made by another clone, which cmake refuses.
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
+    }
     let set = |name: &str, value: &Path| format!("-D{name}={}", value.display());
     let source = root.join(C);
     run(Command::new("cmake")

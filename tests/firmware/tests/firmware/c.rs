@@ -66,7 +66,7 @@ async fn a_c_program_loses_and_doubles_nothing_when_the_hub_is_killed() {
     assert_eq!(reply["status"], "done", "{reply}");
     let said = board.ended(PATIENCE).await.unwrap();
     assert!(said.contains("stopped"), "{said}");
-    let stack = stack_bytes(&said).unwrap();
+    let stack = stack_bytes(Image::C, &said).unwrap();
     assert!(stack > 0 && stack <= STACK_MAX, "{stack} bytes of stack");
     println!("stack of the C image: {stack} bytes, at most {STACK_MAX}");
     stage.until_online_is(pump.device, false).await;
