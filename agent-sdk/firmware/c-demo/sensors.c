@@ -11,7 +11,7 @@
 #define BATCH_AGE_MS 200u
 #define MESSAGE_MAX 1024u
 /* What a sample of the longest frame takes in a message. */
-#define SAMPLE_MAX 300u
+#define SAMPLE_MAX 320u
 /* Messages that wait for the hub; a power of two. */
 #define WAITING_MAX 64u
 

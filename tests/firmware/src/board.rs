@@ -231,19 +231,23 @@ impl Running {
     }
 }
 
-/// How deep the stack of a board went until it ended, in bytes, by what it said. Noted beside the images, for the table of sizes.
+/// How deep the stack of a board went until it ended, in bytes, by what it said. Noted beside the images as that of `what`, for the
+/// table of sizes.
 ///
 /// # Errors
 /// It did not say it, or it cannot be noted.
-pub fn stack_bytes(image: Image, said: &str) -> Result<u64> {
+pub fn stack_bytes(what: &str, said: &str) -> Result<u64> {
     let depth = said
         .lines()
         .find_map(|line| line.strip_prefix("stack ")?.strip_suffix(" bytes"));
     let depth = depth.with_context(|| format!("nothing about the stack:\n{said}"))?;
-    let note = installed(Path::new("boards"))?.join(format!("stack-{image:?}.txt").to_lowercase());
+    let note = installed(Path::new("boards"))?.join(format!("stack-{what}.txt"));
     std::fs::write(&note, depth).with_context(|| format!("cannot write {}", note.display()))?;
     depth.parse().with_context(|| format!("{depth} is no number"))
 }
+
+/// What all of the C program may take of the stack, painted: agent, outbox, first boot, and what is around them.
+pub const C_STACK_MAX: u64 = 2 * 1_024;
 
 /// QEMU: what set-up has unpacked, else the machine's own.
 fn qemu() -> Result<Command> {

@@ -110,9 +110,8 @@ impl Stage {
     /// # Errors
     /// The hub does not answer, or has heard nothing.
     pub async fn device_agent(&self, device: &str) -> Result<Value> {
-        let id = self.appliance(device).await?["id"].clone();
-        let id = id.as_str().context("no id")?;
-        let detail = self.console.get(&format!("/api/v1/appliances/{id}")).await?;
+        let path = format!("/api/v1/appliances/{}", self.appliance(device).await?["id"]);
+        let detail = self.console.get(&path).await?;
         let told = detail["device_agent"].clone();
         ensure!(told.is_object(), "{device} has said nothing of itself: {detail}");
         Ok(told)

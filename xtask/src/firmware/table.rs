@@ -92,7 +92,7 @@ pub fn add_stacks(target: &Path) -> Result<()> {
         return Ok(());
     };
     for (_, image, bytes) in stacks(&target.join(BOARDS))? {
-        let line = format!("stack: image {image} in QEMU, painted: {bytes} bytes");
+        let line = format!("stack: {image} image in QEMU, painted: {bytes} bytes");
         println!("firmware: {line}");
         let _ = write!(text, "\n{line}\n");
     }

@@ -174,7 +174,7 @@ async fn a_stream_outlives_lost_answers_and_a_killed_hub() {
     assert_eq!(reply, json!({ "status": "done", "result": COUNT }));
     let said = board.ended(PATIENCE).await.unwrap();
     assert!(said.contains("stopped"), "{said}");
-    let stack = stack_bytes(Image::Agent, &said).unwrap();
+    let stack = stack_bytes("rust", &said).unwrap();
     assert!(stack > 0 && stack <= STACK_MAX, "{stack} bytes of stack");
     println!("stack of the Rust image, with smoltcp and its driver: {stack} bytes");
     stage.until_online_is(pump.device, false).await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tests_firmware::board::{Board, Image, Plan, Running, Wire, stack_bytes};
+use tests_firmware::board::{Board, C_STACK_MAX, Image, Plan, Running, Wire, stack_bytes};
 use tests_firmware::link::Link;
 use tests_firmware::modem::Modem;
 use tests_firmware::stage::{PATIENCE, Pump, Stage};
@@ -11,8 +11,6 @@ use tests_hub::eventually;
 use tests_hub::soak::{Stored, audit};
 use tokio::time::sleep;
 
-/// What the whole program may take of the stack, painted: agent, outbox, first boot, and what is around them.
-const STACK_MAX: u64 = 2 * 1_024;
 /// The message kind `[3, …]`, an event.
 const EVENT: [u8; 2] = [0x88, 3];
 
@@ -66,9 +64,9 @@ async fn a_c_program_loses_and_doubles_nothing_when_the_hub_is_killed() {
     assert_eq!(reply["status"], "done", "{reply}");
     let said = board.ended(PATIENCE).await.unwrap();
     assert!(said.contains("stopped"), "{said}");
-    let stack = stack_bytes(Image::C, &said).unwrap();
-    assert!(stack > 0 && stack <= STACK_MAX, "{stack} bytes of stack");
-    println!("stack of the C image: {stack} bytes, at most {STACK_MAX}");
+    let stack = stack_bytes("c", &said).unwrap();
+    assert!(stack > 0 && stack <= C_STACK_MAX, "{stack} bytes of stack");
+    println!("stack of the C image: {stack} bytes, at most {C_STACK_MAX}");
     stage.until_online_is(pump.device, false).await;
     stage.stop().await.unwrap();
     let stored = audit(&stage.lab).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use tests_firmware::board::{Board, Image, New, Origin, Plan, Running, Wire};
+use tests_firmware::board::{Board, C_STACK_MAX, Image, New, Origin, Plan, Running, Wire, stack_bytes};
 use tests_firmware::link::Link;
 use tests_firmware::modem::Modem;
 use tests_firmware::stage::{PATIENCE, Pump, Stage};
@@ -75,9 +75,14 @@ impl Newcomer<'_> {
         let taken_ms = |number: u64| i64::try_from(number * PERIOD_MS).unwrap();
         self.stage.readings_are(&pump, COUNT, taken_ms).await.unwrap();
         assert!(self.link.published().len() > asked, "nothing went through the link");
-        let said = board.said();
+        let reply = self.stage.command(self.name, "1", "stop").await.unwrap();
+        assert_eq!(reply["status"], "done", "{reply}");
+        let said = board.ended(PATIENCE).await.unwrap();
         assert!(said.contains("enrolled\n"), "{said}");
-        board.cut_power().await.unwrap();
+        if self.image == Image::C {
+            let stack = stack_bytes("c-first-boot", &said).unwrap();
+            assert!(stack > 0 && stack <= C_STACK_MAX, "{stack} bytes of stack");
+        }
 
         let (board, _modem) = self.start(boot + 2).await;
         self.stage.until_stored(self.name, 2 * COUNT).await;
