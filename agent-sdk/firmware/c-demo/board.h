@@ -1,5 +1,5 @@
-/* The board AN386 of Arm's MPS2, as far as this program needs it: a clock, two serial ports, what outlives a reset, and the
- * debugger's calls. */
+/* The boards AN385 and AN386 of Arm's MPS2, as far as this program needs them: a clock, two serial ports, what outlives a reset,
+ * and the debugger's calls. */
 
 #ifndef BOARD_H
 #define BOARD_H

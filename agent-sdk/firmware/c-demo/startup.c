@@ -11,7 +11,7 @@ extern uint32_t bss_start[], bss_end[];
 int main(void);
 void reset(void);
 
-/* Coprocessor Access Control Register: the floating point unit is off after a reset. */
+/* Coprocessor Access Control Register: the floating point unit is off after a reset. A Cortex-M3 has none, and takes no note. */
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define FPU_ON (0xFu << 20)
 

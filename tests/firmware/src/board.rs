@@ -42,7 +42,7 @@ pub enum Image {
     Agent,
     /// minimq, over the same.
     Foreign,
-    /// The device agent in C, behind a modem at the board's first serial port; for [`Board::M4`].
+    /// The device agent in C, behind a modem at the board's first serial port.
     C,
 }
 
@@ -51,7 +51,10 @@ impl Image {
         let place = match self {
             Self::Agent => format!("{}/release/agent", board.target()),
             Self::Foreign => format!("{}/release/foreign", board.target()),
-            Self::C => "c-demo/c-demo.elf".to_owned(),
+            Self::C => match board {
+                Board::M3 => "c-demo-m3/c-demo.elf".to_owned(),
+                Board::M4 => "c-demo/c-demo.elf".to_owned(),
+            },
         };
         installed(&Path::new("boards").join(place))
     }

@@ -93,7 +93,7 @@ async fn a_c_program_raises_an_event_obeys_and_says_where_it_crashed() {
         boot: 60,
         more: &[("period_ms", 50), ("event_at", 30), ("backoff_cap_ms", 1_000)],
     };
-    let board = Running::start(stage.lab.path(), Board::M4, Image::C, Wire::Serial(modem.port), &plan).unwrap();
+    let board = Running::start(stage.lab.path(), Board::M3, Image::C, Wire::Serial(modem.port), &plan).unwrap();
     stage.until_stored(DEVICE, 40).await;
     let raised = |text: &str| {
         let all = link.published().into_iter();
