@@ -142,8 +142,12 @@ pub fn firmware() -> Result<()> {
         targets: BOARDS.iter().map(|board| board.target).collect(),
         rows: &rows,
         others: &[
-            ("minimq 0.13, MQTT 5 alone, linked in the same way", foreign),
+            ("minimq 0.13, MQTT 5 alone, linked in the same way", foreign.minimq),
             ("coreMQTT, MQTT 3.1.1 alone, as it says of itself", CORE_MQTT_FLASH_BYTES),
+            (
+                "embedded-tls 0.19 beside any of them: TLS 1.3 by a shared key, no certificate is verified, no handshake was run",
+                foreign.tls,
+            ),
         ],
     };
     table.write(&workspace.target_directory)?;

@@ -1,31 +1,14 @@
-//! minimq, an MQTT 5 client that nobody here wrote, behind functions for C: it connects with a name, a password and a will,
-//! subscribes, publishes at QoS 1 and takes in what comes. It is linked to see what that costs, and never run.
-#![no_std]
+//! minimq: it connects with a name, a password and a will, subscribes, publishes at QoS 1 and takes in what comes.
 
-use core::ffi::c_void;
-use core::future::{poll_fn, Future};
+use crate::{run, Pipe, Transport};
 use core::hint::black_box;
-use core::pin::pin;
 use core::sync::atomic::{AtomicU32, Ordering};
-use core::task::{Context, Poll, Waker};
-// What may not be interrupted, on one processor.
-use cortex_m as _;
-use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
+use core::task::Waker;
+use embedded_io_async::ErrorKind;
 use minimq::{
     Buffers, ConfigBuilder, ConfigError, Connection, Error, PubError, Publication, QoS, Session, SubscriptionOptions,
     TopicFilter, Will,
 };
-
-/// What the program supplies.
-#[repr(C)]
-pub struct Transport {
-    /// Handed to the functions.
-    pub context: *mut c_void,
-    /// Reads; 0 while there is nothing, less than 0 at the end.
-    pub read: extern "C" fn(*mut c_void, *mut u8, usize) -> isize,
-    /// Writes; how many bytes, 0 while there is no room, less than 0 at the end.
-    pub write: extern "C" fn(*mut c_void, *const u8, usize) -> isize,
-}
 
 static NOW_MS: AtomicU32 = AtomicU32::new(0);
 
@@ -83,7 +66,8 @@ fn session(buffers: Buffers<'_>) -> Result<Session<'_>, ConfigError> {
 }
 
 async fn serve(mut session: Session<'_>, transport: &Transport) -> u32 {
-    match session.connect(Pipe(transport)).await {
+    let connected = session.connect(Pipe(transport)).await;
+    match connected {
         Ok(mut connection) => match talk(&mut connection).await {
             Ok(()) => 0,
             Err(_) => 3,
@@ -108,50 +92,4 @@ async fn talk(connection: &mut Connection<'_, '_, Pipe<'_>>) -> Result<(), Error
             black_box((message.topic(), message.payload()));
         }
     }
-}
-
-fn run<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
-            return done;
-        }
-    }
-}
-
-struct Pipe<'t>(&'t Transport);
-
-impl ErrorType for Pipe<'_> {
-    type Error = ErrorKind;
-}
-
-impl Read for Pipe<'_> {
-    async fn read(&mut self, room: &mut [u8]) -> Result<usize, ErrorKind> {
-        poll_fn(|_| passed((self.0.read)(self.0.context, room.as_mut_ptr(), room.len()))).await
-    }
-}
-
-impl Write for Pipe<'_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        poll_fn(|_| passed((self.0.write)(self.0.context, bytes.as_ptr(), bytes.len()))).await
-    }
-
-    async fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
-/// How many bytes were passed, from what a function of the program gives.
-fn passed(count: isize) -> Poll<Result<usize, ErrorKind>> {
-    match usize::try_from(count) {
-        Ok(0) => Poll::Pending,
-        Ok(count) => Poll::Ready(Ok(count)),
-        Err(_) => Poll::Ready(Err(ErrorKind::ConnectionReset)),
-    }
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
 }
