@@ -167,6 +167,9 @@ async fn a_stream_outlives_lost_answers_and_a_killed_hub() {
         published.iter().any(|message| message.is_again),
         "nothing was sent again"
     );
+    let new = published.iter().filter(|message| !message.is_again);
+    let order: Vec<u64> = new.filter_map(|message| first_number(&message.payload)).collect();
+    assert!(order.len() > 10 && order.is_sorted(), "out of order: {order:?}");
     assert!(link.connections() >= 3, "{}", link.connections());
 
     // All has arrived: the device says goodbye, and ends well.
@@ -282,6 +285,27 @@ async fn whole(stage: &Stage, device: &str, samples: u64) {
 
 fn has_batch(payload: &[u8]) -> bool {
     payload.starts_with(&BATCH)
+}
+
+/// The number of a batch's first sample, behind its time base and its boot.
+fn first_number(payload: &[u8]) -> Option<u64> {
+    let rest = payload.strip_prefix(&BATCH)?;
+    let (_, rest) = number(rest)?;
+    let (_, rest) = number(rest)?;
+    Some(number(rest)?.0)
+}
+
+/// An unsigned integer of CBOR, and what follows it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    let len = match head {
+        0..=23 => return Some((u64::from(*head), rest)),
+        24..=27 => 1 << (head - 24),
+        _ => return None,
+    };
+    let (digits, rest) = rest.split_at_checked(len)?;
+    let value = digits.iter().fold(0, |value, digit| value << 8 | u64::from(*digit));
+    Some((value, rest))
 }
 
 /// A token that may read what devices say of their state.
