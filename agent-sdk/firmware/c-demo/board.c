@@ -31,7 +31,7 @@
 #define RECEIVED_INTERRUPTS 5u
 
 /* A power of two, for everything that may come between two turns of the program. */
-#define RECEIVED_MAX 4096u
+#define RECEIVED_MAX 16384u
 
 static volatile uint32_t ticks;
 static struct {

@@ -5,13 +5,13 @@
 
 #define FRAME_BYTES_MAX 255
 #define TIME_BYTES 8u
-#define READING_BYTES 9u
+#define READING_BYTES 5u
 /* Samples of a message; as long as this waits one for others, in milliseconds. */
 #define BATCH 8u
 #define BATCH_AGE_MS 200u
 #define MESSAGE_MAX 1024u
 /* What a sample of the longest frame takes in a message. */
-#define SAMPLE_MAX 320u
+#define SAMPLE_MAX 360u
 /* Messages that wait for the hub; a power of two. */
 #define WAITING_MAX 64u
 
@@ -36,9 +36,10 @@ static struct {
 } waiting[WAITING_MAX];
 static uint32_t waiting_begin, waiting_end;
 
-static uint64_t number_at(const uint8_t *at) {
+/* A number of some bytes. */
+static uint64_t number_at(const uint8_t *at, int count) {
     uint64_t number = 0;
-    for (int i = 7; i >= 0; i--) {
+    for (int i = count - 1; i >= 0; i--) {
         number = (number << 8) | at[i];
     }
     return number;
@@ -91,12 +92,9 @@ static void add_sample(uint64_t utc_ms) {
     cbor_number(&message, utc_ms - first_utc_ms);
     cbor_map(&message, (frame_len - TIME_BYTES) / READING_BYTES);
     for (size_t at = TIME_BYTES; at < frame_len; at += READING_BYTES) {
-        union {
-            uint64_t bits;
-            double value;
-        } both = {number_at(&frame[at + 1])};
         cbor_number(&message, frame[at]);
-        cbor_double(&message, both.value);
+        /* Its bits go on as they came. */
+        cbor_float(&message, (uint32_t)number_at(&frame[at + 1], 4));
     }
     count++;
     next_number++;
@@ -139,7 +137,7 @@ void sensors_turn(FcAgent *agent, uint64_t now) {
         if (!has_sample) {
             return;
         }
-        uint64_t utc_ms = number_at(frame);
+        uint64_t utc_ms = number_at(frame, 8);
         /* The contract wants times that rise, and lie near each other. */
         bool is_odd = count > 0 && (utc_ms < first_utc_ms || utc_ms - first_utc_ms > UINT32_MAX);
         if (is_odd && !hand_over(agent)) {

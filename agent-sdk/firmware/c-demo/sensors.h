@@ -4,7 +4,7 @@
  * Frames are a kind, a count, and as many bytes; numbers have their lowest byte first.
  *
  *   from the sensors:  'S' a sample: milliseconds since 1970 in 8 bytes, then for each channel, ids rising, its id in a byte and
- *                      its value as a double
+ *                      its value as a float
  *   to the sensors:    'K' the hub has so many samples more: 4 bytes
  */
 

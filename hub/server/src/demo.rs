@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 pub const START: &str = "2026-03-02T01:00:00Z";
 /// Civil seconds in a second, while homes live: a day passes in a second.
 const PACE: u32 = 86_400;
+/// The same with a board, each of whose bytes passes through a serial port by itself.
+const BOARD_PACE: u32 = PACE / 2;
 /// The same once the story is told and a person looks at the console.
 const CALM_PACE: u32 = 3_600;
 
@@ -64,7 +66,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
 
     let opened = open(&config).await?;
     homes.declare(&opened, start).await?;
-    let clock = TimeLapse::new(start, PACE);
+    let clock = TimeLapse::new(start, pace(options));
     let hub = Hub::start(&config, opened, clock.clone(), Some(banner())).await?;
     let told = tell(options, &hub, homes, reports, clock, &stop).await;
     phones.shutdown().await;
@@ -111,6 +113,10 @@ async fn tell(
     story.account_for_samples().await
 }
 
+fn pace(options: &Options) -> u32 {
+    if options.board.is_some() { BOARD_PACE } else { PACE }
+}
+
 fn config(options: &Options, dir: &std::path::Path) -> Config {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let http = if TcpListener::bind(options.http).is_ok() {
@@ -140,9 +146,10 @@ fn banner() -> hub_api::DemoBanner {
 
 fn announce(hub: &Hub, options: &Options) {
     say("Forecall demo");
-    say(
-        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time (a day a second; it stands still during a call)",
-    );
+    let hours = pace(options) / 3_600;
+    say(format_args!(
+        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time ({hours} hours a second; it stands still during a call)",
+    ));
     say(
         "  real:      the hub, its PostgreSQL, MQTT, the ONNX model in tract, SIP and the audio of the call, the console",
     );

@@ -47,7 +47,11 @@ pub enum Image {
 }
 
 impl Image {
-    fn file(self, board: Board) -> Result<PathBuf> {
+    /// The file that set-up has built.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn file(self, board: Board) -> Result<PathBuf> {
         let place = match self {
             Self::Agent => format!("{}/release/agent", board.target()),
             Self::Foreign => format!("{}/release/foreign", board.target()),
@@ -173,7 +177,7 @@ impl Running {
         let file = image.file(board)?;
         let log = folder.join(format!("{}-{}.log", plan.device, plan.boot));
         let said = std::fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        let mut command = qemu()?;
+        let mut command = Command::new(qemu()?);
         command
             .args(["-M", board.machine(), "-nographic", "-monitor", "none"])
             .args(["-semihosting-config", arguments]);
@@ -253,15 +257,18 @@ pub fn stack_bytes(what: &str, said: &str) -> Result<u64> {
 pub const C_STACK_MAX: u64 = 2 * 1_024;
 
 /// QEMU: what set-up has unpacked, else the machine's own.
-fn qemu() -> Result<Command> {
+///
+/// # Errors
+/// Neither is there.
+pub fn qemu() -> Result<PathBuf> {
     const PROGRAM: &str = "qemu-system-arm";
     if let Ok(start) = installed(Path::new("qemu/start")) {
-        return Ok(Command::new(start));
+        return Ok(start);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
     ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
-    Ok(Command::new(PROGRAM))
+    Ok(PROGRAM.into())
 }
 
 /// A part of the target folder that this program was built in.

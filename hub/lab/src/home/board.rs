@@ -20,11 +20,11 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Samples that the board has and the hub has not. All of them, however long, fit the 4,096 bytes that the board's serial port
+/// Samples that the board has and the hub has not. All of them, however long, fit the 16,384 bytes that the board's serial port
 /// receives between two turns, so that none is ever lost on the wire.
-const WAITING_MAX: u64 = 16;
+const WAITING_MAX: u64 = 64;
 /// Readings of a sample: as many as a frame holds.
-const READINGS_MAX: usize = 27;
+const READINGS_MAX: usize = 49;
 /// To the board: a sample. See `agent-sdk/firmware/c-demo/sensors.h`.
 const SAMPLE: u8 = b'S';
 /// From the board: the hub has so many samples more.
@@ -178,16 +178,16 @@ impl Feed<'_> {
     }
 }
 
-/// A sample as the board's sensors say it. A sensor without a reading is left out.
+/// A sample as the board's sensors say it: with as many digits as a profile stores. A sensor without a reading is left out.
 fn frame(sample: &Sample) -> Vec<u8> {
     let mut bytes = vec![SAMPLE, 0];
     bytes.extend(sample.at.as_millisecond().to_le_bytes());
     let readings = sample.values.iter().filter(|(_, value)| value.is_finite());
     for (channel, value) in readings.take(READINGS_MAX) {
         bytes.push(*channel);
-        bytes.extend(value.to_le_bytes());
+        bytes.extend((*value as f32).to_le_bytes());
     }
-    // At most 8 bytes and 27 times 9.
+    // At most 8 bytes and 49 times 5.
     bytes[1] = u8::try_from(bytes.len() - 2).unwrap_or(u8::MAX);
     bytes
 }
@@ -224,16 +224,16 @@ mod tests {
             at: "1970-01-01T00:00:01.002Z".parse().unwrap(),
             values: vec![(1, 1.0), (2, f64::NAN), (9, -2.0)],
         };
-        let mut expected = vec![b'S', 26, 0xEA, 3, 0, 0, 0, 0, 0, 0, 1];
-        expected.extend(1.0_f64.to_le_bytes());
+        let mut expected = vec![b'S', 18, 0xEA, 3, 0, 0, 0, 0, 0, 0, 1];
+        expected.extend(1.0_f32.to_le_bytes());
         expected.push(9);
-        expected.extend((-2.0_f64).to_le_bytes());
+        expected.extend((-2.0_f32).to_le_bytes());
         assert_eq!(frame(&sample), expected);
         let many = Sample {
-            values: (1..=40).map(|channel| (channel, 0.0)).collect(),
+            values: (1..=60).map(|channel| (channel, 0.0)).collect(),
             ..sample
         };
-        assert_eq!(frame(&many).len(), 2 + 8 + 9 * READINGS_MAX);
+        assert_eq!(frame(&many).len(), 2 + 8 + 5 * READINGS_MAX);
         assert_eq!(usize::from(frame(&many)[1]) + 2, frame(&many).len());
     }
 
