@@ -5,14 +5,17 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 demo: ## Install what the demo lacks, then watch a phone ring
 	@$(XTASK) setup demo
 	@cargo run --package hub-server --bin forecall -- demo
+
+demo-firmware: ## The same, with the device agent in C in the first home's washing machine: firmware on a board that QEMU plays
+	@$(XTASK) demo-firmware
 
 test: ## Install what tests lack, build, run every test, check the house rules
 	@$(XTASK) test

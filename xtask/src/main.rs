@@ -43,6 +43,8 @@ enum Chore {
     Firmware,
     /// Set up, and build what boards run in QEMU.
     Images,
+    /// Set up, build, and start the demo with firmware in C in the first home's washing machine, on a board in QEMU.
+    DemoFirmware,
     /// Set up, build, run what boards do against a hub, and the chore `firmware`.
     TestFirmware,
     /// Fast checks: format, lints, unit tests, tidy.
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Chore::TestVoice => test::test(test::Part::Voice),
         Chore::Firmware => firmware::firmware(),
         Chore::Images => setup::setup(setup::Purpose::Test).and_then(|()| firmware::images()),
+        Chore::DemoFirmware => firmware::demo(),
         Chore::TestFirmware => test::test(test::Part::Firmware),
         Chore::Check => check::check(),
         Chore::Bench { names } => bench::bench(&names),

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use apt::Authority;
 use clap::ValueEnum;
 use std::path::Path;
+pub use boards::program as qemu;
 pub use targets::install as install_targets;
 
 /// What the machine must be able to do after set-up.
@@ -20,6 +21,8 @@ pub use targets::install as install_targets;
 pub enum Purpose {
     /// Run the demo.
     Demo,
+    /// Run the demo with firmware on a board.
+    DemoFirmware,
     /// Run the demo and every test.
     Test,
 }
@@ -32,6 +35,19 @@ struct Need {
     only_for_tests: bool,
     present: fn() -> bool,
 }
+
+impl Need {
+    fn is_for(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Demo => !self.only_for_tests,
+            Purpose::DemoFirmware => !self.only_for_tests || FIRMWARE_PACKAGES.contains(&self.package),
+            Purpose::Test => true,
+        }
+    }
+}
+
+/// What firmware in C is built with.
+const FIRMWARE_PACKAGES: [&str; 3] = ["gcc-arm-none-eabi", "cmake", "make"];
 
 const NEEDS: &[Need] = &[
     Need {
@@ -159,7 +175,7 @@ const NEEDS: &[Need] = &[
 pub fn setup(purpose: Purpose) -> Result<()> {
     let mut missing: Vec<&Need> = NEEDS
         .iter()
-        .filter(|need| purpose == Purpose::Test || !need.only_for_tests)
+        .filter(|need| need.is_for(purpose))
         .filter(|need| !(need.present)())
         .collect();
     let authority = Authority::find();
@@ -168,10 +184,11 @@ pub fn setup(purpose: Purpose) -> Result<()> {
     }
     install(&missing, authority)?;
     if purpose == Purpose::Test {
-        let target = Workspace::load()?.target_directory;
-        clients::install(&target)?;
+        clients::install(&Workspace::load()?.target_directory)?;
+    }
+    if purpose != Purpose::Demo {
         install_targets()?;
-        boards::install(&target, authority)?;
+        boards::install(&Workspace::load()?.target_directory, authority)?;
     }
     println!("set-up: everything needed is here");
     Ok(())

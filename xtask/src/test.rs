@@ -63,6 +63,9 @@ pub fn test(part: Part) -> Result<()> {
     let mut counts = Counts::default();
     let mut held = run_tests(part, &workspace, &mut counts, &mut times)?;
     times.end("tests");
+    if part != Part::Voice {
+        firmware::add_stacks(&workspace.target_directory)?;
+    }
     let mut rules = Ok(());
     if part == Part::All {
         let doc_tests = cargo(&["test", "--workspace", "--doc"]);

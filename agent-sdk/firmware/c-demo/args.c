@@ -62,3 +62,23 @@ void text_append(char *room, size_t len, const char *more) {
         room[at] = 0;
     }
 }
+
+void text_append_number(char *room, size_t len, uint64_t number, uint32_t base) {
+    /* From the last digit to the first; 2^64 has 20 of them. */
+    char digits[21];
+    size_t at = sizeof digits - 1;
+    digits[at] = 0;
+    do {
+        digits[--at] = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (number > 0);
+    text_append(room, len, digits + at);
+}
+
+size_t text_len(const char *text) {
+    size_t len = 0;
+    while (text[len]) {
+        len++;
+    }
+    return len;
+}

@@ -53,3 +53,19 @@ void cbor_double(cbor *into, double value) {
     put(into, 0xFB);
     put_big_endian(into, both.bits, 8);
 }
+
+void cbor_float(cbor *into, uint32_t bits) {
+    put(into, 0xFA);
+    put_big_endian(into, bits, 4);
+}
+
+void cbor_text(cbor *into, const char *text) {
+    uint64_t len = 0;
+    while (text[len]) {
+        len++;
+    }
+    head(into, 3, len);
+    while (*text) {
+        put(into, (uint8_t)*text++);
+    }
+}

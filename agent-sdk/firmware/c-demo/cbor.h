@@ -17,5 +17,8 @@ void cbor_array(cbor *into, uint64_t count);
 void cbor_map(cbor *into, uint64_t count);
 void cbor_number(cbor *into, uint64_t number);
 void cbor_double(cbor *into, double value);
+/* The bits of a float. */
+void cbor_float(cbor *into, uint32_t bits);
+void cbor_text(cbor *into, const char *text);
 
 #endif

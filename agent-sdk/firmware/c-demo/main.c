@@ -1,24 +1,24 @@
-/* A pump with the device agent, in C: it measures, asks the hub for the time, reports, obeys, and starts again where a
- * connection was lost. All memory is here; nothing is allocated.
+/* A pump with the device agent, in C: it comes to a secret, measures, asks the hub for the time, reports, obeys, says why it
+ * crashed, and starts again where a connection was lost. All memory is here; nothing is allocated.
  *
- * Arguments are those of agent-sdk/firmware/qemu-mps2/src/plan.rs, without `port`, `batch` and `event_at`: the modem knows where
- * the hub is.
+ * Arguments are those of agent-sdk/firmware/qemu-mps2/src/plan.rs, without `port` and `batch`: the modem knows where the hub is.
+ * And `sensors=1`: what is measured comes from the second serial port, see sensors.h.
  */
 
 #include "args.h"
 #include "board.h"
 #include "cbor.h"
+#include "first_boot.h"
+#include "link.h"
 #include "modem.h"
-#include "pump.h"
+#include "plan.h"
+#include "sensors.h"
 #include <forecall_agent.h>
-#include <stdbool.h>
 
-#define STEP_MS 1000u /* the step of the rig's model */
-#define BATCH 8u      /* samples of a message */
+#define BATCH 8u /* samples of a message */
 /* Samples that wait until the time is known; the oldest give way. */
 #define WAITING_MAX 256u
 
-#define TOPIC_MAX 160
 #define MESSAGE_MAX 1024
 #define RECEIVE_BYTES 512
 #define OUTBOX_BYTES (48 * 1024)
@@ -33,87 +33,39 @@ typedef struct {
     uint64_t uptime_ms;
 } sample;
 
-static struct {
-    char line[512], device[64], user[96], secret[96];
-    char commands[TOPIC_MAX], telemetry[TOPIC_MAX], state[TOPIC_MAX];
-    uint64_t boot, past, count, period_ms;
-    pump pump;
-} plan;
-
 /* Aligned as a uint64_t, as the header asks for. */
 static uint64_t memory[(FC_AGENT_STATE_BYTES + RECEIVE_BYTES + OUTBOX_BYTES) / sizeof(uint64_t)];
 static FcAgent *agent;
 
 static sample waiting[WAITING_MAX];
 static uint64_t waiting_begin, waiting_end;
-static uint64_t next_number;
+static uint64_t next_number, next_event;
 
 /* A reading of both clocks at one moment, once the hub has told. */
 static bool has_time, has_asked;
 static uint64_t asked_at, time_uptime_ms, time_utc_ms;
 
-/* The answer to `stop`, until the hub has it. */
-static bool is_stopping, has_stopped;
-static uint32_t stop_token;
+/* What is done once the hub has the answer to a command. */
+static enum { NOTHING, STOP, FAULT } ending = NOTHING;
+static bool has_stopped;
+static uint32_t ending_token;
 
-static uint64_t uptime(void) {
-    return plan.past * STEP_MS + board_ms();
-}
-
-static _Noreturn void give_up(const char *why) {
-    board_say(why);
-    board_exit(2);
-}
-
-static void topic(char *room, const char *rest) {
-    room[0] = 0;
-    text_append(room, TOPIC_MAX, "d/");
-    text_append(room, TOPIC_MAX, plan.device);
-    text_append(room, TOPIC_MAX, rest);
-}
-
-static void read_plan(void) {
-    board_command_line(plan.line, sizeof plan.line);
-    const char *line = plan.line;
-    if (!args_text(line, "user", plan.user, sizeof plan.user) ||
-        !args_text(line, "secret", plan.secret, sizeof plan.secret)) {
-        give_up("arguments are missing: see main.c\n");
-    }
-    const char *device = plan.user;
-    while (*device && *device != '/') {
-        device++;
-    }
-    if (*device) {
-        text_append(plan.device, sizeof plan.device, device + 1);
-    }
-    topic(plan.commands, "/c/+");
-    topic(plan.telemetry, "/t");
-    topic(plan.state, "/s");
-    plan.boot = args_number(line, "boot", 1);
-    plan.past = args_number(line, "past", 0);
-    plan.count = args_number(line, "count", UINT64_MAX);
-    plan.period_ms = args_number(line, "period_ms", 1000);
-    plan.pump.unit = args_number(line, "unit", 1);
-    plan.pump.worn_from = args_number(line, "worn_from", UINT64_MAX);
-}
+/* The hub has had one connection for a while. */
+static bool is_healthy;
 
 static void start_agent(void) {
     static const uint8_t gone[] = {0x81, 0x06}; /* the will [6] */
     const char *subscriptions[] = {plan.commands, ANSWERS};
     FcAgentSettings settings;
     fc_agent_default_settings(&settings);
-    settings.backoff_cap_ms = (uint32_t)args_number(plan.line, "backoff_cap_ms", settings.backoff_cap_ms);
-    size_t secret_len = 0;
-    while (plan.secret[secret_len]) {
-        secret_len++;
-    }
+    settings.backoff_cap_ms = plan.backoff_cap_ms;
     FcAgentConfig config = {
         .abi_version = FC_AGENT_ABI_VERSION,
-        .seed = (uint32_t)args_number(plan.line, "seed", 1),
+        .seed = plan.seed,
         .client_id = plan.device,
         .user_name = plan.user,
-        .password = (const uint8_t *)plan.secret,
-        .password_len = secret_len,
+        .password = plan.secret,
+        .password_len = plan.secret_len,
         /* Topics are written out: one of them is not of the device's own. */
         .topic_prefix = NULL,
         .will_topic = plan.state,
@@ -126,6 +78,47 @@ static void start_agent(void) {
     };
     if (fc_agent_init(memory, sizeof memory, &config, &agent) != FC_AGENT_OK) {
         give_up("the agent was not made\n");
+    }
+}
+
+/* Reports an event: it goes before all telemetry that waits. */
+static void report_event(int state, const char *code, const char *detail, uint64_t at) {
+    uint8_t bytes[128];
+    cbor payload = {bytes, 0, sizeof bytes, false};
+    cbor_array(&payload, 8);
+    cbor_number(&payload, 3); /* an event */
+    /* In UTC, or else in uptime, and the hub places it when it comes. */
+    cbor_number(&payload, has_time ? 1 : 0);
+    cbor_number(&payload, plan.boot);
+    cbor_number(&payload, next_event++);
+    cbor_number(&payload, has_time ? time_utc_ms + at - time_uptime_ms : at);
+    cbor_number(&payload, (uint64_t)state);
+    cbor_text(&payload, code);
+    cbor_text(&payload, detail);
+    FcAgentPublish message = {
+        .topic = plan.events,
+        .payload = bytes,
+        .payload_len = payload.len,
+        .lane = FC_AGENT_EVENT,
+        .qos = 1,
+        .overflow = FC_AGENT_DROP_NEWEST,
+        .retain = 0,
+    };
+    if (payload.is_cut || fc_agent_publish(agent, &message, NULL) != FC_AGENT_OK) {
+        board_say("the event was not taken\n");
+    }
+}
+
+#define EVENT_RAISED 1
+#define EVENT_REPORTED 2
+
+/* Why the last run ended, if it crashed. */
+static void report_crash(void) {
+    uint32_t at;
+    if (board_has_crashed(&at)) {
+        char detail[16] = "pc=0x";
+        text_append_number(detail, sizeof detail, at, 16);
+        report_event(EVENT_REPORTED, "hard_fault", detail, uptime());
     }
 }
 
@@ -142,6 +135,9 @@ static void measure(uint64_t now) {
         }
         waiting[waiting_end % WAITING_MAX] = (sample){next_number, due};
         waiting_end++;
+        if (next_number == plan.event_at) {
+            report_event(EVENT_RAISED, "E18", "flow", due);
+        }
         next_number++;
     }
 }
@@ -180,7 +176,8 @@ static void report(void) {
             return;
         }
         count = count > BATCH ? BATCH : count;
-        uint8_t bytes[MESSAGE_MAX];
+        /* Not on the stack, of which a board has little. */
+        static uint8_t bytes[MESSAGE_MAX];
         cbor payload = {bytes, 0, sizeof bytes, false};
         if (!encode(&payload, count)) {
             give_up("a message does not fit\n");
@@ -203,14 +200,10 @@ static void report(void) {
 }
 
 static int32_t say(const char *to, const char *text, uint8_t qos, uint32_t *token) {
-    size_t len = 0;
-    while (text[len]) {
-        len++;
-    }
     FcAgentPublish message = {
         .topic = to,
         .payload = (const uint8_t *)text,
-        .payload_len = len,
+        .payload_len = text_len(text),
         .lane = FC_AGENT_EVENT,
         .qos = qos,
         .overflow = FC_AGENT_DROP_NEWEST,
@@ -254,26 +247,49 @@ static void hear_time(const FcAgentEvent *event, uint64_t now) {
 }
 
 static void obey(const FcAgentEvent *event) {
-    char reply[TOPIC_MAX], request[TOPIC_MAX] = {0};
+    char reply[TOPIC_MAX], answer[48];
     size_t from = event->topic_len;
     while (from > 0 && event->topic[from - 1] != '/') {
         from--;
     }
-    if (event->topic_len - from >= sizeof request) {
+    plan_topic(reply, "/r/");
+    size_t at = text_len(reply);
+    if (event->topic_len - from + at >= sizeof reply) {
         return;
     }
-    for (size_t i = from; i < event->topic_len; i++) {
-        request[i - from] = (char)event->topic[i];
+    for (; from < event->topic_len; from++) {
+        reply[at++] = (char)event->topic[from];
     }
-    topic(reply, "/r/");
-    text_append(reply, sizeof reply, request);
+    reply[at] = 0;
+    /* What the device does: nothing else, whatever the hub says. */
     bool is_stop = behind(event->payload, event->payload_len, "\"stop\"") != NULL;
-    const char *answer = is_stop ? "{\"status\":\"done\"}" : "{\"status\":\"refused\",\"reason\":\"not allowed\"}";
-    uint32_t token = 0;
-    if (say(reply, answer, 1, &token) == FC_AGENT_OK && is_stop) {
-        is_stopping = true;
-        stop_token = token;
+    bool is_fault = behind(event->payload, event->payload_len, "\"fault\"") != NULL;
+    bool is_status = behind(event->payload, event->payload_len, "\"status\"") != NULL;
+    answer[0] = 0;
+    if (is_stop || is_fault || is_status) {
+        text_append(answer, sizeof answer, "{\"status\":\"done\",\"result\":");
+        text_append_number(answer, sizeof answer, next_number, 10);
+        text_append(answer, sizeof answer, "}");
+    } else {
+        text_append(answer, sizeof answer, "{\"status\":\"refused\",\"reason\":\"not allowed\"}");
     }
+    uint32_t token = 0;
+    if (say(reply, answer, 1, &token) == FC_AGENT_OK && (is_stop || is_fault)) {
+        ending = is_stop ? STOP : FAULT;
+        ending_token = token;
+    }
+}
+
+static void delivered(uint32_t token) {
+    sensors_delivered(token);
+    if (ending == NOTHING || token != ending_token) {
+        return;
+    }
+    if (ending == FAULT) {
+        __asm__ volatile("udf #0");
+    }
+    has_stopped = true;
+    fc_agent_close(agent);
 }
 
 static bool is_topic(const FcAgentEvent *event, const char *name) {
@@ -307,10 +323,7 @@ static bool tell_events(uint64_t now) {
             }
             break;
         case FC_AGENT_DELIVERED:
-            if (is_stopping && event.number == stop_token) {
-                has_stopped = true;
-                fc_agent_close(agent);
-            }
+            delivered(event.number);
             break;
         case FC_AGENT_DROPPED:
             board_say("dropped\n");
@@ -325,87 +338,65 @@ static bool tell_events(uint64_t now) {
     return is_over;
 }
 
-static enum { IDLE, OPENING, OPEN, CLOSING } phase = IDLE;
+static uint64_t next_connect_at(void) {
+    return fc_agent_next_connect_at(agent);
+}
 
-static void end_connection(uint64_t now) {
+static void connected(uint64_t now) {
+    fc_agent_connected(agent, now, 0);
+}
+
+/* Ends the program, if that is why. */
+static void disconnected(uint64_t now) {
     if (has_stopped) {
+        char said[32] = "stack ";
+        text_append_number(said, sizeof said, board_stack_bytes(), 10);
+        text_append(said, sizeof said, " bytes\n");
+        board_say(said);
         board_say("stopped\n");
         board_exit(0);
     }
     board_say("disconnected\n");
-    modem_close();
-    phase = CLOSING;
     fc_agent_disconnected(agent, now);
 }
 
-/* Hands bytes over until neither side has more. */
-static void work(uint64_t now) {
-    bool has_more = true;
-    while (has_more) {
-        size_t len;
-        const uint8_t *received = modem_received(&len);
-        size_t taken = len > 0 ? fc_agent_bytes(agent, received, len, now) : 0;
-        modem_consume(taken);
-        if (tell_events(now)) {
-            end_connection(now);
-            return;
-        }
-        uint8_t out[255];
-        size_t written = fc_agent_poll_transmit(agent, out, sizeof out, now);
-        modem_send(out, written);
-        has_more = taken > 0 || written > 0;
-    }
-    if (tell_events(now)) {
-        end_connection(now);
-    }
+static size_t received(const uint8_t *bytes, size_t len, uint64_t now) {
+    return fc_agent_bytes(agent, bytes, len, now);
 }
 
-static void follow_link(uint64_t now) {
-    modem_link link = modem_poll();
-    switch (phase) {
-    case IDLE:
-        if (now >= fc_agent_next_connect_at(agent)) {
-            modem_open();
-            phase = OPENING;
-        }
-        break;
-    case OPENING:
-        if (link == MODEM_UP) {
-            phase = OPEN;
-            fc_agent_connected(agent, now, 0);
-            work(now);
-        } else if (link == MODEM_DOWN) {
-            phase = IDLE;
-            fc_agent_disconnected(agent, now);
-        }
-        break;
-    case OPEN:
-        if (link == MODEM_UP) {
-            work(now);
-        } else {
-            phase = IDLE;
-            fc_agent_disconnected(agent, now);
-            /* Why, which nobody needs to do anything about. */
-            tell_events(now);
-        }
-        break;
-    case CLOSING:
-        if (link == MODEM_DOWN) {
-            phase = IDLE;
-        }
-        break;
-    }
+static size_t transmit(uint8_t *out, size_t len, uint64_t now) {
+    return fc_agent_poll_transmit(agent, out, len, now);
 }
+
+static const link_user user = {next_connect_at, connected, disconnected, received, tell_events, transmit};
 
 int main(void) {
     board_start();
-    read_plan();
+    plan_read();
+    modem_start();
+    bool is_loop = first_boot_count();
+    if (plan.secret_len == 0) {
+        first_boot(memory, sizeof memory);
+    }
     start_agent();
+    report_crash();
+    if (is_loop) {
+        fc_agent_safe_mode(agent);
+        report_event(EVENT_REPORTED, "safe-mode", "", uptime());
+    }
     for (;;) {
         uint64_t now = uptime();
-        measure(now);
-        report();
-        follow_link(now);
+        if (plan.has_sensors) {
+            sensors_turn(agent, now);
+        } else {
+            measure(now);
+            report();
+        }
+        link_follow(&user, now);
+        if (!is_healthy && fc_agent_is_healthy(agent, now)) {
+            is_healthy = true;
+            first_boot_is_healthy();
+        }
         board_wait();
     }
 }

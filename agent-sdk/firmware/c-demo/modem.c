@@ -4,6 +4,8 @@
 
 #define FRAME_BYTES_MAX 255
 #define RECEIVED_MAX 1024
+/* So long it says nothing once it has closed a connection. */
+#define SILENCE_MS 50u
 
 static modem_link link_now = MODEM_DOWN;
 static uint8_t received[RECEIVED_MAX];
@@ -31,7 +33,7 @@ static void frame_began(void) {
 modem_link modem_poll(void) {
     uint8_t byte;
     /* What was received before the connection was lost is lost with it. The hub knows that. */
-    while (received_len < RECEIVED_MAX && board_serial_read(&byte, 1) == 1) {
+    while (received_len < RECEIVED_MAX && board_serial_read(BOARD_MODEM, &byte, 1) == 1) {
         switch (part) {
         case KIND:
             kind = byte;
@@ -57,8 +59,20 @@ modem_link modem_poll(void) {
 
 static void frame(uint8_t of_kind, const uint8_t *bytes, uint8_t count) {
     uint8_t head[2] = {of_kind, count};
-    board_serial_write(head, sizeof head);
-    board_serial_write(bytes, count);
+    board_serial_write(BOARD_MODEM, head, sizeof head);
+    board_serial_write(BOARD_MODEM, bytes, count);
+}
+
+void modem_start(void) {
+    uint8_t byte;
+    frame('C', NULL, 0);
+    /* The rest of a frame may still come, whose beginning nobody knows any more. */
+    for (uint64_t heard_at = board_ms(); board_ms() - heard_at < SILENCE_MS;) {
+        while (board_serial_read(BOARD_MODEM, &byte, 1) == 1) {
+            heard_at = board_ms();
+        }
+        board_wait();
+    }
 }
 
 void modem_open(void) {

@@ -14,6 +14,9 @@
 
 typedef enum { MODEM_DOWN, MODEM_WAITING, MODEM_UP } modem_link;
 
+/* Ends what an earlier run of the program has left behind, and waits until the modem is silent. To be called first. */
+void modem_start(void);
+
 /* Takes in what the modem says, as far as there is room for bytes of the connection; gives how the connection is. It waits
  * for the modem's word after it was opened or closed. */
 modem_link modem_poll(void);

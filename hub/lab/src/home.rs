@@ -1,8 +1,10 @@
 //! A simulated home: an appliance of `tests-world` as a device on real MQTT, and recorded streams as one.
 //!
 //! It runs on the device agent: message bytes are made once and kept in the agent's outbox until the hub has acknowledged
-//! them, over as many connections as it takes. A home may also have a foreign MQTT client, because most devices do.
+//! them, over as many connections as it takes. A home may also have a foreign MQTT client, because most devices do, or real
+//! firmware on a board.
 
+mod board;
 mod command;
 mod delivery;
 mod device;
@@ -12,6 +14,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+pub use board::{Board, run_on_board};
 pub use delivery::{Delivered, DeviceConnection, DeviceError};
 pub use foreign::run_foreign;
 pub use message::Sample;

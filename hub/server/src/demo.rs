@@ -10,6 +10,7 @@ use crate::pipeline::{Hub, open};
 use anyhow::{Context, Result};
 use homes::Homes;
 use hub_core::language::Language;
+use hub_lab::home::Board;
 use hub_lab::phone::{PhoneReport, Phones};
 use jiff::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 pub const START: &str = "2026-03-02T01:00:00Z";
 /// Civil seconds in a second, while homes live: a day passes in a second.
 const PACE: u32 = 86_400;
+/// The same with a board, each of whose bytes passes through a serial port by itself.
+const BOARD_PACE: u32 = PACE / 2;
 /// The same once the story is told and a person looks at the console.
 const CALM_PACE: u32 = 3_600;
 
@@ -40,6 +43,8 @@ pub struct Options {
     pub models_dir: std::path::PathBuf,
     /// Where to find the database's programs, if not in the usual places.
     pub postgres_bin: Option<std::path::PathBuf>,
+    /// The first home's machine runs firmware on a board.
+    pub board: Option<Board>,
 }
 
 /// Plays the demo until it is told (headless), or until `stop`.
@@ -61,7 +66,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
 
     let opened = open(&config).await?;
     homes.declare(&opened, start).await?;
-    let clock = TimeLapse::new(start, PACE);
+    let clock = TimeLapse::new(start, pace(options));
     let hub = Hub::start(&config, opened, clock.clone(), Some(banner())).await?;
     let told = tell(options, &hub, homes, reports, clock, &stop).await;
     phones.shutdown().await;
@@ -80,7 +85,7 @@ async fn tell(
     announce(hub, options);
     let life = CancellationToken::new();
     let ticker = tokio::spawn(clock.clone().run(hub.calls_up.clone(), life.clone()));
-    let living = homes.live(hub.mqtt, clock.clone(), life.clone());
+    let living = homes.live(hub.mqtt, clock.clone(), life.clone(), options.board.clone());
     let mut story = Story::new(hub, &living, reports, clock.clone());
     let told = stop.run_until_cancelled(story.play()).await;
     let result = match told {
@@ -106,6 +111,10 @@ async fn tell(
     }
     result?;
     story.account_for_samples().await
+}
+
+fn pace(options: &Options) -> u32 {
+    if options.board.is_some() { BOARD_PACE } else { PACE }
 }
 
 fn config(options: &Options, dir: &std::path::Path) -> Config {
@@ -137,12 +146,20 @@ fn banner() -> hub_api::DemoBanner {
 
 fn announce(hub: &Hub, options: &Options) {
     say("Forecall demo");
-    say(
-        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time (a day a second; it stands still during a call)",
-    );
+    let hours = pace(options) / 3_600;
+    say(format_args!(
+        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time ({hours} hours a second; it stands still during a call)",
+    ));
     say(
         "  real:      the hub, its PostgreSQL, MQTT, the ONNX model in tract, SIP and the audio of the call, the console",
     );
+    if let Some(board) = &options.board {
+        say(format_args!(
+            "  firmware:  {} has its agent in C, {}, on a Cortex-M4 that QEMU plays; its sensors and its modem are simulated",
+            homes::RUNG,
+            board.image.display()
+        ));
+    }
     say(format_args!("  console:   http://{}", hub.http));
     if let Some(account) = &hub.first_account {
         say(format_args!("  log in:    {} / {}", account.name, account.password));

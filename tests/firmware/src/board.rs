@@ -1,7 +1,6 @@
 //! A board as a process of QEMU, and where set-up has put QEMU and the images.
 
 use anyhow::{Context, Result, bail, ensure};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,16 +42,23 @@ pub enum Image {
     Agent,
     /// minimq, over the same.
     Foreign,
-    /// The device agent in C, behind a modem at the board's first serial port; for [`Board::M4`].
+    /// The device agent in C, behind a modem at the board's first serial port.
     C,
 }
 
 impl Image {
-    fn file(self, board: Board) -> Result<PathBuf> {
+    /// The file that set-up has built.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn file(self, board: Board) -> Result<PathBuf> {
         let place = match self {
             Self::Agent => format!("{}/release/agent", board.target()),
             Self::Foreign => format!("{}/release/foreign", board.target()),
-            Self::C => "c-demo/c-demo.elf".to_owned(),
+            Self::C => match board {
+                Board::M3 => "c-demo-m3/c-demo.elf".to_owned(),
+                Board::M4 => "c-demo/c-demo.elf".to_owned(),
+            },
         };
         installed(&Path::new("boards").join(place))
     }
@@ -80,11 +86,46 @@ pub struct Plan<'a> {
     pub more: &'a [(&'a str, u64)],
 }
 
+/// What a device has that comes from its factory, in place of a secret of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// How it is let in.
+    pub origin: Origin<'a>,
+    /// What stands in for its flash; made, and erased, if it is not there.
+    pub flash: &'a Path,
+}
+
+/// How a new device is let in.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// By this token of a claim credential.
+    Claim(&'a str),
+    /// By this secret, which its group's key has given it.
+    Group(&'a str),
+}
+
+/// Bytes of the flash: two pages of 4,096.
+const FLASH_BYTES: usize = 8_192;
+
+impl New<'_> {
+    fn arguments(&self) -> Result<String> {
+        if !self.flash.exists() {
+            std::fs::write(self.flash, [0xFF; FLASH_BYTES])
+                .with_context(|| format!("cannot create {}", self.flash.display()))?;
+        }
+        let origin = match self.origin {
+            Origin::Claim(token) => format!("claim={token}"),
+            Origin::Group(secret) => format!("group={secret}"),
+        };
+        Ok(format!("arg={origin},arg=flash={}", self.flash.display()))
+    }
+}
+
 impl Plan<'_> {
-    fn arguments(&self) -> String {
+    fn arguments(&self, access: &str) -> String {
         let (device, port, boot) = (self.device, self.port, self.boot);
         let mut text = format!(
-            "enable=on,target=native,arg=image,arg=port={port},arg=user=acme/{device},arg=secret={SECRET},\
+            "enable=on,target=native,arg=image,arg=port={port},arg=user=acme/{device},{access},\
              arg=boot={boot},arg=seed={boot},arg=unit={boot}"
         );
         for (name, value) in self.more {
@@ -106,13 +147,40 @@ impl Running {
     /// # Errors
     /// QEMU or the image is not there, or QEMU does not start.
     pub fn start(folder: &Path, board: Board, image: Image, wire: Wire, plan: &Plan<'_>) -> Result<Self> {
+        let access = format!("arg=secret={SECRET}");
+        Self::start_with(folder, board, image, wire, &plan.arguments(&access), plan)
+    }
+
+    /// The same for a new device, which comes to a secret of its own first, unless its flash has one.
+    ///
+    /// # Errors
+    /// As [`Running::start`]; or the flash cannot be made.
+    pub fn start_new(
+        folder: &Path,
+        board: Board,
+        image: Image,
+        wire: Wire,
+        plan: &Plan<'_>,
+        new: &New<'_>,
+    ) -> Result<Self> {
+        Self::start_with(folder, board, image, wire, &plan.arguments(&new.arguments()?), plan)
+    }
+
+    fn start_with(
+        folder: &Path,
+        board: Board,
+        image: Image,
+        wire: Wire,
+        arguments: &str,
+        plan: &Plan<'_>,
+    ) -> Result<Self> {
         let file = image.file(board)?;
         let log = folder.join(format!("{}-{}.log", plan.device, plan.boot));
         let said = std::fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        let mut command = qemu()?;
+        let mut command = Command::new(qemu()?);
         command
             .args(["-M", board.machine(), "-nographic", "-monitor", "none"])
-            .args(["-semihosting-config", &plan.arguments()]);
+            .args(["-semihosting-config", arguments]);
         match wire {
             Wire::Ethernet => command.args(["-serial", "none", "-nic", "user,model=lan9118"]),
             Wire::Serial(port) => command.args(["-nic", "none", "-serial", &format!("tcp:127.0.0.1:{port}")]),
@@ -170,23 +238,37 @@ impl Running {
     }
 }
 
-/// QEMU with the folders of its libraries: what set-up has unpacked, else the machine's own.
-fn qemu() -> Result<Command> {
+/// How deep the stack of a board went until it ended, in bytes, by what it said. Noted beside the images as that of `what`, for the
+/// table of sizes.
+///
+/// # Errors
+/// It did not say it, or it cannot be noted.
+pub fn stack_bytes(what: &str, said: &str) -> Result<u64> {
+    let depth = said
+        .lines()
+        .find_map(|line| line.strip_prefix("stack ")?.strip_suffix(" bytes"));
+    let depth = depth.with_context(|| format!("nothing about the stack:\n{said}"))?;
+    let note = installed(Path::new("boards"))?.join(format!("stack-{what}.txt"));
+    std::fs::write(&note, depth).with_context(|| format!("cannot write {}", note.display()))?;
+    depth.parse().with_context(|| format!("{depth} is no number"))
+}
+
+/// What all of the C program may take of the stack, painted: agent, outbox, first boot, and what is around them.
+pub const C_STACK_MAX: u64 = 2 * 1_024;
+
+/// QEMU: what set-up has unpacked, else the machine's own.
+///
+/// # Errors
+/// Neither is there.
+pub fn qemu() -> Result<PathBuf> {
     const PROGRAM: &str = "qemu-system-arm";
-    let Ok(folder) = installed(Path::new("qemu")) else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
-        ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
-        return Ok(Command::new(PROGRAM));
-    };
-    let libraries = std::fs::read_to_string(folder.join("libraries.txt"))
-        .with_context(|| format!("{} is not complete: {SET_UP}", folder.display()))?;
-    let mut command = Command::new(folder.join("usr/bin").join(PROGRAM));
-    command
-        .env("LD_LIBRARY_PATH", OsString::from(libraries.trim()))
-        .arg("-L")
-        .arg(folder.join("usr/share/qemu"));
-    Ok(command)
+    if let Ok(start) = installed(Path::new("qemu/start")) {
+        return Ok(start);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file());
+    ensure!(is_here, "{PROGRAM} is not here: {SET_UP}");
+    Ok(PROGRAM.into())
 }
 
 /// A part of the target folder that this program was built in.

@@ -3,5 +3,6 @@
 
 pub mod board;
 pub mod link;
-pub mod modem;
 pub mod stage;
+
+pub use hub_lab::modem;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tests_mqtt::{first, read_publish};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +20,8 @@ enum State {
     Up,
     /// What comes from the hub is lost on the way.
     Deaf,
+    /// It is on connections on which the device has published something.
+    DeafOnceAsked,
     /// Connections end, and none is let through.
     Cut,
 }
@@ -42,6 +45,7 @@ pub struct Link {
     pub port: u16,
     state: watch::Sender<State>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    lost: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -55,11 +59,13 @@ impl Link {
         let port = listener.local_addr()?.port();
         let (state, seen) = watch::channel(State::Up);
         let sent = Arc::new(Mutex::new(Vec::new()));
-        let accepting = tokio::spawn(accept(listener, hub, seen, sent.clone()));
+        let lost = Arc::new(AtomicUsize::new(0));
+        let accepting = tokio::spawn(accept(listener, hub, seen, sent.clone(), lost.clone()));
         Ok(Self {
             port,
             state,
             sent,
+            lost,
             accepting,
         })
     }
@@ -74,6 +80,12 @@ impl Link {
         self.state.send_replace(State::Deaf);
     }
 
+    /// From now on a device hears the hub until it publishes something, and nothing more on that connection: so an answer is lost,
+    /// and nothing before it.
+    pub fn lose_answers_once_asked(&self) {
+        self.state.send_replace(State::DeafOnceAsked);
+    }
+
     /// All is well from now on.
     pub fn mend(&self) {
         self.state.send_replace(State::Up);
@@ -82,6 +94,11 @@ impl Link {
     /// Connections that devices have opened, also those that ended at once.
     pub fn connections(&self) -> usize {
         lock(&self.sent).len()
+    }
+
+    /// Bytes of the hub that were lost so far.
+    pub fn lost_bytes(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// All messages of MQTT 3.1.1 that went up so far, in order.
@@ -116,7 +133,13 @@ fn lock(sent: &Mutex<Vec<Vec<u8>>>) -> MutexGuard<'_, Vec<Vec<u8>>> {
     sent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, hub: SocketAddr, state: watch::Receiver<State>, sent: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn accept(
+    listener: TcpListener,
+    hub: SocketAddr,
+    state: watch::Receiver<State>,
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    lost: Arc<AtomicUsize>,
+) {
     while let Ok((device, _)) = listener.accept().await {
         let connection = {
             let mut sent = lock(&sent);
@@ -126,12 +149,15 @@ async fn accept(listener: TcpListener, hub: SocketAddr, state: watch::Receiver<S
         if *state.borrow() == State::Cut {
             continue;
         }
-        let (state, sent) = (state.clone(), sent.clone());
+        let (state, sent, lost) = (state.clone(), sent.clone(), lost.clone());
         tokio::spawn(async move {
             // A hub that is not there takes the device's connection with it.
             if let Ok(hub) = TcpStream::connect(hub).await {
-                hand_on(device, hub, state, |bytes| {
-                    lock(&sent)[connection].extend_from_slice(bytes);
+                hand_on(device, hub, state, &lost, |bytes| {
+                    let mut sent = lock(&sent);
+                    let own = &mut sent[connection];
+                    own.extend_from_slice(bytes);
+                    has_publish(own)
                 })
                 .await;
             }
@@ -139,20 +165,50 @@ async fn accept(listener: TcpListener, hub: SocketAddr, state: watch::Receiver<S
     }
 }
 
-/// Until either side ends, or the link is cut.
-async fn hand_on(device: TcpStream, hub: TcpStream, mut state: watch::Receiver<State>, note: impl Fn(&[u8])) {
+/// Until either side ends, or the link is cut. `note` says whether the device has published something by then.
+async fn hand_on(
+    device: TcpStream,
+    hub: TcpStream,
+    mut state: watch::Receiver<State>,
+    lost: &AtomicUsize,
+    note: impl Fn(&[u8]) -> bool,
+) {
     let (mut from_device, mut to_device) = device.into_split();
     let (mut from_hub, mut to_hub) = hub.into_split();
     let heard = state.clone();
+    let has_asked = AtomicBool::new(false);
+    // Noted before the hub has it, so that its answer does not slip through.
     let noted = |bytes: &[u8]| {
-        note(bytes);
+        has_asked.store(note(bytes), Ordering::Relaxed);
         true
+    };
+    let is_heard = |bytes: &[u8]| {
+        let is_heard = match *heard.borrow() {
+            State::Up => true,
+            State::Deaf | State::Cut => false,
+            State::DeafOnceAsked => !has_asked.load(Ordering::Relaxed),
+        };
+        if !is_heard {
+            lost.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        is_heard
     };
     tokio::select! {
         () = copy(&mut from_device, &mut to_hub, noted) => {}
-        () = copy(&mut from_hub, &mut to_device, |_| *heard.borrow() == State::Up) => {}
+        () = copy(&mut from_hub, &mut to_device, is_heard) => {}
         () = until_cut(&mut state) => {}
     }
+}
+
+/// Whether a message of MQTT 3.1.1 is among packets.
+fn has_publish(mut packets: &[u8]) -> bool {
+    while let Some((kind, body, end)) = first(packets) {
+        if read_publish(kind, &packets[body..end]).is_some() {
+            return true;
+        }
+        packets = &packets[end..];
+    }
+    false
 }
 
 async fn until_cut(state: &mut watch::Receiver<State>) {

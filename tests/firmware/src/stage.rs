@@ -105,6 +105,18 @@ impl Stage {
         one.with_context(|| format!("no appliance {device}"))
     }
 
+    /// What the device agent of an appliance says of itself.
+    ///
+    /// # Errors
+    /// The hub does not answer, or has heard nothing.
+    pub async fn device_agent(&self, device: &str) -> Result<Value> {
+        let path = format!("/api/v1/appliances/{}", self.appliance(device).await?["id"]);
+        let detail = self.console.get(&path).await?;
+        let told = detail["device_agent"].clone();
+        ensure!(told.is_object(), "{device} has said nothing of itself: {detail}");
+        Ok(told)
+    }
+
     /// Waits until at least so many samples of a device are stored; events count, too.
     ///
     /// # Panics
@@ -191,10 +203,28 @@ impl Stage {
     /// # Panics
     /// A reading is missing, wrong, or at another time.
     pub async fn readings_are(&self, pump: &Pump<'_>, count: u64, at_ms: impl Fn(u64) -> i64) -> Result<Timestamp> {
+        self.readings_from(pump, 0, count, at_ms).await
+    }
+
+    /// The same without those before the reading `begin`, which have given way: none of them is stored. The time when the first
+    /// one was taken.
+    ///
+    /// # Errors
+    /// As [`Stage::readings_are`].
+    ///
+    /// # Panics
+    /// As [`Stage::readings_are`].
+    pub async fn readings_from(
+        &self,
+        pump: &Pump<'_>,
+        begin: u64,
+        count: u64,
+        at_ms: impl Fn(u64) -> i64,
+    ) -> Result<Timestamp> {
         let newest = self.appliance(pump.device).await?["last_sample_at"].clone();
         let newest: Timestamp = newest.as_str().context("no samples")?.parse()?;
         let first = newest - SignedDuration::from_millis(at_ms(count.saturating_sub(1)));
-        let mut number = 0;
+        let mut number = begin;
         // As many as the API shows without leaving some out.
         while number < count {
             let next = (number + POINTS_MAX as u64 / 2).min(count);
@@ -210,8 +240,9 @@ impl Stage {
             }
             number = next;
         }
-        let before = first - SignedDuration::from_hours(1);
-        let older = self.samples(pump.device, before, first).await?;
+        let oldest = first + SignedDuration::from_millis(at_ms(begin));
+        let before = oldest - SignedDuration::from_hours(1);
+        let older = self.samples(pump.device, before, oldest).await?;
         assert!(older.is_empty(), "older ones: {older:?}");
         Ok(first)
     }

@@ -4,13 +4,15 @@
 use super::apt::{self, Authority};
 use crate::run::{on_path, output_of, run, succeeds};
 use anyhow::{Context, Result, bail, ensure};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PROGRAM: &str = "qemu-system-arm";
 const PACKAGE: &str = "qemu-system-arm";
-/// Beside what was unpacked: the folders of its libraries, as the tests give them to it.
-const LIBRARIES: &str = "libraries.txt";
+/// Beside what was unpacked: a script that starts it with its own libraries.
+const START: &str = "start";
 
 /// Unpacks QEMU with what it needs and this machine lacks into `qemu` of `target`, unless one is on `PATH` or was unpacked.
 ///
@@ -40,16 +42,16 @@ pub fn install(target: &Path, authority: Authority) -> Result<()> {
     Ok(())
 }
 
+/// What starts QEMU: what was unpacked into `qemu` of `target`, else the machine's own.
+pub fn program(target: &Path) -> PathBuf {
+    let start = target.join("qemu").join(START);
+    if start.is_file() { start } else { PROGRAM.into() }
+}
+
 /// Started, not only found: its libraries are there, too.
 fn works(folder: &Path) -> bool {
-    let Ok(libraries) = std::fs::read_to_string(folder.join(LIBRARIES)) else {
-        return false;
-    };
-    succeeds(
-        Command::new(folder.join("usr/bin").join(PROGRAM))
-            .arg("--version")
-            .env("LD_LIBRARY_PATH", libraries.trim()),
-    )
+    let start = folder.join(START);
+    start.is_file() && succeeds(Command::new(start).arg("--version"))
 }
 
 fn unpack(folder: &Path, authority: Authority) -> Result<()> {
@@ -81,10 +83,20 @@ fn unpack(folder: &Path, authority: Authority) -> Result<()> {
         .filter_map(|found| found.strip_prefix(&staging).ok())
         .map(|found| folder.join(found).display().to_string())
         .collect();
-    let note = staging.join(LIBRARIES);
-    std::fs::write(&note, libraries.join(":")).with_context(|| format!("could not write {}", note.display()))?;
+    let start = staging.join(START);
+    std::fs::write(&start, script(folder, &libraries.join(":")))
+        .and_then(|()| std::fs::set_permissions(&start, Permissions::from_mode(0o755)))
+        .with_context(|| format!("could not write {}", start.display()))?;
     std::fs::rename(&staging, folder)
         .with_context(|| format!("could not move what was unpacked to {}", folder.display()))
+}
+
+/// Starts what will lie in `folder`.
+fn script(folder: &Path, libraries: &str) -> String {
+    let folder = folder.display();
+    format!(
+        "#!/bin/sh\nexport LD_LIBRARY_PATH='{libraries}'\nexec '{folder}/usr/bin/{PROGRAM}' -L '{folder}/usr/share/qemu' \"$@\"\n"
+    )
 }
 
 /// Fetches the package and what it needs that is not installed.

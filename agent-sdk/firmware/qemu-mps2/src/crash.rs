@@ -1,7 +1,7 @@
-//! What outlives a reset: how often the board has started, and where it crashed. In memory that the start leaves alone, and
-//! that holds anything after power came.
+//! What outlives a reset: how often the board has started, and where it crashed. In memory behind all that the linker knows
+//! of, which therefore nobody clears: what a linker puts into an image, even as memory that is not initialised, QEMU sets to
+//! zero at each reset. It holds anything after power came.
 
-use core::mem::MaybeUninit;
 use core::ptr::addr_of_mut;
 
 /// Tells a note from what memory holds by chance.
@@ -17,8 +17,8 @@ pub struct Note {
     pub crashed_at: Option<u32>,
 }
 
-#[link_section = ".uninit.crash"]
-static mut NOTE: MaybeUninit<Note> = MaybeUninit::uninit();
+/// Where it is noted: behind the end of RAM in memory.x. The boards have 4 MiB from 0x2000_0000 on.
+const NOTE: *mut Note = 0x2004_0000 as *mut Note;
 
 /// Takes the note of the last run, and notes this start. To be called once, first.
 pub fn take() -> Note {
@@ -54,14 +54,13 @@ pub fn restart(at: u32) -> ! {
 ///
 /// Nobody else uses the note.
 unsafe fn known() -> Option<Note> {
-    let note = addr_of_mut!(NOTE).cast::<Note>();
-    // SAFETY: it lies in memory, and the first word of a note is a number whatever it holds.
-    let magic = unsafe { addr_of_mut!((*note).magic).read_volatile() };
+    // SAFETY: it lies in memory that nothing else uses, and that word of a note is a number whatever it holds.
+    let magic = unsafe { addr_of_mut!((*NOTE).magic).read_volatile() };
     // SAFETY: behind the magic word lies what `write` wrote.
-    (magic == MAGIC).then(|| unsafe { note.read_volatile() })
+    (magic == MAGIC).then(|| unsafe { NOTE.read_volatile() })
 }
 
 fn write(note: Note) {
     // SAFETY: one thread, and no exception but the one that ends the run uses it.
-    unsafe { addr_of_mut!(NOTE).cast::<Note>().write_volatile(note) };
+    unsafe { NOTE.write_volatile(note) };
 }

@@ -10,10 +10,13 @@ pub mod semihosting;
 pub mod args;
 pub mod clock;
 pub mod crash;
+pub mod first_boot;
+pub mod flash;
 pub mod lan9118;
 pub mod net;
 pub mod plan;
 pub mod pump;
+pub mod stack;
 pub mod text;
 
 use lan9118::{Lan9118, MPS2_BASE};
@@ -24,6 +27,12 @@ pub const EXIT_USAGE: u32 = 2;
 pub const EXIT_BOARD: u32 = 3;
 /// Exit code of a panic.
 pub const EXIT_PANIC: u32 = 101;
+
+/// Ends the program because it cannot begin.
+pub fn give_up(why: &str) -> ! {
+    say!("{why}: see src/plan.rs");
+    semihosting::exit(EXIT_USAGE)
+}
 
 /// The board's Ethernet; ends the program where there is none. To be called once.
 pub fn ethernet() -> Lan9118 {

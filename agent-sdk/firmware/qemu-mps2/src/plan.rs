@@ -8,7 +8,10 @@ use crate::pump::Pump;
 /// | name | meaning |
 /// | --- | --- |
 /// | `port` | where the hub listens on the host's 127.0.0.1 |
-/// | `user`, `secret` | `tenant/device`, and the device's secret |
+/// | `user` | `tenant/device` |
+/// | `secret` | the device's own secret; without it |
+/// | `claim` or `group` | the token of a claim credential, or the secret that a group's key gives the device; |
+/// | `flash` | a file of the debugger's that stands in for the flash and keeps the secret: two pages of 4,096 bytes |
 /// | `boot`, `seed` | entropy: a board has it, QEMU's has not |
 /// | `unit`, `worn_from` | which pump, and from which reading on it is worn; never unless given |
 /// | `past` | readings taken before the network came, a second apart, in no time |
@@ -25,8 +28,14 @@ pub struct Plan<'a> {
     pub user: &'a str,
     /// The device's name alone.
     pub device: &'a str,
-    /// The device's secret.
-    pub secret: &'a str,
+    /// The device's own secret, if it was given one.
+    pub secret: Option<&'a str>,
+    /// The token of a claim credential.
+    pub claim: Option<&'a str>,
+    /// The secret that a group's key gives the device.
+    pub group: Option<&'a str>,
+    /// What stands in for the flash.
+    pub flash: Option<&'a str>,
     /// Of the first start; each further one adds one.
     pub boot: u64,
     /// For back-off, ports and TCP.
@@ -60,7 +69,10 @@ impl<'a> Plan<'a> {
             port: u16::try_from(args.number("port")?).ok()?,
             user,
             device,
-            secret: args.text("secret")?,
+            secret: args.text("secret"),
+            claim: args.text("claim"),
+            group: args.text("group"),
+            flash: args.text("flash"),
             boot: args.number("boot")?,
             seed: args.number("seed")?,
             pump: Pump {

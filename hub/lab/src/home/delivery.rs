@@ -58,6 +58,15 @@ pub enum DeviceError {
         /// Messages without acknowledgement.
         waiting: usize,
     },
+    /// A board does not start, or has ended by itself.
+    #[error("the board of device {device} does not run: check that the firmware is built and QEMU is there")]
+    Board {
+        /// Which device, as `tenant/device at address`.
+        device: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A sample that the contract cannot carry.
     #[error("the sample of {at} cannot be encoded")]
     Sample {

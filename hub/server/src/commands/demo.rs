@@ -4,6 +4,7 @@ use super::log;
 use crate::demo::{Options, run};
 use anyhow::{Context, Result};
 use hub_core::language::Language;
+use hub_lab::home::Board;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +28,12 @@ pub struct Demo {
     /// Where postgres, initdb and pg_ctl are, if not in the usual places.
     #[arg(long, env = "FORECALL_POSTGRES_BIN")]
     postgres_bin: Option<PathBuf>,
+    /// The first home's washing machine runs this firmware, agent-sdk/firmware/c-demo, on a board in QEMU.
+    #[arg(long, value_name = "IMAGE")]
+    firmware: Option<PathBuf>,
+    /// What plays the board: qemu-system-arm, or a program that starts it.
+    #[arg(long, default_value = "qemu-system-arm")]
+    qemu: PathBuf,
 }
 
 fn language(text: &str) -> Result<Language, String> {
@@ -54,6 +61,7 @@ impl Demo {
             http: self.http,
             models_dir: self.models,
             postgres_bin: self.postgres_bin,
+            board: self.firmware.map(|image| Board { image, qemu: self.qemu }),
         };
         run(&options, stop).await
     }

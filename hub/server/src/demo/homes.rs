@@ -11,7 +11,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::profile::ApplianceProfile;
 use hub_core::site::{Device, Localised, Owner, Price, ServicePoint, Site, Tenant, Trunk};
-use hub_lab::home::{Delivered, DeviceError, Home, HomeCounters, Machine};
+use hub_lab::home::{Board, Delivered, DeviceError, Home, HomeCounters, Machine};
 use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
 use hub_store::site::SiteStore;
 use hub_voice::Secret;
@@ -185,8 +185,14 @@ impl Homes {
         Ok(())
     }
 
-    /// Lets the homes live on real MQTT.
-    pub fn live(self, mqtt: SocketAddr, clock: Arc<TimeLapse>, stop: CancellationToken) -> Living {
+    /// Lets the homes live on real MQTT; the first one on a board, if there is one.
+    pub fn live(
+        self,
+        mqtt: SocketAddr,
+        clock: Arc<TimeLapse>,
+        stop: CancellationToken,
+        mut board: Option<Board>,
+    ) -> Living {
         let counters = Arc::new(HomeCounters::default());
         let mut tasks = JoinSet::new();
         let mut machines = Vec::new();
@@ -204,6 +210,7 @@ impl Homes {
             }
             let machine = Machine::new(machine);
             let is_foreign = device.as_str() == HEALTHY;
+            let own_board = board.take_if(|_| device.as_str() == RUNG);
             let home = Home {
                 tenant: TENANT.into(),
                 device: device.to_string(),
@@ -215,7 +222,11 @@ impl Homes {
             machines.push((device, machine));
             let (clock, stop, counters) = (clock.clone(), stop.clone(), counters.clone());
             // Most devices have another MQTT client than our agent, and so has one of the homes.
-            if is_foreign {
+            if let Some(board) = own_board {
+                tasks.spawn(hub_lab::home::run_on_board(
+                    home, board, mqtt, clock, stop, counters,
+                ));
+            } else if is_foreign {
                 tasks.spawn(hub_lab::home::run_foreign(home, mqtt, clock, stop, counters));
             } else {
                 tasks.spawn(hub_lab::home::run(home, mqtt, clock, stop, counters));

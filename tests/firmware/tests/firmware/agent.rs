@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
-use tests_firmware::board::{Board, Image, Plan, Running, Wire};
+use tests_firmware::board::{Board, Image, Plan, Running, Wire, stack_bytes};
 use tests_firmware::link::Link;
 use tests_firmware::stage::{PATIENCE, Pump, Stage};
 use tests_hub::clients::mosquitto_sub;
@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 /// Readings of a second.
 const STEP_MS: u64 = 1_000;
+/// What the image may take of the stack, with smoltcp, its driver, the state of both and of the agent, which lie there.
+const STACK_MAX: u64 = 48 * 1_024;
 /// QEMU's start and the device's first connection, on a loaded machine.
 const START_MAX: SignedDuration = SignedDuration::from_secs(40);
 /// The message kinds `[3, …]`, an event, and `[4, …]`, a batch.
@@ -73,6 +75,47 @@ async fn an_hour_alone_is_stored_where_it_belongs_and_a_worn_pump_gets_its_ticke
     stage.stop().await.unwrap();
 }
 
+/// More hours without a network than the outbox holds: the oldest readings give way, the hub is told how many messages of them, and
+/// what is left is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gave_way_is_counted_and_the_rest_is_whole() {
+    const BATCH: u64 = 32;
+    const COUNT: u64 = 400 * BATCH;
+    let mut stage = Stage::open(&["long-alone"]).await.unwrap();
+    let pump = Pump {
+        device: "long-alone",
+        unit: 50,
+        worn_from: u64::MAX,
+    };
+    let plan = Plan {
+        device: pump.device,
+        port: stage.lab.mqtt.port(),
+        boot: pump.unit,
+        more: &[("past", COUNT), ("count", COUNT), ("batch", BATCH)],
+    };
+    let mut board = start(&stage, Board::M4, &plan);
+    let dropped = eventually("drops are told", PATIENCE, async || {
+        let told = stage.device_agent(pump.device).await.ok()?;
+        told["dropped_telemetry"].as_u64().filter(|dropped| *dropped > 0)
+    })
+    .await;
+    let left = COUNT - dropped * BATCH;
+    assert!(left > 3_600, "an hour fits: {left} readings are left");
+    stage.until_stored(pump.device, left).await;
+    let taken = taken_ms(COUNT, STEP_MS);
+    stage.readings_from(&pump, COUNT - left, COUNT, taken).await.unwrap();
+    let shown = stage.appliance(pump.device).await.unwrap();
+    assert_eq!(shown["samples"], left, "{shown}");
+    board.is_alive().unwrap();
+    stage.stop().await.unwrap();
+    let stored = audit(&stage.lab).await.unwrap();
+    let expected = Stored {
+        rows: left,
+        distinct: left,
+    };
+    assert_eq!(stored, expected, "stored, and stored twice");
+}
+
 /// Answers are lost, the link is cut, hub and database are killed, and all the time the device goes on measuring.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_outlives_lost_answers_and_a_killed_hub() {
@@ -124,6 +167,9 @@ async fn a_stream_outlives_lost_answers_and_a_killed_hub() {
         published.iter().any(|message| message.is_again),
         "nothing was sent again"
     );
+    let new = published.iter().filter(|message| !message.is_again);
+    let order: Vec<u64> = new.filter_map(|message| first_number(&message.payload)).collect();
+    assert!(order.len() > 10 && order.is_sorted(), "out of order: {order:?}");
     assert!(link.connections() >= 3, "{}", link.connections());
 
     // All has arrived: the device says goodbye, and ends well.
@@ -131,6 +177,9 @@ async fn a_stream_outlives_lost_answers_and_a_killed_hub() {
     assert_eq!(reply, json!({ "status": "done", "result": COUNT }));
     let said = board.ended(PATIENCE).await.unwrap();
     assert!(said.contains("stopped"), "{said}");
+    let stack = stack_bytes("rust", &said).unwrap();
+    assert!(stack > 0 && stack <= STACK_MAX, "{stack} bytes of stack");
+    println!("stack of the Rust image, with smoltcp and its driver: {stack} bytes");
     stage.until_online_is(pump.device, false).await;
     stage.stop().await.unwrap();
     let stored = audit(&stage.lab).await.unwrap();
@@ -236,6 +285,27 @@ async fn whole(stage: &Stage, device: &str, samples: u64) {
 
 fn has_batch(payload: &[u8]) -> bool {
     payload.starts_with(&BATCH)
+}
+
+/// The number of a batch's first sample, behind its time base and its boot.
+fn first_number(payload: &[u8]) -> Option<u64> {
+    let rest = payload.strip_prefix(&BATCH)?;
+    let (_, rest) = number(rest)?;
+    let (_, rest) = number(rest)?;
+    Some(number(rest)?.0)
+}
+
+/// An unsigned integer of CBOR, and what follows it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    let len = match head {
+        0..=23 => return Some((u64::from(*head), rest)),
+        24..=27 => 1 << (head - 24),
+        _ => return None,
+    };
+    let (digits, rest) = rest.split_at_checked(len)?;
+    let value = digits.iter().fold(0, |value, digit| value << 8 | u64::from(*digit));
+    Some((value, rest))
 }
 
 /// A token that may read what devices say of their state.

@@ -4,6 +4,8 @@
 
 mod agent;
 mod c;
+mod demo;
+mod first_boot;
 mod foreign;
 mod linux;
 mod wires;

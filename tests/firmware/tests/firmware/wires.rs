@@ -61,6 +61,30 @@ async fn a_link_is_up_then_deaf_then_cut_and_up_again() {
 }
 
 #[tokio::test]
+async fn a_link_loses_the_answers_to_what_was_asked_and_nothing_before() {
+    let (listener, addr) = hub().await;
+    let link = Link::to(addr).await.unwrap();
+    link.lose_answers_once_asked();
+    let mut device = TcpStream::connect((Ipv4Addr::LOCALHOST, link.port)).await.unwrap();
+    let (mut hub, _) = listener.accept().await.unwrap();
+    // A ping is no message.
+    device.write_all(&[0xC0, 0]).await.unwrap();
+    assert_eq!(read::<2>(&mut hub).await, [0xC0, 0]);
+    hub.write_all(b"before").await.unwrap();
+    assert_eq!(&read::<6>(&mut device).await, b"before");
+    assert_eq!(link.lost_bytes(), 0);
+    device.write_all(PUBLISH).await.unwrap();
+    assert_eq!(read::<8>(&mut hub).await, PUBLISH);
+    hub.write_all(b"lost").await.unwrap();
+    drop(hub);
+    let mut rest = Vec::new();
+    // Ended, whichever way.
+    let _ = device.read_to_end(&mut rest).await;
+    assert_eq!(rest, b"");
+    assert_eq!(link.lost_bytes(), 4);
+}
+
+#[tokio::test]
 async fn a_modem_opens_carries_and_closes() {
     let (listener, addr) = hub().await;
     let modem = Modem::to(addr).await.unwrap();

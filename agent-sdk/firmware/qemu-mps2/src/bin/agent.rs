@@ -7,15 +7,16 @@
 #![no_main]
 
 use agent_sdk_core::{
-    Agent, AgentEvent, AgentMem, CommandId, Config, Crash, Credentials, Device, EventState, Metric, MetricId, Outcome,
-    Overflow, Reason, ResetReason, Settings, Token,
+    Agent, AgentEvent, AgentMem, Boots, CommandId, Config, Crash, Credentials, Device, EventState, Metric, MetricId, Origin,
+    Outcome, Overflow, Reason, ResetReason, Settings, Token,
 };
 use cortex_m_rt::{entry, exception, ExceptionFrame};
 use qemu_mps2::args::Args;
+use qemu_mps2::first_boot::{enrol, Store, STARTS_MAX, VALUE_BYTES_MAX};
 use qemu_mps2::net::{Link, Net, NetMemory};
 use qemu_mps2::plan::Plan;
 use qemu_mps2::pump::{CHANNEL_COUNT, STEP_MS};
-use qemu_mps2::{clock, crash, ethernet, say, semihosting, text, EXIT_USAGE};
+use qemu_mps2::{clock, crash, ethernet, give_up, say, semihosting, stack, text};
 
 /// Metrics, readings of an open batch, outbox, longest message: an hour without a network fits.
 type Memory = AgentMem<8, 256, { 96 * 1024 }, 1_024>;
@@ -28,6 +29,8 @@ const STOP: usize = 1;
 const MODEL: &str = "PR1";
 /// Bytes that are handed to the network at a time.
 const OUT_BYTES: usize = 512;
+/// The longest secret.
+const SECRET_BYTES: usize = 96;
 /// After a goodbye the network gets so long to deliver it.
 const GOODBYE_MS: u64 = 2_000;
 
@@ -38,15 +41,22 @@ fn main() -> ! {
     static mut LINE: [u8; 512] = [0; 512];
     static mut PREFIX: [u8; 80] = [0; 80];
     static mut DETAIL: [u8; 32] = [0; 32];
+    static mut SECRET: [u8; SECRET_BYTES] = [0; SECRET_BYTES];
 
+    stack::paint();
     let note = crash::take();
     let Some(plan) = Plan::read(Args(semihosting::command_line(LINE))) else {
-        say!("arguments are missing, or are no numbers: see src/plan.rs");
-        semihosting::exit(EXIT_USAGE)
+        give_up("arguments are missing, or are no numbers")
     };
     if let Some(mut core) = cortex_m::Peripherals::take() {
         clock::start(&mut core.SYST);
     }
+    let mut store = plan
+        .flash
+        .map(|path| Store::open(path).unwrap_or_else(|| give_up("the flash cannot be read")));
+    let boots = store.as_mut().map(Store::count_start);
+    let mut net = Net::new(ethernet(), NET, plan.port, plan.seed.wrapping_add(note.starts.into()));
+    let secret = own_secret(&plan, store.as_mut(), &mut net, SECRET);
     let crashed = note.crashed_at.is_some();
     let detail = text::format(DETAIL, format_args!("pc={:#010x}", note.crashed_at.unwrap_or(0)));
     let config = Config {
@@ -68,7 +78,7 @@ fn main() -> ! {
         client_id: plan.device,
         credentials: Some(Credentials {
             user_name: plan.user,
-            password: Some(plan.secret.as_bytes()),
+            password: Some(secret),
         }),
         topic_prefix: text::format(PREFIX, format_args!("d/{}/", plan.device)),
         model: MODEL,
@@ -76,14 +86,35 @@ fn main() -> ! {
         reset: if crashed { ResetReason::Fault } else { ResetReason::PowerOn },
     };
     let agent = Agent::new(MEMORY.lend(), &config, 0).expect("the longest message has 1,024 bytes");
-    let net = Net::new(ethernet(), NET, plan.port, plan.seed.wrapping_add(note.starts.into()));
-    let mut board = Board::new(agent, device, net, plan);
+    let mut board = Board::new(agent, device, net, plan, Kept { store, boots });
     board.live_the_past();
     loop {
         board.turn();
         // Until the next millisecond: nothing here is more urgent.
         cortex_m::asm::wfi();
     }
+}
+
+/// The device's secret: what it was given, or what comes of its first boot.
+fn own_secret(
+    plan: &Plan<'static>,
+    store: Option<&mut Store>,
+    net: &mut Net,
+    room: &'static mut [u8],
+) -> &'static [u8] {
+    let origin = match (plan.secret, plan.claim, plan.group) {
+        (Some(secret), _, _) => return secret.as_bytes(),
+        (None, Some(token), _) => Origin::Claim { token },
+        (None, None, Some(secret)) => Origin::Group {
+            secret: secret.as_bytes(),
+        },
+        (None, None, None) => give_up("there is no secret, and no way to one"),
+    };
+    let Some(store) = store else {
+        give_up("there is no flash to keep a secret in")
+    };
+    let secret = enrol(store, net, plan, origin, room);
+    secret.unwrap_or_else(|| give_up("what is kept is no secret"))
 }
 
 #[exception]
@@ -103,11 +134,18 @@ enum End {
     Fault,
 }
 
+/// What outlives the power, where there is flash.
+struct Kept {
+    store: Option<Store>,
+    boots: Option<Boots>,
+}
+
 struct Board {
     agent: Agent<'static>,
     device: Device<'static>,
     net: Net,
     plan: Plan<'static>,
+    kept: Kept,
     metrics: [Option<MetricId>; CHANNEL_COUNT as usize],
     /// Number of the next reading.
     next: u64,
@@ -117,7 +155,13 @@ struct Board {
 }
 
 impl Board {
-    fn new(mut agent: Agent<'static>, device: Device<'static>, net: Net, plan: Plan<'static>) -> Self {
+    fn new(
+        mut agent: Agent<'static>,
+        device: Device<'static>,
+        net: Net,
+        plan: Plan<'static>,
+        mut kept: Kept,
+    ) -> Self {
         let mut metrics = [None; CHANNEL_COUNT as usize];
         for (metric, channel) in metrics.iter_mut().zip(1..) {
             // Each value: the hub's model wants one a second.
@@ -128,11 +172,21 @@ impl Board {
                 overflow: Overflow::DropOldest,
             });
         }
+        if let Some(store) = &mut kept.store {
+            let mut room = [0; VALUE_BYTES_MAX];
+            if let Some(settings) = store.settings(&mut room) {
+                agent.restore_settings(settings);
+            }
+        }
+        if kept.boots.is_some_and(|boots| boots.is_loop(STARTS_MAX)) && agent.enter_safe_mode(0).is_err() {
+            say!("nobody was told of the safe mode");
+        }
         Self {
             agent,
             device,
             net,
             plan,
+            kept,
             metrics,
             next: 0,
             link: Link::Down,
@@ -166,6 +220,10 @@ impl Board {
         self.agent.handle_timeout(now);
         self.net.poll(clock::ms());
         self.follow_link(now);
+        if let (Some(store), Some(boots)) = (&mut self.kept.store, &mut self.kept.boots) {
+            boots.handle_online(self.agent.session().online_for_ms(now));
+            store.keep_count(boots);
+        }
     }
 
     /// Takes the next reading, which was due at `now`. Nothing waits behind the last one.
@@ -245,6 +303,10 @@ impl Board {
                 AgentEvent::Connected { session_present } => say!("connected, session present: {session_present}"),
                 AgentEvent::Delivered(token) => self.delivered(token),
                 AgentEvent::Command { id, method, .. } => self.obey(id, method),
+                AgentEvent::Settings { version, bytes } => {
+                    let is_kept = self.kept.store.as_mut().is_some_and(|store| store.keep_settings(bytes));
+                    say!("settings {version}, kept: {is_kept}");
+                }
                 AgentEvent::Dropped { lane, count } => say!("dropped: {count} of {lane:?}"),
                 AgentEvent::Disconnected(reason) => return Some(reason),
                 AgentEvent::Subscribed { refused: 0 } | AgentEvent::Time => {}
@@ -298,6 +360,7 @@ impl Board {
             cortex_m::asm::wfi();
         }
         self.net.poll(clock::ms());
+        say!("stack {} bytes", stack::depth_bytes());
         say!("stopped after {} readings", self.next);
         semihosting::exit(0)
     }

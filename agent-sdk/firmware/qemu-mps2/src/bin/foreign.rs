@@ -17,7 +17,7 @@ use minimq::{
 use qemu_mps2::args::Args;
 use qemu_mps2::net::{Link, Net, NetMemory};
 use qemu_mps2::plan::Plan;
-use qemu_mps2::{clock, crash, ethernet, say, semihosting, text, EXIT_USAGE};
+use qemu_mps2::{clock, crash, ethernet, give_up, say, semihosting, text};
 
 /// Bytes of the longest packet either way, and of all that is under way up.
 const PACKET_BYTES: usize = 1_024;
@@ -39,16 +39,17 @@ fn main() -> ! {
     static mut TRANSMIT: [u8; 2 * PACKET_BYTES] = [0; 2 * PACKET_BYTES];
 
     let Some(plan) = Plan::read(Args(semihosting::command_line(LINE))) else {
-        say!("arguments are missing, or are no numbers: see src/plan.rs");
-        semihosting::exit(EXIT_USAGE)
+        give_up("arguments are missing, or are no numbers")
     };
     if let Some(mut core) = cortex_m::Peripherals::take() {
         clock::start(&mut core.SYST);
     }
     let net = Net::new(ethernet(), NET, plan.port, plan.seed);
-    let Ok(session) = session(&plan, Buffers::new(RECEIVE, TRANSMIT)) else {
-        say!("the device's name is too long");
-        semihosting::exit(EXIT_USAGE)
+    let Some(secret) = plan.secret else {
+        give_up("there is no secret")
+    };
+    let Ok(session) = session(&plan, secret, Buffers::new(RECEIVE, TRANSMIT)) else {
+        give_up("the device's name is too long")
     };
     run(serve(net, session, plan))
 }
@@ -87,12 +88,16 @@ fn run<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn session(plan: &Plan<'static>, buffers: Buffers<'static>) -> Result<Session<'static>, ConfigError> {
+fn session(
+    plan: &Plan<'static>,
+    secret: &'static str,
+    buffers: Buffers<'static>,
+) -> Result<Session<'static>, ConfigError> {
     let mut topic = [0; TOPIC_BYTES];
     let topic = text::format(&mut topic, format_args!("d/{}/s", plan.device));
     let will = Will::new(topic, GONE, &[])?.retained().qos(QoS::AtLeastOnce);
     let config = ConfigBuilder::new(buffers)
-        .auth(plan.user, plan.secret.as_bytes())?
+        .auth(plan.user, secret.as_bytes())?
         .client_id(plan.device)?
         .keepalive_interval(30)
         .session_expiry_interval(SESSION_S)

@@ -1,7 +1,6 @@
-//! A modem at a board's serial port: it opens connections for a board that has no network stack. What it says and hears is in
-//! `agent-sdk/firmware/c-demo/modem.h`: frames of a kind, a count, and as many bytes.
+//! A simulated modem at a board's serial port: it opens connections for a board that has no network stack. What it says and
+//! hears is in `agent-sdk/firmware/c-demo/modem.h`: frames of a kind, a count, and as many bytes.
 
-use anyhow::Result;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +24,7 @@ const LOST: u8 = b'L';
 const WAITING_MAX: usize = 64;
 
 /// A modem of its own for one board. It ends when it is dropped.
+#[derive(Debug)]
 pub struct Modem {
     /// Where the board's serial port is connected.
     pub port: u16,
@@ -36,7 +36,7 @@ impl Modem {
     ///
     /// # Errors
     /// There is no free port.
-    pub async fn to(hub: SocketAddr) -> Result<Self> {
+    pub async fn to(hub: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let task = tokio::spawn(async move {
