@@ -5,10 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// Everything that C sees is in these.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 8] = [
     "src/types.rs",
+    "src/machine_types.rs",
     "src/agent.rs",
     "src/calls.rs",
+    "src/machine.rs",
+    "src/machine_link.rs",
     "src/enrolment.rs",
     "src/flash.rs",
 ];
