@@ -52,9 +52,10 @@ const LAYERS: &[Layer] = &[
         may_use: &["agent-sdk-core", "agent-sdk-storage"],
         tests_may_use: &[],
     },
+    // What waits in the agent's outbox may wait in flash.
     Layer {
         name: "agent-sdk-storage",
-        may_use: &[],
+        may_use: &["agent-sdk-core"],
         tests_may_use: &[],
     },
     Layer {
