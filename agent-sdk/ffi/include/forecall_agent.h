@@ -21,6 +21,9 @@
  *
  * fc_agent_enrolment_password is the agent's password then. To exchange it, fc_agent_close, and from 1 on with renew.
  *
+ * Telemetry that waits for the hub survives the power in a flash of its own: fc_agent_flash_spill_delivered for each
+ * FC_AGENT_DELIVERED, and fc_agent_flash_spill_turn before fc_agent_poll_transmit.
+ *
  * An agent sends the messages that the program writes. A machine is an agent above that: the program declares what it
  * measures with fc_agent_machine_metric, hands in values with fc_agent_machine_report and events with
  * fc_agent_machine_event, answers FC_AGENT_COMMAND with fc_agent_machine_reply, and drives it as an agent. Batches,
@@ -149,6 +152,9 @@
 // Memory for a store in bytes, on any processor; `fc_agent_flash_sizeof` says how much exactly.
 #define FC_AGENT_STORE_BYTES 256
 
+// Memory for a spill in bytes, on any processor; `fc_agent_flash_spill_sizeof` says how much exactly.
+#define FC_AGENT_SPILL_BYTES 320
+
 // The longest value in flash in bytes.
 #define FC_AGENT_VALUE_BYTES 256
 
@@ -241,6 +247,9 @@ typedef struct FcAgentEnrolment FcAgentEnrolment;
 // An agent that decides itself what goes on the wire, in memory of yours: metrics, events, commands and settings. Used by
 // one thread at a time.
 typedef struct FcAgentMachine FcAgentMachine;
+
+// The flash behind an outbox, in memory of yours. Used by one thread at a time.
+typedef struct FcAgentSpill FcAgentSpill;
 
 // Values by key in flash, each as it was put last, whatever moment the power fails at; in memory of yours. Used by one
 // thread at a time.
@@ -890,6 +899,57 @@ int32_t fc_agent_flash_get(FcAgentStore *store, uint8_t key, uint8_t *value, siz
 //
 // As `fc_agent_flash_get`. `value` is NULL or has `len` bytes.
 int32_t fc_agent_flash_put(FcAgentStore *store, uint8_t key, const uint8_t *value, size_t len);
+
+// Bytes of a spill.
+size_t fc_agent_flash_spill_sizeof(void);
+
+// Reads what the area holds, makes a spill of it in `memory` and writes to `spill` where that is. `FC_AGENT_OK`, or why not.
+// The area is not that of a store. When it is full the oldest page gives way with `FC_AGENT_DROP_OLDEST`; with
+// `FC_AGENT_DROP_NEWEST` new messages stay in memory.
+//
+// # Safety
+//
+// `memory` has `len` bytes that nobody else uses for as long as the spill is used. `flash` is copied, and its functions do
+// what its fields say. `spill` may be written.
+int32_t fc_agent_flash_spill_open(void *memory, size_t len, const FcAgentFlash *flash, uint8_t overflow, FcAgentSpill **spill);
+
+// Moves telemetry of the agent to flash and back, as the connection is: before each `fc_agent_poll_transmit`. `scratch` is as
+// long as the longest message with its topic, and two bytes. `FC_AGENT_OK`, or why not; no message is lost by that.
+//
+// # Safety
+//
+// `spill` is NULL or from `fc_agent_flash_spill_open`, here and everywhere. `agent` is NULL or an agent. `scratch` is NULL or
+// has `len` bytes that may be written; they are set to zero first.
+int32_t fc_agent_flash_spill_turn(FcAgentSpill *spill, FcAgent *agent, uint8_t *scratch, size_t len);
+
+// As `fc_agent_flash_spill_turn`, before each `fc_agent_machine_poll_transmit`. What was dropped is told to the hub.
+//
+// # Safety
+//
+// As `fc_agent_flash_spill_turn`. `machine` is NULL or a machine.
+int32_t fc_agent_flash_spill_machine(FcAgentSpill *spill, FcAgentMachine *machine, uint8_t *scratch, size_t len);
+
+// The hub has the message of this token, as `FC_AGENT_DELIVERED` says: flash forgets it, if it was there. `FC_AGENT_OK`, or
+// why not; then it may be sent once more.
+//
+// # Safety
+//
+// As `fc_agent_flash_spill_turn`.
+int32_t fc_agent_flash_spill_delivered(FcAgentSpill *spill, uint32_t token);
+
+// Messages in flash that the hub does not have yet, as far as is known.
+//
+// # Safety
+//
+// As `fc_agent_flash_spill_turn`.
+uint32_t fc_agent_flash_spill_pending(const FcAgentSpill *spill);
+
+// Messages that flash has dropped for want of room since the last call, for a program that tells the hub itself.
+//
+// # Safety
+//
+// As `fc_agent_flash_spill_turn`.
+uint32_t fc_agent_flash_spill_dropped(FcAgentSpill *spill);
 
 #ifdef __cplusplus
 }  // extern "C"

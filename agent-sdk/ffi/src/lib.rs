@@ -1,5 +1,5 @@
 //! The device agent for C: session and outbox of `agent-sdk-core`, its agent with metrics above them, first boot, and the
-//! secrets of `agent-sdk-storage`, behind functions that a C program calls, described by `include/forecall_agent.h`, which
+//! secrets and the spill of `agent-sdk-storage`, behind functions that a C program calls, described by `include/forecall_agent.h`, which
 //! is made from this code.
 //!
 //! All memory is the caller's, and there is none besides: no globals, so a program may run as many agents as it has memory
@@ -21,6 +21,7 @@ mod machine_types;
 mod pointers;
 #[cfg(feature = "no-panic-proof")]
 mod proof;
+mod spill;
 mod types;
 
 pub use agent::FcAgent;
@@ -30,4 +31,5 @@ pub use flash::*;
 pub use machine::*;
 pub use machine_link::*;
 pub use machine_types::*;
+pub use spill::*;
 pub use types::*;

@@ -3,6 +3,7 @@
 #[path = "../../../core/tests/agent/hub.rs"]
 mod hub;
 mod rig;
+mod spill;
 
 use agent_sdk_ffi::*;
 use hub::Arrival;

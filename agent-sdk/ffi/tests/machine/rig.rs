@@ -219,6 +219,16 @@ impl Board {
         told
     }
 
+    /// Tokens of what the hub has acknowledged since the last call.
+    pub fn deliveries(&mut self) -> Vec<u32> {
+        self.pump();
+        let is_delivery = |told: &Told| told.event.kind == FC_AGENT_DELIVERED;
+        let told = std::mem::take(&mut self.told);
+        let (delivered, rest): (Vec<Told>, Vec<Told>) = told.into_iter().partition(is_delivery);
+        self.told = rest;
+        delivered.iter().map(|told| told.event.number).collect()
+    }
+
     /// Its kinds and numbers.
     pub fn kinds(&mut self) -> Vec<(u8, u32)> {
         let told = self.told();
