@@ -131,7 +131,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
-        tests_may_use: &["agent-sdk-core"],
+        tests_may_use: &["agent-sdk-core", "agent-sdk-ffi"],
     },
     // What a board does is seen from outside: it shares no code with the agent.
     Layer {
