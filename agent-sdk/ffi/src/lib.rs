@@ -1,6 +1,6 @@
 //! The device agent for C: session and outbox of `agent-sdk-core`, its agent with metrics above them, first boot, and the
-//! secrets and the spill of `agent-sdk-storage`, behind functions that a C program calls, described by `include/forecall_agent.h`, which
-//! is made from this code.
+//! secrets and the spill of `agent-sdk-storage`, behind functions that a C program calls, described by
+//! `include/forecall_agent.h`, which is made from this code.
 //!
 //! All memory is the caller's, and there is none besides: no globals, so a program may run as many agents as it has memory
 //! for. An agent is used by one thread at a time. The only crate of the agent with `unsafe`; what is not about pointers is
