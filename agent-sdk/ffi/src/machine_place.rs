@@ -24,7 +24,7 @@ impl Rest {
     /// # Safety
     ///
     /// The memory is not NULL, is as long as it says, and nobody else uses it from now on.
-    unsafe fn take<T: Copy>(&mut self, count: usize, value: T) -> Option<&'static mut [T]> {
+    unsafe fn take<T: Copy + 'static>(&mut self, count: usize, value: T) -> Option<&'static mut [T]> {
         let bytes = count.checked_mul(size_of::<T>())?;
         let left = self.len.checked_sub(bytes)?;
         let at = self.at.cast::<T>();
