@@ -8,6 +8,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod agent;
+
+pub use agent::{AgentDevice, run_agent};
+
 use agent_sdk_core::{Event, Identity, Reason, Session};
 use core::future::poll_fn;
 use core::ops::ControlFlow;
@@ -174,12 +178,8 @@ impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
         let mut has_told = false;
         while let Some(event) = self.session.poll_event() {
             has_told = true;
-            let mut over = None;
-            if let Event::Disconnected(reason) = event {
-                over = Some(reason);
-            }
             self.device.event(event, self.clock.now_ms());
-            if let Some(reason) = over {
+            if let Event::Disconnected(reason) = event {
                 return ControlFlow::Break(reason);
             }
         }

@@ -9,6 +9,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod agent;
+
+pub use agent::{AgentDevice, run_agent};
+
 use agent_sdk_core::{Event, Identity, Reason, Session};
 use core::ops::ControlFlow;
 use embedded_io::{ErrorType, Read, Write};
@@ -143,13 +147,9 @@ impl<T: Read + Write, D: Device<T>> Connection<'_, '_, T, D> {
         let mut has_told = false;
         while let Some(event) = self.session.poll_event() {
             has_told = true;
-            let mut over = None;
-            if let Event::Disconnected(reason) = event {
-                over = Some(reason);
-            }
             let now_ms = self.device.now_ms();
             self.device.event(event, now_ms);
-            if let Some(reason) = over {
+            if let Event::Disconnected(reason) = event {
                 return ControlFlow::Break(reason);
             }
         }

@@ -264,6 +264,15 @@ impl<'m> Agent<'m> {
     pub fn session(&self) -> &Session<'m> {
         &self.session
     }
+
+    pub(crate) fn session_mut(&mut self) -> &mut Session<'m> {
+        &mut self.session
+    }
+
+    /// So many messages of a lane were given up outside of the outbox, as by a flash that is full: the hub is told.
+    pub fn count_dropped(&mut self, lane: Lane, count: u32) {
+        self.birth.count(lane, count);
+    }
 }
 
 /// The metrics that were declared, with their numbers.

@@ -22,6 +22,7 @@ mod json;
 mod outbox;
 mod publish;
 mod session;
+mod spill;
 mod topic;
 mod writer;
 
@@ -34,6 +35,7 @@ pub use boots::{Boots, HEALTHY_MS};
 pub use decode::RECEIVE_BYTES_MIN;
 pub use enrolment::{Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES};
 pub use identity::{Credentials, Identity, SUBSCRIPTIONS_MAX, Settings, Will};
-pub use outbox::RECORD_HEAD_BYTES;
+pub use outbox::{RECORD_HEAD_BYTES, WAITING_HEAD_BYTES};
 pub use publish::{Overflow, Publish, Qos, Refused, TOPIC_BYTES_MAX, Token};
 pub use session::{Event, Reason, Session};
+pub use spill::Spillable;

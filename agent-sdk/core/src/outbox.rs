@@ -5,6 +5,7 @@
 //! free at once, the space between is won back when a new message needs it.
 
 mod record;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use agent_sdk_wire::Lane;
 pub use record::RECORD_HEAD_BYTES;
 pub(crate) use record::Record;
 use record::{AT_LEAST_ONCE, DEAD, DUPLICATE, HERE, MAY_GO, RETAIN, TRIED, urgency};
+pub use spill::WAITING_HEAD_BYTES;
 
 /// Packet identifiers of messages are 1 to this one; the one above is that of a SUBSCRIBE.
 const LAST_ID: u16 = 0xFFFE;

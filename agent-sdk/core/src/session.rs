@@ -147,6 +147,14 @@ impl<'m> Session<'m> {
         self.is_online().then(|| now.saturating_sub(self.online_at))
     }
 
+    pub(crate) fn outbox(&self) -> &Outbox<'m> {
+        &self.outbox
+    }
+
+    pub(crate) fn outbox_mut(&mut self) -> &mut Outbox<'m> {
+        &mut self.outbox
+    }
+
     /// Forgets all messages, also those in flight. Between two connections only.
     pub(crate) fn forget_messages(&mut self) {
         self.outbox.clear();

@@ -22,7 +22,7 @@ const _: () = assert!(
 );
 
 /// The three functions of the program, all of which are there.
-struct Driver {
+pub(crate) struct Driver {
     context: *mut c_void,
     read: unsafe extern "C" fn(*mut c_void, u32, *mut u8, usize) -> i32,
     program: unsafe extern "C" fn(*mut c_void, u32, *const u8, usize) -> i32,
@@ -30,7 +30,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(flash: &FcAgentFlash) -> Option<Self> {
+    pub(crate) fn new(flash: &FcAgentFlash) -> Option<Self> {
         Some(Self {
             context: flash.context,
             read: flash.read?,
@@ -42,7 +42,7 @@ impl Driver {
 
 /// One of the functions did not give 0.
 #[derive(Debug, Clone, Copy)]
-struct Failed;
+pub(crate) struct Failed;
 
 impl NorFlashError for Failed {
     fn kind(&self) -> NorFlashErrorKind {
@@ -90,7 +90,7 @@ fn done(answer: i32) -> Result<(), Failed> {
     if answer == 0 { Ok(()) } else { Err(Failed) }
 }
 
-fn number_of(error: Error<Failed>) -> i32 {
+pub(crate) fn flash_number(error: Error<Failed>) -> i32 {
     match error {
         Error::Flash(Failed) => FC_AGENT_FLASH,
         Error::Geometry => FC_AGENT_AREA,
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn fc_agent_flash_open(
     let area = Area::new(&driver, flash.start, flash.page_bytes, flash.pages);
     let keys = match area.and_then(|area| KeyValue::open(&mut driver, area)) {
         Ok(keys) => keys,
-        Err(why) => return number_of(why),
+        Err(why) => return flash_number(why),
     };
     // SAFETY: the memory is long enough and aligned.
     unsafe { at.write(FcAgentStore { flash: driver, keys }) };
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn fc_agent_flash_get(
             FC_AGENT_OK
         }
         Ok(None) => FC_AGENT_NOTHING,
-        Err(why) => number_of(why),
+        Err(why) => flash_number(why),
     }
 }
 
@@ -199,6 +199,6 @@ pub unsafe extern "C" fn fc_agent_flash_put(store: *mut FcAgentStore, key: u8, v
     }
     match keys.put(flash, key, value, &mut [0; FC_AGENT_VALUE_BYTES]) {
         Ok(()) => FC_AGENT_OK,
-        Err(why) => number_of(why),
+        Err(why) => flash_number(why),
     }
 }

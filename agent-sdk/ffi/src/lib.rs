@@ -1,5 +1,6 @@
-//! The device agent for C: session, outbox and first boot of `agent-sdk-core`, and the secrets of `agent-sdk-storage`,
-//! behind functions that a C program calls, described by `include/forecall_agent.h`, which is made from this code.
+//! The device agent for C: session and outbox of `agent-sdk-core`, its agent with metrics above them, first boot, and the
+//! secrets and the spill of `agent-sdk-storage`, behind functions that a C program calls, described by
+//! `include/forecall_agent.h`, which is made from this code.
 //!
 //! All memory is the caller's, and there is none besides: no globals, so a program may run as many agents as it has memory
 //! for. An agent is used by one thread at a time. The only crate of the agent with `unsafe`; what is not about pointers is
@@ -13,13 +14,22 @@ mod agent;
 mod calls;
 mod enrolment;
 mod flash;
+mod machine;
+mod machine_link;
+mod machine_place;
+mod machine_types;
 mod pointers;
 #[cfg(feature = "no-panic-proof")]
 mod proof;
+mod spill;
 mod types;
 
 pub use agent::FcAgent;
 pub use calls::*;
 pub use enrolment::*;
 pub use flash::*;
+pub use machine::*;
+pub use machine_link::*;
+pub use machine_types::*;
+pub use spill::*;
 pub use types::*;

@@ -88,6 +88,8 @@ pub const FC_AGENT_RANDOM_BYTES: usize = 32;
 
 /// Memory for a store in bytes, on any processor; `fc_agent_flash_sizeof` says how much exactly.
 pub const FC_AGENT_STORE_BYTES: usize = 256;
+/// Memory for a spill in bytes, on any processor; `fc_agent_flash_spill_sizeof` says how much exactly.
+pub const FC_AGENT_SPILL_BYTES: usize = 320;
 /// The longest value in flash in bytes.
 pub const FC_AGENT_VALUE_BYTES: usize = 256;
 /// Key of the enrolment's record. Those from 8 to 31 are the program's own.

@@ -1,5 +1,5 @@
-//! The device agent's flash: records that wait for the hub ([`Outbox`]), secrets and settings ([`KeyValue`]), both so
-//! written that the power may fail at any byte.
+//! The device agent's flash: records that wait for the hub ([`Outbox`], and [`Spill`] behind a session's own), secrets and
+//! settings ([`KeyValue`]), all so written that the power may fail at any byte.
 //!
 //! `no_std`, without allocation, and without a panic: slices are reached with `get`, and sums are bounded by the page,
 //! wrap, or saturate. Flash is reached by the blocking traits of `embedded-storage`, and is an argument of each operation, so that
@@ -53,6 +53,7 @@ mod error;
 mod keys;
 mod outbox;
 mod record;
+mod spill;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
@@ -62,3 +63,4 @@ pub use error::Error;
 pub use keys::{KEYS, KeyValue};
 pub use outbox::{Outbox, Overflow, Record};
 pub use record::{RECORD_BYTES_MAX, WRITE_SIZE_MAX};
+pub use spill::Spill;

@@ -52,9 +52,10 @@ const LAYERS: &[Layer] = &[
         may_use: &["agent-sdk-core", "agent-sdk-storage"],
         tests_may_use: &[],
     },
+    // What waits in the agent's outbox may wait in flash.
     Layer {
         name: "agent-sdk-storage",
-        may_use: &[],
+        may_use: &["agent-sdk-core"],
         tests_may_use: &[],
     },
     Layer {
@@ -130,7 +131,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
-        tests_may_use: &["agent-sdk-core"],
+        tests_may_use: &["agent-sdk-core", "agent-sdk-ffi"],
     },
     // What a board does is seen from outside: it shares no code with the agent. Its modem is the lab's.
     Layer {

@@ -36,13 +36,26 @@ pub enum Args<'a> {
 }
 
 impl CommandId {
+    /// The id that [`Self::as_bytes`] and [`Self::is_json`] gave, for a program that has kept it in a form of its own. `None`
+    /// if it has not 1 to 64 bytes.
+    pub fn new(id: &[u8], is_json: bool) -> Option<Self> {
+        Self::in_form(id, if is_json { Form::Json } else { Form::Cbor })
+    }
+
     /// The id in the last level of a command's topic, `…/c/{id}`.
     pub(super) fn of_topic(topic: &[u8], form: Form) -> Option<Self> {
         let at = topic.iter().rposition(|byte| *byte == b'/')?;
         let (before, last) = topic.split_at_checked(at)?;
         let id = last.get(1..)?;
+        if !matches!(before, [.., b'/', b'c']) {
+            return None;
+        }
+        Self::in_form(id, form)
+    }
+
+    fn in_form(id: &[u8], form: Form) -> Option<Self> {
         let mut bytes = [0; MAX_LEVEL_BYTES];
-        if !matches!(before, [.., b'/', b'c']) || id.is_empty() || id.len() > bytes.len() {
+        if id.is_empty() || id.len() > bytes.len() {
             return None;
         }
         for (to, from) in bytes.iter_mut().zip(id) {
@@ -184,6 +197,16 @@ mod tests {
         let mut topic = [0; 66];
         let len = id(&longest, Form::Cbor).reply_topic(&mut topic);
         assert_eq!(&topic[..len], format!("r/{longest}").as_bytes());
+    }
+
+    #[test]
+    fn an_id_that_was_kept_in_another_form_is_the_same() {
+        for form in [Form::Json, Form::Cbor] {
+            let told = id("a-1", form);
+            assert_eq!(CommandId::new(told.as_bytes(), told.is_json()), Some(told));
+        }
+        assert_eq!(CommandId::new(b"", true), None);
+        assert_eq!(CommandId::new(&[b'x'; 65], false), None);
     }
 
     #[test]

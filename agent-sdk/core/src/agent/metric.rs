@@ -20,14 +20,21 @@ pub struct Metric {
 
 /// Names a metric that was declared to this agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MetricId(pub(super) u8);
+pub struct MetricId(
+    /// They count up from 0. Of a number that names none nothing is reported.
+    pub u8,
+);
 
 /// Memory for one metric.
 #[derive(Debug, Clone, Copy)]
 pub struct MetricSlot {
     pub(super) metric: Metric,
-    /// The last value that became a reading, and its uptime in milliseconds.
-    last: Option<(i32, u64)>,
+    /// Whether a value has become a reading.
+    has_last: bool,
+    /// The last one.
+    last: i32,
+    /// Its uptime in milliseconds.
+    last_at: u64,
 }
 
 impl MetricSlot {
@@ -40,20 +47,25 @@ impl MetricSlot {
     });
 
     pub(super) const fn new(metric: Metric) -> Self {
-        Self { metric, last: None }
+        Self {
+            metric,
+            has_last: false,
+            last: 0,
+            last_at: 0,
+        }
     }
 
     /// Whether a value becomes a reading.
     pub(super) fn is_due(&self, value: i32, now: u64) -> bool {
-        let Some((last, at)) = self.last else {
-            return true;
-        };
-        last.abs_diff(value) > self.metric.deadband || now.saturating_sub(at) >= u64::from(self.metric.interval_ms)
+        let is_far = self.last.abs_diff(value) > self.metric.deadband;
+        let is_old = now.saturating_sub(self.last_at) >= u64::from(self.metric.interval_ms);
+        !self.has_last || is_far || is_old
     }
 
     /// It became one.
     pub(super) fn note(&mut self, value: i32, now: u64) {
-        self.last = Some((value, now));
+        self.has_last = true;
+        (self.last, self.last_at) = (value, now);
     }
 }
 

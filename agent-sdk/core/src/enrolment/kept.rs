@@ -145,7 +145,7 @@ mod tests {
     use super::{CURRENT, FORMAT, KEPT_BYTES_MAX, Kept, NEXT, OLD, may_be_random};
 
     fn random(from: u8) -> [u8; 32] {
-        std::array::from_fn(|at| from.wrapping_add(at as u8 * 9))
+        std::array::from_fn(|at| from.wrapping_add((at as u8).wrapping_mul(9)))
     }
 
     fn hex(random: [u8; 32]) -> Vec<u8> {

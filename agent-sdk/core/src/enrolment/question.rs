@@ -70,7 +70,7 @@ pub(super) fn write<'b>(
 
 /// Whether an answer says yes.
 pub(super) fn is_ok(answer: &[u8]) -> bool {
-    json::member(answer, b"status").and_then(json::text) == Some(b"ok")
+    json::member(answer, b"status").and_then(json::text) == Some(&b"ok"[..])
 }
 
 #[cfg(test)]

@@ -311,3 +311,38 @@ fn a_message_that_is_being_written_may_be_moved() {
     assert_eq!(send_all(&mut outbox), "Ed");
     assert_eq!(outbox.take_dropped(), None);
 }
+
+#[test]
+fn what_waits_elsewhere_comes_back_as_it_was_and_stays() {
+    let mut memory = [0; 3 * SMALL];
+    let mut outbox = Outbox::new(&mut memory);
+    outbox.push(&message(Telemetry, "a")).unwrap();
+    assert_eq!(send_all(&mut outbox), "a");
+    let retained = Publish {
+        retain: true,
+        ..message(Telemetry, "b")
+    };
+    outbox.push(&retained).unwrap();
+    outbox.push(&message(Event, "E")).unwrap();
+    let mut kept = [0; 4];
+    assert_eq!(outbox.copy_waiting(&mut kept[..3]), None, "it does not fit");
+    assert_eq!(outbox.copy_waiting(&mut kept), Some(4));
+    assert_eq!(kept, [1, 1, b't', b'b']);
+    outbox.discard_waiting();
+    assert_eq!(outbox.take_dropped(), None, "it is not dropped");
+    assert_eq!(outbox.copy_waiting(&mut kept), None, "events stay, and what was sent");
+    outbox.discard_waiting();
+    for wrong in [&kept[..1], &[1, 9, b't']] {
+        assert_eq!(outbox.put_back(wrong), Err(Refused::Topic), "{wrong:?}");
+    }
+    assert_eq!(outbox.put_back(&kept), Ok(Token(3)));
+    assert_eq!(outbox.copy_waiting(&mut [0; 4]), None, "not once more");
+    assert_eq!(outbox.put_back(&kept), Err(Refused::Full));
+    assert_eq!(outbox.take_dropped(), None);
+    assert_eq!(outbox.push(&message(Telemetry, "c")), Err(Refused::Full), "nothing gives way");
+    assert_eq!(outbox.take_dropped(), Some((Telemetry, 1)));
+    let (_, flags, payload) = send(&mut outbox, 255).unwrap();
+    assert_eq!((flags & 1, &payload[..]), (0, "E"));
+    let (_, flags, payload) = send(&mut outbox, 255).unwrap();
+    assert_eq!((flags & 1, &payload[..]), (1, "b"), "retained as before");
+}

@@ -10,8 +10,9 @@ pub const BY_GROUP: &str = "f15f4effe87bb351bc7798d38f27adfa84a9a0dfa19ddc5aeb49
 /// A CONNECT's user name and password.
 pub type Shown = (String, Option<String>);
 
+/// Who a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub enum Who {
     Claimant,
     Device,
 }
@@ -30,8 +31,8 @@ pub struct Hub {
     pub shown: Vec<Shown>,
     /// Questions that came, without the secrets in them.
     pub asked: Vec<String>,
-    who: Option<Who>,
-    incoming: Vec<u8>,
+    pub who: Option<Who>,
+    pub incoming: Vec<u8>,
 }
 
 impl Hub {

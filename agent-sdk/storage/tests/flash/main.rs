@@ -8,5 +8,6 @@ mod keys;
 mod model;
 mod outbox;
 mod power_cut;
+mod spill;
 mod wear;
 mod world;

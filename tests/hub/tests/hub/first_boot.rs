@@ -119,7 +119,7 @@ fn talk(enrolment: &mut Enrolment<'_>, link: &mut TcpStream, now: u64, is_cut: b
 }
 
 /// Whether the hub lets a device in by a password; a change of access may cut it once or twice.
-async fn comes_in(lab: &Lab, device: &str, password: &str) -> bool {
+pub async fn comes_in(lab: &Lab, device: &str, password: &str) -> bool {
     let (host, port) = (lab.mqtt.ip(), lab.mqtt.port());
     let publish = format!(
         "for n in 1 2 3; do mosquitto_pub -h {host} -p {port} -u acme/{device} -P {password} -q 1 \
@@ -129,19 +129,19 @@ async fn comes_in(lab: &Lab, device: &str, password: &str) -> bool {
 }
 
 /// The last line of what a script says, for as long as the test runs.
-async fn told(lab: &Lab, script: &str) -> &'static str {
+pub async fn told(lab: &Lab, script: &str) -> &'static str {
     let said = lab.script(script).await.unwrap();
     said.lines().last().unwrap().to_owned().leak()
 }
 
-const MADE: &str = "forecall claim credential add --tenant acme --name line --profile washing-machine --uses 1 --days 1 \
+pub const MADE: &str = "forecall claim credential add --tenant acme --name line --profile washing-machine --uses 1 --days 1 \
      | awk '/^user name/ { print $3 }'";
 
-const DERIVED: &str = "key=$(forecall key group add --tenant acme --group line-1 --profile washing-machine --enrol \
+pub const DERIVED: &str = "key=$(forecall key group add --tenant acme --group line-1 --profile washing-machine --enrol \
      | awk '/^key/ { print $2 }'); \
      echo \"$key\" | forecall key group secret --tenant acme --group line-1 --device wm-2 --key-stdin";
 
-const SITE: &str = r#"[[tenant]]
+pub const SITE: &str = r#"[[tenant]]
 id = "acme"
 brand = { zh-CN = "安居电器", en = "Acme Appliances" }
 visit_price = { currency = "CNY", amount = 80 }

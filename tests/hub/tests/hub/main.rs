@@ -10,6 +10,7 @@ mod contact;
 mod demo;
 mod files;
 mod first_boot;
+mod first_boot_c;
 mod front_door;
 mod inbound;
 mod keyring;

@@ -1,0 +1,178 @@
+//! A machine in the caller's memory: its state in front, then what is made of metrics, methods and readings, then bytes.
+
+use crate::machine::FcAgentMachine;
+use crate::machine_types::FcAgentMachineConfig;
+use crate::pointers::{bytes, text};
+use crate::types::{
+    FC_AGENT_ABI, FC_AGENT_ABI_VERSION, FC_AGENT_MEMORY, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_TEXT, FcAgentSettings,
+};
+use agent_sdk_core::{
+    Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason, Settings,
+};
+use core::ffi::{c_char, c_void};
+
+/// Memory that is not given to anything yet.
+struct Rest {
+    at: *mut u8,
+    len: usize,
+}
+
+impl Rest {
+    /// Memory for so many values, all of which are `value` at first. `None` if there is not so much, or if it does not begin
+    /// where such a value may.
+    ///
+    /// # Safety
+    ///
+    /// The memory is not NULL, is as long as it says, and nobody else uses it from now on.
+    unsafe fn take<T: Copy + 'static>(&mut self, count: usize, value: T) -> Option<&'static mut [T]> {
+        let bytes = count.checked_mul(size_of::<T>())?;
+        let left = self.len.checked_sub(bytes)?;
+        let at = self.at.cast::<T>();
+        if !at.is_aligned() {
+            return None;
+        }
+        for index in 0..count {
+            // SAFETY: within the memory, says the length, and aligned.
+            unsafe { at.wrapping_add(index).write(value) };
+        }
+        self.at = self.at.wrapping_add(bytes);
+        self.len = left;
+        // SAFETY: all of these were written just now, and are given away once.
+        Some(unsafe { core::slice::from_raw_parts_mut(at, count) })
+    }
+}
+
+impl FcAgentMachine {
+    /// Places a machine at the beginning of the memory; an error is one of the header's numbers.
+    ///
+    /// # Safety
+    ///
+    /// `memory` is NULL or points at `len` bytes that nobody else uses until the machine is given up. What `config` points
+    /// at is as its fields say, and stays so.
+    pub(crate) unsafe fn place(
+        memory: *mut c_void,
+        len: usize,
+        config: &FcAgentMachineConfig,
+        now_ms: u64,
+    ) -> Result<*mut Self, i32> {
+        if config.abi_version != FC_AGENT_ABI_VERSION {
+            return Err(FC_AGENT_ABI);
+        }
+        if memory.is_null() {
+            return Err(FC_AGENT_NULL);
+        }
+        let machine = memory.cast::<Self>();
+        let left = len.checked_sub(size_of::<Self>()).filter(|_| machine.is_aligned());
+        let mut rest = Rest {
+            at: memory.cast::<u8>().wrapping_add(size_of::<Self>()),
+            len: left.ok_or(FC_AGENT_MEMORY)?,
+        };
+        // SAFETY: the caller vouches for what the configuration points at.
+        let device = unsafe { device(config) }?;
+        // SAFETY: as above.
+        let crash = unsafe { crash(config) }?;
+        // SAFETY: the caller's memory behind the state.
+        let metrics = unsafe { rest.take(config.metric_count, MetricSlot::EMPTY) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: as above.
+        let methods = unsafe { rest.take(config.method_count, "") }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: the caller vouches for what the configuration points at.
+        unsafe { read_methods(config, methods) }?;
+        // SAFETY: the caller's memory behind the state.
+        let readings = unsafe { rest.take(config.reading_count, Reading::EMPTY) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: as above.
+        let receive = unsafe { rest.take(config.packet_bytes, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: as above.
+        let scratch = unsafe { rest.take(config.packet_bytes, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: as above.
+        let outbox = unsafe { rest.take(rest.len, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: NULL or settings, says the caller.
+        let settings = unsafe { config.settings.as_ref() };
+        let memory = Memory {
+            metrics,
+            readings,
+            outbox,
+            receive,
+            scratch,
+        };
+        let config = Config {
+            boot_id: config.boot_id,
+            seed: config.seed,
+            session: settings.map_or(Settings::DEFAULT, FcAgentSettings::read),
+            batch_samples: config.batch_samples,
+            batch_age_ms: config.batch_age_ms,
+            methods,
+            crash,
+        };
+        let agent = Agent::new(memory, &config, now_ms).ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: the memory is long enough and aligned.
+        unsafe { machine.write(Self { agent, device }) };
+        Ok(machine)
+    }
+}
+
+/// A text; NULL is empty.
+///
+/// # Safety
+///
+/// As [`text`] asks.
+unsafe fn optional(at: *const c_char) -> Result<&'static str, i32> {
+    if at.is_null() {
+        return Ok("");
+    }
+    // SAFETY: the caller vouches for it.
+    unsafe { text(at) }.ok_or(FC_AGENT_TEXT)
+}
+
+/// # Safety
+///
+/// As [`FcAgentMachine::place`] asks of the configuration.
+unsafe fn device(config: &FcAgentMachineConfig) -> Result<Device<'static>, i32> {
+    // SAFETY: the caller keeps all that the configuration points at.
+    let text = |at: *const c_char| unsafe { optional(at) };
+    // SAFETY: as above.
+    let password = unsafe { bytes(config.password, config.password_len) };
+    let password = password.ok_or(FC_AGENT_NULL)?;
+    let credentials = Credentials {
+        user_name: text(config.user_name)?,
+        password: (!config.password.is_null()).then_some(password),
+    };
+    Ok(Device {
+        client_id: text(config.client_id)?,
+        credentials: (!config.user_name.is_null()).then_some(credentials),
+        topic_prefix: text(config.topic_prefix)?,
+        model: text(config.model)?,
+        firmware: text(config.firmware)?,
+        reset: ResetReason::from_code(u64::from(config.reset)).ok_or(FC_AGENT_NUMBER)?,
+    })
+}
+
+/// # Safety
+///
+/// As [`FcAgentMachine::place`] asks of the configuration.
+unsafe fn crash(config: &FcAgentMachineConfig) -> Result<Option<Crash<'static>>, i32> {
+    if config.crash_code.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller keeps all that the configuration points at.
+    let code = unsafe { optional(config.crash_code) }?;
+    // SAFETY: as above.
+    let detail = unsafe { optional(config.crash_detail) }?;
+    Ok(Some(Crash { code, detail }))
+}
+
+/// # Safety
+///
+/// As [`FcAgentMachine::place`] asks of the configuration; `methods` has as many places as that says.
+unsafe fn read_methods(config: &FcAgentMachineConfig, methods: &mut [&'static str]) -> Result<(), i32> {
+    if config.methods.is_null() && !methods.is_empty() {
+        return Err(FC_AGENT_NULL);
+    }
+    for (index, method) in methods.iter_mut().enumerate() {
+        let at = config.methods.wrapping_add(index);
+        // SAFETY: there are as many as the configuration says.
+        let at = unsafe { at.read() };
+        // SAFETY: the caller vouches for it.
+        *method = unsafe { text(at) }.ok_or(FC_AGENT_TEXT)?;
+    }
+    Ok(())
+}
