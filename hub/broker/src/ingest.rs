@@ -38,7 +38,7 @@ const LINGER: Duration = Duration::from_micros(200);
 const LINGER_BELOW: usize = 200;
 /// Publishes that can wait are given this moment for others to join them. A commit takes about as much of the processors
 /// as twenty readings do, and a device with a reading a minute does not miss it.
-const COMPANY_WITHIN: Duration = Duration::from_millis(25);
+const COMPANY_WITHIN: Duration = Duration::from_millis(30);
 /// So many share a commit's cost well enough.
 const COMPANY: usize = 16;
 /// Pauses after the store failed.
