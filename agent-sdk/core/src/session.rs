@@ -177,10 +177,15 @@ impl<'m> Session<'m> {
         self.too_long
     }
 
-    /// The transport is connected. `entropy` is added to the seed; 0 where there is none.
+    /// The transport is connected. `entropy` is added to the seed; 0 where there is none. That the connection before was
+    /// accepted or has ended is not told any more: it would be taken for this one.
     pub fn handle_connected(&mut self, now: u64, entropy: u32) {
         self.backoff.mix(entropy);
         self.forget_connection();
+        self.ended = None;
+        if let Some(Pending::Connected { .. } | Pending::Subscribed { .. }) = self.pending {
+            self.pending = None;
+        }
         self.decoder.reset();
         self.phase = Phase::Connecting;
         self.deadline = now.saturating_add(u64::from(self.settings.connack_limit_ms));

@@ -135,6 +135,20 @@ fn a_refusal_says_why_and_backs_off() {
 }
 
 #[test]
+fn what_was_not_told_of_a_connection_is_not_told_of_the_next() {
+    let mut rig = Rig::new(64, 64, SETTINGS);
+    rig.session.handle_connected(rig.now, 0);
+    rig.poll();
+    // Its link is gone as it is accepted, and nobody asks what became of it.
+    assert!(rig.session.handle_bytes(CONNACK_NEW, rig.now) > 0);
+    rig.session.handle_disconnected(rig.now);
+    rig.session.handle_connected(rig.now, 0);
+    assert_eq!(rig.seen(), NOTHING);
+    rig.cut();
+    assert_eq!(rig.seen(), [Seen::Disconnected(Reason::LinkLost)]);
+}
+
+#[test]
 fn failures_in_a_row_wait_longer_and_a_hub_that_serves_ends_the_row() {
     let longest = |rig: &mut Rig, attempts: u32| {
         let mut longest = 0;

@@ -176,11 +176,8 @@ fn commands_come_down_and_are_acknowledged_as_they_are_taken() {
         0,
         "what happened comes first"
     );
-    let expected = [
-        Seen::Message("d/wm/c/3".into(), Vec::new()),
-        Seen::Disconnected(Reason::LinkLost),
-    ];
-    assert_eq!(rig.seen(), expected);
+    // That the old connection has ended is not: it would be taken for the new one.
+    assert_eq!(rig.seen(), [Seen::Message("d/wm/c/3".into(), Vec::new())]);
     rig.sent();
     rig.receive(CONNACK_NEW);
     assert!(!rig.sent().starts_with(&[0x40]));
