@@ -240,7 +240,8 @@ impl<S: Source> Device<S> {
                 warn!(device = ?self.connection, topic = reply.topic, "command not answered");
             }
         }
-        if !session.is_online() {
+        // Online, and told so: what is sent before would be counted as sent again.
+        if !session.is_online() || self.connected.is_none() {
             return Ok(());
         }
         if self.farewell.is_none() && Instant::now() >= self.look_at {
