@@ -107,8 +107,14 @@ pub fn firmware() -> Result<()> {
     ensure!(without_store.len() < all.len(), "{HEADER} declares no {STORE}…");
     let linker = Linker::find()?;
     let mut rows = [
-        Row::new("flash: session and outbox, for C; the aim is 6,900", SESSION_FLASH_BYTES_MAX),
-        Row::new("flash: all but the store, for C; the aim is 10,000", AGENT_FLASH_BYTES_MAX),
+        Row::new(
+            "flash: session and outbox, for C; the aim is 6,900",
+            SESSION_FLASH_BYTES_MAX,
+        ),
+        Row::new(
+            "flash: all but the store, for C; the aim is 10,000",
+            AGENT_FLASH_BYTES_MAX,
+        ),
         Row::new("flash: all of it, for C; the aim is 18,000", ALL_FLASH_BYTES_MAX),
         Row::new("RAM: state, beside the buffers", STATE_BYTES_MAX),
     ];
@@ -145,7 +151,10 @@ pub fn firmware() -> Result<()> {
         rows: &rows,
         others: &[
             ("minimq 0.13, MQTT 5 alone, linked in the same way", foreign.minimq),
-            ("coreMQTT, MQTT 3.1.1 alone, as it says of itself", CORE_MQTT_FLASH_BYTES),
+            (
+                "coreMQTT, MQTT 3.1.1 alone, as it says of itself",
+                CORE_MQTT_FLASH_BYTES,
+            ),
             (
                 "embedded-tls 0.19 beside any of them: TLS 1.3 by a shared key, no certificate is verified, no handshake was run",
                 foreign.tls,

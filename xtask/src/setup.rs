@@ -11,9 +11,9 @@ use crate::run::on_path;
 use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use apt::Authority;
+pub use boards::program as qemu;
 use clap::ValueEnum;
 use std::path::Path;
-pub use boards::program as qemu;
 pub use targets::install as install_targets;
 
 /// What the machine must be able to do after set-up.

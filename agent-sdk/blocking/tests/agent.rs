@@ -53,7 +53,11 @@ impl Played {
     }
 
     fn count(&self, topic: &str) -> usize {
-        self.hub.arrivals.iter().filter(|arrival| arrival.topic == topic).count()
+        self.hub
+            .arrivals
+            .iter()
+            .filter(|arrival| arrival.topic == topic)
+            .count()
     }
 }
 
@@ -128,7 +132,11 @@ impl AgentDevice<Played> for Drum {
             self.readings += 1;
             self.next_ms = now_ms + 1_000;
         }
-        if self.readings < READINGS { self.next_ms } else { u64::MAX }
+        if self.readings < READINGS {
+            self.next_ms
+        } else {
+            u64::MAX
+        }
     }
 
     fn event(&mut self, event: AgentEvent<'_>, _: u64) {
@@ -181,7 +189,11 @@ fn readings_a_command_and_a_goodbye() {
     assert_eq!((link.count("d/wm/s"), link.count("d/wm/r/1")), (1, 1));
     // The pair of clocks, and two batches.
     assert_eq!(link.count("d/wm/t"), 3);
-    let batches = link.hub.arrivals.iter().filter(|arrival| arrival.payload.starts_with(&[0x88, 4]));
+    let batches = link
+        .hub
+        .arrivals
+        .iter()
+        .filter(|arrival| arrival.payload.starts_with(&[0x88, 4]));
     assert_eq!(batches.count(), 2);
     assert!(!link.hub.connect.is_empty());
 }

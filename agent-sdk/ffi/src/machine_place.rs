@@ -6,9 +6,7 @@ use crate::pointers::{bytes, text};
 use crate::types::{
     FC_AGENT_ABI, FC_AGENT_ABI_VERSION, FC_AGENT_MEMORY, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_TEXT, FcAgentSettings,
 };
-use agent_sdk_core::{
-    Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason, Settings,
-};
+use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason, Settings};
 use core::ffi::{c_char, c_void};
 
 /// Memory that is not given to anything yet.

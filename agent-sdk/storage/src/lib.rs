@@ -53,9 +53,9 @@ mod error;
 mod keys;
 mod outbox;
 mod record;
-mod spill;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod spill;
 
 pub use area::{Area, FORMAT_VERSION, PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 pub use embedded_storage::nor_flash;

@@ -225,7 +225,11 @@ mod tests {
         let told = Map::from_iter([(NAME.to_owned(), settings.clone())]);
         assert_eq!(version_told(&told), Some(7));
         for in_force in [0, 6, 7] {
-            assert_eq!(check(&settings, &told, in_force), Ok(7), "the same again changes nothing");
+            assert_eq!(
+                check(&settings, &told, in_force),
+                Ok(7),
+                "the same again changes nothing"
+            );
         }
         let other = json!({"version": 7, "batch_age_s": 30});
         assert_eq!(check(&other, &told, 7), Err(ReportingError::SameVersion(7)));

@@ -94,11 +94,13 @@ pub fn demo() -> Result<()> {
     let workspace = Workspace::load()?;
     let [_, image] = &C_IMAGES;
     let image = c(&workspace, image)?;
-    run(cargo(&["run", "--package", "hub-server", "--bin", "forecall", "--", "demo"])
-        .arg("--firmware")
-        .arg(image)
-        .arg("--qemu")
-        .arg(setup::qemu(&workspace.target_directory)))
+    run(
+        cargo(&["run", "--package", "hub-server", "--bin", "forecall", "--", "demo"])
+            .arg("--firmware")
+            .arg(image)
+            .arg("--qemu")
+            .arg(setup::qemu(&workspace.target_directory)),
+    )
 }
 
 /// Builds the C program; gives its image.

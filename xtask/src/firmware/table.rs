@@ -53,7 +53,10 @@ impl Table<'_> {
             std::fs::remove_file(&note).with_context(|| format!("could not remove {}", note.display()))?;
         }
         let text = self.text();
-        println!("firmware: bytes at opt-level z, optimised as a whole; also in {}", file.display());
+        println!(
+            "firmware: bytes at opt-level z, optimised as a whole; also in {}",
+            file.display()
+        );
         print!("{text}");
         std::fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))
     }
@@ -106,7 +109,9 @@ fn stacks(folder: &Path) -> Result<Vec<(PathBuf, String, String)>> {
         return Ok(found);
     };
     for entry in entries {
-        let path = entry.with_context(|| format!("could not read {}", folder.display()))?.path();
+        let path = entry
+            .with_context(|| format!("could not read {}", folder.display()))?
+            .path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(image) = name.strip_prefix("stack-").and_then(|rest| rest.strip_suffix(".txt")) else {
             continue;

@@ -1,7 +1,7 @@
 //! Messages that leave the outbox to wait elsewhere, and come back. What they wait in is not known here.
 
-use super::record::{AT_LEAST_ONCE, RECORD_HEAD_BYTES, RETAIN, Record, TRIED};
 use super::Outbox;
+use super::record::{AT_LEAST_ONCE, RECORD_HEAD_BYTES, RETAIN, Record, TRIED};
 use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use agent_sdk_wire::Lane;
 

@@ -339,7 +339,11 @@ fn what_waits_elsewhere_comes_back_as_it_was_and_stays() {
     assert_eq!(outbox.copy_waiting(&mut [0; 4]), None, "not once more");
     assert_eq!(outbox.put_back(&kept), Err(Refused::Full));
     assert_eq!(outbox.take_dropped(), None);
-    assert_eq!(outbox.push(&message(Telemetry, "c")), Err(Refused::Full), "nothing gives way");
+    assert_eq!(
+        outbox.push(&message(Telemetry, "c")),
+        Err(Refused::Full),
+        "nothing gives way"
+    );
     assert_eq!(outbox.take_dropped(), Some((Telemetry, 1)));
     let (_, flags, payload) = send(&mut outbox, 255).unwrap();
     assert_eq!((flags & 1, &payload[..]), (0, "E"));

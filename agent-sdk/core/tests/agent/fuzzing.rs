@@ -202,10 +202,14 @@ fn settings() -> impl Strategy<Value = (u64, String)> {
             .flatten()
             .collect();
         let metrics = format!("\"metrics\":{{\"3\":{{{}}}}}", metric.join(","));
-        let all: Vec<String> = [Some(format!("\"version\":{version}")), member("batch_age_s", age), Some(metrics)]
-            .into_iter()
-            .flatten()
-            .collect();
+        let all: Vec<String> = [
+            Some(format!("\"version\":{version}")),
+            member("batch_age_s", age),
+            Some(metrics),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         (version, format!("{{{}}}", all.join(",")))
     })
 }
@@ -235,7 +239,10 @@ fn fuzz_settings_are_the_same_after_a_restart() {
         let in_force = rig.agent.settings_version();
         prop_assert_eq!(in_force, kept.map_or(0, |(version, _)| version));
         if damage.is_empty() {
-            prop_assert_eq!(u64::from(in_force), if version <= u64::from(u32::MAX) { version } else { 0 });
+            prop_assert_eq!(
+                u64::from(in_force),
+                if version <= u64::from(u32::MAX) { version } else { 0 }
+            );
         }
         let Some((_, kept)) = kept else { return Ok(()) };
         let mut after = later.agent();

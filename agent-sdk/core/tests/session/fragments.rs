@@ -95,7 +95,10 @@ fn fuzz_any_fragmentation_gives_equal_results() {
 /// Bytes of all kinds, and not what a hub says.
 #[test]
 fn fuzz_any_bytes_in_any_pieces() {
-    let first = prop_oneof![any::<u8>(), prop::sample::select(vec![0x20, 0x30, 0x32, 0x40, 0x90, 0xD0])];
+    let first = prop_oneof![
+        any::<u8>(),
+        prop::sample::select(vec![0x20, 0x30, 0x32, 0x40, 0x90, 0xD0])
+    ];
     let framed = (first, vec(any::<u8>(), 0..100)).prop_map(|(first, body)| {
         let head = [first, u8::try_from(body.len()).unwrap_or(0)];
         [&head[..], &body].concat()

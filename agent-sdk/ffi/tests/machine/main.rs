@@ -50,7 +50,10 @@ fn the_crash_goes_first_then_events_then_the_birth_message() {
     board.connect();
     assert_eq!(next_connect_at(board.machine), u64::MAX);
     let arrivals = board.arrivals();
-    let own: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.topic.starts_with("d/wm/")).collect();
+    let own: Vec<&Arrival> = arrivals
+        .iter()
+        .filter(|arrival| arrival.topic.starts_with("d/wm/"))
+        .collect();
     let topics: Vec<&str> = own.iter().map(|arrival| &arrival.topic[..]).collect();
     assert_eq!(topics, ["d/wm/t", "d/wm/e", "d/wm/e", "d/wm/s"]);
     let has = |arrival: &Arrival, text: &[u8]| arrival.payload.windows(text.len()).any(|part| part == text);
@@ -83,7 +86,10 @@ fn commands_come_by_their_number_and_are_answered() {
     assert_eq!(reply(board.machine, &command, 9, b""), FC_AGENT_NUMBER);
     let nameless = FcAgentCommand { id_len: 0, ..command };
     assert_eq!(reply(board.machine, &nameless, FC_AGENT_DONE, b""), FC_AGENT_NUMBER);
-    assert_eq!(reply(board.machine, &command, FC_AGENT_DONE, &[b'1'; 300]), FC_AGENT_FORM);
+    assert_eq!(
+        reply(board.machine, &command, FC_AGENT_DONE, &[b'1'; 300]),
+        FC_AGENT_FORM
+    );
     assert_eq!(reply(board.machine, &command, FC_AGENT_DONE, b"42"), FC_AGENT_OK);
     let arrivals = board.arrivals();
     assert_eq!(arrivals.len(), 1);
@@ -97,7 +103,10 @@ fn commands_come_by_their_number_and_are_answered() {
     board.say("d/wm/f/1", b"chunk");
     let told = board.told();
     assert_eq!(told[0].event.kind, FC_AGENT_MESSAGE);
-    assert_eq!((&told[0].topic[..], &told[0].payload[..]), (&b"d/wm/f/1"[..], &b"chunk"[..]));
+    assert_eq!(
+        (&told[0].topic[..], &told[0].payload[..]),
+        (&b"d/wm/f/1"[..], &b"chunk"[..])
+    );
 }
 
 #[test]
@@ -143,7 +152,12 @@ fn drops_are_told_here_and_to_the_hub() {
     );
     board.connect();
     let arrivals = board.arrivals();
-    let of = |topic: &str| arrivals.iter().filter(|arrival| arrival.topic == topic).collect::<Vec<_>>();
+    let of = |topic: &str| {
+        arrivals
+            .iter()
+            .filter(|arrival| arrival.topic == topic)
+            .collect::<Vec<_>>()
+    };
     // The pair of clocks, and the batches.
     assert_eq!(of("d/wm/t").len(), 1 + 7);
     let births = of("d/wm/s");
@@ -175,7 +189,10 @@ fn a_device_with_a_clock_asks_nobody_and_a_goodbye_is_one() {
     // SAFETY: a machine.
     assert!(unsafe { fc_agent_machine_set_utc(board.machine, 5_000, 1_000) });
     // SAFETY: a machine.
-    assert!(!unsafe { fc_agent_machine_set_utc(board.machine, 6_000, 1_000) }, "once in a boot");
+    assert!(
+        !unsafe { fc_agent_machine_set_utc(board.machine, 6_000, 1_000) },
+        "once in a boot"
+    );
     assert_eq!(utc(board.machine, 1_250), 5_250);
     board.connect();
     assert!(board.arrivals().iter().all(|arrival| !arrival.topic.contains("rpc")));
@@ -269,10 +286,20 @@ fn a_configuration_that_is_wrong_is_refused() {
 fn metrics_and_events_that_are_wrong_are_refused() {
     let board = Board::new(&config(), 64);
     let on = |channel| FcAgentMetric { channel, ..DRUM };
-    assert_eq!(declare(board.machine, &FcAgentMetric { overflow: 2, ..DRUM }), Err(FC_AGENT_NUMBER));
+    assert_eq!(
+        declare(board.machine, &FcAgentMetric { overflow: 2, ..DRUM }),
+        Err(FC_AGENT_NUMBER)
+    );
     assert_eq!(declare(board.machine, &on(0)), Err(FC_AGENT_NUMBER), "no channel");
-    assert_eq!((declare(board.machine, &on(3)), declare(board.machine, &on(4))), (Ok(0), Ok(1)));
-    assert_eq!(declare(board.machine, &on(5)), Err(FC_AGENT_NUMBER), "there is memory for two");
+    assert_eq!(
+        (declare(board.machine, &on(3)), declare(board.machine, &on(4))),
+        (Ok(0), Ok(1))
+    );
+    assert_eq!(
+        declare(board.machine, &on(5)),
+        Err(FC_AGENT_NUMBER),
+        "there is memory for two"
+    );
     assert!(!report(board.machine, 2, 1, 1_000), "nobody has declared it");
     assert_eq!(event(board.machine, 3, c"E1", 1_000), FC_AGENT_NUMBER);
     assert_eq!(event(board.machine, FC_AGENT_RAISED, c"", 1_000), FC_AGENT_FORM);

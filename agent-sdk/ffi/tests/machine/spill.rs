@@ -121,7 +121,9 @@ fn batches_that_memory_has_no_room_for_go_up_after_a_start() {
         assert_eq!(turn(spill, board.machine), FC_AGENT_OK);
         let arrivals = board.arrivals();
         // Kind, time base, boot, and the number of the first sample.
-        let batches = arrivals.iter().filter(|arrival| arrival.payload.starts_with(&[0x88, 4, 0, 7]));
+        let batches = arrivals
+            .iter()
+            .filter(|arrival| arrival.payload.starts_with(&[0x88, 4, 0, 7]));
         sequence.extend(batches.map(|arrival| match arrival.payload[4..] {
             [24, number, ..] | [number, ..] => number,
             [] => panic!("a batch has a number"),

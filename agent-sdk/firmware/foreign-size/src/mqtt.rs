@@ -56,7 +56,9 @@ pub unsafe extern "C" fn minimq_run(
 }
 
 fn session(buffers: Buffers<'_>) -> Result<Session<'_>, ConfigError> {
-    let will = Will::new("d/wm-001/s", &[0x81, 0x06], &[])?.retained().qos(QoS::AtLeastOnce);
+    let will = Will::new("d/wm-001/s", &[0x81, 0x06], &[])?
+        .retained()
+        .qos(QoS::AtLeastOnce);
     let config = ConfigBuilder::new(buffers)
         .auth("acme/wm-001", b"secret")?
         .client_id("wm-001")?

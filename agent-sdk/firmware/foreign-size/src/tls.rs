@@ -27,8 +27,7 @@ async fn serve(transport: &Transport, receive: &mut [u8], transmit: &mut [u8]) -
         .with_server_name("hub")
         .with_psk(&key, &[&b"acme/wm-001"[..]]);
     let provider = UnsecureProvider::new::<Aes128GcmSha256>(Generator(transport));
-    let mut tls: TlsConnection<'_, Pipe<'_>, Aes128GcmSha256> =
-        TlsConnection::new(Pipe(transport), receive, transmit);
+    let mut tls: TlsConnection<'_, Pipe<'_>, Aes128GcmSha256> = TlsConnection::new(Pipe(transport), receive, transmit);
     if tls.open(TlsContext::new(&config, provider)).await.is_err() {
         return 2;
     }

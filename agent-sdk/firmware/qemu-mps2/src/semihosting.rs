@@ -68,7 +68,9 @@ impl File {
     pub fn open(path: &str) -> Option<Self> {
         let mut name = [0_u8; PATH_BYTES];
         // The rest stays zero, which ends the name.
-        name[..PATH_BYTES - 1].get_mut(..path.len())?.copy_from_slice(path.as_bytes());
+        name[..PATH_BYTES - 1]
+            .get_mut(..path.len())?
+            .copy_from_slice(path.as_bytes());
         let block = [name.as_ptr() as u32, OPEN_TO_CHANGE, path.len() as u32];
         // SAFETY: the operation reads the name and the block.
         let handle = unsafe { call(SYS_OPEN, block.as_ptr() as u32) };

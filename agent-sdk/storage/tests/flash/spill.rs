@@ -169,7 +169,11 @@ fn what_flash_has_no_room_for_is_counted() {
     assert_eq!(device.spill.take_dropped(), 0, "told once");
     device.connect(&mut flash).unwrap();
     let first = u8::try_from(dropped).unwrap();
-    assert_eq!(device.hub.arrived, (first..200).collect::<Vec<u8>>(), "the newest are kept, in order");
+    assert_eq!(
+        device.hub.arrived,
+        (first..200).collect::<Vec<u8>>(),
+        "the newest are kept, in order"
+    );
     assert_eq!(device.spill.take_dropped(), 0);
 }
 
@@ -207,7 +211,10 @@ fn a_power_cut_at_every_step_loses_nothing_that_was_kept() {
         device.connect(&mut flash).unwrap();
         let after = device.hub.arrived;
         for number in kept {
-            assert!(before.contains(&number) || after.contains(&number), "{number} is lost at {steps}");
+            assert!(
+                before.contains(&number) || after.contains(&number),
+                "{number} is lost at {steps}"
+            );
         }
         for arrived in [&before, &after] {
             assert!(arrived.is_sorted_by(|one, next| one < next), "{steps}: {arrived:?}");

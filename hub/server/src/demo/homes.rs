@@ -223,9 +223,7 @@ impl Homes {
             let (clock, stop, counters) = (clock.clone(), stop.clone(), counters.clone());
             // Most devices have another MQTT client than our agent, and so has one of the homes.
             if let Some(board) = own_board {
-                tasks.spawn(hub_lab::home::run_on_board(
-                    home, board, mqtt, clock, stop, counters,
-                ));
+                tasks.spawn(hub_lab::home::run_on_board(home, board, mqtt, clock, stop, counters));
             } else if is_foreign {
                 tasks.spawn(hub_lab::home::run_foreign(home, mqtt, clock, stop, counters));
             } else {

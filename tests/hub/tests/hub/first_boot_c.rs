@@ -57,7 +57,11 @@ fn built(lab: &Lab) -> PathBuf {
 /// The newest of those that lie beside this test, or above it: cargo keeps one for each set of features.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let beside = test.ancestors().skip(1).take(2).flat_map(|folder| folder.read_dir().unwrap());
+    let beside = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .flat_map(|folder| folder.read_dir().unwrap());
     let libraries = beside.map(|entry| entry.unwrap().path()).filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("libagent_sdk_ffi") && name.ends_with(".a")

@@ -7,8 +7,8 @@
 #![no_main]
 
 use agent_sdk_core::{
-    Agent, AgentEvent, AgentMem, Boots, CommandId, Config, Crash, Credentials, Device, EventState, Metric, MetricId, Origin,
-    Outcome, Overflow, Reason, ResetReason, Settings, Token,
+    Agent, AgentEvent, AgentMem, Boots, CommandId, Config, Crash, Credentials, Device, EventState, Metric, MetricId,
+    Origin, Outcome, Overflow, Reason, ResetReason, Settings, Token,
 };
 use cortex_m_rt::{entry, exception, ExceptionFrame};
 use qemu_mps2::args::Args;
@@ -83,7 +83,11 @@ fn main() -> ! {
         topic_prefix: text::format(PREFIX, format_args!("d/{}/", plan.device)),
         model: MODEL,
         firmware: env!("CARGO_PKG_VERSION"),
-        reset: if crashed { ResetReason::Fault } else { ResetReason::PowerOn },
+        reset: if crashed {
+            ResetReason::Fault
+        } else {
+            ResetReason::PowerOn
+        },
     };
     let agent = Agent::new(MEMORY.lend(), &config, 0).expect("the longest message has 1,024 bytes");
     let mut board = Board::new(agent, device, net, plan, Kept { store, boots });
@@ -155,13 +159,7 @@ struct Board {
 }
 
 impl Board {
-    fn new(
-        mut agent: Agent<'static>,
-        device: Device<'static>,
-        net: Net,
-        plan: Plan<'static>,
-        mut kept: Kept,
-    ) -> Self {
+    fn new(mut agent: Agent<'static>, device: Device<'static>, net: Net, plan: Plan<'static>, mut kept: Kept) -> Self {
         let mut metrics = [None; CHANNEL_COUNT as usize];
         for (metric, channel) in metrics.iter_mut().zip(1..) {
             // Each value: the hub's model wants one a second.

@@ -219,11 +219,7 @@ async fn measure(
     Ok(())
 }
 
-async fn answer(
-    connection: &mut Connection<'_, '_, Socket<'_>>,
-    plan: &Plan<'_>,
-    request: &str,
-) -> Result<(), Failed> {
+async fn answer(connection: &mut Connection<'_, '_, Socket<'_>>, plan: &Plan<'_>, request: &str) -> Result<(), Failed> {
     let mut topic = [0; TOPIC_BYTES];
     let topic = text::format(&mut topic, format_args!("d/{}/r/{request}", plan.device));
     let done = Publication::bytes(topic, br#"{"status":"done"}"#).qos(QoS::AtLeastOnce);
