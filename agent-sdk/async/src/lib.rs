@@ -3,16 +3,13 @@
 //! The transport is anything that reads and writes with the traits of `embedded-io-async`: embassy's sockets as they are,
 //! tokio's through `embedded-io-adapters`. Time is a trait of two functions, so that no runtime is a dependency.
 //!
-//! Knows neither what is reported nor when to connect: the caller opens the transport when `Session::next_connect_at` says
-//! so, and calls `Session::handle_disconnected` where that fails.
+//! What is run is an [`Engine`]: an `Agent`, or a `Session` alone. Knows neither what is reported nor when to connect: the
+//! caller opens the transport when the engine's `next_connect_at` says so, and calls its `handle_disconnected` where that
+//! fails.
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod agent;
-
-pub use agent::{AgentDevice, run_agent};
-
-use agent_sdk_core::{Event, Identity, Reason, Session};
+use agent_sdk_core::{Engine, Reason};
 use core::future::poll_fn;
 use core::ops::ControlFlow;
 use core::pin::pin;
@@ -28,14 +25,15 @@ pub trait Clock {
     fn sleep_until(&self, at_ms: u64) -> impl Future<Output = ()>;
 }
 
-/// The rest of the device, as a connection sees it.
-pub trait Device {
-    /// The device's own turn, again and again: publishes what is due, closes the session. Gives when it wants its next
-    /// turn, in milliseconds of uptime; [`u64::MAX`] if it has nothing planned.
-    fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64;
+/// The rest of the device, as a connection of its session or of its agent sees it.
+pub trait Device<E: Engine> {
+    /// The device's own turn, again and again: publishes or reports what is due, answers commands, closes the engine.
+    /// Gives when it wants its next turn, in milliseconds of uptime; [`u64::MAX`] if it has nothing planned.
+    fn turn(&mut self, engine: &mut E, now_ms: u64) -> u64;
 
-    /// Something happened. What is to be done about it with the session waits for the next [`Self::turn`], which follows.
-    fn event(&mut self, event: Event<'_>, now_ms: u64);
+    /// Something happened. What is to be done about it with the engine, as the answer to a command, waits for the next
+    /// [`Self::turn`], which follows.
+    fn event(&mut self, event: E::Event<'_>, now_ms: u64);
 
     /// Waits until the device wants a turn before its time, because a sensor or another task has something for it. Often
     /// dropped before and called again, which must lose nothing.
@@ -46,7 +44,7 @@ pub trait Device {
 
 /// Memory for the bytes on their way. A few hundred bytes each are enough, one is the least.
 pub struct Buffers<'b> {
-    /// What was read and the session has not taken yet.
+    /// What was read and the engine has not taken yet.
     pub receive: &'b mut [u8],
     /// What is being written.
     pub transmit: &'b mut [u8],
@@ -56,31 +54,31 @@ pub struct Buffers<'b> {
 /// longer than the session's own deadline. A transport that takes longer is a lost link.
 pub const WRITE_LIMIT_MS: u64 = 20_000;
 
-/// Runs one connection over `transport`, which has just been opened, until it is over. `entropy` is added to the session's
-/// seed; 0 where there is none.
+/// Runs one connection of a session or an agent over `transport`, which has just been opened, until it is over. `entropy`
+/// is added to the session's seed; 0 where there is none.
 ///
 /// Reads are dropped when the time for something else has come, so a read that is dropped must have taken no bytes: embassy's
-/// and tokio's sockets keep to that. If this future is dropped, call `Session::handle_disconnected`.
+/// and tokio's sockets keep to that. If this future is dropped, call the engine's `handle_disconnected`.
 ///
-/// Afterwards the session is disconnected, the device has been told why by [`Event::Disconnected`], and the transport is to
+/// Afterwards the engine is disconnected, the device has been told why by its event `Disconnected`, and the transport is to
 /// be dropped. The reason is given; [`Reason::LinkLost`] if the other side closed the transport, or it took too long to write.
 ///
 /// # Errors
 ///
 /// The transport's own, if it failed; to the device that is [`Reason::LinkLost`] too.
-pub async fn run<T: Read + Write>(
-    session: &mut Session<'_>,
-    identity: &Identity<'_>,
+pub async fn run<E: Engine, T: Read + Write>(
+    engine: &mut E,
+    who: &E::Who<'_>,
     transport: &mut T,
     buffers: Buffers<'_>,
     clock: &impl Clock,
-    device: &mut impl Device,
+    device: &mut impl Device<E>,
     entropy: u32,
 ) -> Result<Reason, T::Error> {
-    session.handle_connected(clock.now_ms(), entropy);
+    engine.handle_connected(clock.now_ms(), entropy);
     let mut connection = Connection {
-        session,
-        identity,
+        engine,
+        who,
         transport,
         buffers,
         clock,
@@ -89,39 +87,39 @@ pub async fn run<T: Read + Write>(
         end: 0,
     };
     let outcome = connection.until_over().await;
-    connection.session.handle_disconnected(clock.now_ms());
+    connection.engine.handle_disconnected(clock.now_ms());
     // Tells of a link that was lost; what ended otherwise was told already.
     let _ = connection.tell_events();
     outcome
 }
 
-struct Connection<'c, 's, T, C, D> {
-    session: &'c mut Session<'s>,
-    identity: &'c Identity<'c>,
+struct Connection<'c, 'w: 'c, E: Engine, T, C, D> {
+    engine: &'c mut E,
+    who: &'c E::Who<'w>,
     transport: &'c mut T,
     buffers: Buffers<'c>,
     clock: &'c C,
     device: &'c mut D,
-    /// The part of the receive buffer that the session has not taken.
+    /// The part of the receive buffer that the engine has not taken.
     start: usize,
     end: usize,
 }
 
-impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
+impl<E: Engine, T: Read + Write, C: Clock, D: Device<E>> Connection<'_, '_, E, T, C, D> {
     async fn until_over(&mut self) -> Result<Reason, T::Error> {
         loop {
-            let turn_at = self.device.turn(self.session, self.clock.now_ms());
+            let turn_at = self.device.turn(self.engine, self.clock.now_ms());
             if !self.transmit().await? {
                 return Ok(Reason::LinkLost);
             }
             match self.tell_events() {
                 ControlFlow::Break(reason) => return Ok(reason),
-                // An event may be answered, by the session or by the device.
+                // An event may be answered, by the engine or by the device.
                 ControlFlow::Continue(true) => continue,
                 ControlFlow::Continue(false) => {}
             }
             if self.start >= self.end {
-                let deadline = self.session.next_deadline().unwrap_or(u64::MAX).min(turn_at);
+                let deadline = self.engine.next_deadline().unwrap_or(u64::MAX).min(turn_at);
                 let wait = before(self.device.wake(), self.clock.sleep_until(deadline));
                 let Some(read) = before(self.transport.read(self.buffers.receive), wait).await else {
                     continue;
@@ -132,7 +130,7 @@ impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
                 }
             }
             let bytes = self.buffers.receive.get(self.start..self.end).unwrap_or_default();
-            let taken = self.session.handle_bytes(bytes, self.clock.now_ms());
+            let taken = self.engine.handle_bytes(bytes, self.clock.now_ms());
             self.start = self.start.saturating_add(taken);
         }
     }
@@ -143,7 +141,7 @@ impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
         let mut has_written = false;
         loop {
             let now_ms = self.clock.now_ms();
-            let count = self.session.poll_transmit(self.identity, self.buffers.transmit, now_ms);
+            let count = self.engine.poll_transmit(self.who, self.buffers.transmit, now_ms);
             let mut bytes = self.buffers.transmit.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 break;
@@ -167,8 +165,9 @@ impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
 
     fn write_limit(&self) -> u64 {
         let limit_at = self.clock.now_ms().saturating_add(WRITE_LIMIT_MS);
-        match self.session.next_deadline() {
-            Some(deadline) if !self.session.is_online() => deadline.min(limit_at),
+        let session = self.engine.session();
+        match session.next_deadline() {
+            Some(deadline) if !session.is_online() => deadline.min(limit_at),
             Some(_) | None => limit_at,
         }
     }
@@ -176,14 +175,18 @@ impl<T: Read + Write, C: Clock, D: Device> Connection<'_, '_, T, C, D> {
     /// Tells the device all there is to tell; whether there was anything, or why the connection is over.
     fn tell_events(&mut self) -> ControlFlow<Reason, bool> {
         let mut has_told = false;
-        while let Some(event) = self.session.poll_event() {
+        loop {
+            let now_ms = self.clock.now_ms();
+            let Some(event) = self.engine.poll_event(now_ms) else {
+                return ControlFlow::Continue(has_told);
+            };
             has_told = true;
-            self.device.event(event, self.clock.now_ms());
-            if let Event::Disconnected(reason) = event {
+            let ended = E::ended(&event);
+            self.device.event(event, now_ms);
+            if let Some(reason) = ended {
                 return ControlFlow::Break(reason);
             }
         }
-        ControlFlow::Continue(has_told)
     }
 }
 

@@ -4,7 +4,7 @@
 #[path = "../../core/tests/agent/hub.rs"]
 mod hub;
 
-use agent_sdk_async::{AgentDevice, Buffers, Clock, run_agent};
+use agent_sdk_async::{Buffers, Clock, run};
 use agent_sdk_core::{
     Agent, AgentEvent, AgentMem, CommandId, Config, Device, Metric, MetricId, Outcome, Overflow, Reason, ResetReason,
     Settings,
@@ -124,7 +124,7 @@ struct Drum {
     over: Option<Reason>,
 }
 
-impl AgentDevice for Drum {
+impl agent_sdk_async::Device<Agent<'_>> for Drum {
     fn turn(&mut self, agent: &mut Agent<'_>, now_ms: u64) -> u64 {
         if let Some(id) = self.command.take() {
             agent.reply(&id, Outcome::Done, b"42").expect("there is room");
@@ -162,7 +162,7 @@ async fn play(link: &mut Played, agent: &mut Agent<'_>, drum: &mut Drum) -> (Res
         receive: &mut [0; 32],
         transmit: &mut [0; 32],
     };
-    let outcome = run_agent(agent, &WHO, link, buffers, &clock, drum, 0).await;
+    let outcome = run(agent, &WHO, link, buffers, &clock, drum, 0).await;
     assert!(agent.next_connect_at().is_some(), "the session is disconnected");
     (outcome, clock.now_ms())
 }

@@ -135,7 +135,7 @@ struct Replier {
     told: Vec<String>,
 }
 
-impl Device for Replier {
+impl Device<Session<'_>> for Replier {
     fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64 {
         let is_planned = self.planned_ms.take_if(|at| now_ms >= *at).is_some();
         if std::mem::take(&mut self.has_command) || is_planned {

@@ -42,7 +42,7 @@ struct Reporter {
     has_more: bool,
 }
 
-impl Device for Reporter {
+impl Device<Session<'_>> for Reporter {
     fn turn(&mut self, session: &mut Session<'_>, _: u64) -> u64 {
         if let Some(reading) = self.reading.take() {
             let report = Publish {

@@ -4,21 +4,18 @@
 //! one, or a `TcpStream` through `embedded-io-adapters`. What differs between boards is how to wait for bytes without
 //! waiting too long, and that is [`Device::wait_readable`].
 //!
-//! Knows neither what is reported nor when to connect: the caller opens the transport when `Session::next_connect_at` says
-//! so, and calls `Session::handle_disconnected` where that fails.
+//! What is run is an [`Engine`]: an `Agent`, or a `Session` alone. Knows neither what is reported nor when to connect: the
+//! caller opens the transport when the engine's `next_connect_at` says so, and calls its `handle_disconnected` where that
+//! fails.
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod agent;
-
-pub use agent::{AgentDevice, run_agent};
-
-use agent_sdk_core::{Event, Identity, Reason, Session};
+use agent_sdk_core::{Engine, Reason};
 use core::ops::ControlFlow;
 use embedded_io::{ErrorType, Read, Write};
 
-/// The rest of the device, as a connection sees it.
-pub trait Device<T: ErrorType> {
+/// The rest of the device, as a connection of its session or of its agent sees it.
+pub trait Device<E: Engine, T: ErrorType> {
     /// Uptime in milliseconds; it never goes back.
     fn now_ms(&mut self) -> u64;
 
@@ -33,46 +30,47 @@ pub trait Device<T: ErrorType> {
     /// The transport failed: the connection is over.
     fn wait_readable(&mut self, transport: &mut T, limit_ms: u64) -> Result<bool, T::Error>;
 
-    /// The device's own turn, again and again: publishes what is due, closes the session. Gives when it wants its next
-    /// turn, in milliseconds of uptime; [`u64::MAX`] if it has nothing planned.
-    fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64;
+    /// The device's own turn, again and again: publishes or reports what is due, answers commands, closes the engine.
+    /// Gives when it wants its next turn, in milliseconds of uptime; [`u64::MAX`] if it has nothing planned.
+    fn turn(&mut self, engine: &mut E, now_ms: u64) -> u64;
 
-    /// Something happened. What is to be done about it with the session waits for the next [`Self::turn`], which follows.
-    fn event(&mut self, event: Event<'_>, now_ms: u64);
+    /// Something happened. What is to be done about it with the engine, as the answer to a command, waits for the next
+    /// [`Self::turn`], which follows.
+    fn event(&mut self, event: E::Event<'_>, now_ms: u64);
 }
 
 /// Memory for the bytes on their way. A few hundred bytes each are enough, one is the least.
 pub struct Buffers<'b> {
-    /// What was read and the session has not taken yet.
+    /// What was read and the engine has not taken yet.
     pub receive: &'b mut [u8],
     /// What is being written.
     pub transmit: &'b mut [u8],
 }
 
-/// Runs one connection over `transport`, which has just been opened, until it is over. `entropy` is added to the session's
-/// seed; 0 where there is none.
+/// Runs one connection of a session or an agent over `transport`, which has just been opened, until it is over. `entropy`
+/// is added to the session's seed; 0 where there is none.
 ///
-/// A read waits no longer than the session's next deadline. A write waits as long as the transport lets it, so the
+/// A read waits no longer than the engine's next deadline. A write waits as long as the transport lets it, so the
 /// transport needs a limit of its own: `TcpStream::set_write_timeout`, or the like.
 ///
-/// Afterwards the session is disconnected, the device has been told why by [`Event::Disconnected`], and the transport is to
+/// Afterwards the engine is disconnected, the device has been told why by its event `Disconnected`, and the transport is to
 /// be dropped. The reason is given; [`Reason::LinkLost`] if the other side closed the transport.
 ///
 /// # Errors
 ///
 /// The transport's own, if it failed; to the device that is [`Reason::LinkLost`] too.
-pub fn run<T: Read + Write, D: Device<T>>(
-    session: &mut Session<'_>,
-    identity: &Identity<'_>,
+pub fn run<E: Engine, T: Read + Write, D: Device<E, T>>(
+    engine: &mut E,
+    who: &E::Who<'_>,
     transport: &mut T,
     buffers: Buffers<'_>,
     device: &mut D,
     entropy: u32,
 ) -> Result<Reason, T::Error> {
-    session.handle_connected(device.now_ms(), entropy);
+    engine.handle_connected(device.now_ms(), entropy);
     let mut connection = Connection {
-        session,
-        identity,
+        engine,
+        who,
         transport,
         buffers,
         device,
@@ -81,32 +79,32 @@ pub fn run<T: Read + Write, D: Device<T>>(
     };
     let outcome = connection.until_over();
     let now_ms = connection.device.now_ms();
-    connection.session.handle_disconnected(now_ms);
+    connection.engine.handle_disconnected(now_ms);
     // Tells of a link that was lost; what ended otherwise was told already.
     let _ = connection.tell_events();
     outcome
 }
 
-struct Connection<'c, 's, T, D> {
-    session: &'c mut Session<'s>,
-    identity: &'c Identity<'c>,
+struct Connection<'c, 'w: 'c, E: Engine, T, D> {
+    engine: &'c mut E,
+    who: &'c E::Who<'w>,
     transport: &'c mut T,
     buffers: Buffers<'c>,
     device: &'c mut D,
-    /// The part of the receive buffer that the session has not taken.
+    /// The part of the receive buffer that the engine has not taken.
     start: usize,
     end: usize,
 }
 
-impl<T: Read + Write, D: Device<T>> Connection<'_, '_, T, D> {
+impl<E: Engine, T: Read + Write, D: Device<E, T>> Connection<'_, '_, E, T, D> {
     fn until_over(&mut self) -> Result<Reason, T::Error> {
         loop {
             let now_ms = self.device.now_ms();
-            let turn_at = self.device.turn(self.session, now_ms);
+            let turn_at = self.device.turn(self.engine, now_ms);
             self.transmit()?;
             match self.tell_events() {
                 ControlFlow::Break(reason) => return Ok(reason),
-                // An event may be answered, by the session or by the device.
+                // An event may be answered, by the engine or by the device.
                 ControlFlow::Continue(true) => continue,
                 ControlFlow::Continue(false) => {}
             }
@@ -114,7 +112,7 @@ impl<T: Read + Write, D: Device<T>> Connection<'_, '_, T, D> {
                 self.hand_in();
                 continue;
             }
-            let deadline = self.session.next_deadline().unwrap_or(u64::MAX).min(turn_at);
+            let deadline = self.engine.next_deadline().unwrap_or(u64::MAX).min(turn_at);
             let limit_ms = deadline.saturating_sub(self.device.now_ms());
             if self.device.wait_readable(self.transport, limit_ms)? {
                 let count = self.transport.read(self.buffers.receive)?;
@@ -132,7 +130,7 @@ impl<T: Read + Write, D: Device<T>> Connection<'_, '_, T, D> {
         let mut has_written = false;
         loop {
             let now_ms = self.device.now_ms();
-            let count = self.session.poll_transmit(self.identity, self.buffers.transmit, now_ms);
+            let count = self.engine.poll_transmit(self.who, self.buffers.transmit, now_ms);
             let bytes = self.buffers.transmit.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return if has_written { self.transport.flush() } else { Ok(()) };
@@ -145,21 +143,24 @@ impl<T: Read + Write, D: Device<T>> Connection<'_, '_, T, D> {
     /// Tells the device all there is to tell; whether there was anything, or why the connection is over.
     fn tell_events(&mut self) -> ControlFlow<Reason, bool> {
         let mut has_told = false;
-        while let Some(event) = self.session.poll_event() {
-            has_told = true;
+        loop {
             let now_ms = self.device.now_ms();
+            let Some(event) = self.engine.poll_event(now_ms) else {
+                return ControlFlow::Continue(has_told);
+            };
+            has_told = true;
+            let ended = E::ended(&event);
             self.device.event(event, now_ms);
-            if let Event::Disconnected(reason) = event {
+            if let Some(reason) = ended {
                 return ControlFlow::Break(reason);
             }
         }
-        ControlFlow::Continue(has_told)
     }
 
     fn hand_in(&mut self) {
         let now_ms = self.device.now_ms();
         let bytes = self.buffers.receive.get(self.start..self.end).unwrap_or_default();
-        let taken = self.session.handle_bytes(bytes, now_ms);
+        let taken = self.engine.handle_bytes(bytes, now_ms);
         self.start = self.start.saturating_add(taken);
     }
 }

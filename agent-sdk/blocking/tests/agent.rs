@@ -4,7 +4,7 @@
 #[path = "../../core/tests/agent/hub.rs"]
 mod hub;
 
-use agent_sdk_blocking::{AgentDevice, Buffers, run_agent};
+use agent_sdk_blocking::{Buffers, run};
 use agent_sdk_core::{
     Agent, AgentEvent, AgentMem, CommandId, Config, Device, Metric, MetricId, Outcome, Overflow, Reason, ResetReason,
     Settings,
@@ -106,7 +106,7 @@ struct Drum {
     over: Option<Reason>,
 }
 
-impl AgentDevice<Played> for Drum {
+impl agent_sdk_blocking::Device<Agent<'_>, Played> for Drum {
     fn now_ms(&mut self) -> u64 {
         self.now_ms
     }
@@ -154,7 +154,7 @@ fn play(link: &mut Played, agent: &mut Agent<'_>, drum: &mut Drum) -> Result<Rea
         receive: &mut [0; 32],
         transmit: &mut [0; 32],
     };
-    let outcome = run_agent(agent, &WHO, link, buffers, drum, 0);
+    let outcome = run(agent, &WHO, link, buffers, drum, 0);
     assert!(agent.next_connect_at().is_some(), "the session is disconnected");
     outcome
 }

@@ -149,7 +149,7 @@ struct Virtual {
     replier: Replier,
 }
 
-impl Device<Script> for Virtual {
+impl Device<Session<'_>, Script> for Virtual {
     fn now_ms(&mut self) -> u64 {
         self.now_ms
     }
@@ -306,7 +306,7 @@ struct Machine {
     replier: Replier,
 }
 
-impl Device<FromStd<TcpStream>> for Machine {
+impl Device<Session<'_>, FromStd<TcpStream>> for Machine {
     fn now_ms(&mut self) -> u64 {
         self.start.elapsed().as_millis() as u64
     }

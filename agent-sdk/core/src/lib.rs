@@ -16,6 +16,7 @@ mod backoff;
 mod boots;
 mod decode;
 mod encode;
+mod engine;
 mod enrolment;
 mod identity;
 mod json;
@@ -33,6 +34,7 @@ pub use agent::{
 pub use agent_sdk_wire::{EncodeError, EventState, Lane, Outcome, ResetReason, scaled};
 pub use boots::{Boots, HEALTHY_MS};
 pub use decode::RECEIVE_BYTES_MIN;
+pub use engine::Engine;
 pub use enrolment::{Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES};
 pub use identity::{Credentials, Identity, SUBSCRIPTIONS_MAX, Settings, Will};
 pub use outbox::{RECORD_HEAD_BYTES, WAITING_HEAD_BYTES};

@@ -115,7 +115,7 @@ impl LinuxDevice {
     }
 }
 
-impl Device<FromStd<TcpStream>> for LinuxDevice {
+impl Device<Session<'_>, FromStd<TcpStream>> for LinuxDevice {
     fn now_ms(&mut self) -> u64 {
         self.uptime_ms()
     }

@@ -187,7 +187,7 @@ impl Clock for WorldClock {
 /// What the agent asks its device.
 struct Machine(Rc<RefCell<Shared>>);
 
-impl agent_sdk_async::Device for Machine {
+impl agent_sdk_async::Device<Session<'_>> for Machine {
     fn turn(&mut self, session: &mut Session<'_>, _now_ms: u64) -> u64 {
         let mut shared = self.0.borrow_mut();
         while let Some((seq, payload)) = shared.measured.pop_front() {

@@ -347,7 +347,7 @@ impl<S: Source> Device<S> {
     }
 }
 
-impl<S: Source> agent_sdk_async::Device for Device<S> {
+impl<S: Source> agent_sdk_async::Device<Session<'_>> for Device<S> {
     fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64 {
         if self.farewell.is_none() && self.stop.is_cancelled() {
             self.farewell = Some(Instant::now());

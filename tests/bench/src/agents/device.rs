@@ -196,7 +196,7 @@ impl Reporter {
     }
 }
 
-impl Device for Reporter {
+impl Device<Session<'_>> for Reporter {
     fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64 {
         while self.failure.is_none() && now_ms >= self.due_at() {
             if let Err(error) = self.report(session) {
