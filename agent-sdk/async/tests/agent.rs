@@ -1,98 +1,33 @@
 //! A connection of an agent: readings in batches, a command, and a goodbye, in time that passes only while there is nothing to
 //! do.
 
-#[path = "../../core/tests/agent/hub.rs"]
-mod hub;
+mod support;
 
-use agent_sdk_async::{Buffers, Clock, run};
-use agent_sdk_core::{
-    Agent, AgentEvent, AgentMem, CommandId, Config, Device, Metric, MetricId, Outcome, Overflow, Reason, ResetReason,
-    Settings,
-};
+use agent_sdk_async::{Buffers, Clock, Device, run};
+use agent_sdk_core::{Agent, AgentEvent, AgentMem, Reason};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
-use hub::Hub;
-use std::cell::Cell;
 use std::future::pending;
+use support::Virtual;
+use tests_agent::drum::{CONFIG, Drum, Line, READINGS, START_MS, WHO};
 
-/// Readings of the device, one a second, in batches of four.
-const READINGS: i32 = 8;
+struct Transport(Line);
 
-const WHO: Device<'static> = Device {
-    client_id: "wm",
-    credentials: None,
-    topic_prefix: "d/wm/",
-    model: "WM7",
-    firmware: "1.4.2",
-    reset: ResetReason::PowerOn,
-};
-
-const CONFIG: Config<'static> = Config {
-    boot_id: 7,
-    seed: 1,
-    session: Settings::DEFAULT,
-    batch_samples: 4,
-    batch_age_ms: 60_000,
-    methods: &["status"],
-    crash: None,
-};
-
-/// A link to a hub that is played, which gives a command once it knows the device; it may be cut after so many bytes.
-struct Played {
-    hub: Hub,
-    down: Vec<u8>,
-    has_asked: bool,
-    left: usize,
-}
-
-impl Played {
-    fn new(left: usize) -> Self {
-        Self {
-            hub: Hub::new(),
-            down: Vec::new(),
-            has_asked: false,
-            left,
-        }
-    }
-
-    fn count(&self, topic: &str) -> usize {
-        self.hub
-            .arrivals
-            .iter()
-            .filter(|arrival| arrival.topic == topic)
-            .count()
-    }
-}
-
-impl ErrorType for Played {
+impl ErrorType for Transport {
     type Error = ErrorKind;
 }
 
-impl Read for Played {
+impl Read for Transport {
     async fn read(&mut self, room: &mut [u8]) -> Result<usize, ErrorKind> {
-        if self.left == 0 {
-            return Ok(0);
-        }
-        if self.down.is_empty() {
+        if !self.0.is_readable() {
             return pending().await;
         }
-        let count = self.down.len().min(room.len());
-        room[..count].copy_from_slice(&self.down[..count]);
-        self.down.drain(..count);
-        Ok(count)
+        Ok(self.0.read(room))
     }
 }
 
-impl Write for Played {
+impl Write for Transport {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        self.left = self.left.saturating_sub(bytes.len());
-        let answer = self.hub.handle(bytes);
-        self.down.extend(answer);
-        if self.count("d/wm/s") > 0 && !self.has_asked {
-            self.has_asked = true;
-            let command = self.hub.publish("d/wm/c/1", br#"{"method":"status"}"#);
-            self.down.extend(command);
-        }
-        Ok(bytes.len())
+        Ok(self.0.write(bytes))
     }
 
     async fn flush(&mut self) -> Result<(), ErrorKind> {
@@ -100,126 +35,60 @@ impl Write for Played {
     }
 }
 
-/// Sleeping is what makes its time pass. Whoever sleeps is asked last, so there was nothing else to do.
-struct Virtual {
-    now_ms: Cell<u64>,
-}
+struct Machine(Drum);
 
-impl Clock for Virtual {
-    fn now_ms(&self) -> u64 {
-        self.now_ms.get()
-    }
-
-    async fn sleep_until(&self, at_ms: u64) {
-        assert!(at_ms < 3_600_000, "nothing bounds the wait");
-        self.now_ms.set(self.now_ms.get().max(at_ms));
-    }
-}
-
-struct Drum {
-    metric: MetricId,
-    readings: i32,
-    next_ms: u64,
-    command: Option<CommandId>,
-    over: Option<Reason>,
-}
-
-impl agent_sdk_async::Device<Agent<'_>> for Drum {
+impl Device<Agent<'_>> for Machine {
     fn turn(&mut self, agent: &mut Agent<'_>, now_ms: u64) -> u64 {
-        if let Some(id) = self.command.take() {
-            agent.reply(&id, Outcome::Done, b"42").expect("there is room");
-        }
-        if self.readings == READINGS && agent.session().is_outbox_empty() {
-            agent.close();
-        }
-        if self.readings < READINGS && now_ms >= self.next_ms {
-            assert!(agent.report(self.metric, 10 * self.readings, now_ms));
-            self.readings += 1;
-            self.next_ms = now_ms + 1_000;
-        }
-        if self.readings < READINGS {
-            self.next_ms
-        } else {
-            u64::MAX
-        }
+        self.0.turn(agent, now_ms)
     }
 
     fn event(&mut self, event: AgentEvent<'_>, _: u64) {
-        if let AgentEvent::Command { id, .. } = event {
-            self.command = Some(id);
-        }
-        if let AgentEvent::Disconnected(reason) = event {
-            self.over = Some(reason);
-        }
+        self.0.event(event);
     }
 }
 
-async fn play(link: &mut Played, agent: &mut Agent<'_>, drum: &mut Drum) -> (Result<Reason, ErrorKind>, u64) {
-    let clock = Virtual {
-        now_ms: Cell::new(1_000),
-    };
+/// Runs a connection; what it gave, and when it was over.
+async fn play(link: &mut Transport, agent: &mut Agent<'_>, machine: &mut Machine) -> (Result<Reason, ErrorKind>, u64) {
+    let clock = Virtual::new(START_MS);
     let buffers = Buffers {
         receive: &mut [0; 32],
         transmit: &mut [0; 32],
     };
-    let outcome = run(agent, &WHO, link, buffers, &clock, drum, 0).await;
+    let outcome = run(agent, &WHO, link, buffers, &clock, machine, 0).await;
     assert!(agent.next_connect_at().is_some(), "the session is disconnected");
     (outcome, clock.now_ms())
-}
-
-fn drum(agent: &mut Agent<'_>) -> Drum {
-    let metric = Metric {
-        channel: 3,
-        deadband: 5,
-        interval_ms: 60_000,
-        overflow: Overflow::DropOldest,
-    };
-    Drum {
-        metric: agent.metric(metric).expect("there is memory"),
-        readings: 0,
-        next_ms: 1_000,
-        command: None,
-        over: None,
-    }
 }
 
 #[tokio::test]
 async fn readings_a_command_and_a_goodbye() {
     let mut memory = AgentMem::<1, 8, 1_024, 256>::new();
     let mut agent = Agent::new(memory.lend(), &CONFIG, 0).expect("it is large enough");
-    let mut drum = drum(&mut agent);
-    let mut link = Played::new(usize::MAX);
-    let (outcome, over_ms) = play(&mut link, &mut agent, &mut drum).await;
+    let mut machine = Machine(Drum::new(&mut agent));
+    let mut link = Transport(Line::new(usize::MAX));
+    let (outcome, over_ms) = play(&mut link, &mut agent, &mut machine).await;
     assert_eq!(outcome, Ok(Reason::Closed));
-    assert_eq!(drum.over, Some(Reason::Closed));
+    assert_eq!(machine.0.over, Some(Reason::Closed));
     assert_eq!(over_ms, 8_000, "with the last reading");
-    assert_eq!((link.count("d/wm/s"), link.count("d/wm/r/1")), (1, 1));
-    // The pair of clocks, and two batches.
-    assert_eq!(link.count("d/wm/t"), 3);
-    let batches = link
-        .hub
-        .arrivals
-        .iter()
-        .filter(|arrival| arrival.payload.starts_with(&[0x88, 4]));
-    assert_eq!(batches.count(), 2);
-    assert!(!link.hub.connect.is_empty());
+    let Transport(line) = link;
+    assert_eq!((line.count("d/wm/s"), line.count("d/wm/r/1")), (1, 1));
+    assert_eq!(line.count("d/wm/t"), 3, "the pair of clocks, and two batches");
+    assert_eq!(line.batches(), 2);
+    assert!(!line.hub.connect.is_empty());
 }
 
 #[tokio::test]
 async fn what_waits_when_the_link_is_lost_goes_up_on_the_next_one() {
     let mut memory = AgentMem::<1, 8, 1_024, 256>::new();
     let mut agent = Agent::new(memory.lend(), &CONFIG, 0).expect("it is large enough");
-    let mut drum = drum(&mut agent);
+    let mut machine = Machine(Drum::new(&mut agent));
     // The CONNECT has 28 bytes: the subscription is cut.
-    let mut link = Played::new(40);
-    let (outcome, _) = play(&mut link, &mut agent, &mut drum).await;
+    let mut link = Transport(Line::new(40));
+    let (outcome, _) = play(&mut link, &mut agent, &mut machine).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
-    assert_eq!(drum.over, Some(Reason::LinkLost));
-    link.hub.cut();
-    link.down.clear();
-    link.left = usize::MAX;
-    let (outcome, _) = play(&mut link, &mut agent, &mut drum).await;
+    assert_eq!(machine.0.over, Some(Reason::LinkLost));
+    link.0.mend();
+    let (outcome, _) = play(&mut link, &mut agent, &mut machine).await;
     assert_eq!(outcome, Ok(Reason::Closed));
-    assert_eq!((drum.readings, link.count("d/wm/r/1")), (READINGS, 1));
+    assert_eq!((machine.0.readings, link.0.count("d/wm/r/1")), (READINGS, 1));
     assert!(agent.session().is_outbox_empty());
 }

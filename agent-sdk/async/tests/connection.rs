@@ -1,41 +1,20 @@
 //! Whole connections over a script, in time that passes only while there is nothing to do.
 
+mod support;
+
 use agent_sdk_async::{Buffers, Clock, Device, WRITE_LIMIT_MS, run};
-use agent_sdk_core::{Event, Identity, Lane, Overflow, Publish, Qos, Reason, Session, Settings};
+use agent_sdk_core::{Event, Reason, Session};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::pending;
-
-const IDENTITY: Identity<'static> = Identity {
-    client_id: "wm",
-    credentials: None,
-    will: None,
-    topic_prefix: "d/wm/",
-    subscriptions: &["c/+"],
-};
-
-/// The defaults, but with round numbers that the tests count with.
-const SETTINGS: Settings = Settings {
-    keep_alive_s: 60,
-    connack_limit_ms: 5_000,
-    answer_limit_ms: 10_000,
-    ..Settings::DEFAULT
+use support::Virtual;
+use tests_agent::replier::{
+    COMMAND, COMMAND_TAKEN, CONNACK, CONNECT, DISCONNECT, IDENTITY, PINGREQ, REPLY, REPLY_TAKEN, Replier, SUBACK,
+    SUBSCRIBE, session,
 };
 
 /// When every connection here is opened.
 const START_MS: u64 = 1_000;
-
-const CONNECT: &[u8] = b"\x10\x0E\x00\x04MQTT\x04\x00\x00\x3C\x00\x02wm";
-const CONNACK: &[u8] = &[0x20, 2, 0, 0];
-const SUBSCRIBE: &[u8] = b"\x82\x0D\xFF\xFF\x00\x08d/wm/c/+\x01";
-const SUBACK: &[u8] = &[0x90, 3, 0xFF, 0xFF, 1];
-const COMMAND: &[u8] = b"\x32\x0E\x00\x08d/wm/c/1\x00\x07go";
-const COMMAND_TAKEN: &[u8] = &[0x40, 2, 0, 7];
-const REPLY: &[u8] = b"\x32\x10\x00\x08d/wm/r/1\x00\x01done";
-const REPLY_TAKEN: &[u8] = &[0x40, 2, 0, 1];
-const PINGREQ: &[u8] = &[0xC0, 0];
-const DISCONNECT: &[u8] = &[0xE0, 0];
 
 /// What the other side does, in order.
 enum Step {
@@ -106,87 +85,45 @@ impl Write for Script {
     }
 }
 
-/// Sleeping is what makes its time pass. Whoever sleeps is asked last, so there was nothing else to do.
-struct Virtual {
-    now_ms: Cell<u64>,
-}
-
-impl Clock for Virtual {
-    fn now_ms(&self) -> u64 {
-        self.now_ms.get()
-    }
-
-    async fn sleep_until(&self, at_ms: u64) {
-        assert!(at_ms < 3_600_000, "nothing bounds the wait");
-        self.now_ms.set(self.now_ms.get().max(at_ms));
-    }
-}
-
-/// Answers a command once, and closes the session once the answer has arrived.
+/// The replier, which also answers a command that nobody has given.
 #[derive(Default)]
-struct Replier {
-    has_command: bool,
-    is_delivered: bool,
-    /// When it will answer a command that nobody has given.
+struct Machine {
+    replier: Replier,
+    /// When it has planned to.
     planned_ms: Option<u64>,
-    /// Whether something wakes it so that it answers such a command.
+    /// Whether something wakes it so that it does.
     is_woken: bool,
     answered_ms: Option<u64>,
-    told: Vec<String>,
 }
 
-impl Device<Session<'_>> for Replier {
+impl Device<Session<'_>> for Machine {
     fn turn(&mut self, session: &mut Session<'_>, now_ms: u64) -> u64 {
-        let is_planned = self.planned_ms.take_if(|at| now_ms >= *at).is_some();
-        if std::mem::take(&mut self.has_command) || is_planned {
-            let reply = Publish {
-                lane: Lane::Event,
-                topic: "r/1",
-                payload: b"done",
-                qos: Qos::AtLeastOnce,
-                retain: false,
-                overflow: Overflow::DropNewest,
-            };
-            session.publish(&reply).expect("there is room");
-            self.answered_ms = Some(now_ms);
+        if self.planned_ms.take_if(|at| now_ms >= *at).is_some() {
+            self.replier.has_command = true;
         }
-        if std::mem::take(&mut self.is_delivered) {
-            session.close();
+        if self.replier.turn(session) {
+            self.answered_ms = Some(now_ms);
         }
         self.planned_ms.unwrap_or(u64::MAX)
     }
 
     fn event(&mut self, event: Event<'_>, _: u64) {
-        self.told.push(match event {
-            Event::Message { topic, payload } => {
-                assert_eq!(topic, b"d/wm/c/1");
-                assert_eq!(payload, b"go");
-                self.has_command = true;
-                "command".to_owned()
-            }
-            Event::Delivered(_) => {
-                self.is_delivered = true;
-                "delivered".to_owned()
-            }
-            other => format!("{other:?}"),
-        });
+        self.replier.event(event);
     }
 
     async fn wake(&mut self) {
         if !std::mem::take(&mut self.is_woken) {
             return pending().await;
         }
-        self.has_command = true;
+        self.replier.has_command = true;
     }
 }
 
 /// What a connection gave, and when it was over.
 type Played = (Result<Reason, ErrorKind>, u64);
 
-async fn play(script: &mut Script, session: &mut Session<'_>, device: &mut Replier, buffer_bytes: usize) -> Played {
-    let clock = Virtual {
-        now_ms: Cell::new(START_MS),
-    };
+async fn play(script: &mut Script, session: &mut Session<'_>, device: &mut Machine, buffer_bytes: usize) -> Played {
+    let clock = Virtual::new(START_MS);
     let buffers = Buffers {
         receive: &mut vec![0; buffer_bytes],
         transmit: &mut vec![0; buffer_bytes],
@@ -194,11 +131,6 @@ async fn play(script: &mut Script, session: &mut Session<'_>, device: &mut Repli
     let outcome = run(session, &IDENTITY, script, buffers, &clock, device, 0).await;
     assert!(session.next_connect_at().is_some(), "the session is disconnected");
     (outcome, clock.now_ms())
-}
-
-fn session() -> Session<'static> {
-    let memory = || vec![0; 256].leak();
-    Session::new(memory(), memory(), SETTINGS, 1).expect("the receive buffer is large enough")
 }
 
 /// One conversation, whatever the sizes of buffers and writes.
@@ -213,7 +145,7 @@ async fn a_command_is_answered_and_goodbye_said() {
                 Step::Sends(REPLY_TAKEN),
             ]);
             script.piece = piece;
-            let mut device = Replier::default();
+            let mut device = Machine::default();
             let (outcome, over_ms) = play(&mut script, &mut session(), &mut device, buffer_bytes).await;
             assert_eq!(outcome, Ok(Reason::Closed));
             assert_eq!(over_ms, START_MS, "nothing was waited for");
@@ -226,7 +158,7 @@ async fn a_command_is_answered_and_goodbye_said() {
                 "delivered",
                 "Disconnected(Closed)",
             ];
-            assert_eq!(device.told, told, "{buffer_bytes} {piece}");
+            assert_eq!(device.replier.told, told, "{buffer_bytes} {piece}");
         }
     }
 }
@@ -236,7 +168,7 @@ async fn a_command_is_answered_and_goodbye_said() {
 async fn packets_that_come_together_are_taken_one_after_the_other() {
     let all: &'static [u8] = [CONNACK, SUBACK, COMMAND].concat().leak();
     let mut script = Script::new([Step::Sends(all), Step::Closes]);
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let (outcome, _) = play(&mut script, &mut session(), &mut device, 64).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
     assert_eq!(
@@ -244,22 +176,22 @@ async fn packets_that_come_together_are_taken_one_after_the_other() {
         [CONNECT, SUBSCRIBE, COMMAND_TAKEN, REPLY].concat(),
         "the answer went before the end was read"
     );
-    assert_eq!(device.told.last().unwrap(), "Disconnected(LinkLost)");
+    assert_eq!(device.replier.told.last().unwrap(), "Disconnected(LinkLost)");
 }
 
 #[tokio::test]
 async fn a_hub_that_says_nothing_is_left_at_the_deadline() {
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let (outcome, over_ms) = play(&mut Script::new([]), &mut session(), &mut device, 64).await;
     assert_eq!(outcome, Ok(Reason::NoConnack));
     assert_eq!(over_ms, START_MS + 5_000);
-    assert_eq!(device.told, ["Disconnected(NoConnack)"]);
+    assert_eq!(device.replier.told, ["Disconnected(NoConnack)"]);
 }
 
 #[tokio::test]
 async fn pings_are_sent_in_time_and_one_without_an_answer_ends_it() {
     let mut script = Script::new([Step::Sends(CONNACK), Step::Sends(SUBACK)]);
-    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Replier::default(), 64).await;
+    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Machine::default(), 64).await;
     assert_eq!(outcome, Ok(Reason::NoAnswer));
     assert_eq!(script.written, [CONNECT, SUBSCRIBE, PINGREQ].concat());
     assert_eq!(over_ms, START_MS + 45_000 + 10_000);
@@ -268,13 +200,13 @@ async fn pings_are_sent_in_time_and_one_without_an_answer_ends_it() {
 /// A turn that the device has planned comes in time, and so does one for which it is woken.
 #[tokio::test]
 async fn the_device_gets_its_turn() {
-    let planned = Replier {
+    let planned = Machine {
         planned_ms: Some(9_000),
-        ..Replier::default()
+        ..Machine::default()
     };
-    let woken = Replier {
+    let woken = Machine {
         is_woken: true,
-        ..Replier::default()
+        ..Machine::default()
     };
     for (mut device, sent_ms) in [(planned, 9_000), (woken, START_MS)] {
         let mut script = Script::new([Step::Sends(CONNACK), Step::Sends(SUBACK)]);
@@ -290,16 +222,16 @@ async fn the_device_gets_its_turn() {
 
 #[tokio::test]
 async fn the_end_of_the_transport_and_its_errors_are_a_lost_link() {
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let (outcome, _) = play(&mut Script::new([Step::Closes]), &mut session(), &mut device, 64).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
-    assert_eq!(device.told, ["Disconnected(LinkLost)"]);
+    assert_eq!(device.replier.told, ["Disconnected(LinkLost)"]);
 
     let mut script = Script::new([Step::Sends(CONNACK), Step::Fails]);
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let (outcome, _) = play(&mut script, &mut session(), &mut device, 64).await;
     assert_eq!(outcome, Err(ErrorKind::ConnectionReset));
-    assert_eq!(device.told.last().unwrap(), "Disconnected(LinkLost)");
+    assert_eq!(device.replier.told.last().unwrap(), "Disconnected(LinkLost)");
 }
 
 #[tokio::test]
@@ -307,21 +239,21 @@ async fn a_transport_that_takes_no_bytes_is_a_lost_link() {
     // Before the hub has accepted, its own deadline is the nearer one.
     let mut script = Script::new([]);
     script.room = 3;
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let (outcome, over_ms) = play(&mut script, &mut session(), &mut device, 64).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
     assert_eq!(over_ms, START_MS + 5_000);
-    assert_eq!(device.told, ["Disconnected(LinkLost)"]);
+    assert_eq!(device.replier.told, ["Disconnected(LinkLost)"]);
 
     let mut script = Script::new([Step::Sends(CONNACK)]);
     script.room = CONNECT.len() + 3;
-    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Replier::default(), 64).await;
+    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Machine::default(), 64).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
     assert_eq!(over_ms, START_MS + WRITE_LIMIT_MS);
 
     let mut script = Script::new([Step::Sends(CONNACK)]);
     script.is_flush_stuck = true;
-    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Replier::default(), 64).await;
+    let (outcome, over_ms) = play(&mut script, &mut session(), &mut Machine::default(), 64).await;
     assert_eq!(outcome, Ok(Reason::LinkLost));
     assert_eq!(over_ms, START_MS + 5_000);
 }
@@ -330,7 +262,7 @@ async fn a_transport_that_takes_no_bytes_is_a_lost_link() {
 #[tokio::test]
 async fn the_session_outlives_its_connections() {
     let mut session = session();
-    let mut device = Replier::default();
+    let mut device = Machine::default();
     let mut script = Script::new([
         Step::Sends(CONNACK),
         Step::Sends(SUBACK),

@@ -4,6 +4,7 @@ use agent_sdk_async::{Buffers, Clock, Device, run};
 use agent_sdk_core::{Event, Identity, Lane, Overflow, Publish, Qos, Reason, Session, Settings};
 use embedded_io_adapters::tokio_1::FromTokio;
 use std::time::Duration;
+use tests_agent::replier::{CONNACK, CONNECT, DISCONNECT};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,10 +16,6 @@ const IDENTITY: Identity<'static> = Identity {
     topic_prefix: "d/wm/",
     subscriptions: &[],
 };
-
-const CONNECT: &[u8] = b"\x10\x0E\x00\x04MQTT\x04\x00\x00\x3C\x00\x02wm";
-const CONNACK: &[u8] = &[0x20, 2, 0, 0];
-const DISCONNECT: &[u8] = &[0xE0, 0];
 
 struct Machine {
     start: Instant,

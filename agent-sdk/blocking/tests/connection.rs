@@ -1,87 +1,16 @@
 //! Whole connections: over a script in virtual time, and over a socket of the standard library.
 
 use agent_sdk_blocking::{Buffers, Device, run};
-use agent_sdk_core::{Event, Identity, Lane, Overflow, Publish, Qos, Reason, Session, Settings};
+use agent_sdk_core::{Event, Reason, Session};
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use embedded_io_adapters::std::FromStd;
 use std::collections::VecDeque;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-
-const IDENTITY: Identity<'static> = Identity {
-    client_id: "wm",
-    credentials: None,
-    will: None,
-    topic_prefix: "d/wm/",
-    subscriptions: &["c/+"],
+use tests_agent::replier::{
+    COMMAND, COMMAND_TAKEN, CONNACK, CONNECT, DISCONNECT, IDENTITY, PINGREQ, REPLY, REPLY_TAKEN, Replier, SUBACK,
+    SUBSCRIBE, session,
 };
-
-/// The defaults, but with round numbers that the tests count with.
-const SETTINGS: Settings = Settings {
-    keep_alive_s: 60,
-    connack_limit_ms: 5_000,
-    answer_limit_ms: 10_000,
-    ..Settings::DEFAULT
-};
-
-const CONNECT: &[u8] = b"\x10\x0E\x00\x04MQTT\x04\x00\x00\x3C\x00\x02wm";
-const CONNACK: &[u8] = &[0x20, 2, 0, 0];
-const SUBSCRIBE: &[u8] = b"\x82\x0D\xFF\xFF\x00\x08d/wm/c/+\x01";
-const SUBACK: &[u8] = &[0x90, 3, 0xFF, 0xFF, 1];
-const COMMAND: &[u8] = b"\x32\x0E\x00\x08d/wm/c/1\x00\x07go";
-const COMMAND_TAKEN: &[u8] = &[0x40, 2, 0, 7];
-const REPLY: &[u8] = b"\x32\x10\x00\x08d/wm/r/1\x00\x01done";
-const REPLY_TAKEN: &[u8] = &[0x40, 2, 0, 1];
-const PINGREQ: &[u8] = &[0xC0, 0];
-const DISCONNECT: &[u8] = &[0xE0, 0];
-
-fn session() -> Session<'static> {
-    let memory = || vec![0; 256].leak();
-    Session::new(memory(), memory(), SETTINGS, 1).expect("the receive buffer is large enough")
-}
-
-/// Answers a command once, and closes the session once the answer has arrived.
-#[derive(Default)]
-struct Replier {
-    has_command: bool,
-    is_delivered: bool,
-    told: Vec<String>,
-}
-
-impl Replier {
-    fn turn(&mut self, session: &mut Session<'_>) {
-        if std::mem::take(&mut self.has_command) {
-            let reply = Publish {
-                lane: Lane::Event,
-                topic: "r/1",
-                payload: b"done",
-                qos: Qos::AtLeastOnce,
-                retain: false,
-                overflow: Overflow::DropNewest,
-            };
-            session.publish(&reply).expect("there is room");
-        }
-        if std::mem::take(&mut self.is_delivered) {
-            session.close();
-        }
-    }
-
-    fn event(&mut self, event: Event<'_>) {
-        self.told.push(match event {
-            Event::Message { topic, payload } => {
-                assert_eq!(topic, b"d/wm/c/1");
-                assert_eq!(payload, b"go");
-                self.has_command = true;
-                "command".to_owned()
-            }
-            Event::Delivered(_) => {
-                self.is_delivered = true;
-                "delivered".to_owned()
-            }
-            other => format!("{other:?}"),
-        });
-    }
-}
 
 /// What the other side does, in order, whenever the session waits.
 enum Step {

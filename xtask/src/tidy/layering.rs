@@ -29,17 +29,17 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "agent-sdk-async",
         may_use: &["agent-sdk-core"],
-        tests_may_use: &[],
+        tests_may_use: &["tests-agent"],
     },
     Layer {
         name: "agent-sdk-blocking",
         may_use: &["agent-sdk-core"],
-        tests_may_use: &[],
+        tests_may_use: &["tests-agent"],
     },
     Layer {
         name: "agent-sdk-core",
         may_use: &["agent-sdk-wire"],
-        tests_may_use: &[],
+        tests_may_use: &["tests-agent"],
     },
     // A maker's program: it has what a maker has.
     Layer {
@@ -50,7 +50,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "agent-sdk-ffi",
         may_use: &["agent-sdk-core", "agent-sdk-storage"],
-        tests_may_use: &[],
+        tests_may_use: &["tests-agent"],
     },
     // What waits in the agent's outbox may wait in flash.
     Layer {
@@ -124,6 +124,11 @@ const LAYERS: &[Layer] = &[
         tests_may_use: &[],
     },
     Layer {
+        name: "tests-agent",
+        may_use: &["agent-sdk-core"],
+        tests_may_use: &[],
+    },
+    Layer {
         name: "tests-mqtt",
         may_use: &[],
         tests_may_use: &[],
@@ -131,7 +136,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "tests-hub",
         may_use: &["hub-server", "tests-mqtt"],
-        tests_may_use: &["agent-sdk-core", "agent-sdk-ffi"],
+        tests_may_use: &["agent-sdk-core", "agent-sdk-ffi", "tests-agent"],
     },
     // What a board does is seen from outside: it shares no code with the agent. Its modem is the lab's.
     Layer {

@@ -1,8 +1,8 @@
 //! A washing machine with the device agent, as agent-sdk/README.md shows it, between here and there; and what plays its board
 //! and its hub.
 
-use crate::hub::{Arrival, Hub};
 use crate::rig::{DEVICE, batches, births};
+use tests_agent::hub::{Arrival, Hub};
 
 // from here
 use agent_sdk_core::{Agent, AgentEvent, AgentMem, Config, Device, Metric, MetricId, Outcome, Overflow, Settings};
@@ -158,7 +158,7 @@ fn the_machine_reports_obeys_and_survives_a_hub_that_is_away() {
     let mut memory = Memory::new();
     let mut machine = Machine::new(&mut memory, 7, 1).expect("the memory is large enough");
     let mut link = Played {
-        hub: Hub::new(),
+        hub: Hub::default(),
         down: Vec::new(),
         is_up: true,
     };

@@ -5,7 +5,6 @@ mod commands;
 #[path = "../session/fuzz.rs"]
 mod fuzz;
 mod fuzzing;
-mod hub;
 mod machine;
 mod reporting;
 mod rig;

@@ -1,11 +1,11 @@
 //! An agent and its hub, with what was told and what arrived.
 
-use crate::hub::{Arrival, Hub};
 use agent_sdk_core::{
     Agent, AgentEvent, Args, CommandId, Config, Device, Lane, Memory, Metric, MetricSlot, Overflow, Reading, Reason,
     ResetReason, Settings,
 };
 use agent_sdk_wire::{Batch, Clock, DeviceState, Packet, Status, decode, decode_state};
+use tests_agent::hub::{Arrival, Hub};
 
 pub const DEVICE: Device<'static> = Device {
     client_id: "wm",
@@ -130,7 +130,7 @@ impl<'m> Lent<'m> {
         let now = 1_000;
         Self {
             agent: Agent::new(memory, config, now).expect("the receive buffer is large enough"),
-            hub: Hub::new(),
+            hub: Hub::default(),
             now,
             down: Vec::new(),
             told: Vec::new(),

@@ -1,17 +1,15 @@
 //! The agent with metrics as a C program uses it, against a hub that is played.
 
-#[path = "../../../core/tests/agent/hub.rs"]
-mod hub;
 mod rig;
 mod spill;
 
 use agent_sdk_ffi::*;
-use hub::Arrival;
 use rig::{
     Board, DRUM, Told, WRONG_METHODS, config, declare, event, init, is_healthy, memory, next_connect_at, next_deadline,
     next_event, reply, report, restore, utc,
 };
 use std::ptr::{null, null_mut};
+use tests_agent::hub::Arrival;
 
 /// `[4, uptime, 7, 0, 1000, 2, times, {3: column}]`: 412 at 1,000 and 420 at 3,000.
 const BATCH: &[u8] = &[

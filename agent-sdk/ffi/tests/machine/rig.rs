@@ -1,9 +1,9 @@
 //! A machine and its hub, and the functions of the header with Rust's types around them.
 
-use crate::hub::{Arrival, Hub};
 use agent_sdk_ffi::*;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
+use tests_agent::hub::{Arrival, Hub};
 
 const METRICS: usize = 2;
 const READINGS: usize = 8;
@@ -148,7 +148,7 @@ impl Board {
     pub fn new(config: &FcAgentMachineConfig, outbox_bytes: usize) -> Self {
         Self {
             machine: init(memory(outbox_bytes), config).expect("the configuration is right"),
-            hub: Hub::new(),
+            hub: Hub::default(),
             now_ms: 1_000,
             down: Vec::new(),
             told: Vec::new(),

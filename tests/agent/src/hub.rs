@@ -3,13 +3,19 @@
 /// A message of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
+    /// With the prefix.
     pub topic: String,
+    /// Anything.
     pub payload: Vec<u8>,
+    /// 0, 1 or 2.
     pub qos: u8,
+    /// Whether it is to be kept.
     pub is_retained: bool,
 }
 
+/// The hub, as one device sees it.
 pub struct Hub {
+    /// Messages of the device, as they came.
     pub arrivals: Vec<Arrival>,
     /// The body of the last CONNECT.
     pub connect: Vec<u8>,
@@ -25,8 +31,9 @@ pub struct Hub {
     last_id: u16,
 }
 
-impl Hub {
-    pub fn new() -> Self {
+impl Default for Hub {
+    /// It knows the time, has no settings, and acknowledges.
+    fn default() -> Self {
         Self {
             arrivals: Vec::new(),
             connect: Vec::new(),
@@ -38,7 +45,9 @@ impl Hub {
             last_id: 0,
         }
     }
+}
 
+impl Hub {
     /// Bytes of the device; what is answered at once.
     pub fn handle(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.incoming.extend(bytes);
