@@ -2,9 +2,8 @@
 
 use crate::first_boot::{DERIVED, MADE, SITE, comes_in, told};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::SystemTime;
 use tests_hub::hub::Lab;
 
 /// What the program ends with where its power was cut behind its first question.
@@ -37,45 +36,12 @@ impl Device {
     }
 }
 
-/// Compiles the program, with every warning an error.
-fn built(lab: &Lab) -> PathBuf {
-    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../agent-sdk/ffi");
-    let program = lab.path().join("first_boot");
-    let compiled = Command::new("cc")
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"])
-        .arg(sdk.join("include"))
-        .arg(sdk.join("examples/first_boot.c"))
-        .arg(library())
-        .args(["-lpthread", "-ldl", "-lm", "-lgcc_s", "-o"])
-        .arg(&program)
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    program
-}
-
-/// The newest of those that lie beside this test, or above it: cargo keeps one for each set of features.
-fn library() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let beside = test
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .flat_map(|folder| folder.read_dir().unwrap());
-    let libraries = beside.map(|entry| entry.unwrap().path()).filter(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("libagent_sdk_ffi") && name.ends_with(".a")
-    });
-    let written_at = |path: &PathBuf| path.metadata().and_then(|data| data.modified());
-    let newest = libraries.max_by_key(|path| written_at(path).unwrap_or(SystemTime::UNIX_EPOCH));
-    newest.expect("cargo builds the static library with what depends on it")
-}
-
 #[tokio::test]
 async fn a_c_program_comes_to_a_secret_of_its_own_whatever_is_lost() {
     let lab = Lab::new().unwrap();
     lab.apply(SITE).await.unwrap();
-    let program = built(&lab);
+    let program = lab.path().join("first_boot");
+    tests_agent::c::build("examples/first_boot.c", &program);
     let hub = lab.serve().await.unwrap();
     let device = |user_name: &'static str, credential: [&'static str; 2]| Device {
         program: program.clone(),
