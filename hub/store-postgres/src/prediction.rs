@@ -22,7 +22,7 @@ use hub_store::prediction::{
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
-use sqlx::{Executor, PgConnection};
+use sqlx::PgConnection;
 use std::collections::{BTreeSet, HashMap};
 
 /// Findings that get their ticket at the end of a cool-down with one batch.
@@ -43,6 +43,10 @@ impl PredictionStore for PostgresStore {
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
+        let is_plain = scored.observations.is_empty() && scored.checkpoints.is_empty();
+        if is_plain && !scored.offsets.is_empty() && scoring::advance_alone(self, &scored.offsets, now).await? {
+            return Ok(Vec::new());
+        }
         let mut tx = self.begin_fenced().await?;
         let mut scene = Scene::load(&mut tx, &scored.observations, now).await?;
         scoring::advance(&mut tx, &scored.offsets).await?;
@@ -55,11 +59,6 @@ impl PredictionStore for PostgresStore {
         if !changes.is_empty() {
             commit(self, tx).await?;
             return Ok(changes);
-        }
-        if scored.observations.is_empty() && scored.checkpoints.is_empty() {
-            // An offset that is lost with the database costs nothing but to score its rows again; so nobody waits for the
-            // disk. What is saved later is lost with it or makes it last.
-            tx.execute("set local synchronous_commit = off").await.map_err(db)?;
         }
         tx.commit().await.map_err(db)?;
         Ok(changes)

@@ -1,6 +1,7 @@
 //! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
 
 use crate::row::{Columns, db, sql, unreadable};
+use crate::session_writer::held;
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::error::{Result, StoreError};
@@ -17,17 +18,17 @@ const RESTARTED_MAX: i64 = 1_000;
 /// What scoring needs to know of these appliances. Of one whose baseline was restarted nothing is known until it is told.
 pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
     let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
-    let rows = sqlx::query(
+    let query = || {
+        sqlx::query(
         "select a.id, a.profile, a.model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
          cross join lateral (select id, profile, model from appliance where id = k.id offset 0) a \
          left join lateral (select c.model, c.ingest_no, c.state from checkpoint c where c.appliance = a.id and not exists ( \
            select from checkpoint r where r.appliance = a.id and r.restarted) offset 0) c on true \
          order by a.id, c.model",
     )
-    .bind(ids)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    .bind(&ids)
+    };
+    let rows = store.scorer.fetch(query).await?;
     let mut subjects: BTreeMap<ApplianceId, ScoringSubject> = BTreeMap::new();
     for row in &rows {
         let appliance = ApplianceId(row.col("id")?);
@@ -78,6 +79,59 @@ pub(crate) async fn scored_up_to(store: &PostgresStore) -> Result<Vec<ScoredUpTo
         .collect()
 }
 
+/// Moves offsets on by one statement, where there is nothing else to save and no ticket is due; otherwise nothing is done.
+/// `$2` is the time. An offset that is lost with the database costs nothing but to score its rows again, so nobody waits for
+/// the disk: what is saved later is lost with it or makes it last.
+const ADVANCE_ALONE: &str = concat!(
+    held!(),
+    ", due as materialized (select exists ( \
+         select from finding where state = 'open' and ticket is null and suppressed_until <= $2) as is_there), \
+       given as materialized ( \
+         select * from unnest($3::smallint[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::timestamptz[]) \
+           as k (partition, ingest_no, seen_at, kept_no, kept_seen_at)), \
+       locked as materialized ( \
+         select s.partition from given k join scored s on s.partition = k.partition \
+         where exists (select from held) and not (select is_there from due) \
+           and (s.ingest_no < k.ingest_no or s.ingest_no = k.ingest_no and s.kept_no < k.kept_no) \
+         order by s.partition for update of s), \
+       moved as ( \
+         update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at), \
+           kept_no = greatest(s.kept_no, k.kept_no), \
+           kept_seen_at = case when k.kept_no > s.kept_no then k.kept_seen_at else s.kept_seen_at end \
+         from given k where s.partition = k.partition \
+           and (select count(*) from locked) = cardinality($3::smallint[]) and s.partition in (select partition from locked) \
+         returning s.partition) \
+     select exists (select from held) and not (select is_there from due) as is_done, (select count(*) from moved) as moved, \
+       set_config('synchronous_commit', 'off', true)"
+);
+
+/// Moves the offsets on, each only forward, if the lease is held and no ticket is due; whether that was so.
+///
+/// # Errors
+/// [`StoreError::Conflict`] where another scorer has saved these rows; also where it was this one, on a connection that did
+/// not tell it.
+pub(crate) async fn advance_alone(store: &PostgresStore, offsets: &[ScoredUpTo], now: Timestamp) -> Result<bool> {
+    let token = store.lease.token().ok_or(StoreError::Deposed)?;
+    let query = || {
+        sqlx::query(ADVANCE_ALONE)
+            .bind(token)
+            .bind(sql(now))
+            .bind(offsets.iter().map(|o| i16::from(o.partition)).collect::<Vec<_>>())
+            .bind(offsets.iter().map(|o| o.ingest_no).collect::<Vec<_>>())
+            .bind(offsets.iter().map(|o| sql(o.received_at)).collect::<Vec<_>>())
+            .bind(offsets.iter().map(|o| o.kept_no).collect::<Vec<_>>())
+            .bind(offsets.iter().map(|o| sql(o.kept_received_at)).collect::<Vec<_>>())
+    };
+    let rows = store.scorer.fetch(query).await?;
+    let Some(row) = rows.first() else {
+        return Ok(false);
+    };
+    if !row.col::<bool>("is_done")? {
+        return Ok(false);
+    }
+    all_moved(row.col::<i64>("moved")?.cast_unsigned(), offsets).map(|()| true)
+}
+
 /// Moves the offsets on, each only forward: a scorer that lost its partition writes nothing.
 pub(crate) async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> Result<()> {
     if offsets.is_empty() {
@@ -107,6 +161,10 @@ pub(crate) async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> 
     .await
     .map_err(db)?
     .rows_affected();
+    all_moved(moved, offsets)
+}
+
+fn all_moved(moved: u64, offsets: &[ScoredUpTo]) -> Result<()> {
     if usize::try_from(moved) == Ok(offsets.len()) {
         Ok(())
     } else {
@@ -163,14 +221,13 @@ pub(crate) async fn restart(conn: &mut PgConnection, appliance: ApplianceId, now
 
 /// Appliances whose baseline was restarted; they are told once. Their new baseline begins with rows that are not scored yet.
 pub(crate) async fn take_restarted(store: &PostgresStore) -> Result<Vec<ApplianceId>> {
-    let ids: Vec<i64> = sqlx::query_scalar(
-        "select appliance from checkpoint where restarted and model = $1 order by appliance limit $2",
-    )
-    .bind(BASELINE)
-    .bind(RESTARTED_MAX)
-    .fetch_all(&store.pool)
-    .await
-    .map_err(db)?;
+    let query = || {
+        sqlx::query("select appliance from checkpoint where restarted and model = $1 order by appliance limit $2")
+            .bind(BASELINE)
+            .bind(RESTARTED_MAX)
+    };
+    let rows = store.scorer.fetch(query).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }

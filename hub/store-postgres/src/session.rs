@@ -1,7 +1,7 @@
 //! What of a device's MQTT session is kept.
 
 use crate::row::{Columns, db, json, sql, text};
-use crate::session_writer::HELD;
+use crate::session_writer::held;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
@@ -98,6 +98,21 @@ impl SessionStore for PostgresStore {
     }
 }
 
+/// Sessions that are kept, forgotten, and ended, by one statement.
+const CHANGE: &str = concat!(
+    held!(),
+    ", \
+       packets as (delete from inbound_packet where appliance = any($2) and exists (select from held)), \
+       ended as (delete from mqtt_session where appliance = any($3) and exists (select from held)), \
+       kept as (insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
+         select k.appliance, k.expiry_s, k.subscriptions, $7 \
+         from unnest($4::bigint[], $5::bigint[], $6::jsonb[]) as k (appliance, expiry_s, subscriptions) \
+         where exists (select from held) \
+         on conflict (appliance) do update set expiry_s = excluded.expiry_s, \
+           subscriptions = excluded.subscriptions, kept_at = excluded.kept_at) \
+     select exists (select from held) as held"
+);
+
 /// One statement for all, on the connection that changes sessions: it says how things are to be, and no older one comes behind
 /// it.
 async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)], now: Timestamp) -> Result<()> {
@@ -127,20 +142,8 @@ async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)],
         expiries.push(i64::from(session.expiry_s));
         subscriptions.push(json(&session.subscriptions)?);
     }
-    let statement = format!(
-        "{HELD}, \
-           packets as (delete from inbound_packet where appliance = any($2) and exists (select from held)), \
-           ended as (delete from mqtt_session where appliance = any($3) and exists (select from held)), \
-           kept as (insert into mqtt_session (appliance, expiry_s, subscriptions, kept_at) \
-             select k.appliance, k.expiry_s, k.subscriptions, $7 \
-             from unnest($4::bigint[], $5::bigint[], $6::jsonb[]) as k (appliance, expiry_s, subscriptions) \
-             where exists (select from held) \
-             on conflict (appliance) do update set expiry_s = excluded.expiry_s, \
-               subscriptions = excluded.subscriptions, kept_at = excluded.kept_at) \
-         select exists (select from held) as held"
-    );
     let change = |token: i64| {
-        sqlx::query(&statement)
+        sqlx::query(CHANGE)
             .bind(token)
             .bind(&forgotten)
             .bind(&ended)

@@ -19,8 +19,12 @@ use tokio::time::timeout;
 
 /// What a statement begins with. It does something only where `held` has a row, and answers whether there is one, as `held`.
 /// `$1` is the token. For the fence: see the lease.
-pub(crate) const HELD: &str =
-    "with held as materialized (select first from lease where first = 0 and token = $1 for share)";
+macro_rules! held {
+    () => {
+        "with held as materialized (select first from lease where first = 0 and token = $1 for share)"
+    };
+}
+pub(crate) use held;
 const PLACE: &str = "sessions";
 
 /// See the module.
@@ -46,7 +50,7 @@ enum Unanswered {
 }
 
 impl SessionWriter {
-    /// Does one statement that begins with [`HELD`] and is given the token. `Deposed` where the lease is lost. `Unavailable`
+    /// Does one statement that begins with [`held`] and is given the token. `Deposed` where the lease is lost. `Unavailable`
     /// where no answer came within [`DOOR_ANSWER_LIMIT`]: then it may be done or not, but nothing of it comes after what is
     /// asked for next. It is done again on another connection where the one at hand proves dead.
     pub(crate) async fn change<'q>(

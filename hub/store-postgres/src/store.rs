@@ -121,6 +121,8 @@ pub struct PostgresStore {
     pub(crate) readers: Readers,
     /// For devices that come in at the front door.
     pub(crate) door: Readers,
+    /// For the scorer.
+    pub(crate) scorer: Readers,
     /// For what is kept of their sessions.
     pub(crate) sessions: SessionWriter,
     pub(crate) signals: Signals,
@@ -211,6 +213,7 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::of_readings(pool.clone()),
             door: Readers::of_the_door(pool.clone()),
+            scorer: Readers::of_the_scorer(pool.clone()),
             sessions: SessionWriter::default(),
             pool,
             keyring,
@@ -260,6 +263,7 @@ impl PostgresStore {
             self.sessions.close().await;
             self.readers.close();
             self.door.close();
+            self.scorer.close();
             self.pool.close().await;
         };
         if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {

@@ -1,8 +1,8 @@
 //! Connections for what may be asked twice: queries that change nothing. The pool takes the one that lay idle longest and asks
 //! it before and after whether it lives, which takes longer than some of these queries do. Here the one that was used last
 //! comes first, still warm, and is asked nothing; where it proves dead, or does not answer in time, the question is asked again
-//! on another. Readings of people and the front door's questions have places of their own, so that they wait neither for each
-//! other nor for a write.
+//! on another. Readings of people, the front door's questions and the scorer's have places of their own, so that they wait
+//! neither for each other nor for a write.
 
 use crate::life::{found_dead, is_dead, is_starting};
 use crate::row::db;
@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 const READERS_MAX: usize = 4;
 /// Most connections on which the front door asks at a time: two batches of log-ins, one of clocks, one of commands.
 const DOOR_MAX: usize = 4;
+/// The scorer asks one question at a time.
+const SCORER_MAX: usize = 1;
 /// A place among them is had within this time.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The server ends a query sooner by itself; one that is not answered by then has a network that swallows it.
@@ -34,6 +36,8 @@ pub(crate) const DOOR_SETTINGS: [(&str, &str); 3] = [
     ("enable_seqscan", "off"),
     ("lock_timeout", "2s"),
 ];
+/// The scorer asks for the same many times a second. Made anew, the plan of its look at all weeks takes longer than the look.
+pub(crate) const SCORER_SETTINGS: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
 /// Pause between two tries to reach a server that is just starting.
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// A connection is used for so long: the server's memory of every week that it has read from grows with it.
@@ -87,6 +91,18 @@ impl Readers {
             settings: &DOOR_SETTINGS,
             places: Semaphore::new(DOOR_MAX),
             answer_limit: DOOR_ANSWER_LIMIT,
+            failed: db,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// For the scorer. None is open yet.
+    pub(crate) fn of_the_scorer(pool: PgPool) -> Self {
+        Self {
+            pool,
+            settings: &SCORER_SETTINGS,
+            places: Semaphore::new(SCORER_MAX),
+            answer_limit: ANSWER_LIMIT,
             failed: db,
             idle: Mutex::default(),
         }

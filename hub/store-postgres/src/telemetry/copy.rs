@@ -1,13 +1,14 @@
-//! Rows on their way into `telemetry`: a few as the parameters of one statement, which is one round trip (of one row alone they
-//! are values, which costs the database less than lists); many in PostgreSQL's binary COPY format (manual, section "COPY",
-//! "Binary Format"), which is two and costs less for each row.
+//! Rows on their way into `telemetry`: a few as the parameters of one statement ([`super::insert`]), which is one round trip;
+//! many in PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format"), which is two and costs less for each
+//! row.
 
 use super::columns::{COLUMNS as COLUMNS_OF_VALUES, halves};
-use crate::row::sql;
+use super::insert;
 use hub_core::id::TraceId;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 /// Columns of every row; those of its values follow.
 const COLUMNS: &str =
@@ -40,12 +41,33 @@ pub(crate) struct CopyRow<'a> {
 
 /// Which columns a COPY names: what no row of it has is left out.
 #[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    /// Channels with a column of their own, from the first on.
-    values: usize,
-    has_more: bool,
-    has_extra: bool,
+pub(super) struct Shape {
+    /// Channels with a column of their own, from the first on; at most [`COLUMNS_OF_VALUES`].
+    pub(super) values: usize,
+    pub(super) has_more: bool,
+    pub(super) has_extra: bool,
 }
+
+/// Statements that store rows of one shape: made once, since a device that waits for its acknowledgement would wait for that
+/// as well.
+pub(super) struct Texts {
+    pub(super) one: OnceLock<String>,
+    pub(super) few: OnceLock<String>,
+    copy: OnceLock<String>,
+}
+
+impl Texts {
+    const fn new() -> Self {
+        Self {
+            one: OnceLock::new(),
+            few: OnceLock::new(),
+            copy: OnceLock::new(),
+        }
+    }
+}
+
+/// By how many values have columns, and by which of the other columns are there.
+static TEXTS: [[Texts; 4]; COLUMNS_OF_VALUES + 1] = [const { [const { Texts::new() }; 4] }; COLUMNS_OF_VALUES + 1];
 
 impl Shape {
     fn of(rows: &[CopyRow<'_>]) -> Self {
@@ -64,7 +86,7 @@ impl Shape {
         has_extra: true,
     };
 
-    fn columns(self) -> String {
+    pub(super) fn columns(self) -> String {
         let mut columns = COLUMNS.to_owned();
         for id in 1..=self.values {
             // Writing to a string does not fail.
@@ -82,53 +104,9 @@ impl Shape {
         format!("copy telemetry ({}) from stdin with (format binary)", self.columns())
     }
 
-    /// The types of the columns, in order.
-    fn types(self) -> impl Iterator<Item = &'static str> {
-        let own = [
-            "bigint",
-            "bigint",
-            "timestamptz",
-            "timestamptz",
-            "bigint",
-            "bigint",
-            "bigint",
-            "bigint",
-            "integer",
-            "smallint",
-            "smallint",
-            "smallint",
-        ];
-        own.into_iter()
-            .chain(std::iter::repeat_n("integer", self.values))
-            .chain(self.has_extra.then_some("text"))
-    }
-
-    /// The statement whose parameters are one row.
-    fn insertion_of_one(self) -> String {
-        let values = self.types().enumerate().map(|(at, name)| match name {
-            "text" => format!("${}::text::jsonb", at + 1),
-            name => format!("${}::{name}", at + 1),
-        });
-        let values: Vec<String> = values.collect();
-        format!(
-            "insert into telemetry ({}) values ({})",
-            self.columns(),
-            values.join(", ")
-        )
-    }
-
-    /// The statement whose parameters are arrays, one a column.
-    fn insertion(self) -> String {
-        let arrays = self.types().enumerate();
-        let arrays: Vec<String> = arrays.map(|(at, name)| format!("${}::{name}[]", at + 1)).collect();
-        let columns = self.columns();
-        let read = columns
-            .strip_suffix("extra")
-            .map_or_else(|| columns.clone(), |rest| format!("{rest}extra::jsonb"));
-        format!(
-            "insert into telemetry ({columns}) select {read} from unnest({}) as k ({columns})",
-            arrays.join(", ")
-        )
+    /// Where the texts of this shape are kept.
+    pub(super) fn texts(self) -> &'static Texts {
+        &TEXTS[self.values][usize::from(self.has_more) + 2 * usize::from(self.has_extra)]
     }
 
     fn fields(self) -> i16 {
@@ -140,97 +118,46 @@ impl Shape {
 /// Rows that are made while the server takes in those before them.
 const ROWS_OF_A_PIECE: usize = 500;
 
-/// As many rows are stored by one statement at most: with more, a COPY is quicker.
-const INSERTED_MAX: usize = 8;
-
 /// Stores these rows, in their order.
 pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     let shape = Shape::of(rows);
-    // An array of arrays cannot be taken apart in SQL.
     match rows {
-        _ if rows.len() > INSERTED_MAX || shape.has_more => copy(conn, rows).await,
-        [row] => insert_one(conn, row, shape).await,
-        _ => insert(conn, rows, shape).await,
+        [row] if !shape.has_more => insert::one(conn, row, shape).await,
+        _ if insert::is_few(rows, shape) => insert::few(conn, rows, shape).await,
+        _ => copy(conn, rows).await,
     }
-}
-
-async fn insert_one(conn: &mut PgConnection, row: &CopyRow<'_>, shape: Shape) -> sqlx::Result<()> {
-    let statement = shape.insertion_of_one();
-    let (trace_high, trace_low) = halves(row.trace.0);
-    let mut query = sqlx::query(&statement)
-        .bind(row.appliance)
-        .bind(row.ingest_no)
-        .bind(sql(row.at))
-        .bind(sql(row.received_at))
-        .bind(row.sequence.map(|(boot, _, _)| boot))
-        .bind(row.sequence.map(|(_, _, seq)| seq))
-        .bind(trace_high)
-        .bind(trace_low)
-        .bind(row.tenant_no)
-        .bind(row.partition)
-        .bind(row.profile_no)
-        .bind(row.sequence.map(|(_, lane, _)| lane));
-    for place in 0..shape.values {
-        query = query.bind(row.values.get(place).copied().flatten());
-    }
-    if shape.has_extra {
-        query = query.bind(row.extra.as_deref());
-    }
-    query.execute(conn).await.map(drop)
-}
-
-async fn insert(conn: &mut PgConnection, rows: &[CopyRow<'_>], shape: Shape) -> sqlx::Result<()> {
-    fn each<'a, T>(rows: &'a [CopyRow<'a>], value: impl Fn(&CopyRow<'a>) -> T) -> Vec<T> {
-        rows.iter().map(value).collect()
-    }
-    let statement = shape.insertion();
-    let sequence = |row: &CopyRow<'_>| row.sequence;
-    let mut query = sqlx::query(&statement)
-        .bind(each(rows, |row| row.appliance))
-        .bind(each(rows, |row| row.ingest_no))
-        .bind(each(rows, |row| sql(row.at)))
-        .bind(each(rows, |row| sql(row.received_at)))
-        .bind(each(rows, |row| sequence(row).map(|(boot, _, _)| boot)))
-        .bind(each(rows, |row| sequence(row).map(|(_, _, seq)| seq)))
-        .bind(each(rows, |row| halves(row.trace.0).0))
-        .bind(each(rows, |row| halves(row.trace.0).1))
-        .bind(each(rows, |row| row.tenant_no))
-        .bind(each(rows, |row| row.partition))
-        .bind(each(rows, |row| row.profile_no))
-        .bind(each(rows, |row| sequence(row).map(|(_, lane, _)| lane)));
-    for place in 0..shape.values {
-        query = query.bind(each(rows, |row| row.values.get(place).copied().flatten()));
-    }
-    if shape.has_extra {
-        query = query.bind(each(rows, |row| row.extra.clone()));
-    }
-    query.execute(conn).await.map(drop)
 }
 
 /// Stores these rows by COPY, in their order.
 pub(crate) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     let shape = Shape::of(rows);
-    let mut copy = conn.copy_in_raw(&shape.statement()).await?;
+    let statement = shape.texts().copy.get_or_init(|| shape.statement());
+    let mut copy = conn.copy_in_raw(statement).await?;
     for piece in pieces(rows, shape) {
         copy.send(piece).await?;
     }
     copy.finish().await.map(drop)
 }
 
-/// The data of a COPY: a header, the rows, and the end.
+/// The data of a COPY: a header, the rows, and the end. Each piece wakes the server, so a short batch is one piece.
 fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
-    let mut header = SIGNATURE.to_vec();
-    header.extend_from_slice(&[0; 8]); // flags, length of the header's extension
-    let rows = rows.chunks(ROWS_OF_A_PIECE).map(move |rows| {
-        let mut data = Data(Vec::with_capacity(rows.len() * 256));
+    let last = rows.len().saturating_sub(1) / ROWS_OF_A_PIECE;
+    (0..=last).map(move |piece| {
+        let from = piece * ROWS_OF_A_PIECE;
+        let rows = &rows[from..rows.len().min(from + ROWS_OF_A_PIECE)];
+        let mut data = Data(Vec::with_capacity(rows.len() * 256 + 32));
+        if piece == 0 {
+            data.0.extend_from_slice(SIGNATURE);
+            data.0.extend_from_slice(&[0; 8]); // flags, length of the header's extension
+        }
         for row in rows {
             data.push(row, shape);
         }
+        if piece == last {
+            data.0.extend_from_slice(&(-1i16).to_be_bytes());
+        }
         data.0
-    });
-    std::iter::once(header)
-        .chain(rows)
-        .chain([(-1i16).to_be_bytes().to_vec()])
+    })
 }
 
 /// The data of a COPY that names every column.

@@ -2,7 +2,7 @@
 //! sequence in the table `sequence`; a guard that is not in memory is rebuilt from there and from the rows since. What is
 //! older than a guard knows is looked up, never presumed.
 
-use super::window::{self, Reader, reach};
+use super::window::{self, reach};
 use crate::row::{Columns, db, sql};
 use hub_core::telemetry::{Lane, Seen, SequenceGuard};
 use hub_store::error::Result;
@@ -136,7 +136,7 @@ const TAIL_MAX: i64 = 200_000;
 
 /// How to read the rows of these partitions that are not rolled up.
 async fn tail_of(conn: &mut PgConnection, partitions: &[i16]) -> Result<&'static str> {
-    let is_long = !partitions.is_empty() && window::waiting(conn, partitions).await? > TAIL_MAX;
+    let is_long = window::waiting(conn, partitions).await? > TAIL_MAX;
     Ok(if is_long { TAIL_OF_APPLIANCES } else { TAIL })
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn tail(conn: &mut PgConnection, most: usize) -> Result<Option<
     if window::waiting(conn, &partitions).await? > TAIL_MAX {
         return Ok(None);
     }
-    let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
+    let floor = window::floor(conn, &partitions).await?;
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest(k.mark, {MARK}) # $3 as mark from ( \
            select appliance, boot, lane, max(seq # $3) as mark from ({TAIL}) t group by 1, 2, 3 limit $4) k \
@@ -174,9 +174,18 @@ pub(super) async fn rebuild(
     keys: &HashSet<GuardKey>,
     partitions: &[i16],
 ) -> Result<Vec<(GuardKey, Guard)>> {
-    let floor = window::floor(conn, Reader::RollUp, partitions).await?;
-    let tail = tail_of(conn, partitions).await?;
     let (appliances, boots, lanes) = columns(keys.iter().copied());
+    if partitions.is_empty() {
+        let query = format!(
+            "select k.appliance, k.boot, k.lane, {MARK} # $1 as mark \
+             from unnest($2::bigint[], $3::bigint[], $4::smallint[]) as k (appliance, boot, lane) {OF_SEQUENCE}"
+        );
+        let query = sqlx::query(&query).bind(SIGN).bind(appliances).bind(boots).bind(lanes);
+        let rows = query.fetch_all(conn).await.map_err(db)?;
+        return rows.iter().map(rebuilt).collect();
+    }
+    let floor = window::floor(conn, partitions).await?;
+    let tail = tail_of(conn, partitions).await?;
     let query = format!(
         "select k.appliance, k.boot, k.lane, greatest({MARK}, n.mark) # $3 as mark \
          from unnest($4::bigint[], $5::bigint[], $6::smallint[]) as k (appliance, boot, lane) \
@@ -228,7 +237,7 @@ pub(super) async fn look_up(conn: &mut PgConnection, doubts: &[Doubt]) -> Result
     let mut partitions: Vec<i16> = doubts.iter().map(|doubt| doubt.partition).collect();
     partitions.sort_unstable();
     partitions.dedup();
-    let floor = window::floor(conn, Reader::RollUp, &partitions).await?;
+    let floor = window::floor(conn, &partitions).await?;
     let tail = tail_of(conn, &partitions).await?;
     let (appliances, boots, lanes) = columns(doubts.iter().map(|doubt| doubt.key));
     let query = format!(

@@ -11,6 +11,7 @@ mod gauge;
 mod give_way;
 mod guard;
 mod ingest;
+mod insert;
 mod late;
 mod packet;
 mod partition_set;

@@ -2,7 +2,7 @@
 //! those that are in no checkpoint.
 
 use super::columns::{trace, values};
-use super::window::{self, Reader, reach};
+use super::window::{self, reach};
 use crate::reading::{Versions, version};
 use crate::row::{Columns, db, sql, unreadable};
 use crate::store::PostgresStore;
@@ -12,7 +12,6 @@ use hub_store::error::Result;
 use hub_store::prediction::Stretch;
 use hub_store::telemetry::{StoredRow, Unscored};
 use jiff::Timestamp;
-use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -116,15 +115,14 @@ pub(super) async fn unscored(store: &PostgresStore, limit: usize, families: Opti
     // Not always from the same: with many partitions, a limit may reach only the first of them.
     let start = store.writer.turn() % due.numbers.len();
     let share = due.share(limit);
-    let mut conn = store.pool.acquire().await.map_err(db)?;
     let look = Look {
         first: due.numbers.get(start).copied(),
         families,
-        floor: window::floor(&mut conn, Reader::Scorer, &due.numbers).await?,
+        floor: store.writer.scorer_floor.of(store, &due.numbers).await?,
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let from: BTreeMap<i16, i64> = due.numbers.iter().map(|partition| (*partition, 0)).collect();
-    let mut read = look.read(&mut conn, &from, share, limit).await?;
+    let mut read = look.read(store, &from, share, limit).await?;
     let portions = portions(&read)?;
     let left = limit - portions.values().map(|portion| portion.rows).sum::<i64>();
     let mut more = left <= 0;
@@ -137,12 +135,10 @@ pub(super) async fn unscored(store: &PostgresStore, limit: usize, families: Opti
         let further = i64::try_from(cut.len()).ok().and_then(|count| left.checked_div(count));
         more = further == Some(0);
         if let Some(share @ 1..) = further {
-            let rest = look.read(&mut conn, &cut, share, left).await?;
+            let rest = look.read(store, &cut, share, left).await?;
             more = joined(&mut read, rest, share)?;
         }
     }
-    // Versions may be read over another connection of the same pool.
-    drop(conn);
     let mut rows = stored_rows(store, &read).await?;
     rows.sort_by_key(|row| (row.partition, row.ingest_no));
     Ok(Unscored { rows, more })
@@ -161,22 +157,22 @@ impl Look<'_> {
     /// Rows of these partitions behind these numbers: of each so many, and so many in all.
     async fn read(
         &self,
-        conn: &mut PgConnection,
+        store: &PostgresStore,
         from: &BTreeMap<i16, i64>,
         share: i64,
         limit: i64,
     ) -> Result<Vec<PgRow>> {
-        sqlx::query(UNSCORED)
-            .bind(from.keys().copied().collect::<Vec<i16>>())
-            .bind(share)
-            .bind(limit)
-            .bind(self.first)
-            .bind(self.families)
-            .bind(sql(self.floor))
-            .bind(from.values().copied().collect::<Vec<i64>>())
-            .fetch_all(conn)
-            .await
-            .map_err(db)
+        let query = || {
+            sqlx::query(UNSCORED)
+                .bind(from.keys().copied().collect::<Vec<i16>>())
+                .bind(share)
+                .bind(limit)
+                .bind(self.first)
+                .bind(self.families)
+                .bind(sql(self.floor))
+                .bind(from.values().copied().collect::<Vec<i64>>())
+        };
+        store.scorer.fetch(query).await
     }
 }
 

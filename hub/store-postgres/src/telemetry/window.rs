@@ -7,9 +7,14 @@
 //! was measured no earlier than `seen_at` less the reach, or else it is in `late`.
 
 use crate::row::{Columns, db, sql};
+use crate::store::PostgresStore;
 use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Rows that were measured longer ago than this when they were written are named in `late`.
 pub(super) const REACH: SignedDuration = SignedDuration::from_hours(24);
@@ -21,22 +26,45 @@ macro_rules! reach {
 }
 pub(super) use reach;
 
-/// Who reads in the order of commits.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Reader {
-    Scorer,
-    RollUp,
-}
-
-/// Earliest moment at which unread rows of these partitions were measured, the late ones aside: told to a query as a
-/// value, it leaves out old weeks before the query starts.
-pub(super) async fn floor(conn: &mut PgConnection, reader: Reader, partitions: &[i16]) -> Result<Timestamp> {
-    let query = match reader {
-        Reader::Scorer => "select min(seen_at) as seen_at from scored where partition = any($1)",
-        Reader::RollUp => "select min(seen_at) as seen_at from rolled where partition = any($1)",
-    };
+/// Earliest moment at which rows of these partitions that are not rolled up were measured, the late ones aside: told to a
+/// query as a value, it leaves out old weeks before the query starts.
+pub(super) async fn floor(conn: &mut PgConnection, partitions: &[i16]) -> Result<Timestamp> {
+    let query = "select min(seen_at) as seen_at from rolled where partition = any($1)";
     let row = sqlx::query(query).bind(partitions).fetch_one(conn).await.map_err(db)?;
     Ok(before(row.maybe_at("seen_at")?.unwrap_or(Timestamp::UNIX_EPOCH)))
+}
+
+/// The same for the scorer, which asks many times a second: moments only move on, so those of the last minute will do.
+#[derive(Debug, Default)]
+pub(super) struct ScorerFloor(Mutex<Option<(Instant, BTreeMap<i16, Timestamp>)>>);
+
+/// Moments are read again after this.
+const FLOOR_KEPT_FOR: Duration = Duration::from_mins(1);
+
+impl ScorerFloor {
+    /// Earliest moment at which rows of these partitions that are not scored were measured, the late ones aside.
+    pub(super) async fn of(&self, store: &PostgresStore, partitions: &[i16]) -> Result<Timestamp> {
+        if let Some(floor) = self.known(partitions) {
+            return Ok(floor);
+        }
+        let begun = Instant::now();
+        let rows = store
+            .scorer
+            .fetch(|| sqlx::query("select partition, seen_at from scored"))
+            .await?;
+        let seen_at = rows.iter().map(|row| Ok((row.col("partition")?, row.at("seen_at")?)));
+        let seen_at = seen_at.collect::<Result<BTreeMap<i16, Timestamp>>>()?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((begun, seen_at));
+        Ok(self.known(partitions).unwrap_or(Timestamp::MIN))
+    }
+
+    /// Without a moment of one of them, nothing is known.
+    fn known(&self, partitions: &[i16]) -> Option<Timestamp> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, seen_at) = known.as_ref().filter(|(at, _)| at.elapsed() < FLOOR_KEPT_FOR)?;
+        let moments: Option<Vec<Timestamp>> = partitions.iter().map(|of| seen_at.get(of).copied()).collect();
+        moments?.into_iter().min().map(before)
+    }
 }
 
 /// The moment that lies the reach before this one.
@@ -175,7 +203,7 @@ const ASKED: &str = "where partition = any($2)";
 /// Of these partitions; of all of them where none is named, which is cheaper than to look each of them up. What readers have
 /// noted is read once and joined in memory: both tables are small.
 async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec<Head>> {
-    let floor = floor(conn, Reader::RollUp, partitions.unwrap_or(&all())).await?;
+    let floor = floor(conn, partitions.unwrap_or(&all())).await?;
     let query = format!(
         "with s as materialized (select partition, ingest_no, seen_at from scored {1}), \
            r as materialized (select partition, ingest_no, seen_at from rolled {1}) \
@@ -215,7 +243,7 @@ async fn look(conn: &mut PgConnection, partitions: Option<&[i16]>) -> Result<Vec
 /// meanwhile, that tells.
 async fn newest_receipt(conn: &mut PgConnection, ranges: &[Range]) -> Result<Timestamp> {
     let partitions: Vec<i16> = ranges.iter().map(|range| range.partition).collect();
-    let floor = floor(conn, Reader::RollUp, &partitions).await?;
+    let floor = floor(conn, &partitions).await?;
     let row = sqlx::query(concat!(
         "select max(greatest(r.seen_at, n.seen, l.seen)) as seen \
          from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as k (partition, low, high) \

@@ -6,6 +6,7 @@ use super::partition_set::PartitionSet;
 use super::press::Press;
 use super::rollup::Round;
 use super::upkeep::Upkeep;
+use super::window::ScorerFloor;
 use super::writer_cache::WriterCache;
 use crate::lease::Keeper;
 use crate::pace::Pace;
@@ -24,6 +25,8 @@ pub(crate) struct Writer {
     pub(super) cache: tokio::sync::Mutex<WriterCache>,
     /// Where rows may wait for the scorer.
     pub(super) unscored: PartitionSet,
+    /// How far back the scorer looks.
+    pub(super) scorer_floor: ScorerFloor,
     /// Where rows may wait for the roll-up.
     pub(super) unrolled: PartitionSet,
     /// The roll-up's round under way.

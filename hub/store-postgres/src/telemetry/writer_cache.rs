@@ -22,8 +22,12 @@ use tokio::time::Instant;
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
 const REMEMBERED_MAX: usize = 1_048_576;
 
-/// A transaction that was given up behind a silent network ends by itself.
-const SETTINGS: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "10s")];
+/// A transaction that was given up behind a silent network ends by itself. What a batch asks looks up a row or a few by their
+/// keys: plans are made once.
+const SETTINGS: [(&str, &str); 2] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 /// Also of builds that held it for a batch only.
 const PLACE: &str = "ingest";
 

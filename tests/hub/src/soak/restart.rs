@@ -123,7 +123,8 @@ async fn disturbed(
     while started.elapsed() + plan.kill_every.mul_f64(1.25) < lasts {
         tokio::time::sleep(plan.kill_every).await;
         outcome.memory.push(resident_memory(hub.pid()?)? as f64);
-        outcome.disk.push(beside_readings(&lab).await?);
+        let (disk, largest) = beside_readings(&lab).await?;
+        outcome.disk.push(disk);
         let round = outcome.ready.len();
         let begun = Instant::now();
         let killed = kill_all(&lab, hub, round.is_multiple_of(2)).await?;
@@ -132,7 +133,7 @@ async fn disturbed(
         outcome.ready.push(ready);
         say(format!(
             "killed {killed} processes, ready and acknowledging after {:.1} s; before: hub {:.0} MB at an age of {:.0} s, \
-             database beside its readings {:.0} MB; {}",
+             database beside its readings {:.1} MB ({largest}); {}",
             ready.as_secs_f64(),
             outcome.memory[round] / 1e6,
             plan.kill_every.as_secs_f64(),
@@ -142,11 +143,13 @@ async fn disturbed(
     }
     let left = lasts.saturating_sub(started.elapsed());
     outcome.acknowledged = fleet.end(left + DRAIN_MAX).await?;
+    let (disk, largest) = beside_readings(&lab).await?;
     say(format!(
-        "in the end: hub {:.0} MB",
-        resident_memory(hub.pid()?)? as f64 / 1e6
+        "in the end: hub {:.0} MB, database beside its readings {:.1} MB ({largest})",
+        resident_memory(hub.pid()?)? as f64 / 1e6,
+        disk / 1e6
     ));
-    outcome.disk.push(beside_readings(&lab).await?);
+    outcome.disk.push(disk);
     let known = known(&lab, from, to).await?;
     hub.stop().await?;
     outcome.stored = audit(&lab).await?;
@@ -220,8 +223,8 @@ fn feeds(plan: Plan, from: Timestamp, pace: Pace) -> impl Iterator<Item = (Strin
     })
 }
 
-/// Bytes of the database without readings and their indexes.
-async fn beside_readings(lab: &Lab) -> Result<f64> {
+/// Bytes of the database without readings and their indexes, and which tables have most of them.
+async fn beside_readings(lab: &Lab) -> Result<(f64, String)> {
     let cluster = Cluster::join_or_start(&lab.state(), ClusterOptions::default()).await?;
     let mut sql = PgConnection::connect_with(&cluster.connect_options()).await?;
     let bytes = sqlx::query_scalar(
@@ -230,8 +233,15 @@ async fn beside_readings(lab: &Lab) -> Result<f64> {
     )
     .fetch_one(&mut sql)
     .await?;
+    let largest: Vec<String> = sqlx::query_scalar(
+        "select relname || ' ' || round(pg_total_relation_size(oid) / 1e6, 1) || ' MB' from pg_class \
+         where relkind = 'r' and oid not in (select relid from pg_partition_tree('telemetry')) \
+         order by pg_total_relation_size(oid) desc limit 6",
+    )
+    .fetch_all(&mut sql)
+    .await?;
     sql.close().await?;
-    Ok(bytes)
+    Ok((bytes, largest.join(", ")))
 }
 
 /// Asks a hub that has scored everything.
