@@ -132,8 +132,9 @@ impl Siege {
             }
         };
         let (health, ready, options, bye, acks, ()) = tokio::join!(
-            probes::page(http, "/healthz", patience, until),
-            probes::page(http, "/readyz", patience, until),
+            probes::page(http, "/healthz", Some(200), patience, until),
+            // Whether it is ready under this is another question than whether it says so.
+            probes::page(http, "/readyz", None, patience, until),
             probes::options(&self.calls, sip, patience, until, &mut self.options),
             hang_up,
             self.device.report(until),

@@ -17,13 +17,16 @@ use tokio::time::{Instant, timeout};
 /// A request that is not answered is sent again, as over UDP it must be (T1).
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// The answer that says that a request was taken: 481 or 503 to a BYE leaves a call up that its owner has ended.
+const TAKEN: u16 = 200;
+
 /// See the module. All calls of one carrier.
 pub struct Calls {
     socket: Arc<UdpSocket>,
     local: SocketAddr,
     all: Mutex<HashMap<String, Call>>,
-    /// Requests of ours that wait for a final answer, by Call-ID and method.
-    asked: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    /// Requests of ours that wait for a final answer, by Call-ID and method; each is told its status.
+    asked: Mutex<HashMap<String, oneshot::Sender<u16>>>,
 }
 
 struct Call {
@@ -237,7 +240,11 @@ impl Calls {
             let _ = self.socket.send_to(request.as_bytes(), hub).await;
             let left = patience.saturating_sub(begun.elapsed());
             match timeout(AGAIN.min(left), &mut answered).await {
-                Ok(Ok(())) => break Some(begun.elapsed()),
+                Ok(Ok(TAKEN)) => break Some(begun.elapsed()),
+                Ok(Ok(status)) => {
+                    println!("  {method} was answered {status}");
+                    break None;
+                }
                 Ok(Err(_)) => break None,
                 Err(_) if begun.elapsed() >= patience => break None,
                 Err(_) => {}
@@ -247,23 +254,23 @@ impl Calls {
         answered
     }
 
-    /// Any final answer says that it was taken.
+    /// Hands on the status of a final answer.
     fn answered(&self, answer: &str, id: &str) {
         let status: Option<u16> = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         let method = header(answer, "cseq", "cseq").and_then(|cseq| cseq.split_whitespace().nth(1));
-        let (Some(200..), Some(method)) = (status, method) else {
+        let (Some(status @ 200..), Some(method)) = (status, method) else {
             return;
         };
         let told = self.asked().remove(&format!("{id} {method}"));
         // Nobody waits any more: too late.
-        let _ = told.map(|told| told.send(()));
+        let _ = told.map(|told| told.send(status));
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Call>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
+    fn asked(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<u16>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -302,5 +309,33 @@ mod tests {
             "{bye}"
         );
         assert_eq!(calls.hang_up(&numbers[0], patience).await, None, "it is over");
+    }
+
+    #[tokio::test]
+    async fn only_200_says_that_a_question_was_taken() {
+        let calls = Calls::open().await.unwrap();
+        let hub = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let to = hub.local_addr().unwrap();
+        let finals = [("200 OK", true), ("481 No Such Call", false), ("503 Busy", false)];
+        for (number, (last, is_taken)) in finals.into_iter().enumerate() {
+            let id = format!("\r\nCall-ID: options-{number}\r\n");
+            let answers = async {
+                let mut buffer = [0; 2_048];
+                let (options, from) = loop {
+                    let (length, from) = hub.recv_from(&mut buffer).await.unwrap();
+                    let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                    // One of the question before may have been sent again.
+                    if text.contains(&id) {
+                        break (text, from);
+                    }
+                };
+                for status in ["100 Trying", last] {
+                    let answer = format!("SIP/2.0 {status}\r\n{}Content-Length: 0\r\n\r\n", repeated(&options));
+                    assert_eq!(calls.take(&answer, from).await, None);
+                }
+            };
+            let (taken, ()) = tokio::join!(calls.options(to, number, Duration::from_secs(20)), answers);
+            assert_eq!(taken.is_some(), is_taken, "{last}");
+        }
     }
 }
