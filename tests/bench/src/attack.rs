@@ -39,6 +39,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const GAP_MS_MAX: f64 = 1_000.0;
 /// Share of the packets that such a call hears.
 const SHARE_MIN: f64 = 0.95;
+/// Calls that end meanwhile: that of the one owner who hangs up.
+const ENDED_MAX: f64 = 1.0;
 /// An acknowledgement takes so many times as long as in the quiet seconds just before: half of them, and nine of ten.
 const ACK_RATIO_MAX: f64 = 2.0;
 /// Memory that a load may leave behind, in MB: pools that were grown once.
@@ -167,6 +169,8 @@ impl Siege {
             "  audio: {} calls, {} ended by the hub or their owner, longest silence {gap_ms:.0} ms, {:.3} of the packets",
             heard.calls, heard.ended, heard.share
         );
+        bars.at_most(&format!("{name}_calls_ended"), heard.ended as f64, ENDED_MAX);
+        bars.at_least(&format!("{name}_calls_heard"), heard.calls as f64, plan.calls as f64);
         bars.at_most(&format!("{name}_audio_gap_ms"), gap_ms, GAP_MS_MAX);
         bars.at_least(&format!("{name}_audio_share"), heard.share, SHARE_MIN);
         self.judge_acks(&name, &acks, bars);

@@ -53,7 +53,7 @@ impl Drop for Call {
 pub struct Heard {
     /// Calls.
     pub calls: usize,
-    /// Of these, the hub has ended so many meanwhile.
+    /// Of these, so many were ended meanwhile, by the hub or by their owner.
     pub ended: usize,
     /// Longest time without a packet, of all of them.
     pub longest_gap: Duration,

@@ -91,7 +91,8 @@ impl Plan {
         Self {
             loads: loads.map(|load| (load, Duration::from_millis(500))).to_vec(),
             quiet: Duration::from_millis(300),
-            calls: 1,
+            // One of them has no owner who hangs up.
+            calls: 2,
             answers_within: Duration::from_secs(10),
             bye_within: Duration::from_secs(20),
             memory_within: Duration::ZERO,
@@ -102,8 +103,23 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::Plan;
+    use super::{Plan, UP_WITHIN};
     use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    /// A call whose owner says nothing goes on for at least so long: the menu for half a minute and more, 8 s for a key, the
+    /// menu without its greeting, 8 s again, and the goodbye.
+    const CALL_LASTS: Duration = Duration::from_secs(75);
+
+    /// Otherwise the hub would end it, and nothing would tell that from a call that the load has broken.
+    #[test]
+    fn no_call_comes_to_its_own_end_beneath_a_load() {
+        for plan in [Plan::full(), Plan::quick()] {
+            for (load, lasts) in &plan.loads {
+                assert!(UP_WITHIN + *lasts + plan.bye_within <= CALL_LASTS, "{load:?}");
+            }
+        }
+    }
 
     #[test]
     fn each_load_has_a_name_of_its_own_and_the_first_is_quiet() {
