@@ -27,7 +27,7 @@ use probes::{Answers, Device, quantile};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use strangers::{Running, unacknowledged};
+use strangers::{Done, Running, judge, least_sent, unacknowledged};
 use tests_hub::processes::resident_memory;
 use tests_hub::site::TestSite;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -133,7 +133,7 @@ impl Siege {
                 None => None,
             }
         };
-        let (health, ready, options, bye, acks, ()) = tokio::join!(
+        let (health, ready, options, bye, acks, unacknowledged) = tokio::join!(
             probes::page(http, "/healthz", Some(200), patience, until),
             // Whether it is ready under this is another question than whether it says so.
             probes::page(http, "/readyz", None, patience, until),
@@ -148,7 +148,9 @@ impl Siege {
         });
         let heard = self.calls.heard(&numbers);
         let took = begun.elapsed();
-        println!("{name}: {:.0} s, {}", took.as_secs_f64(), running.stop());
+        let done = unacknowledged.map_or_else(|| running.stop(), Done::Datagrams);
+        println!("{name}: {:.0} s, {done}", took.as_secs_f64());
+        judge(&name, load, took, done, bars);
 
         let mut answered = |what: &str, answers: Answers| {
             println!(
@@ -241,13 +243,16 @@ impl Siege {
         let acknowledged = self.rigs.readings(self.raised, self.raised) + self.device.acknowledged();
         let pid = Pid::from_raw(i32::try_from(self.site.pid()?)?);
         let flood = Flood::start(self.site.lab.sip, Kind::Invite, plan.invites_at_end)?;
+        let flooded = Instant::now();
         sleep(Duration::from_secs(1)).await;
         let begun = Instant::now();
         kill(pid, Signal::SIGTERM)?;
         let ended = self.site.take()?.ended(END_MAX).await;
         let took_s = begun.elapsed().as_secs_f64();
-        flood.stop();
-        println!("SIGTERM: {took_s:.1} s, {ended:?}");
+        let least = least_sent(plan.invites_at_end, flooded.elapsed());
+        let sent = flood.stop();
+        println!("SIGTERM: {took_s:.1} s, {ended:?}; {sent} datagrams");
+        bars.at_least("sigterm_sent", sent as f64, least);
         let is_clean = matches!(ended, Ok(Some(0)));
         bars.at_most("sigterm_s", if is_clean { took_s } else { f64::INFINITY }, END_S_MAX);
         let lost = if is_clean {

@@ -112,7 +112,12 @@ async fn a_hub_that_strangers_besiege_answers_keeps_what_it_acknowledged_and_end
             let bar = format!("{}_{what}", load.name());
             assert!(bars.is_held(&bar), "{bar}");
         }
+        if let attack::Load::Crowd(..) = load {
+            let bar = format!("{}_opened", load.name());
+            assert!(bars.is_held(&bar), "{bar}");
+        }
     }
+    assert!(bars.is_held("unacknowledged_sent"));
     assert!(bars.is_held("sigterm_s") && bars.is_held("lost_or_double"));
 }
 
