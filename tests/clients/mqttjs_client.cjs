@@ -13,6 +13,7 @@ function say (event, what = {}) {
 }
 
 const names = {
+  PayloadFormatIndicator: 'payloadFormatIndicator',
   SessionExpiryInterval: 'sessionExpiryInterval',
   ReceiveMaximum: 'receiveMaximum',
   MaximumPacketSize: 'maximumPacketSize',
@@ -29,22 +30,40 @@ function properties (given) {
   if (!given || version !== 5) return undefined
   const made = {}
   for (const [name, value] of Object.entries(given)) {
-    if (name === 'UserProperty') made.userProperties = Object.fromEntries(value)
+    if (name === 'UserProperty') made.userProperties = byName(value)
+    else if (name === 'PayloadFormatIndicator') made.payloadFormatIndicator = value === 1
     else if (name === 'CorrelationData') made.correlationData = Buffer.from(value)
     else made[names[name]] = value
   }
   return made
 }
 
+// MQTT.js keeps user properties by name, those of one name as a list: their order stays where equal names follow each other.
+function byName (pairs) {
+  const made = {}
+  for (const [name, value] of pairs) {
+    made[name] = name in made ? [made[name], value].flat() : value
+  }
+  return made
+}
+
+function pairs (byName) {
+  return Object.entries(byName).flatMap(([name, values]) => [values].flat().map((value) => [name, value]))
+}
+
 function shown (given) {
   const made = {}
   for (const [name, value] of Object.entries(given || {})) {
     const known = Object.entries(names).find(([, theirs]) => theirs === name)
-    const text = Buffer.isBuffer(value) ? value.toString() : value
-    made[known ? known[0] : name[0].toUpperCase() + name.slice(1)] =
-      name === 'userProperties' ? Object.entries(text) : text
+    made[known ? known[0] : name[0].toUpperCase() + name.slice(1)] = shownValue(name, value)
   }
   return made
+}
+
+function shownValue (name, value) {
+  if (name === 'userProperties') return pairs(value)
+  if (name === 'payloadFormatIndicator') return value ? 1 : 0
+  return Buffer.isBuffer(value) ? value.toString() : value
 }
 
 const acts = {

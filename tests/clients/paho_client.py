@@ -34,7 +34,13 @@ def properties_of(names, packet_type):
 
 
 def shown(properties):
-    return properties.json() if properties is not None else {}
+    if properties is None:
+        return {}
+    made = properties.json()
+    # As text, as it is given; paho shows it in hexadecimal.
+    if "CorrelationData" in made:
+        made["CorrelationData"] = properties.CorrelationData.decode("utf-8", "replace")
+    return made
 
 
 def remember(kind, mid, value):

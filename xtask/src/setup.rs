@@ -107,6 +107,13 @@ const NEEDS: &[Need] = &[
         present: || Path::new("/usr/sbin/nginx").is_file() || on_path("nginx").is_some(),
     },
     Need {
+        what: "systemd-analyze",
+        why: "judges how closed the hub's unit is, in the tests",
+        package: "systemd",
+        only_for_tests: true,
+        present: || on_path("systemd-analyze").is_some(),
+    },
+    Need {
         what: "jq",
         why: "reads and makes JSON in the commands of the provisioning guide, which tests run",
         package: "jq",

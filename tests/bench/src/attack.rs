@@ -2,10 +2,16 @@
 //! to wait meanwhile: a monitor, the carrier, owners whose calls are up, a device. One load after the other on one hub,
 //! beside quiet seconds just before. Everything is on one machine, so the loads take processor time from the hub too.
 
+mod audio;
 pub mod calls;
 pub mod crowd;
 pub mod flood;
+pub(crate) mod message;
+mod plan;
 pub mod probes;
+mod strangers;
+
+pub use plan::{Load, Plan};
 
 use crate::bar::Bars;
 use crate::steady::ring::Rigs;
@@ -13,28 +19,28 @@ use crate::steady::site::Site;
 use crate::steady::trunk::Trunk;
 use anyhow::{Context, Result};
 use calls::Calls;
-use crowd::{Crowd, Habit};
-use flood::{Flood, Kind, request};
+use flood::{Flood, Kind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use plan::UP_WITHIN;
 use probes::{Answers, Device, quantile};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use strangers::{Done, Running, judge, least_sent, unacknowledged};
 use tests_hub::processes::resident_memory;
 use tests_hub::site::TestSite;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Alarms rise so far apart, so that their calls do not all begin at once.
 const ALARM_EVERY: Duration = Duration::from_millis(50);
-/// A call that is not up so long after its alarm never will be.
-const UP_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest silence of a call that keeps its audio.
 const GAP_MS_MAX: f64 = 1_000.0;
 /// Share of the packets that such a call hears.
 const SHARE_MIN: f64 = 0.95;
+/// Calls that end meanwhile: that of the one owner who hangs up.
+const ENDED_MAX: f64 = 1.0;
 /// An acknowledgement takes so many times as long as in the quiet seconds just before: half of them, and nine of ten.
 const ACK_RATIO_MAX: f64 = 2.0;
 /// Memory that a load may leave behind, in MB: pools that were grown once.
@@ -46,100 +52,6 @@ const END_S_MAX: f64 = 40.0;
 /// If it has not ended then, it never will.
 const END_MAX: Duration = Duration::from_secs(60);
 const MB: f64 = 1e6;
-
-/// What is done to the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// Nothing: what the others are compared with.
-    Quiet,
-    /// So many connections to the HTTP listener, from so many addresses.
-    Crowd(Habit, usize, u8),
-    /// So many new calls a second from strangers.
-    Invites(u32),
-    /// So many new calls in all from the trunk's own address, whose answers are not acknowledged.
-    Unacknowledged(usize),
-    /// The end of so many unknown calls a second, from strangers.
-    Byes(u32),
-}
-
-impl Load {
-    /// For figures.
-    pub fn name(self) -> String {
-        match self {
-            Self::Quiet => "quiet".into(),
-            Self::Crowd(habit, _, 1) => format!("{}_from_one", habit.name()),
-            Self::Crowd(habit, _, addresses) => format!("{}_from_{addresses}", habit.name()),
-            Self::Invites(_) => "invites".into(),
-            Self::Unacknowledged(_) => "unacknowledged".into(),
-            Self::Byes(_) => "byes".into(),
-        }
-    }
-}
-
-/// How much is done.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// One after the other, each for so long. The first one is quiet.
-    pub loads: Vec<(Load, Duration)>,
-    /// Before each of the others, how long acknowledgements are measured that nothing disturbs.
-    pub quiet: Duration,
-    /// Calls that are up during each of them.
-    pub calls: usize,
-    /// Monitor and carrier wait so long for an answer.
-    pub answers_within: Duration,
-    /// An owner who hangs up waits so long for the hub to take it.
-    pub bye_within: Duration,
-    /// Memory returns within this.
-    pub memory_within: Duration,
-    /// New calls a second from strangers while the hub is told to end.
-    pub invites_at_end: u32,
-}
-
-impl Plan {
-    /// What the bars hold for: about eight minutes.
-    pub fn full() -> Self {
-        let crowds = [Habit::NeverReads, Habit::Silent, Habit::HalfHeader]
-            .into_iter()
-            .flat_map(|habit| [1, 50].map(|addresses| (Load::Crowd(habit, 1_100, addresses), Duration::from_secs(30))));
-        let floods = [
-            // Longer than the hub remembers an answer that nobody acknowledges.
-            (Load::Invites(16_000), Duration::from_secs(40)),
-            (Load::Unacknowledged(400), Duration::from_secs(20)),
-            (Load::Byes(6_000), Duration::from_secs(20)),
-        ];
-        let quiet = [(Load::Quiet, Duration::from_secs(20))];
-        Self {
-            loads: quiet.into_iter().chain(crowds).chain(floods).collect(),
-            quiet: Duration::from_secs(15),
-            calls: 20,
-            answers_within: Duration::from_secs(1),
-            bye_within: Duration::from_secs(4),
-            memory_within: Duration::from_secs(30),
-            invites_at_end: 16_000,
-        }
-    }
-
-    /// Some seconds, on a machine that does other things too: is every answer given, and every load counted?
-    pub fn quick() -> Self {
-        let loads = [
-            Load::Quiet,
-            Load::Crowd(Habit::NeverReads, 10, 1),
-            Load::Crowd(Habit::HalfHeader, 40, 4),
-            Load::Invites(100),
-            Load::Unacknowledged(8),
-            Load::Byes(200),
-        ];
-        Self {
-            loads: loads.map(|load| (load, Duration::from_millis(500))).to_vec(),
-            quiet: Duration::from_millis(300),
-            calls: 1,
-            answers_within: Duration::from_secs(10),
-            bye_within: Duration::from_secs(20),
-            memory_within: Duration::ZERO,
-            invites_at_end: 100,
-        }
-    }
-}
 
 /// The hub and those who ask it honestly.
 struct Siege {
@@ -221,9 +133,10 @@ impl Siege {
                 None => None,
             }
         };
-        let (health, ready, options, bye, acks, ()) = tokio::join!(
-            probes::page(http, "/healthz", patience, until),
-            probes::page(http, "/readyz", patience, until),
+        let (health, ready, options, bye, acks, unacknowledged) = tokio::join!(
+            probes::page(http, "/healthz", Some(200), patience, until),
+            // Whether it is ready under this is another question than whether it says so.
+            probes::page(http, "/readyz", None, patience, until),
             probes::options(&self.calls, sip, patience, until, &mut self.options),
             hang_up,
             self.device.report(until),
@@ -235,7 +148,9 @@ impl Siege {
         });
         let heard = self.calls.heard(&numbers);
         let took = begun.elapsed();
-        println!("{name}: {:.0} s, {}", took.as_secs_f64(), running.stop());
+        let done = unacknowledged.map_or_else(|| running.stop(), Done::Datagrams);
+        println!("{name}: {:.0} s, {done}", took.as_secs_f64());
+        judge(&name, load, took, done, bars);
 
         let mut answered = |what: &str, answers: Answers| {
             println!(
@@ -256,6 +171,8 @@ impl Siege {
             "  audio: {} calls, {} ended by the hub or their owner, longest silence {gap_ms:.0} ms, {:.3} of the packets",
             heard.calls, heard.ended, heard.share
         );
+        bars.at_most(&format!("{name}_calls_ended"), heard.ended as f64, ENDED_MAX);
+        bars.at_least(&format!("{name}_calls_heard"), heard.calls as f64, plan.calls as f64);
         bars.at_most(&format!("{name}_audio_gap_ms"), gap_ms, GAP_MS_MAX);
         bars.at_least(&format!("{name}_audio_share"), heard.share, SHARE_MIN);
         self.judge_acks(&name, &acks, bars);
@@ -326,13 +243,16 @@ impl Siege {
         let acknowledged = self.rigs.readings(self.raised, self.raised) + self.device.acknowledged();
         let pid = Pid::from_raw(i32::try_from(self.site.pid()?)?);
         let flood = Flood::start(self.site.lab.sip, Kind::Invite, plan.invites_at_end)?;
+        let flooded = Instant::now();
         sleep(Duration::from_secs(1)).await;
         let begun = Instant::now();
         kill(pid, Signal::SIGTERM)?;
         let ended = self.site.take()?.ended(END_MAX).await;
         let took_s = begun.elapsed().as_secs_f64();
-        flood.stop();
-        println!("SIGTERM: {took_s:.1} s, {ended:?}");
+        let least = least_sent(plan.invites_at_end, flooded.elapsed());
+        let sent = flood.stop();
+        println!("SIGTERM: {took_s:.1} s, {ended:?}; {sent} datagrams");
+        bars.at_least("sigterm_sent", sent as f64, least);
         let is_clean = matches!(ended, Ok(Some(0)));
         bars.at_most("sigterm_s", if is_clean { took_s } else { f64::INFINITY }, END_S_MAX);
         let lost = if is_clean {
@@ -345,64 +265,5 @@ impl Siege {
         };
         bars.at_most("lost_or_double", lost, 0.0);
         Ok(())
-    }
-}
-
-/// Strangers at work.
-enum Running {
-    Nobody,
-    Crowd(Crowd),
-    Flood(Flood),
-}
-
-impl Running {
-    fn start(load: Load, http: SocketAddr, sip: SocketAddr) -> Result<Self> {
-        Ok(match load {
-            // Those come from the carrier's own address.
-            Load::Quiet | Load::Unacknowledged(_) => Self::Nobody,
-            Load::Crowd(habit, count, addresses) => Self::Crowd(Crowd::gather(http, habit, count, addresses)),
-            Load::Invites(a_second) => Self::Flood(Flood::start(sip, Kind::Invite, a_second)?),
-            Load::Byes(a_second) => Self::Flood(Flood::start(sip, Kind::Bye, a_second)?),
-        })
-    }
-
-    /// Sends them away; what they did.
-    fn stop(self) -> String {
-        match self {
-            Self::Nobody => "no strangers".into(),
-            Self::Crowd(crowd) => {
-                let (opened, closed) = crowd.counts();
-                format!("{opened} connections opened, {closed} closed by the hub")
-            }
-            Self::Flood(flood) => format!("{} datagrams", flood.stop()),
-        }
-    }
-}
-
-/// Sends the calls that come from the carrier's own address.
-async fn unacknowledged(load: Load, calls: &Calls, hub: SocketAddr) {
-    let Load::Unacknowledged(count) = load else { return };
-    let socket = calls.socket();
-    for n in 0..count as u64 {
-        // What the system does not take is lost, as on a network.
-        let _ = socket
-            .send_to(request(Kind::Invite, hub, calls.local(), n).as_bytes(), hub)
-            .await;
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Plan;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn each_load_has_a_name_of_its_own_and_the_first_is_quiet() {
-        for plan in [Plan::full(), Plan::quick()] {
-            let names: BTreeSet<String> = plan.loads.iter().map(|(load, _)| load.name()).collect();
-            assert_eq!(names.len(), plan.loads.len());
-            assert_eq!(plan.loads[0].0.name(), "quiet");
-        }
     }
 }

@@ -57,6 +57,8 @@ const LOST_PERCENT_MAX: f64 = 0.1;
 /// Of the packets of a whole window, what each call hears at least: a call that is silent loses none by its numbers.
 const SHARE_MIN: f64 = 0.95;
 const CALL_MB_MAX: f64 = 0.5;
+/// Of the calls that are meant to be given up while they ring, so many are: the others were answered first.
+const GIVEN_UP_SHARE_MIN: f64 = 0.8;
 /// What calls may leave behind.
 const LEFT_MB_MAX: f64 = 5.0;
 const MB: f64 = 1e6;
@@ -300,13 +302,14 @@ async fn memory_left(pid: u32, before: u64, within: Duration) -> Result<f64> {
 async fn one_after_the_other(plan: &Plan, pid: u32, hub: SocketAddr, bars: &mut Bars) -> Result<()> {
     let Churn { first, calls, rest, .. } = plan.churn;
     let mut looks = Vec::new();
-    let mut wrong = 0;
+    let (mut wrong, mut given_up) = (0, 0);
     for part in [0..first, first..calls] {
         let begun = Instant::now();
         let count = part.len();
         let tally = churn::ring(hub, part, plan.owners, plan.churn).await?;
         println!("{count} calls in {:.0} s: {tally:?}", begun.elapsed().as_secs_f64());
         wrong += tally.wrong();
+        given_up += tally.given_up;
         sleep(rest).await;
         let held = Held::now(pid)?;
         println!(
@@ -318,6 +321,7 @@ async fn one_after_the_other(plan: &Plan, pid: u32, hub: SocketAddr, bars: &mut 
         looks.push(held);
     }
     bars.at_most("churn_wrong", wrong as f64, 0.0);
+    gave_up(plan.churn, given_up, bars);
     if let [then, now] = looks.as_slice() {
         let more = |then: usize, now: usize| now.saturating_sub(then) as f64;
         let more_mb = now.memory.saturating_sub(then.memory) as f64 / MB;
@@ -326,6 +330,12 @@ async fn one_after_the_other(plan: &Plan, pid: u32, hub: SocketAddr, bars: &mut 
         bars.at_most("churn_threads_more", more(then.threads, now.threads), 0.0);
     }
     Ok(())
+}
+
+/// Without this nothing says what a call costs that is cancelled: one that is answered first is hung up as any other.
+fn gave_up(churn: Churn, given_up: usize, bars: &mut Bars) {
+    let meant = churn.calls / churn.gives_up_every;
+    bars.at_least("churn_given_up", given_up as f64, GIVEN_UP_SHARE_MIN * meant as f64);
 }
 
 #[cfg(test)]
@@ -356,6 +366,17 @@ mod tests {
         assert_eq!(held(&[of(all, 0, 1.0), of(all, 0, 0.96)]), [true, true, true]);
         assert_eq!(held(&[of(all, 0, 1.0), of(all - 1, 1, 0.5)]), [false, false, false]);
         assert_eq!(held(&[of(0, 0, f64::NAN)]), [false, true, false]);
+    }
+
+    #[test]
+    fn calls_that_are_all_answered_before_they_are_given_up_are_missed() {
+        let held = |given_up| {
+            let mut bars = Bars::default();
+            gave_up(Plan::full().churn, given_up, &mut bars);
+            bars.is_held("churn_given_up")
+        };
+        assert!(held(300) && held(241));
+        assert!(!held(239) && !held(0));
     }
 
     #[test]

@@ -99,11 +99,25 @@ async fn a_hub_that_strangers_besiege_answers_keeps_what_it_acknowledged_and_end
     let bars = attack::run(&plan).await.unwrap();
     bars.print();
     for (load, _) in &plan.loads {
-        for what in ["calls_up", "healthz_late", "readyz_late", "options_late", "bye_s"] {
+        for what in [
+            "calls_up",
+            "calls_ended",
+            "calls_heard",
+            "healthz_late",
+            "readyz_late",
+            "options_late",
+            "bye_s",
+            "log_mb_a_minute",
+        ] {
             let bar = format!("{}_{what}", load.name());
             assert!(bars.is_held(&bar), "{bar}");
         }
+        if let attack::Load::Crowd(..) = load {
+            let bar = format!("{}_opened", load.name());
+            assert!(bars.is_held(&bar), "{bar}");
+        }
     }
+    assert!(bars.is_held("unacknowledged_sent"));
     assert!(bars.is_held("sigterm_s") && bars.is_held("lost_or_double"));
 }
 

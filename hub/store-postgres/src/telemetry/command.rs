@@ -1,7 +1,7 @@
 //! Commands to devices: rows that wait until the device has replied or their time is over.
 
 use super::ingest::Item;
-use crate::row::{Columns, db, not_found, sql, text};
+use crate::row::{Columns, db, not_found, sql, sql_maybe, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::error::{Result, StoreError};
@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::{BTreeMap, HashSet};
 
-/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised.
+/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised. More of those that
+/// have expired stay while nobody vouches for the clock.
 const COMMANDS_KEPT_MAX: i64 = 256;
 /// Longest reply kept, in bytes.
 const REPLY_MAX: usize = 4096;
@@ -63,7 +64,8 @@ pub(super) async fn queue(
     )
     .bind(appliance.0)
     .bind(COMMANDS_KEPT_MAX)
-    .bind(sql(now))
+    // Expired they are by the time of asking, deleted as far as somebody vouches for it.
+    .bind(sql_maybe(store.gate.as_of(now)))
     .execute(&mut *tx)
     .await
     .map_err(db)?;

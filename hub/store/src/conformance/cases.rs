@@ -30,6 +30,7 @@ macro_rules! for_each_case {
                 telemetry_said::attributes_replace_each_other_by_name_and_are_bounded [],
                 telemetry_said::the_first_answer_to_a_command_counts [],
                 telemetry_said::a_command_that_waits_gives_way_to_none_that_is_done [],
+                telemetry_said::a_command_that_has_expired_goes_as_far_as_somebody_vouches_for_the_clock [],
                 telemetry_said::nothing_is_answered_for_an_appliance_that_does_not_exist [],
                 telemetry_said::a_packet_identifier_is_taken_once_until_it_is_released_also_after_a_restart [Restart],
                 telemetry_said::a_payload_leaves_quarantine_with_what_it_holds_and_only_once [],

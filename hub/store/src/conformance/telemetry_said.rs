@@ -138,6 +138,50 @@ pub(super) async fn a_command_that_waits_gives_way_to_none_that_is_done(h: &dyn 
     assert_eq!(all(page).await.len(), 257);
 }
 
+/// A clock that is ahead is set right one day, and what it had deleted until then would be gone.
+pub(super) async fn a_command_that_has_expired_goes_as_far_as_somebody_vouches_for_the_clock(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    // Each has expired when the next one comes: none of them waits.
+    for n in 0..300 {
+        brief(&*store, id, n).await;
+    }
+    assert_eq!(commands_kept(&*store, id).await, 300, "nobody vouches");
+    store.vouch(None, Some(after(21))).await.unwrap();
+    brief(&*store, id, 300).await;
+    assert_eq!(
+        commands_kept(&*store, id).await,
+        290,
+        "by the witness eleven have expired, whatever the hub's clock says"
+    );
+    store.vouch(None, Some(after(100_000))).await.unwrap();
+    brief(&*store, id, 301).await;
+    assert_eq!(commands_kept(&*store, id).await, 256, "both say that all of them have");
+}
+
+/// The n-th command of a time of two minutes each, of which it lives for one.
+async fn brief(store: &dyn Store, appliance: ApplianceId, n: i64) {
+    let command = Command {
+        request: format!("brief-{n}"),
+        body: "{}".into(),
+        expires_at: after(2 * n + 1),
+        number: 0,
+        sent: false,
+        takes_cbor: false,
+    };
+    store.queue_command(appliance, &command, after(2 * n)).await.unwrap();
+}
+
+async fn commands_kept(store: &dyn Store, appliance: ApplianceId) -> usize {
+    let now = morning();
+    let page = async |after: Option<String>, limit| {
+        store
+            .commands(&Scope::All, appliance, after.as_deref(), limit, now)
+            .await
+    };
+    all(page).await.len()
+}
+
 /// What is answered counts as stored, and is acknowledged.
 pub(super) async fn nothing_is_answered_for_an_appliance_that_does_not_exist(h: &dyn Harness) {
     let (_place, store) = played(h).await;

@@ -9,14 +9,21 @@ use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingested};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 
-/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised.
+/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised. More of those that
+/// have expired stay while nobody vouches for the clock.
 const COMMANDS_KEPT_MAX: usize = 256;
 /// Longest reply kept, in bytes.
 const REPLY_MAX: usize = 4096;
 
 impl State {
-    /// Whether the command is new.
-    pub(super) fn queue(&mut self, appliance: ApplianceId, command: &Command, now: Timestamp) -> Result<bool> {
+    /// Whether the command is new. What has expired by `vouched` may give way to it.
+    pub(super) fn queue(
+        &mut self,
+        appliance: ApplianceId,
+        command: &Command,
+        now: Timestamp,
+        vouched: Option<Timestamp>,
+    ) -> Result<bool> {
         self.appliance(appliance)?;
         let request = text(&command.request);
         if self.command_of(appliance, &request).is_some() {
@@ -42,7 +49,7 @@ impl State {
         let old = self.commands.iter().rev().filter(|(_, row)| row.appliance == appliance);
         let old: Vec<i64> = old
             .skip(COMMANDS_KEPT_MAX)
-            .filter(|(_, row)| row.reply.is_some() || row.expires_at <= now)
+            .filter(|(_, row)| row.reply.is_some() || vouched.is_some_and(|until| row.expires_at <= until))
             .map(|(number, _)| *number)
             .collect();
         for number in old {

@@ -1,35 +1,32 @@
 //! Owners who answer, listen and say nothing, as the far side of a trunk: so that a call is up while the hub is attacked, its
 //! audio is counted, and its owner can hang up. Only as much of SIP, SDP and RTP as that takes (RFC 3261, 4566, 3550).
 
+use super::audio::{Audio, PACKET_EVERY, audio, talk};
+use super::message::{address_of, header, media};
 use crate::steady::trunk::{TAG, answer, invited, repeated};
 use anyhow::Result;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, timeout};
 
-/// A packet of audio, either way.
-const PACKET_EVERY: Duration = Duration::from_millis(20);
-/// Header of an RTP packet (§5.1).
-const RTP_HEADER_BYTES: usize = 12;
-/// Samples of 20 ms.
-const SAMPLES: usize = 160;
-/// Codecs that are taken: G.711, by payload type, with the byte that is silence in each.
-const CODECS: [(u8, u8); 2] = [(8, 0xD5), (0, 0xFF)];
 /// A request that is not answered is sent again, as over UDP it must be (T1).
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// The answer that says that a request was taken: 481 or 503 to a BYE leaves a call up that its owner has ended.
+const TAKEN: u16 = 200;
 
 /// See the module. All calls of one carrier.
 pub struct Calls {
     socket: Arc<UdpSocket>,
     local: SocketAddr,
     all: Mutex<HashMap<String, Call>>,
-    /// Requests of ours that wait for a final answer, by Call-ID and method.
-    asked: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    /// Requests of ours that wait for a final answer, by Call-ID and method; each is told its status.
+    asked: Mutex<HashMap<String, oneshot::Sender<u16>>>,
 }
 
 struct Call {
@@ -51,43 +48,17 @@ impl Drop for Call {
     }
 }
 
-/// What was heard since it was last asked.
-#[derive(Debug, Clone, Copy)]
-struct Audio {
-    since: Instant,
-    last: Instant,
-    packets: u64,
-    longest_gap: Duration,
-}
-
 /// What the owners of some calls have heard.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Heard {
     /// Calls.
     pub calls: usize,
-    /// Of these, the hub has ended so many meanwhile.
+    /// Of these, so many were ended meanwhile, by the hub or by their owner.
     pub ended: usize,
     /// Longest time without a packet, of all of them.
     pub longest_gap: Duration,
     /// Packets that came, as a share of one each 20 ms.
     pub share: f64,
-}
-
-impl Audio {
-    fn begin(now: Instant) -> Self {
-        Self {
-            since: now,
-            last: now,
-            packets: 0,
-            longest_gap: Duration::ZERO,
-        }
-    }
-
-    fn note(&mut self, now: Instant) {
-        self.longest_gap = self.longest_gap.max(now.saturating_duration_since(self.last));
-        self.last = now;
-        self.packets += 1;
-    }
 }
 
 impl Calls {
@@ -269,7 +240,11 @@ impl Calls {
             let _ = self.socket.send_to(request.as_bytes(), hub).await;
             let left = patience.saturating_sub(begun.elapsed());
             match timeout(AGAIN.min(left), &mut answered).await {
-                Ok(Ok(())) => break Some(begun.elapsed()),
+                Ok(Ok(TAKEN)) => break Some(begun.elapsed()),
+                Ok(Ok(status)) => {
+                    println!("  {method} was answered {status}");
+                    break None;
+                }
                 Ok(Err(_)) => break None,
                 Err(_) if begun.elapsed() >= patience => break None,
                 Err(_) => {}
@@ -279,113 +254,31 @@ impl Calls {
         answered
     }
 
-    /// Any final answer says that it was taken.
+    /// Hands on the status of a final answer.
     fn answered(&self, answer: &str, id: &str) {
         let status: Option<u16> = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         let method = header(answer, "cseq", "cseq").and_then(|cseq| cseq.split_whitespace().nth(1));
-        let (Some(200..), Some(method)) = (status, method) else {
+        let (Some(status @ 200..), Some(method)) = (status, method) else {
             return;
         };
         let told = self.asked().remove(&format!("{id} {method}"));
         // Nobody waits any more: too late.
-        let _ = told.map(|told| told.send(()));
+        let _ = told.map(|told| told.send(status));
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Call>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
+    fn asked(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<u16>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn audio(audio: &Mutex<Audio>) -> MutexGuard<'_, Audio> {
-    audio.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Sends silence and counts what is heard, until it is ended from outside.
-async fn talk(socket: UdpSocket, hub: SocketAddr, payload_type: u8, silence: u8, heard: Arc<Mutex<Audio>>) {
-    let mut packet = [silence; RTP_HEADER_BYTES + SAMPLES];
-    let mut buffer = [0; 2_048];
-    let mut ticks = interval(PACKET_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut sequence, mut samples) = (0u16, 0u32);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {
-                packet[0] = 0x80;
-                packet[1] = payload_type;
-                packet[2..4].copy_from_slice(&sequence.to_be_bytes());
-                packet[4..8].copy_from_slice(&samples.to_be_bytes());
-                packet[8..12].copy_from_slice(&[1, 2, 3, 4]);
-                (sequence, samples) = (sequence.wrapping_add(1), samples.wrapping_add(SAMPLES as u32));
-                // The next one may arrive.
-                let _ = socket.send_to(&packet, hub).await;
-            }
-            received = socket.recv_from(&mut buffer) => {
-                if let Ok((length, from)) = received && from == hub && length > RTP_HEADER_BYTES {
-                    audio(&heard).note(Instant::now());
-                }
-            }
-        }
-    }
-}
-
-/// Where the offer wants audio, and the first of our codecs that it has.
-pub(crate) fn media(invite: &str) -> Option<(SocketAddr, (u8, u8))> {
-    let (_, sdp) = invite.split_once("\r\n\r\n")?;
-    let line = |prefix: &str| sdp.lines().find_map(|line| line.strip_prefix(prefix));
-    let ip: IpAddr = line("c=IN IP4 ")?.trim().parse().ok()?;
-    let mut words = line("m=audio ")?.split_whitespace();
-    let port: u16 = words.next()?.parse().ok()?;
-    let codec = words
-        .skip(1)
-        .filter_map(|offered| offered.parse::<u8>().ok())
-        .find_map(|offered| CODECS.into_iter().find(|(payload_type, _)| *payload_type == offered))?;
-    Some((SocketAddr::new(ip, port), codec))
-}
-
-/// The value of a header, by its long or its short name.
-pub(crate) fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
-    let headers = message.lines().skip(1).take_while(|line| !line.is_empty());
-    headers
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| {
-            let name = name.trim();
-            name.eq_ignore_ascii_case(long) || name.eq_ignore_ascii_case(short)
-        })
-        .map(|(_, value)| value.trim())
-}
-
-/// The address in a Contact.
-pub(crate) fn address_of(contact: &str) -> String {
-    let inner = contact.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
-    let plain = contact.split(';').next().unwrap_or(contact);
-    inner.map_or(plain, |(address, _)| address).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::message::tests::INVITE;
     use super::*;
-
-    const INVITE: &str = "INVITE sip:+8613800000007@trunk.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1\r\n\
-         From: <sip:+862155500100@trunk.test>;tag=a\r\nTo: <sip:+8613800000007@trunk.test>\r\ni: c1\r\nCSeq: 1 INVITE\r\n\
-         Contact: <sip:hub@127.0.0.1:5062>;x\r\nContent-Length: 99\r\n\r\nv=0\r\nc=IN IP4 127.0.0.1\r\n\
-         m=audio 40000 RTP/AVP 0 8 101\r\n";
-
-    #[test]
-    fn an_offer_is_read() {
-        assert_eq!(
-            media(INVITE),
-            Some((SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)), (0, 0xFF)))
-        );
-        assert_eq!(header(INVITE, "call-id", "i"), Some("c1"));
-        assert_eq!(
-            header(INVITE, "contact", "m").map(address_of).as_deref(),
-            Some("sip:hub@127.0.0.1:5062")
-        );
-    }
 
     #[tokio::test]
     async fn a_call_is_answered_once_counted_and_ended() {
@@ -416,5 +309,33 @@ mod tests {
             "{bye}"
         );
         assert_eq!(calls.hang_up(&numbers[0], patience).await, None, "it is over");
+    }
+
+    #[tokio::test]
+    async fn only_200_says_that_a_question_was_taken() {
+        let calls = Calls::open().await.unwrap();
+        let hub = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let to = hub.local_addr().unwrap();
+        let finals = [("200 OK", true), ("481 No Such Call", false), ("503 Busy", false)];
+        for (number, (last, is_taken)) in finals.into_iter().enumerate() {
+            let id = format!("\r\nCall-ID: options-{number}\r\n");
+            let answers = async {
+                let mut buffer = [0; 2_048];
+                let (options, from) = loop {
+                    let (length, from) = hub.recv_from(&mut buffer).await.unwrap();
+                    let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                    // One of the question before may have been sent again.
+                    if text.contains(&id) {
+                        break (text, from);
+                    }
+                };
+                for status in ["100 Trying", last] {
+                    let answer = format!("SIP/2.0 {status}\r\n{}Content-Length: 0\r\n\r\n", repeated(&options));
+                    assert_eq!(calls.take(&answer, from).await, None);
+                }
+            };
+            let (taken, ()) = tokio::join!(calls.options(to, number, Duration::from_secs(20)), answers);
+            assert_eq!(taken.is_some(), is_taken, "{last}");
+        }
     }
 }

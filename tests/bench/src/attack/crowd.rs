@@ -75,7 +75,8 @@ impl Crowd {
         }
     }
 
-    /// Connections opened so far, and of these closed by the hub.
+    /// Connections opened so far, those that came again among them, and of these closed by the hub. One that the hub has no
+    /// place for has reached it too: it is accepted and closed.
     pub fn counts(&self) -> (u64, u64) {
         (self.opened.load(Ordering::Relaxed), self.closed.load(Ordering::Relaxed))
     }

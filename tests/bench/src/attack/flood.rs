@@ -50,7 +50,7 @@ impl Flood {
         })
     }
 
-    /// Ends it; how many were sent.
+    /// Ends it; how many the system took.
     pub fn stop(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         let sent = self.thread.take().map(JoinHandle::join);
@@ -66,21 +66,22 @@ impl Drop for Flood {
 
 fn pour(sockets: &[UdpSocket], hub: SocketAddr, kind: Kind, a_second: u32, stop: &AtomicBool) -> u64 {
     let begun = Instant::now();
-    let mut sent = 0;
+    let (mut next, mut taken) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
         let due = (begun.elapsed().as_secs_f64() * f64::from(a_second)) as u64;
-        while sent < due && !stop.load(Ordering::Relaxed) {
+        while next < due && !stop.load(Ordering::Relaxed) {
             for socket in sockets {
                 if let Ok(local) = socket.local_addr() {
                     // What the system does not take is lost, as on a network.
-                    let _ = socket.send_to(request(kind, hub, local, sent).as_bytes(), hub);
+                    let sent = socket.send_to(request(kind, hub, local, next).as_bytes(), hub);
+                    taken += u64::from(sent.is_ok());
                 }
-                sent += 1;
+                next += 1;
             }
         }
         std::thread::sleep(BURST_EVERY);
     }
-    sent
+    taken
 }
 
 /// The n-th request of this address.

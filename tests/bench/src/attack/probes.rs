@@ -24,7 +24,7 @@ const BOOT: u64 = 91;
 pub struct Answers {
     /// Questions.
     pub asked: usize,
-    /// Of these, so many were not answered in time.
+    /// Of these, so many were not answered in time, or not as they have to be.
     pub late: usize,
     /// The longest of the others.
     pub longest: Duration,
@@ -40,13 +40,14 @@ impl Answers {
     }
 }
 
-/// Asks for a page, each time over a new connection, until then. Any answer is one: what it says is not looked at.
-pub async fn page(http: SocketAddr, path: &str, patience: Duration, until: Instant) -> Answers {
+/// Asks for a page, each time over a new connection, until then. Only the wanted status is an answer; with `None`, any is.
+pub async fn page(http: SocketAddr, path: &str, wanted: Option<u16>, patience: Duration, until: Instant) -> Answers {
     let mut answers = Answers::default();
     while Instant::now() < until {
         let begun = Instant::now();
-        let answered = timeout(patience, status(http, path)).await;
-        answers.note(matches!(answered, Ok(Some(_))).then(|| begun.elapsed()));
+        let is_answer = |status: u16| wanted.is_none_or(|wanted| wanted == status);
+        let answered = timeout(patience, status(http, path)).await.ok().flatten();
+        answers.note(answered.is_some_and(is_answer).then(|| begun.elapsed()));
         sleep_until(begun + ASK_EVERY).await;
     }
     answers
@@ -155,7 +156,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
         let until = Instant::now() + Duration::from_millis(300);
-        let answers = page(http, "/healthz", Duration::from_millis(50), until).await;
+        let answers = page(http, "/healthz", None, Duration::from_millis(50), until).await;
         assert_eq!((answers.asked, answers.late), (1, 1));
         let answer = async {
             // The one that gave up.
@@ -170,5 +171,26 @@ mod tests {
         };
         let (status, ()) = tokio::join!(status(http, "/readyz"), answer);
         assert_eq!(status, Some(503));
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_says_no_is_late_where_it_has_to_say_yes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 512];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                let answer = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        for (wanted, late) in [(Some(200), 1), (Some(503), 0), (None, 0)] {
+            // Over before the second question is due.
+            let until = Instant::now() + Duration::from_millis(100);
+            let answers = page(http, "/healthz", wanted, Duration::from_secs(20), until).await;
+            assert_eq!((answers.asked, answers.late), (1, late), "{wanted:?}");
+        }
+        serving.abort();
     }
 }

@@ -1,7 +1,7 @@
 //! A phone that rings, from its INVITE to the end of the call: the same for the hub and for whom it is compared with. Each call
 //! has a socket of its own. Only as much of SIP over UDP as that takes (RFC 3261).
 
-use crate::attack::calls::{address_of, header, media};
+use crate::attack::message::{address_of, header, media};
 use crate::steady::trunk;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr};

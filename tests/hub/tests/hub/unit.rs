@@ -26,7 +26,7 @@ fn the_unit_is_closed_and_says_what_a_jit_needs() {
         .output();
     let judged = match judged {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("systemd-analyze is not here: nobody has judged the unit");
+            left_out("systemd-analyze is not here");
             return;
         }
         judged => judged.unwrap(),
@@ -34,9 +34,14 @@ fn the_unit_is_closed_and_says_what_a_jit_needs() {
     let said = String::from_utf8_lossy(&judged.stdout).into_owned() + &String::from_utf8_lossy(&judged.stderr);
     // Versions before 250 judge only units that are installed.
     if said.contains("unrecognized option") {
-        println!("systemd-analyze is too old to judge a file");
+        left_out("systemd-analyze is too old to judge a file");
         return;
     }
     assert!(judged.status.success(), "{said}");
     assert!(said.contains("Overall exposure level"), "{said}");
+}
+
+fn left_out(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}, and CI leaves nothing out");
+    println!("nobody has judged the unit: {why}");
 }

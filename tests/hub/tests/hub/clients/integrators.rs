@@ -158,7 +158,9 @@ async fn what_a_device_says_about_its_message_reaches_programs_of_version_5() {
     let (mut new, _) = connected(Client::mqtt_js().unwrap(), front.connect("new", 5, Way::Plain)).await;
     let (mut old, _) = connected(Client::paho().unwrap(), front.connect("old", 4, Way::Plain)).await;
     let mut passed_on = json!({
-        "ContentType": "application/json", "ResponseTopic": "d/x/r/1", "UserProperty": [["trace", "1"]],
+        "PayloadFormatIndicator": 1, "ContentType": "application/json", "ResponseTopic": "d/x/r/1", "CorrelationData": "r-1",
+        // In no order but this, and one name twice (MQTT 5 §3.3.2.3.7).
+        "UserProperty": [["span", "1"], ["trace", "2"], ["trace", "1"], ["age", "3"]],
     });
     let mut given = passed_on.clone();
     given["MessageExpiryInterval"] = 3_600.into();

@@ -23,7 +23,8 @@ async fn the_served_document_says_what_is_answered() {
         .post(format!("http://{}/api/v1/session", front.lab.http))
         .json(&json!({ "name": "admin", "password": front.lab.password() }));
     let opened: serde_json::Value = session.send().await.unwrap().json().await.unwrap();
-    let bearer = format!("Authorization: Bearer {}", opened["token"].as_str().unwrap());
+    let token = opened["token"].as_str().unwrap();
+    let bearer = format!("Authorization: Bearer {token}");
     let document = format!("http://{}/api/v1/openapi.json", front.lab.http);
     let examples_text = examples.to_string();
     let arguments = [
@@ -52,8 +53,13 @@ async fn the_served_document_says_what_is_answered() {
     let report = String::from_utf8_lossy(&run.stdout);
     let more = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{}\n{report}\n{more}", run.status);
-    // A run that found no operation, or that was turned away everywhere, shows nothing.
+    // A run that found no operation, or that was turned away everywhere, shows nothing: the document has a 401 for each.
     assert!(report.contains("passed"), "{report}");
+    let tickets = reqwest::Client::new()
+        .get(format!("http://{}/api/v1/tickets", front.lab.http))
+        .bearer_auth(token);
+    let answer = tickets.send().await.unwrap();
+    assert_eq!(answer.status(), 200, "the run was logged in to its end");
     front.close().await;
 }
 
