@@ -121,7 +121,7 @@ impl Session<'_> {
             Outgoing::Ping => PINGREQ,
             Outgoing::Publish => match self.outbox.writing() {
                 Some((record, topic, payload)) => {
-                    encode::publish(writer, identity.topic_prefix, topic, record.id, payload);
+                    encode::publish(writer, identity.topic_prefix, topic, record.id(), payload);
                     PUBLISH | record.publish_flags()
                 }
                 // The outbox keeps what it has chosen; a ping would do no harm.
