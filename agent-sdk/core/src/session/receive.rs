@@ -1,7 +1,7 @@
 //! Bytes and packets that come in.
 
 use super::event::{Pending, Reason};
-use super::{Phase, Session};
+use super::{NEVER, Phase, Session};
 use crate::decode::{Incoming, Malformed};
 use crate::outbox::SUBSCRIBE_ID;
 
@@ -59,7 +59,7 @@ impl Session<'_> {
             }
             (Phase::Online, Incoming::Pingresp) => {
                 self.backoff.reset();
-                self.ping_at = None;
+                self.answer_by = NEVER;
                 Ok(())
             }
             (Phase::Online, Incoming::Publish(message)) => {
