@@ -4,7 +4,8 @@
 //! `head first [step bits]`: the first number, then the difference to the one before, divided by what divides all of them,
 //! zig-zag, and Rice-coded with as many low bits as suit this run.
 
-use crate::{DecodeProblem, EncodeError};
+use crate::DecodeProblem;
+use crate::encode::Sink;
 
 /// Flag in the head of a column that has no reading at some samples: a bitmap follows the head.
 pub(crate) const SPARSE: u8 = 0x40;
@@ -24,37 +25,9 @@ const ESCAPED_BITS: u8 = 33;
 /// 35 bits are more than any number of a run needs.
 const VARINT_BYTES_MAX: usize = 5;
 
-/// Memory of the caller that is filled from its start.
-pub(crate) struct Sink<'s> {
-    buffer: &'s mut [u8],
-    len: usize,
-}
-
-impl<'s> Sink<'s> {
-    pub(crate) fn new(buffer: &'s mut [u8]) -> Self {
-        Self { buffer, len: 0 }
-    }
-
-    /// Bytes written.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) fn byte(&mut self, byte: u8) -> Result<(), EncodeError> {
-        let slot = self.buffer.get_mut(self.len).ok_or(EncodeError::Full)?;
-        *slot = byte;
-        self.len += 1;
-        Ok(())
-    }
-
-    fn varint(&mut self, mut number: u64) -> Result<(), EncodeError> {
-        while number >= 0x80 {
-            self.byte((number & 0x7F) as u8 | 0x80)?;
-            number >>= 7;
-        }
-        self.byte(number as u8)
-    }
-}
+/// Numbers that all are 32 bits long, with or without a sign. They are gone through several times, from their beginning
+/// each time: as a function behind a pointer, so that one copy of the code serves every run.
+pub(crate) type Run<'r> = &'r dyn Fn(&mut dyn FnMut(i64));
 
 /// How a run will be written; known before its first byte, so that its length can stand in front of it.
 #[derive(Debug, Clone, Copy)]
@@ -66,39 +39,32 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Of numbers that all are 32 bits long, with or without a sign; `None` of none.
-    pub(crate) fn of<I: Iterator<Item = i64> + Clone>(numbers: I) -> Option<Self> {
-        let first = numbers.clone().next()?;
-        let step = differences(numbers.clone()).fold(0, |step, (size, _)| common_divisor(step, size));
-        let codes = differences(numbers).map(|difference| code(difference, step));
-        let (sum, count) = codes
-            .clone()
-            .fold((0_u64, 0_u64), |(sum, count), code| (sum + code, count + 1));
+    /// `None` of no numbers.
+    pub(crate) fn of(numbers: Run<'_>) -> Option<Self> {
+        let (mut first, mut step) = (None, 0);
+        numbers(&mut |number| {
+            first.get_or_insert(number);
+        });
+        differences(numbers, &mut |size, _| step = common_divisor(step, size));
+        let mut plan = Self {
+            first: first?,
+            step,
+            low_bits: CONSTANT,
+            bits: 0,
+        };
         if step == 0 {
-            return Some(Self {
-                first,
-                step,
-                low_bits: CONSTANT,
-                bits: 0,
-            });
+            return Some(plan);
         }
-        let mean = sum.checked_div(count).unwrap_or(0);
         // The mean's own length keeps every number within 34 bits in the mean; its neighbours are often shorter.
-        let length = ((u64::BITS - mean.leading_zeros()) as u8).min(LOW_BITS_MAX);
-        let cost = |low_bits: u8| codes.clone().map(|code| code_bits(code, low_bits)).sum::<u32>();
-        let (mut low_bits, mut bits) = (length, cost(length));
+        let length = mean_length(numbers, step);
+        (plan.low_bits, plan.bits) = (length, run_bits(numbers, step, length));
         for other in length.saturating_sub(2)..length {
-            let cost = cost(other);
-            if cost < bits {
-                (low_bits, bits) = (other, cost);
+            let bits = run_bits(numbers, step, other);
+            if bits < plan.bits {
+                (plan.low_bits, plan.bits) = (other, bits);
             }
         }
-        Some(Self {
-            first,
-            step,
-            low_bits,
-            bits,
-        })
+        Some(plan)
     }
 
     /// The first byte, without [`SPARSE`].
@@ -117,40 +83,69 @@ impl Plan {
     }
 
     /// Writes what follows the head, of the same numbers.
-    pub(crate) fn write<I>(&self, numbers: I, sink: &mut Sink<'_>) -> Result<(), EncodeError>
-    where
-        I: Iterator<Item = i64> + Clone,
-    {
-        sink.varint(zigzag(self.first))?;
+    pub(crate) fn write(&self, numbers: Run<'_>, sink: &mut Sink<'_>) {
+        write_varint(zigzag(self.first), sink);
         if self.low_bits == CONSTANT {
-            return Ok(());
+            return;
         }
-        sink.varint(u64::from(self.step))?;
+        write_varint(u64::from(self.step), sink);
         let mut bits = BitSink { sink, byte: 0, used: 0 };
-        for difference in differences(numbers) {
-            let code = code(difference, self.step);
+        codes(numbers, self.step, &mut |code| {
             let high = code >> self.low_bits;
             if high < u64::from(ESCAPE) {
-                bits.put(u64::MAX, high as u8)?;
-                bits.put(0, 1)?;
-                bits.put(code, self.low_bits)?;
+                bits.put(u64::MAX, high as u8);
+                bits.put(0, 1);
+                bits.put(code, self.low_bits);
             } else {
-                bits.put(u64::MAX, ESCAPE)?;
-                bits.put(code, ESCAPED_BITS)?;
+                bits.put(u64::MAX, ESCAPE);
+                bits.put(code, ESCAPED_BITS);
             }
-        }
-        bits.finish()
+        });
+        bits.finish();
     }
 }
 
 /// How far each number is from the one before, and whether it is below it.
-fn differences<I: Iterator<Item = i64> + Clone>(numbers: I) -> impl Iterator<Item = (u32, bool)> + Clone {
-    let next = numbers.clone().skip(1);
-    numbers.zip(next).map(|(one, other)| {
-        // Numbers of 32 bits are never farther apart.
-        let size = u32::try_from(one.abs_diff(other)).unwrap_or(u32::MAX);
-        (size, other < one)
-    })
+fn differences(numbers: Run<'_>, see: &mut dyn FnMut(u32, bool)) {
+    let mut last: Option<i64> = None;
+    numbers(&mut |number| {
+        if let Some(one) = last.replace(number) {
+            // Numbers of 32 bits are never farther apart.
+            let size = one.wrapping_sub(number).unsigned_abs() as u32;
+            see(size, number < one);
+        }
+    });
+}
+
+/// The differences in steps, zig-zag.
+fn codes(numbers: Run<'_>, step: u32, see: &mut dyn FnMut(u64)) {
+    differences(numbers, &mut |size, is_below| {
+        let steps = u64::from(size.checked_div(step).unwrap_or(0));
+        see((2 * steps).saturating_sub(u64::from(is_below)));
+    });
+}
+
+/// Bits of the mean of the codes, at most [`LOW_BITS_MAX`].
+fn mean_length(numbers: Run<'_>, step: u32) -> u8 {
+    let (mut sum, mut count) = (0_u64, 0_u64);
+    codes(numbers, step, &mut |code| {
+        sum += code;
+        count += 1;
+    });
+    // The mean has more bits than these while the sum has room for this many numbers above them. Without a division, which
+    // would cost firmware 900 bytes.
+    let mut length = 0;
+    while length < LOW_BITS_MAX && sum >> length >= count {
+        length += 1;
+    }
+    length
+}
+
+/// Bits of all codes with so many low bits.
+fn run_bits(numbers: Run<'_>, step: u32, low_bits: u8) -> u32 {
+    let mut bits = 0;
+    codes(numbers, step, &mut |code| bits += code_bits(code, low_bits));
+    bits
 }
 
 /// Greatest common divisor; that of a number and 0 is the number.
@@ -160,12 +155,6 @@ fn common_divisor(mut one: u32, mut other: u32) -> u32 {
         other = rest;
     }
     one
-}
-
-/// A difference in steps, zig-zag.
-fn code((size, is_below): (u32, bool), step: u32) -> u64 {
-    let steps = u64::from(size.checked_div(step).unwrap_or(0));
-    (2 * steps).saturating_sub(u64::from(is_below))
 }
 
 fn code_bits(code: u64, low_bits: u8) -> u32 {
@@ -186,6 +175,14 @@ fn unzigzag(code: u64) -> i64 {
     (code >> 1) as i64 ^ -((code & 1) as i64)
 }
 
+fn write_varint(mut number: u64, sink: &mut Sink<'_>) {
+    while number >= 0x80 {
+        sink.byte((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    sink.byte(number as u8);
+}
+
 fn varint_bytes(mut number: u64) -> usize {
     let mut bytes = 1;
     while number >= 0x80 {
@@ -204,24 +201,22 @@ struct BitSink<'a, 's> {
 
 impl BitSink<'_, '_> {
     /// The lowest `count` bits, the highest of them first.
-    fn put(&mut self, bits: u64, count: u8) -> Result<(), EncodeError> {
+    fn put(&mut self, bits: u64, count: u8) {
         for at in (0..count).rev() {
             self.byte = self.byte << 1 | (bits >> at & 1) as u8;
             self.used += 1;
             if self.used == 8 {
-                self.sink.byte(self.byte)?;
+                self.sink.byte(self.byte);
                 (self.byte, self.used) = (0, 0);
             }
         }
-        Ok(())
     }
 
     /// Fills the last byte with zeros.
-    fn finish(mut self) -> Result<(), EncodeError> {
+    fn finish(mut self) {
         while self.used != 0 {
-            self.put(0, 1)?;
+            self.put(0, 1);
         }
-        Ok(())
     }
 }
 
