@@ -24,7 +24,6 @@ pub use readings::Reading;
 
 use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use crate::session::Session;
-use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
 use agent_sdk_wire::{EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event};
 use clock::Clock;
 use command::Recent;
@@ -140,7 +139,8 @@ impl<'m> Agent<'m> {
 
     /// Declares a metric. `None` if its channel is 0 or was declared before, or no memory is left for it.
     pub fn metric(&mut self, metric: Metric) -> Option<MetricId> {
-        let is_new = declared(self.metrics, self.declared).all(|(_, known)| known.channel != metric.channel);
+        let known = self.metrics.get(..self.declared).unwrap_or_default();
+        let is_new = known.iter().all(|slot| slot.metric.channel != metric.channel);
         let id = u8::try_from(self.declared).ok()?;
         let slot = self.metrics.get_mut(self.declared)?;
         if metric.channel == 0 || !is_new {
@@ -220,9 +220,7 @@ impl<'m> Agent<'m> {
     pub fn reply(&mut self, command: &CommandId, outcome: Outcome, detail: &[u8]) -> Result<Token, Unsent> {
         let payload = command.reply(outcome, detail, &mut *self.scratch);
         let payload = payload.ok_or(Unsent::Form(EncodeError::Full))?;
-        let mut topic = [0; MAX_LEVEL_BYTES + 2];
-        let len = command.reply_topic(&mut topic);
-        let topic = topic.get(..len).unwrap_or_default();
+        let topic = command.reply_topic();
         self.session.publish_on(topic, &urgent(payload)).map_err(Unsent::Outbox)
     }
 
@@ -273,12 +271,6 @@ impl<'m> Agent<'m> {
     pub fn count_dropped(&mut self, lane: Lane, count: u32) {
         self.birth.count(lane, count);
     }
-}
-
-/// The metrics that were declared, with their numbers.
-fn declared(metrics: &[MetricSlot], count: usize) -> impl Iterator<Item = (u8, Metric)> {
-    let metrics = metrics.iter().take(count).map(|slot| slot.metric);
-    (0..=u8::MAX).zip(metrics)
 }
 
 /// A message that goes before telemetry, and stays until the hub has it.

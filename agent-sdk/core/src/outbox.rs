@@ -76,12 +76,14 @@ impl<'m> Outbox<'m> {
 
     /// Takes a message in.
     pub(crate) fn push(&mut self, message: &Publish<'_>) -> Result<Token, Refused> {
-        self.push_on(message.topic.as_bytes(), message)
+        self.push_on([&[], message.topic.as_bytes()], message)
     }
 
-    /// Takes a message in, on `topic` instead of its own.
-    pub(crate) fn push_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
-        if !is_topic(topic) {
+    /// Takes a message in, on a topic in two parts instead of its own. The second is a topic by itself, and the first one
+    /// that goes before it.
+    pub(crate) fn push_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
+        let [_, name] = topic;
+        if !is_topic(name) {
             return Err(Refused::Topic);
         }
         let flags = flags_of(message);
@@ -92,10 +94,12 @@ impl<'m> Outbox<'m> {
         taken
     }
 
-    fn take_in(&mut self, topic: &[u8], payload: &[u8], flags: u8) -> Result<Token, Refused> {
-        // Two slices are never longer than all memory together.
-        let body_len = topic.len().wrapping_add(payload.len());
-        let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic.len()), u16::try_from(body_len)) else {
+    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[u8], flags: u8) -> Result<Token, Refused> {
+        let [prefix, name] = topic;
+        // Slices that lie in memory together are never longer than it.
+        let topic_len = prefix.len().wrapping_add(name.len());
+        let body_len = topic_len.wrapping_add(payload.len());
+        let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic_len), u16::try_from(body_len)) else {
             return Err(Refused::TooLong);
         };
         let need = usize::from(body_len).wrapping_add(RECORD_HEAD_BYTES);
@@ -109,7 +113,8 @@ impl<'m> Outbox<'m> {
         self.next_token = token.wrapping_add(1);
         self.live = self.live.wrapping_add(need);
         self.append(&Record::head(body_len, topic_len, flags, token));
-        self.append(topic);
+        self.append(prefix);
+        self.append(name);
         self.append(payload);
         Ok(Token(token))
     }

@@ -125,8 +125,8 @@ impl<'m> Session<'m> {
         self.outbox.push(message)
     }
 
-    /// As [`Self::publish`], on a topic that is given as bytes instead of the message's own.
-    pub(crate) fn publish_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
+    /// As [`Self::publish`], on a topic that is given in two parts instead of the message's own.
+    pub(crate) fn publish_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
         self.outbox.push_on(topic, message)
     }
 

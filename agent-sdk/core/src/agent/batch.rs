@@ -1,7 +1,7 @@
 //! From readings to batches in the outbox.
 
 use super::readings::{Samples, time_of, value_of};
-use super::{Agent, MetricSlot, declared, uptime};
+use super::{Agent, MetricSlot, uptime};
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::later;
 use agent_sdk_wire::{BatchEncoder, EncodeError, Header, Lane, TimeBase};
@@ -87,11 +87,13 @@ fn encode<'s>(
 /// The metric with this policy whose channel follows `last`: its number, and the channel.
 fn next_channel(metrics: &[MetricSlot], overflow: Overflow, last: u8) -> Option<(u8, u8)> {
     let mut next: Option<(u8, u8)> = None;
-    for (index, metric) in declared(metrics, metrics.len()) {
+    let mut index = 0_u8;
+    for MetricSlot { metric, .. } in metrics {
         let is_next = metric.channel > last && next.is_none_or(|(_, channel)| metric.channel < channel);
         if is_next && metric.overflow == overflow {
             next = Some((index, metric.channel));
         }
+        index = index.wrapping_add(1);
     }
     next
 }

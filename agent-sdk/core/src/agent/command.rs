@@ -42,27 +42,17 @@ impl CommandId {
         Self::in_form(id, if is_json { Form::Json } else { Form::Cbor })
     }
 
-    /// The id in the last level of a command's topic, `…/c/{id}`.
+    /// The id in a command's topic.
     pub(super) fn of_topic(topic: &[u8], form: Form) -> Option<Self> {
-        let at = topic.iter().rposition(|byte| *byte == b'/')?;
-        let (before, last) = topic.split_at_checked(at)?;
-        let id = last.get(1..)?;
-        if !matches!(before, [.., b'/', b'c']) {
-            return None;
-        }
-        Self::in_form(id, form)
+        Self::in_form(id_in(topic)?, form)
     }
 
     fn in_form(id: &[u8], form: Form) -> Option<Self> {
-        let mut bytes = [0; MAX_LEVEL_BYTES];
-        if id.is_empty() || id.len() > bytes.len() {
+        if id.is_empty() || id.len() > MAX_LEVEL_BYTES {
             return None;
         }
-        for (to, from) in bytes.iter_mut().zip(id) {
-            *to = *from;
-        }
         Some(Self {
-            bytes,
+            bytes: core::array::from_fn(|at| id.get(at).copied().unwrap_or_default()),
             len: id.len() as u8,
             form,
         })
@@ -78,20 +68,9 @@ impl CommandId {
         self.form == Form::Json
     }
 
-    /// Tells ids apart: FNV-1a, of 64 bits. 0 is none's.
-    pub(super) fn digest(&self) -> u64 {
-        let digest = self.as_bytes().iter().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
-            (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        digest.max(1)
-    }
-
-    /// Writes the topic of its reply, without the prefix: how many bytes.
-    pub(super) fn reply_topic(&self, topic: &mut [u8]) -> usize {
-        let mut writer = Writer::new(topic, 0);
-        writer.bytes(b"r/");
-        writer.bytes(self.as_bytes());
-        writer.finish().0
+    /// The topic of its reply in two parts, without the prefix.
+    pub(super) fn reply_topic(&self) -> [&[u8]; 2] {
+        [b"r/", self.as_bytes()]
     }
 
     /// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
@@ -125,6 +104,23 @@ impl CommandId {
             }
         }
     }
+}
+
+/// The id in the last level of a command's topic, `…/c/{id}`.
+pub(super) fn id_in(topic: &[u8]) -> Option<&[u8]> {
+    let at = topic.iter().rposition(|byte| *byte == b'/')?;
+    let (before, last) = topic.split_at_checked(at)?;
+    let id = last.get(1..)?;
+    let is_id = !id.is_empty() && id.len() <= MAX_LEVEL_BYTES;
+    (matches!(before, [.., b'/', b'c']) && is_id).then_some(id)
+}
+
+/// Tells ids apart: FNV-1a, of 64 bits. 0 is none's.
+fn digest(id: &[u8]) -> u64 {
+    let digest = id.iter().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    digest.max(1)
 }
 
 /// How a payload has to be read: CBOR's arrays begin with none of JSON's characters.
@@ -162,13 +158,14 @@ impl Recent {
         }
     }
 
-    pub(super) fn knows(&self, id: &CommandId) -> bool {
-        self.digests.contains(&id.digest())
+    pub(super) fn knows(&self, id: &[u8]) -> bool {
+        let wanted = digest(id);
+        self.digests.iter().any(|digest| *digest == wanted)
     }
 
     /// Forgets the oldest for it.
-    pub(super) fn note(&mut self, id: &CommandId) {
-        let mut next = id.digest();
+    pub(super) fn note(&mut self, id: &[u8]) {
+        let mut next = digest(id);
         for digest in &mut self.digests {
             core::mem::swap(digest, &mut next);
         }
@@ -194,9 +191,8 @@ mod tests {
         }
         let too_long = format!("d/wm/c/{longest}x");
         assert_eq!(CommandId::of_topic(too_long.as_bytes(), Form::Json), None);
-        let mut topic = [0; 66];
-        let len = id(&longest, Form::Cbor).reply_topic(&mut topic);
-        assert_eq!(&topic[..len], format!("r/{longest}").as_bytes());
+        let topic = id(&longest, Form::Cbor).reply_topic().concat();
+        assert_eq!(topic, format!("r/{longest}").as_bytes());
     }
 
     #[test]
@@ -279,11 +275,11 @@ mod tests {
             .map(|n| id(&n.to_string(), Form::Json))
             .collect();
         for name in &names {
-            assert!(!recent.knows(name));
-            recent.note(name);
+            assert!(!recent.knows(name.as_bytes()));
+            recent.note(name.as_bytes());
         }
-        assert!(!recent.knows(&names[0]), "the oldest made room");
-        assert!(names[1..].iter().all(|name| recent.knows(name)));
-        assert!(recent.knows(&id("8", Form::Cbor)), "whatever its form");
+        assert!(!recent.knows(names[0].as_bytes()), "the oldest made room");
+        assert!(names[1..].iter().all(|name| recent.knows(name.as_bytes())));
+        assert!(recent.knows(id("8", Form::Cbor).as_bytes()), "whatever its form");
     }
 }

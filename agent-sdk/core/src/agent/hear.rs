@@ -75,16 +75,16 @@ enum Heard {
     Time(u64),
     /// Settings that are not in force yet.
     Settings { version: u32 },
-    /// A command that is not to be done.
-    Refused { id: CommandId, outcome: Outcome },
-    /// A command that is.
-    Command {
-        id: CommandId,
-        method: usize,
-        deadline: Option<u64>,
-    },
+    /// A command that is new.
+    Command(Result<Allowed, Outcome>),
     /// It is the caller's.
     Other,
+}
+
+/// A command that is to be done.
+struct Allowed {
+    method: usize,
+    deadline: Option<u64>,
 }
 
 impl Agent<'_> {
@@ -127,14 +127,23 @@ impl Agent<'_> {
                     let bytes = settings_in(topic, payload).unwrap_or_default();
                     return Some(AgentEvent::Settings { version, bytes });
                 }
-                Heard::Refused { id, outcome } => {
-                    // Without a reply the hub gives it again.
-                    if self.reply(&id, outcome, &[]).is_ok() {
-                        self.recent.note(&id);
-                    }
-                }
-                Heard::Command { id, method, deadline } => {
-                    self.recent.note(&id);
+                Heard::Command(judged) => {
+                    // Copied only now: the reply may be given when the buffer holds something else.
+                    let (topic, payload) = self.session.parts(message);
+                    let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
+                        continue;
+                    };
+                    let Allowed { method, deadline } = match judged {
+                        Ok(allowed) => allowed,
+                        Err(outcome) => {
+                            // Without a reply the hub gives it again.
+                            if self.reply(&id, outcome, &[]).is_ok() {
+                                self.recent.note(id.as_bytes());
+                            }
+                            continue;
+                        }
+                    };
+                    self.recent.note(id.as_bytes());
                     let (_, payload) = self.session.parts(message);
                     let args = args_in(payload);
                     return Some(AgentEvent::Command {
@@ -173,33 +182,28 @@ impl Agent<'_> {
                 Some(_) | None => Heard::Nothing,
             };
         }
-        let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
+        let Some(id) = command::id_in(topic) else {
             return Heard::Other;
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
-        if self.recent.knows(&id) {
+        if self.recent.knows(id) {
             return Heard::Nothing;
         }
-        self.judge_command(id, payload, now)
+        Heard::Command(self.judge_command(payload, now))
     }
 
-    fn judge_command(&self, id: CommandId, payload: &[u8], now: u64) -> Heard {
-        let refused = |outcome| Heard::Refused { id, outcome };
-        let Some(command) = command::read(command::form_of(payload), payload) else {
-            return refused(Outcome::Malformed);
-        };
+    fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
+        let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
         let known = self.methods.iter().position(|name| name.as_bytes() == command.method);
-        let Some(method) = known else {
-            return refused(Outcome::NotAllowed);
-        };
+        let method = known.ok_or(Outcome::NotAllowed)?;
         let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
-            Some((deadline, utc)) => match deadline.checked_sub(utc) {
-                Some(left_ms) => Some(now.saturating_add(left_ms)),
-                None => return refused(Outcome::Expired),
-            },
+            Some((deadline, utc)) => {
+                let left_ms = deadline.checked_sub(utc).ok_or(Outcome::Expired)?;
+                Some(now.saturating_add(left_ms))
+            }
             None => None,
         };
-        Heard::Command { id, method, deadline }
+        Ok(Allowed { method, deadline })
     }
 }
 
