@@ -106,11 +106,21 @@ impl<'m> Agent<'m> {
     /// An agent that connects at once. `None` if `receive` is shorter than [`crate::RECEIVE_BYTES_MIN`]. A crash report
     /// that is not taken counts as a dropped event.
     pub fn new(memory: Memory<'m>, config: &Config<'m>, now: u64) -> Option<Self> {
+        let mut agent = Self::silent(memory, config)?;
+        if let Some(crash) = &config.crash {
+            agent.report_crash(crash, now);
+        }
+        Some(agent)
+    }
+
+    /// As [`Self::new`], but for the crash, which [`Self::report_crash`] then reports where the agent lies. For a caller in
+    /// whose memory an agent is placed.
+    pub fn silent(memory: Memory<'m>, config: &Config<'m>) -> Option<Self> {
         let session = Session::new(memory.outbox, memory.receive, config.session, config.seed)?;
         for slot in memory.metrics.iter_mut() {
             *slot = MetricSlot::EMPTY;
         }
-        let mut agent = Self {
+        Some(Self {
             session,
             metrics: memory.metrics,
             declared: 0,
@@ -128,13 +138,15 @@ impl<'m> Agent<'m> {
             recent: Recent::new(),
             to_tell: 0,
             is_safe: false,
-        };
-        if let Some(Crash { code, detail }) = config.crash
-            && let Err(Unsent::Form(_)) = agent.event(EventState::Reported, code, detail, now)
-        {
-            agent.birth.count(Lane::Event, 1);
+        })
+    }
+
+    /// Reports the crash that ended the last run, before all else.
+    pub fn report_crash(&mut self, crash: &Crash<'_>, now: u64) {
+        let Crash { code, detail } = crash;
+        if let Err(Unsent::Form(_)) = self.event(EventState::Reported, code, detail, now) {
+            self.birth.count(Lane::Event, 1);
         }
-        Some(agent)
     }
 
     /// Declares a metric. `None` if its channel is 0 or was declared before, or no memory is left for it.

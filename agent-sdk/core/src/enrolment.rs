@@ -14,7 +14,7 @@ pub use kept::KEPT_BYTES_MAX;
 use crate::decode::Message;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
-use crate::session::{Reason, Session, Told};
+use crate::session::{NEVER, Reason, Session, Told, later};
 use agent_sdk_wire::Lane;
 use factory::{by_claim, device_of, identity};
 use kept::Kept;
@@ -112,8 +112,8 @@ pub struct Enrolment<'m> {
     is_trying: bool,
     /// The hub has taken neither.
     is_refused: bool,
-    /// When the question was asked that has no answer yet.
-    asked_at: Option<u64>,
+    /// When the answer to a question is overdue; [`NEVER`] if none is awaited.
+    answer_by: u64,
     answer_limit_ms: u32,
 }
 
@@ -147,7 +147,7 @@ impl<'m> Enrolment<'m> {
             is_to_keep: false,
             is_trying: false,
             is_refused: false,
-            asked_at: None,
+            answer_by: NEVER,
             answer_limit_ms: settings.answer_limit_ms,
         })
     }
@@ -206,14 +206,14 @@ impl<'m> Enrolment<'m> {
         if self.may_connect() {
             self.session.handle_connected(now, entropy);
             self.session.forget_messages();
-            self.asked_at = None;
+            self.answer_by = NEVER;
         }
     }
 
     /// The transport is closed, or could not be opened; see [`Session::handle_disconnected`].
     pub fn handle_disconnected(&mut self, now: u64) {
         self.session.handle_disconnected(now);
-        self.asked_at = None;
+        self.answer_by = NEVER;
     }
 
     /// Bytes came; see [`Session::handle_bytes`].
@@ -225,8 +225,8 @@ impl<'m> Enrolment<'m> {
     /// Time has passed: ends a connection whose answers are overdue.
     pub fn handle_timeout(&mut self, now: u64) {
         self.session.handle_timeout(now);
-        if self.answer_due().is_some_and(|due| now >= due) {
-            self.asked_at = None;
+        if now >= self.answer_by {
+            self.answer_by = NEVER;
             // The answer was lost, or did not fit: what it would have said shows when the secret is tried.
             self.is_trying = true;
             self.session.give_up();
@@ -244,7 +244,7 @@ impl<'m> Enrolment<'m> {
                 Told::Message(message) => self.heard(message),
                 Told::Delivered(_) | Told::Dropped { .. } => {}
                 Told::Disconnected(reason) => {
-                    self.asked_at = None;
+                    self.answer_by = NEVER;
                     // About the credentials (§3.2.2.3).
                     if matches!(reason, Reason::Refused(4 | 5)) {
                         self.not_let_in();
@@ -274,8 +274,7 @@ impl<'m> Enrolment<'m> {
         if self.session.next_connect_at().is_some() {
             return self.next_connect_at();
         }
-        let due = self.session.next_deadline().into_iter().chain(self.answer_due());
-        due.min()
+        Some(self.session.due().min(self.answer_by)).filter(|due| *due < NEVER)
     }
 
     fn may_connect(&self) -> bool {
@@ -288,11 +287,6 @@ impl<'m> Enrolment<'m> {
         } else {
             self.kept.has_old().then_some(Step::End)
         }
-    }
-
-    fn answer_due(&self) -> Option<u64> {
-        let limit_ms = u64::from(self.answer_limit_ms);
-        self.asked_at.map(|at| at.saturating_add(limit_ms))
     }
 
     /// The hub has let the device in.
@@ -352,7 +346,7 @@ impl<'m> Enrolment<'m> {
             overflow: Overflow::DropNewest,
         };
         match self.session.publish(&message) {
-            Ok(_) => self.asked_at = Some(now),
+            Ok(_) => self.answer_by = later(now, self.answer_limit_ms),
             // It fits, since the outbox is made for it.
             Err(_) => self.session.close(),
         }
@@ -362,13 +356,13 @@ impl<'m> Enrolment<'m> {
         let (topic, payload) = self.session.parts(message);
         let is_answer = topic == ASKED_BY_CLAIM || topic == ASKED_BY_DEVICE;
         let is_ok = question::is_ok(payload);
-        if is_answer && self.asked_at.is_some() {
+        if is_answer && self.answer_by < NEVER {
             self.answered(is_ok);
         }
     }
 
     fn answered(&mut self, is_ok: bool) {
-        self.asked_at = None;
+        self.answer_by = NEVER;
         if is_ok {
             self.session.served();
             self.is_refused = false;

@@ -3,20 +3,21 @@
 use super::readings::{Samples, time_of, value_of};
 use super::{Agent, MetricSlot, uptime};
 use crate::publish::{Overflow, Publish, Qos};
-use crate::session::later;
+use crate::session::{NEVER, later};
 use agent_sdk_wire::{BatchEncoder, EncodeError, Header, Lane, TimeBase};
 
 impl Agent<'_> {
-    /// When the open batch has to be closed.
-    pub(super) fn batch_due(&self) -> Option<u64> {
-        let due = self.readings.t0_ms().saturating_add(u64::from(self.batch_age_ms));
-        (!self.readings.is_empty()).then_some(due)
+    /// When the open batch has to be closed; [`NEVER`] if there is none.
+    pub(super) fn batch_due(&self) -> u64 {
+        if self.readings.is_empty() {
+            return NEVER;
+        }
+        later(self.readings.t0_ms(), self.batch_age_ms)
     }
 
     /// Closes the open batch if it is old enough, or has as many samples as it may.
     pub(super) fn close_due_batch(&mut self, now: u64) {
-        let is_old = self.batch_due().is_some_and(|due| now >= due);
-        if is_old || self.readings.rows() >= self.batch_samples {
+        if now >= self.batch_due() || self.readings.rows() >= self.batch_samples {
             self.close_batch();
         }
     }

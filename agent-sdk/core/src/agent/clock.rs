@@ -5,7 +5,7 @@ use super::Agent;
 use agent_sdk_wire::MAX_NUMBER;
 
 /// How long records are held for the hub's answer.
-pub(super) const HOLD_MS: u64 = 5_000;
+pub(super) const HOLD_MS: u32 = 5_000;
 
 /// A reading of both clocks at one moment.
 #[derive(Clone, Copy)]

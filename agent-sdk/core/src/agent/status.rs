@@ -4,10 +4,11 @@
 use super::{Agent, Device, urgent};
 use crate::RECORD_HEAD_BYTES;
 use crate::publish::{Publish, Token};
+use crate::session::{NEVER, later};
 use agent_sdk_wire::{Lane, Status, encode_status};
 
 /// Drops while connected are told this often at most.
-const DROPS_TOLD_EVERY_MS: u64 = 60_000;
+const DROPS_TOLD_EVERY_MS: u32 = 60_000;
 
 const TOPIC: &str = "s";
 
@@ -62,9 +63,13 @@ impl Birth {
         }
     }
 
-    /// When the next one is due, while it has to wait.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
-        (self.is_due && self.pending.is_none() && self.not_before > 0).then_some(self.not_before)
+    /// When the next one is due, while it has to wait; else [`NEVER`].
+    pub(super) fn due(&self) -> u64 {
+        if self.is_due && self.pending.is_none() && self.not_before > 0 {
+            self.not_before
+        } else {
+            NEVER
+        }
     }
 
     fn is_to_go(&mut self, now: u64) -> bool {
@@ -109,7 +114,7 @@ impl Agent<'_> {
         if let Ok(token) = self.session.publish(&message) {
             self.birth.pending = Some(token);
             self.birth.is_due = false;
-            self.birth.not_before = now.saturating_add(DROPS_TOLD_EVERY_MS);
+            self.birth.not_before = later(now, DROPS_TOLD_EVERY_MS);
         }
     }
 }
