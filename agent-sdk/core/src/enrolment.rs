@@ -11,7 +11,6 @@ mod question;
 pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
-use crate::decode::Message;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{NEVER, Reason, Session, Told, later};
@@ -241,7 +240,7 @@ impl<'m> Enrolment<'m> {
                 Told::Connected { .. } => self.accepted(),
                 Told::Subscribed { refused: 0 } => self.ask(now),
                 Told::Subscribed { .. } => self.answered(false),
-                Told::Message(message) => self.heard(message),
+                Told::Message => self.heard(),
                 Told::Delivered(_) | Told::Dropped { .. } => {}
                 Told::Disconnected(reason) => {
                     self.answer_by = NEVER;
@@ -352,8 +351,8 @@ impl<'m> Enrolment<'m> {
         }
     }
 
-    fn heard(&mut self, message: Message) {
-        let (topic, payload) = self.session.parts(message);
+    fn heard(&mut self) {
+        let (topic, payload) = self.session.parts();
         let is_answer = topic == ASKED_BY_CLAIM || topic == ASKED_BY_DEVICE;
         let is_ok = question::is_ok(payload);
         if is_answer && self.answer_by < NEVER {

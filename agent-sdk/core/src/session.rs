@@ -11,7 +11,6 @@ use crate::decode::{Decoder, RECEIVE_BYTES_MIN};
 use crate::identity::Settings;
 use crate::outbox::Outbox;
 use crate::publish::{Publish, Refused, Token};
-use event::Pending;
 pub(crate) use event::Told;
 pub use event::{Event, Reason};
 use short::Short;
@@ -76,7 +75,10 @@ pub struct Session<'m> {
     held_until: u64,
     /// Filters of the SUBSCRIBE that has no answer yet.
     asked: u8,
-    pending: Option<Pending>,
+    /// The one event that the last packet brought.
+    pending: Option<Told>,
+    /// If that is a message, which has an identifier at QoS 1.
+    to_acknowledge: bool,
     ended: Option<Reason>,
     too_long: u32,
 }
@@ -111,6 +113,7 @@ impl<'m> Session<'m> {
             held_until: 0,
             asked: 0,
             pending: None,
+            to_acknowledge: false,
             ended: None,
             too_long: 0,
         })
@@ -186,7 +189,7 @@ impl<'m> Session<'m> {
         self.backoff.mix(entropy);
         self.forget_connection();
         self.ended = None;
-        if let Some(Pending::Connected { .. } | Pending::Subscribed { .. }) = self.pending {
+        if let Some(Told::Connected { .. } | Told::Subscribed { .. }) = self.pending {
             self.pending = None;
         }
         self.decoder.reset();
@@ -290,9 +293,7 @@ impl<'m> Session<'m> {
         self.held_until = 0;
         self.asked = 0;
         // The next connection knows nothing of this one's identifiers.
-        if let Some(Pending::Message { to_acknowledge, .. }) = &mut self.pending {
-            *to_acknowledge = false;
-        }
+        self.to_acknowledge = false;
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::command::{self, Args, CommandId, Form};
 use super::{Agent, settings};
-use crate::decode::Message;
 use crate::json;
 use crate::publish::Token;
 use crate::session::{Reason, Told};
@@ -92,7 +91,7 @@ impl Agent<'_> {
     /// and messages are lent from the receive buffer.
     pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
         loop {
-            let message = match self.session.poll_told()? {
+            match self.session.poll_told()? {
                 Told::Connected { session_present } => {
                     self.connected(now);
                     return Some(AgentEvent::Connected { session_present });
@@ -110,9 +109,9 @@ impl Agent<'_> {
                     return Some(AgentEvent::Dropped { lane, count });
                 }
                 Told::Disconnected(reason) => return Some(AgentEvent::Disconnected(reason)),
-                Told::Message(message) => message,
-            };
-            let (topic, payload) = self.session.parts(message);
+                Told::Message => {}
+            }
+            let (topic, payload) = self.session.parts();
             match self.judge(topic, payload, now) {
                 Heard::Nothing => {}
                 Heard::Time(utc_ms) => {
@@ -122,14 +121,14 @@ impl Agent<'_> {
                     }
                 }
                 Heard::Settings { version } => {
-                    self.take_settings(version, message);
-                    let (topic, payload) = self.session.parts(message);
+                    self.take_settings(version);
+                    let (topic, payload) = self.session.parts();
                     let bytes = settings_in(topic, payload).unwrap_or_default();
                     return Some(AgentEvent::Settings { version, bytes });
                 }
                 Heard::Command(judged) => {
                     // Copied only now: the reply may be given when the buffer holds something else.
-                    let (topic, payload) = self.session.parts(message);
+                    let (topic, payload) = self.session.parts();
                     let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
                         continue;
                     };
@@ -144,7 +143,7 @@ impl Agent<'_> {
                         }
                     };
                     self.recent.note(id.as_bytes());
-                    let (_, payload) = self.session.parts(message);
+                    let (_, payload) = self.session.parts();
                     let args = args_in(payload);
                     return Some(AgentEvent::Command {
                         id,
@@ -154,15 +153,15 @@ impl Agent<'_> {
                     });
                 }
                 Heard::Other => {
-                    let (topic, payload) = self.session.parts(message);
+                    let (topic, payload) = self.session.parts();
                     return Some(AgentEvent::Message { topic, payload });
                 }
             }
         }
     }
 
-    fn take_settings(&mut self, version: u32, message: Message) {
-        let (topic, payload) = self.session.parts(message);
+    fn take_settings(&mut self, version: u32) {
+        let (topic, payload) = self.session.parts();
         if let Some(said) = settings_in(topic, payload) {
             settings::apply(said, self.metrics, &mut self.batch_age_ms);
         }
