@@ -70,8 +70,8 @@ impl FcAgentEnrolment {
         let settings = settings.map_or(Settings::DEFAULT, FcAgentSettings::read);
         let working = memory.wrapping_byte_add(size_of::<Self>()).cast::<EnrolmentMem>();
         // SAFETY: within the memory, behind the state; it may lie anywhere.
-        unsafe { working.write(EnrolmentMem::new()) };
-        // SAFETY: it was written just now, and is the enrolment's for as long as that is used.
+        unsafe { room(working.cast(), size_of::<EnrolmentMem>()) };
+        // SAFETY: it is made of bytes, all of which are zero now, and is the enrolment's for as long as that is used.
         let working = unsafe { &mut *working };
         let made = Enrolment::new(working, Factory { user_name, origin }, kept, settings, factory.seed);
         let enrolment = made.map_err(|why| match why {
