@@ -25,9 +25,81 @@ const ESCAPED_BITS: u8 = 33;
 /// 35 bits are more than any number of a run needs.
 const VARINT_BYTES_MAX: usize = 5;
 
-/// Numbers that all are 32 bits long, with or without a sign. They are gone through several times, from their beginning
-/// each time: as a function behind a pointer, so that one copy of the code serves every run.
-pub(crate) type Run<'r> = &'r dyn Fn(&mut dyn FnMut(i64));
+/// Values that are gone through several times, each time from their beginning. Behind a pointer, so that one copy of the code
+/// serves every iterator: firmware pays for each.
+pub(crate) trait Source {
+    fn restart(&mut self);
+    /// The next value, which may be none; `None` at the end.
+    fn next(&mut self) -> Option<Option<i64>>;
+}
+
+/// What of a source is coded.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// Its values, where there are any.
+    Values,
+    /// The gaps between them.
+    Gaps,
+}
+
+/// Numbers that all are 32 bits long, with or without a sign.
+pub(crate) struct Run<'r> {
+    source: &'r mut dyn Source,
+    part: Part,
+    last: Option<i64>,
+}
+
+impl<'r> Run<'r> {
+    pub(crate) fn new(source: &'r mut dyn Source, part: Part) -> Self {
+        source.restart();
+        Self {
+            source,
+            part,
+            last: None,
+        }
+    }
+
+    fn next(&mut self) -> Option<i64> {
+        loop {
+            let Some(value) = self.source.next()? else {
+                continue;
+            };
+            match self.part {
+                Part::Values => return Some(value),
+                Part::Gaps => {
+                    if let Some(last) = self.last.replace(value) {
+                        return Some(value.wrapping_sub(last));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The differences between the numbers of a run, in steps and zig-zag.
+struct Codes<'r> {
+    run: Run<'r>,
+    last: Option<i64>,
+    step: u32,
+}
+
+impl<'r> Codes<'r> {
+    fn new(source: &'r mut dyn Source, part: Part, step: u32) -> Self {
+        let mut run = Run::new(source, part);
+        let last = run.next();
+        Self { run, last, step }
+    }
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<u64> {
+        let number = self.run.next()?;
+        let last = self.last.replace(number)?;
+        // Numbers of 32 bits are never farther apart.
+        let size = last.wrapping_sub(number).unsigned_abs() as u32;
+        let steps = u64::from(size.checked_div(self.step).unwrap_or(0));
+        Some((2 * steps).saturating_sub(u64::from(number < last)))
+    }
+}
 
 /// How a run will be written; known before its first byte, so that its length can stand in front of it.
 #[derive(Debug, Clone, Copy)]
@@ -40,26 +112,21 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// `None` of no numbers.
-    pub(crate) fn of(numbers: Run<'_>) -> Option<Self> {
-        let (mut first, mut step) = (None, 0);
-        numbers(&mut |number| {
-            first.get_or_insert(number);
-        });
-        differences(numbers, &mut |size, _| step = common_divisor(step, size));
+    pub(crate) fn of(source: &mut dyn Source, part: Part) -> Option<Self> {
         let mut plan = Self {
-            first: first?,
-            step,
+            first: Run::new(source, part).next()?,
+            step: step_of(source, part),
             low_bits: CONSTANT,
             bits: 0,
         };
-        if step == 0 {
+        if plan.step == 0 {
             return Some(plan);
         }
         // The mean's own length keeps every number within 34 bits in the mean; its neighbours are often shorter.
-        let length = mean_length(numbers, step);
-        (plan.low_bits, plan.bits) = (length, run_bits(numbers, step, length));
+        let length = mean_length(source, part, plan.step);
+        (plan.low_bits, plan.bits) = (length, run_bits(source, part, plan.step, length));
         for other in length.saturating_sub(2)..length {
-            let bits = run_bits(numbers, step, other);
+            let bits = run_bits(source, part, plan.step, other);
             if bits < plan.bits {
                 (plan.low_bits, plan.bits) = (other, bits);
             }
@@ -83,14 +150,15 @@ impl Plan {
     }
 
     /// Writes what follows the head, of the same numbers.
-    pub(crate) fn write(&self, numbers: Run<'_>, sink: &mut Sink<'_>) {
+    pub(crate) fn write(&self, source: &mut dyn Source, part: Part, sink: &mut Sink<'_>) {
         write_varint(zigzag(self.first), sink);
         if self.low_bits == CONSTANT {
             return;
         }
         write_varint(u64::from(self.step), sink);
         let mut bits = BitSink { sink, byte: 0, used: 0 };
-        codes(numbers, self.step, &mut |code| {
+        let mut codes = Codes::new(source, part, self.step);
+        while let Some(code) = codes.next() {
             let high = code >> self.low_bits;
             if high < u64::from(ESCAPE) {
                 bits.put(u64::MAX, high as u8);
@@ -100,38 +168,29 @@ impl Plan {
                 bits.put(u64::MAX, ESCAPE);
                 bits.put(code, ESCAPED_BITS);
             }
-        });
+        }
         bits.finish();
     }
 }
 
-/// How far each number is from the one before, and whether it is below it.
-fn differences(numbers: Run<'_>, see: &mut dyn FnMut(u32, bool)) {
-    let mut last: Option<i64> = None;
-    numbers(&mut |number| {
-        if let Some(one) = last.replace(number) {
-            // Numbers of 32 bits are never farther apart.
-            let size = one.wrapping_sub(number).unsigned_abs() as u32;
-            see(size, number < one);
-        }
-    });
-}
-
-/// The differences in steps, zig-zag.
-fn codes(numbers: Run<'_>, step: u32, see: &mut dyn FnMut(u64)) {
-    differences(numbers, &mut |size, is_below| {
-        let steps = u64::from(size.checked_div(step).unwrap_or(0));
-        see((2 * steps).saturating_sub(u64::from(is_below)));
-    });
+/// What divides all differences; 0 if all numbers are the same.
+fn step_of(source: &mut dyn Source, part: Part) -> u32 {
+    let mut step = 0;
+    let mut codes = Codes::new(source, part, 1);
+    while let Some(code) = codes.next() {
+        step = common_divisor(step, code.div_ceil(2) as u32);
+    }
+    step
 }
 
 /// Bits of the mean of the codes, at most [`LOW_BITS_MAX`].
-fn mean_length(numbers: Run<'_>, step: u32) -> u8 {
+fn mean_length(source: &mut dyn Source, part: Part, step: u32) -> u8 {
     let (mut sum, mut count) = (0_u64, 0_u64);
-    codes(numbers, step, &mut |code| {
+    let mut codes = Codes::new(source, part, step);
+    while let Some(code) = codes.next() {
         sum += code;
         count += 1;
-    });
+    }
     // The mean has more bits than these while the sum has room for this many numbers above them. Without a division, which
     // would cost firmware 900 bytes.
     let mut length = 0;
@@ -142,9 +201,12 @@ fn mean_length(numbers: Run<'_>, step: u32) -> u8 {
 }
 
 /// Bits of all codes with so many low bits.
-fn run_bits(numbers: Run<'_>, step: u32, low_bits: u8) -> u32 {
+fn run_bits(source: &mut dyn Source, part: Part, step: u32, low_bits: u8) -> u32 {
     let mut bits = 0;
-    codes(numbers, step, &mut |code| bits += code_bits(code, low_bits));
+    let mut codes = Codes::new(source, part, step);
+    while let Some(code) = codes.next() {
+        bits += code_bits(code, low_bits);
+    }
     bits
 }
 

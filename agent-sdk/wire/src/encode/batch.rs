@@ -1,12 +1,31 @@
 //! Writing a batch: column by column, each in one go, into memory of the caller.
 
 use super::{EncodeError, Sink, check_header, write, write_header};
-use crate::series::{Plan, SPARSE, body_bytes_max};
+use crate::series::{Part, Plan, SPARSE, Source, body_bytes_max};
 use crate::{Header, KIND_BATCH, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES};
 
-/// A value for each sample, or none where it has no reading. It is gone through several times, from its beginning each
-/// time: as a function behind a pointer, so that one copy of the code serves every iterator.
-type Values<'v> = &'v dyn Fn(&mut dyn FnMut(Option<i64>));
+/// An iterator from its beginning, as often as is asked.
+struct Again<I> {
+    all: I,
+    rest: I,
+}
+
+impl<I: Iterator<Item = Option<i64>> + Clone> Again<I> {
+    fn new(all: I) -> Self {
+        let rest = all.clone();
+        Self { all, rest }
+    }
+}
+
+impl<I: Iterator<Item = Option<i64>> + Clone> Source for Again<I> {
+    fn restart(&mut self) {
+        self.rest = self.all.clone();
+    }
+
+    fn next(&mut self) -> Option<Option<i64>> {
+        self.rest.next()
+    }
+}
 
 /// CBOR's map header with a one-byte count.
 const MAP_U8: u8 = 0xB8;
@@ -37,13 +56,14 @@ impl<'a> BatchEncoder<'a> {
     {
         // One more than may be, to find out that there are too many.
         let dt_ms = dt_ms.take(MAX_SAMPLES + 1).map(|dt_ms| Some(i64::from(dt_ms)));
-        Self::begin(buffer, header, &|see| dt_ms.clone().for_each(see))
+        Self::begin(buffer, header, &mut Again::new(dt_ms))
     }
 
-    fn begin(buffer: &'a mut [u8], header: &Header, times: Values<'_>) -> Result<Self, EncodeError> {
+    fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
         check_header(header)?;
         let (mut samples, mut first, mut last, mut falls) = (0_u8, 0, 0, false);
-        times(&mut |dt_ms| {
+        times.restart();
+        while let Some(dt_ms) = times.next() {
             let dt_ms = dt_ms.unwrap_or_default();
             if samples == 0 {
                 first = dt_ms;
@@ -51,7 +71,7 @@ impl<'a> BatchEncoder<'a> {
             falls |= dt_ms < last;
             last = dt_ms;
             samples = samples.wrapping_add(1);
-        });
+        }
         if samples == 0 || usize::from(samples) > MAX_SAMPLES {
             return Err(EncodeError::Range("samples"));
         }
@@ -61,16 +81,7 @@ impl<'a> BatchEncoder<'a> {
         if falls {
             return Err(EncodeError::Order("dt_ms"));
         }
-        let gaps = |see: &mut dyn FnMut(i64)| {
-            let mut last = None;
-            times(&mut |dt_ms| {
-                if let Some((one, next)) = last.zip(dt_ms) {
-                    see(next - one);
-                }
-                last = dt_ms;
-            });
-        };
-        let plan = Plan::of(&gaps);
+        let plan = Plan::of(times, Part::Gaps);
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
         let len = write(buffer, |sink| {
@@ -81,7 +92,7 @@ impl<'a> BatchEncoder<'a> {
             sink.bytes_head(plan.as_ref().map_or(0, |plan| 1 + plan.body_bytes()));
             if let Some(plan) = &plan {
                 sink.byte(plan.head());
-                plan.write(&gaps, sink);
+                plan.write(times, Part::Gaps, sink);
             }
             sink.raw(&[MAP_U8, 0]);
         })?;
@@ -108,31 +119,25 @@ impl<'a> BatchEncoder<'a> {
     {
         // One more than may be, to find out that there are too many.
         let values = values.take(MAX_SAMPLES + 1).map(|value| value.map(i64::from));
-        self.put_column(channel, &|see| values.clone().for_each(see))
+        self.put_column(channel, &mut Again::new(values))
     }
 
-    fn put_column(&mut self, channel: u8, values: Values<'_>) -> Result<(), EncodeError> {
+    fn put_column(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
         // Id 0 falls out here as well.
         if channel <= self.last_channel {
             return Err(EncodeError::Order("channel id"));
         }
         let samples = usize::from(self.samples);
         let (mut count, mut is_sparse) = (0_usize, false);
-        values(&mut |value| {
+        values.restart();
+        while let Some(value) = values.next() {
             count += 1;
             is_sparse |= value.is_none();
-        });
+        }
         if count != samples {
             return Err(EncodeError::Range("values"));
         }
-        let readings = |see: &mut dyn FnMut(i64)| {
-            values(&mut |value| {
-                if let Some(value) = value {
-                    see(value);
-                }
-            });
-        };
-        let Some(plan) = Plan::of(&readings) else {
+        let Some(plan) = Plan::of(values, Part::Values) else {
             self.last_channel = channel;
             return Ok(());
         };
@@ -150,7 +155,7 @@ impl<'a> BatchEncoder<'a> {
             } else {
                 sink.byte(plan.head());
             }
-            plan.write(&readings, sink);
+            plan.write(values, Part::Values, sink);
         })?;
         self.columns += 1;
         self.last_channel = channel;
@@ -174,16 +179,17 @@ impl<'a> BatchEncoder<'a> {
 }
 
 /// One bit a sample, set where there is a reading; the first sample is the lowest bit of the first byte.
-fn write_bitmap(values: Values<'_>, sink: &mut Sink<'_>) {
+fn write_bitmap(values: &mut dyn Source, sink: &mut Sink<'_>) {
     let (mut byte, mut used) = (0_u8, 0_u8);
-    values(&mut |value| {
+    values.restart();
+    while let Some(value) = values.next() {
         byte |= u8::from(value.is_some()) << used;
         used += 1;
         if used == 8 {
             sink.byte(byte);
             (byte, used) = (0, 0);
         }
-    });
+    }
     if used > 0 {
         sink.byte(byte);
     }
