@@ -11,6 +11,7 @@ mod question;
 pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
+use crate::bytes::are_same;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{NEVER, Reason, Session, Told, later};
@@ -353,7 +354,7 @@ impl<'m> Enrolment<'m> {
 
     fn heard(&mut self) {
         let (topic, payload) = self.session.parts();
-        let is_answer = topic == ASKED_BY_CLAIM || topic == ASKED_BY_DEVICE;
+        let is_answer = are_same(topic, ASKED_BY_CLAIM) || are_same(topic, ASKED_BY_DEVICE);
         let is_ok = question::is_ok(payload);
         if is_answer && self.answer_by < NEVER {
             self.answered(is_ok);

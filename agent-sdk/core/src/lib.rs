@@ -14,6 +14,7 @@
 mod agent;
 mod backoff;
 mod boots;
+mod bytes;
 mod decode;
 mod encode;
 mod enrolment;

@@ -139,8 +139,7 @@ impl FcAgent {
         // SAFETY: the caller vouches for what the configuration points at.
         let who = unsafe { Who::read(config) }?;
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { config.settings.as_ref() };
-        let settings = settings.map_or(Settings::DEFAULT, FcAgentSettings::read);
+        let settings = unsafe { FcAgentSettings::read(config.settings) };
         let receive = memory.cast::<u8>().wrapping_add(size_of::<Self>());
         let outbox = receive.wrapping_add(receive_len);
         // SAFETY: within the memory, behind the state.
@@ -161,18 +160,24 @@ impl FcAgent {
 }
 
 impl FcAgentSettings {
-    pub(crate) fn read(&self) -> Settings {
+    /// # Safety
+    ///
+    /// `settings` is NULL or points at settings.
+    pub(crate) unsafe fn read(settings: *const Self) -> Settings {
+        const DEFAULT: FcAgentSettings = FcAgentSettings::of(Settings::DEFAULT);
+        // SAFETY: the caller vouches for it.
+        let settings = unsafe { settings.as_ref() }.unwrap_or(&DEFAULT);
         Settings {
-            keep_alive_s: self.keep_alive_s,
-            connack_limit_ms: self.connack_limit_ms,
-            answer_limit_ms: self.answer_limit_ms,
-            window: self.window,
-            backoff_base_ms: self.backoff_base_ms,
-            backoff_cap_ms: self.backoff_cap_ms,
+            keep_alive_s: settings.keep_alive_s,
+            connack_limit_ms: settings.connack_limit_ms,
+            answer_limit_ms: settings.answer_limit_ms,
+            window: settings.window,
+            backoff_base_ms: settings.backoff_base_ms,
+            backoff_cap_ms: settings.backoff_cap_ms,
         }
     }
 
-    pub(crate) fn of(settings: Settings) -> Self {
+    pub(crate) const fn of(settings: Settings) -> Self {
         Self {
             connack_limit_ms: settings.connack_limit_ms,
             answer_limit_ms: settings.answer_limit_ms,

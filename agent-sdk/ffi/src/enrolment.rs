@@ -9,7 +9,7 @@ use crate::types::{
     FcAgentSettings,
 };
 use agent_sdk_core::{
-    Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES, Settings,
+    Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES,
 };
 use core::ffi::c_void;
 use core::ptr::null;
@@ -66,8 +66,7 @@ impl FcAgentEnrolment {
             unsafe { bytes(factory.kept, factory.kept_len) }
         };
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { factory.settings.as_ref() };
-        let settings = settings.map_or(Settings::DEFAULT, FcAgentSettings::read);
+        let settings = unsafe { FcAgentSettings::read(factory.settings) };
         let working = memory.wrapping_byte_add(size_of::<Self>()).cast::<EnrolmentMem>();
         // SAFETY: within the memory, behind the state; it may lie anywhere.
         unsafe { room(working.cast(), size_of::<EnrolmentMem>()) };

@@ -6,7 +6,7 @@ use crate::pointers::{bytes, room, text};
 use crate::types::{
     FC_AGENT_ABI, FC_AGENT_ABI_VERSION, FC_AGENT_MEMORY, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_TEXT, FcAgentSettings,
 };
-use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason, Settings};
+use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason};
 use core::ffi::{c_char, c_void};
 
 /// Memory that is not given to anything yet.
@@ -102,7 +102,7 @@ impl FcAgentMachine {
         // SAFETY: as above.
         let outbox = unsafe { rest.bytes(rest.len) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { config.settings.as_ref() };
+        let session = unsafe { FcAgentSettings::read(config.settings) };
         let memory = Memory {
             metrics,
             readings,
@@ -113,7 +113,7 @@ impl FcAgentMachine {
         let config = Config {
             boot_id: config.boot_id,
             seed: config.seed,
-            session: settings.map_or(Settings::DEFAULT, FcAgentSettings::read),
+            session,
             batch_samples: config.batch_samples,
             batch_age_ms: config.batch_age_ms,
             methods,

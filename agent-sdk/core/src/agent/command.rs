@@ -79,23 +79,17 @@ impl CommandId {
             Form::Cbor => encode_reply(buffer, &Reply { outcome, detail }).ok(),
             Form::Json => {
                 let mut writer = Writer::new(&mut *buffer, 0);
-                let (status, label): (&[u8], &[u8]) = match outcome {
-                    Outcome::Done => (b"done", b",\"result\":"),
-                    Outcome::Failed => (b"failed", b",\"result\":"),
-                    Outcome::Expired | Outcome::NotAllowed | Outcome::Malformed => (b"refused", b",\"reason\":"),
+                let (start, result): (&[u8], &[u8]) = match outcome {
+                    Outcome::Done => (br#"{"status":"done""#, detail),
+                    Outcome::Failed => (br#"{"status":"failed""#, detail),
+                    Outcome::Expired => (br#"{"status":"refused","reason":"expired""#, b""),
+                    Outcome::NotAllowed => (br#"{"status":"refused","reason":"not allowed""#, b""),
+                    Outcome::Malformed => (br#"{"status":"refused","reason":"malformed""#, b""),
                 };
-                writer.bytes(b"{\"status\":\"");
-                writer.bytes(status);
-                writer.bytes(b"\"");
-                let reason: &[u8] = match outcome {
-                    Outcome::Done | Outcome::Failed => detail,
-                    Outcome::Expired => b"\"expired\"",
-                    Outcome::NotAllowed => b"\"not allowed\"",
-                    Outcome::Malformed => b"\"malformed\"",
-                };
-                if !reason.is_empty() {
-                    writer.bytes(label);
-                    writer.bytes(reason);
+                writer.bytes(start);
+                if !result.is_empty() {
+                    writer.bytes(br#","result":"#);
+                    writer.bytes(result);
                 }
                 writer.bytes(b"}");
                 let (len, is_whole) = writer.finish();

@@ -2,6 +2,7 @@
 
 use super::command::{self, Args, CommandId, Form};
 use super::{Agent, settings};
+use crate::bytes::are_same;
 use crate::json;
 use crate::publish::Token;
 use crate::session::{Reason, Told};
@@ -170,11 +171,11 @@ impl Agent<'_> {
     }
 
     fn judge(&self, topic: &[u8], payload: &[u8], now: u64) -> Heard {
-        if topic == self.clock.answer_topic() {
+        if are_same(topic, self.clock.answer_topic()) {
             let utc_ms = json::member(payload, b"time").and_then(json::number);
             return utc_ms.map_or(Heard::Nothing, Heard::Time);
         }
-        if topic == SETTINGS_CHANGED || topic == SETTINGS_ANSWER {
+        if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
             let version = settings_in(topic, payload).and_then(settings::version_of);
             return match version {
                 Some(version) if version != self.settings_version => Heard::Settings { version },
@@ -193,7 +194,7 @@ impl Agent<'_> {
 
     fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
         let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
-        let known = self.methods.iter().position(|name| name.as_bytes() == command.method);
+        let known = self.methods.iter().position(|name| are_same(name.as_bytes(), command.method));
         let method = known.ok_or(Outcome::NotAllowed)?;
         let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
             Some((deadline, utc)) => {
@@ -208,7 +209,7 @@ impl Agent<'_> {
 
 /// The settings in a message of one of their topics.
 fn settings_in<'p>(topic: &[u8], payload: &'p [u8]) -> Option<&'p [u8]> {
-    let shared = if topic == SETTINGS_ANSWER {
+    let shared = if are_same(topic, SETTINGS_ANSWER) {
         json::member(payload, b"shared")?
     } else {
         payload

@@ -75,7 +75,7 @@ pub(super) fn device_of(user_name: &str) -> Option<&[u8]> {
     let bytes = user_name.as_bytes();
     let slash = bytes.iter().position(|byte| *byte == b'/').filter(|at| *at > 0)?;
     let device = bytes.get(slash.wrapping_add(1)..)?;
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     ((1..=MAX_LEVEL_BYTES).contains(&device.len()) && device.iter().all(is_name)).then_some(device)
 }
 

@@ -18,6 +18,9 @@ const CURRENT: u8 = 1;
 const NEXT: u8 = 2;
 /// The hub may still let the device in by what it had before.
 const OLD: u8 = 4;
+/// They may stand alone, or so.
+const BOTH: u8 = CURRENT | NEXT;
+const REPLACED: u8 = CURRENT | OLD;
 
 /// Different values among random bytes at least, as the hub wants it too.
 const VALUES_MIN: usize = 8;
@@ -47,7 +50,7 @@ impl Kept {
         let [format, flags, secrets @ ..] = &kept.bytes;
         let is_secret = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let secrets = secrets.get(..record.len().checked_sub(HEAD_BYTES)?)?;
-        let known = [CURRENT, NEXT, CURRENT | NEXT, CURRENT | OLD].contains(flags);
+        let known = matches!(*flags, CURRENT | NEXT | BOTH | REPLACED);
         let is_whole = record.len() == kept.len() && secrets.iter().all(is_secret);
         (*format == FORMAT && known && is_whole).then_some(kept)
     }
