@@ -15,7 +15,7 @@ mod settings;
 mod status;
 mod transmit;
 
-pub use command::{Args, COMMANDS_REMEMBERED, CommandId};
+pub use command::{Args, COMMANDS_REMEMBERED, CommandId, CommandName};
 pub use config::{Config, Crash, Device};
 pub use hear::AgentEvent;
 pub use memory::{AgentMem, Memory};
@@ -26,7 +26,7 @@ use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use crate::session::Session;
 use agent_sdk_wire::{EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event};
 use clock::Clock;
-use command::Recent;
+use command::{Recent, write_reply};
 use readings::Readings;
 use status::Birth;
 
@@ -230,7 +230,16 @@ impl<'m> Agent<'m> {
     ///
     /// The reply is not on its way; the caller may give it again, later or without detail.
     pub fn reply(&mut self, command: &CommandId, outcome: Outcome, detail: &[u8]) -> Result<Token, Unsent> {
-        let payload = command.reply(outcome, detail, &mut *self.scratch);
+        self.reply_to(command.name(), outcome, detail)
+    }
+
+    /// As [`Self::reply`], to a command whose id lies elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::reply`].
+    pub fn reply_to(&mut self, command: CommandName<'_>, outcome: Outcome, detail: &[u8]) -> Result<Token, Unsent> {
+        let payload = write_reply(command.form(), outcome, detail, &mut *self.scratch);
         let payload = payload.ok_or(Unsent::Form(EncodeError::Full))?;
         let topic = command.reply_topic();
         self.session.publish_on(topic, &urgent(payload)).map_err(Unsent::Outbox)

@@ -133,6 +133,13 @@ impl<'m> Session<'m> {
         self.outbox.push_on(topic, message)
     }
 
+    /// As [`Self::publish_on`], where the second part is what stands from `at` on in the topic of the message that was told.
+    pub(crate) fn publish_behind(&mut self, first: &[u8], at: usize, message: &Publish<'_>) -> Result<Token, Refused> {
+        let (topic, _) = self.decoder.parts();
+        let second = topic.get(at..).unwrap_or_default();
+        self.outbox.push_on([first, second], message)
+    }
+
     /// Whether no message waits, neither to be sent nor to be acknowledged.
     pub fn is_outbox_empty(&self) -> bool {
         self.outbox.is_empty()

@@ -10,7 +10,7 @@ use crate::types::{
     FC_AGENT_CONNECTED, FC_AGENT_DELIVERED, FC_AGENT_DISCONNECTED, FC_AGENT_DROPPED, FC_AGENT_EVENT, FC_AGENT_MESSAGE,
     FC_AGENT_SUBSCRIBED, FC_AGENT_TELEMETRY,
 };
-use agent_sdk_core::{AgentEvent, Args, CommandId, HEALTHY_MS, Lane};
+use agent_sdk_core::{AgentEvent, Args, CommandName, HEALTHY_MS, Lane};
 
 /// As `fc_agent_is_healthy`.
 ///
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn fc_agent_machine_poll_event(
     let Some(machine) = machine.filter(|_| !event.is_null()) else {
         return false;
     };
-    let Some(told) = machine.agent.poll_event(now_ms) else {
+    let Some(told) = machine.agent.poll_lent(now_ms) else {
         return false;
     };
     // Made where it lies. Zeros are an event of no kind.
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn fc_agent_machine_poll_event(
     true
 }
 
-fn tell(event: AgentEvent<'_>, told: &mut FcAgentMachineEvent) {
+fn tell(event: AgentEvent<'_, CommandName<'_>>, told: &mut FcAgentMachineEvent) {
     told.deadline_ms = u64::MAX;
     let payload: &[u8] = match event {
         AgentEvent::Connected { session_present } => {
@@ -131,7 +131,7 @@ fn tell(event: AgentEvent<'_>, told: &mut FcAgentMachineEvent) {
             told.kind = FC_AGENT_COMMAND;
             told.number = u32::try_from(method).unwrap_or(u32::MAX);
             told.deadline_ms = deadline.unwrap_or(u64::MAX);
-            name(&id, &mut told.command);
+            name(id, &mut told.command);
             match args {
                 Args::Cbor(args) | Args::Json(args) => args,
             }
@@ -166,7 +166,7 @@ fn tell(event: AgentEvent<'_>, told: &mut FcAgentMachineEvent) {
     }
 }
 
-fn name(id: &CommandId, command: &mut FcAgentCommand) {
+fn name(id: CommandName<'_>, command: &mut FcAgentCommand) {
     command.id_len = id.as_bytes().len() as u8;
     command.is_json = id.is_json().into();
     for (to, from) in command.id.iter_mut().zip(id.as_bytes()) {

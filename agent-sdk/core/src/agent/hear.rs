@@ -1,7 +1,7 @@
 //! What comes from the hub: answered here, or told to the caller.
 
-use super::command::{self, Args, CommandId, Form};
-use super::{Agent, settings};
+use super::command::{self, Args, CommandId, CommandName, Form, REPLIES, write_reply};
+use super::{Agent, settings, urgent};
 use crate::bytes::are_same;
 use crate::json;
 use crate::publish::Token;
@@ -14,7 +14,7 @@ const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentEvent<'a> {
+pub enum AgentEvent<'a, Id = CommandId> {
     /// The hub has accepted the connection.
     Connected {
         /// Whether it still had the session.
@@ -32,7 +32,7 @@ pub enum AgentEvent<'a> {
     /// A command that is allowed, in time, and new. It is to be answered by [`Agent::reply`], now or later.
     Command {
         /// Names it in the reply.
-        id: CommandId,
+        id: Id,
         /// Its number in [`super::Config::methods`].
         method: usize,
         /// What it is given.
@@ -91,6 +91,32 @@ impl Agent<'_> {
     /// What happened since the last call; `None` if nothing did. Until then nothing more is taken in. Arguments, settings
     /// and messages are lent from the receive buffer.
     pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
+        Some(match self.poll_lent(now)? {
+            AgentEvent::Connected { session_present } => AgentEvent::Connected { session_present },
+            AgentEvent::Subscribed { refused } => AgentEvent::Subscribed { refused },
+            AgentEvent::Delivered(token) => AgentEvent::Delivered(token),
+            AgentEvent::Time => AgentEvent::Time,
+            AgentEvent::Command {
+                id,
+                method,
+                args,
+                deadline,
+            } => AgentEvent::Command {
+                id: id.keep(),
+                method,
+                args,
+                deadline,
+            },
+            AgentEvent::Settings { version, bytes } => AgentEvent::Settings { version, bytes },
+            AgentEvent::Message { topic, payload } => AgentEvent::Message { topic, payload },
+            AgentEvent::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
+            AgentEvent::Disconnected(reason) => AgentEvent::Disconnected(reason),
+        })
+    }
+
+    /// As [`Self::poll_event`], but for the id of a command, which is lent as well: for a caller that copies it into a form
+    /// of its own.
+    pub fn poll_lent(&mut self, now: u64) -> Option<AgentEvent<'_, CommandName<'_>>> {
         loop {
             match self.session.poll_told()? {
                 Told::Connected { session_present } => {
@@ -127,25 +153,17 @@ impl Agent<'_> {
                     let bytes = settings_in(topic, payload).unwrap_or_default();
                     return Some(AgentEvent::Settings { version, bytes });
                 }
-                Heard::Command(judged) => {
-                    // Copied only now: the reply may be given when the buffer holds something else.
+                // Without a reply the hub gives it again.
+                Heard::Command(Err(outcome)) => {
+                    if self.refuse(outcome) {
+                        self.note_command();
+                    }
+                }
+                Heard::Command(Ok(Allowed { method, deadline })) => {
+                    self.note_command();
                     let (topic, payload) = self.session.parts();
-                    let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
-                        continue;
-                    };
-                    let Allowed { method, deadline } = match judged {
-                        Ok(allowed) => allowed,
-                        Err(outcome) => {
-                            // Without a reply the hub gives it again.
-                            if self.reply(&id, outcome, &[]).is_ok() {
-                                self.recent.note(id.as_bytes());
-                            }
-                            continue;
-                        }
-                    };
-                    self.recent.note(id.as_bytes());
-                    let (_, payload) = self.session.parts();
                     let args = args_in(payload);
+                    let id = CommandName::of(topic, payload)?;
                     return Some(AgentEvent::Command {
                         id,
                         method,
@@ -158,6 +176,28 @@ impl Agent<'_> {
                     return Some(AgentEvent::Message { topic, payload });
                 }
             }
+        }
+    }
+
+    /// Answers the command that was told; whether that is on its way.
+    fn refuse(&mut self, outcome: Outcome) -> bool {
+        let (topic, payload) = self.session.parts();
+        let Some(id) = CommandName::of(topic, payload) else {
+            return false;
+        };
+        // The id ends the topic.
+        let at = topic.len().saturating_sub(id.as_bytes().len());
+        let Some(reply) = write_reply(id.form(), outcome, &[], &mut *self.scratch) else {
+            return false;
+        };
+        self.session.publish_behind(REPLIES, at, &urgent(reply)).is_ok()
+    }
+
+    /// The command that was told is not to be done once more.
+    fn note_command(&mut self) {
+        let (topic, payload) = self.session.parts();
+        if let Some(id) = CommandName::of(topic, payload) {
+            self.recent.note(id.as_bytes());
         }
     }
 
@@ -182,11 +222,11 @@ impl Agent<'_> {
                 Some(_) | None => Heard::Nothing,
             };
         }
-        let Some(id) = command::id_in(topic) else {
+        let Some(id) = CommandName::of(topic, payload) else {
             return Heard::Other;
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
-        if self.recent.knows(id) {
+        if self.recent.knows(id.as_bytes()) {
             return Heard::Nothing;
         }
         Heard::Command(self.judge_command(payload, now))
