@@ -33,10 +33,11 @@ pub enum EnrolmentError {
     Kept,
 }
 
-/// Memory that a connection of the enrolment works in: 432 bytes. It may be used for something else afterwards.
+/// Memory that an enrolment works in: 562 bytes. It may be used for something else afterwards.
 pub struct EnrolmentMem {
     outbox: [u8; OUTBOX_BYTES],
     receive: [u8; ANSWER_BYTES_MAX],
+    kept: [u8; KEPT_BYTES_MAX],
 }
 
 /// A question with its topic and head.
@@ -50,6 +51,7 @@ impl EnrolmentMem {
         Self {
             outbox: [0; OUTBOX_BYTES],
             receive: [0; ANSWER_BYTES_MAX],
+            kept: [0; KEPT_BYTES_MAX],
         }
     }
 }
@@ -105,7 +107,7 @@ enum Step {
 pub struct Enrolment<'m> {
     session: Session<'m>,
     factory: Factory<'m>,
-    kept: Kept,
+    kept: Kept<'m>,
     /// The caller has not kept it yet as it is now.
     is_to_keep: bool,
     /// While there is a next secret: whether it is tried, or asked for.
@@ -130,26 +132,47 @@ impl<'m> Enrolment<'m> {
         settings: Settings,
         seed: u32,
     ) -> Result<Self, EnrolmentError> {
-        if device_of(factory.user_name).is_none() {
-            return Err(EnrolmentError::UserName);
+        let mut enrolment = Self::fresh(memory, factory, settings, seed).ok_or(EnrolmentError::UserName)?;
+        if let Some(kept) = kept {
+            enrolment.resume(kept)?;
         }
-        let kept = match kept {
-            Some(kept) => Kept::read(kept).ok_or(EnrolmentError::Kept)?,
-            None => Kept::NOTHING,
-        };
+        Ok(enrolment)
+    }
+
+    /// As [`Self::new`] where nothing was kept, or where [`Self::resume`] is called next, once the enrolment lies in its
+    /// place. For a caller in whose memory it is placed. `None` if the user name is not `tenant/device`.
+    pub fn fresh(
+        memory: &'m mut EnrolmentMem,
+        factory: Factory<'m>,
+        settings: Settings,
+        seed: u32,
+    ) -> Option<Self> {
+        device_of(factory.user_name)?;
         // The receive buffer is long enough for it.
-        let session = Session::new(&mut memory.outbox, &mut memory.receive, settings, seed);
-        let session = session.ok_or(EnrolmentError::Kept)?;
-        Ok(Self {
+        let session = Session::new(&mut memory.outbox, &mut memory.receive, settings, seed)?;
+        Some(Self {
             session,
             factory,
-            kept,
+            kept: Kept::nothing(&mut memory.kept),
             is_to_keep: false,
             is_trying: false,
             is_refused: false,
             answer_by: NEVER,
             answer_limit_ms: settings.answer_limit_ms,
         })
+    }
+
+    /// Goes on with what was kept last, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`EnrolmentError::Kept`]; the enrolment is of no use then.
+    pub fn resume(&mut self, kept: &[u8]) -> Result<(), EnrolmentError> {
+        if self.kept.take_in(kept) {
+            Ok(())
+        } else {
+            Err(EnrolmentError::Kept)
+        }
     }
 
     /// Whether there is no secret of the device's own yet, neither one that lets it in nor one on its way.

@@ -9,7 +9,7 @@ use crate::types::{
     FcAgentSettings,
 };
 use agent_sdk_core::{
-    Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES,
+    Enrolment, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES,
 };
 use core::ffi::c_void;
 use core::ptr::null;
@@ -72,13 +72,15 @@ impl FcAgentEnrolment {
         unsafe { room(working.cast(), size_of::<EnrolmentMem>()) };
         // SAFETY: it is made of bytes, all of which are zero now, and is the enrolment's for as long as that is used.
         let working = unsafe { &mut *working };
-        let made = Enrolment::new(working, Factory { user_name, origin }, kept, settings, factory.seed);
-        let enrolment = made.map_err(|why| match why {
-            EnrolmentError::UserName => FC_AGENT_USER_NAME,
-            EnrolmentError::Kept => FC_AGENT_RECORD,
-        })?;
+        let made = Enrolment::fresh(working, Factory { user_name, origin }, settings, factory.seed);
+        let enrolment = made.ok_or(FC_AGENT_USER_NAME)?;
         // SAFETY: the memory is long enough and aligned.
         unsafe { at.write(Self { enrolment }) };
+        // SAFETY: it was written just now, and nobody else knows of it.
+        let enrolment = unsafe { &mut (*at).enrolment };
+        if let Some(kept) = kept {
+            enrolment.resume(kept).map_err(|_| FC_AGENT_RECORD)?;
+        }
         Ok(at)
     }
 }

@@ -85,15 +85,21 @@ struct Codes<'r> {
 
 impl<'r> Codes<'r> {
     fn new(source: &'r mut dyn Source, part: Part, step: u32) -> Self {
-        let mut run = Run::new(source, part);
-        let last = run.next();
-        Self { run, last, step }
+        Self {
+            run: Run::new(source, part),
+            last: None,
+            step,
+        }
     }
 
     #[inline(never)]
     fn next(&mut self) -> Option<u64> {
-        let number = self.run.next()?;
-        let last = self.last.replace(number)?;
+        let (last, number) = loop {
+            let number = self.run.next()?;
+            if let Some(last) = self.last.replace(number) {
+                break (last, number);
+            }
+        };
         // Numbers of 32 bits are never farther apart.
         let size = last.wrapping_sub(number).unsigned_abs() as u32;
         let steps = u64::from(size.checked_div(self.step).unwrap_or(0));

@@ -18,8 +18,8 @@ pub(super) struct Birth {
     not_before: u64,
     /// The one that the hub has not acknowledged yet. It will come to that: it never gives way.
     pending: Option<Token>,
-    dropped_events: u64,
-    dropped_telemetry: u64,
+    dropped_events: u32,
+    dropped_telemetry: u32,
 }
 
 impl Birth {
@@ -52,7 +52,7 @@ impl Birth {
             Lane::Event => &mut self.dropped_events,
             Lane::Telemetry => &mut self.dropped_telemetry,
         };
-        *total = total.saturating_add(u64::from(count));
+        *total = total.saturating_add(count);
         self.is_due = true;
     }
 
@@ -94,8 +94,8 @@ impl Agent<'_> {
             reset: device.reset,
             takes_cbor_commands: true,
             settings: u64::from(self.settings_version),
-            dropped_events: self.birth.dropped_events,
-            dropped_telemetry: self.birth.dropped_telemetry,
+            dropped_events: u64::from(self.birth.dropped_events),
+            dropped_telemetry: u64::from(self.birth.dropped_telemetry),
         };
         let Ok(payload) = encode_status(&mut *self.scratch, &status) else {
             // It will not be better the next time.

@@ -35,13 +35,13 @@ pub enum Origin<'a> {
 }
 
 /// Whether nothing but a claim credential lets the device in yet.
-pub(super) fn by_claim(factory: &Factory<'_>, kept: &Kept) -> bool {
+pub(super) fn by_claim(factory: &Factory<'_>, kept: &Kept<'_>) -> bool {
     kept.current().is_none() && matches!(factory.origin, Origin::Claim { .. })
 }
 
 /// Who connects. Without a client identifier, since such a connection is to leave no session behind, and is to be given no
 /// command of the agent's.
-pub(super) fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept, step: Option<Step>) -> Identity<'a> {
+pub(super) fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept<'_>, step: Option<Step>) -> Identity<'a> {
     let as_device = |password: Option<&'a [u8]>, subscriptions: &'a [&'a str]| Identity {
         credentials: Some(Credentials {
             user_name: factory.user_name,
