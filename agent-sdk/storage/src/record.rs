@@ -136,7 +136,8 @@ impl Area {
         let sum = crc.finish().to_le_bytes();
         let [sum0, sum1, sum2, sum3] = sum;
         let header = [first, second, low, header_check(front, sum), sum0, sum1, sum2, sum3];
-        let raw = padded(&header);
+        let mut raw = [0; WRITE_SIZE_MAX];
+        pad(&mut raw, &header);
         let header_end = header_bytes::<F>() as usize;
         self.program(flash, seq, at, raw.get(..header_end).unwrap_or_default())?;
 
@@ -145,7 +146,7 @@ impl Area {
         self.program(flash, seq, body, payload.get(..whole).unwrap_or_default())?;
         let rest = payload.get(whole..).unwrap_or_default();
         if !rest.is_empty() {
-            let raw = padded(rest);
+            pad(&mut raw, rest);
             let word = raw.get(..F::WRITE_SIZE).unwrap_or_default();
             self.program(flash, seq, body + whole as u32, word)?;
         }
@@ -262,6 +263,8 @@ fn header_check(front: [u8; 3], sum: [u8; 4]) -> u8 {
 }
 
 /// Bytes with what is erased behind them.
-fn padded(bytes: &[u8]) -> [u8; WRITE_SIZE_MAX] {
-    core::array::from_fn(|at| bytes.get(at).copied().unwrap_or(ERASED))
+fn pad(raw: &mut [u8; WRITE_SIZE_MAX], bytes: &[u8]) {
+    for (at, to) in raw.iter_mut().enumerate() {
+        *to = bytes.get(at).copied().unwrap_or(ERASED);
+    }
 }
