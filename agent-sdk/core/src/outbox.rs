@@ -144,6 +144,7 @@ impl<'m> Outbox<'m> {
     /// Chooses what to write next, which then is [`Self::writing`]: first what an earlier connection left in flight, in
     /// the order it was sent; then the oldest event, or else the oldest telemetry, while fewer than `window` are in
     /// flight.
+    #[inline(never)]
     pub(crate) fn begin(&mut self, window: u8) -> bool {
         let Some(record) = self.next_to_write(window) else {
             return false;

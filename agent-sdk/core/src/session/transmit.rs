@@ -131,6 +131,7 @@ impl Session<'_> {
         }
     }
 
+    #[inline(never)]
     fn complete(&mut self, packet: Outgoing, identity: &Identity<'_>) {
         match packet {
             Outgoing::Connect => self.phase = Phase::Waiting,
