@@ -36,7 +36,11 @@ impl Backoff {
             self.attempts = doublings.wrapping_add(1);
         }
         let has_doubled = base_ms <= cap_ms.wrapping_shr(doublings);
-        let ceiling = if has_doubled { base_ms.wrapping_shl(doublings) } else { cap_ms };
+        let ceiling = if has_doubled {
+            base_ms.wrapping_shl(doublings)
+        } else {
+            cap_ms
+        };
         let draw = u64::from(self.draw());
         // No more than 2^32 - 1 times 2^32.
         let spread = draw.wrapping_mul(u64::from(ceiling)).wrapping_add(draw);

@@ -167,7 +167,10 @@ impl<'m> Decoder<'m> {
             CONNACK => (Packet::Connack, self.number(0) <= 0xFF || self.number(0) == 0x100),
             PUBACK => (Packet::Puback, true),
             // §3.9.3.
-            SUBACK => (Packet::Suback, self.codes().iter().all(|code| matches!(*code, 0..=2 | REFUSED))),
+            SUBACK => (
+                Packet::Suback,
+                self.codes().iter().all(|code| matches!(*code, 0..=2 | REFUSED)),
+            ),
             PINGRESP => (Packet::Pingresp, true),
             _ => {
                 // §2.3.1: an identifier is never 0.

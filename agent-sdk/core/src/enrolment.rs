@@ -141,12 +141,7 @@ impl<'m> Enrolment<'m> {
 
     /// As [`Self::new`] where nothing was kept, or where [`Self::resume`] is called next, once the enrolment lies in its
     /// place. For a caller in whose memory it is placed. `None` if the user name is not `tenant/device`.
-    pub fn fresh(
-        memory: &'m mut EnrolmentMem,
-        factory: Factory<'m>,
-        settings: Settings,
-        seed: u32,
-    ) -> Option<Self> {
+    pub fn fresh(memory: &'m mut EnrolmentMem, factory: Factory<'m>, settings: Settings, seed: u32) -> Option<Self> {
         device_of(factory.user_name)?;
         // The receive buffer is long enough for it.
         let session = Session::new(&mut memory.outbox, &mut memory.receive, settings, seed)?;

@@ -126,7 +126,11 @@ impl<'m> Outbox<'m> {
         while let Some(record) = self.next_live(at) {
             let place = record.at;
             at = record.end();
-            let again = if record.id() != 0 && session_present { DUPLICATE } else { 0 };
+            let again = if record.id() != 0 && session_present {
+                DUPLICATE
+            } else {
+                0
+            };
             if let Some(head) = self.head_mut(place) {
                 mark(head, again, HERE | DUPLICATE);
                 if !session_present {

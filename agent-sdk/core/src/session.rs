@@ -257,8 +257,16 @@ impl<'m> Session<'m> {
         match self.phase {
             Phase::Idle | Phase::Connecting | Phase::Waiting => self.deadline,
             Phase::Online => {
-                let due = if self.answer_by < NEVER { self.answer_by } else { self.ping_due() };
-                if self.held_until > 0 { due.min(self.held_until) } else { due }
+                let due = if self.answer_by < NEVER {
+                    self.answer_by
+                } else {
+                    self.ping_due()
+                };
+                if self.held_until > 0 {
+                    due.min(self.held_until)
+                } else {
+                    due
+                }
             }
             Phase::Over => NEVER,
         }

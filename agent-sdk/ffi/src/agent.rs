@@ -95,7 +95,12 @@ impl Who {
     ///
     /// As [`Self::read`], which has read the same configuration.
     unsafe fn subscribe(&mut self, config: &FcAgentConfig) {
-        for (index, place) in self.subscriptions.iter_mut().take(config.subscription_count).enumerate() {
+        for (index, place) in self
+            .subscriptions
+            .iter_mut()
+            .take(config.subscription_count)
+            .enumerate()
+        {
             // SAFETY: there are as many as the configuration says.
             place.write(unsafe { filter(config, index) }.unwrap_or_default());
         }

@@ -8,9 +8,7 @@ use crate::types::{
     FC_AGENT_RANDOM_BYTES, FC_AGENT_RECORD, FC_AGENT_RECORD_BYTES, FC_AGENT_TEXT, FC_AGENT_USER_NAME, FcAgentFactory,
     FcAgentSettings,
 };
-use agent_sdk_core::{
-    Enrolment, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES,
-};
+use agent_sdk_core::{Enrolment, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES};
 use core::ffi::c_void;
 use core::ptr::null;
 

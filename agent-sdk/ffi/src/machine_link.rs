@@ -2,9 +2,7 @@
 
 use crate::calls::number_of;
 use crate::machine::FcAgentMachine;
-use crate::machine_types::{
-    FC_AGENT_COMMAND, FC_AGENT_SETTINGS, FC_AGENT_TIME, FcAgentCommand, FcAgentMachineEvent,
-};
+use crate::machine_types::{FC_AGENT_COMMAND, FC_AGENT_SETTINGS, FC_AGENT_TIME, FcAgentCommand, FcAgentMachineEvent};
 use crate::pointers::{bytes, room};
 use crate::types::{
     FC_AGENT_CONNECTED, FC_AGENT_DELIVERED, FC_AGENT_DISCONNECTED, FC_AGENT_DROPPED, FC_AGENT_EVENT, FC_AGENT_MESSAGE,

@@ -195,7 +195,7 @@ impl Recent {
 
     pub(super) fn knows(&self, id: &[u8]) -> bool {
         let wanted = digest(id);
-        self.digests.iter().any(|digest| *digest == wanted)
+        self.digests.contains(&wanted)
     }
 
     /// Forgets the oldest for it.

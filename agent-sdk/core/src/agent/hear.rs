@@ -234,7 +234,10 @@ impl Agent<'_> {
 
     fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
         let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
-        let known = self.methods.iter().position(|name| are_same(name.as_bytes(), command.method));
+        let known = self
+            .methods
+            .iter()
+            .position(|name| are_same(name.as_bytes(), command.method));
         let method = known.ok_or(Outcome::NotAllowed)?;
         let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
             Some((deadline, utc)) => {

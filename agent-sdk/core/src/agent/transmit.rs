@@ -62,7 +62,11 @@ impl Agent<'_> {
 
     fn due(&self) -> u64 {
         let due = self.session.due().min(self.batch_due());
-        if self.session.is_online() { due.min(self.birth.due()) } else { due }
+        if self.session.is_online() {
+            due.min(self.birth.due())
+        } else {
+            due
+        }
     }
 
     /// Writes what is due into `out`, and gives how many bytes that is; 0 if nothing is due. To be called after
