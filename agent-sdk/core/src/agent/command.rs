@@ -193,9 +193,10 @@ impl Recent {
         }
     }
 
+    #[expect(clippy::manual_contains, reason = "it is unrolled: 44 bytes more flash")]
     pub(super) fn knows(&self, id: &[u8]) -> bool {
         let wanted = digest(id);
-        self.digests.contains(&wanted)
+        self.digests.iter().any(|digest| *digest == wanted)
     }
 
     /// Forgets the oldest for it.
