@@ -215,7 +215,7 @@ impl<'m> Agent<'m> {
         };
         let payload = encode_event(&mut *self.scratch, &event).map_err(Unsent::Form)?;
         // Also where it is refused: the hub then sees that one is missing.
-        self.next_event = self.next_event.saturating_add(1);
+        self.next_event = self.next_event.wrapping_add(1);
         let message = Publish {
             topic: "e",
             ..urgent(payload)

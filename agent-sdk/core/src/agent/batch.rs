@@ -60,7 +60,7 @@ impl Agent<'_> {
             } else {
                 self.birth.count(Lane::Telemetry, 1);
             }
-            self.next_sample = self.next_sample.saturating_add(count as u64);
+            self.next_sample = self.next_sample.wrapping_add(count as u64);
             rest.by_ref().take(count).for_each(drop);
         }
     }
