@@ -78,12 +78,12 @@ const STATE: &str = "FC_AGENT_PROOF_STATE";
 
 /// What coreMQTT says of itself: MQTT 3.1.1 alone, for a Cortex-M built with -Os. It is what session and outbox aim at.
 const CORE_MQTT_FLASH_BYTES: u64 = 6_900;
-/// What they take, and may not exceed until they are smaller.
-const SESSION_FLASH_BYTES_MAX: u64 = 8_800;
+/// What they take, and may not exceed; the aim is 6,900.
+const SESSION_FLASH_BYTES_MAX: u64 = 6_450;
 /// All that the header declares, but for what keeps secrets in flash; the aim is 10,000.
-const AGENT_FLASH_BYTES_MAX: u64 = 32_000;
+const AGENT_FLASH_BYTES_MAX: u64 = 23_200;
 /// That as well; the aim is 8,000 more than without.
-const ALL_FLASH_BYTES_MAX: u64 = 41_500;
+const ALL_FLASH_BYTES_MAX: u64 = 30_350;
 /// Beside the buffers.
 const STATE_BYTES_MAX: u64 = 1_024;
 

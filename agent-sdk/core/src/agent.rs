@@ -15,7 +15,7 @@ mod settings;
 mod status;
 mod transmit;
 
-pub use command::{Args, COMMANDS_REMEMBERED, CommandId};
+pub use command::{Args, COMMANDS_REMEMBERED, CommandId, CommandName};
 pub use config::{Config, Crash, Device};
 pub use hear::AgentEvent;
 pub use memory::{AgentMem, Memory};
@@ -24,10 +24,9 @@ pub use readings::Reading;
 
 use crate::publish::{Overflow, Publish, Qos, Refused, Token};
 use crate::session::Session;
-use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
 use agent_sdk_wire::{EncodeError, Event, EventState, Lane, MAX_NUMBER, MAX_SAMPLES, Outcome, TimeBase, encode_event};
 use clock::Clock;
-use command::Recent;
+use command::{Recent, write_reply};
 use readings::Readings;
 use status::Birth;
 
@@ -107,11 +106,21 @@ impl<'m> Agent<'m> {
     /// An agent that connects at once. `None` if `receive` is shorter than [`crate::RECEIVE_BYTES_MIN`]. A crash report
     /// that is not taken counts as a dropped event.
     pub fn new(memory: Memory<'m>, config: &Config<'m>, now: u64) -> Option<Self> {
+        let mut agent = Self::silent(memory, config)?;
+        if let Some(crash) = &config.crash {
+            agent.report_crash(crash, now);
+        }
+        Some(agent)
+    }
+
+    /// As [`Self::new`], but for the crash, which [`Self::report_crash`] then reports where the agent lies. For a caller in
+    /// whose memory an agent is placed.
+    pub fn silent(memory: Memory<'m>, config: &Config<'m>) -> Option<Self> {
         let session = Session::new(memory.outbox, memory.receive, config.session, config.seed)?;
         for slot in memory.metrics.iter_mut() {
             *slot = MetricSlot::EMPTY;
         }
-        let mut agent = Self {
+        Some(Self {
             session,
             metrics: memory.metrics,
             declared: 0,
@@ -129,18 +138,21 @@ impl<'m> Agent<'m> {
             recent: Recent::new(),
             to_tell: 0,
             is_safe: false,
-        };
-        if let Some(Crash { code, detail }) = config.crash
-            && let Err(Unsent::Form(_)) = agent.event(EventState::Reported, code, detail, now)
-        {
-            agent.birth.count(Lane::Event, 1);
+        })
+    }
+
+    /// Reports the crash that ended the last run, before all else.
+    pub fn report_crash(&mut self, crash: &Crash<'_>, now: u64) {
+        let Crash { code, detail } = crash;
+        if let Err(Unsent::Form(_)) = self.event(EventState::Reported, code, detail, now) {
+            self.birth.count(Lane::Event, 1);
         }
-        Some(agent)
     }
 
     /// Declares a metric. `None` if its channel is 0 or was declared before, or no memory is left for it.
     pub fn metric(&mut self, metric: Metric) -> Option<MetricId> {
-        let is_new = declared(self.metrics, self.declared).all(|(_, known)| known.channel != metric.channel);
+        let known = self.metrics.get(..self.declared).unwrap_or_default();
+        let is_new = known.iter().all(|slot| slot.metric.channel != metric.channel);
         let id = u8::try_from(self.declared).ok()?;
         let slot = self.metrics.get_mut(self.declared)?;
         if metric.channel == 0 || !is_new {
@@ -203,7 +215,7 @@ impl<'m> Agent<'m> {
         };
         let payload = encode_event(&mut *self.scratch, &event).map_err(Unsent::Form)?;
         // Also where it is refused: the hub then sees that one is missing.
-        self.next_event = self.next_event.saturating_add(1);
+        self.next_event = self.next_event.wrapping_add(1);
         let message = Publish {
             topic: "e",
             ..urgent(payload)
@@ -218,11 +230,18 @@ impl<'m> Agent<'m> {
     ///
     /// The reply is not on its way; the caller may give it again, later or without detail.
     pub fn reply(&mut self, command: &CommandId, outcome: Outcome, detail: &[u8]) -> Result<Token, Unsent> {
-        let payload = command.reply(outcome, detail, &mut *self.scratch);
+        self.reply_to(command.name(), outcome, detail)
+    }
+
+    /// As [`Self::reply`], to a command whose id lies elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::reply`].
+    pub fn reply_to(&mut self, command: CommandName<'_>, outcome: Outcome, detail: &[u8]) -> Result<Token, Unsent> {
+        let payload = write_reply(command.form(), outcome, detail, &mut *self.scratch);
         let payload = payload.ok_or(Unsent::Form(EncodeError::Full))?;
-        let mut topic = [0; MAX_LEVEL_BYTES + 2];
-        let len = command.reply_topic(&mut topic);
-        let topic = topic.get(..len).unwrap_or_default();
+        let topic = command.reply_topic();
         self.session.publish_on(topic, &urgent(payload)).map_err(Unsent::Outbox)
     }
 
@@ -273,12 +292,6 @@ impl<'m> Agent<'m> {
     pub fn count_dropped(&mut self, lane: Lane, count: u32) {
         self.birth.count(lane, count);
     }
-}
-
-/// The metrics that were declared, with their numbers.
-fn declared(metrics: &[MetricSlot], count: usize) -> impl Iterator<Item = (u8, Metric)> {
-    let metrics = metrics.iter().take(count).map(|slot| slot.metric);
-    (0..=u8::MAX).zip(metrics)
 }
 
 /// A message that goes before telemetry, and stays until the hub has it.

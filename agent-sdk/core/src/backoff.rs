@@ -3,12 +3,12 @@
 
 /// Attempts in a row, and the generator of the jitter.
 pub(crate) struct Backoff {
-    attempts: u8,
+    attempts: u32,
     state: u32,
 }
 
 /// After this many attempts the ceiling no longer doubles.
-const DOUBLINGS_MAX: u8 = 20;
+const DOUBLINGS_MAX: u32 = 20;
 
 impl Backoff {
     pub(crate) const fn new(seed: u32) -> Self {
@@ -31,10 +31,19 @@ impl Backoff {
     /// Milliseconds until the next attempt: evenly drawn from 0 to a ceiling, which is `base_ms` after the first
     /// failure, doubles with each further one, and is never above `cap_ms`.
     pub(crate) fn next_delay_ms(&mut self, base_ms: u32, cap_ms: u32) -> u32 {
-        let doublings = u32::from(self.attempts.min(DOUBLINGS_MAX));
-        self.attempts = self.attempts.saturating_add(1);
-        let ceiling = u64::from(base_ms).wrapping_shl(doublings).min(u64::from(cap_ms));
-        let spread = u64::from(self.draw()).wrapping_mul(ceiling.wrapping_add(1));
+        let doublings = self.attempts;
+        if doublings < DOUBLINGS_MAX {
+            self.attempts = doublings.wrapping_add(1);
+        }
+        let has_doubled = base_ms <= cap_ms.wrapping_shr(doublings);
+        let ceiling = if has_doubled {
+            base_ms.wrapping_shl(doublings)
+        } else {
+            cap_ms
+        };
+        let draw = u64::from(self.draw());
+        // No more than 2^32 - 1 times 2^32.
+        let spread = draw.wrapping_mul(u64::from(ceiling)).wrapping_add(draw);
         (spread >> 32) as u32
     }
 

@@ -15,6 +15,9 @@ const PUBACK: u8 = 0x40;
 const SUBACK: u8 = 0x90;
 const PINGRESP: u8 = 0xD0;
 
+/// The return code of a filter that the hub refuses (§3.9.3).
+pub(crate) const REFUSED: u8 = 0x80;
+
 /// Where the next byte belongs.
 #[derive(Clone, Copy)]
 enum Stage {
@@ -23,31 +26,21 @@ enum Stage {
     Body,
 }
 
-/// A packet of the hub.
+/// A packet of the hub. What it says is asked of the decoder, which has it until the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    /// §3.2.
-    Connack { session_present: bool, code: u8 },
-    /// §3.3, its topic and payload still in the buffer.
-    Publish(Message),
-    /// §3.3, longer than the buffer. The identifier is 0 at QoS 0.
-    TooLong { id: u16 },
-    /// §3.4.
-    Puback { id: u16 },
-    /// §3.9.
-    Suback { id: u16, filters: u8, refused: u8 },
+pub(crate) enum Packet {
+    /// §3.2: [`Decoder::connack`].
+    Connack,
+    /// §3.3: [`Decoder::message_id`] and [`Decoder::parts`].
+    Publish,
+    /// §3.3, longer than the buffer: [`Decoder::message_id`].
+    TooLong,
+    /// §3.4: [`Decoder::answered_id`].
+    Puback,
+    /// §3.9: [`Decoder::answered_id`] and [`Decoder::codes`].
+    Suback,
     /// §3.13.
     Pingresp,
-}
-
-/// Where a message lies in the buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) topic_len: u16,
-    /// 0 at QoS 0.
-    pub(crate) id: u16,
-    /// Where the payload begins.
-    payload_at: usize,
 }
 
 /// What came is not MQTT 3.1.1, or not what a hub may send: the connection has to end (§4.8).
@@ -82,7 +75,7 @@ impl<'m> Decoder<'m> {
     }
 
     /// Takes one byte, and gives the packet that it completes.
-    pub(crate) fn push(&mut self, byte: u8) -> Result<Option<Incoming>, Malformed> {
+    pub(crate) fn push(&mut self, byte: u8) -> Result<Option<Packet>, Malformed> {
         match self.stage {
             Stage::First => {
                 check_first(byte)?;
@@ -115,11 +108,31 @@ impl<'m> Decoder<'m> {
         self.complete().map(Some)
     }
 
+    /// Whether the hub has kept the session, and its return code.
+    pub(crate) fn connack(&self) -> (bool, u8) {
+        let [flags, code] = self.number(0).to_be_bytes();
+        (flags == 1, code)
+    }
+
+    /// The identifier of what is answered.
+    pub(crate) fn answered_id(&self) -> u16 {
+        self.number(0)
+    }
+
+    /// Return codes, one for each filter.
+    pub(crate) fn codes(&self) -> &[u8] {
+        self.buffer.get(2..self.length).unwrap_or_default()
+    }
+
+    /// The identifier of a message; 0 at QoS 0.
+    pub(crate) fn message_id(&self) -> u16 {
+        self.id
+    }
+
     /// Topic and payload of a message, until the next byte is taken in.
-    pub(crate) fn parts(&self, message: Message) -> (&[u8], &[u8]) {
-        let end = usize::from(message.topic_len).wrapping_add(2);
-        let topic = self.buffer.get(2..end).unwrap_or_default();
-        let payload = self.buffer.get(message.payload_at..self.length).unwrap_or_default();
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        let topic = self.buffer.get(2..self.topic_end()).unwrap_or_default();
+        let payload = self.buffer.get(self.payload_at()..self.length).unwrap_or_default();
         (topic, payload)
     }
 
@@ -148,70 +161,39 @@ impl<'m> Decoder<'m> {
         if fits { Ok(()) } else { Err(Malformed) }
     }
 
-    fn complete(&self) -> Result<Incoming, Malformed> {
-        match self.first {
-            CONNACK => {
-                let [flags, code] = self.number(0).to_be_bytes();
-                let session_present = flags == 1;
-                // §3.2.2.2: a refusal keeps no session.
-                if flags > 1 || session_present && code != 0 {
-                    return Err(Malformed);
+    fn complete(&self) -> Result<Packet, Malformed> {
+        let (packet, is_right) = match self.first {
+            // §3.2.2.2: a refusal keeps no session.
+            CONNACK => (Packet::Connack, self.number(0) <= 0xFF || self.number(0) == 0x100),
+            PUBACK => (Packet::Puback, true),
+            // §3.9.3.
+            SUBACK => (
+                Packet::Suback,
+                self.codes().iter().all(|code| matches!(*code, 0..=2 | REFUSED)),
+            ),
+            PINGRESP => (Packet::Pingresp, true),
+            _ => {
+                // §2.3.1: an identifier is never 0.
+                let is_named = !self.has_id() || self.id != 0;
+                let is_whole = is_named && self.payload_at() <= self.length;
+                if self.length > self.buffer.len() {
+                    (Packet::TooLong, is_whole)
+                } else {
+                    (Packet::Publish, is_whole && is_topic(self.parts().0))
                 }
-                Ok(Incoming::Connack { session_present, code })
             }
-            PUBACK => Ok(Incoming::Puback { id: self.number(0) }),
-            SUBACK => self.suback(),
-            PINGRESP => Ok(Incoming::Pingresp),
-            _ => self.publish(),
-        }
-    }
-
-    fn suback(&self) -> Result<Incoming, Malformed> {
-        let codes = self.buffer.get(2..self.length).unwrap_or_default();
-        let (mut filters, mut refused) = (0_u8, 0_u8);
-        for code in codes {
-            filters = filters.saturating_add(1);
-            match *code {
-                0..=2 => {}
-                0x80 => refused = refused.saturating_add(1),
-                // §3.9.3.
-                _ => return Err(Malformed),
-            }
-        }
-        Ok(Incoming::Suback {
-            id: self.number(0),
-            filters,
-            refused,
-        })
-    }
-
-    fn publish(&self) -> Result<Incoming, Malformed> {
-        let topic_len = self.number(0);
-        let id_bytes = if self.has_id() { 2 } else { 0 };
-        let payload_at = self.topic_end().wrapping_add(id_bytes);
-        // §2.3.1: an identifier is never 0.
-        if payload_at > self.length || self.has_id() && self.id == 0 {
-            return Err(Malformed);
-        }
-        if self.length > self.buffer.len() {
-            return Ok(Incoming::TooLong { id: self.id });
-        }
-        let message = Message {
-            topic_len,
-            id: self.id,
-            payload_at,
         };
-        let (topic, _) = self.parts(message);
-        if is_topic(topic) {
-            Ok(Incoming::Publish(message))
-        } else {
-            Err(Malformed)
-        }
+        if is_right { Ok(packet) } else { Err(Malformed) }
     }
 
     /// Whether the packet is a PUBLISH at QoS 1.
     fn has_id(&self) -> bool {
         self.first & 0xF6 == PUBLISH | 2
+    }
+
+    fn payload_at(&self) -> usize {
+        let id_bytes = if self.has_id() { 2 } else { 0 };
+        self.topic_end().wrapping_add(id_bytes)
     }
 
     /// Where the topic of a PUBLISH ends. Before its length is there, somewhere behind it.

@@ -11,10 +11,10 @@ mod question;
 pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
-use crate::decode::Message;
+use crate::bytes::are_same;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
-use crate::session::{Reason, Session, Told};
+use crate::session::{NEVER, Reason, Session, Told, later};
 use agent_sdk_wire::Lane;
 use factory::{by_claim, device_of, identity};
 use kept::Kept;
@@ -33,10 +33,11 @@ pub enum EnrolmentError {
     Kept,
 }
 
-/// Memory that a connection of the enrolment works in: 432 bytes. It may be used for something else afterwards.
+/// Memory that an enrolment works in: 562 bytes. It may be used for something else afterwards.
 pub struct EnrolmentMem {
     outbox: [u8; OUTBOX_BYTES],
     receive: [u8; ANSWER_BYTES_MAX],
+    kept: [u8; KEPT_BYTES_MAX],
 }
 
 /// A question with its topic and head.
@@ -50,6 +51,7 @@ impl EnrolmentMem {
         Self {
             outbox: [0; OUTBOX_BYTES],
             receive: [0; ANSWER_BYTES_MAX],
+            kept: [0; KEPT_BYTES_MAX],
         }
     }
 }
@@ -105,15 +107,15 @@ enum Step {
 pub struct Enrolment<'m> {
     session: Session<'m>,
     factory: Factory<'m>,
-    kept: Kept,
+    kept: Kept<'m>,
     /// The caller has not kept it yet as it is now.
     is_to_keep: bool,
     /// While there is a next secret: whether it is tried, or asked for.
     is_trying: bool,
     /// The hub has taken neither.
     is_refused: bool,
-    /// When the question was asked that has no answer yet.
-    asked_at: Option<u64>,
+    /// When the answer to a question is overdue; [`NEVER`] if none is awaited.
+    answer_by: u64,
     answer_limit_ms: u32,
 }
 
@@ -130,26 +132,42 @@ impl<'m> Enrolment<'m> {
         settings: Settings,
         seed: u32,
     ) -> Result<Self, EnrolmentError> {
-        if device_of(factory.user_name).is_none() {
-            return Err(EnrolmentError::UserName);
+        let mut enrolment = Self::fresh(memory, factory, settings, seed).ok_or(EnrolmentError::UserName)?;
+        if let Some(kept) = kept {
+            enrolment.resume(kept)?;
         }
-        let kept = match kept {
-            Some(kept) => Kept::read(kept).ok_or(EnrolmentError::Kept)?,
-            None => Kept::NOTHING,
-        };
+        Ok(enrolment)
+    }
+
+    /// As [`Self::new`] where nothing was kept, or where [`Self::resume`] is called next, once the enrolment lies in its
+    /// place. For a caller in whose memory it is placed. `None` if the user name is not `tenant/device`.
+    pub fn fresh(memory: &'m mut EnrolmentMem, factory: Factory<'m>, settings: Settings, seed: u32) -> Option<Self> {
+        device_of(factory.user_name)?;
         // The receive buffer is long enough for it.
-        let session = Session::new(&mut memory.outbox, &mut memory.receive, settings, seed);
-        let session = session.ok_or(EnrolmentError::Kept)?;
-        Ok(Self {
+        let session = Session::new(&mut memory.outbox, &mut memory.receive, settings, seed)?;
+        Some(Self {
             session,
             factory,
-            kept,
+            kept: Kept::nothing(&mut memory.kept),
             is_to_keep: false,
             is_trying: false,
             is_refused: false,
-            asked_at: None,
+            answer_by: NEVER,
             answer_limit_ms: settings.answer_limit_ms,
         })
+    }
+
+    /// Goes on with what was kept last, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`EnrolmentError::Kept`]; the enrolment is of no use then.
+    pub fn resume(&mut self, kept: &[u8]) -> Result<(), EnrolmentError> {
+        if self.kept.take_in(kept) {
+            Ok(())
+        } else {
+            Err(EnrolmentError::Kept)
+        }
     }
 
     /// Whether there is no secret of the device's own yet, neither one that lets it in nor one on its way.
@@ -206,14 +224,14 @@ impl<'m> Enrolment<'m> {
         if self.may_connect() {
             self.session.handle_connected(now, entropy);
             self.session.forget_messages();
-            self.asked_at = None;
+            self.answer_by = NEVER;
         }
     }
 
     /// The transport is closed, or could not be opened; see [`Session::handle_disconnected`].
     pub fn handle_disconnected(&mut self, now: u64) {
         self.session.handle_disconnected(now);
-        self.asked_at = None;
+        self.answer_by = NEVER;
     }
 
     /// Bytes came; see [`Session::handle_bytes`].
@@ -225,8 +243,8 @@ impl<'m> Enrolment<'m> {
     /// Time has passed: ends a connection whose answers are overdue.
     pub fn handle_timeout(&mut self, now: u64) {
         self.session.handle_timeout(now);
-        if self.answer_due().is_some_and(|due| now >= due) {
-            self.asked_at = None;
+        if now >= self.answer_by {
+            self.answer_by = NEVER;
             // The answer was lost, or did not fit: what it would have said shows when the secret is tried.
             self.is_trying = true;
             self.session.give_up();
@@ -241,10 +259,10 @@ impl<'m> Enrolment<'m> {
                 Told::Connected { .. } => self.accepted(),
                 Told::Subscribed { refused: 0 } => self.ask(now),
                 Told::Subscribed { .. } => self.answered(false),
-                Told::Message(message) => self.heard(message),
+                Told::Message => self.heard(),
                 Told::Delivered(_) | Told::Dropped { .. } => {}
                 Told::Disconnected(reason) => {
-                    self.asked_at = None;
+                    self.answer_by = NEVER;
                     // About the credentials (§3.2.2.3).
                     if matches!(reason, Reason::Refused(4 | 5)) {
                         self.not_let_in();
@@ -274,8 +292,7 @@ impl<'m> Enrolment<'m> {
         if self.session.next_connect_at().is_some() {
             return self.next_connect_at();
         }
-        let due = self.session.next_deadline().into_iter().chain(self.answer_due());
-        due.min()
+        Some(self.session.due().min(self.answer_by)).filter(|due| *due < NEVER)
     }
 
     fn may_connect(&self) -> bool {
@@ -288,11 +305,6 @@ impl<'m> Enrolment<'m> {
         } else {
             self.kept.has_old().then_some(Step::End)
         }
-    }
-
-    fn answer_due(&self) -> Option<u64> {
-        let limit_ms = u64::from(self.answer_limit_ms);
-        self.asked_at.map(|at| at.saturating_add(limit_ms))
     }
 
     /// The hub has let the device in.
@@ -352,23 +364,23 @@ impl<'m> Enrolment<'m> {
             overflow: Overflow::DropNewest,
         };
         match self.session.publish(&message) {
-            Ok(_) => self.asked_at = Some(now),
+            Ok(_) => self.answer_by = later(now, self.answer_limit_ms),
             // It fits, since the outbox is made for it.
             Err(_) => self.session.close(),
         }
     }
 
-    fn heard(&mut self, message: Message) {
-        let (topic, payload) = self.session.parts(message);
-        let is_answer = topic == ASKED_BY_CLAIM || topic == ASKED_BY_DEVICE;
+    fn heard(&mut self) {
+        let (topic, payload) = self.session.parts();
+        let is_answer = are_same(topic, ASKED_BY_CLAIM) || are_same(topic, ASKED_BY_DEVICE);
         let is_ok = question::is_ok(payload);
-        if is_answer && self.asked_at.is_some() {
+        if is_answer && self.answer_by < NEVER {
             self.answered(is_ok);
         }
     }
 
     fn answered(&mut self, is_ok: bool) {
-        self.asked_at = None;
+        self.answer_by = NEVER;
         if is_ok {
             self.session.served();
             self.is_refused = false;

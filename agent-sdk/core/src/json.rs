@@ -1,6 +1,8 @@
 //! Just enough JSON for what the hub says in it: members of objects, short texts, whole numbers. It looks for what is
 //! wanted and does not judge the rest; every step is bounded by the bytes that came, and nothing is kept.
 
+use crate::bytes::are_same;
+
 /// The value of a member of an object, as it is written there; of several with that name the first. `None` if it is not
 /// there, or if this is no object as far as it was read. Names with escapes in them are no one's.
 pub(crate) fn member<'j>(object: &'j [u8], wanted: &[u8]) -> Option<&'j [u8]> {
@@ -8,7 +10,7 @@ pub(crate) fn member<'j>(object: &'j [u8], wanted: &[u8]) -> Option<&'j [u8]> {
     loop {
         let (name, behind) = string(rest)?;
         let (found, behind) = value(after(behind, b':')?)?;
-        if name == wanted {
+        if are_same(name, wanted) {
             return Some(found);
         }
         rest = after(behind, b',')?;
@@ -18,7 +20,7 @@ pub(crate) fn member<'j>(object: &'j [u8], wanted: &[u8]) -> Option<&'j [u8]> {
 /// What is between the quotes of a text without escapes.
 pub(crate) fn text(value: &[u8]) -> Option<&[u8]> {
     let (text, rest) = string(value)?;
-    (rest.is_empty() && !text.contains(&b'\\')).then_some(text)
+    (rest.is_empty() && text.iter().all(|byte| *byte != b'\\')).then_some(text)
 }
 
 /// A whole number that is not negative.

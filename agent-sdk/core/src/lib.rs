@@ -14,6 +14,7 @@
 mod agent;
 mod backoff;
 mod boots;
+mod bytes;
 mod decode;
 mod encode;
 mod engine;
@@ -28,8 +29,8 @@ mod topic;
 mod writer;
 
 pub use agent::{
-    Agent, AgentEvent, AgentMem, Args, COMMANDS_REMEMBERED, CommandId, Config, Crash, Device, Memory, Metric, MetricId,
-    MetricSlot, Reading, Unsent,
+    Agent, AgentEvent, AgentMem, Args, COMMANDS_REMEMBERED, CommandId, CommandName, Config, Crash, Device, Memory,
+    Metric, MetricId, MetricSlot, Reading, Unsent,
 };
 pub use agent_sdk_wire::{EncodeError, EventState, Lane, Outcome, ResetReason, scaled};
 pub use boots::{Boots, HEALTHY_MS};

@@ -9,12 +9,12 @@ mod spill;
 #[cfg(test)]
 mod tests;
 
-use crate::publish::{Overflow, Publish, Qos, Refused, Token};
+use crate::publish::{Publish, Refused, Token};
 use crate::topic::is_topic;
 use agent_sdk_wire::Lane;
 pub use record::RECORD_HEAD_BYTES;
 pub(crate) use record::Record;
-use record::{AT_LEAST_ONCE, DEAD, DUPLICATE, HERE, MAY_GO, RETAIN, TRIED, urgency};
+use record::{AT_LEAST_ONCE, DEAD, DUPLICATE, HERE, Head, TRIED, flags_of, gives_way, lane_of, mark, name};
 pub use spill::WAITING_HEAD_BYTES;
 
 /// Packet identifiers of messages are 1 to this one; the one above is that of a SUBSCRIBE.
@@ -76,58 +76,67 @@ impl<'m> Outbox<'m> {
 
     /// Takes a message in.
     pub(crate) fn push(&mut self, message: &Publish<'_>) -> Result<Token, Refused> {
-        self.push_on(message.topic.as_bytes(), message)
+        self.push_on([&[], message.topic.as_bytes()], message)
     }
 
-    /// Takes a message in, on `topic` instead of its own.
-    pub(crate) fn push_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
-        if !is_topic(topic) {
+    /// Takes a message in, on a topic in two parts instead of its own. The second is a topic by itself, and the first one
+    /// that goes before it.
+    pub(crate) fn push_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
+        let [_, name] = topic;
+        if !is_topic(name) {
             return Err(Refused::Topic);
         }
-        let body_len = topic.len().saturating_add(message.payload.len());
-        let need = body_len.saturating_add(RECORD_HEAD_BYTES);
-        let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic.len()), u16::try_from(body_len)) else {
-            self.count(message.lane);
+        let flags = flags_of(message);
+        let taken = self.take_in(topic, message.payload, flags);
+        if taken.is_err() {
+            self.count(flags);
+        }
+        taken
+    }
+
+    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[u8], flags: u8) -> Result<Token, Refused> {
+        let [prefix, name] = topic;
+        // Slices that lie in memory together are never longer than it.
+        let topic_len = prefix.len().wrapping_add(name.len());
+        let body_len = topic_len.wrapping_add(payload.len());
+        let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic_len), u16::try_from(body_len)) else {
             return Err(Refused::TooLong);
         };
+        let need = usize::from(body_len).wrapping_add(RECORD_HEAD_BYTES);
         if need > self.memory.len() {
-            self.count(message.lane);
             return Err(Refused::TooLong);
         }
-        if !self.make_room(message, need) {
-            self.count(message.lane);
+        if !self.make_room(flags, need) {
             return Err(Refused::Full);
         }
-        let record = Record {
-            at: self.end,
-            body_len,
-            topic_len,
-            flags: flags(message),
-            id: 0,
-            token: self.next_token,
-        };
-        self.next_token = self.next_token.wrapping_add(1);
-        self.put_head(record);
-        self.put(record.body_at(), topic);
-        self.put(record.payload_at(), message.payload);
-        self.end = record.end();
-        self.live = self.live.saturating_add(need);
-        Ok(Token(record.token))
+        let token = self.next_token;
+        self.next_token = token.wrapping_add(1);
+        self.live = self.live.wrapping_add(need);
+        self.append(&Record::head(body_len, topic_len, flags, token));
+        self.append(prefix);
+        self.append(name);
+        self.append(payload);
+        Ok(Token(token))
     }
 
     /// The hub took a connection up. With the session, what is in flight is sent again as it was (§4.4); without it the
     /// hub knows none of it, and it waits in its lane once more.
     pub(crate) fn resume(&mut self, session_present: bool) {
         let mut at = self.start;
-        while let Some(mut record) = self.next_live(at) {
+        while let Some(record) = self.next_live(at) {
+            let place = record.at;
             at = record.end();
-            record.flags &= !(HERE | DUPLICATE);
-            if !session_present {
-                record.id = 0;
-            } else if record.id != 0 {
-                record.flags |= DUPLICATE;
+            let again = if record.id() != 0 && session_present {
+                DUPLICATE
+            } else {
+                0
+            };
+            if let Some(head) = self.head_mut(place) {
+                mark(head, again, HERE | DUPLICATE);
+                if !session_present {
+                    name(head, 0);
+                }
             }
-            self.put_head(record);
         }
     }
 
@@ -139,58 +148,65 @@ impl<'m> Outbox<'m> {
     /// Chooses what to write next, which then is [`Self::writing`]: first what an earlier connection left in flight, in
     /// the order it was sent; then the oldest event, or else the oldest telemetry, while fewer than `window` are in
     /// flight.
+    #[inline(never)]
     pub(crate) fn begin(&mut self, window: u8) -> bool {
-        let mut again: Option<Record> = None;
-        let mut fresh: Option<Record> = None;
-        let mut in_flight = 0_u16;
+        let Some(record) = self.next_to_write(window) else {
+            return false;
+        };
+        let (at, needs_id) = (record.at, record.id() == 0 && record.has(AT_LEAST_ONCE));
+        self.writing = at;
+        let new_id = if needs_id { self.free_id() } else { self.last_id };
+        self.last_id = new_id;
+        if let Some(head) = self.head_mut(at) {
+            mark(head, TRIED, 0);
+            if needs_id {
+                name(head, new_id);
+            }
+        }
+        true
+    }
+
+    fn next_to_write(&self, window: u8) -> Option<Record<'_>> {
+        let mut again: Option<Record<'_>> = None;
+        let mut fresh: Option<Record<'_>> = None;
+        let mut in_flight = 0_usize;
         let mut at = self.start;
         while let Some(record) = self.next_live(at) {
             at = record.end();
-            if record.id == 0 {
+            if record.id() == 0 {
                 if fresh.is_none_or(|best| best.urgency() < record.urgency()) {
                     fresh = Some(record);
                 }
                 continue;
             }
-            in_flight = in_flight.saturating_add(1);
-            if !record.has(HERE) && again.is_none_or(|best| self.age(best.id) < self.age(record.id)) {
+            in_flight = in_flight.wrapping_add(1);
+            if !record.has(HERE) && again.is_none_or(|best| self.age(best) < self.age(record)) {
                 again = Some(record);
             }
         }
-        let has_room = in_flight < u16::from(window.max(1));
+        let has_room = in_flight < usize::from(window.max(1));
         let fresh = fresh.filter(|record| !self.is_held && (has_room || !record.has(AT_LEAST_ONCE)));
-        let Some(mut record) = again.or(fresh) else {
-            return false;
-        };
-        if record.id == 0 && record.has(AT_LEAST_ONCE) {
-            record.id = self.free_id();
-            self.last_id = record.id;
-        }
-        record.flags |= TRIED;
-        self.put_head(record);
-        self.writing = record.at;
-        true
+        again.or(fresh)
     }
 
     /// What is being written, with its topic and payload.
-    pub(crate) fn writing(&self) -> Option<(Record, &[u8], &[u8])> {
+    pub(crate) fn writing(&self) -> Option<(Record<'_>, &[u8], &[u8])> {
         let record = self.record(self.writing)?;
-        let topic = self.memory.get(record.body_at()..record.payload_at())?;
-        let payload = self.memory.get(record.payload_at()..record.end())?;
+        let body = self.memory.get(record.body_at()..record.end())?;
+        let (topic, payload) = body.split_at_checked(usize::from(record.topic_len()))?;
         Some((record, topic, payload))
     }
 
     /// All of it was handed to the transport.
     pub(crate) fn written(&mut self) {
-        if let Some(mut record) = self.record(self.writing) {
-            if record.has(AT_LEAST_ONCE) {
-                record.flags |= HERE;
-                self.put_head(record);
-            } else {
-                self.remove(record);
-            }
-        }
+        let at = self.writing;
         self.writing = NONE;
+        let Some(record) = self.record(at) else { return };
+        if !record.has(AT_LEAST_ONCE) {
+            self.remove(at);
+        } else if let Some(head) = self.head_mut(at) {
+            mark(head, HERE, 0);
+        }
     }
 
     /// The connection ended; part of it may have been handed over.
@@ -201,8 +217,9 @@ impl<'m> Outbox<'m> {
     /// The hub has acknowledged this identifier. `None` if no message with it was sent on this connection.
     pub(crate) fn acknowledged(&mut self, id: u16) -> Option<Token> {
         let record = self.in_flight(id).filter(|record| record.has(HERE))?;
-        self.remove(record);
-        Some(Token(record.token))
+        let token = record.token();
+        self.remove(record.at);
+        Some(token)
     }
 
     /// How many messages of a lane were dropped since the last call; events first, `None` if there were none.
@@ -223,57 +240,58 @@ impl<'m> Outbox<'m> {
         }
     }
 
-    fn count(&mut self, lane: Lane) {
-        let counter = self.counter(lane);
+    /// A message with these flags is dropped.
+    fn count(&mut self, flags: u8) {
+        let counter = self.counter(lane_of(flags));
         *counter = counter.saturating_add(1);
     }
 
-    /// Sees to `need` bytes behind the last record; drops nothing if that would not be enough.
-    fn make_room(&mut self, message: &Publish<'_>, need: usize) -> bool {
-        let mut missing = need.saturating_sub(self.free());
-        let mut gain = 0_usize;
+    /// Sees to `need` bytes behind the last record, for a message with these flags; drops nothing if that would not be
+    /// enough.
+    fn make_room(&mut self, flags: u8, need: usize) -> bool {
+        let mut room = self.free();
         let mut at = self.start;
         while let Some(record) = self.next_live(at) {
             at = record.end();
-            if gives_way(record, message) {
-                gain = gain.saturating_add(record.len());
+            if gives_way(record.flags(), flags) {
+                room = room.wrapping_add(record.len());
             }
         }
-        if gain < missing {
+        if room < need {
             return false;
         }
-        while missing > 0 {
-            let Some(victim) = self.victim(message) else {
+        while self.free() < need {
+            let Some(victim) = self.victim(flags) else {
                 return false;
             };
-            missing = missing.saturating_sub(victim.len());
-            self.count(victim.lane());
-            self.remove(victim);
+            let (at, flags) = (victim.at, victim.flags());
+            self.count(flags);
+            self.remove(at);
         }
-        if self.end.saturating_add(need) > self.memory.len() {
+        if self.end.wrapping_add(need) > self.memory.len() {
             self.compact();
         }
         true
     }
 
     /// The oldest of the least urgent that give way.
-    fn victim(&self, message: &Publish<'_>) -> Option<Record> {
-        let mut victim: Option<Record> = None;
+    fn victim(&self, flags: u8) -> Option<Record<'_>> {
+        let mut victim: Option<Record<'_>> = None;
         let mut at = self.start;
         while let Some(record) = self.next_live(at) {
             at = record.end();
             let goes_first = victim.is_none_or(|best| record.urgency() < best.urgency());
-            if goes_first && gives_way(record, message) {
+            if goes_first && gives_way(record.flags(), flags) {
                 victim = Some(record);
             }
         }
         victim
     }
 
-    fn in_flight(&self, id: u16) -> Option<Record> {
+    fn in_flight(&self, id: u16) -> Option<Record<'_>> {
         let mut at = self.start;
         while let Some(record) = self.next_live(at) {
-            if id != 0 && record.id == id {
+            if id != 0 && record.id() == id {
                 return Some(record);
             }
             at = record.end();
@@ -292,15 +310,17 @@ impl<'m> Outbox<'m> {
         }
     }
 
-    /// How long ago an identifier was given: they are given in order, and turn around.
-    fn age(&self, id: u16) -> u16 {
-        self.last_id.wrapping_sub(id)
+    /// How long ago its identifier was given: they are given in order, and turn around.
+    fn age(&self, record: Record<'_>) -> u16 {
+        self.last_id.wrapping_sub(record.id())
     }
 
-    fn remove(&mut self, mut record: Record) {
-        record.flags |= DEAD;
-        self.put_head(record);
+    fn remove(&mut self, at: usize) {
+        let Some(record) = self.record(at) else { return };
         self.live = self.live.saturating_sub(record.len());
+        if let Some(head) = self.head_mut(at) {
+            mark(head, DEAD, 0);
+        }
         while let Some(first) = self.record(self.start).filter(|first| first.has(DEAD)) {
             self.start = first.end();
         }
@@ -313,16 +333,20 @@ impl<'m> Outbox<'m> {
     fn compact(&mut self) {
         let (mut at, mut to) = (self.start, 0_usize);
         while let Some(record) = self.record(at) {
+            let (from, is_dead) = (record.at, record.has(DEAD));
             at = record.end();
-            if record.has(DEAD) {
+            if is_dead {
                 continue;
             }
-            if record.at == self.writing {
+            if from == self.writing {
                 self.writing = to;
             }
-            for from in record.at..at {
+            // Byte by byte, because it may overlap; that needs no function for moving memory.
+            for from in from..at {
                 let byte = self.memory.get(from).copied().unwrap_or_default();
-                self.put(to, &[byte]);
+                if let Some(place) = self.memory.get_mut(to) {
+                    *place = byte;
+                }
                 to = to.wrapping_add(1);
             }
         }
@@ -330,7 +354,7 @@ impl<'m> Outbox<'m> {
     }
 
     /// The first record at or behind `at` that is not dead.
-    fn next_live(&self, mut at: usize) -> Option<Record> {
+    fn next_live(&self, mut at: usize) -> Option<Record<'_>> {
         loop {
             let record = self.record(at)?;
             if !record.has(DEAD) {
@@ -340,43 +364,25 @@ impl<'m> Outbox<'m> {
         }
     }
 
-    fn record(&self, at: usize) -> Option<Record> {
+    fn record(&self, at: usize) -> Option<Record<'_>> {
         if at >= self.end {
             return None;
         }
-        let head = self.memory.get(at..at.wrapping_add(RECORD_HEAD_BYTES))?;
-        Record::read(at, head)
+        let head = self.memory.get(at..)?.first_chunk()?;
+        Some(Record::new(at, head))
     }
 
-    fn put_head(&mut self, record: Record) {
-        self.put(record.at, &record.head());
+    fn head_mut(&mut self, at: usize) -> Option<&mut Head> {
+        self.memory.get_mut(at..)?.first_chunk_mut()
     }
 
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        let room = self.memory.get_mut(at..).unwrap_or_default();
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
+    /// Puts bytes behind the last record. There is room for them.
+    fn append(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(place) = self.memory.get_mut(self.end) {
+                *place = *byte;
+            }
+            self.end = self.end.wrapping_add(1);
         }
     }
-}
-
-fn flags(message: &Publish<'_>) -> u8 {
-    let mut flags = urgency(message.lane);
-    if message.qos == Qos::AtLeastOnce {
-        flags |= AT_LEAST_ONCE;
-    }
-    if message.retain {
-        flags |= RETAIN;
-    }
-    if message.overflow == Overflow::DropOldest {
-        flags |= MAY_GO;
-    }
-    flags
-}
-
-/// Whether a record may be dropped for a new message.
-fn gives_way(record: Record, message: &Publish<'_>) -> bool {
-    let own = urgency(message.lane);
-    let is_policy = message.overflow == Overflow::DropOldest && record.has(MAY_GO);
-    !record.has(TRIED) && (record.urgency() < own || record.urgency() == own && is_policy)
 }

@@ -11,11 +11,13 @@ use crate::decode::{Decoder, RECEIVE_BYTES_MIN};
 use crate::identity::Settings;
 use crate::outbox::Outbox;
 use crate::publish::{Publish, Refused, Token};
-use event::Pending;
 pub(crate) use event::Told;
 pub use event::{Event, Reason};
 use short::Short;
 use transmit::Outgoing;
+
+/// An uptime that never comes. As a number instead of an `Option`, so that the earliest of several is their minimum.
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// Acknowledgements that may wait to be written; no packet is taken in while all places are taken.
 const ACKS: usize = 4;
@@ -54,12 +56,12 @@ pub struct Session<'m> {
     phase: Phase,
     /// While idle when to connect; while connecting when the hub must have accepted.
     deadline: u64,
-    sent_at: u64,
-    received_at: u64,
     /// When the hub accepted the last connection.
     online_at: u64,
-    /// When the ping was begun that has no answer yet.
-    ping_at: Option<u64>,
+    sent_at: u64,
+    received_at: u64,
+    /// When the answer to a ping is overdue; [`NEVER`] if none is awaited.
+    answer_by: u64,
     current: Option<Outgoing>,
     /// How many bytes of the current packet were handed over.
     handed_over: usize,
@@ -73,7 +75,10 @@ pub struct Session<'m> {
     held_until: u64,
     /// Filters of the SUBSCRIBE that has no answer yet.
     asked: u8,
-    pending: Option<Pending>,
+    /// The one event that the last packet brought.
+    pending: Option<Told>,
+    /// If that is a message, which has an identifier at QoS 1.
+    to_acknowledge: bool,
     ended: Option<Reason>,
     too_long: u32,
 }
@@ -95,10 +100,10 @@ impl<'m> Session<'m> {
             backoff: Backoff::new(seed),
             phase: Phase::Idle,
             deadline: 0,
+            online_at: NEVER,
             sent_at: 0,
             received_at: 0,
-            online_at: 0,
-            ping_at: None,
+            answer_by: NEVER,
             current: None,
             handed_over: 0,
             acks: [0; ACKS],
@@ -108,6 +113,7 @@ impl<'m> Session<'m> {
             held_until: 0,
             asked: 0,
             pending: None,
+            to_acknowledge: false,
             ended: None,
             too_long: 0,
         })
@@ -122,9 +128,16 @@ impl<'m> Session<'m> {
         self.outbox.push(message)
     }
 
-    /// As [`Self::publish`], on a topic that is given as bytes instead of the message's own.
-    pub(crate) fn publish_on(&mut self, topic: &[u8], message: &Publish<'_>) -> Result<Token, Refused> {
+    /// As [`Self::publish`], on a topic that is given in two parts instead of the message's own.
+    pub(crate) fn publish_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
         self.outbox.push_on(topic, message)
+    }
+
+    /// As [`Self::publish_on`], where the second part is what stands from `at` on in the topic of the message that was told.
+    pub(crate) fn publish_behind(&mut self, first: &[u8], at: usize, message: &Publish<'_>) -> Result<Token, Refused> {
+        let (topic, _) = self.decoder.parts();
+        let second = topic.get(at..).unwrap_or_default();
+        self.outbox.push_on([first, second], message)
     }
 
     /// Whether no message waits, neither to be sent nor to be acknowledged.
@@ -183,12 +196,12 @@ impl<'m> Session<'m> {
         self.backoff.mix(entropy);
         self.forget_connection();
         self.ended = None;
-        if let Some(Pending::Connected { .. } | Pending::Subscribed { .. }) = self.pending {
+        if let Some(Told::Connected { .. } | Told::Subscribed { .. }) = self.pending {
             self.pending = None;
         }
         self.decoder.reset();
         self.phase = Phase::Connecting;
-        self.deadline = now.saturating_add(u64::from(self.settings.connack_limit_ms));
+        self.deadline = later(now, self.settings.connack_limit_ms);
         (self.sent_at, self.received_at) = (now, now);
         self.to_subscribe = true;
     }
@@ -205,7 +218,7 @@ impl<'m> Session<'m> {
             ..
         } = self.settings;
         let delay_ms = self.backoff.next_delay_ms(backoff_base_ms, backoff_cap_ms);
-        self.deadline = now.saturating_add(u64::from(delay_ms));
+        self.deadline = later(now, delay_ms);
         self.phase = Phase::Idle;
     }
 
@@ -213,7 +226,7 @@ impl<'m> Session<'m> {
     pub fn handle_timeout(&mut self, now: u64) {
         match self.phase {
             Phase::Connecting | Phase::Waiting if now >= self.deadline => self.end(Reason::NoConnack),
-            Phase::Online if self.answer_deadline().is_some_and(|at| now >= at) => self.end(Reason::NoAnswer),
+            Phase::Online if now >= self.answer_by => self.end(Reason::NoAnswer),
             Phase::Idle | Phase::Connecting | Phase::Waiting | Phase::Online | Phase::Over => {}
         }
     }
@@ -236,14 +249,26 @@ impl<'m> Session<'m> {
     /// When to come back even if nothing happens: to connect, to [`Self::handle_timeout`], or to
     /// [`Self::poll_transmit`] a ping. `None` if there is no such time.
     pub fn next_deadline(&self) -> Option<u64> {
+        Some(self.due()).filter(|due| *due < NEVER)
+    }
+
+    /// As [`Self::next_deadline`]; [`NEVER`] if there is no such time.
+    pub(crate) fn due(&self) -> u64 {
         match self.phase {
-            Phase::Idle | Phase::Connecting | Phase::Waiting => Some(self.deadline),
+            Phase::Idle | Phase::Connecting | Phase::Waiting => self.deadline,
             Phase::Online => {
-                let answer_or_ping = self.answer_deadline().or_else(|| self.ping_due());
-                let hold = (self.held_until > 0).then_some(self.held_until);
-                answer_or_ping.into_iter().chain(hold).min()
+                let due = if self.answer_by < NEVER {
+                    self.answer_by
+                } else {
+                    self.ping_due()
+                };
+                if self.held_until > 0 {
+                    due.min(self.held_until)
+                } else {
+                    due
+                }
             }
-            Phase::Over => None,
+            Phase::Over => NEVER,
         }
     }
 
@@ -255,16 +280,13 @@ impl<'m> Session<'m> {
         }
     }
 
-    fn ping_due(&self) -> Option<u64> {
+    fn ping_due(&self) -> u64 {
         // Three quarters of seconds in milliseconds.
-        let silence_ms = u64::from(self.settings.keep_alive_s).wrapping_mul(750);
-        let since = self.sent_at.min(self.received_at);
-        (silence_ms > 0).then(|| since.saturating_add(silence_ms))
-    }
-
-    fn answer_deadline(&self) -> Option<u64> {
-        let limit_ms = u64::from(self.settings.answer_limit_ms);
-        self.ping_at.map(|at| at.saturating_add(limit_ms))
+        let silence_ms = u32::from(self.settings.keep_alive_s).wrapping_mul(750);
+        if silence_ms == 0 {
+            return NEVER;
+        }
+        later(self.sent_at.min(self.received_at), silence_ms)
     }
 
     /// The connection is over, and the caller will be told why.
@@ -278,7 +300,7 @@ impl<'m> Session<'m> {
         self.outbox.interrupted();
         self.current = None;
         self.handed_over = 0;
-        self.ping_at = None;
+        self.answer_by = NEVER;
         self.acks = [0; ACKS];
         self.to_subscribe = false;
         self.to_close = false;
@@ -286,8 +308,12 @@ impl<'m> Session<'m> {
         self.held_until = 0;
         self.asked = 0;
         // The next connection knows nothing of this one's identifiers.
-        if let Some(Pending::Message { to_acknowledge, .. }) = &mut self.pending {
-            *to_acknowledge = false;
-        }
+        self.to_acknowledge = false;
     }
+}
+
+/// So many milliseconds after an uptime.
+#[inline(never)]
+pub(crate) fn later(uptime: u64, ms: u32) -> u64 {
+    uptime.saturating_add(u64::from(ms))
 }

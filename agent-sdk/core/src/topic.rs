@@ -5,32 +5,30 @@
 ///
 /// Written out, because the check of the standard library costs more flash and is not known to be free of panics.
 pub(crate) fn is_topic(bytes: &[u8]) -> bool {
-    // How many bytes of a character are still to come, and what the next one may be (RFC 3629, section 4).
-    let (mut more, mut low, mut high) = (0_u8, 0x80_u8, 0xBF_u8);
-    for byte in bytes {
-        if more > 0 {
-            if *byte < low || *byte > high {
+    let mut rest = bytes.iter();
+    while let Some(first) = rest.next() {
+        // How many bytes follow, and the first character that needs as many (RFC 3629, section 3).
+        let (more, least) = match *first {
+            0 | b'#' | b'+' => return false,
+            0x01..=0x7F => continue,
+            0x80..=0xDF => (1_u8, 0x80),
+            0xE0..=0xEF => (2, 0x800),
+            0xF0..=0xFF => (3, 0x1_0000),
+        };
+        // The bits of the character, behind as many ones as it has bytes, which the mask takes away.
+        let mut character = u32::from(*first & (0x3F >> more));
+        for _ in 0..more {
+            let Some(next) = rest.next().filter(|next| **next & 0xC0 == 0x80) else {
                 return false;
-            }
-            (more, low, high) = (more.wrapping_sub(1), 0x80, 0xBF);
-            continue;
+            };
+            character = character << 6 | u32::from(*next & 0x3F);
         }
-        if matches!(*byte, 0 | b'#' | b'+') {
+        let is_first_right = *first >= 0xC0 && *first < 0xF8;
+        if !is_first_right || character < least || char::from_u32(character).is_none() {
             return false;
         }
-        (more, low, high) = match *byte {
-            0x00..=0x7F => (0, 0x80, 0xBF),
-            0xC2..=0xDF => (1, 0x80, 0xBF),
-            0xE0 => (2, 0xA0, 0xBF),
-            0xE1..=0xEC | 0xEE..=0xEF => (2, 0x80, 0xBF),
-            0xED => (2, 0x80, 0x9F),
-            0xF0 => (3, 0x90, 0xBF),
-            0xF1..=0xF3 => (3, 0x80, 0xBF),
-            0xF4 => (3, 0x80, 0x8F),
-            _ => return false,
-        };
     }
-    more == 0 && !bytes.is_empty()
+    !bytes.is_empty()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::types::{
 };
 use agent_sdk_core::{Credentials, Identity, SUBSCRIPTIONS_MAX, Session, Settings, Will};
 use core::ffi::{c_char, c_void};
+use core::mem::MaybeUninit;
 
 /// An agent, in memory of yours. Used by one thread at a time.
 pub struct FcAgent {
@@ -27,18 +28,21 @@ pub(crate) struct Who {
     credentials: Option<Credentials<'static>>,
     will: Option<Will<'static>>,
     topic_prefix: &'static str,
-    subscriptions: [&'static str; SUBSCRIPTIONS_MAX],
+    /// As many as [`Self::subscription_count`] says; filled in where it lies, so that no list has to be copied.
+    subscriptions: [MaybeUninit<&'static str>; SUBSCRIPTIONS_MAX],
     subscription_count: usize,
 }
 
 impl Who {
     pub(crate) fn identity(&self) -> Identity<'_> {
+        let filters = self.subscriptions.get(..self.subscription_count).unwrap_or_default();
         Identity {
             client_id: self.client_id,
             credentials: self.credentials,
             will: self.will,
             topic_prefix: self.topic_prefix,
-            subscriptions: self.subscriptions.get(..self.subscription_count).unwrap_or_default(),
+            // SAFETY: `subscribe` has filled in as many.
+            subscriptions: unsafe { filters.assume_init_ref() },
         }
     }
 
@@ -71,23 +75,48 @@ impl Who {
         if config.subscriptions.is_null() && config.subscription_count > 0 {
             return Err(FC_AGENT_NULL);
         }
-        let mut subscriptions = [""; SUBSCRIPTIONS_MAX];
-        for (index, filter) in subscriptions.iter_mut().take(config.subscription_count).enumerate() {
-            let at = config.subscriptions.wrapping_add(index);
+        for index in 0..config.subscription_count {
             // SAFETY: there are as many as the configuration says.
-            let at = unsafe { at.read() };
-            // SAFETY: as above.
-            *filter = unsafe { text(at) }.ok_or(FC_AGENT_TEXT)?;
+            unsafe { filter(config, index) }.ok_or(FC_AGENT_TEXT)?;
         }
         Ok(Self {
             client_id: optional(config.client_id)?,
             credentials: (!config.user_name.is_null()).then_some(credentials),
             will: (!config.will_topic.is_null()).then_some(will),
             topic_prefix: optional(config.topic_prefix)?,
-            subscriptions,
-            subscription_count: config.subscription_count,
+            subscriptions: [MaybeUninit::uninit(); SUBSCRIPTIONS_MAX],
+            subscription_count: 0,
         })
     }
+
+    /// Fills in the filters, all of which are texts.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::read`], which has read the same configuration.
+    unsafe fn subscribe(&mut self, config: &FcAgentConfig) {
+        for (index, place) in self
+            .subscriptions
+            .iter_mut()
+            .take(config.subscription_count)
+            .enumerate()
+        {
+            // SAFETY: there are as many as the configuration says.
+            place.write(unsafe { filter(config, index) }.unwrap_or_default());
+        }
+        self.subscription_count = config.subscription_count;
+    }
+}
+
+/// # Safety
+///
+/// As [`FcAgent::place`] asks of the configuration, which has more subscriptions than `index`.
+unsafe fn filter(config: &FcAgentConfig, index: usize) -> Option<&'static str> {
+    let at = config.subscriptions.wrapping_add(index);
+    // SAFETY: there are as many as the configuration says.
+    let at = unsafe { at.read() };
+    // SAFETY: the caller keeps all that the configuration points at.
+    unsafe { text(at) }
 }
 
 impl FcAgent {
@@ -115,8 +144,7 @@ impl FcAgent {
         // SAFETY: the caller vouches for what the configuration points at.
         let who = unsafe { Who::read(config) }?;
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { config.settings.as_ref() };
-        let settings = settings.map_or(Settings::DEFAULT, FcAgentSettings::read);
+        let settings = unsafe { FcAgentSettings::read(config.settings) };
         let receive = memory.cast::<u8>().wrapping_add(size_of::<Self>());
         let outbox = receive.wrapping_add(receive_len);
         // SAFETY: within the memory, behind the state.
@@ -128,23 +156,33 @@ impl FcAgent {
         let placed = Self { session, who, is_safe };
         // SAFETY: the memory is long enough and aligned.
         unsafe { agent.write(placed) };
+        // SAFETY: an agent was written there just now, and nobody else knows of it.
+        let who = unsafe { &mut (*agent).who };
+        // SAFETY: the caller vouches for what the configuration points at.
+        unsafe { who.subscribe(config) };
         Ok(agent)
     }
 }
 
 impl FcAgentSettings {
-    pub(crate) fn read(&self) -> Settings {
+    /// # Safety
+    ///
+    /// `settings` is NULL or points at settings.
+    pub(crate) unsafe fn read(settings: *const Self) -> Settings {
+        const DEFAULT: FcAgentSettings = FcAgentSettings::of(Settings::DEFAULT);
+        // SAFETY: the caller vouches for it.
+        let settings = unsafe { settings.as_ref() }.unwrap_or(&DEFAULT);
         Settings {
-            keep_alive_s: self.keep_alive_s,
-            connack_limit_ms: self.connack_limit_ms,
-            answer_limit_ms: self.answer_limit_ms,
-            window: self.window,
-            backoff_base_ms: self.backoff_base_ms,
-            backoff_cap_ms: self.backoff_cap_ms,
+            keep_alive_s: settings.keep_alive_s,
+            connack_limit_ms: settings.connack_limit_ms,
+            answer_limit_ms: settings.answer_limit_ms,
+            window: settings.window,
+            backoff_base_ms: settings.backoff_base_ms,
+            backoff_cap_ms: settings.backoff_cap_ms,
         }
     }
 
-    pub(crate) fn of(settings: Settings) -> Self {
+    pub(crate) const fn of(settings: Settings) -> Self {
         Self {
             connack_limit_ms: settings.connack_limit_ms,
             answer_limit_ms: settings.answer_limit_ms,

@@ -12,7 +12,6 @@ use crate::types::{
 };
 use agent_sdk_core::{Boots, Event, HEALTHY_MS, Lane, Overflow, Publish, Qos, Reason, Refused, Settings};
 use core::ffi::c_void;
-use core::ptr::null;
 
 /// The ABI of this library: a program that was compiled with another `FC_AGENT_ABI_VERSION` does not belong to it.
 #[unsafe(no_mangle)]
@@ -219,22 +218,15 @@ pub unsafe extern "C" fn fc_agent_poll_event(agent: *mut FcAgent, event: *mut Fc
     let Some(told) = agent.session.poll_event() else {
         return false;
     };
+    // Made where it lies. Zeros are an event of no kind.
     // SAFETY: it is not NULL, so it may be written.
-    unsafe { event.write(tell(told)) };
+    unsafe { room(event.cast(), size_of::<FcAgentEvent>()) };
+    // SAFETY: as above, and each byte has a value.
+    tell(told, unsafe { &mut *event });
     true
 }
 
-fn tell(event: Event<'_>) -> FcAgentEvent {
-    let mut told = FcAgentEvent {
-        kind: 0,
-        session_present: 0,
-        lane: 0,
-        number: 0,
-        topic: null(),
-        topic_len: 0,
-        payload: null(),
-        payload_len: 0,
-    };
+fn tell(event: Event<'_>, told: &mut FcAgentEvent) {
     match event {
         Event::Connected { session_present } => {
             told.kind = FC_AGENT_CONNECTED;
@@ -266,7 +258,6 @@ fn tell(event: Event<'_>) -> FcAgentEvent {
             told.number = number_of(reason);
         }
     }
-    told
 }
 
 /// Why a connection is over, as C has it.

@@ -8,9 +8,7 @@ use crate::types::{
     FC_AGENT_RANDOM_BYTES, FC_AGENT_RECORD, FC_AGENT_RECORD_BYTES, FC_AGENT_TEXT, FC_AGENT_USER_NAME, FcAgentFactory,
     FcAgentSettings,
 };
-use agent_sdk_core::{
-    Enrolment, EnrolmentError, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES, Settings,
-};
+use agent_sdk_core::{Enrolment, EnrolmentMem, Factory, KEPT_BYTES_MAX, Origin, SECRET_RANDOM_BYTES};
 use core::ffi::c_void;
 use core::ptr::null;
 
@@ -66,20 +64,21 @@ impl FcAgentEnrolment {
             unsafe { bytes(factory.kept, factory.kept_len) }
         };
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { factory.settings.as_ref() };
-        let settings = settings.map_or(Settings::DEFAULT, FcAgentSettings::read);
+        let settings = unsafe { FcAgentSettings::read(factory.settings) };
         let working = memory.wrapping_byte_add(size_of::<Self>()).cast::<EnrolmentMem>();
         // SAFETY: within the memory, behind the state; it may lie anywhere.
-        unsafe { working.write(EnrolmentMem::new()) };
-        // SAFETY: it was written just now, and is the enrolment's for as long as that is used.
+        unsafe { room(working.cast(), size_of::<EnrolmentMem>()) };
+        // SAFETY: it is made of bytes, all of which are zero now, and is the enrolment's for as long as that is used.
         let working = unsafe { &mut *working };
-        let made = Enrolment::new(working, Factory { user_name, origin }, kept, settings, factory.seed);
-        let enrolment = made.map_err(|why| match why {
-            EnrolmentError::UserName => FC_AGENT_USER_NAME,
-            EnrolmentError::Kept => FC_AGENT_RECORD,
-        })?;
+        let made = Enrolment::fresh(working, Factory { user_name, origin }, settings, factory.seed);
+        let enrolment = made.ok_or(FC_AGENT_USER_NAME)?;
         // SAFETY: the memory is long enough and aligned.
         unsafe { at.write(Self { enrolment }) };
+        // SAFETY: it was written just now, and nobody else knows of it.
+        let enrolment = unsafe { &mut (*at).enrolment };
+        if let Some(kept) = kept {
+            enrolment.resume(kept).map_err(|_| FC_AGENT_RECORD)?;
+        }
         Ok(at)
     }
 }

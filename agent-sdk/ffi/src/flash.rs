@@ -125,7 +125,7 @@ pub unsafe extern "C" fn fc_agent_flash_open(
     // SAFETY: NULL or a flash, says the caller.
     let flash = unsafe { flash.as_ref() };
     let driver = flash.and_then(|flash| Driver::new(flash).map(|driver| (flash, driver)));
-    let (Some((flash, mut driver)), false, false) = (driver, memory.is_null(), store.is_null()) else {
+    let (Some((flash, driver)), false, false) = (driver, memory.is_null(), store.is_null()) else {
         return FC_AGENT_NULL;
     };
     let at = memory.cast::<FcAgentStore>();
@@ -133,12 +133,17 @@ pub unsafe extern "C" fn fc_agent_flash_open(
         return FC_AGENT_MEMORY;
     }
     let area = Area::new(&driver, flash.start, flash.page_bytes, flash.pages);
-    let keys = match area.and_then(|area| KeyValue::open(&mut driver, area)) {
-        Ok(keys) => keys,
+    let keys = match area {
+        Ok(area) => KeyValue::unread(area),
         Err(why) => return flash_number(why),
     };
     // SAFETY: the memory is long enough and aligned.
     unsafe { at.write(FcAgentStore { flash: driver, keys }) };
+    // SAFETY: it was written just now, and nobody else knows of it.
+    let FcAgentStore { flash, keys } = unsafe { &mut *at };
+    if let Err(why) = keys.read(flash) {
+        return flash_number(why);
+    }
     // SAFETY: it is not NULL, so it may be written.
     unsafe { store.write(at) };
     FC_AGENT_OK

@@ -7,7 +7,7 @@ use crate::types::{
     FC_AGENT_STATE_BYTES, FC_AGENT_TEXT, FC_AGENT_TOO_LONG, FC_AGENT_TOPIC,
 };
 use agent_sdk_core::{
-    Agent, CommandId, Device, EventState, Metric, MetricId, Outcome, Overflow, Refused, Token, Unsent,
+    Agent, CommandName, Device, EventState, Metric, MetricId, Outcome, Overflow, Refused, Token, Unsent,
 };
 use core::ffi::{c_char, c_void};
 
@@ -175,11 +175,11 @@ pub unsafe extern "C" fn fc_agent_machine_reply(
         return FC_AGENT_NULL;
     };
     let id = command.id.get(..usize::from(command.id_len)).unwrap_or_default();
-    let id = CommandId::new(id, command.is_json != 0);
+    let id = CommandName::new(id, command.is_json != 0);
     let (Some(id), Some(outcome)) = (id, Outcome::from_code(u64::from(outcome))) else {
         return FC_AGENT_NUMBER;
     };
-    answer(machine.agent.reply(&id, outcome, detail))
+    answer(machine.agent.reply_to(id, outcome, detail))
 }
 
 /// What became of an event or a reply, as C has it.

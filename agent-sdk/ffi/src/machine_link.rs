@@ -2,16 +2,13 @@
 
 use crate::calls::number_of;
 use crate::machine::FcAgentMachine;
-use crate::machine_types::{
-    FC_AGENT_COMMAND, FC_AGENT_ID_BYTES, FC_AGENT_SETTINGS, FC_AGENT_TIME, FcAgentCommand, FcAgentMachineEvent,
-};
+use crate::machine_types::{FC_AGENT_COMMAND, FC_AGENT_SETTINGS, FC_AGENT_TIME, FcAgentCommand, FcAgentMachineEvent};
 use crate::pointers::{bytes, room};
 use crate::types::{
     FC_AGENT_CONNECTED, FC_AGENT_DELIVERED, FC_AGENT_DISCONNECTED, FC_AGENT_DROPPED, FC_AGENT_EVENT, FC_AGENT_MESSAGE,
     FC_AGENT_SUBSCRIBED, FC_AGENT_TELEMETRY,
 };
-use agent_sdk_core::{AgentEvent, Args, CommandId, HEALTHY_MS, Lane};
-use core::ptr::null;
+use agent_sdk_core::{AgentEvent, Args, CommandName, HEALTHY_MS, Lane};
 
 /// As `fc_agent_is_healthy`.
 ///
@@ -90,31 +87,19 @@ pub unsafe extern "C" fn fc_agent_machine_poll_event(
     let Some(machine) = machine.filter(|_| !event.is_null()) else {
         return false;
     };
-    let Some(told) = machine.agent.poll_event(now_ms) else {
+    let Some(told) = machine.agent.poll_lent(now_ms) else {
         return false;
     };
+    // Made where it lies. Zeros are an event of no kind.
     // SAFETY: it is not NULL, so it may be written.
-    unsafe { event.write(tell(told)) };
+    unsafe { room(event.cast(), size_of::<FcAgentMachineEvent>()) };
+    // SAFETY: as above, and each byte has a value.
+    tell(told, unsafe { &mut *event });
     true
 }
 
-fn tell(event: AgentEvent<'_>) -> FcAgentMachineEvent {
-    let mut told = FcAgentMachineEvent {
-        kind: 0,
-        session_present: 0,
-        lane: 0,
-        number: 0,
-        deadline_ms: u64::MAX,
-        command: FcAgentCommand {
-            id: [0; FC_AGENT_ID_BYTES],
-            id_len: 0,
-            is_json: 0,
-        },
-        topic: null(),
-        topic_len: 0,
-        payload: null(),
-        payload_len: 0,
-    };
+fn tell(event: AgentEvent<'_, CommandName<'_>>, told: &mut FcAgentMachineEvent) {
+    told.deadline_ms = u64::MAX;
     let payload: &[u8] = match event {
         AgentEvent::Connected { session_present } => {
             told.kind = FC_AGENT_CONNECTED;
@@ -144,7 +129,7 @@ fn tell(event: AgentEvent<'_>) -> FcAgentMachineEvent {
             told.kind = FC_AGENT_COMMAND;
             told.number = u32::try_from(method).unwrap_or(u32::MAX);
             told.deadline_ms = deadline.unwrap_or(u64::MAX);
-            told.command = name(&id);
+            name(id, &mut told.command);
             match args {
                 Args::Cbor(args) | Args::Json(args) => args,
             }
@@ -177,19 +162,14 @@ fn tell(event: AgentEvent<'_>) -> FcAgentMachineEvent {
     if !payload.is_empty() {
         (told.payload, told.payload_len) = (payload.as_ptr(), payload.len());
     }
-    told
 }
 
-fn name(id: &CommandId) -> FcAgentCommand {
-    let mut command = FcAgentCommand {
-        id: [0; FC_AGENT_ID_BYTES],
-        id_len: id.as_bytes().len() as u8,
-        is_json: id.is_json().into(),
-    };
+fn name(id: CommandName<'_>, command: &mut FcAgentCommand) {
+    command.id_len = id.as_bytes().len() as u8;
+    command.is_json = id.is_json().into();
     for (to, from) in command.id.iter_mut().zip(id.as_bytes()) {
         *to = *from;
     }
-    command
 }
 
 /// Writes to `out` what is to be sent, as `fc_agent_poll_transmit`. It closes a batch that is due as well.

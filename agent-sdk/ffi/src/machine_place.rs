@@ -2,11 +2,11 @@
 
 use crate::machine::FcAgentMachine;
 use crate::machine_types::FcAgentMachineConfig;
-use crate::pointers::{bytes, text};
+use crate::pointers::{bytes, room, text};
 use crate::types::{
     FC_AGENT_ABI, FC_AGENT_ABI_VERSION, FC_AGENT_MEMORY, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_TEXT, FcAgentSettings,
 };
-use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason, Settings};
+use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason};
 use core::ffi::{c_char, c_void};
 
 /// Memory that is not given to anything yet.
@@ -16,6 +16,20 @@ struct Rest {
 }
 
 impl Rest {
+    /// So many bytes of it. `None` if there are not so many, or if they do not begin at a multiple of `align`.
+    #[inline(never)]
+    fn cut(&mut self, count: usize, size: usize, align: usize) -> Option<*mut u8> {
+        let bytes = count.checked_mul(size)?;
+        let left = self.len.checked_sub(bytes)?;
+        if !self.at.addr().is_multiple_of(align) {
+            return None;
+        }
+        let at = self.at;
+        self.at = at.wrapping_add(bytes);
+        self.len = left;
+        Some(at)
+    }
+
     /// Memory for so many values, all of which are `value` at first. `None` if there is not so much, or if it does not begin
     /// where such a value may.
     ///
@@ -23,20 +37,24 @@ impl Rest {
     ///
     /// The memory is not NULL, is as long as it says, and nobody else uses it from now on.
     unsafe fn take<T: Copy + 'static>(&mut self, count: usize, value: T) -> Option<&'static mut [T]> {
-        let bytes = count.checked_mul(size_of::<T>())?;
-        let left = self.len.checked_sub(bytes)?;
-        let at = self.at.cast::<T>();
-        if !at.is_aligned() {
-            return None;
-        }
+        let at = self.cut(count, size_of::<T>(), align_of::<T>())?.cast::<T>();
         for index in 0..count {
             // SAFETY: within the memory, says the length, and aligned.
             unsafe { at.wrapping_add(index).write(value) };
         }
-        self.at = self.at.wrapping_add(bytes);
-        self.len = left;
         // SAFETY: all of these were written just now, and are given away once.
         Some(unsafe { core::slice::from_raw_parts_mut(at, count) })
+    }
+
+    /// So many bytes, zero at first. `None` if there are not so many.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::take`].
+    unsafe fn bytes(&mut self, count: usize) -> Option<&'static mut [u8]> {
+        let at = self.cut(count, 1, 1)?;
+        // SAFETY: within the memory, and given away once.
+        Some(unsafe { room(at, count) })
     }
 }
 
@@ -78,13 +96,13 @@ impl FcAgentMachine {
         // SAFETY: the caller's memory behind the state.
         let readings = unsafe { rest.take(config.reading_count, Reading::EMPTY) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: as above.
-        let receive = unsafe { rest.take(config.packet_bytes, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        let receive = unsafe { rest.bytes(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: as above.
-        let scratch = unsafe { rest.take(config.packet_bytes, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        let scratch = unsafe { rest.bytes(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: as above.
-        let outbox = unsafe { rest.take(rest.len, 0_u8) }.ok_or(FC_AGENT_MEMORY)?;
+        let outbox = unsafe { rest.bytes(rest.len) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: NULL or settings, says the caller.
-        let settings = unsafe { config.settings.as_ref() };
+        let session = unsafe { FcAgentSettings::read(config.settings) };
         let memory = Memory {
             metrics,
             readings,
@@ -95,15 +113,20 @@ impl FcAgentMachine {
         let config = Config {
             boot_id: config.boot_id,
             seed: config.seed,
-            session: settings.map_or(Settings::DEFAULT, FcAgentSettings::read),
+            session,
             batch_samples: config.batch_samples,
             batch_age_ms: config.batch_age_ms,
             methods,
-            crash,
+            crash: None,
         };
-        let agent = Agent::new(memory, &config, now_ms).ok_or(FC_AGENT_MEMORY)?;
+        let agent = Agent::silent(memory, &config).ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: the memory is long enough and aligned.
         unsafe { machine.write(Self { agent, device }) };
+        if let Some(crash) = crash {
+            // Only now, when the agent has its place: before, a copy would be made of it, twice as deep on the stack.
+            // SAFETY: it was written just now, and nobody else knows of it.
+            unsafe { &mut (*machine).agent }.report_crash(&crash, now_ms);
+        }
         Ok(machine)
     }
 }

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn fc_agent_flash_spill_open(
     // SAFETY: NULL or a flash, says the caller.
     let flash = unsafe { flash.as_ref() };
     let driver = flash.and_then(|flash| Driver::new(flash).map(|driver| (flash, driver)));
-    let (Some((flash, mut driver)), false, false) = (driver, memory.is_null(), spill.is_null()) else {
+    let (Some((flash, driver)), false, false) = (driver, memory.is_null(), spill.is_null()) else {
         return FC_AGENT_NULL;
     };
     let overflow = match overflow {
@@ -61,17 +61,22 @@ pub unsafe extern "C" fn fc_agent_flash_spill_open(
         return FC_AGENT_MEMORY;
     }
     let area = Area::new(&driver, flash.start, flash.page_bytes, flash.pages);
-    let opened = match area.and_then(|area| Spill::open(&mut driver, area, overflow)) {
-        Ok(opened) => opened,
+    let unread = match area {
+        Ok(area) => Spill::unread(area, overflow),
         Err(why) => return flash_number(why),
     };
     // SAFETY: the memory is long enough and aligned.
     unsafe {
         at.write(FcAgentSpill {
             flash: driver,
-            spill: opened,
+            spill: unread,
         })
     };
+    // SAFETY: it was written just now, and nobody else knows of it.
+    let opened = unsafe { &mut *at };
+    if let Err(why) = opened.spill.read(&mut opened.flash) {
+        return flash_number(why);
+    }
     // SAFETY: it is not NULL, so it may be written.
     unsafe { spill.write(at) };
     FC_AGENT_OK

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::record::{Kind, RECORD_BYTES_MAX, Slot, WRITE_SIZE_MAX, header_bytes, page_start};
+use core::array;
 use core::num::NonZeroU32;
 use embedded_storage::nor_flash::{ErrorType, NorFlash};
 
@@ -115,10 +116,10 @@ impl Area {
         let mut newest: Option<PageInfo> = None;
         for index in 0..self.pages.get() {
             let info = self.page(flash, index, region)?;
-            newest = match (newest, info) {
-                (Some(one), Some(other)) if one.seq > other.seq => Some(one),
-                (one, other) => other.or(one),
-            };
+            let is_newer = |info: &PageInfo| newest.is_none_or(|newest| info.seq >= newest.seq);
+            if info.as_ref().is_some_and(is_newer) {
+                newest = info;
+            }
         }
         Ok(newest)
     }
@@ -158,11 +159,8 @@ impl Area {
         let [magic0, magic1] = MAGIC;
         let front = [magic0, magic1, FORMAT_VERSION, region as u8];
         let numbers = [info.seq, info.first, info.head, info.dropped];
-        let mut raw = [0_u8; INFO_BYTES];
-        let bytes = front.into_iter().chain(numbers.into_iter().flat_map(u32::to_le_bytes));
-        for (to, from) in raw.iter_mut().zip(bytes) {
-            *to = from;
-        }
+        let mut bytes = front.into_iter().chain(numbers.into_iter().flat_map(u32::to_le_bytes));
+        let raw: [u8; INFO_BYTES] = array::from_fn(|_| bytes.next().unwrap_or_default());
         self.write(flash, info.seq, 0, Kind::Page, 0, &raw).map(|_| ())
     }
 

@@ -51,9 +51,23 @@ impl KeyValue {
     /// # Errors
     /// The driver failed, or a page has another format ([`Error::Format`]).
     pub fn open<F: NorFlash>(flash: &mut F, area: Area) -> Result<Self, Error<F::Error>> {
-        let mut keys = Self::empty(area);
-        keys.mount(flash)?;
+        let mut keys = Self::unread(area);
+        keys.read(flash)?;
         Ok(keys)
+    }
+
+    /// As [`Self::open`], where [`Self::read`] is called next: for a caller in whose memory it is placed.
+    #[must_use]
+    pub fn unread(area: Area) -> Self {
+        Self::empty(area)
+    }
+
+    /// Reads what the area holds.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Error<F::Error>> {
+        self.mount(flash)
     }
 
     /// Reads the value of `key` into `out` and returns its length in bytes; `None` if it was never put.
@@ -178,15 +192,17 @@ impl KeyValue {
         self.check_room(flash, key, value, scratch.len())?;
         let seq = self.seq.wrapping_add(1);
         self.area.erase_page(flash, seq)?;
-        let mut places = Places([0; KEYS]);
-        places.set(key, page_start::<F>());
         let mut at = self.write(flash, seq, page_start::<F>(), key, value)?;
         for other in others(key) {
+            // Its old place is not asked for any more.
+            let mut place = 0;
             if let Some(len) = self.find(flash, other, scratch)? {
-                places.set(other, at);
+                place = at;
                 at = self.write(flash, seq, at, other, scratch.get(..len).unwrap_or_default())?;
             }
+            self.places.set(other, place);
         }
+        self.places.set(key, page_start::<F>());
         let info = PageInfo {
             seq,
             first: 0,
@@ -196,7 +212,6 @@ impl KeyValue {
         self.area.write_page(flash, Region::Keys, info)?;
         self.seq = seq;
         self.at = at;
-        self.places = places;
         Ok(())
     }
 

@@ -135,7 +135,7 @@ impl Outbox {
         self.dropped
     }
 
-    fn empty(area: Area, overflow: Overflow) -> Self {
+    pub(crate) fn empty(area: Area, overflow: Overflow) -> Self {
         Self {
             area,
             overflow,
@@ -152,7 +152,7 @@ impl Outbox {
         }
     }
 
-    fn refresh<F: NorFlash>(&mut self, flash: &mut F) -> Outcome<(), F> {
+    pub(crate) fn refresh<F: NorFlash>(&mut self, flash: &mut F) -> Outcome<(), F> {
         if self.is_stale { self.mount(flash) } else { Ok(()) }
     }
 

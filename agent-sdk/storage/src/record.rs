@@ -69,7 +69,7 @@ impl Area {
         if body > self.page_bytes() {
             return Ok(Slot::End);
         }
-        let mut raw = [ERASED; WRITE_SIZE_MAX];
+        let mut raw = [0; WRITE_SIZE_MAX];
         self.fetch(flash, seq, at, header_bytes::<F>(), &mut raw)?;
         let Some(&[first, second, low, check, sum0, sum1, sum2, sum3]) = raw.first_chunk::<8>() else {
             return Ok(Slot::End);
@@ -136,8 +136,8 @@ impl Area {
         let sum = crc.finish().to_le_bytes();
         let [sum0, sum1, sum2, sum3] = sum;
         let header = [first, second, low, header_check(front, sum), sum0, sum1, sum2, sum3];
-        let mut raw = [ERASED; WRITE_SIZE_MAX];
-        overwrite(&mut raw, &header);
+        let mut raw = [0; WRITE_SIZE_MAX];
+        pad(&mut raw, &header);
         let header_end = header_bytes::<F>() as usize;
         self.program(flash, seq, at, raw.get(..header_end).unwrap_or_default())?;
 
@@ -146,8 +146,7 @@ impl Area {
         self.program(flash, seq, body, payload.get(..whole).unwrap_or_default())?;
         let rest = payload.get(whole..).unwrap_or_default();
         if !rest.is_empty() {
-            raw = [ERASED; WRITE_SIZE_MAX];
-            overwrite(&mut raw, rest);
+            pad(&mut raw, rest);
             let word = raw.get(..F::WRITE_SIZE).unwrap_or_default();
             self.program(flash, seq, body + whole as u32, word)?;
         }
@@ -156,7 +155,7 @@ impl Area {
 
     /// Whether the page is erased from `at` to its end.
     pub(crate) fn is_erased<F: NorFlash>(&self, flash: &mut F, seq: u32, at: u32) -> Outcome<bool, F> {
-        let mut raw = [ERASED; WRITE_SIZE_MAX];
+        let mut raw = [0; WRITE_SIZE_MAX];
         let mut at = at;
         while at < self.page_bytes() {
             let part = (self.page_bytes() - at).min(WRITE_SIZE_MAX as u32);
@@ -263,9 +262,9 @@ fn header_check(front: [u8; 3], sum: [u8; 4]) -> u8 {
     low
 }
 
-/// Not `copy_from_slice`, which can panic.
-fn overwrite(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
+/// Bytes with what is erased behind them.
+fn pad(raw: &mut [u8; WRITE_SIZE_MAX], bytes: &[u8]) {
+    for (at, to) in raw.iter_mut().enumerate() {
+        *to = bytes.get(at).copied().unwrap_or(ERASED);
     }
 }

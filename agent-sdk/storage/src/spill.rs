@@ -67,13 +67,30 @@ impl Spill {
     /// # Errors
     /// The driver failed, or a page has another format ([`Error::Format`]).
     pub fn open<F: NorFlash>(flash: &mut F, area: Area, overflow: Overflow) -> Result<Self, Error<F::Error>> {
-        let outbox = Outbox::open(flash, area, overflow)?;
-        Ok(Self {
-            told: outbox.dropped(),
-            outbox,
-            on_their_way: [None; ON_THEIR_WAY_MAX],
+        let mut spill = Self::unread(area, overflow);
+        spill.read(flash)?;
+        Ok(spill)
+    }
+
+    /// As [`Self::open`], where [`Self::read`] is called next: for a caller in whose memory it is placed.
+    #[must_use]
+    pub fn unread(area: Area, overflow: Overflow) -> Self {
+        Self {
+            outbox: Outbox::empty(area, overflow),
+            on_their_way: [None, None, None, None],
+            told: 0,
             given_up: 0,
-        })
+        }
+    }
+
+    /// Reads what the area holds.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Error<F::Error>> {
+        self.outbox.refresh(flash)?;
+        self.told = self.outbox.dropped();
+        Ok(())
     }
 
     /// Moves messages to flash and back, as the connection is. `scratch` is as long as the longest message with its topic,

@@ -2,16 +2,16 @@
 
 mod batch;
 mod control;
+mod sink;
 
 pub use batch::{BatchEncoder, batch_bytes_max, scaled};
 pub use control::{GONE, encode_command, encode_reply, encode_status};
+pub(crate) use sink::Sink;
 
 use crate::{
     Clock, Event, Header, KIND_CLOCK, KIND_EVENT, KIND_TELEMETRY, MAX_CHANNELS, MAX_EVENT_CODE_BYTES,
     MAX_EVENT_DETAIL_BYTES, MAX_MESSAGE_BYTES, MAX_NUMBER, MAX_SAMPLES, TimeBase, Value,
 };
-use minicbor::Encoder;
-use minicbor::encode::write::{Cursor, EndOfSlice, Write};
 
 /// Why something was not written. What was finished before stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +26,6 @@ pub enum EncodeError {
     #[error("{0} is out of order")]
     Order(&'static str),
 }
-
-type Inner<T> = Result<T, minicbor::encode::Error<EndOfSlice>>;
 
 /// CBOR's array header with a one-byte count.
 const ARRAY_U8: u8 = 0x98;
@@ -48,17 +46,14 @@ pub struct TelemetryEncoder<'a> {
 impl<'a> TelemetryEncoder<'a> {
     /// Starts a message in `buffer`, of which at most [`MAX_MESSAGE_BYTES`] are used.
     pub fn new(buffer: &'a mut [u8], header: &Header) -> Result<Self, EncodeError> {
-        check_number("boot_id", header.boot_id)?;
-        check_number("seq", header.seq.saturating_add(MAX_SAMPLES as u64))?;
-        check_time("t0_ms", header.time_base, header.t0_ms)?;
+        check_header(header)?;
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
-        let len = write(buffer, |e| {
-            e.array(6)?.u8(KIND_TELEMETRY)?.u8(header.time_base.code())?;
-            e.u64(header.boot_id)?.u64(header.seq)?.i64(header.t0_ms)?;
-            e.writer_mut()
-                .write_all(&[ARRAY_U8, 0])
-                .map_err(minicbor::encode::Error::write)
+        let len = write(buffer, |sink| {
+            sink.array(6);
+            sink.code(KIND_TELEMETRY);
+            write_header(sink, header);
+            sink.raw(&[ARRAY_U8, 0]);
         })?;
         let count_at = len.checked_sub(1).ok_or(EncodeError::Full)?;
         Ok(Self {
@@ -81,13 +76,14 @@ impl<'a> TelemetryEncoder<'a> {
         }
         check_channels(values)?;
         let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
-        let written = write(rest, |e| {
-            e.array(2)?.u32(dt_ms)?.map(values.len() as u64)?;
+        let written = write(rest, |sink| {
+            sink.array(2);
+            sink.number(u64::from(dt_ms));
+            sink.map(values.len());
             for (channel, value) in values {
-                e.u8(*channel)?;
-                write_value(e, *value)?;
+                sink.code(*channel);
+                write_value(sink, *value);
             }
-            Ok(())
         })?;
         self.len += written;
         self.samples += 1;
@@ -116,13 +112,12 @@ pub fn encode_clock<'a>(buffer: &'a mut [u8], clock: &Clock) -> Result<&'a [u8],
     check_number("boot_id", clock.boot_id)?;
     check_number("uptime_ms", clock.uptime_ms)?;
     check_time("utc_ms", TimeBase::Utc, clock.utc_ms)?;
-    let len = write(buffer, |e| {
-        e.array(4)?
-            .u8(KIND_CLOCK)?
-            .u64(clock.boot_id)?
-            .u64(clock.uptime_ms)?
-            .i64(clock.utc_ms)?
-            .ok()
+    let len = write(buffer, |sink| {
+        sink.array(4);
+        sink.code(KIND_CLOCK);
+        sink.number(clock.boot_id);
+        sink.number(clock.uptime_ms);
+        sink.signed(clock.utc_ms);
     })?;
     buffer.get(..len).ok_or(EncodeError::Full)
 }
@@ -138,37 +133,47 @@ pub fn encode_event<'a>(buffer: &'a mut [u8], event: &Event<'_>) -> Result<&'a [
     if event.detail.len() > MAX_EVENT_DETAIL_BYTES {
         return Err(EncodeError::Range("detail"));
     }
-    let len = write(buffer, |e| {
-        e.array(8)?
-            .u8(KIND_EVENT)?
-            .u8(event.time_base.code())?
-            .u64(event.boot_id)?
-            .u64(event.seq)?;
-        e.i64(event.at_ms)?
-            .u8(event.state.code())?
-            .str(event.code)?
-            .str(event.detail)?
-            .ok()
+    let len = write(buffer, |sink| {
+        sink.array(8);
+        sink.code(KIND_EVENT);
+        sink.code(event.time_base.code());
+        sink.number(event.boot_id);
+        sink.number(event.seq);
+        sink.signed(event.at_ms);
+        sink.code(event.state.code());
+        sink.text(event.code);
+        sink.text(event.detail);
     })?;
     buffer.get(..len).ok_or(EncodeError::Full)
 }
 
-/// Runs `body` on an encoder at the start of `buffer` and says how many bytes it took.
-fn write<F>(buffer: &mut [u8], body: F) -> Result<usize, EncodeError>
-where
-    F: FnOnce(&mut Encoder<Cursor<&mut [u8]>>) -> Inner<()>,
-{
-    let mut encoder = Encoder::new(Cursor::new(buffer));
-    body(&mut encoder).map_err(|_| EncodeError::Full)?;
-    Ok(encoder.writer().position())
+/// Runs `body` on the start of `buffer` and says how many bytes it took.
+fn write(buffer: &mut [u8], body: impl FnOnce(&mut Sink<'_>)) -> Result<usize, EncodeError> {
+    let mut sink = Sink::new(buffer);
+    body(&mut sink);
+    sink.finish()
 }
 
-fn write_value(e: &mut Encoder<Cursor<&mut [u8]>>, value: Value) -> Inner<()> {
+/// What telemetry and batches begin with, behind their kind.
+fn write_header(sink: &mut Sink<'_>, header: &Header) {
+    sink.code(header.time_base.code());
+    sink.number(header.boot_id);
+    sink.number(header.seq);
+    sink.signed(header.t0_ms);
+}
+
+fn check_header(header: &Header) -> Result<(), EncodeError> {
+    check_number("boot_id", header.boot_id)?;
+    check_number("seq", header.seq.saturating_add(MAX_SAMPLES as u64))?;
+    check_time("t0_ms", header.time_base, header.t0_ms)
+}
+
+fn write_value(sink: &mut Sink<'_>, value: Value) {
     match value {
-        Value::Int(v) => e.i64(v)?.ok(),
-        Value::F32(v) => e.f32(v)?.ok(),
-        Value::F64(v) => e.f64(v)?.ok(),
-        Value::Bool(v) => e.bool(v)?.ok(),
+        Value::Int(v) => sink.signed(v),
+        Value::F32(v) => sink.f32(v),
+        Value::F64(v) => sink.f64(v),
+        Value::Bool(v) => sink.bool(v),
     }
 }
 

@@ -1,21 +1,23 @@
 //! From readings to batches in the outbox.
 
 use super::readings::{Samples, time_of, value_of};
-use super::{Agent, Metric, MetricSlot, declared, uptime};
+use super::{Agent, MetricSlot, uptime};
 use crate::publish::{Overflow, Publish, Qos};
+use crate::session::{NEVER, later};
 use agent_sdk_wire::{BatchEncoder, EncodeError, Header, Lane, TimeBase};
 
 impl Agent<'_> {
-    /// When the open batch has to be closed.
-    pub(super) fn batch_due(&self) -> Option<u64> {
-        let due = self.readings.t0_ms().saturating_add(u64::from(self.batch_age_ms));
-        (!self.readings.is_empty()).then_some(due)
+    /// When the open batch has to be closed; [`NEVER`] if there is none.
+    pub(super) fn batch_due(&self) -> u64 {
+        if self.readings.is_empty() {
+            return NEVER;
+        }
+        later(self.readings.t0_ms(), self.batch_age_ms)
     }
 
     /// Closes the open batch if it is old enough, or has as many samples as it may.
     pub(super) fn close_due_batch(&mut self, now: u64) {
-        let is_old = self.batch_due().is_some_and(|due| now >= due);
-        if is_old || self.readings.rows() >= self.batch_samples {
+        if now >= self.batch_due() || self.readings.rows() >= self.batch_samples {
             self.close_batch();
         }
     }
@@ -29,91 +31,70 @@ impl Agent<'_> {
 
     fn publish_samples(&mut self, overflow: Overflow) {
         let metrics = self.metrics.get(..self.declared).unwrap_or_default();
-        let samples = self.readings.samples(overflow);
-        let total = samples.clone().count();
-        let (mut done, mut at_once) = (0, total);
-        while done < total {
-            let part = Part {
-                samples: samples.clone(),
-                skip: done,
-                take: at_once,
-            };
+        let mut rest = self.readings.samples(overflow);
+        while let Some(first) = rest.clone().next() {
             let header = Header {
                 time_base: TimeBase::Uptime,
                 boot_id: self.boot_id,
                 seq: self.next_sample,
-                t0_ms: uptime(self.readings.t0_ms().saturating_add(part.first_ms())),
+                t0_ms: uptime(later(self.readings.t0_ms(), time_of(first))),
             };
-            let passed = match part.encode(&mut *self.scratch, &header, metrics, overflow) {
-                Ok(payload) => {
-                    let message = Publish {
-                        lane: Lane::Telemetry,
-                        topic: "t",
-                        payload,
-                        qos: Qos::AtLeastOnce,
-                        retain: false,
-                        overflow,
-                    };
-                    // What is refused was counted by the session, and its numbers are missing at the hub.
-                    let _ = self.session.publish(&message);
-                    at_once
-                }
-                Err(_) if at_once > 1 => {
-                    at_once /= 2;
-                    continue;
-                }
-                Err(_) => {
-                    self.birth.count(Lane::Telemetry, 1);
-                    1
-                }
-            };
-            self.next_sample = self.next_sample.saturating_add(passed as u64);
-            done = done.saturating_add(passed);
-            at_once = total.saturating_sub(done);
+            // As many as fit into a message.
+            let mut count = rest.clone().count();
+            let mut passed = encode(rest.clone(), &mut *self.scratch, &header, metrics);
+            while passed.is_err() && count > 1 {
+                count /= 2;
+                passed = encode(rest.first(count), &mut *self.scratch, &header, metrics);
+            }
+            if let Ok(payload) = passed {
+                let message = Publish {
+                    lane: Lane::Telemetry,
+                    topic: "t",
+                    payload,
+                    qos: Qos::AtLeastOnce,
+                    retain: false,
+                    overflow,
+                };
+                // What is refused was counted by the session, and its numbers are missing at the hub.
+                let _ = self.session.publish(&message);
+            } else {
+                self.birth.count(Lane::Telemetry, 1);
+            }
+            self.next_sample = self.next_sample.wrapping_add(count as u64);
+            rest.by_ref().take(count).for_each(drop);
         }
     }
 }
 
-/// Some samples in a row.
-struct Part<'r> {
-    samples: Samples<'r>,
-    skip: usize,
-    take: usize,
+/// Writes samples, all of which have readings of metrics with the same policy as a batch of those metrics.
+fn encode<'s>(
+    samples: Samples<'_>,
+    buffer: &'s mut [u8],
+    header: &Header,
+    metrics: &[MetricSlot],
+) -> Result<&'s [u8], EncodeError> {
+    let first = samples.clone().next().map_or(0, time_of);
+    let times = samples.clone().map(move |sample| time_of(sample).saturating_sub(first));
+    let mut batch = BatchEncoder::new(buffer, header, times)?;
+    let mut last = 0;
+    while let Some((index, channel)) = next_channel(metrics, samples.overflow(), last) {
+        let values = samples.clone().map(move |sample| value_of(sample, index));
+        batch.column(channel, values)?;
+        last = channel;
+    }
+    batch.finish()
 }
 
-impl<'r> Part<'r> {
-    fn samples(&self) -> impl Iterator<Item = &'r [super::Reading]> + Clone + use<'r> {
-        self.samples.clone().skip(self.skip).take(self.take)
-    }
-
-    /// When the first one was taken, in milliseconds after the first of all.
-    fn first_ms(&self) -> u64 {
-        self.samples().next().map_or(0, |sample| u64::from(time_of(sample)))
-    }
-
-    fn encode<'s>(
-        &self,
-        buffer: &'s mut [u8],
-        header: &Header,
-        metrics: &[MetricSlot],
-        overflow: Overflow,
-    ) -> Result<&'s [u8], EncodeError> {
-        let first = self.samples().next().map_or(0, time_of);
-        let times = self.samples().map(move |sample| time_of(sample).saturating_sub(first));
-        let mut batch = BatchEncoder::new(buffer, header, times)?;
-        let mut last = 0;
-        while let Some((index, metric)) = next_channel(metrics, overflow, last) {
-            let values = self.samples().map(move |sample| value_of(sample, index));
-            batch.column(metric.channel, values)?;
-            last = metric.channel;
+/// The metric with this policy whose channel follows `last`: its number, and the channel.
+fn next_channel(metrics: &[MetricSlot], overflow: Overflow, last: u8) -> Option<(u8, u8)> {
+    let mut next: Option<(u8, u8)> = None;
+    let mut index = 0_u8;
+    for MetricSlot { metric, .. } in metrics {
+        let is_next = metric.channel > last && next.is_none_or(|(_, channel)| metric.channel < channel);
+        if is_next && metric.overflow == overflow {
+            next = Some((index, metric.channel));
         }
-        batch.finish()
+        index = index.wrapping_add(1);
     }
-}
-
-/// The metric with this policy whose channel follows `last`.
-fn next_channel(metrics: &[MetricSlot], overflow: Overflow, last: u8) -> Option<(u8, Metric)> {
-    declared(metrics, metrics.len())
-        .filter(|(_, metric)| metric.overflow == overflow && metric.channel > last)
-        .min_by_key(|(_, metric)| metric.channel)
+    next
 }

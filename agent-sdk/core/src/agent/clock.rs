@@ -2,10 +2,11 @@
 //! trust it: the hub is asked on each connection until it has told, and the pair is sent back, which places the records.
 
 use super::Agent;
+use crate::session::NEVER;
 use agent_sdk_wire::MAX_NUMBER;
 
 /// How long records are held for the hub's answer.
-pub(super) const HOLD_MS: u64 = 5_000;
+pub(super) const HOLD_MS: u32 = 5_000;
 
 /// A reading of both clocks at one moment.
 #[derive(Clone, Copy)]
@@ -17,8 +18,8 @@ pub(super) struct Pair {
 
 pub(super) struct Clock {
     pub(super) pair: Option<Pair>,
-    /// When the hub was asked, while its answer is due.
-    pub(super) asked_at: Option<u64>,
+    /// When the hub was asked, while its answer is due; else [`NEVER`].
+    pub(super) asked_at: u64,
     /// Questions of one connection and of the next have different numbers: the answer to an old one may come late.
     is_odd: bool,
 }
@@ -27,14 +28,14 @@ impl Clock {
     pub(super) const fn new() -> Self {
         Self {
             pair: None,
-            asked_at: None,
+            asked_at: NEVER,
             is_odd: false,
         }
     }
 
     /// A new connection: nothing was asked on it.
     pub(super) fn connected(&mut self) {
-        self.asked_at = None;
+        self.asked_at = NEVER;
         self.is_odd = !self.is_odd;
     }
 
@@ -59,9 +60,10 @@ impl Clock {
     /// Takes the hub's time in; whether it was waited for. It was right somewhere between question and answer: in the middle
     /// it is wrong by half of the time that took at most.
     pub(super) fn answered(&mut self, utc_ms: u64, now: u64) -> bool {
-        let Some(asked_at) = self.asked_at.take() else {
+        let asked_at = core::mem::replace(&mut self.asked_at, NEVER);
+        if asked_at == NEVER {
             return false;
-        };
+        }
         let half = now.saturating_sub(asked_at) / 2;
         self.set(now.saturating_sub(half), utc_ms)
     }
@@ -108,7 +110,7 @@ mod tests {
         let mut clock = Clock::new();
         assert_eq!(clock.utc_ms(5), None);
         assert!(!clock.answered(1_000_000, 5), "nobody has asked");
-        clock.asked_at = Some(2_000);
+        clock.asked_at = 2_000;
         assert!(clock.answered(1_000_000, 2_300));
         assert_eq!(clock.utc_ms(2_150), Some(1_000_000));
         assert_eq!(clock.utc_ms(150), Some(998_000), "also for what was before");

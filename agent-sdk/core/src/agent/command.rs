@@ -35,37 +35,18 @@ pub enum Args<'a> {
     Json(&'a [u8]),
 }
 
+/// A [`CommandId`] that lies elsewhere, as in the receive buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandName<'a> {
+    bytes: &'a [u8],
+    form: Form,
+}
+
 impl CommandId {
     /// The id that [`Self::as_bytes`] and [`Self::is_json`] gave, for a program that has kept it in a form of its own. `None`
     /// if it has not 1 to 64 bytes.
     pub fn new(id: &[u8], is_json: bool) -> Option<Self> {
-        Self::in_form(id, if is_json { Form::Json } else { Form::Cbor })
-    }
-
-    /// The id in the last level of a command's topic, `…/c/{id}`.
-    pub(super) fn of_topic(topic: &[u8], form: Form) -> Option<Self> {
-        let at = topic.iter().rposition(|byte| *byte == b'/')?;
-        let (before, last) = topic.split_at_checked(at)?;
-        let id = last.get(1..)?;
-        if !matches!(before, [.., b'/', b'c']) {
-            return None;
-        }
-        Self::in_form(id, form)
-    }
-
-    fn in_form(id: &[u8], form: Form) -> Option<Self> {
-        let mut bytes = [0; MAX_LEVEL_BYTES];
-        if id.is_empty() || id.len() > bytes.len() {
-            return None;
-        }
-        for (to, from) in bytes.iter_mut().zip(id) {
-            *to = *from;
-        }
-        Some(Self {
-            bytes,
-            len: id.len() as u8,
-            form,
-        })
+        CommandName::new(id, is_json).map(CommandName::keep)
     }
 
     /// The id as the hub knows it: 1 to 64 bytes.
@@ -78,53 +59,103 @@ impl CommandId {
         self.form == Form::Json
     }
 
-    /// Tells ids apart: FNV-1a, of 64 bits. 0 is none's.
-    pub(super) fn digest(&self) -> u64 {
-        let digest = self.as_bytes().iter().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
-            (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        digest.max(1)
-    }
-
-    /// Writes the topic of its reply, without the prefix: how many bytes.
-    pub(super) fn reply_topic(&self, topic: &mut [u8]) -> usize {
-        let mut writer = Writer::new(topic, 0);
-        writer.bytes(b"r/");
-        writer.bytes(self.as_bytes());
-        writer.finish().0
-    }
-
-    /// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
-    pub(super) fn reply<'s>(&self, outcome: Outcome, detail: &[u8], buffer: &'s mut [u8]) -> Option<&'s [u8]> {
-        match self.form {
-            Form::Cbor => encode_reply(buffer, &Reply { outcome, detail }).ok(),
-            Form::Json => {
-                let mut writer = Writer::new(&mut *buffer, 0);
-                let (status, label): (&[u8], &[u8]) = match outcome {
-                    Outcome::Done => (b"done", b",\"result\":"),
-                    Outcome::Failed => (b"failed", b",\"result\":"),
-                    Outcome::Expired | Outcome::NotAllowed | Outcome::Malformed => (b"refused", b",\"reason\":"),
-                };
-                writer.bytes(b"{\"status\":\"");
-                writer.bytes(status);
-                writer.bytes(b"\"");
-                let reason: &[u8] = match outcome {
-                    Outcome::Done | Outcome::Failed => detail,
-                    Outcome::Expired => b"\"expired\"",
-                    Outcome::NotAllowed => b"\"not allowed\"",
-                    Outcome::Malformed => b"\"malformed\"",
-                };
-                if !reason.is_empty() {
-                    writer.bytes(label);
-                    writer.bytes(reason);
-                }
-                writer.bytes(b"}");
-                let (len, is_whole) = writer.finish();
-                let fits = is_whole && len <= agent_sdk_wire::MAX_REPLY_BYTES;
-                buffer.get(..len).filter(|_| fits)
-            }
+    /// The same, lent.
+    pub fn name(&self) -> CommandName<'_> {
+        CommandName {
+            bytes: self.as_bytes(),
+            form: self.form,
         }
     }
+}
+
+impl<'a> CommandName<'a> {
+    /// As [`CommandId::new`].
+    pub fn new(id: &'a [u8], is_json: bool) -> Option<Self> {
+        let form = if is_json { Form::Json } else { Form::Cbor };
+        is_id(id).then_some(Self { bytes: id, form })
+    }
+
+    /// The name of the command that came with this topic and payload. `None` if it is none.
+    pub(super) fn of(topic: &'a [u8], payload: &[u8]) -> Option<Self> {
+        let bytes = id_in(topic)?;
+        let form = form_of(payload);
+        Some(Self { bytes, form })
+    }
+
+    /// As [`CommandId::as_bytes`].
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// As [`CommandId::is_json`].
+    pub fn is_json(self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// Copies it, for a reply that is given later.
+    pub fn keep(self) -> CommandId {
+        CommandId {
+            bytes: core::array::from_fn(|at| self.bytes.get(at).copied().unwrap_or_default()),
+            len: self.bytes.len() as u8,
+            form: self.form,
+        }
+    }
+
+    pub(super) fn form(self) -> Form {
+        self.form
+    }
+
+    /// The topic of its reply in two parts, without the prefix.
+    pub(super) fn reply_topic(self) -> [&'a [u8]; 2] {
+        [REPLIES, self.bytes]
+    }
+}
+
+/// What comes before a command's id in the topic of its reply.
+pub(super) const REPLIES: &[u8] = b"r/";
+
+/// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
+pub(super) fn write_reply<'s>(form: Form, outcome: Outcome, detail: &[u8], buffer: &'s mut [u8]) -> Option<&'s [u8]> {
+    if form == Form::Cbor {
+        return encode_reply(buffer, &Reply { outcome, detail }).ok();
+    }
+    let mut writer = Writer::new(&mut *buffer, 0);
+    let (start, result): (&[u8], &[u8]) = match outcome {
+        Outcome::Done => (br#"{"status":"done""#, detail),
+        Outcome::Failed => (br#"{"status":"failed""#, detail),
+        Outcome::Expired => (br#"{"status":"refused","reason":"expired""#, b""),
+        Outcome::NotAllowed => (br#"{"status":"refused","reason":"not allowed""#, b""),
+        Outcome::Malformed => (br#"{"status":"refused","reason":"malformed""#, b""),
+    };
+    writer.bytes(start);
+    if !result.is_empty() {
+        writer.bytes(br#","result":"#);
+        writer.bytes(result);
+    }
+    writer.bytes(b"}");
+    let (len, is_whole) = writer.finish();
+    let fits = is_whole && len <= agent_sdk_wire::MAX_REPLY_BYTES;
+    buffer.get(..len).filter(|_| fits)
+}
+
+fn is_id(id: &[u8]) -> bool {
+    !id.is_empty() && id.len() <= MAX_LEVEL_BYTES
+}
+
+/// The id in the last level of a command's topic, `…/c/{id}`.
+fn id_in(topic: &[u8]) -> Option<&[u8]> {
+    let at = topic.iter().rposition(|byte| *byte == b'/')?;
+    let (before, last) = topic.split_at_checked(at)?;
+    let id = last.get(1..)?;
+    (matches!(before, [.., b'/', b'c']) && is_id(id)).then_some(id)
+}
+
+/// Tells ids apart: FNV-1a, of 64 bits. 0 is none's.
+fn digest(id: &[u8]) -> u64 {
+    let digest = id.iter().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    digest.max(1)
 }
 
 /// How a payload has to be read: CBOR's arrays begin with none of JSON's characters.
@@ -162,13 +193,15 @@ impl Recent {
         }
     }
 
-    pub(super) fn knows(&self, id: &CommandId) -> bool {
-        self.digests.contains(&id.digest())
+    #[expect(clippy::manual_contains, reason = "it is unrolled: 44 bytes more flash")]
+    pub(super) fn knows(&self, id: &[u8]) -> bool {
+        let wanted = digest(id);
+        self.digests.iter().any(|digest| *digest == wanted)
     }
 
     /// Forgets the oldest for it.
-    pub(super) fn note(&mut self, id: &CommandId) {
-        let mut next = id.digest();
+    pub(super) fn note(&mut self, id: &[u8]) {
+        let mut next = digest(id);
         for digest in &mut self.digests {
             core::mem::swap(digest, &mut next);
         }
@@ -177,11 +210,15 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS_REMEMBERED, CommandId, Form, Recent, form_of, read};
+    use super::{COMMANDS_REMEMBERED, CommandId, CommandName, Form, Recent, form_of, id_in, read, write_reply};
     use agent_sdk_wire::{Command, Outcome, encode_command};
 
+    fn of_topic(topic: &[u8], form: Form) -> Option<CommandId> {
+        CommandId::new(id_in(topic)?, form == Form::Json)
+    }
+
     fn id(name: &str, form: Form) -> CommandId {
-        CommandId::of_topic(format!("d/wm/c/{name}").as_bytes(), form).expect("it is a command")
+        of_topic(format!("d/wm/c/{name}").as_bytes(), form).expect("it is a command")
     }
 
     #[test]
@@ -190,13 +227,12 @@ mod tests {
         let longest = "x".repeat(64);
         assert_eq!(id(&longest, Form::Json).as_bytes(), longest.as_bytes());
         for topic in ["", "c/1", "d/wm/c/", "d/wm/f/1", "d/wm/c", "d/wm/c/1/2", "d/wm/xc/1"] {
-            assert_eq!(CommandId::of_topic(topic.as_bytes(), Form::Json), None, "{topic}");
+            assert_eq!(of_topic(topic.as_bytes(), Form::Json), None, "{topic}");
         }
         let too_long = format!("d/wm/c/{longest}x");
-        assert_eq!(CommandId::of_topic(too_long.as_bytes(), Form::Json), None);
-        let mut topic = [0; 66];
-        let len = id(&longest, Form::Cbor).reply_topic(&mut topic);
-        assert_eq!(&topic[..len], format!("r/{longest}").as_bytes());
+        assert_eq!(of_topic(too_long.as_bytes(), Form::Json), None);
+        let topic = id(&longest, Form::Cbor).name().reply_topic().concat();
+        assert_eq!(topic, format!("r/{longest}").as_bytes());
     }
 
     #[test]
@@ -204,6 +240,8 @@ mod tests {
         for form in [Form::Json, Form::Cbor] {
             let told = id("a-1", form);
             assert_eq!(CommandId::new(told.as_bytes(), told.is_json()), Some(told));
+            assert_eq!(CommandName::new(told.as_bytes(), told.is_json()), Some(told.name()));
+            assert_eq!(told.name().keep(), told);
         }
         assert_eq!(CommandId::new(b"", true), None);
         assert_eq!(CommandId::new(&[b'x'; 65], false), None);
@@ -262,13 +300,13 @@ mod tests {
         ];
         for (outcome, detail, expected) in cases {
             let mut buffer = [0; 64];
-            let written = id("1", Form::Json).reply(outcome, detail, &mut buffer);
+            let written = write_reply(Form::Json, outcome, detail, &mut buffer);
             assert_eq!(written, Some(expected.as_bytes()));
             let mut short = vec![0; expected.len() - 1];
-            assert_eq!(id("1", Form::Json).reply(outcome, detail, &mut short), None);
+            assert_eq!(write_reply(Form::Json, outcome, detail, &mut short), None);
         }
         let mut buffer = [0; 8];
-        let written = id("1", Form::Cbor).reply(Outcome::Expired, &[9], &mut buffer);
+        let written = write_reply(Form::Cbor, Outcome::Expired, &[9], &mut buffer);
         assert_eq!(written, Some(&[0x83, 8, 2, 0x41, 9][..]));
     }
 
@@ -279,11 +317,11 @@ mod tests {
             .map(|n| id(&n.to_string(), Form::Json))
             .collect();
         for name in &names {
-            assert!(!recent.knows(name));
-            recent.note(name);
+            assert!(!recent.knows(name.as_bytes()));
+            recent.note(name.as_bytes());
         }
-        assert!(!recent.knows(&names[0]), "the oldest made room");
-        assert!(names[1..].iter().all(|name| recent.knows(name)));
-        assert!(recent.knows(&id("8", Form::Cbor)), "whatever its form");
+        assert!(!recent.knows(names[0].as_bytes()), "the oldest made room");
+        assert!(names[1..].iter().all(|name| recent.knows(name.as_bytes())));
+        assert!(recent.knows(id("8", Form::Cbor).as_bytes()), "whatever its form");
     }
 }

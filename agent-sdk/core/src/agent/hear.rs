@@ -1,8 +1,8 @@
 //! What comes from the hub: answered here, or told to the caller.
 
-use super::command::{self, Args, CommandId, Form};
-use super::{Agent, settings};
-use crate::decode::Message;
+use super::command::{self, Args, CommandId, CommandName, Form, REPLIES, write_reply};
+use super::{Agent, settings, urgent};
+use crate::bytes::are_same;
 use crate::json;
 use crate::publish::Token;
 use crate::session::{Reason, Told};
@@ -14,7 +14,7 @@ const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentEvent<'a> {
+pub enum AgentEvent<'a, Id = CommandId> {
     /// The hub has accepted the connection.
     Connected {
         /// Whether it still had the session.
@@ -32,7 +32,7 @@ pub enum AgentEvent<'a> {
     /// A command that is allowed, in time, and new. It is to be answered by [`Agent::reply`], now or later.
     Command {
         /// Names it in the reply.
-        id: CommandId,
+        id: Id,
         /// Its number in [`super::Config::methods`].
         method: usize,
         /// What it is given.
@@ -75,24 +75,50 @@ enum Heard {
     Time(u64),
     /// Settings that are not in force yet.
     Settings { version: u32 },
-    /// A command that is not to be done.
-    Refused { id: CommandId, outcome: Outcome },
-    /// A command that is.
-    Command {
-        id: CommandId,
-        method: usize,
-        deadline: Option<u64>,
-    },
+    /// A command that is new.
+    Command(Result<Allowed, Outcome>),
     /// It is the caller's.
     Other,
+}
+
+/// A command that is to be done.
+struct Allowed {
+    method: usize,
+    deadline: Option<u64>,
 }
 
 impl Agent<'_> {
     /// What happened since the last call; `None` if nothing did. Until then nothing more is taken in. Arguments, settings
     /// and messages are lent from the receive buffer.
     pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
+        Some(match self.poll_lent(now)? {
+            AgentEvent::Connected { session_present } => AgentEvent::Connected { session_present },
+            AgentEvent::Subscribed { refused } => AgentEvent::Subscribed { refused },
+            AgentEvent::Delivered(token) => AgentEvent::Delivered(token),
+            AgentEvent::Time => AgentEvent::Time,
+            AgentEvent::Command {
+                id,
+                method,
+                args,
+                deadline,
+            } => AgentEvent::Command {
+                id: id.keep(),
+                method,
+                args,
+                deadline,
+            },
+            AgentEvent::Settings { version, bytes } => AgentEvent::Settings { version, bytes },
+            AgentEvent::Message { topic, payload } => AgentEvent::Message { topic, payload },
+            AgentEvent::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
+            AgentEvent::Disconnected(reason) => AgentEvent::Disconnected(reason),
+        })
+    }
+
+    /// As [`Self::poll_event`], but for the id of a command, which is lent as well: for a caller that copies it into a form
+    /// of its own.
+    pub fn poll_lent(&mut self, now: u64) -> Option<AgentEvent<'_, CommandName<'_>>> {
         loop {
-            let message = match self.session.poll_told()? {
+            match self.session.poll_told()? {
                 Told::Connected { session_present } => {
                     self.connected(now);
                     return Some(AgentEvent::Connected { session_present });
@@ -110,9 +136,9 @@ impl Agent<'_> {
                     return Some(AgentEvent::Dropped { lane, count });
                 }
                 Told::Disconnected(reason) => return Some(AgentEvent::Disconnected(reason)),
-                Told::Message(message) => message,
-            };
-            let (topic, payload) = self.session.parts(message);
+                Told::Message => {}
+            }
+            let (topic, payload) = self.session.parts();
             match self.judge(topic, payload, now) {
                 Heard::Nothing => {}
                 Heard::Time(utc_ms) => {
@@ -122,21 +148,22 @@ impl Agent<'_> {
                     }
                 }
                 Heard::Settings { version } => {
-                    self.take_settings(version, message);
-                    let (topic, payload) = self.session.parts(message);
+                    self.take_settings(version);
+                    let (topic, payload) = self.session.parts();
                     let bytes = settings_in(topic, payload).unwrap_or_default();
                     return Some(AgentEvent::Settings { version, bytes });
                 }
-                Heard::Refused { id, outcome } => {
-                    // Without a reply the hub gives it again.
-                    if self.reply(&id, outcome, &[]).is_ok() {
-                        self.recent.note(&id);
+                // Without a reply the hub gives it again.
+                Heard::Command(Err(outcome)) => {
+                    if self.refuse(outcome) {
+                        self.note_command();
                     }
                 }
-                Heard::Command { id, method, deadline } => {
-                    self.recent.note(&id);
-                    let (_, payload) = self.session.parts(message);
+                Heard::Command(Ok(Allowed { method, deadline })) => {
+                    self.note_command();
+                    let (topic, payload) = self.session.parts();
                     let args = args_in(payload);
+                    let id = CommandName::of(topic, payload)?;
                     return Some(AgentEvent::Command {
                         id,
                         method,
@@ -145,15 +172,37 @@ impl Agent<'_> {
                     });
                 }
                 Heard::Other => {
-                    let (topic, payload) = self.session.parts(message);
+                    let (topic, payload) = self.session.parts();
                     return Some(AgentEvent::Message { topic, payload });
                 }
             }
         }
     }
 
-    fn take_settings(&mut self, version: u32, message: Message) {
-        let (topic, payload) = self.session.parts(message);
+    /// Answers the command that was told; whether that is on its way.
+    fn refuse(&mut self, outcome: Outcome) -> bool {
+        let (topic, payload) = self.session.parts();
+        let Some(id) = CommandName::of(topic, payload) else {
+            return false;
+        };
+        // The id ends the topic.
+        let at = topic.len().saturating_sub(id.as_bytes().len());
+        let Some(reply) = write_reply(id.form(), outcome, &[], &mut *self.scratch) else {
+            return false;
+        };
+        self.session.publish_behind(REPLIES, at, &urgent(reply)).is_ok()
+    }
+
+    /// The command that was told is not to be done once more.
+    fn note_command(&mut self) {
+        let (topic, payload) = self.session.parts();
+        if let Some(id) = CommandName::of(topic, payload) {
+            self.recent.note(id.as_bytes());
+        }
+    }
+
+    fn take_settings(&mut self, version: u32) {
+        let (topic, payload) = self.session.parts();
         if let Some(said) = settings_in(topic, payload) {
             settings::apply(said, self.metrics, &mut self.batch_age_ms);
         }
@@ -162,50 +211,48 @@ impl Agent<'_> {
     }
 
     fn judge(&self, topic: &[u8], payload: &[u8], now: u64) -> Heard {
-        if topic == self.clock.answer_topic() {
+        if are_same(topic, self.clock.answer_topic()) {
             let utc_ms = json::member(payload, b"time").and_then(json::number);
             return utc_ms.map_or(Heard::Nothing, Heard::Time);
         }
-        if topic == SETTINGS_CHANGED || topic == SETTINGS_ANSWER {
+        if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
             let version = settings_in(topic, payload).and_then(settings::version_of);
             return match version {
                 Some(version) if version != self.settings_version => Heard::Settings { version },
                 Some(_) | None => Heard::Nothing,
             };
         }
-        let Some(id) = CommandId::of_topic(topic, command::form_of(payload)) else {
+        let Some(id) = CommandName::of(topic, payload) else {
             return Heard::Other;
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
-        if self.recent.knows(&id) {
+        if self.recent.knows(id.as_bytes()) {
             return Heard::Nothing;
         }
-        self.judge_command(id, payload, now)
+        Heard::Command(self.judge_command(payload, now))
     }
 
-    fn judge_command(&self, id: CommandId, payload: &[u8], now: u64) -> Heard {
-        let refused = |outcome| Heard::Refused { id, outcome };
-        let Some(command) = command::read(command::form_of(payload), payload) else {
-            return refused(Outcome::Malformed);
-        };
-        let known = self.methods.iter().position(|name| name.as_bytes() == command.method);
-        let Some(method) = known else {
-            return refused(Outcome::NotAllowed);
-        };
+    fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
+        let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
+        let known = self
+            .methods
+            .iter()
+            .position(|name| are_same(name.as_bytes(), command.method));
+        let method = known.ok_or(Outcome::NotAllowed)?;
         let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
-            Some((deadline, utc)) => match deadline.checked_sub(utc) {
-                Some(left_ms) => Some(now.saturating_add(left_ms)),
-                None => return refused(Outcome::Expired),
-            },
+            Some((deadline, utc)) => {
+                let left_ms = deadline.checked_sub(utc).ok_or(Outcome::Expired)?;
+                Some(now.saturating_add(left_ms))
+            }
             None => None,
         };
-        Heard::Command { id, method, deadline }
+        Ok(Allowed { method, deadline })
     }
 }
 
 /// The settings in a message of one of their topics.
 fn settings_in<'p>(topic: &[u8], payload: &'p [u8]) -> Option<&'p [u8]> {
-    let shared = if topic == SETTINGS_ANSWER {
+    let shared = if are_same(topic, SETTINGS_ANSWER) {
         json::member(payload, b"shared")?
     } else {
         payload

@@ -101,6 +101,7 @@ impl<'m> Readings<'m> {
         Samples {
             rest: self.all(),
             overflow,
+            left: usize::MAX,
         }
     }
 
@@ -119,18 +120,37 @@ impl<'m> Readings<'m> {
 pub(super) struct Samples<'r> {
     rest: &'r [Reading],
     overflow: Overflow,
+    /// No more than so many.
+    left: usize,
+}
+
+impl Samples<'_> {
+    pub(super) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    /// The next ones of these.
+    pub(super) fn first(&self, count: usize) -> Self {
+        Self { left: count, ..*self }
+    }
 }
 
 impl<'r> Iterator for Samples<'r> {
     type Item = &'r [Reading];
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
         loop {
             let row = self.rest.first()?.row;
-            let len = self.rest.iter().take_while(|reading| reading.row == row).count();
+            let (mut len, mut is_wanted) = (0_usize, false);
+            for reading in self.rest.iter().take_while(|reading| reading.row == row) {
+                len = len.wrapping_add(1);
+                is_wanted |= reading.overflow == self.overflow;
+            }
             let (sample, rest) = self.rest.split_at_checked(len)?;
             self.rest = rest;
-            if sample.iter().any(|reading| reading.overflow == self.overflow) {
+            if is_wanted {
                 return Some(sample);
             }
         }

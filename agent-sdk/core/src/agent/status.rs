@@ -4,10 +4,11 @@
 use super::{Agent, Device, urgent};
 use crate::RECORD_HEAD_BYTES;
 use crate::publish::{Publish, Token};
+use crate::session::{NEVER, later};
 use agent_sdk_wire::{Lane, Status, encode_status};
 
 /// Drops while connected are told this often at most.
-const DROPS_TOLD_EVERY_MS: u64 = 60_000;
+const DROPS_TOLD_EVERY_MS: u32 = 60_000;
 
 const TOPIC: &str = "s";
 
@@ -17,8 +18,8 @@ pub(super) struct Birth {
     not_before: u64,
     /// The one that the hub has not acknowledged yet. It will come to that: it never gives way.
     pending: Option<Token>,
-    dropped_events: u64,
-    dropped_telemetry: u64,
+    dropped_events: u32,
+    dropped_telemetry: u32,
 }
 
 impl Birth {
@@ -51,7 +52,7 @@ impl Birth {
             Lane::Event => &mut self.dropped_events,
             Lane::Telemetry => &mut self.dropped_telemetry,
         };
-        *total = total.saturating_add(u64::from(count));
+        *total = total.saturating_add(count);
         self.is_due = true;
     }
 
@@ -62,9 +63,13 @@ impl Birth {
         }
     }
 
-    /// When the next one is due, while it has to wait.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
-        (self.is_due && self.pending.is_none() && self.not_before > 0).then_some(self.not_before)
+    /// When the next one is due, while it has to wait; else [`NEVER`].
+    pub(super) fn due(&self) -> u64 {
+        if self.is_due && self.pending.is_none() && self.not_before > 0 {
+            self.not_before
+        } else {
+            NEVER
+        }
     }
 
     fn is_to_go(&mut self, now: u64) -> bool {
@@ -89,8 +94,8 @@ impl Agent<'_> {
             reset: device.reset,
             takes_cbor_commands: true,
             settings: u64::from(self.settings_version),
-            dropped_events: self.birth.dropped_events,
-            dropped_telemetry: self.birth.dropped_telemetry,
+            dropped_events: u64::from(self.birth.dropped_events),
+            dropped_telemetry: u64::from(self.birth.dropped_telemetry),
         };
         let Ok(payload) = encode_status(&mut *self.scratch, &status) else {
             // It will not be better the next time.
@@ -109,7 +114,7 @@ impl Agent<'_> {
         if let Ok(token) = self.session.publish(&message) {
             self.birth.pending = Some(token);
             self.birth.is_due = false;
-            self.birth.not_before = now.saturating_add(DROPS_TOLD_EVERY_MS);
+            self.birth.not_before = later(now, DROPS_TOLD_EVERY_MS);
         }
     }
 }

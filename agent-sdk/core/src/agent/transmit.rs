@@ -3,6 +3,7 @@
 use super::clock::HOLD_MS;
 use super::{Agent, Device};
 use crate::identity::{Identity, Will};
+use crate::session::{NEVER, later};
 use agent_sdk_wire::{Clock as ClockMessage, GONE, encode_clock};
 
 /// What is subscribed to: commands, and the hub's own topics for its time and for settings.
@@ -56,9 +57,16 @@ impl Agent<'_> {
 
     /// When to come back even if nothing happens, to [`Self::handle_timeout`] and [`Self::poll_transmit`], or to connect.
     pub fn next_deadline(&self) -> Option<u64> {
-        let birth = self.birth.next_deadline().filter(|_| self.session.is_online());
-        let own = self.batch_due().into_iter().chain(birth);
-        own.chain(self.session.next_deadline()).min()
+        Some(self.due()).filter(|due| *due < NEVER)
+    }
+
+    fn due(&self) -> u64 {
+        let due = self.session.due().min(self.batch_due());
+        if self.session.is_online() {
+            due.min(self.birth.due())
+        } else {
+            due
+        }
     }
 
     /// Writes what is due into `out`, and gives how many bytes that is; 0 if nothing is due. To be called after
@@ -97,7 +105,7 @@ impl Agent<'_> {
             self.to_tell = TELL_CLOCK;
         } else {
             self.to_tell = 0;
-            self.session.hold_until(now.saturating_add(HOLD_MS));
+            self.session.hold_until(later(now, HOLD_MS));
         }
     }
 
@@ -125,7 +133,7 @@ impl Agent<'_> {
             self.tell_clock();
         } else if self.to_tell & ASK_TIME != 0 {
             self.to_tell &= !ASK_TIME;
-            self.clock.asked_at = Some(now);
+            self.clock.asked_at = now;
             let question = br#"{"method":"getCurrentTime"}"#;
             self.session.tell(self.clock.question_topic(), question);
         } else {

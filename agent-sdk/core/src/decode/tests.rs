@@ -1,6 +1,47 @@
-use super::{Decoder, Incoming, Malformed};
+use super::{Decoder, Malformed, Packet, REFUSED};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+/// A packet with what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    Connack { session_present: bool, code: u8 },
+    Publish(Message),
+    TooLong { id: u16 },
+    Puback { id: u16 },
+    Suback { id: u16, filters: u8, refused: u8 },
+    Pingresp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Message {
+    topic_len: u16,
+    id: u16,
+}
+
+fn incoming(packet: Packet, decoder: &Decoder<'_>) -> Incoming {
+    let id = decoder.answered_id();
+    match packet {
+        Packet::Connack => {
+            let (session_present, code) = decoder.connack();
+            Incoming::Connack { session_present, code }
+        }
+        Packet::Publish => Incoming::Publish(Message {
+            topic_len: id,
+            id: decoder.message_id(),
+        }),
+        Packet::TooLong => Incoming::TooLong {
+            id: decoder.message_id(),
+        },
+        Packet::Puback => Incoming::Puback { id },
+        Packet::Suback => Incoming::Suback {
+            id,
+            filters: decoder.codes().len() as u8,
+            refused: decoder.codes().iter().filter(|code| **code == REFUSED).count() as u8,
+        },
+        Packet::Pingresp => Incoming::Pingresp,
+    }
+}
 
 /// A packet, with topic and payload where it is a message.
 type Read = (Incoming, Vec<u8>, Vec<u8>);
@@ -15,10 +56,10 @@ fn read(bytes: &[u8], buffer_bytes: usize) -> (Vec<Read>, bool) {
             Ok(None) => {}
             Ok(Some(packet)) => {
                 let (topic, payload) = match packet {
-                    Incoming::Publish(message) => decoder.parts(message),
+                    Packet::Publish => decoder.parts(),
                     _ => Default::default(),
                 };
-                packets.push((packet, topic.to_vec(), payload.to_vec()));
+                packets.push((incoming(packet, &decoder), topic.to_vec(), payload.to_vec()));
             }
             Err(Malformed) => return (packets, true),
         }

@@ -35,13 +35,13 @@ pub enum Origin<'a> {
 }
 
 /// Whether nothing but a claim credential lets the device in yet.
-pub(super) fn by_claim(factory: &Factory<'_>, kept: &Kept) -> bool {
+pub(super) fn by_claim(factory: &Factory<'_>, kept: &Kept<'_>) -> bool {
     kept.current().is_none() && matches!(factory.origin, Origin::Claim { .. })
 }
 
 /// Who connects. Without a client identifier, since such a connection is to leave no session behind, and is to be given no
 /// command of the agent's.
-pub(super) fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept, step: Option<Step>) -> Identity<'a> {
+pub(super) fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept<'_>, step: Option<Step>) -> Identity<'a> {
     let as_device = |password: Option<&'a [u8]>, subscriptions: &'a [&'a str]| Identity {
         credentials: Some(Credentials {
             user_name: factory.user_name,
@@ -75,7 +75,7 @@ pub(super) fn device_of(user_name: &str) -> Option<&[u8]> {
     let bytes = user_name.as_bytes();
     let slash = bytes.iter().position(|byte| *byte == b'/').filter(|at| *at > 0)?;
     let device = bytes.get(slash.wrapping_add(1)..)?;
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     ((1..=MAX_LEVEL_BYTES).contains(&device.len()) && device.iter().all(is_name)).then_some(device)
 }
 

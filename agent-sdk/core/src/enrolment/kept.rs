@@ -18,38 +18,40 @@ const CURRENT: u8 = 1;
 const NEXT: u8 = 2;
 /// The hub may still let the device in by what it had before.
 const OLD: u8 = 4;
+/// They may stand alone, or so.
+const BOTH: u8 = CURRENT | NEXT;
+const REPLACED: u8 = CURRENT | OLD;
 
 /// Different values among random bytes at least, as the hub wants it too.
 const VALUES_MIN: usize = 8;
 
 /// A record: format, flags, then the present secret and the next one, as far as there are any.
-pub(super) struct Kept {
-    bytes: [u8; KEPT_BYTES_MAX],
+pub(super) struct Kept<'m> {
+    bytes: &'m mut [u8; KEPT_BYTES_MAX],
 }
 
-impl Kept {
-    /// Of a device that comes from the factory.
-    pub(super) const NOTHING: Self = {
-        let mut bytes = [0; KEPT_BYTES_MAX];
-        bytes[0] = FORMAT;
-        Self { bytes }
-    };
+impl<'m> Kept<'m> {
+    /// Nothing, in memory whose content does not matter.
+    pub(super) fn nothing(bytes: &'m mut [u8; KEPT_BYTES_MAX]) -> Self {
+        let mut kept = Self { bytes };
+        kept.set_flags(0);
+        kept
+    }
 
-    /// Takes a record in; `None` if it is none.
-    pub(super) fn read(record: &[u8]) -> Option<Self> {
-        let mut kept = Self::NOTHING;
-        if record.len() > KEPT_BYTES_MAX {
-            return None;
-        }
-        for (to, from) in kept.bytes.iter_mut().zip(record) {
+    /// Takes a record in where nothing is; false if it is none, and then this is of no use.
+    pub(super) fn take_in(&mut self, record: &[u8]) -> bool {
+        for (to, from) in self.bytes.iter_mut().zip(record) {
             *to = *from;
         }
-        let [format, flags, secrets @ ..] = &kept.bytes;
+        let [format, flags, secrets @ ..] = &*self.bytes;
         let is_secret = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let secrets = secrets.get(..record.len().checked_sub(HEAD_BYTES)?)?;
-        let known = [CURRENT, NEXT, CURRENT | NEXT, CURRENT | OLD].contains(flags);
-        let is_whole = record.len() == kept.len() && secrets.iter().all(is_secret);
-        (*format == FORMAT && known && is_whole).then_some(kept)
+        let secret_bytes = record.len().checked_sub(HEAD_BYTES);
+        let Some(secrets) = secret_bytes.and_then(|len| secrets.get(..len)) else {
+            return false;
+        };
+        let known = matches!(*flags, CURRENT | NEXT | BOTH | REPLACED);
+        let is_whole = record.len() == self.len() && secrets.iter().all(is_secret);
+        *format == FORMAT && known && is_whole
     }
 
     /// The record.
@@ -86,13 +88,14 @@ impl Kept {
 
     /// The next secret lets the device in, and `has_old` says whether what was before it may still do so.
     pub(super) fn take_over(&mut self, has_old: bool) {
-        let mut secret = [0; SECRET_BYTES];
-        for (to, from) in secret.iter_mut().zip(self.next().unwrap_or_default()) {
-            *to = *from;
-        }
-        *self = Self::NOTHING;
-        for (to, from) in self.bytes.iter_mut().skip(HEAD_BYTES).zip(secret) {
-            *to = from;
+        let is_second = self.has(CURRENT);
+        let [_, _, secrets @ ..] = &mut *self.bytes;
+        let (first, second) = secrets.split_at_mut_checked(SECRET_BYTES).unwrap_or_default();
+        for (to, from) in first.iter_mut().zip(second) {
+            let moved = core::mem::take(from);
+            if is_second {
+                *to = moved;
+            }
         }
         self.set_flags(CURRENT | if has_old { OLD } else { 0 });
     }
@@ -113,13 +116,13 @@ impl Kept {
     }
 
     fn flags(&self) -> u8 {
-        let [_, flags, ..] = &self.bytes;
+        let [_, flags, ..] = &*self.bytes;
         *flags
     }
 
     fn set_flags(&mut self, to: u8) {
-        let [_, flags, ..] = &mut self.bytes;
-        *flags = to;
+        let [format, flags, ..] = &mut *self.bytes;
+        (*format, *flags) = (FORMAT, to);
     }
 
     fn has(&self, flag: u8) -> bool {
@@ -144,6 +147,11 @@ fn digit(half: u8) -> u8 {
 mod tests {
     use super::{CURRENT, FORMAT, KEPT_BYTES_MAX, Kept, NEXT, OLD, may_be_random};
 
+    fn read<'m>(record: &[u8], memory: &'m mut [u8; KEPT_BYTES_MAX]) -> Option<Kept<'m>> {
+        let mut kept = Kept::nothing(memory);
+        kept.take_in(record).then_some(kept)
+    }
+
     fn random(from: u8) -> [u8; 32] {
         std::array::from_fn(|at| from.wrapping_add((at as u8).wrapping_mul(9)))
     }
@@ -156,13 +164,15 @@ mod tests {
     #[test]
     fn a_secret_goes_from_the_next_place_to_the_first_and_each_record_reads_back() {
         let (first, second) = (hex(random(0xF0)), hex(random(3)));
-        let mut kept = Kept::NOTHING;
+        let mut memory = [0xEE; KEPT_BYTES_MAX];
+        let mut kept = Kept::nothing(&mut memory);
         assert_eq!((kept.current(), kept.next()), (None, None));
-        let check = |kept: &Kept, flags: u8, current: Option<&Vec<u8>>, next: Option<&Vec<u8>>| {
+        let check = |kept: &Kept<'_>, flags: u8, current: Option<&Vec<u8>>, next: Option<&Vec<u8>>| {
             let mut wanted = vec![FORMAT, flags];
             wanted.extend(current.into_iter().chain(next).flatten());
             assert_eq!(kept.bytes(), wanted);
-            let again = Kept::read(kept.bytes()).expect("a record");
+            let mut memory = [0; KEPT_BYTES_MAX];
+            let again = read(kept.bytes(), &mut memory).expect("a record");
             for one in [kept, &again] {
                 assert_eq!(one.current(), current.map(Vec::as_slice));
                 assert_eq!(one.next(), next.map(Vec::as_slice));
@@ -191,11 +201,13 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_not_taken() {
-        let mut kept = Kept::NOTHING;
-        assert!(Kept::read(kept.bytes()).is_none(), "nothing to go on with");
+        let mut memory = [0xEE; KEPT_BYTES_MAX];
+        let mut kept = Kept::nothing(&mut memory);
+        let mut other = [0; KEPT_BYTES_MAX];
+        assert!(read(kept.bytes(), &mut other).is_none(), "nothing to go on with");
         kept.draw(&random(1));
         let right = kept.bytes().to_vec();
-        assert!(Kept::read(&right).is_some());
+        assert!(read(&right, &mut other).is_some());
         let changed = |at: usize, to: u8| {
             let mut wrong = right.clone();
             wrong[at] = to;
@@ -214,7 +226,7 @@ mod tests {
             vec![b'0'; KEPT_BYTES_MAX + 1],
         ];
         for wrong in wrong_flags.iter().chain(&others) {
-            assert!(Kept::read(wrong).is_none(), "{wrong:?}");
+            assert!(read(wrong, &mut other).is_none(), "{wrong:?}");
         }
     }
 

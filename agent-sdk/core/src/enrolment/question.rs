@@ -1,5 +1,6 @@
 //! What a device says to the hub about its secret, and how it hears the answer. Topics and words: docs/topics.md.
 
+use crate::bytes::are_same;
 use crate::json;
 use crate::writer::Writer;
 
@@ -70,7 +71,8 @@ pub(super) fn write<'b>(
 
 /// Whether an answer says yes.
 pub(super) fn is_ok(answer: &[u8]) -> bool {
-    json::member(answer, b"status").and_then(json::text) == Some(&b"ok"[..])
+    let status = json::member(answer, b"status").and_then(json::text);
+    status.is_some_and(|status| are_same(status, b"ok"))
 }
 
 #[cfg(test)]

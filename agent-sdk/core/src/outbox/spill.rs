@@ -1,8 +1,9 @@
 //! Messages that leave the outbox to wait elsewhere, and come back. What they wait in is not known here.
 
 use super::Outbox;
-use super::record::{AT_LEAST_ONCE, RECORD_HEAD_BYTES, RETAIN, Record, TRIED};
-use crate::publish::{Overflow, Publish, Qos, Refused, Token};
+use super::record::{AT_LEAST_ONCE, RECORD_HEAD_BYTES, RETAIN, Record, TRIED, lane_of};
+use crate::publish::{Refused, Token};
+use crate::topic::is_topic;
 use agent_sdk_wire::Lane;
 
 /// What a message costs outside of the outbox beside its topic and payload, in bytes.
@@ -17,7 +18,7 @@ impl Outbox<'_> {
         let (head, room) = out.split_at_mut_checked(WAITING_HEAD_BYTES)?;
         let room = room.get_mut(..body.len())?;
         if let [flags, topic_len] = head {
-            (*flags, *topic_len) = (record.flags & RETAIN, record.topic_len);
+            (*flags, *topic_len) = (record.flags() & RETAIN, record.topic_len());
         }
         for (to, from) in room.iter_mut().zip(body) {
             *to = *from;
@@ -27,8 +28,8 @@ impl Outbox<'_> {
 
     /// Forgets the message that [`Self::copy_waiting`] copies: it waits elsewhere now, and is not dropped.
     pub(crate) fn discard_waiting(&mut self) {
-        if let Some(record) = self.waiting() {
-            self.remove(record);
+        if let Some(at) = self.waiting().map(|record| record.at) {
+            self.remove(at);
         }
     }
 
@@ -41,31 +42,19 @@ impl Outbox<'_> {
         let Some((topic, payload)) = body.split_at_checked(usize::from(*topic_len)) else {
             return Err(Refused::Topic);
         };
-        let need = body.len().saturating_add(RECORD_HEAD_BYTES);
-        if need > self.free() {
+        if !is_topic(topic) {
+            return Err(Refused::Topic);
+        }
+        if body.len().saturating_add(RECORD_HEAD_BYTES) > self.free() {
             return Err(Refused::Full);
         }
-        let message = Publish {
-            lane: Lane::Telemetry,
-            topic: "",
-            payload,
-            qos: Qos::AtLeastOnce,
-            retain: flags & RETAIN != 0,
-            overflow: Overflow::DropNewest,
-        };
-        let token = self.push_on(topic, &message)?;
-        // The last record is this one.
-        if let Some(mut record) = self.record(self.end.saturating_sub(need)) {
-            record.flags |= TRIED;
-            self.put_head(record);
-        }
-        Ok(token)
+        self.take_in([&[], topic], payload, flags & RETAIN | AT_LEAST_ONCE | TRIED)
     }
 
-    fn waiting(&self) -> Option<Record> {
+    fn waiting(&self) -> Option<Record<'_>> {
         let mut at = self.start;
         while let Some(record) = self.next_live(at) {
-            if record.lane() == Lane::Telemetry && record.has(AT_LEAST_ONCE) && !record.has(TRIED) {
+            if lane_of(record.flags()) == Lane::Telemetry && record.has(AT_LEAST_ONCE) && !record.has(TRIED) {
                 return Some(record);
             }
             at = record.end();

@@ -29,7 +29,7 @@ fn send(outbox: &mut Outbox<'_>, window: u8) -> Option<(u16, u8, String)> {
         return None;
     }
     let (record, _, payload) = outbox.writing().expect("it was chosen");
-    let sent = (record.id, record.publish_flags(), text(payload));
+    let sent = (record.id(), record.publish_flags(), text(payload));
     outbox.written();
     Some(sent)
 }
@@ -305,7 +305,7 @@ fn a_message_that_is_being_written_may_be_moved() {
     outbox.acknowledged(2).unwrap();
     outbox.push(&message(Event, "E")).unwrap();
     let (record, topic, payload) = outbox.writing().unwrap();
-    assert_eq!((record.id, topic, payload), (3, &b"t"[..], &b"c"[..]));
+    assert_eq!((record.id(), topic, payload), (3, &b"t"[..], &b"c"[..]));
     outbox.written();
     assert_eq!(outbox.acknowledged(3), Some(Token(2)));
     assert_eq!(send_all(&mut outbox), "Ed");

@@ -1,7 +1,6 @@
 //! What a session tells its caller.
 
 use super::Session;
-use crate::decode::Message;
 use crate::publish::Token;
 use agent_sdk_wire::Lane;
 
@@ -55,22 +54,13 @@ pub enum Reason {
     Closed,
 }
 
-/// The one event that the last packet brought.
-#[derive(Clone, Copy)]
-pub(super) enum Pending {
-    Connected { session_present: bool },
-    Subscribed { refused: u8 },
-    Delivered(Token),
-    Message { message: Message, to_acknowledge: bool },
-}
-
 /// An [`Event`] whose message is still in the receive buffer, where [`Session::parts`] finds it until bytes come.
 #[derive(Clone, Copy)]
 pub(crate) enum Told {
     Connected { session_present: bool },
     Subscribed { refused: u8 },
     Delivered(Token),
-    Message(Message),
+    Message,
     Dropped { lane: Lane, count: u32 },
     Disconnected(Reason),
 }
@@ -83,8 +73,8 @@ impl Session<'_> {
             Told::Connected { session_present } => Event::Connected { session_present },
             Told::Subscribed { refused } => Event::Subscribed { refused },
             Told::Delivered(token) => Event::Delivered(token),
-            Told::Message(message) => {
-                let (topic, payload) = self.parts(message);
+            Told::Message => {
+                let (topic, payload) = self.parts();
                 Event::Message { topic, payload }
             }
             Told::Dropped { lane, count } => Event::Dropped { lane, count },
@@ -94,31 +84,21 @@ impl Session<'_> {
 
     /// As [`Self::poll_event`], without lending anything.
     pub(crate) fn poll_told(&mut self) -> Option<Told> {
-        let Some(pending) = self.pending.take() else {
-            if let Some(reason) = self.ended.take() {
-                return Some(Told::Disconnected(reason));
+        if let Some(told) = self.pending.take() {
+            if core::mem::take(&mut self.to_acknowledge) {
+                self.acknowledge(self.decoder.message_id());
             }
-            let (lane, count) = self.outbox.take_dropped()?;
-            return Some(Told::Dropped { lane, count });
-        };
-        Some(match pending {
-            Pending::Connected { session_present } => Told::Connected { session_present },
-            Pending::Subscribed { refused } => Told::Subscribed { refused },
-            Pending::Delivered(token) => Told::Delivered(token),
-            Pending::Message {
-                message,
-                to_acknowledge,
-            } => {
-                if to_acknowledge {
-                    self.acknowledge(message.id);
-                }
-                Told::Message(message)
-            }
-        })
+            return Some(told);
+        }
+        if let Some(reason) = self.ended.take() {
+            return Some(Told::Disconnected(reason));
+        }
+        let (lane, count) = self.outbox.take_dropped()?;
+        Some(Told::Dropped { lane, count })
     }
 
     /// Topic and payload of a message that was told.
-    pub(crate) fn parts(&self, message: Message) -> (&[u8], &[u8]) {
-        self.decoder.parts(message)
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        self.decoder.parts()
     }
 }

@@ -1,8 +1,8 @@
 //! Bytes and packets that come in.
 
-use super::event::{Pending, Reason};
-use super::{Phase, Session};
-use crate::decode::{Incoming, Malformed};
+use super::event::{Reason, Told};
+use super::{NEVER, Phase, Session};
+use crate::decode::{Malformed, Packet, REFUSED};
 use crate::outbox::SUBSCRIBE_ID;
 
 impl Session<'_> {
@@ -39,61 +39,56 @@ impl Session<'_> {
         self.pending.is_some() || self.ended.is_some() || last != 0
     }
 
-    fn handle_packet(&mut self, packet: Incoming) -> Result<(), Reason> {
+    fn handle_packet(&mut self, packet: Packet) -> Result<(), Reason> {
         match (self.phase, packet) {
-            (Phase::Waiting, Incoming::Connack { session_present, code }) => {
+            (Phase::Waiting, Packet::Connack) => {
+                let (session_present, code) = self.decoder.connack();
                 if code != 0 {
                     return Err(Reason::Refused(code));
                 }
                 self.phase = Phase::Online;
                 self.online_at = self.received_at;
                 self.outbox.resume(session_present);
-                self.pending = Some(Pending::Connected { session_present });
-                Ok(())
+                self.pending = Some(Told::Connected { session_present });
             }
-            (Phase::Online, Incoming::Puback { id }) => {
+            (Phase::Online, Packet::Puback) => {
                 // The hub serves: what comes next is a new failure, not one more.
                 self.backoff.reset();
-                self.pending = self.outbox.acknowledged(id).map(Pending::Delivered);
-                Ok(())
+                let id = self.decoder.answered_id();
+                self.pending = self.outbox.acknowledged(id).map(Told::Delivered);
             }
-            (Phase::Online, Incoming::Pingresp) => {
+            (Phase::Online, Packet::Pingresp) => {
                 self.backoff.reset();
-                self.ping_at = None;
-                Ok(())
+                self.answer_by = NEVER;
             }
-            (Phase::Online, Incoming::Publish(message)) => {
-                let to_acknowledge = message.id != 0;
-                self.pending = Some(Pending::Message {
-                    message,
-                    to_acknowledge,
-                });
-                Ok(())
+            (Phase::Online, Packet::Publish) => {
+                self.to_acknowledge = true;
+                self.pending = Some(Told::Message);
             }
-            (Phase::Online, Incoming::TooLong { id }) => {
+            (Phase::Online, Packet::TooLong) => {
                 self.too_long = self.too_long.saturating_add(1);
-                if id != 0 {
-                    self.acknowledge(id);
-                }
-                Ok(())
+                self.acknowledge(self.decoder.message_id());
             }
-            (Phase::Online, Incoming::Suback { id, filters, refused }) => {
+            (Phase::Online, Packet::Suback) => {
+                let codes = self.decoder.codes();
                 // §3.8.4: the answer to the one that was asked, filter by filter.
-                if id != SUBSCRIBE_ID || self.asked == 0 || filters != self.asked {
+                let is_answer = self.decoder.answered_id() == SUBSCRIBE_ID && codes.len() == usize::from(self.asked);
+                if !is_answer || self.asked == 0 {
                     return Err(Reason::Protocol);
                 }
+                let refused = codes.iter().filter(|code| **code == REFUSED).count() as u8;
                 self.asked = 0;
-                self.pending = Some(Pending::Subscribed { refused });
-                Ok(())
+                self.pending = Some(Told::Subscribed { refused });
             }
             // §3.2: CONNACK comes first, once, and only as an answer.
             (Phase::Idle | Phase::Connecting | Phase::Waiting | Phase::Online | Phase::Over, _) => {
-                Err(Reason::Protocol)
+                return Err(Reason::Protocol);
             }
         }
+        Ok(())
     }
 
-    /// Queues an acknowledgement. There is a place: no packet is taken in while there is none.
+    /// Queues an acknowledgement; that of 0 is none. There is a place: no packet is taken in while there is none.
     pub(super) fn acknowledge(&mut self, id: u16) {
         if let Some(place) = self.acks.iter_mut().find(|place| **place == 0) {
             *place = id;

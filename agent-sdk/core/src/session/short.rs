@@ -16,18 +16,6 @@ pub(super) struct Short {
 }
 
 impl Short {
-    fn new(topic: &'static str, payload: &[u8]) -> Option<Self> {
-        let mut bytes = [0; SHORT_BYTES_MAX];
-        for (to, from) in bytes.get_mut(..payload.len())?.iter_mut().zip(payload) {
-            *to = *from;
-        }
-        Some(Self {
-            topic,
-            bytes,
-            len: payload.len(),
-        })
-    }
-
     pub(super) fn payload(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -37,8 +25,17 @@ impl Session<'_> {
     /// Writes a message before all that waits. It does nothing without a connection, with a payload that is too long, or
     /// while there [is one](Self::is_telling) that is not written yet.
     pub(crate) fn tell(&mut self, topic: &'static str, payload: &[u8]) {
-        if self.is_online() && self.short.is_none() {
-            self.short = Short::new(topic, payload);
+        if !self.is_online() || self.short.is_some() || payload.len() > SHORT_BYTES_MAX {
+            return;
+        }
+        // Filled in where it lies, so that none has to be copied.
+        let short = self.short.insert(Short {
+            topic,
+            bytes: [0; SHORT_BYTES_MAX],
+            len: payload.len(),
+        });
+        for (to, from) in short.bytes.iter_mut().zip(payload) {
+            *to = *from;
         }
     }
 

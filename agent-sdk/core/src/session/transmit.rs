@@ -1,7 +1,7 @@
 //! Packets that go out, one after the other, in pieces as large as the transport takes.
 
 use super::event::Reason;
-use super::{Phase, Session};
+use super::{NEVER, Phase, Session, later};
 use crate::encode::{self, CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE};
 use crate::identity::Identity;
 use crate::outbox::SUBSCRIBE_ID;
@@ -70,8 +70,8 @@ impl Session<'_> {
                 return Some(Outgoing::Subscribe);
             }
         }
-        if self.ping_at.is_none() && self.ping_due().is_some_and(|due| now >= due) {
-            self.ping_at = Some(now);
+        if self.answer_by == NEVER && now >= self.ping_due() {
+            self.answer_by = later(now, self.settings.answer_limit_ms);
             return Some(Outgoing::Ping);
         }
         if self.short.is_some() {
@@ -121,7 +121,7 @@ impl Session<'_> {
             Outgoing::Ping => PINGREQ,
             Outgoing::Publish => match self.outbox.writing() {
                 Some((record, topic, payload)) => {
-                    encode::publish(writer, identity.topic_prefix, topic, record.id, payload);
+                    encode::publish(writer, identity.topic_prefix, topic, record.id(), payload);
                     PUBLISH | record.publish_flags()
                 }
                 // The outbox keeps what it has chosen; a ping would do no harm.
@@ -131,6 +131,7 @@ impl Session<'_> {
         }
     }
 
+    #[inline(never)]
     fn complete(&mut self, packet: Outgoing, identity: &Identity<'_>) {
         match packet {
             Outgoing::Connect => self.phase = Phase::Waiting,

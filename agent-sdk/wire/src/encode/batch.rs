@@ -1,8 +1,31 @@
 //! Writing a batch: column by column, each in one go, into memory of the caller.
 
-use super::{EncodeError, check_number, check_time, write};
-use crate::series::{Plan, SPARSE, Sink, body_bytes_max};
+use super::{EncodeError, Sink, check_header, write, write_header};
+use crate::series::{Part, Plan, SPARSE, Source, body_bytes_max};
 use crate::{Header, KIND_BATCH, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES};
+
+/// An iterator from its beginning, as often as is asked.
+struct Again<I> {
+    all: I,
+    rest: I,
+}
+
+impl<I: Iterator<Item = Option<i64>> + Clone> Again<I> {
+    fn new(all: I) -> Self {
+        let rest = all.clone();
+        Self { all, rest }
+    }
+}
+
+impl<I: Iterator<Item = Option<i64>> + Clone> Source for Again<I> {
+    fn restart(&mut self) {
+        self.rest = self.all.clone();
+    }
+
+    fn next(&mut self) -> Option<Option<i64>> {
+        self.rest.next()
+    }
+}
 
 /// CBOR's map header with a one-byte count.
 const MAP_U8: u8 = 0xB8;
@@ -31,38 +54,48 @@ impl<'a> BatchEncoder<'a> {
     where
         T: Iterator<Item = u32> + Clone,
     {
-        check_number("boot_id", header.boot_id)?;
-        check_number("seq", header.seq.saturating_add(MAX_SAMPLES as u64))?;
-        check_time("t0_ms", header.time_base, header.t0_ms)?;
-        let samples = u8::try_from(dt_ms.clone().take(MAX_SAMPLES + 1).count()).unwrap_or(u8::MAX);
+        // One more than may be, to find out that there are too many.
+        let dt_ms = dt_ms.take(MAX_SAMPLES + 1).map(|dt_ms| Some(i64::from(dt_ms)));
+        Self::begin(buffer, header, &mut Again::new(dt_ms))
+    }
+
+    fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
+        check_header(header)?;
+        let (mut samples, mut first, mut last, mut falls) = (0_u8, 0, 0, false);
+        times.restart();
+        while let Some(dt_ms) = times.next() {
+            let dt_ms = dt_ms.unwrap_or_default();
+            if samples == 0 {
+                first = dt_ms;
+            }
+            falls |= dt_ms < last;
+            last = dt_ms;
+            samples = samples.wrapping_add(1);
+        }
         if samples == 0 || usize::from(samples) > MAX_SAMPLES {
             return Err(EncodeError::Range("samples"));
         }
-        if dt_ms.clone().next() != Some(0) {
+        if first != 0 {
             return Err(EncodeError::Range("dt_ms"));
         }
-        let pairs = dt_ms.clone().zip(dt_ms.skip(1));
-        if pairs.clone().any(|(one, next)| next < one) {
+        if falls {
             return Err(EncodeError::Order("dt_ms"));
         }
-        let gaps = pairs.map(|(one, next)| i64::from(next.saturating_sub(one)));
-        let plan = Plan::of(gaps.clone());
-        let times_bytes = plan.map_or(0, |plan| 1 + plan.body_bytes());
+        let plan = Plan::of(times, Part::Gaps);
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
-        let mut len = write(buffer, |e| {
-            e.array(8)?.u8(KIND_BATCH)?.u8(header.time_base.code())?;
-            e.u64(header.boot_id)?.u64(header.seq)?.i64(header.t0_ms)?;
-            e.u8(samples)?.bytes_len(times_bytes as u64)?.ok()
+        let len = write(buffer, |sink| {
+            sink.array(8);
+            sink.code(KIND_BATCH);
+            write_header(sink, header);
+            sink.code(samples);
+            sink.bytes_head(plan.as_ref().map_or(0, |plan| 1 + plan.body_bytes()));
+            if let Some(plan) = &plan {
+                sink.byte(plan.head());
+                plan.write(times, Part::Gaps, sink);
+            }
+            sink.raw(&[MAP_U8, 0]);
         })?;
-        let mut sink = Sink::new(buffer.get_mut(len..).ok_or(EncodeError::Full)?);
-        if let Some(plan) = plan {
-            sink.byte(plan.head())?;
-            plan.write(gaps, &mut sink)?;
-        }
-        sink.byte(MAP_U8)?;
-        sink.byte(0)?;
-        len += sink.len();
         let count_at = len.checked_sub(1).ok_or(EncodeError::Full)?;
         Ok(Self {
             buffer,
@@ -84,36 +117,46 @@ impl<'a> BatchEncoder<'a> {
     where
         V: Iterator<Item = Option<i32>> + Clone,
     {
+        // One more than may be, to find out that there are too many.
+        let values = values.take(MAX_SAMPLES + 1).map(|value| value.map(i64::from));
+        self.put_column(channel, &mut Again::new(values))
+    }
+
+    fn put_column(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
         // Id 0 falls out here as well.
         if channel <= self.last_channel {
             return Err(EncodeError::Order("channel id"));
         }
         let samples = usize::from(self.samples);
-        if values.clone().take(samples + 1).count() != samples {
+        let (mut count, mut is_sparse) = (0_usize, false);
+        values.restart();
+        while let Some(value) = values.next() {
+            count += 1;
+            is_sparse |= value.is_none();
+        }
+        if count != samples {
             return Err(EncodeError::Range("values"));
         }
-        let readings = values.clone().flatten().map(i64::from);
-        let Some(plan) = Plan::of(readings.clone()) else {
+        let Some(plan) = Plan::of(values, Part::Values) else {
             self.last_channel = channel;
             return Ok(());
         };
         if (usize::from(self.columns) + 1) * samples > MAX_BATCH_VALUES {
             return Err(EncodeError::Full);
         }
-        let is_sparse = values.clone().any(|value| value.is_none());
         let bitmap_bytes = if is_sparse { samples.div_ceil(8) } else { 0 };
-        let bytes = 1 + bitmap_bytes + plan.body_bytes();
         let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
-        let head = write(rest, |e| e.u8(channel)?.bytes_len(bytes as u64)?.ok())?;
-        let mut sink = Sink::new(rest.get_mut(head..).ok_or(EncodeError::Full)?);
-        if is_sparse {
-            sink.byte(plan.head() | SPARSE)?;
-            write_bitmap(values, &mut sink)?;
-        } else {
-            sink.byte(plan.head())?;
-        }
-        plan.write(readings, &mut sink)?;
-        self.len += head + sink.len();
+        self.len += write(rest, |sink| {
+            sink.code(channel);
+            sink.bytes_head(1 + bitmap_bytes + plan.body_bytes());
+            if is_sparse {
+                sink.byte(plan.head() | SPARSE);
+                write_bitmap(values, sink);
+            } else {
+                sink.byte(plan.head());
+            }
+            plan.write(values, Part::Values, sink);
+        })?;
         self.columns += 1;
         self.last_channel = channel;
         Ok(())
@@ -136,17 +179,20 @@ impl<'a> BatchEncoder<'a> {
 }
 
 /// One bit a sample, set where there is a reading; the first sample is the lowest bit of the first byte.
-fn write_bitmap<V: Iterator<Item = Option<i32>>>(values: V, sink: &mut Sink<'_>) -> Result<(), EncodeError> {
+fn write_bitmap(values: &mut dyn Source, sink: &mut Sink<'_>) {
     let (mut byte, mut used) = (0_u8, 0_u8);
-    for value in values {
+    values.restart();
+    while let Some(value) = values.next() {
         byte |= u8::from(value.is_some()) << used;
         used += 1;
         if used == 8 {
-            sink.byte(byte)?;
+            sink.byte(byte);
             (byte, used) = (0, 0);
         }
     }
-    if used == 0 { Ok(()) } else { sink.byte(byte) }
+    if used > 0 {
+        sink.byte(byte);
+    }
 }
 
 /// Bytes that a batch takes at most, whatever its readings: what a buffer has to hold.

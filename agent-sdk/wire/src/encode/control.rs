@@ -21,14 +21,18 @@ pub fn encode_status<'a>(buffer: &'a mut [u8], status: &Status<'_>) -> Result<&'
     check_length("model", status.model.len(), 1, MAX_MODEL_BYTES)?;
     check_length("firmware", status.firmware.len(), 1, MAX_VERSION_BYTES)?;
     check_length("sdk", status.sdk.len(), 1, MAX_VERSION_BYTES)?;
-    let len = write(buffer, |e| {
-        e.array(10)?.u8(KIND_STATUS)?.u64(status.boot_id)?;
-        e.str(status.model)?.str(status.firmware)?.str(status.sdk)?;
-        e.u8(status.reset.code())?.bool(status.takes_cbor_commands)?;
-        e.u64(status.settings)?
-            .u64(status.dropped_events)?
-            .u64(status.dropped_telemetry)?
-            .ok()
+    let len = write(buffer, |sink| {
+        sink.array(10);
+        sink.code(KIND_STATUS);
+        sink.number(status.boot_id);
+        sink.text(status.model);
+        sink.text(status.firmware);
+        sink.text(status.sdk);
+        sink.code(status.reset.code());
+        sink.bool(status.takes_cbor_commands);
+        sink.number(status.settings);
+        sink.number(status.dropped_events);
+        sink.number(status.dropped_telemetry);
     })?;
     buffer.get(..len).ok_or(EncodeError::Full)
 }
@@ -47,9 +51,12 @@ pub fn encode_command<'a>(buffer: &'a mut [u8], command: &Command<'_>) -> Result
     check_length("method", command.method.len(), 1, MAX_METHOD_BYTES)?;
     check_length("args", command.args.len(), 0, MAX_ARGS_BYTES)?;
     let method = core::str::from_utf8(command.method).map_err(|_| EncodeError::Range("method"))?;
-    let len = write(buffer, |e| {
-        e.array(4)?.u8(KIND_COMMAND)?.u64(deadline_ms)?;
-        e.str(method)?.bytes(command.args)?.ok()
+    let len = write(buffer, |sink| {
+        sink.array(4);
+        sink.code(KIND_COMMAND);
+        sink.number(deadline_ms);
+        sink.text(method);
+        sink.bytes(command.args);
     })?;
     buffer.get(..len).ok_or(EncodeError::Full)
 }
@@ -60,9 +67,11 @@ pub fn encode_command<'a>(buffer: &'a mut [u8], command: &Command<'_>) -> Result
 /// The buffer is too small, or the detail is longer than [`MAX_REPLY_BYTES`].
 pub fn encode_reply<'a>(buffer: &'a mut [u8], reply: &Reply<'_>) -> Result<&'a [u8], EncodeError> {
     check_length("detail", reply.detail.len(), 0, MAX_REPLY_BYTES)?;
-    let len = write(buffer, |e| {
-        e.array(3)?.u8(KIND_REPLY)?.u8(reply.outcome.code())?;
-        e.bytes(reply.detail)?.ok()
+    let len = write(buffer, |sink| {
+        sink.array(3);
+        sink.code(KIND_REPLY);
+        sink.code(reply.outcome.code());
+        sink.bytes(reply.detail);
     })?;
     buffer.get(..len).ok_or(EncodeError::Full)
 }
