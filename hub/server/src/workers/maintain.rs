@@ -30,6 +30,9 @@ const SWEEP_ROWS: usize = 10_000;
 const TOLD_MAX: u32 = 10;
 /// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
 const COUNTED_MAX: u64 = 10_000_000;
+/// While ingest is pressed, the steps of a round of the aggregates wait so long in all for it to be calm: hours and days are
+/// behind by the pause, this and the round, under any load.
+const CALM_MAX: Duration = Duration::from_secs(60);
 
 /// What upkeep has done since the start.
 #[derive(Debug, Default)]
@@ -272,8 +275,10 @@ struct Worker<S> {
 
 impl<S: UpkeepStore + TelemetryStore> Worker<S> {
     async fn aggregate(&self) -> Result<()> {
+        let waits_until = Instant::now() + CALM_MAX;
         loop {
-            self.store.ingest_calm(PATIENCE).await;
+            let left = waits_until.saturating_duration_since(Instant::now());
+            self.store.ingest_calm(left.min(PATIENCE)).await;
             // The store bounds each of its parts: of continuous aggregates a whole history may be due in one step.
             let rows = self.store.aggregate(AGGREGATE_ROWS, self.clock.now()).await?;
             if rows == 0 {

@@ -56,6 +56,8 @@ pub struct Outcome {
     /// From each kill until the next hub was ready, on `/readyz` too, and had acknowledged something to a publisher that
     /// waited for it; the database's recovery included.
     pub ready: Vec<Duration>,
+    /// From each kill until all that was stored when the next hub was ready was scored.
+    pub scored: Vec<Duration>,
     /// Memory of each hub just before it was killed, in bytes: each is a new process, and all are of the same age then. The
     /// last one, which is not killed, has another age.
     pub memory: Vec<f64>,
@@ -131,10 +133,14 @@ async fn disturbed(
         hub = back(&lab, &mut fleet).await?;
         let ready = begun.elapsed();
         outcome.ready.push(ready);
+        is_scored(&lab).await?;
+        let scored = begun.elapsed();
+        outcome.scored.push(scored);
         say(format!(
-            "killed {killed} processes, ready and acknowledging after {:.1} s; before: hub {:.0} MB at an age of {:.0} s, \
+            "killed {killed} processes, ready and acknowledging after {:.1} s, what was stored then scored after {:.1} s; before: hub {:.0} MB at an age of {:.0} s, \
              database beside its readings {:.1} MB ({largest}); {}",
             ready.as_secs_f64(),
+            scored.as_secs_f64(),
             outcome.memory[round] / 1e6,
             plan.kill_every.as_secs_f64(),
             outcome.disk[round] / 1e6,
@@ -221,6 +227,37 @@ fn feeds(plan: Plan, from: Timestamp, pace: Pace) -> impl Iterator<Item = (Strin
         };
         (device(n), feed)
     })
+}
+
+/// Waits until all that is stored now is scored.
+async fn is_scored(lab: &Lab) -> Result<()> {
+    let cluster = Cluster::join_or_start(&lab.state(), ClusterOptions::default()).await?;
+    let mut sql = PgConnection::connect_with(&cluster.connect_options()).await?;
+    let stored: Vec<(i16, i64)> = sqlx::query_as("select partition, max(ingest_no) from telemetry group by partition")
+        .fetch_all(&mut sql)
+        .await?;
+    let (partitions, numbers): (Vec<i16>, Vec<i64>) = stored.into_iter().unzip();
+    let waits = async {
+        loop {
+            let is_behind: bool = sqlx::query_scalar(
+                "select exists (select from unnest($1::smallint[], $2::bigint[]) as k (partition, ingest_no) \
+                 left join scored s on s.partition = k.partition where coalesce(s.ingest_no, 0) < k.ingest_no)",
+            )
+            .bind(&partitions)
+            .bind(&numbers)
+            .fetch_one(&mut sql)
+            .await?;
+            if !is_behind {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(BACK_MAX, waits)
+        .await
+        .with_context(|| format!("what was stored is not scored within {BACK_MAX:?}"))??;
+    sql.close().await?;
+    Ok(())
 }
 
 /// Bytes of the database without readings and their indexes, and which tables have most of them.
