@@ -240,11 +240,7 @@ fn paced_bars(leg: &Leg, bars: &mut Bars) -> Result<()> {
         sum.cpu.database / sum.took.as_secs_f64(),
         PACED_DATABASE_CORES,
     );
-    bars.at_most(
-        "paced_scored_within_ms",
-        leg.scored.bound_ms(OF_A_HUNDRED),
-        SCORED_MS,
-    );
+    bars.at_most("paced_scored_within_ms", leg.scored.bound_ms(OF_A_HUNDRED), SCORED_MS);
     bars.at_most(
         "paced_wal_of_copy",
         sum.wal_a_reading() / leg.copy()?.wal_a_row(),
