@@ -60,6 +60,7 @@ pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) 
 
 /// How far scoring has come, partition by partition.
 pub(crate) async fn scored_up_to(store: &PostgresStore) -> Result<Vec<ScoredUpTo>> {
+    store.writer.scoring_begins();
     let rows =
         sqlx::query("select partition, ingest_no, seen_at, kept_no, kept_seen_at from scored order by partition")
             .fetch_all(&store.pool)
@@ -79,6 +80,30 @@ pub(crate) async fn scored_up_to(store: &PostgresStore) -> Result<Vec<ScoredUpTo
         .collect()
 }
 
+/// What an offset `s` becomes by a given one `k`.
+macro_rules! update {
+    () => {
+        "update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at), \
+           kept_no = greatest(s.kept_no, k.kept_no), \
+           kept_seen_at = case when k.kept_no > s.kept_no then k.kept_seen_at else s.kept_seen_at end"
+    };
+}
+/// Whether the given one is news.
+macro_rules! is_behind {
+    () => {
+        "(s.ingest_no < k.ingest_no or s.ingest_no = k.ingest_no and s.kept_no < k.kept_no)"
+    };
+}
+
+/// Moves offsets on, within a transaction that has locked them.
+const ADVANCE: &str = concat!(
+    update!(),
+    " from unnest($1::smallint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::timestamptz[]) \
+       as k (partition, ingest_no, seen_at, kept_no, kept_seen_at) \
+     where s.partition = k.partition and ",
+    is_behind!()
+);
+
 /// Moves offsets on by one statement, where there is nothing else to save and no ticket is due; otherwise nothing is done.
 /// `$2` is the time. An offset that is lost with the database costs nothing but to score its rows again, so nobody waits for
 /// the disk: what is saved later is lost with it or makes it last.
@@ -91,14 +116,12 @@ const ADVANCE_ALONE: &str = concat!(
            as k (partition, ingest_no, seen_at, kept_no, kept_seen_at)), \
        locked as materialized ( \
          select s.partition from given k join scored s on s.partition = k.partition \
-         where exists (select from held) and not (select is_there from due) \
-           and (s.ingest_no < k.ingest_no or s.ingest_no = k.ingest_no and s.kept_no < k.kept_no) \
-         order by s.partition for update of s), \
-       moved as ( \
-         update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at), \
-           kept_no = greatest(s.kept_no, k.kept_no), \
-           kept_seen_at = case when k.kept_no > s.kept_no then k.kept_seen_at else s.kept_seen_at end \
-         from given k where s.partition = k.partition \
+         where exists (select from held) and not (select is_there from due) and ",
+    is_behind!(),
+    " order by s.partition for update of s), \
+       moved as (",
+    update!(),
+    " from given k where s.partition = k.partition \
            and (select count(*) from locked) = cardinality($3::smallint[]) and s.partition in (select partition from locked) \
          returning s.partition) \
      select exists (select from held) and not (select is_there from due) as is_done, (select count(*) from moved) as moved, \
@@ -123,13 +146,14 @@ pub(crate) async fn advance_alone(store: &PostgresStore, offsets: &[ScoredUpTo],
             .bind(offsets.iter().map(|o| sql(o.kept_received_at)).collect::<Vec<_>>())
     };
     let rows = store.scorer.fetch(query).await?;
-    let Some(row) = rows.first() else {
-        return Ok(false);
-    };
-    if !row.col::<bool>("is_done")? {
-        return Ok(false);
+    // It answers with one row.
+    match rows.first() {
+        Some(row) if row.col("is_done")? => {
+            all_moved(row.col::<i64>("moved")?.cast_unsigned(), offsets)?;
+            Ok(true)
+        }
+        _ => Ok(false),
     }
-    all_moved(row.col::<i64>("moved")?.cast_unsigned(), offsets).map(|()| true)
 }
 
 /// Moves the offsets on, each only forward: a scorer that lost its partition writes nothing.
@@ -143,24 +167,16 @@ pub(crate) async fn advance(conn: &mut PgConnection, offsets: &[ScoredUpTo]) -> 
         .execute(&mut *conn)
         .await
         .map_err(db)?;
-    let moved = sqlx::query(
-        "update scored s set ingest_no = k.ingest_no, seen_at = greatest(s.seen_at, k.seen_at), \
-           kept_no = greatest(s.kept_no, k.kept_no), \
-           kept_seen_at = case when k.kept_no > s.kept_no then k.kept_seen_at else s.kept_seen_at end \
-         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::timestamptz[]) \
-           as k (partition, ingest_no, seen_at, kept_no, kept_seen_at) \
-         where s.partition = k.partition \
-           and (s.ingest_no < k.ingest_no or s.ingest_no = k.ingest_no and s.kept_no < k.kept_no)",
-    )
-    .bind(&partitions)
-    .bind(offsets.iter().map(|o| o.ingest_no).collect::<Vec<_>>())
-    .bind(offsets.iter().map(|o| sql(o.received_at)).collect::<Vec<_>>())
-    .bind(offsets.iter().map(|o| o.kept_no).collect::<Vec<_>>())
-    .bind(offsets.iter().map(|o| sql(o.kept_received_at)).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map_err(db)?
-    .rows_affected();
+    let moved = sqlx::query(ADVANCE)
+        .bind(&partitions)
+        .bind(offsets.iter().map(|o| o.ingest_no).collect::<Vec<_>>())
+        .bind(offsets.iter().map(|o| sql(o.received_at)).collect::<Vec<_>>())
+        .bind(offsets.iter().map(|o| o.kept_no).collect::<Vec<_>>())
+        .bind(offsets.iter().map(|o| sql(o.kept_received_at)).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+        .map_err(db)?
+        .rows_affected();
     all_moved(moved, offsets)
 }
 

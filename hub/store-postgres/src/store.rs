@@ -28,14 +28,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most connections of one hub, without those that only read readings and those of the front door.
+/// Most connections of one hub, without those that only read readings, those of the front door and the scorer's.
 const CONNECTIONS_MAX: u32 = 12;
 /// A free connection is had within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// Connections that answer are closed within this time; the others are given up.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(10);
-/// Limits of each session. The server ends what takes longer, so nothing waits for ever on a lock.
-const LIMITS: [(&str, &str); 8] = [
+/// Settings of each session. The server ends what takes longer, so nothing waits for ever on a lock.
+const LIMITS: [(&str, &str); 9] = [
+    // What a hub asks is short. A plan that is kept is costed over all weeks, and would be compiled each time it is used.
+    ("jit", "off"),
     ("statement_timeout", "15s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "30s"),
@@ -213,7 +215,7 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::of_readings(pool.clone()),
             door: Readers::of_the_door(pool.clone()),
-            scorer: Readers::of_the_scorer(pool.clone()),
+            scorer: Readers::of_the_scorer(pool.clone(), layout),
             sessions: SessionWriter::default(),
             pool,
             keyring,

@@ -34,7 +34,7 @@ impl LeaseStore for PostgresStore {
             return Ok(None);
         };
         // Nobody else writes readings from here on, nor has anything under way.
-        self.writer.begin(&self.pool, &self.lease).await?;
+        self.writer.begin(&self.pool, &self.lease, self.layout).await?;
         Ok(Some(lease))
     }
 

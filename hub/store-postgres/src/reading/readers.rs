@@ -1,9 +1,11 @@
-//! Connections for what may be asked twice: queries that change nothing. The pool takes the one that lay idle longest and asks
+//! Connections for what may be asked twice: queries that change nothing, and the one by which offsets move, which only move
+//! forward. The pool takes the one that lay idle longest and asks
 //! it before and after whether it lives, which takes longer than some of these queries do. Here the one that was used last
 //! comes first, still warm, and is asked nothing; where it proves dead, or does not answer in time, the question is asked again
 //! on another. Readings of people, the front door's questions and the scorer's have places of their own, so that they wait
 //! neither for each other nor for a write.
 
+use crate::layout::Layout;
 use crate::life::{found_dead, is_dead, is_starting};
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
@@ -36,7 +38,8 @@ pub(crate) const DOOR_SETTINGS: [(&str, &str); 3] = [
     ("enable_seqscan", "off"),
     ("lock_timeout", "2s"),
 ];
-/// The scorer asks for the same many times a second. Made anew, the plan of its look at all weeks takes longer than the look.
+/// The scorer asks for the same many times a second. Made anew, the plan of its look at all weeks takes longer than the look. Not
+/// on a hypertable: a plan that is kept locks every week when it is used, and would wait for one that is being compressed.
 pub(crate) const SCORER_SETTINGS: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
 /// Pause between two tries to reach a server that is just starting.
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -97,10 +100,13 @@ impl Readers {
     }
 
     /// For the scorer. None is open yet.
-    pub(crate) fn of_the_scorer(pool: PgPool) -> Self {
+    pub(crate) fn of_the_scorer(pool: PgPool, layout: Layout) -> Self {
         Self {
             pool,
-            settings: &SCORER_SETTINGS,
+            settings: match layout {
+                Layout::Partitions => &SCORER_SETTINGS,
+                Layout::Hypertable => &[],
+            },
             places: Semaphore::new(SCORER_MAX),
             answer_limit: ANSWER_LIMIT,
             failed: db,

@@ -36,7 +36,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
     let begun = Instant::now();
     let mut tries = 0;
     loop {
-        let mut conn = cache.start(&store.pool, &store.lease).await?;
+        let mut conn = cache.start(&store.pool, &store.lease, store.layout).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
         cache.forget_homes(&store.writer.take_moved());
         cache.load_homes(&mut conn, &store.versions, appliances).await?;

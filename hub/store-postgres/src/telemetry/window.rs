@@ -34,7 +34,8 @@ pub(super) async fn floor(conn: &mut PgConnection, partitions: &[i16]) -> Result
     Ok(before(row.maybe_at("seen_at")?.unwrap_or(Timestamp::UNIX_EPOCH)))
 }
 
-/// The same for the scorer, which asks many times a second: moments only move on, so those of the last minute will do.
+/// The same for the scorer, which asks many times a second: moments only move on, so those of the last minute will do. A database
+/// that was killed may have lost the last ones: they are forgotten whenever a scorer begins anew.
 #[derive(Debug, Default)]
 pub(super) struct ScorerFloor(Mutex<Option<(Instant, BTreeMap<i16, Timestamp>)>>);
 
@@ -55,7 +56,12 @@ impl ScorerFloor {
         let seen_at = rows.iter().map(|row| Ok((row.col("partition")?, row.at("seen_at")?)));
         let seen_at = seen_at.collect::<Result<BTreeMap<i16, Timestamp>>>()?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((begun, seen_at));
-        Ok(self.known(partitions).unwrap_or(Timestamp::MIN))
+        Ok(self.known(partitions).unwrap_or_else(|| before(Timestamp::UNIX_EPOCH)))
+    }
+
+    /// They are read again.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Without a moment of one of them, nothing is known.

@@ -8,6 +8,7 @@ use super::rollup::Round;
 use super::upkeep::Upkeep;
 use super::window::ScorerFloor;
 use super::writer_cache::WriterCache;
+use crate::layout::Layout;
 use crate::lease::Keeper;
 use crate::pace::Pace;
 use hub_store::error::Result;
@@ -118,6 +119,11 @@ impl Writer {
         self.giving_way().is_behind(by, Instant::now());
     }
 
+    /// A scorer begins anew.
+    pub(crate) fn scoring_begins(&self) {
+        self.scorer_floor.forget();
+    }
+
     /// Waits before the next batch, where the scorer is far behind.
     pub(super) async fn give_way(&self) {
         let pause = self.giving_way().pause(Instant::now());
@@ -180,10 +186,10 @@ impl Writer {
     }
 
     /// Takes the writer's place with the lease. What is known of the rows is read again: they may be somebody else's.
-    pub(crate) async fn begin(&self, pool: &PgPool, lease: &Keeper) -> Result<()> {
+    pub(crate) async fn begin(&self, pool: &PgPool, lease: &Keeper, layout: Layout) -> Result<()> {
         let mut cache = self.cache.lock().await;
         cache.forget();
-        cache.connect(pool, lease).await?;
+        cache.connect(pool, lease, layout).await?;
         self.unscored.insert_all();
         self.unrolled.insert_all();
         Ok(())

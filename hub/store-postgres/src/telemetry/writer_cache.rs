@@ -23,7 +23,7 @@ use tokio::time::Instant;
 const REMEMBERED_MAX: usize = 1_048_576;
 
 /// A transaction that was given up behind a silent network ends by itself. What a batch asks looks up a row or a few by their
-/// keys: plans are made once.
+/// keys: plans are made once, but on a hypertable, where a plan that is kept would wait for a week that is being compressed.
 const SETTINGS: [(&str, &str); 2] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("plan_cache_mode", "force_generic_plan"),
@@ -104,7 +104,7 @@ impl WriterCache {
     ///
     /// # Errors
     /// [`StoreError::Deposed`] without the lease.
-    pub(super) async fn start(&mut self, pool: &PgPool, lease: &Keeper) -> Result<PgConnection> {
+    pub(super) async fn start(&mut self, pool: &PgPool, lease: &Keeper, layout: Layout) -> Result<PgConnection> {
         if lease.token().is_none() {
             return Err(StoreError::Deposed);
         }
@@ -116,16 +116,16 @@ impl WriterCache {
         }
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => take_place(pool, lease).await?,
+            None => take_place(pool, lease, layout).await?,
         };
         self.in_doubt = true;
         Ok(conn)
     }
 
     /// Has the connection, and with it the writer's place.
-    pub(super) async fn connect(&mut self, pool: &PgPool, lease: &Keeper) -> Result<()> {
+    pub(super) async fn connect(&mut self, pool: &PgPool, lease: &Keeper, layout: Layout) -> Result<()> {
         if self.conn.is_none() {
-            self.conn = Some(take_place(pool, lease).await?);
+            self.conn = Some(take_place(pool, lease, layout).await?);
         }
         Ok(())
     }
@@ -324,8 +324,12 @@ impl WriterCache {
     }
 }
 
-async fn take_place(pool: &PgPool, lease: &Keeper) -> Result<PgConnection> {
-    place::take(pool, &SETTINGS, lease, PLACE).await
+async fn take_place(pool: &PgPool, lease: &Keeper, layout: Layout) -> Result<PgConnection> {
+    let settings = match layout {
+        Layout::Partitions => &SETTINGS[..],
+        Layout::Hypertable => &SETTINGS[..1],
+    };
+    place::take(pool, settings, lease, PLACE).await
 }
 
 /// Lets go of what was used least lately; answers with how many that were.

@@ -343,6 +343,8 @@ impl Load<'_> {
     async fn score(&self, asked: u64, mut observations: Vec<Observation>) {
         self.plans.step("scorer", asked);
         let families = ["washing-machine".to_owned()];
+        // The first commit has offsets alone, as most have.
+        let mut saves = false;
         loop {
             self.store.baselines_restarted().await.unwrap();
             let rows = self.store.unscored(TAKEN, Some(&families)).await.unwrap().rows;
@@ -356,10 +358,15 @@ impl Load<'_> {
             assert_eq!(subjects.len(), appliances.len());
             let commit = ScoringCommit {
                 offsets: ScoredUpTo::reach(&rows),
-                checkpoints: appliances.into_iter().map(checkpoint).collect(),
-                observations: std::mem::take(&mut observations),
+                checkpoints: appliances.into_iter().filter(|_| saves).map(checkpoint).collect(),
+                observations: if saves {
+                    std::mem::take(&mut observations)
+                } else {
+                    Vec::new()
+                },
             };
             self.store.commit_scoring(&commit, self.now).await.unwrap();
+            saves = true;
         }
     }
 

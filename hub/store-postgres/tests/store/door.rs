@@ -26,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 /// What a connection of the front door says when it is opened, and no other.
-const AT_THE_DOOR: &[u8] = b"force_generic_plan";
+const AT_THE_DOOR: &[u8] = b"enable_seqscan";
 
 /// See the module.
 struct Relay {

@@ -6,9 +6,9 @@ use crate::support::{Base, alarm, appliance, played, repeated, seen, stored, tel
 use hub_store::contact::ContactStore;
 use hub_store::error::StoreError;
 use hub_store::lease::LeaseStore;
-use hub_store::prediction::PredictionStore;
+use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::telemetry::TelemetryStore;
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 use std::time::{Duration, Instant};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -47,6 +47,34 @@ async fn a_second_hub_stands_by_until_the_first_is_gone() {
     let after = second.lease_state().await.unwrap();
     assert!(after.held && after.token == lease.token && after.holder != before.holder);
     assert!(!second.lease_lost(AT_ONCE).await);
+}
+
+/// What most commits of the scorer are has a fence of its own.
+#[tokio::test]
+async fn a_hub_that_was_taken_over_moves_no_offset() {
+    let (base, store) = played().await;
+    let up_to = |ingest_no| ScoringCommit {
+        offsets: vec![ScoredUpTo {
+            partition: 3,
+            ingest_no,
+            received_at: crate::support::after(1),
+            kept_no: 0,
+            kept_received_at: crate::support::morning(),
+        }],
+        ..ScoringCommit::default()
+    };
+    let now = crate::support::after(2);
+    assert!(store.commit_scoring(&up_to(5), now).await.unwrap().is_empty());
+    // Somebody was faster.
+    let late = store.commit_scoring(&up_to(4), now).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+    let taken = "update lease set token = token + 1";
+    base.sql().await.execute(taken).await.unwrap();
+    let deposed = store.commit_scoring(&up_to(6), now).await;
+    assert!(matches!(deposed, Err(StoreError::Deposed)), "{deposed:?}");
+    assert!(!store.has_lease());
+    let moved = "select ingest_no from scored where partition = 3";
+    assert_eq!(base.number(moved).await, 5);
 }
 
 /// The first is alive but was cut off, and another took over meanwhile.

@@ -4,7 +4,7 @@ use super::Harness;
 use super::scene::{after, alarm, appliance, findings, lines, morning, played, seen, site, tenant, tickets};
 use crate::Store;
 use crate::contact::Begun;
-use crate::prediction::Observation;
+use crate::prediction::{Observation, ScoredUpTo};
 use crate::ticket::TicketFilter;
 use crate::{Scope, StoreError};
 use hub_core::contact_plan::HoldReason;
@@ -288,7 +288,16 @@ pub(super) async fn a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_co
             .unwrap()
             .is_empty()
     );
-    let changes = store.commit_scoring(&seen(vec![]), after(ends)).await.unwrap();
+    // As most do: with offsets alone.
+    let mut plain = seen(vec![]);
+    plain.offsets = vec![ScoredUpTo {
+        partition: 0,
+        ingest_no: 1,
+        received_at: after(ends),
+        kept_no: 0,
+        kept_received_at: after(0),
+    }];
+    let changes = store.commit_scoring(&plain, after(ends)).await.unwrap();
     let [change] = changes.as_slice() else {
         panic!("{changes:?}")
     };

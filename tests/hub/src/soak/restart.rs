@@ -121,9 +121,10 @@ async fn disturbed(
     let mut hub = lab.serve().await?;
     let mut fleet = Fleet::with(lab.mqtt, feeds(plan, from, Pace::Every(plan.pace)));
     let (started, lasts) = (Instant::now(), plan.pace.mul_f64(plan.each as f64));
+    let mut born = started;
     // After the last kill too there are readings to come: somebody waits for the hub to be back.
     while started.elapsed() + plan.kill_every.mul_f64(1.25) < lasts {
-        tokio::time::sleep(plan.kill_every).await;
+        tokio::time::sleep(plan.kill_every.saturating_sub(born.elapsed())).await;
         outcome.memory.push(resident_memory(hub.pid()?)? as f64);
         let (disk, largest) = beside_readings(&lab).await?;
         outcome.disk.push(disk);
@@ -132,6 +133,7 @@ async fn disturbed(
         let killed = kill_all(&lab, hub, round.is_multiple_of(2)).await?;
         hub = back(&lab, &mut fleet).await?;
         let ready = begun.elapsed();
+        born = Instant::now();
         outcome.ready.push(ready);
         is_scored(&lab).await?;
         let scored = begun.elapsed();

@@ -21,9 +21,9 @@ use jiff::Timestamp;
 const VERSION_MIN: i32 = 15;
 /// Connections that a hub and a command beside it take, with some to spare for people.
 const CONNECTIONS_MIN: i32 = 30;
-/// What a hub takes: its pool, those that only read, those of the front door, the one that changes sessions, the writer, the
-/// lease, and one that refreshes aggregates.
-const CONNECTIONS_OF_HUB: i64 = 24;
+/// What a hub takes: its pool, those that only read, those of the front door, the scorer's, the one that changes sessions, the
+/// writer, the lease, and one that refreshes aggregates.
+const CONNECTIONS_OF_HUB: i64 = 25;
 /// Our clock and the database's may differ by this, which covers the way there and back.
 const CLOCK_DIFFERENCE_MAX_S: i64 = 2;
 
