@@ -1,6 +1,7 @@
 //! What keeps readers' looks short: late rows that every reader has passed are taken out of their list, and where nothing
 //! waits, `seen_at` follows the writer, so that a partition that is seldom used does not make readers look far back. And what
-//! nobody needs any more goes: sequences that ended long ago, checkpoints of models that were replaced.
+//! nobody needs any more goes: sequences that ended long ago, checkpoints of models that were replaced. After a start it looks for
+//! free room once.
 
 use crate::life::is_dead;
 use crate::pace::{Pace, is_too_long};
@@ -40,6 +41,8 @@ const TRIES_MAX: u32 = 3;
 /// When it was done last, and how far it has come.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
+    /// Free room was looked for.
+    has_room: bool,
     late: Option<Instant>,
     /// Late rows up to these numbers are taken out.
     late_gone: [i64; PARTITIONS],
@@ -55,6 +58,7 @@ pub(crate) struct Upkeep {
 impl Default for Upkeep {
     fn default() -> Self {
         Self {
+            has_room: false,
             late: None,
             late_gone: [0; PARTITIONS],
             late_from: 0,
@@ -111,6 +115,14 @@ impl<P> Walk<P> {
     }
 }
 
+/// Looks through the table whose rows come and go by the second. What a database knows of free room goes with its violent end,
+/// and a vacuum passes over pages that have been empty for long: so the table would grow by some each time.
+async fn find_room(store: &PostgresStore) -> Result<()> {
+    let vacuum = "vacuum (disable_page_skipping) inbound_packet";
+    store.pool.execute(vacuum).await.map_err(db)?;
+    Ok(())
+}
+
 /// Does what is due at `now`. Only for who holds the lease: others do nothing. What fails is told here and is due again at its
 /// own pace: the rows are counted all the same.
 ///
@@ -121,6 +133,10 @@ pub(super) async fn keep(store: &PostgresStore, now: Instant) -> Result<()> {
     let is_due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
     if !store.has_lease() {
         return Ok(());
+    }
+    if !upkeep.has_room {
+        upkeep.has_room = true;
+        tolerate("free room", find_room(store).await)?;
     }
     if is_due(upkeep.late, LATE_EVERY) {
         // First, so that what fails, or is given up, is not tried again with every round.
