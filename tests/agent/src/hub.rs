@@ -162,8 +162,8 @@ fn filters(mut rest: &[u8]) -> Vec<String> {
     filters
 }
 
-/// The first packet, if all of it is there.
-fn take_packet(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
+/// Takes the first packet out of what has come, if all of it is there: its first byte, and what follows its length.
+pub fn take_packet(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let mut length = 0;
     let mut at = 1;
     loop {

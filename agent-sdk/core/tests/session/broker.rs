@@ -3,6 +3,7 @@
 
 use crate::rig::{CONNACK_NEW, CONNACK_RESUMED, PINGRESP, SUBACK, puback, publish};
 use std::collections::{BTreeMap, BTreeSet};
+use tests_agent::hub::take_packet;
 
 /// A message that came, as its payload says: it begins with its number.
 pub struct Arrival {
@@ -197,26 +198,4 @@ impl Broker {
 pub fn number(payload: &[u8]) -> u32 {
     let (number, _) = payload.split_first_chunk::<4>().expect("payloads begin with a number");
     u32::from_be_bytes(*number)
-}
-
-/// The first packet, if all of it is there.
-fn take_packet(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
-    let mut length = 0;
-    let mut at = 1;
-    loop {
-        let byte = *bytes.get(at)?;
-        length |= usize::from(byte & 0x7F) << (7 * (at - 1));
-        at += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    let end = at + length;
-    if bytes.len() < end {
-        return None;
-    }
-    let first = bytes[0];
-    let body = bytes[at..end].to_vec();
-    bytes.drain(..end);
-    Some((first, body))
 }
