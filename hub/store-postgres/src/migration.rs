@@ -37,6 +37,11 @@ const FILES: &[(i64, &str, &str)] = &[
         "appliance birth",
         include_str!("../migrations/0019_appliance_birth.sql"),
     ),
+    (
+        20,
+        "late of appliance",
+        include_str!("../migrations/0020_late_of_appliance.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

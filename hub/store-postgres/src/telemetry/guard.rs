@@ -107,31 +107,30 @@ const TAIL: &str = concat!(
      where r.partition = any($1)"
 );
 
-/// The same of these appliances ($4) alone: their readings from the reach before `seen_at` on, by the index of appliances.
-/// The sums keep the planner from the other index, by which the whole tail would be read. The list of late rows has no index
-/// of appliances: what waits of it is read as a whole, but none of its readings.
+/// The same of these appliances ($4) alone: their readings from the reach before `seen_at` on, and their late ones, by the
+/// indexes of appliances. The sums keep the planner from the other indexes, by which the whole tail would be read.
 const TAIL_OF_APPLIANCES: &str = concat!(
     "select t.appliance, t.boot, t.lane, t.seq \
      from (select distinct appliance from unnest($4::bigint[]) as k (appliance)) k \
      cross join lateral (select partition from appliance where id = k.appliance offset 0) a \
      join rolled r on r.partition = a.partition cross join lateral ( \
-       select appliance, boot, lane, seq from telemetry where appliance = k.appliance and partition + 0 = r.partition \
+       (select appliance, boot, lane, seq from telemetry where appliance = k.appliance and partition + 0 = r.partition \
          and ingest_no + 0 > r.ingest_no and at >= r.seen_at - ",
     reach!(),
-    " and at >= $2 and seq is not null offset 0) t where r.partition = any($1) \
-     union all \
-     select t.appliance, t.boot, t.lane, t.seq from rolled r cross join lateral ( \
-       select appliance, at, ingest_no from late where partition = r.partition and ingest_no > r.ingest_no \
-         and at < r.seen_at - ",
+    " and at >= $2 and seq is not null offset 0) \
+       union all \
+       (select t.appliance, t.boot, t.lane, t.seq from ( \
+           select appliance, at, ingest_no from late where appliance = k.appliance and partition + 0 = r.partition \
+             and ingest_no > r.ingest_no and at < r.seen_at - ",
     reach!(),
-    " and appliance = any($4) offset 0) l cross join lateral ( \
-       select appliance, boot, lane, seq from telemetry where appliance = l.appliance and at = l.at \
-         and ingest_no = l.ingest_no and partition = r.partition and seq is not null offset 0) t \
+    " offset 0) l cross join lateral ( \
+         select appliance, boot, lane, seq from telemetry where appliance = l.appliance and at = l.at \
+           and ingest_no = l.ingest_no and partition = r.partition and seq is not null offset 0) t)) t \
      where r.partition = any($1)"
 );
 
 /// Numbers that wait for the roll-up and are read as a whole: some rounds of a flood. Where more wait, the roll-up stands,
-/// and the rows of those who send are looked up: a day's of each, and what has waited.
+/// and the rows of those who send are looked up: a day's of each, and what of their own has waited.
 const TAIL_MAX: i64 = 200_000;
 
 /// How to read the rows of these partitions that are not rolled up.

@@ -6,6 +6,7 @@ pub(crate) mod columns;
 mod command;
 mod content;
 mod copy;
+mod fields;
 mod fresh;
 mod gauge;
 mod give_way;

@@ -12,6 +12,7 @@ use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha20Rng;
+use sqlx::Executor;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -62,6 +63,51 @@ pub async fn score(store: &PostgresStore, limit: usize, most: usize) -> Vec<Stor
         all.extend(rows);
     }
     all
+}
+
+/// Entries of `late` that anybody has read; a server tells what a connection did at the latest when it ends.
+const LATE_READ: &str = "select (select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes where relname = 'late')::bigint \
+    + (select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables where relname = 'late')::bigint";
+
+/// While the roll-up stands and very much waits for it, a device that starts anew is looked up among its own late rows.
+#[tokio::test]
+async fn late_rows_of_others_are_not_read_for_a_device_that_starts_anew() {
+    const WAITING: i64 = 250_000;
+    let (base, store, ids) = played().await;
+    let now = morning();
+    let id = ids[0];
+    let own: Vec<Ingest> = (0..3).map(|n| sample(id, 1, n, now - DAY * 9, now)).collect();
+    store.ingest(&[sample(id, 1, 50, now, now)]).await.unwrap();
+    store.ingest(&own).await.unwrap();
+    // Of another appliance of that partition, and behind all of it a last row that came in time.
+    let rest = format!(
+        "insert into late (partition, ingest_no, appliance, at) \
+           select a.partition, 100 + n, 0, '{now}'::timestamptz - interval '8 days' \
+           from appliance a, generate_series(1, {WAITING}) n where a.id = {id}; \
+         insert into telemetry (appliance, ingest_no, at, received_at, trace_high, trace_low, tenant_no, partition, profile_no) \
+           select 0, 101 + {WAITING}, '{now}', '{now}', 0, 0, tenant_no, partition, 1 from appliance where id = {id}",
+        id = id.0,
+    );
+    base.sql().await.execute(rest.as_str()).await.unwrap();
+    drop(store);
+
+    let store = base.store().await;
+    let before = base.number(LATE_READ).await;
+    // What it repeats is recognised, by what has waited of its own.
+    assert_eq!(store.ingest(&own[1..]).await.unwrap(), [repeated(1); 2]);
+    assert_eq!(store.ingest(&[sample(id, 2, 0, now, now)]).await.unwrap(), [stored(1)]);
+    let inserted = "select sum(n_tup_ins)::bigint from pg_stat_user_tables where relname like 'telemetry%'";
+    let known = base.number(inserted).await;
+    drop(store);
+    for _ in 0..100 {
+        if base.number(inserted).await > known {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(base.number(inserted).await > known, "the server has not told yet");
+    let read = base.number(LATE_READ).await - before;
+    assert!((3..1_000).contains(&read), "{read} entries were read");
 }
 
 #[tokio::test]

@@ -99,10 +99,10 @@ fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
         trace_high,
         trace_low,
         tenant_no,
+        ref values @ ..,
         partition,
         profile_no,
         lane,
-        ref values @ ..,
         more,
         extra,
     ] = *fields;
