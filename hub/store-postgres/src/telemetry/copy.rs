@@ -5,6 +5,7 @@
 use super::columns::COLUMNS;
 use super::fields::Fields;
 use super::insert;
+use futures::join;
 use hub_core::id::TraceId;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -34,8 +35,8 @@ pub(crate) struct CopyRow<'a> {
     pub extra: Option<String>,
 }
 
-/// Which columns a COPY names: what no row of it has is left out.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which columns a statement names: what no row of it has is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Channels with a column of their own, from the first on; at most [`COLUMNS`].
     pub(super) values: usize,
@@ -94,8 +95,21 @@ impl Shape {
         columns
     }
 
+    /// What a COPY of these rows writes. To read a list of columns takes the server as long as eighty rows' nulls.
+    fn of_copy(rows: &[CopyRow<'_>]) -> Self {
+        if rows.len() <= UNNAMED_MAX {
+            Self::WHOLE
+        } else {
+            Self::of(rows)
+        }
+    }
+
     fn statement(self) -> String {
-        format!("copy telemetry ({}) from stdin with (format binary)", self.columns())
+        let columns = (self != Self::WHOLE).then(|| format!(" ({})", self.columns()));
+        format!(
+            "copy telemetry{} from stdin with (format binary)",
+            columns.unwrap_or_default()
+        )
     }
 
     /// Where the texts of this shape are kept.
@@ -111,6 +125,8 @@ impl Shape {
 
 /// Rows that are made while the server takes in those before them.
 const ROWS_OF_A_PIECE: usize = 500;
+/// So few rows have every column.
+const UNNAMED_MAX: usize = 80;
 
 /// Stores these rows, in their order.
 pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
@@ -124,10 +140,13 @@ pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx
 
 /// Stores these rows by COPY, in their order.
 pub(crate) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
-    let shape = Shape::of(rows);
+    let shape = Shape::of_copy(rows);
     let statement = shape.texts().copy.get_or_init(|| shape.statement());
-    let mut copy = conn.copy_in_raw(statement).await?;
-    for piece in pieces(rows, shape) {
+    let mut pieces = pieces(rows, shape);
+    // The first rows are made while the server reads the statement.
+    let (copy, first) = join!(conn.copy_in_raw(statement), async { pieces.next() });
+    let mut copy = copy?;
+    for piece in first.into_iter().chain(pieces) {
         copy.send(piece).await?;
     }
     copy.finish().await.map(drop)

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{PgConnection, Postgres, Type};
 
 /// With more rows, the second round trip of a COPY costs less than what it saves for each row.
-pub(super) const ROWS_MAX: usize = 40;
+pub(super) const ROWS_MAX: usize = 10;
 /// Room for a row with every column.
 const ROW_BYTES: usize = 512;
 /// The table's own type: its fields are the columns.

@@ -80,7 +80,7 @@ async fn through_a_cutter(base: &Base, folder: &Path, commit: &'static [u8]) -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_ends_in_the_commit_of_many_rows_costs_nothing_and_doubles_nothing() {
-    cut_in_the_commit(COPY_DONE, 25, 3).await;
+    cut_in_the_commit(COPY_DONE, 10, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +88,7 @@ async fn a_connection_that_ends_in_the_commit_of_a_few_rows_costs_nothing_and_do
     // What was forgotten with a cut is read again with the next batch that needs it, and a cut would fall there: so every batch
     // has a reading without a number.
     cut_in_the_commit(SYNC, 1, 1).await;
-    cut_in_the_commit(SYNC, 5, 1).await;
+    cut_in_the_commit(SYNC, 4, 1).await;
 }
 
 /// Batches of `each` samples of two devices, and with every so many of them one sample more without a number.

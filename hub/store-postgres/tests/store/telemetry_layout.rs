@@ -41,18 +41,20 @@ async fn every_value_comes_back_as_it_was() {
     let id = appliance(&store, "acme", "wm-1").await;
     let mut rng = ChaCha20Rng::seed_from_u64(11);
     let mut expected = BTreeMap::new();
-    let mut batch = Vec::new();
+    // One row, a list of rows, a COPY that names no columns, and one that does: each twice.
+    let mut sizes = [1, 7, 40, 100, 100, 40, 7, 1].into_iter();
     for boot in [0, 1, u64::MAX, rng.random()] {
         for lane in [Lane::Telemetry, Lane::Events] {
             let first = [
                 0,
                 5,
-                i64::MAX.cast_unsigned() - 20,
-                u64::MAX - 50,
+                i64::MAX.cast_unsigned() - 3,
+                u64::MAX - 200,
                 rng.random_range(0..1 << 60),
             ];
             let first = first[rng.random_range(0..5)];
-            let samples: Vec<Sample> = (0..40)
+            let size = sizes.next().unwrap();
+            let samples: Vec<Sample> = (0..size)
                 .map(|_| Sample {
                     at: Timestamp::from_microsecond(
                         morning().as_microsecond() - rng.random_range(-600_000_000..400 * 86_400_000_000),
@@ -67,17 +69,17 @@ async fn every_value_comes_back_as_it_was() {
             for (n, sample) in samples.iter().enumerate() {
                 expected.insert((boot, lane as i16, first + n as u64), sample.clone());
             }
-            batch.push(Ingest::Telemetry(TelemetryMessage {
+            let batch = [Ingest::Telemetry(TelemetryMessage {
                 appliance: id,
                 identity: Identity::Sequence { boot, lane, first },
                 samples,
                 received_at: morning(),
                 skew_ms: None,
                 trace: hub_core::id::TraceId(uuid::Uuid::from_u128(5)),
-            }));
+            })];
+            assert_eq!(store.ingest(&batch).await.unwrap(), [stored(size)]);
         }
     }
-    assert_eq!(store.ingest(&batch).await.unwrap(), [stored(40); 8]);
     let rows = sqlx::query(&format!(
         "select boot, lane, seq, at, {}, extra from telemetry",
         every_value()

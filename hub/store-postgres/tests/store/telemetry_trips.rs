@@ -102,8 +102,8 @@ async fn a_commit_of_a_known_device_is_one_round_trip_and_two_for_many_rows() {
         for batch in [
             telemetry(id, 4, round * 100, 1),
             json(id, 1_000 + round),
-            telemetry(id, 4, round * 100 + 1, 20),
-            telemetry(id, 4, round * 100 + 21, 50),
+            telemetry(id, 4, round * 100 + 1, 10),
+            telemetry(id, 4, round * 100 + 11, 20),
         ] {
             let before = relay.trips();
             let count = if let Ingest::Telemetry(message) = &batch {
