@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 /// Columns of every row, before and behind those of its values: all in the table's order.
 const BEFORE: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no";
-const BEHIND: &str = ", partition, profile_no, lane";
+const BEHIND: &str = "partition, profile_no, lane";
 const OF_EVERY_ROW: i16 = 12;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -86,7 +86,7 @@ impl Shape {
             // Writing to a string does not fail.
             let _ = write!(columns, ", c{id}");
         }
-        columns += BEHIND;
+        columns = columns + ", " + BEHIND;
         for (name, is_there) in [("more", self.has_more), ("extra", self.has_extra)] {
             if is_there {
                 columns = columns + ", " + name;
@@ -125,14 +125,15 @@ impl Shape {
 
 /// Rows that are made while the server takes in those before them.
 const ROWS_OF_A_PIECE: usize = 500;
-/// So few rows have every column.
+/// With up to so many rows a COPY names no columns, and each row has all.
 const UNNAMED_MAX: usize = 80;
+/// Room for a row with a value in each column, but for what is in lists and texts.
+const ROW_BYTES: usize = 400;
 
 /// Stores these rows, in their order.
 pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
-    let shape = Shape::of(rows);
     match rows {
-        [row] if !shape.has_more => insert::one(conn, row, shape).await,
+        [row] if row.values.len() <= COLUMNS => insert::one(conn, row, Shape::of(rows)).await,
         _ if rows.len() <= insert::ROWS_MAX => insert::few(conn, rows).await,
         _ => copy(conn, rows).await,
     }
@@ -158,7 +159,7 @@ fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
     (0..=last).map(move |piece| {
         let from = piece * ROWS_OF_A_PIECE;
         let rows = &rows[from..rows.len().min(from + ROWS_OF_A_PIECE)];
-        let mut data = Vec::with_capacity(rows.len() * 256 + 32);
+        let mut data = Vec::with_capacity(rows.len() * ROW_BYTES + 32);
         if piece == 0 {
             data.extend_from_slice(SIGNATURE);
             data.extend_from_slice(&[0; 8]); // flags, length of the header's extension
@@ -174,13 +175,13 @@ fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// The data of a COPY that names every column.
+/// The data of a COPY whose rows have every column.
 #[cfg(test)]
 pub(crate) fn whole(rows: &[CopyRow<'_>]) -> Vec<u8> {
     pieces(rows, Shape::WHOLE).flatten().collect()
 }
 
-/// Every column of `telemetry`, as a COPY names them whose rows have all.
+/// Every column of `telemetry`, in the table's order.
 pub(crate) fn columns() -> String {
     Shape::WHOLE.columns()
 }

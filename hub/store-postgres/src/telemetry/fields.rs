@@ -1,5 +1,5 @@
 //! The fields of a row of `telemetry` in PostgreSQL's binary form, in the order of the table's columns: as a tuple of COPY
-//! has them (manual, section "COPY", "Binary Format"), or as a composite value has them, each behind its type (`record_send`
+//! has them (manual, section "COPY", "Binary Format"), or as a composite value has them, each behind its type (`record_recv`
 //! in the server's `rowtypes.c`).
 
 use super::columns::{COLUMNS, halves};

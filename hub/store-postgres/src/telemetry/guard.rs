@@ -108,7 +108,8 @@ const TAIL: &str = concat!(
 );
 
 /// The same of these appliances ($4) alone: their readings from the reach before `seen_at` on, and their late ones, by the
-/// indexes of appliances. The sums keep the planner from the other indexes, by which the whole tail would be read.
+/// indexes of appliances. The sums hide the keys of the other indexes from the planner, by which the whole tail would be
+/// read.
 const TAIL_OF_APPLIANCES: &str = concat!(
     "select t.appliance, t.boot, t.lane, t.seq \
      from (select distinct appliance from unnest($4::bigint[]) as k (appliance)) k \

@@ -13,11 +13,11 @@ use sqlx::{PgConnection, Postgres, Type};
 
 /// With more rows, the second round trip of a COPY costs less than what it saves for each row.
 pub(super) const ROWS_MAX: usize = 10;
-/// Room for a row with every column.
-const ROW_BYTES: usize = 512;
+/// Room for a row with a value in each column, but for what is in lists and texts.
+const ROW_BYTES: usize = 600;
 /// The table's own type: its fields are the columns.
 const ROW_TYPE: &str = "telemetry";
-/// Several rows, which name every column.
+/// Several rows, each with every column.
 const FEW: &str = "insert into telemetry select * from unnest($1::telemetry[])";
 
 /// The types of the columns that every row has, before and behind those of its values, in order.

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use sqlx::{Executor, Row};
+use sqlx::{Executor, PgConnection, Row};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Values as they may come: extremes and what is missing as often as anything between, rows of any length.
-fn values(rng: &mut ChaCha20Rng) -> Vec<Option<i32>> {
-    let length = [0, 1, 2, 10, 31, 32, 33, 255][rng.random_range(0..8)];
+/// Values as they may come: extremes and what is missing as often as anything between, rows of any of these lengths.
+fn values(rng: &mut ChaCha20Rng, lengths: &[usize]) -> Vec<Option<i32>> {
+    let length = lengths[rng.random_range(0..lengths.len())];
     (0..length)
         .map(|_| match rng.random_range(0..6) {
             0 => None,
@@ -41,8 +41,19 @@ async fn every_value_comes_back_as_it_was() {
     let id = appliance(&store, "acme", "wm-1").await;
     let mut rng = ChaCha20Rng::seed_from_u64(11);
     let mut expected = BTreeMap::new();
-    // One row, a list of rows, a COPY that names no columns, and one that does: each twice.
-    let mut sizes = [1, 7, 40, 100, 100, 40, 7, 1].into_iter();
+    // One row, a list of rows, a COPY that names no columns, and one that names those that its rows have.
+    let (any, few) = (&[0, 1, 2, 10, 31, 32, 33, 255][..], &[0, 3, 9][..]);
+    let ways = [
+        (1, any, 0.2),
+        (1, few, 0.0),
+        (7, any, 0.2),
+        (7, few, 0.0),
+        (40, any, 0.2),
+        (100, few, 0.0),
+        (100, few, 0.2),
+        (100, any, 0.0),
+    ];
+    let mut ways = ways.into_iter();
     for boot in [0, 1, u64::MAX, rng.random()] {
         for lane in [Lane::Telemetry, Lane::Events] {
             let first = [
@@ -53,16 +64,16 @@ async fn every_value_comes_back_as_it_was() {
                 rng.random_range(0..1 << 60),
             ];
             let first = first[rng.random_range(0..5)];
-            let size = sizes.next().unwrap();
+            let (size, lengths, extras) = ways.next().unwrap();
             let samples: Vec<Sample> = (0..size)
                 .map(|_| Sample {
                     at: Timestamp::from_microsecond(
                         morning().as_microsecond() - rng.random_range(-600_000_000..400 * 86_400_000_000),
                     )
                     .unwrap(),
-                    values: values(&mut rng),
+                    values: values(&mut rng, lengths),
                     extra: rng
-                        .random_bool(0.2)
+                        .random_bool(extras)
                         .then(|| serde_json::json!({"unknown": {"x": 1e300, "y": [null, "\u{1}"]}})),
                 })
                 .collect();
@@ -75,14 +86,17 @@ async fn every_value_comes_back_as_it_was() {
                 samples,
                 received_at: morning(),
                 skew_ms: None,
-                trace: hub_core::id::TraceId(uuid::Uuid::from_u128(5)),
+                trace: hub_core::id::TraceId(uuid::Uuid::from_u64_pair(3, 4)),
             })];
             assert_eq!(store.ingest(&batch).await.unwrap(), [stored(size)]);
         }
     }
     let rows = sqlx::query(&format!(
-        "select boot, lane, seq, at, {}, extra from telemetry",
-        every_value()
+        "select boot, lane, seq, at, {}, extra, trace_high, trace_low, (t.tenant_no, t.partition, p.no, '{}') = ( \
+           a.tenant_no, a.partition, t.profile_no, t.received_at) from telemetry t join appliance a on a.id = t.appliance \
+         join profile_version p on p.name = a.profile",
+        every_value(),
+        morning()
     ))
     .fetch_all(&mut base.sql().await)
     .await
@@ -98,7 +112,28 @@ async fn every_value_comes_back_as_it_was() {
         assert_eq!(row.get::<jiff_sqlx::Timestamp, _>(3).to_jiff(), sample.at);
         assert_eq!(kept(row.get(4)), kept(sample.values), "{key:?}");
         assert_eq!(row.get::<Option<serde_json::Value>, _>(5), sample.extra);
+        assert_eq!((row.get(6), row.get(7)), (3_i64, 4_i64));
+        assert!(row.get::<bool, _>(8), "of another place, profile or time: {key:?}");
     }
+}
+
+/// Rows are written without the names of their columns.
+#[tokio::test]
+async fn the_columns_lie_as_rows_are_written() {
+    let (base, _store) = crate::support::played().await;
+    let columns: Vec<String> = sqlx::query_scalar(
+        "select attname::text from pg_attribute where attrelid = 'telemetry'::regclass and attnum > 0 and not attisdropped \
+         order by attnum",
+    )
+    .fetch_all(&mut base.sql().await)
+    .await
+    .unwrap();
+    let values: Vec<String> = (1..=32).map(|id| format!("c{id}")).collect();
+    let expected = format!(
+        "appliance ingest_no at received_at boot seq trace_high trace_low tenant_no {} partition profile_no lane more extra",
+        values.join(" ")
+    );
+    assert_eq!(columns.join(" "), expected);
 }
 
 async fn store_with(base: &Base, profiles: BTreeMap<String, ApplianceProfile>) -> PostgresStore {
@@ -198,9 +233,8 @@ async fn a_partition_that_was_dropped_is_made_anew() {
     assert_eq!(base.number(ahead).await, 4);
 }
 
-/// How often each week that holds something was read as a whole so far, by the statistics of the server. A session has told
-/// its own before it is gone.
-async fn whole_scans(base: &Base) -> Vec<(String, i64)> {
+/// A connection that is the only one: every other session has told the statistics of the server what it did.
+pub async fn alone(base: &Base) -> PgConnection {
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
         and backend_type = 'client backend'";
     let (mut sql, until) = (base.sql().await, Instant::now() + Duration::from_secs(30));
@@ -213,6 +247,12 @@ async fn whole_scans(base: &Base) -> Vec<(String, i64)> {
         assert!(Instant::now() < until, "sessions are left");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    sql
+}
+
+/// How often each week that holds something was read as a whole so far, by the statistics of the server.
+async fn whole_scans(base: &Base) -> Vec<(String, i64)> {
+    let mut sql = alone(base).await;
     sqlx::query_as(
         "select s.relname::text, s.seq_scan from pg_stat_user_tables s join pg_inherits i on i.inhrelid = s.relid \
          join pg_class c on c.oid = s.relid \

@@ -201,7 +201,7 @@ pub(crate) mod tests {
             at: -1,
             received_at: 1_772_416_800_123_456,
             sequence: Some((i64::MIN, 2, -5)),
-            trace: Uuid::from_u128(u128::MAX),
+            trace: Uuid::from_u64_pair(u64::MAX, 2),
             values: vec![Some(i32::MIN), None, Some(0)],
             extra: None,
         };
