@@ -42,7 +42,7 @@ pub(super) async fn begin(store: &PostgresStore) -> Result<Round> {
         .collect()
 }
 
-/// Rows of one partition: those above `low`, up to `high`.
+/// Rows of one partition: those above `low`, up to `high`, which may be none.
 pub(super) struct Span {
     pub(super) partition: i16,
     pub(super) low: i64,
@@ -54,6 +54,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Whether it has rows.
+    pub(super) fn has_rows(&self) -> bool {
+        self.high > self.low
+    }
+
     /// Whether there is more of this partition up to the mark.
     pub(super) fn goes_on(&self, partition: i16, mark: &Mark) -> bool {
         self.partition == partition && self.high < mark.ingest_no
@@ -66,8 +71,9 @@ pub(super) fn rows(spans: &[Span]) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX)
 }
 
-/// Rows of the round that are due, about `limit`; their offsets are locked until the end of the transaction. Partitions that
-/// somebody else is at are left to them.
+/// Rows of the round that are due, `limit` at most, one partition after the other: so an appliance's are added at once, and
+/// its day is written once a round. Partitions that are not reached have none. Their offsets are locked until the end of the
+/// transaction; those that somebody else is at are left to them.
 pub(super) async fn due(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
     // Only at the mark it is known of what follows when it was received.
     let rows = sqlx::query(
@@ -76,11 +82,12 @@ pub(super) async fn due(conn: &mut PgConnection, round: &Round, limit: usize) ->
            from aggregated a join unnest($2::smallint[], $3::bigint[], $4::timestamptz[]) \
              as k (partition, ingest_no, seen_at) on k.partition = a.partition where k.ingest_no > a.ingest_no \
            order by a.partition for no key update of a skip locked), \
-         cut as (select *, least(top, low + greatest($1 / (select count(*) from due), 1)) as high from due) \
+         before as (select *, sum(top - low) over (order by partition) - (top - low) as ahead from due), \
+         cut as (select *, least(top, low + greatest($1::bigint - ahead, 0)::bigint) as high from before) \
          select partition, low, high, seen_at, case when high = top then top_seen_at else seen_at end as next_seen_at \
          from cut order by partition",
     )
-    .bind(i64::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX))
+    .bind(i64::try_from(limit.max(1)).unwrap_or(LIMIT_MAX).min(LIMIT_MAX))
     .bind(round.keys().copied().collect::<Vec<i16>>())
     .bind(round.values().map(|mark| mark.ingest_no).collect::<Vec<i64>>())
     .bind(round.values().map(|mark| sql(mark.seen_at)).collect::<Vec<_>>())

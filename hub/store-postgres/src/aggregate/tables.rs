@@ -58,7 +58,7 @@ const ADD: &str = concat!(
      select count(*) from r"
 );
 
-/// Adds about `limit` rows of the round; answers with which they were.
+/// Adds `limit` rows of the round at most; answers with which they were.
 pub(super) async fn step(store: &PostgresStore, round: &Round, limit: usize) -> Result<Vec<Span>> {
     let mut tx = store.begin().await?;
     let done = taken(&mut tx, round, limit).await;
@@ -71,12 +71,16 @@ pub(super) async fn step(store: &PostgresStore, round: &Round, limit: usize) -> 
 }
 
 async fn taken(conn: &mut PgConnection, round: &Round, limit: usize) -> Result<Vec<Span>> {
-    let spans = span::due(conn, round, limit).await?;
-    if !spans.is_empty() {
-        add(conn, &spans).await?;
-        span::pass(conn, &spans).await?;
+    let (reached, mut later): (Vec<Span>, Vec<Span>) = span::due(conn, round, limit)
+        .await?
+        .into_iter()
+        .partition(Span::has_rows);
+    if !reached.is_empty() {
+        add(conn, &reached).await?;
+        span::pass(conn, &reached).await?;
     }
-    Ok(spans)
+    later.extend(reached);
+    Ok(later)
 }
 
 async fn add(conn: &mut PgConnection, spans: &[Span]) -> Result<()> {
