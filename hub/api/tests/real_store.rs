@@ -157,7 +157,7 @@ async fn measured(store: &PostgresStore) {
     let answers = store.ingest(&[Ingest::Telemetry(message)]).await.unwrap();
     assert_eq!(answers[0].stored, 3);
     while store.roll_up(100).await.unwrap() > 0 {}
-    while store.aggregate(100, sample::at("09:05")).await.unwrap() > 0 {}
+    while store.aggregate(None, 100, sample::at("09:05")).await.unwrap() > 0 {}
 }
 
 async fn look_at_readings(base: &str, password: &str) {

@@ -50,8 +50,9 @@ pub struct Config {
     /// The roll-up (how many samples an appliance has sent, and when) rests so long between two rounds, in milliseconds: 100 to
     /// 60,000. Counts are behind by that and at most a second more while ingest is pressed.
     pub rollup_pause_ms: u64,
-    /// The aggregates rest so long between two rounds, in seconds: 1 to 3,600. Hours and days in charts are behind by that and the
-    /// round, which waits a minute at most while ingest is pressed.
+    /// An appliance's readings rest so long between two rounds of the aggregates, in seconds: 1 to 3,600. In each tenth of it a
+    /// tenth of the appliances has its turn. Hours and days in charts are behind by that and the rounds, which wait a minute at
+    /// most while ingest is pressed.
     pub aggregate_pause_s: u64,
     /// Where people and integrators connect (console and API).
     pub http: SocketAddr,

@@ -77,14 +77,18 @@ impl Gate {
     }
 }
 
+/// Rounds of the aggregates until each appliance has had its turn once. Each takes a tenth of the appliances, so that what
+/// the aggregates cost is spread evenly, and an appliance's rows are still added many at once.
+pub const TURNS: u16 = 10;
+
 /// Steps of upkeep, each bounded, each to be repeated as often as one likes.
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
-    /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens. Answers with how many
-    /// rows are behind it now; ask again until it is 0, which ends a round: what is rolled up while a round is under way
-    /// waits for the next, so that rounds end under any load. Where the database fills its aggregates itself, all days that rows
+    /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens: of all appliances, or of those
+    /// whose turn it is, of [`TURNS`]. Answers with how many rows are behind it now; ask again until it is 0, which ends a
+    /// round: what is rolled up while a round is under way waits for the next, so that rounds end under any load. Where the database fills its aggregates itself, all days that rows
     /// have changed behind its back are one step, which may take minutes a day.
-    async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize>;
+    async fn aggregate(&self, turn: Option<u16>, limit: usize, now: Timestamp) -> Result<usize>;
 
     /// The clock of the database that the store is in, where it has one of its own.
     async fn database_clock(&self) -> Result<Option<DatabaseClock>> {

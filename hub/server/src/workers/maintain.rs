@@ -8,7 +8,7 @@ use hub_core::id::ApplianceId;
 use hub_core::metric::{Metric, MetricKind};
 use hub_core::retention::usual_max;
 use hub_store::error::Result;
-use hub_store::retention::{Due, Swept, UpkeepStore};
+use hub_store::retention::{Due, Swept, TURNS, UpkeepStore};
 use hub_store::telemetry::TelemetryStore;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,9 +30,9 @@ const SWEEP_ROWS: usize = 10_000;
 const TOLD_MAX: u32 = 10;
 /// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
 const COUNTED_MAX: u64 = 10_000_000;
-/// While ingest is pressed, the steps of a round of the aggregates wait so long in all for it to be calm: hours and days are
-/// behind by the pause, this and the round, under any load.
-const CALM_MAX: Duration = Duration::from_secs(60);
+/// While ingest is pressed, the steps of a round of the aggregates wait so long in all for it to be calm, a minute until each
+/// appliance has had its turn: hours and days are behind by the pause, this and the rounds, under any load.
+const CALM_MAX: Duration = Duration::from_secs(6);
 
 /// What upkeep has done since the start.
 #[derive(Debug, Default)]
@@ -173,7 +173,7 @@ impl Upkeep {
 }
 
 /// Works in small steps, each of which gives way to ingest, until `stop`. Readings wait for the aggregates about as long as
-/// `pause`: the longer, the more of an appliance's are added at once.
+/// `pause`, in which each appliance has its turn once: the longer, the more of an appliance's are added at once.
 pub async fn run<S: UpkeepStore + TelemetryStore>(
     store: Arc<S>,
     clock: Arc<dyn CivilClock>,
@@ -192,15 +192,22 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
         upkeep,
         witnesses,
     };
+    let pause = pause / u32::from(TURNS);
+    // When the last round of each turn began that ended.
+    let mut begun = vec![Instant::now(); usize::from(TURNS)];
+    let mut turns = (0..TURNS).cycle();
     let mut wait = pause;
     while stop.run_until_cancelled(sleep(wait)).await.is_some() {
+        let turn = turns.next().unwrap_or(0);
         let work = async {
-            let begun = Instant::now();
-            let aggregated = worker.aggregate().await;
-            if aggregated.is_ok() {
-                follower.round(begun);
+            let began = Instant::now();
+            let aggregated = worker.aggregate(Some(turn)).await;
+            if let (Ok(()), Some(last)) = (&aggregated, begun.get_mut(usize::from(turn))) {
+                *last = began;
+                follower.round(begun.iter().min().copied().unwrap_or(began));
             }
-            if looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
+            let is_last = turn + 1 == TURNS;
+            if !is_last || looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
                 return aggregated;
             }
             // Nothing goes by the machine's clock alone, nor by a clock that is set while a sweep is under way.
@@ -274,13 +281,14 @@ struct Worker<S> {
 }
 
 impl<S: UpkeepStore + TelemetryStore> Worker<S> {
-    async fn aggregate(&self) -> Result<()> {
+    /// A round, of all appliances or of those whose turn it is.
+    async fn aggregate(&self, turn: Option<u16>) -> Result<()> {
         let waits_until = Instant::now() + CALM_MAX;
         loop {
             let left = waits_until.saturating_duration_since(Instant::now());
             self.store.ingest_calm(left.min(PATIENCE)).await;
             // The store bounds each of its parts: of continuous aggregates a whole history may be due in one step.
-            let rows = self.store.aggregate(AGGREGATE_ROWS, self.clock.now()).await?;
+            let rows = self.store.aggregate(turn, AGGREGATE_ROWS, self.clock.now()).await?;
             if rows == 0 {
                 return Ok(());
             }
@@ -327,6 +335,10 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
         self.upkeep.hold(None);
         sweeps.held_at = None;
+        // What goes has to be in the aggregates, and a device may send old readings all the time.
+        if due.rows > 0 {
+            self.aggregate(None).await?;
+        }
         let has_taken = self.sweep(until).await?;
         sweeps.ended_at = Some(Instant::now());
         if due.rows > 0 && has_taken {

@@ -11,6 +11,7 @@ use hub_core::id::ApplianceId;
 use hub_predict::Registry;
 use hub_store::conformance::scene::{appliance, morning, profiles, site, take_lease, telemetry};
 use hub_store::memory::MemoryStore;
+use hub_store::retention::TURNS;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use jiff::Timestamp;
@@ -95,7 +96,8 @@ async fn rounds_of_the_aggregates_are_a_pause_apart() {
         upkeep,
         witnesses,
         follower.clone(),
-        PAUSE,
+        // Between two rounds of an appliance's turn.
+        PAUSE * u32::from(TURNS),
         stop.clone(),
     );
     let worker = tokio::spawn(worker);

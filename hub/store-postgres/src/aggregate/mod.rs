@@ -52,18 +52,24 @@ impl Filling {
 }
 
 /// One step; see [`hub_store::retention::UpkeepStore::aggregate`].
-pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestamp) -> Result<usize> {
+pub(crate) async fn aggregate(store: &PostgresStore, turn: Option<u16>, limit: usize, now: Timestamp) -> Result<usize> {
     let mut under_way = store.writer.aggregating.lock().await;
+    let filling = Filling::read(&mut *store.pool.acquire().await.map_err(db)?).await?;
+    // A day that is refreshed is refreshed for all appliances.
+    if filling == Filling::Continuous && turn.is_some_and(|turn| turn != 0) {
+        return Ok(0);
+    }
+    let turn = turn.filter(|_| filling == Filling::Tables);
+    // What is left of another turn that was given up waits for its next one.
     let mut round = match under_way.take() {
-        Some(round) => round,
-        None => within(STEP_LIMIT, span::begin(store)).await?,
+        Some((of, round)) if of == turn => round,
+        _ => within(STEP_LIMIT, span::begin(store, turn)).await?,
     };
     if round.is_empty() {
         return Ok(0);
     }
     // Kept meanwhile: what is given up goes on from here.
-    *under_way = Some(round.clone());
-    let filling = Filling::read(&mut *store.pool.acquire().await.map_err(db)?).await?;
+    *under_way = Some((turn, round.clone()));
     let spans = match filling {
         Filling::Tables => {
             let step = store.writer.aggregate_pace.step("aggregates", limit, ROWS_MIN);
@@ -75,7 +81,7 @@ pub(crate) async fn aggregate(store: &PostgresStore, limit: usize, now: Timestam
     };
     // What is reached leaves, and what somebody else is at waits for the next round.
     round.retain(|partition, mark| spans.iter().any(|span| span.goes_on(*partition, mark)));
-    *under_way = Some(round);
+    *under_way = Some((turn, round));
     Ok(span::rows(&spans))
 }
 

@@ -3,6 +3,7 @@
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_store::error::Result;
+use hub_store::retention::TURNS;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -22,12 +23,14 @@ pub(crate) struct Mark {
 /// round, so that a round ends under any load.
 pub(crate) type Round = BTreeMap<i16, Mark>;
 
-/// Everything that is rolled up now and not aggregated yet.
-pub(super) async fn begin(store: &PostgresStore) -> Result<Round> {
+/// Everything that is rolled up now and not aggregated yet, of all partitions or of those whose turn it is.
+pub(super) async fn begin(store: &PostgresStore, turn: Option<u16>) -> Result<Round> {
     let rows = sqlx::query(
         "select r.partition, r.ingest_no, r.seen_at from aggregated a join rolled r on r.partition = a.partition \
-         where r.ingest_no > a.ingest_no",
+         where r.ingest_no > a.ingest_no and ($1::int is null or a.partition % $2::int = $1::int)",
     )
+    .bind(turn.map(|turn| i32::from(turn % TURNS)))
+    .bind(i32::from(TURNS))
     .fetch_all(&store.pool)
     .await
     .map_err(db)?;

@@ -34,8 +34,8 @@ const STRETCH_COMPRESSED: SignedDuration = SignedDuration::from_hours(24);
 
 #[async_trait]
 impl UpkeepStore for PostgresStore {
-    async fn aggregate(&self, limit: usize, now: Timestamp) -> Result<usize> {
-        crate::aggregate::aggregate(self, limit, now).await
+    async fn aggregate(&self, turn: Option<u16>, limit: usize, now: Timestamp) -> Result<usize> {
+        crate::aggregate::aggregate(self, turn, limit, now).await
     }
 
     async fn database_clock(&self) -> Result<Option<DatabaseClock>> {

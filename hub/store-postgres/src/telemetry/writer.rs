@@ -34,8 +34,8 @@ pub(crate) struct Writer {
     pub(super) round: tokio::sync::Mutex<Option<Round>>,
     /// How many rows it takes in a step.
     pub(super) rollup_pace: Pace,
-    /// The aggregates' round under way.
-    pub(crate) aggregating: tokio::sync::Mutex<Option<crate::aggregate::Round>>,
+    /// The aggregates' round under way, and whose turn it is in it.
+    pub(crate) aggregating: tokio::sync::Mutex<Option<(Option<u16>, crate::aggregate::Round)>>,
     /// How many rows they take in a step.
     pub(crate) aggregate_pace: Pace,
     /// Everything from before this time was counted when the sweep of old readings that is under way began.

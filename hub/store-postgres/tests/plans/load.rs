@@ -335,7 +335,7 @@ impl Load<'_> {
         self.plans.step("upkeep", PARTITIONS);
         while self.store.roll_up(TAKEN).await.unwrap() > 0 {}
         self.plans.step("aggregates", asked.max(AGGREGATED as u64));
-        self.store.aggregate(AGGREGATED, self.now).await.unwrap();
+        self.store.aggregate(None, AGGREGATED, self.now).await.unwrap();
         self.plans.step("count of samples", PARTITIONS);
         self.store.samples_stored().await.unwrap();
     }

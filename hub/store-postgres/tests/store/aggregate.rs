@@ -1,9 +1,11 @@
 //! Aggregates are what the rows are, whatever happens on the way.
 
 use crate::reading::{acme, minutes, readings};
-use crate::support::{Base, appliance, played, rolled_up, tenant};
+use crate::support::{Base, appliance, played, rolled_up, site, tenant};
+use hub_core::id::DeviceId;
 use hub_store::reading::ReadingStore;
-use hub_store::retention::UpkeepStore;
+use hub_store::retention::{TURNS, UpkeepStore};
+use hub_store::site::SiteStore;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
@@ -36,7 +38,7 @@ async fn aggregated(base: &Base, store: &PostgresStore) {
     rolled_up(store).await;
     // The round that may be under way, and one of what has come since it began.
     for _ in 0..2 {
-        while store.aggregate(7, now()).await.unwrap() > 0 {}
+        while store.aggregate(None, 7, now()).await.unwrap() > 0 {}
     }
     policies(base, now()).await;
 }
@@ -120,14 +122,14 @@ async fn every_row_is_in_the_aggregates_once() {
         sql.execute("alter table device_day add constraint never check (count[1] < 2) not valid")
             .await
             .unwrap();
-        store.aggregate(1_000, now()).await.unwrap_err();
+        store.aggregate(None, 1_000, now()).await.unwrap_err();
         sql.execute("alter table device_day drop constraint never")
             .await
             .unwrap();
     }
     // By two at a time.
     let other = base.beside().await;
-    let (a, b) = tokio::join!(store.aggregate(9, now()), other.aggregate(1_000, now()));
+    let (a, b) = tokio::join!(store.aggregate(None, 9, now()), other.aggregate(None, 1_000, now()));
     assert!(a.unwrap() + b.unwrap() > 0);
     aggregated(&base, &store).await;
     aggregated(&base, &other).await;
@@ -174,7 +176,7 @@ async fn a_step_that_takes_too_long_is_tried_again_with_fewer_rows() {
     }
     let mut failed = 0;
     loop {
-        match store.aggregate(1_000, now()).await {
+        match store.aggregate(None, 1_000, now()).await {
             Ok(0) => break,
             Ok(rows) => assert!(rows <= 150, "{rows} rows"),
             Err(_) => failed += 1,
@@ -182,5 +184,74 @@ async fn a_step_that_takes_too_long_is_tried_again_with_fewer_rows() {
         assert!(failed < 5, "the same step is tried again and again");
     }
     assert_eq!(failed, 3, "1,000, 500 and 250 rows are too many");
+    are_what_the_rows_are(&base).await;
+}
+
+/// The day of an appliance is one row of the aggregates: to write it again costs as much as the readings that are added to it.
+/// So many steps as a round may take, they write it once, but where a step ends in the middle of an appliance's readings.
+#[tokio::test]
+async fn a_day_is_written_once_a_round_and_each_appliance_has_its_turn() {
+    const APPLIANCES: i64 = 40;
+    const EACH: i64 = 30;
+    let (base, store) = played().await;
+    if is_continuous(&base).await {
+        return;
+    }
+    let samples: Vec<_> = (0..EACH).map(|n| (n, [Some(1), None, Some(3)])).collect();
+    let mut fleet = site();
+    let washer = fleet.tenants[0].devices[0].clone();
+    fleet.tenants[0].devices.extend((0..APPLIANCES).map(|n| {
+        let mut device = washer.clone();
+        device.id = DeviceId::new(format!("day-{n}")).unwrap();
+        device
+    }));
+    store.apply_site(&fleet, now(), false).await.unwrap();
+    let mut all = Vec::new();
+    for n in 0..APPLIANCES {
+        let id = appliance(&store, "acme", &format!("day-{n}")).await;
+        all.push(readings(id, 0, &samples));
+    }
+    store.ingest(&all).await.unwrap();
+    rolled_up(&store).await;
+    let mut sql = base.sql().await;
+    for statement in [
+        "create table written (day date)",
+        "create function note() returns trigger language plpgsql as \
+           $$ begin insert into written values (new.day); return null; end $$",
+        "create trigger note after insert or update on device_day for each row execute function note()",
+    ] {
+        sql.execute(statement).await.unwrap();
+    }
+    let (mut steps, mut turns) = (0, 0);
+    for turn in 0..TURNS {
+        let mut rows = 0;
+        loop {
+            match store.aggregate(Some(turn), 70, now()).await.unwrap() {
+                0 => break,
+                step => rows += step,
+            }
+            steps += 1;
+        }
+        assert!(rows < all.len() * samples.len() / 2, "{rows} rows in one turn of ten");
+        turns += i64::try_from(rows).unwrap();
+    }
+    assert_eq!(turns, APPLIANCES * EACH, "every row had its turn");
+    let written = base.number("select count(*) from written").await;
+    assert!(
+        (APPLIANCES..=APPLIANCES + steps).contains(&written),
+        "{written} days written in {steps} steps"
+    );
+    are_what_the_rows_are(&base).await;
+    // What a turn has left undone waits for its next one, whoever has been served meanwhile.
+    store
+        .ingest(&[readings(all[0].appliance(), 1_000, &samples)])
+        .await
+        .unwrap();
+    rolled_up(&store).await;
+    let mut served = 0;
+    for turn in (0..TURNS).chain(0..TURNS) {
+        served += i64::try_from(store.aggregate(Some(turn), 20, now()).await.unwrap()).unwrap();
+    }
+    assert_eq!(served, EACH, "twenty and ten");
     are_what_the_rows_are(&base).await;
 }

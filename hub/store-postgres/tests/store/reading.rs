@@ -207,7 +207,7 @@ async fn a_changed_profile_changes_no_history() {
         .await
         .unwrap();
     rolled_up(&store).await;
-    while store.aggregate(100, morning()).await.unwrap() > 0 {}
+    while store.aggregate(None, 100, morning()).await.unwrap() > 0 {}
     store.close().await;
     // The same names in another order, another resolution.
     let mut changed = profiles();
@@ -227,7 +227,7 @@ async fn a_changed_profile_changes_no_history() {
         .await
         .unwrap();
     rolled_up(&store).await;
-    while store.aggregate(100, morning()).await.unwrap() > 0 {}
+    while store.aggregate(None, 100, morning()).await.unwrap() > 0 {}
     let series = store
         .window(&acme(), id, &window(&["phase", "current_a"], 10, 2))
         .await

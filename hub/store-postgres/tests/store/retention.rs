@@ -46,7 +46,7 @@ async fn counted(base: &Base, store: &PostgresStore, now: Timestamp) {
     rolled_up(store).await;
     // What is not scored stays.
     scored_rows(store, now).await;
-    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, now).await.unwrap() > 0 {}
     policies(base, now).await;
 }
 
@@ -153,7 +153,7 @@ async fn rows_wait_until_they_are_counted_and_sequences_go() {
     store.vouch(None, Some(days(51))).await.unwrap();
     rolled_up(&store).await;
     assert_eq!(store.sweep(days(50), None, 1_000).await.unwrap(), Swept::default());
-    while store.aggregate(1_000, days(50)).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, days(50)).await.unwrap() > 0 {}
     policies(&base, days(50)).await;
     let swept_early = store.sweep(days(50), None, 1_000).await.unwrap();
     assert_eq!(swept_early, Swept::default(), "no row goes that is not scored");

@@ -159,7 +159,7 @@ async fn late_rows_of_few_partitions_go_where_those_of_all_take_too_long() {
     }
     assert_eq!(score(&store, 100, 100).await.len(), 9);
     rolled_up(&store).await;
-    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, now).await.unwrap() > 0 {}
     let partitions = "select count(distinct partition) from late";
     assert!(base.number(partitions).await > 1, "late rows of several partitions");
     store.close().await;

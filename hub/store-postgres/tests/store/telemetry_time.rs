@@ -142,7 +142,7 @@ async fn a_backlog_of_more_than_a_year_is_read_once_and_recognised() {
     let view = store.appliance(&hub_store::Scope::All, ids[0]).await.unwrap();
     assert_eq!(view.samples, 42);
     // The list of what was late is emptied when all readers have passed it.
-    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, now).await.unwrap() > 0 {}
     store.close().await;
     let store = base.store().await;
     rolled_up(&store).await;

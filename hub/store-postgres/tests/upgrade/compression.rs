@@ -190,7 +190,7 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
     // What nobody keeps any more goes, however many rows that is in a week.
     while store.roll_up(10_000).await.unwrap() > 0 {}
     let now = "2026-03-02T03:00:00Z".parse().unwrap();
-    while store.aggregate(10_000, now).await.unwrap() > 0 {}
+    while store.aggregate(None, 10_000, now).await.unwrap() > 0 {}
     scored_rows(&store, now).await;
     // On connections that may decompress next to nothing.
     store.close().await;

@@ -79,7 +79,7 @@ async fn they_are_read(store: &PostgresStore) {
     // 105 and the tail; what was missing, and what is new.
     assert_eq!((view.samples, view.gaps), (105 + 5 + 6 + 5, 0));
     assert_eq!(store.samples_stored().await.unwrap(), before);
-    while store.aggregate(1_000, day(43)).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, day(43)).await.unwrap() > 0 {}
     let days = store
         .device_daily(&Scope::All, wm_1, "phase", at(0, -120), day(60))
         .await

@@ -120,7 +120,7 @@ async fn a_rule_of_some_days_leaves_no_hole_in_what_was_moved() {
         let start = Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap() - day * days;
         a_day(&store, one.id, boot, start, now).await;
         while store.roll_up(10_000).await.unwrap() > 0 {}
-        while store.aggregate(10_000, now).await.unwrap() > 0 {}
+        while store.aggregate(None, 10_000, now).await.unwrap() > 0 {}
         let found = store.fleet_hourly(&all, &one.tenant, "washing-machine", "one", start, start + day);
         assert_eq!(found.await.unwrap().len(), hours, "{days} days ago");
     }
@@ -179,7 +179,7 @@ async fn the_policies_refresh_the_aggregates() {
         let start = start - day * 7 * week;
         a_day(&store, one.id, boot, start, clock).await;
         while store.roll_up(10_000).await.unwrap() > 0 {}
-        while store.aggregate(10_000, clock).await.unwrap() > 0 {}
+        while store.aggregate(None, 10_000, clock).await.unwrap() > 0 {}
         let hours = store.fleet_hourly(&all, &one.tenant, "washing-machine", "one", start, start + day);
         assert_eq!(hours.await.unwrap().len(), 24, "week {week}");
     }

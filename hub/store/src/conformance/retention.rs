@@ -20,7 +20,7 @@ async fn kept_for_ten_days(store: &dyn Store) {
     store.ingest(&[Ingest::Telemetry(message(id, 1, 0, 5))]).await.unwrap();
     rolled_up(store).await;
     scored_rows(store, morning()).await;
-    while store.aggregate(1_000, morning()).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, morning()).await.unwrap() > 0 {}
     let mut site = site();
     site.tenants[0].retentions = vec![Retention {
         profile: None,

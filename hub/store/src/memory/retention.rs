@@ -15,7 +15,7 @@ const DAY_S: i64 = 24 * 3_600;
 
 #[async_trait]
 impl UpkeepStore for MemoryStore {
-    async fn aggregate(&self, _limit: usize, _now: Timestamp) -> Result<usize> {
+    async fn aggregate(&self, _turn: Option<u16>, _limit: usize, _now: Timestamp) -> Result<usize> {
         self.check_lease()?;
         Ok(0)
     }

@@ -183,7 +183,7 @@ async fn aggregate_beside(base: &Base, mut ended: watch::Receiver<bool>) -> Resu
             base.store.ingest_calm(PATIENCE).await;
             let step = base
                 .store
-                .aggregate(AGGREGATE_STEP, jiff::Timestamp::UNIX_EPOCH)
+                .aggregate(None, AGGREGATE_STEP, jiff::Timestamp::UNIX_EPOCH)
                 .await?;
             rows += step;
             if step == 0 || *ended.borrow() {
@@ -214,7 +214,7 @@ fn tell(values: usize, rates: &[f64], latencies: &[Latency]) {
 async fn catch_up(base: &Base) -> Result<()> {
     while base.store.roll_up(STEP).await? > 0 {}
     let now = jiff::Timestamp::UNIX_EPOCH;
-    while base.store.aggregate(STEP, now).await? > 0 {}
+    while base.store.aggregate(None, STEP, now).await? > 0 {}
     if base.is_timescale {
         let mut sql = base.sql().await?;
         for view in ["fleet_hourly_wide", "device_daily_wide"] {

@@ -177,7 +177,7 @@ fn not_every_day(ids: &[ApplianceId], number: i64) -> Vec<Ingest> {
 /// Everybody who reads what was stored reads it: roll-up, aggregates, scorer.
 async fn read(store: &PostgresStore, now: Timestamp) {
     while store.roll_up(1_000).await.unwrap() > 0 {}
-    while store.aggregate(1_000, now).await.unwrap() > 0 {}
+    while store.aggregate(None, 1_000, now).await.unwrap() > 0 {}
     loop {
         let rows = store.unscored(1_000, None).await.unwrap().rows;
         if rows.is_empty() {
