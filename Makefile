@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-desk bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ bench-broker: ## The hub beside mosquitto and rumqttd: messages a second, 0 lost
 
 bench-calls: ## 100 calls at once beside SIPp's echo, then 3,000 one after the other: processor, gaps, loss, memory
 	@$(XTASK) bench bench_calls
+
+bench-desk: ## 100,000 observations to findings and tickets, beside the bare rows
+	@$(XTASK) bench bench_desk
 
 bench-idle: ## Memory of an idle device, how soon all are back after a restart, how many come and go a second
 	@$(XTASK) bench bench_idle

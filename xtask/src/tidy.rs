@@ -6,6 +6,7 @@ mod layering;
 mod mentions;
 mod size;
 mod source;
+mod twice;
 mod words;
 
 use crate::workspace::{self, Workspace};
@@ -53,6 +54,7 @@ pub fn tidy() -> Result<()> {
     violations.extend(commands::check(&workspace, &files)?);
     violations.extend(mentions::check(&root, &files)?);
     violations.extend(size::check(&files));
+    violations.extend(twice::check(&files));
     violations.extend(words::check(&files));
     violations.sort();
     for violation in &violations {

@@ -3,6 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// `source` of what a site file says.
+pub const SITE_FILE: &str = "site_file";
+/// `source` of key 9, pressed in a call.
+pub const KEY_9: &str = "phone_key_9";
+
 /// One entry of the ledger for service calls to an owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentEntry {

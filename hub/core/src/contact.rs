@@ -29,6 +29,9 @@ pub enum AttemptState {
     Ended,
 }
 
+/// Attempts of a ticket that are looked at and shown; the call rules stop far below this.
+pub const ATTEMPTS_MAX: usize = 500;
+
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContactAttempt {
@@ -63,7 +66,8 @@ pub struct ContactAttempt {
 }
 
 /// What happens to an attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AttemptEvent {
     /// 18x.
     Ringing,
@@ -80,6 +84,13 @@ pub enum AttemptEvent {
     },
     /// The program started and found it neither ended nor alive.
     FoundAfterRestart,
+}
+
+impl AttemptEvent {
+    /// Its word, as it is told.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// An event that cannot happen in this state.

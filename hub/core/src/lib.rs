@@ -1,8 +1,9 @@
 //! The rules of Forecall, pure: no async, no SQL, no network, no time of day.
 //!
 //! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`contact_plan`], [`consent`],
-//! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`
-//! and are saved with their actions in one transaction.
+//! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`;
+//! what follows from one change for everything else on the same appliance is decided by [`situation`], and saved with it in one
+//! transaction.
 
 pub mod accepting;
 pub mod access;
@@ -29,6 +30,7 @@ pub mod quota;
 pub mod reporting;
 pub mod retention;
 pub mod site;
+pub mod situation;
 pub mod telemetry;
 pub mod ticket;
 pub mod witness;

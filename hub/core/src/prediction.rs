@@ -77,3 +77,63 @@ pub struct Evidence {
     /// Where the anomalous span starts.
     pub anomalous_since: Timestamp,
 }
+
+/// Most points of an evidence series that are kept.
+const EVIDENCE_POINTS_MAX: usize = 300;
+/// Most sensors named by a prediction.
+const TOP_MAX: usize = 5;
+
+impl FaultPrediction {
+    /// What a model says, within the bounds, and without the infinities that JSON cannot hold and nobody could read back.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.probability = finite32(self.probability).clamp(0.0, 1.0);
+        self.score = finite32(self.score);
+        self.top.truncate(TOP_MAX);
+        self.top.iter_mut().for_each(finite_contribution);
+        self
+    }
+}
+
+impl Evidence {
+    /// As [`FaultPrediction::bounded`]: the newest points are kept.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.channels.truncate(TOP_MAX);
+        self.channels.iter_mut().for_each(finite_contribution);
+        let over = self.points.len().saturating_sub(EVIDENCE_POINTS_MAX);
+        self.points.drain(..over);
+        for point in &mut self.points {
+            point.score = finite32(point.score);
+            point.values.iter_mut().for_each(finite64);
+        }
+        self
+    }
+}
+
+fn finite_contribution(contribution: &mut Contribution) {
+    contribution.share = finite32(contribution.share);
+    finite64(&mut contribution.value);
+    finite64(&mut contribution.baseline_mean);
+    finite64(&mut contribution.baseline_deviation);
+}
+
+/// Beyond these a stored number does not come back: JSON would spell it out in hundreds of digits.
+const LARGEST_32: f32 = 1e30;
+const LARGEST_64: f64 = 1e100;
+
+fn finite32(value: f32) -> f32 {
+    if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(-LARGEST_32, LARGEST_32)
+    }
+}
+
+fn finite64(value: &mut f64) {
+    *value = if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(-LARGEST_64, LARGEST_64)
+    };
+}

@@ -4,6 +4,9 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+/// Seconds of a day (UTC).
+pub const DAY_S: i64 = 24 * 3_600;
+
 /// How long a tenant's readings are kept, by event time. Hourly and daily aggregates of them stay.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

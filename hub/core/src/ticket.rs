@@ -88,8 +88,9 @@ pub struct ServiceTicket {
 }
 
 /// What happens to a ticket. Each becomes one line of its timeline, with who did it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TicketEvent {
     /// Opened for a finding.
     Opened {
@@ -168,6 +169,13 @@ pub enum TicketEvent {
     },
 }
 
+impl TicketEvent {
+    /// Its word, as it is stored and told.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+}
+
 /// What must be done besides saving, in the same transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TicketAction {
@@ -213,6 +221,9 @@ pub enum TicketError {
         source: OutcomeError,
     },
 }
+
+/// Newest lines of a timeline that are shown.
+pub const TIMELINE_MAX: usize = 1_000;
 
 /// `actor` of events that no person caused.
 pub const HUB: &str = "hub";

@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use hub_core::id::{AccountId, TenantId};
 use hub_store::Scope;
 use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
+use hub_store::bounds::KEYS_KEPT;
 use hub_store::error::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 
-/// Idempotency keys are kept for this long.
-const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Forgotten keys removed with one request.
 const KEYS_FORGOTTEN_MAX: i64 = 100;
 

@@ -1,15 +1,16 @@
 //! Contact attempts as rows.
 
-use crate::row::{Columns, db, json, not_found, sql, sql_maybe, word};
+use crate::row::{Columns, count, db, json, not_found, sql};
 use hub_core::appointment::Slot;
-use hub_core::contact::ContactAttempt;
+use hub_core::contact::{ATTEMPTS_MAX, ContactAttempt};
+use hub_core::contact_plan::REMEMBERED;
 use hub_core::id::{AttemptId, OwnerId, TicketId, TraceId};
+use hub_core::situation::{CALLS_COUNTED, Changed, PastCall, Running};
 use hub_store::error::Result;
+use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-
-/// Attempts shown with a ticket; the contact plan stops far below this.
-const OF_TICKET_MAX: i64 = 500;
 
 pub(crate) fn from_row(row: &PgRow) -> Result<ContactAttempt> {
     let offered = row.maybe_at("offered_start")?.zip(row.maybe_at("offered_end")?);
@@ -34,22 +35,25 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ContactAttempt> {
 pub(crate) async fn of_ticket(conn: &mut PgConnection, ticket: TicketId) -> Result<Vec<ContactAttempt>> {
     let rows = sqlx::query("select * from attempt where ticket = $1 order by id limit $2")
         .bind(ticket.0)
-        .bind(OF_TICKET_MAX)
+        .bind(count(ATTEMPTS_MAX))
         .fetch_all(conn)
         .await
         .map_err(db)?;
     rows.iter().map(from_row).collect()
 }
 
-/// Locks an attempt; with it comes the service point of the slot that it offers. The caller holds its ticket locked.
-pub(crate) async fn lock(conn: &mut PgConnection, id: AttemptId) -> Result<(ContactAttempt, Option<String>)> {
-    let row = sqlx::query("select * from attempt where id = $1 for update")
+/// An attempt, with the service point of the slot that it offers. The caller holds its appliance locked.
+pub(crate) async fn by_id(conn: &mut PgConnection, id: AttemptId) -> Result<Running> {
+    let row = sqlx::query("select * from attempt where id = $1")
         .bind(id.0)
         .fetch_optional(conn)
         .await
         .map_err(db)?
         .ok_or_else(|| not_found("attempt", id))?;
-    Ok((from_row(&row)?, row.col("offered_service_point")?))
+    Ok(Running {
+        attempt: from_row(&row)?,
+        service_point: row.col("offered_service_point")?,
+    })
 }
 
 /// The ticket of an attempt.
@@ -63,46 +67,55 @@ pub(crate) async fn ticket_of(conn: &mut PgConnection, id: AttemptId) -> Result<
         .ok_or_else(|| not_found("attempt", id))
 }
 
-pub(crate) async fn insert(
-    conn: &mut PgConnection,
-    attempt: &ContactAttempt,
-    service_point: Option<&str>,
-) -> Result<()> {
-    sqlx::query(
-        "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, requested_by, offered_start, \
-           offered_end, offered_service_point, trace) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+/// Calls with this person that the decision to ring looks at, for whichever ticket.
+pub(crate) async fn calls_with(conn: &mut PgConnection, owner: OwnerId, now: Timestamp) -> Result<Vec<PastCall>> {
+    let rows = sqlx::query(
+        "select direction, started_at, ended_at, result from attempt \
+         where owner = $1 and (state <> 'ended' or started_at > $2 or ended_at > $3)",
     )
-    .bind(attempt.id.0)
-    .bind(attempt.tenant.as_str())
-    .bind(attempt.ticket.0)
-    .bind(attempt.owner.0)
-    .bind(word(&attempt.direction)?)
-    .bind(word(&attempt.state)?)
-    .bind(sql(attempt.started_at))
-    .bind(&attempt.requested_by)
-    .bind(sql_maybe(attempt.offered.map(|slot| slot.start)))
-    .bind(sql_maybe(attempt.offered.map(|slot| slot.end)))
-    .bind(service_point.filter(|_| attempt.offered.is_some()))
-    .bind(attempt.trace.0)
+    .bind(owner.0)
+    .bind(sql(now - CALLS_COUNTED))
+    .bind(sql(now - REMEMBERED))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastCall {
+                direction: row.word("direction")?,
+                started_at: row.at("started_at")?,
+                ended_at: row.maybe_at("ended_at")?,
+                result: row.maybe_word("result")?,
+            })
+        })
+        .collect()
+}
+
+/// Saves attempts by one statement. Their fields are the columns, but for the slot that is offered.
+pub(crate) async fn save(conn: &mut PgConnection, attempts: impl Iterator<Item = &Changed<Running>>) -> Result<()> {
+    let rows: Vec<Value> = attempts.map(row).collect::<Result<_>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, ended_at, result, disposition, \
+           requested_by, offered_start, offered_end, offered_service_point, detail, trace) \
+         select a.id, a.tenant, a.ticket, a.owner, a.direction, a.state, a.started_at, a.ended_at, a.result, \
+           a.disposition, a.requested_by, (k.row #>> '{offered,start}')::timestamptz, \
+           (k.row #>> '{offered,end}')::timestamptz, a.offered_service_point, a.detail, a.trace \
+         from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::attempt, k.row) a \
+         on conflict (id) do update set state = excluded.state, ended_at = excluded.ended_at, result = excluded.result, \
+           disposition = excluded.disposition, detail = excluded.detail",
+    )
+    .bind(Value::Array(rows))
     .execute(conn)
     .await
     .map_err(db)?;
     Ok(())
 }
 
-pub(crate) async fn save(conn: &mut PgConnection, attempt: &ContactAttempt) -> Result<()> {
-    sqlx::query(
-        "update attempt set state = $2, ended_at = $3, result = $4, disposition = $5, detail = $6 where id = $1",
-    )
-    .bind(attempt.id.0)
-    .bind(word(&attempt.state)?)
-    .bind(sql_maybe(attempt.ended_at))
-    .bind(attempt.result.as_ref().map(word).transpose()?)
-    .bind(attempt.disposition.as_ref().map(word).transpose()?)
-    .bind(attempt.detail.as_ref().map(json).transpose()?)
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(())
+fn row(changed: &Changed<Running>) -> Result<Value> {
+    let mut row = json(&changed.now.attempt)?;
+    row["offered_service_point"] = json(&changed.now.service_point)?;
+    Ok(row)
 }

@@ -3,13 +3,14 @@
 use crate::keyring::random;
 use crate::row::{Columns, db, not_found, sql, text, word};
 use crate::site::{ledger, phone_place};
+use crate::situation;
 use crate::store::{PostgresStore, commit, sealed};
-use crate::ticket_row::restart_baseline;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::consent::{self, Consent};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_store::Scope;
+use hub_store::bounds::OWNER_NAME_MAX;
 use hub_store::claim::{
     CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
     PRINTED_WINDOW_MAX, TRIES_MAX,
@@ -19,9 +20,6 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
-
-/// Longest name of an owner, in characters.
-const NAME_LEN_MAX: usize = 200;
 
 #[async_trait]
 impl ClaimStore for PostgresStore {
@@ -107,9 +105,9 @@ impl ClaimStore for PostgresStore {
 
 fn check(contact: &OwnerContact) -> Result<()> {
     let length = contact.name.trim().chars().count();
-    if !(1..=NAME_LEN_MAX).contains(&length) {
+    if !(1..=OWNER_NAME_MAX).contains(&length) {
         return Err(StoreError::Refused(format!(
-            "an owner's name has 1 to {NAME_LEN_MAX} characters, not {length}"
+            "an owner's name has 1 to {OWNER_NAME_MAX} characters, not {length}"
         )));
     }
     if jiff::tz::TimeZone::get(&contact.zone).is_err() {
@@ -252,7 +250,7 @@ async fn link(
     .map_err(db)?;
     // A new owner uses it in another way.
     if before.is_some_and(|before| before != owner) {
-        restart_baseline(conn, appliance, now).await?;
+        situation::restart_baselines(conn, &[appliance.0], now).await?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
-use hub_core::id::{ApplianceId, TenantId, TicketId};
+use hub_core::id::{ApplianceId, TicketId};
+use hub_core::situation::Told;
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::event::{Event, EventCursor, EventStore};
@@ -12,24 +13,25 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::time::Duration;
 
-/// Writes an event in the caller's transaction.
-pub(crate) async fn write(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    kind: &str,
-    ticket: Option<TicketId>,
-    appliance: Option<ApplianceId>,
-    now: Timestamp,
-) -> Result<()> {
+/// Writes events in the caller's transaction, in the order in which they happened.
+pub(crate) async fn write(conn: &mut PgConnection, told: &[Told]) -> Result<()> {
+    if told.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
-         select epoch, pg_current_xact_id()::text::bigint, $1, $2, $3, $4, $5 from event_epoch",
+         select (select epoch from event_epoch), pg_current_xact_id()::text::bigint, k.* \
+         from unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::bigint[]) k",
     )
-    .bind(tenant.as_str())
-    .bind(sql(now))
-    .bind(kind)
-    .bind(ticket.map(|id| id.0))
-    .bind(appliance.map(|id| id.0))
+    .bind(told.iter().map(|told| told.tenant.as_str()).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| sql(told.at)).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| told.ticket.map(|id| id.0)).collect::<Vec<_>>())
+    .bind(
+        told.iter()
+            .map(|told| told.appliance.map(|id| id.0))
+            .collect::<Vec<_>>(),
+    )
     .execute(conn)
     .await
     .map_err(db)?;

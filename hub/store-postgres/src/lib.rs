@@ -37,6 +37,7 @@ mod session_writer;
 mod signals;
 mod site;
 mod site_apply;
+mod situation;
 mod slot;
 mod store;
 mod telemetry;

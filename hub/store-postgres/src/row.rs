@@ -54,6 +54,16 @@ pub(crate) fn sql(at: Timestamp) -> jiff_sqlx::Timestamp {
     at.to_sqlx()
 }
 
+/// A number of rows, as the database takes it.
+pub(crate) fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Civil time as it is read back: to the microsecond.
+pub(crate) fn stored(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 /// Civil time that may be missing.
 pub(crate) fn sql_maybe(at: Option<Timestamp>) -> Option<jiff_sqlx::Timestamp> {
     at.map(ToSqlx::to_sqlx)

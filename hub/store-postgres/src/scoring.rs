@@ -8,7 +8,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Under this name a row of `checkpoint` says when the baseline of an appliance was restarted. No model has it.
 const BASELINE: &str = "";
@@ -220,13 +220,17 @@ pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], no
     Ok(())
 }
 
-/// Marks the baseline of an appliance: what its detector says and saves does not count until the restart has been told.
-pub(crate) async fn restart(conn: &mut PgConnection, appliance: ApplianceId, now: Timestamp) -> Result<()> {
+/// Marks the baselines of appliances: what their detectors say and save does not count until the restart has been told.
+pub(crate) async fn restart(conn: &mut PgConnection, appliances: &BTreeSet<ApplianceId>, now: Timestamp) -> Result<()> {
+    if appliances.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "insert into checkpoint (appliance, model, state, saved_at, restarted) values ($1, $3, '', $2, true) \
-         on conflict (appliance, model) do update set saved_at = $2, restarted = true",
+        "insert into checkpoint (appliance, model, state, saved_at, restarted) \
+         select appliance, $3, '', $2, true from unnest($1::bigint[]) as k (appliance) \
+         on conflict (appliance, model) do update set saved_at = excluded.saved_at, restarted = true",
     )
-    .bind(appliance.0)
+    .bind(appliances.iter().map(|id| id.0).collect::<Vec<i64>>())
     .bind(sql(now))
     .bind(BASELINE)
     .execute(conn)

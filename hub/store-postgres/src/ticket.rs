@@ -3,23 +3,22 @@
 use crate::attempt;
 use crate::finding;
 use crate::prediction::{id_cursor, page, page_limit};
-use crate::row::{Columns, db, not_found};
+use crate::row::{Columns, count, db, not_found, stored};
 use crate::site::{appliance_views, owner_view, service_point};
+use crate::situation;
 use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TicketId};
-use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
+use hub_core::situation::Changes;
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent};
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
 use sqlx::PgConnection;
-
-/// Newest lines of a timeline that are shown.
-const TIMELINE_MAX: i64 = 1_000;
 
 #[async_trait]
 impl TicketStore for PostgresStore {
@@ -122,15 +121,18 @@ impl TicketStore for PostgresStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket> {
+        let now = stored(now);
         let mut tx = self.begin_scoped(scope).await?;
-        let ticket = ticket_row::lock(&mut tx, id).await?;
-        if !scope.includes(&ticket.tenant) {
+        let mut situation = situation::of_ticket(&mut tx, id, now).await?;
+        if !scope.includes(&situation.tenant) {
             return Err(not_found("ticket", id));
         }
         if let TicketEvent::Booked { slot, service_point } = event {
-            check_room(&mut tx, &ticket, *slot, service_point).await?;
+            check_room(&mut tx, situation.ticket(id)?, *slot, service_point).await?;
         }
-        let ticket = ticket_row::transition(&mut tx, ticket, event, actor, now).await?;
+        let mut changes = Changes::default();
+        let ticket = situation.act(id, event, actor, now, &mut changes)?;
+        situation::save(&mut tx, changes, now).await?;
         commit(self, tx).await?;
         Ok(ticket)
     }
@@ -151,7 +153,7 @@ async fn timeline(conn: &mut PgConnection, ticket: TicketId) -> Result<Vec<Timel
          order by number",
     )
     .bind(ticket.0)
-    .bind(TIMELINE_MAX)
+    .bind(count(TIMELINE_MAX))
     .fetch_all(conn)
     .await
     .map_err(db)?;

@@ -171,6 +171,11 @@ pub enum AccessChange {
     Authorities(TenantId),
 }
 
+/// Whether a token is a program's, or a maker's line's: by how it begins.
+pub fn is_program(token: &str) -> bool {
+    ["int_", "claim_"].iter().any(|prefix| token.starts_with(prefix))
+}
+
 /// What the front door asks.
 #[async_trait]
 pub trait AccessStore: Send + Sync {

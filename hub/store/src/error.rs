@@ -2,6 +2,7 @@
 //! several transactions, its method says so.
 
 use hub_core::contact::AttemptError;
+use hub_core::situation::SituationError;
 use hub_core::ticket::TicketError;
 
 /// An operation that did not happen.
@@ -46,3 +47,13 @@ pub enum StoreError {
 
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl From<SituationError> for StoreError {
+    fn from(error: SituationError) -> Self {
+        match error {
+            SituationError::Ticket(error) => Self::Ticket(error),
+            SituationError::Attempt(error) => Self::Attempt(error),
+            SituationError::Missing { what, id, .. } => Self::NotFound { what, id },
+        }
+    }
+}

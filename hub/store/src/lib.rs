@@ -8,6 +8,7 @@
 pub mod access;
 pub mod account;
 pub mod birth;
+pub mod bounds;
 pub mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -5,8 +5,8 @@ use crate::scope::{Page, Scope};
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::finding::Finding;
-use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
-use hub_core::prediction::{Evidence, FaultPrediction};
+use hub_core::id::{ApplianceId, FindingId};
+use hub_core::situation::{FindingChange, Observation};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -21,36 +21,6 @@ pub struct Checkpoint {
     pub ingest_no: i64,
     /// The detector's state.
     pub state: Vec<u8>,
-}
-
-/// What scoring saw.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Observation {
-    /// Both detectors agree for the hold time.
-    Alarm {
-        /// Which appliance.
-        appliance: ApplianceId,
-        /// What and how sure.
-        prediction: FaultPrediction,
-        /// What a person will see.
-        evidence: Evidence,
-        /// Of the reading that raised it.
-        trace: TraceId,
-    },
-    /// The readings are back at the baseline, with the appliance in use.
-    Clear {
-        /// Which appliance.
-        appliance: ApplianceId,
-    },
-}
-
-impl Observation {
-    /// Which appliance it is about.
-    pub fn appliance(&self) -> ApplianceId {
-        match self {
-            Self::Alarm { appliance, .. } | Self::Clear { appliance } => *appliance,
-        }
-    }
 }
 
 /// How far the scorer has come in one partition.
@@ -127,15 +97,6 @@ pub struct ScoringSubject {
     pub checkpoints: Vec<Checkpoint>,
     /// The baseline was restarted when the rows up to this one had been scored: they say nothing of it. 0 if it never was.
     pub fresh_after: i64,
-}
-
-/// A finding that changed and, where one was opened, its ticket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FindingChange {
-    /// The finding as it is now.
-    pub finding: Finding,
-    /// Opened in this transaction.
-    pub opened: Option<TicketId>,
 }
 
 /// Scoring state and findings.

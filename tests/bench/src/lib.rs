@@ -10,6 +10,7 @@ pub mod calls;
 pub mod client;
 pub mod compare;
 pub mod crowd;
+pub mod desk;
 pub mod hub;
 pub mod idle;
 pub mod limit;

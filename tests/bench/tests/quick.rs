@@ -53,6 +53,11 @@ async fn agents_come_back_after_a_kill_in_mid_stream_and_lose_nothing() {
 }
 
 #[tokio::test]
+async fn the_desk_keeps_every_finding_with_its_ticket() {
+    tests_bench::desk::run(tests_bench::desk::Plan::quick()).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_store_keeps_what_it_took_and_answers_every_query() {
     tests_bench::store::run(&tests_bench::store::Plan::quick())
         .await

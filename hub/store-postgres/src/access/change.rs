@@ -2,11 +2,12 @@
 //! acted on them, in this process or another. A row goes when the next ones are asked for: an answer that is lost on its
 //! way, or a process that ends with it, loses no change.
 
-use crate::row::{Columns, db, unreadable};
+use crate::row::{Columns, count, db, unreadable};
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_store::access::AccessChange;
+use hub_store::bounds::CHANGES_MAX;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -14,8 +15,6 @@ use sqlx::postgres::PgRow;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// Most changes told at a time.
-const CHANGES_MAX: i64 = 1000;
 /// How soon changes that another process made are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Whoever lost access is cut within a second: half of it for hearing of the change, half for acting on it.
@@ -38,7 +37,7 @@ async fn look(store: &PostgresStore) -> Result<Vec<AccessChange>> {
     confirm(store).await?;
     let query = || {
         sqlx::query("select number, kind, tenant, name, appliance from access_change order by number limit $1")
-            .bind(CHANGES_MAX)
+            .bind(count(CHANGES_MAX))
     };
     let rows = store.fetch(query).await?;
     let mut numbers = Vec::with_capacity(rows.len());

@@ -3,13 +3,11 @@
 use crate::keyring::sha256;
 use crate::row::{Columns, sql, unreadable};
 use crate::store::PostgresStore;
+use hub_store::access::is_program;
 use hub_store::access::{Claimant, Credential, Integrator, Principal};
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-
-/// How tokens of programs begin, and those of makers' lines.
-const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
 
 /// Integrators and claimants by their tokens.
 pub(super) async fn programs(
@@ -21,7 +19,7 @@ pub(super) async fn programs(
     let (mut numbers, mut hashes) = (Vec::new(), Vec::new());
     for (index, credential) in shown.iter().enumerate() {
         if let Credential::Token(token) = credential
-            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
+            && is_program(token)
         {
             // Such a token is never a device's.
             answers[index] = None;

@@ -5,6 +5,7 @@ use super::span::{self, Round, Span};
 use super::{STEP_LIMIT, within};
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
+use hub_core::retention::DAY_S;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::{Executor, PgConnection};
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 /// The policies of the migration refresh what is newer; less a day in which they may not have run.
 const POLICY_DAYS: i64 = 7;
-const DAY_S: i64 = 24 * 3600;
 /// One day may take this long.
 const REFRESH_LIMIT: &str = "set statement_timeout = '600s'";
 /// And its answer is here by then.

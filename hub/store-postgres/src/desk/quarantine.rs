@@ -6,6 +6,7 @@ use crate::row::{Columns, db, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
+use hub_store::bounds::QUARANTINE_REASON_MAX;
 use hub_store::desk::{Held, QuarantineFilter};
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
@@ -13,9 +14,6 @@ use hub_store::telemetry::Quarantined;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashSet;
-
-/// Longest reason kept, in characters.
-const REASON_MAX: usize = 1_000;
 
 const HELD: &str = "select q.number, q.tenant, a.device, a.profile, q.appliance, q.topic, q.payload, q.reason, q.received_at \
      from quarantine q join appliance a on a.id = q.appliance where ($1::text is null or q.tenant = $1)";
@@ -62,7 +60,7 @@ pub(super) async fn chosen(store: &PostgresStore, scope: &Scope, numbers: &[i64]
 }
 
 pub(super) async fn keep(store: &PostgresStore, number: i64, reason: &str) -> Result<()> {
-    let reason: String = text(reason).chars().take(REASON_MAX).collect();
+    let reason: String = text(reason).chars().take(QUARANTINE_REASON_MAX).collect();
     let update = || {
         sqlx::query("update quarantine set reason = $2 where number = $1")
             .bind(number)

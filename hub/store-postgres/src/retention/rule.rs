@@ -2,11 +2,10 @@
 
 use crate::row::{Columns, db};
 use hub_core::id::ApplianceId;
+use hub_core::retention::DAY_S;
 use hub_store::error::Result;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
-
-const DAY_S: i64 = 24 * 3600;
 
 /// The rule of an appliance `a`: its family's, or else its tenant's, or else none.
 const RULE: &str = "left join retention f on f.tenant = a.tenant and f.profile = a.profile \

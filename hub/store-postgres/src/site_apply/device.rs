@@ -3,7 +3,7 @@
 use super::{BATCH, Run, commit, is_tried_again, note};
 use crate::access::{change, enrol};
 use crate::row::{Columns, db, not_found, sql};
-use crate::ticket_row::restart_baseline;
+use crate::situation;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::site::Device;
@@ -231,12 +231,9 @@ async fn save(
         let chosen = changed.iter().filter(|(_, _, news)| which(news));
         chosen.map(|(_, known, _)| known.id).collect::<Vec<i64>>()
     };
-    let (cut, mut restarted) = (of(|news| news.cut), of(|news| news.restarted));
+    let (cut, restarted) = (of(|news| news.cut), of(|news| news.restarted));
     change::devices(&mut *conn, tenant, &cut).await?;
-    restarted.sort_unstable();
-    for id in restarted {
-        restart_baseline(&mut *conn, ApplianceId(id), now).await?;
-    }
+    situation::restart_baselines(&mut *conn, &restarted, now).await?;
     Ok(changes)
 }
 

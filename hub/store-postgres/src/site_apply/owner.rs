@@ -5,6 +5,7 @@ use crate::keyring::random;
 use crate::row::{Columns, db, sql, text, word};
 use crate::site::phone_place;
 use crate::store::{PostgresStore, sealed};
+use hub_core::consent::SITE_FILE;
 use hub_core::id::{OwnerId, TenantId};
 use hub_core::site::Owner;
 use hub_store::error::Result;
@@ -12,9 +13,6 @@ use hub_store::site::SiteChange;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// `source` of ledger entries that come from a site file.
-const SITE_FILE: &str = "site_file";
 
 /// An owner as the file has them.
 struct Wanted<'a> {

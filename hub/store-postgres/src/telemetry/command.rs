@@ -1,21 +1,16 @@
 //! Commands to devices: rows that wait until the device has replied or their time is over.
 
 use super::ingest::Item;
-use crate::row::{Columns, db, not_found, sql, sql_maybe, text};
+use crate::row::{Columns, count, db, not_found, sql, sql_maybe, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
+use hub_store::bounds::{COMMANDS_KEPT_MAX, REPLY_MAX};
 use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Ingested};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::{BTreeMap, HashSet};
-
-/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised. More of those that
-/// have expired stay while nobody vouches for the clock.
-const COMMANDS_KEPT_MAX: i64 = 256;
-/// Longest reply kept, in bytes.
-const REPLY_MAX: usize = 4096;
 
 pub(super) async fn queue(
     store: &PostgresStore,
@@ -63,7 +58,7 @@ pub(super) async fn queue(
            and (replied_at is not null or expires_at <= $3)",
     )
     .bind(appliance.0)
-    .bind(COMMANDS_KEPT_MAX)
+    .bind(count(COMMANDS_KEPT_MAX))
     // Expired they are by the time of asking, deleted as far as somebody vouches for it.
     .bind(sql_maybe(store.gate.as_of(now)))
     .execute(&mut *tx)

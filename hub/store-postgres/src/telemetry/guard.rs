@@ -5,13 +5,11 @@
 use super::window::{self, reach};
 use crate::row::{Columns, db, sql};
 use hub_core::telemetry::{Lane, Seen, SequenceGuard};
+use hub_store::bounds::GAP_MAX;
 use hub_store::error::Result;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashSet;
-
-/// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
-const GAP_MAX: u64 = 1_000_000;
 
 /// Appliance, boot, lane; unsigned numbers are stored bit by bit.
 pub(super) type GuardKey = (i64, i64, i16);

@@ -2,12 +2,11 @@
 
 use crate::row::{db, sql, text};
 use crate::store::PostgresStore;
+use hub_store::bounds::PRESENCE_REASON_MAX;
 use hub_store::error::Result;
 use hub_store::telemetry::PresenceChange;
 use jiff::Timestamp;
 
-/// Longest reason kept with a presence change, in characters.
-const REASON_MAX: usize = 200;
 /// Appliances that are noted as gone with one statement, when a hub starts.
 const OFFLINE_AT_A_TIME: i64 = 10_000;
 
@@ -61,5 +60,5 @@ pub(super) async fn all_offline(store: &PostgresStore, told: &str, at: Timestamp
 
 /// As much of it as is kept.
 fn reason(reason: &str) -> String {
-    text(reason).chars().take(REASON_MAX).collect()
+    text(reason).chars().take(PRESENCE_REASON_MAX).collect()
 }

@@ -4,20 +4,14 @@
 
 use super::ingest::Item;
 use super::{birth, command};
-use crate::row::{db, sql, text, without_nul};
+use crate::row::{count, db, sql, text, without_nul};
+use hub_store::bounds::{ATTRIBUTES_MAX, OFFSETS_MAX, STATE_MAX};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-
-/// Clock offsets kept for each appliance: those of its newest starts.
-const OFFSETS_MAX: i64 = 16;
-/// Attributes kept for each appliance; those that were told longest ago give way.
-const ATTRIBUTES_MAX: i64 = 256;
-/// Longest state kept, in bytes.
-const STATE_MAX: usize = 4096;
 
 pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
     offsets(conn, items).await?;
@@ -59,7 +53,7 @@ async fn offsets(conn: &mut PgConnection, items: &[Item<'_>]) -> Result<()> {
              select ctid as at from clock_offset where appliance = k.appliance order by number desc offset $2) o))",
     )
     .bind(&appliances)
-    .bind(OFFSETS_MAX)
+    .bind(count(OFFSETS_MAX))
     .execute(conn)
     .await
     .map_err(db)?;
@@ -157,7 +151,7 @@ async fn attributes(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [
              order by at desc, name offset $2) a))",
     )
     .bind(&appliances)
-    .bind(ATTRIBUTES_MAX)
+    .bind(count(ATTRIBUTES_MAX))
     .execute(conn)
     .await
     .map_err(db)?;

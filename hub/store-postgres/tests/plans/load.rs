@@ -3,11 +3,12 @@
 
 use crate::explain::Plans;
 use hub_core::id::{ApplianceId, TraceId};
+use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
-use hub_store::prediction::{Checkpoint, Observation, PredictionStore, ScoredUpTo, ScoringCommit};
+use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};

@@ -5,7 +5,6 @@ use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site,
 use crate::Scope;
 use crate::Store;
 use crate::contact::{Begun, DialOrder, DueContact, attempt_id};
-use crate::prediction::Observation;
 use crate::ticket::TicketView;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
@@ -13,6 +12,7 @@ use hub_core::contact::{AttemptEvent, AttemptState, Direction};
 use hub_core::contact_plan::HoldReason;
 use hub_core::id::TicketId;
 use hub_core::phone_number::PhoneNumber;
+use hub_core::situation::Observation;
 use hub_core::ticket::{TicketEvent, TicketState};
 use jiff::Timestamp;
 use std::sync::Arc;

@@ -4,13 +4,14 @@ use super::Harness;
 use super::scene::{after, alarm, appliance, findings, lines, morning, played, seen, site, tenant, tickets};
 use crate::Store;
 use crate::contact::Begun;
-use crate::prediction::{Observation, ScoredUpTo};
+use crate::prediction::ScoredUpTo;
 use crate::ticket::TicketFilter;
 use crate::{Scope, StoreError};
 use hub_core::contact_plan::HoldReason;
 use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::situation::Observation;
 use hub_core::ticket::{TicketEvent, TicketState};
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::{Harness, Place};
 use crate::lease::LeaseStore;
-use crate::prediction::{Observation, ScoredUpTo, ScoringCommit};
+use crate::prediction::{ScoredUpTo, ScoringCommit};
 use crate::scope::{PAGE_MAX, Page, Scope};
 use crate::site::SiteStore;
 use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore};
@@ -11,6 +11,7 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::profile::{ApplianceProfile, Channel};
 use hub_core::site::Site;
+use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use super::state::State;
 use crate::access::{
     AccessChange, AccessStore, Authority, Claimant, Credential, Principal, ProvisionRequest, Provisioned,
 };
+use crate::bounds::CHANGES_MAX;
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
@@ -12,9 +13,6 @@ use jiff::Timestamp;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Most changes told at a time.
-const CHANGES_MAX: usize = 1000;
 
 #[async_trait]
 impl AccessStore for MemoryStore {

@@ -3,14 +3,12 @@
 use super::MemoryStore;
 use super::state::Request;
 use crate::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
+use crate::bounds::KEYS_KEPT;
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::id::AccountId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::btree_map::Entry;
-
-/// Idempotency keys are kept for this long.
-const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 #[async_trait]
 impl AccountStore for MemoryStore {

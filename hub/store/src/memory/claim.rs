@@ -2,6 +2,7 @@
 
 use super::state::{Owner, OwnerClaim, State, sha256};
 use super::{MemoryStore, not_found, text};
+use crate::bounds::OWNER_NAME_MAX;
 use crate::claim::{
     CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
     PRINTED_WINDOW_MAX, TRIES_MAX,
@@ -13,8 +14,6 @@ use hub_core::consent::{self, Consent};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 
-/// Longest name of an owner, in characters.
-const NAME_LEN_MAX: usize = 200;
 const OPENERS: [Opener; 2] = [Opener::Device, Opener::Maker];
 
 #[async_trait]
@@ -163,9 +162,9 @@ impl State {
 
 fn check(contact: &OwnerContact) -> Result<()> {
     let length = contact.name.trim().chars().count();
-    if !(1..=NAME_LEN_MAX).contains(&length) {
+    if !(1..=OWNER_NAME_MAX).contains(&length) {
         return Err(StoreError::Refused(format!(
-            "an owner's name has 1 to {NAME_LEN_MAX} characters, not {length}"
+            "an owner's name has 1 to {OWNER_NAME_MAX} characters, not {length}"
         )));
     }
     if jiff::tz::TimeZone::get(&contact.zone).is_err() {

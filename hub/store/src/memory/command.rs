@@ -3,17 +3,12 @@
 use super::ingest::stored;
 use super::state::{CommandRow, State};
 use super::text;
+use crate::bounds::{COMMANDS_KEPT_MAX, REPLY_MAX};
 use crate::desk::{CommandState, CommandView};
 use crate::error::{Result, StoreError};
 use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingested};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
-
-/// Commands kept for each appliance, those that wait besides: so long is a repeated request recognised. More of those that
-/// have expired stay while nobody vouches for the clock.
-const COMMANDS_KEPT_MAX: usize = 256;
-/// Longest reply kept, in bytes.
-const REPLY_MAX: usize = 4096;
 
 impl State {
     /// Whether the command is new. What has expired by `vouched` may give way to it.

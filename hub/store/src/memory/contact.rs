@@ -7,13 +7,11 @@ use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::site::OwnerView;
 use async_trait::async_trait;
-use hub_core::consent::Consent;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::contact_plan::{ContactFacts, Decision, HoldReason, decide};
-use hub_core::finding::FindingState;
-use hub_core::id::{AttemptId, TenantId, TicketId};
+use hub_core::id::{ApplianceId, AttemptId, OwnerId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use hub_core::situation::{Changes, Dial, PastCall, Person, Placing, Situation, for_caller};
+use hub_core::ticket::{ServiceTicket, TicketState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -69,7 +67,7 @@ impl ContactStore for MemoryStore {
     }
 
     async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt> {
-        let attempt = self.state().apply_attempt(id, event, now)?;
+        let attempt = self.state().call_event(id, event, now)?;
         self.changed();
         Ok(attempt)
     }
@@ -77,14 +75,12 @@ impl ContactStore for MemoryStore {
     async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>> {
         self.check_lease()?;
         let mut state = self.state();
-        let alive = state
-            .attempts
-            .values()
-            .filter(|(attempt, _)| attempt.state != AttemptState::Ended);
-        let cut_off: Vec<AttemptId> = alive.map(|(attempt, _)| attempt.id).collect();
+        let attempts = state.attempts.values().map(|running| &running.attempt);
+        let alive = attempts.filter(|attempt| attempt.state != AttemptState::Ended);
+        let cut_off: Vec<AttemptId> = alive.map(|attempt| attempt.id).collect();
         let recovered = cut_off
             .into_iter()
-            .map(|id| state.apply_attempt(id, AttemptEvent::FoundAfterRestart, now))
+            .map(|id| state.call_event(id, AttemptEvent::FoundAfterRestart, now))
             .collect();
         drop(state);
         self.changed();
@@ -94,7 +90,7 @@ impl ContactStore for MemoryStore {
     async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
         let below = cursor::<Uuid>(after)?.map_or(AttemptId(Uuid::max()), AttemptId);
         let state = self.state();
-        let attempts = state.attempts.range(..below).rev().map(|(_, (attempt, _))| attempt);
+        let attempts = state.attempts.range(..below).rev().map(|(_, running)| &running.attempt);
         let seen = attempts.filter(|attempt| scope.includes(&attempt.tenant)).cloned();
         Ok(page(seen, limit, |attempt| attempt.id.to_string()))
     }
@@ -102,60 +98,42 @@ impl ContactStore for MemoryStore {
 
 impl State {
     fn begin(&mut self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun> {
-        let ticket = self.ticket(ticket)?;
-        if ticket.state != TicketState::ContactPlanned {
-            return Ok(Begun::Settled);
-        }
-        let owner = self.owner_of(&ticket)?;
-        let plan = self.tenant(&ticket.tenant)?.contact_plan.clone();
-        let facts = self.contact_facts(&ticket, owner.as_ref(), now)?;
-        match (decide(&plan, &facts, now), owner) {
-            (Decision::Ring, Some(owner)) => {
-                let order = self.place_call(ticket, owner, Direction::Outbound, now, random)?;
-                Ok(Begun::Ring(Box::new(order)))
+        let mut situation = self.situation_of(ticket, now)?;
+        let owner = self.owner_of(situation.appliance)?;
+        let person = owner.as_ref().map(|owner| Person {
+            has_number: owner.phone.is_some(),
+            consent: owner.consent,
+            do_not_call: owner.do_not_call,
+            zone: TimeZone::get(&owner.zone).ok(),
+            calls: self.calls_with(owner.id),
+        });
+        let past: Vec<PastCall> = self.attempts_of(ticket).iter().map(PastCall::from).collect();
+        let mut changes = Changes::default();
+        let begun = match (
+            situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
+            owner,
+        ) {
+            (Dial::Settled, _) => return Ok(Begun::Settled),
+            (Dial::Waits { until, reason }, _) => Begun::Waits { until, reason },
+            (Dial::Held(reason), _) => Begun::Held(reason),
+            (Dial::Ring, None) => return Err(not_found("owner of appliance", situation.appliance)),
+            (Dial::Ring, Some(owner)) => {
+                let call = Call {
+                    ticket,
+                    owner,
+                    direction: Direction::Outbound,
+                    id: attempt_id(now, &random),
+                };
+                Begun::Ring(Box::new(self.place(situation, call, now, &mut changes)?))
             }
-            (Decision::Wait { until, reason }, _) => {
-                self.transition(ticket, &TicketEvent::Waits { until, reason }, HUB, now)?;
-                Ok(Begun::Waits { until, reason })
-            }
-            (Decision::Person(reason), _) => self.hold(ticket, reason, now),
-            (Decision::Ring, None) => self.hold(ticket, HoldReason::NoOwner, now),
-        }
+        };
+        self.save(changes)?;
+        Ok(begun)
     }
 
-    fn hold(&mut self, ticket: ServiceTicket, reason: HoldReason, now: Timestamp) -> Result<Begun> {
-        self.transition(ticket, &TicketEvent::Held { reason }, HUB, now)?;
-        Ok(Begun::Held(reason))
-    }
-
-    fn owner_of(&self, ticket: &ServiceTicket) -> Result<Option<OwnerView>> {
-        let owner = self.appliance(ticket.appliance)?.owner;
+    fn owner_of(&self, appliance: ApplianceId) -> Result<Option<OwnerView>> {
+        let owner = self.appliance(appliance)?.owner;
         owner.map(|owner| self.owner_view(owner)).transpose()
-    }
-
-    fn contact_facts(&self, ticket: &ServiceTicket, owner: Option<&OwnerView>, now: Timestamp) -> Result<ContactFacts> {
-        let finding = self.findings.get(&ticket.finding);
-        let finding = finding.ok_or_else(|| not_found("finding", ticket.finding))?;
-        let attempts = self.attempts_of(ticket.id).into_iter();
-        let said = owner.map(|owner| self.said_lately(owner.id, now)).unwrap_or_default();
-        Ok(ContactFacts {
-            finding_open: finding.state == FindingState::Open,
-            probability: finding.prediction.probability,
-            ticket_open: ticket.state == TicketState::ContactPlanned,
-            owner_known: owner.is_some_and(|owner| owner.phone.is_some()),
-            consent: owner.map_or(Consent::NeverGiven, |owner| owner.consent),
-            do_not_call: owner.is_some_and(|owner| owner.do_not_call),
-            zone: owner.and_then(|owner| TimeZone::get(&owner.zone).ok()),
-            attempts: attempts
-                .filter(|attempt| attempt.direction == Direction::Outbound)
-                .map(|attempt| (attempt.ended_at.unwrap_or(attempt.started_at), attempt.result))
-                .collect(),
-            to_person: said.rung,
-            declined_elsewhere: said.declined,
-            unknown_elsewhere: said.unknown,
-            in_call: said.in_call,
-            requested_by_person: ticket.call_requested_by.is_some(),
-        })
     }
 
     fn begin_inbound(
@@ -165,78 +143,71 @@ impl State {
         now: Timestamp,
         random: [u8; 20],
     ) -> Result<Option<DialOrder>> {
-        let rings = |owner: hub_core::id::OwnerId| {
+        let rings = |owner: OwnerId| {
             let owner = self.owners.get(&owner);
             owner.is_some_and(|owner| owner.tenant == *tenant && owner.phone.as_ref() == Some(caller))
         };
-        let theirs = |ticket: &&ServiceTicket| {
-            let owner = self
-                .appliances
-                .get(&ticket.appliance)
-                .and_then(|appliance| appliance.owner);
-            !matches!(ticket.state, TicketState::Closed | TicketState::Contacting) && owner.is_some_and(rings)
+        let is_theirs = |ticket: &&ServiceTicket| {
+            let appliance = self.appliances.get(&ticket.appliance);
+            appliance.and_then(|appliance| appliance.owner).is_some_and(rings)
         };
-        let open = self.tickets.values().filter(theirs);
-        let found = open.max_by_key(|ticket| (ticket.state != TicketState::Appointment, ticket.id));
-        let Some(ticket) = found.cloned() else { return Ok(None) };
-        let Some(owner) = self.owner_of(&ticket)? else {
+        let theirs: Vec<ServiceTicket> = self.tickets.values().filter(is_theirs).cloned().collect();
+        let Some(ticket) = for_caller(&theirs).map(|ticket| ticket.id) else {
             return Ok(None);
         };
-        self.place_call(ticket, owner, Direction::Inbound, now, random)
-            .map(Some)
+        let situation = self.situation_of(ticket, now)?;
+        let Some(owner) = self.owner_of(situation.appliance)? else {
+            return Ok(None);
+        };
+        let call = Call {
+            ticket,
+            owner,
+            direction: Direction::Inbound,
+            id: attempt_id(now, &random),
+        };
+        let mut changes = Changes::default();
+        let order = self.place(situation, call, now, &mut changes)?;
+        self.save(changes)?;
+        Ok(Some(order))
     }
 
-    /// Writes the attempt and moves the ticket; everything that a call needs.
-    fn place_call(
-        &mut self,
-        ticket: ServiceTicket,
-        owner: OwnerView,
-        direction: Direction,
-        now: Timestamp,
-        random: [u8; 20],
-    ) -> Result<DialOrder> {
-        let appliance = self.appliance(ticket.appliance)?;
-        let appliance = self.view(appliance);
+    /// Makes the attempt, with everything that its call needs.
+    fn place(&self, mut situation: Situation, call: Call, now: Timestamp, changes: &mut Changes) -> Result<DialOrder> {
+        let appliance = self.view(self.appliance(situation.appliance)?);
         let point = appliance.service_point.as_deref();
-        let point = point.and_then(|point| self.service_point(&ticket.tenant, point));
-        let offered = point.and_then(|point| self.next_slot(&ticket.tenant, point, now));
-        let attempt = ContactAttempt {
-            id: attempt_id(now, &random),
-            tenant: ticket.tenant.clone(),
-            ticket: ticket.id,
-            owner: owner.id,
-            direction,
-            state: AttemptState::Dialling,
-            started_at: now,
-            ended_at: None,
-            result: None,
-            disposition: None,
-            requested_by: ticket
-                .call_requested_by
-                .clone()
-                .filter(|_| direction == Direction::Outbound),
-            offered,
-            detail: None,
-            trace: ticket.trace,
+        let point = point.and_then(|point| self.service_point(&situation.tenant, point));
+        let placing = Placing {
+            id: call.id,
+            owner: call.owner.id,
+            direction: call.direction,
+            offered: point.and_then(|point| self.next_slot(&situation.tenant, point, now)),
+            service_point: appliance.service_point.clone(),
         };
-        let finding = self.findings.get(&ticket.finding).cloned();
-        let finding = finding.ok_or_else(|| not_found("finding", ticket.finding))?;
-        let tenant = self.tenant(&ticket.tenant)?;
-        let (brand, visit_price) = (tenant.brand.clone(), tenant.visit_price.clone());
-        let started = TicketEvent::AttemptStarted {
-            attempt: attempt.id,
-            inbound: direction == Direction::Inbound,
-        };
-        self.transition(ticket, &started, HUB, now)?;
-        let point = appliance.service_point.clone().filter(|_| offered.is_some());
-        self.attempts.insert(attempt.id, (attempt.clone(), point));
+        let attempt = situation.place(call.ticket, placing, now, changes)?;
+        let about = situation.ticket(call.ticket)?.finding;
+        let tenant = self.tenant(&situation.tenant)?;
         Ok(DialOrder {
             attempt,
-            owner,
+            owner: call.owner,
+            finding: situation.finding(about)?.clone(),
             appliance,
-            finding,
-            brand,
-            visit_price,
+            brand: tenant.brand.clone(),
+            visit_price: tenant.visit_price.clone(),
         })
     }
+
+    fn call_event(&mut self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt> {
+        let mut changes = Changes::default();
+        let attempt = self.situation_in(id, now)?.call_event(id, event, now, &mut changes)?;
+        self.save(changes)?;
+        Ok(attempt)
+    }
+}
+
+/// A call that is placed.
+struct Call {
+    ticket: TicketId,
+    owner: OwnerView,
+    direction: Direction,
+    id: AttemptId,
 }

@@ -1,13 +1,11 @@
 //! Whose a credential is.
 
 use super::state::{Appliance, Group, State, sha256};
+use crate::access::is_program;
 use crate::access::{Claimant, Credential, Integrator, Principal};
 use crate::telemetry::Device;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
-
-/// How tokens of programs begin, and those of makers' lines.
-const PROGRAM_TOKENS: [&str; 2] = ["int_", "claim_"];
 
 impl State {
     pub(super) fn identify(&mut self, shown: &[Credential], now: Timestamp) -> Vec<Option<Principal>> {
@@ -24,7 +22,7 @@ impl State {
 
     fn known(&mut self, shown: &Credential, now: Timestamp) -> Option<Principal> {
         if let Credential::Token(token) = shown
-            && PROGRAM_TOKENS.iter().any(|prefix| token.starts_with(prefix))
+            && is_program(token)
         {
             return self.program(token, now);
         }

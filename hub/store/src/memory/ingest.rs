@@ -2,6 +2,7 @@
 
 use super::state::State;
 use super::without_nul;
+use crate::bounds::GAP_MAX;
 use crate::prediction::ScoredUpTo;
 use crate::telemetry::{Ingest, Ingested, StoredRow};
 use hub_core::id::ApplianceId;
@@ -12,9 +13,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// Most numbers that one jump counts as missing: a device that makes its numbers up must not overflow the count.
-const GAP_MAX: u64 = 1_000_000;
 
 /// Readings and what recognises their repeats.
 #[derive(Debug, Clone)]

@@ -28,6 +28,7 @@ mod session;
 mod signals;
 mod site;
 mod site_apply;
+mod situation;
 mod slot;
 mod state;
 mod telemetry;

@@ -3,12 +3,10 @@
 use super::ingest::stored;
 use super::state::State;
 use super::text;
+use crate::bounds::QUARANTINE_REASON_MAX;
 use crate::desk::Held;
 use crate::telemetry::{Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
 use hub_core::id::TenantId;
-
-/// Longest reason kept of a payload that was looked at again, in characters.
-const REASON_MAX: usize = 1_000;
 
 impl State {
     pub(super) fn take_quarantined(&mut self, payload: &Quarantined) -> Ingested {
@@ -61,7 +59,7 @@ impl State {
 
     pub(super) fn keep_held(&mut self, number: i64, reason: &str) {
         if let Some(held) = self.quarantine.get_mut(&number) {
-            held.reason = text(reason).chars().take(REASON_MAX).collect();
+            held.reason = text(reason).chars().take(QUARANTINE_REASON_MAX).collect();
         }
     }
 

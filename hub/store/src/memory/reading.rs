@@ -11,12 +11,12 @@ use crate::scope::Scope;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::profile::ApplianceProfile;
+use hub_core::retention::DAY_S;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 const HOUR_S: i64 = 3_600;
-const DAY_S: i64 = 24 * HOUR_S;
 
 #[async_trait]
 impl ReadingStore for MemoryStore {

@@ -8,10 +8,9 @@ use crate::retention::{Confirmation, Due, DueFrom, Swept, UpkeepStore};
 use crate::site::SiteChange;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
+use hub_core::retention::DAY_S;
 use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
 use jiff::{SignedDuration, Timestamp};
-
-const DAY_S: i64 = 24 * 3_600;
 
 #[async_trait]
 impl UpkeepStore for MemoryStore {

@@ -4,18 +4,12 @@ use super::ingest::stored;
 use super::state::State;
 use super::{text, without_nul};
 use crate::birth::{Birth, DROPPED_MAX, KeptBirth, StateContent};
+use crate::bounds::{ATTRIBUTES_MAX, OFFSETS_MAX, STATE_MAX};
 use crate::telemetry::Ingested;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
-
-/// Clock offsets kept for each appliance: those of its newest starts.
-const OFFSETS_MAX: usize = 16;
-/// Attributes kept for each appliance; those that were told longest ago give way.
-const ATTRIBUTES_MAX: usize = 256;
-/// Longest state kept, in bytes.
-const STATE_MAX: usize = 4096;
 
 impl State {
     pub(super) fn take_clock(&mut self, appliance: ApplianceId, boot: u64, offset_ms: i64) -> Ingested {

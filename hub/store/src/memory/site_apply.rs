@@ -5,12 +5,10 @@ use super::{MemoryStore, text};
 use crate::access::AccessChange;
 use crate::error::{Result, StoreError};
 use crate::site::SiteChange;
+use hub_core::consent::SITE_FILE;
 use hub_core::id::{ApplianceId, OwnerId, TenantId};
 use hub_core::site::{self, Device, ServicePoint, Site};
 use jiff::Timestamp;
-
-/// `source` of ledger entries that come from a site file.
-const SITE_FILE: &str = "site_file";
 
 impl MemoryStore {
     pub(super) fn apply(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>> {

@@ -51,7 +51,8 @@ impl State {
             .filter(open)
             .filter(|ticket| visit(ticket))
             .count();
-        let offered = self.attempts.values().filter(|(attempt, at)| {
+        let offered = self.attempts.values().filter(|running| {
+            let (attempt, at) = (&running.attempt, &running.service_point);
             let ticket = self.tickets.get(&attempt.ticket);
             let booked = ticket
                 .and_then(|ticket| ticket.appointment.as_ref())

@@ -14,13 +14,13 @@ use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
 use hub_core::consent::ConsentEntry;
-use hub_core::contact::ContactAttempt;
 use hub_core::contact_plan::ContactPlan;
 use hub_core::finding::Finding;
 use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
+use hub_core::situation::Running;
 use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
@@ -62,8 +62,7 @@ pub(super) struct State {
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
     pub(super) timelines: BTreeMap<TicketId, Vec<TimelineEntry>>,
-    /// With the service point of the slot that is offered.
-    pub(super) attempts: BTreeMap<AttemptId, (ContactAttempt, Option<String>)>,
+    pub(super) attempts: BTreeMap<AttemptId, Running>,
     pub(super) events: Vec<Event>,
     pub(super) accounts: BTreeMap<AccountId, Account>,
     /// By the hash of their tokens: account, opened, expires.

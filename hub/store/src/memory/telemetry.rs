@@ -2,15 +2,13 @@
 
 use super::state::State;
 use super::{MemoryStore, not_found};
+use crate::bounds::PRESENCE_REASON_MAX;
 use crate::error::Result;
 use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use std::time::Duration;
-
-/// Longest reason kept with a presence change, in characters.
-const REASON_MAX: usize = 200;
 
 #[async_trait]
 impl TelemetryStore for MemoryStore {
@@ -165,5 +163,5 @@ fn portions(waiting: &[Vec<&StoredRow>], share: usize, limit: usize) -> (Vec<usi
 
 /// As much of it as is kept.
 fn reason(reason: &str) -> String {
-    super::text(reason).chars().take(REASON_MAX).collect()
+    super::text(reason).chars().take(PRESENCE_REASON_MAX).collect()
 }

@@ -4,16 +4,13 @@ use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::Result;
 use crate::scope::{Page, Scope};
-use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
+use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use async_trait::async_trait;
-use hub_core::finding::{COOL_DOWN, FindingState};
-use hub_core::id::{ApplianceId, TicketId};
-use hub_core::ticket::{ServiceTicket, Settlement, TicketAction, TicketEvent, TicketState};
+use hub_core::id::TicketId;
+use hub_core::situation::Changes;
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
-
-/// Newest lines of a timeline that are shown.
-const TIMELINE_MAX: usize = 1_000;
 
 #[async_trait]
 impl TicketStore for MemoryStore {
@@ -81,14 +78,16 @@ impl TicketStore for MemoryStore {
         now: Timestamp,
     ) -> Result<ServiceTicket> {
         let mut state = self.state();
-        let ticket = state.ticket(id)?;
-        if !scope.includes(&ticket.tenant) {
+        let mut situation = state.situation_of(id, now)?;
+        if !scope.includes(&situation.tenant) {
             return Err(not_found("ticket", id));
         }
         if let TicketEvent::Booked { slot, service_point } = event {
-            state.check_room(&ticket, *slot, service_point)?;
+            state.check_room(situation.ticket(id)?, *slot, service_point)?;
         }
-        let ticket = state.transition(ticket, event, actor, now)?;
+        let mut changes = Changes::default();
+        let ticket = situation.act(id, event, actor, now, &mut changes)?;
+        state.save(changes)?;
         drop(state);
         self.changed();
         Ok(ticket)
@@ -98,74 +97,5 @@ impl TicketStore for MemoryStore {
 impl State {
     pub(super) fn ticket(&self, id: TicketId) -> Result<ServiceTicket> {
         self.tickets.get(&id).cloned().ok_or_else(|| not_found("ticket", id))
-    }
-
-    /// The ticket of this fault that is not closed.
-    pub(super) fn not_closed(&self, appliance: ApplianceId, fault_class: &str) -> Option<ServiceTicket> {
-        let mut open = self
-            .tickets
-            .values()
-            .filter(|ticket| ticket.state != TicketState::Closed);
-        open.find(|ticket| ticket.appliance == appliance && ticket.fault_class == fault_class)
-            .cloned()
-    }
-
-    /// Applies an event and saves all that follows from it; an event that is refused changes nothing.
-    pub(super) fn transition(
-        &mut self,
-        ticket: ServiceTicket,
-        event: &TicketEvent,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<ServiceTicket> {
-        let (ticket, actions) = ticket.apply(event, actor, now)?;
-        self.tickets.insert(ticket.id, ticket.clone());
-        self.timelines.entry(ticket.id).or_default().push(TimelineEntry {
-            at: now,
-            actor: actor.to_owned(),
-            event: event.clone(),
-        });
-        let told = serde_json::to_value(event).unwrap_or_default();
-        let name = told.get("event").and_then(|name| name.as_str()).unwrap_or("changed");
-        let kind = format!("ticket.{name}");
-        self.tell(&ticket.tenant, &kind, Some(ticket.id), Some(ticket.appliance), now);
-        for action in actions {
-            self.perform(&ticket, &action, now)?;
-        }
-        Ok(ticket)
-    }
-
-    fn perform(&mut self, ticket: &ServiceTicket, action: &TicketAction, now: Timestamp) -> Result<()> {
-        match action {
-            // The contact worker's list is `contact_due` of tickets in this state.
-            TicketAction::LookAt(_) | TicketAction::StopLooking => {}
-            TicketAction::SettleFinding(Settlement::Repaired) => {
-                self.settle_findings(ticket, None, now);
-                self.restart_baseline(ticket.appliance, now)?;
-            }
-            TicketAction::SettleFinding(Settlement::FalseAlarm) => {
-                self.settle_findings(ticket, Some(now + COOL_DOWN), now);
-            }
-            // Still open and still this ticket's: what comes of the same fault finds it and opens no other.
-            TicketAction::SettleFinding(Settlement::LeftAsItIs) => {}
-        }
-        Ok(())
-    }
-
-    fn settle_findings(&mut self, ticket: &ServiceTicket, quiet_until: Option<Timestamp>, now: Timestamp) {
-        let mut settled = false;
-        for finding in self.findings.values_mut() {
-            if finding.appliance == ticket.appliance
-                && (finding.id == ticket.finding || finding.ticket == Some(ticket.id))
-            {
-                finding.state = FindingState::Cleared;
-                finding.suppressed_until = quiet_until.or(finding.suppressed_until);
-                settled = true;
-            }
-        }
-        if settled {
-            let (id, appliance) = (Some(ticket.id), Some(ticket.appliance));
-            self.tell(&ticket.tenant, "finding.cleared", id, appliance, now);
-        }
     }
 }

@@ -50,6 +50,11 @@ impl Fleet {
         Ok(Self { ids })
     }
 
+    /// Their numbers in the store.
+    pub fn ids(&self) -> Vec<i64> {
+        self.ids.clone()
+    }
+
     /// The first so many of them.
     pub fn first(&self, devices: usize) -> Self {
         let ids = self.ids.iter().take(devices).copied().collect();

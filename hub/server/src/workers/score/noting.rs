@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
+use hub_core::situation::FindingChange;
 use hub_store::StoreError;
 use hub_store::error::Result;
 use hub_store::memory::MemoryStore;
-use hub_store::prediction::{FindingChange, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::scope::{Page, Scope};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use jiff::Timestamp;

@@ -2,7 +2,8 @@
 
 use super::*;
 use hub_core::metric::MetricValue;
-use hub_store::prediction::{Checkpoint, Observation};
+use hub_core::situation::Observation;
+use hub_store::prediction::Checkpoint;
 
 fn checkpoint(appliance: ApplianceId) -> Checkpoint {
     Checkpoint {

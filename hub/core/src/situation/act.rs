@@ -1,0 +1,165 @@
+//! What happens to a ticket, and all that follows from it on the same appliance.
+
+use super::{Changes, Line, Situation, SituationError};
+use crate::finding::{COOL_DOWN, FindingState};
+use crate::id::{FindingId, TicketId};
+use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent, TicketState};
+use jiff::Timestamp;
+
+/// One step of a cascade.
+enum Step {
+    /// This happens to a ticket, by the hub's own doing.
+    Tell(TicketId, TicketEvent),
+    /// What a ticket asks to be done besides.
+    Perform(TicketId, TicketAction),
+    /// A finding is cleared.
+    Clear(FindingId),
+}
+
+impl Situation {
+    /// Something happens to a ticket: `event`, caused by `actor` (a log-in name, or [`HUB`]). A closed ticket may clear findings,
+    /// which other tickets hear of.
+    ///
+    /// # Errors
+    ///
+    /// What [`ServiceTicket::apply`] refuses; [`SituationError::Missing`] if the ticket is not of this situation. `changes` are
+    /// as far as it came, and not to be saved.
+    pub fn act(
+        &mut self,
+        id: TicketId,
+        event: &TicketEvent,
+        actor: &str,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<ServiceTicket, SituationError> {
+        let steps = self.tell(id, event, actor, now, changes)?;
+        self.follow(steps, now, changes)?;
+        self.ticket(id).cloned()
+    }
+
+    /// The unit is another one, or serves somebody else: its baseline starts anew, and what was found by the old one is cleared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Situation::act`].
+    pub fn restart_baseline(&mut self, now: Timestamp, changes: &mut Changes) -> Result<(), SituationError> {
+        let steps = self.restart(changes);
+        self.follow(steps, now, changes)
+    }
+
+    /// The readings are back at the baseline: every open finding is cleared. Answers with which they were.
+    pub(super) fn clear(&mut self, now: Timestamp, changes: &mut Changes) -> Result<Vec<FindingId>, SituationError> {
+        let open: Vec<FindingId> = self.open().map(|finding| finding.id).collect();
+        self.follow(open.iter().copied().map(Step::Clear).collect(), now, changes)?;
+        Ok(open)
+    }
+
+    /// Goes through the steps and, before the next of them, through what follows from each. A step never leads to one of its
+    /// own kind on the same thing, so there is an end.
+    fn follow(&mut self, steps: Vec<Step>, now: Timestamp, changes: &mut Changes) -> Result<(), SituationError> {
+        let mut steps: Vec<Step> = steps.into_iter().rev().collect();
+        while let Some(step) = steps.pop() {
+            let next = match step {
+                Step::Tell(ticket, event) => self.tell(ticket, &event, HUB, now, changes)?,
+                Step::Perform(ticket, action) => self.perform(ticket, &action, now, changes)?,
+                Step::Clear(finding) => self.clear_one(finding, now, changes)?,
+            };
+            steps.extend(next.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    /// The ticket by its own rules, with a line of its timeline and an event.
+    fn tell(
+        &mut self,
+        id: TicketId,
+        event: &TicketEvent,
+        actor: &str,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<Step>, SituationError> {
+        let (ticket, actions) = self.ticket(id)?.clone().apply(event, actor, now)?;
+        self.put_ticket(ticket, changes);
+        changes.lines.push(Line {
+            tenant: self.tenant.clone(),
+            ticket: id,
+            at: now,
+            actor: actor.to_owned(),
+            event: event.clone(),
+        });
+        changes
+            .told
+            .push(self.told(format!("ticket.{}", event.name()), Some(id), now));
+        Ok(actions.into_iter().map(|action| Step::Perform(id, action)).collect())
+    }
+
+    fn perform(
+        &mut self,
+        id: TicketId,
+        action: &TicketAction,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<Step>, SituationError> {
+        match action {
+            // The contact worker's list is `contact_due` of the tickets that are planned.
+            TicketAction::LookAt(_) | TicketAction::StopLooking => Ok(Vec::new()),
+            TicketAction::SettleFinding(Settlement::Repaired) => {
+                self.settle(id, None, now, changes)?;
+                Ok(self.restart(changes))
+            }
+            TicketAction::SettleFinding(Settlement::FalseAlarm) => {
+                self.settle(id, Some(now + COOL_DOWN), now, changes)?;
+                Ok(Vec::new())
+            }
+            // Still open and still this ticket's: what comes of the same fault finds it and opens no other.
+            TicketAction::SettleFinding(Settlement::LeftAsItIs) => Ok(Vec::new()),
+        }
+    }
+
+    /// Clears what this ticket is about, and what it was about before: a fault that came back is another finding.
+    fn settle(
+        &mut self,
+        id: TicketId,
+        quiet_until: Option<Timestamp>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<(), SituationError> {
+        let about = self.ticket(id)?.finding;
+        let own = self.findings.iter();
+        let own = own.filter(|finding| finding.id == about || finding.ticket == Some(id));
+        let settled: Vec<_> = own.cloned().collect();
+        if !settled.is_empty() {
+            changes.told.push(self.told("finding.cleared", Some(id), now));
+        }
+        for mut finding in settled {
+            finding.state = FindingState::Cleared;
+            finding.suppressed_until = quiet_until.or(finding.suppressed_until);
+            self.put_finding(finding, false, changes);
+        }
+        Ok(())
+    }
+
+    /// Forgets what the detector knows of this unit.
+    fn restart(&mut self, changes: &mut Changes) -> Vec<Step> {
+        self.restarted = true;
+        changes.restarted.insert(self.appliance);
+        self.open().map(|finding| Step::Clear(finding.id)).collect()
+    }
+
+    fn clear_one(&mut self, id: FindingId, now: Timestamp, changes: &mut Changes) -> Result<Vec<Step>, SituationError> {
+        let mut finding = self.finding(id)?.clone();
+        finding.state = FindingState::Cleared;
+        finding.last_seen = now;
+        let ticket = finding.ticket;
+        self.put_finding(finding, false, changes);
+        changes.told.push(self.told("finding.cleared", ticket, now));
+        let open = self
+            .tickets
+            .iter()
+            .find(|known| Some(known.id) == ticket && known.state != TicketState::Closed);
+        Ok(open
+            .map(|ticket| Step::Tell(ticket.id, TicketEvent::FindingCleared))
+            .into_iter()
+            .collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! What has become of situations: as much as a store has to save, once for each thing, however often it changed.
+
+use super::call::Running;
+use crate::finding::Finding;
+use crate::id::{ApplianceId, AttemptId, FindingId, OwnerId, TenantId, TicketId};
+use crate::ticket::{ServiceTicket, TicketEvent};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed<T> {
+    /// As it is now.
+    pub now: T,
+    /// It is not stored yet.
+    pub is_new: bool,
+    /// Its large parts have changed too: prediction and evidence of a finding.
+    pub grew: bool,
+}
+
+/// A line of a ticket's timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Tenant that owns the ticket.
+    pub tenant: TenantId,
+    /// The ticket.
+    pub ticket: TicketId,
+    /// When it happened (civil time).
+    pub at: Timestamp,
+    /// Who did it: a log-in name, or [`crate::ticket::HUB`].
+    pub actor: String,
+    /// What happened.
+    pub event: TicketEvent,
+}
+
+/// A line of the stream of events that integrators and pages follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Tenant that may hear of it.
+    pub tenant: TenantId,
+    /// When it happened (civil time).
+    pub at: Timestamp,
+    /// What happened, as `noun.verb`.
+    pub kind: String,
+    /// The ticket that it happened to.
+    pub ticket: Option<TicketId>,
+    /// The appliance that it happened to.
+    pub appliance: Option<ApplianceId>,
+}
+
+/// An owner's key 9: the consent ledger says so, and the number goes on the tenant's do-not-call list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Tenant that rang.
+    pub tenant: TenantId,
+    /// The owner who refused.
+    pub owner: OwnerId,
+    /// When they did (civil time).
+    pub at: Timestamp,
+}
+
+/// What a store saves, all or nothing: each thing as it became last, and what is told in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// Findings.
+    pub findings: BTreeMap<FindingId, Changed<Finding>>,
+    /// Tickets. A new one has the number 0: the store counts.
+    pub tickets: BTreeMap<TicketId, Changed<ServiceTicket>>,
+    /// Attempts.
+    pub attempts: BTreeMap<AttemptId, Changed<Running>>,
+    /// Lines of timelines.
+    pub lines: Vec<Line>,
+    /// Events.
+    pub told: Vec<Told>,
+    /// Keys 9.
+    pub refusals: Vec<Refusal>,
+    /// Appliances whose baseline starts anew: what a detector remembers of them is forgotten.
+    pub restarted: BTreeSet<ApplianceId>,
+    made: BTreeSet<uuid::Uuid>,
+}
+
+impl Changes {
+    /// Whether nothing is to be saved.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Something was made that is not stored yet.
+    pub(super) fn make(&mut self, id: uuid::Uuid) {
+        self.made.insert(id);
+    }
+
+    pub(super) fn finding(&mut self, finding: Finding, grew: bool) {
+        let is_new = self.made.contains(&finding.id.0);
+        let grew = grew || is_new || self.findings.get(&finding.id).is_some_and(|before| before.grew);
+        let changed = Changed {
+            is_new,
+            grew,
+            now: finding,
+        };
+        self.findings.insert(changed.now.id, changed);
+    }
+
+    pub(super) fn ticket(&mut self, ticket: ServiceTicket) {
+        let is_new = self.made.contains(&ticket.id.0);
+        let changed = Changed {
+            is_new,
+            grew: is_new,
+            now: ticket,
+        };
+        self.tickets.insert(changed.now.id, changed);
+    }
+
+    pub(super) fn attempt(&mut self, running: Running) {
+        let is_new = self.made.contains(&running.attempt.id.0);
+        let changed = Changed {
+            is_new,
+            grew: is_new,
+            now: running,
+        };
+        self.attempts.insert(changed.now.attempt.id, changed);
+    }
+}

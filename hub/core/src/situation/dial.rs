@@ -1,0 +1,229 @@
+//! The decision to dial, and the attempt that it makes.
+
+use super::call::Running;
+use super::{Changes, Situation, SituationError};
+use crate::appointment::Slot;
+use crate::call_result::CallResult;
+use crate::consent::Consent;
+use crate::contact::{AttemptState, ContactAttempt, Direction};
+use crate::contact_plan::{ContactFacts, Decision, HoldReason, REMEMBERED, decide};
+use crate::finding::FindingState;
+use crate::id::{AttemptId, OwnerId, TicketId};
+use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// Calls to one person are counted over this time; a little more than the plan's 24 hours.
+pub const CALLS_COUNTED: SignedDuration = SignedDuration::from_hours(48);
+
+/// Open tickets of a caller that are looked through, the newest.
+pub const TICKETS_MAX: usize = 500;
+
+/// Who would be rung.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    /// There is a number.
+    pub has_number: bool,
+    /// Their word on calls.
+    pub consent: Consent,
+    /// The number is on the tenant's do-not-call list.
+    pub do_not_call: bool,
+    /// The household's time zone; none if it is not a zone that is known.
+    pub zone: Option<TimeZone>,
+    /// Calls with them, for whichever ticket: those that are up, and those that started within [`CALLS_COUNTED`] or ended within
+    /// [`REMEMBERED`].
+    pub calls: Vec<PastCall>,
+}
+
+/// A call as the decision looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastCall {
+    /// Who rang whom.
+    pub direction: Direction,
+    /// When its attempt was committed.
+    pub started_at: Timestamp,
+    /// When it ended; none while it is up.
+    pub ended_at: Option<Timestamp>,
+    /// What the network said.
+    pub result: Option<CallResult>,
+}
+
+impl From<&ContactAttempt> for PastCall {
+    fn from(attempt: &ContactAttempt) -> Self {
+        Self {
+            direction: attempt.direction,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            result: attempt.result,
+        }
+    }
+}
+
+/// What was decided about a ticket whose contact is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dial {
+    /// It may be rung: [`Situation::place`] makes the attempt.
+    Ring,
+    /// Looked at again then.
+    Waits {
+        /// When.
+        until: Timestamp,
+        /// The reason, as it stands on the ticket.
+        reason: HoldReason,
+    },
+    /// A person decides.
+    Held(HoldReason),
+    /// Somebody acted on the ticket meanwhile: nothing to do.
+    Settled,
+}
+
+/// What an attempt is made with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placing {
+    /// Its id.
+    pub id: AttemptId,
+    /// The person at the other end.
+    pub owner: OwnerId,
+    /// Who rings whom.
+    pub direction: Direction,
+    /// The slot that key 1 books.
+    pub offered: Option<Slot>,
+    /// The service point whose slot it is.
+    pub service_point: Option<String>,
+}
+
+impl Situation {
+    /// Decides about a ticket whose contact is due, by [`decide`], and notes on the ticket why nobody is rung, if so. `for_ticket`
+    /// are the calls that were made for it, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SituationError::Missing`] if ticket or finding are not of this situation.
+    pub fn dial(
+        &mut self,
+        id: TicketId,
+        person: Option<&Person>,
+        for_ticket: &[PastCall],
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Dial, SituationError> {
+        let ticket = self.ticket(id)?;
+        if ticket.state != TicketState::ContactPlanned {
+            return Ok(Dial::Settled);
+        }
+        let facts = self.facts(ticket, person, for_ticket, now)?;
+        let dial = match decide(&self.rules, &facts, now) {
+            Decision::Ring => return Ok(Dial::Ring),
+            Decision::Wait { until, reason } => Dial::Waits { until, reason },
+            Decision::Person(reason) => Dial::Held(reason),
+        };
+        let event = match dial {
+            Dial::Waits { until, reason } => TicketEvent::Waits { until, reason },
+            Dial::Held(reason) => TicketEvent::Held { reason },
+            Dial::Ring | Dial::Settled => return Ok(dial),
+        };
+        self.act(id, &event, HUB, now, changes)?;
+        Ok(dial)
+    }
+
+    /// Makes the attempt and moves the ticket.
+    ///
+    /// # Errors
+    ///
+    /// The ticket refuses it: it is not planned, or in a call.
+    pub fn place(
+        &mut self,
+        id: TicketId,
+        placing: Placing,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<ContactAttempt, SituationError> {
+        let ticket = self.ticket(id)?;
+        let is_inbound = placing.direction == Direction::Inbound;
+        let attempt = ContactAttempt {
+            id: placing.id,
+            tenant: ticket.tenant.clone(),
+            ticket: id,
+            owner: placing.owner,
+            direction: placing.direction,
+            state: AttemptState::Dialling,
+            started_at: now,
+            ended_at: None,
+            result: None,
+            disposition: None,
+            requested_by: ticket.call_requested_by.clone().filter(|_| !is_inbound),
+            offered: placing.offered,
+            detail: None,
+            trace: ticket.trace,
+        };
+        changes.make(attempt.id.0);
+        let running = Running {
+            attempt: attempt.clone(),
+            service_point: placing.service_point.filter(|_| placing.offered.is_some()),
+        };
+        self.put_attempt(running, changes);
+        let started = TicketEvent::AttemptStarted {
+            attempt: attempt.id,
+            inbound: is_inbound,
+        };
+        self.act(id, &started, HUB, now, changes)?;
+        Ok(attempt)
+    }
+
+    fn facts(
+        &self,
+        ticket: &ServiceTicket,
+        person: Option<&Person>,
+        for_ticket: &[PastCall],
+        now: Timestamp,
+    ) -> Result<ContactFacts, SituationError> {
+        let finding = self.finding(ticket.finding)?;
+        let outbound = for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
+        let calls = person.map_or(&[][..], |person| &person.calls);
+        let rung = calls.iter().filter(|call| call.direction == Direction::Outbound);
+        Ok(ContactFacts {
+            finding_open: finding.state == FindingState::Open,
+            probability: finding.prediction.probability,
+            ticket_open: ticket.state == TicketState::ContactPlanned,
+            owner_known: person.is_some_and(|person| person.has_number),
+            consent: person.map_or(Consent::NeverGiven, |person| person.consent),
+            do_not_call: person.is_some_and(|person| person.do_not_call),
+            zone: person.and_then(|person| person.zone.clone()),
+            attempts: outbound
+                .map(|call| (call.ended_at.unwrap_or(call.started_at), call.result))
+                .collect(),
+            to_person: rung
+                .filter(|call| call.ended_at.is_none() || call.started_at > now - CALLS_COUNTED)
+                .map(|call| call.started_at)
+                .collect(),
+            declined_elsewhere: said(calls, CallResult::Declined, now).next().is_some(),
+            unknown_elsewhere: was_cut_off(calls, now),
+            in_call: calls.iter().any(|call| call.ended_at.is_none()),
+            requested_by_person: ticket.call_requested_by.is_some(),
+        })
+    }
+}
+
+/// The calls to a person, within [`REMEMBERED`], that ended so.
+fn said(calls: &[PastCall], result: CallResult, now: Timestamp) -> impl Iterator<Item = &PastCall> {
+    calls.iter().filter(move |call| {
+        let is_recent = call.ended_at.is_some_and(|at| at > now - REMEMBERED);
+        is_recent && call.direction == Direction::Outbound && call.result == Some(result)
+    })
+}
+
+/// Whether a call to them was cut off that no answered call, in either direction, has followed.
+fn was_cut_off(calls: &[PastCall], now: Timestamp) -> bool {
+    let answered = calls.iter().filter(|call| call.result == Some(CallResult::Answered));
+    let answered_last = answered.filter_map(|call| call.ended_at).max();
+    said(calls, CallResult::Unknown, now).any(|call| call.ended_at >= answered_last)
+}
+
+/// The ticket that a caller is spoken with about, of those of their appliances: one without an agreed visit before one with, the
+/// newest of them. None that is closed or in a call.
+pub fn for_caller(tickets: &[ServiceTicket]) -> Option<&ServiceTicket> {
+    tickets
+        .iter()
+        .filter(|ticket| !matches!(ticket.state, TicketState::Closed | TicketState::Contacting))
+        .max_by_key(|ticket| (ticket.state != TicketState::Appointment, ticket.id))
+}

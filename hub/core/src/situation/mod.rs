@@ -1,0 +1,142 @@
+//! What is open on one appliance: its open findings, the tickets that are not closed, a contact attempt, and the tenant's rules. All that the service desk decides is decided here, as steps from one situation to the next: a store loads
+//! the situation under the appliance's lock, lets something happen to it, and saves the [`Changes`].
+//!
+//! Nothing here waits, reads a clock or draws a random number.
+
+mod act;
+mod call;
+mod changes;
+mod dial;
+mod observe;
+#[cfg(test)]
+mod tests;
+
+pub use call::Running;
+pub use changes::{Changed, Changes, Line, Refusal, Told};
+pub use dial::{CALLS_COUNTED, Dial, PastCall, Person, Placing, TICKETS_MAX, for_caller};
+pub use observe::{FindingChange, Observation};
+
+use crate::contact::AttemptError;
+use crate::contact_plan::ContactPlan;
+use crate::finding::{Finding, FindingState};
+use crate::id::{ApplianceId, FindingId, TenantId, TicketId};
+use crate::ticket::{ServiceTicket, TicketError, TicketState};
+use jiff::Timestamp;
+
+/// Open findings of which a cool-down has ended get their ticket with one batch of the scorer, at most so many.
+pub const COOL_DOWNS_MAX: usize = 100;
+
+/// What is open on one appliance, as it was loaded under the appliance's lock and as it became since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Situation {
+    /// The appliance.
+    pub appliance: ApplianceId,
+    /// Tenant that owns it.
+    pub tenant: TenantId,
+    /// The tenant's rules for calls.
+    pub rules: ContactPlan,
+    /// The baseline was restarted and the detector has not been told yet: what it says does not count.
+    pub restarted: bool,
+    /// The open findings, oldest first. Where something may happen to a ticket, also the cleared ones that are the ticket's.
+    pub findings: Vec<Finding>,
+    /// Fault classes that a person's "false alarm" keeps quiet, each until then.
+    pub quiet: Vec<(String, Timestamp)>,
+    /// The tickets that are not closed, and the one that something happens to, whatever its state.
+    pub tickets: Vec<ServiceTicket>,
+    /// The attempt that something happens to.
+    pub attempts: Vec<Running>,
+}
+
+/// Something cannot happen now. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SituationError {
+    /// The ticket's rules refuse it.
+    #[error(transparent)]
+    Ticket(#[from] TicketError),
+    /// The attempt's rules refuse it.
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+    /// The situation was loaded without it, or it is another appliance's.
+    #[error("the situation of appliance {appliance} has no {what} {id}")]
+    Missing {
+        /// The appliance.
+        appliance: ApplianceId,
+        /// Kind of thing.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Ids for what is made: ten random bytes each, from whoever draws them.
+pub struct Ids<'a>(pub &'a mut (dyn FnMut() -> [u8; 10] + Send));
+
+impl Situation {
+    fn open(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.state == FindingState::Open)
+    }
+
+    /// The ticket of this fault that is not closed: there is one at most.
+    fn not_closed(&self, fault_class: &str) -> Option<&ServiceTicket> {
+        self.tickets
+            .iter()
+            .find(|ticket| ticket.state != TicketState::Closed && ticket.fault_class == fault_class)
+    }
+
+    /// The ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`SituationError::Missing`].
+    pub fn ticket(&self, id: TicketId) -> Result<&ServiceTicket, SituationError> {
+        let found = self.tickets.iter().find(|ticket| ticket.id == id);
+        found.ok_or_else(|| self.missing("ticket", id))
+    }
+
+    /// The finding.
+    ///
+    /// # Errors
+    ///
+    /// [`SituationError::Missing`].
+    pub fn finding(&self, id: FindingId) -> Result<&Finding, SituationError> {
+        let found = self.findings.iter().find(|finding| finding.id == id);
+        found.ok_or_else(|| self.missing("finding", id))
+    }
+
+    fn missing(&self, what: &'static str, id: impl ToString) -> SituationError {
+        SituationError::Missing {
+            appliance: self.appliance,
+            what,
+            id: id.to_string(),
+        }
+    }
+
+    /// Keeps a finding as it is now, and notes that it is to be saved; with `grew`, its prediction and evidence too.
+    fn put_finding(&mut self, finding: Finding, grew: bool, changes: &mut Changes) {
+        changes.finding(finding.clone(), grew);
+        match self.findings.iter_mut().find(|known| known.id == finding.id) {
+            Some(known) => *known = finding,
+            None => self.findings.push(finding),
+        }
+    }
+
+    fn put_ticket(&mut self, ticket: ServiceTicket, changes: &mut Changes) {
+        changes.ticket(ticket.clone());
+        match self.tickets.iter_mut().find(|known| known.id == ticket.id) {
+            Some(known) => *known = ticket,
+            None => self.tickets.push(ticket),
+        }
+    }
+
+    fn told(&self, kind: impl Into<String>, ticket: Option<TicketId>, now: Timestamp) -> Told {
+        Told {
+            tenant: self.tenant.clone(),
+            at: now,
+            kind: kind.into(),
+            ticket,
+            appliance: Some(self.appliance),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What scoring sees becomes findings, and findings become tickets: one for one fault, however often a model says it.
+
+use super::{Changes, Ids, Situation, SituationError};
+use crate::contact_plan::HoldReason;
+use crate::finding::{Finding, FindingState, Placement, place};
+use crate::id::{ApplianceId, FindingId, TicketId, TraceId};
+use crate::prediction::{Evidence, FaultPrediction};
+use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use jiff::Timestamp;
+
+/// What scoring saw.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// Both detectors agree for the hold time.
+    Alarm {
+        /// The appliance.
+        appliance: ApplianceId,
+        /// What and how sure.
+        prediction: FaultPrediction,
+        /// What a person will see.
+        evidence: Evidence,
+        /// Trace of the reading that raised it.
+        trace: TraceId,
+    },
+    /// The readings are back at the baseline, with the appliance in use.
+    Clear {
+        /// The appliance.
+        appliance: ApplianceId,
+    },
+}
+
+impl Observation {
+    /// The appliance that it is about.
+    pub fn appliance(&self) -> ApplianceId {
+        match self {
+            Self::Alarm { appliance, .. } | Self::Clear { appliance } => *appliance,
+        }
+    }
+}
+
+/// A finding that changed and, where one was opened, its ticket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingChange {
+    /// The finding as it is now.
+    pub finding: Finding,
+    /// The ticket that this opened.
+    pub opened: Option<TicketId>,
+}
+
+impl Situation {
+    /// Takes in what scoring saw of this appliance. What a detector says on a baseline that was restarted does not count.
+    ///
+    /// # Errors
+    ///
+    /// None that a stored ticket gives reason for: the hub's own events are refused by no ticket that is not closed.
+    pub fn observe(
+        &mut self,
+        observation: Observation,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<FindingChange>, SituationError> {
+        match observation {
+            _ if self.restarted => Ok(Vec::new()),
+            Observation::Clear { .. } => self
+                .clear(now, changes)?
+                .into_iter()
+                .map(|id| {
+                    let finding = self.finding(id)?.clone();
+                    Ok(FindingChange { finding, opened: None })
+                })
+                .collect(),
+            Observation::Alarm {
+                prediction,
+                evidence,
+                trace,
+                ..
+            } => {
+                let (prediction, evidence) = (prediction.bounded(), evidence.bounded());
+                let change = self.alarm(prediction, evidence, trace, ids, now, changes)?;
+                Ok(vec![change])
+            }
+        }
+    }
+
+    /// Opens the tickets that cool-downs held back. A fault that was judged a false alarm and is still seen is news again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Situation::observe`].
+    pub fn end_cool_downs(
+        &mut self,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<FindingChange>, SituationError> {
+        if self.restarted {
+            return Ok(Vec::new());
+        }
+        let held_back: Vec<Finding> = self
+            .open()
+            .filter(|finding| finding.wants_ticket(now))
+            .cloned()
+            .collect();
+        held_back
+            .into_iter()
+            .map(|finding| self.give_ticket(finding, ids, now, changes))
+            .collect()
+    }
+
+    fn alarm(
+        &mut self,
+        prediction: FaultPrediction,
+        evidence: Evidence,
+        trace: TraceId,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<FindingChange, SituationError> {
+        let open: Vec<Finding> = self.open().cloned().collect();
+        let (finding, before) = match place(&open, &prediction.fault_class) {
+            Placement::New => {
+                let first = self.first_seen(prediction, evidence, trace, ids, now, changes);
+                (first, None)
+            }
+            Placement::Repeat(id) | Placement::Name(id) => {
+                let before = self.finding(id)?.clone();
+                let after = before.clone().observe(prediction, evidence, now);
+                let grew = after.prediction != before.prediction;
+                self.put_finding(after.clone(), grew, changes);
+                (after, Some(before))
+            }
+        };
+        if finding.wants_ticket(now) {
+            return self.give_ticket(finding, ids, now, changes);
+        }
+        if let Some(before) = before {
+            self.tell_ticket(&before, &finding, now, changes)?;
+        }
+        Ok(FindingChange { finding, opened: None })
+    }
+
+    fn first_seen(
+        &mut self,
+        prediction: FaultPrediction,
+        evidence: Evidence,
+        trace: TraceId,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Finding {
+        let quiet = self.quiet.iter();
+        let quiet = quiet.filter(|(class, until)| *class == prediction.fault_class && *until > now);
+        let finding = Finding {
+            id: FindingId::new(now, (ids.0)()),
+            tenant: self.tenant.clone(),
+            appliance: self.appliance,
+            fault_class: prediction.fault_class.clone(),
+            state: FindingState::Open,
+            alarm_at: prediction.at,
+            first_seen: now,
+            last_seen: now,
+            count: 1,
+            suppressed_until: quiet.map(|(_, until)| *until).max(),
+            prediction,
+            evidence,
+            ticket: None,
+            trace,
+        };
+        changes.make(finding.id.0);
+        self.put_finding(finding.clone(), true, changes);
+        changes.told.push(self.told("finding.opened", None, now));
+        finding
+    }
+
+    /// Opens a ticket, or takes up the one that is still open for this fault: its earlier finding cleared, the fault is back.
+    fn give_ticket(
+        &mut self,
+        mut finding: Finding,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<FindingChange, SituationError> {
+        if let Some(mut ticket) = self.not_closed(&finding.fault_class).cloned() {
+            finding.ticket = Some(ticket.id);
+            self.put_finding(finding.clone(), false, changes);
+            ticket.finding = finding.id;
+            let (id, grown) = (ticket.id, grown(&finding, finding.fault_class.clone()));
+            self.put_ticket(ticket, changes);
+            self.act(id, &grown, HUB, now, changes)?;
+            return Ok(FindingChange { finding, opened: None });
+        }
+        let ticket = ServiceTicket {
+            id: TicketId::new(now, (ids.0)()),
+            number: 0,
+            tenant: finding.tenant.clone(),
+            appliance: finding.appliance,
+            finding: finding.id,
+            fault_class: finding.fault_class.clone(),
+            severity: finding.prediction.severity,
+            state: TicketState::ContactPlanned,
+            assignee: None,
+            opened_at: now,
+            closed_at: None,
+            contact_due: None,
+            call_requested_by: None,
+            held: None,
+            appointment: None,
+            outcome: None,
+            trace: finding.trace,
+        };
+        let id = ticket.id;
+        changes.make(id.0);
+        self.put_ticket(ticket, changes);
+        finding.ticket = Some(id);
+        self.put_finding(finding.clone(), false, changes);
+        self.act(id, &TicketEvent::Opened { contact_due: now }, HUB, now, changes)?;
+        Ok(FindingChange {
+            finding,
+            opened: Some(id),
+        })
+    }
+
+    /// Tells the ticket what its finding has learnt, if that matters: a class named, the gate crossed, or worse than known.
+    fn tell_ticket(
+        &mut self,
+        before: &Finding,
+        after: &Finding,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<(), SituationError> {
+        let gate = self.rules.probability_min;
+        let named = before.fault_class != after.fault_class;
+        let worse = after.prediction.severity > before.prediction.severity;
+        if named {
+            changes.told.push(self.told("finding.named", after.ticket, now));
+        }
+        let ticket = self.tickets.iter().find(|ticket| Some(ticket.id) == after.ticket);
+        let Some(ticket) = ticket.filter(|ticket| ticket.state != TicketState::Closed) else {
+            return Ok(());
+        };
+        let was_below = ticket.held == Some(HoldReason::BelowGate) || before.prediction.probability < gate;
+        let crossed = was_below && after.prediction.probability >= gate;
+        if !(named || crossed || worse) {
+            return Ok(());
+        }
+        // Another ticket may be open for the class that was named; this one then keeps its own.
+        let class = match self.not_closed(&after.fault_class) {
+            Some(other) if other.id != ticket.id => ticket.fault_class.clone(),
+            _ => after.fault_class.clone(),
+        };
+        let id = ticket.id;
+        self.act(id, &grown(after, class), HUB, now, changes).map(drop)
+    }
+}
+
+fn grown(finding: &Finding, fault_class: String) -> TicketEvent {
+    TicketEvent::FindingGrew {
+        fault_class,
+        probability: finding.prediction.probability,
+        severity: finding.prediction.severity,
+    }
+}

@@ -1,0 +1,110 @@
+use super::*;
+use crate::call_result::{CallResult, Disposition};
+use crate::contact::{AttemptEvent, Direction};
+use crate::id::{AttemptId, OwnerId};
+use expect_test::expect;
+use jiff::SignedDuration;
+
+fn in_call(offered: bool) -> (Unit, AttemptId) {
+    let mut unit = Unit::new();
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    let (ticket, id) = (unit.situation.tickets[0].id, AttemptId(Uuid::from_u128(9)));
+    let slot = crate::appointment::Slot {
+        start: morning(),
+        end: morning(),
+    };
+    let placing = Placing {
+        id,
+        owner: OwnerId(Uuid::from_u128(3)),
+        direction: Direction::Outbound,
+        offered: offered.then_some(slot),
+        service_point: Some("pudong".into()),
+    };
+    let mut changes = Changes::default();
+    unit.situation.place(ticket, placing, morning(), &mut changes).unwrap();
+    assert_eq!(told(&changes), ["ticket.attempt_started"]);
+    assert!(changes.attempts[&id].is_new);
+    (unit, id)
+}
+
+fn end(result: CallResult) -> AttemptEvent {
+    AttemptEvent::Ended {
+        result,
+        detail: serde_json::Value::Null,
+    }
+}
+
+/// Each key, and then the end of the call.
+#[test]
+fn keys_and_the_end_of_a_call() {
+    use Disposition as D;
+    let keys: [(&str, bool, &[Disposition]); 7] = [
+        ("no key", true, &[]),
+        ("1", true, &[D::AppointmentBooked]),
+        ("1 without a slot", false, &[D::AppointmentBooked]),
+        ("2", true, &[D::AnotherTime]),
+        ("3", true, &[D::PersonWanted]),
+        ("9", true, &[D::DoNotCall]),
+        ("9 and then 1", true, &[D::DoNotCall, D::AppointmentBooked]),
+    ];
+    let mut table = String::new();
+    for (name, offered, keys) in keys {
+        let (mut unit, id) = in_call(offered);
+        let mut changes = Changes::default();
+        let mut happens = |unit: &mut Unit, event| unit.situation.call_event(id, event, morning(), &mut changes);
+        happens(&mut unit, AttemptEvent::Answered).unwrap();
+        for key in keys {
+            happens(&mut unit, AttemptEvent::Chose(*key)).unwrap();
+        }
+        happens(&mut unit, end(CallResult::Answered)).unwrap();
+        let visit = unit.situation.tickets[0].appointment.as_ref();
+        let visit = visit.map_or(String::new(), |visit| format!(" visit from {}", visit.service_point));
+        let refused = changes.refusals.len();
+        writeln!(table, "{name}:{}{visit} refused {refused}", stands(&unit.situation)).unwrap();
+        writeln!(table, "    {}", heard(&changes)).unwrap();
+    }
+    expect![[r#"
+        no key: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+            contact.answered, contact.ended, ticket.attempt_ended
+        1: Open pump x1 with ticket; ticket Appointment pump; visit from pudong refused 0
+            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        1 without a slot: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        2: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        3: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        9: Open pump x1 with ticket; ticket PersonNeeded pump held DoNotCall; refused 1
+            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        9 and then 1: Open pump x1 with ticket; ticket PersonNeeded pump held DoNotCall; refused 1
+            contact.answered, contact.chose, ticket.chose, contact.chose, contact.ended, ticket.attempt_ended
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn the_same_end_told_again_changes_nothing() {
+    let (mut unit, id) = in_call(true);
+    let mut changes = Changes::default();
+    let ended = unit
+        .situation
+        .call_event(id, end(CallResult::Busy), morning(), &mut changes)
+        .unwrap();
+    let mut again = Changes::default();
+    let later = morning() + SignedDuration::from_secs(9);
+    let heard = unit
+        .situation
+        .call_event(id, end(CallResult::Busy), later, &mut again)
+        .unwrap();
+    assert_eq!(heard, ended);
+    assert!(again.is_empty());
+    let other = unit
+        .situation
+        .call_event(id, end(CallResult::Declined), later, &mut again);
+    assert!(matches!(other, Err(SituationError::Attempt(_))));
+    let unknown = AttemptId(Uuid::from_u128(10));
+    let missing = unit
+        .situation
+        .call_event(unknown, end(CallResult::Busy), later, &mut again);
+    assert!(matches!(missing, Err(SituationError::Missing { what: "attempt", .. })));
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::call_result::CallResult;
+use crate::consent::Consent;
+use crate::contact::Direction;
+use crate::contact_plan::HoldReason;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+fn person() -> Person {
+    Person {
+        has_number: true,
+        consent: Consent::Given,
+        do_not_call: false,
+        zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
+        calls: vec![],
+    }
+}
+
+fn ago(hours: i64, result: CallResult, direction: Direction) -> PastCall {
+    let ended = morning() - SignedDuration::from_hours(hours);
+    PastCall {
+        direction,
+        started_at: ended - SignedDuration::from_mins(1),
+        ended_at: Some(ended),
+        result: Some(result),
+    }
+}
+
+/// What an owner said for another ticket counts, for as long as it is remembered.
+#[test]
+fn earlier_calls_count() {
+    use {CallResult as R, Direction as D};
+    let up = PastCall {
+        ended_at: None,
+        result: None,
+        ..ago(0, R::Answered, D::Inbound)
+    };
+    let day = 24;
+    let cases = [
+        ("nothing", vec![], Dial::Ring),
+        (
+            "declined",
+            vec![ago(29 * day, R::Declined, D::Outbound)],
+            Dial::Held(HoldReason::Declined),
+        ),
+        (
+            "declined long ago",
+            vec![ago(31 * day, R::Declined, D::Outbound)],
+            Dial::Ring,
+        ),
+        (
+            "their own call declined",
+            vec![ago(day, R::Declined, D::Inbound)],
+            Dial::Ring,
+        ),
+        (
+            "cut off",
+            vec![ago(day, R::Unknown, D::Outbound)],
+            Dial::Held(HoldReason::UnknownAttempt),
+        ),
+        (
+            "cut off, then they rang back",
+            vec![ago(50, R::Unknown, D::Outbound), ago(49, R::Answered, D::Inbound)],
+            Dial::Ring,
+        ),
+        (
+            "answered, then cut off",
+            vec![ago(50, R::Answered, D::Outbound), ago(49, R::Unknown, D::Outbound)],
+            Dial::Held(HoldReason::UnknownAttempt),
+        ),
+        (
+            "rung twice today",
+            vec![ago(5, R::NoAnswer, D::Outbound), ago(9, R::NoAnswer, D::Outbound)],
+            Dial::Waits {
+                until: morning() - SignedDuration::from_hours(9) - SignedDuration::from_mins(1)
+                    + SignedDuration::from_hours(day),
+                reason: HoldReason::PerDay,
+            },
+        ),
+        (
+            "a call is up",
+            vec![up],
+            Dial::Waits {
+                until: morning() + SignedDuration::from_mins(1),
+                reason: HoldReason::InCall,
+            },
+        ),
+    ];
+    for (name, calls, expected) in cases {
+        let mut unit = Unit::new();
+        unit.sees(alarm("pump", 0.95, Severity::Major));
+        let id = unit.situation.tickets[0].id;
+        let person = Person { calls, ..person() };
+        let mut changes = Changes::default();
+        let dial = unit
+            .situation
+            .dial(id, Some(&person), &[], morning(), &mut changes)
+            .unwrap();
+        assert_eq!(dial, expected, "{name}");
+        let event = match expected {
+            Dial::Ring => &[][..],
+            Dial::Waits { .. } => &["ticket.waits"],
+            _ => &["ticket.held"],
+        };
+        assert_eq!(told(&changes), event, "{name}");
+    }
+    let mut unit = Unit::new();
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    let (id, mut changes) = (unit.situation.tickets[0].id, Changes::default());
+    let dial = unit.situation.dial(id, None, &[], morning(), &mut changes).unwrap();
+    assert_eq!(dial, Dial::Held(HoldReason::NoOwner));
+    let again = unit
+        .situation
+        .dial(id, Some(&person()), &[], morning(), &mut changes)
+        .unwrap();
+    assert_eq!(again, Dial::Settled, "a person has it");
+}
+
+#[test]
+fn a_caller_is_spoken_with_about_what_is_open() {
+    let mut unit = Unit::new();
+    for class in ["pump", "bearing", "heater", "valve"] {
+        unit.sees(alarm(class, 0.95, Severity::Major));
+        unit.now += SignedDuration::from_mins(1);
+    }
+    let mut tickets = unit.situation.tickets.clone();
+    assert_eq!(
+        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
+        Some("valve")
+    );
+    tickets[3].state = TicketState::Appointment;
+    tickets[2].state = TicketState::Contacting;
+    tickets[1].state = TicketState::PersonNeeded;
+    assert_eq!(
+        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
+        Some("bearing")
+    );
+    tickets[0].state = TicketState::Closed;
+    tickets[1].state = TicketState::Closed;
+    assert_eq!(
+        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
+        Some("valve")
+    );
+    tickets[3].state = TicketState::Closed;
+    assert_eq!(for_caller(&tickets), None);
+}

@@ -1,0 +1,219 @@
+//! What is open on appliances, as rows: loaded with the appliances locked, and what has become of it saved, one statement a
+//! table.
+
+use crate::attempt;
+use crate::event;
+use crate::finding;
+use crate::keyring::random;
+use crate::row::{Columns, db, json, not_found, sql, stored};
+use crate::scoring;
+use crate::store::sealed;
+use crate::ticket_row;
+use hub_core::consent::KEY_9;
+use hub_core::contact_plan::ContactPlan;
+use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
+use hub_core::situation::{Changed, Changes, Ids, Line, Refusal, Situation};
+use hub_core::ticket::ServiceTicket;
+use hub_store::error::Result;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+
+/// The situations of these appliances, which stay locked until the end of the transaction: so scoring and people never wait for
+/// each other in a circle. An appliance that does not exist has none.
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    appliances: &[i64],
+    now: Timestamp,
+) -> Result<BTreeMap<ApplianceId, Situation>> {
+    if appliances.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    sqlx::query("select from appliance where id = any($1) order by id for no key update")
+        .bind(appliances)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    // Asked once they are locked.
+    let rows = sqlx::query(
+        "select a.id, a.tenant, t.contact_plan, exists ( \
+           select from checkpoint c where c.appliance = a.id and c.restarted) as restarted \
+         from appliance a join tenant t on t.id = a.tenant where a.id = any($1)",
+    )
+    .bind(appliances)
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(db)?;
+    let mut situations = BTreeMap::new();
+    for row in &rows {
+        let appliance = ApplianceId(row.col("id")?);
+        let rules: ContactPlan = row.json("contact_plan")?;
+        let situation = Situation {
+            appliance,
+            tenant: row.word("tenant")?,
+            rules,
+            restarted: row.col("restarted")?,
+            findings: Vec::new(),
+            quiet: Vec::new(),
+            tickets: Vec::new(),
+            attempts: Vec::new(),
+        };
+        situations.insert(appliance, situation);
+    }
+    for finding in finding::open(conn, appliances).await? {
+        if let Some(situation) = situations.get_mut(&finding.appliance) {
+            situation.findings.push(finding);
+        }
+    }
+    for (appliance, class, until) in finding::quiet(conn, appliances, now).await? {
+        if let Some(situation) = situations.get_mut(&appliance) {
+            situation.quiet.push((class, until));
+        }
+    }
+    for ticket in ticket_row::not_closed(conn, appliances).await? {
+        if let Some(situation) = situations.get_mut(&ticket.appliance) {
+            situation.tickets.push(ticket);
+        }
+    }
+    Ok(situations)
+}
+
+/// The situation that a ticket belongs to, with the ticket and its findings whatever their state.
+pub(crate) async fn of_ticket(conn: &mut PgConnection, id: TicketId, now: Timestamp) -> Result<Situation> {
+    let appliance = ticket_row::appliance_of(conn, id).await?;
+    let mut loaded = load(conn, &[appliance.0], now).await?;
+    let mut situation = loaded
+        .remove(&appliance)
+        .ok_or_else(|| not_found("appliance", appliance))?;
+    if situation.ticket(id).is_err() {
+        situation.tickets.push(ticket_row::by_id(conn, id).await?);
+    }
+    let about = situation.ticket(id)?.finding;
+    for finding in finding::of_ticket(conn, appliance, id, about).await? {
+        if situation.finding(finding.id).is_err() {
+            situation.findings.push(finding);
+        }
+    }
+    Ok(situation)
+}
+
+/// The situation that an attempt belongs to, with the attempt and its ticket.
+pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId, now: Timestamp) -> Result<Situation> {
+    let ticket = attempt::ticket_of(conn, id).await?;
+    let mut situation = of_ticket(conn, ticket, now).await?;
+    situation.attempts.push(attempt::by_id(conn, id).await?);
+    Ok(situation)
+}
+
+/// The units of these appliances are others, or serve somebody else: their baselines start anew, and what was found by the old
+/// ones is cleared.
+pub(crate) async fn restart_baselines(conn: &mut PgConnection, appliances: &[i64], now: Timestamp) -> Result<()> {
+    let now = stored(now);
+    let mut changes = Changes::default();
+    for situation in load(conn, appliances, now).await?.values_mut() {
+        situation.restart_baseline(now, &mut changes)?;
+    }
+    save(conn, changes, now).await
+}
+
+/// Draws ids for what is made meanwhile.
+pub(crate) fn with_ids<T>(make: impl FnOnce(&mut Ids<'_>) -> Result<T>) -> Result<T> {
+    let mut failed = None;
+    let mut draw = || {
+        random().unwrap_or_else(|error| {
+            failed = Some(error);
+            [0; 10]
+        })
+    };
+    let made = make(&mut Ids(&mut draw));
+    match failed {
+        Some(error) => Err(sealed("random bytes")(error)),
+        None => made,
+    }
+}
+
+/// Saves what has become of situations, in the transaction that has loaded them.
+pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Timestamp) -> Result<()> {
+    number(conn, &mut changes.tickets).await?;
+    finding::save(conn, changes.findings.values()).await?;
+    ticket_row::save(conn, changes.tickets.values()).await?;
+    attempt::save(conn, changes.attempts.values()).await?;
+    lines(conn, &changes.lines).await?;
+    refuse(conn, &changes.refusals).await?;
+    scoring::restart(conn, &changes.restarted, now).await?;
+    event::write(conn, &changes.told).await
+}
+
+/// New tickets get the next numbers of their tenants.
+async fn number(conn: &mut PgConnection, tickets: &mut BTreeMap<TicketId, Changed<ServiceTicket>>) -> Result<()> {
+    let mut counts: BTreeMap<TenantId, i64> = BTreeMap::new();
+    for ticket in tickets.values().filter(|ticket| ticket.is_new) {
+        *counts.entry(ticket.now.tenant.clone()).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "insert into ticket_counter (tenant, last) select tenant, count from unnest($1::text[], $2::bigint[]) \
+           as k (tenant, count) order by tenant \
+         on conflict (tenant) do update set last = ticket_counter.last + excluded.last returning tenant, last",
+    )
+    .bind(counts.keys().map(TenantId::as_str).collect::<Vec<_>>())
+    .bind(counts.values().copied().collect::<Vec<i64>>())
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    let mut next: BTreeMap<TenantId, i64> = BTreeMap::new();
+    for row in &rows {
+        let tenant: TenantId = row.word("tenant")?;
+        let count = counts.get(&tenant).copied().unwrap_or(0);
+        next.insert(tenant, row.col::<i64>("last")? - count);
+    }
+    for ticket in tickets.values_mut().filter(|ticket| ticket.is_new) {
+        if let Some(number) = next.get_mut(&ticket.now.tenant) {
+            *number += 1;
+            ticket.now.number = *number;
+        }
+    }
+    Ok(())
+}
+
+/// In the order in which they happened.
+async fn lines(conn: &mut PgConnection, lines: &[Line]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let events: Vec<serde_json::Value> = lines.iter().map(|line| json(&line.event)).collect::<Result<_>>()?;
+    sqlx::query(
+        "insert into timeline (tenant, ticket, at, actor, event) select * \
+         from unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::jsonb[])",
+    )
+    .bind(lines.iter().map(|line| line.tenant.as_str()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.ticket.0).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| sql(line.at)).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.actor.as_str()).collect::<Vec<_>>())
+    .bind(events)
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Key 9: the ledger and the list, in the transaction that the prompt waits for.
+async fn refuse(conn: &mut PgConnection, refusals: &[Refusal]) -> Result<()> {
+    for refusal in refusals {
+        sqlx::query(
+            "with said as (insert into consent (tenant, owner, at, given, source) values ($1, $2, $3, false, $4)) \
+             insert into do_not_call (tenant, phone_index, at, source) \
+             select tenant, phone_index, $3, $4 from owner where id = $2 and phone_index is not null on conflict do nothing",
+        )
+        .bind(refusal.tenant.as_str())
+        .bind(refusal.owner.0)
+        .bind(sql(refusal.at))
+        .bind(KEY_9)
+        .execute(&mut *conn)
+        .await
+        .map_err(db)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! What is open on appliances: taken out of the maps, and what has become of it put back.
+
+use super::not_found;
+use super::state::{Baseline, State};
+use crate::error::Result;
+use crate::ticket::TimelineEntry;
+use hub_core::consent::KEY_9;
+use hub_core::finding::{Finding, FindingState};
+use hub_core::id::{ApplianceId, AttemptId, TicketId};
+use hub_core::situation::{Changes, Ids, Refusal, Situation};
+use hub_core::ticket::TicketState;
+use jiff::Timestamp;
+
+impl State {
+    /// The situation of an appliance.
+    pub(super) fn situation(&self, appliance: ApplianceId, now: Timestamp) -> Result<Situation> {
+        let home = self.appliance(appliance)?;
+        let own = || self.findings.values().filter(|finding| finding.appliance == appliance);
+        let mut open: Vec<Finding> = own()
+            .filter(|finding| finding.state == FindingState::Open)
+            .cloned()
+            .collect();
+        open.sort_by_key(|finding| (finding.first_seen, finding.id));
+        let quiet = own().filter_map(|finding| Some((finding.fault_class.clone(), finding.suppressed_until?)));
+        let tickets = self.tickets.values().filter(|ticket| ticket.appliance == appliance);
+        Ok(Situation {
+            appliance,
+            tenant: home.tenant.clone(),
+            rules: self.tenant(&home.tenant)?.contact_plan.clone(),
+            restarted: self.is_restarted(appliance),
+            findings: open,
+            quiet: quiet.filter(|(_, until)| *until > now).collect(),
+            tickets: tickets
+                .filter(|ticket| ticket.state != TicketState::Closed)
+                .cloned()
+                .collect(),
+            attempts: Vec::new(),
+        })
+    }
+
+    /// The one that a ticket belongs to, with the ticket and its findings whatever their state.
+    pub(super) fn situation_of(&self, id: TicketId, now: Timestamp) -> Result<Situation> {
+        let ticket = self.ticket(id)?;
+        let mut situation = self.situation(ticket.appliance, now)?;
+        let own = self
+            .findings
+            .values()
+            .filter(|finding| finding.appliance == ticket.appliance);
+        for finding in own.filter(|finding| finding.id == ticket.finding || finding.ticket == Some(id)) {
+            if situation.finding(finding.id).is_err() {
+                situation.findings.push(finding.clone());
+            }
+        }
+        if situation.ticket(id).is_err() {
+            situation.tickets.push(ticket);
+        }
+        Ok(situation)
+    }
+
+    /// The one that an attempt belongs to, with the attempt and its ticket.
+    pub(super) fn situation_in(&self, id: AttemptId, now: Timestamp) -> Result<Situation> {
+        let running = self.attempts.get(&id).ok_or_else(|| not_found("attempt", id))?;
+        let mut situation = self.situation_of(running.attempt.ticket, now)?;
+        situation.attempts.push(running.clone());
+        Ok(situation)
+    }
+
+    /// Draws ids for what is made meanwhile.
+    pub(super) fn with_ids<T>(&mut self, make: impl FnOnce(&mut Ids<'_>) -> T) -> T {
+        make(&mut Ids(&mut || self.random()))
+    }
+
+    /// Saves what has become of situations.
+    pub(super) fn save(&mut self, changes: Changes) -> Result<()> {
+        for (id, mut ticket) in changes.tickets {
+            if ticket.is_new {
+                let tenant = self.tenants.get_mut(&ticket.now.tenant);
+                let tenant = tenant.ok_or_else(|| not_found("tenant", &ticket.now.tenant))?;
+                tenant.tickets += 1;
+                ticket.now.number = tenant.tickets;
+            }
+            self.tickets.insert(id, ticket.now);
+        }
+        let findings = changes.findings.into_iter().map(|(id, finding)| (id, finding.now));
+        self.findings.extend(findings);
+        let attempts = changes.attempts.into_iter().map(|(id, attempt)| (id, attempt.now));
+        self.attempts.extend(attempts);
+        for line in changes.lines {
+            self.timelines.entry(line.ticket).or_default().push(TimelineEntry {
+                at: line.at,
+                actor: line.actor,
+                event: line.event,
+            });
+        }
+        for refusal in changes.refusals {
+            self.refuse(&refusal);
+        }
+        for appliance in changes.restarted {
+            let known = self.baselines.get(&appliance);
+            let restarted = Baseline {
+                restarted: true,
+                fresh_after: known.map_or(0, |baseline| baseline.fresh_after),
+            };
+            self.baselines.insert(appliance, restarted);
+        }
+        for told in changes.told {
+            self.tell(&told.tenant, &told.kind, told.ticket, told.appliance, told.at);
+        }
+        Ok(())
+    }
+
+    /// Another unit, or one that serves somebody else.
+    pub(super) fn restart_baseline(&mut self, appliance: ApplianceId, now: Timestamp) -> Result<()> {
+        let mut changes = Changes::default();
+        self.situation(appliance, now)?.restart_baseline(now, &mut changes)?;
+        self.save(changes)
+    }
+
+    /// Key 9: the ledger and the list.
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.write_consent(refusal.owner, false, KEY_9, refusal.at);
+        let Some(owner) = self.owners.get(&refusal.owner) else {
+            return;
+        };
+        if let Some(phone) = &owner.phone {
+            self.do_not_call
+                .insert((owner.tenant.clone(), phone.reveal().to_owned()));
+        }
+    }
+}
