@@ -67,28 +67,44 @@ pub(crate) async fn ticket_of(conn: &mut PgConnection, id: AttemptId) -> Result<
         .ok_or_else(|| not_found("attempt", id))
 }
 
-/// Calls with this person that the decision to ring looks at, for whichever ticket.
-pub(crate) async fn calls_with(conn: &mut PgConnection, owner: OwnerId, now: Timestamp) -> Result<Vec<PastCall>> {
+/// Calls that the decision to ring looks at: those for this ticket, oldest first, and those with this person, for whichever
+/// ticket.
+pub(crate) async fn past(
+    conn: &mut PgConnection,
+    ticket: TicketId,
+    owner: Option<OwnerId>,
+    now: Timestamp,
+) -> Result<(Vec<PastCall>, Vec<PastCall>)> {
     let rows = sqlx::query(
-        "select direction, started_at, ended_at, result from attempt \
-         where owner = $1 and (state <> 'ended' or started_at > $2 or ended_at > $3)",
+        "(select true as is_tickets, direction, started_at, ended_at, result from attempt where ticket = $1 \
+          order by id limit $2) \
+         union all \
+         select false, direction, started_at, ended_at, result from attempt \
+         where owner = $3 and (state <> 'ended' or started_at > $4 or ended_at > $5)",
     )
-    .bind(owner.0)
+    .bind(ticket.0)
+    .bind(count(ATTEMPTS_MAX))
+    .bind(owner.map(|owner| owner.0))
     .bind(sql(now - CALLS_COUNTED))
     .bind(sql(now - REMEMBERED))
     .fetch_all(conn)
     .await
     .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            Ok(PastCall {
-                direction: row.word("direction")?,
-                started_at: row.at("started_at")?,
-                ended_at: row.maybe_at("ended_at")?,
-                result: row.maybe_word("result")?,
-            })
-        })
-        .collect()
+    let (mut of_ticket, mut with_person) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let call = PastCall {
+            direction: row.word("direction")?,
+            started_at: row.at("started_at")?,
+            ended_at: row.maybe_at("ended_at")?,
+            result: row.maybe_word("result")?,
+        };
+        if row.col("is_tickets")? {
+            of_ticket.push(call);
+        } else {
+            with_person.push(call);
+        }
+    }
+    Ok((of_ticket, with_person))
 }
 
 /// Saves attempts by one statement. Their fields are the columns, but for the slot that is offered.

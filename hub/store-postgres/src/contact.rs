@@ -56,17 +56,10 @@ impl ContactStore for PostgresStore {
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun> {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
-        let mut situation = situation::of_ticket(&mut tx, ticket, now).await?;
+        let mut situation = situation::of_ticket(&mut tx, ticket).await?;
         let owner = self.lock_owner(&mut tx, situation.appliance).await?;
-        let person = match &owner {
-            Some(owner) => Some(person(&mut tx, owner, now).await?),
-            None => None,
-        };
-        let past: Vec<PastCall> = attempt::of_ticket(&mut tx, ticket)
-            .await?
-            .iter()
-            .map(PastCall::from)
-            .collect();
+        let (past, calls) = attempt::past(&mut tx, ticket, owner.as_ref().map(|owner| owner.id), now).await?;
+        let person = owner.as_ref().map(|owner| person(owner, calls));
         let mut changes = Changes::default();
         let begun = match (
             situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
@@ -114,7 +107,7 @@ impl ContactStore for PostgresStore {
         let Some(ticket) = for_caller(&theirs).map(|ticket| ticket.id) else {
             return Ok(None);
         };
-        let situation = situation::of_ticket(&mut tx, ticket, now).await?;
+        let situation = situation::of_ticket(&mut tx, ticket).await?;
         // Somebody may have acted on it before it was locked.
         if for_caller(std::slice::from_ref(situation.ticket(ticket)?)).is_none() {
             return Ok(None);
@@ -181,7 +174,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<ContactAttempt> {
         let now = stored(now);
-        let mut situation = situation::of_attempt(&mut tx, id, now).await?;
+        let mut situation = situation::of_attempt(&mut tx, id).await?;
         let mut changes = Changes::default();
         let attempt = situation.call_event(id, event, now, &mut changes)?;
         if !changes.is_empty() {
@@ -208,14 +201,14 @@ impl PostgresStore {
     }
 }
 
-async fn person(conn: &mut PgConnection, owner: &OwnerView, now: Timestamp) -> Result<Person> {
-    Ok(Person {
+fn person(owner: &OwnerView, calls: Vec<PastCall>) -> Person {
+    Person {
         has_number: owner.phone.is_some(),
         consent: owner.consent,
         do_not_call: owner.do_not_call,
         zone: TimeZone::get(&owner.zone).ok(),
-        calls: attempt::calls_with(conn, owner.id, now).await?,
-    })
+        calls,
+    }
 }
 
 /// A call that is placed.

@@ -1,10 +1,9 @@
 //! Events: written with what they tell of, read in an order in which nothing can appear behind the reader.
 
-use crate::row::{Columns, db, sql};
+use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TicketId};
-use hub_core::situation::Told;
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::event::{Event, EventCursor, EventStore};
@@ -12,31 +11,6 @@ use hub_store::scope::PAGE_MAX;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::time::Duration;
-
-/// Writes events in the caller's transaction, in the order in which they happened.
-pub(crate) async fn write(conn: &mut PgConnection, told: &[Told]) -> Result<()> {
-    if told.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
-         select (select epoch from event_epoch), pg_current_xact_id()::text::bigint, k.* \
-         from unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::bigint[]) k",
-    )
-    .bind(told.iter().map(|told| told.tenant.as_str()).collect::<Vec<_>>())
-    .bind(told.iter().map(|told| sql(told.at)).collect::<Vec<_>>())
-    .bind(told.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>())
-    .bind(told.iter().map(|told| told.ticket.map(|id| id.0)).collect::<Vec<_>>())
-    .bind(
-        told.iter()
-            .map(|told| told.appliance.map(|id| id.0))
-            .collect::<Vec<_>>(),
-    )
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(())
-}
 
 /// Begins a new epoch if this is another cluster than the one that the newest events were written in: by its own number,
 /// or because its transactions have not come as far. The lease's holder does so before it works.

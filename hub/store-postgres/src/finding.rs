@@ -4,6 +4,7 @@ use crate::row::{Columns, count, db, json, sql};
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
 use hub_core::situation::Changed;
+use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -54,20 +55,17 @@ pub(crate) async fn open(conn: &mut PgConnection, appliances: &[i64]) -> Result<
     rows.iter().map(from_row).collect()
 }
 
-/// What a ticket is about, and what it was about before, in whatever state.
-pub(crate) async fn of_ticket(
-    conn: &mut PgConnection,
-    appliance: ApplianceId,
-    ticket: TicketId,
-    about: FindingId,
-) -> Result<Vec<Finding>> {
-    let rows = sqlx::query("select * from finding where appliance = $1 and (id = $2 or ticket = $3)")
-        .bind(appliance.0)
-        .bind(about.0)
-        .bind(ticket.0)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
+/// What is open on a ticket's appliance, oldest first, and what the ticket is and was about, in whatever state.
+pub(crate) async fn of_ticket(conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<Vec<Finding>> {
+    let rows = sqlx::query(
+        "select * from finding where appliance = $1 and (state = 'open' or id = $2 or ticket = $3) order by first_seen, id",
+    )
+    .bind(ticket.appliance.0)
+    .bind(ticket.finding.0)
+    .bind(ticket.id.0)
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
     rows.iter().map(from_row).collect()
 }
 

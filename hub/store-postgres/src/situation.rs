@@ -2,17 +2,16 @@
 //! table.
 
 use crate::attempt;
-use crate::event;
 use crate::finding;
 use crate::keyring::random;
-use crate::row::{Columns, db, json, not_found, sql, stored};
+use crate::row::{Columns, db, not_found, sql, stored};
 use crate::scoring;
 use crate::store::sealed;
 use crate::ticket_row;
 use hub_core::consent::KEY_9;
 use hub_core::contact_plan::ContactPlan;
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
-use hub_core::situation::{Changed, Changes, Ids, Line, Refusal, Situation};
+use hub_core::situation::{Changed, Changes, Ids, Refusal, Situation};
 use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -21,11 +20,7 @@ use std::collections::BTreeMap;
 
 /// The situations of these appliances, which stay locked until the end of the transaction: so scoring and people never wait for
 /// each other in a circle. An appliance that does not exist has none.
-pub(crate) async fn load(
-    conn: &mut PgConnection,
-    appliances: &[i64],
-    now: Timestamp,
-) -> Result<BTreeMap<ApplianceId, Situation>> {
+pub(crate) async fn load(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<ApplianceId, Situation>> {
     if appliances.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -34,43 +29,13 @@ pub(crate) async fn load(
         .execute(&mut *conn)
         .await
         .map_err(db)?;
-    // Asked once they are locked.
-    let rows = sqlx::query(
-        "select a.id, a.tenant, t.contact_plan, exists ( \
-           select from checkpoint c where c.appliance = a.id and c.restarted) as restarted \
-         from appliance a join tenant t on t.id = a.tenant where a.id = any($1)",
-    )
-    .bind(appliances)
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(db)?;
-    let mut situations = BTreeMap::new();
-    for row in &rows {
-        let appliance = ApplianceId(row.col("id")?);
-        let rules: ContactPlan = row.json("contact_plan")?;
-        let situation = Situation {
-            appliance,
-            tenant: row.word("tenant")?,
-            rules,
-            restarted: row.col("restarted")?,
-            findings: Vec::new(),
-            quiet: Vec::new(),
-            tickets: Vec::new(),
-            attempts: Vec::new(),
-        };
-        situations.insert(appliance, situation);
-    }
+    let mut situations = homes(conn, appliances).await?;
     for finding in finding::open(conn, appliances).await? {
         if let Some(situation) = situations.get_mut(&finding.appliance) {
             situation.findings.push(finding);
         }
     }
-    for (appliance, class, until) in finding::quiet(conn, appliances, now).await? {
-        if let Some(situation) = situations.get_mut(&appliance) {
-            situation.quiet.push((class, until));
-        }
-    }
-    for ticket in ticket_row::not_closed(conn, appliances).await? {
+    for ticket in ticket_row::not_closed(conn, appliances, None).await? {
         if let Some(situation) = situations.get_mut(&ticket.appliance) {
             situation.tickets.push(ticket);
         }
@@ -78,29 +43,77 @@ pub(crate) async fn load(
     Ok(situations)
 }
 
-/// The situation that a ticket belongs to, with the ticket and its findings whatever their state.
-pub(crate) async fn of_ticket(conn: &mut PgConnection, id: TicketId, now: Timestamp) -> Result<Situation> {
-    let appliance = ticket_row::appliance_of(conn, id).await?;
-    let mut loaded = load(conn, &[appliance.0], now).await?;
-    let mut situation = loaded
-        .remove(&appliance)
-        .ok_or_else(|| not_found("appliance", appliance))?;
-    if situation.ticket(id).is_err() {
-        situation.tickets.push(ticket_row::by_id(conn, id).await?);
+/// The same for what a detector says, which may be quiet for a while.
+pub(crate) async fn load_to_observe(
+    conn: &mut PgConnection,
+    appliances: &[i64],
+    now: Timestamp,
+) -> Result<BTreeMap<ApplianceId, Situation>> {
+    let mut situations = load(conn, appliances).await?;
+    if situations.is_empty() {
+        return Ok(situations);
     }
-    let about = situation.ticket(id)?.finding;
-    for finding in finding::of_ticket(conn, appliance, id, about).await? {
-        if situation.finding(finding.id).is_err() {
-            situation.findings.push(finding);
+    for (appliance, class, until) in finding::quiet(conn, appliances, now).await? {
+        if let Some(situation) = situations.get_mut(&appliance) {
+            situation.quiet.push((class, until));
         }
     }
+    Ok(situations)
+}
+
+/// The situation that a ticket belongs to, with the ticket and its findings whatever their state.
+pub(crate) async fn of_ticket(conn: &mut PgConnection, id: TicketId) -> Result<Situation> {
+    let appliance: Option<i64> = sqlx::query_scalar(
+        "select id from appliance where id = (select appliance from ticket where id = $1) for no key update",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(db)?;
+    let appliance = appliance.ok_or_else(|| not_found("ticket", id))?;
+    let mut homes = homes(conn, &[appliance]).await?;
+    let mut situation = homes
+        .remove(&ApplianceId(appliance))
+        .ok_or_else(|| not_found("appliance", appliance))?;
+    situation.tickets = ticket_row::not_closed(conn, &[appliance], Some(id)).await?;
+    situation.findings = finding::of_ticket(conn, situation.ticket(id)?).await?;
     Ok(situation)
 }
 
+/// Nothing but where appliances are at home; asked once they are locked.
+async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<ApplianceId, Situation>> {
+    let rows = sqlx::query(
+        "select a.id, a.tenant, t.contact_plan, exists ( \
+           select from checkpoint c where c.appliance = a.id and c.restarted) as restarted \
+         from appliance a join tenant t on t.id = a.tenant where a.id = any($1)",
+    )
+    .bind(appliances)
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    rows.iter()
+        .map(|row| {
+            let appliance = ApplianceId(row.col("id")?);
+            let rules: ContactPlan = row.json("contact_plan")?;
+            let situation = Situation {
+                appliance,
+                tenant: row.word("tenant")?,
+                rules,
+                restarted: row.col("restarted")?,
+                findings: Vec::new(),
+                quiet: Vec::new(),
+                tickets: Vec::new(),
+                attempts: Vec::new(),
+            };
+            Ok((appliance, situation))
+        })
+        .collect()
+}
+
 /// The situation that an attempt belongs to, with the attempt and its ticket.
-pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId, now: Timestamp) -> Result<Situation> {
+pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId) -> Result<Situation> {
     let ticket = attempt::ticket_of(conn, id).await?;
-    let mut situation = of_ticket(conn, ticket, now).await?;
+    let mut situation = of_ticket(conn, ticket).await?;
     situation.attempts.push(attempt::by_id(conn, id).await?);
     Ok(situation)
 }
@@ -110,7 +123,7 @@ pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId, now: Time
 pub(crate) async fn restart_baselines(conn: &mut PgConnection, appliances: &[i64], now: Timestamp) -> Result<()> {
     let now = stored(now);
     let mut changes = Changes::default();
-    for situation in load(conn, appliances, now).await?.values_mut() {
+    for situation in load(conn, appliances).await?.values_mut() {
         situation.restart_baseline(now, &mut changes)?;
     }
     save(conn, changes, now).await
@@ -136,12 +149,10 @@ pub(crate) fn with_ids<T>(make: impl FnOnce(&mut Ids<'_>) -> Result<T>) -> Resul
 pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Timestamp) -> Result<()> {
     number(conn, &mut changes.tickets).await?;
     finding::save(conn, changes.findings.values()).await?;
-    ticket_row::save(conn, changes.tickets.values()).await?;
+    ticket_row::save(conn, changes.tickets.values(), &changes.lines, &changes.told).await?;
     attempt::save(conn, changes.attempts.values()).await?;
-    lines(conn, &changes.lines).await?;
     refuse(conn, &changes.refusals).await?;
-    scoring::restart(conn, &changes.restarted, now).await?;
-    event::write(conn, &changes.told).await
+    scoring::restart(conn, &changes.restarted, now).await
 }
 
 /// New tickets get the next numbers of their tenants.
@@ -175,27 +186,6 @@ async fn number(conn: &mut PgConnection, tickets: &mut BTreeMap<TicketId, Change
             ticket.now.number = *number;
         }
     }
-    Ok(())
-}
-
-/// In the order in which they happened.
-async fn lines(conn: &mut PgConnection, lines: &[Line]) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let events: Vec<serde_json::Value> = lines.iter().map(|line| json(&line.event)).collect::<Result<_>>()?;
-    sqlx::query(
-        "insert into timeline (tenant, ticket, at, actor, event) select * \
-         from unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::jsonb[])",
-    )
-    .bind(lines.iter().map(|line| line.tenant.as_str()).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.ticket.0).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| sql(line.at)).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.actor.as_str()).collect::<Vec<_>>())
-    .bind(events)
-    .execute(conn)
-    .await
-    .map_err(db)?;
     Ok(())
 }
 

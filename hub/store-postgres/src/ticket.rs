@@ -123,7 +123,7 @@ impl TicketStore for PostgresStore {
     ) -> Result<ServiceTicket> {
         let now = stored(now);
         let mut tx = self.begin_scoped(scope).await?;
-        let mut situation = situation::of_ticket(&mut tx, id, now).await?;
+        let mut situation = situation::of_ticket(&mut tx, id).await?;
         if !scope.includes(&situation.tenant) {
             return Err(not_found("ticket", id));
         }

@@ -1,9 +1,9 @@
 //! Tickets as rows.
 
-use crate::row::{Columns, db, json, not_found};
+use crate::row::{Columns, db, json, sql};
 use hub_core::appointment::{Appointment, Slot};
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
-use hub_core::situation::Changed;
+use hub_core::situation::{Changed, Line, Told};
 use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use serde_json::Value;
@@ -43,63 +43,70 @@ fn appointment(row: &PgRow) -> Result<Option<Appointment>> {
     }))
 }
 
-/// The appliance that a ticket is about; it stays so.
-pub(crate) async fn appliance_of(conn: &mut PgConnection, id: TicketId) -> Result<ApplianceId> {
-    sqlx::query_scalar("select appliance from ticket where id = $1")
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await
-        .map_err(db)?
-        .map(ApplianceId)
-        .ok_or_else(|| not_found("ticket", id))
-}
-
-pub(crate) async fn by_id(conn: &mut PgConnection, id: TicketId) -> Result<ServiceTicket> {
-    let row = sqlx::query("select * from ticket where id = $1")
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await
-        .map_err(db)?
-        .ok_or_else(|| not_found("ticket", id))?;
-    from_row(&row)
-}
-
-/// The tickets of these appliances that are not closed, oldest first. The caller holds the appliances locked.
-pub(crate) async fn not_closed(conn: &mut PgConnection, appliances: &[i64]) -> Result<Vec<ServiceTicket>> {
-    let rows = sqlx::query("select * from ticket where appliance = any($1) and state <> 'closed' order by id")
-        .bind(appliances)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
+/// The tickets of these appliances that are not closed, and this one whatever its state; oldest first. The caller holds the
+/// appliances locked.
+pub(crate) async fn not_closed(
+    conn: &mut PgConnection,
+    appliances: &[i64],
+    or: Option<TicketId>,
+) -> Result<Vec<ServiceTicket>> {
+    let rows =
+        sqlx::query("select * from ticket where appliance = any($1) and (state <> 'closed' or id = $2) order by id")
+            .bind(appliances)
+            .bind(or.map(|id| id.0))
+            .fetch_all(conn)
+            .await
+            .map_err(db)?;
     rows.iter().map(from_row).collect()
 }
 
-/// Saves tickets by one statement. Their fields are the columns, but for the visit.
+/// Saves tickets, the lines of their timelines and all events, in the order in which they happened, by one statement: between a
+/// reading and the call each round trip counts. A ticket's fields are the columns, but for the visit.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     tickets: impl Iterator<Item = &Changed<ServiceTicket>>,
+    lines: &[Line],
+    told: &[Told],
 ) -> Result<()> {
     let rows: Vec<Value> = tickets.map(|ticket| json(&ticket.now)).collect::<Result<_>>()?;
-    if rows.is_empty() {
+    let events: Vec<Value> = lines.iter().map(|line| json(&line.event)).collect::<Result<_>>()?;
+    if rows.is_empty() && lines.is_empty() && told.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, assignee, opened_at, \
-           closed_at, contact_due, call_requested_by, held, visit_start, visit_end, visit_service_point, visit_agreed_by, \
-           outcome, trace) \
-         select t.id, t.number, t.tenant, t.appliance, t.finding, t.fault_class, t.severity, t.state, t.assignee, \
-           t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, \
-           (k.row #>> '{appointment,slot,start}')::timestamptz, (k.row #>> '{appointment,slot,end}')::timestamptz, \
-           k.row #>> '{appointment,service_point}', k.row #>> '{appointment,agreed_by}', t.outcome, t.trace \
-         from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
-         on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
-           severity = excluded.severity, state = excluded.state, assignee = excluded.assignee, \
-           closed_at = excluded.closed_at, contact_due = excluded.contact_due, \
-           call_requested_by = excluded.call_requested_by, held = excluded.held, visit_start = excluded.visit_start, \
-           visit_end = excluded.visit_end, visit_service_point = excluded.visit_service_point, \
-           visit_agreed_by = excluded.visit_agreed_by, outcome = excluded.outcome",
+        "with changed as ( \
+           insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, assignee, opened_at, \
+             closed_at, contact_due, call_requested_by, held, visit_start, visit_end, visit_service_point, visit_agreed_by, \
+             outcome, trace) \
+           select t.id, t.number, t.tenant, t.appliance, t.finding, t.fault_class, t.severity, t.state, t.assignee, \
+             t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, \
+             (k.row #>> '{appointment,slot,start}')::timestamptz, (k.row #>> '{appointment,slot,end}')::timestamptz, \
+             k.row #>> '{appointment,service_point}', k.row #>> '{appointment,agreed_by}', t.outcome, t.trace \
+           from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
+           on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
+             severity = excluded.severity, state = excluded.state, assignee = excluded.assignee, \
+             closed_at = excluded.closed_at, contact_due = excluded.contact_due, \
+             call_requested_by = excluded.call_requested_by, held = excluded.held, visit_start = excluded.visit_start, \
+             visit_end = excluded.visit_end, visit_service_point = excluded.visit_service_point, \
+             visit_agreed_by = excluded.visit_agreed_by, outcome = excluded.outcome), \
+         line as ( \
+           insert into timeline (tenant, ticket, at, actor, event) \
+           select * from unnest($2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::jsonb[])) \
+         insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
+         select (select epoch from event_epoch), pg_current_xact_id()::text::bigint, k.* \
+         from unnest($7::text[], $8::timestamptz[], $9::text[], $10::uuid[], $11::bigint[]) k",
     )
     .bind(Value::Array(rows))
+    .bind(lines.iter().map(|line| line.tenant.as_str()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.ticket.0).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| sql(line.at)).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.actor.as_str()).collect::<Vec<_>>())
+    .bind(events)
+    .bind(told.iter().map(|told| told.tenant.as_str()).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| sql(told.at)).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| told.ticket.map(|id| id.0)).collect::<Vec<_>>())
+    .bind(told.iter().map(|told| told.appliance.map(|id| id.0)).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(db)?;

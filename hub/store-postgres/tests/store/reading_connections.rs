@@ -72,7 +72,7 @@ async fn readings_that_are_given_up_leave_nothing_behind() {
     // Given up wherever it may wait, on any machine: after the first look that found nothing yet, or the second, and so on.
     let mut given_up = 0;
     for n in 0..200_u64 {
-        let mut looks = n % 20;
+        let mut looks = n % 5;
         let found = {
             let mut asked = pin!(ask(500));
             let look = poll_fn(|context| match (asked.as_mut().poll(context), looks) {

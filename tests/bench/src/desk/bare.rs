@@ -3,7 +3,6 @@
 use super::{FRESH, OLD_FAULT, Plan, evidence, fault, is_fresh, now, prediction};
 use crate::store::base::{Base, TENANT};
 use anyhow::Result;
-use jiff_sqlx::ToSqlx;
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -44,16 +43,16 @@ async fn findings(sql: &mut PgConnection, appliances: &[i64]) -> Result<Vec<Uuid
 }
 
 async fn update(sql: &mut PgConnection, findings: &[Uuid], round: usize) -> Result<()> {
-    sqlx::query("update finding set count = count + 1, last_seen = $2 where id = any($1)")
+    sqlx::query("update finding set count = count + 1, last_seen = $2::text::timestamptz where id = any($1)")
         .bind(findings)
-        .bind(now(round).to_sqlx())
+        .bind(now(round).to_string())
         .execute(sql)
         .await?;
     Ok(())
 }
 
 async fn insert(sql: &mut PgConnection, appliances: &[i64], round: usize, number: i64) -> Result<()> {
-    let (fault, now) = (fault(round), now(round).to_sqlx());
+    let (fault, now) = (fault(round), now(round).to_string());
     let ids = |kind: u64| -> Vec<Uuid> {
         let id = |appliance: &i64| Uuid::from_u64_pair(kind << 32 | round as u64, appliance.cast_unsigned());
         appliances.iter().map(id).collect()
@@ -62,12 +61,13 @@ async fn insert(sql: &mut PgConnection, appliances: &[i64], round: usize, number
     sqlx::query(
         "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, prediction, \
            evidence, ticket, trace) \
-         select id, $1, appliance, $2, 'open', $3, $3, $3, 1, $4, $5, ticket, id \
-         from unnest($6::uuid[], $7::bigint[], $8::uuid[]) as k (id, appliance, ticket)",
+         select id, $1, appliance, $2, 'open', at, at, at, 1, $4, $5, ticket, id \
+         from unnest($6::uuid[], $7::bigint[], $8::uuid[]) as k (id, appliance, ticket), \
+           lateral (select $3::text::timestamptz as at) n",
     )
     .bind(TENANT)
     .bind(&fault)
-    .bind(now)
+    .bind(&now)
     .bind(serde_json::to_value(prediction(&fault))?)
     .bind(serde_json::to_value(evidence())?)
     .bind(&finding)
@@ -77,21 +77,21 @@ async fn insert(sql: &mut PgConnection, appliances: &[i64], round: usize, number
     .await?;
     sqlx::query(
         "insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, opened_at, contact_due, trace) \
-         select id, $1 + place, $2, appliance, finding, $3, 'major', 'contact_planned', $4, $4, finding \
+         select id, $1 + place, $2, appliance, finding, $3, 'major', 'contact_planned', $4::text::timestamptz, $4::text::timestamptz, finding \
          from unnest($5::uuid[], $6::bigint[], $7::uuid[]) with ordinality as k (id, appliance, finding, place)",
     )
     .bind(number)
     .bind(TENANT)
     .bind(&fault)
-    .bind(now)
+    .bind(&now)
     .bind(&ticket)
     .bind(appliances)
     .bind(&finding)
     .execute(&mut *sql)
     .await?;
-    sqlx::query("insert into timeline (tenant, ticket, at, actor, event) select $1, id, $2, 'hub', $3 from unnest($4::uuid[]) id")
+    sqlx::query("insert into timeline (tenant, ticket, at, actor, event) select $1, id, $2::text::timestamptz, 'hub', $3 from unnest($4::uuid[]) id")
         .bind(TENANT)
-        .bind(now)
+        .bind(&now)
         .bind(serde_json::json!({"event": "opened", "contact_due": super::now(round)}))
         .bind(&ticket)
         .execute(&mut *sql)
@@ -99,11 +99,11 @@ async fn insert(sql: &mut PgConnection, appliances: &[i64], round: usize, number
     for kind in ["finding.opened", "ticket.opened"] {
         sqlx::query(
             "insert into event (epoch, transaction, tenant, at, kind, ticket, appliance) \
-             select epoch, pg_current_xact_id()::text::bigint, $1, $2, $3, id, appliance \
+             select epoch, pg_current_xact_id()::text::bigint, $1, $2::text::timestamptz, $3, id, appliance \
              from event_epoch, unnest($4::uuid[], $5::bigint[]) as k (id, appliance)",
         )
         .bind(TENANT)
-        .bind(now)
+        .bind(&now)
         .bind(kind)
         .bind(&ticket)
         .bind(appliances)
