@@ -76,11 +76,11 @@ pub(crate) async fn past(
     now: Timestamp,
 ) -> Result<(Vec<PastCall>, Vec<PastCall>)> {
     let rows = sqlx::query(
-        "(select true as is_tickets, direction, started_at, ended_at, result from attempt where ticket = $1 \
+        "(select true as is_tickets, id, direction, started_at, ended_at, result from attempt where ticket = $1 \
           order by id limit $2) \
          union all \
-         select false, direction, started_at, ended_at, result from attempt \
-         where owner = $3 and (state <> 'ended' or started_at > $4 or ended_at > $5)",
+         select false, id, direction, started_at, ended_at, result from attempt \
+         where owner = $3 and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
     )
     .bind(ticket.0)
     .bind(count(ATTEMPTS_MAX))

@@ -95,7 +95,7 @@ impl ContactStore for PostgresStore {
         let mut tx = self.begin_fenced().await?;
         let rows = sqlx::query(
             "select t.* from owner o join appliance a on a.owner = o.id join ticket t on t.appliance = a.id \
-             where o.tenant = $1 and o.phone_index = $2 and t.closed_at is null order by t.id desc limit $3",
+             where o.tenant = $1 and o.phone_index = $2 and t.state <> 'closed' order by t.id desc limit $3",
         )
         .bind(tenant.as_str())
         .bind(&self.keyring.blind_index(caller)[..])

@@ -3,7 +3,8 @@
 use crate::row::{Columns, count, db, json, sql};
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
-use hub_core::situation::Changed;
+use hub_core::prediction::Evidence;
+use hub_core::situation::{Changed, Changes};
 use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -11,7 +12,26 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
+/// Findings that are saved by one statement, at most: some 20 kB each where they grew.
+const ROWS_MAX: usize = 200;
+
+/// Columns of a finding but for its evidence, which is large.
+macro_rules! plain {
+    () => {
+        "id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, prediction, ticket, \
+         suppressed_until, trace"
+    };
+}
+
 pub(crate) fn from_row(row: &PgRow) -> Result<Finding> {
+    read(row, row.json("evidence")?)
+}
+
+fn without_evidence(row: &PgRow) -> Result<Finding> {
+    read(row, Evidence::left_out())
+}
+
+fn read(row: &PgRow, evidence: Evidence) -> Result<Finding> {
     Ok(Finding {
         id: FindingId(row.col("id")?),
         tenant: row.word("tenant")?,
@@ -23,7 +43,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<Finding> {
         last_seen: row.at("last_seen")?,
         count: row.col::<i32>("count")?.cast_unsigned(),
         prediction: row.json("prediction")?,
-        evidence: row.json("evidence")?,
+        evidence,
         ticket: row.col::<Option<uuid::Uuid>>("ticket")?.map(TicketId),
         suppressed_until: row.maybe_at("suppressed_until")?,
         trace: TraceId(row.col("trace")?),
@@ -39,34 +59,51 @@ pub(crate) async fn by_id(conn: &mut PgConnection, id: FindingId) -> Result<Find
     from_row(&row)
 }
 
-/// Open findings of these appliances, oldest first. The caller holds the appliances locked. Evidence is large, no rule looks at
-/// it, and what stays is not saved again: it is left out.
+/// Open findings of these appliances, oldest first. The caller holds the appliances locked. No rule looks at evidence, and what
+/// stays is not saved again: here and below it is left out.
 pub(crate) async fn open(conn: &mut PgConnection, appliances: &[i64]) -> Result<Vec<Finding>> {
-    let rows = sqlx::query(
-        "select id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, prediction, \
-           '{\"channels\":[],\"points\":[],\"anomalous_since\":\"1970-01-01T00:00:00Z\"}'::jsonb as evidence, ticket, \
-           suppressed_until, trace \
-         from finding where appliance = any($1) and state = 'open' order by first_seen, id",
-    )
-    .bind(appliances)
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    rows.iter().map(from_row).collect()
+    let query = concat!(
+        "select ",
+        plain!(),
+        " from finding where appliance = any($1) and state = 'open' order by first_seen, id"
+    );
+    let rows = sqlx::query(query).bind(appliances).fetch_all(conn).await.map_err(db)?;
+    rows.iter().map(without_evidence).collect()
 }
 
-/// What is open on a ticket's appliance, oldest first, and what the ticket is and was about, in whatever state.
+/// What is open on a ticket's appliance, and what the ticket is about, in whatever state; oldest first.
 pub(crate) async fn of_ticket(conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<Vec<Finding>> {
-    let rows = sqlx::query(
-        "select * from finding where appliance = $1 and (state = 'open' or id = $2 or ticket = $3) order by first_seen, id",
-    )
-    .bind(ticket.appliance.0)
-    .bind(ticket.finding.0)
-    .bind(ticket.id.0)
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
-    rows.iter().map(from_row).collect()
+    let query = concat!(
+        "select * from (select ",
+        plain!(),
+        " from finding where appliance = $1 and state = 'open' union all select ",
+        plain!(),
+        " from finding where id = $2 and state <> 'open') f order by first_seen, id"
+    );
+    let rows = sqlx::query(query)
+        .bind(ticket.appliance.0)
+        .bind(ticket.finding.0)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter().map(without_evidence).collect()
+}
+
+/// What a ticket was about before: its fault had gone and came back.
+pub(crate) async fn earlier(conn: &mut PgConnection, ticket: &ServiceTicket) -> Result<Vec<Finding>> {
+    let query = concat!(
+        "select ",
+        plain!(),
+        " from finding where appliance = $1 and ticket = $2 and state <> 'open' and id <> $3"
+    );
+    let rows = sqlx::query(query)
+        .bind(ticket.appliance.0)
+        .bind(ticket.id.0)
+        .bind(ticket.finding.0)
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter().map(without_evidence).collect()
 }
 
 /// Appliances with an open finding whose cool-down has ended without a ticket; the longest due first, at most `limit`.
@@ -82,39 +119,51 @@ pub(crate) async fn due(conn: &mut PgConnection, now: Timestamp, limit: usize) -
     .map_err(db)
 }
 
-/// Until when a person's "false alarm" keeps which fault of these appliances quiet.
+/// Until when a person's "false alarm" keeps these faults quiet, of these appliances.
 pub(crate) async fn quiet(
     conn: &mut PgConnection,
-    appliances: &[i64],
+    faults: &[(ApplianceId, &str)],
     now: Timestamp,
 ) -> Result<Vec<(ApplianceId, String, Timestamp)>> {
+    if faults.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(
-        "select appliance, fault_class, max(suppressed_until) as until from finding \
-         where appliance = any($1) and suppressed_until > $2 group by appliance, fault_class",
+        "select k.appliance, k.class, q.until from unnest($1::bigint[], $2::text[]) as k (appliance, class) \
+         cross join lateral (select max(suppressed_until) as until from finding \
+           where appliance = k.appliance and fault_class = k.class and suppressed_until > $3 offset 0) q \
+         where q.until is not null",
     )
-    .bind(appliances)
+    .bind(faults.iter().map(|(appliance, _)| appliance.0).collect::<Vec<i64>>())
+    .bind(faults.iter().map(|(_, class)| *class).collect::<Vec<_>>())
     .bind(sql(now))
     .fetch_all(conn)
     .await
     .map_err(db)?;
     rows.iter()
         .map(|row| {
-            Ok((
-                ApplianceId(row.col("appliance")?),
-                row.col("fault_class")?,
-                row.at("until")?,
-            ))
+            let appliance = ApplianceId(row.col("appliance")?);
+            Ok((appliance, row.col("class")?, row.at("until")?))
         })
         .collect()
 }
 
-/// Saves findings by one statement. Prediction and evidence are large and mostly stay: an empty object stands for what is
-/// stored.
-pub(crate) async fn save(conn: &mut PgConnection, findings: impl Iterator<Item = &Changed<Finding>>) -> Result<()> {
-    let rows: Vec<Value> = findings.map(row).collect::<Result<_>>()?;
-    if rows.is_empty() {
-        return Ok(());
+/// Saves findings, so many by one statement: their evidence is large. Those that are stored come first, since one that is
+/// cleared makes room for one of the same fault. Prediction and evidence mostly stay: an empty object stands for what is stored.
+pub(crate) async fn save(conn: &mut PgConnection, changes: &Changes) -> Result<()> {
+    let mut findings: Vec<&Changed<Finding>> = changes.findings.values().collect();
+    findings.sort_by_key(|finding| finding.is_new);
+    for some in findings.chunks(ROWS_MAX) {
+        let rows = some
+            .iter()
+            .map(|finding| row(&finding.now, changes.grown.contains(&finding.now.id)));
+        let rows: Vec<Value> = rows.collect::<Result<_>>()?;
+        save_some(conn, rows).await?;
     }
+    Ok(())
+}
+
+async fn save_some(conn: &mut PgConnection, rows: Vec<Value>) -> Result<()> {
     sqlx::query(
         "insert into finding as f (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
            prediction, evidence, ticket, suppressed_until, trace) \
@@ -134,9 +183,9 @@ pub(crate) async fn save(conn: &mut PgConnection, findings: impl Iterator<Item =
 }
 
 /// Its fields are the columns.
-fn row(changed: &Changed<Finding>) -> Result<Value> {
-    let mut row = json(&changed.now)?;
-    if !changed.grew {
+fn row(finding: &Finding, grew: bool) -> Result<Value> {
+    let mut row = json(finding)?;
+    if !grew {
         row["prediction"] = Value::Object(Map::new());
         row["evidence"] = Value::Object(Map::new());
     }

@@ -42,7 +42,7 @@ impl PredictionStore for PostgresStore {
         let mut ids: BTreeSet<i64> = scored.observations.iter().map(|seen| seen.appliance().0).collect();
         ids.extend(finding::due(&mut tx, now, COOL_DOWNS_MAX).await?);
         let ids: Vec<i64> = ids.into_iter().collect();
-        let mut situations = situation::load_to_observe(&mut tx, &ids, now).await?;
+        let mut situations = situation::load_to_observe(&mut tx, &ids, &scored.observations, now).await?;
         scoring::advance(&mut tx, &scored.offsets).await?;
         scoring::save(&mut tx, &scored.checkpoints, now).await?;
         let mut changes = Changes::default();

@@ -11,12 +11,12 @@ use crate::ticket_row;
 use hub_core::consent::KEY_9;
 use hub_core::contact_plan::ContactPlan;
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
-use hub_core::situation::{Changed, Changes, Ids, Refusal, Situation};
+use hub_core::situation::{Changed, Changes, Ids, Observation, Refusal, Situation};
 use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The situations of these appliances, which stay locked until the end of the transaction: so scoring and people never wait for
 /// each other in a circle. An appliance that does not exist has none.
@@ -43,25 +43,39 @@ pub(crate) async fn load(conn: &mut PgConnection, appliances: &[i64]) -> Result<
     Ok(situations)
 }
 
-/// The same for what a detector says, which may be quiet for a while.
+/// The same for what scoring saw: of a fault that is not open it is asked until when it keeps quiet.
 pub(crate) async fn load_to_observe(
     conn: &mut PgConnection,
     appliances: &[i64],
+    seen: &[Observation],
     now: Timestamp,
 ) -> Result<BTreeMap<ApplianceId, Situation>> {
     let mut situations = load(conn, appliances).await?;
-    if situations.is_empty() {
-        return Ok(situations);
+    let mut faults = BTreeSet::new();
+    for observation in seen {
+        if let Observation::Alarm {
+            appliance, prediction, ..
+        } = observation
+        {
+            let fault = prediction.fault_class.as_str();
+            let open = situations
+                .get(appliance)
+                .map_or(&[][..], |situation| &situation.findings);
+            if open.iter().all(|finding| finding.fault_class != fault) {
+                faults.insert((*appliance, fault));
+            }
+        }
     }
-    for (appliance, class, until) in finding::quiet(conn, appliances, now).await? {
+    let faults: Vec<_> = faults.into_iter().collect();
+    for (appliance, fault, until) in finding::quiet(conn, &faults, now).await? {
         if let Some(situation) = situations.get_mut(&appliance) {
-            situation.quiet.push((class, until));
+            situation.quiet.push((fault, until));
         }
     }
     Ok(situations)
 }
 
-/// The situation that a ticket belongs to, with the ticket and its findings whatever their state.
+/// The situation that a ticket belongs to, with the ticket and the finding that it is about whatever their state.
 pub(crate) async fn of_ticket(conn: &mut PgConnection, id: TicketId) -> Result<Situation> {
     let appliance: Option<i64> = sqlx::query_scalar(
         "select id from appliance where id = (select appliance from ticket where id = $1) for no key update",
@@ -77,6 +91,14 @@ pub(crate) async fn of_ticket(conn: &mut PgConnection, id: TicketId) -> Result<S
         .ok_or_else(|| not_found("appliance", appliance))?;
     situation.tickets = ticket_row::not_closed(conn, &[appliance], Some(id)).await?;
     situation.findings = finding::of_ticket(conn, situation.ticket(id)?).await?;
+    Ok(situation)
+}
+
+/// The same, with all that the ticket was about before: what its end settles.
+pub(crate) async fn of_ticket_to_close(conn: &mut PgConnection, id: TicketId) -> Result<Situation> {
+    let mut situation = of_ticket(conn, id).await?;
+    let earlier = finding::earlier(conn, situation.ticket(id)?).await?;
+    situation.findings.extend(earlier);
     Ok(situation)
 }
 
@@ -148,7 +170,7 @@ pub(crate) fn with_ids<T>(make: impl FnOnce(&mut Ids<'_>) -> Result<T>) -> Resul
 /// Saves what has become of situations, in the transaction that has loaded them.
 pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Timestamp) -> Result<()> {
     number(conn, &mut changes.tickets).await?;
-    finding::save(conn, changes.findings.values()).await?;
+    finding::save(conn, &changes).await?;
     ticket_row::save(conn, changes.tickets.values(), &changes.lines, &changes.told).await?;
     attempt::save(conn, changes.attempts.values()).await?;
     refuse(conn, &changes.refusals).await?;
@@ -181,10 +203,10 @@ async fn number(conn: &mut PgConnection, tickets: &mut BTreeMap<TicketId, Change
         next.insert(tenant, row.col::<i64>("last")? - count);
     }
     for ticket in tickets.values_mut().filter(|ticket| ticket.is_new) {
-        if let Some(number) = next.get_mut(&ticket.now.tenant) {
-            *number += 1;
-            ticket.now.number = *number;
-        }
+        let tenant = &ticket.now.tenant;
+        let number = next.get_mut(tenant).ok_or_else(|| not_found("tenant", tenant))?;
+        *number += 1;
+        ticket.now.number = *number;
     }
     Ok(())
 }

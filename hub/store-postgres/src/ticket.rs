@@ -123,7 +123,10 @@ impl TicketStore for PostgresStore {
     ) -> Result<ServiceTicket> {
         let now = stored(now);
         let mut tx = self.begin_scoped(scope).await?;
-        let mut situation = situation::of_ticket(&mut tx, id).await?;
+        let mut situation = match event {
+            TicketEvent::Closed { .. } => situation::of_ticket_to_close(&mut tx, id).await?,
+            _ => situation::of_ticket(&mut tx, id).await?,
+        };
         if !scope.includes(&situation.tenant) {
             return Err(not_found("ticket", id));
         }

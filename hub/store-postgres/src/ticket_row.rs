@@ -50,13 +50,15 @@ pub(crate) async fn not_closed(
     appliances: &[i64],
     or: Option<TicketId>,
 ) -> Result<Vec<ServiceTicket>> {
-    let rows =
-        sqlx::query("select * from ticket where appliance = any($1) and (state <> 'closed' or id = $2) order by id")
-            .bind(appliances)
-            .bind(or.map(|id| id.0))
-            .fetch_all(conn)
-            .await
-            .map_err(db)?;
+    let rows = sqlx::query(
+        "select * from (select * from ticket where appliance = any($1) and state <> 'closed' \
+           union all select * from ticket where id = $2 and state = 'closed') t order by id",
+    )
+    .bind(appliances)
+    .bind(or.map(|id| id.0))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
     rows.iter().map(from_row).collect()
 }
 
@@ -68,7 +70,10 @@ pub(crate) async fn save(
     lines: &[Line],
     told: &[Told],
 ) -> Result<()> {
-    let rows: Vec<Value> = tickets.map(|ticket| json(&ticket.now)).collect::<Result<_>>()?;
+    // Those that are stored come first: one that is closed makes room for one of the same fault.
+    let mut tickets: Vec<&Changed<ServiceTicket>> = tickets.collect();
+    tickets.sort_by_key(|ticket| ticket.is_new);
+    let rows: Vec<Value> = tickets.iter().map(|ticket| json(&ticket.now)).collect::<Result<_>>()?;
     let events: Vec<Value> = lines.iter().map(|line| json(&line.event)).collect::<Result<_>>()?;
     if rows.is_empty() && lines.is_empty() && told.is_empty() {
         return Ok(());

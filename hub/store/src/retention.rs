@@ -86,8 +86,9 @@ pub const TURNS: u16 = 10;
 pub trait UpkeepStore: Send + Sync {
     /// Adds about `limit` rows that were rolled up to the aggregates, each once whatever happens: of all appliances, or of those
     /// whose turn it is, of [`TURNS`]. Answers with how many rows are behind it now; ask again until it is 0, which ends a
-    /// round: what is rolled up while a round is under way waits for the next, so that rounds end under any load. Where the database fills its aggregates itself, all days that rows
-    /// have changed behind its back are one step, which may take minutes a day.
+    /// round: what is rolled up while a round is under way waits for the next, so that rounds end under any load. Where the
+    /// database fills its aggregates itself, all days that rows have changed behind its back are one step, which may take
+    /// minutes a day.
     async fn aggregate(&self, turn: Option<u16>, limit: usize, now: Timestamp) -> Result<usize>;
 
     /// The clock of the database that the store is in, where it has one of its own.

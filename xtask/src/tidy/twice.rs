@@ -45,9 +45,8 @@ fn constants<'a>(files: &'a [TextFile], store: &Path) -> BTreeMap<String, (&'a T
 }
 
 fn is_shouted(name: &Token) -> bool {
-    name.text
-        .chars()
-        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.text != "_" && name.text.chars().all(is_letter)
 }
 
 #[cfg(test)]

@@ -14,8 +14,6 @@ pub struct Changed<T> {
     pub now: T,
     /// It is not stored yet.
     pub is_new: bool,
-    /// Its large parts have changed too: prediction and evidence of a finding.
-    pub grew: bool,
 }
 
 /// A line of a ticket's timeline.
@@ -64,6 +62,8 @@ pub struct Refusal {
 pub struct Changes {
     /// Findings.
     pub findings: BTreeMap<FindingId, Changed<Finding>>,
+    /// Those of which prediction and evidence, which are large, have changed too.
+    pub grown: BTreeSet<FindingId>,
     /// Tickets. A new one has the number 0: the store counts.
     pub tickets: BTreeMap<TicketId, Changed<ServiceTicket>>,
     /// Attempts.
@@ -91,33 +91,21 @@ impl Changes {
     }
 
     pub(super) fn finding(&mut self, finding: Finding, grew: bool) {
+        if grew {
+            self.grown.insert(finding.id);
+        }
         let is_new = self.made.contains(&finding.id.0);
-        let grew = grew || is_new || self.findings.get(&finding.id).is_some_and(|before| before.grew);
-        let changed = Changed {
-            is_new,
-            grew,
-            now: finding,
-        };
-        self.findings.insert(changed.now.id, changed);
+        self.findings.insert(finding.id, Changed { is_new, now: finding });
     }
 
     pub(super) fn ticket(&mut self, ticket: ServiceTicket) {
         let is_new = self.made.contains(&ticket.id.0);
-        let changed = Changed {
-            is_new,
-            grew: is_new,
-            now: ticket,
-        };
-        self.tickets.insert(changed.now.id, changed);
+        self.tickets.insert(ticket.id, Changed { is_new, now: ticket });
     }
 
     pub(super) fn attempt(&mut self, running: Running) {
         let is_new = self.made.contains(&running.attempt.id.0);
-        let changed = Changed {
-            is_new,
-            grew: is_new,
-            now: running,
-        };
-        self.attempts.insert(changed.now.attempt.id, changed);
+        let id = running.attempt.id;
+        self.attempts.insert(id, Changed { is_new, now: running });
     }
 }

@@ -1,5 +1,6 @@
-//! What is open on one appliance: its open findings, the tickets that are not closed, a contact attempt, and the tenant's rules. All that the service desk decides is decided here, as steps from one situation to the next: a store loads
-//! the situation under the appliance's lock, lets something happen to it, and saves the [`Changes`].
+//! What is open on one appliance: its open findings, the tickets that are not closed, a contact attempt, and the tenant's rules.
+//! All that the service desk decides is decided here, as steps from one situation to the next: a store loads the situation
+//! under the appliance's lock, lets something happen to it, and saves the [`Changes`].
 //!
 //! Nothing here waits, reads a clock or draws a random number.
 
@@ -47,7 +48,7 @@ pub struct Situation {
     pub attempts: Vec<Running>,
 }
 
-/// Something cannot happen now. Nothing has changed then.
+/// Something cannot happen now. Situation and changes are as far as it came then, and are thrown away.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SituationError {
     /// The ticket's rules refuse it.

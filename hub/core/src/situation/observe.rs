@@ -41,7 +41,7 @@ impl Observation {
 /// A finding that changed and, where one was opened, its ticket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindingChange {
-    /// The finding as it is now.
+    /// The finding as it is now; without evidence where that was neither new nor read.
     pub finding: Finding,
     /// The ticket that this opened.
     pub opened: Option<TicketId>,
@@ -149,8 +149,7 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Finding {
-        let quiet = self.quiet.iter();
-        let quiet = quiet.filter(|(class, until)| *class == prediction.fault_class && *until > now);
+        let quiet_until = self.quiet_until(&prediction.fault_class, now);
         let finding = Finding {
             id: FindingId::new(now, (ids.0)()),
             tenant: self.tenant.clone(),
@@ -161,7 +160,7 @@ impl Situation {
             first_seen: now,
             last_seen: now,
             count: 1,
-            suppressed_until: quiet.map(|(_, until)| *until).max(),
+            suppressed_until: quiet_until,
             prediction,
             evidence,
             ticket: None,
@@ -171,6 +170,15 @@ impl Situation {
         self.put_finding(finding.clone(), true, changes);
         changes.told.push(self.told("finding.opened", None, now));
         finding
+    }
+
+    /// Until when a person's "false alarm" keeps this fault quiet; also one that was named since the situation was loaded.
+    fn quiet_until(&self, fault_class: &str, now: Timestamp) -> Option<Timestamp> {
+        let stored = self.quiet.iter().map(|(class, until)| (class, Some(*until)));
+        let own = self.findings.iter();
+        let own = own.map(|finding| (&finding.fault_class, finding.suppressed_until));
+        let same = stored.chain(own).filter(|(class, _)| *class == fault_class);
+        same.filter_map(|(_, until)| until).filter(|until| *until > now).max()
     }
 
     /// Opens a ticket, or takes up the one that is still open for this fault: its earlier finding cleared, the fault is back.

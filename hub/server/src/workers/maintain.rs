@@ -31,8 +31,12 @@ const TOLD_MAX: u32 = 10;
 /// Rows that are counted of what a sweep takes, unless more are usual; beyond it, it is said that there are more.
 const COUNTED_MAX: u64 = 10_000_000;
 /// While ingest is pressed, the steps of a round of the aggregates wait so long in all for it to be calm, a minute until each
-/// appliance has had its turn: hours and days are behind by the pause, this and the rounds, under any load.
+/// appliance has had its turn: hours and days are behind by the pause, this and the rounds, under any load. The round of all
+/// appliances, before a sweep, waits no longer.
 const CALM_MAX: Duration = Duration::from_secs(6);
+
+/// Rounds of a turn that fail, one after the other, before the next turn.
+const TRIES_MAX: u32 = 3;
 
 /// What upkeep has done since the start.
 #[derive(Debug, Default)]
@@ -195,10 +199,11 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
     let pause = pause / u32::from(TURNS);
     // When the last round of each turn began that ended.
     let mut begun = vec![Instant::now(); usize::from(TURNS)];
-    let mut turns = (0..TURNS).cycle();
+    let (mut turn, mut tries) = (0, 0);
+    // Retention has its turn after the last of them, and until it has succeeded.
+    let mut looks = false;
     let mut wait = pause;
     while stop.run_until_cancelled(sleep(wait)).await.is_some() {
-        let turn = turns.next().unwrap_or(0);
         let work = async {
             let began = Instant::now();
             let aggregated = worker.aggregate(Some(turn)).await;
@@ -206,8 +211,13 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
                 *last = began;
                 follower.round(begun.iter().min().copied().unwrap_or(began));
             }
-            let is_last = turn + 1 == TURNS;
-            if !is_last || looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
+            tries += 1;
+            // What fails again and again holds up nobody else.
+            if aggregated.is_ok() || tries == TRIES_MAX {
+                looks |= turn + 1 == TURNS;
+                (turn, tries) = ((turn + 1) % TURNS, 0);
+            }
+            if !looks || looked_at.is_some_and(|at| at.elapsed() < WITNESSES_EVERY) {
                 return aggregated;
             }
             // Nothing goes by the machine's clock alone, nor by a clock that is set while a sweep is under way.
@@ -216,12 +226,14 @@ pub async fn run<S: UpkeepStore + TelemetryStore>(
                 Err(error) => return aggregated.and(Err(error)),
             };
             looked_at = Some(Instant::now());
+            looks = false;
             // What has to be counted first is not swept, so old readings go although something else is in the way.
             if let Some(until) = until {
                 let kept = worker.keep(until, &mut sweeps).await;
                 if kept.is_err() {
                     // Tried again with the next round.
                     looked_at = None;
+                    looks = true;
                 }
                 return aggregated.and(kept);
             }
@@ -335,10 +347,12 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
         self.upkeep.hold(None);
         sweeps.held_at = None;
-        // What goes has to be in the aggregates, and a device may send old readings all the time.
-        if due.rows > 0 {
-            self.aggregate(None).await?;
-        }
+        // What goes has to be in the aggregates, and a device may send old readings all the time. Where a round fails, what is
+        // in them goes all the same.
+        let aggregated = match due.rows {
+            0 => Ok(()),
+            _ => self.aggregate(None).await,
+        };
         let has_taken = self.sweep(until).await?;
         sweeps.ended_at = Some(Instant::now());
         if due.rows > 0 && has_taken {
@@ -349,7 +363,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         // What was told and had to wait, to be counted or scored, is told again.
         sweeps.told = None;
         sweeps.tellings = 0;
-        Ok(())
+        aggregated
     }
 
     /// What a sweep takes; if it is more than `most` rows, only that it is more.

@@ -52,6 +52,7 @@ macro_rules! for_each_case {
                 prediction::a_fault_that_is_left_as_it_is_opens_no_second_ticket_until_it_has_cleared [],
                 prediction::a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_cool_down_ends [],
                 prediction::a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return [],
+                prediction::a_fault_that_comes_back_while_the_clock_goes_back_is_stored [],
                 prediction::a_restarted_baseline_clears_every_open_finding_of_the_appliance [],
                 scoring::what_is_in_no_checkpoint_is_read_again_after_a_restart [Restart],
                 scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],

@@ -114,6 +114,23 @@ pub(super) async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open(h: 
     assert_eq!(tickets(&*store).await.len(), 2);
 }
 
+/// Ids are made of the hub's time: what comes later may have the smaller one, also within one batch.
+pub(super) async fn a_fault_that_comes_back_while_the_clock_goes_back_is_stored(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let ticket = sees(&*store, id, PUMP, 0.95, 60).await.unwrap();
+    let back = seen(vec![Observation::Clear { appliance: id }, alarm(id, PUMP, 0.95)]);
+    let changes = store.commit_scoring(&back, after(0)).await.unwrap();
+    assert_eq!(changes.len(), 2);
+    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
+    assert_eq!(
+        view.finding.id, changes[1].finding.id,
+        "the ticket is about the newer one"
+    );
+    let open = findings(&*store).await.into_iter().map(|finding| finding.state);
+    assert_eq!(open.filter(|state| *state == FindingState::Open).count(), 1);
+}
+
 /// An unknown fault is named as one whose ticket is still open though its finding cleared: both tickets stay as they are.
 pub(super) async fn naming_never_makes_two_open_tickets_of_one_class(h: &dyn Harness) {
     let (_place, store) = played(h).await;

@@ -182,13 +182,14 @@ fn a_new_fault_is_saved_once_with_its_ticket() {
         changes.tickets.values().next().unwrap(),
     );
     assert_eq!((changes.findings.len(), changes.tickets.len()), (1, 1));
-    assert!(finding.is_new && finding.grew && ticket.is_new);
+    assert!(finding.is_new && changes.grown.contains(&finding.now.id) && ticket.is_new);
     assert_eq!(finding.now.ticket, Some(ticket.now.id));
     assert_eq!((ticket.now.finding, ticket.now.number), (finding.now.id, 0));
     assert_eq!(ticket.now.contact_due, Some(morning()));
     let again = unit.sees(alarm("pump", 0.2, Severity::Major));
+    assert!(again.grown.is_empty(), "less certain than what is kept");
     let again = again.findings.values().next().unwrap();
-    assert!(!again.is_new && !again.grew, "less certain than what is kept");
+    assert!(!again.is_new);
     assert_eq!(again.now.prediction.probability, 0.95);
 }
 
@@ -292,6 +293,22 @@ fn a_false_alarm_keeps_quiet_until_its_cool_down_ends() {
     let (opened, changes) = end(&mut unit, until);
     assert_eq!((opened, told(&changes)), (1, vec!["ticket.opened"]));
     assert_eq!(end(&mut unit, until).0, 0, "once");
+}
+
+/// A fault that keeps quiet is named, goes and comes back, all in one batch: it still keeps quiet.
+#[test]
+fn a_name_keeps_the_cool_down() {
+    let mut unit = Unit::new();
+    let until = morning() + COOL_DOWN;
+    unit.situation.quiet = vec![(UNKNOWN_FAULT.into(), until)];
+    unit.sees(alarm(UNKNOWN_FAULT, 0.95, Severity::Major));
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    unit.sees(CLEAR);
+    assert_eq!(
+        told(&unit.sees(alarm("pump", 0.95, Severity::Major))),
+        ["finding.opened"]
+    );
+    assert_eq!(unit.situation.findings[1].suppressed_until, Some(until));
 }
 
 #[test]

@@ -125,7 +125,8 @@ async fn tampered(own: &Lab, by_url: &Lab, out: &Path) {
         ],
     );
 
-    let (file, mut named) = ("telemetry-000002.parquet", 0);
+    // The first is full, however many readings there were in all.
+    let (file, mut named) = ("telemetry-000001.parquet", 0);
     let length = std::fs::metadata(out.join(file)).unwrap().len() as usize;
     for flip in 0..FLIPS {
         let copy = Copied::of(out);
