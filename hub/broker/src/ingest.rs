@@ -50,6 +50,9 @@ const FAILURES_MAX: u32 = 64;
 /// A publish that failed alone this often, while others were committed, is quarantined.
 const STRIKES_MAX: u32 = 3;
 
+/// What a will is known by. Nobody sends it again, so it is stored though nobody waits for it any more.
+pub(crate) const WILL: u64 = u64::MAX;
+
 /// One publish on its way into the store.
 pub(crate) struct Item {
     /// What the store takes.
@@ -78,7 +81,7 @@ impl Origin {
     }
 }
 
-/// Publishes of one connection that are ready at the same time, in order. Nobody waits for a will.
+/// Publishes of one connection that are ready at the same time, in order.
 pub(crate) struct Parcel {
     pub(crate) waiter: Option<Waiter>,
     pub(crate) items: Vec<Item>,

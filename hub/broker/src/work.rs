@@ -3,9 +3,11 @@
 use crate::clocks::Clocks;
 use crate::command::Desk;
 use crate::config::BrokerConfig;
+use crate::connection::echo_when_stored;
 use crate::counters::{BrokerCounters, add};
-use crate::ingest::{Item, Parcel, Queue};
+use crate::ingest::{Item, Parcel, Queue, WILL};
 use crate::login::Logins;
+use crate::mailbox::{Mailbox, Waiter};
 use crate::quotas::Quotas;
 use crate::refusals::Refusals;
 use crate::registry::Registry;
@@ -21,8 +23,12 @@ use hub_core::profile::ApplianceProfile;
 use hub_store::DoorStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+
+/// Wills whose time has come that are on their way into the store at a time.
+const FAREWELLS_MAX: usize = 1_000;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -102,35 +108,66 @@ impl Shared {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Publishes a will: for it nobody waits.
-    pub(crate) async fn publish_will(&self, word: LastWord) {
+    /// Hands a will to ingest, which stores it whoever waits for it. What comes back is told once it is stored; nothing where
+    /// there was no room.
+    pub(crate) async fn hand_over(&self, will: LastWord) -> Option<Farewell> {
         let LastWord {
             tenant,
-            item,
+            mut item,
             message,
             qos,
             retain,
-        } = word;
-        let items = vec![item];
+        } = will;
+        item.number = Some(WILL);
+        let mailbox = Arc::new(Mailbox::default());
         let parcel = Parcel {
-            waiter: None,
-            items,
+            waiter: Some(Waiter::new(&mailbox)),
+            items: vec![item],
             can_wait: true,
         };
-        match timeout(self.config.store_patience, self.ingest.send(parcel)).await {
-            Ok(Ok(())) => {
-                add(&self.counters.wills, 1);
-                self.echo(&tenant, &self.echo_of(message, qos, retain));
-            }
-            Ok(Err(_)) | Err(_) => add(&self.counters.dropped, 1),
+        if !matches!(
+            timeout(self.config.store_patience, self.ingest.send(parcel)).await,
+            Ok(Ok(()))
+        ) {
+            add(&self.counters.dropped, 1);
+            return None;
         }
+        add(&self.counters.wills, 1);
+        Some(Farewell {
+            tenant,
+            mailbox,
+            echo: self.echo_of(message, qos, retain),
+        })
     }
 
     /// Publishes wills as their time comes, for ever.
-    pub(crate) async fn publish_wills(&self) {
+    pub(crate) async fn publish_wills(self: Arc<Self>) {
+        let mut told = JoinSet::new();
         loop {
-            let word = self.wills.due().await;
-            self.publish_will(word).await;
+            let will = self.wills.due().await;
+            let Some(farewell) = self.hand_over(will).await else {
+                continue;
+            };
+            while told.try_join_next().is_some() {}
+            if told.len() >= FAREWELLS_MAX {
+                told.join_next().await;
+            }
+            let shared = Arc::clone(&self);
+            told.spawn(async move { farewell.tell(&shared).await });
         }
+    }
+}
+
+/// A will on its way into the store. Who subscribes once it was told finds it retained.
+pub(crate) struct Farewell {
+    tenant: TenantId,
+    mailbox: Arc<Mailbox>,
+    echo: Echo,
+}
+
+impl Farewell {
+    /// Tells the integrators when it is stored.
+    pub(crate) async fn tell(self, shared: &Shared) {
+        echo_when_stored(shared, &self.mailbox, &self.tenant, vec![(WILL, self.echo)]).await;
     }
 }

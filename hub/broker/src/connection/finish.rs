@@ -37,6 +37,7 @@ impl Connection {
         // Before the session is kept or dropped, and before the next connection of the device begins: what ingest tries
         // again must not come behind either.
         self.mailbox.end();
+        let mut farewell = None;
         if let Some(device) = self.device() {
             // The hub's own end says nothing about the device (MQTT 5 §3.1.2.5 leaves it to the server).
             let will = device.will.take().filter(|_| reason != CloseReason::Stopping);
@@ -53,7 +54,7 @@ impl Connection {
                     None
                 };
                 if let Some(word) = now {
-                    shared.publish_will(word).await;
+                    farewell = shared.hand_over(word).await;
                 }
             }
             if newest {
@@ -77,6 +78,9 @@ impl Connection {
         }
         if let Some(tenant) = tenant {
             echo_when_stored(&shared, &mailbox, &tenant, echoes).await;
+        }
+        if let Some(farewell) = farewell {
+            farewell.tell(&shared).await;
         }
     }
 
@@ -122,7 +126,12 @@ impl Connection {
 }
 
 /// Hands what a device said last, often right before it left, to the integrators once it is stored.
-async fn echo_when_stored(shared: &Shared, mailbox: &Mailbox, tenant: &TenantId, mut echoes: Vec<(u64, Echo)>) {
+pub(crate) async fn echo_when_stored(
+    shared: &Shared,
+    mailbox: &Mailbox,
+    tenant: &TenantId,
+    mut echoes: Vec<(u64, Echo)>,
+) {
     let all = async {
         while !echoes.is_empty() {
             let letters = poll_fn(|cx| mailbox.poll(cx)).await;

@@ -21,6 +21,7 @@ use crate::work::Shared;
 use ask::Answered;
 use client::{Client, Role};
 use device::ClockAnswer;
+pub(crate) use finish::echo_when_stored;
 use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
 use login::LoggedIn;

@@ -1,6 +1,6 @@
 //! Publishes on their way through the committer: whole batches, halves of them, single ones.
 
-use super::{Item, Parcel, Settled};
+use super::{Item, Parcel, Settled, WILL};
 use crate::counters::{BrokerCounters, add, subtract};
 use crate::decode::Origin;
 use crate::mailbox::Waiter;
@@ -200,7 +200,7 @@ impl Receipt {
     }
 
     fn is_gone(&self) -> bool {
-        self.number.is_some() && self.waiter.as_ref().is_some_and(Waiter::is_gone)
+        self.number.is_some_and(|number| number != WILL) && self.waiter.as_ref().is_some_and(Waiter::is_gone)
     }
 
     /// Its time has passed.

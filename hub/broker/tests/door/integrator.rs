@@ -215,11 +215,8 @@ async fn what_has_run_out_before_it_could_be_sent_is_not_sent() {
     reader.ping().await;
 }
 
-#[tokio::test]
-async fn the_properties_of_a_will_go_with_it() {
-    let door = Door::open().await;
-    let mut reader = reader_v5(&door, "d/+/s").await;
-    subscribed(&door).await;
+/// A washer with a will, connected.
+async fn with_will(door: &Door) -> Raw {
     let will = [
         &[u8::try_from(PASSED_ON.len()).unwrap()][..],
         PASSED_ON,
@@ -240,9 +237,39 @@ async fn the_properties_of_a_will_go_with_it() {
     washer.send(&frame(0x10, &body)).await;
     let (first, body) = washer.packet().await.unwrap();
     assert_eq!((first, body[1]), (0x20, 0));
-    drop(washer);
+    washer
+}
+
+#[tokio::test]
+async fn the_properties_of_a_will_go_with_it() {
+    let door = Door::open().await;
+    let mut reader = reader_v5(&door, "d/+/s").await;
+    subscribed(&door).await;
+    drop(with_will(&door).await);
     assert_eq!(
         receive_v5(&mut reader, "d/washer/s").await,
         (PASSED_ON.to_vec(), b"gone".to_vec())
     );
+}
+
+/// Who hears of it and subscribes finds it retained.
+#[tokio::test]
+async fn a_will_is_told_once_it_is_stored() {
+    let door = Door::open().await;
+    let mut reader = reader_v5(&door, "d/+/s").await;
+    subscribed(&door).await;
+    let washer = with_will(&door).await;
+    let asked = door.store.with(|stored| stored.ingest_asked);
+    door.store.set(Mode::Hold);
+    drop(washer);
+    eventually("the will is on its way", || {
+        door.store.with(|stored| stored.ingest_asked) > asked
+    })
+    .await;
+    // Long enough for what is told too early to arrive.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    reader.ping().await;
+    door.store.set(Mode::Commit);
+    let (_, payload) = receive_v5(&mut reader, "d/washer/s").await;
+    assert_eq!(payload, b"gone");
 }
