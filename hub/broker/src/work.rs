@@ -23,12 +23,8 @@ use hub_core::profile::ApplianceProfile;
 use hub_store::DoorStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-
-/// Wills whose time has come that are on their way into the store at a time.
-const FAREWELLS_MAX: usize = 1_000;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -108,9 +104,9 @@ impl Shared {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Hands a will to ingest, which stores it whoever waits for it. What comes back is told once it is stored; nothing where
-    /// there was no room.
-    pub(crate) async fn hand_over(&self, will: LastWord) -> Option<Farewell> {
+    /// Publishes a will: it is stored whoever waits for it, and the integrators are told once it is, by a task of its own. There
+    /// are no more of these than ingest has room for, and each ends with its will's time.
+    pub(crate) async fn publish_will(self: &Arc<Self>, will: LastWord) {
         let LastWord {
             tenant,
             mut item,
@@ -125,49 +121,22 @@ impl Shared {
             items: vec![item],
             can_wait: true,
         };
-        if !matches!(
-            timeout(self.config.store_patience, self.ingest.send(parcel)).await,
-            Ok(Ok(()))
-        ) {
-            add(&self.counters.dropped, 1);
-            return None;
+        match timeout(self.config.store_patience, self.ingest.send(parcel)).await {
+            Ok(Ok(())) => {
+                add(&self.counters.wills, 1);
+                let echoes = vec![(WILL, self.echo_of(message, qos, retain))];
+                let shared = Arc::clone(self);
+                tokio::spawn(async move { echo_when_stored(&shared, &mailbox, &tenant, echoes).await });
+            }
+            Ok(Err(_)) | Err(_) => add(&self.counters.dropped, 1),
         }
-        add(&self.counters.wills, 1);
-        Some(Farewell {
-            tenant,
-            mailbox,
-            echo: self.echo_of(message, qos, retain),
-        })
     }
 
     /// Publishes wills as their time comes, for ever.
-    pub(crate) async fn publish_wills(self: Arc<Self>) {
-        let mut told = JoinSet::new();
+    pub(crate) async fn publish_wills(self: &Arc<Self>) {
         loop {
             let will = self.wills.due().await;
-            let Some(farewell) = self.hand_over(will).await else {
-                continue;
-            };
-            while told.try_join_next().is_some() {}
-            if told.len() >= FAREWELLS_MAX {
-                told.join_next().await;
-            }
-            let shared = Arc::clone(&self);
-            told.spawn(async move { farewell.tell(&shared).await });
+            self.publish_will(will).await;
         }
-    }
-}
-
-/// A will on its way into the store. Who subscribes once it was told finds it retained.
-pub(crate) struct Farewell {
-    tenant: TenantId,
-    mailbox: Arc<Mailbox>,
-    echo: Echo,
-}
-
-impl Farewell {
-    /// Tells the integrators when it is stored.
-    pub(crate) async fn tell(self, shared: &Shared) {
-        echo_when_stored(shared, &self.mailbox, &self.tenant, vec![(WILL, self.echo)]).await;
     }
 }

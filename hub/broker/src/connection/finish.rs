@@ -37,7 +37,6 @@ impl Connection {
         // Before the session is kept or dropped, and before the next connection of the device begins: what ingest tries
         // again must not come behind either.
         self.mailbox.end();
-        let mut farewell = None;
         if let Some(device) = self.device() {
             // The hub's own end says nothing about the device (MQTT 5 §3.1.2.5 leaves it to the server).
             let will = device.will.take().filter(|_| reason != CloseReason::Stopping);
@@ -54,7 +53,7 @@ impl Connection {
                     None
                 };
                 if let Some(word) = now {
-                    farewell = shared.hand_over(word).await;
+                    shared.publish_will(word).await;
                 }
             }
             if newest {
@@ -78,9 +77,6 @@ impl Connection {
         }
         if let Some(tenant) = tenant {
             echo_when_stored(&shared, &mailbox, &tenant, echoes).await;
-        }
-        if let Some(farewell) = farewell {
-            farewell.tell(&shared).await;
         }
     }
 

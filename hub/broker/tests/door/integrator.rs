@@ -273,3 +273,18 @@ async fn a_will_is_told_once_it_is_stored() {
     let (_, payload) = receive_v5(&mut reader, "d/washer/s").await;
     assert_eq!(payload, b"gone");
 }
+
+/// A device that comes back on another connection while its old one is still open says so behind its will.
+#[tokio::test]
+async fn a_will_is_told_before_what_its_device_says_next() {
+    let door = Door::open().await;
+    let mut reader = reader_v5(&door, "d/+/s").await;
+    subscribed(&door).await;
+    let old = with_will(&door).await;
+    let mut new = Raw::connected(door.addr, "acme", "washer").await;
+    new.send(&publish("d/washer/s", 1, b"back")).await;
+    for expected in [&b"gone"[..], b"back"] {
+        assert_eq!(receive_v5(&mut reader, "d/washer/s").await.1, expected);
+    }
+    drop(old);
+}
