@@ -1,7 +1,7 @@
 //! Words of the rules as a person reads them: lists that pages, sentences and the OpenAPI document share.
 
 use crate::reader::{Reader, number};
-use hub_core::contact_plan::HoldReason;
+use hub_core::call_rules::HoldReason;
 use hub_core::outcome::{Resolution, Verdict};
 use hub_core::prediction::Contribution;
 use hub_core::ticket::TicketCategory;

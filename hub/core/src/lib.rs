@@ -1,6 +1,6 @@
 //! The rules of Forecall, pure: no async, no SQL, no network, no time of day.
 //!
-//! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`contact_plan`], [`consent`],
+//! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`call_rules`], [`consent`],
 //! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`;
 //! what follows from one change for everything else on the same appliance is decided by [`situation`], and saved with it in one
 //! transaction.
@@ -10,10 +10,10 @@ pub mod access;
 pub mod appointment;
 pub mod backoff;
 pub mod call_result;
+pub mod call_rules;
 pub mod clock;
 pub mod consent;
 pub mod contact;
-pub mod contact_plan;
 pub mod error_chain;
 pub mod finding;
 pub mod host;

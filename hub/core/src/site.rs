@@ -2,7 +2,7 @@
 //! read from a site file; applying it twice changes nothing.
 
 use crate::appointment::WeeklySlot;
-use crate::contact_plan::ContactPlan;
+use crate::call_rules::CallRules;
 use crate::id::{DeviceId, TenantId};
 use crate::language::Language;
 use crate::phone_number::PhoneNumber;
@@ -31,9 +31,9 @@ pub struct Tenant {
     pub id: TenantId,
     /// Brand that owners hear, per language.
     pub brand: Localised,
-    /// Rules for calls; defaults are the strict ones.
-    #[serde(default)]
-    pub contact_plan: ContactPlan,
+    /// Rules for calls; defaults are the strict ones. Site files written before the rename say `contact_plan`.
+    #[serde(default, alias = "contact_plan")]
+    pub call_rules: CallRules,
     /// What a visit costs the owner.
     pub visit_price: Price,
     /// The trunk that calls leave through; without one nobody is rung.
@@ -201,8 +201,8 @@ pub enum SiteError {
         wanted: &'static str,
     },
     /// A rule for calls that cannot be kept.
-    #[error("tenant {tenant}: contact_plan.{field} must be {wanted}")]
-    ContactPlan {
+    #[error("tenant {tenant}: call_rules.{field} must be {wanted}")]
+    CallRules {
         /// Where.
         tenant: TenantId,
         /// Which field.
@@ -274,7 +274,7 @@ impl Tenant {
         if let Some(trunk) = &self.trunk {
             trunk.check(&self.id)?;
         }
-        self.check_contact_plan()?;
+        self.check_call_rules()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
         let zones = self
@@ -318,20 +318,20 @@ impl Tenant {
         Ok(())
     }
 
-    fn check_contact_plan(&self) -> Result<(), SiteError> {
-        let plan = &self.contact_plan;
-        let rules = [
+    fn check_call_rules(&self) -> Result<(), SiteError> {
+        let wanted = &self.call_rules;
+        let kept = [
             (
                 "probability_min",
-                (0.0..=1.0).contains(&plan.probability_min),
+                (0.0..=1.0).contains(&wanted.probability_min),
                 "from 0 to 1",
             ),
-            ("from", plan.from < plan.until, "earlier in the day than until"),
-            ("attempts_max", plan.attempts_max >= 1, "1 or more"),
-            ("per_day_max", plan.per_day_max >= 1, "1 or more"),
+            ("from", wanted.from < wanted.until, "earlier in the day than until"),
+            ("attempts_max", wanted.attempts_max >= 1, "1 or more"),
+            ("per_day_max", wanted.per_day_max >= 1, "1 or more"),
         ];
-        match rules.into_iter().find(|(_, kept, _)| !kept) {
-            Some((field, _, wanted)) => Err(SiteError::ContactPlan {
+        match kept.into_iter().find(|(_, kept, _)| !kept) {
+            Some((field, _, wanted)) => Err(SiteError::CallRules {
                 tenant: self.id.clone(),
                 field,
                 wanted,
@@ -398,7 +398,7 @@ mod tests {
         let text = json!({"zh-CN": "t", "en": "t"});
         let tenant = |id: &str, number: &str| {
             json!({"id": id, "brand": text, "visit_price": {"currency": "CNY", "amount": 1},
-                "contact_plan": {},
+                "call_rules": {},
                 "trunk": {"proxy": "127.0.0.1:5060", "domain": "d", "caller_number": number},
                 "service_point": [{"id": "p", "name": text, "zone": "Asia/Shanghai",
                     "slot": [{"day": "monday", "from": "09:00", "to": "12:00", "capacity": 1}]}]})
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_refused_with_its_name() {
         assert_eq!(site(|_| {}), Ok(()));
-        let rule = |field: &str, value: Value| site(|s| s["tenant"][1]["contact_plan"][field] = value).unwrap_err();
+        let rule = |field: &str, value: Value| site(|s| s["tenant"][1]["call_rules"][field] = value).unwrap_err();
         for (field, value) in [
             ("probability_min", json!(1.01)),
             ("probability_min", json!(-0.1)),
@@ -423,6 +423,15 @@ mod tests {
             let error = rule(field, value);
             assert!(error.contains("beta") && error.contains(field), "{error}");
         }
+        let former = site(|s| {
+            let rules = s["tenant"][0].as_object_mut().unwrap();
+            rules.remove("call_rules");
+            rules.insert("contact_plan".to_owned(), json!({"attempts_max": 0}));
+        });
+        assert!(
+            former.unwrap_err().contains("attempts_max"),
+            "the name of before is read"
+        );
         for (field, value) in [
             ("post_dial_limit_s", 0),
             ("post_dial_limit_s", 61),

@@ -2,7 +2,7 @@
 
 use crate::appointment::{Appointment, Slot};
 use crate::call_result::{CallResult, Disposition};
-use crate::contact_plan::HoldReason;
+use crate::call_rules::HoldReason;
 use crate::id::{ApplianceId, AttemptId, FindingId, TenantId, TicketId, TraceId};
 use crate::outcome::{Outcome, OutcomeError};
 use crate::prediction::Severity;
@@ -148,7 +148,7 @@ pub enum TicketEvent {
         result: CallResult,
         /// What the conversation produced.
         disposition: Option<Disposition>,
-        /// When to look again, by the contact plan's pauses; the decision is made then.
+        /// When to look again, by the pauses of the call rules; the decision is made then.
         contact_due: Timestamp,
     },
     /// A person took it.

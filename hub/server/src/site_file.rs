@@ -174,7 +174,7 @@ mod tests {
         }
         let _ = write!(text, "{}", TENANT.replace("acme", "beta"));
         (0..devices).for_each(|n| text.push_str(&device(n).replace("owner", "model")));
-        text + "[tenant.contact_plan]\nattempts_max = 1\n"
+        text + "[tenant.call_rules]\nattempts_max = 1\n"
     }
 
     #[test]

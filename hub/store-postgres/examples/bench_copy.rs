@@ -97,7 +97,7 @@ async fn readers(store: &PostgresStore, sql: &mut PgConnection) {
 
 async fn fleet(sql: &mut PgConnection) -> Vec<ApplianceId> {
     for statement in [
-        "insert into tenant (id, brand, contact_plan, visit_price) values ('acme', '{}', '{}', '{}')",
+        "insert into tenant (id, brand, call_rules, visit_price) values ('acme', '{}', '{}', '{}')",
         "insert into appliance (tenant, tenant_no, device, partition, profile, created_at) \
          select 'acme', no, 'd' || n, n * 37 % 256, 'p', '2026-03-01Z' from tenant, generate_series(1, 2000) n",
         "insert into appliance_status (appliance) select id from appliance",

@@ -2,8 +2,8 @@
 
 use crate::row::{Columns, count, db, json, not_found, sql};
 use hub_core::appointment::Slot;
+use hub_core::call_rules::REMEMBERED;
 use hub_core::contact::{ATTEMPTS_MAX, ContactAttempt};
-use hub_core::contact_plan::REMEMBERED;
 use hub_core::id::{AttemptId, OwnerId, TicketId, TraceId};
 use hub_core::situation::{CALLS_COUNTED, Changed, PastCall, Running};
 use hub_store::error::Result;

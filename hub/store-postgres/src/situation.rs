@@ -8,8 +8,8 @@ use crate::row::{Columns, db, not_found, sql, stored};
 use crate::scoring;
 use crate::store::sealed;
 use crate::ticket_row;
+use hub_core::call_rules::CallRules;
 use hub_core::consent::KEY_9;
-use hub_core::contact_plan::ContactPlan;
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
 use hub_core::situation::{Changed, Changes, Ids, Observation, Refusal, Situation};
 use hub_core::ticket::ServiceTicket;
@@ -105,7 +105,7 @@ pub(crate) async fn of_ticket_to_close(conn: &mut PgConnection, id: TicketId) ->
 /// Nothing but where appliances are at home; asked once they are locked.
 async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<ApplianceId, Situation>> {
     let rows = sqlx::query(
-        "select a.id, a.tenant, t.contact_plan, exists ( \
+        "select a.id, a.tenant, t.call_rules, exists ( \
            select from checkpoint c where c.appliance = a.id and c.restarted) as restarted \
          from appliance a join tenant t on t.id = a.tenant where a.id = any($1)",
     )
@@ -116,7 +116,7 @@ async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<A
     rows.iter()
         .map(|row| {
             let appliance = ApplianceId(row.col("id")?);
-            let rules: ContactPlan = row.json("contact_plan")?;
+            let rules: CallRules = row.json("call_rules")?;
             let situation = Situation {
                 appliance,
                 tenant: row.word("tenant")?,

@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::scope::{Page, Scope};
 use crate::site::{ApplianceView, OwnerView};
 use async_trait::async_trait;
+use hub_core::call_rules::HoldReason;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
-use hub_core::contact_plan::HoldReason;
 use hub_core::finding::Finding;
 use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
@@ -77,7 +77,7 @@ pub trait ContactStore: Send + Sync {
     async fn contact_planned(&self, patience: Duration);
 
     /// The transaction that dials: re-reads finding, consent, do-not-call list, hours, caps and running calls with the
-    /// owner's row locked, decides by [`hub_core::contact_plan::decide`], and commits either the attempt's row with
+    /// owner's row locked, decides by [`hub_core::call_rules::decide`], and commits either the attempt's row with
     /// the ticket in `Contacting`, or the reason why not. `random` makes the ids ([`attempt_id`]).
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun>;
 

@@ -317,7 +317,7 @@ fn a_row_of_the_list() {
 fn every_event_is_told_in_both_languages() {
     use TicketEvent as E;
     use hub_core::call_result::{CallResult, Disposition};
-    use hub_core::contact_plan::HoldReason;
+    use hub_core::call_rules::HoldReason;
     let view = sample::booked();
     let attempt = view.attempts[0].id;
     let slot = view.next_slot.unwrap();

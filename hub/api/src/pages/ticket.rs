@@ -102,10 +102,10 @@ fn visit(reader: &Reader, view: &TicketView) -> Option<String> {
 }
 
 /// Why nobody was rung, or what a person has to do now that the owner was reached.
-pub(super) fn held_sentence(reader: &Reader, view: &TicketView, reason: hub_core::contact_plan::HoldReason) -> String {
+pub(super) fn held_sentence(reader: &Reader, view: &TicketView, reason: hub_core::call_rules::HoldReason) -> String {
     let why = hold(reader, reason, view.owner.as_ref());
     match reason {
-        hub_core::contact_plan::HoldReason::Reached => why,
+        hub_core::call_rules::HoldReason::Reached => why,
         _ => reader.with("event-held", &[("reason", &why)]),
     }
 }

@@ -2,9 +2,9 @@
 
 use hub_core::appointment::{Appointment, Slot};
 use hub_core::call_result::{CallResult, Disposition};
+use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
 use hub_core::contact::{AttemptState, ContactAttempt, Direction};
-use hub_core::contact_plan::HoldReason;
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId, TraceId};
 use hub_core::language::Language;

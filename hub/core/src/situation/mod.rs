@@ -17,8 +17,8 @@ pub use changes::{Changed, Changes, Line, Refusal, Told};
 pub use dial::{CALLS_COUNTED, Dial, PastCall, Person, Placing, TICKETS_MAX, for_caller};
 pub use observe::{FindingChange, Observation};
 
+use crate::call_rules::CallRules;
 use crate::contact::AttemptError;
-use crate::contact_plan::ContactPlan;
 use crate::finding::{Finding, FindingState};
 use crate::id::{ApplianceId, FindingId, TenantId, TicketId};
 use crate::ticket::{ServiceTicket, TicketError, TicketState};
@@ -35,7 +35,7 @@ pub struct Situation {
     /// Tenant that owns it.
     pub tenant: TenantId,
     /// The tenant's rules for calls.
-    pub rules: ContactPlan,
+    pub rules: CallRules,
     /// The baseline was restarted and the detector has not been told yet: what it says does not count.
     pub restarted: bool,
     /// The open findings, oldest first. Where something may happen to a ticket, also the cleared ones that are the ticket's.

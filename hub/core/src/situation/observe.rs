@@ -1,7 +1,7 @@
 //! What scoring sees becomes findings, and findings become tickets: one for one fault, however often a model says it.
 
 use super::{Changes, Ids, Situation, SituationError};
-use crate::contact_plan::HoldReason;
+use crate::call_rules::HoldReason;
 use crate::finding::{Finding, FindingState, Placement, place};
 use crate::id::{ApplianceId, FindingId, TicketId, TraceId};
 use crate::prediction::{Evidence, FaultPrediction};

@@ -23,7 +23,7 @@ fn nothing() -> Situation {
     Situation {
         appliance: ApplianceId(1),
         tenant: TenantId::new("acme").unwrap(),
-        rules: ContactPlan::default(),
+        rules: CallRules::default(),
         restarted: false,
         findings: vec![],
         quiet: vec![],

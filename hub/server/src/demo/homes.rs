@@ -5,7 +5,7 @@ use crate::commands::device::new_secret;
 use crate::pipeline::Opened;
 use anyhow::{Context, Result};
 use hub_core::appointment::{Day, WeeklySlot};
-use hub_core::contact_plan::ContactPlan;
+use hub_core::call_rules::CallRules;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -127,7 +127,7 @@ impl Homes {
                 zh_cn: "清澜电器".into(),
                 en: "Clearwave Appliances".into(),
             },
-            contact_plan: ContactPlan::default(),
+            call_rules: CallRules::default(),
             visit_price: Price {
                 currency: "CNY".into(),
                 amount: 80,

@@ -115,7 +115,7 @@ pub(crate) const TABLES: &[Table] = &[
     },
     numbered(
         "tenant",
-        "id:text, no:integer, brand:jsonb, contact_plan:jsonb, visit_price:jsonb, device_max:integer",
+        "id:text, no:integer, brand:jsonb, call_rules:jsonb, visit_price:jsonb, device_max:integer",
         "id",
         "no",
     ),

@@ -52,10 +52,10 @@ async fn end(run: &Run<'_>, tx: Transaction) -> Result<()> {
 async fn tenant(conn: &mut PgConnection, tenant: &Tenant, changes: &mut Vec<SiteChange>) -> Result<()> {
     let wanted = (
         json(&tenant.brand)?,
-        json(&tenant.contact_plan)?,
+        json(&tenant.call_rules)?,
         json(&tenant.visit_price)?,
     );
-    let known = sqlx::query("select brand, contact_plan, visit_price from tenant where id = $1 for no key update")
+    let known = sqlx::query("select brand, call_rules, visit_price from tenant where id = $1 for no key update")
         .bind(tenant.id.as_str())
         .fetch_optional(&mut *conn)
         .await
@@ -63,15 +63,15 @@ async fn tenant(conn: &mut PgConnection, tenant: &Tenant, changes: &mut Vec<Site
     if let Some(row) = &known {
         // Compared as what they mean: JSON numbers come back in another form.
         let same = row.json::<hub_core::site::Localised>("brand")? == tenant.brand
-            && row.json::<hub_core::contact_plan::ContactPlan>("contact_plan")? == tenant.contact_plan
+            && row.json::<hub_core::call_rules::CallRules>("call_rules")? == tenant.call_rules
             && row.json::<hub_core::site::Price>("visit_price")? == tenant.visit_price;
         if same {
             return Ok(());
         }
     }
     sqlx::query(
-        "insert into tenant (id, brand, contact_plan, visit_price) values ($1, $2, $3, $4) \
-         on conflict (id) do update set brand = $2, contact_plan = $3, visit_price = $4",
+        "insert into tenant (id, brand, call_rules, visit_price) values ($1, $2, $3, $4) \
+         on conflict (id) do update set brand = $2, call_rules = $3, visit_price = $4",
     )
     .bind(tenant.id.as_str())
     .bind(wanted.0)

@@ -6,8 +6,8 @@ use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen
 use crate::contact::Begun;
 use crate::{Scope, StoreError};
 use hub_core::call_result::CallResult;
+use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
-use hub_core::contact_plan::HoldReason;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{TicketEvent, TicketState};
 use std::sync::Arc;

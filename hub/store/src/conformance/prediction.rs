@@ -7,7 +7,7 @@ use crate::contact::Begun;
 use crate::prediction::ScoredUpTo;
 use crate::ticket::TicketFilter;
 use crate::{Scope, StoreError};
-use hub_core::contact_plan::HoldReason;
+use hub_core::call_rules::HoldReason;
 use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};

@@ -15,7 +15,7 @@ pub(super) async fn applying_twice_changes_nothing_and_a_dry_run_keeps_nothing(h
     let (_place, store) = played(h).await;
     assert_eq!(store.apply_site(&site(), after(1), false).await.unwrap(), []);
     let mut other = site();
-    other.tenants[0].contact_plan.probability_min = 0.8;
+    other.tenants[0].call_rules.probability_min = 0.8;
     other.tenants[0].owners[1].phone = None;
     other.tenants[0].owners[1].consent_to_calls = false;
     let trunk = other.tenants[0].trunk.as_mut().unwrap();

@@ -41,14 +41,14 @@ impl State {
         let id = &wanted.id;
         let known = self.tenants.get(id);
         let same = known.is_some_and(|tenant| {
-            (&tenant.brand, &tenant.contact_plan, &tenant.visit_price)
-                == (&wanted.brand, &wanted.contact_plan, &wanted.visit_price)
+            (&tenant.brand, &tenant.call_rules, &tenant.visit_price)
+                == (&wanted.brand, &wanted.call_rules, &wanted.visit_price)
         });
         if !same {
             note(changes, known.is_some(), "tenant", id.to_string());
             let tenant = Tenant {
                 brand: wanted.brand.clone(),
-                contact_plan: wanted.contact_plan.clone(),
+                call_rules: wanted.call_rules.clone(),
                 visit_price: wanted.visit_price.clone(),
                 tickets: known.map_or(0, |tenant| tenant.tickets),
                 devices: known.map_or(0, |tenant| tenant.devices),

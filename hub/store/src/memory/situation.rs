@@ -26,7 +26,7 @@ impl State {
         Ok(Situation {
             appliance,
             tenant: home.tenant.clone(),
-            rules: self.tenant(&home.tenant)?.contact_plan.clone(),
+            rules: self.tenant(&home.tenant)?.call_rules.clone(),
             restarted: self.is_restarted(appliance),
             findings: open,
             quiet: quiet.filter(|(_, until)| *until > now).collect(),

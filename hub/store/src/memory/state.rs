@@ -13,8 +13,8 @@ use crate::retention::Confirmation;
 use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
+use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
-use hub_core::contact_plan::ContactPlan;
 use hub_core::finding::Finding;
 use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId};
 use hub_core::language::Language;
@@ -87,7 +87,7 @@ pub(super) struct State {
 #[derive(Debug, Clone)]
 pub(super) struct Tenant {
     pub(super) brand: Localised,
-    pub(super) contact_plan: ContactPlan,
+    pub(super) call_rules: CallRules,
     pub(super) visit_price: Price,
     /// Number of its newest ticket.
     pub(super) tickets: i64,

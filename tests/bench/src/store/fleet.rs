@@ -29,7 +29,7 @@ impl Fleet {
     /// # Errors
     /// The database does not take them.
     pub async fn make(sql: &mut PgConnection, devices: usize) -> Result<Self> {
-        sqlx::query("insert into tenant (id, brand, contact_plan, visit_price) values ($1, '{}', '{}', '{}')")
+        sqlx::query("insert into tenant (id, brand, call_rules, visit_price) values ($1, '{}', '{}', '{}')")
             .bind(TENANT)
             .execute(&mut *sql)
             .await?;

@@ -2,7 +2,7 @@
 
 use super::{Appliance, Contact, Finding, Owner};
 use crate::api::schema;
-use hub_core::contact_plan::HoldReason;
+use hub_core::call_rules::HoldReason;
 use hub_core::outcome as core;
 use hub_core::prediction::Severity;
 use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent, TicketState};

@@ -1,8 +1,8 @@
 use super::*;
 use crate::call_result::CallResult;
+use crate::call_rules::HoldReason;
 use crate::consent::Consent;
 use crate::contact::Direction;
-use crate::contact_plan::HoldReason;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 

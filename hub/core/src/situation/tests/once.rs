@@ -1,5 +1,5 @@
 use super::*;
-use crate::contact_plan::HoldReason;
+use crate::call_rules::HoldReason;
 use crate::finding::Finding;
 use crate::prediction::UNKNOWN_FAULT;
 use jiff::SignedDuration;

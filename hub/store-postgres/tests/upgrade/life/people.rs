@@ -3,8 +3,8 @@
 use super::{appliance, at, day, tenant};
 use hub_core::appointment::Slot;
 use hub_core::call_result::{CallResult, Disposition};
+use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
-use hub_core::contact_plan::HoldReason;
 use hub_core::id::{AttemptId, TicketId, TraceId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;

@@ -108,7 +108,7 @@ fn beta() -> Value {
         "consent_to_calls": true});
     json!({
         "id": "beta", "brand": text("贝塔", "Beta"), "visit_price": {"currency": "EUR", "amount": 90},
-        "contact_plan": {"probability_min": 0.8, "attempts_max": 5},
+        "call_rules": {"probability_min": 0.8, "attempts_max": 5},
         "trunk": {"proxy": "127.0.0.1:5070", "domain": "beta.example", "caller_number": "+862155550001"},
         "retention": [{"days": 800}],
         "owner": [owner("beta/ann", "en", "Asia/Shanghai", true), ben],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A tenant's rules for calls that the hub places by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ContactPlan {
+pub struct CallRules {
     /// A call is placed by itself only at this calibrated probability or above; below it a person reviews.
     pub probability_min: f32,
     /// Local time of the household from which calls are allowed.
@@ -25,7 +25,7 @@ pub struct ContactPlan {
     pub busy_minutes: u16,
 }
 
-impl Default for ContactPlan {
+impl Default for CallRules {
     fn default() -> Self {
         Self {
             probability_min: 0.9,
@@ -133,17 +133,17 @@ pub enum Decision {
 }
 
 /// Decides. Reasons that need a person come before those that pass with time.
-pub fn decide(plan: &ContactPlan, facts: &ContactFacts, now: Timestamp) -> Decision {
-    if let Some(reason) = forbidden(facts).or_else(|| used_up(plan, facts)) {
+pub fn decide(rules: &CallRules, facts: &ContactFacts, now: Timestamp) -> Decision {
+    if let Some(reason) = forbidden(facts).or_else(|| used_up(rules, facts)) {
         return Decision::Person(reason);
     }
     let Some(zone) = &facts.zone else {
         return Decision::Person(HoldReason::NoTimeZone);
     };
     let waits = [
-        quiet_until(plan, zone, now).map(|until| (until, HoldReason::QuietHours)),
-        pause_until(plan, facts).map(|until| (until, HoldReason::Gap)),
-        per_day_until(plan, facts, now).map(|until| (until, HoldReason::PerDay)),
+        quiet_until(rules, zone, now).map(|until| (until, HoldReason::QuietHours)),
+        pause_until(rules, facts).map(|until| (until, HoldReason::Gap)),
+        per_day_until(rules, facts, now).map(|until| (until, HoldReason::PerDay)),
         facts
             .in_call
             .then(|| (now + SignedDuration::from_mins(1), HoldReason::InCall)),
@@ -178,20 +178,20 @@ fn forbidden(facts: &ContactFacts) -> Option<HoldReason> {
 }
 
 /// What a person may wave through by asking for the call.
-fn used_up(plan: &ContactPlan, facts: &ContactFacts) -> Option<HoldReason> {
+fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.requested_by_person {
         return None;
     }
     if !facts.finding_open {
         return Some(HoldReason::FindingCleared);
     }
-    if facts.probability < plan.probability_min {
+    if facts.probability < rules.probability_min {
         return Some(HoldReason::BelowGate);
     }
     let said = facts.attempts.iter().rev().find_map(|(_, result)| stands(*result));
     said.or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
-        .or_else(|| (facts.attempts.len() >= usize::from(plan.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+        .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
 }
 
 /// Why an attempt with this result is never followed by a call that no person asked for, however many attempts later.
@@ -208,34 +208,34 @@ fn stands(result: Option<CallResult>) -> Option<HoldReason> {
 
 /// The next instant at which the household may be rung, or `None` if it may be now. Holds across a change of the
 /// clocks, since both bounds are local times.
-fn quiet_until(plan: &ContactPlan, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+fn quiet_until(rules: &CallRules, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let local = now.to_zoned(zone.clone());
-    if local.time() >= plan.from && local.time() < plan.until {
+    if local.time() >= rules.from && local.time() < rules.until {
         return None;
     }
-    let day = if local.time() < plan.from {
+    let day = if local.time() < rules.from {
         local.date()
     } else {
         local.date().tomorrow().ok()?
     };
-    day.to_datetime(plan.from)
+    day.to_datetime(rules.from)
         .to_zoned(zone.clone())
         .ok()
         .map(|opening| opening.timestamp())
 }
 
 /// The pause after the last attempt, by what the network said. A person who asks for the call need not wait.
-fn pause_until(plan: &ContactPlan, facts: &ContactFacts) -> Option<Timestamp> {
+fn pause_until(rules: &CallRules, facts: &ContactFacts) -> Option<Timestamp> {
     let (at, result) = facts.attempts.last().filter(|_| !facts.requested_by_person)?;
     let pause = match result {
-        Some(CallResult::Busy | CallResult::NetworkFailure) => SignedDuration::from_mins(i64::from(plan.busy_minutes)),
+        Some(CallResult::Busy | CallResult::NetworkFailure) => SignedDuration::from_mins(i64::from(rules.busy_minutes)),
         // Also where there was no audio: the phone rang and somebody took it.
-        _ => SignedDuration::from_hours(i64::from(plan.gap_hours)),
+        _ => SignedDuration::from_hours(i64::from(rules.gap_hours)),
     };
     at.checked_add(pause).ok()
 }
 
-fn per_day_until(plan: &ContactPlan, facts: &ContactFacts, now: Timestamp) -> Option<Timestamp> {
+fn per_day_until(rules: &CallRules, facts: &ContactFacts, now: Timestamp) -> Option<Timestamp> {
     let day = SignedDuration::from_hours(24);
     let mut recent: Vec<_> = facts
         .to_person
@@ -245,7 +245,7 @@ fn per_day_until(plan: &ContactPlan, facts: &ContactFacts, now: Timestamp) -> Op
     recent.sort();
     let over = recent
         .len()
-        .checked_sub(usize::from(plan.per_day_max))
+        .checked_sub(usize::from(rules.per_day_max))
         .filter(|_| !facts.requested_by_person)?;
     recent.get(over)?.checked_add(day).ok()
 }
@@ -284,7 +284,7 @@ mod tests {
     fn decided(change: impl FnOnce(&mut ContactFacts)) -> Decision {
         let mut facts = facts();
         change(&mut facts);
-        decide(&ContactPlan::default(), &facts, morning())
+        decide(&CallRules::default(), &facts, morning())
     }
 
     #[test]
@@ -438,7 +438,7 @@ mod tests {
         // Berlin, night to 29 March 2026: summer time begins, 09:00 is 07:00 UTC instead of 08:00.
         let mut facts = facts();
         facts.zone = Some(TimeZone::get("Europe/Berlin").unwrap());
-        let decision = decide(&ContactPlan::default(), &facts, at("2026-03-28T20:00:00Z"));
+        let decision = decide(&CallRules::default(), &facts, at("2026-03-28T20:00:00Z"));
         assert_eq!(
             decision,
             Decision::Wait {
