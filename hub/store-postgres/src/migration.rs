@@ -42,6 +42,7 @@ const FILES: &[(i64, &str, &str)] = &[
         "late of appliance",
         include_str!("../migrations/0020_late_of_appliance.sql"),
     ),
+    (21, "call rules", include_str!("../migrations/0021_call_rules.sql")),
 ];
 
 /// Migrations, oldest first.
