@@ -219,12 +219,12 @@ impl Keyring {
     }
 
     /// Tells keyrings apart without telling what is in them.
-    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+    pub fn fingerprint(&self) -> [u8; 32] {
         self.index_of(b"keyring/", b"fingerprint")
     }
 
-    /// What records of an export are marked with.
-    pub(crate) fn export_key(&self) -> Zeroizing<[u8; 32]> {
+    /// The key that records of an export are marked with. It opens nothing.
+    pub fn export_key(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.index_of(b"export/", b"mark"))
     }
 
@@ -243,7 +243,11 @@ pub(crate) fn sha256(value: &[u8]) -> [u8; 32] {
 }
 
 /// Random bytes for keys, nonces and ids: the one place of this crate where they come from.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyringError> {
+///
+/// # Errors
+///
+/// [`KeyringError::NoRandom`] where the operating system gives none.
+pub fn random<const N: usize>() -> Result<[u8; N], KeyringError> {
     let mut bytes = [0; N];
     rand::rngs::OsRng
         .try_fill_bytes(&mut bytes)

@@ -22,10 +22,10 @@ mod layout;
 mod lease;
 mod life;
 mod migration;
-mod moving;
 mod pace;
 mod prediction;
 mod profile_version;
+mod progress;
 mod reading;
 mod retention;
 mod row;
@@ -51,9 +51,10 @@ pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
 #[doc(hidden)]
 pub use migration::Migrations;
-pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveError, Moved, Progress, backup, restore};
+pub use progress::Progress;
 #[doc(hidden)]
 pub use reading::statement;
+pub use schema::schema_version;
 #[doc(hidden)]
 pub use site_apply::BATCH as SITE_BATCH;
 pub use site_apply::CommitUnanswered;
@@ -61,3 +62,4 @@ pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;
 pub use store::{ConnectError, PostgresStore};
+pub use telemetry::{TelemetryRow, TelemetryTuples};

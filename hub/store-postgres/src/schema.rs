@@ -1,4 +1,5 @@
-//! Bringing a database to this program's schema, but never under a hub of another version that runs on it.
+//! Bringing a database to this program's schema, but never under a hub of another version that runs on it; and whether
+//! the database is all there.
 
 use crate::lease;
 use crate::migration::Migrations;
@@ -14,6 +15,23 @@ pub(crate) const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
 /// A hub that has just started has migrated within this time, unless it is of an older version.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 const WAIT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The newest schema version that this program knows.
+pub fn schema_version() -> i64 {
+    Migrations::all().newest()
+}
+
+/// Refuses a database into which an import was begun and not ended: what is missing of it nobody would know.
+pub(crate) async fn check_is_whole(pool: &PgPool) -> Result<(), ConnectError> {
+    let half: Option<uuid::Uuid> = sqlx::query_scalar("select export from import where finished_at is null")
+        .fetch_optional(pool)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    match half {
+        Some(export) => Err(ConnectError::HalfImported(export)),
+        None => Ok(()),
+    }
+}
 
 /// Migrates if the schema is an older one. Only with the lease's lock: a hub that runs on an older schema would not know
 /// the newer one, so it has to be stopped first.

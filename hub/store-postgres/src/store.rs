@@ -4,8 +4,6 @@ use crate::keyring::{self, Keyring, KeyringError};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::life::{answers, found_dead, is_dead, is_local, is_trusted};
-use crate::migration::Migrations;
-use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
 use crate::reading::{Catalog, Readers};
 use crate::row::db;
@@ -148,7 +146,7 @@ impl PostgresStore {
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
         schema::bring_up(&pool).await?;
-        check_is_whole(&pool).await?;
+        schema::check_is_whole(&pool).await?;
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         Self::with(pool, keyring, profiles).await
     }
@@ -192,7 +190,7 @@ impl PostgresStore {
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
         schema::wait_for(&pool).await?;
-        check_is_whole(&pool).await?;
+        schema::check_is_whole(&pool).await?;
         Self::with(pool, keyring, profiles).await
     }
 
@@ -244,6 +242,16 @@ impl PostgresStore {
     #[doc(hidden)]
     pub async fn look_through_at_most(&self, rows: i64) {
         self.writer.look_through_at_most(rows).await;
+    }
+
+    /// The keyring that this database was written with.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// How this store connects, limits of its sessions included, for a connection beside its pool.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.pool.connect_options().as_ref().clone()
     }
 
     /// Which form the table of readings has in this database.
@@ -348,11 +356,6 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .map_err(ConnectError::Unreachable)?;
     check_durability(&pool).await?;
     Ok(pool)
-}
-
-/// The newest schema version that this program knows.
-pub(crate) fn schema_version() -> i64 {
-    Migrations::all().newest()
 }
 
 async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {

@@ -18,6 +18,7 @@ const EVERYTHING_BELOW_SERVER: &[&str] = &[
     "hub-broker",
     "hub-core",
     "hub-lab",
+    "hub-moving",
     "hub-predict",
     "hub-store",
     "hub-store-postgres",
@@ -76,6 +77,11 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "hub-store-postgres",
         may_use: &["hub-core", "hub-store"],
+        tests_may_use: &[],
+    },
+    Layer {
+        name: "hub-moving",
+        may_use: &["hub-core", "hub-store", "hub-store-postgres"],
         tests_may_use: &[],
     },
     // Simulated appliances with the device agent drive its session core, clients that keep no rules knock at its door.
@@ -203,12 +209,17 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         library: "sqlx",
-        only: &["hub-store-postgres", "tests-hub", "tests-bench"],
+        only: &["hub-store-postgres", "hub-moving", "tests-hub", "tests-bench"],
         tests: &[],
     },
     Wall {
         library: "jiff-sqlx",
-        only: &["hub-store-postgres"],
+        only: &["hub-store-postgres", "hub-moving"],
+        tests: &[],
+    },
+    Wall {
+        library: "parquet",
+        only: &["hub-moving"],
         tests: &[],
     },
     Wall {

@@ -26,7 +26,7 @@ impl Backup {
         let target = Target::open_existing(&config).await?;
         let database = target.for_backup(&config)?;
         let mut teller = Teller::on_standard_error();
-        let done = hub_store_postgres::backup(&database, &keyring, &self.to, SystemClock.now(), &mut |progress| {
+        let done = hub_moving::backup(&database, &keyring, &self.to, SystemClock.now(), &mut |progress| {
             teller.tell(progress);
         })
         .await;

@@ -5,7 +5,8 @@ use super::target::{goes_on, open_existing, say_keyring};
 use super::{ConfigArgs, log, say};
 use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};
-use hub_store_postgres::{ExportOptions, Moved, PostgresStore};
+use hub_moving::{ExportOptions, Moved};
+use hub_store_postgres::PostgresStore;
 use std::path::{Path, PathBuf};
 
 /// Writes the whole database into a folder: telemetry as Parquet, everything else as JSON Lines. Beside a running hub or
@@ -45,9 +46,7 @@ async fn export(store: &PostgresStore, folder: &Path, file_rows: u64) -> Result<
         now: SystemClock.now(),
     };
     let mut teller = Teller::on_standard_error();
-    let moved = store
-        .export(folder, options, &mut |progress| teller.tell(progress))
-        .await;
+    let moved = hub_moving::export(store, folder, options, &mut |progress| teller.tell(progress)).await;
     drop(teller);
     let moved = moved.map_err(|error| {
         let what = if goes_on(&error) {
@@ -66,7 +65,7 @@ async fn export(store: &PostgresStore, folder: &Path, file_rows: u64) -> Result<
 
 async fn hash(store: &PostgresStore) -> Result<()> {
     let mut teller = Teller::on_standard_error();
-    let content = store.content(&mut |progress| teller.tell(progress)).await;
+    let content = hub_moving::content(store, &mut |progress| teller.tell(progress)).await;
     drop(teller);
     say_content(&content?);
     Ok(())

@@ -5,7 +5,8 @@ use super::target::{Target, goes_on, keyring_that_is_there};
 use super::{ConfigArgs, log, say};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
-use hub_store_postgres::{ExportFolder, Moved, PostgresStore};
+use hub_moving::{ExportFolder, Moved};
+use hub_store_postgres::{Keyring, PostgresStore};
 use std::path::PathBuf;
 
 /// Puts an export into an empty database: a new state directory, or DATABASE_URL. No hub may work on it meanwhile. Run
@@ -37,14 +38,15 @@ impl Import {
     }
 }
 
-async fn import(target: &Target, keyring: hub_store_postgres::Keyring, folder: &ExportFolder) -> Result<Moved> {
+async fn import(target: &Target, keyring: Keyring, folder: &ExportFolder) -> Result<Moved> {
     let store = PostgresStore::connect_for_import(target.connect_options()?, keyring)
         .await
         .context("cannot open the target")?;
     let mut teller = Teller::on_standard_error();
-    let moved = store
-        .import(folder, SystemClock.now(), &mut |progress| teller.tell(progress))
-        .await;
+    let moved = hub_moving::import(&store, folder, SystemClock.now(), &mut |progress| {
+        teller.tell(progress);
+    })
+    .await;
     drop(teller);
     store.close().await;
     moved.map_err(|error| {

@@ -23,7 +23,7 @@ impl Restore {
         let keyring = keyring_that_is_there(&config)?;
         let target = Target::open(&config).await?;
         let database = target.for_backup(&config)?;
-        let done = hub_store_postgres::restore(&database, &keyring, &self.from).await;
+        let done = hub_moving::restore(&database, &keyring, &self.from).await;
         target.close().await?;
         let done = done.context("nothing was restored")?;
         say(format_args!(

@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::keyring;
 use crate::pipeline::{Opened, open_beside};
 use anyhow::{Context, Result, ensure};
-use hub_store_postgres::{BackupDatabase, Cluster, ClusterOptions, Keyring, MoveError, PgConnectOptions};
+use hub_moving::{BackupDatabase, MoveError};
+use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PgConnectOptions};
 
 /// A database without a store on it.
 pub enum Target {

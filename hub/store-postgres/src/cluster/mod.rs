@@ -120,7 +120,7 @@ impl Cluster {
 
     /// Where a program of PostgreSQL's is: beside the server that runs on `state_dir`, else wherever one of this major
     /// version or later is found.
-    pub(crate) async fn find_program(
+    pub async fn find_program(
         state_dir: Option<&Path>,
         options: ClusterOptions,
         program: &'static str,

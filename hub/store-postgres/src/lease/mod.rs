@@ -77,6 +77,16 @@ impl PostgresStore {
         tx.commit().await.map_err(db)
     }
 
+    /// Sees to it that nobody takes the lease over before the transaction that is open on `conn` has ended: a connection
+    /// beside the pool, on which what takes too long for this store's limits is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Deposed`] where this program does not have the lease; what the database says.
+    pub async fn fence(&self, conn: &mut PgConnection) -> Result<()> {
+        self.lease.fence(conn).await
+    }
+
     /// Begins a transaction that nobody takes the lease over before it has ended.
     pub(crate) async fn begin_fenced(&self) -> Result<Transaction> {
         let mut tx = self.begin().await?;

@@ -17,7 +17,7 @@ mod room;
 
 pub(crate) use device::add_device;
 
-use crate::moving::Progress;
+use crate::progress::Progress;
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
 use hub_core::site::Site;

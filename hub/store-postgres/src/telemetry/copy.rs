@@ -17,10 +17,10 @@ const BEFORE: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_hi
 const BEHIND: &str = "partition, profile_no, lane";
 const OF_EVERY_ROW: i16 = 12;
 
-const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+pub(super) const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 /// One row of `telemetry`.
-pub(crate) struct CopyRow<'a> {
+pub(super) struct CopyRow<'a> {
     pub appliance: i64,
     pub tenant_no: i32,
     pub partition: i16,
@@ -131,7 +131,7 @@ const UNNAMED_MAX: usize = 80;
 const ROW_BYTES: usize = 400;
 
 /// Stores these rows, in their order.
-pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
+pub(super) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     match rows {
         [row] if row.values.len() <= COLUMNS => insert::one(conn, row, Shape::of(rows)).await,
         _ if rows.len() <= insert::ROWS_MAX => insert::few(conn, rows).await,
@@ -140,7 +140,7 @@ pub(crate) async fn store(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx
 }
 
 /// Stores these rows by COPY, in their order.
-pub(crate) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
+pub(super) async fn copy(conn: &mut PgConnection, rows: &[CopyRow<'_>]) -> sqlx::Result<()> {
     let shape = Shape::of_copy(rows);
     let statement = shape.texts().copy.get_or_init(|| shape.statement());
     let mut pieces = pieces(rows, shape);
@@ -177,14 +177,9 @@ fn pieces(rows: &[CopyRow<'_>], shape: Shape) -> impl Iterator<Item = Vec<u8>> {
 
 /// The data of a COPY whose rows have every column.
 #[cfg(test)]
-pub(crate) fn whole(rows: &[CopyRow<'_>]) -> Vec<u8> {
+pub(super) fn whole(rows: &[CopyRow<'_>]) -> Vec<u8> {
     pieces(rows, Shape::WHOLE).flatten().collect()
 }
 
-/// Every column of `telemetry`, in the table's order.
-pub(crate) fn columns() -> String {
-    Shape::WHOLE.columns()
-}
-
-/// How many that are.
-pub(crate) const FIELDS: usize = OF_EVERY_ROW as usize + COLUMNS + 2;
+/// Columns of `telemetry`.
+pub(super) const FIELDS: usize = OF_EVERY_ROW as usize + COLUMNS + 2;

@@ -7,7 +7,7 @@ use super::copy::{CopyRow, Shape};
 use jiff::Timestamp;
 
 /// 2000-01-01 in microseconds of the Unix epoch.
-const EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
 /// `jsonb` is sent as this version and its text.
 const JSONB_VERSION: u8 = 1;
 

@@ -6,6 +6,7 @@ pub(crate) mod columns;
 mod command;
 mod content;
 mod copy;
+mod copy_out;
 mod fields;
 mod fresh;
 mod gauge;
@@ -20,6 +21,7 @@ mod presence;
 mod press;
 mod quarantine;
 mod rollup;
+mod row;
 mod said;
 mod unscored;
 mod upkeep;
@@ -27,9 +29,8 @@ mod window;
 mod writer;
 mod writer_cache;
 
-#[cfg(test)]
-pub(crate) use copy::whole;
-pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
+pub use copy_out::TelemetryTuples;
+pub use row::TelemetryRow;
 pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 

@@ -63,6 +63,12 @@ pub async fn rows(conn: &mut PgConnection) -> Rows {
     all
 }
 
+/// Tables without a row.
+pub fn empty(rows: &Rows) -> Vec<&str> {
+    let empty = rows.iter().filter(|(_, rows)| rows.is_empty());
+    empty.map(|(table, _)| table.as_str()).collect()
+}
+
 /// A line a table with its name, how many rows it has, and a hash of them in whatever order they are.
 pub async fn digests(conn: &mut PgConnection) -> Vec<String> {
     sqlx::query("set timezone = 'UTC'").execute(&mut *conn).await.unwrap();

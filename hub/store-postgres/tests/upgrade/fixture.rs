@@ -3,10 +3,18 @@
 
 use super::contents::digests;
 use super::life;
-use super::server::Database;
+use super::server::{Database, Server};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Where a fixture may be: its readings lie in native partitions, as on a server without TimescaleDB.
+pub async fn server() -> &'static Server {
+    match Server::chosen().await {
+        chosen if chosen.has_timescale => Server::own().await,
+        chosen => chosen,
+    }
+}
 
 pub struct Fixture {
     folder: PathBuf,

@@ -1,49 +1,21 @@
 //! Databases in which much has happened: every migration starts from those that earlier commits have left (`fixtures/`).
 
 use super::chain::versions;
-use super::contents::{Rows, catalogue, digests, lost, readings, rows};
-use super::fixture::Fixture;
+use super::contents::{Rows, catalogue, digests, empty, lost, readings, rows};
+use super::fixture::{self, Fixture};
 use super::server::{Database, Server};
 use super::{chain, goes_on, keeps, life};
 use hub_store_postgres::PostgresStore;
 use sqlx::{ConnectOptions, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-
-/// Where a life is written to as a new fixture, if anywhere.
-const WRITE_TO: &str = "FORECALL_FIXTURE_TO";
 
 /// What migrations since the oldest fixture have taken away, filled in another way or written over: a table or
 /// `table.column`, and why nothing is lost by that. Everything else is there afterwards, row by row and value by value.
 const CHANGED: [(&str, &str); 1] = [("content_seen", "repeats of JSON are told by the readings themselves")];
 
-/// A fixture's readings lie in native partitions: it is of a server without TimescaleDB.
-async fn server() -> &'static Server {
-    match Server::chosen().await {
-        chosen if chosen.has_timescale => Server::own().await,
-        chosen => chosen,
-    }
-}
-
-#[tokio::test]
-async fn a_life_leaves_rows_in_every_table() {
-    let server = server().await;
-    let (first, database) = (server.database().await, server.database().await);
-    life::lead(&first, &database).await;
-    let mut conn = connect(&database).await;
-    assert_eq!(empty(&rows(&mut conn).await), Vec::<&str>::new());
-    if let Some(folder) = std::env::var_os(WRITE_TO) {
-        Fixture::at(Path::new(&folder)).write(&database).await;
-    }
-    // What fixtures are asked for holds for it.
-    let store = hub(&database).await;
-    keeps::everything(&store).await;
-    store.close().await;
-}
-
 #[tokio::test]
 async fn the_lived_in_database_of_eba9de3_is_migrated_and_keeps_everything() {
-    let server = server().await;
+    let server = fixture::server().await;
     let database = server.database().await;
     let fixture = Fixture::of("eba9de3");
     fixture.load(&database).await;
@@ -81,11 +53,6 @@ async fn hub(database: &Database) -> PostgresStore {
     PostgresStore::connect(database.options.clone(), life::keyring(database), life::profiles())
         .await
         .unwrap()
-}
-
-fn empty(rows: &Rows) -> Vec<&str> {
-    let empty = rows.iter().filter(|(_, rows)| rows.is_empty());
-    empty.map(|(table, _)| table.as_str()).collect()
 }
 
 async fn newest_version(conn: &mut PgConnection) -> i64 {

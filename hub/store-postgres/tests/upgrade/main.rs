@@ -8,9 +8,14 @@ mod compression;
 mod contents;
 mod deploy;
 mod earlier;
+#[expect(dead_code, reason = "a test of hub-moving writes fixtures")]
 mod fixture;
 mod goes_on;
 mod keeps;
+#[expect(
+    dead_code,
+    reason = "it is led by a test of hub-moving; here it is what fixtures are asked for"
+)]
 mod life;
 mod lived;
 mod refresh;

@@ -2,7 +2,8 @@
 //! same. It leaves rows in every table.
 //!
 //! The databases that earlier commits leave are kept as fixtures (`fixtures/README.md`), and tests look in them for what
-//! is told here. So a life is added to; what is in it stays as it is.
+//! is told here. So a life is added to; what is in it stays as it is. It is led by a test of hub-moving, which moves it to
+//! another database after the first week.
 
 mod credentials;
 mod devices;
@@ -20,7 +21,7 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::profile::ApplianceProfile;
 use hub_store::lease::LeaseStore;
 use hub_store::site::SiteStore;
-use hub_store_postgres::{ExportFolder, ExportOptions, Keyring, PostgresStore};
+use hub_store_postgres::{Keyring, PostgresStore};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -41,17 +42,18 @@ pub fn at(number: i64, minutes: i64) -> Timestamp {
     day(number) + SignedDuration::from_mins(minutes)
 }
 
-/// Lives in `first` for a week, is moved to `database`, is killed there once, and ends there. The keyring has one key at
-/// first and another one later.
-pub async fn lead(first: &Database, database: &Database) {
-    put_keyring(&first.file("keyring"), 1);
-    let store = hub(first, site::first_profiles(), day(0)).await;
+/// The first week, with one key in the keyring. At its end the hub is moved to another database.
+pub async fn first_week(database: &Database) -> PostgresStore {
+    put_keyring(&database.file("keyring"), 1);
+    let store = hub(database, site::first_profiles(), day(0)).await;
     store.apply_site(&site::site(), day(0), false).await.unwrap();
     credentials::give(&store).await;
     readings::report(&store, 0..7).await;
-    move_to(&store, first, database).await;
-    store.close().await;
+    store
+}
 
+/// The other five, where the hub was moved to and is killed once. The keyring gets another key.
+pub async fn other_weeks(database: &Database) {
     let store = hub(database, site::first_profiles(), day(7)).await;
     people::second_and_third_week(&store).await;
     readings::report(&store, 7..21).await;
@@ -81,22 +83,6 @@ async fn hub(database: &Database, profiles: BTreeMap<String, ApplianceProfile>, 
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     store
-}
-
-async fn move_to(store: &PostgresStore, from: &Database, to: &Database) {
-    let folder = from.file("export");
-    let options = ExportOptions {
-        file_rows: 100,
-        now: at(6, 700),
-    };
-    store.export(&folder, options, &mut |_| {}).await.unwrap();
-    put_keyring(&to.file("keyring"), 1);
-    let target = PostgresStore::connect_for_import(to.options.clone(), keyring(to))
-        .await
-        .unwrap();
-    let export = ExportFolder::open(&folder, &keyring(to)).unwrap();
-    target.import(&export, at(6, 710), &mut |_| {}).await.unwrap();
-    target.close().await;
 }
 
 /// The keyring beside a database.

@@ -3,15 +3,28 @@
 
 mod backup;
 mod bad;
+#[path = "../../../store-postgres/tests/upgrade/contents.rs"]
+#[expect(dead_code, reason = "made for the tests of upgrades, which use all of it")]
+mod contents;
+#[path = "../../../store-postgres/tests/upgrade/fixture.rs"]
+#[expect(dead_code, reason = "upgrades start from fixtures; here one is only written")]
+mod fixture;
+#[path = "../../../store-postgres/tests/upgrade/keeps.rs"]
+mod keeps;
+#[path = "../../../store-postgres/tests/upgrade/life/mod.rs"]
+#[expect(unused_imports, reason = "made for the tests of upgrades as well")]
+mod life;
+mod life_moved;
 mod lived;
-#[path = "../server/mod.rs"]
+#[path = "../../../store-postgres/tests/server/mod.rs"]
 mod server;
-#[path = "../store/support.rs"]
+#[path = "../../../store-postgres/tests/store/support.rs"]
 #[expect(unused_imports, reason = "made for the tests of the store, which use all of it")]
 mod support;
 mod timescale;
 
-use hub_store_postgres::{ExportFolder, ExportOptions, Moved, PostgresStore};
+use hub_moving::{ExportFolder, ExportOptions, MoveError, Moved, content};
+use hub_store_postgres::{ConnectError, PostgresStore, Progress};
 use lived::lived_in;
 use server::Server;
 use sqlx::Row;
@@ -29,7 +42,7 @@ pub(crate) fn options() -> ExportOptions {
 }
 
 pub(crate) async fn export(store: &PostgresStore, folder: &Path) -> Moved {
-    store.export(folder, options(), &mut |_| {}).await.unwrap()
+    hub_moving::export(store, folder, options(), &mut |_| {}).await.unwrap()
 }
 
 /// An empty database that opens with the same keyring.
@@ -53,13 +66,10 @@ pub(crate) async fn exported() -> (Base, PostgresStore, TempDir, Moved) {
     (base, store, folder, moved)
 }
 
-pub(crate) async fn import(
-    target: &Base,
-    folder: &Path,
-) -> Result<(PostgresStore, Moved), hub_store_postgres::MoveError> {
+pub(crate) async fn import(target: &Base, folder: &Path) -> Result<(PostgresStore, Moved), MoveError> {
     let from = ExportFolder::open(folder, &target.keyring())?;
     let store = PostgresStore::connect_for_import(target.options.clone(), target.keyring()).await?;
-    let moved = store.import(&from, morning(), &mut |_| {}).await?;
+    let moved = hub_moving::import(&store, &from, morning(), &mut |_| {}).await?;
     Ok((store, moved))
 }
 
@@ -145,14 +155,13 @@ async fn a_round_trip_keeps_every_row_and_every_number() {
         Vec::<&String>::new(),
         "the database did not live enough to show that these are moved"
     );
-    let here = store.content(&mut |_| {}).await.unwrap();
+    let here = content(&store, &mut |_| {}).await.unwrap();
     assert_eq!(here, moved, "the hash on its own is that of the export");
 
     let there = sibling(&base).await;
     let (target, taken) = import(&there, &folder.path().join("out")).await.unwrap();
     assert_eq!(taken, moved);
-    let content = target.content(&mut |_| {}).await.unwrap();
-    assert_eq!(content, moved);
+    assert_eq!(content(&target, &mut |_| {}).await.unwrap(), moved);
 
     // And back.
     let again = folder.path().join("again");
@@ -178,7 +187,7 @@ async fn a_cut_export_keeps_what_was_finished_and_equals_an_uncut_one() {
         let told = std::sync::atomic::AtomicUsize::new(0);
         let (tell, cut) = tokio::sync::oneshot::channel::<()>();
         let mut tell = Some(tell);
-        let mut progress = |_: hub_store_postgres::Progress<'_>| {
+        let mut progress = |_: Progress<'_>| {
             if told.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == stop_after {
                 let _ = tell.take().unwrap().send(());
             }
@@ -186,7 +195,7 @@ async fn a_cut_export_keeps_what_was_finished_and_equals_an_uncut_one() {
         let done = tokio::select! {
             biased;
             _ = cut => None,
-            done = store.export(&out, options(), &mut progress) => Some(done.unwrap()),
+            done = hub_moving::export(&store, &out, options(), &mut progress) => Some(done.unwrap()),
         };
         let files: Vec<_> = parquet(&out);
         assert!(
@@ -209,7 +218,7 @@ async fn a_cut_export_keeps_what_was_finished_and_equals_an_uncut_one() {
     assert!(kept.len() > 3, "{kept:?}");
     let there = sibling(&base).await;
     let (target, _) = import(&there, &out).await.unwrap();
-    assert_eq!(target.content(&mut |_| {}).await.unwrap(), moved);
+    assert_eq!(content(&target, &mut |_| {}).await.unwrap(), moved);
 }
 
 /// Names of telemetry files with their last change.
@@ -233,7 +242,7 @@ async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
             .unwrap();
         let (tell, cut) = tokio::sync::oneshot::channel::<()>();
         let (mut tell, mut told) = (Some(tell), 0);
-        let mut progress = |_: hub_store_postgres::Progress<'_>| {
+        let mut progress = |_: Progress<'_>| {
             told += 1;
             if told == stop_after {
                 let _ = tell.take().unwrap().send(());
@@ -242,16 +251,16 @@ async fn a_cut_import_goes_on_and_no_hub_works_on_half_of_it() {
         let done = tokio::select! {
             biased;
             _ = cut => None,
-            done = store.import(&from, morning(), &mut progress) => Some(done),
+            done = hub_moving::import(&store, &from, morning(), &mut progress) => Some(done),
         };
         assert!(done.is_none(), "it ended before it was cut");
         store.close().await;
         let hub = PostgresStore::connect(there.options.clone(), there.keyring(), support::profiles()).await;
-        assert!(matches!(hub, Err(hub_store_postgres::ConnectError::HalfImported(id)) if id == from.id()));
+        assert!(matches!(hub, Err(ConnectError::HalfImported(id)) if id == from.id()));
     }
     let (target, taken) = import(&there, &out).await.unwrap();
     assert_eq!(
-        (taken, target.content(&mut |_| {}).await.unwrap()),
+        (taken, content(&target, &mut |_| {}).await.unwrap()),
         (moved.clone(), moved)
     );
 }

@@ -1,6 +1,6 @@
 //! Files that are there whole or not at all: written beside their place, synced, hashed on the way, then moved there.
 
-use super::error::{MoveError, Result, file};
+use crate::error::{MoveError, Result, file};
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
@@ -13,7 +13,7 @@ const PIECE: usize = 256 * 1024;
 
 /// A file on its way.
 #[derive(Debug)]
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     to: PathBuf,
     beside: PathBuf,
     file: BufWriter<File>,
@@ -24,14 +24,14 @@ pub(super) struct NewFile {
 
 /// What a finished file is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finished {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+pub(crate) struct Finished {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 impl NewFile {
     /// Only its owner may read it: names of people are in it.
-    pub(super) fn create(to: PathBuf) -> Result<Self> {
+    pub(crate) fn create(to: PathBuf) -> Result<Self> {
         let mut name = to.clone().into_os_string();
         name.push(".");
         name.push(UNFINISHED);
@@ -54,12 +54,12 @@ impl NewFile {
     }
 
     /// Where it will be.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.to
     }
 
     /// Puts it in its place.
-    pub(super) fn finish(mut self) -> Result<Finished> {
+    pub(crate) fn finish(mut self) -> Result<Finished> {
         self.file.flush().map_err(file(&self.beside))?;
         self.file.get_ref().sync_all().map_err(file(&self.beside))?;
         std::fs::rename(&self.beside, &self.to).map_err(file(&self.to))?;
@@ -95,19 +95,19 @@ impl Write for NewFile {
 }
 
 /// Writes a whole small file.
-pub(super) fn write_whole(path: PathBuf, text: &[u8]) -> Result<Finished> {
+pub(crate) fn write_whole(path: PathBuf, text: &[u8]) -> Result<Finished> {
     let mut new = NewFile::create(path)?;
     new.write_all(text).map_err(file(&new.beside.clone()))?;
     new.finish()
 }
 
 /// Makes a folder that only its owner can enter, unless it is there.
-pub(super) fn make_folder(folder: &Path) -> Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(file(folder))
 }
 
-pub(super) fn sync_folder_of(path: &Path) -> Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)
             .and_then(|folder| folder.sync_all())
@@ -117,7 +117,7 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<()> {
 }
 
 /// Length and hash of a file as it is.
-pub(super) fn measure(path: &Path) -> Result<Finished> {
+pub(crate) fn measure(path: &Path) -> Result<Finished> {
     let mut from = File::open(path).map_err(file(path))?;
     let mut hash = Sha256::new();
     let mut bytes = 0;
@@ -138,7 +138,7 @@ pub(super) fn measure(path: &Path) -> Result<Finished> {
 }
 
 /// Reads a file that is not longer than `bytes_max`; `None` where there is none.
-pub(super) fn read_small(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
     let opened = match File::open(path) {
         Ok(opened) => opened,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,16 +1,19 @@
 //! The content of a database as hashes, without writing any of it.
 
-use super::error::{Result, database};
-use super::progress::Progress;
-use super::seal::{Content, digest};
-use super::tables::{TABLES, TELEMETRY};
-use super::{Moved, source, total};
-use crate::store::PostgresStore;
+use crate::error::{Result, database};
+use crate::seal::{Content, digest};
+use crate::tables::{TABLES, TELEMETRY};
+use crate::{Moved, progress, source, telemetry, total};
+use hub_store_postgres::{PostgresStore, Progress};
 use sqlx::Connection;
 
-/// See [`PostgresStore::content`].
-pub(super) async fn content(store: &PostgresStore, tell: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Moved> {
-    let mut conn = source::connect(&store.pool.connect_options()).await?;
+/// Hashes of everything, of one moment. Nothing is written.
+///
+/// # Errors
+///
+/// Where the database fails.
+pub async fn content(store: &PostgresStore, tell: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Moved> {
+    let mut conn = source::connect(&store.connect_options()).await?;
     source::begin_snapshot(&mut conn).await?;
     let mut tables = Vec::new();
     for table in TABLES {
@@ -24,9 +27,9 @@ pub(super) async fn content(store: &PostgresStore, tell: &mut (dyn FnMut(Progres
     }
     let mut content = Content::default();
     source::telemetry(&mut conn, None, |row| {
-        content.add(&row.digest());
-        if content.rows.is_multiple_of(Progress::EVERY) {
-            tell(Progress::table(TELEMETRY, content.rows));
+        content.add(&telemetry::digest(row));
+        if content.rows.is_multiple_of(progress::EVERY) {
+            tell(progress::table(TELEMETRY, content.rows));
         }
         Ok(())
     })

@@ -2,7 +2,8 @@
 
 use super::{export, exported, import, options};
 use crate::support::{Base, morning};
-use hub_store_postgres::{ExportFolder, Keyring, MoveError, PostgresStore, Progress};
+use hub_moving::{ExportFolder, MoveError, content};
+use hub_store_postgres::{Keyring, PostgresStore, Progress};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -125,7 +126,7 @@ async fn a_target_that_is_not_empty_or_not_free_is_refused() {
     );
     let store = base.store().await;
     assert_eq!(
-        store.content(&mut |_| {}).await.unwrap(),
+        content(&store, &mut |_| {}).await.unwrap(),
         moved,
         "nothing was done to it"
     );
@@ -134,7 +135,12 @@ async fn a_target_that_is_not_empty_or_not_free_is_refused() {
 #[tokio::test]
 async fn an_export_goes_only_where_it_may() {
     let (_base, store, folder, _) = exported().await;
-    let at = async |path: &Path| store.export(path, options(), &mut |_| {}).await.err().unwrap();
+    let at = async |path: &Path| {
+        hub_moving::export(&store, path, options(), &mut |_| {})
+            .await
+            .err()
+            .unwrap()
+    };
     let done = at(&folder.path().join("out")).await;
     assert!(matches!(done, MoveError::Complete(_)), "{done}");
     let used = tempfile::tempdir().unwrap();
@@ -161,7 +167,10 @@ async fn a_full_disk_ends_an_export_that_goes_on_when_there_is_room() {
         // Every write to this device says that there is no space left.
         let part = out.join(format!("{name}.part"));
         symlink("/dev/full", &part).unwrap();
-        let error = store.export(&out, options(), &mut |_| {}).await.err().unwrap();
+        let error = hub_moving::export(&store, &out, options(), &mut |_| {})
+            .await
+            .err()
+            .unwrap();
         match &error {
             MoveError::File { path, source } => {
                 assert!(path.display().to_string().contains(name), "{error}");
@@ -181,11 +190,16 @@ async fn a_cut_export_goes_on_with_its_own_database_only() {
     std::fs::create_dir(&out).unwrap();
     std::fs::write(out.join("journal.jsonl"), "").unwrap();
     symlink("/dev/full", out.join("telemetry-000002.parquet.part")).unwrap();
-    store.export(&out, options(), &mut |_| {}).await.unwrap_err();
+    hub_moving::export(&store, &out, options(), &mut |_| {})
+        .await
+        .unwrap_err();
     // One that holds the same, and opens with the same keyring.
     let there = super::sibling(&base).await;
     let (twin, _) = super::import(&there, &folder.path().join("out")).await.unwrap();
-    let other = twin.export(&out, options(), &mut |_| {}).await.err().unwrap();
+    let other = hub_moving::export(&twin, &out, options(), &mut |_| {})
+        .await
+        .err()
+        .unwrap();
     assert!(
         matches!(&other, MoveError::OtherExport { what, .. } if what.contains("database")),
         "{other}"
@@ -199,8 +213,8 @@ async fn two_exports_do_not_write_to_one_folder() {
     let out = folder.path().join("twice");
     let (mut one, mut other) = (|_: Progress<'_>| {}, |_: Progress<'_>| {});
     let both = tokio::join!(
-        store.export(&out, options(), &mut one),
-        store.export(&out, options(), &mut other)
+        hub_moving::export(&store, &out, options(), &mut one),
+        hub_moving::export(&store, &out, options(), &mut other)
     );
     match both {
         (Ok(_), Err(MoveError::Busy(_))) => {}
@@ -210,6 +224,9 @@ async fn two_exports_do_not_write_to_one_folder() {
         .await
         .unwrap();
     let from = ExportFolder::open(&out, &_base.keyring()).unwrap();
-    let refused = half.import(&from, morning(), &mut |_| {}).await.err().unwrap();
+    let refused = hub_moving::import(&half, &from, morning(), &mut |_| {})
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(refused, MoveError::HubRuns), "{refused}");
 }

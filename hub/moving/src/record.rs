@@ -1,9 +1,9 @@
 //! One row as one line of JSON: `{"mark":"…","row":{…}}`. The mark covers the row's text, the file and the line's number,
 //! so a line that was changed, moved, added or taken away is known.
 
-use super::seal::{RowDigest, Sealer, digest};
-use super::tables::{Column, Shape};
-use super::text::Fields;
+use crate::seal::{RowDigest, Sealer, digest};
+use crate::tables::{Column, Shape};
+use crate::text::Fields;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const BETWEEN: &str = "\",\"row\":";
 const MARK_LEN: usize = 32;
 
 /// The row as JSON: columns in their order, null ones left out.
-pub(super) fn to_json(columns: &[Column], fields: &Fields) -> String {
+pub(crate) fn to_json(columns: &[Column], fields: &Fields) -> String {
     let mut json = String::from("{");
     for (column, value) in columns.iter().zip(fields) {
         let Some(value) = value else { continue };
@@ -35,7 +35,7 @@ pub(super) fn to_json(columns: &[Column], fields: &Fields) -> String {
 }
 
 /// Back; an error says what is wrong with the line.
-pub(super) fn from_json(columns: &[Column], json: &str) -> Result<Fields, String> {
+pub(crate) fn from_json(columns: &[Column], json: &str) -> Result<Fields, String> {
     let mut values: BTreeMap<String, &RawValue> =
         serde_json::from_str(json).map_err(|error| format!("it is not a row in JSON ({error})"))?;
     let fields = columns
@@ -63,14 +63,14 @@ fn field(column: Column, raw: &str) -> Result<String, String> {
 }
 
 /// The whole line, without its end, and the row's digest.
-pub(super) fn seal(sealer: &Sealer, table: &str, file: &str, number: u64, row: &str) -> (String, RowDigest) {
+pub(crate) fn seal(sealer: &Sealer, table: &str, file: &str, number: u64, row: &str) -> (String, RowDigest) {
     let digest = digest(table, row.as_bytes());
     let mark = hex::encode(sealer.mark(file, number, &digest));
     (format!("{OPEN}{mark}{BETWEEN}{row}}}"), digest)
 }
 
 /// The row of a line whose mark is right.
-pub(super) fn open<'a>(
+pub(crate) fn open<'a>(
     sealer: &Sealer,
     table: &str,
     file: &str,
@@ -87,7 +87,7 @@ pub(super) fn open<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::Keyring;
+    use hub_store_postgres::Keyring;
     use uuid::Uuid;
 
     const COLUMNS: [Column; 5] = [

@@ -1,15 +1,15 @@
 //! Rows in PostgreSQL's text COPY format (manual, section "COPY", "Text Format"), as `copy … to stdout` writes them.
 
 /// Fields of a row; `None` is null.
-pub(super) type Fields = Vec<Option<String>>;
+pub(crate) type Fields = Vec<Option<String>>;
 
 /// Takes lines out of what arrives in pieces.
 #[derive(Debug, Default)]
-pub(super) struct CopyLines(Vec<u8>);
+pub(crate) struct CopyLines(Vec<u8>);
 
 impl CopyLines {
     /// More of the stream.
-    pub(super) fn push(&mut self, piece: &[u8], mut each: impl FnMut(&[u8])) {
+    pub(crate) fn push(&mut self, piece: &[u8], mut each: impl FnMut(&[u8])) {
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             if self.0.is_empty() {
@@ -26,7 +26,7 @@ impl CopyLines {
 }
 
 /// Splits a line; `None` if it is no text.
-pub(super) fn fields(line: &[u8]) -> Option<Fields> {
+pub(crate) fn fields(line: &[u8]) -> Option<Fields> {
     line.split(|byte| *byte == b'\t').map(field).collect()
 }
 

@@ -1,10 +1,11 @@
 //! Writing a telemetry file: rows are gathered column by column, and written a group at a time.
 
-use super::row::Row;
+use super::row::digest;
 use super::schema::{properties, schema};
-use crate::moving::error::{MoveError, Result};
-use crate::moving::files::{Finished, NewFile};
-use crate::moving::seal::{Content, Sealer};
+use crate::error::{MoveError, Result};
+use crate::files::{Finished, NewFile};
+use crate::seal::{Content, Sealer};
+use hub_store_postgres::TelemetryRow;
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
 };
@@ -71,8 +72,8 @@ impl ParquetOut {
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
-        let digest = row.digest();
+    pub(crate) fn push(&mut self, row: &TelemetryRow) -> Result<()> {
+        let digest = digest(row);
         let number = self.content.rows + 1;
         let mark = short_mark(&self.sealer.mark(&self.name, number, &digest));
         self.content.add(&digest);
@@ -104,15 +105,15 @@ impl ParquetOut {
 }
 
 impl Group {
-    fn push(&mut self, row: &Row, mark: i32) {
+    fn push(&mut self, row: &TelemetryRow, mark: i32) {
         self.rows += 1;
         self.appliance.push(row.appliance);
         self.tenant_no.push(row.tenant_no);
         self.partition.push(row.partition.into());
         self.profile_no.push(row.profile_no.into());
         self.ingest_no.push(row.ingest_no);
-        self.at.push(row.at);
-        self.received_at.push(row.received_at);
+        self.at.push(row.at.as_microsecond());
+        self.received_at.push(row.received_at.as_microsecond());
         self.sequenced.push(i16::from(row.sequence.is_some()));
         if let Some((boot, lane, seq)) = row.sequence {
             self.boot.push(boot);

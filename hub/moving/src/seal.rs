@@ -1,8 +1,8 @@
 //! What makes a record known again: hashes of what it holds, and marks under a key of the keyring, so that nobody without
 //! that keyring changes an export unnoticed.
 
-use crate::keyring::Keyring;
 use hmac::{Hmac, Mac};
+use hub_store_postgres::Keyring;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -11,10 +11,10 @@ pub(crate) type RowDigest = [u8; 32];
 
 /// Marks records of one export.
 #[derive(Clone)]
-pub(super) struct Sealer(Hmac<Sha256>);
+pub(crate) struct Sealer(Hmac<Sha256>);
 
 impl Sealer {
-    pub(super) fn new(keyring: &Keyring, export: Uuid) -> Self {
+    pub(crate) fn new(keyring: &Keyring, export: Uuid) -> Self {
         let key = keyring.export_key();
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&key[..])
             .expect("HMAC takes a key of any length (RFC 2104 section 2)");
@@ -23,7 +23,7 @@ impl Sealer {
     }
 
     /// The mark of a record: of what it holds and of its place.
-    pub(super) fn mark(&self, file: &str, number: u64, row: &RowDigest) -> [u8; 16] {
+    pub(crate) fn mark(&self, file: &str, number: u64, row: &RowDigest) -> [u8; 16] {
         let whole = self.whole(&[file.as_bytes(), &[0], &number.to_be_bytes(), row]);
         let mut mark = [0; 16];
         mark.copy_from_slice(&whole[..16]);
@@ -31,7 +31,7 @@ impl Sealer {
     }
 
     /// The mark of a whole text.
-    pub(super) fn whole(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn whole(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
@@ -39,7 +39,7 @@ impl Sealer {
 }
 
 /// The digest of a row.
-pub(super) fn digest(table: &str, row: &[u8]) -> RowDigest {
+pub(crate) fn digest(table: &str, row: &[u8]) -> RowDigest {
     let mut hash = Sha256::new();
     hash.update(table.as_bytes());
     hash.update([0]);

@@ -1,18 +1,17 @@
 //! Writing an export: all tables but telemetry of one moment, then telemetry up to that moment, file by file. What is
 //! finished is noted in a journal, so that a cut export goes on behind its last finished file.
 
-use super::error::{Result, database, file};
-use super::files::NewFile;
-use super::manifest::{FORMAT, FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry};
-use super::progress::Progress;
-use super::seal::{Content, Sealer};
-use super::sealed::fingerprint;
-use super::source::{self, Range};
-use super::tables::{STAYS, TABLES, TELEMETRY, Table};
-use super::telemetry::{COLUMNS, ParquetOut, Row};
-use super::{Moved, record, total};
-use crate::keyring::Keyring;
-use crate::store::{PostgresStore, schema_version};
+use crate::error::{Result, database, file};
+use crate::files::NewFile;
+use crate::manifest::{FORMAT, FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry};
+use crate::seal::{Content, Sealer};
+use crate::sealed::fingerprint;
+use crate::source::{self, Range};
+use crate::tables::{STAYS, TABLES, TELEMETRY, Table};
+use crate::telemetry::{COLUMNS, ParquetOut};
+use crate::{Moved, progress, record, total};
+use hub_store::error::StoreError;
+use hub_store_postgres::{Keyring, PostgresStore, Progress, TelemetryRow, keyring, schema_version};
 use jiff::Timestamp;
 use sqlx::{Connection, PgConnection};
 use std::io::Write;
@@ -37,19 +36,24 @@ struct Export<'a> {
     tell: &'a mut (dyn FnMut(Progress<'_>) + Send),
 }
 
-/// See [`PostgresStore::export`].
-pub(super) async fn export(
+/// Writes everything into `folder`: all tables of one moment, also beside a hub that works. Run again after a cut, it
+/// goes on.
+///
+/// # Errors
+///
+/// Where the folder holds something else, or the disk or the database fails; then run again.
+pub async fn export(
     store: &PostgresStore,
     folder: &Path,
     options: ExportOptions,
     tell: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Moved> {
     let mut journal = Journal::open(folder)?;
-    let written = journal.read(&store.keyring)?;
-    let mut conn = source::connect(&store.pool.connect_options()).await?;
+    let written = journal.read(store.keyring())?;
+    let mut conn = source::connect(&store.connect_options()).await?;
     let mut export = Export {
         folder,
-        keyring: &store.keyring,
+        keyring: store.keyring(),
         tell,
     };
     let (plan, steps) = match written {
@@ -59,14 +63,14 @@ pub(super) async fn export(
         }
         None => {
             let plan = export.begin(&mut conn, options).await?;
-            journal.write(&store.keyring, &plan)?;
+            journal.write(store.keyring(), &plan)?;
             (plan, Vec::new())
         }
     };
     let files = export.telemetry(&mut conn, &mut journal, &plan, steps).await?;
     conn.close().await.map_err(database("ending"))?;
     let manifest = manifest(plan, files);
-    manifest.write(folder, &store.keyring)?;
+    manifest.write(folder, store.keyring())?;
     journal.remove()?;
     Ok(Moved::of(&manifest))
 }
@@ -82,7 +86,7 @@ fn check_is_ours(folder: &Path, plan: &Plan, database: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(super::MoveError::OtherExport {
+    Err(crate::MoveError::OtherExport {
         folder: folder.to_owned(),
         what,
     })
@@ -110,7 +114,7 @@ impl Export<'_> {
         for table in TABLES {
             tables.push(self.table(conn, &sealer, table).await?);
         }
-        (self.tell)(Progress::counting());
+        (self.tell)(progress::counting());
         let file_rows = options.file_rows.max(1);
         let (heads, slices) = survey(conn, file_rows).await?;
         source::end_snapshot(conn).await?;
@@ -132,8 +136,8 @@ impl Export<'_> {
             let (mut line, digest) = record::seal(sealer, table.name, &name, content.rows + 1, &row);
             line.push('\n');
             content.add(&digest);
-            if content.rows.is_multiple_of(Progress::EVERY) {
-                (self.tell)(Progress::table(table.name, content.rows));
+            if content.rows.is_multiple_of(progress::EVERY) {
+                (self.tell)(progress::table(table.name, content.rows));
             }
             out.write_all(line.as_bytes()).map_err(file(&self.folder.join(&name)))
         })
@@ -143,7 +147,7 @@ impl Export<'_> {
         let columns = columns
             .iter()
             .map(|column| format!("{} {}", column.name, column.sql_type));
-        (self.tell)(Progress::table(table.name, content.rows));
+        (self.tell)(progress::table(table.name, content.rows));
         Ok(TableEntry {
             name: table.name.to_owned(),
             columns: columns.collect(),
@@ -213,7 +217,7 @@ struct Writing<'a, 'b> {
 }
 
 impl Writing<'_, '_> {
-    fn push(&mut self, row: &Row) -> Result<()> {
+    fn push(&mut self, row: &TelemetryRow) -> Result<()> {
         let last = (row.partition, row.ingest_no);
         let (out, written_to) = match &mut self.open {
             Some(open) => open,
@@ -227,9 +231,9 @@ impl Writing<'_, '_> {
         out.push(row)?;
         *written_to = last;
         let rows = out.content.rows;
-        if rows.is_multiple_of(Progress::EVERY) {
+        if rows.is_multiple_of(progress::EVERY) {
             let done: u64 = self.files.iter().map(|file| file.rows).sum();
-            (self.export.tell)(Progress::telemetry(done + rows, self.all));
+            (self.export.tell)(progress::telemetry(done + rows, self.all));
         }
         if rows >= self.plan.file_rows {
             self.finish_file()
@@ -253,7 +257,7 @@ impl Writing<'_, '_> {
         self.journal.write(self.export.keyring, &step)?;
         self.files.push(file);
         let done = self.files.iter().map(|file| file.rows).sum();
-        (self.export.tell)(Progress::telemetry(done, self.all));
+        (self.export.tell)(progress::telemetry(done, self.all));
         Ok(())
     }
 }
@@ -337,6 +341,9 @@ fn manifest(plan: Plan, files: Vec<FileEntry>) -> Manifest {
 }
 
 fn new_id() -> Result<Uuid> {
-    let bytes = crate::keyring::random::<16>().map_err(crate::store::sealed("export"))?;
+    let bytes = keyring::random::<16>().map_err(|error| StoreError::Unreadable {
+        what: "export",
+        source: Box::new(error),
+    })?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

@@ -1,12 +1,11 @@
 //! Reading a database: one connection with settings of its own, rows as they come.
 
-use super::error::{MoveError, Result, database};
-use super::record;
-use super::tables::{Column, TELEMETRY, Table};
-use super::telemetry::{CopyTuples, Row};
-use super::text::{CopyLines, fields};
-use crate::telemetry::all_columns;
+use crate::error::{MoveError, Result, database};
+use crate::record;
+use crate::tables::{Column, TELEMETRY, Table};
+use crate::text::{CopyLines, fields};
 use futures::TryStreamExt;
+use hub_store_postgres::{TelemetryRow, TelemetryTuples};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor, PgConnection};
 
@@ -16,7 +15,7 @@ const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set by
      set idle_in_transaction_session_timeout = 0";
 
 /// A connection for moving.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     let connected = async {
         let mut conn = options.clone().application_name("forecall move").connect().await?;
         conn.execute(SETTINGS).await?;
@@ -26,7 +25,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
 }
 
 /// Which database this is: the server's own name for itself, as far as it tells, and the database's number in it.
-pub(super) async fn identity(conn: &mut PgConnection) -> Result<String> {
+pub(crate) async fn identity(conn: &mut PgConnection) -> Result<String> {
     let tells: bool = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')")
         .fetch_one(&mut *conn)
         .await
@@ -44,12 +43,12 @@ pub(super) async fn identity(conn: &mut PgConnection) -> Result<String> {
 }
 
 /// Everything that is read until the end is of one moment.
-pub(super) async fn begin_snapshot(conn: &mut PgConnection) -> Result<()> {
+pub(crate) async fn begin_snapshot(conn: &mut PgConnection) -> Result<()> {
     let begun = conn.execute("begin isolation level repeatable read, read only").await;
     begun.map(drop).map_err(database("beginning to read"))
 }
 
-pub(super) async fn end_snapshot(conn: &mut PgConnection) -> Result<()> {
+pub(crate) async fn end_snapshot(conn: &mut PgConnection) -> Result<()> {
     conn.execute("commit")
         .await
         .map(drop)
@@ -57,17 +56,17 @@ pub(super) async fn end_snapshot(conn: &mut PgConnection) -> Result<()> {
 }
 
 /// Which rows of telemetry.
-pub(super) struct Range<'a> {
+pub(crate) struct Range<'a> {
     /// From and to, in microseconds of the Unix epoch.
-    pub(super) slice: (i64, i64),
+    pub(crate) slice: (i64, i64),
     /// Not beyond these numbers, by number of partition.
-    pub(super) heads: &'a [i64],
+    pub(crate) heads: &'a [i64],
     /// Not up to this partition and number.
-    pub(super) after: Option<(i16, i64)>,
+    pub(crate) after: Option<(i16, i64)>,
 }
 
 /// Gives every row of a table to `each`, as JSON.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     conn: &mut PgConnection,
     table: &Table,
     ordered: bool,
@@ -105,22 +104,19 @@ fn json(table: &Table, columns: &[Column], line: &[u8]) -> Result<String> {
 }
 
 /// Gives rows of telemetry to `each`: those of a range in the order of their numbers, or all as they lie.
-pub(super) async fn telemetry(
+pub(crate) async fn telemetry(
     conn: &mut PgConnection,
     range: Option<&Range<'_>>,
-    mut each: impl FnMut(&Row) -> Result<()>,
+    mut each: impl FnMut(&TelemetryRow) -> Result<()>,
 ) -> Result<()> {
     let chosen = match range {
         Some(range) => chosen(range)?,
         None => String::new(),
     };
-    let statement = format!(
-        "copy (select {} from {TELEMETRY}{chosen}) to stdout with (format binary)",
-        all_columns()
-    );
+    let statement = TelemetryTuples::statement(&chosen);
     let what = || database("reading telemetry");
     let mut stream = conn.copy_out_raw(&statement).await.map_err(what())?;
-    let (mut tuples, mut rows) = (CopyTuples::default(), Vec::new());
+    let (mut tuples, mut rows) = (TelemetryTuples::default(), Vec::new());
     while let Some(piece) = stream.try_next().await.map_err(what())? {
         tuples.push(&piece, &mut rows).map_err(|what| MoveError::Row {
             table: TELEMETRY.to_owned(),
@@ -139,7 +135,7 @@ fn chosen(range: &Range<'_>) -> Result<String> {
         None => String::new(),
     };
     Ok(format!(
-        " where at >= '{}' and at < '{}' and ingest_no <= ('{{{}}}'::bigint[])[partition + 1]{after} \
+        "where at >= '{}' and at < '{}' and ingest_no <= ('{{{}}}'::bigint[])[partition + 1]{after} \
          order by partition, ingest_no",
         moment(range.slice.0)?,
         moment(range.slice.1)?,

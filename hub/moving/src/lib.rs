@@ -2,7 +2,7 @@
 //! a given PostgreSQL and TimescaleDB. Telemetry goes as Parquet, the rest as JSON, one row a line.
 //!
 //! Nothing here knows what rows mean. Phone numbers and secrets stay sealed as they are, so the keyring must go along, by
-//! a way of its own.
+//! a way of its own. Backup and restore are of the same database, by PostgreSQL's own programs.
 
 mod backup;
 mod error;
@@ -23,16 +23,13 @@ mod text;
 
 pub use backup::{BackedUp, BackupDatabase, backup, restore};
 pub use error::MoveError;
-pub use export::ExportOptions;
-pub(crate) use import::check_is_whole;
-pub use progress::Progress;
+pub use export::{ExportOptions, export};
+pub use hash::content;
+pub use import::import;
 pub use reading::ExportFolder;
 
-use crate::store::PostgresStore;
-use error::Result;
 use manifest::Manifest;
 use sha2::{Digest, Sha256};
-use std::path::Path;
 
 /// What was moved, or looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,47 +54,6 @@ impl Moved {
     /// Rows of all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|(_, rows, _)| rows).sum()
-    }
-}
-
-impl PostgresStore {
-    /// Writes everything into `folder`: all tables of one moment, also beside a hub that works. Run again after a cut, it
-    /// goes on.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder holds something else, or the disk or the database fails; then run again.
-    pub async fn export(
-        &self,
-        folder: &Path,
-        options: ExportOptions,
-        tell: &mut (dyn FnMut(Progress<'_>) + Send),
-    ) -> Result<Moved> {
-        export::export(self, folder, options, tell).await
-    }
-
-    /// Puts an export into this database, which must be empty but for a part of the same export. Run again after a cut,
-    /// it goes on. Nobody else may work on the database meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// Where the database holds anything else, a file is not as it was written, or the database fails.
-    pub async fn import(
-        &self,
-        from: &ExportFolder,
-        now: jiff::Timestamp,
-        tell: &mut (dyn FnMut(Progress<'_>) + Send),
-    ) -> Result<Moved> {
-        import::import(self, from, now, tell).await
-    }
-
-    /// Hashes of everything, of one moment. Nothing is written.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn content(&self, tell: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Moved> {
-        hash::content(self, tell).await
     }
 }
 

@@ -1,14 +1,13 @@
 //! An export that lies in a folder: checked as a whole before anything of it is taken.
 
-use super::error::{MoveError, Result, changed, file};
-use super::files;
-use super::manifest::{FileEntry, Manifest, TableEntry};
-use super::record;
-use super::seal::{Content, Sealer};
-use super::tables::{TABLES, TELEMETRY, Table};
-use super::telemetry::{COLUMNS, ParquetIn};
-use crate::keyring::Keyring;
-use crate::store::schema_version;
+use crate::error::{MoveError, Result, changed, file};
+use crate::files;
+use crate::manifest::{FileEntry, Manifest, TableEntry};
+use crate::record;
+use crate::seal::{Content, Sealer};
+use crate::tables::{TABLES, TELEMETRY, Table};
+use crate::telemetry::{COLUMNS, ParquetIn};
+use hub_store_postgres::{Keyring, schema_version};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -20,8 +19,8 @@ const LINE_LEN_MAX: u64 = 64 << 20;
 /// A whole export whose files are as they were written.
 #[derive(Debug)]
 pub struct ExportFolder {
-    pub(super) folder: PathBuf,
-    pub(super) manifest: Manifest,
+    pub(crate) folder: PathBuf,
+    pub(crate) manifest: Manifest,
 }
 
 impl ExportFolder {
@@ -51,11 +50,11 @@ impl ExportFolder {
         self.manifest.head.export
     }
 
-    pub(super) fn sealer(&self, keyring: &Keyring) -> Sealer {
+    pub(crate) fn sealer(&self, keyring: &Keyring) -> Sealer {
         Sealer::new(keyring, self.id())
     }
 
-    pub(super) fn path(&self, entry: &FileEntry) -> PathBuf {
+    pub(crate) fn path(&self, entry: &FileEntry) -> PathBuf {
         self.folder.join(&entry.name)
     }
 
@@ -78,7 +77,7 @@ impl ExportFolder {
             .collect();
         if ours != theirs {
             let what = "it names other tables or columns than this program, of the same schema version";
-            return Err(changed(&self.folder.join(super::manifest::MANIFEST), what));
+            return Err(changed(&self.folder.join(crate::manifest::MANIFEST), what));
         }
         Ok(())
     }
@@ -131,16 +130,16 @@ fn read_lines(path: &Path, sealer: &Sealer, table: &str, entry: &FileEntry) -> s
 }
 
 /// Lines of a file, each under its mark.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     from: BufReader<File>,
     table: String,
     name: String,
     sealer: Sealer,
-    pub(super) content: Content,
+    pub(crate) content: Content,
 }
 
 impl Lines {
-    pub(super) fn open(path: &Path, table: &str, name: &str, sealer: Sealer) -> Result<Self> {
+    pub(crate) fn open(path: &Path, table: &str, name: &str, sealer: Sealer) -> Result<Self> {
         Ok(Self {
             from: BufReader::new(File::open(path).map_err(file(path))?),
             table: table.to_owned(),
@@ -151,7 +150,7 @@ impl Lines {
     }
 
     /// The next row as JSON; an error says which line is wrong, and how.
-    pub(super) fn next_row(&mut self) -> std::result::Result<Option<String>, String> {
+    pub(crate) fn next_row(&mut self) -> std::result::Result<Option<String>, String> {
         let number = self.content.rows + 1;
         let mut line = Vec::new();
         let read = self.from.by_ref().take(LINE_LEN_MAX).read_until(b'\n', &mut line);
@@ -170,6 +169,6 @@ impl Lines {
 }
 
 /// The table that an entry of a manifest is.
-pub(super) fn table_of(entry: &TableEntry) -> Option<&'static Table> {
+pub(crate) fn table_of(entry: &TableEntry) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == entry.name)
 }

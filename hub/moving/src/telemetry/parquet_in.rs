@@ -1,9 +1,11 @@
 //! Reading a telemetry file, a group of rows at a time; every row must carry its own mark.
 
 use super::parquet_out::short_mark;
-use super::row::Row;
+use super::row::digest;
 use super::schema::schema;
-use crate::moving::seal::{Content, Sealer};
+use crate::seal::{Content, Sealer};
+use hub_store_postgres::TelemetryRow;
+use jiff::Timestamp;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
@@ -49,7 +51,7 @@ impl ParquetIn {
     }
 
     /// The next rows; `None` at the end.
-    pub(crate) fn next_rows(&mut self) -> Result<Option<Vec<Row>>, Broken> {
+    pub(crate) fn next_rows(&mut self) -> Result<Option<Vec<TelemetryRow>>, Broken> {
         if self.next_group >= self.file.num_row_groups() {
             return Ok(None);
         }
@@ -57,7 +59,7 @@ impl ParquetIn {
         let rows = calmly(|| read_group(&self.file, self.next_group))
             .map_err(|what| format!("rows from {first} on (group {}): {what}", self.next_group + 1))?;
         for (row, mark) in &rows {
-            let (number, digest) = (self.content.rows + 1, row.digest());
+            let (number, digest) = (self.content.rows + 1, digest(row));
             if *mark != short_mark(&self.sealer.mark(&self.name, number, &digest)) {
                 return Err(format!(
                     "row {number} (partition {}, ingest_no {}) is not the one that was written there",
@@ -77,7 +79,7 @@ fn calmly<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         .unwrap_or_else(|_| Err("what it says of itself cannot be".to_owned()))
 }
 
-fn read_group(file: &SerializedFileReader<File>, number: usize) -> Result<Vec<(Row, i32)>, String> {
+fn read_group(file: &SerializedFileReader<File>, number: usize) -> Result<Vec<(TelemetryRow, i32)>, String> {
     let group = file.get_row_group(number).map_err(|error| error.to_string())?;
     let count = group.metadata().num_rows();
     if !(0..=GROUP_ROWS_MAX).contains(&count) {
@@ -86,7 +88,7 @@ fn read_group(file: &SerializedFileReader<File>, number: usize) -> Result<Vec<(R
     read(&*group, usize::try_from(count).unwrap_or(0))
 }
 
-fn read(group: &dyn RowGroupReader, count: usize) -> Result<Vec<(Row, i32)>, String> {
+fn read(group: &dyn RowGroupReader, count: usize) -> Result<Vec<(TelemetryRow, i32)>, String> {
     let mut columns = Columns { group, next: 0, count };
     let appliance = columns.required::<Int64Type>()?;
     let ingest_no = columns.required::<Int64Type>()?;
@@ -102,7 +104,7 @@ fn read(group: &dyn RowGroupReader, count: usize) -> Result<Vec<(Row, i32)>, Str
     let mut v = columns.lists()?.into_iter();
     let mut extra = columns.optional::<ByteArrayType>()?.into_iter();
     let mark = columns.required::<Int32Type>()?;
-    let row = |n: usize| -> Option<(Row, i32)> {
+    let row = |n: usize| -> Option<(TelemetryRow, i32)> {
         let sequence = match (boot[n], lane[n], seq[n]) {
             (None, None, None) => None,
             (boot, lane, seq) => Some((boot?, i16::try_from(lane?).ok()?, seq?)),
@@ -111,14 +113,14 @@ fn read(group: &dyn RowGroupReader, count: usize) -> Result<Vec<(Row, i32)>, Str
             Some(bytes) => Some(String::from_utf8(bytes.data().to_vec()).ok()?),
             None => None,
         };
-        let row = Row {
+        let row = TelemetryRow {
             appliance: appliance[n],
             tenant_no: tenant_no[n],
             partition: i16::try_from(partition[n]).ok()?,
             profile_no: i16::try_from(profile_no[n]).ok()?,
             ingest_no: ingest_no[n],
-            at: at[n],
-            received_at: received_at[n],
+            at: Timestamp::from_microsecond(at[n]).ok()?,
+            received_at: Timestamp::from_microsecond(received_at[n]).ok()?,
             sequence,
             trace: Uuid::from_slice(trace[n].data()).ok()?,
             values: v.next()?,
@@ -217,9 +219,9 @@ impl Columns<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::parquet_out::ParquetOut;
-    use super::super::wire::tests::rows;
+    use super::super::row::tests::rows;
     use super::*;
-    use crate::keyring::Keyring;
+    use hub_store_postgres::Keyring;
 
     fn written(folder: &Path, sealer: &Sealer) -> (std::path::PathBuf, Content) {
         let mut out = ParquetOut::create(folder, "t.parquet".to_owned(), sealer.clone()).unwrap();
@@ -228,7 +230,7 @@ mod tests {
         (folder.join(name), content)
     }
 
-    fn all(path: &Path, name: &str, sealer: &Sealer) -> Result<(Vec<Row>, Content), Broken> {
+    fn all(path: &Path, name: &str, sealer: &Sealer) -> Result<(Vec<TelemetryRow>, Content), Broken> {
         let mut file = ParquetIn::open(path, name, sealer.clone())?;
         let mut all = Vec::new();
         while let Some(rows) = file.next_rows()? {

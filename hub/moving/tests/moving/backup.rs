@@ -3,10 +3,11 @@
 use super::lived::lived_in_on;
 use crate::server::Server;
 use crate::support::{Base, appliance, morning, profiles};
+use hub_moving::{BackupDatabase, MoveError, Moved, backup, content, restore};
 use hub_store::access::AccessStore;
 use hub_store::conformance::scene::telemetry;
 use hub_store::telemetry::TelemetryStore;
-use hub_store_postgres::{BackupDatabase, ClusterOptions, MoveError, Moved, PostgresStore, backup, restore};
+use hub_store_postgres::{ClusterOptions, PostgresStore, Progress};
 use std::path::Path;
 
 /// As a person would write it.
@@ -55,7 +56,7 @@ async fn a_backup_under_load_is_restored_whole() {
         write(seq).await;
     }
     let (here, keyring) = (database(&base), base.keyring());
-    let mut tell = |_: hub_store_postgres::Progress<'_>| {};
+    let mut tell = |_: Progress<'_>| {};
     let mut load = 20;
     let done = {
         let backup = backup(&here, &keyring, &out, morning(), &mut tell);
@@ -75,8 +76,8 @@ async fn a_backup_under_load_is_restored_whole() {
     let restored = PostgresStore::connect(there.options.clone(), there.keyring(), profiles())
         .await
         .unwrap();
-    let before = store.content(&mut |_| {}).await.unwrap();
-    let after = restored.content(&mut |_| {}).await.unwrap();
+    let before = content(&store, &mut |_| {}).await.unwrap();
+    let after = content(&restored, &mut |_| {}).await.unwrap();
     assert_eq!(quiet(&after), quiet(&before));
     let kept = "select count(distinct seq) from telemetry where boot = 77 and seq <= 20";
     assert_eq!(

@@ -1,12 +1,12 @@
 //! What an export says of itself: the plan that is fixed at the start, the journal of finished files, and the manifest
 //! that makes it complete. All three carry marks under the keyring.
 
-use super::error::{MoveError, Result, changed, file};
-use super::files::{self, Finished};
-use super::record;
-use super::seal::Content;
-use super::sealed;
-use crate::keyring::Keyring;
+use crate::error::{MoveError, Result, changed, file};
+use crate::files::{self, Finished};
+use crate::record;
+use crate::seal::Content;
+use crate::sealed;
+use hub_store_postgres::Keyring;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -17,69 +17,69 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Of folder and files.
-pub(super) const FORMAT: u64 = 1;
-pub(super) const MANIFEST: &str = "manifest.json";
-pub(super) const JOURNAL: &str = "journal.jsonl";
+pub(crate) const FORMAT: u64 = 1;
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const JOURNAL: &str = "journal.jsonl";
 
 /// Where the export comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) format: u64,
-    pub(super) export: Uuid,
+pub(crate) struct Head {
+    pub(crate) format: u64,
+    pub(crate) export: Uuid,
     /// When its moment was fixed.
-    pub(super) taken_at: jiff::Timestamp,
+    pub(crate) taken_at: jiff::Timestamp,
     /// Schema version.
-    pub(super) schema: i64,
+    pub(crate) schema: i64,
     /// Fingerprint of the keyring, in hexadecimal.
-    pub(super) keyring: String,
+    pub(crate) keyring: String,
     /// The server's version.
-    pub(super) server: String,
+    pub(crate) server: String,
 }
 
 /// A file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FileEntry {
-    pub(super) name: String,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+pub(crate) struct FileEntry {
+    pub(crate) name: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
     /// Hash of its rows, whatever their order.
-    pub(super) content: String,
+    pub(crate) content: String,
 }
 
 /// A table of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TableEntry {
-    pub(super) name: String,
+pub(crate) struct TableEntry {
+    pub(crate) name: String,
     /// `name type`, in the order of rows.
-    pub(super) columns: Vec<String>,
-    pub(super) rows: u64,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: u64,
     /// Hash of its rows, whatever their order.
-    pub(super) content: String,
+    pub(crate) content: String,
     /// The last number that the database gave out for its numbered column.
-    pub(super) last_number: Option<i64>,
-    pub(super) files: Vec<FileEntry>,
+    pub(crate) last_number: Option<i64>,
+    pub(crate) files: Vec<FileEntry>,
 }
 
 /// All that was fixed at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Plan {
-    pub(super) head: Head,
+pub(crate) struct Plan {
+    pub(crate) head: Head,
     /// Which database it is of: that of the server by its own name for itself, and of the database in it.
-    pub(super) database: String,
-    pub(super) tables: Vec<TableEntry>,
+    pub(crate) database: String,
+    pub(crate) tables: Vec<TableEntry>,
     /// Rows of a file of telemetry, at most.
-    pub(super) file_rows: u64,
+    pub(crate) file_rows: u64,
     /// The last number of each partition, by number of partition.
-    pub(super) heads: Vec<i64>,
+    pub(crate) heads: Vec<i64>,
     /// From and to, in microseconds of the Unix epoch, and rows that were counted there.
-    pub(super) slices: Vec<(i64, i64, u64)>,
+    pub(crate) slices: Vec<(i64, i64, u64)>,
 }
 
 /// What was done since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A file of this slice is whole; its last row is this one.
     File {
         slice: usize,
@@ -93,17 +93,17 @@ pub(super) enum Step {
 
 /// The manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
-    pub(super) head: Head,
+pub(crate) struct Manifest {
+    pub(crate) head: Head,
     /// Hash of all content.
-    pub(super) content: String,
-    pub(super) tables: Vec<TableEntry>,
+    pub(crate) content: String,
+    pub(crate) tables: Vec<TableEntry>,
     /// Tables that are not in it, and why.
-    pub(super) not_exported: Vec<(String, String)>,
+    pub(crate) not_exported: Vec<(String, String)>,
 }
 
 impl FileEntry {
-    pub(super) fn new(name: String, content: Content, finished: Finished) -> Self {
+    pub(crate) fn new(name: String, content: Content, finished: Finished) -> Self {
         Self {
             name,
             rows: content.rows,
@@ -116,7 +116,7 @@ impl FileEntry {
 
 /// A journal that is open, and locked.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: Flock<File>,
     lines: u64,
@@ -124,7 +124,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the journal of a folder, making both if the folder is not there or empty.
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         files::make_folder(folder)?;
         let path = folder.join(JOURNAL);
         if folder.join(MANIFEST).exists() {
@@ -151,7 +151,7 @@ impl Journal {
     }
 
     /// Reads it: the plan, if that was written whole, and the steps since. What a kill left of a last line is cut off.
-    pub(super) fn read(&mut self, keyring: &Keyring) -> Result<Option<(Plan, Vec<Step>)>> {
+    pub(crate) fn read(&mut self, keyring: &Keyring) -> Result<Option<(Plan, Vec<Step>)>> {
         let sealer = sealed::sealer(keyring);
         let (mut plan, mut steps, mut whole) = (None, Vec::new(), 0);
         self.file.rewind().map_err(file(&self.path))?;
@@ -186,7 +186,7 @@ impl Journal {
     }
 
     /// Adds a line, and returns when it is on the disk.
-    pub(super) fn write<T: Serialize>(&mut self, keyring: &Keyring, what: &T) -> Result<()> {
+    pub(crate) fn write<T: Serialize>(&mut self, keyring: &Keyring, what: &T) -> Result<()> {
         let row = serde_json::to_string(what).map_err(|error| file(&self.path)(error.into()))?;
         let (mut line, _) = record::seal(&sealed::sealer(keyring), JOURNAL, JOURNAL, self.lines + 1, &row);
         line.push('\n');
@@ -197,19 +197,19 @@ impl Journal {
     }
 
     /// Takes it away: the manifest says all.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(crate) fn remove(self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(file(&self.path))
     }
 }
 
 impl Manifest {
     /// Writes it, last of all files: where there is a manifest, the export is complete.
-    pub(super) fn write(&self, folder: &Path, keyring: &Keyring) -> Result<()> {
+    pub(crate) fn write(&self, folder: &Path, keyring: &Keyring) -> Result<()> {
         sealed::write(&folder.join(MANIFEST), keyring, self)
     }
 
     /// Reads it, and checks that it is of this schema.
-    pub(super) fn read(folder: &Path, keyring: &Keyring, schema: i64) -> Result<Self> {
+    pub(crate) fn read(folder: &Path, keyring: &Keyring, schema: i64) -> Result<Self> {
         let manifest: Self = sealed::read(folder, MANIFEST, keyring)?;
         if manifest.head.schema != schema {
             return Err(MoveError::Schema {

@@ -5,8 +5,9 @@ use super::{import, options, sibling_on};
 use crate::server::Server;
 use crate::support::{appliance, message, morning, repeated, stored};
 use hub_core::id::ApplianceId;
+use hub_moving::{ExportOptions, Moved};
 use hub_store::telemetry::{Ingest, TelemetryStore};
-use hub_store_postgres::{ExportOptions, Layout, Moved, PostgresStore};
+use hub_store_postgres::{Layout, PostgresStore};
 use jiff::SignedDuration;
 use sqlx::Executor;
 use std::path::Path;
@@ -35,7 +36,7 @@ fn week(appliance: ApplianceId, number: u64) -> Ingest {
 }
 
 async fn content(store: &PostgresStore) -> Moved {
-    store.content(&mut |_| {}).await.unwrap()
+    hub_moving::content(store, &mut |_| {}).await.unwrap()
 }
 
 async fn export(store: &PostgresStore, folder: &Path) -> Moved {
@@ -43,7 +44,7 @@ async fn export(store: &PostgresStore, folder: &Path) -> Moved {
         file_rows: 200,
         ..options()
     };
-    store.export(folder, options, &mut |_| {}).await.unwrap()
+    hub_moving::export(store, folder, options, &mut |_| {}).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,19 +1,18 @@
-//! Rows out of PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format").
+//! Rows out of PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format"): what [`super::copy`] wrote.
 
-use super::row::Row;
-use crate::telemetry::FIELDS;
-use crate::telemetry::columns::{COLUMNS, whole};
+use super::columns::{COLUMNS, whole};
+use super::copy::{FIELDS, SIGNATURE, Shape};
+use super::fields::EPOCH_US;
+use super::row::TelemetryRow;
 use hub_core::telemetry::kept;
+use jiff::Timestamp;
 
-const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// 2000-01-01 in microseconds of the Unix epoch.
-const EPOCH_US: i64 = 946_684_800_000_000;
 /// A row is not longer than this, in bytes: a payload is bounded far below it.
 const ROW_LEN_MAX: usize = 64 << 20;
 
-/// Takes rows out of what arrives in pieces.
+/// Takes rows out of the answer to [`TelemetryTuples::statement`], which arrives in pieces.
 #[derive(Debug, Default)]
-pub(crate) struct CopyTuples {
+pub struct TelemetryTuples {
     data: Vec<u8>,
     begun: bool,
 }
@@ -21,9 +20,21 @@ pub(crate) struct CopyTuples {
 /// Reads fields off the front.
 struct Cursor<'a>(&'a [u8]);
 
-impl CopyTuples {
-    /// More of the stream. An error says what is wrong with it.
-    pub(crate) fn push(&mut self, piece: &[u8], rows: &mut Vec<Row>) -> Result<(), String> {
+impl TelemetryTuples {
+    /// Sends rows of `telemetry`, each with every column. `chosen` is the rest of the query: which rows, and in what order; with
+    /// nothing there, all of them as they lie.
+    pub fn statement(chosen: &str) -> String {
+        let columns = Shape::WHOLE.columns();
+        format!("copy (select {columns} from telemetry {chosen}) to stdout with (format binary)")
+    }
+
+    /// Adds to `rows` those that this piece ends.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the stream, in words: it is no binary COPY, or a row is not as the hub writes it, or is longer than
+    /// 64 MiB.
+    pub fn push(&mut self, piece: &[u8], rows: &mut Vec<TelemetryRow>) -> Result<(), String> {
         self.data.extend_from_slice(piece);
         let mut cursor = Cursor(&self.data);
         if !self.begun {
@@ -60,7 +71,7 @@ fn header(cursor: &mut Cursor<'_>) -> Result<Option<()>, String> {
 }
 
 /// The next row; the inner `None` is the end mark, the outer one "not here yet".
-fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
+fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<TelemetryRow>>, String> {
     let Some(count) = cursor.i16() else {
         return Ok(None);
     };
@@ -88,7 +99,7 @@ fn tuple(cursor: &mut Cursor<'_>) -> Result<Option<Option<Row>>, String> {
 }
 
 /// Fields in the order in which the writer of telemetry names them.
-fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
+fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<TelemetryRow> {
     let [
         appliance,
         ingest_no,
@@ -115,14 +126,14 @@ fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
         (None, None, None) => None,
         (boot, lane, seq) => Some((long(boot)?, short(lane)?, long(seq)?)),
     };
-    Some(Row {
+    Some(TelemetryRow {
         appliance: long(appliance)?,
         tenant_no: integer(tenant_no)??,
         partition: short(partition)?,
         profile_no: short(profile_no)?,
         ingest_no: long(ingest_no)?,
-        at: long(at)?.checked_add(EPOCH_US)?,
-        received_at: long(received_at)?.checked_add(EPOCH_US)?,
+        at: time(at)?,
+        received_at: time(received_at)?,
         sequence,
         trace: whole(long(trace_high)?, long(trace_low)?),
         values: kept(all),
@@ -136,6 +147,10 @@ fn row(fields: &[Option<&[u8]>; FIELDS]) -> Option<Row> {
 
 fn long(field: Option<&[u8]>) -> Option<i64> {
     Some(i64::from_be_bytes(field?.try_into().ok()?))
+}
+
+fn time(field: Option<&[u8]>) -> Option<Timestamp> {
+    Timestamp::from_microsecond(long(field)?.checked_add(EPOCH_US)?).ok()
 }
 
 /// The inner `None` is a null.
@@ -186,38 +201,39 @@ impl<'a> Cursor<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use super::super::copy;
     use super::*;
     use uuid::Uuid;
 
     /// Rows of every kind.
-    pub(crate) fn rows() -> Vec<Row> {
-        let row = Row {
+    fn rows() -> Vec<TelemetryRow> {
+        let row = TelemetryRow {
             appliance: 7,
             tenant_no: -1,
             partition: 255,
             profile_no: 12,
             ingest_no: i64::MAX,
-            at: -1,
-            received_at: 1_772_416_800_123_456,
+            at: Timestamp::from_microsecond(-1).unwrap(),
+            received_at: Timestamp::from_microsecond(1_772_416_800_123_456).unwrap(),
             sequence: Some((i64::MIN, 2, -5)),
             trace: Uuid::from_u64_pair(u64::MAX, 2),
             values: vec![Some(i32::MIN), None, Some(0)],
             extra: None,
         };
-        let json = Row {
+        let json = TelemetryRow {
             sequence: None,
             extra: Some("{\"a\": \"é\"}".to_owned()),
             ..row.clone()
         };
-        let empty = Row {
+        let empty = TelemetryRow {
             values: Vec::new(),
             ..row.clone()
         };
         // More channels than have a column of their own.
         let mut many = vec![None; 39];
         many.push(Some(9));
-        let wide = Row {
+        let wide = TelemetryRow {
             values: many,
             ..row.clone()
         };
@@ -227,26 +243,17 @@ pub(crate) mod tests {
     #[test]
     fn what_the_writer_sends_comes_back_however_it_is_cut() {
         let written = rows();
-        let written: Vec<_> = written.iter().map(|row| row.as_copy().unwrap()).collect();
-        let data = crate::telemetry::whole(&written);
+        let written: Vec<_> = written.iter().map(TelemetryRow::as_copy).collect();
+        let data = copy::whole(&written);
         for size in [1, 7, 64, data.len()] {
-            let mut tuples = CopyTuples::default();
+            let mut tuples = TelemetryTuples::default();
             let mut seen = Vec::new();
             for piece in data.chunks(size) {
                 tuples.push(piece, &mut seen).unwrap();
             }
             assert_eq!(seen, rows(), "in pieces of {size}");
         }
-        assert!(
-            CopyTuples::default()
-                .push(b"something else entirely", &mut Vec::new())
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn digests_differ_where_rows_do() {
-        let digests: std::collections::HashSet<_> = rows().iter().map(Row::digest).collect();
-        assert_eq!(digests.len(), rows().len());
+        let other = TelemetryTuples::default().push(b"something else entirely", &mut Vec::new());
+        assert!(other.is_err());
     }
 }

@@ -1,18 +1,18 @@
 //! Putting an export into an empty database: every file is one transaction, which also notes that the file is in. A cut
 //! import goes on with the files that are not noted; until it is whole, no hub works on the database.
 
-use super::error::{MoveError, Result, changed, database};
-use super::manifest::{FileEntry, TableEntry};
-use super::progress::Progress;
-use super::reading::{ExportFolder, Lines, table_of};
-use super::tables::{TABLES, TELEMETRY, Table};
-use super::telemetry::{ParquetIn, Row};
-use super::text::Fields;
-use super::{Moved, record, source};
-use crate::layout::{Layout, Week, make_range};
-use crate::store::{ConnectError, PostgresStore};
+use crate::error::{MoveError, Result, changed, database};
+use crate::manifest::{FileEntry, TableEntry};
+use crate::reading::{ExportFolder, Lines, table_of};
+use crate::seal::Content;
+use crate::tables::{TABLES, TELEMETRY, Table};
+use crate::telemetry::ParquetIn;
+use crate::text::Fields;
+use crate::{Moved, progress, record, source};
 use hub_store::lease::LeaseStore;
+use hub_store_postgres::{Layout, PostgresStore, Progress, TelemetryRow};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Connection, PgConnection};
 use std::collections::{BTreeSet, HashSet};
@@ -21,18 +21,7 @@ use std::collections::{BTreeSet, HashSet};
 const BATCH_ROWS: usize = 1_000;
 /// Bytes of one insert, about.
 const BATCH_BYTES: usize = 4 << 20;
-
-/// Whether an import into this database was begun and is not done.
-pub(crate) async fn check_is_whole(pool: &sqlx::PgPool) -> std::result::Result<(), ConnectError> {
-    let half: Option<uuid::Uuid> = sqlx::query_scalar("select export from import where finished_at is null")
-        .fetch_optional(pool)
-        .await
-        .map_err(ConnectError::Unreachable)?;
-    match half {
-        Some(export) => Err(ConnectError::HalfImported(export)),
-        None => Ok(()),
-    }
-}
+const DAY_S: i64 = 86_400;
 
 struct Import<'a> {
     from: &'a ExportFolder,
@@ -43,8 +32,13 @@ struct Import<'a> {
     tell: &'a mut (dyn FnMut(Progress<'_>) + Send),
 }
 
-/// See [`PostgresStore::import`].
-pub(super) async fn import(
+/// Puts an export into this database, which must be empty but for a part of the same export. Run again after a cut, it
+/// goes on. Nobody else may work on the database meanwhile.
+///
+/// # Errors
+///
+/// Where the database holds anything else, a file is not as it was written, or the database fails.
+pub async fn import(
     store: &PostgresStore,
     from: &ExportFolder,
     now: Timestamp,
@@ -53,7 +47,7 @@ pub(super) async fn import(
     if store.take_lease(now).await?.is_none() {
         return Err(MoveError::HubRuns);
     }
-    let mut conn = source::connect(&store.pool.connect_options()).await?;
+    let mut conn = source::connect(&store.connect_options()).await?;
     begin(&mut conn, from, now).await?;
     let done: Vec<String> = sqlx::query_scalar("select name from import_file")
         .fetch_all(&mut conn)
@@ -104,7 +98,7 @@ async fn begin(conn: &mut PgConnection, from: &ExportFolder, now: Timestamp) -> 
          on conflict (singleton) do update set export = $1, started_at = $2, finished_at = null",
     )
     .bind(from.id())
-    .bind(crate::row::sql(now))
+    .bind(now.to_sqlx())
     .execute(conn)
     .await
     .map_err(database("beginning the import"))?;
@@ -117,7 +111,7 @@ impl Import<'_> {
         let what = || database(format!("writing {}", file.name));
         let (store, from) = (self.store, self.from);
         let mut tx = self.conn.begin().await.map_err(what())?;
-        store.lease.fence(&mut tx).await?;
+        store.fence(&mut tx).await?;
         let content = match table_of(table) {
             Some(table) => lines(&mut tx, store, from, table, file, self.tell).await?,
             None => telemetry(&mut tx, store, from, file, self.tell).await?,
@@ -155,7 +149,7 @@ impl Import<'_> {
                 .map_err(what())?;
         }
         sqlx::query("update import set finished_at = $1")
-            .bind(crate::row::sql(now))
+            .bind(now.to_sqlx())
             .execute(&mut self.conn)
             .await
             .map_err(what())?;
@@ -173,10 +167,10 @@ async fn lines(
     table: &Table,
     file: &FileEntry,
     tell: Tell<'_>,
-) -> Result<super::seal::Content> {
+) -> Result<Content> {
     let path = from.path(file);
     let columns = table.columns();
-    let mut lines = Lines::open(&path, table.name, &file.name, from.sealer(&store.keyring))?;
+    let mut lines = Lines::open(&path, table.name, &file.name, from.sealer(store.keyring()))?;
     if table.seeded {
         let emptied = sqlx::query(&format!("delete from {}", table.name))
             .execute(&mut *conn)
@@ -196,7 +190,7 @@ async fn lines(
         if !batch.is_empty() && (ended || batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES) {
             insert(conn, table, std::mem::take(&mut batch)).await?;
             bytes = 0;
-            tell(Progress::file(&file.name, lines.content.rows, file.rows));
+            tell(progress::file(&file.name, lines.content.rows, file.rows));
         }
         if ended {
             return Ok(lines.content);
@@ -249,45 +243,30 @@ async fn telemetry(
     from: &ExportFolder,
     file: &FileEntry,
     tell: Tell<'_>,
-) -> Result<super::seal::Content> {
+) -> Result<Content> {
     let path = from.path(file);
     let broken = |what: String| changed(&path, what);
-    let mut parquet = ParquetIn::open(&path, &file.name, from.sealer(&store.keyring)).map_err(broken)?;
-    let mut weeks = BTreeSet::new();
+    let mut parquet = ParquetIn::open(&path, &file.name, from.sealer(store.keyring())).map_err(broken)?;
+    let mut days = BTreeSet::new();
     while let Some(rows) = parquet.next_rows().map_err(broken)? {
-        make_partitions(store, &rows, &mut weeks).await?;
-        copy(conn, &rows).await?;
-        tell(Progress::file(&file.name, parquet.content.rows, file.rows));
+        make_partitions(store, &rows, &mut days).await?;
+        let stored = TelemetryRow::store(conn, &rows).await;
+        stored.map_err(database("writing telemetry"))?;
+        tell(progress::file(&file.name, parquet.content.rows, file.rows));
     }
     Ok(parquet.content)
 }
 
-/// Makes the partitions that these rows are of, each on its own: nobody works here yet, and empty ones harm nobody.
-async fn make_partitions(store: &PostgresStore, rows: &[Row], made: &mut BTreeSet<Week>) -> Result<()> {
-    let times = rows.iter().filter_map(|row| Timestamp::from_microsecond(row.at).ok());
-    let new: BTreeSet<Week> = times.map(Week::of).filter(|week| !made.contains(week)).collect();
-    if new.is_empty() || store.layout == Layout::Hypertable {
+/// Makes the partitions that these rows are of, each on its own: nobody works here yet, and empty ones harm nobody. `made` has
+/// the days that were seen to; a partition is of whole days.
+async fn make_partitions(store: &PostgresStore, rows: &[TelemetryRow], made: &mut BTreeSet<i64>) -> Result<()> {
+    if store.layout() == Layout::Hypertable {
         return Ok(());
     }
-    let mut conn = store.pool.acquire().await.map_err(database("connecting"))?;
-    for week in new {
-        make_range(&mut conn, store.layout, week.start(), week.start()).await?;
-        made.insert(week);
+    for row in rows {
+        if made.insert(row.at.as_second().div_euclid(DAY_S)) {
+            store.make_partitions(row.at, row.at).await?;
+        }
     }
     Ok(())
-}
-
-async fn copy(conn: &mut PgConnection, rows: &[Row]) -> Result<()> {
-    let timeless = |row: &Row| MoveError::Row {
-        table: TELEMETRY.to_owned(),
-        what: format!(
-            "row {} of partition {} has no time that is one",
-            row.ingest_no, row.partition
-        ),
-    };
-    let rows = rows.iter().map(|row| row.as_copy().ok_or_else(|| timeless(row)));
-    let rows = rows.collect::<Result<Vec<_>>>()?;
-    crate::telemetry::copy(conn, &rows)
-        .await
-        .map_err(database("writing telemetry"))
 }

@@ -1,8 +1,7 @@
 //! Why an export, an import, a backup or a restore does not go on, and what to do about it.
 
-use crate::cluster::ClusterError;
-use crate::store::ConnectError;
 use hub_store::error::StoreError;
+use hub_store_postgres::{ClusterError, ConnectError};
 use std::path::{Path, PathBuf};
 
 /// Why moving data stopped.
@@ -165,17 +164,17 @@ pub enum MoveError {
 /// Result of moving.
 pub type Result<T> = std::result::Result<T, MoveError>;
 
-pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MoveError {
+pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MoveError {
     let path = path.to_owned();
     move |source| MoveError::File { path, source }
 }
 
-pub(super) fn database(what: impl Into<String>) -> impl FnOnce(sqlx::Error) -> MoveError {
+pub(crate) fn database(what: impl Into<String>) -> impl FnOnce(sqlx::Error) -> MoveError {
     let what = what.into();
     move |source| MoveError::Database { what, source }
 }
 
-pub(super) fn changed(path: &Path, what: impl Into<String>) -> MoveError {
+pub(crate) fn changed(path: &Path, what: impl Into<String>) -> MoveError {
     MoveError::Changed {
         file: path.to_owned(),
         what: what.into(),

@@ -1,10 +1,10 @@
 //! A document in JSON with a seal beside it: what was written under a keyring is known as such, and nothing else is.
 
-use super::error::{MoveError, Result, changed, file};
-use super::files;
-use super::manifest::FORMAT;
-use super::seal::Sealer;
-use crate::keyring::Keyring;
+use crate::error::{MoveError, Result, changed, file};
+use crate::files;
+use crate::manifest::FORMAT;
+use crate::seal::Sealer;
+use hub_store_postgres::Keyring;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -14,12 +14,12 @@ use uuid::Uuid;
 const LEN_MAX: u64 = 256 << 20;
 
 /// Marks of plans, journals and manifests, which come before it is known which export they belong to.
-pub(super) fn sealer(keyring: &Keyring) -> Sealer {
+pub(crate) fn sealer(keyring: &Keyring) -> Sealer {
     Sealer::new(keyring, Uuid::nil())
 }
 
 /// Writes the seal, then the document.
-pub(super) fn write<T: Serialize>(path: &Path, keyring: &Keyring, document: &T) -> Result<()> {
+pub(crate) fn write<T: Serialize>(path: &Path, keyring: &Keyring, document: &T) -> Result<()> {
     let text = serde_json::to_vec_pretty(document).map_err(|error| file(path)(error.into()))?;
     let seal = format!("{}\n", seal_of(path, keyring, &text));
     files::write_whole(path.with_extension("seal"), seal.as_bytes())?;
@@ -28,7 +28,7 @@ pub(super) fn write<T: Serialize>(path: &Path, keyring: &Keyring, document: &T) 
 }
 
 /// Reads a document with a `head`; format, keyring and seal are checked in the order in which an error helps.
-pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str, keyring: &Keyring) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(folder: &Path, name: &str, keyring: &Keyring) -> Result<T> {
     let path = folder.join(name);
     if !folder.is_dir() {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -90,7 +90,7 @@ fn seal_of(path: &Path, keyring: &Keyring, text: &[u8]) -> String {
 }
 
 /// Of the keyring, in hexadecimal.
-pub(super) fn fingerprint(keyring: &Keyring) -> String {
+pub(crate) fn fingerprint(keyring: &Keyring) -> String {
     hex::encode(keyring.fingerprint())
 }
 
