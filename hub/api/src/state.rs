@@ -9,7 +9,7 @@ use crate::streams::Streams;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_core::lines::Lines;
-use hub_store::desk::Held;
+use hub_store::quarantine::Held;
 use hub_store::telemetry::Ingest;
 use hub_store::{ConsoleStore, StoreError};
 use jiff::tz::TimeZone;

@@ -6,6 +6,8 @@
 
 pub mod cluster;
 pub mod keyring;
+#[doc(hidden)]
+pub mod statement;
 
 mod access;
 mod account;
@@ -14,7 +16,7 @@ mod attempt;
 mod claim;
 mod contact;
 mod credential;
-mod desk;
+mod device;
 mod event;
 mod facts;
 mod finding;
@@ -24,8 +26,10 @@ mod life;
 mod migration;
 mod moving;
 mod pace;
+mod page;
 mod prediction;
 mod profile_version;
+mod quarantine;
 mod reading;
 mod retention;
 mod row;
@@ -40,6 +44,7 @@ mod site_apply;
 mod situation;
 mod slot;
 mod store;
+mod tally;
 mod telemetry;
 mod ticket;
 mod ticket_row;
@@ -52,8 +57,6 @@ pub use layout::Layout;
 #[doc(hidden)]
 pub use migration::Migrations;
 pub use moving::{BackedUp, BackupDatabase, ExportFolder, ExportOptions, MoveError, Moved, Progress, backup, restore};
-#[doc(hidden)]
-pub use reading::statement;
 #[doc(hidden)]
 pub use site_apply::BATCH as SITE_BATCH;
 pub use site_apply::CommitUnanswered;

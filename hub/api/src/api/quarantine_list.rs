@@ -8,7 +8,7 @@ use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
 use hub_core::id::ApplianceId;
-use hub_store::desk::{Held, QuarantineFilter};
+use hub_store::quarantine::{Held, QuarantineFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use hub_core::id::ApplianceId;
 use hub_store::StoreError;
-use hub_store::desk::{Held, QuarantineFilter};
+use hub_store::quarantine::{Held, QuarantineFilter};
 use hub_store::scope::PAGE_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

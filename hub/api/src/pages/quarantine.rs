@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::extract::{FormBody, Query};
 use crate::reader::Reader;
 use axum::response::Redirect;
-use hub_store::desk::Held;
+use hub_store::quarantine::Held;
 use hub_store::scope::Page;
 use maud::{Markup, html};
 use serde::Deserialize;

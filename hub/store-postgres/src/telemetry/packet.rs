@@ -3,7 +3,7 @@
 //! that is read anew is stored if it leaves quarantine with that.
 
 use super::ingest::Item;
-use crate::desk::quarantine;
+use crate::quarantine;
 use crate::row::{Columns, db};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested};

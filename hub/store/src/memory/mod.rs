@@ -11,7 +11,7 @@ mod claim;
 mod command;
 mod contact;
 mod credential;
-mod desk;
+mod device;
 mod event;
 mod finding;
 mod group;

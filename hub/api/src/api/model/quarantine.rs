@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hub_store::desk::Held;
+use hub_store::quarantine::Held;
 use hub_store::telemetry::QUARANTINE_PAYLOAD_MAX;
 use jiff::Timestamp;
 use serde::Serialize;
