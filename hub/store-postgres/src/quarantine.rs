@@ -8,7 +8,7 @@ use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::bounds::QUARANTINE_REASON_MAX;
 use hub_store::error::{Result, StoreError};
-use hub_store::quarantine::{Held, QuarantineFilter, QuarantineStore};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::telemetry::{Ingest, Ingested, Quarantined, TelemetryStore};
 use sqlx::PgConnection;
@@ -34,7 +34,7 @@ impl QuarantineStore for PostgresStore {
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Held>> {
+    ) -> Result<Page<QuarantineEntry>> {
         let limit = limit.clamp(1, PAGE_MAX);
         let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(&list_sql())
@@ -47,10 +47,10 @@ impl QuarantineStore for PostgresStore {
             .await
             .map_err(db)?;
         let items = rows.iter().map(held).collect::<Result<_>>()?;
-        Ok(page(items, limit, |held: &Held| held.number.to_string()))
+        Ok(page(items, limit, |held: &QuarantineEntry| held.number.to_string()))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
         let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
             .bind(scope.tenant())
@@ -135,8 +135,8 @@ async fn count_down(conn: &mut PgConnection, appliances: &[i64], tenants: &[Stri
     Ok(())
 }
 
-fn held(row: &PgRow) -> Result<Held> {
-    Ok(Held {
+fn held(row: &PgRow) -> Result<QuarantineEntry> {
+    Ok(QuarantineEntry {
         number: row.col("number")?,
         tenant: row.word("tenant")?,
         device: row.word("device")?,

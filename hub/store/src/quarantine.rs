@@ -8,10 +8,10 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 
 /// A payload in quarantine, with what is needed to read it anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct QuarantineEntry {
     /// Number in quarantine; later ones are higher.
     pub number: i64,
-    /// Whose.
+    /// Tenant that the device belongs to.
     pub tenant: TenantId,
     /// Name of the device within the tenant.
     pub device: DeviceId,
@@ -40,10 +40,10 @@ pub trait QuarantineStore: Send + Sync {
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Held>>;
+    ) -> Result<Page<QuarantineEntry>>;
 
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>>;
 
     /// Stores what a payload in quarantine holds, now that it can be read, and takes it out of quarantine: both in one
     /// transaction. If it has left quarantine before, nothing is stored and it counts as repeated.

@@ -10,7 +10,7 @@ use hub_store::birth::KeptBirth;
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::device::{CommandState, CommandView, DeviceStore, Unplaced};
 use hub_store::error::{Result, StoreError};
-use hub_store::quarantine::{Held, QuarantineFilter, QuarantineStore};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
 use hub_store::scope::Page;
 use hub_store::session::Attributes;
 use hub_store::site::SiteStore;
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub struct Devices {
     commands: Vec<CommandView>,
     attributes: HashMap<ApplianceId, Attributes>,
-    pub held: Vec<Held>,
+    pub held: Vec<QuarantineEntry>,
     codes: HashMap<ApplianceId, String>,
 }
 
@@ -50,8 +50,8 @@ impl Default for Devices {
 }
 
 /// A payload in quarantine.
-pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> Held {
-    Held {
+pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> QuarantineEntry {
+    QuarantineEntry {
         number,
         tenant: TenantId::new("acme").unwrap(),
         device: DeviceId::new(format!("WM-{appliance}")).unwrap(),
@@ -176,7 +176,7 @@ impl QuarantineStore for SampleStore {
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Held>> {
+    ) -> Result<Page<QuarantineEntry>> {
         let kept = self.kept();
         let reason = filter.reason.as_deref().unwrap_or_default().to_lowercase();
         let found = kept.devices.held.iter().rev().filter(|held| {
@@ -187,7 +187,7 @@ impl QuarantineStore for SampleStore {
         Ok(page(found.cloned().collect(), after, limit))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
         let kept = self.kept();
         let own = kept
             .devices

@@ -22,9 +22,9 @@ pub(super) struct LoggedIn {
 }
 
 /// What came of taking the client's place.
-enum Claim {
+enum TakeOver {
     /// It is this connection's.
-    Held,
+    Done,
     /// The client connects too often.
     Refused,
 }
@@ -55,8 +55,8 @@ impl Connection {
                 return self.log_in(credential);
             }
             Ok(Some(principal)) => match self.claim(&principal, &credential) {
-                Some(Claim::Held) => self.let_in(principal, credential, changes),
-                Some(Claim::Refused) => Verdict::ConnectRate,
+                Some(TakeOver::Done) => self.let_in(principal, credential, changes),
+                Some(TakeOver::Refused) => Verdict::ConnectRate,
                 // Asked again once the earlier connection has ended.
                 None => return,
             },
@@ -71,21 +71,21 @@ impl Connection {
 
     /// Takes the client's place, from its earlier connection if there is one: what that leaves behind must be in the store
     /// before the store says what it keeps. `None` where this takes a while.
-    fn claim(&mut self, principal: &Principal, credential: &Credential) -> Option<Claim> {
+    fn claim(&mut self, principal: &Principal, credential: &Credential) -> Option<TakeOver> {
         let (identity, tenant, name) = identity(principal);
         if let Some(claimed) = &self.claimed {
             // A credential that was given to somebody else meanwhile.
             let same = *claimed == identity;
-            return Some(if same { Claim::Held } else { Claim::Refused });
+            return Some(if same { TakeOver::Done } else { TakeOver::Refused });
         }
         if !self.shared.quotas.may_connect(&identity, &self.shared.config) {
             self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
-            return Some(Claim::Refused);
+            return Some(TakeOver::Refused);
         }
         self.claimed = Some(identity.clone());
         let earlier = self.shared.registry.claim(self.number, &identity);
         let (Identity::Device(appliance), false) = (identity, earlier.is_empty()) else {
-            return Some(Claim::Held);
+            return Some(TakeOver::Done);
         };
         let (shared, credential) = (Arc::clone(&self.shared), credential.clone());
         self.running.push(Box::pin(async move {

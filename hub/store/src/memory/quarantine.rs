@@ -5,7 +5,7 @@ use super::state::State;
 use super::{MemoryStore, cursor, page, text};
 use crate::bounds::QUARANTINE_REASON_MAX;
 use crate::error::{Result, StoreError};
-use crate::quarantine::{Held, QuarantineFilter, QuarantineStore};
+use crate::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
 use crate::scope::{Page, Scope};
 use crate::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined, TelemetryStore};
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ impl QuarantineStore for MemoryStore {
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Held>> {
+    ) -> Result<Page<QuarantineEntry>> {
         let below = cursor(after)?.unwrap_or(i64::MAX);
         let reason = filter.reason.as_deref().map(|reason| text(reason).to_lowercase());
         let state = self.state();
@@ -37,7 +37,7 @@ impl QuarantineStore for MemoryStore {
         Ok(page(held, limit, |held| held.number.to_string()))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
         let state = self.state();
         let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
         let held = numbers
@@ -119,9 +119,9 @@ impl State {
     }
 
     /// As people see it.
-    pub(super) fn held(&self, number: i64, kept: &Quarantined) -> Option<Held> {
+    pub(super) fn held(&self, number: i64, kept: &Quarantined) -> Option<QuarantineEntry> {
         let appliance = self.appliances.get(&kept.appliance)?;
-        Some(Held {
+        Some(QuarantineEntry {
             number,
             tenant: appliance.tenant.clone(),
             device: appliance.device.clone(),
