@@ -1,7 +1,7 @@
 //! What all connections share.
 
 use crate::clocks::Clocks;
-use crate::command::Desk;
+use crate::command::Dispatcher;
 use crate::config::BrokerConfig;
 use crate::connection::echo_when_stored;
 use crate::counters::{BrokerCounters, add};
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) accepting: Arc<Accepting>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) ingest: Queue,
     pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
