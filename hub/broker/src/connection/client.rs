@@ -1,7 +1,7 @@
 //! Who is connected.
 
 use super::device::DeviceSide;
-use super::reader::ReaderSide;
+use super::integrator::IntegratorSide;
 use crate::quotas::Allowance;
 use crate::registry::{Identity, Proof};
 use hub_core::id::TenantId;
@@ -32,6 +32,6 @@ pub(super) struct Client {
 )]
 pub(super) enum Role {
     Device(DeviceSide),
-    Integrator(ReaderSide),
+    Integrator(IntegratorSide),
     Claimant(Claimant),
 }

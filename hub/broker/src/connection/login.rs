@@ -2,7 +2,7 @@
 
 use super::client::{Client, Role};
 use super::device::DeviceSide;
-use super::reader::ReaderSide;
+use super::integrator::IntegratorSide;
 use super::{Connection, Done};
 use crate::counters::add;
 use crate::login::{Answer, Unanswered};
@@ -138,7 +138,10 @@ impl Connection {
             }
             Principal::Integrator(integrator) => {
                 let filters = integrator.filters;
-                (Access::Integrator { filters }, Role::Integrator(ReaderSide::default()))
+                (
+                    Access::Integrator { filters },
+                    Role::Integrator(IntegratorSide::default()),
+                )
             }
             Principal::Claimant(claimant) => (Access::Claimant, Role::Claimant(claimant)),
         };

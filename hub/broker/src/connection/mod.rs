@@ -7,8 +7,8 @@ mod client;
 mod command;
 mod device;
 mod finish;
+mod integrator;
 mod login;
-mod reader;
 
 use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
@@ -24,9 +24,9 @@ use device::ClockAnswer;
 pub(crate) use finish::echo_when_stored;
 use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
+use integrator::Changed;
 use login::LoggedIn;
 pub(crate) use login::identity;
-use reader::Read;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -79,7 +79,7 @@ enum Done {
     Asked(Answered),
     /// The store was told about commands.
     Passed,
-    Read(Read),
+    Changed(Changed),
 }
 
 enum Wake {
@@ -253,7 +253,7 @@ impl Connection {
             Done::Clock(answer) => self.clock_answered(answer),
             Done::Asked(answered) => self.answered(answered),
             Done::Passed => self.passed(),
-            Done::Read(read) => self.read_on(read),
+            Done::Changed(changed) => self.changed(changed),
         }
     }
 

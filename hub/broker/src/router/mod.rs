@@ -295,7 +295,7 @@ impl Router {
             delivered: totals.delivered.load(Ordering::Relaxed),
             lost_in_queue: totals.lost_in_queue.load(Ordering::Relaxed),
             lost_in_log: totals.lost_in_log.load(Ordering::Relaxed),
-            lost_by_readers: totals.lost_by_readers.load(Ordering::Relaxed),
+            lost_by_integrators: totals.lost_by_integrators.load(Ordering::Relaxed),
         }
     }
 
