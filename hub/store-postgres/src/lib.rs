@@ -30,6 +30,7 @@ mod page;
 mod prediction;
 mod profile_version;
 mod quarantine;
+mod read_pool;
 mod reading;
 mod retention;
 mod row;

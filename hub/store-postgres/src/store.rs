@@ -7,7 +7,8 @@ use crate::life::{answers, found_dead, is_dead, is_local, is_trusted};
 use crate::migration::Migrations;
 use crate::moving::check_is_whole;
 use crate::profile_version::{self, CurrentVersions};
-use crate::reading::{Catalog, Readers};
+use crate::read_pool::ReadPool;
+use crate::reading::Catalog;
 use crate::row::db;
 use crate::schema;
 use crate::scoped;
@@ -119,12 +120,12 @@ pub struct PostgresStore {
     pub(crate) layout: Layout,
     /// What stored readings mean.
     pub(crate) catalog: Catalog,
-    /// For whoever only reads readings.
-    pub(crate) readers: Readers,
+    /// For readings of people and programs.
+    pub(crate) readings: ReadPool,
     /// For devices that come in at the front door.
-    pub(crate) door: Readers,
+    pub(crate) door: ReadPool,
     /// For the scorer.
-    pub(crate) scorer: Readers,
+    pub(crate) scorer: ReadPool,
     /// For what is kept of their sessions.
     pub(crate) sessions: SessionWriter,
     pub(crate) signals: Signals,
@@ -213,9 +214,9 @@ impl PostgresStore {
         drop(conn);
         let holder = uuid::Uuid::from_bytes(keyring::random().map_err(ConnectError::Random)?);
         Ok(Self {
-            readers: Readers::of_readings(pool.clone()),
-            door: Readers::of_the_door(pool.clone()),
-            scorer: Readers::of_the_scorer(pool.clone(), layout),
+            readings: ReadPool::of_readings(pool.clone()),
+            door: ReadPool::of_the_door(pool.clone()),
+            scorer: ReadPool::of_the_scorer(pool.clone(), layout),
             sessions: SessionWriter::default(),
             pool,
             keyring,
@@ -263,7 +264,7 @@ impl PostgresStore {
         let closed = async {
             self.writer.close().await;
             self.sessions.close().await;
-            self.readers.close();
+            self.readings.close();
             self.door.close();
             self.scorer.close();
             self.pool.close().await;

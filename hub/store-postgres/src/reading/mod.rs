@@ -4,12 +4,10 @@
 mod bucket;
 mod catalog;
 mod latest;
-mod readers;
 mod subject;
 mod window;
 
 pub(crate) use catalog::{Catalog, Versions, version};
-pub(crate) use readers::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS, Readers, connect};
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;
