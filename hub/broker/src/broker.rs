@@ -167,11 +167,11 @@ impl Broker {
             config,
         });
 
-        workers.spawn(until(ended.clone(), clerk.serve()));
-        workers.spawn(until(ended.clone(), keeper.serve()));
-        workers.spawn(until(ended.clone(), reader.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(clerk.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(keeper.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(reader.serve()));
         for work in background(&shared, tls.clone()) {
-            workers.spawn(until(ended.clone(), work));
+            workers.spawn(ended.clone().run_until_cancelled_owned(work));
         }
         let connections = TaskTracker::new();
         let gate = Arc::new(Gate::new(&shared.config, random));
@@ -322,8 +322,4 @@ fn background(shared: &Arc<Shared>, tls: Option<Arc<Tls>>) -> Vec<Work> {
         works.push(Box::pin(watch_tls(Arc::clone(shared), tls)));
     }
     works
-}
-
-pub(crate) async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! { () = work => {} () = stop.cancelled() => {} }
 }
