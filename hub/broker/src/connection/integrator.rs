@@ -1,6 +1,7 @@
 //! An integrator's side: what matches its subscriptions, and what is retained when it subscribes.
 
-use super::client::Role;
+use super::client::Side;
+use super::integrator_side::{Change, IntegratorSide};
 use super::{Connection, Done};
 use crate::router::{Delivery as Message, RouterError, Subscriber};
 use crate::session::{CloseReason, Delivery, Outbound};
@@ -9,7 +10,6 @@ use agent_sdk_wire::topic::covers;
 use bytes::Bytes;
 use hub_core::id::TenantId;
 use hub_store::session::RetainedState;
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,39 +17,6 @@ use tokio::time::timeout;
 
 /// States read from the store at one time.
 const PAGE: usize = 32;
-
-/// What a connection knows of an integrator. Bounded by the subscriptions of one session.
-#[derive(Default)]
-pub(super) struct IntegratorSide {
-    subscriber: Option<Subscriber>,
-    /// Subscriptions to change, in order; one for each filter.
-    changes: VecDeque<Change>,
-    /// Filters that the router has, or is about to.
-    held: Vec<String>,
-    /// The subscriber is away to be changed, or states are read.
-    runs: bool,
-    /// Filters, with whether messages keep their retain flag.
-    filters: Vec<(String, bool)>,
-    /// What the session had no room for.
-    waiting: VecDeque<Message>,
-}
-
-enum Change {
-    Add {
-        filter: String,
-        qos: u8,
-        retained: bool,
-    },
-    Remove {
-        filter: String,
-    },
-    /// The next page of retained states.
-    States {
-        filter: String,
-        qos: u8,
-        after: Option<String>,
-    },
-}
 
 /// What came of a change.
 pub(super) struct Changed {
@@ -59,43 +26,10 @@ pub(super) struct Changed {
     states: Vec<Message>,
 }
 
-impl Change {
-    fn filter(&self) -> &str {
-        match self {
-            Self::Add { filter, .. } | Self::Remove { filter } | Self::States { filter, .. } => filter,
-        }
-    }
-
-    fn brings_states(&self) -> bool {
-        matches!(self, Self::Add { retained: true, .. } | Self::States { .. })
-    }
-}
-
-impl IntegratorSide {
-    /// Puts a change in the place of what waits for the same filter, so that no client piles them up.
-    fn put(&mut self, change: Change) {
-        let mut states = false;
-        self.changes.retain(|waiting| {
-            let same = waiting.filter() == change.filter();
-            states |= same && waiting.brings_states();
-            !same
-        });
-        match change {
-            Change::Add { filter, qos, retained } => {
-                let retained = retained || states;
-                self.changes.push_back(Change::Add { filter, qos, retained });
-            }
-            // First: room for those that come.
-            change if self.held.iter().any(|held| held == change.filter()) => self.changes.push_front(change),
-            _ => {}
-        }
-    }
-}
-
 impl Connection {
     fn integrator(&mut self) -> Option<&mut IntegratorSide> {
-        match self.client.as_mut().map(|client| &mut client.role) {
-            Some(Role::Integrator(integrator)) => Some(integrator),
+        match self.client.as_mut().map(|client| &mut client.side) {
+            Some(Side::Integrator(integrator)) => Some(integrator),
             _ => None,
         }
     }
@@ -117,7 +51,7 @@ impl Connection {
 
     fn change_next(&mut self) {
         let Some(client) = self.client.as_mut() else { return };
-        let Role::Integrator(integrator) = &mut client.role else {
+        let Side::Integrator(integrator) = &mut client.side else {
             return;
         };
         // The next page waits until the last one is on its way.
@@ -310,41 +244,4 @@ fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Message> {
         properties: Bytes::new(),
         expires_ms: None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn add(filter: &str, retained: bool) -> Change {
-        let filter = filter.to_owned();
-        Change::Add {
-            filter,
-            qos: 1,
-            retained,
-        }
-    }
-
-    fn remove(filter: &str) -> Change {
-        let filter = filter.to_owned();
-        Change::Remove { filter }
-    }
-
-    #[test]
-    fn changes_do_not_pile_up() {
-        let mut integrator = IntegratorSide::default();
-        integrator.held.push("d/+/s".into());
-        for n in 0..10_000 {
-            integrator.put(add("d/+/s", n == 0));
-            // Of other filters nothing has come to the router.
-            integrator.put(add(&format!("d/{n}/t"), true));
-            integrator.put(remove(&format!("d/{n}/t")));
-        }
-        assert_eq!(integrator.changes.len(), 1);
-        assert!(integrator.changes.iter().all(Change::brings_states), "asked for once");
-        integrator.put(add("d/+/e", false));
-        integrator.put(remove("d/+/s"));
-        let order: Vec<_> = integrator.changes.iter().map(Change::filter).collect();
-        assert_eq!(order, ["d/+/s", "d/+/e"], "room first");
-    }
 }

@@ -1,8 +1,10 @@
 //! Being let in, and what is kept of the session.
 
-use super::client::{Client, Role};
-use super::device::DeviceSide;
-use super::integrator::IntegratorSide;
+use super::client::{Client, Side};
+use super::device_side::DeviceSide;
+use super::integrator_side::IntegratorSide;
+use super::keep;
+use super::question::Questions;
 use super::{Connection, Done};
 use crate::counters::add;
 use crate::login::{Answer, Unanswered};
@@ -94,7 +96,7 @@ impl Connection {
                     // Resolves by being dropped.
                     let _ = end.await;
                 }
-                super::finish::pass_ingest(&shared, appliance).await;
+                keep::pass_ingest(&shared, appliance).await;
             };
             let ended = timeout(shared.config.store_patience, ended).await.is_ok();
             let changes = shared.registry.changes();
@@ -131,19 +133,19 @@ impl Connection {
             identity: identity.clone(),
             filters,
         };
-        let (access, role) = match principal {
+        let (access, side) = match principal {
             Principal::Device(device, kept) => {
                 let id = device.device.clone();
-                (Access::Device { id, kept }, Role::Device(DeviceSide::new(device)))
+                (Access::Device { id, kept }, Side::Device(DeviceSide::new(device)))
             }
             Principal::Integrator(integrator) => {
                 let filters = integrator.filters;
                 (
                     Access::Integrator { filters },
-                    Role::Integrator(IntegratorSide::default()),
+                    Side::Integrator(IntegratorSide::default()),
                 )
             }
-            Principal::Claimant(claimant) => (Access::Claimant, Role::Claimant(claimant)),
+            Principal::Claimant(claimant) => (Access::Claimant, Side::Claimant(claimant)),
         };
         self.client = Some(Box::new(Client {
             identity,
@@ -153,8 +155,8 @@ impl Connection {
             changes,
             proof: Some(Box::new(proof)),
             entered: false,
-            role,
-            asks: super::ask::Asks::default(),
+            side,
+            questions: Questions::default(),
         }));
         Verdict::Accepted(access)
     }
@@ -193,14 +195,14 @@ impl Connection {
         if device.keeps || closed {
             return;
         }
-        let Some((change, answers)) = super::finish::next_change(&mut device.keeping) else {
+        let Some((change, answers)) = keep::next_change(&mut device.keeping) else {
             return;
         };
         device.keeps = true;
         let appliance = device.device.appliance;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
-            let kept = super::finish::keep(&shared, appliance, change).await;
+            let kept = keep::keep(&shared, appliance, change).await;
             Done::Kept { kept, answers }
         }));
     }

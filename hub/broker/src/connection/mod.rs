@@ -6,9 +6,13 @@ mod ask;
 mod client;
 mod command;
 mod device;
+mod device_side;
 mod finish;
 mod integrator;
+mod integrator_side;
+mod keep;
 mod login;
+mod question;
 
 use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
@@ -19,9 +23,8 @@ use crate::socket::{Opened, Ready};
 use crate::wire::Wire;
 use crate::work::Shared;
 use ask::Answered;
-use client::{Client, Role};
-use device::ClockAnswer;
-pub(crate) use finish::echo_when_stored;
+use client::{Client, Side};
+use device_side::{ClockAnswer, DeviceSide};
 use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
 use integrator::Changed;
@@ -395,9 +398,9 @@ impl Connection {
         }
     }
 
-    fn device(&mut self) -> Option<&mut device::DeviceSide> {
-        match self.client.as_mut().map(|client| &mut client.role) {
-            Some(Role::Device(device)) => Some(device),
+    fn device(&mut self) -> Option<&mut DeviceSide> {
+        match self.client.as_mut().map(|client| &mut client.side) {
+            Some(Side::Device(device)) => Some(device),
             _ => None,
         }
     }
