@@ -1,6 +1,6 @@
 //! What a router does whose rumqttd is broken: only from here can it be broken.
 
-use super::feeder::Job;
+use super::subscriber::Job;
 use super::{Published, Router, RouterError, RouterFailure, RouterLimits};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
