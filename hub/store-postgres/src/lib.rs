@@ -13,6 +13,7 @@ mod access;
 mod account;
 mod aggregate;
 mod attempt;
+mod certificate;
 mod claim;
 mod contact;
 mod credential;

@@ -20,6 +20,7 @@ mod presence;
 mod press;
 mod quarantine;
 mod rollup;
+mod row;
 mod said;
 mod unscored;
 mod upkeep;
@@ -27,9 +28,10 @@ mod window;
 mod writer;
 mod writer_cache;
 
+pub(crate) use copy::copy;
 #[cfg(test)]
 pub(crate) use copy::whole;
-pub(crate) use copy::{CopyRow, FIELDS, columns as all_columns, copy};
+pub(crate) use row::{CopyRow, FIELDS, columns as all_columns};
 pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 
@@ -41,6 +43,9 @@ use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore, Unscored};
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// An item whose content is to be stored, with its place in the batch: no repeated packet.
+type Item<'a> = (usize, &'a Ingest);
 
 /// A batch that is dropped before it ends has failed.
 struct Told<'a>(&'a Writer);

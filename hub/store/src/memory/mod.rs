@@ -22,6 +22,7 @@ mod prediction;
 mod provision;
 mod quarantine;
 mod reading;
+mod readings;
 mod retention;
 mod said;
 mod session;
