@@ -15,6 +15,7 @@ mod aggregate;
 mod attempt;
 mod certificate;
 mod claim;
+mod connect_error;
 mod contact;
 mod credential;
 mod device;
@@ -53,6 +54,7 @@ mod ticket_row;
 mod transaction;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions, make_state_dir};
+pub use connect_error::ConnectError;
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
@@ -65,4 +67,4 @@ pub use site_apply::CommitUnanswered;
 pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;
-pub use store::{ConnectError, PostgresStore};
+pub use store::PostgresStore;
