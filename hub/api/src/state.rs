@@ -9,7 +9,7 @@ use crate::streams::Streams;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
 use hub_core::lines::Lines;
-use hub_store::desk::Held;
+use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::Ingest;
 use hub_store::{ConsoleStore, StoreError};
 use jiff::tz::TimeZone;
@@ -39,7 +39,7 @@ pub struct ApiState {
 }
 
 /// Reads a payload from quarantine anew.
-pub type Redecode = Arc<dyn Fn(Held) -> BoxFuture<'static, Result<Redecoded, StoreError>> + Send + Sync>;
+pub type Redecode = Arc<dyn Fn(QuarantineEntry) -> BoxFuture<'static, Result<Redecoded, StoreError>> + Send + Sync>;
 
 /// What came of reading it.
 #[derive(Debug, Clone, PartialEq)]

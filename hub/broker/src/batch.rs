@@ -27,7 +27,7 @@ impl<Q, A> Clone for Asks<Q, A> {
 pub(crate) struct Asked<Q, A>(Mutex<mpsc::Receiver<Question<Q, A>>>);
 
 /// Both ends, with room for `waiting_max` questions.
-pub(crate) fn desk<Q, A>(waiting_max: usize) -> (Asks<Q, A>, Asked<Q, A>) {
+pub(crate) fn channel<Q, A>(waiting_max: usize) -> (Asks<Q, A>, Asked<Q, A>) {
     let (sender, receiver) = mpsc::channel(waiting_max.max(1));
     (Asks(sender), Asked(Mutex::new(receiver)))
 }
@@ -56,14 +56,14 @@ impl<Q, A> Asked<Q, A> {
 
 #[cfg(test)]
 mod tests {
-    use super::desk;
+    use super::channel;
     use std::future::poll_fn;
     use std::pin::pin;
     use std::task::Poll;
 
     #[tokio::test]
     async fn what_waits_is_asked_together_but_for_who_has_left() {
-        let (asks, asked) = desk::<u32, u32>(3);
+        let (asks, asked) = channel::<u32, u32>(3);
         let answers = async {
             let mut waiting: Vec<_> = (0..4).map(|n| Box::pin(asks.ask(n))).collect();
             poll_fn(|cx| {
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_nobody_is_told_so() {
-        let (asks, asked) = desk::<u32, u32>(1);
+        let (asks, asked) = channel::<u32, u32>(1);
         let mut given_up = pin!(asks.ask(1));
         let polled = poll_fn(|cx| Poll::Ready(given_up.as_mut().poll(cx))).await;
         assert_eq!(polled, Poll::Pending);

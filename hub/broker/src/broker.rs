@@ -3,7 +3,7 @@
 use crate::accept::{Acceptor, Gate};
 use crate::access::{watch_access, watch_tls};
 use crate::clocks::Clocks;
-use crate::command::{Carrier, Desk};
+use crate::command::{Carrier, Dispatcher};
 use crate::config::BrokerConfig;
 use crate::counters::BrokerCounters;
 use crate::device_times::DeviceTimes;
@@ -154,7 +154,7 @@ impl Broker {
             accepting: Arc::default(),
             quotas: Arc::new(Quotas::new()),
             registry: Arc::new(Registry::new(presence)),
-            desk: Arc::new(Desk::default()),
+            dispatcher: Arc::new(Dispatcher::default()),
             ingest,
             logins,
             sessions,
@@ -167,11 +167,11 @@ impl Broker {
             config,
         });
 
-        workers.spawn(until(ended.clone(), clerk.serve()));
-        workers.spawn(until(ended.clone(), keeper.serve()));
-        workers.spawn(until(ended.clone(), reader.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(clerk.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(keeper.serve()));
+        workers.spawn(ended.clone().run_until_cancelled_owned(reader.serve()));
         for work in background(&shared, tls.clone()) {
-            workers.spawn(until(ended.clone(), work));
+            workers.spawn(ended.clone().run_until_cancelled_owned(work));
         }
         let connections = TaskTracker::new();
         let gate = Arc::new(Gate::new(&shared.config, random));
@@ -303,7 +303,7 @@ fn background(shared: &Arc<Shared>, tls: Option<Arc<Tls>>) -> Vec<Work> {
         store: Arc::clone(&shared.store),
         clock: Arc::clone(&shared.clock),
         registry: Arc::clone(&shared.registry),
-        desk: Arc::clone(&shared.desk),
+        dispatcher: Arc::clone(&shared.dispatcher),
         patience: shared.config.store_patience,
     };
     let mut works: Vec<Work> = vec![
@@ -322,8 +322,4 @@ fn background(shared: &Arc<Shared>, tls: Option<Arc<Tls>>) -> Vec<Work> {
         works.push(Box::pin(watch_tls(Arc::clone(shared), tls)));
     }
     works
-}
-
-pub(crate) async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! { () = work => {} () = stop.cancelled() => {} }
 }

@@ -1,7 +1,7 @@
 //! Where the uptime of a boot stands. Devices that come back with a queue ask for it all at the same time: what waits is asked
 //! of the store together.
 
-use crate::batch::{Asked, Asks, GATHER, Question, desk};
+use crate::batch::{Asked, Asks, GATHER, Question, channel};
 use crate::login::Unanswered;
 use hub_core::backoff::Backoff;
 use hub_core::error_chain::in_full;
@@ -23,17 +23,17 @@ type Answer = Result<Option<i64>, Unanswered>;
 pub(crate) struct Clocks(Asks<Boot, Answer>);
 
 /// Who asks the store.
-pub(crate) struct Reader {
+pub(crate) struct ClockReader {
     store: Arc<dyn DoorStore>,
     patience: Duration,
     asked: Asked<Boot, Answer>,
 }
 
 impl Clocks {
-    /// A desk with room for `waiting_max` questions and who reads the answers.
-    pub(crate) fn new(waiting_max: usize, store: Arc<dyn DoorStore>, patience: Duration) -> (Self, Reader) {
-        let (asks, asked) = desk(waiting_max);
-        let reader = Reader { store, patience, asked };
+    /// Both ends, with room for `waiting_max` questions.
+    pub(crate) fn new(waiting_max: usize, store: Arc<dyn DoorStore>, patience: Duration) -> (Self, ClockReader) {
+        let (asks, asked) = channel(waiting_max);
+        let reader = ClockReader { store, patience, asked };
         (Self(asks), reader)
     }
 
@@ -49,7 +49,7 @@ impl Clocks {
     }
 }
 
-impl Reader {
+impl ClockReader {
     /// Answers until nobody can ask any more.
     pub(crate) async fn serve(self) {
         while let Some(batch) = self.asked.next(CLOCKS_BATCH_MAX).await {

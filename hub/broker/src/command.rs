@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Devices for which commands may wait: at most the connected ones, each in its turn.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct Dispatcher {
     due: Mutex<Due>,
     wake: Notify,
 }
@@ -28,7 +28,7 @@ struct Due {
     waiting: HashSet<ApplianceId>,
 }
 
-impl Desk {
+impl Dispatcher {
     /// Look for commands of this device, behind those that wait already.
     pub(crate) fn look(&self, appliance: ApplianceId) {
         let mut due = self.lock();
@@ -62,7 +62,7 @@ pub(crate) struct Carrier {
     pub(crate) store: Arc<dyn DoorStore>,
     pub(crate) clock: Arc<dyn CivilClock>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     /// For each question to the store.
     pub(crate) patience: Duration,
 }
@@ -80,7 +80,7 @@ impl Carrier {
             }
             for appliance in queued {
                 if self.registry.mailbox(appliance).is_some() {
-                    self.desk.look(appliance);
+                    self.dispatcher.look(appliance);
                 }
             }
         }
@@ -106,13 +106,13 @@ impl Carrier {
     /// Brings waiting commands to connected devices, to all together that are due. Never returns.
     pub(crate) async fn carry(self) {
         loop {
-            let due = self.desk.gather(COMMANDS_BATCH_MAX);
+            let due = self.dispatcher.gather(COMMANDS_BATCH_MAX);
             if due.is_empty() {
-                self.desk.wake.notified().await;
+                self.dispatcher.wake.notified().await;
                 continue;
             }
             if !self.bring(&due).await {
-                due.into_iter().for_each(|appliance| self.desk.look(appliance));
+                due.into_iter().for_each(|appliance| self.dispatcher.look(appliance));
                 sleep(RETRY).await;
             }
         }
@@ -159,19 +159,19 @@ mod tests {
 
     #[test]
     fn one_device_that_asks_again_and_again_waits_its_turn() {
-        let desk = Desk::default();
+        let dispatcher = Dispatcher::default();
         let (eager, calm) = (ApplianceId(1), [ApplianceId(3), ApplianceId(2)]);
-        desk.look(eager);
-        calm.into_iter().for_each(|appliance| desk.look(appliance));
+        dispatcher.look(eager);
+        calm.into_iter().for_each(|appliance| dispatcher.look(appliance));
         let mut order = Vec::new();
-        while let Some(next) = desk.next() {
+        while let Some(next) = dispatcher.next() {
             order.push(next);
             if order.len() < 4 {
-                desk.look(eager);
-                desk.look(eager);
+                dispatcher.look(eager);
+                dispatcher.look(eager);
             }
         }
         assert_eq!(order[..4], [eager, calm[0], calm[1], eager]);
-        assert!(desk.lock().waiting.is_empty());
+        assert!(dispatcher.lock().waiting.is_empty());
     }
 }

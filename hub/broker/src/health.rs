@@ -1,7 +1,6 @@
 //! Whether the front door works: asked of the store, and tried on its own listener.
 
 use crate::accept::Gate;
-use crate::broker::until;
 use crate::work::Shared;
 use hub_core::accepting::Accepting;
 use hub_core::id::ApplianceId;
@@ -53,12 +52,12 @@ impl Probe {
             queue_items: 0,
             stopping: false,
         });
-        tasks.spawn(until(end.clone(), look(Arc::clone(shared), tell)));
+        tasks.spawn(end.clone().run_until_cancelled_owned(look(Arc::clone(shared), tell)));
         let (fail, failed) = watch::channel(None);
         if let Some(listener) = listener {
             // Not beyond the stop: then nothing is accepted any more.
             let knocking = knock(Arc::clone(gate), Arc::clone(&shared.accepting), listener, fail);
-            tasks.spawn(until(shared.stop.clone(), knocking));
+            tasks.spawn(shared.stop.clone().run_until_cancelled_owned(knocking));
         }
         Self { health, failed }
     }

@@ -19,7 +19,7 @@ use hub_core::backoff::Backoff;
 use hub_core::error_chain::in_full;
 use hub_core::lines::Shown;
 use hub_store::StoreError;
-use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
+use hub_store::telemetry::{Ingest, TelemetryStore};
 use part::Part;
 pub(crate) use queue::{Queue, Queued, queue};
 use std::sync::Arc;
@@ -87,15 +87,6 @@ pub(crate) struct Parcel {
     pub(crate) items: Vec<Item>,
     /// A moment more is nothing to its device, which publishes seldom: it may wait for others to share its commit.
     pub(crate) can_wait: bool,
-}
-
-/// A publish that is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Settled {
-    /// What the waiter knows it by.
-    pub(crate) number: u64,
-    /// What became of it.
-    pub(crate) outcome: Ingested,
 }
 
 /// Why a try failed.

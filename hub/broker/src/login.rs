@@ -1,7 +1,7 @@
 //! Who is this? Log-ins that wait are asked of the store together, so that a fleet that comes back costs a few round
 //! trips and not one for each device.
 
-use crate::batch::{Asked, Asks, GATHER, Question, desk};
+use crate::batch::{Asked, Asks, GATHER, Question, channel};
 use crate::counters::{BrokerCounters, add};
 use hub_core::clock::CivilClock;
 use hub_store::DoorStore;
@@ -36,7 +36,7 @@ pub(crate) struct Clerk {
 }
 
 impl Logins {
-    /// A desk with room for `waiting_max` questions and its clerk.
+    /// Both ends, with room for `waiting_max` questions.
     pub(crate) fn new(
         waiting_max: usize,
         store: Arc<dyn DoorStore>,
@@ -44,7 +44,7 @@ impl Logins {
         counters: Arc<BrokerCounters>,
         patience: Duration,
     ) -> (Self, Clerk) {
-        let (asks, asked) = desk(waiting_max);
+        let (asks, asked) = channel(waiting_max);
         let clerk = Clerk {
             store,
             clock,

@@ -1,8 +1,7 @@
 //! What other tasks tell a connection. Several commits between two looks make one wake-up, and an idle connection's
 //! mailbox holds nothing.
 
-use crate::ingest::Settled;
-use hub_store::telemetry::Command;
+use hub_store::telemetry::{Command, Ingested};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -16,6 +15,15 @@ pub(crate) enum Cut {
     Revoked,
     /// A publish could not be committed in time.
     CommitFailed,
+}
+
+/// A publish that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// What the waiter knows it by.
+    pub(crate) number: u64,
+    /// What became of it.
+    pub(crate) outcome: Ingested,
 }
 
 /// Everything that came since the last look.

@@ -1,6 +1,6 @@
 //! What is kept of sessions. Changes that wait are brought to the store together, in the order in which they were asked for.
 
-use crate::batch::{Asked, Asks, GATHER, Question, desk};
+use crate::batch::{Asked, Asks, GATHER, Question, channel};
 use crate::counters::{BrokerCounters, add};
 use hub_core::clock::CivilClock;
 use hub_core::error_chain::in_full;
@@ -41,7 +41,7 @@ enum Failure {
 }
 
 impl Sessions {
-    /// A desk with room for `waiting_max` changes and its keeper.
+    /// Both ends, with room for `waiting_max` changes.
     pub(crate) fn new(
         waiting_max: usize,
         store: Arc<dyn DoorStore>,
@@ -49,7 +49,7 @@ impl Sessions {
         counters: Arc<BrokerCounters>,
         patience: Duration,
     ) -> (Self, Keeper) {
-        let (asks, asked) = desk(waiting_max);
+        let (asks, asked) = channel(waiting_max);
         let keeper = Keeper {
             store,
             clock,

@@ -1,13 +1,12 @@
 //! What all connections share.
 
 use crate::clocks::Clocks;
-use crate::command::Desk;
+use crate::command::Dispatcher;
 use crate::config::BrokerConfig;
-use crate::connection::echo_when_stored;
 use crate::counters::{BrokerCounters, add};
 use crate::ingest::{Item, Parcel, Queue, WILL};
 use crate::login::Logins;
-use crate::mailbox::{Mailbox, Waiter};
+use crate::mailbox::{Cut, Mailbox, Settled, Waiter};
 use crate::quotas::Quotas;
 use crate::refusals::Refusals;
 use crate::registry::Registry;
@@ -22,6 +21,7 @@ use hub_core::id::TenantId;
 use hub_core::profile::ApplianceProfile;
 use hub_store::DoorStore;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) accepting: Arc<Accepting>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) ingest: Queue,
     pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
@@ -104,6 +104,29 @@ impl Shared {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Hands what a device said last, often right before it left, to the integrators once it is stored.
+    pub(crate) async fn echo_when_stored(&self, mailbox: &Mailbox, tenant: &TenantId, mut echoes: Vec<(u64, Echo)>) {
+        let all = async {
+            while !echoes.is_empty() {
+                let letters = poll_fn(|cx| mailbox.poll(cx)).await;
+                for settled in &letters.settled {
+                    if let Some(echo) = take_stored(&mut echoes, settled) {
+                        self.echo(tenant, &echo);
+                    }
+                }
+                if matches!(letters.cut, Some(Cut::CommitFailed)) {
+                    return;
+                }
+            }
+        };
+        // What is not stored by then is given up; the hub's end waits for none of it.
+        tokio::select! {
+            biased;
+            _ = timeout(self.config.commit_patience, all) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
     /// Publishes a will: it is stored whoever waits for it, and the integrators are told once it is, by a task of its own. There
     /// are no more of these than ingest has room for, and each ends with its will's time.
     pub(crate) async fn publish_will(self: &Arc<Self>, will: LastWord) {
@@ -126,7 +149,7 @@ impl Shared {
                 add(&self.counters.wills, 1);
                 let echoes = vec![(WILL, self.echo_of(message, qos, retain))];
                 let shared = Arc::clone(self);
-                tokio::spawn(async move { echo_when_stored(&shared, &mailbox, &tenant, echoes).await });
+                tokio::spawn(async move { shared.echo_when_stored(&mailbox, &tenant, echoes).await });
             }
             Ok(Err(_)) | Err(_) => add(&self.counters.dropped, 1),
         }
@@ -139,4 +162,16 @@ impl Shared {
             self.publish_will(will).await;
         }
     }
+}
+
+/// What integrators are told now that it is stored; nothing of what was stored before.
+pub(crate) fn take_stored(echoes: &mut Vec<(u64, Echo)>, settled: &Settled) -> Option<Echo> {
+    let echo = take(echoes, settled.number);
+    echo.filter(|_| settled.outcome.stored > 0 || settled.outcome.repeated == 0)
+}
+
+/// What is listed under this number.
+pub(crate) fn take<T>(list: &mut Vec<(u64, T)>, number: u64) -> Option<T> {
+    let at = list.iter().position(|(of, _)| *of == number)?;
+    Some(list.remove(at).1)
 }

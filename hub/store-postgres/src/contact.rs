@@ -2,7 +2,7 @@
 
 use crate::attempt;
 use crate::finding;
-use crate::prediction::{id_cursor, page, page_limit};
+use crate::page::{id_cursor, page, page_limit};
 use crate::row::{Columns, count, db, not_found, sql, stored};
 use crate::site::{appliance_views, owner_view};
 use crate::situation;

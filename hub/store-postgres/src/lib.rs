@@ -6,15 +6,19 @@
 
 pub mod cluster;
 pub mod keyring;
+#[doc(hidden)]
+pub mod statement;
 
 mod access;
 mod account;
 mod aggregate;
 mod attempt;
+mod certificate;
 mod claim;
+mod connect_error;
 mod contact;
 mod credential;
-mod desk;
+mod device;
 mod event;
 mod facts;
 mod finding;
@@ -23,9 +27,12 @@ mod lease;
 mod life;
 mod migration;
 mod pace;
+mod page;
 mod prediction;
 mod profile_version;
 mod progress;
+mod quarantine;
+mod read_pool;
 mod reading;
 mod retention;
 mod row;
@@ -40,12 +47,14 @@ mod site_apply;
 mod situation;
 mod slot;
 mod store;
+mod tally;
 mod telemetry;
 mod ticket;
 mod ticket_row;
 mod transaction;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions, make_state_dir};
+pub use connect_error::ConnectError;
 pub use facts::DatabaseFacts;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
@@ -53,7 +62,6 @@ pub use layout::Layout;
 pub use migration::Migrations;
 pub use progress::Progress;
 #[doc(hidden)]
-pub use reading::statement;
 pub use schema::schema_version;
 #[doc(hidden)]
 pub use site_apply::BATCH as SITE_BATCH;
@@ -61,5 +69,5 @@ pub use site_apply::CommitUnanswered;
 pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;
-pub use store::{ConnectError, PostgresStore};
+pub use store::PostgresStore;
 pub use telemetry::{TelemetryRow, TelemetryTuples};

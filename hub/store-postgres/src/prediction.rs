@@ -1,6 +1,7 @@
 //! Scoring state, findings and the tickets they open: one transaction, one ticket, whoever else scores at the time.
 
 use crate::finding;
+use crate::page::{id_cursor, page, page_limit};
 use crate::row::{db, not_found, stored};
 use crate::scoring;
 use crate::situation;
@@ -99,24 +100,4 @@ impl PredictionStore for PostgresStore {
             .ok_or_else(|| not_found("finding", id))?;
         finding::from_row(&row)
     }
-}
-
-/// A cursor that is an id. A cursor nobody gave out is an error, not the first page.
-pub(crate) fn id_cursor(after: Option<&str>) -> Result<Option<uuid::Uuid>> {
-    after
-        .map(|text| text.parse().map_err(|_| not_found("page after", text)))
-        .transpose()
-}
-
-/// One more than asked for, which tells whether there is a next page.
-pub(crate) fn page_limit(limit: usize) -> i64 {
-    i64::try_from(limit + 1).unwrap_or(i64::MAX)
-}
-
-/// Cuts what [`page_limit`] fetched into a page.
-pub(crate) fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(cursor);
-    Page { items, next }
 }

@@ -1,17 +1,15 @@
 //! Bringing a database to this program's schema, but never under a hub of another version that runs on it; and whether
 //! the database is all there.
 
+use crate::connect_error::ConnectError;
 use crate::lease;
-use crate::migration::Migrations;
-use crate::store::ConnectError;
+use crate::migration::{MIGRATE_LIMIT, Migrations};
 use sqlx::migrate::MigrateError;
 use sqlx::{ConnectOptions, Connection, PgPool};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Migrations may take this long.
-pub(crate) const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
 /// A hub that has just started has migrated within this time, unless it is of an older version.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 const WAIT_PAUSE: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@
 
 use crate::lease::place;
 use crate::life::{found_dead, is_dead};
-use crate::reading::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS};
+use crate::read_pool::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS};
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use hub_store::error::{Result, StoreError};

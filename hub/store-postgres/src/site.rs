@@ -1,10 +1,11 @@
 //! Tenants, owners, service points, trunks and devices: what people and calls read of them.
 
 use crate::keyring::{Keyring, sha256};
-use crate::prediction::{page, page_limit};
+use crate::page::{page, page_limit};
 use crate::row::{Columns, db, not_found, sql, text, unreadable};
 use crate::site_apply;
 use crate::store::{PostgresStore, commit, sealed};
+use crate::tally;
 use async_trait::async_trait;
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::host::HostPortError;
@@ -14,7 +15,7 @@ use hub_core::site::{Device, ServicePoint, Site, Trunk};
 use hub_store::Scope;
 use hub_store::error::{Result, StoreError};
 use hub_store::scope::{PAGE_MAX, Page};
-use hub_store::site::{ApplianceView, OwnerView, SiteChange, SiteStore};
+use hub_store::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TenantTally};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -125,6 +126,10 @@ impl SiteStore for PostgresStore {
             .first()
             .ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
         appliance_view(row)
+    }
+
+    async fn tallies(&self) -> Result<Vec<TenantTally>> {
+        tally::largest(self).await
     }
 }
 

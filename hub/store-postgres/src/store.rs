@@ -1,11 +1,13 @@
 //! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
 
-use crate::keyring::{self, Keyring, KeyringError};
+pub(crate) use crate::connect_error::ConnectError;
+use crate::keyring::{self, Keyring};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
 use crate::life::{answers, found_dead, is_dead, is_local, is_trusted};
 use crate::profile_version::{self, CurrentVersions};
-use crate::reading::{Catalog, Readers};
+use crate::read_pool::ReadPool;
+use crate::reading::Catalog;
 use crate::row::db;
 use crate::schema;
 use crate::scoped;
@@ -14,11 +16,10 @@ use crate::signals::Signals;
 use crate::telemetry::Writer;
 use crate::transaction::Transaction;
 use hub_core::profile::ApplianceProfile;
-use hub_store::desk::TenantTally;
 use hub_store::error::{Result, StoreError};
 use hub_store::retention::Gate;
+use hub_store::site::TenantTally;
 use jiff::Timestamp;
-use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
@@ -47,62 +48,6 @@ const LIMITS: [(&str, &str); 9] = [
     ("client_connection_check_interval", "1s"),
 ];
 
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// No connection.
-    #[error("the database cannot be reached; is it running, and are address, user and password right?")]
-    Unreachable(#[source] sqlx::Error),
-    /// A newer program wrote it.
-    #[error(
-        "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
-    )]
-    NewerSchema(i64),
-    /// A build that was never released wrote it.
-    #[error(
-        "the database was made by a build that was never released: its schema version {0} is not this program's; begin with \
-         an empty database"
-    )]
-    OtherSchema(i64),
-    /// An older program runs the hub, and a command does not migrate under it.
-    #[error(
-        "the running hub is of another version than this command: schema version {0} is missing; restart the hub first"
-    )]
-    OlderSchema(i64),
-    /// A migration failed; it was rolled back.
-    #[error("the database could not be brought to this program's schema; nothing was changed")]
-    Migration(#[source] MigrateError),
-    /// Migrations took too long.
-    #[error("migrations did not end within {} minutes", schema::MIGRATE_LIMIT.as_secs() / 60)]
-    MigrationTime,
-    /// Another keyring than the one that this database was written with.
-    #[error(
-        "the keyring is not the one that this database was written with: phone numbers would not open; restore the keyring file \
-         of that time in its place"
-    )]
-    WrongKeyring,
-    /// What a start needs could not be read or noted.
-    #[error("the database did not take the appliance profiles")]
-    Start(#[source] StoreError),
-    /// An import was cut off.
-    #[error(
-        "the database holds a part of export {0} only; run `forecall import` again with the same folder, or begin with an \
-         empty one"
-    )]
-    HalfImported(uuid::Uuid),
-    /// The system gave no random bytes.
-    #[error("this program has no name of its own")]
-    Random(#[source] KeyringError),
-    /// Durability is switched off.
-    #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
-    NotDurable {
-        /// Which setting.
-        setting: &'static str,
-        /// What it is.
-        value: String,
-    },
-}
-
 /// The store. Implements every trait of `hub-store`.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -117,12 +62,12 @@ pub struct PostgresStore {
     pub(crate) layout: Layout,
     /// What stored readings mean.
     pub(crate) catalog: Catalog,
-    /// For whoever only reads readings.
-    pub(crate) readers: Readers,
+    /// For readings of people and programs.
+    pub(crate) readings: ReadPool,
     /// For devices that come in at the front door.
-    pub(crate) door: Readers,
+    pub(crate) door: ReadPool,
     /// For the scorer.
-    pub(crate) scorer: Readers,
+    pub(crate) scorer: ReadPool,
     /// For what is kept of their sessions.
     pub(crate) sessions: SessionWriter,
     pub(crate) signals: Signals,
@@ -211,9 +156,9 @@ impl PostgresStore {
         drop(conn);
         let holder = uuid::Uuid::from_bytes(keyring::random().map_err(ConnectError::Random)?);
         Ok(Self {
-            readers: Readers::of_readings(pool.clone()),
-            door: Readers::of_the_door(pool.clone()),
-            scorer: Readers::of_the_scorer(pool.clone(), layout),
+            readings: ReadPool::of_readings(pool.clone()),
+            door: ReadPool::of_the_door(pool.clone()),
+            scorer: ReadPool::of_the_scorer(pool.clone(), layout),
             sessions: SessionWriter::default(),
             pool,
             keyring,
@@ -271,7 +216,7 @@ impl PostgresStore {
         let closed = async {
             self.writer.close().await;
             self.sessions.close().await;
-            self.readers.close();
+            self.readings.close();
             self.door.close();
             self.scorer.close();
             self.pool.close().await;

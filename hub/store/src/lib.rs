@@ -14,13 +14,14 @@ pub mod claim;
 pub mod conformance;
 pub mod contact;
 pub mod credential;
-pub mod desk;
+pub mod device;
 pub mod error;
 pub mod event;
 pub mod lease;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod prediction;
+pub mod quarantine;
 pub mod reading;
 pub mod retention;
 pub mod scope;
@@ -52,7 +53,8 @@ pub trait ConsoleStore:
     + account::AccountStore
     + event::EventStore
     + claim::ClaimStore
-    + desk::DeskStore
+    + device::DeviceStore
+    + quarantine::QuarantineStore
     + reading::ReadingStore
 {
 }
@@ -65,7 +67,8 @@ impl<T> ConsoleStore for T where
         + account::AccountStore
         + event::EventStore
         + claim::ClaimStore
-        + desk::DeskStore
+        + device::DeviceStore
+        + quarantine::QuarantineStore
         + reading::ReadingStore
 {
 }
@@ -79,7 +82,8 @@ pub trait Store:
     + site::SiteStore
     + account::AccountStore
     + event::EventStore
-    + desk::DeskStore
+    + device::DeviceStore
+    + quarantine::QuarantineStore
     + access::AccessStore
     + session::SessionStore
     + claim::ClaimStore
@@ -99,7 +103,8 @@ impl<T> Store for T where
         + site::SiteStore
         + account::AccountStore
         + event::EventStore
-        + desk::DeskStore
+        + device::DeviceStore
+        + quarantine::QuarantineStore
         + access::AccessStore
         + session::SessionStore
         + claim::ClaimStore

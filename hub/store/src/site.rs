@@ -82,6 +82,30 @@ pub struct SiteChange {
     pub id: String,
 }
 
+/// What there is of one tenant, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantTally {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Appliances.
+    pub appliances: i64,
+    /// Of these with a session.
+    pub online: i64,
+    /// Samples stored.
+    pub samples: i64,
+    /// Payloads in quarantine.
+    pub quarantined: i64,
+    /// Payloads that gave way to newer ones in quarantine.
+    pub quarantine_dropped: i64,
+    /// Messages of the event lane that devices gave up for want of room, as they say themselves.
+    pub device_dropped_events: i64,
+    /// The same of the telemetry lane.
+    pub device_dropped_telemetry: i64,
+}
+
+/// Most tenants counted.
+pub const TALLIES_MAX: i64 = 100;
+
 /// Tenants, owners, service points, trunks and devices.
 #[async_trait]
 pub trait SiteStore: Send + Sync {
@@ -123,4 +147,7 @@ pub trait SiteStore: Send + Sync {
 
     /// One appliance by its names.
     async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView>;
+
+    /// Numbers of the [`TALLIES_MAX`] tenants with the most appliances, at most half a minute old.
+    async fn tallies(&self) -> Result<Vec<TenantTally>>;
 }

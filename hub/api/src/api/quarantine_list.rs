@@ -8,7 +8,7 @@ use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
 use hub_core::id::ApplianceId;
-use hub_store::desk::{Held, QuarantineFilter};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -43,7 +43,7 @@ pub(crate) async fn list(
     app: &Inner,
     session: &Session,
     query: &QuarantineQuery,
-) -> Result<hub_store::scope::Page<Held>> {
+) -> Result<hub_store::scope::Page<QuarantineEntry>> {
     let limit = model::limit(query.limit)?;
     let (filter, after) = (query.filter(), query.after.as_deref());
     Ok(app.store().quarantine(session.scope(), &filter, after, limit).await?)

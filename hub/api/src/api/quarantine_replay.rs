@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use hub_core::id::ApplianceId;
 use hub_store::StoreError;
-use hub_store::desk::{Held, QuarantineFilter};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter};
 use hub_store::scope::PAGE_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -95,7 +95,7 @@ pub(crate) async fn act(app: &Inner, session: &Session, body: Replay) -> Result<
 }
 
 /// Payloads oldest first, and where a filter goes on.
-async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<Held>, Option<String>)> {
+async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<QuarantineEntry>, Option<String>)> {
     match (body.ids.len(), body.filter) {
         (1..=PAGE_MAX, None) => Ok((app.store().held(session.scope(), &body.ids).await?, None)),
         (0, Some(filter)) => {
@@ -117,7 +117,7 @@ async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<Hel
 }
 
 /// How many samples (or other things) were stored, or why it stays.
-async fn one(app: &Inner, held: Held) -> Result<std::result::Result<u32, String>> {
+async fn one(app: &Inner, held: QuarantineEntry) -> Result<std::result::Result<u32, String>> {
     if is_cut(&held) {
         return Ok(Err(CUT.to_owned()));
     }

@@ -8,7 +8,7 @@ use hub_core::finding::FindingState;
 use hub_core::language::Language;
 use hub_core::prediction::Severity;
 use hub_core::ticket::{TicketCategory, TicketState};
-use hub_store::desk::CommandState;
+use hub_store::device::CommandState;
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 

@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::metric::{Metric, MetricKind};
-use hub_store::desk::TenantTally;
+use hub_store::site::TenantTally;
 use std::net::SocketAddr;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;

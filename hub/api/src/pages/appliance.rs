@@ -11,7 +11,7 @@ use hub_core::id::ApplianceId;
 use hub_core::reporting::version_told;
 use hub_store::StoreError;
 use hub_store::birth::KeptBirth;
-use hub_store::desk::{CommandView, Unplaced};
+use hub_store::device::{CommandView, Unplaced};
 use hub_store::reading::Latest;
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::site::ApplianceView;

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::extract::{FormBody, Query};
 use crate::reader::Reader;
 use axum::response::Redirect;
-use hub_store::desk::Held;
+use hub_store::quarantine::QuarantineEntry;
 use hub_store::scope::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -60,7 +60,7 @@ pub(crate) async fn replay(visitor: Visitor, FormBody(form): FormBody<ReplayForm
     Ok(Redirect::to(&format!("/quarantine?stored={stored}&refused={refused}")))
 }
 
-pub(super) fn render(reader: &Reader, query: &QuarantineQuery, told: Told, held: &Page<Held>) -> Markup {
+pub(super) fn render(reader: &Reader, query: &QuarantineQuery, told: Told, held: &Page<QuarantineEntry>) -> Markup {
     html! {
         div.head { h1 { (reader.t("quarantine")) } p.muted { (reader.t("quarantine-what")) } }
         @if let (Some(stored), Some(refused)) = (told.stored, told.refused) {
@@ -102,7 +102,7 @@ fn replay_all(reader: &Reader, query: &QuarantineQuery) -> Markup {
     }
 }
 
-fn table(reader: &Reader, held: &[Held]) -> Markup {
+fn table(reader: &Reader, held: &[QuarantineEntry]) -> Markup {
     let label = |column: &str| reader.t(&format!("column-{column}"));
     html! {
         table.cards {
@@ -114,7 +114,7 @@ fn table(reader: &Reader, held: &[Held]) -> Markup {
     }
 }
 
-fn row(reader: &Reader, held: &Held) -> Markup {
+fn row(reader: &Reader, held: &QuarantineEntry) -> Markup {
     let label = |column: &str| reader.t(&format!("column-{column}"));
     let kept = &held.kept;
     let text = readable(&kept.payload);

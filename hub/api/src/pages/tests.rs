@@ -9,7 +9,8 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
-use hub_store::desk::{CommandState, CommandView, Held};
+use hub_store::device::{CommandState, CommandView};
+use hub_store::quarantine::QuarantineEntry;
 use hub_store::scope::Page;
 use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
@@ -86,8 +87,8 @@ fn commands() -> Vec<CommandView> {
         .into()
 }
 
-fn held() -> Held {
-    Held {
+fn held() -> QuarantineEntry {
+    QuarantineEntry {
         number: 7,
         tenant: TenantId::new("acme").unwrap(),
         device: DeviceId::new("WM-1").unwrap(),

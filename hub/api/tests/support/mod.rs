@@ -1,6 +1,6 @@
 //! What the tests of pages and HTTP share with the gallery: sample tickets, and a store that holds just these.
 
-pub mod desk;
+pub mod device;
 pub mod reading;
 pub mod sample;
 pub mod store;

@@ -13,7 +13,7 @@ use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPredictio
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::birth::{Birth, KeptBirth, ResetReason};
-use hub_store::desk::Unplaced;
+use hub_store::device::Unplaced;
 use hub_store::reading::{Latest, Point};
 use hub_store::site::{ApplianceView, OwnerView};
 use hub_store::ticket::{TicketView, TimelineEntry};

@@ -1,7 +1,7 @@
 //! A store that holds a few tickets in memory and applies the real rules to them. Only what the API asks for; the
 //! real store is tested with the API in the workspace's own tests.
 
-use super::desk::Desk;
+use super::device::Devices;
 use async_trait::async_trait;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
@@ -16,7 +16,7 @@ use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::scope::{Page, Scope};
-use hub_store::site::{ApplianceView, SiteChange, SiteStore};
+use hub_store::site::{ApplianceView, SiteChange, SiteStore, TenantTally};
 use hub_store::telemetry::StoredRow;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(super) struct Kept {
     sessions: HashMap<[u8; 32], (AccountId, Timestamp)>,
     keys: Keys,
     events: Vec<Event>,
-    pub(super) desk: Desk,
+    pub(super) devices: Devices,
     away: bool,
 }
 
@@ -75,7 +75,7 @@ impl SampleStore {
 
     /// Numbers in quarantine.
     pub fn in_quarantine(&self) -> Vec<i64> {
-        self.kept().desk.held.iter().map(|held| held.number).collect()
+        self.kept().devices.held.iter().map(|held| held.number).collect()
     }
 
     /// Changes what an account may see.
@@ -382,5 +382,19 @@ impl SiteStore for SampleStore {
     }
     async fn appliance_by_name(&self, _: &TenantId, _: &DeviceId) -> Result<ApplianceView> {
         not_asked_for()
+    }
+
+    async fn tallies(&self) -> Result<Vec<TenantTally>> {
+        let quarantined = self.kept().devices.held.len() as i64;
+        Ok(vec![TenantTally {
+            tenant: TenantId::new("acme").unwrap(),
+            appliances: 3,
+            online: 1,
+            samples: 60_480,
+            quarantined,
+            quarantine_dropped: 0,
+            device_dropped_events: 5,
+            device_dropped_telemetry: 262,
+        }])
     }
 }

@@ -1,7 +1,8 @@
 //! What a client asks besides storing readings: attributes, the hub's time and bounds, an owner's claim, a credential. One
 //! question of a connection at a time, in order of receipt, so that a device can only hold up itself.
 
-use super::client::Role;
+use super::client::Side;
+use super::question::{Asker, Question, What};
 use super::{Connection, Done};
 use crate::counters::add;
 use crate::refusals::About;
@@ -16,35 +17,9 @@ use rustls::pki_types::CertificateSigningRequestDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// Questions of a connection: at most as many as publishes in flight.
-#[derive(Default)]
-pub(super) struct Asks {
-    waiting: VecDeque<Question>,
-    running: bool,
-}
-
-struct Question {
-    /// `None`: nobody's publish, the hub's own wish to tell.
-    number: Option<u64>,
-    asker: Asker,
-    what: What,
-}
-
-enum Asker {
-    Device(ApplianceId),
-    Claimant(Claimant),
-}
-
-enum What {
-    Kind(Kind, Bytes),
-    /// Shared attributes changed.
-    Tell,
-}
 
 /// What came of a question.
 pub(super) struct Answered {
@@ -68,41 +43,41 @@ impl Connection {
             number, kind, message, ..
         } = received;
         let Some(client) = self.client.as_mut() else { return };
-        let asker = match &client.role {
-            Role::Device(device) => Asker::Device(device.device.appliance),
-            Role::Claimant(claimant) => Asker::Claimant(claimant.clone()),
-            Role::Integrator(_) => return,
+        let asker = match &client.side {
+            Side::Device(device) => Asker::Device(device.device.appliance),
+            Side::Claimant(claimant) => Asker::Claimant(claimant.clone()),
+            Side::Integrator(_) => return,
         };
         let what = What::Kind(kind, message.to_payload());
-        client.asks.waiting.push_back(Question { number, asker, what });
+        client.questions.waiting.push_back(Question { number, asker, what });
         self.ask_next();
     }
 
     pub(super) fn attributes_changed(&mut self) {
         let Some(client) = self.client.as_mut() else { return };
-        let Role::Device(device) = &client.role else { return };
+        let Side::Device(device) = &client.side else { return };
         let asker = Asker::Device(device.device.appliance);
         let waits = client
-            .asks
+            .questions
             .waiting
             .iter()
             .any(|question| matches!(question.what, What::Tell));
         if !waits {
             let (number, what) = (None, What::Tell);
-            client.asks.waiting.push_back(Question { number, asker, what });
+            client.questions.waiting.push_back(Question { number, asker, what });
             self.ask_next();
         }
     }
 
     fn ask_next(&mut self) {
         let Some(client) = self.client.as_mut() else { return };
-        if client.asks.running {
+        if client.questions.running {
             return;
         }
-        let Some(question) = client.asks.waiting.pop_front() else {
+        let Some(question) = client.questions.waiting.pop_front() else {
             return;
         };
-        client.asks.running = true;
+        client.questions.running = true;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
             let number = question.number;
@@ -114,7 +89,7 @@ impl Connection {
 
     pub(super) fn answered(&mut self, Answered { number, answer }: Answered) {
         if let Some(client) = self.client.as_mut() {
-            client.asks.running = false;
+            client.questions.running = false;
         }
         match answer {
             Ok(outbound) => {

@@ -1,7 +1,8 @@
 //! Who is connected.
 
-use super::device::DeviceSide;
-use super::reader::ReaderSide;
+use super::device_side::DeviceSide;
+use super::integrator_side::IntegratorSide;
+use super::question::Questions;
 use crate::quotas::Allowance;
 use crate::registry::{Identity, Proof};
 use hub_core::id::TenantId;
@@ -20,18 +21,18 @@ pub(super) struct Client {
     pub(super) proof: Option<Box<Proof>>,
     /// It was told so.
     pub(super) entered: bool,
-    pub(super) role: Role,
+    pub(super) side: Side,
     /// A question that is not about readings is under way, and those behind it: at most as many as publishes in flight.
-    pub(super) asks: super::ask::Asks,
+    pub(super) questions: Questions,
 }
 
-/// What it is.
+/// What the connection knows of it, by what it is.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are devices, and the whole is boxed"
 )]
-pub(super) enum Role {
+pub(super) enum Side {
     Device(DeviceSide),
-    Integrator(ReaderSide),
+    Integrator(IntegratorSide),
     Claimant(Claimant),
 }

@@ -24,7 +24,7 @@ pub(super) struct Commands {
 impl Connection {
     pub(super) fn look_for_commands(&self) {
         if let Some(appliance) = self.appliance() {
-            self.shared.desk.look(appliance);
+            self.shared.dispatcher.look(appliance);
         }
     }
 

@@ -1,17 +1,11 @@
 //! The end of a connection: says so, brings what was received into the store, keeps the session, sends what is left.
 
-use super::client::Role;
-use super::device::{DeviceSide, nowhere, take_stored};
+use super::client::Side;
+use super::device_side::DeviceSide;
+use super::keep::{keep, next_change};
 use super::{Connection, Wake};
 use crate::counters::add;
-use crate::ingest::{Item, Parcel};
-use crate::mailbox::{Cut, Mailbox, Waiter};
 use crate::session::CloseReason;
-use crate::work::{Echo, Shared};
-use hub_core::id::{ApplianceId, TenantId};
-use hub_store::session::{KeptSession, SessionChange};
-use hub_store::telemetry::Ingest;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -76,7 +70,7 @@ impl Connection {
             wire.say_goodbye().await;
         }
         if let Some(tenant) = tenant {
-            echo_when_stored(&shared, &mailbox, &tenant, echoes).await;
+            shared.echo_when_stored(&mailbox, &tenant, echoes).await;
         }
     }
 
@@ -112,87 +106,11 @@ impl Connection {
             return self.shared.refusals.note(reason.label(), self.about(), reason);
         }
         let Some(client) = &self.client else { return };
-        let quarantined = match &client.role {
-            Role::Device(device) => device.quarantined,
-            Role::Integrator(_) | Role::Claimant(_) => 0,
+        let quarantined = match &client.side {
+            Side::Device(device) => device.quarantined,
+            Side::Integrator(_) | Side::Claimant(_) => 0,
         };
         let (tenant, name, peer) = (&client.tenant, &client.name, self.peer);
         tracing::debug!(%tenant, name, %peer, %reason, quarantined, "connection closed");
-    }
-}
-
-/// Hands what a device said last, often right before it left, to the integrators once it is stored.
-pub(crate) async fn echo_when_stored(
-    shared: &Shared,
-    mailbox: &Mailbox,
-    tenant: &TenantId,
-    mut echoes: Vec<(u64, Echo)>,
-) {
-    let all = async {
-        while !echoes.is_empty() {
-            let letters = poll_fn(|cx| mailbox.poll(cx)).await;
-            for settled in &letters.settled {
-                if let Some(echo) = take_stored(&mut echoes, settled) {
-                    shared.echo(tenant, &echo);
-                }
-            }
-            if matches!(letters.cut, Some(Cut::CommitFailed)) {
-                return;
-            }
-        }
-    };
-    // What is not stored by then is given up; the hub's end waits for none of it.
-    tokio::select! {
-        biased;
-        _ = timeout(shared.config.commit_patience, all) => {}
-        () = shared.stop.cancelled() => {}
-    }
-}
-
-/// The next change of a device's session, out of what is to be kept (`Some`) or forgotten, in order; and how many of these
-/// it is. One that begins forgets what was and is kept, in one.
-pub(super) fn next_change(keeping: &mut VecDeque<Option<KeptSession>>) -> Option<(SessionChange, u8)> {
-    let Some(session) = keeping.pop_front()? else {
-        return Some(match keeping.pop_front_if(|next| next.is_some()).flatten() {
-            Some(session) => (SessionChange::Begin(session), 2),
-            None => (SessionChange::Forget, 1),
-        });
-    };
-    Some((SessionChange::Keep(session), 1))
-}
-
-/// Keeps a session, or forgets it; whether the store did so.
-pub(super) async fn keep(shared: &Shared, appliance: ApplianceId, change: SessionChange) -> bool {
-    let asked = async {
-        // Behind everything of an earlier connection that would put packet identifiers back that are to be forgotten.
-        if change.forgets() && shared.underway.may_come(appliance) {
-            pass_ingest(shared, appliance).await;
-        }
-        shared.sessions.ask(appliance, change).await
-    };
-    timeout(shared.config.store_patience, asked).await.unwrap_or_else(|_| {
-        tracing::warn!(%appliance, "session not kept in time");
-        false
-    })
-}
-
-/// Returns once everything that was handed to ingest before is settled, or this could not be found out. What failed by
-/// then and belongs to a connection that is over is not tried again, so none of it comes later.
-pub(super) async fn pass_ingest(shared: &Shared, appliance: ApplianceId) {
-    let mailbox = Arc::new(Mailbox::default());
-    let item = Item {
-        ingest: Ingest::Dropped { appliance, count: 0 },
-        origin: nowhere(appliance, shared.clock.now()),
-        number: Some(0),
-        deadline: Instant::now() + shared.config.store_patience,
-        mark: None,
-    };
-    let parcel = Parcel {
-        waiter: Some(Waiter::new(&mailbox)),
-        items: vec![item],
-        can_wait: false,
-    };
-    if shared.ingest.send(parcel).await.is_ok() {
-        poll_fn(|cx| mailbox.poll(cx).map(drop)).await;
     }
 }

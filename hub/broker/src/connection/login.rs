@@ -1,8 +1,10 @@
 //! Being let in, and what is kept of the session.
 
-use super::client::{Client, Role};
-use super::device::DeviceSide;
-use super::reader::ReaderSide;
+use super::client::{Client, Side};
+use super::device_side::DeviceSide;
+use super::integrator_side::IntegratorSide;
+use super::keep;
+use super::question::Questions;
 use super::{Connection, Done};
 use crate::counters::add;
 use crate::login::{Answer, Unanswered};
@@ -22,9 +24,9 @@ pub(super) struct LoggedIn {
 }
 
 /// What came of taking the client's place.
-enum Claim {
+enum TakeOver {
     /// It is this connection's.
-    Held,
+    Done,
     /// The client connects too often.
     Refused,
 }
@@ -55,8 +57,8 @@ impl Connection {
                 return self.log_in(credential);
             }
             Ok(Some(principal)) => match self.claim(&principal, &credential) {
-                Some(Claim::Held) => self.let_in(principal, credential, changes),
-                Some(Claim::Refused) => Verdict::ConnectRate,
+                Some(TakeOver::Done) => self.let_in(principal, credential, changes),
+                Some(TakeOver::Refused) => Verdict::ConnectRate,
                 // Asked again once the earlier connection has ended.
                 None => return,
             },
@@ -71,21 +73,21 @@ impl Connection {
 
     /// Takes the client's place, from its earlier connection if there is one: what that leaves behind must be in the store
     /// before the store says what it keeps. `None` where this takes a while.
-    fn claim(&mut self, principal: &Principal, credential: &Credential) -> Option<Claim> {
+    fn claim(&mut self, principal: &Principal, credential: &Credential) -> Option<TakeOver> {
         let (identity, tenant, name) = identity(principal);
         if let Some(claimed) = &self.claimed {
             // A credential that was given to somebody else meanwhile.
             let same = *claimed == identity;
-            return Some(if same { Claim::Held } else { Claim::Refused });
+            return Some(if same { TakeOver::Done } else { TakeOver::Refused });
         }
         if !self.shared.quotas.may_connect(&identity, &self.shared.config) {
             self.note_refused("connect_rate", &format_args!("{tenant}/{name} connects too often"));
-            return Some(Claim::Refused);
+            return Some(TakeOver::Refused);
         }
         self.claimed = Some(identity.clone());
         let earlier = self.shared.registry.claim(self.number, &identity);
         let (Identity::Device(appliance), false) = (identity, earlier.is_empty()) else {
-            return Some(Claim::Held);
+            return Some(TakeOver::Done);
         };
         let (shared, credential) = (Arc::clone(&self.shared), credential.clone());
         self.running.push(Box::pin(async move {
@@ -94,7 +96,7 @@ impl Connection {
                     // Resolves by being dropped.
                     let _ = end.await;
                 }
-                super::finish::pass_ingest(&shared, appliance).await;
+                keep::pass_ingest(&shared, appliance).await;
             };
             let ended = timeout(shared.config.store_patience, ended).await.is_ok();
             let changes = shared.registry.changes();
@@ -131,16 +133,19 @@ impl Connection {
             identity: identity.clone(),
             filters,
         };
-        let (access, role) = match principal {
+        let (access, side) = match principal {
             Principal::Device(device, kept) => {
                 let id = device.device.clone();
-                (Access::Device { id, kept }, Role::Device(DeviceSide::new(device)))
+                (Access::Device { id, kept }, Side::Device(DeviceSide::new(device)))
             }
             Principal::Integrator(integrator) => {
                 let filters = integrator.filters;
-                (Access::Integrator { filters }, Role::Integrator(ReaderSide::default()))
+                (
+                    Access::Integrator { filters },
+                    Side::Integrator(IntegratorSide::default()),
+                )
             }
-            Principal::Claimant(claimant) => (Access::Claimant, Role::Claimant(claimant)),
+            Principal::Claimant(claimant) => (Access::Claimant, Side::Claimant(claimant)),
         };
         self.client = Some(Box::new(Client {
             identity,
@@ -150,8 +155,8 @@ impl Connection {
             changes,
             proof: Some(Box::new(proof)),
             entered: false,
-            role,
-            asks: super::ask::Asks::default(),
+            side,
+            questions: Questions::default(),
         }));
         Verdict::Accepted(access)
     }
@@ -190,14 +195,14 @@ impl Connection {
         if device.keeps || closed {
             return;
         }
-        let Some((change, answers)) = super::finish::next_change(&mut device.keeping) else {
+        let Some((change, answers)) = keep::next_change(&mut device.keeping) else {
             return;
         };
         device.keeps = true;
         let appliance = device.device.appliance;
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
-            let kept = super::finish::keep(&shared, appliance, change).await;
+            let kept = keep::keep(&shared, appliance, change).await;
             Done::Kept { kept, answers }
         }));
     }

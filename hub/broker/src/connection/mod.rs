@@ -6,9 +6,13 @@ mod ask;
 mod client;
 mod command;
 mod device;
+mod device_side;
 mod finish;
+mod integrator;
+mod integrator_side;
+mod keep;
 mod login;
-mod reader;
+mod question;
 
 use crate::counters::add;
 use crate::mailbox::{Cut, Letters, Mailbox};
@@ -19,14 +23,13 @@ use crate::socket::{Opened, Ready};
 use crate::wire::Wire;
 use crate::work::Shared;
 use ask::Answered;
-use client::{Client, Role};
-use device::ClockAnswer;
-pub(crate) use finish::echo_when_stored;
+use client::{Client, Side};
+use device_side::{ClockAnswer, DeviceSide};
 use hub_core::id::TraceId;
 use hub_store::session::SUBSCRIPTIONS_MAX;
+use integrator::Changed;
 use login::LoggedIn;
 pub(crate) use login::identity;
-use reader::Read;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -79,7 +82,7 @@ enum Done {
     Asked(Answered),
     /// The store was told about commands.
     Passed,
-    Read(Read),
+    Changed(Changed),
 }
 
 enum Wake {
@@ -253,7 +256,7 @@ impl Connection {
             Done::Clock(answer) => self.clock_answered(answer),
             Done::Asked(answered) => self.answered(answered),
             Done::Passed => self.passed(),
-            Done::Read(read) => self.read_on(read),
+            Done::Changed(changed) => self.changed(changed),
         }
     }
 
@@ -395,9 +398,9 @@ impl Connection {
         }
     }
 
-    fn device(&mut self) -> Option<&mut device::DeviceSide> {
-        match self.client.as_mut().map(|client| &mut client.role) {
-            Some(Role::Device(device)) => Some(device),
+    fn device(&mut self) -> Option<&mut DeviceSide> {
+        match self.client.as_mut().map(|client| &mut client.side) {
+            Some(Side::Device(device)) => Some(device),
             _ => None,
         }
     }

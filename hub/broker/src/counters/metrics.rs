@@ -211,7 +211,7 @@ fn of_router(stats: RouterStats) -> [Metric; 4] {
     let lost = Metric::new("mqtt_router_lost_total", MetricKind::Counter, help)
         .with(&[("where", "queue")], stats.lost_in_queue)
         .with(&[("where", "log")], stats.lost_in_log)
-        .with(&[("where", "reader")], stats.lost_by_readers);
+        .with(&[("where", "reader")], stats.lost_by_integrators);
     [
         gauge(
             "mqtt_router_subscribers",

@@ -1,9 +1,9 @@
 //! Publishes on their way through the committer: whole batches, halves of them, single ones.
 
-use super::{Item, Parcel, Settled, WILL};
+use super::{Item, Parcel, WILL};
 use crate::counters::{BrokerCounters, add, subtract};
 use crate::decode::Origin;
-use crate::mailbox::Waiter;
+use crate::mailbox::{Settled, Waiter};
 use crate::underway::Mark;
 use hub_store::telemetry::{Ingest, Ingested};
 use tokio::time::Instant;

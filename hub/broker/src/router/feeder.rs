@@ -3,87 +3,24 @@
 //! Everything goes through it in order, and what is matched is matched against the filters as they are then. It may have to
 //! wait for rumqttd, so it is a thread of its own with a bounded queue in front; nobody else ever waits for rumqttd.
 
-use super::RouterLimits;
-use super::filters::{Wanted, slot_topic};
+use super::filters::slot_topic;
 use super::frame::Frame;
 use super::link::Gone;
 use super::links::{Links, disconnect};
-use super::subscriber::{Subscriber, SubscriberState};
-use super::totals::Totals;
-use super::{RouterError, probe};
-use rumqttd::local::{LinkRx, LinkTx};
+use super::probe;
+use super::shared::{Connect, Shared};
+use super::subscriber::Job;
+use rumqttd::local::LinkTx;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// How often the feeder looks up from its queue: for integrators that have gone, and for the end.
 const TICK: Duration = Duration::from_millis(250);
 /// Losses are told at most this often.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-
-/// To whom a subscriber is given.
-pub(super) type Opened = oneshot::Sender<Result<Subscriber, RouterError>>;
-
-/// What the feeder is asked.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// A message that somebody wanted a moment ago.
-    Publish(Frame),
-    Open {
-        tenant: String,
-        name: String,
-        filters: Vec<(String, u8)>,
-        answer: Opened,
-    },
-    Add {
-        state: Arc<SubscriberState>,
-        filter: String,
-        qos: u8,
-        answer: oneshot::Sender<Result<(), RouterError>>,
-    },
-    Remove {
-        state: Arc<SubscriberState>,
-        filter: String,
-        answer: oneshot::Sender<bool>,
-    },
-    /// Look up from the queue.
-    Look,
-    /// Publish under a name that a slot never has.
-    #[cfg(test)]
-    Raw(String),
-    /// Let rumqttd's thread stand still until the other end goes.
-    #[cfg(test)]
-    Hold(Receiver<()>),
-}
-
-/// What waits for the feeder.
-#[derive(Debug, Default)]
-pub(super) struct Queued {
-    pub messages: AtomicUsize,
-    pub bytes: AtomicUsize,
-    pub subscribers: AtomicUsize,
-}
-
-/// Makes a connection to rumqttd's router under a name. (The type of the router's channel cannot be written down.)
-pub(super) type Connect = Box<dyn Fn(&str) -> Result<(LinkTx, LinkRx), Gone> + Send>;
-
-/// What the feeder shares with others.
-pub(super) struct Shared {
-    pub limits: RouterLimits,
-    /// For those who subscribe.
-    pub asking: SyncSender<Job>,
-    pub wanted: Arc<Wanted>,
-    pub queued: Arc<Queued>,
-    pub totals: Arc<Totals>,
-    pub echoes: Arc<AtomicU64>,
-    pub stop: CancellationToken,
-    pub runtime: Handle,
-}
 
 pub(super) struct Feeder {
     shared: Arc<Shared>,

@@ -117,7 +117,7 @@ impl Outlet {
             totals.delivered.fetch_add(1, Ordering::Relaxed);
         } else {
             lent.state.lost.fetch_add(1, Ordering::Relaxed);
-            totals.lost_by_readers.fetch_add(1, Ordering::Relaxed);
+            totals.lost_by_integrators.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The links to rumqttd's router: to whom they are lent, and which filters they have.
 
 use super::RouterError;
-use super::feeder::{Connect, Opened, Shared};
 use super::filters::{Slots, slot_topic};
 use super::link::{Answer, Gone, Lent, Outlet, SubscribedFilter, empty};
-use super::subscriber::{Subscriber, SubscriberState};
+use super::shared::{Connect, Shared};
+use super::subscriber::{Opened, Subscriber, SubscriberState};
 use rumqttd::local::LinkTx;
 use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet};
 use std::collections::HashMap;

@@ -14,19 +14,22 @@ mod frame;
 mod link;
 mod links;
 mod probe;
+mod shared;
 mod subscriber;
 #[cfg(test)]
 mod tests;
 mod totals;
 
-use feeder::{Feeder, Job, Queued, Shared};
+use feeder::Feeder;
 use filters::Wanted;
 use frame::Frame;
 use rumqttd::local::LinkBuilder;
+use shared::{Connect, Queued, Shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
+use subscriber::Job;
 pub use subscriber::{Delivery, Subscriber};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -295,7 +298,7 @@ impl Router {
             delivered: totals.delivered.load(Ordering::Relaxed),
             lost_in_queue: totals.lost_in_queue.load(Ordering::Relaxed),
             lost_in_log: totals.lost_in_log.load(Ordering::Relaxed),
-            lost_by_readers: totals.lost_by_readers.load(Ordering::Relaxed),
+            lost_by_integrators: totals.lost_by_integrators.load(Ordering::Relaxed),
         }
     }
 
@@ -360,7 +363,7 @@ fn feed(shared: Shared, jobs: std::sync::mpsc::Receiver<Job>, end: End) {
         ..Default::default()
     };
     let channel = rumqttd::Router::new(0, config).spawn();
-    let connect: feeder::Connect = Box::new(move |name| {
+    let connect: Connect = Box::new(move |name| {
         let (tx, rx, _) = LinkBuilder::new(name, channel.clone()).build()?;
         Ok((tx, rx))
     });

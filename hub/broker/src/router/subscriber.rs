@@ -1,6 +1,6 @@
-//! An integrator's end of the router.
+//! An integrator's end of the router, and what it asks of the feeder.
 
-use super::feeder::Job;
+use super::frame::Frame;
 use super::{RouterError, filters};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -150,6 +150,41 @@ impl Drop for Subscriber {
         // Only to be quick: the feeder looks for closed ones by itself, too.
         let _ = self.jobs.try_send(Job::Look);
     }
+}
+
+/// To whom a subscriber is given.
+pub(super) type Opened = oneshot::Sender<Result<Subscriber, RouterError>>;
+
+/// What the feeder is asked.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A message that somebody wanted a moment ago.
+    Publish(Frame),
+    Open {
+        tenant: String,
+        name: String,
+        filters: Vec<(String, u8)>,
+        answer: Opened,
+    },
+    Add {
+        state: Arc<SubscriberState>,
+        filter: String,
+        qos: u8,
+        answer: oneshot::Sender<Result<(), RouterError>>,
+    },
+    Remove {
+        state: Arc<SubscriberState>,
+        filter: String,
+        answer: oneshot::Sender<bool>,
+    },
+    /// Look up from the queue.
+    Look,
+    /// Publish under a name that a slot never has.
+    #[cfg(test)]
+    Raw(String),
+    /// Let rumqttd's thread stand still until the other end goes.
+    #[cfg(test)]
+    Hold(std::sync::mpsc::Receiver<()>),
 }
 
 /// Hands a question to the feeder and waits for its answer.

@@ -1,6 +1,6 @@
 //! What a router does whose rumqttd is broken: only from here can it be broken.
 
-use super::feeder::Job;
+use super::subscriber::Job;
 use super::{Published, Router, RouterError, RouterFailure, RouterLimits};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -65,7 +65,7 @@ async fn a_router_that_stands_still_is_noticed() {
     let (mut received, until) = (0, Instant::now() + SOON);
     let counted = |received: u64| {
         let stats = router.stats();
-        received + stats.lost_in_queue + stats.lost_in_log + stats.lost_by_readers
+        received + stats.lost_in_queue + stats.lost_in_log + stats.lost_by_integrators
     };
     while counted(received) < 40_000 {
         assert!(Instant::now() < until, "{received} received, {:?}", router.stats());

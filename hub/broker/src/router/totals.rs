@@ -9,7 +9,7 @@ pub(super) struct Totals {
     pub delivered: AtomicU64,
     pub lost_in_queue: AtomicU64,
     pub lost_in_log: AtomicU64,
-    pub lost_by_readers: AtomicU64,
+    pub lost_by_integrators: AtomicU64,
 }
 
 /// What a router has done so far, and how much of it is in use. The counts only rise.
@@ -28,5 +28,5 @@ pub struct RouterStats {
     /// Messages lost inside the router, because its log was used again before a link was emptied.
     pub lost_in_log: u64,
     /// Messages lost because an integrator did not read them in time.
-    pub lost_by_readers: u64,
+    pub lost_by_integrators: u64,
 }

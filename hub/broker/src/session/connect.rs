@@ -7,7 +7,7 @@ use super::open::{Open, Then};
 use super::packet::{Connect, Granted, Incoming, Outgoing, Version};
 use super::publish::is_bridge_state;
 use super::reason::Reason;
-use super::role::{self, Reader, Role};
+use super::role::{self, Integrator, Role};
 use super::{Access, Event, Phase, Session, TOPIC_ALIASES_MAX, Verdict};
 use hub_store::session::KeptSession;
 use std::time::{Duration, Instant};
@@ -178,7 +178,7 @@ fn role(access: Access) -> (Role, Option<KeptSession>) {
         }
         Access::Integrator { filters } => {
             let subscribed = Vec::new();
-            (Role::Integrator(Box::new(Reader { filters, subscribed })), None)
+            (Role::Integrator(Box::new(Integrator { filters, subscribed })), None)
         }
         Access::Claimant => {
             let (nonce, granted) = (None, None);

@@ -60,7 +60,7 @@ pub(super) enum Role {
         id: DeviceId,
         granted: Granted,
     },
-    Integrator(Box<Reader>),
+    Integrator(Box<Integrator>),
     /// With the nonce that its first publish or subscription named.
     Claimant {
         nonce: Option<String>,
@@ -120,7 +120,7 @@ fn filter(device: &DeviceId, subscription: Subscription) -> String {
 
 /// An integrator.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Integrator {
     /// As an administrator granted them.
     pub(super) filters: Vec<String>,
     /// As subscribed to, at most [`SUBSCRIPTIONS_MAX`].
@@ -137,7 +137,7 @@ pub(super) enum Subscribed {
         changed: bool,
     },
     /// Of an integrator: whether it is new.
-    Reader {
+    Integrator {
         new: bool,
     },
     Claimant,
@@ -180,7 +180,7 @@ impl Role {
                 granted.set(subscription, Some(qos));
                 Ok(Subscribed::Device { changed })
             }
-            Self::Integrator(reader) => reader.subscribe(filter),
+            Self::Integrator(integrator) => integrator.subscribe(filter),
             Self::Claimant { nonce, granted } => match Topic::parse(filter) {
                 Ok(Topic::Provisioning {
                     nonce: named,
@@ -205,10 +205,10 @@ impl Role {
                 granted.set(subscription, None);
                 was
             }
-            Self::Integrator(reader) => {
-                let before = reader.subscribed.len();
-                reader.subscribed.retain(|subscribed| subscribed != filter);
-                reader.subscribed.len() < before
+            Self::Integrator(integrator) => {
+                let before = integrator.subscribed.len();
+                integrator.subscribed.retain(|subscribed| subscribed != filter);
+                integrator.subscribed.len() < before
             }
             Self::Claimant { nonce, granted } => {
                 let named = match Topic::parse(filter) {
@@ -221,19 +221,19 @@ impl Role {
     }
 }
 
-impl Reader {
+impl Integrator {
     fn subscribe(&mut self, filter: &str) -> Result<Subscribed, FilterRefusal> {
         if !self.filters.iter().any(|granted| covers(granted, filter)) {
             return Err((Reason::NotAuthorised, "not within the granted filters"));
         }
         if self.subscribed.iter().any(|subscribed| subscribed == filter) {
-            return Ok(Subscribed::Reader { new: false });
+            return Ok(Subscribed::Integrator { new: false });
         }
         if self.subscribed.len() >= SUBSCRIPTIONS_MAX {
             return Err((Reason::Quota, "too many subscriptions"));
         }
         self.subscribed.push(filter.to_owned());
-        Ok(Subscribed::Reader { new: true })
+        Ok(Subscribed::Integrator { new: true })
     }
 }
 

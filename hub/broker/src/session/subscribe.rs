@@ -30,7 +30,7 @@ impl Session {
                     codes.push(qos);
                     match subscribed {
                         Subscribed::Device { changed: this } => changed |= this,
-                        Subscribed::Reader { new } => self.events.push_back(to_event(filter, qos, new)),
+                        Subscribed::Integrator { new } => self.events.push_back(to_event(filter, qos, new)),
                         Subscribed::Claimant => {}
                     }
                 }

@@ -1,12 +1,14 @@
 //! A client's connection below MQTT: TCP, TLS over it, a WebSocket over either. Everything here is non-blocking and driven
 //! by readiness, and an idle connection holds no buffer but what TLS and WebSocket cannot do without.
 
+mod error;
 mod open;
 mod tls;
 mod transport;
 mod web;
 
-pub(crate) use open::{HandshakeError, Opened, open};
+pub(crate) use error::HandshakeError;
+pub(crate) use open::{Opened, open};
 pub use tls::TlsError;
 pub(crate) use tls::{Tls, watch};
 

@@ -50,7 +50,7 @@ async fn a_slow_reader_loses_counted_messages_and_disturbs_nobody() {
         (held - 1).to_string(),
         "what it did get is in order"
     );
-    assert_eq!(router.stats().lost_by_readers, MESSAGES - held);
+    assert_eq!(router.stats().lost_by_integrators, MESSAGES - held);
     // It goes on from there.
     publish(&router, "acme", "d/1/t", "again");
     assert_eq!(next(&mut slow).await.payload, "again");
@@ -155,7 +155,7 @@ async fn every_message_of_a_flood_is_delivered_or_counted() {
         MESSAGES + ends_lost,
         "{stats:?}"
     );
-    assert_eq!(stats.lost_in_log + stats.lost_by_readers, integrator.lost());
+    assert_eq!(stats.lost_in_log + stats.lost_by_integrators, integrator.lost());
 }
 
 #[tokio::test]

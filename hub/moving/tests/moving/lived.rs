@@ -14,7 +14,7 @@ use hub_store::claim::{ClaimStore, Opener};
 use hub_store::conformance::scene::{presence, waiting};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
-use hub_store::desk::DeskStore;
+use hub_store::device::DeviceStore;
 use hub_store::prediction::PredictionStore;
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Quarantined, TelemetryStore};

@@ -2,6 +2,7 @@
 //! requests, and the list of what it takes back (RFC 5280).
 
 use super::change;
+use crate::certificate::key_sha256;
 use crate::keyring::{KeyringError, random};
 use crate::row::{Columns, db, not_found, sql, unreadable};
 use crate::store::{PostgresStore, sealed};
@@ -133,7 +134,7 @@ pub(super) async fn ensure(store: &PostgresStore, tenant: &TenantId, now: Timest
     .bind(tenant.as_str())
     .bind(OWN)
     .bind(&certificate.der()[..])
-    .bind(&crate::credential::key_sha256(certificate.der())?[..])
+    .bind(&key_sha256(certificate.der())?[..])
     .bind(sql(not_after))
     .bind(private)
     .execute(&mut *tx)

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use subtle::ConstantTimeEq;
 
 /// A device and what lets it in, locked.
-struct Held {
+struct DeviceAccess {
     tenant: TenantId,
     revoked: bool,
     secret: Option<Vec<u8>>,
@@ -94,7 +94,7 @@ pub(super) async fn end_old(store: &PostgresStore, appliance: ApplianceId, secre
     Ok(())
 }
 
-async fn hold(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Held> {
+async fn hold(conn: &mut PgConnection, appliance: ApplianceId) -> Result<DeviceAccess> {
     let row = sqlx::query(
         "select tenant, revoked, secret_sha256, old_secret_sha256, key_group, by_certificate \
          from appliance where id = $1 for no key update",
@@ -104,7 +104,7 @@ async fn hold(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Held> {
     .await
     .map_err(db)?
     .ok_or_else(|| not_found("appliance", appliance))?;
-    Ok(Held {
+    Ok(DeviceAccess {
         tenant: row.word("tenant")?,
         revoked: row.col("revoked")?,
         secret: row.col("secret_sha256")?,

@@ -1,8 +1,8 @@
 //! Continuous aggregates: their policies look back for [`POLICY_DAYS`]. Days that late readings have changed before that
 //! are refreshed here, and so is everything after rows came in another way than by ingest.
 
+use super::limit::{STEP_LIMIT, within};
 use super::span::{self, Round, Span};
-use super::{STEP_LIMIT, within};
 use crate::row::{Columns, db, sql};
 use crate::store::PostgresStore;
 use hub_core::retention::DAY_S;

@@ -6,6 +6,7 @@
 //! seen to here.
 
 mod continuous;
+mod limit;
 mod span;
 mod tables;
 
@@ -15,11 +16,8 @@ use crate::row::db;
 use crate::store::PostgresStore;
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
+use limit::{STEP_LIMIT, within};
 use sqlx::PgConnection;
-use std::time::Duration;
-
-/// Everything but a refresh is done within this time.
-const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Rows in a step are not halved below this.
 const ROWS_MIN: usize = 100;
@@ -83,10 +81,4 @@ pub(crate) async fn aggregate(store: &PostgresStore, turn: Option<u16>, limit: u
     round.retain(|partition, mark| spans.iter().any(|span| span.goes_on(*partition, mark)));
     *under_way = Some((turn, round));
     Ok(span::rows(&spans))
-}
-
-/// The server ends a statement sooner by itself; what has not ended by then waits for a network that swallows packets.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let done = tokio::time::timeout(limit, work).await;
-    done.unwrap_or_else(|late| Err(StoreError::Unavailable(Box::new(late))))
 }

@@ -1,7 +1,7 @@
 //! Finding a server: what is configured, what set-up unpacked for this user, Debian's packages, the path.
 
-use super::data_dir::ClusterPaths;
 use super::identity::Identity;
+use super::paths::ClusterPaths;
 use super::{ClusterError, child};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

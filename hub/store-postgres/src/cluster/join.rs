@@ -1,6 +1,6 @@
 //! Working beside a hub that runs: a connection to its database, which stays the hub's to start, migrate and stop.
 
-use super::data_dir::ClusterPaths;
+use super::paths::ClusterPaths;
 use super::process::{self, Postmaster};
 use super::{Cluster, ClusterError, connect_options};
 use sqlx::{ConnectOptions, Connection};

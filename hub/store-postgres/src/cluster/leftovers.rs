@@ -1,8 +1,8 @@
 //! Ending a database, in order or after a kill -9: the processes first, then the files by which they would be missed.
 
 use super::binaries::Binaries;
-use super::data_dir::ClusterPaths;
 use super::identity::Identity;
+use super::paths::ClusterPaths;
 use super::process::{self, Postmaster};
 use super::{ClusterError, PORT, child};
 use nix::sys::signal::{Signal, kill};

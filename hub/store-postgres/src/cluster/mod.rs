@@ -12,15 +12,16 @@ mod join;
 mod leftovers;
 mod lock;
 mod own;
+mod paths;
 mod process;
 
 pub use error::ClusterError;
 pub use own::make_state_dir;
 
 use binaries::Binaries;
-use data_dir::ClusterPaths;
 use identity::Identity;
 use nix::fcntl::Flock;
+use paths::ClusterPaths;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use std::fs::File;

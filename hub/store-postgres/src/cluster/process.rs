@@ -4,7 +4,7 @@
 //! a root without CAP_SYS_PTRACE; then the postmaster is known by its command line, and the others by their parent.
 
 use super::ClusterError;
-use super::data_dir::ClusterPaths;
+use super::paths::ClusterPaths;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;

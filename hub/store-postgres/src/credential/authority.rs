@@ -3,7 +3,7 @@
 use super::{check_name, check_room};
 use crate::access::change;
 use crate::access::issue::OWN;
-use crate::keyring::sha256;
+use crate::certificate::{key_sha256, read};
 use crate::row::{Columns, db, not_found, sql, unreadable};
 use crate::store::PostgresStore;
 use hub_core::id::TenantId;
@@ -145,11 +145,6 @@ fn view(row: &PgRow) -> Result<AuthorityView> {
     })
 }
 
-/// SHA-256 of a certificate's public key with its algorithm.
-pub(crate) fn key_sha256(certificate: &[u8]) -> Result<[u8; 32]> {
-    Ok(sha256(read(certificate)?.public_key().raw))
-}
-
 /// An authority says which tenant a certificate belongs to, so that it stands for one authority of one tenant only.
 async fn check_key(conn: &mut PgConnection, tenant: &TenantId, name: &str, key: &[u8; 32]) -> Result<()> {
     let taken: Option<(String, String)> =
@@ -183,14 +178,6 @@ fn der(given: &[u8], label: &str, len_max: usize) -> Result<Vec<u8>> {
         Ok((_, pem)) if pem.label == label => Ok(pem.contents),
         Ok((_, pem)) => Err(refused(format!("the file holds a {}, not a {label}", pem.label))),
         Err(error) => Err(refused(format!("the file is not PEM: {error}"))),
-    }
-}
-
-fn read(der: &[u8]) -> Result<X509Certificate<'_>> {
-    match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Ok(certificate),
-        Ok(_) => Err(refused("the certificate has bytes after its end".to_owned())),
-        Err(error) => Err(refused(format!("this is not a certificate: {error}"))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{appliance_of, check_profile, lock_device, no_device};
 use crate::access::{change, group as keys, issue};
 use crate::keyring::sha256;
-use crate::prediction::{page, page_limit};
+use crate::page::{page, page_limit};
 use crate::row::{Columns, db, not_found, sql_maybe};
 use crate::site_apply;
 use crate::store::{PostgresStore, commit};

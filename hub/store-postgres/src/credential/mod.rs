@@ -5,8 +5,6 @@ mod device;
 mod group;
 mod tenant;
 
-pub(crate) use authority::key_sha256;
-
 use crate::row::{Columns, db, not_found};
 use crate::store::PostgresStore;
 use hub_core::id::{ApplianceId, CredentialName, DeviceId, TenantId};

@@ -7,7 +7,7 @@
 //! then, and none of its connections can begin anything more. So a commit of readings needs no fence of its own.
 
 use super::{Keeper, holders};
-use crate::reading::connect;
+use crate::read_pool::connect;
 use crate::row::db;
 use hub_store::error::{Result, StoreError};
 use sqlx::{Executor, PgConnection, PgPool};

@@ -79,12 +79,12 @@ async fn buckets<'q, T: Encode<'q, Postgres> + Type<Postgres> + Copy + 'q>(
             .bind(sql(to))
             .bind(i64::try_from(lines).unwrap_or(i64::MAX))
     };
-    whole(merged(&store.readers.fetch(query).await?, channel)?)
+    whole(merged(&store.readings.fetch(query).await?, channel)?)
 }
 
 async fn is_tenant(store: &PostgresStore, tenant: &TenantId) -> Result<()> {
     let query = || sqlx::query("select from tenant where id = $1").bind(tenant.as_str());
-    let rows = store.readers.fetch(query).await?;
+    let rows = store.readings.fetch(query).await?;
     rows.first().map(drop).ok_or_else(|| not_found("tenant", tenant))
 }
 

@@ -49,7 +49,7 @@ impl Catalog {
 
     async fn read(&self, store: &PostgresStore) -> Result<Arc<Versions>> {
         let query = || sqlx::query("select no, name, channels from profile_version");
-        let rows = store.readers.fetch(query).await?;
+        let rows = store.readings.fetch(query).await?;
         let mut versions = Versions::new();
         for row in &rows {
             let no: i16 = row.col("no")?;

@@ -53,7 +53,7 @@ async fn look(
             .bind(sql(from.unwrap_or(Timestamp::UNIX_EPOCH)))
             .bind(i64::try_from(samples).unwrap_or(i64::MAX))
     };
-    let rows = store.readers.fetch(query).await?;
+    let rows = store.readings.fetch(query).await?;
     let Some(newest) = rows.first() else {
         return Ok(Found {
             channels: Vec::new(),

@@ -4,12 +4,10 @@
 mod bucket;
 mod catalog;
 mod latest;
-mod readers;
 mod subject;
 mod window;
 
 pub(crate) use catalog::{Catalog, Versions, version};
-pub(crate) use readers::{DOOR_ANSWER_LIMIT, DOOR_SETTINGS, Readers, connect};
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;
@@ -53,9 +51,7 @@ impl ReadingStore for PostgresStore {
     }
 }
 
-/// The text of the queries, so that what they cost can be compared with the same text elsewhere, and their plans looked
-/// at. Not for use besides.
-#[doc(hidden)]
+/// The text of the queries, for tests.
 pub mod statement {
     /// The appliance in scope, which is asked for before a window and before newest values: appliance, tenant or null.
     pub const SUBJECT: &str = super::subject::SUBJECT;
@@ -65,11 +61,6 @@ pub mod statement {
     pub const FLEET_HOURLY: &str = super::bucket::FLEET_HOURLY;
     /// Days of an appliance: appliance, versions, channels, from, to, limit.
     pub const DEVICE_DAILY: &str = super::bucket::DEVICE_DAILY;
-
-    /// Quarantine: tenant or null, number, appliance or null, part of the reason or null, limit.
-    pub fn quarantine() -> String {
-        crate::desk::quarantine::list_sql()
-    }
 
     /// A window of the first channels of a profile: appliance, from, to, microseconds of a stretch and of a unit.
     pub fn window(channels: u8) -> String {

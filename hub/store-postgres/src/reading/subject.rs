@@ -21,7 +21,7 @@ pub(super) struct Subject {
 
 pub(super) async fn subject(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Subject> {
     let query = || sqlx::query(SUBJECT).bind(appliance.0).bind(scope.tenant());
-    let rows = store.readers.fetch(query).await?;
+    let rows = store.readings.fetch(query).await?;
     let row = rows.first().ok_or_else(|| not_found("appliance", appliance))?;
     Ok(Subject {
         profile: row.col("profile")?,

@@ -78,7 +78,7 @@ pub(super) async fn window(
         let query = query.bind(sql(window.from)).bind(sql(window.to));
         query.bind(cut.stretch_us).bind(cut.unit_us)
     };
-    let rows = store.readers.fetch(query).await?;
+    let rows = store.readings.fetch(query).await?;
     let mut stretches = rows.iter().map(Stretch::read).collect::<Result<Vec<_>>>()?;
     let all: i64 = stretches.iter().map(|stretch| stretch.rows).sum();
     // Few readings close together: all of them fit.
@@ -263,7 +263,7 @@ async fn whole(
         let query = query.bind(sql(window.from)).bind(sql(window.to));
         query.bind(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX))
     };
-    let rows = store.readers.fetch(query).await?;
+    let rows = store.readings.fetch(query).await?;
     let numbers: Vec<i16> = rows.iter().map(|row| row.col("profile_no")).collect::<Result<_>>()?;
     let versions = store.catalog.with(store, numbers.iter().copied()).await?;
     let mut series: Vec<Series> = channels

@@ -1,7 +1,7 @@
 //! What devices that run our agent say of themselves: the newest birth message of each is kept, and what they gave up is added
 //! up over their starts. As with states, what is older than the stored one changes nothing.
 
-use super::ingest::Item;
+use super::Item;
 use crate::row::{db, sql, text, word};
 use hub_store::birth::{Birth, DROPPED_MAX, StateContent};
 use hub_store::error::Result;

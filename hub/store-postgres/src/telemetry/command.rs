@@ -1,6 +1,6 @@
 //! Commands to devices: rows that wait until the device has replied or their time is over.
 
-use super::ingest::Item;
+use super::Item;
 use crate::row::{Columns, count, db, not_found, sql, sql_maybe, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;

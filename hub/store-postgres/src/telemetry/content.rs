@@ -32,11 +32,11 @@ pub(super) struct Content<'a> {
     pub(super) sample: &'a Sample,
 }
 
-/// An appliance and a stated time.
-type Place = (i64, Timestamp);
+/// A device, and a time that it stated.
+type DeviceTime = (i64, Timestamp);
 
 impl<'a> Content<'a> {
-    fn place(&self) -> Place {
+    fn device_time(&self) -> DeviceTime {
         (self.message.appliance.0, self.sample.at)
     }
 
@@ -110,10 +110,10 @@ pub(super) async fn repeats<'a>(
     taken: impl Iterator<Item = Content<'a>>,
 ) -> Result<HashSet<usize>> {
     let mut repeats = stored(conn, asked).await?;
-    let places: HashSet<Place> = asked.iter().map(Content::place).collect();
-    let key = |content: &Content<'a>| (content.place(), content.values(), content.extra());
+    let places: HashSet<DeviceTime> = asked.iter().map(Content::device_time).collect();
+    let key = |content: &Content<'a>| (content.device_time(), content.values(), content.extra());
     let mut known: HashMap<_, Received> = HashMap::new();
-    for content in taken.filter(|content| places.contains(&content.place())) {
+    for content in taken.filter(|content| places.contains(&content.device_time())) {
         known.entry(key(&content)).or_default().note(content.received_at());
     }
     for (number, content) in asked.iter().enumerate() {
@@ -152,13 +152,13 @@ const COMPARED: &str = concat!(
 
 /// Which of the samples are repeats of rows that are stored. Each appliance and time is looked up once.
 async fn stored(conn: &mut PgConnection, asked: &[Content<'_>]) -> Result<HashSet<usize>> {
-    let mut spans: BTreeMap<Place, (Timestamp, Timestamp)> = BTreeMap::new();
+    let mut spans: BTreeMap<DeviceTime, (Timestamp, Timestamp)> = BTreeMap::new();
     for content in asked {
         let at = content.received_at();
-        let (first, last) = spans.entry(content.place()).or_insert((at, at));
+        let (first, last) = spans.entry(content.device_time()).or_insert((at, at));
         (*first, *last) = (at.min(*first), at.max(*last));
     }
-    let places: Vec<Place> = spans.keys().copied().collect();
+    let places: Vec<DeviceTime> = spans.keys().copied().collect();
     let most = (COMPARED_WITH_A_BATCH / places.len().max(1)).clamp(COMPARED_MIN, COMPARED_MAX);
     let (with_extra, extras): (Vec<usize>, Vec<String>) = asked
         .iter()
@@ -180,7 +180,7 @@ async fn stored(conn: &mut PgConnection, asked: &[Content<'_>]) -> Result<HashSe
         .fetch_all(conn)
         .await
         .map_err(db)?;
-    let mut found: HashMap<(Place, Vec<Option<i32>>, i64), Received> = HashMap::new();
+    let mut found: HashMap<(DeviceTime, Vec<Option<i32>>, i64), Received> = HashMap::new();
     let mut extra_numbers = vec![0; asked.len()];
     for row in &rows {
         let (place, extra) = (row.col::<i64>("place")? - 1, row.col::<i64>("extra_no")?);
@@ -194,7 +194,7 @@ async fn stored(conn: &mut PgConnection, asked: &[Content<'_>]) -> Result<HashSe
         }
     }
     let is_stored = |(content, extra): &(&Content<'_>, i64)| {
-        let found = found.get(&(content.place(), content.values(), *extra));
+        let found = found.get(&(content.device_time(), content.values(), *extra));
         found.is_some_and(|received| received.is_repeated(content.received_at()))
     };
     let numbered = asked.iter().zip(extra_numbers).enumerate();

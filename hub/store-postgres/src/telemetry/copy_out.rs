@@ -1,9 +1,10 @@
 //! Rows out of PostgreSQL's binary COPY format (manual, section "COPY", "Binary Format"): what [`super::copy`] wrote.
 
 use super::columns::{COLUMNS, whole};
-use super::copy::{FIELDS, SIGNATURE, Shape};
+use super::copy::SIGNATURE;
 use super::fields::EPOCH_US;
-use super::row::TelemetryRow;
+use super::moved_row::TelemetryRow;
+use super::row::{FIELDS, Shape};
 use hub_core::telemetry::kept;
 use jiff::Timestamp;
 

@@ -3,7 +3,7 @@
 //! in the server's `rowtypes.c`).
 
 use super::columns::{COLUMNS, halves};
-use super::copy::{CopyRow, Shape};
+use super::row::{CopyRow, Shape};
 use jiff::Timestamp;
 
 /// 2000-01-01 in microseconds of the Unix epoch.

@@ -1,11 +1,12 @@
 //! Which samples of a batch are new, and their rows.
 
 use super::content::{self, Content};
-use super::copy::{self, CopyRow};
+use super::copy;
 use super::gauge::Gauges;
 use super::guard::{self, Doubt, Found, GuardKey};
 use super::late::Late;
 use super::quarantine;
+use super::row::CopyRow;
 use super::writer_cache::{Home, WriterCache};
 use crate::row::{db, without_nul};
 use hub_core::telemetry::{Identity, Seen, TelemetryMessage};

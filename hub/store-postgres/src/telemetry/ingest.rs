@@ -7,7 +7,7 @@
 use super::fresh::{self, New, Placed};
 use super::gauge::Gauges;
 use super::writer_cache::WriterCache;
-use super::{packet, quarantine, said};
+use super::{Item, packet, quarantine, said};
 use crate::row::{db, not_found};
 use crate::store::PostgresStore;
 use hub_core::telemetry::TelemetryMessage;
@@ -19,9 +19,6 @@ use tokio::time::Instant;
 
 /// How often a batch is decided, where what was known of the database proved wrong.
 const TRIES_MAX: u32 = 3;
-
-/// An item whose content is to be stored, with its place in the batch: no repeated packet.
-pub(super) type Item<'a> = (usize, &'a Ingest);
 
 /// What a committed batch has changed.
 struct Done {

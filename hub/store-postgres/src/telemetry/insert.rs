@@ -3,8 +3,8 @@
 //! one list of all values that the statement takes apart by place.
 
 use super::columns::halves;
-use super::copy::{CopyRow, Shape};
 use super::fields::Fields;
+use super::row::{CopyRow, Shape};
 use crate::row::sql;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;

@@ -15,6 +15,7 @@ mod guard;
 mod ingest;
 mod insert;
 mod late;
+mod moved_row;
 mod packet;
 mod partition_set;
 mod presence;
@@ -30,7 +31,7 @@ mod writer;
 mod writer_cache;
 
 pub use copy_out::TelemetryTuples;
-pub use row::TelemetryRow;
+pub use moved_row::TelemetryRow;
 pub(crate) use unscored::again;
 pub(crate) use writer::Writer;
 
@@ -42,6 +43,9 @@ use hub_store::error::{Result, StoreError};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore, Unscored};
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// An item whose content is to be stored, with its place in the batch: no repeated packet.
+type Item<'a> = (usize, &'a Ingest);
 
 /// A batch that is dropped before it ends has failed.
 struct Told<'a>(&'a Writer);

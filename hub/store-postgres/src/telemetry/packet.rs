@@ -2,8 +2,8 @@
 //! identifier, and not again until the device has released that identifier (MQTT 3.1.1 §4.3.3, method B). A payload
 //! that is read anew is stored if it leaves quarantine with that.
 
-use super::ingest::Item;
-use crate::desk::quarantine;
+use super::Item;
+use crate::quarantine;
 use crate::row::{Columns, db};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested};

@@ -1,6 +1,6 @@
 //! Payloads that could not be taken: kept readable, bounded for each tenant, what gives way is counted.
 
-use super::ingest::Item;
+use super::Item;
 use crate::row::{Columns, db, sql, text};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};

@@ -1,64 +1,122 @@
-//! One row of `telemetry` with all that it holds, for whoever takes it from one database to another as it is.
+//! A row of `telemetry` on its way into the table, and which columns a statement names for it.
 
-use super::copy::{CopyRow, copy};
+use super::columns::COLUMNS;
 use hub_core::id::TraceId;
 use jiff::Timestamp;
-use sqlx::PgConnection;
-use uuid::Uuid;
+use std::fmt::Write;
+use std::sync::OnceLock;
 
-/// A stored reading, by the numbers that its database has given to tenant, appliance and profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TelemetryRow {
-    /// Number of the appliance.
+/// Columns of every row, before and behind those of its values: all in the table's order.
+const BEFORE: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no";
+const BEHIND: &str = "partition, profile_no, lane";
+const OF_EVERY_ROW: i16 = 12;
+
+/// With up to so many rows a COPY names no columns, and each row has all.
+const UNNAMED_MAX: usize = 80;
+
+/// One row of `telemetry`.
+pub(super) struct CopyRow<'a> {
     pub appliance: i64,
-    /// Number of its tenant.
     pub tenant_no: i32,
-    /// Its partition, 0 to 255.
     pub partition: i16,
-    /// Number of the profile's version that says what the values are.
     pub profile_no: i16,
-    /// In order of arrival, within the partition.
     pub ingest_no: i64,
-    /// When it was measured, to the microsecond.
     pub at: Timestamp,
-    /// When it arrived, to the microsecond.
     pub received_at: Timestamp,
     /// Boot, lane, number; JSON has none.
     pub sequence: Option<(i64, i16, i64)>,
-    /// The trace that it began.
-    pub trace: Uuid,
-    /// By channel order, up to the last that is there.
-    pub values: Vec<Option<i32>>,
-    /// What the profile does not know, in JSON as the database writes it.
+    pub trace: TraceId,
+    pub values: &'a [Option<i32>],
     pub extra: Option<String>,
 }
 
-impl TelemetryRow {
-    /// Stores these rows, in their order, and looks at nothing: they must not be there yet, but their partitions must
-    /// ([`PostgresStore::make_partitions`](crate::PostgresStore::make_partitions)).
-    ///
-    /// # Errors
-    ///
-    /// What the database says; then none of them is stored.
-    pub async fn store(conn: &mut PgConnection, rows: &[Self]) -> sqlx::Result<()> {
-        let rows: Vec<_> = rows.iter().map(Self::as_copy).collect();
-        copy(conn, &rows).await
-    }
+/// Which columns a statement names: what no row of it has is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Channels with a column of their own, from the first on; at most [`COLUMNS`].
+    pub(super) values: usize,
+    pub(super) has_more: bool,
+    pub(super) has_extra: bool,
+}
 
-    /// As the writer of telemetry takes it.
-    pub(super) fn as_copy(&self) -> CopyRow<'_> {
-        CopyRow {
-            appliance: self.appliance,
-            tenant_no: self.tenant_no,
-            partition: self.partition,
-            profile_no: self.profile_no,
-            ingest_no: self.ingest_no,
-            at: self.at,
-            received_at: self.received_at,
-            sequence: self.sequence,
-            trace: TraceId(self.trace),
-            values: &self.values,
-            extra: self.extra.clone(),
+/// Statements that store rows of one shape: made once, since a device that waits for its acknowledgement would wait for that
+/// as well.
+pub(super) struct Texts {
+    pub(super) one: OnceLock<String>,
+    pub(super) copy: OnceLock<String>,
+}
+
+impl Texts {
+    const fn new() -> Self {
+        Self {
+            one: OnceLock::new(),
+            copy: OnceLock::new(),
         }
     }
 }
+
+/// By how many values have columns, and by which of the other columns are there.
+static TEXTS: [[Texts; 4]; COLUMNS + 1] = [const { [const { Texts::new() }; 4] }; COLUMNS + 1];
+
+impl Shape {
+    pub(super) fn of(rows: &[CopyRow<'_>]) -> Self {
+        let longest = rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
+        Self {
+            values: longest.min(COLUMNS),
+            has_more: longest > COLUMNS,
+            has_extra: rows.iter().any(|row| row.extra.is_some()),
+        }
+    }
+
+    /// With every column that there is.
+    pub(super) const WHOLE: Self = Self {
+        values: COLUMNS,
+        has_more: true,
+        has_extra: true,
+    };
+
+    pub(super) fn columns(self) -> String {
+        let mut columns = BEFORE.to_owned();
+        for id in 1..=self.values {
+            // Writing to a string does not fail.
+            let _ = write!(columns, ", c{id}");
+        }
+        columns = columns + ", " + BEHIND;
+        for (name, is_there) in [("more", self.has_more), ("extra", self.has_extra)] {
+            if is_there {
+                columns = columns + ", " + name;
+            }
+        }
+        columns
+    }
+
+    /// What a COPY of these rows writes. To read a list of columns takes the server as long as eighty rows' nulls.
+    pub(super) fn of_copy(rows: &[CopyRow<'_>]) -> Self {
+        if rows.len() <= UNNAMED_MAX {
+            Self::WHOLE
+        } else {
+            Self::of(rows)
+        }
+    }
+
+    pub(super) fn statement(self) -> String {
+        let columns = (self != Self::WHOLE).then(|| format!(" ({})", self.columns()));
+        format!(
+            "copy telemetry{} from stdin with (format binary)",
+            columns.unwrap_or_default()
+        )
+    }
+
+    /// Where the texts of this shape are kept.
+    pub(super) fn texts(self) -> &'static Texts {
+        &TEXTS[self.values][usize::from(self.has_more) + 2 * usize::from(self.has_extra)]
+    }
+
+    pub(super) fn fields(self) -> i16 {
+        // At most 46.
+        OF_EVERY_ROW + self.values as i16 + i16::from(self.has_more) + i16::from(self.has_extra)
+    }
+}
+
+/// Fields of a row with every column.
+pub(super) const FIELDS: usize = OF_EVERY_ROW as usize + COLUMNS + 2;

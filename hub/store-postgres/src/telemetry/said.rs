@@ -2,7 +2,7 @@
 //! Of what replaces itself, the last of a batch counts, and what is older than the stored one changes nothing: batches
 //! that failed are tried again in another order.
 
-use super::ingest::Item;
+use super::Item;
 use super::{birth, command};
 use crate::row::{count, db, sql, text, without_nul};
 use hub_store::bounds::{ATTRIBUTES_MAX, OFFSETS_MAX, STATE_MAX};

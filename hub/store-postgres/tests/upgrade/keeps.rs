@@ -18,7 +18,7 @@ use hub_store::conformance::door::{certificate, secret, who_at};
 use hub_store::conformance::scene::{findings, quarantine, tickets};
 use hub_store::contact::ContactStore;
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
-use hub_store::desk::{CommandState, DeskStore};
+use hub_store::device::{CommandState, DeviceStore};
 use hub_store::lease::LeaseStore;
 use hub_store::reading::{POINTS_MAX, ReadingStore, Window};
 use hub_store::session::{KeptSession, SessionStore};

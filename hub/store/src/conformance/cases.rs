@@ -71,13 +71,15 @@ macro_rules! for_each_case {
                 contact_later::the_last_place_of_a_slot_is_given_once [Concurrent],
                 contact_later::a_site_file_can_be_applied_while_calls_begin_and_end [Concurrent],
             }
-            desk {
-                desk::a_command_is_followed_from_the_queue_to_the_answer [],
-                desk::attributes_are_merged_bounded_and_announced [],
-                desk::quarantine_is_searched_within_the_scope [],
-                desk::a_payload_leaves_quarantine_once_with_what_it_holds [],
-                desk::what_the_profile_does_not_know_is_named [],
-                desk::nothing_is_said_of_another_tenants_device [],
+            device {
+                device::a_command_is_followed_from_the_queue_to_the_answer [],
+                device::attributes_are_merged_bounded_and_announced [],
+                device::what_the_profile_does_not_know_is_named [],
+                device::nothing_is_said_of_another_tenants_device [],
+            }
+            quarantine {
+                quarantine::quarantine_is_searched_within_the_scope [],
+                quarantine::a_payload_leaves_quarantine_once_with_what_it_holds [],
             }
             site {
                 site::applying_twice_changes_nothing_and_a_dry_run_keeps_nothing [],

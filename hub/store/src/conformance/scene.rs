@@ -273,8 +273,10 @@ pub async fn devices<S: SiteStore + ?Sized>(store: &S, of: &str) -> Vec<String> 
 }
 
 /// Everything in quarantine, newest first.
-pub async fn quarantine<S: crate::desk::DeskStore + ?Sized>(store: &S) -> Vec<crate::desk::Held> {
-    let filter = crate::desk::QuarantineFilter::default();
+pub async fn quarantine<S: crate::quarantine::QuarantineStore + ?Sized>(
+    store: &S,
+) -> Vec<crate::quarantine::QuarantineEntry> {
+    let filter = crate::quarantine::QuarantineFilter::default();
     all(async |after, limit| store.quarantine(&Scope::All, &filter, after.as_deref(), limit).await).await
 }
 

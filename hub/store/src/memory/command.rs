@@ -4,7 +4,7 @@ use super::ingest::stored;
 use super::state::{CommandRow, State};
 use super::text;
 use crate::bounds::{COMMANDS_KEPT_MAX, REPLY_MAX};
-use crate::desk::{CommandState, CommandView};
+use crate::device::{CommandState, CommandView};
 use crate::error::{Result, StoreError};
 use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingested};
 use hub_core::id::ApplianceId;

@@ -1,26 +1,16 @@
 //! Who writes: one hub, until the last handle on it has gone.
 
-use super::state::State;
-use super::{Hub, MemoryStore};
+use super::MemoryStore;
+use super::state::{LeaseRow, State};
 use crate::error::{Result, StoreError};
 use crate::lease::{Lease, LeaseState, LeaseStore};
 use async_trait::async_trait;
 use hub_core::witness::LEAD_MAX;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
-
-/// The row of the lease, with the lock that falls with its holder.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LeaseRow {
-    lock: Weak<Hub>,
-    holder: Option<Uuid>,
-    token: i64,
-    taken_at: Option<Timestamp>,
-    vouched_at: Option<Timestamp>,
-}
 
 impl MemoryStore {
     /// Refuses a hub that does not hold the lease. The caller looks before it takes the state, which nobody else can change

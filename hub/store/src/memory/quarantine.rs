@@ -2,11 +2,66 @@
 
 use super::ingest::stored;
 use super::state::State;
-use super::text;
+use super::{MemoryStore, cursor, page, text};
 use crate::bounds::QUARANTINE_REASON_MAX;
-use crate::desk::Held;
-use crate::telemetry::{Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
+use crate::error::{Result, StoreError};
+use crate::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
+use crate::scope::{Page, Scope};
+use crate::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined, TelemetryStore};
+use async_trait::async_trait;
 use hub_core::id::TenantId;
+use std::collections::BTreeSet;
+
+#[async_trait]
+impl QuarantineStore for MemoryStore {
+    async fn quarantine(
+        &self,
+        scope: &Scope,
+        filter: &QuarantineFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<QuarantineEntry>> {
+        let below = cursor(after)?.unwrap_or(i64::MAX);
+        let reason = filter.reason.as_deref().map(|reason| text(reason).to_lowercase());
+        let state = self.state();
+        let held = state.quarantine.range(..below).rev();
+        let held = held
+            .filter_map(|(number, kept)| state.held(*number, kept))
+            .filter(|held| {
+                scope.includes(&held.tenant)
+                    && filter.appliance.is_none_or(|id| held.kept.appliance == id)
+                    && reason
+                        .as_ref()
+                        .is_none_or(|reason| held.kept.reason.to_lowercase().contains(reason))
+            });
+        Ok(page(held, limit, |held| held.number.to_string()))
+    }
+
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+        let state = self.state();
+        let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
+        let held = numbers
+            .iter()
+            .filter_map(|number| state.held(*number, state.quarantine.get(number)?));
+        Ok(held.filter(|held| scope.includes(&held.tenant)).collect())
+    }
+
+    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
+        let replayed = Ingest::Replayed {
+            appliance: content.appliance(),
+            number,
+            content: Box::new(content),
+        };
+        let answers = self.ingest(&[replayed]).await?;
+        let none = || StoreError::Refused("the store gave no answer for a replayed payload".to_owned());
+        answers.first().copied().ok_or_else(none)
+    }
+
+    async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
+        self.state().keep_held(number, reason);
+        Ok(())
+    }
+}
 
 impl State {
     pub(super) fn take_quarantined(&mut self, payload: &Quarantined) -> Ingested {
@@ -64,9 +119,9 @@ impl State {
     }
 
     /// As people see it.
-    pub(super) fn held(&self, number: i64, kept: &Quarantined) -> Option<Held> {
+    pub(super) fn held(&self, number: i64, kept: &Quarantined) -> Option<QuarantineEntry> {
         let appliance = self.appliances.get(&kept.appliance)?;
-        Some(Held {
+        Some(QuarantineEntry {
             number,
             tenant: appliance.tenant.clone(),
             device: appliance.device.clone(),

@@ -1,6 +1,6 @@
 //! Readings for people and programs, read straight from the rows.
 
-use super::ingest::Row;
+use super::readings::Row;
 use super::state::{Appliance, State};
 use super::{MemoryStore, not_found};
 use crate::error::{Result, StoreError};

@@ -4,12 +4,14 @@ use super::state::{Appliance, State, sha256};
 use super::{MemoryStore, name_cursor, not_found, page, text};
 use crate::error::Result;
 use crate::scope::{Page, Scope};
-use crate::site::{ApplianceView, OwnerView, SiteChange, SiteStore};
+use crate::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TALLIES_MAX, TenantTally};
 use async_trait::async_trait;
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
 use jiff::Timestamp;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 #[async_trait]
 impl SiteStore for MemoryStore {
@@ -79,6 +81,10 @@ impl SiteStore for MemoryStore {
         let no_device = || not_found("device", format!("{tenant}/{device}"));
         appliance.map(|a| state.view(a)).ok_or_else(no_device)
     }
+
+    async fn tallies(&self) -> Result<Vec<TenantTally>> {
+        Ok(self.state().tallies())
+    }
 }
 
 impl State {
@@ -143,5 +149,39 @@ impl State {
 
     pub(super) fn service_point(&self, tenant: &TenantId, id: &str) -> Option<&ServicePoint> {
         self.service_points.get(&(tenant.clone(), id.to_owned()))
+    }
+
+    /// Of the tenants with the most appliances, by name.
+    fn tallies(&self) -> Vec<TenantTally> {
+        let mut tallies: BTreeMap<&TenantId, TenantTally> = BTreeMap::new();
+        for appliance in self.appliances.values() {
+            let (kept, dropped) = state
+                .quarantine_tally
+                .get(&appliance.tenant)
+                .copied()
+                .unwrap_or_default();
+            let tally = tallies.entry(&appliance.tenant).or_insert_with(|| TenantTally {
+                tenant: appliance.tenant.clone(),
+                appliances: 0,
+                online: 0,
+                samples: 0,
+                quarantined: kept,
+                quarantine_dropped: dropped,
+                device_dropped_events: 0,
+                device_dropped_telemetry: 0,
+            });
+            tally.appliances += 1;
+            tally.online += i64::from(appliance.status.online);
+            tally.samples += appliance.status.samples;
+            if let Some(kept) = self.births.get(&appliance.id) {
+                tally.device_dropped_events += kept.dropped_events_in_all.cast_signed();
+                tally.device_dropped_telemetry += kept.dropped_telemetry_in_all.cast_signed();
+            }
+        }
+        let mut tallies: Vec<TenantTally> = tallies.into_values().collect();
+        tallies.sort_by_key(|tally| Reverse(tally.appliances));
+        tallies.truncate(usize::try_from(TALLIES_MAX).unwrap_or(usize::MAX));
+        tallies.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        tallies
     }
 }

@@ -1,7 +1,7 @@
 //! All that is stored, as the tables of the database have it.
 
-use super::ingest::Telemetry;
-use super::lease::LeaseRow;
+use super::Hub;
+use super::readings::Telemetry;
 use crate::access::{AccessChange, Authority};
 use crate::account::Account;
 use crate::birth::KeptBirth;
@@ -28,6 +28,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Weak;
+use uuid::Uuid;
 
 /// More devices than this are refused: whoever holds a group key could make them without end.
 const DEVICES_MAX: usize = 1_000_000;
@@ -82,6 +84,16 @@ pub(super) struct State {
     pub(super) confirmations: Vec<Confirmation>,
     numbers: i64,
     random: ChaCha8Rng,
+}
+
+/// The row of the lease, with the lock that falls with its holder.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeaseRow {
+    pub(super) lock: Weak<Hub>,
+    pub(super) holder: Option<Uuid>,
+    pub(super) token: i64,
+    pub(super) taken_at: Option<Timestamp>,
+    pub(super) vouched_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]

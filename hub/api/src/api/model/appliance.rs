@@ -4,7 +4,7 @@ use super::DeviceAgent;
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::language::Language;
-use hub_store::desk::Unplaced;
+use hub_store::device::Unplaced;
 use hub_store::site::{ApplianceView, OwnerView};
 use jiff::Timestamp;
 use serde::Serialize;

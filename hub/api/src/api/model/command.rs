@@ -1,7 +1,7 @@
 //! Commands and what became of them.
 
 use crate::api::schema;
-use hub_store::desk::{CommandState, CommandView};
+use hub_store::device::{CommandState, CommandView};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hub_store::desk::Held;
+use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::QUARANTINE_PAYLOAD_MAX;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,8 +34,8 @@ pub(crate) struct QuarantinedPayload {
     cut: bool,
 }
 
-impl From<Held> for QuarantinedPayload {
-    fn from(held: Held) -> Self {
+impl From<QuarantineEntry> for QuarantinedPayload {
+    fn from(held: QuarantineEntry) -> Self {
         Self {
             id: held.number,
             cut: is_cut(&held),
@@ -52,7 +52,7 @@ impl From<Held> for QuarantinedPayload {
 }
 
 /// Whether more may have come than is kept.
-pub(crate) fn is_cut(held: &Held) -> bool {
+pub(crate) fn is_cut(held: &QuarantineEntry) -> bool {
     held.kept.payload.len() >= QUARANTINE_PAYLOAD_MAX
 }
 

@@ -1,6 +1,7 @@
 //! An integrator's side: what matches its subscriptions, and what is retained when it subscribes.
 
-use super::client::Role;
+use super::client::Side;
+use super::integrator_side::{Change, IntegratorSide};
 use super::{Connection, Done};
 use crate::router::{Delivery as Message, RouterError, Subscriber};
 use crate::session::{CloseReason, Delivery, Outbound};
@@ -9,7 +10,6 @@ use agent_sdk_wire::topic::covers;
 use bytes::Bytes;
 use hub_core::id::TenantId;
 use hub_store::session::RetainedState;
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,147 +18,81 @@ use tokio::time::timeout;
 /// States read from the store at one time.
 const PAGE: usize = 32;
 
-/// What a connection knows of an integrator. Bounded by the subscriptions of one session.
-#[derive(Default)]
-pub(super) struct ReaderSide {
-    subscriber: Option<Subscriber>,
-    /// Subscriptions to change, in order; one for each filter.
-    changes: VecDeque<Change>,
-    /// Filters that the router has, or is about to.
-    held: Vec<String>,
-    /// The subscriber is away to be changed, or states are read.
-    runs: bool,
-    /// Filters, with whether messages keep their retain flag.
-    filters: Vec<(String, bool)>,
-    /// What the session had no room for.
-    waiting: VecDeque<Message>,
-}
-
-enum Change {
-    Add {
-        filter: String,
-        qos: u8,
-        retained: bool,
-    },
-    Remove {
-        filter: String,
-    },
-    /// The next page of retained states.
-    States {
-        filter: String,
-        qos: u8,
-        after: Option<String>,
-    },
-}
-
 /// What came of a change.
-pub(super) struct Read {
+pub(super) struct Changed {
     subscriber: Option<Subscriber>,
     outcome: Result<(), RouterError>,
     next: Option<Change>,
     states: Vec<Message>,
 }
 
-impl Change {
-    fn filter(&self) -> &str {
-        match self {
-            Self::Add { filter, .. } | Self::Remove { filter } | Self::States { filter, .. } => filter,
-        }
-    }
-
-    fn brings_states(&self) -> bool {
-        matches!(self, Self::Add { retained: true, .. } | Self::States { .. })
-    }
-}
-
-impl ReaderSide {
-    /// Puts a change in the place of what waits for the same filter, so that no client piles them up.
-    fn put(&mut self, change: Change) {
-        let mut states = false;
-        self.changes.retain(|waiting| {
-            let same = waiting.filter() == change.filter();
-            states |= same && waiting.brings_states();
-            !same
-        });
-        match change {
-            Change::Add { filter, qos, retained } => {
-                let retained = retained || states;
-                self.changes.push_back(Change::Add { filter, qos, retained });
-            }
-            // First: room for those that come.
-            change if self.held.iter().any(|held| held == change.filter()) => self.changes.push_front(change),
-            _ => {}
-        }
-    }
-}
-
 impl Connection {
-    fn reader(&mut self) -> Option<&mut ReaderSide> {
-        match self.client.as_mut().map(|client| &mut client.role) {
-            Some(Role::Integrator(reader)) => Some(reader),
+    fn integrator(&mut self) -> Option<&mut IntegratorSide> {
+        match self.client.as_mut().map(|client| &mut client.side) {
+            Some(Side::Integrator(integrator)) => Some(integrator),
             _ => None,
         }
     }
 
     pub(super) fn subscribed(&mut self, filter: String, qos: u8, retained: bool, retain_as_published: bool) {
-        let Some(reader) = self.reader() else { return };
-        reader.filters.retain(|(known, _)| *known != filter);
-        reader.filters.push((filter.clone(), retain_as_published));
-        reader.put(Change::Add { filter, qos, retained });
+        let Some(integrator) = self.integrator() else { return };
+        integrator.filters.retain(|(known, _)| *known != filter);
+        integrator.filters.push((filter.clone(), retain_as_published));
+        integrator.put(Change::Add { filter, qos, retained });
         self.change_next();
     }
 
     pub(super) fn unsubscribed(&mut self, filter: String) {
-        let Some(reader) = self.reader() else { return };
-        reader.filters.retain(|(known, _)| *known != filter);
-        reader.put(Change::Remove { filter });
+        let Some(integrator) = self.integrator() else { return };
+        integrator.filters.retain(|(known, _)| *known != filter);
+        integrator.put(Change::Remove { filter });
         self.change_next();
     }
 
     fn change_next(&mut self) {
         let Some(client) = self.client.as_mut() else { return };
-        let Role::Integrator(reader) = &mut client.role else {
+        let Side::Integrator(integrator) = &mut client.side else {
             return;
         };
         // The next page waits until the last one is on its way.
-        if reader.runs || !reader.waiting.is_empty() {
+        if integrator.runs || !integrator.waiting.is_empty() {
             return;
         }
-        let Some(change) = reader.changes.pop_front() else {
+        let Some(change) = integrator.changes.pop_front() else {
             return;
         };
-        reader.runs = true;
-        reader
+        integrator.runs = true;
+        integrator
             .held
             .retain(|held| held != change.filter() || matches!(change, Change::States { .. }));
         if let Change::Add { filter, .. } = &change {
-            reader.held.push(filter.clone());
+            integrator.held.push(filter.clone());
         }
-        let subscriber = reader.subscriber.take();
+        let subscriber = integrator.subscriber.take();
         let (tenant, name) = (client.tenant.clone(), client.name.clone());
         let shared = Arc::clone(&self.shared);
         self.running.push(Box::pin(async move {
-            Done::Read(shared.change(&tenant, &name, subscriber, change).await)
+            Done::Changed(shared.change(&tenant, &name, subscriber, change).await)
         }));
     }
 
-    pub(super) fn read_on(&mut self, read: Read) {
-        let Read {
+    pub(super) fn changed(&mut self, changed: Changed) {
+        let Changed {
             subscriber,
             outcome,
             next,
             states,
-        } = read;
-        let Some(reader) = self.reader() else { return };
-        reader.runs = false;
-        reader.subscriber = subscriber;
-        reader.waiting.extend(states);
+        } = changed;
+        let Some(integrator) = self.integrator() else { return };
+        integrator.runs = false;
+        integrator.subscriber = subscriber;
+        integrator.waiting.extend(states);
         // Unless the client has changed its mind about the filter meanwhile.
         if let Some(next) = next
-            && reader.filters.iter().any(|(filter, _)| filter == next.filter())
-            && !reader.changes.iter().any(|change| change.filter() == next.filter())
+            && integrator.filters.iter().any(|(filter, _)| filter == next.filter())
+            && !integrator.changes.iter().any(|change| change.filter() == next.filter())
         {
-            reader.changes.push_front(next);
+            integrator.changes.push_front(next);
         }
         if let Err(error) = outcome {
             self.note_refused("router", &error);
@@ -172,11 +106,11 @@ impl Connection {
     /// The next message from the router, while there is room for it.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let keeps_up = self.wire.keeps_up();
-        let Some(reader) = self.reader() else {
+        let Some(integrator) = self.integrator() else {
             return Poll::Pending;
         };
-        match &mut reader.subscriber {
-            Some(subscriber) if keeps_up && reader.waiting.is_empty() => pin!(subscriber.recv()).poll(cx),
+        match &mut integrator.subscriber {
+            Some(subscriber) if keeps_up && integrator.waiting.is_empty() => pin!(subscriber.recv()).poll(cx),
             _ => Poll::Pending,
         }
     }
@@ -186,17 +120,17 @@ impl Connection {
             // The router has ended; the hub is about to.
             return self.session.handle_close(CloseReason::Stopping);
         };
-        let Some(reader) = self.reader() else { return };
+        let Some(integrator) = self.integrator() else { return };
         let keeps = |(filter, keeps): &(String, bool)| *keeps && covers(filter, &message.topic);
-        message.retain = message.retain && reader.filters.iter().any(keeps);
-        reader.waiting.push_back(message);
+        message.retain = message.retain && integrator.filters.iter().any(keeps);
+        integrator.waiting.push_back(message);
         self.deliver();
     }
 
     /// Gives the session what it has room for; looked at again after each packet of the client.
     pub(super) fn deliver(&mut self) {
         while self.wire.keeps_up()
-            && let Some(next) = self.reader().and_then(|reader| reader.waiting.pop_front())
+            && let Some(next) = self.integrator().and_then(|integrator| integrator.waiting.pop_front())
         {
             let expires_in_s = match next.expires_ms.map(|at| self.shared.seconds_left(at)) {
                 // Not begun to be sent in time: nobody gets it any more (MQTT 5 §3.3.2.3.3).
@@ -215,8 +149,8 @@ impl Connection {
                 properties: next.properties.clone(),
             };
             if self.session.handle_message(message) == Delivery::Full {
-                if let Some(reader) = self.reader() {
-                    reader.waiting.push_front(next);
+                if let Some(integrator) = self.integrator() {
+                    integrator.waiting.push_front(next);
                 }
                 return;
             }
@@ -227,7 +161,13 @@ impl Connection {
 }
 
 impl Shared {
-    async fn change(&self, tenant: &TenantId, name: &str, mut subscriber: Option<Subscriber>, change: Change) -> Read {
+    async fn change(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        mut subscriber: Option<Subscriber>,
+        change: Change,
+    ) -> Changed {
         let (mut next, mut states) = (None, Vec::new());
         let outcome = match change {
             Change::Add { filter, qos, retained } => {
@@ -262,7 +202,7 @@ impl Shared {
                 Ok(())
             }
         };
-        Read {
+        Changed {
             subscriber,
             outcome,
             next,
@@ -304,41 +244,4 @@ fn retained(filter: &str, qos: u8, state: RetainedState) -> Option<Message> {
         properties: Bytes::new(),
         expires_ms: None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn add(filter: &str, retained: bool) -> Change {
-        let filter = filter.to_owned();
-        Change::Add {
-            filter,
-            qos: 1,
-            retained,
-        }
-    }
-
-    fn remove(filter: &str) -> Change {
-        let filter = filter.to_owned();
-        Change::Remove { filter }
-    }
-
-    #[test]
-    fn changes_do_not_pile_up() {
-        let mut reader = ReaderSide::default();
-        reader.held.push("d/+/s".into());
-        for n in 0..10_000 {
-            reader.put(add("d/+/s", n == 0));
-            // Of other filters nothing has come to the router.
-            reader.put(add(&format!("d/{n}/t"), true));
-            reader.put(remove(&format!("d/{n}/t")));
-        }
-        assert_eq!(reader.changes.len(), 1);
-        assert!(reader.changes.iter().all(Change::brings_states), "asked for once");
-        reader.put(add("d/+/e", false));
-        reader.put(remove("d/+/s"));
-        let order: Vec<_> = reader.changes.iter().map(Change::filter).collect();
-        assert_eq!(order, ["d/+/s", "d/+/e"], "room first");
-    }
 }

@@ -1,25 +1,22 @@
-//! What people and integrators do with devices: commands, shared attributes, quarantine.
+//! Commands and attributes of devices, and what devices say of themselves.
 
 use super::{MemoryStore, cursor, not_found, page, text, without_nul};
 use crate::birth::KeptBirth;
-use crate::desk::{
-    CommandView, DeskStore, Held, QuarantineFilter, SHARED_ATTRIBUTES_MAX, TALLIES_MAX, TenantTally, UNPLACED_SAMPLES,
-    Unplaced,
-};
+use crate::device::{CommandView, DeviceStore, SHARED_ATTRIBUTES_MAX, UNPLACED_SAMPLES, Unplaced};
 use crate::error::{Result, StoreError};
 use crate::scope::{Page, Scope};
 use crate::session::Attributes;
 use crate::site::SiteStore;
-use crate::telemetry::{Command, Ingest, Ingested, TelemetryStore};
+use crate::telemetry::{Command, TelemetryStore};
 use async_trait::async_trait;
-use hub_core::id::{ApplianceId, TenantId};
+use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 #[async_trait]
-impl DeskStore for MemoryStore {
+impl DeviceStore for MemoryStore {
     async fn send_command(
         &self,
         scope: &Scope,
@@ -109,72 +106,6 @@ impl DeskStore for MemoryStore {
         Ok(shared)
     }
 
-    async fn quarantine(
-        &self,
-        scope: &Scope,
-        filter: &QuarantineFilter,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<Held>> {
-        let below = cursor(after)?.unwrap_or(i64::MAX);
-        let reason = filter.reason.as_deref().map(|reason| text(reason).to_lowercase());
-        let state = self.state();
-        let held = state.quarantine.range(..below).rev();
-        let held = held
-            .filter_map(|(number, kept)| state.held(*number, kept))
-            .filter(|held| {
-                scope.includes(&held.tenant)
-                    && filter.appliance.is_none_or(|id| held.kept.appliance == id)
-                    && reason
-                        .as_ref()
-                        .is_none_or(|reason| held.kept.reason.to_lowercase().contains(reason))
-            });
-        Ok(page(held, limit, |held| held.number.to_string()))
-    }
-
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
-        let state = self.state();
-        let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
-        let held = numbers
-            .iter()
-            .filter_map(|number| state.held(*number, state.quarantine.get(number)?));
-        Ok(held.filter(|held| scope.includes(&held.tenant)).collect())
-    }
-
-    async fn tallies(&self) -> Result<Vec<TenantTally>> {
-        let state = self.state();
-        let mut tallies: BTreeMap<&TenantId, TenantTally> = BTreeMap::new();
-        for appliance in state.appliances.values() {
-            let (kept, dropped) = state
-                .quarantine_tally
-                .get(&appliance.tenant)
-                .copied()
-                .unwrap_or_default();
-            let tally = tallies.entry(&appliance.tenant).or_insert_with(|| TenantTally {
-                tenant: appliance.tenant.clone(),
-                appliances: 0,
-                online: 0,
-                samples: 0,
-                quarantined: kept,
-                quarantine_dropped: dropped,
-                device_dropped_events: 0,
-                device_dropped_telemetry: 0,
-            });
-            tally.appliances += 1;
-            tally.online += i64::from(appliance.status.online);
-            tally.samples += appliance.status.samples;
-            if let Some(kept) = state.births.get(&appliance.id) {
-                tally.device_dropped_events += kept.dropped_events_in_all.cast_signed();
-                tally.device_dropped_telemetry += kept.dropped_telemetry_in_all.cast_signed();
-            }
-        }
-        let mut tallies: Vec<TenantTally> = tallies.into_values().collect();
-        tallies.sort_by_key(|tally| Reverse(tally.appliances));
-        tallies.truncate(usize::try_from(TALLIES_MAX).unwrap_or(usize::MAX));
-        tallies.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        Ok(tallies)
-    }
-
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
         self.appliance(scope, appliance).await?;
         let state = self.state();
@@ -201,21 +132,5 @@ impl DeskStore for MemoryStore {
     async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
         self.appliance(scope, appliance).await?;
         Ok(self.state().births.get(&appliance).cloned())
-    }
-
-    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
-        let replayed = Ingest::Replayed {
-            appliance: content.appliance(),
-            number,
-            content: Box::new(content),
-        };
-        let answers = self.ingest(&[replayed]).await?;
-        let none = || StoreError::Refused("the store gave no answer for a replayed payload".to_owned());
-        answers.first().copied().ok_or_else(none)
-    }
-
-    async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
-        self.state().keep_held(number, reason);
-        Ok(())
     }
 }

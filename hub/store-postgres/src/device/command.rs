@@ -1,12 +1,11 @@
 //! Commands as people see them: with their state.
 
-use super::below;
-use crate::prediction::{page, page_limit};
+use crate::page::{below, page, page_limit};
 use crate::row::{Columns, db, not_found, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
-use hub_store::desk::{CommandState, CommandView};
+use hub_store::device::{CommandState, CommandView};
 use hub_store::error::{Result, StoreError};
 use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::telemetry::Command;

@@ -1,10 +1,8 @@
-//! What people and integrators do with devices: commands, shared attributes, quarantine.
+//! Commands and attributes of devices, and what devices say of themselves.
 
 mod attribute;
 mod birth;
 mod command;
-pub(crate) mod quarantine;
-mod tally;
 mod unplaced;
 
 use crate::store::PostgresStore;
@@ -12,17 +10,17 @@ use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::birth::KeptBirth;
-use hub_store::desk::{CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
-use hub_store::error::{Result, StoreError};
+use hub_store::device::{CommandView, DeviceStore, Unplaced};
+use hub_store::error::Result;
 use hub_store::scope::Page;
 use hub_store::session::Attributes;
 use hub_store::site::SiteStore;
-use hub_store::telemetry::{Command, Ingest, Ingested, TelemetryStore};
+use hub_store::telemetry::{Command, TelemetryStore};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 #[async_trait]
-impl DeskStore for PostgresStore {
+impl DeviceStore for PostgresStore {
     async fn send_command(
         &self,
         scope: &Scope,
@@ -75,24 +73,6 @@ impl DeskStore for PostgresStore {
         attribute::share(self, scope, appliance, values, now).await
     }
 
-    async fn quarantine(
-        &self,
-        scope: &Scope,
-        filter: &QuarantineFilter,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<Held>> {
-        quarantine::list(self, scope, filter, after, limit).await
-    }
-
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
-        quarantine::chosen(self, scope, numbers).await
-    }
-
-    async fn tallies(&self) -> Result<Vec<TenantTally>> {
-        tally::largest(self).await
-    }
-
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
         self.appliance(scope, appliance).await?;
         unplaced::newest(self, appliance).await
@@ -101,28 +81,5 @@ impl DeskStore for PostgresStore {
     async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
         self.appliance(scope, appliance).await?;
         birth::newest(self, scope, appliance).await
-    }
-
-    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
-        let replayed = Ingest::Replayed {
-            appliance: content.appliance(),
-            number,
-            content: Box::new(content),
-        };
-        let answers = self.ingest(&[replayed]).await?;
-        let none = || StoreError::Refused("the store gave no answer for a replayed payload".to_owned());
-        answers.first().copied().ok_or_else(none)
-    }
-
-    async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
-        quarantine::keep(self, number, reason).await
-    }
-}
-
-/// Where a page that is numbered downwards goes on.
-fn below(after: Option<&str>) -> Result<i64> {
-    match after {
-        None => Ok(i64::MAX),
-        Some(cursor) => cursor.parse().map_err(|_| crate::row::not_found("page after", cursor)),
     }
 }

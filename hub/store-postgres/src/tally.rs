@@ -2,8 +2,8 @@
 
 use crate::row::Columns;
 use crate::store::PostgresStore;
-use hub_store::desk::{TALLIES_MAX, TenantTally};
 use hub_store::error::Result;
+use hub_store::site::{TALLIES_MAX, TenantTally};
 use sqlx::postgres::PgRow;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Counting looks at every appliance, and several may ask: they are told what was counted within this time.
 const COUNTED_FOR: Duration = Duration::from_secs(30);
 
-pub(super) async fn largest(store: &PostgresStore) -> Result<Vec<TenantTally>> {
+pub(crate) async fn largest(store: &PostgresStore) -> Result<Vec<TenantTally>> {
     // Held while it is counted: whoever asks meanwhile gets the same answer.
     let mut counted = store.tallies.lock().await;
     if let Some((at, tallies)) = &*counted

@@ -19,7 +19,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Most connections that read readings at a time.
-const READERS_MAX: usize = 4;
+const READINGS_MAX: usize = 4;
 /// Most connections on which the front door asks at a time: two batches of log-ins, one of clocks, one of commands.
 const DOOR_MAX: usize = 4;
 /// The scorer asks one question at a time.
@@ -48,7 +48,7 @@ const LIFE: Duration = Duration::from_mins(30);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Readers {
+pub(crate) struct ReadPool {
     /// New ones are taken out of it …
     pool: PgPool,
     /// … or opened with these settings.
@@ -58,11 +58,11 @@ pub(crate) struct Readers {
     /// What a failure means to the caller.
     failed: fn(sqlx::Error) -> StoreError,
     /// The one that was used last is last.
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<ReadConnection>>,
 }
 
 #[derive(Debug)]
-struct Reader {
+struct ReadConnection {
     conn: PgConnection,
     since: Instant,
 }
@@ -74,13 +74,13 @@ enum Unanswered {
     Failed(sqlx::Error),
 }
 
-impl Readers {
+impl ReadPool {
     /// For people's readings. None is open yet.
     pub(crate) fn of_readings(pool: PgPool) -> Self {
         Self {
             pool,
             settings: &[],
-            places: Semaphore::new(READERS_MAX),
+            places: Semaphore::new(READINGS_MAX),
             answer_limit: ANSWER_LIMIT,
             failed: too_long,
             idle: Mutex::default(),
@@ -119,16 +119,16 @@ impl Readers {
     pub(crate) async fn fetch<'q>(&self, query: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         let place = timeout(WAIT_LIMIT, self.places.acquire()).await;
         let _place = place.map_err(unavailable)?.map_err(unavailable)?;
-        let other = match self.ask(self.reader().await?, query()).await {
+        let other = match self.ask(self.connection().await?, query()).await {
             Ok(rows) => return Ok(rows),
             // Given up alone. Where it was the network, those that lie idle may be silent too: a new one is asked.
             Err(Unanswered::Late(_)) => {
                 tracing::debug!("a connection of the database did not answer in time");
-                self.new_reader().await?
+                self.new_connection().await?
             }
             Err(Unanswered::Failed(error)) if is_dead(&error) => {
                 self.forget_idle();
-                self.reader().await?
+                self.connection().await?
             }
             Err(Unanswered::Failed(error)) => return Err((self.failed)(error)),
         };
@@ -147,34 +147,34 @@ impl Readers {
     /// Only a connection whose answer was read to the end comes back: whoever stops to wait takes it along.
     async fn ask<'q>(
         &self,
-        mut reader: Reader,
+        mut connection: ReadConnection,
         query: Query<'q, Postgres, PgArguments>,
     ) -> std::result::Result<Vec<PgRow>, Unanswered> {
-        let rows = timeout(self.answer_limit, query.fetch_all(&mut reader.conn)).await;
+        let rows = timeout(self.answer_limit, query.fetch_all(&mut connection.conn)).await;
         let rows = rows.map_err(Unanswered::Late)?.map_err(Unanswered::Failed)?;
         if !self.places.is_closed() {
-            self.idle().push(reader);
+            self.idle().push(connection);
         }
         Ok(rows)
     }
 
     /// One that lies idle, or a new one.
-    async fn reader(&self) -> Result<Reader> {
-        let idle = self.idle().pop().filter(|reader| reader.since.elapsed() < LIFE);
+    async fn connection(&self) -> Result<ReadConnection> {
+        let idle = self.idle().pop().filter(|connection| connection.since.elapsed() < LIFE);
         match idle {
-            Some(reader) => Ok(reader),
-            None => self.new_reader().await,
+            Some(connection) => Ok(connection),
+            None => self.new_connection().await,
         }
     }
 
-    async fn new_reader(&self) -> Result<Reader> {
+    async fn new_connection(&self) -> Result<ReadConnection> {
         let conn = if self.settings.is_empty() {
             self.pool.acquire().await.map_err(db)?.detach()
         } else {
             connect(&self.pool, self.settings).await?
         };
         let since = Instant::now();
-        Ok(Reader { conn, since })
+        Ok(ReadConnection { conn, since })
     }
 
     /// Those of the pool are asked before they are used.
@@ -184,7 +184,7 @@ impl Readers {
         self.idle().clear();
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<ReadConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

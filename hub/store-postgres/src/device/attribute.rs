@@ -4,7 +4,7 @@ use crate::row::{Columns, db, not_found, sql, text, without_nul};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
-use hub_store::desk::SHARED_ATTRIBUTES_MAX;
+use hub_store::device::SHARED_ATTRIBUTES_MAX;
 use hub_store::error::{Result, StoreError};
 use hub_store::session::Attributes;
 use jiff::Timestamp;

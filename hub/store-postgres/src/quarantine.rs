@@ -1,16 +1,16 @@
 //! Quarantine: looked through, and left by what can be read now.
 
-use super::below;
-use crate::prediction::{page, page_limit};
+use crate::page::{below, page, page_limit};
 use crate::row::{Columns, db, text};
 use crate::store::PostgresStore;
+use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::Scope;
 use hub_store::bounds::QUARANTINE_REASON_MAX;
-use hub_store::desk::{Held, QuarantineFilter};
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
 use hub_store::scope::{PAGE_MAX, Page};
-use hub_store::telemetry::Quarantined;
+use hub_store::telemetry::{Ingest, Ingested, Quarantined, TelemetryStore};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashSet;
@@ -26,47 +26,61 @@ pub(crate) fn list_sql() -> String {
     )
 }
 
-pub(super) async fn list(
-    store: &PostgresStore,
-    scope: &Scope,
-    filter: &QuarantineFilter,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Page<Held>> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let mut tx = store.begin_scoped(scope).await?;
-    let rows = sqlx::query(&list_sql())
-        .bind(scope.tenant())
-        .bind(below(after)?)
-        .bind(filter.appliance.map(|id| id.0))
-        .bind(filter.reason.as_deref().map(text))
-        .bind(page_limit(limit))
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(db)?;
-    let items = rows.iter().map(held).collect::<Result<_>>()?;
-    Ok(page(items, limit, |held: &Held| held.number.to_string()))
-}
+#[async_trait]
+impl QuarantineStore for PostgresStore {
+    async fn quarantine(
+        &self,
+        scope: &Scope,
+        filter: &QuarantineFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<QuarantineEntry>> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let mut tx = self.begin_scoped(scope).await?;
+        let rows = sqlx::query(&list_sql())
+            .bind(scope.tenant())
+            .bind(below(after)?)
+            .bind(filter.appliance.map(|id| id.0))
+            .bind(filter.reason.as_deref().map(text))
+            .bind(page_limit(limit))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(db)?;
+        let items = rows.iter().map(held).collect::<Result<_>>()?;
+        Ok(page(items, limit, |held: &QuarantineEntry| held.number.to_string()))
+    }
 
-pub(super) async fn chosen(store: &PostgresStore, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
-    let mut tx = store.begin_scoped(scope).await?;
-    let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
-        .bind(scope.tenant())
-        .bind(numbers)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(db)?;
-    rows.iter().map(held).collect()
-}
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+        let mut tx = self.begin_scoped(scope).await?;
+        let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
+            .bind(scope.tenant())
+            .bind(numbers)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(db)?;
+        rows.iter().map(held).collect()
+    }
 
-pub(super) async fn keep(store: &PostgresStore, number: i64, reason: &str) -> Result<()> {
-    let reason: String = text(reason).chars().take(QUARANTINE_REASON_MAX).collect();
-    let update = || {
-        sqlx::query("update quarantine set reason = $2 where number = $1")
-            .bind(number)
-            .bind(reason.as_str())
-    };
-    store.fetch(update).await.map(drop)
+    async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
+        let replayed = Ingest::Replayed {
+            appliance: content.appliance(),
+            number,
+            content: Box::new(content),
+        };
+        let answers = self.ingest(&[replayed]).await?;
+        let none = || StoreError::Refused("the store gave no answer for a replayed payload".to_owned());
+        answers.first().copied().ok_or_else(none)
+    }
+
+    async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
+        let reason: String = text(reason).chars().take(QUARANTINE_REASON_MAX).collect();
+        let update = || {
+            sqlx::query("update quarantine set reason = $2 where number = $1")
+                .bind(number)
+                .bind(reason.as_str())
+        };
+        self.fetch(update).await.map(drop)
+    }
 }
 
 /// Takes payloads out of quarantine in the caller's transaction; answers with the numbers of those that were there.
@@ -121,8 +135,8 @@ async fn count_down(conn: &mut PgConnection, appliances: &[i64], tenants: &[Stri
     Ok(())
 }
 
-fn held(row: &PgRow) -> Result<Held> {
-    Ok(Held {
+fn held(row: &PgRow) -> Result<QuarantineEntry> {
+    Ok(QuarantineEntry {
         number: row.col("number")?,
         tenant: row.word("tenant")?,
         device: row.word("device")?,

@@ -2,7 +2,7 @@
 
 use super::support::played;
 use crate::server::Kind;
-use hub_store::desk::DeskStore;
+use hub_store::site::SiteStore;
 use hub_store_postgres::PostgresStore;
 use sqlx::Executor;
 

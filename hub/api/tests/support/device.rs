@@ -8,8 +8,9 @@ use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_store::Scope;
 use hub_store::birth::KeptBirth;
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
-use hub_store::desk::{CommandState, CommandView, DeskStore, Held, QuarantineFilter, TenantTally, Unplaced};
+use hub_store::device::{CommandState, CommandView, DeviceStore, Unplaced};
 use hub_store::error::{Result, StoreError};
+use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
 use hub_store::scope::Page;
 use hub_store::session::Attributes;
 use hub_store::site::SiteStore;
@@ -19,14 +20,14 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
 /// What is kept.
-pub struct Desk {
+pub struct Devices {
     commands: Vec<CommandView>,
     attributes: HashMap<ApplianceId, Attributes>,
-    pub held: Vec<Held>,
+    pub held: Vec<QuarantineEntry>,
     codes: HashMap<ApplianceId, String>,
 }
 
-impl Default for Desk {
+impl Default for Devices {
     fn default() -> Self {
         Self {
             commands: Vec::new(),
@@ -49,8 +50,8 @@ impl Default for Desk {
 }
 
 /// A payload in quarantine.
-pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> Held {
-    Held {
+pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> QuarantineEntry {
+    QuarantineEntry {
         number,
         tenant: TenantId::new("acme").unwrap(),
         device: DeviceId::new(format!("WM-{appliance}")).unwrap(),
@@ -66,7 +67,7 @@ pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> Held {
 }
 
 #[async_trait]
-impl DeskStore for SampleStore {
+impl DeviceStore for SampleStore {
     async fn send_command(
         &self,
         scope: &Scope,
@@ -88,12 +89,17 @@ impl DeskStore for SampleStore {
             reply: None,
         };
         let mut kept = self.kept();
-        let known = kept.desk.commands.iter().find(|c| c.request == view.request).cloned();
+        let known = kept
+            .devices
+            .commands
+            .iter()
+            .find(|c| c.request == view.request)
+            .cloned();
         match known {
             Some(known) if known.body != view.body => Err(StoreError::Conflict("another command has this id".into())),
             Some(known) => Ok(known),
             None => {
-                kept.desk.commands.insert(0, view.clone());
+                kept.devices.commands.insert(0, view.clone());
                 Ok(view)
             }
         }
@@ -109,7 +115,7 @@ impl DeskStore for SampleStore {
     ) -> Result<Page<CommandView>> {
         self.appliance(scope, appliance).await?;
         let kept = self.kept();
-        let own = kept.desk.commands.iter().filter(|c| c.appliance == appliance);
+        let own = kept.devices.commands.iter().filter(|c| c.appliance == appliance);
         Ok(page(own.cloned().collect(), after, limit))
     }
 
@@ -127,7 +133,13 @@ impl DeskStore for SampleStore {
 
     async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
         self.appliance(scope, appliance).await?;
-        Ok(self.kept().desk.attributes.get(&appliance).cloned().unwrap_or_default())
+        Ok(self
+            .kept()
+            .devices
+            .attributes
+            .get(&appliance)
+            .cloned()
+            .unwrap_or_default())
     }
 
     async fn share_attributes(
@@ -139,51 +151,10 @@ impl DeskStore for SampleStore {
     ) -> Result<Map<String, Value>> {
         self.appliance(scope, appliance).await?;
         let mut kept = self.kept();
-        let shared = &mut kept.desk.attributes.entry(appliance).or_default().shared;
+        let shared = &mut kept.devices.attributes.entry(appliance).or_default().shared;
         shared.extend(values.clone());
         shared.retain(|_, value| !value.is_null());
         Ok(shared.clone())
-    }
-
-    async fn quarantine(
-        &self,
-        scope: &Scope,
-        filter: &QuarantineFilter,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<Held>> {
-        let kept = self.kept();
-        let reason = filter.reason.as_deref().unwrap_or_default().to_lowercase();
-        let found = kept.desk.held.iter().rev().filter(|held| {
-            scope.includes(&held.tenant)
-                && filter.appliance.is_none_or(|id| id == held.kept.appliance)
-                && held.kept.reason.to_lowercase().contains(&reason)
-        });
-        Ok(page(found.cloned().collect(), after, limit))
-    }
-
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
-        let kept = self.kept();
-        let own = kept
-            .desk
-            .held
-            .iter()
-            .filter(|held| scope.includes(&held.tenant) && numbers.contains(&held.number));
-        Ok(own.cloned().collect())
-    }
-
-    async fn tallies(&self) -> Result<Vec<TenantTally>> {
-        let quarantined = self.kept().desk.held.len() as i64;
-        Ok(vec![TenantTally {
-            tenant: TenantId::new("acme").unwrap(),
-            appliances: 3,
-            online: 1,
-            samples: 60_480,
-            quarantined,
-            quarantine_dropped: 0,
-            device_dropped_events: 5,
-            device_dropped_telemetry: 262,
-        }])
     }
 
     async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
@@ -195,14 +166,49 @@ impl DeskStore for SampleStore {
         self.appliance(scope, appliance).await?;
         Ok((appliance == ApplianceId(1)).then(sample::birth))
     }
+}
+
+#[async_trait]
+impl QuarantineStore for SampleStore {
+    async fn quarantine(
+        &self,
+        scope: &Scope,
+        filter: &QuarantineFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<QuarantineEntry>> {
+        let kept = self.kept();
+        let reason = filter.reason.as_deref().unwrap_or_default().to_lowercase();
+        let found = kept.devices.held.iter().rev().filter(|held| {
+            scope.includes(&held.tenant)
+                && filter.appliance.is_none_or(|id| id == held.kept.appliance)
+                && held.kept.reason.to_lowercase().contains(&reason)
+        });
+        Ok(page(found.cloned().collect(), after, limit))
+    }
+
+    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+        let kept = self.kept();
+        let own = kept
+            .devices
+            .held
+            .iter()
+            .filter(|held| scope.includes(&held.tenant) && numbers.contains(&held.number));
+        Ok(own.cloned().collect())
+    }
 
     async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {
         let mut kept = self.kept();
-        let before = kept.desk.held.len();
-        kept.desk.held.retain(|held| held.number != number);
-        let stored = u32::from(kept.desk.held.len() < before);
+        let before = kept.devices.held.len();
+        kept.devices.held.retain(|held| held.number != number);
+        let stored = u32::from(kept.devices.held.len() < before);
         if let Ingest::Attributes { appliance, values, .. } = content {
-            kept.desk.attributes.entry(appliance).or_default().client.extend(values);
+            kept.devices
+                .attributes
+                .entry(appliance)
+                .or_default()
+                .client
+                .extend(values);
         }
         Ok(Ingested {
             stored,
@@ -212,7 +218,7 @@ impl DeskStore for SampleStore {
 
     async fn still_held(&self, number: i64, reason: &str) -> Result<()> {
         let mut kept = self.kept();
-        let found = kept.desk.held.iter_mut().find(|held| held.number == number);
+        let found = kept.devices.held.iter_mut().find(|held| held.number == number);
         found.unwrap().kept.reason = reason.into();
         Ok(())
     }
@@ -228,7 +234,7 @@ impl ClaimStore for SampleStore {
         _: Timestamp,
         _: Timestamp,
     ) -> Result<()> {
-        self.kept().desk.codes.insert(appliance, code.into());
+        self.kept().devices.codes.insert(appliance, code.into());
         Ok(())
     }
 
@@ -247,7 +253,13 @@ impl ClaimStore for SampleStore {
             .into_iter()
             .find(|a| a.tenant == *tenant && a.device == *device);
         let appliance = found.ok_or_else(|| not_found("device", device))?.id;
-        if self.kept().desk.codes.get(&appliance).is_none_or(|right| right != code) {
+        if self
+            .kept()
+            .devices
+            .codes
+            .get(&appliance)
+            .is_none_or(|right| right != code)
+        {
             return Err(StoreError::Refused("the code is wrong".into()));
         }
         Ok(ClaimedOwner {

@@ -3,7 +3,7 @@
 use crate::row::Columns;
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
-use hub_store::desk::{UNPLACED_SAMPLES, Unplaced};
+use hub_store::device::{UNPLACED_SAMPLES, Unplaced};
 use hub_store::error::Result;
 
 /// Most names told of each kind.
