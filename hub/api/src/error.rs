@@ -1,6 +1,6 @@
 //! Why a request was not carried out: once as problem+json (RFC 9457) for programs, once as a page for people.
 
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::error_chain::in_full;

@@ -2,7 +2,7 @@
 
 use crate::control::{BREAKS, encoded_holds_control, json_holds_control};
 use crate::error::ApiError;
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
 use crate::plain_words::plain_words;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::{BytesRejection, FormRejection, JsonRejection, PathRejection, QueryRejection};

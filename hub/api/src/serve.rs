@@ -6,7 +6,7 @@ use crate::control::plain_address;
 use crate::error::ApiError;
 use crate::headers::secure;
 use crate::hosts::own_names;
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
 use crate::places::Lot;
 use crate::state::{ApiState, App, Inner};
 use crate::write_deadline::WriteDeadline;

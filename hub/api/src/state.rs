@@ -2,7 +2,7 @@
 
 use crate::auth::throttle::{ClaimThrottle, Throttle};
 use crate::limits::Limits;
-use crate::monitor::Monitor;
+use crate::monitor::questions::Monitor;
 use crate::places::{Full, Places};
 use crate::proxies::Proxies;
 use crate::streams::Streams;

@@ -2,9 +2,9 @@
 
 use super::schema;
 use crate::auth::throttle::{ClaimThrottle, network};
+use crate::client::Client;
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::JsonBody;
-use crate::proxies::Client;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,6 @@
 //! Sessions: a random token in a cookie (console) or a bearer header (programs); the store keeps its SHA-256.
 
+use super::bearer::bearer;
 use crate::error::ApiError;
 use crate::places::Place;
 use crate::state::{App, Inner};
@@ -100,11 +101,6 @@ impl FromRequestParts<App> for Session {
     }
 }
 
-pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
 /// The value of a cookie.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
@@ -130,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookies_and_bearers_are_read_and_foreign_ones_left_alone() {
+    fn a_cookie_is_read_and_foreign_ones_left_alone() {
         let mut headers = HeaderMap::new();
         headers.append(
             header::COOKIE,
@@ -138,8 +134,6 @@ mod tests {
         );
         assert_eq!(cookie(&headers, COOKIE), Some("tok"));
         assert_eq!(cookie(&headers, "session"), None);
-        assert_eq!(bearer(&HeaderValue::from_static("bearer abc")), Some("abc"));
-        assert_eq!(bearer(&HeaderValue::from_static("Basic abc")), None);
     }
 
     #[test]

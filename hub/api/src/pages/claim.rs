@@ -2,9 +2,9 @@
 
 use super::layout::Frame;
 use crate::api::claim::{Claim, act};
+use crate::client::Client;
 use crate::error::{ApiError, Result};
 use crate::extract::{FormBody, Query};
-use crate::proxies::Client;
 use crate::reader::Reader;
 use crate::state::{App, Inner};
 use axum::extract::State;
