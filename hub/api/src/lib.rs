@@ -6,6 +6,7 @@
 
 mod admit;
 mod api;
+mod assets;
 mod auth;
 mod chart;
 mod client;
@@ -15,6 +16,7 @@ mod extract;
 mod headers;
 mod hosts;
 mod idempotency;
+mod layout;
 mod limits;
 mod monitor;
 mod pages;
@@ -27,6 +29,7 @@ mod state;
 mod streams;
 mod texts;
 mod told;
+mod visitor;
 mod words;
 mod write_deadline;
 

@@ -1,10 +1,10 @@
 //! The page on which an owner takes an appliance into their name. Anybody may see it; the code on the machine decides.
 
-use super::layout::Frame;
 use crate::api::claim::{Claim, act};
 use crate::client::Client;
 use crate::error::{ApiError, Result};
 use crate::extract::{FormBody, Query};
+use crate::layout::Frame;
 use crate::reader::Reader;
 use crate::state::{App, Inner};
 use axum::extract::State;
@@ -100,7 +100,7 @@ fn whole(app: &Inner, reader: &Reader, body: &Markup) -> Markup {
     .page(&reader.t("claim"), body)
 }
 
-pub(super) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> Markup {
+pub(crate) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> Markup {
     let text = |key: &str| reader.t(key);
     html! {
         section.card.narrow {
@@ -126,7 +126,7 @@ pub(super) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> M
     }
 }
 
-pub(super) fn done(reader: &Reader, consent: Consent) -> Markup {
+pub(crate) fn done(reader: &Reader, consent: Consent) -> Markup {
     let key = match consent {
         Consent::Given => "claim-done-given",
         Consent::Withdrawn => "claim-done-withdrawn",

@@ -1,12 +1,12 @@
 //! The log-in page.
 
-use super::language::local;
-use super::layout::Frame;
 use crate::auth::log_in::{SESSION, log_in};
 use crate::auth::session::{COOKIE, Session, set_cookie};
 use crate::client::Client;
 use crate::error::{ApiError, Result};
 use crate::extract::{FormBody, Query};
+use crate::layout::Frame;
+use crate::pages::parts::address::local;
 use crate::reader::Reader;
 use crate::state::{App, Inner};
 use axum::extract::State;

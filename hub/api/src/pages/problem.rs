@@ -1,10 +1,11 @@
 //! Problems as a person reads them.
 
-use super::layout::Frame;
-use super::visitor::path_and_query;
 use crate::error::{ApiError, Fault, ProblemKind};
+use crate::layout::Frame;
 use crate::monitor;
+use crate::pages::parts::address::in_query;
 use crate::reader::Reader;
+use crate::visitor::path_and_query;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
@@ -26,8 +27,7 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
     match response.extensions().get::<ProblemKind>() {
         None => response,
         Some(ProblemKind("not-logged-in")) => {
-            let back: String = back.bytes().map(percent).collect();
-            Redirect::to(&format!("/log-in?back={back}")).into_response()
+            Redirect::to(&format!("/log-in?back={}", in_query(&back))).into_response()
         }
         Some(ProblemKind(kind)) => {
             let mut page = page(&reader, kind, &back, &response);
@@ -36,15 +36,6 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
             }
             page
         }
-    }
-}
-
-/// A byte of a query value (RFC 3986 §2).
-pub(super) fn percent(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
     }
 }
 

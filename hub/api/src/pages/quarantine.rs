@@ -1,12 +1,13 @@
 //! Quarantine: payloads that were not taken, with the reason, and reading them anew.
 
-use super::visitor::Visitor;
 use crate::api::model::{is_cut, readable};
 use crate::api::quarantine_list::{QuarantineQuery, list};
 use crate::api::quarantine_replay::{Replay, ReplayFilter, act};
 use crate::error::Result;
 use crate::extract::{FormBody, Query};
+use crate::pages::parts::address::in_query;
 use crate::reader::Reader;
+use crate::visitor::Visitor;
 use axum::response::Redirect;
 use hub_store::desk::Held;
 use hub_store::scope::Page;
@@ -60,7 +61,7 @@ pub(crate) async fn replay(visitor: Visitor, FormBody(form): FormBody<ReplayForm
     Ok(Redirect::to(&format!("/quarantine?stored={stored}&refused={refused}")))
 }
 
-pub(super) fn render(reader: &Reader, query: &QuarantineQuery, told: Told, held: &Page<Held>) -> Markup {
+pub(crate) fn render(reader: &Reader, query: &QuarantineQuery, told: Told, held: &Page<Held>) -> Markup {
     html! {
         div.head { h1 { (reader.t("quarantine")) } p.muted { (reader.t("quarantine-what")) } }
         @if let (Some(stored), Some(refused)) = (told.stored, told.refused) {
@@ -152,8 +153,7 @@ fn address(query: &QuarantineQuery, after: &str) -> String {
         address.push_str(&format!("&appliance={appliance}"));
     }
     if let Some(reason) = &query.reason {
-        let reason: String = reason.bytes().map(super::problem::percent).collect();
-        address.push_str(&format!("&reason={reason}"));
+        address.push_str(&format!("&reason={}", in_query(reason)));
     }
     address
 }

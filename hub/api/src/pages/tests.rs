@@ -1,6 +1,8 @@
 //! Pages from hand-made tickets, in both languages.
 
-use super::{appliance, claim, device_agent, quarantine, story, ticket, ticket_acts, ticket_list};
+use super::appliance::{self, device_agent};
+use super::ticket::{self, acts, story};
+use super::{claim, quarantine};
 use crate::api::quarantine_list::QuarantineQuery;
 use crate::reader::Reader;
 use expect_test::expect;
@@ -14,6 +16,7 @@ use hub_store::scope::Page;
 use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
+use std::path::Path;
 
 #[path = "../../tests/support/sample.rs"]
 mod sample;
@@ -107,16 +110,16 @@ fn all(language: Language) -> Vec<String> {
     let reader = reader(language);
     let mut pages: Vec<String> = samples()
         .iter()
-        .map(|view| ticket::render(&reader, view).into_string())
+        .map(|view| ticket::page::render(&reader, view).into_string())
         .collect();
     let page = Page {
         items: samples().into_iter().map(summary).collect(),
         next: Some("abc".into()),
     };
-    pages.push(ticket_list::render(&reader, TicketCategory::Open, false, &page).into_string());
+    pages.push(ticket::list::render(&reader, TicketCategory::Open, false, &page).into_string());
     let appliance = sample::withdrawn().appliance;
     pages.push(
-        appliance::render(
+        appliance::page::render(
             &reader,
             &appliance,
             &sample::unplaced(),
@@ -167,7 +170,7 @@ fn no_page_shows_a_number_a_missing_text_an_inline_style_or_foreign_markup() {
 
 #[test]
 fn the_page_says_who_is_masked_and_why() {
-    let page = ticket::render(&reader(Language::En), &sample::booked()).into_string();
+    let page = ticket::page::render(&reader(Language::En), &sample::booked()).into_string();
     let text = words(&page);
     for piece in [
         "Li Wei &lt;b&gt;",
@@ -182,7 +185,7 @@ fn the_page_says_who_is_masked_and_why() {
     ] {
         assert!(text.contains(piece), "{piece} is not in\n{text}");
     }
-    let text = words(&ticket::render(&reader(Language::ZhCn), &sample::booked()).into_string());
+    let text = words(&ticket::page::render(&reader(Language::ZhCn), &sample::booked()).into_string());
     for piece in [
         "已约上门：11月24日星期二 09:00–12:00，浦东服务网点。",
         "排水泵电流 0.42 A，比本机自身基线高 38 %",
@@ -238,14 +241,14 @@ fn the_page_says_what_the_device_agent_says_of_itself() {
 
 #[test]
 fn the_page_says_why_nobody_was_rung() {
-    let page = |language| words(&ticket::render(&reader(language), &sample::withdrawn()).into_string());
+    let page = |language| words(&ticket::page::render(&reader(language), &sample::withdrawn()).into_string());
     assert!(page(Language::En).contains("Not called: the owner withdrew consent on 3 Nov 2026."));
     assert!(page(Language::ZhCn).contains("未呼叫：用户已于2026年11月3日撤回来电许可。"));
 }
 
 #[test]
 fn a_call_that_cannot_be_placed_has_no_button_that_works() {
-    let acts = |view: &TicketView| ticket_acts::render(&reader(Language::En), view).into_string();
+    let acts = |view: &TicketView| acts::render(&reader(Language::En), view).into_string();
     assert!(
         acts(&sample::withdrawn()).contains("<button class=\"primary\" disabled aria-describedby=\"call-refusal\">")
     );
@@ -295,7 +298,7 @@ fn a_row_of_the_list() {
         items: vec![summary(sample::withdrawn())],
         next: None,
     };
-    let list = ticket_list::render(&reader(Language::En), TicketCategory::Open, true, &page).into_string();
+    let list = ticket::list::render(&reader(Language::En), TicketCategory::Open, true, &page).into_string();
     let body = list.split("<tbody>").nth(1).unwrap();
     expect![[r#"
         #2
@@ -379,29 +382,24 @@ fn every_event_is_told_in_both_languages() {
     }
 }
 
+/// All source files below a folder.
+fn sources(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(sources(&path)),
+            false => found.push(std::fs::read_to_string(path).unwrap()),
+        }
+    }
+    found
+}
+
 /// The texts that code asks for by a fixed key exist, whichever page they are on.
 #[test]
 fn every_key_in_the_code_is_translated() {
-    let sources = [
-        include_str!("layout.rs"),
-        include_str!("log_in.rs"),
-        include_str!("problem.rs"),
-        include_str!("ticket.rs"),
-        include_str!("ticket_acts.rs"),
-        include_str!("ticket_list.rs"),
-        include_str!("call_record.rs"),
-        include_str!("appliance.rs"),
-        include_str!("claim.rs"),
-        include_str!("device_agent.rs"),
-        include_str!("quarantine.rs"),
-        include_str!("story.rs"),
-        include_str!("who.rs"),
-        include_str!("why.rs"),
-        include_str!("../reader.rs"),
-        include_str!("../words.rs"),
-    ];
     let mut seen = 0;
-    for source in sources {
+    for source in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         for call in ["reader.t(\"", "reader.with(\"", "self.t(\"", "self.with(\""] {
             for rest in source.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap();

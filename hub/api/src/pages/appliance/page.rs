@@ -1,11 +1,14 @@
-//! Appliances: the list, and what is known of one.
+//! What is known of one appliance.
 
-use super::layout::fact;
-use super::visitor::Visitor;
-use super::{device_agent, ticket_list};
+use super::device_agent;
+use super::presence::{last_sample, presence};
 use crate::error::Result;
-use crate::extract::{Path, Query};
+use crate::extract::Path;
+use crate::pages::parts::fact::fact;
+use crate::pages::parts::live::live_note;
+use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
+use crate::visitor::Visitor;
 use crate::words::{closed, quantity};
 use hub_core::id::ApplianceId;
 use hub_core::reporting::version_told;
@@ -13,66 +16,15 @@ use hub_store::StoreError;
 use hub_store::birth::KeptBirth;
 use hub_store::desk::{CommandView, Unplaced};
 use hub_store::reading::Latest;
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::scope::PAGE_MAX;
 use hub_store::site::ApplianceView;
 use hub_store::ticket::{TicketFilter, TicketSummary};
 use maud::{Markup, html};
-use serde::Deserialize;
 
-/// Appliances on a page.
-const ROWS: usize = 50;
 /// Commands on an appliance's page: the newest.
 const COMMANDS: usize = 10;
 /// Characters of a command that are shown.
 const COMMAND_SHOWN_MAX: usize = 200;
-
-/// Which page.
-#[derive(Deserialize)]
-pub(crate) struct ListQuery {
-    after: Option<String>,
-}
-
-/// Shows a page of the list.
-pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Result<Markup> {
-    let (scope, after) = (visitor.session.scope(), query.after.as_deref());
-    let page = visitor.app.store().appliances(scope, after, ROWS).await?;
-    let body = render_list(&visitor.reader, &page);
-    Ok(visitor.page(&visitor.reader.t("nav-appliances"), &body))
-}
-
-fn render_list(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
-    let columns = ["appliance", "presence", "last-sample", "samples", "quarantined"];
-    let label = |column: &str| reader.t(&format!("column-{column}"));
-    html! {
-        div.head { h1 { (reader.t("nav-appliances")) } }
-        @if page.items.is_empty() { p.card.muted { (reader.t("appliances-none")) } }
-        @else {
-            table.cards {
-                thead { tr { @for column in columns { th scope="col" { (label(column)) } } } }
-                tbody {
-                    @for view in &page.items {
-                        tr {
-                            td data-label=(label("appliance")) {
-                                a.strong href={ "/appliances/" (view.id) } {
-                                    (reader.word("family", &view.profile)) " " (view.device)
-                                }
-                            }
-                            td data-label=(label("presence")) { (presence(reader, view)) }
-                            td data-label=(label("last-sample")) { (when(reader, view.last_sample_at)) }
-                            td data-label=(label("samples")) { (view.samples) }
-                            td data-label=(label("quarantined")) { (view.quarantined) }
-                        }
-                    }
-                }
-            }
-        }
-        nav.paging aria-label=(reader.t("paging")) {
-            @if let Some(next) = &page.next {
-                a.button href={ "/appliances?after=" (next) } { (reader.t("paging-next")) }
-            }
-        }
-    }
-}
 
 /// Shows one.
 pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup> {
@@ -100,7 +52,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
 }
 
 /// `agent` is what its device agent says, with the version of the settings that it is told.
-pub(super) fn render(
+pub(crate) fn render(
     reader: &Reader,
     view: &ApplianceView,
     unplaced: &Unplaced,
@@ -114,12 +66,12 @@ pub(super) fn render(
         div.head {
             p.crumbs { a href="/appliances" { (reader.t("nav-appliances")) } " › " (view.device) }
             h1 { (reader.word("family", &view.profile)) " " (view.device) }
-            (super::ticket::live_note(reader))
+            (live_note(reader))
         }
         section.card #appliance data-live=(watch) {
             dl.facts.wide {
                 (fact(&reader.t("column-presence"), &presence(reader, view)))
-                (fact(&reader.t("column-last-sample"), &html! { (when(reader, view.last_sample_at)) }))
+                (fact(&reader.t("column-last-sample"), &html! { (last_sample(reader, view)) }))
                 (fact(&reader.t("column-samples"), &html! { (view.samples) }))
                 (health(reader, view, unplaced))
                 (fact(&reader.t("owner"), &html! { (view.owner.as_deref().unwrap_or("–")) }))
@@ -133,7 +85,7 @@ pub(super) fn render(
         section #appliance-tickets data-live=(watch) {
             h2 { (reader.t("tickets")) }
             @if tickets.is_empty() { p.muted { (reader.t("tickets-none")) } }
-            @else { (ticket_list::table(reader, tickets)) }
+            @else { (table(reader, tickets)) }
         }
     }
 }
@@ -210,24 +162,4 @@ fn told(reader: &Reader, commands: &[CommandView]) -> Markup {
             }
         }
     }
-}
-
-fn presence(reader: &Reader, view: &ApplianceView) -> Markup {
-    let (sign, kind, key) = match view.online {
-        true => ("●", "good", "online"),
-        false => ("○", "muted", "offline"),
-    };
-    html! {
-        span class=(kind) { span aria-hidden="true" { (sign) } " " (reader.t(key)) }
-        @if let Some(at) = view.presence_at {
-            " " span.muted { (reader.with("presence-since", &[("time", &reader.time(at))])) }
-        }
-        @if !view.online && !view.presence_reason.is_empty() {
-            " " span.muted { (reader.word("presence", &view.presence_reason)) }
-        }
-    }
-}
-
-fn when(reader: &Reader, at: Option<jiff::Timestamp>) -> String {
-    at.map_or_else(|| "–".to_owned(), |at| reader.time(at))
 }

@@ -1,7 +1,7 @@
 //! Why: what the model says and the readings that show it.
 
-use super::layout::fact;
 use crate::chart;
+use crate::pages::parts::fact::fact;
 use crate::reader::{Reader, number};
 use crate::words::{band, closed, sentence};
 use hub_store::ticket::TicketView;

@@ -1,6 +1,6 @@
 //! The record of a call: how long, which keys, how much audio, and what was said.
 
-use super::layout::fact;
+use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
 use hub_core::contact::ContactAttempt;
 use maud::{Markup, html};

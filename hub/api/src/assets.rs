@@ -8,9 +8,9 @@ use axum::routing::get;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-const STYLE: &str = include_str!("../../../../dashboards/console/console.css");
-const SCRIPT: &str = include_str!("../../../../dashboards/console/console.js");
-const ICON: &str = include_str!("../../../../dashboards/console/icon.svg");
+const STYLE: &str = include_str!("../../../dashboards/console/console.css");
+const SCRIPT: &str = include_str!("../../../dashboards/console/console.js");
+const ICON: &str = include_str!("../../../dashboards/console/icon.svg");
 
 static STYLE_HREF: LazyLock<String> = LazyLock::new(|| versioned("console.css", STYLE));
 static SCRIPT_HREF: LazyLock<String> = LazyLock::new(|| versioned("console.js", SCRIPT));

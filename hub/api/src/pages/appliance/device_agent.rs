@@ -1,13 +1,13 @@
 //! What the device agent of an appliance says of itself, on the appliance's page.
 
-use super::layout::fact;
+use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
 use crate::words::closed;
 use hub_store::birth::KeptBirth;
 use maud::{Markup, html};
 
 /// `told` is the version of the settings that the device is told.
-pub(super) fn render(reader: &Reader, kept: &KeptBirth, told: Option<u32>, watch: &str) -> Markup {
+pub(crate) fn render(reader: &Reader, kept: &KeptBirth, told: Option<u32>, watch: &str) -> Markup {
     let birth = &kept.birth;
     html! {
         section.card #appliance-agent data-live=(watch) {

@@ -1,6 +1,6 @@
 //! What a person can do with a ticket.
 
-use super::ticket::{point, zone};
+use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{RESOLUTIONS, VERDICTS, closed, code};
 use hub_core::consent::Consent;
@@ -9,7 +9,7 @@ use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
-pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
+pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #acts-title { (reader.t("acts")) }
         @match view.ticket.state {

@@ -1,7 +1,9 @@
 //! What happened: every event of the ticket in words, and the record of every call.
 
-use super::ticket::{held_sentence, point, zone};
-use super::{call_record, who};
+use super::call_record;
+use crate::pages::parts::attempt::line;
+use crate::pages::parts::held::held_sentence;
+use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, hold};
 use hub_core::call_result::Disposition;
@@ -9,7 +11,7 @@ use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use maud::{Markup, html};
 
-pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
+pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #story-title { (reader.t("story")) }
         ol.timeline {
@@ -27,7 +29,7 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
             h3 { (reader.t("calls")) }
             @for attempt in view.attempts.iter().rev() {
                 details.call {
-                    summary { (who::line(reader, attempt)) }
+                    summary { (line(reader, attempt)) }
                     (call_record::render(reader, attempt))
                 }
             }
@@ -44,7 +46,7 @@ fn actor(reader: &Reader, actor: &str) -> String {
 }
 
 /// One event in words.
-pub(super) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry) -> String {
+pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry) -> String {
     match &entry.event {
         TicketEvent::Opened { .. } => reader.t("event-opened"),
         TicketEvent::FindingGrew {

@@ -1,11 +1,11 @@
 //! Who: the owner, what they allow, and how often they were rung.
 
-use super::layout::fact;
-use super::ticket::point;
+use crate::pages::parts::attempt::line;
+use crate::pages::parts::fact::fact;
+use crate::pages::parts::visit::point;
 use crate::reader::Reader;
 use crate::words::closed;
 use hub_core::consent::Consent;
-use hub_core::contact::ContactAttempt;
 use hub_store::site::OwnerView;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
@@ -58,21 +58,6 @@ fn consent(reader: &Reader, owner: &OwnerView) -> Markup {
         span class=(kind) { span aria-hidden="true" { (sign) } " " (closed(reader, "consent", &owner.consent)) }
         @if let Some(at) = owner.consent_at {
             " " time.muted datetime=(at) { (reader.date(at)) }
-        }
-    }
-}
-
-/// An attempt in a line.
-pub(super) fn line(reader: &Reader, attempt: &ContactAttempt) -> Markup {
-    html! {
-        time datetime=(attempt.started_at) { (reader.time(attempt.started_at)) } " – "
-        (closed(reader, "direction", &attempt.direction)) (reader.t("colon"))
-        @match attempt.result {
-            Some(result) => (reader.t(&format!("result-{}", result.as_str().replace('_', "-")))),
-            None => (closed(reader, "attempt", &attempt.state)),
-        }
-        @if let Some(disposition) = attempt.disposition {
-            (reader.t("comma")) (reader.t(&format!("disposition-{}", disposition.as_str().replace('_', "-"))))
         }
     }
 }

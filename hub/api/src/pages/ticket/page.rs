@@ -1,15 +1,18 @@
 //! The page of one ticket: who, why, and what happened and is to be done.
 
-use super::visitor::Visitor;
-use super::{story, ticket_acts, ticket_list, who, why};
+use super::{acts, story, who, why};
 use crate::error::Result;
 use crate::extract::Path;
+use crate::pages::parts::badge::{severity, state};
+use crate::pages::parts::held::held_sentence;
+use crate::pages::parts::live::live_note;
+use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
+use crate::visitor::Visitor;
 use crate::words::{closed, hold};
 use hub_core::id::TicketId;
 use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use uuid::Uuid;
 
@@ -30,7 +33,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Marku
     Ok(visitor.page(&title, &render(reader, &view)))
 }
 
-pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
+pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     let ticket = &view.ticket;
     let watch = format!("ticket:{}", ticket.id);
     html! {
@@ -38,8 +41,8 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
             p.crumbs { a href="/tickets" { (reader.t("tickets")) } " › #" (ticket.number) }
             h1 { (reader.word("fault", &ticket.fault_class)) }
             p.facts {
-                (ticket_list::state(reader, ticket))
-                (ticket_list::severity(reader, ticket.severity))
+                (state(reader, ticket))
+                (severity(reader, ticket.severity))
                 a href={ "/appliances/" (view.appliance.id) } {
                     (reader.word("family", &view.appliance.profile)) " " (view.appliance.device)
                 }
@@ -58,7 +61,7 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
             section.card #who aria-labelledby="who-title" data-live=(watch) { (who::render(reader, view)) }
             section.card #why aria-labelledby="why-title" data-live=(watch) { (why::render(reader, view)) }
             div.stack {
-                section.card #acts aria-labelledby="acts-title" data-live=(watch) { (ticket_acts::render(reader, view)) }
+                section.card #acts aria-labelledby="acts-title" data-live=(watch) { (acts::render(reader, view)) }
                 section.card #story aria-labelledby="story-title" data-live=(watch) { (story::render(reader, view)) }
             }
         }
@@ -99,41 +102,4 @@ fn visit(reader: &Reader, view: &TicketView) -> Option<String> {
     let slot = reader.slot(visit.slot, &zone(reader, view));
     let point = point(reader, view, &visit.service_point);
     Some(reader.with("summary-appointment", &[("slot", &slot), ("point", &point)]))
-}
-
-/// Why nobody was rung, or what a person has to do now that the owner was reached.
-pub(super) fn held_sentence(reader: &Reader, view: &TicketView, reason: hub_core::call_rules::HoldReason) -> String {
-    let why = hold(reader, reason, view.owner.as_ref());
-    match reason {
-        hub_core::call_rules::HoldReason::Reached => why,
-        _ => reader.with("event-held", &[("reason", &why)]),
-    }
-}
-
-/// Where the script says that something new is there; empty without it.
-pub(super) fn live_note(reader: &Reader) -> Markup {
-    html! {
-        p #live-note role="status" data-updated=(reader.t("live-updated")) {
-            button.quiet #live-show type="button" hidden { (reader.t("live-show")) }
-            span #live-text {}
-        }
-    }
-}
-
-/// Zone of the place where a visit happens.
-pub(super) fn zone(reader: &Reader, view: &TicketView) -> TimeZone {
-    let point = view.service_point.as_ref().map(|point| point.zone.as_str());
-    let owner = view.owner.as_ref().map(|owner| owner.zone.as_str());
-    point
-        .or(owner)
-        .and_then(|name| TimeZone::get(name).ok())
-        .unwrap_or_else(|| reader.zone.clone())
-}
-
-/// A service point's name, if it is the ticket's own.
-pub(super) fn point(reader: &Reader, view: &TicketView, id: &str) -> String {
-    match &view.service_point {
-        Some(point) if point.id == id => point.name.get(reader.language).to_owned(),
-        _ => id.to_owned(),
-    }
 }

@@ -1,6 +1,6 @@
 //! What all pages have around them.
 
-use super::assets;
+use crate::assets;
 use crate::reader::Reader;
 use crate::state::{DemoBanner, DemoPart};
 use hub_core::language::Language;
@@ -105,9 +105,4 @@ fn banner(reader: &Reader, demo: &DemoBanner) -> Markup {
             span { (reader.with("demo-real", &[("parts", &list(&demo.real))])) }
         }
     }
-}
-
-/// One line of a list of facts.
-pub(crate) fn fact(name: &str, value: &Markup) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::session::Session;
 use crate::error::ApiError;
-use crate::pages::layout::Frame;
+use crate::layout::Frame;
 use crate::reader::Reader;
 use crate::state::App;
 use axum::extract::FromRequestParts;
