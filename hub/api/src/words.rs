@@ -1,43 +1,10 @@
-//! Words of the rules as a person reads them: lists that pages, sentences and the OpenAPI document share.
+//! Words of the rules as a person reads them.
 
 use crate::reader::{Reader, number};
 use hub_core::call_rules::HoldReason;
-use hub_core::outcome::{Resolution, Verdict};
 use hub_core::prediction::Contribution;
-use hub_core::ticket::TicketCategory;
-use hub_store::birth::ResetReason;
 use hub_store::site::OwnerView;
 use serde::Serialize;
-
-/// What a person may choose when closing, most wished for first.
-pub(crate) const RESOLUTIONS: [Resolution; 7] = [
-    Resolution::ConfirmedFixed,
-    Resolution::ConfirmedRemoteFix,
-    Resolution::ConfirmedDeferred,
-    Resolution::NoFaultFound,
-    Resolution::FalseAlarm,
-    Resolution::CustomerDeclined,
-    Resolution::Unreachable,
-];
-
-/// The verdicts.
-pub(crate) const VERDICTS: [Verdict; 4] = [Verdict::Right, Verdict::OtherFault, Verdict::Wrong, Verdict::NotChecked];
-
-/// The tabs of the ticket list.
-pub(crate) const CATEGORIES: [TicketCategory; 3] =
-    [TicketCategory::Open, TicketCategory::Paused, TicketCategory::Resolved];
-
-/// Why a device started.
-pub(crate) const RESET_REASONS: [ResetReason; 8] = [
-    ResetReason::Unknown,
-    ResetReason::PowerOn,
-    ResetReason::Pin,
-    ResetReason::Software,
-    ResetReason::Watchdog,
-    ResetReason::BrownOut,
-    ResetReason::Fault,
-    ResetReason::Update,
-];
 
 /// The word that tables and the API use for a variant.
 pub(crate) fn code<T: Serialize>(variant: &T) -> String {
@@ -126,8 +93,17 @@ mod tests {
     use super::*;
     use crate::texts;
     use hub_core::call_result::{CallResult, Disposition};
+    use hub_core::consent::Consent;
+    use hub_core::contact::{AttemptState, Direction};
+    use hub_core::finding::FindingState;
     use hub_core::language::Language;
+    use hub_core::outcome::{Resolution, Verdict};
+    use hub_core::prediction::Severity;
+    use hub_core::ticket::{TicketCategory, TicketState};
+    use hub_store::birth::ResetReason;
+    use hub_store::desk::CommandState;
     use jiff::tz::TimeZone;
+    use strum::VariantArray;
 
     fn reader(language: Language) -> Reader {
         Reader {
@@ -180,49 +156,25 @@ mod tests {
 
     #[test]
     fn every_word_of_the_closed_lists_is_translated() {
-        use HoldReason as H;
-        let holds = [
-            H::QuietHours,
-            H::Gap,
-            H::PerDay,
-            H::InCall,
-            H::BelowGate,
-            H::ConsentWithdrawn,
-            H::NoConsent,
-            H::DoNotCall,
-            H::NoOwner,
-            H::NoTimeZone,
-            H::FindingCleared,
-            H::TicketSettled,
-            H::AttemptsUsedUp,
-            H::Declined,
-            H::InvalidNumber,
-            H::TrunkRefused,
-            H::UnknownAttempt,
-            H::Reached,
-        ];
-        let mut keys: Vec<String> = holds.iter().map(|h| format!("hold-{}", code(h))).collect();
-        keys.extend(RESOLUTIONS.iter().map(|r| format!("resolution-{}", code(r))));
-        keys.extend(VERDICTS.iter().map(|v| format!("verdict-{}", code(v))));
-        keys.extend(CATEGORIES.iter().map(|c| format!("category-{}", code(c))));
-        keys.extend(RESET_REASONS.iter().map(|r| format!("reset-{}", code(r))));
-        for status in [200, 486, 408, 603, 404, 403, 500] {
-            keys.push(format!("result-{}", CallResult::from_sip_status(status).as_str()));
+        fn keys<T: Serialize + VariantArray>(list: &str) -> impl Iterator<Item = String> {
+            T::VARIANTS.iter().map(move |word| format!("{list}-{}", code(word)))
         }
-        for result in [CallResult::NoAudio, CallResult::Unknown] {
-            keys.push(format!("result-{}", result.as_str()));
-        }
-        use Disposition as D;
-        for disposition in [
-            D::AppointmentBooked,
-            D::AnotherTime,
-            D::PersonWanted,
-            D::DoNotCall,
-            D::NothingChosen,
-        ] {
-            keys.push(format!("disposition-{}", disposition.as_str()));
-        }
-        for key in keys {
+        let all = keys::<HoldReason>("hold")
+            .chain(keys::<HoldReason>("hold-short"))
+            .chain(keys::<Resolution>("resolution"))
+            .chain(keys::<Verdict>("verdict"))
+            .chain(keys::<TicketCategory>("category"))
+            .chain(keys::<TicketState>("state"))
+            .chain(keys::<Severity>("severity"))
+            .chain(keys::<FindingState>("finding"))
+            .chain(keys::<Consent>("consent"))
+            .chain(keys::<ResetReason>("reset"))
+            .chain(keys::<CommandState>("command"))
+            .chain(keys::<Direction>("direction"))
+            .chain(keys::<AttemptState>("attempt"))
+            .chain(keys::<CallResult>("result"))
+            .chain(keys::<Disposition>("disposition"));
+        for key in all {
             let key = key.replace('_', "-");
             for language in Language::ALL {
                 assert!(

@@ -75,7 +75,7 @@ pub struct ContactFacts {
 }
 
 /// Why nobody is rung, now or by itself. Shown on the ticket in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldReason {
     /// Outside the hours in which the household may be rung.

@@ -43,7 +43,7 @@ pub(crate) struct Claim {
     #[schema(pattern = "^[+][0-9]{7,15}$")]
     pub(crate) phone: String,
     /// Language of calls.
-    #[schema(schema_with = schema::language)]
+    #[schema(schema_with = schema::words::<Language>)]
     pub(crate) language: Language,
     /// IANA time zone of the household, e.g. `Asia/Shanghai`.
     pub(crate) zone: String,
@@ -55,7 +55,7 @@ pub(crate) struct Claim {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Claimed {
     /// What the consent ledger says now. An earlier "no" of this number stands.
-    #[schema(schema_with = schema::consent)]
+    #[schema(schema_with = schema::words::<Consent>)]
     pub(crate) consent: Consent,
 }
 

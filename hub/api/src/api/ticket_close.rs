@@ -21,10 +21,10 @@ use uuid::Uuid;
 #[schema(as = CloseTicket)]
 pub(crate) struct Outcome {
     /// What was done.
-    #[schema(schema_with = schema::resolution)]
+    #[schema(schema_with = schema::words::<Resolution>)]
     pub(crate) resolution: Resolution,
     /// Whether the prediction was right; must not contradict the resolution.
-    #[schema(schema_with = schema::verdict)]
+    #[schema(schema_with = schema::words::<Verdict>)]
     pub(crate) verdict: Verdict,
     /// What was found and done; at most 2,000 characters.
     #[serde(default)]

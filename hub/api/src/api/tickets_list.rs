@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub(crate) struct TicketsQuery {
     /// Only this category.
-    #[param(schema_with = schema::ticket_category)]
+    #[param(schema_with = schema::words::<TicketCategory>)]
     pub(crate) category: Option<TicketCategory>,
     /// Only those of this log-in name.
     pub(crate) assignee: Option<String>,

@@ -2,12 +2,13 @@
 
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
-use crate::words::{RESOLUTIONS, VERDICTS, closed, code};
+use crate::words::{closed, code};
 use hub_core::consent::Consent;
-use hub_core::outcome::NOTE_LEN_MAX;
+use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
 use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
+use strum::VariantArray;
 
 pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
@@ -97,15 +98,15 @@ fn close(reader: &Reader, view: &TicketView) -> Markup {
             form method="post" action=(action(view, "close")) {
                 label { (reader.t("close-resolution"))
                     select name="resolution" required {
-                        @for resolution in RESOLUTIONS {
-                            option value=(code(&resolution)) { (closed(reader, "resolution", &resolution)) }
+                        @for resolution in Resolution::VARIANTS {
+                            option value=(code(resolution)) { (closed(reader, "resolution", resolution)) }
                         }
                     }
                 }
                 label { (reader.t("close-verdict"))
                     select name="verdict" required {
-                        @for verdict in VERDICTS {
-                            option value=(code(&verdict)) { (closed(reader, "verdict", &verdict)) }
+                        @for verdict in Verdict::VARIANTS {
+                            option value=(code(verdict)) { (closed(reader, "verdict", verdict)) }
                         }
                     }
                 }

@@ -7,11 +7,12 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::{CATEGORIES, closed, code};
+use crate::words::{closed, code};
 use hub_core::ticket::TicketCategory;
 use hub_store::scope::Page;
 use hub_store::ticket::TicketSummary;
 use maud::{Markup, html};
+use strum::VariantArray;
 
 /// Shows a page of the list.
 pub(crate) async fn page(visitor: Visitor, Query(mut query): Query<TicketsQuery>) -> Result<Markup> {
@@ -34,7 +35,7 @@ pub(crate) fn render(
             (live_note(reader))
         }
         nav.tabs aria-label=(reader.t("tabs")) {
-            @for tab in CATEGORIES {
+            @for &tab in TicketCategory::VARIANTS {
                 a href={ "/tickets?category=" (code(&tab)) } aria-current=[(tab == category).then_some("page")] {
                     (closed(reader, "category", &tab))
                 }
