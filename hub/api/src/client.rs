@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 /// For whom a request is: the address that throttles and bounds count.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Client {
+pub struct Client {
     /// Their address.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// They come through a trusted proxy.
     pub(crate) by_proxy: bool,
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Where the pages are: each is a file or a folder of this one.
-const PAGES: &str = "hub/api/src/pages";
+const PAGES: &str = "hub/console/src/pages";
 /// The same as a path of Rust.
 const MODULE: [&str; 2] = ["crate", "pages"];
 /// What belongs to no page.

@@ -2,8 +2,8 @@
 
 pub(crate) mod bearer;
 pub(crate) mod first_account;
-pub(crate) mod log_in;
+pub mod log_in;
 pub(crate) mod origin;
 pub(crate) mod password;
-pub(crate) mod session;
+pub mod session;
 pub(crate) mod throttle;

@@ -57,17 +57,19 @@ pub(crate) fn wall_clock() -> Timestamp {
 
 /// Somebody who has logged in.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub struct Session {
     pub(crate) account: Account,
     pub(crate) token_hash: [u8; 32],
 }
 
 impl Session {
-    pub(crate) fn scope(&self) -> &Scope {
+    /// What they may see.
+    pub fn scope(&self) -> &Scope {
         &self.account.scope
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Their log-in name.
+    pub fn name(&self) -> &str {
         &self.account.name
     }
 
@@ -102,7 +104,7 @@ impl FromRequestParts<App> for Session {
 }
 
 /// The value of a cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -114,7 +116,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// The cookie that keeps `value`; `None` takes it away.
-pub(crate) fn set_cookie(name: &str, value: Option<&str>, seconds: i64, behind_tls: bool) -> HeaderValue {
+pub fn set_cookie(name: &str, value: Option<&str>, seconds: i64, behind_tls: bool) -> HeaderValue {
     let secure = if behind_tls { "; Secure" } else { "" };
     let (value, seconds) = value.map_or(("", 0), |value| (value, seconds));
     let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");

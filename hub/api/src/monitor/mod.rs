@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 
 /// Whether monitoring asks: it has places of its own.
-pub(crate) fn is_asked(path: &str) -> bool {
+pub fn is_asked(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 

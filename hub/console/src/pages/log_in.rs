@@ -1,17 +1,17 @@
 //! The log-in page.
 
-use crate::auth::log_in::{SESSION, log_in};
-use crate::auth::session::{COOKIE, Session, set_cookie};
-use crate::client::Client;
-use crate::error::{ApiError, Result};
-use crate::extract::{FormBody, Query};
 use crate::layout::Frame;
 use crate::pages::parts::address::local;
 use crate::reader::Reader;
-use crate::state::{App, Inner};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
+use hub_api::Client;
+use hub_api::auth::log_in::{log_in, no_cookie};
+use hub_api::auth::session::Session;
+use hub_api::error::{ApiError, Result};
+use hub_api::extract::{FormBody, Query};
+use hub_api::{App, Inner, session_close};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -45,8 +45,7 @@ pub(crate) async fn submit(
 ) -> Result<Response> {
     match log_in(&app, client.address, form.name.trim(), form.password).await {
         Ok(opened) => {
-            let token = Some(opened.token.as_str());
-            let cookie = set_cookie(COOKIE, token, SESSION.as_secs(), app.state.config.behind_tls);
+            let cookie = opened.cookie(app.state.config.behind_tls);
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(local(&form.back))).into_response())
         }
         Err(error @ (ApiError::BadLogIn | ApiError::Throttled(_))) => {
@@ -60,8 +59,8 @@ pub(crate) async fn submit(
 
 /// Ends the session.
 pub(crate) async fn log_out(State(app): State<App>, session: Session) -> Result<Response> {
-    app.store().close_session(session.token_hash).await?;
-    let cookie = set_cookie(COOKIE, None, 0, app.state.config.behind_tls);
+    session_close::act(&app, &session).await?;
+    let cookie = no_cookie(app.state.config.behind_tls);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/log-in")).into_response())
 }
 

@@ -1,10 +1,10 @@
 //! Style sheet, script and icon: files of this program, kept by browsers until they change.
 
-use crate::state::App;
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hub_api::App;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 

@@ -1,15 +1,15 @@
 //! Problems as a person reads them.
 
-use crate::error::{ApiError, Fault, ProblemKind};
 use crate::layout::Frame;
-use crate::monitor;
 use crate::pages::parts::address::in_query;
 use crate::reader::Reader;
 use crate::visitor::path_and_query;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, header};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use hub_api::error::{ProblemKind, carry_over};
+use hub_api::monitor;
 use jiff::tz::TimeZone;
 use maud::html;
 
@@ -29,13 +29,7 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
         Some(ProblemKind("not-logged-in")) => {
             Redirect::to(&format!("/log-in?back={}", in_query(&back))).into_response()
         }
-        Some(ProblemKind(kind)) => {
-            let mut page = page(&reader, kind, &back, &response);
-            if let Some(fault) = response.extensions().get::<Fault>() {
-                page.extensions_mut().insert(fault.clone());
-            }
-            page
-        }
+        Some(ProblemKind(kind)) => page(&reader, kind, &back, &response),
     }
 }
 
@@ -55,16 +49,14 @@ fn page(reader: &Reader, kind: &str, back: &str, response: &Response) -> Respons
         path: back,
     };
     let mut page = (response.status(), frame.page(&title, &body)).into_response();
-    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
-        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
-    }
+    carry_over(response, &mut page);
     page
 }
 
-/// Says what the parts below every handler refuse without a word; what is refused is a page for people, a problem for programs.
-pub(crate) async fn in_words(request: Request, next: Next) -> Response {
+/// Shows what is refused in front of every page as a page; programs get the problem itself.
+pub(crate) async fn in_front(request: Request, next: Next) -> Response {
     let reader = (!is_of_programs(request.uri().path())).then(|| Reader::of(request.headers(), TimeZone::UTC));
-    let response = said(next.run(request).await);
+    let response = next.run(request).await;
     match (reader, response.extensions().get::<ProblemKind>().copied()) {
         (Some(reader), Some(ProblemKind(kind))) => page(&reader, kind, "/tickets", &response),
         _ => response,
@@ -73,20 +65,4 @@ pub(crate) async fn in_words(request: Request, next: Next) -> Response {
 
 fn is_of_programs(path: &str) -> bool {
     path.starts_with("/api/") || path.starts_with("/assets/") || monitor::is_asked(path)
-}
-
-/// The router, the bound of bodies and the deadline know statuses only.
-fn said(response: Response) -> Response {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if is_page || response.extensions().get::<ProblemKind>().is_some() {
-        return response;
-    }
-    match response.status() {
-        // The router adds Allow behind this.
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed.into_response(),
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLong.into_response(),
-        StatusCode::GATEWAY_TIMEOUT => ApiError::Late.into_response(),
-        _ => response,
-    }
 }

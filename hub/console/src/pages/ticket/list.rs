@@ -1,13 +1,13 @@
 //! The list of tickets.
 
-use crate::api::tickets_list::{TicketsQuery, list};
-use crate::error::Result;
-use crate::extract::Query;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use crate::words::{closed, code};
+use hub_api::error::Result;
+use hub_api::extract::Query;
+use hub_api::tickets_list::{TicketsQuery, list};
 use hub_core::ticket::TicketCategory;
 use hub_store::scope::Page;
 use hub_store::ticket::TicketSummary;

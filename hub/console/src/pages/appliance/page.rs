@@ -2,14 +2,14 @@
 
 use super::device_agent;
 use super::presence::{last_sample, presence};
-use crate::error::Result;
-use crate::extract::Path;
 use crate::pages::parts::fact::fact;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use crate::words::{closed, quantity};
+use hub_api::error::Result;
+use hub_api::extract::Path;
 use hub_core::id::ApplianceId;
 use hub_core::reporting::version_told;
 use hub_store::StoreError;

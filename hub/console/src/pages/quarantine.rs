@@ -1,14 +1,13 @@
 //! Quarantine: payloads that were not taken, with the reason, and reading them anew.
 
-use crate::api::model::{is_cut, readable};
-use crate::api::quarantine_list::{QuarantineQuery, list};
-use crate::api::quarantine_replay::{Replay, ReplayFilter, act};
-use crate::error::Result;
-use crate::extract::{FormBody, Query};
 use crate::pages::parts::address::in_query;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use axum::response::Redirect;
+use hub_api::error::Result;
+use hub_api::extract::{FormBody, Query};
+use hub_api::quarantine_list::{QuarantineQuery, is_cut, list, readable};
+use hub_api::quarantine_replay::{Replay, ReplayFilter, act};
 use hub_store::desk::Held;
 use hub_store::scope::Page;
 use maud::{Markup, html};

@@ -1,13 +1,13 @@
 //! The choice of language, kept in a cookie.
 
-use crate::auth::session::set_cookie;
-use crate::extract::FormBody;
 use crate::pages::parts::address::local;
 use crate::reader::{self, parse_language};
-use crate::state::App;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
+use hub_api::App;
+use hub_api::auth::session::set_cookie;
+use hub_api::extract::FormBody;
 use serde::Deserialize;
 
 /// A year, in seconds.

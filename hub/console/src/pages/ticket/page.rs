@@ -1,8 +1,6 @@
 //! The page of one ticket: who, why, and what happened and is to be done.
 
 use super::{acts, story, who, why};
-use crate::error::Result;
-use crate::extract::Path;
 use crate::pages::parts::badge::{severity, state};
 use crate::pages::parts::held::held_sentence;
 use crate::pages::parts::live::live_note;
@@ -10,6 +8,8 @@ use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use crate::words::{closed, hold};
+use hub_api::error::Result;
+use hub_api::extract::Path;
 use hub_core::id::TicketId;
 use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;

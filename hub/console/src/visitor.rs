@@ -1,12 +1,12 @@
 //! Who looks at a page, and in which language.
 
-use crate::auth::session::Session;
-use crate::error::ApiError;
 use crate::layout::Frame;
 use crate::reader::Reader;
-use crate::state::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use hub_api::App;
+use hub_api::auth::session::Session;
+use hub_api::error::ApiError;
 use maud::Markup;
 use std::convert::Infallible;
 

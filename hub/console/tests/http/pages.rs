@@ -138,15 +138,3 @@ async fn forms_work_without_a_script_and_refusals_are_pages() {
     assert!(page.contains("Closed: fault found and repaired; the prediction: right."));
     assert!(!page.contains("action=\"/tickets/"));
 }
-
-#[tokio::test]
-async fn a_hub_that_is_up_says_so() {
-    let hub = Hub::start().await;
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!(
-            Client::new().get(hub.url(path)).send().await.unwrap().status(),
-            200,
-            "{path}"
-        );
-    }
-}

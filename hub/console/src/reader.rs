@@ -1,8 +1,8 @@
 //! For whom a page is made: their language, and how numbers and times are written in it.
 
-use crate::auth::session::cookie;
 use crate::texts;
 use axum::http::{HeaderMap, header};
+use hub_api::auth::session::cookie;
 use hub_core::appointment::Slot;
 use hub_core::language::Language;
 use jiff::tz::TimeZone;

@@ -1,11 +1,12 @@
 //! API and console over the real store on a real cluster: an alarm becomes a ticket that a person sees and works on.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "support/mod.rs"]
+#[path = "../../api/tests/support/mod.rs"]
 #[expect(dead_code, reason = "the other tests use more of it")]
 mod support;
 
 use hub_api::{ApiConfig, ApiState, Monitor, create_first_account, serve};
+use hub_console::PAGES;
 use hub_core::clock::ManualClock;
 use hub_core::id::{DeviceId, TenantId, TraceId};
 use hub_core::site::Site;
@@ -124,7 +125,7 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
         demo: None,
         config: ApiConfig::default(),
     };
-    let served = tokio::spawn(serve(listener, state, stop.clone()));
+    let served = tokio::spawn(serve(listener, state, PAGES, stop.clone()));
 
     work_on(&base, &first.password, &id).await;
     look_at_readings(&base, &first.password).await;

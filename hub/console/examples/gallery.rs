@@ -1,4 +1,4 @@
-//! Serves the console with sample tickets, for looking at it: `cargo run -p hub-api --example gallery -- 127.0.0.1:8090`.
+//! Serves the console with sample tickets, for looking at it: `cargo run -p hub-console --example gallery -- 127.0.0.1:8090`.
 //! Log in as `admin` with the password it prints.
 #![expect(
     clippy::unwrap_used,
@@ -6,11 +6,12 @@
     reason = "a workbench, not a part of the hub"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../../api/tests/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
 
 use hub_api::{ApiConfig, ApiState, DemoBanner, DemoPart, create_first_account, serve};
+use hub_console::PAGES;
 use hub_core::clock::ManualClock;
 use rand::SeedableRng;
 use std::sync::Arc;
@@ -61,5 +62,5 @@ async fn main() {
         },
         ..support::state(store)
     };
-    serve(listener, state, CancellationToken::new()).await.unwrap();
+    serve(listener, state, PAGES, CancellationToken::new()).await.unwrap();
 }

@@ -1,10 +1,10 @@
 //! The list of appliances.
 
 use super::presence::{last_sample, presence};
-use crate::error::Result;
-use crate::extract::Query;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
+use hub_api::error::Result;
+use hub_api::extract::Query;
 use hub_store::scope::Page;
 use hub_store::site::ApplianceView;
 use maud::{Markup, html};

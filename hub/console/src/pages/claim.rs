@@ -1,14 +1,14 @@
 //! The page on which an owner takes an appliance into their name. Anybody may see it; the code on the machine decides.
 
-use crate::api::claim::{Claim, act};
-use crate::client::Client;
-use crate::error::{ApiError, Result};
-use crate::extract::{FormBody, Query};
 use crate::layout::Frame;
 use crate::reader::Reader;
-use crate::state::{App, Inner};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hub_api::Client;
+use hub_api::claim::{Claim, act};
+use hub_api::error::{ApiError, Result};
+use hub_api::extract::{FormBody, Query};
+use hub_api::{App, Inner};
 use hub_core::consent::Consent;
 use maud::{Markup, html};
 use serde::Deserialize;

@@ -1,10 +1,10 @@
 //! The forms of the ticket page. Each calls the function of the API's endpoint and goes back to the ticket.
 
-use crate::api::{ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_take};
-use crate::error::Result;
-use crate::extract::{FormBody, Path};
 use crate::visitor::Visitor;
 use axum::response::Redirect;
+use hub_api::error::Result;
+use hub_api::extract::{FormBody, Path};
+use hub_api::{ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_take};
 use hub_core::id::TicketId;
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! The console: pages rendered here, forms that call the functions of the API, and nothing that needs a script.
+//! The pages by noun, and their routes. No page imports another: what they share is in [`parts`].
 
 mod appliance;
 mod claim;
@@ -9,16 +9,19 @@ mod problem;
 mod quarantine;
 mod ticket;
 
-pub(crate) use problem::in_words;
-
 use crate::assets;
-use crate::state::App;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use hub_api::{App, Pages};
 
-/// Routes of the console.
-pub(crate) fn router() -> Router<App> {
+/// All pages, for the listener.
+pub const PAGES: Pages = Pages {
+    routes,
+    around: |routes| routes.layer(middleware::from_fn(problem::in_front)),
+};
+
+fn routes() -> Router<App> {
     let pages = Router::new()
         .route("/", get(|| async { Redirect::to("/tickets") }))
         .route("/log-in", get(log_in::form).post(log_in::submit))

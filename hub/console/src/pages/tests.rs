@@ -3,9 +3,9 @@
 use super::appliance::{self, device_agent};
 use super::ticket::{self, acts, story};
 use super::{claim, quarantine};
-use crate::api::quarantine_list::QuarantineQuery;
 use crate::reader::Reader;
 use expect_test::expect;
+use hub_api::quarantine_list::QuarantineQuery;
 use hub_core::consent::Consent;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
@@ -18,7 +18,7 @@ use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 use std::path::Path;
 
-#[path = "../../tests/support/sample.rs"]
+#[path = "../../../api/tests/support/sample.rs"]
 mod sample;
 
 fn reader(language: Language) -> Reader {
@@ -420,7 +420,7 @@ fn every_key_in_the_code_is_translated() {
 /// Every kind of problem that can be met has its sentence.
 #[test]
 fn every_problem_is_translated() {
-    let source = include_str!("../error.rs");
+    let source = include_str!("../../../api/src/error.rs");
     let kinds: Vec<&str> = source
         .lines()
         .filter(|line| line.contains("=> (S::"))

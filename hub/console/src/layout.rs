@@ -2,7 +2,7 @@
 
 use crate::assets;
 use crate::reader::Reader;
-use crate::state::{DemoBanner, DemoPart};
+use hub_api::{DemoBanner, DemoPart};
 use hub_core::language::Language;
 use maud::{DOCTYPE, Markup, html};
 
@@ -94,7 +94,7 @@ fn banner(reader: &Reader, demo: &DemoBanner) -> Markup {
     let list = |parts: &[DemoPart]| {
         let words: Vec<String> = parts
             .iter()
-            .map(|part| reader.t(&format!("demo-part-{}", part.word())))
+            .map(|part| reader.t(&format!("demo-part-{}", demo_word(*part))))
             .collect();
         words.join(&reader.t("list-comma"))
     };
@@ -104,5 +104,22 @@ fn banner(reader: &Reader, demo: &DemoBanner) -> Markup {
             span { (reader.with("demo-simulated", &[("parts", &list(&demo.simulated))])) }
             span { (reader.with("demo-real", &[("parts", &list(&demo.real))])) }
         }
+    }
+}
+
+/// The word after `demo-part-` in the translation files.
+fn demo_word(part: DemoPart) -> &'static str {
+    match part {
+        DemoPart::Appliances => "appliances",
+        DemoPart::Owners => "owners",
+        DemoPart::Phones => "phones",
+        DemoPart::Carrier => "carrier",
+        DemoPart::TimeLapse => "time-lapse",
+        DemoPart::Mqtt => "mqtt",
+        DemoPart::Database => "database",
+        DemoPart::Prediction => "prediction",
+        DemoPart::Sip => "sip",
+        DemoPart::Audio => "audio",
+        DemoPart::Console => "console",
     }
 }
