@@ -74,6 +74,7 @@ pub(crate) fn text(language: Language, key: &str, values: &[(&str, &str)]) -> St
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     /// Key → names of the values that its text takes.
     fn keys(files: &[&str]) -> BTreeMap<String, Vec<String>> {
@@ -126,6 +127,67 @@ mod tests {
                 wordless || zh.chars().any(is_han) || named_alike.contains(&key.as_str()),
                 "{key} = {zh}"
             );
+        }
+    }
+
+    /// All source files below a folder.
+    fn sources(folder: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => found.extend(sources(&path)),
+                false => found.push(std::fs::read_to_string(path).unwrap()),
+            }
+        }
+        found
+    }
+
+    /// The texts that code asks for by a fixed key exist, whichever page they are on.
+    #[test]
+    fn every_key_in_the_code_is_translated() {
+        let mut seen = 0;
+        for source in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+            for call in ["reader.t(\"", "reader.with(\"", "self.t(\"", "self.with(\""] {
+                for rest in source.split(call).skip(1) {
+                    let key = rest.split('"').next().unwrap();
+                    seen += 1;
+                    for language in Language::ALL {
+                        assert!(find(language, key, &[]).is_some(), "{key} in {}", language.tag());
+                    }
+                }
+            }
+        }
+        assert!(seen > 80, "the search finds the keys: {seen}");
+    }
+
+    /// Every kind of problem that can be met has its sentence.
+    #[test]
+    fn every_problem_is_translated() {
+        let source = include_str!("../../api/src/error.rs");
+        let kinds: Vec<&str> = source
+            .lines()
+            .filter(|line| line.contains("=> (S::"))
+            .filter_map(|line| line.split('"').nth(1))
+            // A rule's refusal has its kind from elsewhere, and then only its title stands in the line.
+            .filter(|kind| !kind.contains(' '))
+            .chain([
+                "ticket-closed",
+                "ticket-in-call",
+                "ticket-not-planned",
+                "outcome-contradiction",
+                "note-too-long",
+            ])
+            .collect();
+        assert!(kinds.len() > 20, "{kinds:?}");
+        for kind in kinds {
+            for language in Language::ALL {
+                let key = format!("problem-{kind}");
+                assert!(
+                    find(language, &key, &[]).is_some() || kind == "Refused by a rule",
+                    "{key}"
+                );
+            }
         }
     }
 }

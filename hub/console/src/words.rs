@@ -1,7 +1,7 @@
 //! Words of the rules as a person reads them.
 
 use crate::reader::{Reader, number};
-use hub_core::call_rules::HoldReason;
+use hub_core::call_rules::{HoldReason, PROBABILITY_MIN};
 use hub_core::prediction::Contribution;
 use hub_store::site::OwnerView;
 use serde::Serialize;
@@ -19,10 +19,10 @@ pub(crate) fn closed<T: Serialize>(reader: &Reader, list: &str, variant: &T) -> 
     reader.t(&format!("{list}-{}", code(variant).replace('_', "-")))
 }
 
-/// How sure: high from the gate of automatic calls on, medium down to the middle.
+/// How sure: high from where a call is placed by itself, medium down to the middle.
 pub(crate) fn band(reader: &Reader, probability: f32) -> String {
     let key = match probability {
-        p if p >= 0.9 => "band-high",
+        p if p >= PROBABILITY_MIN => "band-high",
         p if p >= 0.6 => "band-medium",
         _ => "band-low",
     };

@@ -2,8 +2,8 @@
 
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
-use crate::words::{closed, code};
-use hub_core::consent::Consent;
+use crate::words::{closed, code, hold};
+use hub_core::call_rules::{HoldReason, never_rung};
 use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
 use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
@@ -46,18 +46,18 @@ fn take(reader: &Reader, view: &TicketView) -> Markup {
 /// The button stays in place when it is of no use, with the reason beside it.
 fn call(reader: &Reader, view: &TicketView) -> Markup {
     let refusal = match &view.owner {
-        None => Some("act-call-no-owner"),
-        Some(owner) if owner.phone.is_none() => Some("act-call-no-owner"),
-        Some(owner) if owner.do_not_call => Some("act-call-do-not-call"),
-        Some(owner) if owner.consent != Consent::Given => Some("act-call-no-consent"),
-        Some(_) => None,
+        None => Some(HoldReason::NoOwner),
+        Some(owner) => never_rung(owner.phone.is_some(), owner.do_not_call, owner.consent),
     };
     html! {
         form method="post" action=(action(view, "call")) {
             button.primary disabled[refusal.is_some()] aria-describedby=[refusal.map(|_| "call-refusal")] {
                 (reader.t("act-call"))
             }
-            @if let Some(key) = refusal { p.muted #call-refusal { (reader.t(key)) } }
+            @if let Some(reason) = refusal {
+                @let why = hold(reader, reason, view.owner.as_ref());
+                p.muted #call-refusal { (reader.with("act-call-refused", &[("reason", &why)])) }
+            }
             @else if view.ticket.call_requested_by.is_some() { p.muted { (reader.t("act-call-requested")) } }
         }
     }
