@@ -4,6 +4,7 @@ mod bans;
 mod commands;
 mod layering;
 mod mentions;
+mod pages;
 mod size;
 mod source;
 mod twice;
@@ -53,6 +54,7 @@ pub fn tidy() -> Result<()> {
     violations.extend(bans::check(&files));
     violations.extend(commands::check(&workspace, &files)?);
     violations.extend(mentions::check(&root, &files)?);
+    violations.extend(pages::check(&files));
     violations.extend(size::check(&files));
     violations.extend(twice::check(&files));
     violations.extend(words::check(&files));

@@ -1,10 +1,10 @@
 //! For whom a connection counts, and, behind a proxy whose connections carry everybody's requests, for whom a request does.
 
 use crate::auth::session::Session;
+use crate::client::Client;
 use crate::error::ApiError;
 use crate::monitor;
 use crate::places::{Lot, Place};
-use crate::proxies::Client;
 use crate::state::App;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, Request, State};

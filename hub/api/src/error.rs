@@ -1,6 +1,6 @@
 //! Why a request was not carried out: once as problem+json (RFC 9457) for programs, once as a page for people.
 
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::error_chain::in_full;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 /// A request that was not carried out.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     /// No session, or it has ended.
     #[error("log in with POST /api/v1/session and send the token as `Authorization: Bearer …`")]
     NotLoggedIn,
@@ -84,9 +84,9 @@ pub(crate) enum ApiError {
     Password,
 }
 
-/// Kind of a problem, left on the answer for the console, which shows it as a page.
+/// Kind of a problem, left on the answer for pages, which show it to a person.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ProblemKind(pub(crate) &'static str);
+pub struct ProblemKind(pub &'static str);
 
 /// What failed on our side, left on the answer for the log ([`crate::told`]): only there it is known what was logged of late.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub(crate) enum Fault {
 }
 
 /// Result of a request.
-pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+pub type Result<T> = std::result::Result<T, ApiError>;
 
 /// An error as RFC 9457 has it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -143,7 +143,7 @@ fn store_detail(error: &StoreError) -> String {
 
 impl ApiError {
     /// Status, kind and title.
-    pub(crate) fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+    pub fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
             ApiError::NotLoggedIn => (S::UNAUTHORIZED, "not-logged-in", "Not logged in"),
@@ -240,6 +240,32 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+/// Gives a page that shows a problem what the problem itself says to others: when to try again, and what is to be logged.
+pub fn carry_over(problem: &Response, page: &mut Response) {
+    if let Some(wait) = problem.headers().get(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    if let Some(fault) = problem.extensions().get::<Fault>() {
+        page.extensions_mut().insert(fault.clone());
+    }
+}
+
+/// Says in words what the parts below every handler refuse with a status alone.
+pub(crate) async fn in_words(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || response.extensions().get::<ProblemKind>().is_some() {
+        return response;
+    }
+    match response.status() {
+        // The router adds Allow behind this.
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed.into_response(),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLong.into_response(),
+        StatusCode::GATEWAY_TIMEOUT => ApiError::Late.into_response(),
+        _ => response,
     }
 }
 

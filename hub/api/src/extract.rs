@@ -2,7 +2,7 @@
 
 use crate::control::{BREAKS, encoded_holds_control, json_holds_control};
 use crate::error::ApiError;
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
 use crate::plain_words::plain_words;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::{BytesRejection, FormRejection, JsonRejection, PathRejection, QueryRejection};
@@ -16,17 +16,17 @@ use serde_json::Value;
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// A form's body.
-pub(crate) struct FormBody<T>(pub(crate) T);
+pub struct FormBody<T>(pub T);
 
 /// What follows the question mark.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
-pub(crate) struct Query<T>(pub(crate) T);
+pub struct Query<T>(pub T);
 
 /// What stands in the path.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
-pub(crate) struct Path<T>(pub(crate) T);
+pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;

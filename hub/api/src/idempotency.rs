@@ -2,6 +2,7 @@
 
 use crate::auth::session::{Session, wall_clock};
 use crate::error::{ApiError, Result};
+use crate::limits::BODY_MAX;
 use crate::state::App;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -11,8 +12,6 @@ use axum::response::{IntoResponse, Response};
 use hub_store::account::Idempotency;
 use sha2::{Digest, Sha256};
 
-/// Longest request body, in bytes.
-pub(crate) const BODY_MAX: usize = 64 * 1024;
 /// Longest answer that is remembered, in bytes; acts answer with one ticket.
 const ANSWER_MAX: usize = 256 * 1024;
 /// Longest key, in characters.

@@ -1,38 +1,41 @@
-//! The HTTP API and the console: log-in, tickets, appliances, findings, contacts, devices and
-//! what they were told, quarantine, owners who claim their appliance, live events, and what monitoring reads.
+//! The HTTP API: log-in, tickets, appliances, findings, contacts, devices and what they were told, quarantine, owners who
+//! claim their appliance, live events, and what monitoring reads; with the listener on which it and the pages are served.
 //!
-//! Owns everything that speaks HTTP to people and integrators. Knows the store by its traits only; places no call and
-//! reads no telemetry itself. The console calls the same functions as the API: it can do nothing that the API cannot.
+//! Owns what every request goes through, and all that people and programs may do: one endpoint is one file, whose `act` the
+//! pages call too, so that they can do nothing that the API cannot. Knows the store by its traits only, and no page; places
+//! no call and reads no telemetry itself.
 
 mod admit;
 mod api;
-mod auth;
-mod chart;
+pub mod auth;
+mod client;
 mod control;
-mod error;
-mod extract;
+pub mod error;
+pub mod extract;
 mod headers;
 mod hosts;
 mod idempotency;
 mod limits;
-mod monitor;
+pub mod monitor;
 mod pages;
 mod places;
 mod plain_words;
 mod proxies;
-mod reader;
 mod serve;
 mod state;
 mod streams;
-mod texts;
 mod told;
-mod words;
 mod write_deadline;
 
-pub use api::openapi_json;
+pub use api::{
+    claim, openapi_json, quarantine_list, quarantine_replay, session_close, ticket_book, ticket_call, ticket_close,
+    ticket_false_alarm, ticket_take, tickets_list,
+};
 pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
+pub use client::Client;
 pub use limits::Limits;
-pub use monitor::Monitor;
+pub use monitor::questions::Monitor;
+pub use pages::Pages;
 pub use proxies::{NotAProxy, Proxies};
-pub use serve::{router, serve, serve_monitoring};
-pub use state::{ApiConfig, ApiState, DemoBanner, DemoPart, Redecode, Redecoded};
+pub use serve::{serve, serve_monitoring};
+pub use state::{ApiConfig, ApiState, App, DemoBanner, DemoPart, Inner, Redecode, Redecoded};

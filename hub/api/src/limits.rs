@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longest request body, in bytes.
+pub(crate) const BODY_MAX: usize = 64 * 1024;
+
 /// Bounds of the listener for people and programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -1,9 +1,6 @@
 //! Proxies in front of the hub: whose word about the address of a client counts, and whose does not.
 
-use crate::state::App;
-use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
-use axum::http::request::Parts;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,7 +46,7 @@ impl Proxies {
     }
 
     /// For whom this peer asks: itself, unless it is trusted; then the last one in its word that is no trusted proxy.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
         let told = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
         let mut client = peer.to_canonical();
@@ -77,28 +74,6 @@ fn address(word: &str) -> Option<IpAddr> {
 /// Whether a proxy, trusted or not, says that it stands in front.
 pub(crate) fn is_marked(headers: &HeaderMap) -> bool {
     MARKS.iter().any(|mark| headers.contains_key(*mark))
-}
-
-/// For whom a request is: the address that throttles and bounds count.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Client {
-    /// Their address.
-    pub(crate) address: IpAddr,
-    /// They come through a trusted proxy.
-    pub(crate) by_proxy: bool,
-}
-
-impl FromRequestParts<App> for Client {
-    type Rejection = <ConnectInfo<SocketAddr> as FromRequestParts<App>>::Rejection;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await?;
-        let proxies = &app.state.config.proxies;
-        Ok(Self {
-            address: proxies.client(peer.ip(), &parts.headers),
-            by_proxy: proxies.include(peer.ip()),
-        })
-    }
 }
 
 #[cfg(test)]

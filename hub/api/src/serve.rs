@@ -3,14 +3,15 @@
 use crate::admit::admit;
 use crate::auth::origin::same_origin;
 use crate::control::plain_address;
-use crate::error::ApiError;
+use crate::error::{ApiError, in_words};
 use crate::headers::secure;
 use crate::hosts::own_names;
-use crate::idempotency::BODY_MAX;
+use crate::limits::BODY_MAX;
+use crate::pages::Pages;
 use crate::places::Lot;
 use crate::state::{ApiState, App, Inner};
 use crate::write_deadline::WriteDeadline;
-use crate::{api, monitor, pages, told};
+use crate::{api, monitor, told};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::{Router, middleware};
@@ -37,33 +38,28 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// All routes. The peer's address is read from an `Extension<ConnectInfo<SocketAddr>>`, which [`serve`] adds.
-pub fn router(state: ApiState) -> Router {
-    routes(Inner::new(state, CancellationToken::new()))
-}
-
-fn routes(app: App) -> Router {
+fn routes(app: App, pages: Pages) -> Router {
     let (api, _) = api::router(app.clone()).split_for_parts();
-    let routes = Router::new()
-        .merge(pages::router())
+    let routes = (pages.routes)()
         .merge(api)
         .merge(monitor::router())
         .fallback(|| async { ApiError::NoRoute })
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn_with_state(app.clone(), told::faults));
-    bounded(routes, app)
+    bounded(routes, app, pages)
 }
 
 /// What holds for every request, whatever it asks.
-fn bounded(routes: Router<App>, app: App) -> Router {
+fn bounded(routes: Router<App>, app: App, pages: Pages) -> Router {
     let patience = app.state.config.limits.request_patience;
-    routes
+    let routes = routes
         .layer(middleware::from_fn_with_state(app.clone(), admit))
         .layer(middleware::from_fn(plain_address))
         .layer(middleware::from_fn_with_state(app.clone(), own_names))
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, patience))
-        .layer(middleware::from_fn(pages::in_words))
+        .layer(middleware::map_response(in_words));
+    (pages.around)(routes)
         .layer(middleware::from_fn(secure))
         .with_state(app)
 }
@@ -73,20 +69,25 @@ fn bounded(routes: Router<App>, app: App) -> Router {
 /// # Errors
 ///
 /// The listener does not say where it listens.
-pub async fn serve(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, state: ApiState, pages: Pages, stop: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "console and API are served");
     let app = Inner::new(state, stop);
-    serve_routes(listener, &app, &routes(app.clone())).await;
+    serve_routes(listener, &app, &routes(app.clone(), pages)).await;
     Ok(())
 }
 
-/// Serves what monitoring reads and nothing else, until `stop`: for a hub that stands by.
+/// Serves what monitoring reads and none of the pages, until `stop`: for a hub that stands by.
 ///
 /// # Errors
 ///
 /// None as yet; it is the same type as that of [`serve`].
-pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve_monitoring(
+    listener: TcpListener,
+    state: ApiState,
+    pages: Pages,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let app = Inner::new(state, stop);
     let routes = Router::new().merge(monitor::router()).fallback(|| async {
         (
@@ -94,7 +95,7 @@ pub async fn serve_monitoring(listener: TcpListener, state: ApiState, stop: Canc
             "this hub stands by; ask the other one\n",
         )
     });
-    serve_routes(listener, &app, &bounded(routes, app.clone())).await;
+    serve_routes(listener, &app, &bounded(routes, app.clone(), pages)).await;
     Ok(())
 }
 

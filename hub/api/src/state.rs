@@ -2,7 +2,7 @@
 
 use crate::auth::throttle::{ClaimThrottle, Throttle};
 use crate::limits::Limits;
-use crate::monitor::Monitor;
+use crate::monitor::questions::Monitor;
 use crate::places::{Full, Places};
 use crate::proxies::Proxies;
 use crate::streams::Streams;
@@ -107,28 +107,10 @@ pub enum DemoPart {
     Console,
 }
 
-impl DemoPart {
-    /// The word after `demo-part-` in the translation files.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            DemoPart::Appliances => "appliances",
-            DemoPart::Owners => "owners",
-            DemoPart::Phones => "phones",
-            DemoPart::Carrier => "carrier",
-            DemoPart::TimeLapse => "time-lapse",
-            DemoPart::Mqtt => "mqtt",
-            DemoPart::Database => "database",
-            DemoPart::Prediction => "prediction",
-            DemoPart::Sip => "sip",
-            DemoPart::Audio => "audio",
-            DemoPart::Console => "console",
-        }
-    }
-}
-
 /// What all requests share.
-pub(crate) struct Inner {
-    pub(crate) state: ApiState,
+pub struct Inner {
+    /// What the API is wired with.
+    pub state: ApiState,
     pub(crate) stop: CancellationToken,
     pub(crate) throttle: Mutex<Throttle<IpAddr>>,
     pub(crate) claims: Mutex<ClaimThrottle>,
@@ -142,7 +124,7 @@ pub(crate) struct Inner {
 }
 
 /// Shared by all requests.
-pub(crate) type App = Arc<Inner>;
+pub type App = Arc<Inner>;
 
 impl Inner {
     pub(crate) fn new(state: ApiState, stop: CancellationToken) -> App {
@@ -160,11 +142,13 @@ impl Inner {
         })
     }
 
-    pub(crate) fn store(&self) -> &dyn ConsoleStore {
+    /// Where everything is kept.
+    pub fn store(&self) -> &dyn ConsoleStore {
         self.state.store.as_ref()
     }
 
-    pub(crate) fn now(&self) -> jiff::Timestamp {
+    /// Civil time, as tickets see it.
+    pub fn now(&self) -> jiff::Timestamp {
         self.state.clock.now()
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What the telephone network said of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum CallResult {
     /// The call was answered (2xx).
@@ -28,7 +28,7 @@ pub enum CallResult {
 }
 
 /// What the conversation produced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposition {
     /// The owner took the offered slot (key 1).

@@ -5,6 +5,9 @@ use crate::consent::Consent;
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+/// Calibrated probability from which a call is placed by itself, where a tenant's rules say nothing else.
+pub const PROBABILITY_MIN: f32 = 0.9;
+
 /// A tenant's rules for calls that the hub places by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,7 +31,7 @@ pub struct CallRules {
 impl Default for CallRules {
     fn default() -> Self {
         Self {
-            probability_min: 0.9,
+            probability_min: PROBABILITY_MIN,
             from: Time::constant(9, 0, 0, 0),
             until: Time::constant(20, 0, 0, 0),
             attempts_max: 3,
@@ -75,7 +78,7 @@ pub struct ContactFacts {
 }
 
 /// Why nobody is rung, now or by itself. Shown on the ticket in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldReason {
     /// Outside the hours in which the household may be rung.
@@ -164,13 +167,19 @@ fn forbidden(facts: &ContactFacts) -> Option<HoldReason> {
     if !facts.ticket_open {
         return Some(HoldReason::TicketSettled);
     }
-    if !facts.owner_known {
+    never_rung(facts.owner_known, facts.do_not_call, facts.consent)
+}
+
+/// Why an owner is not rung, whoever asks for it: there is no number, or it is on the do-not-call list, or their word on
+/// calls is not a yes. None if a person may ask for a call.
+pub fn never_rung(has_number: bool, do_not_call: bool, consent: Consent) -> Option<HoldReason> {
+    if !has_number {
         return Some(HoldReason::NoOwner);
     }
-    if facts.do_not_call {
+    if do_not_call {
         return Some(HoldReason::DoNotCall);
     }
-    match facts.consent {
+    match consent {
         Consent::Given => None,
         Consent::Withdrawn => Some(HoldReason::ConsentWithdrawn),
         Consent::NeverGiven => Some(HoldReason::NoConsent),

@@ -20,7 +20,7 @@ pub struct ConsentEntry {
 }
 
 /// What holds at the moment of looking. No entry is no consent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// The owner agreed to service calls.

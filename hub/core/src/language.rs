@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// A language of pages, prompts and messages (BCP 47 tags).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default, strum::VariantArray,
+)]
 pub enum Language {
     /// Mandarin in simplified characters.
     #[serde(rename = "zh-CN")]
@@ -16,7 +18,7 @@ pub enum Language {
 
 impl Language {
     /// All of them, in the order in which a person is offered them.
-    pub const ALL: [Language; 2] = [Language::ZhCn, Language::En];
+    pub const ALL: [Language; <Language as strum::VariantArray>::VARIANTS.len()] = [Language::ZhCn, Language::En];
 
     /// The BCP 47 tag.
     pub fn tag(self) -> &'static str {

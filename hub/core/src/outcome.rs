@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What was done (结案结果).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What was done (结案结果), in the order in which a person chooses: most wished for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// A technician repaired it.
@@ -23,7 +23,7 @@ pub enum Resolution {
 }
 
 /// Was the prediction right? Feeds precision, thresholds and retraining.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The predicted fault was found.

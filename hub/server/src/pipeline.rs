@@ -271,7 +271,7 @@ impl Hub {
             demo,
             config: config.console()?,
         };
-        let serving = hub_api::serve(listener, state, stop.child_token());
+        let serving = hub_api::serve(listener, state, hub_console::PAGES, stop.child_token());
         work.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the console ended");

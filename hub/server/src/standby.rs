@@ -27,7 +27,8 @@ pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> R
     let stop = CancellationToken::new();
     // However this ends, the listener is closed: the hub that then works needs its address.
     let guard = stop.clone().drop_guard();
-    let serving = tokio::spawn(hub_api::serve_monitoring(listener, state(config, opened)?, stop));
+    let serving = hub_api::serve_monitoring(listener, state(config, opened)?, hub_console::PAGES, stop);
+    let serving = tokio::spawn(serving);
     say("standing by: another hub works on this database; this one takes over when it ends");
     let mut away = false;
     loop {

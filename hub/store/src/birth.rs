@@ -38,7 +38,7 @@ pub struct Birth {
 }
 
 /// Why a device started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
     /// The firmware cannot tell.

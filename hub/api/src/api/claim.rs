@@ -2,9 +2,9 @@
 
 use super::schema;
 use crate::auth::throttle::{ClaimThrottle, network};
+use crate::client::Client;
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::JsonBody;
-use crate::proxies::Client;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
@@ -26,41 +26,45 @@ const NAME_MAX: usize = 100;
 /// What an owner tells, with the code that proves that the appliance is theirs.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// Maker, as on the label.
     #[schema(max_length = 128)]
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// Serial number.
     #[schema(max_length = 128)]
-    pub(crate) device: String,
+    pub device: String,
     /// Code on the appliance, or as the maker told it.
     #[schema(max_length = 128)]
-    pub(crate) code: String,
+    pub code: String,
     /// Name, 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
-    pub(crate) name: String,
+    pub name: String,
     /// Telephone number in international form, e.g. `+8613800138000`.
     #[schema(pattern = "^[+][0-9]{7,15}$")]
-    pub(crate) phone: String,
+    pub phone: String,
     /// Language of calls.
-    #[schema(schema_with = schema::language)]
-    pub(crate) language: Language,
+    #[schema(schema_with = schema::words::<Language>)]
+    pub language: Language,
     /// IANA time zone of the household, e.g. `Asia/Shanghai`.
-    pub(crate) zone: String,
+    pub zone: String,
     /// Whether they agree to service calls.
-    pub(crate) consent: bool,
+    pub consent: bool,
 }
 
 /// The appliance is theirs.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Claimed {
+pub struct Claimed {
     /// What the consent ledger says now. An earlier "no" of this number stands.
-    #[schema(schema_with = schema::consent)]
-    pub(crate) consent: Consent,
+    #[schema(schema_with = schema::words::<Consent>)]
+    pub consent: Consent,
 }
 
 /// Claims the appliance. The answer is the same for a device that does not exist and for a wrong code.
-pub(crate) async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
+///
+/// # Errors
+///
+/// Something cannot be read, code and device do not belong together, or there were too many wrong codes.
+pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
     let contact = contact(&claim)?;
     let key = (claim.tenant.clone(), claim.device.clone());
     throttle(app, source, &key)?;

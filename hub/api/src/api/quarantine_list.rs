@@ -1,5 +1,7 @@
 //! GET /api/v1/quarantine: payloads that were not taken, newest first.
 
+pub use super::model::{is_cut, readable};
+
 use super::model::{self, Page, QuarantinedPayload};
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
@@ -15,21 +17,21 @@ use utoipa::IntoParams;
 /// Which payloads, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct QuarantineQuery {
+pub struct QuarantineQuery {
     /// Only of this appliance.
-    pub(crate) appliance: Option<i64>,
+    pub appliance: Option<i64>,
     /// Only those whose reason holds this text, whatever the case of its letters.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// `next` of the page before.
-    pub(crate) after: Option<String>,
+    pub after: Option<String>,
     /// Items on the page, 1 to 200; 50 unless given.
     #[param(minimum = 1, maximum = 200)]
-    pub(crate) limit: Option<usize>,
+    pub limit: Option<usize>,
 }
 
 impl QuarantineQuery {
     /// What is looked for.
-    pub(crate) fn filter(&self) -> QuarantineFilter {
+    fn filter(&self) -> QuarantineFilter {
         let reason = self.reason.as_deref().map(str::trim);
         QuarantineFilter {
             appliance: self.appliance.map(ApplianceId),
@@ -39,11 +41,11 @@ impl QuarantineQuery {
 }
 
 /// A page of the list.
-pub(crate) async fn list(
-    app: &Inner,
-    session: &Session,
-    query: &QuarantineQuery,
-) -> Result<hub_store::scope::Page<QuarantineEntry>> {
+///
+/// # Errors
+///
+/// The limit is out of range, or there is no such page.
+pub async fn list(app: &Inner, session: &Session, query: &QuarantineQuery) -> Result<hub_store::scope::Page<QuarantineEntry>> {
     let limit = model::limit(query.limit)?;
     let (filter, after) = (query.filter(), query.after.as_deref());
     Ok(app.store().quarantine(session.scope(), &filter, after, limit).await?)

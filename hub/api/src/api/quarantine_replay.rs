@@ -17,55 +17,59 @@ use utoipa::ToSchema;
 /// Which payloads: either `ids`, or those that `filter` finds.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Replay {
+pub struct Replay {
     /// Numbers in quarantine, at most 200.
     #[serde(default)]
     #[schema(max_items = 200)]
-    pub(crate) ids: Vec<i64>,
+    pub ids: Vec<i64>,
     /// The newest 200 that this finds.
-    pub(crate) filter: Option<ReplayFilter>,
+    pub filter: Option<ReplayFilter>,
     /// `next` of the replay before: goes on with older payloads that `filter` finds.
-    pub(crate) after: Option<String>,
+    pub after: Option<String>,
 }
 
 /// Which payloads.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ReplayFilter {
+pub struct ReplayFilter {
     /// Only of this appliance.
-    pub(crate) appliance: Option<i64>,
+    pub appliance: Option<i64>,
     /// Only those whose reason holds this text, whatever the case of its letters.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// What became of them.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Replayed {
+pub struct Replayed {
     /// Payloads that were stored and have left quarantine.
-    pub(crate) stored: usize,
+    pub stored: usize,
     /// Payloads that have left quarantine, since all they hold was stored before.
-    pub(crate) repeated: usize,
+    pub repeated: usize,
     /// Payloads that still cannot be taken and stay.
-    pub(crate) refused: Vec<Refused>,
+    pub refused: Vec<Refused>,
     /// Give this back as `after` to go on with older payloads that the filter finds; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// A payload that still cannot be taken.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Refused {
+pub struct Refused {
     /// Number in quarantine.
-    pub(crate) id: i64,
+    pub id: i64,
     /// Why; kept with it from now on.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// Why a payload that fills the bound stays where it is.
 const CUT: &str = "the payload is longer than what quarantine keeps: only its beginning is here";
 
 /// Reads them anew, oldest first.
-pub(crate) async fn act(app: &Inner, session: &Session, body: Replay) -> Result<Replayed> {
+///
+/// # Errors
+///
+/// It is not said which, or the store failed; what was read before has left quarantine.
+pub async fn act(app: &Inner, session: &Session, body: Replay) -> Result<Replayed> {
     let (chosen, next) = choose(app, session, body).await?;
     let mut replayed = Replayed {
         stored: 0,

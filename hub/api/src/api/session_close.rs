@@ -2,9 +2,18 @@
 
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
-use crate::state::App;
+use crate::state::{App, Inner};
 use axum::extract::State;
 use axum::http::StatusCode;
+
+/// Ends the session.
+///
+/// # Errors
+///
+/// The store failed.
+pub async fn act(app: &Inner, session: &Session) -> Result<()> {
+    Ok(app.store().close_session(session.token_hash).await?)
+}
 
 /// Ends the session that the request carries.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", operation_id = "closeSession",
@@ -13,6 +22,6 @@ use axum::http::StatusCode;
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(State(app): State<App>, session: Session) -> Result<StatusCode> {
-    app.store().close_session(session.token_hash).await?;
+    act(&app, &session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

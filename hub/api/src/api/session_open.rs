@@ -1,9 +1,9 @@
 //! POST /api/v1/session: log-in of a program.
 
 use crate::auth::log_in::log_in;
+use crate::client::Client;
 use crate::error::{Problem, Result};
 use crate::extract::JsonBody;
-use crate::proxies::Client;
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;

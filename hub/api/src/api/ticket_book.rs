@@ -18,13 +18,17 @@ use uuid::Uuid;
 /// Which slot was agreed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Booking {
+pub struct Booking {
     /// `next_slot.start` of the ticket as it was read: refused if another visit has taken that slot meanwhile.
-    pub(crate) start: Timestamp,
+    pub start: Timestamp,
 }
 
 /// Books the next free slot if it still is the one that was agreed.
-pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Booking) -> Result<ServiceTicket> {
+///
+/// # Errors
+///
+/// No such ticket of theirs, no slot is free or another one is next, or the ticket takes no visit now.
+pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Booking) -> Result<ServiceTicket> {
     let view = app.store().ticket(session.scope(), id, app.now()).await?;
     let (Some(slot), Some(point)) = (view.next_slot, view.service_point) else {
         return Err(ApiError::NoSlot);

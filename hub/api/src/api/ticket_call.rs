@@ -12,7 +12,11 @@ use hub_core::ticket::{ServiceTicket, TicketEvent};
 use uuid::Uuid;
 
 /// Asks for a call now.
-pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
+///
+/// # Errors
+///
+/// No such ticket of theirs, it is closed, or a call is under way.
+pub async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
     let event = TicketEvent::CallRequested;
     let ticket = app
         .store()

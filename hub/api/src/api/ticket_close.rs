@@ -19,21 +19,26 @@ use uuid::Uuid;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CloseTicket)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// What was done.
-    #[schema(schema_with = schema::resolution)]
-    pub(crate) resolution: Resolution,
+    #[schema(schema_with = schema::words::<Resolution>)]
+    pub resolution: Resolution,
     /// Whether the prediction was right; must not contradict the resolution.
-    #[schema(schema_with = schema::verdict)]
-    pub(crate) verdict: Verdict,
+    #[schema(schema_with = schema::words::<Verdict>)]
+    pub verdict: Verdict,
     /// What was found and done; at most 2,000 characters.
     #[serde(default)]
     #[schema(max_length = 2000)]
-    pub(crate) note: String,
+    pub note: String,
 }
 
 /// Closes the ticket.
-pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) -> Result<ServiceTicket> {
+///
+/// # Errors
+///
+/// No such ticket of theirs, it is closed, a call is under way, the note is too long, or verdict and resolution contradict
+/// each other.
+pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) -> Result<ServiceTicket> {
     let outcome = hub_core::outcome::Outcome {
         resolution: body.resolution,
         verdict: body.verdict,

@@ -17,15 +17,19 @@ use uuid::Uuid;
 /// Why it is a false alarm.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Note {
+pub struct Note {
     /// What speaks against a fault; at most 2,000 characters.
     #[serde(default)]
     #[schema(max_length = 2000)]
-    pub(crate) note: String,
+    pub note: String,
 }
 
 /// Closes the ticket as a false alarm.
-pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Note) -> Result<ServiceTicket> {
+///
+/// # Errors
+///
+/// No such ticket of theirs, it is closed, a call is under way, or the note is too long.
+pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Note) -> Result<ServiceTicket> {
     let outcome = Outcome {
         resolution: Resolution::FalseAlarm,
         verdict: Verdict::Wrong,

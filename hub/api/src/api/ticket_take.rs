@@ -12,7 +12,11 @@ use hub_core::ticket::{ServiceTicket, TicketEvent};
 use uuid::Uuid;
 
 /// Puts the ticket into the hands of `session`'s person.
-pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
+///
+/// # Errors
+///
+/// No such ticket of theirs, or it is closed.
+pub async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
     let event = TicketEvent::Taken;
     let ticket = app
         .store()

@@ -16,25 +16,25 @@ use utoipa::IntoParams;
 /// Which tickets, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct TicketsQuery {
+pub struct TicketsQuery {
     /// Only this category.
-    #[param(schema_with = schema::ticket_category)]
-    pub(crate) category: Option<TicketCategory>,
+    #[param(schema_with = schema::words::<TicketCategory>)]
+    pub category: Option<TicketCategory>,
     /// Only those of this log-in name.
-    pub(crate) assignee: Option<String>,
+    pub assignee: Option<String>,
     /// `next` of the page before.
-    pub(crate) after: Option<String>,
+    pub after: Option<String>,
     /// Items on the page, 1 to 200; 50 unless given.
     #[param(minimum = 1, maximum = 200)]
-    pub(crate) limit: Option<usize>,
+    pub limit: Option<usize>,
 }
 
 /// The page of tickets that a query asks for.
-pub(crate) async fn list(
-    app: &Inner,
-    session: &Session,
-    query: TicketsQuery,
-) -> Result<hub_store::scope::Page<Summary>> {
+///
+/// # Errors
+///
+/// The limit is out of range, or there is no such page.
+pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result<hub_store::scope::Page<Summary>> {
     let limit = model::limit(query.limit)?;
     let filter = TicketFilter {
         category: query.category,

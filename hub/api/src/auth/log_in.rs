@@ -1,27 +1,44 @@
 //! Log-in and log-out, as the API and the console both do them.
 
 use super::password::{self, PASSWORD_LEN_MAX};
-use super::session::{self, Token};
+use super::session::{self, COOKIE, Token, set_cookie};
 use super::throttle::{Throttle, network};
 use crate::error::{ApiError, Result};
 use crate::state::Inner;
+use axum::http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use std::net::IpAddr;
 use tokio::time::Instant;
 
 /// How long a session lasts.
-pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
 
 /// A session that has just begun.
-pub(crate) struct Opened {
+pub struct Opened {
     /// What the client keeps; the store has only its hash.
     pub(crate) token: Token,
     /// When it ends.
     pub(crate) expires_at: Timestamp,
 }
 
+impl Opened {
+    /// By which a browser keeps the session.
+    pub fn cookie(&self, behind_tls: bool) -> HeaderValue {
+        set_cookie(COOKIE, Some(self.token.as_str()), SESSION.as_secs(), behind_tls)
+    }
+}
+
+/// Takes the session away from a browser.
+pub fn no_cookie(behind_tls: bool) -> HeaderValue {
+    set_cookie(COOKIE, None, 0, behind_tls)
+}
+
 /// Checks name and password, and opens a session.
-pub(crate) async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -> Result<Opened> {
+///
+/// # Errors
+///
+/// They do not belong together, or too many wrong ones came from this address.
+pub async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -> Result<Opened> {
     throttle(app, source)?;
     if password.len() > PASSWORD_LEN_MAX {
         return Err(ApiError::BadLogIn);

@@ -1,8 +1,9 @@
 //! Who asks: log-in, sessions, and the refusal of requests that another site's page sends.
 
+pub(crate) mod bearer;
 pub(crate) mod first_account;
-pub(crate) mod log_in;
+pub mod log_in;
 pub(crate) mod origin;
 pub(crate) mod password;
-pub(crate) mod session;
+pub mod session;
 pub(crate) mod throttle;

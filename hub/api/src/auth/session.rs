@@ -1,5 +1,6 @@
 //! Sessions: a random token in a cookie (console) or a bearer header (programs); the store keeps its SHA-256.
 
+use super::bearer::bearer;
 use crate::error::ApiError;
 use crate::places::Place;
 use crate::state::{App, Inner};
@@ -56,17 +57,19 @@ pub(crate) fn wall_clock() -> Timestamp {
 
 /// Somebody who has logged in.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub struct Session {
     pub(crate) account: Account,
     pub(crate) token_hash: [u8; 32],
 }
 
 impl Session {
-    pub(crate) fn scope(&self) -> &Scope {
+    /// What they may see.
+    pub fn scope(&self) -> &Scope {
         &self.account.scope
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Their log-in name.
+    pub fn name(&self) -> &str {
         &self.account.name
     }
 
@@ -100,13 +103,8 @@ impl FromRequestParts<App> for Session {
     }
 }
 
-pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
 /// The value of a cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -118,7 +116,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// The cookie that keeps `value`; `None` takes it away.
-pub(crate) fn set_cookie(name: &str, value: Option<&str>, seconds: i64, behind_tls: bool) -> HeaderValue {
+pub fn set_cookie(name: &str, value: Option<&str>, seconds: i64, behind_tls: bool) -> HeaderValue {
     let secure = if behind_tls { "; Secure" } else { "" };
     let (value, seconds) = value.map_or(("", 0), |value| (value, seconds));
     let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
@@ -130,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookies_and_bearers_are_read_and_foreign_ones_left_alone() {
+    fn a_cookie_is_read_and_foreign_ones_left_alone() {
         let mut headers = HeaderMap::new();
         headers.append(
             header::COOKIE,
@@ -138,8 +136,6 @@ mod tests {
         );
         assert_eq!(cookie(&headers, COOKIE), Some("tok"));
         assert_eq!(cookie(&headers, "session"), None);
-        assert_eq!(bearer(&HeaderValue::from_static("bearer abc")), Some("abc"));
-        assert_eq!(bearer(&HeaderValue::from_static("Basic abc")), None);
     }
 
     #[test]

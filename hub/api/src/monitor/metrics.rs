@@ -2,7 +2,7 @@
 
 use super::ready::{STORE_PATIENCE, store_answers};
 use super::render::render;
-use crate::auth::session::bearer;
+use crate::auth::bearer::bearer;
 use crate::error::{ApiError, Result};
 use crate::proxies::is_marked;
 use crate::state::{App, Inner};

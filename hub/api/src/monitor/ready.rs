@@ -1,6 +1,6 @@
 //! GET /readyz: whether the hub takes work, and if not, why.
 
-use super::Monitor;
+use super::questions::Monitor;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;

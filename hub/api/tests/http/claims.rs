@@ -18,23 +18,10 @@ async fn send(hub: &Hub, body: &Value) -> Response {
         .unwrap()
 }
 
-async fn code(hub: &Hub) -> String {
-    let path = hub.url("/api/v1/appliances/1/claim-code");
-    let program = hub.program().await;
-    let ask = program
-        .client
-        .post(path)
-        .bearer_auth(&program.token)
-        .json(&json!({ "expires_in_s": 60 }));
-    let made: Value = ask.send().await.unwrap().json().await.unwrap();
-    assert_eq!(made["expires_at"], "2026-11-22T01:06:00Z");
-    made["code"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn the_code_on_the_machine_is_enough() {
     let hub = Hub::start().await;
-    let code = code(&hub).await;
+    let code = claim_code(&hub).await;
     let claimed = send(&hub, &claim("WM-2207-00417", &code)).await;
     assert_eq!(claimed.status(), 200);
     assert_eq!(claimed.json::<Value>().await.unwrap(), json!({ "consent": "given" }));
@@ -43,7 +30,7 @@ async fn the_code_on_the_machine_is_enough() {
 #[tokio::test]
 async fn a_wrong_code_and_a_device_that_does_not_exist_are_answered_alike_and_slowed_down() {
     let hub = Hub::start().await;
-    code(&hub).await;
+    claim_code(&hub).await;
     let wrong = problem(send(&hub, &claim("WM-2207-00417", "wrong")).await, 403, "claim-refused").await;
     let unknown = problem(send(&hub, &claim("nobody", "wrong")).await, 403, "claim-refused").await;
     assert_eq!(wrong, unknown);
@@ -79,44 +66,4 @@ async fn what_cannot_be_read_is_said_without_the_number() {
         let asked = program.post("/api/v1/appliances/1/claim-code", "k", &body);
         problem(asked.send().await.unwrap(), 400, "bad-request").await;
     }
-}
-
-#[tokio::test]
-async fn the_page_needs_no_log_in_and_speaks_both_languages() {
-    let hub = Hub::start().await;
-    let code = code(&hub).await;
-    let client = Client::new();
-    let page = client
-        .get(hub.url(&format!("/claim?tenant=acme&device=WM-2207-00417&code={code}")))
-        .header("accept-language", "zh-CN");
-    let text = page.send().await.unwrap().text().await.unwrap();
-    assert!(
-        text.contains("登记我的家电") && text.contains(&format!("value=\"{code}\"")),
-        "{text}"
-    );
-    assert!(!text.contains("Forecall"), "owners know the maker's brand: {text}");
-    let form = [
-        ("tenant", "acme"),
-        ("device", "WM-2207-00417"),
-        ("code", "wrong"),
-        ("name", "Lin"),
-        ("phone", "+8613800005678"),
-        ("zone", "Asia/Shanghai"),
-    ];
-    let submit = async |code: &str| {
-        let mut form = form;
-        form[2].1 = code;
-        let request = client.post(hub.url("/claim")).header("origin", &hub.base).form(&form);
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    };
-    let (status, text) = submit("wrong").await;
-    assert_eq!(status, 403);
-    assert!(
-        text.contains("do not belong together") && !text.contains("13800005678"),
-        "{text}"
-    );
-    let (status, text) = submit(&code).await;
-    assert_eq!(status, 200);
-    assert!(text.contains("Nobody rings you."), "the box was not ticked: {text}");
 }

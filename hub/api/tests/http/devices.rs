@@ -116,9 +116,6 @@ async fn an_appliance_says_how_its_data_arrives() {
     );
     assert_eq!(one["unknown_channels"], json!(["door", "drum_<b>"]));
     assert_eq!(one["device"], "WM-2207-00417");
-    let page = hub.browser().await.get(hub.url("/appliances/1")).send().await.unwrap();
-    let text = page.text().await.unwrap();
-    assert!(text.contains("door, drum_&lt;b&gt;"), "{text}");
 }
 
 #[tokio::test]
@@ -187,16 +184,6 @@ async fn an_appliance_says_what_its_device_agent_is_and_which_settings_it_has() 
     expected["settings_told"] = json!(8);
     assert_eq!(agent().await, expected);
     assert_eq!(program.json("/api/v1/appliances/2").await["device_agent"], json!(null));
-    let page = async |path: &str| {
-        let page = hub.browser().await.get(hub.url(path)).send().await.unwrap();
-        page.text().await.unwrap()
-    };
-    let text = page("/appliances/1").await;
-    assert!(
-        text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 is told"),
-        "{text}"
-    );
-    assert!(!page("/appliances/2").await.contains("appliance-agent"));
 }
 
 #[tokio::test]

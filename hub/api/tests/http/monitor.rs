@@ -120,3 +120,15 @@ async fn nobody_reads_metrics_through_a_proxy_or_without_the_token() {
     problem(shown("s3cre").await, 403, "metrics-refused").await;
     assert_eq!(shown("s3cret").await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_hub_that_is_up_says_so() {
+    let hub = Hub::start().await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(
+            Client::new().get(hub.url(path)).send().await.unwrap().status(),
+            200,
+            "{path}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! What the tests of pages and HTTP share with the gallery: sample tickets, and a store that holds just these.
 
 pub mod device;
+pub mod hub;
 pub mod reading;
 pub mod sample;
 pub mod store;

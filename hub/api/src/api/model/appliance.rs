@@ -107,12 +107,12 @@ pub(crate) struct Owner {
     /// Number with all but the first two and last four digits hidden.
     phone: Option<String>,
     /// Language of calls.
-    #[schema(schema_with = schema::language)]
+    #[schema(schema_with = schema::words::<Language>)]
     language: Language,
     /// IANA time zone of the household.
     zone: String,
     /// What the consent ledger says now.
-    #[schema(schema_with = schema::consent)]
+    #[schema(schema_with = schema::words::<Consent>)]
     consent: Consent,
     /// When it said so.
     consent_at: Option<Timestamp>,

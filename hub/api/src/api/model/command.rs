@@ -18,7 +18,7 @@ pub(crate) struct Command {
     #[schema(value_type = Value)]
     body: Value,
     /// How far it has come.
-    #[schema(schema_with = schema::command_state)]
+    #[schema(schema_with = schema::words::<CommandState>)]
     state: CommandState,
     /// When it was asked for.
     queued_at: Timestamp,

@@ -21,21 +21,21 @@ pub(crate) struct Contact {
     /// To whom.
     owner: Uuid,
     /// Who rang whom.
-    #[schema(schema_with = schema::direction)]
+    #[schema(schema_with = schema::words::<Direction>)]
     direction: Direction,
     /// Where it stands.
-    #[schema(schema_with = schema::attempt_state)]
+    #[schema(schema_with = schema::words::<AttemptState>)]
     state: AttemptState,
     /// When its row was committed.
     started_at: Timestamp,
     /// When it ended.
     ended_at: Option<Timestamp>,
     /// What the network said.
-    #[schema(schema_with = schema::call_result)]
+    #[schema(schema_with = schema::words::<CallResult>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<CallResult>,
     /// What the conversation produced.
-    #[schema(schema_with = schema::disposition)]
+    #[schema(schema_with = schema::words::<Disposition>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     disposition: Option<Disposition>,
     /// Log-in name of the person who asked for it.

@@ -20,7 +20,7 @@ pub(crate) struct DeviceAgent {
     /// Version of the agent.
     sdk: String,
     /// Why the device started.
-    #[schema(schema_with = schema::reset_reason)]
+    #[schema(schema_with = schema::words::<ResetReason>)]
     reset: ResetReason,
     /// Whether commands go to it in CBOR; else they go in JSON.
     takes_cbor_commands: bool,

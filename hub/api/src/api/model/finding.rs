@@ -20,7 +20,7 @@ pub(crate) struct Finding {
     /// Word of the model's list, or `unknown_fault` until a class is named.
     fault_class: String,
     /// Open or cleared.
-    #[schema(schema_with = schema::finding_state)]
+    #[schema(schema_with = schema::words::<FindingState>)]
     state: FindingState,
     /// When the hub first recorded it.
     first_seen: Timestamp,
@@ -50,7 +50,7 @@ pub(crate) struct Prediction {
     /// Calibrated probability that the fault is real, 0 to 1.
     probability: f32,
     /// How bad it gets.
-    #[schema(schema_with = schema::severity)]
+    #[schema(schema_with = schema::words::<core::Severity>)]
     severity: core::Severity,
     /// In units of the alarm threshold: 1.0 is the threshold.
     score: f32,

@@ -16,6 +16,7 @@ pub(crate) use contact::Contact;
 pub(crate) use device_agent::DeviceAgent;
 pub(crate) use finding::Finding;
 pub(crate) use page::{Page, PageQuery, limit};
-pub(crate) use quarantine::{QuarantinedPayload, is_cut, readable};
+pub(crate) use quarantine::QuarantinedPayload;
+pub use quarantine::{is_cut, readable};
 pub(crate) use reading::{Bucket, Latest, Series, Whole, span};
 pub(crate) use ticket::{Slot, Ticket, TicketDetail, TicketSummary};

@@ -52,12 +52,12 @@ impl From<QuarantineEntry> for QuarantinedPayload {
 }
 
 /// Whether more may have come than is kept.
-pub(crate) fn is_cut(held: &QuarantineEntry) -> bool {
+pub fn is_cut(held: &QuarantineEntry) -> bool {
     held.kept.payload.len() >= QUARANTINE_PAYLOAD_MAX
 }
 
 /// Text as it is, anything else as bytes.
-pub(crate) fn readable(payload: &[u8]) -> String {
+pub fn readable(payload: &[u8]) -> String {
     match std::str::from_utf8(payload) {
         Ok(text) if !text.chars().any(|c| c.is_control() && !c.is_whitespace()) => text.to_owned(),
         _ => payload

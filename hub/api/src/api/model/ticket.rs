@@ -45,10 +45,10 @@ pub(crate) struct Appointment {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Outcome {
     /// What was done.
-    #[schema(schema_with = schema::resolution)]
+    #[schema(schema_with = schema::words::<core::Resolution>)]
     resolution: core::Resolution,
     /// Whether the prediction was right.
-    #[schema(schema_with = schema::verdict)]
+    #[schema(schema_with = schema::words::<core::Verdict>)]
     verdict: core::Verdict,
     /// What was found and done.
     note: String,
@@ -70,13 +70,13 @@ pub(crate) struct Ticket {
     /// Fault class of the finding.
     fault_class: String,
     /// How bad it gets.
-    #[schema(schema_with = schema::severity)]
+    #[schema(schema_with = schema::words::<Severity>)]
     severity: Severity,
     /// Where it stands.
-    #[schema(schema_with = schema::ticket_state)]
+    #[schema(schema_with = schema::words::<TicketState>)]
     state: TicketState,
     /// What clocks and counts go by.
-    #[schema(schema_with = schema::ticket_category)]
+    #[schema(schema_with = schema::words::<TicketCategory>)]
     category: TicketCategory,
     /// Log-in name of the person who has it.
     assignee: Option<String>,

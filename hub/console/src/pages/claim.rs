@@ -1,0 +1,141 @@
+//! The page on which an owner takes an appliance into their name. Anybody may see it; the code on the machine decides.
+
+use crate::layout::Frame;
+use crate::reader::Reader;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hub_api::Client;
+use hub_api::claim::{Claim, act};
+use hub_api::error::{ApiError, Result};
+use hub_api::extract::{FormBody, Query};
+use hub_api::{App, Inner};
+use hub_core::consent::Consent;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+/// What the address on the label may carry, so that nobody has to type it.
+#[derive(Default, Deserialize)]
+pub(crate) struct Label {
+    #[serde(default)]
+    tenant: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// The form as it is sent.
+#[derive(Deserialize)]
+pub(crate) struct ClaimForm {
+    tenant: String,
+    device: String,
+    code: String,
+    name: String,
+    phone: String,
+    zone: String,
+    /// There if the box was ticked.
+    consent: Option<String>,
+}
+
+/// Zones that the form offers; programs may name any.
+const ZONES: [&str; 6] = [
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Singapore",
+    "Europe/Berlin",
+    "Europe/London",
+    "America/New_York",
+];
+
+/// Shows the form.
+pub(crate) async fn form(State(app): State<App>, reader: Reader, Query(label): Query<Label>) -> Markup {
+    whole(&app, &reader, &render(&reader, &label, None))
+}
+
+/// Claims, and says what came of it.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    client: Client,
+    reader: Reader,
+    FormBody(form): FormBody<ClaimForm>,
+) -> Result<Response> {
+    let label = Label {
+        tenant: form.tenant.trim().to_owned(),
+        device: form.device.trim().to_owned(),
+        code: form.code.trim().to_owned(),
+    };
+    let claim = Claim {
+        tenant: label.tenant.clone(),
+        device: label.device.clone(),
+        code: label.code.clone(),
+        name: form.name,
+        phone: form.phone,
+        language: reader.language,
+        zone: form.zone,
+        consent: form.consent.is_some(),
+    };
+    match act(&app, client.address, claim).await {
+        Ok(claimed) => Ok(whole(&app, &reader, &done(&reader, claimed.consent)).into_response()),
+        Err(
+            error @ (ApiError::ClaimRefused
+            | ApiError::Throttled(_)
+            | ApiError::BadRequest(_)
+            | ApiError::ControlCharacters),
+        ) => {
+            let (status, kind, _) = error.kind();
+            let body = render(&reader, &label, Some(kind));
+            Ok((status, whole(&app, &reader, &body)).into_response())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn whole(app: &Inner, reader: &Reader, body: &Markup) -> Markup {
+    Frame {
+        demo: app.state.demo.as_ref(),
+        reader,
+        account: None,
+        path: "/claim",
+    }
+    .page(&reader.t("claim"), body)
+}
+
+pub(crate) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> Markup {
+    let text = |key: &str| reader.t(key);
+    html! {
+        section.card.narrow {
+            h1 { (text("claim")) }
+            p { (text("claim-what")) }
+            @if let Some(problem) = problem {
+                p.problem role="alert" { (text(&format!("problem-{problem}"))) }
+            }
+            form method="post" action="/claim" {
+                label { (text("claim-tenant")) input name="tenant" required maxlength="64" value=(label.tenant); }
+                label { (text("claim-device")) input name="device" required maxlength="64" value=(label.device); }
+                label { (text("claim-code")) input name="code" required maxlength="128" autocomplete="off" value=(label.code); }
+                label { (text("claim-name")) input name="name" required maxlength="100" autocomplete="name"; }
+                label { (text("claim-phone"))
+                    input name="phone" type="tel" required maxlength="24" autocomplete="tel" placeholder="+8613800138000"; }
+                label { (text("owner-zone"))
+                    select name="zone" { @for zone in ZONES { option value=(zone) { (zone) } } } }
+                label.check { input type="checkbox" name="consent" value="yes"; span { (text("claim-consent")) } }
+                p.muted { (text("claim-consent-note")) }
+                button.primary { (text("claim-send")) }
+            }
+        }
+    }
+}
+
+pub(crate) fn done(reader: &Reader, consent: Consent) -> Markup {
+    let key = match consent {
+        Consent::Given => "claim-done-given",
+        Consent::Withdrawn => "claim-done-withdrawn",
+        Consent::NeverGiven => "claim-done-never",
+    };
+    html! {
+        section.card.narrow {
+            h1 { (reader.t("claim-done")) }
+            p.summary role="status" { (reader.t(key)) }
+        }
+    }
+}

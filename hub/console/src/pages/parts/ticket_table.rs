@@ -1,0 +1,53 @@
+//! Tickets as a table.
+
+use super::badge::{severity, state};
+use crate::reader::Reader;
+use crate::words::band;
+use hub_store::ticket::TicketSummary;
+use maud::{Markup, html};
+
+/// Tickets as rows; on a phone each row becomes a card with its headings beside the values.
+pub(crate) fn table(reader: &Reader, tickets: &[TicketSummary]) -> Markup {
+    let columns = [
+        "number",
+        "fault",
+        "appliance",
+        "state",
+        "severity",
+        "probability",
+        "opened",
+        "assignee",
+    ];
+    html! {
+        table.cards {
+            thead { tr {
+                @for column in columns { th scope="col" { (reader.t(&format!("column-{column}"))) } }
+            } }
+            tbody { @for summary in tickets { (row(reader, summary)) } }
+        }
+    }
+}
+
+fn row(reader: &Reader, summary: &TicketSummary) -> Markup {
+    let ticket = &summary.ticket;
+    let label = |column: &str| reader.t(&format!("column-{column}"));
+    html! {
+        tr {
+            td data-label=(label("number")) { "#" (ticket.number) }
+            td data-label=(label("fault")) {
+                a.strong href={ "/tickets/" (ticket.id) } { (reader.word("fault", &ticket.fault_class)) }
+            }
+            td data-label=(label("appliance")) {
+                span { (reader.word("family", &summary.appliance.profile)) " " }
+                span.muted { (summary.appliance.device) }
+            }
+            td data-label=(label("state")) { (state(reader, ticket)) }
+            td data-label=(label("severity")) { (severity(reader, ticket.severity)) }
+            td data-label=(label("probability")) { (band(reader, summary.probability)) }
+            td data-label=(label("opened")) {
+                time datetime=(ticket.opened_at) { (reader.time(ticket.opened_at)) }
+            }
+            td data-label=(label("assignee")) { (ticket.assignee.as_deref().unwrap_or("–")) }
+        }
+    }
+}

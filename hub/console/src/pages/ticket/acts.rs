@@ -1,0 +1,125 @@
+//! What a person can do with a ticket.
+
+use crate::pages::parts::visit::{point, zone};
+use crate::reader::Reader;
+use crate::words::{closed, code, hold};
+use hub_core::call_rules::{HoldReason, never_rung};
+use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
+use hub_core::ticket::TicketState;
+use hub_store::ticket::TicketView;
+use maud::{Markup, html};
+use strum::VariantArray;
+
+pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        h2 #acts-title { (reader.t("acts")) }
+        @match view.ticket.state {
+            TicketState::Closed => (end(reader, view)),
+            TicketState::Contacting => p { (reader.t("acts-in-call")) },
+            TicketState::ContactPlanned | TicketState::PersonNeeded | TicketState::Appointment => {
+                div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+                (false_alarm(reader, view))
+                (close(reader, view))
+            },
+        }
+    }
+}
+
+fn end(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        @if let Some(outcome) = &view.ticket.outcome {
+            p { strong { (closed(reader, "resolution", &outcome.resolution)) } }
+            p { (closed(reader, "verdict", &outcome.verdict)) }
+            @if !outcome.note.is_empty() { blockquote { (outcome.note) } }
+        }
+    }
+}
+
+fn action(view: &TicketView, act: &str) -> String {
+    format!("/tickets/{}/{act}", view.ticket.id)
+}
+
+fn take(reader: &Reader, view: &TicketView) -> Markup {
+    html! { form method="post" action=(action(view, "take")) { button { (reader.t("act-take")) } } }
+}
+
+/// The button stays in place when it is of no use, with the reason beside it.
+fn call(reader: &Reader, view: &TicketView) -> Markup {
+    let refusal = match &view.owner {
+        None => Some(HoldReason::NoOwner),
+        Some(owner) => never_rung(owner.phone.is_some(), owner.do_not_call, owner.consent),
+    };
+    html! {
+        form method="post" action=(action(view, "call")) {
+            button.primary disabled[refusal.is_some()] aria-describedby=[refusal.map(|_| "call-refusal")] {
+                (reader.t("act-call"))
+            }
+            @if let Some(reason) = refusal {
+                @let why = hold(reader, reason, view.owner.as_ref());
+                p.muted #call-refusal { (reader.with("act-call-refused", &[("reason", &why)])) }
+            }
+            @else if view.ticket.call_requested_by.is_some() { p.muted { (reader.t("act-call-requested")) } }
+        }
+    }
+}
+
+fn book(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        @match (view.next_slot, &view.service_point) {
+            (Some(slot), Some(service)) => {
+                form method="post" action=(action(view, "book")) {
+                    input type="hidden" name="start" value=(slot.start);
+                    button { (reader.t("act-book")) }
+                    p.muted { (reader.slot(slot, &zone(reader, view))) (reader.t("comma")) (point(reader, view, &service.id)) }
+                }
+            },
+            _ => p.muted { (reader.t("act-book-none")) },
+        }
+    }
+}
+
+fn false_alarm(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        details {
+            summary { (reader.t("act-false-alarm")) }
+            form method="post" action=(action(view, "false-alarm")) {
+                p.muted { (reader.t("act-false-alarm-hint")) }
+                (note(reader, "false-alarm-note"))
+                button { (reader.t("act-false-alarm-confirm")) }
+            }
+        }
+    }
+}
+
+fn close(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        details {
+            summary { (reader.t("act-close")) }
+            form method="post" action=(action(view, "close")) {
+                label { (reader.t("close-resolution"))
+                    select name="resolution" required {
+                        @for resolution in Resolution::VARIANTS {
+                            option value=(code(resolution)) { (closed(reader, "resolution", resolution)) }
+                        }
+                    }
+                }
+                label { (reader.t("close-verdict"))
+                    select name="verdict" required {
+                        @for verdict in Verdict::VARIANTS {
+                            option value=(code(verdict)) { (closed(reader, "verdict", verdict)) }
+                        }
+                    }
+                }
+                (note(reader, "close-note"))
+                button.primary { (reader.t("act-close-confirm")) }
+            }
+        }
+    }
+}
+
+fn note(reader: &Reader, id: &str) -> Markup {
+    html! {
+        label for=(id) { (reader.t("note")) }
+        textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) {}
+    }
+}

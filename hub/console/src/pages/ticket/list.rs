@@ -1,0 +1,60 @@
+//! The list of tickets.
+
+use crate::pages::parts::live::live_note;
+use crate::pages::parts::ticket_table::table;
+use crate::reader::Reader;
+use crate::visitor::Visitor;
+use crate::words::{closed, code};
+use hub_api::error::Result;
+use hub_api::extract::Query;
+use hub_api::tickets_list::{TicketsQuery, list};
+use hub_core::ticket::TicketCategory;
+use hub_store::scope::Page;
+use hub_store::ticket::TicketSummary;
+use maud::{Markup, html};
+use strum::VariantArray;
+
+/// Shows a page of the list.
+pub(crate) async fn page(visitor: Visitor, Query(mut query): Query<TicketsQuery>) -> Result<Markup> {
+    let category = *query.category.get_or_insert(TicketCategory::Open);
+    let first_page = query.after.is_none();
+    let tickets = list(&visitor.app, &visitor.session, query).await?;
+    let body = render(&visitor.reader, category, first_page, &tickets);
+    Ok(visitor.page(&visitor.reader.t("tickets"), &body))
+}
+
+pub(crate) fn render(
+    reader: &Reader,
+    category: TicketCategory,
+    first_page: bool,
+    tickets: &Page<TicketSummary>,
+) -> Markup {
+    html! {
+        div.head {
+            h1 { (reader.t("tickets")) }
+            (live_note(reader))
+        }
+        nav.tabs aria-label=(reader.t("tabs")) {
+            @for &tab in TicketCategory::VARIANTS {
+                a href={ "/tickets?category=" (code(&tab)) } aria-current=[(tab == category).then_some("page")] {
+                    (closed(reader, "category", &tab))
+                }
+            }
+        }
+        div #tickets data-live="tickets" {
+            @if tickets.items.is_empty() {
+                p.card.muted { (reader.t("tickets-none")) }
+            } @else {
+                (table(reader, &tickets.items))
+            }
+            nav.paging aria-label=(reader.t("paging")) {
+                @if !first_page {
+                    a.button href={ "/tickets?category=" (code(&category)) } { (reader.t("paging-first")) }
+                }
+                @if let Some(next) = &tickets.next {
+                    a.button href={ "/tickets?category=" (code(&category)) "&after=" (next) } { (reader.t("paging-next")) }
+                }
+            }
+        }
+    }
+}

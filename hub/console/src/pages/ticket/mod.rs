@@ -1,0 +1,10 @@
+//! Tickets: the list, and the page of one with all that a person can do there.
+
+pub(super) mod acts;
+mod call_record;
+pub(super) mod forms;
+pub(super) mod list;
+pub(super) mod page;
+pub(super) mod story;
+mod who;
+mod why;

@@ -1,0 +1,93 @@
+//! What happened: every event of the ticket in words, and the record of every call.
+
+use super::call_record;
+use crate::pages::parts::attempt::line;
+use crate::pages::parts::held::held_sentence;
+use crate::pages::parts::visit::{point, zone};
+use crate::reader::Reader;
+use crate::words::{closed, hold};
+use hub_core::call_result::Disposition;
+use hub_core::ticket::{HUB, TicketEvent};
+use hub_store::ticket::{TicketView, TimelineEntry};
+use maud::{Markup, html};
+
+pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        h2 #story-title { (reader.t("story")) }
+        ol.timeline {
+            @for entry in view.timeline.iter().rev() {
+                li {
+                    p.when {
+                        time datetime=(entry.at) { (reader.time(entry.at)) }
+                        " · " (actor(reader, &entry.actor))
+                    }
+                    p { (sentence(reader, view, entry)) }
+                }
+            }
+        }
+        @if !view.attempts.is_empty() {
+            h3 { (reader.t("calls")) }
+            @for attempt in view.attempts.iter().rev() {
+                details.call {
+                    summary { (line(reader, attempt)) }
+                    (call_record::render(reader, attempt))
+                }
+            }
+        }
+    }
+}
+
+fn actor(reader: &Reader, actor: &str) -> String {
+    if actor == HUB {
+        reader.t("actor-hub")
+    } else {
+        actor.to_owned()
+    }
+}
+
+/// One event in words.
+pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry) -> String {
+    match &entry.event {
+        TicketEvent::Opened { .. } => reader.t("event-opened"),
+        TicketEvent::FindingGrew {
+            fault_class,
+            probability,
+            ..
+        } => {
+            let fault = reader.word("fault", fault_class);
+            let percent = reader.percent(f64::from(*probability));
+            reader.with("event-finding-grew", &[("fault", &fault), ("percent", &percent)])
+        }
+        TicketEvent::FindingCleared => reader.t("event-finding-cleared"),
+        TicketEvent::Waits { until, reason } => {
+            let why = hold(reader, *reason, view.owner.as_ref());
+            reader.with("event-waits", &[("reason", &why), ("until", &reader.time(*until))])
+        }
+        TicketEvent::Held { reason } => held_sentence(reader, view, *reason),
+        TicketEvent::AttemptStarted { inbound: true, .. } => reader.t("event-attempt-inbound"),
+        TicketEvent::AttemptStarted { inbound: false, .. } => reader.t("event-attempt-outbound"),
+        TicketEvent::Chose { disposition, slot, .. } => match (disposition, slot) {
+            (Disposition::AppointmentBooked, Some(slot)) => {
+                let slot = reader.slot(*slot, &zone(reader, view));
+                reader.with("event-chose-slot", &[("slot", &slot)])
+            }
+            (disposition, _) => closed(reader, "event-chose", disposition),
+        },
+        TicketEvent::AttemptEnded { result, .. } => {
+            let result = closed(reader, "result", result);
+            reader.with("event-attempt-ended", &[("result", &result)])
+        }
+        TicketEvent::Taken => reader.t("event-taken"),
+        TicketEvent::CallRequested => reader.t("event-call-requested"),
+        TicketEvent::Booked { slot, service_point } => {
+            let slot = reader.slot(*slot, &zone(reader, view));
+            let point = point(reader, view, service_point);
+            reader.with("event-booked", &[("slot", &slot), ("point", &point)])
+        }
+        TicketEvent::Closed { outcome } => {
+            let resolution = closed(reader, "resolution", &outcome.resolution);
+            let verdict = closed(reader, "verdict", &outcome.verdict);
+            reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Words of the rules as a person reads them.
+
+use crate::reader::{Reader, number};
+use hub_core::call_rules::{HoldReason, PROBABILITY_MIN};
+use hub_core::prediction::Contribution;
+use hub_store::site::OwnerView;
+use serde::Serialize;
+
+/// The word that tables and the API use for a variant.
+pub(crate) fn code<T: Serialize>(variant: &T) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// A variant of a closed list in words: the key is the list's name and the variant's word.
+pub(crate) fn closed<T: Serialize>(reader: &Reader, list: &str, variant: &T) -> String {
+    reader.t(&format!("{list}-{}", code(variant).replace('_', "-")))
+}
+
+/// How sure: high from where a call is placed by itself, medium down to the middle.
+pub(crate) fn band(reader: &Reader, probability: f32) -> String {
+    let key = match probability {
+        p if p >= PROBABILITY_MIN => "band-high",
+        p if p >= 0.6 => "band-medium",
+        _ => "band-low",
+    };
+    reader.with(key, &[("percent", &reader.percent(f64::from(probability)))])
+}
+
+/// Why nobody was rung, with the date where the ledger has one.
+pub(crate) fn hold(reader: &Reader, reason: HoldReason, owner: Option<&OwnerView>) -> String {
+    let said_at = owner.and_then(|owner| owner.consent_at);
+    match (reason, said_at) {
+        (HoldReason::ConsentWithdrawn, Some(at)) => {
+            reader.with("hold-consent-withdrawn-on", &[("date", &reader.date(at))])
+        }
+        (reason, _) => closed(reader, "hold", &reason),
+    }
+}
+
+/// A value with its unit.
+pub(crate) fn quantity(value: f64, unit: &str) -> String {
+    match unit_sign(unit) {
+        "" => number(value),
+        sign => format!("{}\u{a0}{sign}", number(value)),
+    }
+}
+
+/// The sign of a SenML unit (RFC 8428 §12.1) as people write it.
+pub(crate) fn unit_sign(unit: &str) -> &str {
+    match unit {
+        "Cel" => "°C",
+        "m/s2" => "m/s²",
+        "1/min" => "min⁻¹",
+        "%RH" | "%" => "%",
+        "/" | "1" | "" => "",
+        other => other,
+    }
+}
+
+/// One sensor in a plain sentence: `drain-pump current 0.42 A, 38 % above this unit's own baseline`.
+pub(crate) fn sentence(reader: &Reader, sensor: &Contribution) -> String {
+    let channel = reader.word("channel", &sensor.channel);
+    let value = quantity(sensor.value, &sensor.unit);
+    let difference = sensor.value - sensor.baseline_mean;
+    let key = match difference {
+        d if d.abs() < sensor.baseline_deviation => "sensor-usual",
+        d if d >= 0.0 => "sensor-above",
+        _ => "sensor-below",
+    };
+    let values = [
+        ("channel", channel.as_str()),
+        ("value", &value),
+        ("difference", &difference_words(reader, sensor, difference.abs())),
+    ];
+    reader.with(key, &values)
+}
+
+/// Percent where the baseline is well away from zero and zero means nothing at all; else the plain difference.
+fn difference_words(reader: &Reader, sensor: &Contribution, difference: f64) -> String {
+    let baseline = sensor.baseline_mean.abs();
+    if sensor.unit == "Cel" || baseline < 3.0 * sensor.baseline_deviation || baseline < f64::EPSILON {
+        quantity(difference, &sensor.unit)
+    } else {
+        reader.percent(difference / baseline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts;
+    use hub_core::call_result::{CallResult, Disposition};
+    use hub_core::consent::Consent;
+    use hub_core::contact::{AttemptState, Direction};
+    use hub_core::finding::FindingState;
+    use hub_core::language::Language;
+    use hub_core::outcome::{Resolution, Verdict};
+    use hub_core::prediction::Severity;
+    use hub_core::ticket::{TicketCategory, TicketState};
+    use hub_store::birth::ResetReason;
+    use hub_store::desk::CommandState;
+    use jiff::tz::TimeZone;
+    use strum::VariantArray;
+
+    fn reader(language: Language) -> Reader {
+        Reader {
+            language,
+            zone: TimeZone::UTC,
+        }
+    }
+
+    fn sensor(value: f64, mean: f64, deviation: f64, unit: &str) -> Contribution {
+        Contribution {
+            channel: "drain_pump_current_a".into(),
+            share: 0.6,
+            value,
+            baseline_mean: mean,
+            baseline_deviation: deviation,
+            unit: unit.into(),
+        }
+    }
+
+    #[test]
+    fn a_sensor_is_told_in_plain_words() {
+        let en = |s: &Contribution| sentence(&reader(Language::En), s).replace('\u{a0}', " ");
+        assert_eq!(
+            en(&sensor(0.42, 0.304, 0.01, "A")),
+            "drain-pump current 0.42 A, 38 % above this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(55.0, 60.0, 1.0, "Cel")),
+            "drain-pump current 55.0 °C, 5.00 °C below this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(0.5, 0.0, 0.2, "A")),
+            "drain-pump current 0.50 A, 0.50 A above this unit's own baseline"
+        );
+        assert_eq!(
+            en(&sensor(229.6, 230.0, 1.4, "V")),
+            "drain-pump current 230 V, as usual for this unit"
+        );
+        assert_eq!(
+            sentence(&reader(Language::ZhCn), &sensor(0.42, 0.304, 0.01, "A")).replace('\u{a0}', " "),
+            "排水泵电流 0.42 A，比本机自身基线高 38 %"
+        );
+    }
+
+    #[test]
+    fn words_that_nobody_translated_show_themselves() {
+        assert_eq!(reader(Language::En).word("fault", "flux_capacitor"), "flux_capacitor");
+        assert_eq!(reader(Language::En).word("channel", "Volume Flow RateRMS"), "flow");
+    }
+
+    #[test]
+    fn every_word_of_the_closed_lists_is_translated() {
+        fn keys<T: Serialize + VariantArray>(list: &str) -> impl Iterator<Item = String> {
+            T::VARIANTS.iter().map(move |word| format!("{list}-{}", code(word)))
+        }
+        let all = keys::<HoldReason>("hold")
+            .chain(keys::<HoldReason>("hold-short"))
+            .chain(keys::<Resolution>("resolution"))
+            .chain(keys::<Verdict>("verdict"))
+            .chain(keys::<TicketCategory>("category"))
+            .chain(keys::<TicketState>("state"))
+            .chain(keys::<Severity>("severity"))
+            .chain(keys::<FindingState>("finding"))
+            .chain(keys::<Consent>("consent"))
+            .chain(keys::<ResetReason>("reset"))
+            .chain(keys::<CommandState>("command"))
+            .chain(keys::<Direction>("direction"))
+            .chain(keys::<AttemptState>("attempt"))
+            .chain(keys::<CallResult>("result"))
+            .chain(keys::<Disposition>("disposition"));
+        for key in all {
+            let key = key.replace('_', "-");
+            for language in Language::ALL {
+                assert!(
+                    texts::find(language, &key, &[]).is_some(),
+                    "{key} in {}",
+                    language.tag()
+                );
+            }
+        }
+    }
+}
