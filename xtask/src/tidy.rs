@@ -6,6 +6,7 @@ mod layering;
 mod mentions;
 mod size;
 mod source;
+mod ticket_states;
 mod twice;
 mod words;
 
@@ -54,6 +55,7 @@ pub fn tidy() -> Result<()> {
     violations.extend(commands::check(&workspace, &files)?);
     violations.extend(mentions::check(&root, &files)?);
     violations.extend(size::check(&files));
+    violations.extend(ticket_states::check(&files));
     violations.extend(twice::check(&files));
     violations.extend(words::check(&files));
     violations.sort();
