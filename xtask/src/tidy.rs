@@ -7,6 +7,7 @@ mod mentions;
 mod pages;
 mod size;
 mod source;
+mod ticket_states;
 mod twice;
 mod words;
 
@@ -56,6 +57,7 @@ pub fn tidy() -> Result<()> {
     violations.extend(mentions::check(&root, &files)?);
     violations.extend(pages::check(&files));
     violations.extend(size::check(&files));
+    violations.extend(ticket_states::check(&files));
     violations.extend(twice::check(&files));
     violations.extend(words::check(&files));
     violations.sort();

@@ -101,7 +101,7 @@ mod tests {
     use hub_core::prediction::Severity;
     use hub_core::ticket::{TicketCategory, TicketState};
     use hub_store::birth::ResetReason;
-    use hub_store::desk::CommandState;
+    use hub_store::device::CommandState;
     use jiff::tz::TimeZone;
     use strum::VariantArray;
 

@@ -3,50 +3,19 @@
 use crate::appointment::{Appointment, Slot};
 use crate::call_result::{CallResult, Disposition};
 use crate::call_rules::HoldReason;
-use crate::id::{ApplianceId, AttemptId, FindingId, TenantId, TicketId, TraceId};
-use crate::outcome::{Outcome, OutcomeError};
+use crate::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
+use crate::outcome::Outcome;
 use crate::prediction::Severity;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What clocks and counts go by. Labels are for people, the category is for code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
-#[serde(rename_all = "snake_case")]
-pub enum TicketCategory {
-    /// Somebody must act.
-    Open,
-    /// It waits for an agreed moment.
-    Paused,
-    /// It has an outcome.
-    Resolved,
-}
+mod event;
+mod refusal;
+mod state;
 
-/// Where a ticket stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
-#[serde(rename_all = "snake_case")]
-pub enum TicketState {
-    /// A call is planned; the contact worker looks at it when it is due.
-    ContactPlanned,
-    /// An attempt is under way.
-    Contacting,
-    /// A person must look: below the gate, no consent, attempts used up, the owner asked for one …
-    PersonNeeded,
-    /// A visit is agreed.
-    Appointment,
-    /// It has an outcome.
-    Closed,
-}
-
-impl TicketState {
-    /// The category of a state.
-    pub fn category(self) -> TicketCategory {
-        match self {
-            TicketState::ContactPlanned | TicketState::Contacting | TicketState::PersonNeeded => TicketCategory::Open,
-            TicketState::Appointment => TicketCategory::Paused,
-            TicketState::Closed => TicketCategory::Resolved,
-        }
-    }
-}
+pub use event::{Settlement, TicketAction, TicketEvent};
+pub use refusal::TicketError;
+pub use state::{TicketCategory, TicketState};
 
 /// A service ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,141 +54,6 @@ pub struct ServiceTicket {
     pub outcome: Option<Outcome>,
     /// From the reading to the call.
     pub trace: TraceId,
-}
-
-/// What happens to a ticket. Each becomes one line of its timeline, with who did it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
-#[serde(tag = "event", rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum TicketEvent {
-    /// Opened for a finding.
-    Opened {
-        /// When the contact worker looks first.
-        contact_due: Timestamp,
-    },
-    /// The finding saw more: its class was named or its certainty grew past what was known.
-    FindingGrew {
-        /// Class now.
-        fault_class: String,
-        /// Probability now.
-        probability: f32,
-        /// Severity now.
-        severity: Severity,
-    },
-    /// The readings came back to the baseline.
-    FindingCleared,
-    /// Not rung now; looked at again then.
-    Waits {
-        /// Then.
-        until: Timestamp,
-        /// Why.
-        reason: HoldReason,
-    },
-    /// Not rung by itself: a person decides.
-    Held {
-        /// Why.
-        reason: HoldReason,
-    },
-    /// An attempt's row is committed.
-    AttemptStarted {
-        /// Which.
-        attempt: AttemptId,
-        /// The owner rang the main number.
-        inbound: bool,
-    },
-    /// The owner chose, on the phone.
-    Chose {
-        /// In which attempt.
-        attempt: AttemptId,
-        /// What.
-        disposition: Disposition,
-        /// The slot of key 1.
-        slot: Option<Slot>,
-        /// The service point of that slot.
-        service_point: Option<String>,
-    },
-    /// An attempt is over.
-    AttemptEnded {
-        /// Which.
-        attempt: AttemptId,
-        /// The owner rang the main number.
-        inbound: bool,
-        /// What the network said.
-        result: CallResult,
-        /// What the conversation produced.
-        disposition: Option<Disposition>,
-        /// When to look again, by the pauses of the call rules; the decision is made then.
-        contact_due: Timestamp,
-    },
-    /// A person took it.
-    Taken,
-    /// A person pressed "call now".
-    CallRequested,
-    /// A person agreed a visit with the owner.
-    Booked {
-        /// The visit.
-        slot: Slot,
-        /// Who comes.
-        service_point: String,
-    },
-    /// A person closed it.
-    Closed {
-        /// With this outcome.
-        outcome: Outcome,
-    },
-}
-
-impl TicketEvent {
-    /// Its word, as it is stored and told.
-    pub fn name(&self) -> &'static str {
-        self.into()
-    }
-}
-
-/// What must be done besides saving, in the same transaction.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TicketAction {
-    /// Wake the contact worker then.
-    LookAt(Timestamp),
-    /// Take it off the contact worker's list.
-    StopLooking,
-    /// What becomes of the finding.
-    SettleFinding(Settlement),
-}
-
-/// What a closed ticket means for its finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settlement {
-    /// A part was changed: the finding is cleared and the unit's baseline starts anew.
-    Repaired,
-    /// A person judged that there is no fault: the finding is cleared and the fault keeps quiet for the cool-down.
-    FalseAlarm,
-    /// The fault is still there and everybody knows: the finding stays open and gathers what is seen, without another
-    /// ticket, until the readings are back at the baseline.
-    LeftAsItIs,
-}
-
-/// An event that cannot happen now.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TicketError {
-    /// Closed tickets stay closed.
-    #[error("ticket {0} is closed; nothing can happen to it any more")]
-    Closed(i64),
-    /// A call is up.
-    #[error("ticket {0}: a call with the owner is under way; wait until it has ended")]
-    InCall(i64),
-    /// No call without a ticket that waits for one.
-    #[error("ticket {0} does not wait for a call")]
-    NotPlanned(i64),
-    /// The outcome contradicts itself.
-    #[error("ticket {number}: the outcome is refused")]
-    Outcome {
-        /// Which ticket.
-        number: i64,
-        /// Why.
-        #[source]
-        source: OutcomeError,
-    },
 }
 
 /// Newest lines of a timeline that are shown.

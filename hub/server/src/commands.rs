@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod apply;
+pub mod args;
 pub mod authority;
 pub mod backup;
 pub mod beside;
@@ -12,8 +13,6 @@ pub mod export;
 pub mod import;
 pub mod integrator;
 pub mod key;
-mod lines;
-pub mod progress;
 pub mod replay;
 pub mod restore;
 pub mod retention;
@@ -21,12 +20,8 @@ pub mod score;
 pub mod serve;
 pub mod target;
 
-use crate::config::Config;
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
-
-pub use lines::log;
+use clap::{Parser, Subcommand};
 
 /// The open hub that rings an appliance's owner before the appliance breaks.
 #[derive(Debug, Parser)]
@@ -72,21 +67,6 @@ enum Command {
     Doctor(doctor::Doctor),
 }
 
-/// Where the configuration is.
-#[derive(Debug, Clone, Args)]
-pub struct ConfigArgs {
-    /// Configuration file (TOML). Without it the defaults and the environment hold.
-    #[arg(long, short = 'c', env = "FORECALL_CONFIG")]
-    pub config: Option<PathBuf>,
-}
-
-impl ConfigArgs {
-    /// Reads it.
-    pub fn load(&self) -> Result<Config> {
-        Config::load(self.config.as_deref(), |name| std::env::var(name).ok())
-    }
-}
-
 impl Cli {
     /// Does what was asked.
     pub async fn run(self) -> Result<()> {
@@ -109,10 +89,4 @@ impl Cli {
             Command::Doctor(command) => command.run().await,
         }
     }
-}
-
-/// Prints a line of a command's result. A closed pipe is no error worth a panic.
-pub fn say(line: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, overridden by the environment. Unknown keys are refused.
 
 mod calls;
+mod environment;
 mod http;
 mod quota;
 mod scoring;
@@ -147,78 +148,6 @@ impl Config {
         config.take_environment(env)?;
         config.check()?;
         Ok(config)
-    }
-
-    fn take_environment(&mut self, env: impl Fn(&str) -> Option<String>) -> Result<()> {
-        fn parse<T: std::str::FromStr>(name: &str, value: Option<String>, into: &mut T) -> Result<()>
-        where
-            T::Err: std::error::Error + Send + Sync + 'static,
-        {
-            if let Some(text) = value {
-                *into = text
-                    .parse()
-                    .with_context(|| format!("the environment variable {name} is not valid: {text:?}"))?;
-            }
-            Ok(())
-        }
-        parse("FORECALL_STATE_DIR", env("FORECALL_STATE_DIR"), &mut self.state_dir)?;
-        parse("FORECALL_MODELS_DIR", env("FORECALL_MODELS_DIR"), &mut self.models_dir)?;
-        parse("FORECALL_MQTT", env("FORECALL_MQTT"), &mut self.mqtt)?;
-        parse("FORECALL_HTTP", env("FORECALL_HTTP"), &mut self.http)?;
-        parse("FORECALL_SIP", env("FORECALL_SIP"), &mut self.sip)?;
-        parse(
-            "FORECALL_MEDIA_PORTS",
-            env("FORECALL_MEDIA_PORTS"),
-            &mut self.media_ports,
-        )?;
-        if let Some(text) = env("FORECALL_SIP_ADVERTISE") {
-            let why = || format!("the environment variable FORECALL_SIP_ADVERTISE is not valid: {text:?}");
-            self.sip_advertise = Some(text.parse().with_context(why)?);
-        }
-        parse("FORECALL_TIME_ZONE", env("FORECALL_TIME_ZONE"), &mut self.time_zone)?;
-        parse("FORECALL_BEHIND_TLS", env("FORECALL_BEHIND_TLS"), &mut self.behind_tls)?;
-        parse("FORECALL_CALLS_MAX", env("FORECALL_CALLS_MAX"), &mut self.calls_max)?;
-        parse("FORECALL_EXPOSE", env("FORECALL_EXPOSE"), &mut self.expose)?;
-        parse(
-            "FORECALL_CONNECTIONS_MAX",
-            env("FORECALL_CONNECTIONS_MAX"),
-            &mut self.connections_max,
-        )?;
-        parse(
-            "FORECALL_COMMIT_PATIENCE_S",
-            env("FORECALL_COMMIT_PATIENCE_S"),
-            &mut self.commit_patience_s,
-        )?;
-        parse(
-            "FORECALL_ROLLUP_PAUSE_MS",
-            env("FORECALL_ROLLUP_PAUSE_MS"),
-            &mut self.rollup_pause_ms,
-        )?;
-        parse(
-            "FORECALL_AGGREGATE_PAUSE_S",
-            env("FORECALL_AGGREGATE_PAUSE_S"),
-            &mut self.aggregate_pause_s,
-        )?;
-        if let Some(text) = env("FORECALL_MQTT_TLS") {
-            let why = || format!("the environment variable FORECALL_MQTT_TLS is not valid: {text:?}");
-            self.mqtt_tls = Some(text.parse().with_context(why)?);
-        }
-        if let Some(text) = env("FORECALL_HOST_NAMES") {
-            self.host_names = http::words(&text);
-        }
-        if let Some(text) = env("FORECALL_PROXIES") {
-            self.proxies = http::words(&text);
-        }
-        let path = |name| env(name).map(PathBuf::from);
-        self.tls_certificate = path("FORECALL_TLS_CERTIFICATE").or(self.tls_certificate.take());
-        self.tls_key = path("FORECALL_TLS_KEY").or(self.tls_key.take());
-        self.metrics_token = env("FORECALL_METRICS_TOKEN").map(Token).or(self.metrics_token.take());
-        self.database_url = env("DATABASE_URL").or(self.database_url.take());
-        self.key_file = env("FORECALL_KEY_FILE").map(PathBuf::from).or(self.key_file.take());
-        self.postgres_bin = env("FORECALL_POSTGRES_BIN")
-            .map(PathBuf::from)
-            .or(self.postgres_bin.take());
-        Ok(())
     }
 
     /// What the front door is told.

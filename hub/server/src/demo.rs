@@ -4,9 +4,11 @@ pub mod homes;
 pub mod story;
 
 use crate::clock::TimeLapse;
-use crate::commands::say;
 use crate::config::Config;
-use crate::pipeline::{Hub, open};
+use crate::database::open;
+use crate::hub::Hub;
+use crate::pipeline;
+use crate::terminal::say;
 use anyhow::{Context, Result};
 use homes::Homes;
 use hub_core::language::Language;
@@ -67,7 +69,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
     let opened = open(&config).await?;
     homes.declare(&opened, start).await?;
     let clock = TimeLapse::new(start, pace(options));
-    let hub = Hub::start(&config, opened, clock.clone(), Some(banner())).await?;
+    let hub = pipeline::start(&config, opened, clock.clone(), Some(banner())).await?;
     let told = tell(options, &hub, homes, reports, clock, &stop).await;
     phones.shutdown().await;
     hub.stop(Duration::ZERO).await?;

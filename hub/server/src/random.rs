@@ -12,7 +12,23 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// A new secret of a device or a program: 32 random bytes in hexadecimal.
+pub fn secret() -> String {
+    hex::encode(bytes::<32>())
+}
+
 /// A random boot id for a simulated or replayed device.
 pub fn boot_id() -> u64 {
     u64::from_le_bytes(bytes()) % (agent_sdk_wire::MAX_NUMBER + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::secret;
+
+    #[test]
+    fn secrets_are_long_and_differ() {
+        assert_eq!(secret().len(), 64);
+        assert_ne!(secret(), secret());
+    }
 }

@@ -1,14 +1,15 @@
-//! Standing by: while another hub works on the database, this one answers monitoring and waits to take over.
+//! The lease of the database: while another hub works on it, this one answers monitoring and waits to take over; and a hub that
+//! works hears when it has lost it.
 
-use crate::commands::say;
 use crate::config::Config;
-use crate::pipeline::Opened;
-use crate::process;
+use crate::database::Opened;
+use crate::monitor;
+use crate::terminal::say;
 use anyhow::{Context, Result};
-use hub_api::{ApiState, Monitor, Redecoded};
+use hub_api::{ApiState, Redecoded};
 use hub_core::clock::{CivilClock, SystemClock};
-use hub_core::metric::{Metric, MetricKind};
 use hub_store::lease::LeaseStore;
+use hub_store_postgres::PostgresStore;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -16,8 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether the other hub is gone.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// Looking after the lease never ends by itself; this long at a time.
+const LEASE_LOOK: Duration = Duration::from_secs(60);
 
 /// Waits until this hub has the database's lease. Until then it serves `/healthz`, `/readyz` and `/metrics` only.
+///
+/// # Errors
+///
+/// Where its address cannot be listened on, or the database does not answer the first question.
 pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> Result<()> {
     if opened.store.take_lease(clock.now()).await?.is_some() {
         return Ok(());
@@ -53,31 +60,22 @@ pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> R
 }
 
 fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
-    let monitor = Monitor {
-        metrics: Arc::new(|| {
-            let mut all = process::metrics();
-            all.push(lease_held(false));
-            all
-        }),
-        problems: Arc::new(|| {
-            let why = "another hub works on this database; this one takes over when it ends";
-            vec![("standby", why.to_owned())]
-        }),
-        notices: Arc::new(Vec::new),
-        accepting: Arc::default(),
-    };
     Ok(ApiState {
         store: opened.store.clone(),
         clock: Arc::new(SystemClock),
-        monitor,
+        monitor: monitor::standing_by(),
         redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("this hub stands by".to_owned())) })),
         demo: None,
         config: config.console()?,
     })
 }
 
-/// The gauge by which monitoring sees which hub works.
-pub fn lease_held(held: bool) -> Metric {
-    let help = "Whether this hub holds the database's lease; 0 where it stands by.";
-    Metric::new("lease_held", MetricKind::Gauge, help).with(&[], u64::from(held))
+/// Looks after the lease of a hub that works; ends with the reason when another hub has taken it.
+pub async fn deposed(store: Arc<PostgresStore>, stop: CancellationToken) -> String {
+    while let Some(lost) = stop.run_until_cancelled(store.lease_lost(LEASE_LOOK)).await {
+        if lost {
+            return "another hub has taken over the database".to_owned();
+        }
+    }
+    std::future::pending().await
 }

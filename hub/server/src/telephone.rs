@@ -1,17 +1,27 @@
 //! The telephone side, with the trunks that tenants have declared.
 
 use crate::config::Config;
-use crate::workers::contact::Telephone;
 use anyhow::{Context, Result};
 use hub_core::id::TenantId;
+use hub_core::phone_number::PhoneNumber;
 use hub_core::site::Trunk;
 use hub_store::site::SiteStore;
 use hub_store_postgres::PostgresStore;
 use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Spoken prompts kept on disk: about an hour.
 const PROMPT_CACHE_BYTES: u64 = 64 << 20;
+
+/// The way to the telephone network.
+#[derive(Clone)]
+pub struct Telephone {
+    /// The telephone side.
+    pub voice: Arc<Voice>,
+    /// The main number of each tenant that has a trunk.
+    pub main_numbers: BTreeMap<TenantId, PhoneNumber>,
+}
 
 /// Starts it; `None` if there is no trunk.
 pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Telephone>> {

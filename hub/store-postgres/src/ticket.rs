@@ -12,7 +12,7 @@ use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;
-use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent};
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketState};
 use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::scope::{PAGE_MAX, Page};
@@ -30,11 +30,8 @@ impl TicketStore for PostgresStore {
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
         let limit = limit.clamp(1, PAGE_MAX);
-        let states: Option<&[&str]> = filter.category.map(|category| match category {
-            TicketCategory::Open => &["contact_planned", "contacting", "person_needed"][..],
-            TicketCategory::Paused => &["appointment"],
-            TicketCategory::Resolved => &["closed"],
-        });
+        let names = |category| TicketState::of(category).map(TicketState::name);
+        let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
         let mut tx = self.begin_scoped(scope).await?;
         let rows = sqlx::query(
             "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \

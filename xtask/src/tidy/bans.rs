@@ -63,7 +63,7 @@ fn rust_file(file: &TextFile, tokens: &[Token]) -> Vec<Violation> {
     let mut found: Vec<Violation> = tokens
         .iter()
         .filter_map(|token| Some((token.line, token.string()?.to_lowercase())))
-        .filter(|(_, literal)| SQL_WORDS.iter().any(|word| literal.contains(word)))
+        .filter(|(_, literal)| is_sql(literal))
         .filter_map(|(line, literal)| sql_clock(&literal).map(|clock| refuse_clock(file, line, clock)))
         .collect();
     if is_pure(&file.path) {
@@ -79,6 +79,11 @@ fn rust_file(file: &TextFile, tokens: &[Token]) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Whether a string literal, in lower case, is SQL.
+pub(super) fn is_sql(literal: &str) -> bool {
+    SQL_WORDS.iter().any(|word| literal.contains(word))
 }
 
 /// Whether it is part of the binary, but not of `forecall demo`.

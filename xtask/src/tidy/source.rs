@@ -1,6 +1,7 @@
 //! Rust source as a flat list of tokens: comments and doc comments are gone, string literals are whole.
 
 use proc_macro2::{TokenStream, TokenTree};
+use std::path::Path;
 use std::str::FromStr;
 
 /// One identifier, sign, bracket or literal.
@@ -49,6 +50,26 @@ fn is_doc(stream: &TokenStream) -> bool {
         && matches!(trees.next(), Some(TokenTree::Punct(sign)) if sign.as_char() == '=')
 }
 
+/// Whether a Rust file is a test as a whole: named `tests.rs` or `…_tests.rs`, or in a folder of tests or of the stores' cases.
+pub fn is_test(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let mut folders = path.components().map(|folder| folder.as_os_str());
+    name == "tests.rs" || name.ends_with("_tests.rs") || folders.any(|name| name == "tests" || name == "conformance")
+}
+
+/// What stands before the module of tests that a file ends with; all of it where there is none.
+pub fn without_tests(source: &str) -> &str {
+    let opens_module = |rest: &str| {
+        let line = rest.lines().next().unwrap_or_default();
+        line.split(' ').any(|word| word == "mod") && line.ends_with(" {")
+    };
+    let ends = source
+        .match_indices("#[cfg(test)]\n")
+        .filter(|(at, _)| *at == 0 || source[..*at].ends_with('\n'))
+        .find(|(at, attribute)| opens_module(&source[at + attribute.len()..]));
+    ends.map_or(source, |(at, _)| &source[..at])
+}
+
 /// Lines on which these tokens stand in this order.
 pub fn lines_with(tokens: &[Token], sequence: &[&str]) -> Vec<usize> {
     tokens
@@ -60,7 +81,28 @@ pub fn lines_with(tokens: &[Token], sequence: &[&str]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lines_with, tokens};
+    use super::{is_test, lines_with, tokens, without_tests};
+    use std::path::Path;
+
+    #[test]
+    fn tests_are_told_by_name_by_folder_and_by_the_module_at_the_end() {
+        for test in [
+            "a/tests.rs",
+            "a/sdp_tests.rs",
+            "a/tests/b.rs",
+            "hub/store/src/conformance/b.rs",
+        ] {
+            assert!(is_test(Path::new(test)), "{test}");
+        }
+        for code in ["a/fake.rs", "a/attests.rs", "a/src/test.rs"] {
+            assert!(!is_test(Path::new(code)), "{code}");
+        }
+        let code = "#[cfg(test)]\nmod fake;\n\nfn f() {\n    #[cfg(test)]\n    mod inner {}\n}\n";
+        assert_eq!(without_tests(code), code);
+        for opens in ["mod tests {", "pub(super) mod tests {"] {
+            assert_eq!(without_tests(&format!("{code}#[cfg(test)]\n{opens}\n}}\n")), code);
+        }
+    }
 
     #[test]
     fn comments_are_gone_and_strings_are_whole() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::id::AttemptId;
 use crate::outcome::{Resolution, Verdict};
 use expect_test::expect;
 use uuid::Uuid;

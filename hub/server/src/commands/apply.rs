@@ -1,11 +1,12 @@
 //! `forecall apply -f site.toml`.
 
-use super::progress::Teller;
-use super::{ConfigArgs, log};
+use super::args::ConfigArgs;
 use crate::config::Config;
+use crate::database::open_beside;
 use crate::keyring;
-use crate::pipeline::{load_profiles, open_beside};
+use crate::models::load_profiles;
 use crate::site_file;
+use crate::terminal::{Teller, log};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;

@@ -1,7 +1,8 @@
 //! `forecall authority …`: certificate authorities whose devices come in by certificate.
 
-use super::beside::{ListArgs, NamedArgs, beside, read_file};
-use super::say;
+use super::args::{ListArgs, NamedArgs};
+use super::beside::{beside, read_file};
+use crate::terminal::say;
 use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_store::credential::TenantCredentials;

@@ -1,8 +1,8 @@
 //! `forecall backup --to DIR`.
 
-use super::progress::Teller;
+use super::args::ConfigArgs;
 use super::target::{Target, keyring_that_is_there, say_keyring};
-use super::{ConfigArgs, log, say};
+use crate::terminal::{Teller, log, say};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use std::path::PathBuf;

@@ -1,54 +1,13 @@
 //! What commands that change the store have in common: they work beside a running hub and without one.
 
-use super::{ConfigArgs, log};
-use crate::pipeline::{Opened, open_beside};
+use super::args::ConfigArgs;
+use crate::database::{Opened, open_beside};
+use crate::terminal::log;
 use anyhow::{Context, Result, anyhow};
-use hub_core::id::{CredentialName, TenantId};
-use hub_store::Scope;
 use std::path::Path;
 
 /// Longest file that a command reads, in bytes.
 const FILE_LEN_MAX: u64 = 8 << 20;
-
-/// Whose.
-#[derive(Debug, clap::Args)]
-pub struct TenantArgs {
-    /// Which store.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Tenant, as in the site file.
-    #[arg(long)]
-    pub tenant: TenantId,
-}
-
-/// Which, within its tenant.
-#[derive(Debug, clap::Args)]
-pub struct NamedArgs {
-    /// Whose.
-    #[command(flatten)]
-    pub of: TenantArgs,
-    /// Name within the tenant.
-    #[arg(long)]
-    pub name: CredentialName,
-}
-
-/// Of one tenant or of all.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Which store.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Only this tenant's.
-    #[arg(long)]
-    tenant: Option<TenantId>,
-}
-
-impl ListArgs {
-    /// What is to be listed.
-    pub fn scope(&self) -> Scope {
-        self.tenant.clone().map_or(Scope::All, Scope::Tenant)
-    }
-}
 
 /// Opens the store, does the work, and closes it whatever came of the work.
 pub async fn beside<T>(config: &ConfigArgs, work: impl AsyncFnOnce(&Opened) -> Result<T>) -> Result<T> {
@@ -57,11 +16,6 @@ pub async fn beside<T>(config: &ConfigArgs, work: impl AsyncFnOnce(&Opened) -> R
     let done = work(&opened).await;
     opened.close().await?;
     done
-}
-
-/// 32 random bytes in hexadecimal.
-pub fn new_secret() -> String {
-    hex::encode(crate::random::bytes::<32>())
 }
 
 /// A key from hexadecimal digits, white space around them aside.
@@ -87,11 +41,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_from_hexadecimal_and_secrets_differ() {
+    fn a_key_is_read_from_hexadecimal() {
         assert_eq!(key_of(" 001Fff\n").unwrap(), [0, 0x1f, 0xff]);
         assert!(key_of("001").is_err() && key_of("0x").is_err() && key_of("é1").is_err());
         let told = format!("{:#}", key_of("0x").unwrap_err());
         assert_eq!(told, "a key is an even number of hexadecimal digits");
-        assert_ne!(new_secret(), new_secret());
     }
 }

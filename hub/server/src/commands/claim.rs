@@ -1,7 +1,9 @@
 //! `forecall claim …`: credentials by which devices ask for their own, and codes by which households take theirs.
 
-use super::beside::{ListArgs, NamedArgs, TenantArgs, beside, new_secret};
-use super::say;
+use super::args::{ListArgs, NamedArgs, TenantArgs};
+use super::beside::beside;
+use crate::random;
+use crate::terminal::say;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::DeviceId;
@@ -95,7 +97,7 @@ fn days(count: u32) -> SignedDuration {
 impl Add {
     async fn run(self) -> Result<()> {
         let (named, now) = (&self.named, SystemClock.now());
-        let token = format!("claim_{}", new_secret());
+        let token = format!("claim_{}", random::secret());
         let grant = ClaimGrant {
             profile: self.profile.clone(),
             expires_at: now + days(self.days),

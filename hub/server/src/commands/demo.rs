@@ -1,7 +1,7 @@
 //! `forecall demo`.
 
-use super::log;
 use crate::demo::{Options, run};
+use crate::terminal::log;
 use anyhow::{Context, Result};
 use hub_core::language::Language;
 use hub_lab::home::Board;

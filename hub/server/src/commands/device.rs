@@ -1,8 +1,10 @@
 //! `forecall device …`: devices and their secrets.
 
-use super::beside::{ListArgs, TenantArgs, beside};
-use super::say;
-use crate::pipeline::Opened;
+use super::args::{ListArgs, TenantArgs};
+use super::beside::beside;
+use crate::database::Opened;
+use crate::random;
+use crate::terminal::say;
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{CredentialName, DeviceId};
@@ -10,8 +12,6 @@ use hub_store::credential::{DeviceAccess, DeviceCredentials};
 use hub_store::scope::PAGE_MAX;
 use hub_store::site::SiteStore;
 use jiff::Timestamp;
-
-pub use super::beside::new_secret;
 
 /// Devices and their secrets.
 #[derive(Debug, clap::Args)]
@@ -154,7 +154,7 @@ impl Add {
             store.declare_device(tenant, &device, now).await?;
             return Ok(None);
         }
-        let secret = new_secret();
+        let secret = random::secret();
         store.add_device(tenant, &device, &secret, now).await?;
         Ok(Some(secret))
     }
@@ -173,7 +173,7 @@ impl Add {
 
 impl RotateSecret {
     async fn run(self) -> Result<()> {
-        let secret = new_secret();
+        let secret = random::secret();
         let named = &self.named;
         beside(&named.of.config, async |opened| {
             let (store, now) = (&opened.store, SystemClock.now());

@@ -3,12 +3,15 @@
 mod calls;
 mod data;
 mod door;
+mod found;
 mod surroundings;
 
-use super::{ConfigArgs, log, say};
+use super::args::ConfigArgs;
 use crate::config::Config;
-use crate::pipeline::load_profiles;
+use crate::models::load_profiles;
+use crate::terminal::{log, say};
 use anyhow::{Result, bail};
+use found::Found;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::language::Language;
 use std::net::{TcpListener, UdpSocket};
@@ -18,25 +21,6 @@ use std::net::{TcpListener, UdpSocket};
 pub struct Doctor {
     #[command(flatten)]
     config: ConfigArgs,
-}
-
-/// What a check found that is not a failure.
-#[derive(Debug)]
-enum Found {
-    /// As it should be.
-    Ok(String),
-    /// To be seen to soon.
-    Warn(String),
-}
-
-impl Found {
-    fn ok(text: String) -> Result<Self> {
-        Ok(Self::Ok(text))
-    }
-
-    fn warn(text: String) -> Result<Self> {
-        Ok(Self::Warn(text))
-    }
 }
 
 /// What was printed.

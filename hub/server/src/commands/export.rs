@@ -1,8 +1,8 @@
 //! `forecall export --to DIR`.
 
-use super::progress::Teller;
+use super::args::ConfigArgs;
 use super::target::{goes_on, open_existing, say_keyring};
-use super::{ConfigArgs, log, say};
+use crate::terminal::{Teller, log, say};
 use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_moving::{ExportOptions, Moved};

@@ -1,8 +1,8 @@
 //! `forecall import --from DIR`.
 
-use super::progress::Teller;
+use super::args::ConfigArgs;
 use super::target::{Target, goes_on, keyring_that_is_there};
-use super::{ConfigArgs, log, say};
+use crate::terminal::{Teller, log, say};
 use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_moving::{ExportFolder, Moved};

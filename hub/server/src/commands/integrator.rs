@@ -1,7 +1,9 @@
 //! `forecall integrator …`: programs that read along within one tenant.
 
-use super::beside::{ListArgs, NamedArgs, beside, new_secret};
-use super::say;
+use super::args::{ListArgs, NamedArgs};
+use super::beside::beside;
+use crate::random;
+use crate::terminal::say;
 use anyhow::Result;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_store::credential::TenantCredentials;
@@ -45,7 +47,7 @@ impl Integrator {
 
 impl Add {
     async fn run(self) -> Result<()> {
-        let token = format!("int_{}", new_secret());
+        let token = format!("int_{}", random::secret());
         let named = &self.named;
         beside(&named.of.config, async |opened| {
             let (store, now) = (&opened.store, SystemClock.now());

@@ -1,7 +1,8 @@
 //! `forecall key group …`: keys from which the secrets of many devices derive.
 
-use super::beside::{ListArgs, TenantArgs, beside, key_of};
-use super::say;
+use super::args::{ListArgs, TenantArgs};
+use super::beside::{beside, key_of};
+use crate::terminal::say;
 use anyhow::{Context, Result};
 use hub_core::access::derived_secret;
 use hub_core::clock::{CivilClock, SystemClock};

@@ -1,6 +1,6 @@
 //! `forecall replay`: a recorded stream over real MQTT.
 
-use super::{log, say};
+use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
@@ -54,7 +54,7 @@ impl Replay {
     /// Runs it.
     pub async fn run(self) -> Result<()> {
         log("warn");
-        let profiles = crate::pipeline::load_profiles(&self.models)?;
+        let profiles = crate::models::load_profiles(&self.models)?;
         let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
         let profile = profiles
             .get(&self.profile)

@@ -1,7 +1,8 @@
 //! `forecall restore --from DIR`.
 
+use super::args::ConfigArgs;
 use super::target::{Target, keyring_that_is_there};
-use super::{ConfigArgs, log, say};
+use crate::terminal::{log, say};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 

@@ -1,7 +1,8 @@
 //! `forecall retention …`: a person's word where deletion waits for one.
 
+use super::args::ConfigArgs;
 use super::beside::beside;
-use super::{ConfigArgs, say};
+use crate::terminal::say;
 use anyhow::{Result, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_store::retention::UpkeepStore;

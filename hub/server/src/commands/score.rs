@@ -1,6 +1,6 @@
 //! `forecall score`: the hub's own detector on a CSV.
 
-use super::{log, say};
+use crate::terminal::{log, say};
 use anyhow::{Context, Result};
 use hub_predict::{Registry, score_csv};
 use std::fs::File;

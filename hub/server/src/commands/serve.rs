@@ -1,9 +1,11 @@
 //! `forecall serve`.
 
-use super::{ConfigArgs, log, say};
-use crate::pipeline::{Hub, open};
+use super::args::ConfigArgs;
+use crate::database::open;
+use crate::pipeline;
 use crate::process::FILES_OWN;
 use crate::standby;
+use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail};
 use hub_core::clock::SystemClock;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ impl Serve {
             opened.close().await?;
             return leads.map(drop);
         }
-        let mut hub = Hub::start(&config, opened, Arc::new(SystemClock), None).await?;
+        let mut hub = pipeline::start(&config, opened, Arc::new(SystemClock), None).await?;
         say(format_args!("console and API  http://{}", hub.http));
         say(format_args!("devices (MQTT)   {}", hub.mqtt));
         if let Some(tls) = hub.mqtt_tls {

@@ -1,12 +1,12 @@
 //! Where data are moved from and to: the hub's own cluster or a given database, and the keyring that must be there.
 
-use super::say;
 use crate::config::Config;
+use crate::database::{Opened, cluster_options, open_beside, stop_cluster};
 use crate::keyring;
-use crate::pipeline::{Opened, open_beside};
+use crate::terminal::say;
 use anyhow::{Context, Result, ensure};
 use hub_moving::{BackupDatabase, MoveError};
-use hub_store_postgres::{Cluster, ClusterOptions, Keyring, PgConnectOptions};
+use hub_store_postgres::{Cluster, Keyring, PgConnectOptions};
 
 /// A database without a store on it.
 pub enum Target {
@@ -22,7 +22,7 @@ impl Target {
         Ok(match &config.database_url {
             Some(url) => Self::Given(url.clone()),
             None => Self::Own(
-                Cluster::start(&config.state_dir, options(config))
+                Cluster::start(&config.state_dir, cluster_options(config))
                     .await
                     .context("cannot start the hub's own database")?,
             ),
@@ -35,7 +35,7 @@ impl Target {
         Ok(match &config.database_url {
             Some(url) => Self::Given(url.clone()),
             None => Self::Own(
-                Cluster::join_or_start(&config.state_dir, options(config))
+                Cluster::join_or_start(&config.state_dir, cluster_options(config))
                     .await
                     .context("cannot start the hub's own database")?,
             ),
@@ -53,18 +53,21 @@ impl Target {
     /// How PostgreSQL's programs get to it.
     pub fn for_backup(&self, config: &Config) -> Result<BackupDatabase> {
         match self {
-            Self::Own(cluster) => Ok(BackupDatabase::own(cluster, &config.state_dir, &options(config))),
-            Self::Given(url) => BackupDatabase::given(url, &options(config)).context("DATABASE_URL is not valid"),
+            Self::Own(cluster) => Ok(BackupDatabase::own(
+                cluster,
+                &config.state_dir,
+                &cluster_options(config),
+            )),
+            Self::Given(url) => {
+                BackupDatabase::given(url, &cluster_options(config)).context("DATABASE_URL is not valid")
+            }
         }
     }
 
     /// Stops the own cluster if it was started for this.
     pub async fn close(self) -> Result<()> {
         match self {
-            Self::Own(cluster) => cluster
-                .stop()
-                .await
-                .context("the hub's own database did not stop cleanly"),
+            Self::Own(cluster) => stop_cluster(cluster).await,
             Self::Given(_) => Ok(()),
         }
     }
@@ -110,10 +113,4 @@ fn check_exists(config: &Config) -> Result<()> {
         config.state_dir.display()
     );
     Ok(())
-}
-
-fn options(config: &Config) -> ClusterOptions {
-    ClusterOptions {
-        bin_dir: config.postgres_bin.clone(),
-    }
 }

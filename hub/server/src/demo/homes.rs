@@ -1,8 +1,8 @@
 //! Three simulated homes: one is rung, one is not because its owner withdrew consent, one is healthy.
 
 use crate::clock::TimeLapse;
-use crate::commands::device::new_secret;
-use crate::pipeline::Opened;
+use crate::database::Opened;
+use crate::random;
 use anyhow::{Context, Result};
 use hub_core::appointment::{Day, WeeklySlot};
 use hub_core::call_rules::CallRules;
@@ -114,7 +114,7 @@ pub fn set_phones(phones: &Phones) -> Result<()> {
 impl Homes {
     /// The homes' owners and devices; `trunk` is where the phone listens.
     pub fn new(start: Timestamp, language: Language, trunk: SocketAddr) -> Result<Self> {
-        let secrets = [RUNG, NOT_RUNG, HEALTHY].map(|name| Ok((DeviceId::new(name)?, new_secret())));
+        let secrets = [RUNG, NOT_RUNG, HEALTHY].map(|name| Ok((DeviceId::new(name)?, random::secret())));
         let secrets = secrets.into_iter().collect::<Result<Vec<_>>>()?;
         let other = if language == Language::En {
             Language::ZhCn

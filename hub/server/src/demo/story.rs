@@ -2,8 +2,8 @@
 
 use super::homes::{HEALTHY, Living, NOT_RUNG, RUNG, TENANT, ZONE};
 use crate::clock::TimeLapse;
-use crate::commands::say;
-use crate::pipeline::Hub;
+use crate::hub::Hub;
+use crate::terminal::say;
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;

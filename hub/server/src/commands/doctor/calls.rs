@@ -1,6 +1,6 @@
 //! Where calls arrive: the address that carriers are told, and the ports of audio.
 
-use super::Found;
+use super::found::Found;
 use crate::config::Config;
 use anyhow::{Result, bail};
 use hub_voice::whereabouts::look_up;

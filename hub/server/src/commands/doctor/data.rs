@@ -1,9 +1,9 @@
 //! Keyring, models and the database.
 
-use super::Found;
+use super::found::Found;
 use crate::config::Config;
+use crate::database::{Opened, cluster_options, open_beside};
 use crate::keyring;
-use crate::pipeline::{Opened, open_beside};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::host::HostPort;
@@ -13,7 +13,7 @@ use hub_predict::Registry;
 use hub_store::event::EventStore;
 use hub_store::lease::{LeaseState, LeaseStore};
 use hub_store::site::SiteStore;
-use hub_store_postgres::{Cluster, ClusterOptions, DatabaseFacts, Keyring, KeyringError};
+use hub_store_postgres::{Cluster, DatabaseFacts, Keyring, KeyringError};
 use hub_voice::whereabouts::{at_any_port, look_up};
 use jiff::Timestamp;
 
@@ -52,10 +52,8 @@ pub(super) async fn keyring(config: &Config) -> Result<Found> {
 }
 
 pub(super) async fn server(config: &Config) -> Result<Found> {
-    let options = ClusterOptions {
-        bin_dir: config.postgres_bin.clone(),
-    };
-    Found::ok(Cluster::find_server(&config.state_dir, options).await?)
+    let found = Cluster::find_server(&config.state_dir, cluster_options(config)).await?;
+    Found::ok(found)
 }
 
 /// Opening it sees to durability and schema; what is asked besides is reported one line a thing.

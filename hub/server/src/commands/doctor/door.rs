@@ -1,6 +1,6 @@
 //! The hub's doors: ports, certificate, and the hub itself if it runs.
 
-use super::Found;
+use super::found::Found;
 use crate::config::Config;
 use anyhow::{Context, Error, Result, bail, ensure};
 use hub_broker::{TlsFiles, own_certificate};

@@ -1,6 +1,6 @@
 //! The machine: clock, disk, open files, connections that may wait, voice.
 
-use super::Found;
+use super::found::Found;
 use crate::config::Config;
 use crate::process::{FILES_OWN, file_limit};
 use anyhow::{Context, Result, ensure};

@@ -1,32 +1,40 @@
-//! Which tickets are looked at together, and what ends a look.
+//! A store that answers as a test of the contact worker says.
 
-use super::*;
+use super::{Calls, Dialler};
+use async_trait::async_trait;
+use hub_core::call_result::CallResult;
 use hub_core::clock::ManualClock;
-use hub_core::contact::{AttemptState, ContactAttempt, Direction};
-use hub_core::id::{OwnerId, TraceId};
-use hub_core::ticket::ServiceTicket;
+use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
+use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
+use hub_core::phone_number::PhoneNumber;
+use hub_core::ticket::{ServiceTicket, TicketEvent};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::scope::Page;
-use hub_store::ticket::{TicketFilter, TicketSummary, TicketView};
-use std::sync::atomic::AtomicUsize;
+use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
+use hub_store::{Scope, StoreError};
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Barrier;
 
 /// Contacts that are due of a tenant without a trunk: all that is asked of each is to hold it. An attempt is committed, and the
 /// same answered.
-struct Planned {
+pub(super) struct Planned {
     due: usize,
     /// What is answered …
     answer: fn() -> StoreError,
     /// … when so many have asked.
     together: Barrier,
-    asked: AtomicUsize,
-    under_way: AtomicUsize,
-    under_way_most: AtomicUsize,
-    committed: Mutex<Vec<AttemptId>>,
-    ends: Mutex<Vec<(AttemptId, CallResult)>>,
+    pub(super) asked: AtomicUsize,
+    pub(super) under_way: AtomicUsize,
+    pub(super) under_way_most: AtomicUsize,
+    pub(super) committed: Mutex<Vec<AttemptId>>,
+    pub(super) ends: Mutex<Vec<(AttemptId, CallResult)>>,
 }
 
 impl Planned {
-    fn new(due: usize, together: usize, answer: fn() -> StoreError) -> Arc<Self> {
+    pub(super) fn new(due: usize, together: usize, answer: fn() -> StoreError) -> Arc<Self> {
         Arc::new(Self {
             due,
             answer,
@@ -151,79 +159,12 @@ impl ContactStore for Planned {
     }
 }
 
-fn worker(store: &Arc<Planned>) -> Arc<ContactWorker> {
-    Arc::new(ContactWorker {
-        contacts: store.clone(),
-        tickets: store.clone(),
-        telephone: None,
-        clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
-        channels: Arc::new(Semaphore::new(DUE_MAX)),
-        figures: Arc::default(),
-        calls: TaskTracker::new(),
-        doubts: Mutex::default(),
-    })
+/// Calls of this store.
+pub(super) fn calls(store: &Arc<Planned>) -> Arc<Calls> {
+    Calls::new(store.clone(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)))
 }
 
-async fn look(store: &Arc<Planned>) -> Result<(), StoreError> {
-    let worker = worker(store);
-    let stop = CancellationToken::new();
-    let looked = tokio::time::timeout(Duration::from_secs(20), worker.look(&stop)).await;
-    looked.expect("one ticket waits for the end of another one's transaction")
-}
-
-#[tokio::test]
-async fn a_ticket_waits_for_no_others_transaction_and_no_more_than_a_few_run_at_once() {
-    let store = Planned::new(3 * AT_ONCE, AT_ONCE, || StoreError::Conflict("settled".to_owned()));
-    look(&store).await.unwrap();
-    assert_eq!(store.asked.load(Ordering::SeqCst), 3 * AT_ONCE);
-    assert_eq!(store.under_way_most.load(Ordering::SeqCst), AT_ONCE);
-}
-
-#[tokio::test]
-async fn a_store_that_is_away_is_not_asked_for_all_tickets_that_are_due() {
-    let store = Planned::new(DUE_MAX, 1, || StoreError::Unavailable("away".into()));
-    let looked = look(&store).await;
-    assert!(matches!(looked, Err(StoreError::Unavailable(_))), "{looked:?}");
-    let asked = store.asked.load(Ordering::SeqCst);
-    assert!((1..=AT_ONCE).contains(&asked), "{asked}");
-    assert_eq!(store.under_way.load(Ordering::SeqCst), 0);
-}
-
-#[tokio::test]
-async fn an_attempt_that_is_committed_without_an_answer_is_ended_since_nobody_rings_for_it() {
-    let store = Planned::new(0, 1, || StoreError::Unavailable("no answer".into()));
-    let worker = worker(&store);
-    let now = Timestamp::UNIX_EPOCH;
-    let dialled = worker.dial(TicketId::new(now, [1; 10]), now).await;
-    assert!(matches!(dialled, Err(StoreError::Unavailable(_))), "{dialled:?}");
-    let caller = PhoneNumber::new("+8613800008412").unwrap();
-    let answered = worker.answer("acme", Some(caller), None).await;
-    assert!(matches!(answered, InboundDecision::Decline));
-    let committed = store.committed.lock().unwrap().clone();
-    assert_eq!(committed.len(), 2);
-    // Two that are not there: one for so long that it was rolled back, and one that may still come.
-    let [old, young] = [1, 2].map(|n| AttemptId::new(now, [n; 10]));
-    let long_ago = Instant::now().checked_sub(DOUBTED_FOR).unwrap();
-    worker.doubts().push_back((old, long_ago));
-    worker.doubt(young);
-    for look in 1..=2 {
-        worker.look(&CancellationToken::new()).await.unwrap();
-        let ends = committed.iter().map(|id| (*id, CallResult::NetworkFailure));
-        assert_eq!(*store.ends.lock().unwrap(), ends.collect::<Vec<_>>(), "look {look}");
-        let left: Vec<_> = worker.doubts().iter().map(|(attempt, _)| *attempt).collect();
-        assert_eq!(left, [young], "look {look}");
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_leaves_no_attempt_in_doubt_and_what_is_in_doubt_is_bounded() {
-    let now = Timestamp::UNIX_EPOCH;
-    let refused = worker(&Planned::new(0, 1, || StoreError::Conflict("settled".to_owned())));
-    assert!(refused.dial(TicketId::new(now, [1; 10]), now).await.is_err());
-    assert!(refused.doubts().is_empty());
-    let away = worker(&Planned::new(0, 1, || StoreError::Unavailable("away".into())));
-    for _ in 0..=DOUBTS_MAX {
-        assert!(away.dial(TicketId::new(now, [1; 10]), now).await.is_err());
-    }
-    assert_eq!(away.doubts().len(), DOUBTS_MAX);
+/// A dialler without a telephone, with a channel for each ticket that is due.
+pub(super) fn dialler(store: &Arc<Planned>, calls: &Arc<Calls>) -> Arc<Dialler> {
+    Dialler::new(calls.clone(), store.clone(), None, store.due.max(1), Arc::default())
 }

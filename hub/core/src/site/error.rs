@@ -1,0 +1,111 @@
+//! What a site file declares that cannot be kept.
+
+use super::TRUNK_ADDRESSES_MAX;
+use crate::id::{DeviceId, TenantId};
+
+/// A reference in the site file that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteError {
+    /// Two things of one kind have the same id.
+    #[error("tenant {tenant}: {kind} {id} is declared twice")]
+    Twice {
+        /// Where.
+        tenant: TenantId,
+        /// What.
+        kind: &'static str,
+        /// Which.
+        id: String,
+    },
+    /// A device names an owner, service point or profile that does not exist.
+    #[error("tenant {tenant}: device {device} names {kind} {id}, which is not declared")]
+    Unknown {
+        /// Where.
+        tenant: TenantId,
+        /// Which device.
+        device: DeviceId,
+        /// What.
+        kind: &'static str,
+        /// Which.
+        id: String,
+    },
+    /// Not an IANA zone.
+    #[error("tenant {tenant}: {id} has time zone {zone}, which is not an IANA time zone such as Asia/Shanghai")]
+    Zone {
+        /// Where.
+        tenant: TenantId,
+        /// Whose.
+        id: String,
+        /// What was written.
+        zone: String,
+    },
+    /// A tenant twice.
+    #[error("tenant {0} is declared twice")]
+    TenantTwice(TenantId),
+    /// More than a carrier has.
+    #[error(
+        "the trunk of tenant {tenant} has more than {} addresses; name those that calls come from",
+        TRUNK_ADDRESSES_MAX
+    )]
+    TrunkAddresses {
+        /// Whose trunk.
+        tenant: TenantId,
+    },
+    /// Who is rung back could not be told.
+    #[error("tenants {first} and {second} have the same trunk caller_number; give each a number of its own")]
+    CallerNumberTwice {
+        /// One.
+        first: TenantId,
+        /// The other.
+        second: TenantId,
+    },
+    /// A trunk that no call can go out over.
+    #[error("tenant {tenant}: trunk.{field} must be {wanted}")]
+    Trunk {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A rule for calls that cannot be kept.
+    #[error("tenant {tenant}: call_rules.{field} must be {wanted}")]
+    CallRules {
+        /// Where.
+        tenant: TenantId,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A slot that nobody can come in.
+    #[error("tenant {tenant}: service point {service_point} has a slot whose {field} must be {wanted}")]
+    Slot {
+        /// Where.
+        tenant: TenantId,
+        /// Whose.
+        service_point: String,
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// Readings cannot be kept for so long or so short a time, or nobody reports by that profile.
+    #[error("tenant {tenant}: retention of {family}: {wanted}")]
+    Retention {
+        /// Where.
+        tenant: TenantId,
+        /// Of which profile.
+        family: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// Not a SHA-256.
+    #[error("tenant {tenant}: device {device}: secret_sha256 must be 64 hexadecimal digits")]
+    SecretHash {
+        /// Where.
+        tenant: TenantId,
+        /// Which device.
+        device: DeviceId,
+    },
+}

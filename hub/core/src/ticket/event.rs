@@ -1,0 +1,122 @@
+//! What happens to tickets, and what must follow.
+
+use crate::appointment::Slot;
+use crate::call_result::{CallResult, Disposition};
+use crate::call_rules::HoldReason;
+use crate::id::AttemptId;
+use crate::outcome::Outcome;
+use crate::prediction::Severity;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a ticket. Each becomes one line of its timeline, with who did it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum TicketEvent {
+    /// Opened for a finding.
+    Opened {
+        /// When the contact worker looks first.
+        contact_due: Timestamp,
+    },
+    /// The finding saw more: its class was named or its certainty grew past what was known.
+    FindingGrew {
+        /// Class now.
+        fault_class: String,
+        /// Probability now.
+        probability: f32,
+        /// Severity now.
+        severity: Severity,
+    },
+    /// The readings came back to the baseline.
+    FindingCleared,
+    /// Not rung now; looked at again then.
+    Waits {
+        /// Then.
+        until: Timestamp,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// Not rung by itself: a person decides.
+    Held {
+        /// Why.
+        reason: HoldReason,
+    },
+    /// An attempt's row is committed.
+    AttemptStarted {
+        /// Which.
+        attempt: AttemptId,
+        /// The owner rang the main number.
+        inbound: bool,
+    },
+    /// The owner chose, on the phone.
+    Chose {
+        /// In which attempt.
+        attempt: AttemptId,
+        /// What.
+        disposition: Disposition,
+        /// The slot of key 1.
+        slot: Option<Slot>,
+        /// The service point of that slot.
+        service_point: Option<String>,
+    },
+    /// An attempt is over.
+    AttemptEnded {
+        /// Which.
+        attempt: AttemptId,
+        /// The owner rang the main number.
+        inbound: bool,
+        /// What the network said.
+        result: CallResult,
+        /// What the conversation produced.
+        disposition: Option<Disposition>,
+        /// When to look again, by the pauses of the call rules; the decision is made then.
+        contact_due: Timestamp,
+    },
+    /// A person took it.
+    Taken,
+    /// A person pressed "call now".
+    CallRequested,
+    /// A person agreed a visit with the owner.
+    Booked {
+        /// The visit.
+        slot: Slot,
+        /// Who comes.
+        service_point: String,
+    },
+    /// A person closed it.
+    Closed {
+        /// With this outcome.
+        outcome: Outcome,
+    },
+}
+
+impl TicketEvent {
+    /// Its word, as it is stored and told.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What must be done besides saving, in the same transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TicketAction {
+    /// Wake the contact worker then.
+    LookAt(Timestamp),
+    /// Take it off the contact worker's list.
+    StopLooking,
+    /// What becomes of the finding.
+    SettleFinding(Settlement),
+}
+
+/// What a closed ticket means for its finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// A part was changed: the finding is cleared and the unit's baseline starts anew.
+    Repaired,
+    /// A person judged that there is no fault: the finding is cleared and the fault keeps quiet for the cool-down.
+    FalseAlarm,
+    /// The fault is still there and everybody knows: the finding stays open and gathers what is seen, without another
+    /// ticket, until the readings are back at the baseline.
+    LeftAsItIs,
+}

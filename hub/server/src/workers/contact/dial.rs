@@ -1,0 +1,231 @@
+//! Looks for tickets whose contact is due, lets the transaction that dials decide, and only then rings.
+
+use super::call::Calls;
+use super::order::call_order;
+use crate::random;
+use crate::telephone::Telephone;
+use crate::workers::{BACKOFF, Figures, PATIENCE, in_time};
+use hub_core::call_rules::HoldReason;
+use hub_core::contact::AttemptEvent;
+use hub_core::id::TicketId;
+use hub_core::ticket::{HUB, TicketEvent};
+use hub_store::contact::{Begun, DialOrder, DueContact, attempt_id};
+use hub_store::ticket::TicketStore;
+use hub_store::{Scope, StoreError};
+use hub_voice::Voice;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Tickets looked at in one go.
+const DUE_MAX: usize = 64;
+/// Tickets whose transactions run at the same time. An owner whose appliance has just raised an alarm need not wait until it
+/// has been decided about all whose contact was due before; and most connections are left to everybody else.
+const AT_ONCE: usize = 4;
+
+/// Rings owners whose contact is due.
+pub struct Dialler {
+    calls: Arc<Calls>,
+    tickets: Arc<dyn TicketStore>,
+    telephone: Option<Telephone>,
+    channels: Arc<Semaphore>,
+    figures: Arc<Figures>,
+    ringing: TaskTracker,
+}
+
+impl Dialler {
+    /// One that has at most `calls_max` calls up; `figures` tells how many are. Without a telephone every ticket is held for a
+    /// person.
+    pub fn new(
+        calls: Arc<Calls>,
+        tickets: Arc<dyn TicketStore>,
+        telephone: Option<Telephone>,
+        calls_max: usize,
+        figures: Arc<Figures>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            calls,
+            tickets,
+            telephone,
+            channels: Arc::new(Semaphore::new(calls_max)),
+            figures,
+            ringing: TaskTracker::new(),
+        })
+    }
+
+    /// Works until `stop`; then waits for the calls that are up.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut backoff = BACKOFF;
+        while !stop.is_cancelled() {
+            let looked = self.look(&stop).await;
+            let rest = match looked {
+                Ok(()) => {
+                    backoff.reset();
+                    self.figures.contact_looks.fetch_add(1, Ordering::Relaxed);
+                    stop.run_until_cancelled(self.calls.contacts.contact_planned(PATIENCE))
+                        .await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "contacts are held up, trying again"
+                    );
+                    backoff.pause()
+                }
+            };
+            stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+        }
+        self.ringing.close();
+        self.ringing.wait().await;
+    }
+
+    /// Looks once at what is due. An error is one for which no ticket is looked at.
+    pub(super) async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
+        self.calls.end_doubts().await?;
+        let mut looks = JoinSet::new();
+        let mut looked = Ok(());
+        for due in in_time(self.calls.contacts.contacts_due(self.calls.clock.now(), DUE_MAX)).await? {
+            if looks.len() >= AT_ONCE {
+                looked = ended(&mut looks).await.unwrap_or(Ok(()));
+            }
+            if looked.is_err() {
+                break;
+            }
+            // A place on the line first: the row is committed only when the INVITE can follow at once.
+            let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
+                break;
+            };
+            // A task of its own, which ends whatever becomes of the others: one that is given up half-way may have committed an
+            // attempt that nobody rings for.
+            looks.spawn(self.clone().take_up(due, channel));
+        }
+        while let Some(last) = ended(&mut looks).await {
+            looked = looked.and(last);
+        }
+        looked
+    }
+
+    /// Lets the transaction decide, and rings if it says so. An error ends the look.
+    async fn take_up(self: Arc<Self>, due: DueContact, channel: OwnedSemaphorePermit) -> Result<(), StoreError> {
+        match self.begin(&due).await {
+            Ok(Some((voice, order))) => {
+                let worker = self.clone();
+                self.figures.calls_up.send_modify(|n| *n += 1);
+                self.ringing.spawn(async move {
+                    worker.ring(voice, *order).await;
+                    worker.figures.calls_up.send_modify(|n| *n -= 1);
+                    drop(channel);
+                });
+            }
+            // Somebody acted on the ticket meanwhile: the next look finds out.
+            Ok(None) | Err(StoreError::Conflict(_) | StoreError::Ticket(_)) => {}
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
+            Err(error) => {
+                let ticket = due.ticket;
+                tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, due: &DueContact) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
+        let (now, ticket) = (self.calls.clock.now(), due.ticket);
+        let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&due.tenant);
+        let Some(telephone) = self.telephone.as_ref().filter(with_trunk) else {
+            let held = TicketEvent::Held {
+                reason: HoldReason::TrunkRefused,
+            };
+            in_time(self.tickets.apply_ticket(&Scope::All, ticket, &held, HUB, now)).await?;
+            tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
+            return Ok(None);
+        };
+        match self.dial(ticket, now).await? {
+            Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
+            Begun::Waits { until, reason } => {
+                tracing::info!(trace = %due.trace, %ticket, %until, ?reason, "not called now");
+                Ok(None)
+            }
+            Begun::Held(reason) => {
+                tracing::info!(trace = %due.trace, %ticket, ?reason, "not called: a person decides");
+                Ok(None)
+            }
+            Begun::Settled => Ok(None),
+        }
+    }
+
+    /// The transaction that dials.
+    pub(super) async fn dial(&self, ticket: TicketId, now: Timestamp) -> Result<Begun, StoreError> {
+        let random = random::bytes();
+        let begun = in_time(self.calls.contacts.begin_attempt(ticket, now, random)).await;
+        if let Err(StoreError::Unavailable(_)) = begun {
+            self.calls.doubts.add(attempt_id(now, &random));
+        }
+        begun
+    }
+
+    /// Rings and saves the one end of the attempt.
+    async fn ring(&self, voice: Arc<Voice>, order: DialOrder) {
+        let attempt = order.attempt.id;
+        tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
+        let Some(call) = call_order(&order, self.calls.clock.now()) else {
+            return self.calls.end_unrung(attempt).await;
+        };
+        let host = self.calls.clone();
+        // A task of its own, so that even a fault in the telephone side leaves the attempt with an end.
+        match tokio::spawn(async move { voice.ring(call, host).await }).await {
+            Ok(detail) => self.calls.end(attempt, &detail).await,
+            Err(error) => {
+                tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the call's task failed");
+                self.calls.save_end(attempt, AttemptEvent::FoundAfterRestart).await;
+            }
+        }
+    }
+}
+
+/// What became of the next look that ends; `None` if none is under way.
+async fn ended(looks: &mut JoinSet<Result<(), StoreError>>) -> Option<Result<(), StoreError>> {
+    let ended = looks.join_next().await?;
+    Some(ended.unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "looking at a ticket's contact failed"
+        );
+        Ok(())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workers::contact::fake::{Planned, calls, dialler};
+    use std::time::Duration;
+
+    async fn look(store: &Arc<Planned>) -> Result<(), StoreError> {
+        let dialler = dialler(store, &calls(store));
+        let stop = CancellationToken::new();
+        let looked = tokio::time::timeout(Duration::from_secs(20), dialler.look(&stop)).await;
+        looked.expect("one ticket waits for the end of another one's transaction")
+    }
+
+    #[tokio::test]
+    async fn a_ticket_waits_for_no_others_transaction_and_no_more_than_a_few_run_at_once() {
+        let store = Planned::new(3 * AT_ONCE, AT_ONCE, || StoreError::Conflict("settled".to_owned()));
+        look(&store).await.unwrap();
+        assert_eq!(store.asked.load(Ordering::SeqCst), 3 * AT_ONCE);
+        assert_eq!(store.under_way_most.load(Ordering::SeqCst), AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_away_is_not_asked_for_all_tickets_that_are_due() {
+        let store = Planned::new(DUE_MAX, 1, || StoreError::Unavailable("away".into()));
+        let looked = look(&store).await;
+        assert!(matches!(looked, Err(StoreError::Unavailable(_))), "{looked:?}");
+        let asked = store.asked.load(Ordering::SeqCst);
+        assert!((1..=AT_ONCE).contains(&asked), "{asked}");
+        assert_eq!(store.under_way.load(Ordering::SeqCst), 0);
+    }
+}
