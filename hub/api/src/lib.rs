@@ -30,7 +30,7 @@ mod words;
 mod write_deadline;
 
 pub use api::openapi_json;
-pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
+pub use auth::first_account::{FirstAccount, FirstAccountError, NewPassword, create_first_account, new_password};
 pub use limits::Limits;
 pub use monitor::Monitor;
 pub use proxies::{NotAProxy, Proxies};

@@ -1,5 +1,6 @@
 //! The service ticket: opened once for a finding, closed once with an outcome, and in between every step is an event.
 
+use crate::actor::Act;
 use crate::appointment::{Appointment, Slot};
 use crate::call_result::{CallResult, Disposition};
 use crate::call_rules::HoldReason;
@@ -173,6 +174,22 @@ impl TicketEvent {
     /// Its word, as it is stored and told.
     pub fn name(&self) -> &'static str {
         self.into()
+    }
+
+    /// What a person does by it; the hub alone causes all other events.
+    pub fn act(&self) -> Act {
+        match self {
+            TicketEvent::Taken | TicketEvent::CallRequested | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Closed { .. } => Act::CloseTickets,
+            TicketEvent::Opened { .. }
+            | TicketEvent::FindingGrew { .. }
+            | TicketEvent::FindingCleared
+            | TicketEvent::Waits { .. }
+            | TicketEvent::Held { .. }
+            | TicketEvent::AttemptStarted { .. }
+            | TicketEvent::Chose { .. }
+            | TicketEvent::AttemptEnded { .. } => Act::CarryTicketsOn,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Contacts: the transaction that dials, and what becomes of an attempt.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
@@ -100,5 +101,5 @@ pub trait ContactStore: Send + Sync {
     async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>>;
 
     /// Attempts, newest first.
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>>;
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>>;
 }

@@ -2,10 +2,11 @@
 
 use crate::birth::KeptBirth;
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::session::Attributes;
 use crate::telemetry::{Command, Ingest, Ingested, Quarantined};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,7 @@ pub trait DeskStore: Send + Sync {
     /// `Conflict` with another body, `Refused` if too many wait.
     async fn send_command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         command: &Command,
         now: Timestamp,
@@ -131,7 +132,7 @@ pub trait DeskStore: Send + Sync {
     /// Commands of a device, newest first.
     async fn commands(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         after: Option<&str>,
         limit: usize,
@@ -141,20 +142,20 @@ pub trait DeskStore: Send + Sync {
     /// One command.
     async fn command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         request: &str,
         now: Timestamp,
     ) -> Result<CommandView>;
 
     /// Attributes of a device, both kinds.
-    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes>;
+    async fn device_attributes(&self, actor: &Actor, appliance: ApplianceId) -> Result<Attributes>;
 
     /// Tells a device attributes: each replaces the one of the same name, `null` takes it away. `Refused` beyond
     /// [`SHARED_ATTRIBUTES_MAX`]. Answers with all that are told now.
     async fn share_attributes(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         values: &Map<String, Value>,
         now: Timestamp,
@@ -163,23 +164,23 @@ pub trait DeskStore: Send + Sync {
     /// Payloads in quarantine, newest first.
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Held>>;
 
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>>;
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<Held>>;
 
     /// Numbers of the [`TALLIES_MAX`] tenants with the most appliances, at most half a minute old.
     async fn tallies(&self) -> Result<Vec<TenantTally>>;
 
     /// What of a device's newest samples its profile does not know.
-    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced>;
+    async fn unplaced(&self, actor: &Actor, appliance: ApplianceId) -> Result<Unplaced>;
 
     /// What a device that runs our agent said last of itself; `None` of one that does not.
-    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>>;
+    async fn birth(&self, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>>;
 
     /// Stores what a payload in quarantine holds, now that it can be read, and takes it out of quarantine: both in one
     /// transaction. If it has left quarantine before, nothing is stored and it counts as repeated.

@@ -43,10 +43,10 @@ pub(crate) async fn list(
     app: &Inner,
     session: &Session,
     query: &QuarantineQuery,
-) -> Result<hub_store::scope::Page<Held>> {
+) -> Result<hub_store::page::Page<Held>> {
     let limit = model::limit(query.limit)?;
     let (filter, after) = (query.filter(), query.after.as_deref());
-    Ok(app.store().quarantine(session.scope(), &filter, after, limit).await?)
+    Ok(app.store().quarantine(session.actor(), &filter, after, limit).await?)
 }
 
 /// Lists payloads that were not taken, with the reason, newest first.

@@ -7,10 +7,11 @@ use crate::extract::JsonBody;
 use crate::state::{App, Inner, Redecoded};
 use axum::Json;
 use axum::extract::State;
+use hub_core::actor::Act;
 use hub_core::id::ApplianceId;
 use hub_store::StoreError;
 use hub_store::desk::{Held, QuarantineFilter};
-use hub_store::scope::PAGE_MAX;
+use hub_store::page::PAGE_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -66,6 +67,7 @@ const CUT: &str = "the payload is longer than what quarantine keeps: only its be
 
 /// Reads them anew, oldest first.
 pub(crate) async fn act(app: &Inner, session: &Session, body: Replay) -> Result<Replayed> {
+    session.actor().may(Act::ReplayQuarantine)?;
     let (chosen, next) = choose(app, session, body).await?;
     let mut replayed = Replayed {
         stored: 0,
@@ -97,7 +99,7 @@ pub(crate) async fn act(app: &Inner, session: &Session, body: Replay) -> Result<
 /// Payloads oldest first, and where a filter goes on.
 async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<Held>, Option<String>)> {
     match (body.ids.len(), body.filter) {
-        (1..=PAGE_MAX, None) => Ok((app.store().held(session.scope(), &body.ids).await?, None)),
+        (1..=PAGE_MAX, None) => Ok((app.store().held(session.actor(), &body.ids).await?, None)),
         (0, Some(filter)) => {
             let filter = QuarantineFilter {
                 appliance: filter.appliance.map(ApplianceId),
@@ -106,7 +108,7 @@ async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<Hel
             let after = body.after.as_deref();
             let page = app
                 .store()
-                .quarantine(session.scope(), &filter, after, PAGE_MAX)
+                .quarantine(session.actor(), &filter, after, PAGE_MAX)
                 .await?;
             Ok((page.items.into_iter().rev().collect(), page.next))
         }

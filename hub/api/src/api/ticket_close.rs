@@ -40,10 +40,7 @@ pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId, body: Outc
         note: body.note,
     };
     let event = TicketEvent::Closed { outcome };
-    let ticket = app
-        .store()
-        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
-        .await?;
+    let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }
 

@@ -14,10 +14,7 @@ use uuid::Uuid;
 /// Puts the ticket into the hands of `session`'s person.
 pub(crate) async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
     let event = TicketEvent::Taken;
-    let ticket = app
-        .store()
-        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
-        .await?;
+    let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn list(
     app: &Inner,
     session: &Session,
     query: TicketsQuery,
-) -> Result<hub_store::scope::Page<Summary>> {
+) -> Result<hub_store::page::Page<Summary>> {
     let limit = model::limit(query.limit)?;
     let filter = TicketFilter {
         category: query.category,
@@ -42,7 +42,7 @@ pub(crate) async fn list(
     };
     let page = app
         .store()
-        .tickets(session.scope(), &filter, query.after.as_deref(), limit)
+        .tickets(session.actor(), &filter, query.after.as_deref(), limit)
         .await?;
     Ok(page)
 }

@@ -1,5 +1,6 @@
 //! Who asks: log-in, sessions, and the refusal of requests that another site's page sends.
 
+pub(crate) mod change_password;
 pub(crate) mod first_account;
 pub(crate) mod log_in;
 pub(crate) mod origin;

@@ -9,7 +9,7 @@ use crate::extract::{FormBody, Query};
 use crate::reader::Reader;
 use axum::response::Redirect;
 use hub_store::desk::Held;
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 

@@ -10,7 +10,7 @@ use hub_core::language::Language;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
 use hub_store::desk::{CommandState, CommandView, Held};
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;

@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::words::{CATEGORIES, band, closed, code};
 use hub_core::prediction::Severity;
 use hub_core::ticket::{ServiceTicket, TicketCategory};
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::ticket::TicketSummary;
 use maud::{Markup, html};
 

@@ -3,8 +3,8 @@
 use super::{ConfigArgs, log};
 use crate::pipeline::{Opened, open_beside};
 use anyhow::{Context, Result, anyhow};
+use hub_core::actor::Actor;
 use hub_core::id::{CredentialName, TenantId};
-use hub_store::Scope;
 use std::path::Path;
 
 /// Longest file that a command reads, in bytes.
@@ -32,6 +32,9 @@ pub struct NamedArgs {
     pub name: CredentialName,
 }
 
+/// What timelines and refusals call a command on the hub's machine.
+pub const COMMAND: &str = "command line";
+
 /// Of one tenant or of all.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
@@ -44,9 +47,9 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    /// What is to be listed.
-    pub fn scope(&self) -> Scope {
-        self.tenant.clone().map_or(Scope::All, Scope::Tenant)
+    /// On whose behalf it is listed.
+    pub fn actor(&self) -> Actor {
+        Actor::hub(COMMAND).within(self.tenant.clone())
     }
 }
 

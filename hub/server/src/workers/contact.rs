@@ -3,6 +3,7 @@
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::random;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::clock::CivilClock;
@@ -13,7 +14,7 @@ use hub_core::prediction::Severity;
 use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::ticket::TicketStore;
-use hub_store::{Scope, Store, StoreError};
+use hub_store::{Store, StoreError};
 use hub_voice::{
     ApplianceKind, CallDetail, CallHost, CallOrder, CallProgress, CommitRefused, InboundDecision, InboundHost, Price,
     Script, Slot, Voice,
@@ -172,7 +173,7 @@ impl ContactWorker {
             let held = TicketEvent::Held {
                 reason: HoldReason::TrunkRefused,
             };
-            in_time(self.tickets.apply_ticket(&Scope::All, ticket, &held, HUB, now)).await?;
+            in_time(self.tickets.apply_ticket(&Actor::hub(HUB), ticket, &held, now)).await?;
             tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
             return Ok(None);
         };

@@ -2,10 +2,11 @@
 
 use super::Harness;
 use super::scene::{after, appliance, message, morning, played, tenant};
+use crate::Store;
 use crate::desk::{CommandState, QuarantineFilter, SHARED_ATTRIBUTES_MAX};
 use crate::error::StoreError;
 use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Quarantined};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
 use serde_json::{Map, Value, json};
@@ -36,19 +37,19 @@ fn map(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-async fn numbers(store: &dyn Store, scope: &Scope, reason: Option<&str>) -> Vec<i64> {
+async fn numbers(store: &dyn Store, actor: &Actor, reason: Option<&str>) -> Vec<i64> {
     let filter = QuarantineFilter {
         appliance: None,
         reason: reason.map(str::to_owned),
     };
-    let page = store.quarantine(scope, &filter, None, 200).await.unwrap();
+    let page = store.quarantine(actor, &filter, None, 200).await.unwrap();
     page.items.iter().map(|held| held.number).collect()
 }
 
 pub(super) async fn a_command_is_followed_from_the_queue_to_the_answer(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let state = async |request: &str, minute| store.command(&acme, id, request, after(minute)).await.unwrap().state;
 
     let sent = store
@@ -105,11 +106,14 @@ pub(super) async fn attributes_are_merged_bounded_and_announced(h: &dyn Harness)
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
     let told = map(json!({ "mode": "eco\u{0}", "interval_s": 30, "gone": 1 }));
-    store.share_attributes(&Scope::All, id, &told, morning()).await.unwrap();
+    store
+        .share_attributes(&Actor::hub("test"), id, &told, morning())
+        .await
+        .unwrap();
     assert_eq!(store.attributes_shared(Duration::from_secs(5)).await, [id]);
     let shared = store
         .share_attributes(
-            &Scope::All,
+            &Actor::hub("test"),
             id,
             &map(json!({ "gone": null, "interval_s": 60 })),
             after(1),
@@ -126,14 +130,22 @@ pub(super) async fn attributes_are_merged_bounded_and_announced(h: &dyn Harness)
         at: after(1),
     };
     store.ingest(&[client]).await.unwrap();
-    let both = store.device_attributes(&Scope::All, id).await.unwrap();
+    let both = store.device_attributes(&Actor::hub("test"), id).await.unwrap();
     assert_eq!((both.client, both.shared.len()), (map(json!({ "firmware": "2.1" })), 2));
     let many: Map<String, Value> = (0..SHARED_ATTRIBUTES_MAX)
         .map(|n| (format!("n{n}"), json!(n)))
         .collect();
-    let refused = store.share_attributes(&Scope::All, id, &many, after(2)).await;
+    let refused = store.share_attributes(&Actor::hub("test"), id, &many, after(2)).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
-    assert_eq!(store.device_attributes(&Scope::All, id).await.unwrap().shared.len(), 2);
+    assert_eq!(
+        store
+            .device_attributes(&Actor::hub("test"), id)
+            .await
+            .unwrap()
+            .shared
+            .len(),
+        2
+    );
 }
 
 pub(super) async fn quarantine_is_searched_within_the_scope(h: &dyn Harness) {
@@ -148,13 +160,13 @@ pub(super) async fn quarantine_is_searched_within_the_scope(h: &dyn Harness) {
         held(foreign, "bad cbor"),
     ];
     store.ingest(&all).await.unwrap();
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let (ours, every) = (
         numbers(&*store, &acme, None).await,
-        numbers(&*store, &Scope::All, None).await,
+        numbers(&*store, &Actor::hub("test"), None).await,
     );
     assert_eq!((ours.len(), every.len()), (2, 3));
-    assert_eq!(numbers(&*store, &Scope::All, Some("BAD cbor")).await.len(), 2);
+    assert_eq!(numbers(&*store, &Actor::hub("test"), Some("BAD cbor")).await.len(), 2);
     assert_eq!(numbers(&*store, &acme, Some("100%_")).await.len(), 1, "no wildcards");
     assert_eq!(numbers(&*store, &acme, Some("10_%")).await.len(), 0);
     let first = store
@@ -182,7 +194,7 @@ pub(super) async fn a_payload_leaves_quarantine_once_with_what_it_holds(h: &dyn 
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
     store.ingest(&[held(id, "one"), held(id, "two")]).await.unwrap();
-    let all = numbers(&*store, &Scope::All, None).await;
+    let all = numbers(&*store, &Actor::hub("test"), None).await;
     let (two, one) = (all[0], all[1]);
     // JSON without a time stamp is never taken for a repeat, so only the row itself keeps it from being stored twice.
     let mut content = message(id, 1, 0, 2);
@@ -197,14 +209,14 @@ pub(super) async fn a_payload_leaves_quarantine_once_with_what_it_holds(h: &dyn 
     assert_eq!(stored, [0, 2], "exactly one of both stores it");
     assert_eq!(store.replay(one, Ingest::Telemetry(again)).await.unwrap().stored, 0);
     assert_eq!(store.samples_stored().await.unwrap(), 2);
-    assert_eq!(numbers(&*store, &Scope::All, None).await, [two]);
+    assert_eq!(numbers(&*store, &Actor::hub("test"), None).await, [two]);
     store.still_held(two, "now for another reason").await.unwrap();
     assert_eq!(
-        store.held(&Scope::All, &[two]).await.unwrap()[0].kept.reason,
+        store.held(&Actor::hub("test"), &[two]).await.unwrap()[0].kept.reason,
         "now for another reason"
     );
     while store.roll_up(100).await.unwrap() > 0 {}
-    let view = store.appliance(&Scope::All, id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!((view.samples, view.quarantined), (2, 1));
     let tallies = store.tallies().await.unwrap();
     let acme = tallies.iter().find(|t| t.tenant == tenant("acme")).unwrap();
@@ -221,7 +233,7 @@ pub(super) async fn what_the_profile_does_not_know_is_named(h: &dyn Harness) {
     readings.samples[0].extra = Some(json!({ "unknown": { "door": 1, "lid": 2 } }));
     readings.samples[2].extra = Some(json!({ "unknown": { "door": 3 }, "out_of_range": { "current": 1e9 } }));
     store.ingest(&[Ingest::Telemetry(readings)]).await.unwrap();
-    let unplaced = store.unplaced(&Scope::All, id).await.unwrap();
+    let unplaced = store.unplaced(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(unplaced.unknown, ["door", "lid"]);
     assert_eq!(unplaced.out_of_range, ["current"]);
 }
@@ -229,7 +241,7 @@ pub(super) async fn what_the_profile_does_not_know_is_named(h: &dyn Harness) {
 pub(super) async fn nothing_is_said_of_another_tenants_device(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     let now = morning();
     let refused = [
         store.send_command(&beta, id, &command("r", "{}"), now).await.map(drop),

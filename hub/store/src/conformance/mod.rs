@@ -25,6 +25,7 @@ mod lease;
 mod prediction;
 mod reading;
 mod retention;
+mod roles;
 pub mod scene;
 mod scoring;
 mod session;

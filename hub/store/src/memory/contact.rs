@@ -4,9 +4,10 @@ use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::OwnerView;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, OwnerId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
@@ -87,11 +88,14 @@ impl ContactStore for MemoryStore {
         recovered
     }
 
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+        actor.may(Act::ReadCalls)?;
         let below = cursor::<Uuid>(after)?.map_or(AttemptId(Uuid::max()), AttemptId);
         let state = self.state();
         let attempts = state.attempts.range(..below).rev().map(|(_, running)| &running.attempt);
-        let seen = attempts.filter(|attempt| scope.includes(&attempt.tenant)).cloned();
+        let seen = attempts
+            .filter(|attempt| state.reaches_ticket(actor, attempt.ticket))
+            .cloned();
         Ok(page(seen, limit, |attempt| attempt.id.to_string()))
     }
 }

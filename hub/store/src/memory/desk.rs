@@ -7,11 +7,12 @@ use crate::desk::{
     Unplaced,
 };
 use crate::error::{Result, StoreError};
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::session::Attributes;
 use crate::site::SiteStore;
 use crate::telemetry::{Command, Ingest, Ingested, TelemetryStore};
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TenantId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -22,14 +23,15 @@ use std::collections::{BTreeMap, BTreeSet};
 impl DeskStore for MemoryStore {
     async fn send_command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         command: &Command,
         now: Timestamp,
     ) -> Result<CommandView> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::SendCommands)?;
+        self.appliance(actor, appliance).await?;
         self.queue_command(appliance, command, now).await?;
-        let queued = self.command(scope, appliance, &command.request, now).await?;
+        let queued = self.command(actor, appliance, &command.request, now).await?;
         if queued.body == text(&command.body) {
             return Ok(queued);
         }
@@ -41,13 +43,14 @@ impl DeskStore for MemoryStore {
 
     async fn commands(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         after: Option<&str>,
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<CommandView>> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         let below = cursor(after)?.unwrap_or(i64::MAX);
         let state = self.state();
         let own = state
@@ -64,31 +67,34 @@ impl DeskStore for MemoryStore {
 
     async fn command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         request: &str,
         now: Timestamp,
     ) -> Result<CommandView> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         let mut state = self.state();
         let row = state.command_of(appliance, &text(request));
         row.map(|row| row.view(now))
             .ok_or_else(|| not_found("command", request))
     }
 
-    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
-        self.appliance(scope, appliance).await?;
+    async fn device_attributes(&self, actor: &Actor, appliance: ApplianceId) -> Result<Attributes> {
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         Ok(self.state().attributes(appliance))
     }
 
     async fn share_attributes(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         values: &Map<String, Value>,
         _now: Timestamp,
     ) -> Result<Map<String, Value>> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::SendCommands)?;
+        self.appliance(actor, appliance).await?;
         let mut state = self.state();
         let mut shared = state.shared.get(&appliance).cloned().unwrap_or_default();
         for (name, value) in values {
@@ -111,11 +117,12 @@ impl DeskStore for MemoryStore {
 
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Held>> {
+        actor.may(Act::ReadQuarantine)?;
         let below = cursor(after)?.unwrap_or(i64::MAX);
         let reason = filter.reason.as_deref().map(|reason| text(reason).to_lowercase());
         let state = self.state();
@@ -123,7 +130,7 @@ impl DeskStore for MemoryStore {
         let held = held
             .filter_map(|(number, kept)| state.held(*number, kept))
             .filter(|held| {
-                scope.includes(&held.tenant)
+                state.reaches(actor, held.kept.appliance)
                     && filter.appliance.is_none_or(|id| held.kept.appliance == id)
                     && reason
                         .as_ref()
@@ -132,13 +139,14 @@ impl DeskStore for MemoryStore {
         Ok(page(held, limit, |held| held.number.to_string()))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<Held>> {
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<Held>> {
+        actor.may(Act::ReadQuarantine)?;
         let state = self.state();
         let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
         let held = numbers
             .iter()
             .filter_map(|number| state.held(*number, state.quarantine.get(number)?));
-        Ok(held.filter(|held| scope.includes(&held.tenant)).collect())
+        Ok(held.filter(|held| state.reaches(actor, held.kept.appliance)).collect())
     }
 
     async fn tallies(&self) -> Result<Vec<TenantTally>> {
@@ -175,8 +183,9 @@ impl DeskStore for MemoryStore {
         Ok(tallies)
     }
 
-    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
-        self.appliance(scope, appliance).await?;
+    async fn unplaced(&self, actor: &Actor, appliance: ApplianceId) -> Result<Unplaced> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
         let state = self.state();
         let mut extras: Vec<_> = state
             .rows_of(appliance)
@@ -198,8 +207,9 @@ impl DeskStore for MemoryStore {
         })
     }
 
-    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
-        self.appliance(scope, appliance).await?;
+    async fn birth(&self, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
         Ok(self.state().births.get(&appliance).cloned())
     }
 

@@ -5,7 +5,7 @@ use hub_core::clock::ManualClock;
 use hub_core::contact::{AttemptState, ContactAttempt, Direction};
 use hub_core::id::{OwnerId, TraceId};
 use hub_core::ticket::ServiceTicket;
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::ticket::{TicketFilter, TicketSummary, TicketView};
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Barrier;
@@ -48,7 +48,7 @@ fn not_asked_for<T>() -> Result<T, StoreError> {
 impl TicketStore for Planned {
     async fn tickets(
         &self,
-        _: &Scope,
+        _: &Actor,
         _: &TicketFilter,
         _: Option<&str>,
         _: usize,
@@ -56,16 +56,15 @@ impl TicketStore for Planned {
         not_asked_for()
     }
 
-    async fn ticket(&self, _: &Scope, _: TicketId, _: Timestamp) -> Result<TicketView, StoreError> {
+    async fn ticket(&self, _: &Actor, _: TicketId, _: Timestamp) -> Result<TicketView, StoreError> {
         not_asked_for()
     }
 
     async fn apply_ticket(
         &self,
-        _: &Scope,
+        _: &Actor,
         _: TicketId,
         _: &TicketEvent,
-        _: &str,
         _: Timestamp,
     ) -> Result<ServiceTicket, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -146,7 +145,7 @@ impl ContactStore for Planned {
         not_asked_for()
     }
 
-    async fn contacts(&self, _: &Scope, _: Option<&str>, _: usize) -> Result<Page<ContactAttempt>, StoreError> {
+    async fn contacts(&self, _: &Actor, _: Option<&str>, _: usize) -> Result<Page<ContactAttempt>, StoreError> {
         not_asked_for()
     }
 }
