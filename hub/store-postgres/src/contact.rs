@@ -15,7 +15,7 @@ use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Dial, PastCall, Person, Placing, Situation, TICKETS_MAX, for_caller};
+use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, TICKETS_MAX, for_caller};
 use hub_core::ticket::ServiceTicket;
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::error::Result;
@@ -61,15 +61,12 @@ impl ContactStore for PostgresStore {
         let (past, calls) = attempt::past(&mut tx, ticket, owner.as_ref().map(|owner| owner.id), now).await?;
         let person = owner.as_ref().map(|owner| person(owner, calls));
         let mut changes = Changes::default();
-        let begun = match (
-            situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
-            owner,
-        ) {
-            (Dial::Settled, _) => return Ok(Begun::Settled),
-            (Dial::Waits { until, reason }, _) => Begun::Waits { until, reason },
-            (Dial::Held(reason), _) => Begun::Held(reason),
-            (Dial::Ring, None) => return Err(not_found("owner of appliance", situation.appliance)),
-            (Dial::Ring, Some(owner)) => {
+        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let begun = match (dial.refusal(), owner) {
+            (Some(Begun::Settled), _) => return Ok(Begun::Settled),
+            (Some(refusal), _) => refusal,
+            (None, None) => return Err(not_found("owner of appliance", situation.appliance)),
+            (None, Some(owner)) => {
                 let call = Call {
                     ticket,
                     owner,

@@ -11,7 +11,7 @@ use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, OwnerId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Dial, PastCall, Person, Placing, Situation, for_caller};
+use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -113,15 +113,12 @@ impl State {
         });
         let past: Vec<PastCall> = self.attempts_of(ticket).iter().map(PastCall::from).collect();
         let mut changes = Changes::default();
-        let begun = match (
-            situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
-            owner,
-        ) {
-            (Dial::Settled, _) => return Ok(Begun::Settled),
-            (Dial::Waits { until, reason }, _) => Begun::Waits { until, reason },
-            (Dial::Held(reason), _) => Begun::Held(reason),
-            (Dial::Ring, None) => return Err(not_found("owner of appliance", situation.appliance)),
-            (Dial::Ring, Some(owner)) => {
+        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let begun = match (dial.refusal(), owner) {
+            (Some(Begun::Settled), _) => return Ok(Begun::Settled),
+            (Some(refusal), _) => refusal,
+            (None, None) => return Err(not_found("owner of appliance", situation.appliance)),
+            (None, Some(owner)) => {
                 let call = Call {
                     ticket,
                     owner,
