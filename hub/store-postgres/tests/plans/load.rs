@@ -259,7 +259,7 @@ impl Load<'_> {
         let closed = TicketEvent::Closed {
             outcome: Outcome {
                 resolution: Resolution::FalseAlarm,
-                verdict: Verdict::FalseAlarm,
+                verdict: Verdict::Wrong,
                 note: String::new(),
             },
         };
