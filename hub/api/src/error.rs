@@ -3,6 +3,8 @@
 use crate::limits::BODY_MAX;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hub_core::account::AccountError;
+use hub_core::actor::NotAllowed;
 use hub_core::error_chain::in_full;
 use hub_core::outcome::OutcomeError;
 use hub_core::ticket::TicketError;
@@ -76,6 +78,17 @@ pub enum ApiError {
     /// All event streams are in use, or all that one log-in may have.
     #[error("as many event streams are open as may be, of this log-in or in all; close one, or try again in a minute")]
     StreamsFull,
+    /// A new password that will not do.
+    #[error("a new password has {min} characters or more, at most {max} bytes, and is not the old one")]
+    BadPassword {
+        /// Fewest characters.
+        min: usize,
+        /// Most bytes.
+        max: usize,
+    },
+    /// No role of the log-in allows it.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// The store refused or failed.
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
@@ -117,6 +130,9 @@ pub(crate) struct Problem {
 }
 
 /// Which of the ticket's rules refused.
+/// Another log-in may, or this one with another role.
+const NOT_ALLOWED: (StatusCode, &str, &str) = (StatusCode::FORBIDDEN, "not-allowed", "Not allowed");
+
 fn ticket_rule(rule: &TicketError) -> &'static str {
     match rule {
         TicketError::Closed(_) => "ticket-closed",
@@ -137,7 +153,11 @@ fn store_detail(error: &StoreError) -> String {
         StoreError::Unavailable(_) => "the database did not answer; try again in a moment".to_owned(),
         StoreError::Deposed => "another hub has taken over; try again in a moment".to_owned(),
         StoreError::Unreadable { .. } => "a stored value cannot be read; the log says which".to_owned(),
-        StoreError::NotFound { .. } | StoreError::Conflict(_) | StoreError::Refused(_) => error.to_string(),
+        StoreError::NotFound { .. }
+        | StoreError::Conflict(_)
+        | StoreError::Refused(_)
+        | StoreError::NotAllowed(_)
+        | StoreError::Account(_) => error.to_string(),
     }
 }
 
@@ -170,6 +190,8 @@ impl ApiError {
             ApiError::ClaimRefused => (S::FORBIDDEN, "claim-refused", "Claim refused"),
             ApiError::MetricsRefused => (S::FORBIDDEN, "metrics-refused", "Metrics refused"),
             ApiError::StreamsFull => (S::SERVICE_UNAVAILABLE, "streams-full", "Too many event streams"),
+            ApiError::BadPassword { .. } => (S::UNPROCESSABLE_ENTITY, "bad-password", "Password will not do"),
+            ApiError::NotAllowed(_) => NOT_ALLOWED,
             ApiError::Password => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
             ApiError::Store(error) => match error {
                 StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Database unavailable"),
@@ -180,6 +202,9 @@ impl ApiError {
                 StoreError::Attempt(_) => (S::CONFLICT, "attempt-ended", "Refused by a rule"),
                 StoreError::Unreadable { .. } => (S::INTERNAL_SERVER_ERROR, "damaged", "Stored value damaged"),
                 StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "refused", "Refused"),
+                StoreError::NotAllowed(_) | StoreError::Account(AccountError::NotAllowed(_)) => NOT_ALLOWED,
+                StoreError::Account(AccountError::Unknown(_)) => (S::NOT_FOUND, "not-found", "Not found"),
+                StoreError::Account(_) => (S::CONFLICT, "account", "Refused by a rule of accounts"),
             },
         }
     }

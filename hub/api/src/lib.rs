@@ -31,7 +31,7 @@ pub use api::{
     claim, openapi_json, quarantine_list, quarantine_replay, session_close, ticket_book, ticket_call, ticket_close,
     ticket_false_alarm, ticket_take, tickets_list,
 };
-pub use auth::first_account::{FirstAccount, FirstAccountError, create_first_account};
+pub use auth::first_account::{FirstAccount, FirstAccountError, NewPassword, create_first_account, new_password};
 pub use client::Client;
 pub use limits::Limits;
 pub use monitor::questions::Monitor;

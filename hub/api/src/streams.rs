@@ -2,7 +2,8 @@
 
 use crate::limits::Limits;
 use crate::state::App;
-use hub_store::Scope;
+use hub_core::actor::Actor;
+use hub_core::ticket::HUB;
 use hub_store::error::Result;
 use hub_store::event::{Event, EventCursor};
 use std::collections::HashMap;
@@ -97,7 +98,7 @@ pub(crate) async fn follow(app: &App) -> Result<broadcast::Receiver<Arc<Event>>>
 /// Tells what comes until nobody listens, the store cannot be read, or the program stops.
 async fn tell(app: App, sender: broadcast::Sender<Arc<Event>>, mut cursor: EventCursor) {
     loop {
-        match app.store().events_after(&Scope::All, cursor, BATCH).await {
+        match app.store().events_after(&Actor::hub(HUB), cursor, BATCH).await {
             Ok(events) if events.is_empty() => tokio::select! {
                 () = app.store().event_arrived(PATIENCE) => {}
                 () = app.stop.cancelled() => break,

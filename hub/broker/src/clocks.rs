@@ -96,6 +96,8 @@ fn passes(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed => true,
         StoreError::NotFound { .. }
+        | StoreError::NotAllowed(_)
+        | StoreError::Account(_)
         | StoreError::Ticket(_)
         | StoreError::Attempt(_)
         | StoreError::Unreadable { .. }

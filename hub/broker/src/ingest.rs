@@ -386,9 +386,12 @@ fn failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed => Failure::Passing(in_full(error)),
         StoreError::NotFound { .. } => Failure::Gone,
-        StoreError::Ticket(_) | StoreError::Attempt(_) | StoreError::Unreadable { .. } | StoreError::Refused(_) => {
-            Failure::Lasting(in_full(error))
-        }
+        StoreError::NotAllowed(_)
+        | StoreError::Account(_)
+        | StoreError::Ticket(_)
+        | StoreError::Attempt(_)
+        | StoreError::Unreadable { .. }
+        | StoreError::Refused(_) => Failure::Lasting(in_full(error)),
     }
 }
 

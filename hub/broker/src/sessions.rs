@@ -161,6 +161,8 @@ fn failure(error: &StoreError) -> Failure {
         StoreError::Unavailable(_) | StoreError::Deposed => Failure::OfAll(in_full(error)),
         StoreError::Conflict(_)
         | StoreError::NotFound { .. }
+        | StoreError::NotAllowed(_)
+        | StoreError::Account(_)
         | StoreError::Ticket(_)
         | StoreError::Attempt(_)
         | StoreError::Unreadable { .. }

@@ -7,6 +7,8 @@
 
 pub mod accepting;
 pub mod access;
+pub mod account;
+pub mod actor;
 pub mod appointment;
 pub mod backoff;
 pub mod call_result;

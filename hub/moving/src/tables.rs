@@ -291,7 +291,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "account",
-        "id:uuid, name:text, password_hash:text, tenant:text, created_at:timestamp with time zone",
+        "id:uuid, name:text, password_hash:text, tenant:text, created_at:timestamp with time zone, roles:text[], sites:text[]",
         "id",
     ),
     table(

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod account;
 pub mod apply;
 pub mod args;
 pub mod authority;
@@ -49,6 +50,8 @@ enum Command {
     Claim(claim::Claim),
     /// Programs that read along within one tenant.
     Integrator(integrator::Integrator),
+    /// People who log in, and what they may do.
+    Account(account::Account),
     /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
     Replay(replay::Replay),
     /// Scores a CSV the way the hub would, row by row.
@@ -79,6 +82,7 @@ impl Cli {
             Command::Authority(command) => command.run().await,
             Command::Claim(command) => command.run().await,
             Command::Integrator(command) => command.run().await,
+            Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Score(command) => command.run(),
             Command::Export(command) => command.run().await,

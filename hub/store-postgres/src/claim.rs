@@ -7,9 +7,9 @@ use crate::situation;
 use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::consent::{self, Consent};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
-use hub_store::Scope;
 use hub_store::bounds::OWNER_NAME_MAX;
 use hub_store::claim::{
     CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
@@ -64,21 +64,19 @@ impl ClaimStore for PostgresStore {
 
     async fn claim_owner(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         device: &DeviceId,
         code: &str,
         contact: &OwnerContact,
         now: Timestamp,
     ) -> Result<ClaimedOwner> {
+        actor.may(Act::ClaimAppliance)?;
         check(contact)?;
         let no_device = || not_found("device", format!("{tenant}/{device}"));
-        if !scope.includes(tenant) {
-            return Err(no_device());
-        }
         let mut tx = self.begin().await?;
         let row = sqlx::query(
-            "select id, owner from appliance where tenant = $1 and device = $2 and not revoked for no key update",
+            "select id, owner, service_point from appliance where tenant = $1 and device = $2 and not revoked for no key update",
         )
         .bind(tenant.as_str())
         .bind(device.as_str())
@@ -86,6 +84,9 @@ impl ClaimStore for PostgresStore {
         .await
         .map_err(db)?
         .ok_or_else(no_device)?;
+        if !actor.reaches(tenant, row.col("service_point")?) {
+            return Err(no_device());
+        }
         let (appliance, before) = (ApplianceId(row.col("id")?), row.col::<Option<Uuid>>("owner")?);
         if !knows_code(self, &mut tx, appliance, code, now).await? {
             return Err(wrong(tx).await?);

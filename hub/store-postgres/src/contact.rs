@@ -11,15 +11,16 @@ use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
+use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Dial, PastCall, Person, Placing, Situation, TICKETS_MAX, for_caller};
+use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, TICKETS_MAX, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketState};
-use hub_store::Scope;
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::error::Result;
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -64,15 +65,12 @@ impl ContactStore for PostgresStore {
         let (past, calls) = attempt::past(&mut tx, ticket, owner.as_ref().map(|owner| owner.id), now).await?;
         let person = owner.as_ref().map(|owner| person(owner, calls));
         let mut changes = Changes::default();
-        let begun = match (
-            situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
-            owner,
-        ) {
-            (Dial::Settled, _) => return Ok(Begun::Settled),
-            (Dial::Waits { until, reason }, _) => Begun::Waits { until, reason },
-            (Dial::Held(reason), _) => Begun::Held(reason),
-            (Dial::Ring, None) => return Err(not_found("owner of appliance", situation.appliance)),
-            (Dial::Ring, Some(owner)) => {
+        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let begun = match (dial.refusal(), owner) {
+            (Some(Begun::Settled), _) => return Ok(Begun::Settled),
+            (Some(refusal), _) => refusal,
+            (None, None) => return Err(not_found("owner of appliance", situation.appliance)),
+            (None, Some(owner)) => {
                 let call = Call {
                     ticket,
                     owner,
@@ -152,16 +150,20 @@ impl ContactStore for PostgresStore {
         Ok(recovered)
     }
 
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+        actor.may(Act::ReadCalls)?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(
             "select * from attempt where ($1::text is null or tenant = $1) and ($2::uuid is null or id < $2) \
+               and ($4::text[] is null or ticket in (select t.id from ticket t join appliance a on a.id = t.appliance \
+                 where a.service_point = any($4))) \
              order by id desc limit $3",
         )
-        .bind(scope.tenant())
+        .bind(actor.tenant())
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
+        .bind(actor.sites())
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;

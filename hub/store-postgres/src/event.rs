@@ -3,11 +3,11 @@
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TicketId};
-use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::event::{Event, EventCursor, EventStore};
-use hub_store::scope::PAGE_MAX;
+use hub_store::page::PAGE_MAX;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -64,20 +64,23 @@ impl EventStore for PostgresStore {
         })
     }
 
-    async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
-        let mut tx = self.begin_scoped(scope).await?;
+    async fn events_after(&self, actor: &Actor, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
+        actor.may(Act::ReadEvents)?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(
             "with head as materialized (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open) \
              select e.*, e.epoch >= now.epoch and e.transaction >= head.oldest_open as hidden \
              from event e, head, event_epoch now \
              where (e.epoch, e.transaction, e.number) > ($1, $2, $3) and ($4::text is null or e.tenant = $4) \
+               and ($6::text[] is null or e.appliance in (select id from appliance where service_point = any($6))) \
              order by e.epoch, e.transaction, e.number limit $5",
         )
         .bind(cursor.epoch)
         .bind(cursor.transaction)
         .bind(cursor.number)
-        .bind(scope.tenant())
+        .bind(actor.tenant())
         .bind(i64::try_from(limit.clamp(1, PAGE_MAX)).unwrap_or(1))
+        .bind(actor.sites())
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;

@@ -2,7 +2,7 @@
 
 use crate::row::not_found;
 use hub_store::error::Result;
-use hub_store::scope::Page;
+use hub_store::page::Page;
 
 /// A cursor that is an id. A cursor nobody gave out is an error, not the first page.
 pub(crate) fn id_cursor(after: Option<&str>) -> Result<Option<uuid::Uuid>> {

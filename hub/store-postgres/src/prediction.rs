@@ -8,13 +8,13 @@ use crate::situation;
 use crate::store::{PostgresStore, commit};
 use crate::telemetry;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{COOL_DOWNS_MAX, Changes, FindingChange};
-use hub_store::Scope;
 use hub_store::error::Result;
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
-use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -72,16 +72,19 @@ impl PredictionStore for PostgresStore {
         scoring::take_restarted(self).await
     }
 
-    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+    async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+        actor.may(Act::ReadFindings)?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(
             "select * from finding where ($1::text is null or tenant = $1) and ($2::uuid is null or id < $2) \
+               and ($4::text[] is null or appliance in (select id from appliance where service_point = any($4))) \
              order by id desc limit $3",
         )
-        .bind(scope.tenant())
+        .bind(actor.tenant())
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
+        .bind(actor.sites())
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
@@ -89,15 +92,20 @@ impl PredictionStore for PostgresStore {
         Ok(page(items, limit, |finding| finding.id.to_string()))
     }
 
-    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding> {
-        let mut tx = self.begin_scoped(scope).await?;
-        let row = sqlx::query("select * from finding where id = $1 and ($2::text is null or tenant = $2)")
-            .bind(id.0)
-            .bind(scope.tenant())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(db)?
-            .ok_or_else(|| not_found("finding", id))?;
+    async fn finding(&self, actor: &Actor, id: FindingId) -> Result<Finding> {
+        actor.may(Act::ReadFindings)?;
+        let mut tx = self.begin_scoped(actor).await?;
+        let row = sqlx::query(
+            "select * from finding where id = $1 and ($2::text is null or tenant = $2) \
+               and ($3::text[] is null or appliance in (select id from appliance where service_point = any($3)))",
+        )
+        .bind(id.0)
+        .bind(actor.tenant())
+        .bind(actor.sites())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(db)?
+        .ok_or_else(|| not_found("finding", id))?;
         finding::from_row(&row)
     }
 }

@@ -4,25 +4,26 @@ use crate::page::{below, page, page_limit};
 use crate::row::{Columns, db, text};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::ApplianceId;
-use hub_store::Scope;
 use hub_store::bounds::QUARANTINE_REASON_MAX;
 use hub_store::error::{Result, StoreError};
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
-use hub_store::scope::{PAGE_MAX, Page};
 use hub_store::telemetry::{Ingest, Ingested, Quarantined, TelemetryStore};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashSet;
 
 const HELD: &str = "select q.number, q.tenant, a.device, a.profile, q.appliance, q.topic, q.payload, q.reason, q.received_at \
-     from quarantine q join appliance a on a.id = q.appliance where ($1::text is null or q.tenant = $1)";
+     from quarantine q join appliance a on a.id = q.appliance where ($1::text is null or q.tenant = $1) \
+       and ($2::text[] is null or a.service_point = any($2))";
 
-/// Newest first. Parameters: tenant or null, number, appliance or null, part of the reason or null, limit.
+/// Newest first. Parameters: tenant or null, service points or null, number, appliance or null, part of the reason or null, limit.
 pub(crate) fn list_sql() -> String {
     format!(
-        "{HELD} and q.number < $2 and ($3::bigint is null or q.appliance = $3) \
-         and ($4::text is null or strpos(lower(q.reason), lower($4)) > 0) order by q.number desc limit $5"
+        "{HELD} and q.number < $3 and ($4::bigint is null or q.appliance = $4) \
+         and ($5::text is null or strpos(lower(q.reason), lower($5)) > 0) order by q.number desc limit $6"
     )
 }
 
@@ -30,15 +31,17 @@ pub(crate) fn list_sql() -> String {
 impl QuarantineStore for PostgresStore {
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<QuarantineEntry>> {
+        actor.may(Act::ReadQuarantine)?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(&list_sql())
-            .bind(scope.tenant())
+            .bind(actor.tenant())
+            .bind(actor.sites())
             .bind(below(after)?)
             .bind(filter.appliance.map(|id| id.0))
             .bind(filter.reason.as_deref().map(text))
@@ -50,10 +53,12 @@ impl QuarantineStore for PostgresStore {
         Ok(page(items, limit, |held: &QuarantineEntry| held.number.to_string()))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
-        let mut tx = self.begin_scoped(scope).await?;
-        let rows = sqlx::query(&format!("{HELD} and q.number = any($2) order by q.number"))
-            .bind(scope.tenant())
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+        actor.may(Act::ReadQuarantine)?;
+        let mut tx = self.begin_scoped(actor).await?;
+        let rows = sqlx::query(&format!("{HELD} and q.number = any($3) order by q.number"))
+            .bind(actor.tenant())
+            .bind(actor.sites())
             .bind(numbers)
             .fetch_all(&mut *tx)
             .await

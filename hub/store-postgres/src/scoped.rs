@@ -7,7 +7,7 @@
 use crate::row::db;
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
-use hub_store::Scope;
+use hub_core::actor::Actor;
 use hub_store::error::Result;
 use sqlx::{PgConnection, PgPool};
 
@@ -47,15 +47,15 @@ $$";
 
 impl PostgresStore {
     /// A transaction within which the database shows and takes only what is in `scope`.
-    pub(crate) async fn begin_scoped(&self, scope: &Scope) -> Result<Transaction> {
+    pub(crate) async fn begin_scoped(&self, actor: &Actor) -> Result<Transaction> {
         let mut tx = self.begin().await?;
-        self.confine(&mut tx, scope).await?;
+        self.confine(&mut tx, actor).await?;
         Ok(tx)
     }
 
     /// The same for a transaction that has begun; it lasts to the transaction's end.
-    pub(crate) async fn confine(&self, conn: &mut PgConnection, scope: &Scope) -> Result<()> {
-        let Some(tenant) = scope.tenant() else { return Ok(()) };
+    pub(crate) async fn confine(&self, conn: &mut PgConnection, actor: &Actor) -> Result<()> {
+        let Some(tenant) = actor.tenant() else { return Ok(()) };
         sqlx::query(
             "select set_config('forecall.tenant', $1, true), case when $2 then set_config('role', $3, true) end",
         )

@@ -7,14 +7,14 @@ use crate::site_apply;
 use crate::store::{PostgresStore, commit, sealed};
 use crate::tally;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::host::HostPortError;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
-use hub_store::Scope;
 use hub_store::error::{Result, StoreError};
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TenantTally};
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -87,21 +87,23 @@ impl SiteStore for PostgresStore {
         rows.iter().map(|row| trunk(row, &self.keyring)).collect()
     }
 
-    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+    async fn appliances(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+        actor.may(Act::ReadAppliances)?;
         let limit = limit.clamp(1, PAGE_MAX);
         let (tenant, device) = match after {
             Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
             None => ("", ""),
         };
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(&format!(
             "{APPLIANCE_VIEW} where ($1::text is null or a.tenant = $1) and (a.tenant, a.device) > ($2, $3) \
-             order by a.tenant, a.device limit $4"
+               and ($5::text[] is null or a.service_point = any($5)) order by a.tenant, a.device limit $4"
         ))
-        .bind(scope.tenant())
+        .bind(actor.tenant())
         .bind(tenant)
         .bind(device)
         .bind(page_limit(limit))
+        .bind(actor.sites())
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
@@ -109,12 +111,13 @@ impl SiteStore for PostgresStore {
         Ok(page(items, limit, |view| format!("{}/{}", view.tenant, view.device)))
     }
 
-    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView> {
-        let mut tx = self.begin_scoped(scope).await?;
+    async fn appliance(&self, actor: &Actor, id: ApplianceId) -> Result<ApplianceView> {
+        actor.may(Act::ReadAppliances)?;
+        let mut tx = self.begin_scoped(actor).await?;
         appliance_views(&mut tx, &[id.0])
             .await?
             .remove(&id.0)
-            .filter(|view| scope.includes(&view.tenant))
+            .filter(|view| actor.reaches(&view.tenant, view.service_point.as_deref()))
             .ok_or_else(|| not_found("appliance", id))
     }
 

@@ -10,12 +10,13 @@ use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketState};
-use hub_store::Scope;
 use hub_store::error::Result;
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -24,26 +25,29 @@ use sqlx::PgConnection;
 impl TicketStore for PostgresStore {
     async fn tickets(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &TicketFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
+        actor.may(Act::ReadTickets)?;
         let limit = limit.clamp(1, PAGE_MAX);
         let names = |category| TicketState::of(category).map(TicketState::name);
         let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(
             "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
              where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+               and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
              order by t.id desc limit $5",
         )
-        .bind(scope.tenant())
+        .bind(actor.tenant())
         .bind(states)
         .bind(&filter.assignee)
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
+        .bind(actor.sites())
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
@@ -65,17 +69,18 @@ impl TicketStore for PostgresStore {
         Ok(page(items, limit, |summary| summary.ticket.id.to_string()))
     }
 
-    async fn ticket(&self, scope: &Scope, id: TicketId, now: Timestamp) -> Result<TicketView> {
+    async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView> {
+        actor.may(Act::ReadTickets)?;
         // One snapshot: the timeline must not know of an attempt that the list of attempts does not show.
         let mut tx = self.begin().await?;
         sqlx::query("set transaction isolation level repeatable read, read only")
             .execute(&mut *tx)
             .await
             .map_err(db)?;
-        self.confine(&mut tx, scope).await?;
+        self.confine(&mut tx, actor).await?;
         let row = sqlx::query("select * from ticket where id = $1 and ($2::text is null or tenant = $2)")
             .bind(id.0)
-            .bind(scope.tenant())
+            .bind(actor.tenant())
             .fetch_optional(&mut *tx)
             .await
             .map_err(db)?
@@ -85,6 +90,9 @@ impl TicketStore for PostgresStore {
             .await?
             .remove(&ticket.appliance.0)
             .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+        if !actor.reaches(&ticket.tenant, appliance.service_point.as_deref()) {
+            return Err(not_found("ticket", id));
+        }
         let owner = match owner_of(&mut tx, ticket.appliance).await? {
             Some(owner) => Some(owner_view(&mut tx, &self.keyring, owner).await?),
             None => None,
@@ -112,26 +120,26 @@ impl TicketStore for PostgresStore {
 
     async fn apply_ticket(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         id: TicketId,
         event: &TicketEvent,
-        actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket> {
+        actor.may(event.act())?;
         let now = stored(now);
-        let mut tx = self.begin_scoped(scope).await?;
+        let mut tx = self.begin_scoped(actor).await?;
         let mut situation = match event {
             TicketEvent::Closed { .. } => situation::of_ticket_to_close(&mut tx, id).await?,
             _ => situation::of_ticket(&mut tx, id).await?,
         };
-        if !scope.includes(&situation.tenant) {
+        if !actor.reaches(&situation.tenant, situation.site.as_deref()) {
             return Err(not_found("ticket", id));
         }
         if let TicketEvent::Booked { slot, service_point } = event {
             check_room(&mut tx, situation.ticket(id)?, *slot, service_point).await?;
         }
         let mut changes = Changes::default();
-        let ticket = situation.act(id, event, actor, now, &mut changes)?;
+        let ticket = situation.act(id, event, &actor.name, now, &mut changes)?;
         situation::save(&mut tx, changes, now).await?;
         commit(self, tx).await?;
         Ok(ticket)

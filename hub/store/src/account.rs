@@ -1,8 +1,8 @@
 //! People who log in, their sessions, and requests that may be repeated safely.
 
 use crate::error::Result;
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::AccountId;
 use jiff::Timestamp;
 
@@ -16,19 +16,17 @@ pub const SESSIONS_MAX: u16 = 1_024;
 pub struct Account {
     /// Id.
     pub id: AccountId,
-    /// Log-in name.
-    pub name: String,
     /// Argon2id in PHC string form.
     pub password_hash: String,
-    /// What they may see.
-    pub scope: Scope,
+    /// Who they are once they have logged in; the name is the log-in name.
+    pub actor: Actor,
 }
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Account")
             .field("id", &self.id)
-            .field("name", &self.name)
+            .field("name", &self.actor.name)
             .finish_non_exhaustive()
     }
 }
@@ -54,6 +52,23 @@ pub trait AccountStore: Send + Sync {
 
     /// The account with this log-in name.
     async fn account(&self, name: &str) -> Result<Option<Account>>;
+
+    /// The accounts that `actor` governs, by log-in name.
+    async fn accounts(&self, actor: &Actor) -> Result<Vec<Actor>>;
+
+    /// Makes an account by [`hub_core::account::check_addition`].
+    async fn add_account(&self, actor: &Actor, account: &Account, now: Timestamp) -> Result<()>;
+
+    /// Gives the account of that name the tenant, sites and roles of `to`, by [`hub_core::account::check_change`]. They count from
+    /// the next request of its sessions.
+    async fn change_account(&self, actor: &Actor, to: &Actor) -> Result<()>;
+
+    /// Sets the password of an account, one's own or another that one governs, and ends all its sessions but `but` (SHA-256 of
+    /// a token).
+    async fn set_password(&self, actor: &Actor, name: &str, password_hash: &str, but: Option<[u8; 32]>) -> Result<()>;
+
+    /// Removes an account with its sessions, by [`hub_core::account::check_change`]. Timelines keep its name.
+    async fn remove_account(&self, actor: &Actor, name: &str) -> Result<()>;
 
     /// Opens a session; `token_hash` is SHA-256 of what the browser holds. Beyond [`SESSIONS_MAX`] the account's oldest ends.
     async fn open_session(

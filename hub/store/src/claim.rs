@@ -2,8 +2,8 @@
 //! telephone number and what they allow.
 
 use crate::error::Result;
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::language::Language;
@@ -81,7 +81,7 @@ pub trait ClaimStore: Send + Sync {
     /// [`TRIES_MAX`] wrong codes close it.
     async fn claim_owner(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         device: &DeviceId,
         code: &str,

@@ -1,15 +1,16 @@
 //! Contacts: the transaction that dials, and what becomes of an attempt.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView};
 use async_trait::async_trait;
-use hub_core::call_rules::HoldReason;
+use hub_core::actor::Actor;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
 use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price};
+use hub_core::situation::Dial;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -41,23 +42,8 @@ pub struct DialOrder {
     pub visit_price: Price,
 }
 
-/// What the transaction that dials decided.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Begun {
-    /// Ring: the row is committed.
-    Ring(Box<DialOrder>),
-    /// Not now.
-    Waits {
-        /// Looked at again then.
-        until: Timestamp,
-        /// Why.
-        reason: HoldReason,
-    },
-    /// Not by itself.
-    Held(HoldReason),
-    /// Nothing to do: somebody acted on the ticket meanwhile.
-    Settled,
-}
+/// What the transaction that dials decided; with the order, the attempt's row is committed.
+pub type Begun = Dial<Box<DialOrder>>;
 
 /// The id of the attempt that [`ContactStore::begin_attempt`] or [`ContactStore::begin_inbound`] commits with these arguments. Who
 /// got no answer may end by it what was committed all the same.
@@ -100,5 +86,5 @@ pub trait ContactStore: Send + Sync {
     async fn recover_attempts(&self, now: Timestamp) -> Result<Vec<ContactAttempt>>;
 
     /// Attempts, newest first.
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>>;
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>>;
 }

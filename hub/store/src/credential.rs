@@ -2,8 +2,9 @@
 //! told as an [`AccessChange`](crate::access::AccessChange) in the same transaction.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -129,7 +130,7 @@ pub struct ClaimView {
 #[async_trait]
 pub trait DeviceCredentials: Send + Sync {
     /// Devices with what they may come in with, by tenant and name.
-    async fn device_access(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>>;
+    async fn device_access(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>>;
 
     /// Gives a device a new secret. The one before works on until `old_until`, or until it is retired; what was in the
     /// second place before that stops working.
@@ -187,7 +188,7 @@ pub trait DeviceCredentials: Send + Sync {
     async fn retire_group(&self, tenant: &TenantId, name: &str) -> Result<()>;
 
     /// Groups by tenant and name.
-    async fn groups(&self, scope: &Scope) -> Result<Vec<KeyGroup>>;
+    async fn groups(&self, actor: &Actor) -> Result<Vec<KeyGroup>>;
 
     /// The secret that a group's present key gives a device.
     async fn group_secret(&self, tenant: &TenantId, name: &str, device: &DeviceId) -> Result<String>;
@@ -210,7 +211,7 @@ pub trait TenantCredentials: Send + Sync {
     async fn revoke_integrator(&self, tenant: &TenantId, name: &str) -> Result<()>;
 
     /// Integrators by tenant and name.
-    async fn integrators(&self, scope: &Scope) -> Result<Vec<IntegratorView>>;
+    async fn integrators(&self, actor: &Actor) -> Result<Vec<IntegratorView>>;
 
     /// Lets devices ask for credentials by a token. Its name is taken for ever.
     async fn add_claim_credential(
@@ -226,7 +227,7 @@ pub trait TenantCredentials: Send + Sync {
     async fn revoke_claim_credential(&self, tenant: &TenantId, name: &str) -> Result<()>;
 
     /// Claim credentials by tenant and name.
-    async fn claim_credentials(&self, scope: &Scope) -> Result<Vec<ClaimView>>;
+    async fn claim_credentials(&self, actor: &Actor) -> Result<Vec<ClaimView>>;
 
     /// Trusts an authority's certificate (PEM or DER), or replaces the certificate of the one with this name. `Refused` if
     /// it is not one of an authority, does not hold now, or stands for another authority of this hub already.
@@ -240,5 +241,5 @@ pub trait TenantCredentials: Send + Sync {
     async fn remove_authority(&self, tenant: &TenantId, name: &str) -> Result<()>;
 
     /// Authorities by tenant and name.
-    async fn authority_views(&self, scope: &Scope) -> Result<Vec<AuthorityView>>;
+    async fn authority_views(&self, actor: &Actor) -> Result<Vec<AuthorityView>>;
 }

@@ -2,7 +2,7 @@
 
 use crate::birth::KeptBirth;
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::session::Attributes;
 use crate::telemetry::Command;
 use async_trait::async_trait;
@@ -74,7 +74,7 @@ pub trait DeviceStore: Send + Sync {
     /// `Conflict` with another body, `Refused` if too many wait.
     async fn send_command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         command: &Command,
         now: Timestamp,
@@ -83,7 +83,7 @@ pub trait DeviceStore: Send + Sync {
     /// Commands of a device, newest first.
     async fn commands(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         after: Option<&str>,
         limit: usize,
@@ -93,28 +93,28 @@ pub trait DeviceStore: Send + Sync {
     /// One command.
     async fn command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         request: &str,
         now: Timestamp,
     ) -> Result<CommandView>;
 
     /// Attributes of a device, both kinds.
-    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes>;
+    async fn device_attributes(&self, actor: &Actor, appliance: ApplianceId) -> Result<Attributes>;
 
     /// Tells a device attributes: each replaces the one of the same name, `null` takes it away. `Refused` beyond
     /// [`SHARED_ATTRIBUTES_MAX`]. Answers with all that are told now.
     async fn share_attributes(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         values: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Map<String, Value>>;
 
     /// What of a device's newest samples its profile does not know.
-    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced>;
+    async fn unplaced(&self, actor: &Actor, appliance: ApplianceId) -> Result<Unplaced>;
 
     /// What a device that runs our agent said last of itself; `None` of one that does not.
-    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>>;
+    async fn birth(&self, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>>;
 }

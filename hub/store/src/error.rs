@@ -1,6 +1,8 @@
 //! Why a store operation did not happen. Nothing is half done: the transaction was rolled back. Where an operation is
 //! several transactions, its method says so.
 
+use hub_core::account::AccountError;
+use hub_core::actor::NotAllowed;
 use hub_core::contact::AttemptError;
 use hub_core::situation::SituationError;
 use hub_core::ticket::TicketError;
@@ -25,6 +27,12 @@ pub enum StoreError {
     /// Somebody else was first; look again and decide anew.
     #[error("{0}")]
     Conflict(String),
+    /// No role of who asked allows it; nothing was looked at.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The rules of accounts refuse it.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The ticket's rules refuse it.
     #[error("the ticket refuses this")]
     Ticket(#[from] TicketError),

@@ -1,8 +1,8 @@
 //! What changed, in an order that a reader can follow without missing anything.
 
 use crate::error::Result;
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TenantId, TicketId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -63,7 +63,7 @@ pub trait EventStore: Send + Sync {
     async fn event_head(&self) -> Result<EventCursor>;
 
     /// What came after `cursor`, in order; at most `limit`.
-    async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>>;
+    async fn events_after(&self, actor: &Actor, cursor: EventCursor, limit: usize) -> Result<Vec<Event>>;
 
     /// Waits until something may have come, or `patience` has passed.
     async fn event_arrived(&self, patience: Duration);

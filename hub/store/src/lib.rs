@@ -2,8 +2,8 @@
 //! accounts around it. No SQL here.
 //!
 //! Every method is one transaction that is durable when it returns `Ok`; applying a site may be several, and says so. What
-//! is read for a person or an integrator takes a [`Scope`], which only a session gives: tenants stay apart by
-//! construction.
+//! is read for a person or an integrator takes an [`Actor`](hub_core::actor::Actor), who may not do what no
+//! role of theirs allows, and to whom nothing is shown but what they reach: tenants and sites stay apart by construction.
 
 pub mod access;
 pub mod account;
@@ -20,18 +20,17 @@ pub mod event;
 pub mod lease;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod page;
 pub mod prediction;
 pub mod quarantine;
 pub mod reading;
 pub mod retention;
-pub mod scope;
 pub mod session;
 pub mod site;
 pub mod telemetry;
 pub mod ticket;
 
 pub use error::StoreError;
-pub use scope::Scope;
 
 /// What the front door is wired with.
 pub trait DoorStore:

@@ -1,9 +1,10 @@
 //! Scoring state and findings: saved together, so that a restart sees the same windows and raises the same alarms.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{FindingChange, Observation};
@@ -125,8 +126,8 @@ pub trait PredictionStore: Send + Sync {
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
 
     /// Findings, newest first.
-    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>>;
+    async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>>;
 
     /// One finding.
-    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding>;
+    async fn finding(&self, actor: &Actor, id: FindingId) -> Result<Finding>;
 }

@@ -1,9 +1,10 @@
 //! Payloads in quarantine: looked through, and replayed once they can be read.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::telemetry::{Ingest, Ingested, Quarantined};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 
 /// A payload in quarantine, with what is needed to read it anew.
@@ -36,14 +37,14 @@ pub trait QuarantineStore: Send + Sync {
     /// Payloads in quarantine, newest first.
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<QuarantineEntry>>;
 
     /// These payloads, as far as they are in quarantine and in scope, oldest first.
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>>;
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<QuarantineEntry>>;
 
     /// Stores what a payload in quarantine holds, now that it can be read, and takes it out of quarantine: both in one
     /// transaction. If it has left quarantine before, nothing is stored and it counts as repeated.

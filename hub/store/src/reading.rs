@@ -2,8 +2,8 @@
 //! profile version that it was written by.
 
 use crate::error::{Result, StoreError};
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TenantId};
 use jiff::Timestamp;
 
@@ -96,18 +96,18 @@ pub struct Bucket {
 pub trait ReadingStore: Send + Sync {
     /// What a chart shows. Channels come in the order of the profile, those that nobody asked for not at all; `NotFound`
     /// for a name that no version of the appliance's profile has, `Refused` if `from` is not before `to`.
-    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>>;
+    async fn window(&self, actor: &Actor, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>>;
 
     /// The newest value of each channel, among the newest [`LATEST_SAMPLES`] samples of the [`LATEST_DAYS`] days before the
     /// newest one. A channel without a value there is not named.
-    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>>;
+    async fn latest(&self, actor: &Actor, appliance: ApplianceId) -> Result<Vec<Latest>>;
 
     /// A channel over all of a tenant's appliances of a profile, by hours that start from `from` and before `to`. Readings
     /// are in it some minutes after they were stored; the hour that runs may be incomplete or missing. `Refused` where there are
     /// more than [`BUCKETS_MAX`].
     async fn fleet_hourly(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         profile: &str,
         channel: &str,
@@ -119,7 +119,7 @@ pub trait ReadingStore: Send + Sync {
     /// there are more than [`BUCKETS_MAX`].
     async fn device_daily(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         channel: &str,
         from: Timestamp,

@@ -1,8 +1,9 @@
 //! Tenants, owners, service points, trunks and devices.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::language::Language;
@@ -140,10 +141,10 @@ pub trait SiteStore: Send + Sync {
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>>;
 
     /// Appliances by tenant and device.
-    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>>;
+    async fn appliances(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>>;
 
     /// One appliance.
-    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView>;
+    async fn appliance(&self, actor: &Actor, id: ApplianceId) -> Result<ApplianceView>;
 
     /// One appliance by its names.
     async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView>;

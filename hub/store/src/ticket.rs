@@ -1,9 +1,10 @@
 //! Tickets: lists, the whole story of one, and the events that change it.
 
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::appointment::Slot;
 use hub_core::contact::ContactAttempt;
 use hub_core::finding::Finding;
@@ -71,23 +72,22 @@ pub trait TicketStore: Send + Sync {
     /// Tickets, newest first.
     async fn tickets(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &TicketFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<TicketSummary>>;
 
     /// The whole story of one; `now` is when the next free slot is asked for.
-    async fn ticket(&self, scope: &Scope, id: TicketId, now: Timestamp) -> Result<TicketView>;
+    async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView>;
 
     /// Applies an event by [`ServiceTicket::apply`] and saves ticket, timeline, actions and event in one transaction.
     /// A booking is a `Conflict` if its slot is not offered or has no place left.
     async fn apply_ticket(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         id: TicketId,
         event: &TicketEvent,
-        actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket>;
 }

@@ -67,9 +67,9 @@ fn each_case_has_a_name_of_its_own() {
     assert_eq!(names.len(), ALL.len());
 }
 
-/// Every method of a trait of this crate whose parameters name a scope is in the table of what tenants may see.
+/// Every method of a trait of this crate whose parameters name an actor is in the table of what tenants may see.
 #[test]
-fn the_table_of_tenants_names_every_method_that_takes_a_scope() {
+fn the_table_of_tenants_names_every_method_that_takes_an_actor() {
     let mut found = BTreeSet::new();
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
         let path = file.unwrap().path();
@@ -79,7 +79,7 @@ fn the_table_of_tenants_names_every_method_that_takes_a_scope() {
         let text = std::fs::read_to_string(path).unwrap();
         for method in text.split("async fn ").skip(1) {
             let (name, rest) = method.split_once('(').unwrap();
-            if rest.split(')').next().unwrap().contains("scope: &Scope") {
+            if rest.split(')').next().unwrap().contains("actor: &Actor") {
                 found.insert(name.to_owned());
             }
         }

@@ -22,12 +22,12 @@ pub(crate) async fn handle(
     session: Session,
     Path(id): Path<i64>,
 ) -> Result<Json<ApplianceDetail>> {
-    let (scope, id) = (session.scope(), ApplianceId(id));
-    let found = app.store().appliance(scope, id).await?;
-    let unplaced = app.store().unplaced(scope, id).await?;
-    let device_agent = match app.store().birth(scope, id).await? {
+    let (actor, id) = (session.actor(), ApplianceId(id));
+    let found = app.store().appliance(actor, id).await?;
+    let unplaced = app.store().unplaced(actor, id).await?;
+    let device_agent = match app.store().birth(actor, id).await? {
         Some(kept) => {
-            let told = app.store().device_attributes(scope, id).await?.shared;
+            let told = app.store().device_attributes(actor, id).await?.shared;
             Some(DeviceAgent::of(kept, &told))
         }
         None => None,

@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<Page<Appliance>>> {
     let page = app
         .store()
-        .appliances(session.scope(), query.after.as_deref(), query.limit()?)
+        .appliances(session.actor(), query.after.as_deref(), query.limit()?)
         .await?;
     Ok(Json(Page::of(page)))
 }

@@ -31,7 +31,7 @@ pub(crate) struct Attributes {
         (status = 404, description = "No such appliance", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(State(app): State<App>, session: Session, Path(id): Path<i64>) -> Result<Json<Attributes>> {
-    let found = app.store().device_attributes(session.scope(), ApplianceId(id)).await?;
+    let found = app.store().device_attributes(session.actor(), ApplianceId(id)).await?;
     Ok(Json(Attributes {
         client: found.client,
         shared: found.shared,

@@ -36,14 +36,14 @@ pub(crate) async fn handle(
     for (name, value) in &values {
         check(name, value)?;
     }
-    let (scope, id) = (session.scope(), ApplianceId(id));
+    let (actor, id) = (session.actor(), ApplianceId(id));
     if let Some(settings) = values.get(reporting::NAME).filter(|value| !value.is_null()) {
-        let told = app.store().device_attributes(scope, id).await?.shared;
-        let kept = app.store().birth(scope, id).await?;
+        let told = app.store().device_attributes(actor, id).await?.shared;
+        let kept = app.store().birth(actor, id).await?;
         let in_force = kept.map_or(0, |kept| kept.birth.settings);
         reporting::check(settings, &told, in_force).map_err(|error| ApiError::BadRequest(error.to_string()))?;
     }
-    let shared = app.store().share_attributes(scope, id, &values, app.now()).await?;
+    let shared = app.store().share_attributes(actor, id, &values, app.now()).await?;
     Ok(Json(shared))
 }
 

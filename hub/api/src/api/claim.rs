@@ -8,12 +8,13 @@ use crate::extract::JsonBody;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
+use hub_store::StoreError;
 use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
-use hub_store::{Scope, StoreError};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -74,7 +75,7 @@ pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
     let code = claim.code.trim();
     let claimed = app
         .store()
-        .claim_owner(&Scope::All, &tenant, &device, code, &contact, app.now())
+        .claim_owner(&Actor::owner(), &tenant, &device, code, &contact, app.now())
         .await
         .map_err(|error| match error {
             StoreError::NotFound { .. } | StoreError::Refused(_) => ApiError::ClaimRefused,

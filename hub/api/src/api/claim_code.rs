@@ -7,6 +7,7 @@ use crate::extract::{JsonBody, Path};
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;
+use hub_core::actor::Act;
 use hub_core::id::ApplianceId;
 use hub_store::claim::{Opener, PRINTED_WINDOW_MAX};
 use jiff::{SignedDuration, Timestamp};
@@ -54,8 +55,9 @@ pub(crate) async fn handle(
     Path(id): Path<i64>,
     JsonBody(body): JsonBody<AskClaimCode>,
 ) -> Result<Json<ClaimCode>> {
+    session.actor().may(Act::OpenClaims)?;
     let (now, window) = (app.now(), window(body.expires_in_s)?);
-    let appliance = app.store().appliance(session.scope(), ApplianceId(id)).await?.id;
+    let appliance = app.store().appliance(session.actor(), ApplianceId(id)).await?.id;
     let code = random_groups(&mut rand::rngs::OsRng.unwrap_err(), GROUPS);
     let expires_at = now + window;
     app.store()

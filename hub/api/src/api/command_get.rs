@@ -27,7 +27,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<Command>> {
     let found = app
         .store()
-        .command(session.scope(), ApplianceId(id), &request, app.now())
+        .command(session.actor(), ApplianceId(id), &request, app.now())
         .await?;
     Ok(Json(found.into()))
 }

@@ -70,7 +70,7 @@ pub(crate) async fn handle(
     };
     let queued = app
         .store()
-        .send_command(session.scope(), ApplianceId(id), &command, now)
+        .send_command(session.actor(), ApplianceId(id), &command, now)
         .await?;
     Ok(Json(queued.into()))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn handle(
     let (limit, after) = (query.limit()?, query.after.as_deref());
     let page = app
         .store()
-        .commands(session.scope(), ApplianceId(id), after, limit, app.now())
+        .commands(session.actor(), ApplianceId(id), after, limit, app.now())
         .await?;
     Ok(Json(Page::of(page)))
 }

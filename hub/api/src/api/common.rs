@@ -15,7 +15,7 @@ const EVENT_ID: &str = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$";
 
 /// Bodies whose texts have one line, and those whose texts may have several.
 const OF_LINE: [&str; 3] = ["Claim", "ReplayFilter", "Replay"];
-const OF_LINES: [&str; 4] = ["CloseTicket", "LogIn", "Note", "SendCommand"];
+const OF_LINES: [&str; 5] = ["ChangePassword", "CloseTicket", "LogIn", "Note", "SendCommand"];
 
 /// An answer that operations of some kind may give.
 struct Common {
@@ -46,9 +46,9 @@ const ANSWERS: [Common; 11] = [
     },
     Common {
         status: "403",
-        name: "OtherSite",
-        description: "A page of another site sent the request",
-        of: |kind| !kind.reads,
+        name: "NotAllowed",
+        description: "No role of this log-in allows it, or a page of another site sent the request",
+        of: |kind| kind.needs_log_in || !kind.reads,
     },
     Common {
         status: "404",

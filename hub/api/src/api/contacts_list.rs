@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<Page<Contact>>> {
     let page = app
         .store()
-        .contacts(session.scope(), query.after.as_deref(), query.limit()?)
+        .contacts(session.actor(), query.after.as_deref(), query.limit()?)
         .await?;
     Ok(Json(Page::of(page)))
 }

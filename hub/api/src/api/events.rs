@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use hub_core::actor::Act;
 use hub_store::event::{Event, EventCursor};
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -54,6 +55,7 @@ pub(crate) async fn handle(
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<impl IntoResponse> {
+    session.actor().may(Act::ReadEvents)?;
     let place = app.streams.open(session.token_hash).ok_or(ApiError::StreamsFull)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let asked = match last.or(query.after.as_deref()) {
@@ -107,6 +109,8 @@ impl Reader {
         while goes_on {
             goes_on = tokio::select! {
                 told = news.recv() => match told {
+                    // Only the store knows at which site an appliance is.
+                    Ok(_) if self.session.actor().sites.is_some() => self.catch_up().await,
                     Ok(event) => self.tell(&event).await,
                     Err(RecvError::Lagged(_)) => self.catch_up().await,
                     // The reader resumes where it was.
@@ -122,8 +126,8 @@ impl Reader {
     /// Tells what the store has after the cursor.
     async fn catch_up(&mut self) -> bool {
         loop {
-            let (store, scope) = (self.app.store(), self.session.scope());
-            let found = store.events_after(scope, self.cursor, BATCH).await;
+            let (store, actor) = (self.app.store(), self.session.actor());
+            let found = store.events_after(actor, self.cursor, BATCH).await;
             match found {
                 Ok(events) if events.is_empty() => return true,
                 Ok(events) => {
@@ -149,7 +153,7 @@ impl Reader {
             return true;
         }
         self.cursor = event.cursor;
-        if !self.session.scope().includes(&event.tenant) {
+        if !self.session.actor().includes(&event.tenant) {
             return true;
         }
         let data = serde_json::json!({
@@ -167,5 +171,6 @@ impl Reader {
 
 async fn still_logged_in(app: &Inner, session: &Session) -> bool {
     let account = app.store().session(session.token_hash, wall_clock()).await;
-    matches!(account, Ok(Some(_)))
+    // With other roles than it was opened with, a stream ends: it is opened again by what counts now.
+    matches!(account, Ok(Some(account)) if account.actor == session.account.actor)
 }

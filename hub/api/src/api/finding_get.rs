@@ -19,6 +19,6 @@ use uuid::Uuid;
         (status = 404, description = "Not there, or not this account's", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(State(app): State<App>, session: Session, Path(id): Path<Uuid>) -> Result<Json<Finding>> {
-    let found = app.store().finding(session.scope(), FindingId(id)).await?;
+    let found = app.store().finding(session.actor(), FindingId(id)).await?;
     Ok(Json(found.into()))
 }

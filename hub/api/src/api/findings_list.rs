@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<Page<Finding>>> {
     let page = app
         .store()
-        .findings(session.scope(), query.after.as_deref(), query.limit()?)
+        .findings(session.actor(), query.after.as_deref(), query.limit()?)
         .await?;
     Ok(Json(Page::of(page)))
 }

@@ -17,6 +17,7 @@ mod findings_list;
 mod model;
 mod openapi;
 mod parameters;
+mod password_set;
 pub mod quarantine_list;
 pub mod quarantine_replay;
 mod readings_daily;
@@ -52,6 +53,7 @@ pub(crate) fn router(app: App) -> OpenApiRouter<App> {
 fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(session_open::handle, session_close::handle))
+        .routes(routes!(password_set::handle))
         .routes(routes!(appliances_list::handle))
         .routes(routes!(appliance_get::handle))
         .routes(routes!(readings_get::handle))

@@ -45,10 +45,14 @@ impl QuarantineQuery {
 /// # Errors
 ///
 /// The limit is out of range, or there is no such page.
-pub async fn list(app: &Inner, session: &Session, query: &QuarantineQuery) -> Result<hub_store::scope::Page<QuarantineEntry>> {
+pub async fn list(
+    app: &Inner,
+    session: &Session,
+    query: &QuarantineQuery,
+) -> Result<hub_store::page::Page<QuarantineEntry>> {
     let limit = model::limit(query.limit)?;
     let (filter, after) = (query.filter(), query.after.as_deref());
-    Ok(app.store().quarantine(session.scope(), &filter, after, limit).await?)
+    Ok(app.store().quarantine(session.actor(), &filter, after, limit).await?)
 }
 
 /// Lists payloads that were not taken, with the reason, newest first.

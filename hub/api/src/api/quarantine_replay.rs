@@ -7,10 +7,11 @@ use crate::extract::JsonBody;
 use crate::state::{App, Inner, Redecoded};
 use axum::Json;
 use axum::extract::State;
+use hub_core::actor::Act;
 use hub_core::id::ApplianceId;
 use hub_store::StoreError;
+use hub_store::page::PAGE_MAX;
 use hub_store::quarantine::{QuarantineEntry, QuarantineFilter};
-use hub_store::scope::PAGE_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,6 +71,7 @@ const CUT: &str = "the payload is longer than what quarantine keeps: only its be
 ///
 /// It is not said which, or the store failed; what was read before has left quarantine.
 pub async fn act(app: &Inner, session: &Session, body: Replay) -> Result<Replayed> {
+    session.actor().may(Act::ReplayQuarantine)?;
     let (chosen, next) = choose(app, session, body).await?;
     let mut replayed = Replayed {
         stored: 0,
@@ -101,7 +103,7 @@ pub async fn act(app: &Inner, session: &Session, body: Replay) -> Result<Replaye
 /// Payloads oldest first, and where a filter goes on.
 async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<QuarantineEntry>, Option<String>)> {
     match (body.ids.len(), body.filter) {
-        (1..=PAGE_MAX, None) => Ok((app.store().held(session.scope(), &body.ids).await?, None)),
+        (1..=PAGE_MAX, None) => Ok((app.store().held(session.actor(), &body.ids).await?, None)),
         (0, Some(filter)) => {
             let filter = QuarantineFilter {
                 appliance: filter.appliance.map(ApplianceId),
@@ -110,7 +112,7 @@ async fn choose(app: &Inner, session: &Session, body: Replay) -> Result<(Vec<Qua
             let after = body.after.as_deref();
             let page = app
                 .store()
-                .quarantine(session.scope(), &filter, after, PAGE_MAX)
+                .quarantine(session.actor(), &filter, after, PAGE_MAX)
                 .await?;
             Ok((page.items.into_iter().rev().collect(), page.next))
         }

@@ -47,7 +47,7 @@ pub(crate) async fn handle(
     let (from, to) = span(query.from, query.to, HOURS, app.now())?;
     let days = app
         .store()
-        .device_daily(session.scope(), ApplianceId(id), &query.channel, from, to)
+        .device_daily(session.actor(), ApplianceId(id), &query.channel, from, to)
         .await?;
     Ok(Json(Whole::of(days)))
 }

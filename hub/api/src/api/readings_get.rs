@@ -61,6 +61,6 @@ pub(crate) async fn handle(
         to,
         points,
     };
-    let found = app.store().window(session.scope(), ApplianceId(id), &window).await?;
+    let found = app.store().window(session.actor(), ApplianceId(id), &window).await?;
     Ok(Json(Whole::of(found)))
 }

@@ -51,7 +51,7 @@ pub(crate) async fn handle(
     let tenant = TenantId::new(&query.tenant).map_err(|error| ApiError::BadRequest(format!("tenant: {error}")))?;
     let hours = app
         .store()
-        .fleet_hourly(session.scope(), &tenant, &query.profile, &query.channel, from, to)
+        .fleet_hourly(session.actor(), &tenant, &query.profile, &query.channel, from, to)
         .await?;
     Ok(Json(Whole::of(hours)))
 }

@@ -22,6 +22,6 @@ pub(crate) async fn handle(
     session: Session,
     Path(id): Path<i64>,
 ) -> Result<Json<Whole<Latest>>> {
-    let found = app.store().latest(session.scope(), ApplianceId(id)).await?;
+    let found = app.store().latest(session.actor(), ApplianceId(id)).await?;
     Ok(Json(Whole::of(found)))
 }

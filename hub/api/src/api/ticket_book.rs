@@ -8,6 +8,7 @@ use crate::extract::{JsonBody, Path};
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
+use hub_core::actor::Act;
 use hub_core::id::TicketId;
 use hub_core::ticket::{ServiceTicket, TicketEvent};
 use jiff::Timestamp;
@@ -29,7 +30,8 @@ pub struct Booking {
 ///
 /// No such ticket of theirs, no slot is free or another one is next, or the ticket takes no visit now.
 pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Booking) -> Result<ServiceTicket> {
-    let view = app.store().ticket(session.scope(), id, app.now()).await?;
+    session.actor().may(Act::WorkTickets)?;
+    let view = app.store().ticket(session.actor(), id, app.now()).await?;
     let (Some(slot), Some(point)) = (view.next_slot, view.service_point) else {
         return Err(ApiError::NoSlot);
     };
@@ -40,10 +42,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Booking) ->
         slot,
         service_point: point.id,
     };
-    let ticket = app
-        .store()
-        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
-        .await?;
+    let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }
 

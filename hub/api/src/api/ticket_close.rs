@@ -45,10 +45,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) ->
         note: body.note,
     };
     let event = TicketEvent::Closed { outcome };
-    let ticket = app
-        .store()
-        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
-        .await?;
+    let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }
 

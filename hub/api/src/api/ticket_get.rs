@@ -23,6 +23,6 @@ pub(crate) async fn handle(
     session: Session,
     Path(id): Path<Uuid>,
 ) -> Result<Json<TicketDetail>> {
-    let found = app.store().ticket(session.scope(), TicketId(id), app.now()).await?;
+    let found = app.store().ticket(session.actor(), TicketId(id), app.now()).await?;
     Ok(Json(found.into()))
 }

@@ -18,10 +18,7 @@ use uuid::Uuid;
 /// No such ticket of theirs, or it is closed.
 pub async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<ServiceTicket> {
     let event = TicketEvent::Taken;
-    let ticket = app
-        .store()
-        .apply_ticket(session.scope(), id, &event, session.name(), app.now())
-        .await?;
+    let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }
 

@@ -34,7 +34,7 @@ pub struct TicketsQuery {
 /// # Errors
 ///
 /// The limit is out of range, or there is no such page.
-pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result<hub_store::scope::Page<Summary>> {
+pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result<hub_store::page::Page<Summary>> {
     let limit = model::limit(query.limit)?;
     let filter = TicketFilter {
         category: query.category,
@@ -42,7 +42,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
     };
     let page = app
         .store()
-        .tickets(session.scope(), &filter, query.after.as_deref(), limit)
+        .tickets(session.actor(), &filter, query.after.as_deref(), limit)
         .await?;
     Ok(page)
 }

@@ -1,10 +1,11 @@
 //! The one account that a new hub makes for itself, so that somebody can log in.
 
 use super::password;
+use hub_core::actor::Actor;
 use hub_core::clock::CivilClock;
 use hub_core::id::AccountId;
+use hub_store::StoreError;
 use hub_store::account::{Account, AccountStore};
-use hub_store::{Scope, StoreError};
 use rand::{CryptoRng, Rng};
 
 /// Log-in name of the first account.
@@ -33,20 +34,38 @@ pub enum FirstAccountError {
     Hash,
 }
 
+/// A password that was just drawn, and what is stored of it.
+pub struct NewPassword {
+    /// For its person; it exists nowhere else.
+    pub password: String,
+    /// Argon2id in PHC string form.
+    pub hash: String,
+}
+
+/// Draws a password that can be read off paper.
+///
+/// # Errors
+///
+/// [`FirstAccountError::Hash`].
+pub fn new_password(rng: &mut (impl Rng + CryptoRng)) -> Result<NewPassword, FirstAccountError> {
+    let password = random_groups(rng, GROUPS);
+    let salt: [u8; 16] = rng.random();
+    let hash = password::hash(&password, &salt).map_err(|_| FirstAccountError::Hash)?;
+    Ok(NewPassword { password, hash })
+}
+
 /// Makes the account if there is no account at all; `None` if there is one.
 pub async fn create_first_account(
     store: &dyn AccountStore,
     clock: &dyn CivilClock,
     rng: &mut (impl Rng + CryptoRng),
 ) -> Result<Option<FirstAccount>, FirstAccountError> {
-    let password = random_groups(rng, GROUPS);
-    let salt: [u8; 16] = rng.random();
+    let NewPassword { password, hash } = new_password(rng)?;
     let now = clock.now();
     let account = Account {
         id: AccountId::new(now, rng.random()),
-        name: NAME.to_owned(),
-        password_hash: password::hash(&password, &salt).map_err(|_| FirstAccountError::Hash)?,
-        scope: Scope::All,
+        password_hash: hash,
+        actor: Actor::administrator(NAME),
     };
     let made = store.create_first_account(&account, now).await?;
     Ok(made.then(|| FirstAccount {

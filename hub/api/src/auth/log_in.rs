@@ -52,18 +52,24 @@ pub async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -
         }
         return Err(ApiError::BadLogIn);
     };
-    lock(app).passed(&network(source));
+    passed(app, source);
     let token = Token::random();
     let now = session::wall_clock();
     let expires_at = now + SESSION;
     app.store()
         .open_session(token.hash(), account.id, expires_at, now)
         .await?;
-    tracing::info!(account = account.name, %source, "logged in");
+    tracing::info!(account = account.actor.name, %source, "logged in");
     Ok(Opened { token, expires_at })
 }
 
-fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
+/// What came before from this network is forgotten: somebody there knows a password.
+pub(crate) fn passed(app: &Inner, source: IpAddr) {
+    lock(app).passed(&network(source));
+}
+
+/// Counts a try, unless there were too many.
+pub(crate) fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
     let mut throttle = lock(app);
     let (source, now) = (network(source), Instant::now());
     match throttle.wait(&source, now) {

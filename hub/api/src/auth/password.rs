@@ -25,6 +25,14 @@ pub(crate) fn hash(password: &str, salt: &[u8; 16]) -> std::result::Result<Strin
     Ok(HASHER.hash_password(password.as_bytes(), &salt)?.to_string())
 }
 
+/// The same, off the async threads.
+pub(crate) async fn hash_aside(app: &Inner, password: String, salt: [u8; 16]) -> Result<String> {
+    let _permit = app.password_checks.acquire().await.map_err(|_| ApiError::Password)?;
+    tokio::task::spawn_blocking(move || hash(&password, &salt).map_err(|_| ApiError::Password))
+        .await
+        .map_err(|_| ApiError::Password)?
+}
+
 /// Whether `password` belongs to `stored`; `None` stands for an account that does not exist.
 pub(crate) async fn verify(app: &Inner, password: String, stored: Option<String>) -> Result<bool> {
     let _permit = app.password_checks.acquire().await.map_err(|_| ApiError::Password)?;

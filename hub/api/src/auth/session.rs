@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hub_core::actor::Actor;
 use hub_core::clock::{CivilClock, SystemClock};
-use hub_store::Scope;
 use hub_store::account::Account;
 use jiff::Timestamp;
 use rand::TryRngCore;
@@ -63,14 +63,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// What they may see.
-    pub fn scope(&self) -> &Scope {
-        &self.account.scope
+    /// Who they are, and what they may.
+    pub fn actor(&self) -> &Actor {
+        &self.account.actor
     }
 
     /// Their log-in name.
     pub fn name(&self) -> &str {
-        &self.account.name
+        &self.account.actor.name
     }
 
     /// The session that a request carries. A bearer header, if there is one, is the only thing that is looked at.

@@ -1,6 +1,6 @@
 use super::*;
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 
 #[tokio::test]
 async fn a_person_takes_books_and_closes() {
@@ -161,7 +161,7 @@ async fn lists_are_paged_and_filtered_and_hold_no_number() {
 async fn a_tenants_person_sees_only_that_tenant() {
     let hub = Hub::start().await;
     let program = hub.program().await;
-    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    hub.store.set_tenant(Some("other"));
     assert_eq!(program.json("/api/v1/tickets").await["items"], json!([]));
     problem(program.get(&ticket(1)).send().await.unwrap(), 404, "not-found").await;
     let act = program

@@ -1,8 +1,8 @@
 //! Commands and attributes over HTTP.
 
 use super::*;
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 
 const COMMANDS: &str = "/api/v1/appliances/1/commands";
 const ATTRIBUTES: &str = "/api/v1/appliances/1/attributes";
@@ -190,7 +190,7 @@ async fn an_appliance_says_what_its_device_agent_is_and_which_settings_it_has() 
 async fn another_tenants_devices_are_not_there() {
     let hub = Hub::start().await;
     let program = hub.program().await;
-    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    hub.store.set_tenant(Some("other"));
     for path in [
         COMMANDS,
         ATTRIBUTES,

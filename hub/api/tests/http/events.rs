@@ -1,6 +1,6 @@
 use super::*;
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::time::Duration;
 
@@ -156,10 +156,10 @@ async fn another_tenants_events_are_not_told_and_nothing_is_missed() {
     let program = hub.program().await;
     let mut all = program.get("/api/v1/events").send().await.unwrap();
     read_until(&mut all, "hello").await;
-    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    hub.store.set_tenant(Some("other"));
     let mut none = program.get("/api/v1/events").send().await.unwrap();
     read_until(&mut none, "hello").await;
-    hub.store.set_scope(Scope::All);
+    hub.store.set_tenant(None);
     for n in [2, 3] {
         let take = program.post(&format!("{}/take", ticket(n)), &format!("k{n}"), &json!({}));
         assert_eq!(take.send().await.unwrap().status(), 200);

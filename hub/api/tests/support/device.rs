@@ -3,15 +3,15 @@
 use super::sample;
 use super::store::{SampleStore, not_found, page};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
-use hub_store::Scope;
 use hub_store::birth::KeptBirth;
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::device::{CommandState, CommandView, DeviceStore, Unplaced};
 use hub_store::error::{Result, StoreError};
+use hub_store::page::Page;
 use hub_store::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
-use hub_store::scope::Page;
 use hub_store::session::Attributes;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Command, Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, Quarantined};
@@ -70,12 +70,12 @@ pub fn held(number: i64, appliance: i64, payload: &[u8], reason: &str) -> Quaran
 impl DeviceStore for SampleStore {
     async fn send_command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         command: &Command,
         now: Timestamp,
     ) -> Result<CommandView> {
-        self.appliance(scope, appliance).await?;
+        self.appliance(actor, appliance).await?;
         let view = CommandView {
             appliance,
             request: command.request.clone(),
@@ -107,13 +107,13 @@ impl DeviceStore for SampleStore {
 
     async fn commands(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         after: Option<&str>,
         limit: usize,
         _: Timestamp,
     ) -> Result<Page<CommandView>> {
-        self.appliance(scope, appliance).await?;
+        self.appliance(actor, appliance).await?;
         let kept = self.kept();
         let own = kept.devices.commands.iter().filter(|c| c.appliance == appliance);
         Ok(page(own.cloned().collect(), after, limit))
@@ -121,18 +121,18 @@ impl DeviceStore for SampleStore {
 
     async fn command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         request: &str,
         at: Timestamp,
     ) -> Result<CommandView> {
-        let all = self.commands(scope, appliance, None, usize::MAX / 2, at).await?;
+        let all = self.commands(actor, appliance, None, usize::MAX / 2, at).await?;
         let found = all.items.into_iter().find(|c| c.request == request);
         found.ok_or_else(|| not_found("command", request))
     }
 
-    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
-        self.appliance(scope, appliance).await?;
+    async fn device_attributes(&self, actor: &Actor, appliance: ApplianceId) -> Result<Attributes> {
+        self.appliance(actor, appliance).await?;
         Ok(self
             .kept()
             .devices
@@ -144,12 +144,12 @@ impl DeviceStore for SampleStore {
 
     async fn share_attributes(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         values: &Map<String, Value>,
         _: Timestamp,
     ) -> Result<Map<String, Value>> {
-        self.appliance(scope, appliance).await?;
+        self.appliance(actor, appliance).await?;
         let mut kept = self.kept();
         let shared = &mut kept.devices.attributes.entry(appliance).or_default().shared;
         shared.extend(values.clone());
@@ -157,13 +157,13 @@ impl DeviceStore for SampleStore {
         Ok(shared.clone())
     }
 
-    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
-        self.appliance(scope, appliance).await?;
+    async fn unplaced(&self, actor: &Actor, appliance: ApplianceId) -> Result<Unplaced> {
+        self.appliance(actor, appliance).await?;
         Ok(sample::unplaced())
     }
 
-    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
-        self.appliance(scope, appliance).await?;
+    async fn birth(&self, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        self.appliance(actor, appliance).await?;
         Ok((appliance == ApplianceId(1)).then(sample::birth))
     }
 }
@@ -172,7 +172,7 @@ impl DeviceStore for SampleStore {
 impl QuarantineStore for SampleStore {
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
@@ -180,20 +180,20 @@ impl QuarantineStore for SampleStore {
         let kept = self.kept();
         let reason = filter.reason.as_deref().unwrap_or_default().to_lowercase();
         let found = kept.devices.held.iter().rev().filter(|held| {
-            scope.includes(&held.tenant)
+            actor.includes(&held.tenant)
                 && filter.appliance.is_none_or(|id| id == held.kept.appliance)
                 && held.kept.reason.to_lowercase().contains(&reason)
         });
         Ok(page(found.cloned().collect(), after, limit))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
         let kept = self.kept();
         let own = kept
             .devices
             .held
             .iter()
-            .filter(|held| scope.includes(&held.tenant) && numbers.contains(&held.number));
+            .filter(|held| actor.includes(&held.tenant) && numbers.contains(&held.number));
         Ok(own.cloned().collect())
     }
 
@@ -240,14 +240,14 @@ impl ClaimStore for SampleStore {
 
     async fn claim_owner(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         device: &DeviceId,
         code: &str,
         contact: &OwnerContact,
         _: Timestamp,
     ) -> Result<ClaimedOwner> {
-        let all = self.appliances(scope, None, usize::MAX / 2).await?;
+        let all = self.appliances(actor, None, usize::MAX / 2).await?;
         let found = all
             .items
             .into_iter()

@@ -3,8 +3,8 @@
 use super::sample;
 use super::store::{SampleStore, not_found};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{Bucket, Latest, Point, ReadingStore, Series, Window};
 use hub_store::site::SiteStore;
@@ -28,8 +28,8 @@ fn bucket(from: Timestamp, to: Timestamp) -> Bucket {
 
 #[async_trait]
 impl ReadingStore for SampleStore {
-    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
-        self.appliance(scope, appliance).await?;
+    async fn window(&self, actor: &Actor, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
+        self.appliance(actor, appliance).await?;
         window.channels.iter().try_for_each(|name| known(name))?;
         let is_asked = |latest: &Latest| window.channels.is_empty() || window.channels.contains(&latest.channel);
         let series = |latest: Latest| Series {
@@ -47,21 +47,21 @@ impl ReadingStore for SampleStore {
         Ok(sample::latest().into_iter().filter(is_asked).map(series).collect())
     }
 
-    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
-        self.appliance(scope, appliance).await?;
+    async fn latest(&self, actor: &Actor, appliance: ApplianceId) -> Result<Vec<Latest>> {
+        self.appliance(actor, appliance).await?;
         Ok(sample::latest())
     }
 
     async fn fleet_hourly(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         _profile: &str,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
-        if !scope.includes(tenant) {
+        if !actor.includes(tenant) {
             return Err(not_found("tenant", tenant));
         }
         known(channel)?;
@@ -70,13 +70,13 @@ impl ReadingStore for SampleStore {
 
     async fn device_daily(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
-        self.appliance(scope, appliance).await?;
+        self.appliance(actor, appliance).await?;
         known(channel)?;
         Ok(vec![bucket(from, to)])
     }

@@ -3,6 +3,8 @@
 
 use super::device::Devices;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
+use hub_core::actor::Actor;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
 use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, TenantId, TicketId};
@@ -14,8 +16,9 @@ use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
+use hub_store::page::Page;
+use hub_store::page::Page;
 use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
-use hub_store::scope::{Page, Scope};
 use hub_store::site::{ApplianceView, SiteChange, SiteStore, TenantTally};
 use hub_store::telemetry::StoredRow;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
@@ -79,8 +82,8 @@ impl SampleStore {
     }
 
     /// Changes what an account may see.
-    pub fn set_scope(&self, scope: Scope) {
-        self.kept().accounts[0].scope = scope;
+    pub fn set_tenant(&self, tenant: Option<&str>) {
+        self.kept().accounts[0].actor.tenant = tenant.map(|tenant| TenantId::new(tenant).unwrap());
     }
 }
 
@@ -95,14 +98,14 @@ pub(super) fn page<T>(all: Vec<T>, after: Option<&str>, limit: usize) -> Page<T>
 impl TicketStore for SampleStore {
     async fn tickets(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &TicketFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
         let kept = self.kept();
         let wanted = kept.tickets.iter().filter(|view| {
-            scope.includes(&view.ticket.tenant)
+            actor.includes(&view.ticket.tenant)
                 && filter
                     .category
                     .is_none_or(|category| view.ticket.state.category() == category)
@@ -119,21 +122,20 @@ impl TicketStore for SampleStore {
         Ok(page(wanted.map(summary).collect(), after, limit))
     }
 
-    async fn ticket(&self, scope: &Scope, id: TicketId, _now: Timestamp) -> Result<TicketView> {
+    async fn ticket(&self, actor: &Actor, id: TicketId, _now: Timestamp) -> Result<TicketView> {
         let kept = self.kept();
         let found = kept
             .tickets
             .iter()
-            .find(|view| view.ticket.id == id && scope.includes(&view.ticket.tenant));
+            .find(|view| view.ticket.id == id && actor.includes(&view.ticket.tenant));
         found.cloned().ok_or_else(|| not_found("ticket", id))
     }
 
     async fn apply_ticket(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         id: TicketId,
         event: &TicketEvent,
-        actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket> {
         let mut kept = self.kept();
@@ -141,13 +143,13 @@ impl TicketStore for SampleStore {
         let view = kept
             .tickets
             .iter_mut()
-            .find(|view| view.ticket.id == id && scope.includes(&view.ticket.tenant))
+            .find(|view| view.ticket.id == id && actor.includes(&view.ticket.tenant))
             .ok_or_else(|| not_found("ticket", id))?;
-        let (ticket, _) = view.ticket.clone().apply(event, actor, now)?;
+        let (ticket, _) = view.ticket.clone().apply(event, &actor.name, now)?;
         view.ticket = ticket.clone();
         view.timeline.push(TimelineEntry {
             at: now,
-            actor: actor.into(),
+            actor: actor.name.clone(),
             event: event.clone(),
         });
         kept.events.push(Event {
@@ -183,8 +185,28 @@ impl AccountStore for SampleStore {
             .kept()
             .accounts
             .iter()
-            .find(|account| account.name == name)
+            .find(|account| account.actor.name == name)
             .cloned())
+    }
+
+    async fn accounts(&self, _: &Actor) -> Result<Vec<Actor>> {
+        not_asked_for()
+    }
+
+    async fn add_account(&self, _: &Actor, _: &Account, _: Timestamp) -> Result<()> {
+        not_asked_for()
+    }
+
+    async fn change_account(&self, _: &Actor, _: &Actor) -> Result<()> {
+        not_asked_for()
+    }
+
+    async fn set_password(&self, _: &Actor, _: &str, _: &str, _: Option<[u8; 32]>) -> Result<()> {
+        not_asked_for()
+    }
+
+    async fn remove_account(&self, _: &Actor, _: &str) -> Result<()> {
+        not_asked_for()
     }
 
     async fn open_session(
@@ -259,12 +281,12 @@ impl EventStore for SampleStore {
         Ok(self.kept().events.last().map_or(start, |event| event.cursor))
     }
 
-    async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
+    async fn events_after(&self, actor: &Actor, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
         let kept = self.kept();
         let new = kept
             .events
             .iter()
-            .filter(|event| event.cursor > cursor && scope.includes(&event.tenant));
+            .filter(|event| event.cursor > cursor && actor.includes(&event.tenant));
         Ok(new.take(limit).cloned().collect())
     }
 
@@ -297,17 +319,17 @@ impl PredictionStore for SampleStore {
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         not_asked_for()
     }
-    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+    async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
         let kept = self.kept();
         let own = kept
             .tickets
             .iter()
             .map(|view| &view.finding)
-            .filter(|finding| scope.includes(&finding.tenant));
+            .filter(|finding| actor.includes(&finding.tenant));
         Ok(page(own.cloned().collect(), after, limit))
     }
-    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding> {
-        let all = self.findings(scope, None, usize::MAX / 2).await?;
+    async fn finding(&self, actor: &Actor, id: FindingId) -> Result<Finding> {
+        let all = self.findings(actor, None, usize::MAX / 2).await?;
         all.items
             .into_iter()
             .find(|finding| finding.id == id)
@@ -339,13 +361,13 @@ impl ContactStore for SampleStore {
     async fn recover_attempts(&self, _: Timestamp) -> Result<Vec<ContactAttempt>> {
         not_asked_for()
     }
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
         let kept = self.kept();
         let own = kept
             .tickets
             .iter()
             .flat_map(|view| &view.attempts)
-            .filter(|attempt| scope.includes(&attempt.tenant));
+            .filter(|attempt| actor.includes(&attempt.tenant));
         Ok(page(own.cloned().collect(), after, limit))
     }
 }
@@ -364,17 +386,17 @@ impl SiteStore for SampleStore {
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {
         not_asked_for()
     }
-    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+    async fn appliances(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
         let kept = self.kept();
         let own = kept
             .tickets
             .iter()
             .map(|view| &view.appliance)
-            .filter(|appliance| scope.includes(&appliance.tenant));
+            .filter(|appliance| actor.includes(&appliance.tenant));
         Ok(page(own.cloned().collect(), after, limit))
     }
-    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView> {
-        let all = self.appliances(scope, None, usize::MAX / 2).await?;
+    async fn appliance(&self, actor: &Actor, id: ApplianceId) -> Result<ApplianceView> {
+        let all = self.appliances(actor, None, usize::MAX / 2).await?;
         all.items
             .into_iter()
             .find(|view| view.id == id)

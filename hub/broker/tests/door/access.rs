@@ -2,14 +2,15 @@
 
 use crate::memory::{Gate, MemoryTelemetry};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_store::StoreError;
 use hub_store::access::{
     AccessChange, AccessStore, Authority, Claimant, Credential, Integrator, Principal, ProvisionRequest, Provisioned,
 };
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::error::Result;
 use hub_store::session::{Attributes, RetainedState, SessionChange, SessionStore};
-use hub_store::{Scope, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -293,7 +294,7 @@ impl ClaimStore for MemoryTelemetry {
 
     async fn claim_owner(
         &self,
-        _scope: &Scope,
+        _actor: &Actor,
         _tenant: &TenantId,
         _device: &DeviceId,
         _code: &str,

@@ -8,8 +8,8 @@ use hub_api::error::Result;
 use hub_api::extract::{FormBody, Query};
 use hub_api::quarantine_list::{QuarantineQuery, is_cut, list, readable};
 use hub_api::quarantine_replay::{Replay, ReplayFilter, act};
+use hub_store::page::Page;
 use hub_store::quarantine::QuarantineEntry;
-use hub_store::scope::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 

@@ -1,13 +1,14 @@
 //! Readings on an appliance's page.
 
 use super::*;
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 
 #[tokio::test]
 async fn other_tenants_appliances_are_not_there() {
     let hub = Hub::start().await;
-    hub.store.set_scope(Scope::Tenant(TenantId::new("other").unwrap()));
+    hub.store
+        .set_scope(Actor::hub("test").within(Some(TenantId::new("other").unwrap())));
     assert_eq!(
         hub.browser()
             .await

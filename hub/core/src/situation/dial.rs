@@ -61,9 +61,9 @@ impl From<&ContactAttempt> for PastCall {
 
 /// What was decided about a ticket whose contact is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dial {
-    /// It may be rung: [`Situation::place`] makes the attempt.
-    Ring,
+pub enum Dial<Order = ()> {
+    /// It may be rung: [`Situation::place`] makes the attempt. `Order` is what the caller is handed for it.
+    Ring(Order),
     /// Looked at again then.
     Waits {
         /// When.
@@ -75,6 +75,18 @@ pub enum Dial {
     Held(HoldReason),
     /// Somebody acted on the ticket meanwhile: nothing to do.
     Settled,
+}
+
+impl Dial {
+    /// Why nobody is rung, for a caller who would be handed an order; `None` if the attempt is to be made.
+    pub fn refusal<Order>(self) -> Option<Dial<Order>> {
+        match self {
+            Dial::Ring(()) => None,
+            Dial::Waits { until, reason } => Some(Dial::Waits { until, reason }),
+            Dial::Held(reason) => Some(Dial::Held(reason)),
+            Dial::Settled => Some(Dial::Settled),
+        }
+    }
 }
 
 /// What an attempt is made with.
@@ -113,14 +125,14 @@ impl Situation {
         }
         let facts = self.facts(ticket, person, for_ticket, now)?;
         let dial = match decide(&self.rules, &facts, now) {
-            Decision::Ring => return Ok(Dial::Ring),
+            Decision::Ring => return Ok(Dial::Ring(())),
             Decision::Wait { until, reason } => Dial::Waits { until, reason },
             Decision::Person(reason) => Dial::Held(reason),
         };
         let event = match dial {
             Dial::Waits { until, reason } => TicketEvent::Waits { until, reason },
             Dial::Held(reason) => TicketEvent::Held { reason },
-            Dial::Ring | Dial::Settled => return Ok(dial),
+            Dial::Ring(()) | Dial::Settled => return Ok(dial),
         };
         self.act(id, &event, HUB, now, changes)?;
         Ok(dial)

@@ -34,6 +34,8 @@ pub struct Situation {
     pub appliance: ApplianceId,
     /// Tenant that owns it.
     pub tenant: TenantId,
+    /// Service point that serves the appliance, if one does.
+    pub site: Option<String>,
     /// The tenant's rules for calls.
     pub rules: CallRules,
     /// The baseline was restarted and the detector has not been told yet: what it says does not count.

@@ -22,6 +22,7 @@ fn morning() -> Timestamp {
 fn nothing() -> Situation {
     Situation {
         appliance: ApplianceId(1),
+        site: None,
         tenant: TenantId::new("acme").unwrap(),
         rules: CallRules::default(),
         restarted: false,

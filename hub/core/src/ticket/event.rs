@@ -1,5 +1,6 @@
 //! What happens to tickets, and what must follow.
 
+use crate::actor::Act;
 use crate::appointment::Slot;
 use crate::call_result::{CallResult, Disposition};
 use crate::call_rules::HoldReason;
@@ -95,6 +96,22 @@ impl TicketEvent {
     /// Its word, as it is stored and told.
     pub fn name(&self) -> &'static str {
         self.into()
+    }
+
+    /// What a person does by it; the hub alone causes all other events.
+    pub fn act(&self) -> Act {
+        match self {
+            TicketEvent::Taken | TicketEvent::CallRequested | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Closed { .. } => Act::CloseTickets,
+            TicketEvent::Opened { .. }
+            | TicketEvent::FindingGrew { .. }
+            | TicketEvent::FindingCleared
+            | TicketEvent::Waits { .. }
+            | TicketEvent::Held { .. }
+            | TicketEvent::AttemptStarted { .. }
+            | TicketEvent::Chose { .. }
+            | TicketEvent::AttemptEnded { .. } => Act::CarryTicketsOn,
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use crate::server::Server;
 use crate::support::{
     Base, after, alarm, appliance, message, morning, played, played_on, repeated, rolled_up, seen, stored, tenant,
 };
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
 use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
-use hub_store::Scope;
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::claim::{ClaimStore, Opener};
 use hub_store::conformance::scene::{presence, waiting};
@@ -137,7 +137,7 @@ async fn people(store: &PostgresStore) {
 /// What devices, programs and lines have left.
 async fn devices(store: &PostgresStore) {
     let acme = tenant("acme");
-    let scope = Scope::Tenant(acme.clone());
+    let scope = Actor::hub("test").within(Some(acme.clone()));
     let id = appliance(store, "acme", "wm-4").await;
     store
         .add_group(&acme, "line", &[1; 32], "washing-machine", true, morning())
@@ -239,7 +239,7 @@ pub async fn go_on(hub: &PostgresStore) {
     assert_eq!(new, [stored(2)]);
     rolled_up(hub).await;
     let device = appliance(hub, "acme", "wm-4").await;
-    let scope = Scope::Tenant(tenant("acme"));
+    let scope = Actor::hub("test").within(Some(tenant("acme")));
     hub.send_command(&scope, device, &command("r2"), morning())
         .await
         .unwrap();

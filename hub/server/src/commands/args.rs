@@ -3,8 +3,8 @@
 use crate::config::Config;
 use anyhow::Result;
 use clap::Args;
+use hub_core::actor::Actor;
 use hub_core::id::{CredentialName, TenantId};
-use hub_store::Scope;
 use std::path::PathBuf;
 
 /// Where the configuration is.
@@ -56,8 +56,8 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    /// What is to be listed.
-    pub fn scope(&self) -> Scope {
-        self.tenant.clone().map_or(Scope::All, Scope::Tenant)
+    /// On whose behalf it is listed.
+    pub fn actor(&self) -> Actor {
+        Actor::hub(COMMAND).within(self.tenant.clone())
     }
 }

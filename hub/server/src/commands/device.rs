@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{CredentialName, DeviceId};
 use hub_store::credential::{DeviceAccess, DeviceCredentials};
-use hub_store::scope::PAGE_MAX;
+use hub_store::page::PAGE_MAX;
 use hub_store::site::SiteStore;
 use jiff::Timestamp;
 
@@ -196,7 +196,7 @@ async fn list(args: ListArgs) -> Result<()> {
         loop {
             let page = opened
                 .store
-                .device_access(&args.scope(), after.as_deref(), PAGE_MAX)
+                .device_access(&args.actor(), after.as_deref(), PAGE_MAX)
                 .await?;
             page.items.iter().for_each(|device| say(line(device)));
             match page.next {

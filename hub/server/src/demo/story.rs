@@ -5,6 +5,7 @@ use crate::clock::TimeLapse;
 use crate::hub::Hub;
 use crate::terminal::say;
 use anyhow::{Context, Result, bail, ensure};
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::clock::CivilClock;
@@ -13,7 +14,6 @@ use hub_core::id::{DeviceId, TenantId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketEvent, TicketState};
 use hub_lab::phone::PhoneReport;
-use hub_store::Scope;
 use hub_store::contact::ContactStore;
 use hub_store::event::EventStore;
 use hub_store::site::SiteStore;
@@ -187,7 +187,7 @@ impl<'a> Story<'a> {
             reason == HoldReason::ConsentWithdrawn,
             "{NOT_RUNG} is held for another reason: {reason:?}"
         );
-        let contacts = self.hub.store.contacts(&Scope::All, None, 10).await?;
+        let contacts = self.hub.store.contacts(&Actor::hub(HUB), None, 10).await?;
         ensure!(
             contacts.items.len() == 1,
             "there was more than one call: {}",
@@ -239,7 +239,7 @@ impl<'a> Story<'a> {
         let ticket = self
             .hub
             .store
-            .apply_ticket(&Scope::All, rung, &event, TECHNICIAN, self.clock.now())
+            .apply_ticket(&Actor::hub(TECHNICIAN), rung, &event, self.clock.now())
             .await?;
         ensure!(ticket.state == TicketState::Closed, "the ticket did not close");
         let healthy = self.appliance_tickets(HEALTHY).await?;
@@ -283,7 +283,7 @@ impl<'a> Story<'a> {
         let tickets = self
             .hub
             .store
-            .tickets(&Scope::All, &TicketFilter::default(), None, 100)
+            .tickets(&Actor::hub(HUB), &TicketFilter::default(), None, 100)
             .await?;
         Ok(tickets
             .items
@@ -294,7 +294,11 @@ impl<'a> Story<'a> {
     }
 
     async fn view(&self, ticket: TicketId) -> Result<TicketView> {
-        Ok(self.hub.store.ticket(&Scope::All, ticket, self.clock.now()).await?)
+        Ok(self
+            .hub
+            .store
+            .ticket(&Actor::hub(HUB), ticket, self.clock.now())
+            .await?)
     }
 
     async fn until<T, F: Future<Output = Result<Option<T>>>>(

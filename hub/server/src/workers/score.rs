@@ -114,6 +114,8 @@ fn is_refusal(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Deposed => false,
         StoreError::NotFound { .. }
+        | StoreError::NotAllowed(_)
+        | StoreError::Account(_)
         | StoreError::Ticket(_)
         | StoreError::Attempt(_)
         | StoreError::Unreadable { .. }

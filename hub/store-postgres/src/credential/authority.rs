@@ -6,8 +6,8 @@ use crate::access::issue::OWN;
 use crate::certificate::{key_sha256, read};
 use crate::row::{Columns, db, not_found, sql, unreadable};
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 use hub_store::credential::{AUTHORITIES_MAX, AuthorityView};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
@@ -116,13 +116,13 @@ pub(super) async fn remove(store: &PostgresStore, tenant: &TenantId, name: &str)
     change::commit(store, tx).await
 }
 
-pub(super) async fn list(store: &PostgresStore, scope: &Scope) -> Result<Vec<AuthorityView>> {
-    let mut tx = store.begin_scoped(scope).await?;
+pub(super) async fn list(store: &PostgresStore, actor: &Actor) -> Result<Vec<AuthorityView>> {
+    let mut tx = store.begin_scoped(actor).await?;
     let rows = sqlx::query(
         "select tenant, name, certificate, not_after, revocations, signing_key is not null as issues from authority \
          where ($1::text is null or tenant = $1) order by tenant, name",
     )
-    .bind(scope.tenant())
+    .bind(actor.tenant())
     .fetch_all(&mut *tx)
     .await
     .map_err(db)?;

@@ -8,19 +8,20 @@ use crate::row::{Columns, db, not_found, sql_maybe};
 use crate::site_apply;
 use crate::store::{PostgresStore, commit};
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::site::Device;
-use hub_store::Scope;
 use hub_store::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
 use hub_store::error::{Result, StoreError};
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::page::{PAGE_MAX, Page};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 
 #[async_trait]
 impl DeviceCredentials for PostgresStore {
-    async fn device_access(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
-        list(self, scope, after, limit.clamp(1, PAGE_MAX)).await
+    async fn device_access(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+        actor.may(Act::ReadAccess)?;
+        list(self, actor, after, limit.clamp(1, PAGE_MAX)).await
     }
 
     async fn rotate_secret(
@@ -89,8 +90,9 @@ impl DeviceCredentials for PostgresStore {
         super::group::retire(self, tenant, name).await
     }
 
-    async fn groups(&self, scope: &Scope) -> Result<Vec<KeyGroup>> {
-        super::group::list(self, scope).await
+    async fn groups(&self, actor: &Actor) -> Result<Vec<KeyGroup>> {
+        actor.may(Act::ReadAccess)?;
+        super::group::list(self, actor).await
     }
 
     async fn group_secret(&self, tenant: &TenantId, name: &str, device: &DeviceId) -> Result<String> {
@@ -182,12 +184,12 @@ async fn revoke(
     Ok(())
 }
 
-async fn list(store: &PostgresStore, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+async fn list(store: &PostgresStore, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
     let (tenant, device) = match after {
         Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
         None => ("", ""),
     };
-    let mut tx = store.begin_scoped(scope).await?;
+    let mut tx = store.begin_scoped(actor).await?;
     let rows = sqlx::query(
         "select a.*, coalesce(s.online, false) as online, \
            (select count(*) from certificate c where c.appliance = a.id and c.revoked_at is null) as certificates \
@@ -195,7 +197,7 @@ async fn list(store: &PostgresStore, scope: &Scope, after: Option<&str>, limit: 
          where ($1::text is null or a.tenant = $1) and (a.tenant, a.device) > ($2, $3) \
          order by a.tenant, a.device limit $4",
     )
-    .bind(scope.tenant())
+    .bind(actor.tenant())
     .bind(tenant)
     .bind(device)
     .bind(page_limit(limit))

@@ -4,8 +4,8 @@ use super::{appliance_of, check_name, check_profile, check_room, lock_device};
 use crate::access::{change, enrol, group as keys};
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::{PostgresStore, sealed};
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
-use hub_store::Scope;
 use hub_store::credential::{GROUP_KEY_LEN, GROUPS_MAX, KeyGroup};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
@@ -112,14 +112,14 @@ pub(super) async fn join(
     Ok(appliance)
 }
 
-pub(super) async fn list(store: &PostgresStore, scope: &Scope) -> Result<Vec<KeyGroup>> {
-    let mut tx = store.begin_scoped(scope).await?;
+pub(super) async fn list(store: &PostgresStore, actor: &Actor) -> Result<Vec<KeyGroup>> {
+    let mut tx = store.begin_scoped(actor).await?;
     let rows = sqlx::query(
         "select g.tenant, g.name, g.profile, g.enrols, g.previous is not null as previous, \
            (select count(*) from appliance a where a.tenant = g.tenant and a.key_group = g.name) as devices \
          from key_group g where ($1::text is null or g.tenant = $1) order by g.tenant, g.name",
     )
-    .bind(scope.tenant())
+    .bind(actor.tenant())
     .fetch_all(&mut *tx)
     .await
     .map_err(db)?;

@@ -8,8 +8,8 @@ use crate::store::PostgresStore;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::access::check_filter;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::TenantId;
-use hub_store::Scope;
 use hub_store::credential::{
     AuthorityView, ClaimGrant, ClaimView, FILTERS_MAX, IntegratorView, TOKENS_MAX, TenantCredentials,
 };
@@ -62,11 +62,12 @@ impl TenantCredentials for PostgresStore {
         change::commit(self, tx).await
     }
 
-    async fn integrators(&self, scope: &Scope) -> Result<Vec<IntegratorView>> {
-        let mut tx = self.begin_scoped(scope).await?;
+    async fn integrators(&self, actor: &Actor) -> Result<Vec<IntegratorView>> {
+        actor.may(Act::ReadAccess)?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows =
             sqlx::query("select * from integrator where ($1::text is null or tenant = $1) order by tenant, name")
-                .bind(scope.tenant())
+                .bind(actor.tenant())
                 .fetch_all(&mut *tx)
                 .await
                 .map_err(db)?;
@@ -126,11 +127,12 @@ impl TenantCredentials for PostgresStore {
         change::commit(self, tx).await
     }
 
-    async fn claim_credentials(&self, scope: &Scope) -> Result<Vec<ClaimView>> {
-        let mut tx = self.begin_scoped(scope).await?;
+    async fn claim_credentials(&self, actor: &Actor) -> Result<Vec<ClaimView>> {
+        actor.may(Act::ReadAccess)?;
+        let mut tx = self.begin_scoped(actor).await?;
         let rows =
             sqlx::query("select * from claim_credential where ($1::text is null or tenant = $1) order by tenant, name")
-                .bind(scope.tenant())
+                .bind(actor.tenant())
                 .fetch_all(&mut *tx)
                 .await
                 .map_err(db)?;
@@ -161,8 +163,9 @@ impl TenantCredentials for PostgresStore {
         super::authority::remove(self, tenant, name).await
     }
 
-    async fn authority_views(&self, scope: &Scope) -> Result<Vec<AuthorityView>> {
-        super::authority::list(self, scope).await
+    async fn authority_views(&self, actor: &Actor) -> Result<Vec<AuthorityView>> {
+        actor.may(Act::ReadAccess)?;
+        super::authority::list(self, actor).await
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::row::{Columns, db, not_found, sql, text, without_nul};
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
-use hub_store::Scope;
 use hub_store::device::SHARED_ATTRIBUTES_MAX;
 use hub_store::error::{Result, StoreError};
 use hub_store::session::Attributes;
@@ -11,8 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, PgExecutor};
 
-pub(super) async fn all(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
-    let mut tx = store.begin_scoped(scope).await?;
+pub(super) async fn all(store: &PostgresStore, actor: &Actor, appliance: ApplianceId) -> Result<Attributes> {
+    let mut tx = store.begin_scoped(actor).await?;
     Ok(Attributes {
         client: of_scope(&mut *tx, appliance, "client").await?,
         shared: of_scope(&mut *tx, appliance, "shared").await?,
@@ -21,12 +22,12 @@ pub(super) async fn all(store: &PostgresStore, scope: &Scope, appliance: Applian
 
 pub(super) async fn share(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     appliance: ApplianceId,
     values: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<Map<String, Value>> {
-    let mut tx = store.begin_scoped(scope).await?;
+    let mut tx = store.begin_scoped(actor).await?;
     // Whoever else changes them waits, so that the bound holds.
     sqlx::query("select from appliance where id = $1 for no key update")
         .bind(appliance.0)

@@ -2,14 +2,14 @@
 
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
-use hub_store::Scope;
 use hub_store::birth::{Birth, KeptBirth};
 use hub_store::error::Result;
 use sqlx::postgres::PgRow;
 
-pub(super) async fn newest(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
-    let mut tx = store.begin_scoped(scope).await?;
+pub(super) async fn newest(store: &PostgresStore, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+    let mut tx = store.begin_scoped(actor).await?;
     let row = sqlx::query("select * from appliance_birth where appliance = $1")
         .bind(appliance.0)
         .fetch_optional(&mut *tx)

@@ -3,11 +3,12 @@
 use crate::page::{below, page, page_limit};
 use crate::row::{Columns, db, not_found, text};
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
-use hub_store::Scope;
 use hub_store::device::{CommandState, CommandView};
 use hub_store::error::{Result, StoreError};
-use hub_store::scope::{PAGE_MAX, Page};
+use hub_store::page::{PAGE_MAX, Page};
 use hub_store::telemetry::Command;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -17,14 +18,14 @@ const VIEW: &str = "select number, appliance, request, body, queued_at, sent_at,
 
 pub(super) async fn list(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     appliance: ApplianceId,
     after: Option<&str>,
     limit: usize,
     now: Timestamp,
 ) -> Result<Page<CommandView>> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let mut tx = store.begin_scoped(scope).await?;
+    let mut tx = store.begin_scoped(actor).await?;
     let rows = sqlx::query(&format!("{VIEW} and number < $2 order by number desc limit $3"))
         .bind(appliance.0)
         .bind(below(after)?)
@@ -45,12 +46,12 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     appliance: ApplianceId,
     request: &str,
     now: Timestamp,
 ) -> Result<CommandView> {
-    let mut tx = store.begin_scoped(scope).await?;
+    let mut tx = store.begin_scoped(actor).await?;
     let row = sqlx::query(&format!("{VIEW} and request = $2"))
         .bind(appliance.0)
         .bind(text(request))

@@ -4,8 +4,8 @@ use super::catalog::{VersionedChannel, versioned_channel};
 use super::subject::subject;
 use crate::row::{db, not_found, sql};
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{BUCKETS_MAX, Bucket, whole};
 use jiff::Timestamp;
@@ -26,13 +26,13 @@ pub(super) const DEVICE_DAILY: &str = "select profile_no, day as starts, channel
 
 pub(super) async fn fleet_hourly(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     tenant: &TenantId,
     profile: &str,
     channel: &str,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Bucket>> {
-    if !scope.includes(tenant) {
+    if !actor.includes(tenant) {
         return Err(not_found("tenant", tenant));
     }
     let channel = channel_of(store, profile, channel).await?;
@@ -45,12 +45,12 @@ pub(super) async fn fleet_hourly(
 
 pub(super) async fn device_daily(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     appliance: ApplianceId,
     channel: &str,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Bucket>> {
-    let subject = subject(store, scope, appliance).await?;
+    let subject = subject(store, actor, appliance).await?;
     let channel = channel_of(store, &subject.profile, channel).await?;
     buckets(store, DEVICE_DAILY, appliance.0, &channel, (from, to)).await
 }

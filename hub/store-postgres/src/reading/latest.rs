@@ -5,9 +5,9 @@ use super::subject::subject;
 use crate::row::{Columns, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns::values;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::profile::Channel;
-use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{LATEST_DAYS, LATEST_SAMPLES, Latest, Point};
 use jiff::{SignedDuration, Timestamp};
@@ -23,8 +23,8 @@ pub(super) const LATEST: &str = concat!(
 /// Devices mostly say all they have with each sample: so many samples are looked at first, not further back than this.
 const FIRST_LOOK: (usize, i64) = (8, 1);
 
-pub(super) async fn latest(store: &PostgresStore, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
-    let newest = subject(store, scope, appliance).await?.newest;
+pub(super) async fn latest(store: &PostgresStore, actor: &Actor, appliance: ApplianceId) -> Result<Vec<Latest>> {
+    let newest = subject(store, actor, appliance).await?.newest;
     let found = look(store, appliance, newest, FIRST_LOOK).await?;
     if found.is_whole {
         return Ok(found.channels);

@@ -11,49 +11,53 @@ pub(crate) use catalog::{Catalog, Versions, version};
 
 use crate::store::PostgresStore;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::Scope;
 use hub_store::error::Result;
 use hub_store::reading::{Bucket, Latest, ReadingStore, Series, Window};
 use jiff::Timestamp;
 
 #[async_trait]
 impl ReadingStore for PostgresStore {
-    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
-        window::window(self, scope, appliance, window).await
+    async fn window(&self, actor: &Actor, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
+        actor.may(Act::ReadReadings)?;
+        window::window(self, actor, appliance, window).await
     }
 
-    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
-        latest::latest(self, scope, appliance).await
+    async fn latest(&self, actor: &Actor, appliance: ApplianceId) -> Result<Vec<Latest>> {
+        actor.may(Act::ReadReadings)?;
+        latest::latest(self, actor, appliance).await
     }
 
     async fn fleet_hourly(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         profile: &str,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
-        bucket::fleet_hourly(self, scope, tenant, profile, channel, (from, to)).await
+        actor.may(Act::ReadFleet)?;
+        bucket::fleet_hourly(self, actor, tenant, profile, channel, (from, to)).await
     }
 
     async fn device_daily(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
-        bucket::device_daily(self, scope, appliance, channel, (from, to)).await
+        actor.may(Act::ReadReadings)?;
+        bucket::device_daily(self, actor, appliance, channel, (from, to)).await
     }
 }
 
 /// The text of the queries, for tests.
 pub mod statement {
-    /// The appliance in scope, which is asked for before a window and before newest values: appliance, tenant or null.
+    /// The appliance in scope, which is asked for before a window and before newest values: appliance, tenant or null, service points or null.
     pub const SUBJECT: &str = super::subject::SUBJECT;
     /// Newest values: appliance, from, samples.
     pub const LATEST: &str = super::latest::LATEST;

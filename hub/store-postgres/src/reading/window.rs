@@ -6,9 +6,9 @@ use super::subject::{Subject, subject};
 use crate::row::{Columns, not_found, sql};
 use crate::store::PostgresStore;
 use crate::telemetry::columns;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::profile::ApplianceProfile;
-use hub_store::Scope;
 use hub_store::error::{Result, StoreError};
 use hub_store::reading::{CHANNELS_MAX, POINTS_MAX, Point, Series, Window};
 use jiff::{SignedDuration, Timestamp};
@@ -62,12 +62,12 @@ fn column(channel: &VersionedChannel) -> String {
 
 pub(super) async fn window(
     store: &PostgresStore,
-    scope: &Scope,
+    actor: &Actor,
     appliance: ApplianceId,
     window: &Window,
 ) -> Result<Vec<Series>> {
     let cut = Cut::of(window)?;
-    let subject = subject(store, scope, appliance).await?;
+    let subject = subject(store, actor, appliance).await?;
     let channels = channels(store, &subject, appliance, window).await?;
     if channels.is_empty() {
         return Ok(Vec::new());

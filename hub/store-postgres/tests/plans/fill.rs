@@ -31,7 +31,7 @@ const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_h
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
 const GROWING: &str = "telemetry, late, sequence, checkpoint, appliance, appliance_status, device_day, \
-    fleet_hour, mqtt_session";
+    fleet_hour, mqtt_session, finding, ticket, timeline, attempt, owner";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and (n.nspname = current_schema() or c.relname ~ '^(_hyper_|compress_hyper_)')";
@@ -166,6 +166,7 @@ pub async fn fill(sql: &mut PgConnection, size: &Size, is_hypertable: bool) {
     statements.extend(name_late());
     statements.extend(offsets(size));
     statements.extend(beside(size));
+    statements.extend(desk());
     if is_hypertable {
         let before = now() - weeks(2);
         statements.push(format!(
@@ -308,6 +309,39 @@ fn beside(size: &Size) -> Vec<String> {
             "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
                dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \
              select a.id, '{now}'::timestamptz, {BOOT}, 'WM7', '1.4.2', '0.1.0', 'power_on', true, 1, 0, 0, 0, 0 from {FILLED}"
+        ),
+    ]
+}
+
+/// What a service desk has done: of each appliance a ticket that was closed a year ago, with its finding, a line and a call to
+/// its owner.
+fn desk() -> Vec<String> {
+    let at = now() - SignedDuration::from_hours(365 * 24);
+    let (id, open) = ("lpad(to_hex(a.id), 32, '0')::uuid", format!("'{at}'::timestamptz"));
+    vec![
+        format!(
+            "insert into owner (id, tenant, name_in_tenant, name, language, zone) \
+             select {id}, 'acme', 'owner-' || a.id, 'Owner', 'en', 'Asia/Shanghai' from {FILLED}"
+        ),
+        format!(
+            "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
+               prediction, evidence, ticket, trace) \
+             select {id}, 'acme', a.id, 'drum_bearing', 'cleared', {open}, {open}, {open}, 1, '{{}}', '{{}}', {id}, {id} \
+             from {FILLED}"
+        ),
+        format!(
+            "insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, opened_at, closed_at, \
+               trace) \
+             select {id}, 1000000 + a.id, 'acme', a.id, {id}, 'drum_bearing', 'major', 'closed', {open}, {open}, {id} \
+             from {FILLED}"
+        ),
+        format!(
+            "insert into timeline (tenant, ticket, at, actor, event) \
+             select 'acme', {id}, {open}, 'hub', '{{\"event\": \"taken\"}}' from {FILLED}"
+        ),
+        format!(
+            "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, ended_at, result, trace) \
+             select {id}, 'acme', {id}, {id}, 'outbound', 'ended', {open}, {open}, 'answered', {id} from {FILLED}"
         ),
     ]
 }

@@ -19,7 +19,7 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 14] = [
     "sequence",
     "checkpoint",
     "appliance",
@@ -29,6 +29,11 @@ const WHOLE: [&str; 9] = [
     "fleet_hour",
     "mqtt_session",
     "inbound_packet",
+    "finding",
+    "ticket",
+    "timeline",
+    "attempt",
+    "owner",
 ];
 /// How names of TimescaleDB's chunks begin.
 const CHUNKS: [&str; 2] = ["_hyper_", "compress_hyper_"];

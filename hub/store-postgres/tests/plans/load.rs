@@ -2,16 +2,23 @@
 //! that reads more than its own shows.
 
 use crate::explain::Plans;
+use hub_core::actor::Actor;
+use hub_core::call_result::CallResult;
+use hub_core::contact::AttemptEvent;
 use hub_core::id::{ApplianceId, TraceId};
+use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_core::ticket::TicketEvent;
 use hub_store::birth::{Birth, ResetReason, StateContent};
-use hub_store::conformance::scene::{alarm, presence, repeated, stored};
+use hub_store::conformance::scene::{alarm, appliance, presence, repeated, stored};
+use hub_store::contact::{Begun, ContactStore};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
 use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};
+use hub_store::ticket::TicketStore;
 use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -36,7 +43,7 @@ const DELETED: usize = 40;
 const RELEASED: u16 = 7;
 const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.
-pub const STEPS: [&str; 18] = [
+pub const STEPS: [&str; 19] = [
     "start of a hub",
     "first batch",
     "scorer",
@@ -52,6 +59,7 @@ pub const STEPS: [&str; 18] = [
     "ingest of what is said besides",
     "presence and commands",
     "sessions",
+    "desk",
     "doubt",
     "witness",
     "sweep",
@@ -78,6 +86,7 @@ impl Load<'_> {
         self.readings().await;
         self.said().await;
         self.sessions().await;
+        self.desk().await;
         self.doubt().await;
         self.sweep().await;
     }
@@ -218,6 +227,44 @@ impl Load<'_> {
             let turns = kinds.iter().cycle().skip(round).cloned();
             let changes: Vec<(ApplianceId, SessionChange)> = self.devices.iter().copied().zip(turns).collect();
             self.store.change_sessions(&changes, self.now).await.unwrap();
+        }
+    }
+
+    /// An alarm becomes a ticket, its owner is rung, and a person closes it.
+    async fn desk(&self) {
+        self.plans.step("desk", DEVICES);
+        let (store, now, hub) = (self.store, self.now, Actor::hub("test"));
+        let fault = format!("fault-{}", self.number);
+        let washer = appliance(store, "acme", "wm-1").await;
+        let commit = ScoringCommit {
+            observations: vec![alarm(washer, &fault, 0.95)],
+            ..ScoringCommit::default()
+        };
+        let opened = store.commit_scoring(&commit, now).await.unwrap()[0].opened;
+        let ticket = opened.expect("a ticket");
+        assert!(!store.contacts_due(now, 8).await.unwrap().is_empty());
+        let random = [u8::try_from(self.number).unwrap(); 20];
+        let Begun::Ring(order) = store.begin_attempt(ticket, now, random).await.unwrap() else {
+            panic!("nobody is rung");
+        };
+        let ended = AttemptEvent::Ended {
+            result: CallResult::NoAnswer,
+            detail: serde_json::json!({}),
+        };
+        for event in [AttemptEvent::Ringing, ended] {
+            store.apply_attempt(order.attempt.id, event, now).await.unwrap();
+        }
+        let view = store.ticket(&hub, ticket, now).await.unwrap();
+        assert_eq!(view.attempts.len(), 1);
+        let closed = TicketEvent::Closed {
+            outcome: Outcome {
+                resolution: Resolution::FalseAlarm,
+                verdict: Verdict::Wrong,
+                note: String::new(),
+            },
+        };
+        for event in [TicketEvent::Taken, closed] {
+            store.apply_ticket(&hub, ticket, &event, now).await.unwrap();
         }
     }
 

@@ -93,7 +93,10 @@ impl Base {
         let base = Self(server.fresh().await);
         let hub = base.hub(base.0.options.clone()).await;
         assert_eq!(hub.layout(), layout);
-        hub.apply_site(&site(), fill::now(), false).await.unwrap();
+        let mut site = site();
+        // Each load rings the same owner.
+        site.tenants[0].call_rules.per_day_max = 100;
+        hub.apply_site(&site, fill::now(), false).await.unwrap();
         let ahead = fill::now() + SignedDuration::from_hours(14 * 24);
         hub.make_partitions(size.oldest(), ahead).await.unwrap();
         hub.close().await;

@@ -2,10 +2,11 @@
 
 use crate::access_provision::named;
 use crate::support::{morning, played, tenant};
+use hub_core::actor::Actor;
+use hub_store::StoreError;
 use hub_store::access::{AccessChange, AccessStore};
 use hub_store::conformance::door::{changes, is_refused};
 use hub_store::credential::{AUTHORITIES_MAX, TenantCredentials};
-use hub_store::{Scope, StoreError};
 use rcgen::{
     BasicConstraints, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
     RevokedCertParams, SerialNumber, date_time_ymd,
@@ -68,7 +69,10 @@ async fn a_makers_authority_is_one_that_holds_and_stands_for_one_tenant() {
     assert_eq!(store.authorities().await.unwrap().len(), 2);
     let told = [AccessChange::Authorities(acme.clone()), AccessChange::Authorities(beta)];
     assert_eq!(changes(&store).await, told);
-    let views = store.authority_views(&Scope::Tenant(acme.clone())).await.unwrap();
+    let views = store
+        .authority_views(&Actor::hub("test").within(Some(acme.clone())))
+        .await
+        .unwrap();
     assert_eq!(
         (views.len(), views[0].subject.as_str(), views[0].issues),
         (1, "CN=Acme CA", false)

@@ -1,10 +1,11 @@
 //! What the hub signs for devices that ask for a certificate.
 
 use crate::support::{after, appliance, morning, played, tenant};
+use hub_core::actor::Actor;
+use hub_store::StoreError;
 use hub_store::access::{AccessChange, AccessStore, Provisioned};
 use hub_store::conformance::door::{asks, certificate, changes, claimant, device, is_refused, who};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
-use hub_store::{Scope, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use sqlx::Executor;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -168,7 +169,7 @@ async fn what_the_hub_signed_is_on_its_list_when_replaced_or_revoked() {
     let id = appliance(&store, "acme", "wm-9").await;
     let told = [AccessChange::Authorities(tenant("acme")), AccessChange::Device(id)];
     assert_eq!(changes(&store).await, told);
-    let views = store.authority_views(&Scope::All).await.unwrap();
+    let views = store.authority_views(&Actor::hub("test")).await.unwrap();
     assert_eq!(
         (views[0].revoked, views[0].issues, views[0].name.as_str()),
         (Some(2), true, "hub")

@@ -1,8 +1,8 @@
 //! Event cursors stay good when the database moves to another cluster, where transactions count from the start again.
 
 use crate::support::{Base, after, played};
+use hub_core::actor::Actor;
 use hub_core::ticket::TicketEvent;
-use hub_store::Scope;
 use hub_store::conformance::scene::ticket;
 use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::ticket::TicketStore;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 async fn read(store: &PostgresStore, from: EventCursor, count: usize) -> Vec<Event> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let events = store.events_after(&Scope::All, from, 100).await.unwrap();
+        let events = store.events_after(&Actor::hub("test"), from, 100).await.unwrap();
         if events.len() >= count || Instant::now() > until {
             assert_eq!(events.len(), count);
             return events;
@@ -50,7 +50,7 @@ async fn a_cursor_of_before_finds_what_is_written_in_another_cluster() {
         read(&store, start, 2 + round).await;
         read(&store, held, round).await;
         store
-            .apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", after(1))
+            .apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, after(1))
             .await
             .unwrap();
         let new = read(&store, held, round + 1).await;

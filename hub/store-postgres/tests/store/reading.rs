@@ -2,12 +2,13 @@
 
 use crate::aggregate::{is_continuous, policies};
 use crate::support::{Base, appliance, message, morning, played, profile, profiles, rolled_up, take_lease, tenant};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::{Identity, Lane, Sample};
+use hub_store::StoreError;
 use hub_store::reading::{BUCKETS_MAX, Point, ReadingStore, Window};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
-use hub_store::{Scope, StoreError};
 use hub_store_postgres::{PostgresStore, statement};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor;
@@ -34,8 +35,8 @@ pub fn minutes(minutes: i64) -> Timestamp {
     morning() + SignedDuration::from_mins(minutes)
 }
 
-pub fn acme() -> Scope {
-    Scope::Tenant(tenant("acme"))
+pub fn acme() -> Actor {
+    Actor::hub("test").within(Some(tenant("acme")))
 }
 
 fn point(minute: i64, value: f64) -> Point {
@@ -142,7 +143,7 @@ async fn what_cannot_be_asked_is_refused_and_other_tenants_have_nothing() {
         .await
         .unwrap();
     rolled_up(&store).await;
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     let (from, to) = (minutes(0), minutes(10));
     let refusals = [
         store.window(&beta, id, &window(&[], 10, 10)).await.map(drop),
@@ -160,7 +161,14 @@ async fn what_cannot_be_asked_is_refused_and_other_tenants_have_nothing() {
         store.window(&acme(), id, &window(&["none"], 10, 10)).await.map(drop),
         store.device_daily(&acme(), id, "none", from, to).await.map(drop),
         store
-            .fleet_hourly(&Scope::All, &tenant("gamma"), "washing-machine", "phase", from, to)
+            .fleet_hourly(
+                &Actor::hub("test"),
+                &tenant("gamma"),
+                "washing-machine",
+                "phase",
+                from,
+                to,
+            )
             .await
             .map(drop),
     ];

@@ -3,9 +3,9 @@
 use crate::aggregate::{are_what_the_rows_are, policies};
 use crate::reading::{minutes, readings};
 use crate::support::{Base, appliance, morning, played, rolled_up, site};
+use hub_core::actor::Actor;
 use hub_core::id::{AccountId, ApplianceId, DeviceId};
 use hub_core::retention::Retention;
-use hub_store::Scope;
 use hub_store::account::{Account, AccountStore, Idempotency};
 use hub_store::conformance::scene::scored_rows;
 use hub_store::retention::{Due, Swept, UpkeepStore};
@@ -212,9 +212,8 @@ async fn log_ins_and_keys_that_have_expired_stay_until_somebody_vouches() {
     let (base, store) = played().await;
     let admin = Account {
         id: AccountId(uuid::Uuid::from_u128(1)),
-        name: "admin".to_owned(),
         password_hash: "$argon2id$x".to_owned(),
-        scope: Scope::All,
+        actor: Actor::administrator("admin"),
     };
     assert!(store.create_first_account(&admin, morning()).await.unwrap());
     let id = admin.id;

@@ -1,7 +1,7 @@
 //! What may be read in the database, and the order of events.
 
 use crate::support::{PHONES, alarm, appliance, morning, played, seen, tenant};
-use hub_store::Scope;
+use hub_core::actor::Actor;
 use hub_store::event::{EventCursor, EventStore};
 use hub_store::prediction::PredictionStore;
 use sqlx::{Connection, Row};
@@ -78,7 +78,7 @@ async fn the_event_cursor_misses_nothing_under_concurrent_writers() {
     let mut cursor = head;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while seen.len() < 200 && tokio::time::Instant::now() < deadline {
-        for event in store.events_after(&Scope::All, cursor, 50).await.unwrap() {
+        for event in store.events_after(&Actor::hub("test"), cursor, 50).await.unwrap() {
             assert!(event.cursor > cursor);
             cursor = event.cursor;
             seen.push(event.kind);
@@ -95,7 +95,7 @@ async fn the_event_cursor_misses_nothing_under_concurrent_writers() {
         number: 0,
     };
     let all = store
-        .events_after(&Scope::Tenant(tenant("beta")), from_start, 200)
+        .events_after(&Actor::hub("test").within(Some(tenant("beta"))), from_start, 200)
         .await
         .unwrap();
     assert!(all.is_empty());

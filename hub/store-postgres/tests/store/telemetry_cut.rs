@@ -192,7 +192,7 @@ async fn a_batch_or_a_roll_up_that_is_given_up_at_any_moment_is_done_once() {
     assert_eq!(rows, 32 * 5 + 16 * 20 + 24);
     let again = base.beside().await;
     crate::support::rolled_up(&again).await;
-    let view = again.appliance(&hub_store::Scope::All, id).await.unwrap();
+    let view = again.appliance(&hub_core::actor::Actor::hub("test"), id).await.unwrap();
     assert_eq!(view.samples, rows);
 }
 
@@ -204,7 +204,7 @@ async fn what_is_given_up_at_any_moment_leaves_no_transaction_open() {
     let store = base.store().await;
     store.apply_site(&site(), morning(), false).await.unwrap();
     let id = appliance(&store, "acme", "wm-1").await;
-    let scope = hub_store::Scope::Tenant(crate::support::tenant("acme"));
+    let scope = hub_store::Actor::hub("test").within(Some(crate::support::tenant("acme")));
     let mut given_up = 0;
     for round in 0..60 {
         given_up += u32::from(dropped_after(round % 6, store.appliance(&scope, id)).await.is_none());

@@ -139,7 +139,10 @@ async fn a_backlog_of_more_than_a_year_is_read_once_and_recognised() {
     assert!(rows.windows(2).all(|pair| pair[0].ingest_no + 1 == pair[1].ingest_no));
     assert_eq!(rows[0].at, day(400));
     rolled_up(&store).await;
-    let view = store.appliance(&hub_store::Scope::All, ids[0]).await.unwrap();
+    let view = store
+        .appliance(&hub_core::actor::Actor::hub("test"), ids[0])
+        .await
+        .unwrap();
     assert_eq!(view.samples, 42);
     // The list of what was late is emptied when all readers have passed it.
     while store.aggregate(None, 1_000, now).await.unwrap() > 0 {}
@@ -178,7 +181,10 @@ async fn many_late_rows_that_wait_are_looked_through_a_part_with_each_batch() {
     assert_eq!(named, [1, 1, 1, 0, 0, 0, 0, 0, 0]);
     assert_eq!(score(&store, 40, 1_000).await.len(), 310);
     rolled_up(&store).await;
-    let view = store.appliance(&hub_store::Scope::All, ids[0]).await.unwrap();
+    let view = store
+        .appliance(&hub_core::actor::Actor::hub("test"), ids[0])
+        .await
+        .unwrap();
     assert_eq!(view.samples, 310);
 }
 

@@ -2,9 +2,9 @@
 
 use super::chain::{hub, lived_in, take_lease, versions};
 use super::server::{Database, Kind, Server};
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
-use hub_store::Scope;
 use hub_store::conformance::scene::scored_rows;
 use hub_store::retention::UpkeepStore;
 use hub_store::site::SiteStore;
@@ -123,7 +123,7 @@ async fn the_policy_compresses_old_weeks_and_changes_no_reading() {
     let store = hub(&database).await;
     take_lease(&store).await;
     let ids: Vec<ApplianceId> = store
-        .appliances(&Scope::All, None, 10)
+        .appliances(&Actor::hub("test"), None, 10)
         .await
         .unwrap()
         .items

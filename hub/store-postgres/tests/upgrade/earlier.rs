@@ -3,9 +3,9 @@
 use super::chain::{fill, hub, lived_in, migrate_to, profiles, take_lease, versions};
 use super::contents::{catalogue, lost, readings, rows, tables};
 use super::server::{Database, Server};
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
-use hub_store::Scope;
 use hub_store::site::SiteStore;
 use hub_store::telemetry::{Ingest, Ingested, TelemetryStore};
 use hub_store_postgres::{Keyring, Migrations, PostgresStore};
@@ -170,7 +170,7 @@ async fn equals_a_fresh_one(server: &'static Server, database: &Database) {
 async fn goes_on(database: &Database) {
     let store = hub(database).await;
     take_lease(&store).await;
-    let all = store.appliances(&Scope::All, None, 10).await.unwrap();
+    let all = store.appliances(&Actor::hub("test"), None, 10).await.unwrap();
     assert_eq!(all.items.len(), 4);
     let message = |appliance: ApplianceId| {
         let first = "2026-03-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
@@ -203,7 +203,7 @@ async fn goes_on(database: &Database) {
         );
     }
     while store.roll_up(1_000).await.unwrap() > 0 {}
-    let view = store.appliance(&Scope::All, all.items[0].id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), all.items[0].id).await.unwrap();
     assert!(view.samples >= 41, "{}", view.samples);
     store.close().await;
 }

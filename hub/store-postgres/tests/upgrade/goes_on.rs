@@ -2,13 +2,13 @@
 
 use super::keeps::story_of;
 use super::life::{SAMPLES, alarm, appliance, at, day, hole, run, tail, tenant, ticket_of};
+use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::AccountId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::telemetry::TelemetryMessage;
 use hub_core::ticket::{TicketEvent, TicketState};
-use hub_store::Scope;
 use hub_store::access::AccessStore;
 use hub_store::account::{AccountStore, Idempotency};
 use hub_store::conformance::scene::{repeated, rolled_up, stored};
@@ -75,13 +75,13 @@ async fn they_are_read(store: &PostgresStore) {
     let before = store.samples_stored().await.unwrap();
     rolled_up(store).await;
     let wm_1 = appliance(store, "acme/wm-1").await;
-    let view = store.appliance(&Scope::All, wm_1).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), wm_1).await.unwrap();
     // 105 and the tail; what was missing, and what is new.
     assert_eq!((view.samples, view.gaps), (105 + 5 + 6 + 5, 0));
     assert_eq!(store.samples_stored().await.unwrap(), before);
     while store.aggregate(None, 1_000, day(43)).await.unwrap() > 0 {}
     let days = store
-        .device_daily(&Scope::All, wm_1, "phase", at(0, -120), day(60))
+        .device_daily(&Actor::hub("test"), wm_1, "phase", at(0, -120), day(60))
         .await
         .unwrap();
     assert_eq!(days.iter().map(|day| day.count).sum::<i64>(), view.samples);
@@ -98,11 +98,8 @@ async fn they_are_read(store: &PostgresStore) {
 async fn a_person_acts(store: &PostgresStore) {
     let id = ticket_of(store, "acme/dw-1").await;
     let act = async |event: TicketEvent| {
-        let acme = Scope::Tenant(tenant("acme"));
-        store
-            .apply_ticket(&acme, id, &event, "agent-2@acme", day(46))
-            .await
-            .unwrap()
+        let acme = Actor::hub("agent-2@acme").within(Some(tenant("acme")));
+        store.apply_ticket(&acme, id, &event, day(46)).await.unwrap()
     };
     assert_eq!(act(TicketEvent::Taken).await.assignee.as_deref(), Some("agent-2@acme"));
     let outcome = Outcome {
@@ -147,7 +144,14 @@ async fn people_are_rung(store: &PostgresStore) {
     assert_eq!(opened.len(), 2);
     let mut numbers = Vec::new();
     for id in opened {
-        numbers.push(store.ticket(&Scope::All, id, day(43)).await.unwrap().ticket.number);
+        numbers.push(
+            store
+                .ticket(&Actor::hub("test"), id, day(43))
+                .await
+                .unwrap()
+                .ticket
+                .number,
+        );
     }
     numbers.sort_unstable();
     assert_eq!(numbers, [9, 10]);
@@ -175,7 +179,7 @@ async fn nothing_is_done_twice(store: &PostgresStore) {
     };
     let (mut kinds, until) = (Vec::new(), Instant::now() + EVENTS_WITHIN);
     let counts = loop {
-        let events = store.events_after(&Scope::All, cursor, 50).await.unwrap();
+        let events = store.events_after(&Actor::hub("test"), cursor, 50).await.unwrap();
         if let Some(last) = events.last() {
             cursor = last.cursor;
             kinds.extend(events.into_iter().map(|event| event.kind));

@@ -5,13 +5,13 @@ use super::life::{
     tail, tenant, ticket_of,
 };
 use hub_core::access::derived_secret;
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
 use hub_core::contact::AttemptState;
 use hub_core::finding::FindingState;
 use hub_core::outcome::{Resolution, Verdict};
 use hub_core::ticket::{ServiceTicket, TicketEvent, TicketState};
-use hub_store::Scope;
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::account::AccountStore;
 use hub_store::conformance::door::{certificate, secret, who_at};
@@ -42,14 +42,14 @@ pub async fn everything(store: &PostgresStore) {
 /// The whole story of the open ticket of an appliance.
 pub async fn story_of(store: &PostgresStore, name: &str) -> TicketView {
     let id = ticket_of(store, name).await;
-    store.ticket(&Scope::All, id, day(42)).await.unwrap()
+    store.ticket(&Actor::hub("test"), id, day(42)).await.unwrap()
 }
 
 async fn site(store: &PostgresStore) {
-    let devices = store.appliances(&Scope::All, None, 100).await.unwrap().items;
+    let devices = store.appliances(&Actor::hub("test"), None, 100).await.unwrap().items;
     assert_eq!(devices.len(), 18);
     let acme = store
-        .appliances(&Scope::Tenant(tenant("acme")), None, 100)
+        .appliances(&Actor::hub("test").within(Some(tenant("acme"))), None, 100)
         .await
         .unwrap();
     assert_eq!(acme.items.len(), 16);
@@ -79,7 +79,7 @@ async fn story(store: &PostgresStore) {
     let all = tickets(store).await;
     let mut of: BTreeMap<String, ServiceTicket> = BTreeMap::new();
     for ticket in &all {
-        let view = store.appliance(&Scope::All, ticket.appliance).await.unwrap();
+        let view = store.appliance(&Actor::hub("test"), ticket.appliance).await.unwrap();
         of.insert(
             format!("{}/{} {}", view.tenant, view.device, ticket.fault_class),
             ticket.clone(),
@@ -120,7 +120,7 @@ async fn story(store: &PostgresStore) {
     );
 
     let dw_1 = store
-        .ticket(&Scope::All, of["acme/dw-1 circulation_pump_wear"].id, day(42))
+        .ticket(&Actor::hub("test"), of["acme/dw-1 circulation_pump_wear"].id, day(42))
         .await
         .unwrap();
     let visit = dw_1.ticket.appointment.unwrap();
@@ -134,7 +134,7 @@ async fn story(store: &PostgresStore) {
     assert_eq!((dw_1.finding.count, dw_1.finding.evidence.points.len()), (2, 3));
 
     let wm_2 = store
-        .ticket(&Scope::All, of["acme/wm-2 heater_scale"].id, day(42))
+        .ticket(&Actor::hub("test"), of["acme/wm-2 heater_scale"].id, day(42))
         .await
         .unwrap();
     assert_eq!(wm_2.owner.unwrap().phone.unwrap().reveal(), NUMBER_OF_WANG_LATER);
@@ -154,7 +154,7 @@ async fn story(store: &PostgresStore) {
 }
 
 async fn calls(store: &PostgresStore) {
-    let attempts = store.contacts(&Scope::All, None, 100).await.unwrap().items;
+    let attempts = store.contacts(&Actor::hub("test"), None, 100).await.unwrap().items;
     let mut ends = BTreeMap::new();
     for attempt in &attempts {
         let end = (
@@ -193,7 +193,7 @@ async fn calls(store: &PostgresStore) {
 async fn readings(store: &PostgresStore) {
     let wm_1 = appliance(store, "acme/wm-1").await;
     // The newest values are of the newest profile, and the oldest rows are read by the one they were written by.
-    let newest = store.latest(&Scope::All, wm_1).await.unwrap();
+    let newest = store.latest(&Actor::hub("test"), wm_1).await.unwrap();
     let names: Vec<&str> = newest.iter().map(|latest| latest.channel.as_str()).collect();
     assert_eq!(names, ["phase", "current_a", "inlet_cel", "vibration_m_s2"]);
     let last = tail(0, wm_1, 41, 0);
@@ -206,7 +206,7 @@ async fn readings(store: &PostgresStore) {
         to: day(60),
         points: POINTS_MAX,
     };
-    let series = store.window(&Scope::All, wm_1, &all).await.unwrap();
+    let series = store.window(&Actor::hub("test"), wm_1, &all).await.unwrap();
     assert_eq!(series[0].points.len(), 110);
     let first = run(0, wm_1, 0).unwrap();
     for (point, sample) in series[0].points.iter().zip(&first.samples) {
@@ -219,14 +219,14 @@ async fn readings(store: &PostgresStore) {
         to: day(28),
         points: 100,
     };
-    let series = store.window(&Scope::All, wm_1, &window).await.unwrap();
+    let series = store.window(&Actor::hub("test"), wm_1, &window).await.unwrap();
     assert_eq!(series[0].points.len(), 7 * usize::try_from(SAMPLES).unwrap());
     let hp_1 = appliance(store, "beta/hp-1").await;
-    let coils = store.latest(&Scope::All, hp_1).await.unwrap();
+    let coils = store.latest(&Actor::hub("test"), hp_1).await.unwrap();
     let names: Vec<&str> = coils.iter().map(|latest| latest.channel.as_str()).collect();
     assert_eq!(names, ["coil_1_cel", "coil_32_cel", "coil_34_cel"]);
     let json = appliance(store, "beta/wm-1").await;
-    let unplaced = store.unplaced(&Scope::All, json).await.unwrap();
+    let unplaced = store.unplaced(&Actor::hub("test"), json).await.unwrap();
     assert_eq!(
         (&unplaced.unknown[..], &unplaced.out_of_range[..]),
         (&["door \"open\"".to_owned()][..], &["current_a".to_owned()][..])
@@ -234,13 +234,13 @@ async fn readings(store: &PostgresStore) {
 
     // Aggregates of both versions, and the numbers of all that was ever stored.
     let days = store
-        .device_daily(&Scope::All, wm_1, "current_a", at(0, -120), day(60))
+        .device_daily(&Actor::hub("test"), wm_1, "current_a", at(0, -120), day(60))
         .await
         .unwrap();
     assert_eq!(days.iter().map(|day| day.count).collect::<Vec<_>>(), [5; 21]);
     let beta = tenant("beta");
     let hours = store
-        .fleet_hourly(&Scope::All, &beta, "washing-machine", "phase", day(0), day(60))
+        .fleet_hourly(&Actor::hub("test"), &beta, "washing-machine", "phase", day(0), day(60))
         .await
         .unwrap();
     assert_eq!((hours.len(), hours[0].count, hours[0].max), (21, 5, 4.0));
@@ -283,20 +283,20 @@ async fn credentials(store: &PostgresStore) {
         "",
     ];
     assert_eq!(who_at(store, &shown, day(42)).await, wanted);
-    let group = &store.groups(&Scope::All).await.unwrap()[0];
+    let group = &store.groups(&Actor::hub("test")).await.unwrap()[0];
     assert_eq!(
         (group.name.as_str(), group.previous, group.devices),
         ("line-7", true, 2)
     );
     let opened = store.group_secret(&tenant("acme"), "line-7", &device("wm-32")).await;
     assert_eq!(opened.unwrap(), by_group);
-    let authorities = store.authority_views(&Scope::All).await.unwrap();
+    let authorities = store.authority_views(&Actor::hub("test")).await.unwrap();
     let authorities: Vec<_> = authorities
         .iter()
         .map(|view| (view.name.as_str(), view.revoked, view.issues))
         .collect();
     assert_eq!(authorities, [("hub", Some(1), true), ("maker", Some(1), false)]);
-    let claims = store.claim_credentials(&Scope::All).await.unwrap();
+    let claims = store.claim_credentials(&Actor::hub("test")).await.unwrap();
     let claims: Vec<_> = claims.iter().map(|claim| (claim.uses_left, claim.revoked)).collect();
     assert_eq!(claims, [(100, true), (97, false)]);
 }
@@ -323,7 +323,7 @@ async fn sessions(store: &PostgresStore) {
     let attributes = store.attributes(wm_1, None, None).await.unwrap();
     assert_eq!(attributes.client["firmware"], "1.4.2");
     assert_eq!(attributes.shared["label"]["zh-CN"], "洗衣机");
-    let scope = Scope::Tenant(acme);
+    let scope = Actor::hub("test").within(Some(acme));
     let commands = store.commands(&scope, wm_1, None, 10, day(42)).await.unwrap().items;
     let states: Vec<_> = commands
         .iter()
@@ -353,7 +353,7 @@ async fn sessions(store: &PostgresStore) {
 async fn console(store: &PostgresStore) {
     let admin = store.account("admin").await.unwrap().unwrap();
     let by_token = store.session([1; 32], day(42)).await.unwrap();
-    assert!(by_token.is_some_and(|account| account == admin && account.scope == Scope::All));
+    assert!(by_token.is_some_and(|account| account == admin && account.actor == Actor::administrator("admin")));
     assert!(store.session([2; 32], day(42)).await.unwrap().is_none(), "it has ended");
     let lease = store.lease_state().await.unwrap();
     assert_eq!((lease.held, lease.token, lease.taken_at), (false, 3, Some(day(21))));

@@ -3,9 +3,9 @@
 use super::chain::{hub, lived_in, take_lease, versions};
 use super::compression::timescale;
 use super::server::Kind;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
-use hub_store::Scope;
 use hub_store::reading::ReadingStore;
 use hub_store::retention::UpkeepStore;
 use hub_store::site::SiteStore;
@@ -112,8 +112,8 @@ async fn a_rule_of_some_days_leaves_no_hole_in_what_was_moved() {
     .unwrap();
     let store = hub(&database).await;
     take_lease(&store).await;
-    let appliances = store.appliances(&Scope::All, None, 10).await.unwrap().items;
-    let (one, all) = (&appliances[0], Scope::All);
+    let appliances = store.appliances(&Actor::hub("test"), None, 10).await.unwrap().items;
+    let (one, all) = (&appliances[0], Actor::hub("test"));
     let now: Timestamp = "2026-03-02T02:00:00Z".parse().unwrap();
     let day = SignedDuration::from_hours(24);
     for (boot, days, hours) in [(81, 40, 24), (82, 50, 0)] {
@@ -143,7 +143,7 @@ async fn the_policies_refresh_the_aggregates() {
     }
     let store = hub(&database).await;
     take_lease(&store).await;
-    let appliances = store.appliances(&Scope::All, None, 10).await.unwrap().items;
+    let appliances = store.appliances(&Actor::hub("test"), None, 10).await.unwrap().items;
     let one = &appliances[0];
     // Policies go by the server's clock: a day (UTC) that was over a day ago is in what they refresh.
     let clock = store.facts().await.unwrap().clock;
@@ -167,7 +167,7 @@ async fn the_policies_refresh_the_aggregates() {
         assert!(lines > 0, "{} is empty after its policy has run", policy.view);
     }
     // The hours are shown as far as they were refreshed, and no further.
-    let (all, end) = (Scope::All, start + day);
+    let (all, end) = (Actor::hub("test"), start + day);
     let hours = store.fleet_hourly(&all, &one.tenant, "washing-machine", "one", start, end);
     let hours = hours.await.unwrap();
     let counted: i64 = hours.iter().map(|hour| hour.count).sum();

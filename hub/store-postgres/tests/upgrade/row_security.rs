@@ -3,8 +3,8 @@
 use super::chain::{hub, lived_in, versions};
 use super::contents::tables;
 use super::server::{Database, Server};
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 use hub_store::event::{EventCursor, EventStore};
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
@@ -147,7 +147,7 @@ async fn nothing_is_written_for_another_tenant() {
 async fn the_stores_reads_for_a_tenant_go_through_the_wall() {
     let database = filled().await;
     let store = hub(&database).await;
-    let acme = Scope::Tenant(TenantId::new("acme").unwrap());
+    let acme = Actor::hub("test").within(Some(TenantId::new("acme").unwrap()));
     let filter = TicketFilter::default();
     let start = EventCursor {
         epoch: 0,
@@ -164,12 +164,12 @@ async fn the_stores_reads_for_a_tenant_go_through_the_wall() {
             let mut conn = database.options.clone().connect().await.unwrap();
             conn.execute(shut).await.unwrap();
         }
-        for scope in [&acme, &Scope::All] {
+        for scope in [&acme, &Actor::hub("test")] {
             counts.push([
-                store.appliances(scope, None, 50).await.unwrap().items.len(),
-                store.tickets(scope, &filter, None, 50).await.unwrap().items.len(),
-                store.findings(scope, None, 50).await.unwrap().items.len(),
-                store.events_after(scope, start, 50).await.unwrap().len(),
+                store.appliances(actor, None, 50).await.unwrap().items.len(),
+                store.tickets(actor, &filter, None, 50).await.unwrap().items.len(),
+                store.findings(actor, None, 50).await.unwrap().items.len(),
+                store.events_after(actor, start, 50).await.unwrap().len(),
             ]);
         }
     }

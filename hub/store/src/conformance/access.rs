@@ -3,9 +3,9 @@
 use super::Harness;
 use super::door::{certificate, changes, device, secret, token, who, who_at};
 use super::scene::{after, appliance, morning, played, site, tenant};
-use crate::Scope;
 use crate::StoreError;
 use crate::access::{AccessChange, Credential, Principal};
+use hub_core::actor::Actor;
 use std::time::Duration;
 
 pub(super) async fn a_batch_of_credentials_is_answered_in_order_and_tenants_stay_apart(h: &dyn Harness) {
@@ -74,7 +74,11 @@ pub(super) async fn a_secret_works_beside_its_successor_until_it_is_retired_or_o
         .unwrap();
     assert_eq!(changes(&*store).await, [AccessChange::Device(id)]);
     assert_eq!(who(&*store, &ways("second")).await, none);
-    let view = &store.device_access(&Scope::Tenant(acme), None, 10).await.unwrap().items[0];
+    let view = &store
+        .device_access(&Actor::hub("test").within(Some(acme)), None, 10)
+        .await
+        .unwrap()
+        .items[0];
     assert_eq!(
         (view.secret, view.old_secret, view.old_secret_until),
         (true, true, None)
@@ -189,10 +193,13 @@ pub(super) async fn an_integrator_reads_until_it_is_revoked(h: &dyn Harness) {
     assert_eq!(changes(&*store).await, [], "it is not told again");
     assert_eq!(changes(&*beside).await, [], "nor to anybody else from now on");
     assert_eq!(who(&*store, &shown).await, [""]);
-    let listed = store.integrators(&Scope::All).await.unwrap();
+    let listed = store.integrators(&Actor::hub("test")).await.unwrap();
     assert!(listed.len() == 1 && listed[0].revoked);
     assert_eq!(
-        store.integrators(&Scope::Tenant(self::tenant("beta"))).await.unwrap(),
+        store
+            .integrators(&Actor::hub("test").within(Some(self::tenant("beta"))))
+            .await
+            .unwrap(),
         []
     );
 }
@@ -213,5 +220,12 @@ pub(super) async fn an_unknown_tenant_is_refused_and_not_made(h: &dyn Harness) {
         who(&*store, &[secret("acme", "wm-1", "x"), certificate("acme", "wm-1")]).await,
         ["", ""]
     );
-    assert!(store.appliances(&Scope::All, None, 10).await.unwrap().items.is_empty());
+    assert!(
+        store
+            .appliances(&Actor::hub("test"), None, 10)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
 }

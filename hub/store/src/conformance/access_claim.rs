@@ -4,8 +4,9 @@ use super::Harness;
 use super::door::device;
 use super::scene::{PHONES, after, alarm, appliance, morning, played, seen, tenant};
 use crate::Store;
+use crate::StoreError;
 use crate::claim::{ClaimedOwner, Opener, OwnerContact};
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::ApplianceId;
 use hub_core::language::Language;
@@ -30,7 +31,7 @@ async fn claim(
     contact: &OwnerContact,
     now: Timestamp,
 ) -> Result<ClaimedOwner, StoreError> {
-    let scope = Scope::Tenant(tenant("acme"));
+    let scope = Actor::hub("test").within(Some(tenant("acme")));
     store
         .claim_owner(&scope, &tenant("acme"), &device("wm-1"), code, contact, now)
         .await
@@ -54,13 +55,16 @@ pub(super) async fn who_knows_the_code_becomes_the_owner_with_what_they_allow(h:
     let id = open(&*store, Opener::Device, "4711").await;
     let claimed = claim(&*store, "4711", &contact(NEW, true), after(1)).await.unwrap();
     assert_eq!((claimed.appliance, claimed.consent), (id, Consent::Given));
-    let view = store.appliance(&Scope::All, id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(view.owner, Some(format!("claim-{}", claimed.owner)));
     // The detector starts anew: another household uses it in another way.
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
     let alarm = seen(vec![alarm(id, "x", 0.95)]);
     let opened = store.commit_scoring(&alarm, after(1)).await.unwrap()[0].opened;
-    let told = store.ticket(&Scope::All, opened.unwrap(), after(1)).await.unwrap();
+    let told = store
+        .ticket(&Actor::hub("test"), opened.unwrap(), after(1))
+        .await
+        .unwrap();
     let owner = told.owner.unwrap();
     assert_eq!((owner.id, owner.name.as_str()), (claimed.owner, "Chen Wei"));
     assert_eq!((owner.language, owner.zone.as_str()), (Language::ZhCn, "Asia/Shanghai"));
@@ -83,7 +87,7 @@ pub(super) async fn five_wrong_codes_close_a_claim(h: &dyn Harness) {
         "no claim is open",
     );
     let id = appliance(&*store, "acme", "wm-1").await;
-    let view = store.appliance(&Scope::All, id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(view.owner.as_deref(), Some("lin"));
     open(&*store, Opener::Device, "4712").await;
     claim(&*store, "4712", &contact(NEW, false), morning()).await.unwrap();
@@ -135,7 +139,7 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
         .await
         .unwrap();
     assert_eq!(claimed.consent, Consent::Withdrawn);
-    let view = store.appliance(&Scope::All, claimed.appliance).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), claimed.appliance).await.unwrap();
     assert_eq!(view.owner.as_deref(), Some("lin"), "the same person, not another one");
     // A "no" always counts.
     open(&*store, Opener::Device, "4711").await;
@@ -150,7 +154,7 @@ pub(super) async fn a_claim_is_made_within_ones_tenant_and_with_a_name_and_a_zon
     open(&*store, Opener::Device, "4711").await;
     let (acme, wm1) = (tenant("acme"), device("wm-1"));
     let good = contact(NEW, true);
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     let told = store.claim_owner(&beta, &acme, &wm1, "4711", &good, morning()).await;
     assert!(matches!(told, Err(StoreError::NotFound { .. })));
     let told = store

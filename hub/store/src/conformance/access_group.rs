@@ -3,9 +3,10 @@
 use super::Harness;
 use super::door::{changes, derived, device, secret, who};
 use super::scene::{appliance, devices, morning, played, site_without_secrets, tenant};
+use crate::StoreError;
 use crate::access::AccessChange;
 use crate::credential::GROUPS_MAX;
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use std::sync::Arc;
 
 const PROFILE: &str = "washing-machine";
@@ -61,7 +62,7 @@ pub(super) async fn groups_of_one_name_and_devices_of_one_name_belong_to_their_t
         appliance(&*store, "acme", "wm-9").await,
         appliance(&*store, "beta", "wm-9").await
     );
-    let groups = store.groups(&Scope::All).await.unwrap();
+    let groups = store.groups(&Actor::hub("test")).await.unwrap();
     let told: Vec<_> = groups.iter().map(|g| (g.tenant.as_str(), g.devices)).collect();
     assert_eq!(told, [("acme", 1), ("beta", 1)]);
 }

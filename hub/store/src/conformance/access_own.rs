@@ -4,19 +4,21 @@
 use super::Harness;
 use super::door::{asks_for, certificate, changes, claimant, derived, device, is_refused, made, secret, who};
 use super::scene::{appliance, devices, morning, played, tenant};
-use crate::Scope;
 use crate::access::{AccessChange, Credential, Provisioned};
 use crate::credential::DeviceAccess;
 use crate::{Store, StoreError};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 
 async fn uses_left(store: &dyn Store, name: &str) -> i64 {
-    let listed = store.claim_credentials(&Scope::All).await.unwrap();
+    let listed = store.claim_credentials(&Actor::hub("test")).await.unwrap();
     listed.iter().find(|claim| claim.name == name).unwrap().uses_left
 }
 
 async fn access(store: &dyn Store, name: &str) -> DeviceAccess {
-    let all = store.device_access(&Scope::Tenant(tenant("acme")), None, 100).await;
+    let all = store
+        .device_access(&Actor::hub("test").within(Some(tenant("acme"))), None, 100)
+        .await;
     let found = all.unwrap().items.into_iter().find(|view| view.device == device(name));
     found.unwrap()
 }

@@ -3,8 +3,8 @@
 use super::Harness;
 use super::door::{asks, changes, claimant, device, is_refused, secret, token, who};
 use super::scene::{after, appliance, devices, morning, played, tenant};
-use crate::Scope;
 use crate::access::{AccessChange, Credential, Provisioned};
+use hub_core::actor::Actor;
 
 pub(super) async fn a_device_gets_a_secret_once_unless_it_may_be_replaced(h: &dyn Harness) {
     let (_place, store) = played(h).await;
@@ -21,7 +21,10 @@ pub(super) async fn a_device_gets_a_secret_once_unless_it_may_be_replaced(h: &dy
         store.provision(&line, &asks("wm-1", None), morning()).await,
         "has a credential already",
     );
-    assert_eq!(store.claim_credentials(&Scope::All).await.unwrap()[0].uses_left, 1);
+    assert_eq!(
+        store.claim_credentials(&Actor::hub("test")).await.unwrap()[0].uses_left,
+        1
+    );
     let repair = claimant(&*store, "repair", 5, true).await;
     let Provisioned::Secret(second) = store.provision(&repair, &asks("wm-9", None), morning()).await.unwrap() else {
         panic!("not a secret");
@@ -57,7 +60,7 @@ pub(super) async fn a_claim_credential_ends_by_use_by_time_and_by_revocation(h: 
     let (tenant, name) = (tenant("acme"), "gone".to_owned());
     assert_eq!(changes(&*store).await, [AccessChange::Claimant { tenant, name }]);
     is_refused(store.provision(&gone, &asks("b", None), morning()).await, "revoked");
-    let listed = store.claim_credentials(&Scope::All).await.unwrap();
+    let listed = store.claim_credentials(&Actor::hub("test")).await.unwrap();
     let told: Vec<_> = listed
         .iter()
         .map(|c| (c.name.as_str(), c.uses_left, c.revoked))
@@ -86,5 +89,8 @@ pub(super) async fn the_last_use_serves_one_device(h: &dyn Harness) {
     }
     assert_eq!(served, 1);
     assert_eq!(devices(&*store, "acme").await.len(), 4 + 1);
-    assert_eq!(store.claim_credentials(&Scope::All).await.unwrap()[0].uses_left, 0);
+    assert_eq!(
+        store.claim_credentials(&Actor::hub("test")).await.unwrap()[0].uses_left,
+        0
+    );
 }

@@ -144,7 +144,9 @@ macro_rules! for_each_case {
                 access_own::a_device_that_may_not_exchange_its_secret_is_refused [],
             }
             tenants {
-                tenants::every_method_that_takes_a_scope_hides_the_other_tenant [],
+                tenants::every_method_that_takes_an_actor_hides_the_other_tenant [],
+                roles::each_method_answers_each_role_by_tenant_and_site [],
+                roles::the_last_administrator_stays_and_an_account_ends_with_its_sessions [],
                 tenants::names_of_one_tenant_lead_to_nothing_of_another [],
             }
             stream {

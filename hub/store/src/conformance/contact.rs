@@ -2,10 +2,10 @@
 
 use super::Harness;
 use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site, tenant, ticket};
-use crate::Scope;
 use crate::Store;
 use crate::contact::{Begun, DialOrder, DueContact, attempt_id};
 use crate::ticket::TicketView;
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
@@ -37,7 +37,7 @@ pub(super) async fn ring(store: &dyn Store, ticket: TicketId, minutes: i64) -> D
 }
 
 pub(super) async fn view(store: &dyn Store, ticket: TicketId) -> TicketView {
-    store.ticket(&Scope::All, ticket, morning()).await.unwrap()
+    store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap()
 }
 
 /// Tickets whose contact is due at `now`, the longest due first.
@@ -108,10 +108,13 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
         .await;
     assert_eq!(again.unwrap(), done, "the same end told again");
     assert_eq!(view(&*store, id).await.timeline.len(), 4);
-    assert_eq!(store.contacts(&Scope::All, None, 10).await.unwrap().items.len(), 2);
+    assert_eq!(
+        store.contacts(&Actor::hub("test"), None, 10).await.unwrap().items.len(),
+        2
+    );
     assert!(
         store
-            .contacts(&Scope::Tenant(tenant("beta")), None, 10)
+            .contacts(&Actor::hub("test").within(Some(tenant("beta"))), None, 10)
             .await
             .unwrap()
             .items
@@ -156,7 +159,7 @@ pub(super) async fn nobody_is_rung_against_a_rule(h: &dyn Harness) {
     );
     // A person asks for it; the owner's word still counts.
     store
-        .apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", next_day)
+        .apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, next_day)
         .await
         .unwrap();
     store
@@ -168,7 +171,7 @@ pub(super) async fn nobody_is_rung_against_a_rule(h: &dyn Harness) {
         held(HoldReason::ConsentWithdrawn)
     );
     store
-        .apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", next_day)
+        .apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, next_day)
         .await
         .unwrap();
     store
@@ -274,7 +277,7 @@ pub(super) async fn key_9_stands_through_a_crash_and_a_crashed_call_is_not_repea
     // Applying the site file again does not bring the consent back, and nobody can wave the list through.
     store.apply_site(&site(), after(7), false).await.unwrap();
     store
-        .apply_ticket(&Scope::All, nine, &TicketEvent::CallRequested, "li", after(8))
+        .apply_ticket(&Actor::hub("li"), nine, &TicketEvent::CallRequested, after(8))
         .await
         .unwrap();
     let refused = store.begin_attempt(nine, after(8), random()).await.unwrap();

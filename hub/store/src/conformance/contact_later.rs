@@ -3,8 +3,9 @@
 use super::Harness;
 use super::contact::{SCOPED, due, random, ring, view};
 use super::scene::{PHONES, after, alarm, appliance, ended, morning, played, seen, site, ticket};
+use crate::StoreError;
 use crate::contact::Begun;
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
@@ -21,7 +22,7 @@ pub(super) async fn a_no_is_remembered_past_a_call_that_a_person_asked_for(h: &d
         .apply_attempt(order.attempt.id, ended(CallResult::Declined), after(1))
         .await
         .unwrap();
-    let asked = |at| store.apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", after(at));
+    let asked = |at| store.apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, after(at));
     asked(2).await.unwrap();
     let order = ring(&*store, id, 3).await;
     store
@@ -126,10 +127,9 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
     let reason = HoldReason::Gap;
     store
         .apply_ticket(
-            &Scope::All,
+            &Actor::hub("hub"),
             planned,
             &TicketEvent::Waits { until, reason },
-            "hub",
             morning(),
         )
         .await
@@ -165,8 +165,8 @@ pub(super) async fn the_last_place_of_a_slot_is_given_once(h: &dyn Harness) {
     };
     let (a, b) = (booked(slot), booked(slot));
     let (a, b) = tokio::join!(
-        left.apply_ticket(&Scope::All, first, &a, "li", after(1)),
-        right.apply_ticket(&Scope::All, second, &b, "wu", after(1))
+        left.apply_ticket(&Actor::hub("li"), first, &a, after(1)),
+        right.apply_ticket(&Actor::hub("wu"), second, &b, after(1))
     );
     let refused: Vec<_> = [&a, &b].into_iter().filter_map(|done| done.as_ref().err()).collect();
     assert!(
@@ -175,20 +175,20 @@ pub(super) async fn the_last_place_of_a_slot_is_given_once(h: &dyn Harness) {
     );
     let (has, without) = if a.is_ok() { (first, second) } else { (second, first) };
     // The same again for the ticket that has it is no conflict with itself.
-    left.apply_ticket(&Scope::All, has, &booked(slot), "li", after(2))
+    left.apply_ticket(&Actor::hub("li"), has, &booked(slot), after(2))
         .await
         .unwrap();
     let order = ring(&*left, without, 3).await;
     let promised = order.attempt.offered.unwrap();
     assert_ne!(promised, slot);
     let steal = left
-        .apply_ticket(&Scope::All, has, &booked(promised), "li", after(4))
+        .apply_ticket(&Actor::hub("li"), has, &booked(promised), after(4))
         .await;
     assert!(matches!(steal, Err(StoreError::Conflict(_))), "{steal:?}");
     let mut invented = promised;
     invented.start = after(9_999);
     let nowhere = left
-        .apply_ticket(&Scope::All, has, &booked(invented), "li", after(5))
+        .apply_ticket(&Actor::hub("li"), has, &booked(invented), after(5))
         .await;
     assert!(matches!(nowhere, Err(StoreError::Conflict(_))), "{nowhere:?}");
 }
@@ -200,7 +200,7 @@ pub(super) async fn a_site_file_can_be_applied_while_calls_begin_and_end(h: &dyn
     let id = ticket(&*left, "wm-1", 0.95).await;
     let calls = async {
         for n in 0..40 {
-            left.apply_ticket(&Scope::All, id, &TicketEvent::CallRequested, "li", after(n))
+            left.apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, after(n))
                 .await
                 .unwrap();
             let order = ring(&*left, id, n).await;

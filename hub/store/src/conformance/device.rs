@@ -2,10 +2,11 @@
 
 use super::Harness;
 use super::scene::{after, appliance, message, morning, played, tenant};
+use crate::Store;
 use crate::device::{CommandState, SHARED_ATTRIBUTES_MAX};
 use crate::error::StoreError;
 use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -28,7 +29,7 @@ fn map(value: Value) -> Map<String, Value> {
 pub(super) async fn a_command_is_followed_from_the_queue_to_the_answer(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let state = async |request: &str, minute| store.command(&acme, id, request, after(minute)).await.unwrap().state;
 
     let sent = store
@@ -85,11 +86,14 @@ pub(super) async fn attributes_are_merged_bounded_and_announced(h: &dyn Harness)
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
     let told = map(json!({ "mode": "eco\u{0}", "interval_s": 30, "gone": 1 }));
-    store.share_attributes(&Scope::All, id, &told, morning()).await.unwrap();
+    store
+        .share_attributes(&Actor::hub("test"), id, &told, morning())
+        .await
+        .unwrap();
     assert_eq!(store.attributes_shared(Duration::from_secs(5)).await, [id]);
     let shared = store
         .share_attributes(
-            &Scope::All,
+            &Actor::hub("test"),
             id,
             &map(json!({ "gone": null, "interval_s": 60 })),
             after(1),
@@ -106,14 +110,22 @@ pub(super) async fn attributes_are_merged_bounded_and_announced(h: &dyn Harness)
         at: after(1),
     };
     store.ingest(&[client]).await.unwrap();
-    let both = store.device_attributes(&Scope::All, id).await.unwrap();
+    let both = store.device_attributes(&Actor::hub("test"), id).await.unwrap();
     assert_eq!((both.client, both.shared.len()), (map(json!({ "firmware": "2.1" })), 2));
     let many: Map<String, Value> = (0..SHARED_ATTRIBUTES_MAX)
         .map(|n| (format!("n{n}"), json!(n)))
         .collect();
-    let refused = store.share_attributes(&Scope::All, id, &many, after(2)).await;
+    let refused = store.share_attributes(&Actor::hub("test"), id, &many, after(2)).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
-    assert_eq!(store.device_attributes(&Scope::All, id).await.unwrap().shared.len(), 2);
+    assert_eq!(
+        store
+            .device_attributes(&Actor::hub("test"), id)
+            .await
+            .unwrap()
+            .shared
+            .len(),
+        2
+    );
 }
 
 pub(super) async fn what_the_profile_does_not_know_is_named(h: &dyn Harness) {
@@ -123,7 +135,7 @@ pub(super) async fn what_the_profile_does_not_know_is_named(h: &dyn Harness) {
     readings.samples[0].extra = Some(json!({ "unknown": { "door": 1, "lid": 2 } }));
     readings.samples[2].extra = Some(json!({ "unknown": { "door": 3 }, "out_of_range": { "current": 1e9 } }));
     store.ingest(&[Ingest::Telemetry(readings)]).await.unwrap();
-    let unplaced = store.unplaced(&Scope::All, id).await.unwrap();
+    let unplaced = store.unplaced(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(unplaced.unknown, ["door", "lid"]);
     assert_eq!(unplaced.out_of_range, ["current"]);
 }
@@ -131,7 +143,7 @@ pub(super) async fn what_the_profile_does_not_know_is_named(h: &dyn Harness) {
 pub(super) async fn nothing_is_said_of_another_tenants_device(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     let now = morning();
     let refused = [
         store.send_command(&beta, id, &command("r", "{}"), now).await.map(drop),

@@ -26,6 +26,7 @@ mod prediction;
 mod quarantine;
 mod reading;
 mod retention;
+mod roles;
 pub mod scene;
 mod scoring;
 mod session;

@@ -3,10 +3,11 @@
 use super::Harness;
 use super::scene::{after, alarm, appliance, findings, lines, morning, played, seen, site, tenant, tickets};
 use crate::Store;
+use crate::StoreError;
 use crate::contact::Begun;
 use crate::prediction::ScoredUpTo;
 use crate::ticket::TicketFilter;
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
 use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
@@ -30,7 +31,12 @@ async fn sees(store: &dyn Store, id: ApplianceId, class: &str, p: f32, minutes: 
 }
 
 async fn state(store: &dyn Store, id: hub_core::id::TicketId) -> TicketState {
-    store.ticket(&Scope::All, id, morning()).await.unwrap().ticket.state
+    store
+        .ticket(&Actor::hub("test"), id, morning())
+        .await
+        .unwrap()
+        .ticket
+        .state
 }
 
 fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
@@ -83,7 +89,7 @@ pub(super) async fn a_repeat_opens_nothing_and_is_told_only_when_it_matters(h: &
     assert_eq!(lines().await, 3, "crossing the gate is");
     assert_eq!(sees(&*store, id, PUMP, 0.99, 4).await, None);
     assert_eq!(lines().await, 3);
-    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
+    let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
     assert_eq!((view.ticket.fault_class.as_str(), view.ticket.number), (PUMP, 1));
     assert_eq!((view.finding.count, view.finding.prediction.probability), (5, 0.99));
     assert_eq!(
@@ -91,7 +97,7 @@ pub(super) async fn a_repeat_opens_nothing_and_is_told_only_when_it_matters(h: &
         "what JSON cannot hold was bounded"
     );
     let page = store
-        .tickets(&Scope::All, &TicketFilter::default(), None, 10)
+        .tickets(&Actor::hub("test"), &TicketFilter::default(), None, 10)
         .await
         .unwrap();
     assert_eq!(page.items[0].probability, 0.99);
@@ -106,7 +112,7 @@ pub(super) async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open(h: 
     assert_eq!(cleared[0].finding.state, FindingState::Cleared);
     assert!(store.commit_scoring(&clear, after(2)).await.unwrap().is_empty());
     assert_eq!(sees(&*store, id, PUMP, 0.95, 3).await, None);
-    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
+    let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
     assert_eq!(view.finding.state, FindingState::Open);
     // An unknown fault beside it belongs to it; another class is a fault of its own.
     assert_eq!(sees(&*store, id, "unknown_fault", 0.99, 4).await, None);
@@ -122,7 +128,7 @@ pub(super) async fn a_fault_that_comes_back_while_the_clock_goes_back_is_stored(
     let back = seen(vec![Observation::Clear { appliance: id }, alarm(id, PUMP, 0.95)]);
     let changes = store.commit_scoring(&back, after(0)).await.unwrap();
     assert_eq!(changes.len(), 2);
-    let view = store.ticket(&Scope::All, ticket, morning()).await.unwrap();
+    let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
     assert_eq!(
         view.finding.id, changes[1].finding.id,
         "the ticket is about the newer one"
@@ -144,7 +150,7 @@ pub(super) async fn naming_never_makes_two_open_tickets_of_one_class(h: &dyn Har
     assert_eq!(sees(&*store, id, PUMP, 0.97, 3).await, None);
     assert_eq!(
         store
-            .ticket(&Scope::All, second, morning())
+            .ticket(&Actor::hub("test"), second, morning())
             .await
             .unwrap()
             .ticket
@@ -160,7 +166,7 @@ pub(super) async fn a_false_alarm_keeps_quiet_and_a_repair_starts_the_baseline_a
     let first = sees(&*store, id, PUMP, 0.95, 0).await.unwrap();
     let wrong = closed(Resolution::FalseAlarm, Verdict::Wrong);
     store
-        .apply_ticket(&Scope::All, first, &wrong, "li", after(1))
+        .apply_ticket(&Actor::hub("li"), first, &wrong, after(1))
         .await
         .unwrap();
     assert_eq!(sees(&*store, id, PUMP, 0.95, 2).await, None);
@@ -169,17 +175,17 @@ pub(super) async fn a_false_alarm_keeps_quiet_and_a_repair_starts_the_baseline_a
     let second = sees(&*store, id, PUMP, 0.95, later).await.unwrap();
     let fixed = closed(Resolution::ConfirmedFixed, Verdict::Right);
     store
-        .apply_ticket(&Scope::All, second, &fixed, "li", after(later + 1))
+        .apply_ticket(&Actor::hub("li"), second, &fixed, after(later + 1))
         .await
         .unwrap();
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
     assert_eq!(state(&*store, second).await, TicketState::Closed);
     let again = store
-        .apply_ticket(&Scope::All, second, &TicketEvent::Taken, "li", after(later + 2))
+        .apply_ticket(&Actor::hub("li"), second, &TicketEvent::Taken, after(later + 2))
         .await
         .unwrap_err();
     assert!(matches!(again, StoreError::Ticket(_)));
-    let findings = store.findings(&Scope::All, None, 10).await.unwrap().items;
+    let findings = store.findings(&Actor::hub("test"), None, 10).await.unwrap().items;
     assert!(findings.iter().all(|finding| finding.state == FindingState::Cleared));
     assert!(
         sees(&*store, id, PUMP, 0.95, later + 3).await.is_some(),
@@ -193,21 +199,19 @@ pub(super) async fn tenants_stay_apart(h: &dyn Harness) {
     let other = appliance(&*store, "beta", "wm-1").await;
     let ticket = sees(&*store, id, PUMP, 0.95, 0).await.unwrap();
     let theirs = sees(&*store, other, PUMP, 0.95, 0).await.unwrap();
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     assert!(matches!(
         store.ticket(&beta, ticket, morning()).await,
         Err(StoreError::NotFound { .. })
     ));
-    let refused = store
-        .apply_ticket(&beta, ticket, &TicketEvent::Taken, "eve", morning())
-        .await;
+    let refused = store.apply_ticket(&beta, ticket, &TicketEvent::Taken, morning()).await;
     assert!(matches!(refused, Err(StoreError::NotFound { .. })));
     let listed = store.tickets(&beta, &TicketFilter::default(), None, 10).await.unwrap();
     assert_eq!(listed.items.iter().map(|s| s.ticket.id).collect::<Vec<_>>(), [theirs]);
     let findings = store.findings(&beta, None, 10).await.unwrap();
     assert_eq!(findings.items.len(), 1);
     let hidden = store
-        .findings(&Scope::Tenant(tenant("acme")), None, 10)
+        .findings(&Actor::hub("test").within(Some(tenant("acme"))), None, 10)
         .await
         .unwrap()
         .items
@@ -230,7 +234,7 @@ pub(super) async fn lists_are_read_page_by_page(h: &dyn Harness) {
     let mut after = None;
     loop {
         let page = store
-            .tickets(&Scope::All, &TicketFilter::default(), after.as_deref(), 2)
+            .tickets(&Actor::hub("test"), &TicketFilter::default(), after.as_deref(), 2)
             .await
             .unwrap();
         numbers.extend(page.items.iter().map(|summary| summary.ticket.number));
@@ -240,7 +244,9 @@ pub(super) async fn lists_are_read_page_by_page(h: &dyn Harness) {
         }
     }
     assert_eq!(numbers, [5, 4, 3, 2, 1]);
-    let bad = store.tickets(&Scope::All, &TicketFilter::default(), Some("x"), 2).await;
+    let bad = store
+        .tickets(&Actor::hub("test"), &TicketFilter::default(), Some("x"), 2)
+        .await;
     assert!(matches!(bad, Err(StoreError::NotFound { .. })));
 }
 
@@ -263,10 +269,9 @@ pub(super) async fn a_fault_that_is_left_as_it_is_opens_no_second_ticket_until_i
         let ticket = sees(&*store, id, PUMP, 0.85, start).await.unwrap();
         store
             .apply_ticket(
-                &Scope::All,
+                &Actor::hub("li"),
                 ticket,
                 &closed(resolution, verdict),
-                "li",
                 after(start + 1),
             )
             .await
@@ -293,7 +298,7 @@ pub(super) async fn a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_co
     let first = sees(&*store, id, PUMP, 0.95, 0).await.unwrap();
     let wrong = closed(Resolution::FalseAlarm, Verdict::Wrong);
     store
-        .apply_ticket(&Scope::All, first, &wrong, "li", after(1))
+        .apply_ticket(&Actor::hub("li"), first, &wrong, after(1))
         .await
         .unwrap();
     assert_eq!(sees(&*store, id, PUMP, 0.95, 2).await, None);
@@ -336,7 +341,7 @@ pub(super) async fn a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_co
     let other = appliance(&*store, "acme", "wm-2").await;
     let second = sees(&*store, other, PUMP, 0.95, ends).await.unwrap();
     store
-        .apply_ticket(&Scope::All, second, &wrong, "li", after(ends))
+        .apply_ticket(&Actor::hub("li"), second, &wrong, after(ends))
         .await
         .unwrap();
     assert_eq!(sees(&*store, other, PUMP, 0.95, ends + 1).await, None);
@@ -369,10 +374,10 @@ pub(super) async fn a_restarted_baseline_clears_every_open_finding_of_the_applia
     let drum = sees(&*store, id, "drum_bearing", 0.95, 1).await.unwrap();
     let fixed = closed(Resolution::ConfirmedFixed, Verdict::Right);
     store
-        .apply_ticket(&Scope::All, pump, &fixed, "li", after(2))
+        .apply_ticket(&Actor::hub("li"), pump, &fixed, after(2))
         .await
         .unwrap();
-    let open = store.ticket(&Scope::All, drum, morning()).await.unwrap();
+    let open = store.ticket(&Actor::hub("test"), drum, morning()).await.unwrap();
     assert_eq!(open.finding.state, FindingState::Cleared);
     assert_eq!(open.timeline.last().unwrap().event, TicketEvent::FindingCleared);
     store.baselines_restarted().await.unwrap();
@@ -381,7 +386,7 @@ pub(super) async fn a_restarted_baseline_clears_every_open_finding_of_the_applia
     let mut site = site();
     site.tenants[0].devices[0].owner = Some("wang".into());
     store.apply_site(&site, after(4), false).await.unwrap();
-    let open = store.ticket(&Scope::All, drum, morning()).await.unwrap();
+    let open = store.ticket(&Actor::hub("test"), drum, morning()).await.unwrap();
     assert_eq!(open.finding.state, FindingState::Cleared);
     assert_eq!(
         store.begin_attempt(drum, after(5), [2; 20]).await.unwrap(),

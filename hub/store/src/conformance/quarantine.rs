@@ -2,9 +2,10 @@
 
 use super::Harness;
 use super::scene::{appliance, message, morning, played, tenant};
+use crate::Store;
 use crate::quarantine::QuarantineFilter;
 use crate::telemetry::{Ingest, Quarantined};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
 
@@ -18,12 +19,12 @@ fn held(appliance: ApplianceId, reason: &str) -> Ingest {
     })
 }
 
-async fn numbers(store: &dyn Store, scope: &Scope, reason: Option<&str>) -> Vec<i64> {
+async fn numbers(store: &dyn Store, actor: &Actor, reason: Option<&str>) -> Vec<i64> {
     let filter = QuarantineFilter {
         appliance: None,
         reason: reason.map(str::to_owned),
     };
-    let page = store.quarantine(scope, &filter, None, 200).await.unwrap();
+    let page = store.quarantine(actor, &filter, None, 200).await.unwrap();
     page.items.iter().map(|held| held.number).collect()
 }
 
@@ -39,13 +40,13 @@ pub(super) async fn quarantine_is_searched_within_the_scope(h: &dyn Harness) {
         held(foreign, "bad cbor"),
     ];
     store.ingest(&all).await.unwrap();
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let (ours, every) = (
         numbers(&*store, &acme, None).await,
-        numbers(&*store, &Scope::All, None).await,
+        numbers(&*store, &Actor::hub("test"), None).await,
     );
     assert_eq!((ours.len(), every.len()), (2, 3));
-    assert_eq!(numbers(&*store, &Scope::All, Some("BAD cbor")).await.len(), 2);
+    assert_eq!(numbers(&*store, &Actor::hub("test"), Some("BAD cbor")).await.len(), 2);
     assert_eq!(numbers(&*store, &acme, Some("100%_")).await.len(), 1, "no wildcards");
     assert_eq!(numbers(&*store, &acme, Some("10_%")).await.len(), 0);
     let first = store
@@ -73,7 +74,7 @@ pub(super) async fn a_payload_leaves_quarantine_once_with_what_it_holds(h: &dyn 
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
     store.ingest(&[held(id, "one"), held(id, "two")]).await.unwrap();
-    let all = numbers(&*store, &Scope::All, None).await;
+    let all = numbers(&*store, &Actor::hub("test"), None).await;
     let (two, one) = (all[0], all[1]);
     // JSON without a time stamp is never taken for a repeat, so only the row itself keeps it from being stored twice.
     let mut content = message(id, 1, 0, 2);
@@ -88,14 +89,14 @@ pub(super) async fn a_payload_leaves_quarantine_once_with_what_it_holds(h: &dyn 
     assert_eq!(stored, [0, 2], "exactly one of both stores it");
     assert_eq!(store.replay(one, Ingest::Telemetry(again)).await.unwrap().stored, 0);
     assert_eq!(store.samples_stored().await.unwrap(), 2);
-    assert_eq!(numbers(&*store, &Scope::All, None).await, [two]);
+    assert_eq!(numbers(&*store, &Actor::hub("test"), None).await, [two]);
     store.still_held(two, "now for another reason").await.unwrap();
     assert_eq!(
-        store.held(&Scope::All, &[two]).await.unwrap()[0].kept.reason,
+        store.held(&Actor::hub("test"), &[two]).await.unwrap()[0].kept.reason,
         "now for another reason"
     );
     while store.roll_up(100).await.unwrap() > 0 {}
-    let view = store.appliance(&Scope::All, id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!((view.samples, view.quarantined), (2, 1));
     let tallies = store.tallies().await.unwrap();
     let acme = tallies.iter().find(|t| t.tenant == tenant("acme")).unwrap();

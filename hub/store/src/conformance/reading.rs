@@ -2,9 +2,10 @@
 
 use super::Harness;
 use super::scene::{after, appliance, message, morning, played, stored, tenant};
+use crate::StoreError;
 use crate::reading::{Point, Window};
 use crate::telemetry::Ingest;
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Sample;
 
@@ -43,7 +44,7 @@ pub(super) async fn a_window_keeps_the_extremes_at_their_own_times(h: &dyn Harne
         [Some(value(minute)), (minute < 720).then_some(1_500), None]
     });
     assert_eq!(store.ingest(&[day]).await.unwrap(), [stored(1_440)]);
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let asked = |channels: &[&str], to: i64| Window {
         channels: channels.iter().map(|name| (*name).to_owned()).collect(),
         from: morning(),
@@ -82,11 +83,11 @@ pub(super) async fn late_readings_take_their_place_by_time(h: &dyn Harness) {
         to: after(60),
         points: 100,
     };
-    let series = store.window(&Scope::All, id, &window).await.unwrap();
+    let series = store.window(&Actor::hub("test"), id, &window).await.unwrap();
     let wanted = [2, 3, 4, 10, 11, 12, 13, 14].map(|minute| point(minute, minute as f64 / 1_000.0));
     assert_eq!((&*series[0].points, &*series[1].points), (&wanted[..], &[][..]));
     super::scene::rolled_up(&*store).await;
-    let latest = store.latest(&Scope::All, id).await.unwrap();
+    let latest = store.latest(&Actor::hub("test"), id).await.unwrap();
     let told: Vec<_> = latest.iter().map(|l| (l.channel.as_str(), l.point)).collect();
     assert_eq!(told, [("phase", point(14, 0.014)), ("inlet_cel", point(14, -0.007))]);
 }

@@ -2,11 +2,12 @@
 
 use super::{Harness, Place};
 use crate::lease::LeaseStore;
+use crate::page::{PAGE_MAX, Page};
 use crate::prediction::{ScoredUpTo, ScoringCommit};
-use crate::scope::{PAGE_MAX, Page, Scope};
 use crate::site::SiteStore;
 use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore};
 use crate::{Store, error};
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::profile::{ApplianceProfile, Channel};
@@ -241,13 +242,17 @@ pub fn site_without_secrets(names: &[&str]) -> Site {
 
 /// Every finding.
 pub async fn findings<S: crate::prediction::PredictionStore + ?Sized>(store: &S) -> Vec<hub_core::finding::Finding> {
-    all(async |after, limit| store.findings(&Scope::All, after.as_deref(), limit).await).await
+    all(async |after, limit| store.findings(&Actor::hub("test"), after.as_deref(), limit).await).await
 }
 
 /// Every ticket.
 pub async fn tickets<S: crate::ticket::TicketStore + ?Sized>(store: &S) -> Vec<hub_core::ticket::ServiceTicket> {
     let filter = crate::ticket::TicketFilter::default();
-    let page = async |after: Option<String>, limit| store.tickets(&Scope::All, &filter, after.as_deref(), limit).await;
+    let page = async |after: Option<String>, limit| {
+        store
+            .tickets(&Actor::hub("test"), &filter, after.as_deref(), limit)
+            .await
+    };
     all(page).await.into_iter().map(|summary| summary.ticket).collect()
 }
 
@@ -256,7 +261,7 @@ pub async fn lines<S: crate::ticket::TicketStore + ?Sized>(store: &S) -> usize {
     let mut lines = 0;
     for ticket in tickets(store).await {
         lines += store
-            .ticket(&Scope::All, ticket.id, morning())
+            .ticket(&Actor::hub("test"), ticket.id, morning())
             .await
             .unwrap()
             .timeline
@@ -267,7 +272,7 @@ pub async fn lines<S: crate::ticket::TicketStore + ?Sized>(store: &S) -> usize {
 
 /// Names of every device of a tenant.
 pub async fn devices<S: SiteStore + ?Sized>(store: &S, of: &str) -> Vec<String> {
-    let scope = Scope::Tenant(tenant(of));
+    let scope = Actor::hub("test").within(Some(tenant(of)));
     let views = all(async |after, limit| store.appliances(&scope, after.as_deref(), limit).await).await;
     views.into_iter().map(|view| view.device.to_string()).collect()
 }
@@ -277,7 +282,12 @@ pub async fn quarantine<S: crate::quarantine::QuarantineStore + ?Sized>(
     store: &S,
 ) -> Vec<crate::quarantine::QuarantineEntry> {
     let filter = crate::quarantine::QuarantineFilter::default();
-    all(async |after, limit| store.quarantine(&Scope::All, &filter, after.as_deref(), limit).await).await
+    all(async |after, limit| {
+        store
+            .quarantine(&Actor::hub("test"), &filter, after.as_deref(), limit)
+            .await
+    })
+    .await
 }
 
 /// A call that is over.

@@ -8,7 +8,8 @@ use crate::access::Principal;
 use crate::birth::StateContent;
 use crate::session::{KeptSession, SessionChange};
 use crate::telemetry::{Command, Ingest};
-use crate::{Scope, Store, StoreError};
+use crate::{Store, StoreError};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
 use jiff::Timestamp;
@@ -232,7 +233,7 @@ pub(super) async fn a_command_knows_that_it_went_out(h: &dyn Harness) {
         .await
         .unwrap();
     for (request, sent) in [("a", 1), ("b", 3)] {
-        let view = store.command(&Scope::All, id, request, after(4)).await.unwrap();
+        let view = store.command(&Actor::hub("test"), id, request, after(4)).await.unwrap();
         let times = (view.sent_at, view.taken_at);
         assert_eq!(times, (Some(after(sent)), Some(after(3))), "the first time counts");
     }
@@ -281,7 +282,7 @@ pub(super) async fn attributes_are_asked_for_by_name(h: &dyn Harness) {
     let shared = json!({"firmware": "1.3"});
     let shared = shared.as_object().unwrap();
     store
-        .share_attributes(&Scope::All, id, shared, morning())
+        .share_attributes(&Actor::hub("test"), id, shared, morning())
         .await
         .unwrap();
     let all = store.attributes(id, None, None).await.unwrap();

@@ -3,8 +3,9 @@
 use super::Harness;
 use super::door::{device, secret, who};
 use super::scene::{after, alarm, appliance, morning, played, seen, site, tenant};
+use crate::StoreError;
 use crate::account::{Account, Idempotency, SESSIONS_MAX};
-use crate::{Scope, StoreError};
+use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::AccountId;
 use jiff::SignedDuration;
@@ -57,21 +58,24 @@ pub(super) async fn a_dry_run_of_the_first_site_tells_all_that_applying_it_adds(
     // Two tenants, a trunk, a service point, three owners of whom two agree, five devices.
     assert_eq!(told.len(), 2 + 1 + 1 + 3 + 2 + 5, "{told:?}");
     assert!(told.iter().all(|change| change.action == "add"), "{told:?}");
-    assert_eq!(store.appliances(&Scope::All, None, 10).await.unwrap().items, []);
+    assert_eq!(store.appliances(&Actor::hub("test"), None, 10).await.unwrap().items, []);
     assert_eq!(store.apply_site(&site(), morning(), false).await.unwrap(), told);
 }
 
 pub(super) async fn appliances_are_seen_by_their_own_tenant(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     assert!(matches!(
         store.appliance(&beta, id).await,
         Err(StoreError::NotFound { .. })
     ));
     assert_eq!(store.appliances(&beta, None, 10).await.unwrap().items.len(), 1);
-    let first = store.appliances(&Scope::All, None, 2).await.unwrap();
-    let rest = store.appliances(&Scope::All, first.next.as_deref(), 10).await.unwrap();
+    let first = store.appliances(&Actor::hub("test"), None, 2).await.unwrap();
+    let rest = store
+        .appliances(&Actor::hub("test"), first.next.as_deref(), 10)
+        .await
+        .unwrap();
     assert_eq!((first.items.len(), rest.items.len(), rest.next), (2, 3, None));
 }
 
@@ -79,9 +83,8 @@ pub(super) async fn accounts_sessions_and_repeated_requests(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let account = |n: u128, name: &str| Account {
         id: AccountId(uuid::Uuid::from_u128(n)),
-        name: name.into(),
         password_hash: "$argon2id$x".into(),
-        scope: Scope::All,
+        actor: Actor::administrator(name),
     };
     assert!(
         store
@@ -145,7 +148,7 @@ pub(super) async fn the_event_cursor_misses_nothing_under_concurrent_writers(h: 
     let (mut followed, mut cursor) = (Vec::new(), head);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while followed.len() < wanted && tokio::time::Instant::now() < deadline {
-        for event in store.events_after(&Scope::All, cursor, 50).await.unwrap() {
+        for event in store.events_after(&Actor::hub("test"), cursor, 50).await.unwrap() {
             assert!(event.cursor > cursor);
             cursor = event.cursor;
             followed.push((event.tenant, event.kind));
@@ -167,7 +170,7 @@ pub(super) async fn the_event_cursor_misses_nothing_under_concurrent_writers(h: 
         );
     }
     let theirs = store
-        .events_after(&Scope::Tenant(tenant("beta")), head, 200)
+        .events_after(&Actor::hub("test").within(Some(tenant("beta"))), head, 200)
         .await
         .unwrap();
     assert_eq!(theirs.len() as i64, 2 * ROUNDS);
@@ -178,12 +181,12 @@ pub(super) async fn the_event_cursor_misses_nothing_under_concurrent_writers(h: 
 pub(super) async fn a_new_secret_changes_nothing_else(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let before = store.appliance(&Scope::All, id).await.unwrap();
+    let before = store.appliance(&Actor::hub("test"), id).await.unwrap();
     let mut device = site().tenants[0].devices[0].clone();
     (device.owner, device.service_point, device.secret_sha256) = (None, None, None);
     let added = store.add_device(&tenant("acme"), &device, "another", after(1)).await;
     assert_eq!(added.unwrap(), id);
-    assert_eq!(store.appliance(&Scope::All, id).await.unwrap(), before);
+    assert_eq!(store.appliance(&Actor::hub("test"), id).await.unwrap(), before);
     assert_eq!(before.owner.as_deref(), Some("lin"));
     assert!(store.baselines_restarted().await.unwrap().is_empty());
     let shown = ["another", "secret-wm-1"].map(|text| secret("acme", "wm-1", text));
@@ -195,7 +198,7 @@ pub(super) async fn a_new_secret_changes_nothing_else(h: &dyn Harness) {
         .add_device(&tenant("acme"), &moved, "third", after(2))
         .await
         .unwrap();
-    let after_move = store.appliance(&Scope::All, id).await.unwrap();
+    let after_move = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(after_move.owner.as_deref(), Some("wang"));
     assert_eq!(after_move.service_point, before.service_point);
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
@@ -228,7 +231,7 @@ pub(super) async fn the_order_of_the_ledger_decides_not_the_clock(h: &dyn Harnes
             .await
             .unwrap();
         let owner = store
-            .ticket(&Scope::All, ticket, morning())
+            .ticket(&Actor::hub("test"), ticket, morning())
             .await
             .unwrap()
             .owner

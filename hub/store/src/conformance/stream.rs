@@ -3,11 +3,12 @@
 use super::Harness;
 use super::contact::due;
 use super::scene::{after, alarm, appliance, ended, played, scored_rows, stored, tickets};
+use crate::Store;
 use crate::contact::Begun;
 use crate::prediction::ScoringCommit;
 use crate::telemetry::{Ingest, StoredRow};
 use crate::ticket::TicketView;
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
 use hub_core::id::ApplianceId;
@@ -100,7 +101,7 @@ async fn score(store: &dyn Store, hour: i64) {
 async fn act(store: &dyn Store, hour: i64) {
     let now = after(hour * 60);
     for id in by_number(store, due(store, now).await).await {
-        let number = store.ticket(&Scope::All, id, now).await.unwrap().ticket.number;
+        let number = store.ticket(&Actor::hub("test"), id, now).await.unwrap().ticket.number;
         let fate = mix(u64::try_from(number + 7 * hour).unwrap());
         let random = [u8::try_from(fate % 251).unwrap(); 20];
         let Begun::Ring(order) = store.begin_attempt(id, now, random).await.unwrap() else {
@@ -143,7 +144,7 @@ async fn act(store: &dyn Store, hour: i64) {
                 },
             };
             store
-                .apply_ticket(&Scope::All, ticket.id, &closed, "li", now)
+                .apply_ticket(&Actor::hub("li"), ticket.id, &closed, now)
                 .await
                 .unwrap();
         }
@@ -213,7 +214,10 @@ async fn outcome(h: &dyn Harness, packing: u64) -> (String, String) {
     assert!(all.len() > 20, "{} tickets", all.len());
     let mut text = String::new();
     for ticket in all {
-        let view = store.ticket(&Scope::All, ticket.id, after(HOURS * 60)).await.unwrap();
+        let view = store
+            .ticket(&Actor::hub("test"), ticket.id, after(HOURS * 60))
+            .await
+            .unwrap();
         text.push_str(&told(&view).to_string());
         text.push('\n');
     }

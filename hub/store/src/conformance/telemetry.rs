@@ -31,7 +31,7 @@ pub(super) async fn a_repeat_is_stored_once_however_it_comes(h: &dyn Harness) {
     assert_eq!(store.ingest(&more).await.unwrap(), [stored(6), stored(6)]);
     assert_eq!(store.samples_stored().await.unwrap(), 21);
     rolled_up(&*store).await;
-    let view = store.appliance(&crate::Scope::All, id).await.unwrap();
+    let view = store.appliance(&hub_core::actor::Actor::hub("test"), id).await.unwrap();
     assert_eq!((view.samples, view.skew_ms), (15, Some(12)));
     assert_eq!(
         view.last_sample_at,
@@ -156,7 +156,14 @@ pub(super) async fn one_bad_item_holds_nobody_back(h: &dyn Harness) {
     );
     assert!(store.clock_offsets(&[]).await.unwrap().is_empty());
     assert_eq!(quarantine(&*store).await[0].kept.payload.len(), QUARANTINE_PAYLOAD_MAX);
-    assert_eq!(store.appliance(&crate::Scope::All, id).await.unwrap().quarantined, 1);
+    assert_eq!(
+        store
+            .appliance(&hub_core::actor::Actor::hub("test"), id)
+            .await
+            .unwrap()
+            .quarantined,
+        1
+    );
 }
 
 pub(super) async fn the_quarantine_of_a_tenant_is_bounded_and_counts_what_gave_way(h: &dyn Harness) {
@@ -352,10 +359,10 @@ pub(super) async fn no_session_outlives_the_program(h: &dyn Harness) {
         ])
         .await
         .unwrap();
-    let view = store.appliance(&crate::Scope::All, up).await.unwrap();
+    let view = store.appliance(&hub_core::actor::Actor::hub("test"), up).await.unwrap();
     assert_eq!((view.online, view.presence_at), (true, Some(after(1))));
     store.all_offline("stopping", after(3)).await.unwrap();
-    let all = crate::Scope::All;
+    let all = hub_core::actor::Actor::hub("test");
     let view = store.appliance(&all, up).await.unwrap();
     assert_eq!(
         (view.online, view.presence_reason.as_str(), view.presence_at),

@@ -2,9 +2,10 @@
 
 use super::Harness;
 use super::scene::{after, appliance, morning, played, stored, tenant, waiting};
+use crate::Store;
 use crate::birth::{Birth, DROPPED_MAX, KeptBirth, ResetReason, StateContent};
 use crate::telemetry::{Command, Ingest};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 
 /// A birth message of a start with what was given up since.
@@ -37,7 +38,7 @@ fn told(appliance: ApplianceId, birth: Birth, minutes: i64) -> Ingest {
 }
 
 async fn kept(store: &dyn Store, appliance: ApplianceId) -> Option<KeptBirth> {
-    store.birth(&Scope::All, appliance).await.unwrap()
+    store.birth(&Actor::hub("test"), appliance).await.unwrap()
 }
 
 /// What the tenant's devices have given up: events, telemetry.

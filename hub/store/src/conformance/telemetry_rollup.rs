@@ -2,13 +2,14 @@
 
 use super::Harness;
 use super::scene::{appliance, morning, played, rolled_up, site, telemetry};
+use crate::Store;
 use crate::prediction::{ScoredUpTo, ScoringCommit};
 use crate::telemetry::{Ingest, StoredRow, Unscored};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 
 async fn counts(store: &dyn Store, id: ApplianceId) -> (i64, i64, i64, i64) {
-    let view = store.appliance(&Scope::All, id).await.unwrap();
+    let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     (view.samples, view.gaps, view.dropped, view.repeated)
 }
 

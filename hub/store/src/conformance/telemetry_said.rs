@@ -4,10 +4,11 @@ use super::Harness;
 use super::scene::{
     after, all, appliance, morning, played, quarantine, repeated, rolled_up, stored, telemetry, tenant, waiting,
 };
+use crate::Store;
 use crate::StoreError;
 use crate::birth::StateContent;
 use crate::telemetry::{Command, Ingest, Quarantined};
-use crate::{Scope, Store};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ pub(super) async fn attributes_replace_each_other_by_name_and_are_bounded(h: &dy
     let wanted = json!({ "firmware": "wanted" });
     let wanted = wanted.as_object().unwrap();
     store
-        .share_attributes(&Scope::All, id, wanted, morning())
+        .share_attributes(&Actor::hub("test"), id, wanted, morning())
         .await
         .unwrap();
     let many: serde_json::Map<String, Value> = (0..300).map(|n| (format!("n{n}"), json!(n))).collect();
@@ -133,8 +134,11 @@ pub(super) async fn a_command_that_waits_gives_way_to_none_that_is_done(h: &dyn 
     let waiting: Vec<&str> = waiting.iter().map(|command| command.request.as_str()).collect();
     assert_eq!(waiting, ["first"]);
     let later = after(1);
-    let page =
-        async |after: Option<String>, limit| store.commands(&Scope::All, id, after.as_deref(), limit, later).await;
+    let page = async |after: Option<String>, limit| {
+        store
+            .commands(&Actor::hub("test"), id, after.as_deref(), limit, later)
+            .await
+    };
     assert_eq!(all(page).await.len(), 257);
 }
 
@@ -176,7 +180,7 @@ async fn commands_kept(store: &dyn Store, appliance: ApplianceId) -> usize {
     let now = morning();
     let page = async |after: Option<String>, limit| {
         store
-            .commands(&Scope::All, appliance, after.as_deref(), limit, now)
+            .commands(&Actor::hub("test"), appliance, after.as_deref(), limit, now)
             .await
     };
     all(page).await.len()
@@ -274,6 +278,6 @@ pub(super) async fn a_payload_leaves_quarantine_with_what_it_holds_and_only_once
     assert_eq!(store.ingest(&batch).await.unwrap(), [stored(3), repeated(3)]);
     assert_eq!(store.ingest(&batch[..1]).await.unwrap(), [repeated(3)]);
     rolled_up(&*store).await;
-    let view = store.appliance(&crate::Scope::All, id).await.unwrap();
+    let view = store.appliance(&hub_core::actor::Actor::hub("test"), id).await.unwrap();
     assert_eq!((view.samples, view.quarantined), (3, 0));
 }

@@ -1,9 +1,10 @@
-//! Tenants stay apart: each method that takes a scope refuses or hides what is another tenant's. The table names every one
+//! Tenants stay apart: each method that takes an actor refuses or hides what is another tenant's. The table names every one
 //! of them, which a test compares with the traits.
 
 use super::Harness;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
+use crate::account::Account;
 use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};
 use crate::contact::Begun;
@@ -12,11 +13,12 @@ use crate::error::Result;
 use crate::event::EventCursor;
 use crate::quarantine::QuarantineFilter;
 use crate::reading::Window;
-use crate::scope::Page;
 use crate::telemetry::{Command, Ingest, Quarantined};
 use crate::ticket::TicketFilter;
-use crate::{Scope, Store, StoreError};
-use hub_core::id::{ApplianceId, FindingId, TicketId};
+use crate::{Store, StoreError};
+use hub_core::account::AccountError;
+use hub_core::actor::{Actor, Role};
+use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::TicketEvent;
@@ -25,42 +27,48 @@ use std::time::{Duration, Instant};
 
 /// What a reader was shown of acme's things.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     /// This much of a list.
     Items(usize),
     /// The one thing that was asked for.
     It,
     /// That there is no such thing.
     Nothing,
+    /// That no role of theirs allows it.
+    NotAllowed,
 }
 
 fn list<T>(items: Result<Vec<T>>) -> Shown {
-    Shown::Items(items.unwrap().len())
+    items.map_or_else(|error| refused(&error), |items| Shown::Items(items.len()))
 }
 
 fn page<T>(page: Result<Page<T>>) -> Shown {
-    Shown::Items(page.unwrap().items.len())
+    list(page.map(|page| page.items))
 }
 
 fn one<T>(one: Result<T>) -> Shown {
-    match one {
-        Ok(_) => Shown::It,
-        Err(StoreError::NotFound { .. }) => Shown::Nothing,
-        Err(other) => panic!("{other:?}"),
+    one.map_or_else(|error| refused(&error), |_| Shown::It)
+}
+
+fn refused(error: &StoreError) -> Shown {
+    match error {
+        StoreError::NotFound { .. } | StoreError::Account(AccountError::Unknown(_)) => Shown::Nothing,
+        StoreError::NotAllowed(_) | StoreError::Account(AccountError::NotAllowed(_)) => Shown::NotAllowed,
+        other => panic!("{other:?}"),
     }
 }
 
 /// What of acme's each method asks for.
-struct Things {
-    washer: ApplianceId,
-    finding: FindingId,
-    ticket: TicketId,
-    held: i64,
-    head: EventCursor,
+pub struct Things {
+    pub washer: ApplianceId,
+    pub finding: FindingId,
+    pub ticket: TicketId,
+    pub held: i64,
+    pub head: EventCursor,
 }
 
 /// Something of acme's for each method to show. Beta has a device only.
-async fn things(store: &dyn Store) -> Things {
+pub async fn things(store: &dyn Store) -> Things {
     let acme = tenant("acme");
     let head = store.event_head().await.unwrap();
     let washer = appliance(store, "acme", "wm-1").await;
@@ -102,9 +110,18 @@ async fn things(store: &dyn Store) -> Things {
         .add_claim_credential(&acme, "line", &token("claim_"), &grant, morning())
         .await
         .unwrap();
+    store
+        .add_account(&Actor::hub("test"), &account("kim"), morning())
+        .await
+        .unwrap();
     // Transactions of tests beside hide events for as long as they are open.
     let until = Instant::now() + Duration::from_secs(10);
-    while store.events_after(&Scope::All, head, 200).await.unwrap().is_empty() {
+    while store
+        .events_after(&Actor::hub("test"), head, 200)
+        .await
+        .unwrap()
+        .is_empty()
+    {
         assert!(Instant::now() < until, "there is no event to show");
         store.event_arrived(Duration::from_millis(20)).await;
     }
@@ -114,6 +131,19 @@ async fn things(store: &dyn Store) -> Things {
         ticket,
         held: quarantine(store).await[0].number,
         head,
+    }
+}
+
+/// Somebody of acme who talks to owners.
+fn account(name: &str) -> Account {
+    let digest = name.bytes().fold(0, |sum, byte| sum * 256 + u128::from(byte));
+    Account {
+        id: AccountId(uuid::Uuid::from_u128(digest)),
+        password_hash: "$argon2id$x".into(),
+        actor: Actor {
+            roles: vec![Role::Agent],
+            ..Actor::hub(name).within(Some(tenant("acme")))
+        },
     }
 }
 
@@ -128,8 +158,8 @@ fn command(request: &str) -> Command {
     }
 }
 
-/// Methods that take a scope, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 28] = [
+/// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
+pub const METHODS: [&str; 33] = [
     "appliances",
     "appliance",
     "findings",
@@ -154,6 +184,11 @@ pub const METHODS: [&str; 28] = [
     "integrators",
     "claim_credentials",
     "authority_views",
+    "accounts",
+    "add_account",
+    "change_account",
+    "set_password",
+    "remove_account",
     "share_attributes",
     "send_command",
     "apply_ticket",
@@ -169,8 +204,8 @@ fn window() -> Window {
     }
 }
 
-async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Shown {
-    let now = morning();
+pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Things) -> Shown {
+    let (now, hub) = (morning(), Actor::hub("test"));
     let (acme, washer) = (tenant("acme"), device("wm-1"));
     let values: Map<_, _> = json!({ "mode": "eco" }).as_object().unwrap().clone();
     let contact = OwnerContact {
@@ -181,40 +216,61 @@ async fn ask(store: &dyn Store, method: &str, scope: &Scope, of: &Things) -> Sho
         consent: true,
     };
     match method {
-        "appliances" => page(store.appliances(scope, None, 200).await),
-        "appliance" => one(store.appliance(scope, of.washer).await),
-        "findings" => page(store.findings(scope, None, 200).await),
-        "finding" => one(store.finding(scope, of.finding).await),
-        "tickets" => page(store.tickets(scope, &TicketFilter::default(), None, 200).await),
-        "ticket" => one(store.ticket(scope, of.ticket, now).await),
-        "contacts" => page(store.contacts(scope, None, 200).await),
-        "events_after" => list(store.events_after(scope, of.head, 200).await),
-        "commands" => one(store.commands(scope, of.washer, None, 200, now).await),
-        "command" => one(store.command(scope, of.washer, "first", now).await),
-        "device_attributes" => one(store.device_attributes(scope, of.washer).await),
-        "quarantine" => page(store.quarantine(scope, &QuarantineFilter::default(), None, 200).await),
-        "held" => list(store.held(scope, &[of.held]).await),
-        "unplaced" => one(store.unplaced(scope, of.washer).await),
-        "birth" => one(store.birth(scope, of.washer).await),
-        "window" => one(store.window(scope, of.washer, &window()).await),
-        "latest" => one(store.latest(scope, of.washer).await),
+        "appliances" => page(store.appliances(actor, None, 200).await),
+        "appliance" => one(store.appliance(actor, of.washer).await),
+        "findings" => page(store.findings(actor, None, 200).await),
+        "finding" => one(store.finding(actor, of.finding).await),
+        "tickets" => page(store.tickets(actor, &TicketFilter::default(), None, 200).await),
+        "ticket" => one(store.ticket(actor, of.ticket, now).await),
+        "contacts" => page(store.contacts(actor, None, 200).await),
+        "events_after" => list(store.events_after(actor, of.head, 200).await),
+        "commands" => one(store.commands(actor, of.washer, None, 200, now).await),
+        "command" => one(store.command(actor, of.washer, "first", now).await),
+        "device_attributes" => one(store.device_attributes(actor, of.washer).await),
+        "quarantine" => page(store.quarantine(actor, &QuarantineFilter::default(), None, 200).await),
+        "held" => list(store.held(actor, &[of.held]).await),
+        "unplaced" => one(store.unplaced(actor, of.washer).await),
+        "birth" => one(store.birth(actor, of.washer).await),
+        "window" => one(store.window(actor, of.washer, &window()).await),
+        "latest" => one(store.latest(actor, of.washer).await),
         "fleet_hourly" => {
-            let asked = store.fleet_hourly(scope, &acme, "washing-machine", "phase", now, after(60));
+            let asked = store.fleet_hourly(actor, &acme, "washing-machine", "phase", now, after(60));
             one(asked.await)
         }
-        "device_daily" => one(store.device_daily(scope, of.washer, "phase", now, after(60)).await),
-        "device_access" => page(store.device_access(scope, None, 200).await),
-        "groups" => list(store.groups(scope).await),
-        "integrators" => list(store.integrators(scope).await),
-        "claim_credentials" => list(store.claim_credentials(scope).await),
+        "device_daily" => one(store.device_daily(actor, of.washer, "phase", now, after(60)).await),
+        "device_access" => page(store.device_access(actor, None, 200).await),
+        "groups" => list(store.groups(actor).await),
+        "integrators" => list(store.integrators(actor).await),
+        "claim_credentials" => list(store.claim_credentials(actor).await),
         // Authorities are made with certificates, in cases of their own; here there is none to be shown.
-        "authority_views" => list(store.authority_views(scope).await),
-        "share_attributes" => one(store.share_attributes(scope, of.washer, &values, now).await),
-        "send_command" => one(store.send_command(scope, of.washer, &command("second"), now).await),
-        "apply_ticket" => one(store
-            .apply_ticket(scope, of.ticket, &TicketEvent::Taken, "eve", now)
-            .await),
-        "claim_owner" => one(store.claim_owner(scope, &acme, &washer, "4711", &contact, now).await),
+        "authority_views" => list(store.authority_views(actor).await),
+        "share_attributes" => one(store.share_attributes(actor, of.washer, &values, now).await),
+        "send_command" => one(store.send_command(actor, of.washer, &command("second"), now).await),
+        "apply_ticket" => one(store.apply_ticket(actor, of.ticket, &TicketEvent::Taken, now).await),
+        "claim_owner" => {
+            store
+                .open_claim(of.washer, Opener::Maker, "4711", after(60), now)
+                .await
+                .unwrap();
+            one(store.claim_owner(actor, &acme, &washer, "4711", &contact, now).await)
+        }
+        "accounts" => list(store.accounts(actor).await),
+        "add_account" => {
+            let added = one(store.add_account(actor, &account("new"), now).await);
+            if added == Shown::It {
+                store.remove_account(&hub, "new").await.unwrap();
+            }
+            added
+        }
+        "change_account" => one(store.change_account(actor, &account("kim").actor).await),
+        "set_password" => one(store.set_password(actor, "kim", "$argon2id$y", None).await),
+        "remove_account" => {
+            let removed = one(store.remove_account(actor, "kim").await);
+            if removed == Shown::It {
+                store.add_account(&hub, &account("kim"), now).await.unwrap();
+            }
+            removed
+        }
         other => panic!("{other} is asked by nobody"),
     }
 }
@@ -224,28 +280,28 @@ fn own_of_beta(method: &str) -> usize {
     usize::from(["appliances", "device_access"].contains(&method))
 }
 
-pub(super) async fn every_method_that_takes_a_scope_hides_the_other_tenant(h: &dyn Harness) {
+pub(super) async fn every_method_that_takes_an_actor_hides_the_other_tenant(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let of = things(&*store).await;
-    let beta = Scope::Tenant(tenant("beta"));
+    let beta = Actor::hub("test").within(Some(tenant("beta")));
     for method in METHODS {
         let shown = ask(&*store, method, &beta, &of).await;
         let hidden = match &shown {
             Shown::Items(count) => *count == own_of_beta(method),
             Shown::Nothing => true,
-            Shown::It => false,
+            Shown::It | Shown::NotAllowed => false,
         };
         assert!(hidden, "{method} shows another tenant's: {shown:?}");
     }
     // Nothing that was refused has happened, and the tenant itself, as the administrator, is shown all of it.
-    let view = store.ticket(&Scope::All, of.ticket, morning()).await.unwrap();
+    let view = store.ticket(&Actor::hub("test"), of.ticket, morning()).await.unwrap();
     assert_eq!(
         (view.ticket.assignee, view.appliance.owner.as_deref()),
         (None, Some("lin"))
     );
     assert_eq!(
         store
-            .commands(&Scope::All, of.washer, None, 9, morning())
+            .commands(&Actor::hub("test"), of.washer, None, 9, morning())
             .await
             .unwrap()
             .items
@@ -254,19 +310,15 @@ pub(super) async fn every_method_that_takes_a_scope_hides_the_other_tenant(h: &d
     );
     assert!(
         store
-            .device_attributes(&Scope::All, of.washer)
+            .device_attributes(&Actor::hub("test"), of.washer)
             .await
             .unwrap()
             .shared
             .is_empty()
     );
-    for scope in [Scope::Tenant(tenant("acme")), Scope::All] {
+    for actor in [Actor::hub("test").within(Some(tenant("acme"))), Actor::hub("test")] {
         for method in METHODS.into_iter().filter(|method| *method != "authority_views") {
-            // What can be done once was done by the tenant.
-            if scope == Scope::All && method == "claim_owner" {
-                continue;
-            }
-            let shown = ask(&*store, method, &scope, &of).await;
+            let shown = ask(&*store, method, &actor, &of).await;
             let (Shown::Items(1..) | Shown::It) = shown else {
                 panic!("{method} does not show its own: {shown:?}");
             };

@@ -1,11 +1,14 @@
 //! Accounts, sessions, and requests that may be repeated safely.
 
 use super::MemoryStore;
-use super::state::Request;
+use super::not_found;
+use super::state::{Request, State};
 use crate::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use crate::bounds::KEYS_KEPT;
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
+use hub_core::account::{AccountError, check_addition, check_change, check_password};
+use hub_core::actor::{Act, Actor};
 use hub_core::id::AccountId;
 use jiff::Timestamp;
 use std::collections::btree_map::Entry;
@@ -23,7 +26,57 @@ impl AccountStore for MemoryStore {
 
     async fn account(&self, name: &str) -> Result<Option<Account>> {
         let state = self.state();
-        Ok(state.accounts.values().find(|account| account.name == name).cloned())
+        Ok(state
+            .accounts
+            .values()
+            .find(|account| account.actor.name == name)
+            .cloned())
+    }
+
+    async fn accounts(&self, actor: &Actor) -> Result<Vec<Actor>> {
+        actor.may(Act::ReadAccounts)?;
+        let mut accounts = self.state().actors();
+        accounts.retain(|account| actor.governs(account));
+        Ok(accounts)
+    }
+
+    async fn add_account(&self, actor: &Actor, account: &Account, _now: Timestamp) -> Result<()> {
+        actor.may(Act::ChangeAccounts)?;
+        let mut state = self.state();
+        check_addition(&state.actors(), actor, &account.actor)?;
+        state.check_sites(&account.actor)?;
+        state.accounts.insert(account.id, account.clone());
+        Ok(())
+    }
+
+    async fn change_account(&self, actor: &Actor, to: &Actor) -> Result<()> {
+        actor.may(Act::ChangeAccounts)?;
+        let mut state = self.state();
+        check_change(&state.actors(), actor, &to.name, Some(to))?;
+        state.check_sites(to)?;
+        state.account_of(&to.name)?.actor = to.clone();
+        Ok(())
+    }
+
+    async fn set_password(&self, actor: &Actor, name: &str, password_hash: &str, but: Option<[u8; 32]>) -> Result<()> {
+        let mut state = self.state();
+        check_password(&state.actors(), actor, name)?;
+        let account = state.account_of(name)?;
+        password_hash.clone_into(&mut account.password_hash);
+        let id = account.id;
+        state.logins.retain(|hash, login| login.0 != id || Some(*hash) == but);
+        Ok(())
+    }
+
+    async fn remove_account(&self, actor: &Actor, name: &str) -> Result<()> {
+        actor.may(Act::ChangeAccounts)?;
+        let mut state = self.state();
+        check_change(&state.actors(), actor, name, None)?;
+        let id = state.account_of(name)?.id;
+        state.logins.retain(|_, login| login.0 != id);
+        state.requests.retain(|(of, _), _| *of != id);
+        state.accounts.remove(&id);
+        Ok(())
     }
 
     async fn open_session(
@@ -104,6 +157,31 @@ impl AccountStore for MemoryStore {
     async fn remember(&self, account: AccountId, key: &str, status: u16, body: &str) -> Result<()> {
         if let Some(request) = self.state().requests.get_mut(&(account, key.to_owned())) {
             request.answer = Some((status, body.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The actors of all accounts, by log-in name.
+    fn actors(&self) -> Vec<Actor> {
+        let mut actors: Vec<Actor> = self.accounts.values().map(|account| account.actor.clone()).collect();
+        actors.sort_by(|a, b| a.name.cmp(&b.name));
+        actors
+    }
+
+    fn account_of(&mut self, name: &str) -> Result<&mut Account> {
+        let account = self.accounts.values_mut().find(|account| account.actor.name == name);
+        account.ok_or_else(|| AccountError::Unknown(name.to_owned()).into())
+    }
+
+    /// The tenant of an account and its sites exist.
+    fn check_sites(&self, actor: &Actor) -> Result<()> {
+        let Some(tenant) = &actor.tenant else { return Ok(()) };
+        self.tenant(tenant)?;
+        for site in actor.sites().unwrap_or_default() {
+            let known = self.service_point(tenant, site);
+            known.ok_or_else(|| not_found("service point", site))?;
         }
         Ok(())
     }

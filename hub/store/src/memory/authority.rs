@@ -4,7 +4,7 @@ use super::state::State;
 use crate::access::{Authority, Provisioned};
 use crate::credential::AuthorityView;
 use crate::error::{Result, StoreError};
-use crate::scope::Scope;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ impl State {
     pub(super) fn remove_authority(&mut self, _: &TenantId, _: &str) -> Result<()> {
         Err(none())
     }
-    pub(super) fn authority_views(&self, _: &Scope) -> Result<Vec<AuthorityView>> {
+    pub(super) fn authority_views(&self, _: &Actor) -> Result<Vec<AuthorityView>> {
         Ok(Vec::new())
     }
     pub(super) fn authorities(&self) -> Vec<Authority> {

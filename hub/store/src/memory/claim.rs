@@ -8,8 +8,8 @@ use crate::claim::{
     PRINTED_WINDOW_MAX, TRIES_MAX,
 };
 use crate::error::{Result, StoreError};
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::consent::{self, Consent};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -58,18 +58,19 @@ impl ClaimStore for MemoryStore {
 
     async fn claim_owner(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         device: &DeviceId,
         code: &str,
         contact: &OwnerContact,
         now: Timestamp,
     ) -> Result<ClaimedOwner> {
+        actor.may(Act::ClaimAppliance)?;
         check(contact)?;
         let mut state = self.state();
         let known = state
             .named(tenant, device)
-            .filter(|a| scope.includes(tenant) && !a.revoked);
+            .filter(|a| actor.reaches(tenant, a.service_point.as_deref()) && !a.revoked);
         let known = known.ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
         let (appliance, before) = (known.id, known.owner);
         state.check_code(appliance, code, now)?;

@@ -4,13 +4,14 @@ use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::OwnerView;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, OwnerId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Dial, PastCall, Person, Placing, Situation, for_caller};
+use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -87,11 +88,14 @@ impl ContactStore for MemoryStore {
         recovered
     }
 
-    async fn contacts(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+    async fn contacts(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ContactAttempt>> {
+        actor.may(Act::ReadCalls)?;
         let below = cursor::<Uuid>(after)?.map_or(AttemptId(Uuid::max()), AttemptId);
         let state = self.state();
         let attempts = state.attempts.range(..below).rev().map(|(_, running)| &running.attempt);
-        let seen = attempts.filter(|attempt| scope.includes(&attempt.tenant)).cloned();
+        let seen = attempts
+            .filter(|attempt| state.reaches_ticket(actor, attempt.ticket))
+            .cloned();
         Ok(page(seen, limit, |attempt| attempt.id.to_string()))
     }
 }
@@ -109,15 +113,12 @@ impl State {
         });
         let past: Vec<PastCall> = self.attempts_of(ticket).iter().map(PastCall::from).collect();
         let mut changes = Changes::default();
-        let begun = match (
-            situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?,
-            owner,
-        ) {
-            (Dial::Settled, _) => return Ok(Begun::Settled),
-            (Dial::Waits { until, reason }, _) => Begun::Waits { until, reason },
-            (Dial::Held(reason), _) => Begun::Held(reason),
-            (Dial::Ring, None) => return Err(not_found("owner of appliance", situation.appliance)),
-            (Dial::Ring, Some(owner)) => {
+        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let begun = match (dial.refusal(), owner) {
+            (Some(Begun::Settled), _) => return Ok(Begun::Settled),
+            (Some(refusal), _) => refusal,
+            (None, None) => return Err(not_found("owner of appliance", situation.appliance)),
+            (None, Some(owner)) => {
                 let call = Call {
                     ticket,
                     owner,

@@ -5,21 +5,23 @@ use super::{MemoryStore, name_cursor, not_found, page};
 use crate::access::AccessChange;
 use crate::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
 use crate::error::{Result, StoreError};
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::site::Device;
 use jiff::Timestamp;
 
 #[async_trait]
 impl DeviceCredentials for MemoryStore {
-    async fn device_access(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+    async fn device_access(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
+        actor.may(Act::ReadAccess)?;
         let (tenant, device) = name_cursor(after)?;
         let state = self.state();
         let named = state
             .names
             .iter()
-            .filter(|((of, name), _)| scope.includes(of) && (of.as_str(), name.as_str()) > (tenant, device));
+            .filter(|((of, name), _)| actor.includes(of) && (of.as_str(), name.as_str()) > (tenant, device));
         let views = named.filter_map(|(_, id)| state.device_access(*id));
         Ok(page(views, limit, |view| format!("{}/{}", view.tenant, view.device)))
     }
@@ -132,8 +134,9 @@ impl DeviceCredentials for MemoryStore {
         self.change(|state| state.retire_group(tenant, name))
     }
 
-    async fn groups(&self, scope: &Scope) -> Result<Vec<KeyGroup>> {
-        Ok(self.state().groups(scope))
+    async fn groups(&self, actor: &Actor) -> Result<Vec<KeyGroup>> {
+        actor.may(Act::ReadAccess)?;
+        Ok(self.state().groups(actor))
     }
 
     async fn group_secret(&self, tenant: &TenantId, name: &str, device: &DeviceId) -> Result<String> {

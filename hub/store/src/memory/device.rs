@@ -4,11 +4,12 @@ use super::{MemoryStore, cursor, not_found, page, text, without_nul};
 use crate::birth::KeptBirth;
 use crate::device::{CommandView, DeviceStore, SHARED_ATTRIBUTES_MAX, UNPLACED_SAMPLES, Unplaced};
 use crate::error::{Result, StoreError};
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::session::Attributes;
 use crate::site::SiteStore;
 use crate::telemetry::{Command, TelemetryStore};
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -19,14 +20,15 @@ use std::collections::BTreeSet;
 impl DeviceStore for MemoryStore {
     async fn send_command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         command: &Command,
         now: Timestamp,
     ) -> Result<CommandView> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::SendCommands)?;
+        self.appliance(actor, appliance).await?;
         self.queue_command(appliance, command, now).await?;
-        let queued = self.command(scope, appliance, &command.request, now).await?;
+        let queued = self.command(actor, appliance, &command.request, now).await?;
         if queued.body == text(&command.body) {
             return Ok(queued);
         }
@@ -38,13 +40,14 @@ impl DeviceStore for MemoryStore {
 
     async fn commands(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         after: Option<&str>,
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<CommandView>> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         let below = cursor(after)?.unwrap_or(i64::MAX);
         let state = self.state();
         let own = state
@@ -61,31 +64,34 @@ impl DeviceStore for MemoryStore {
 
     async fn command(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         request: &str,
         now: Timestamp,
     ) -> Result<CommandView> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         let mut state = self.state();
         let row = state.command_of(appliance, &text(request));
         row.map(|row| row.view(now))
             .ok_or_else(|| not_found("command", request))
     }
 
-    async fn device_attributes(&self, scope: &Scope, appliance: ApplianceId) -> Result<Attributes> {
-        self.appliance(scope, appliance).await?;
+    async fn device_attributes(&self, actor: &Actor, appliance: ApplianceId) -> Result<Attributes> {
+        actor.may(Act::ReadCommands)?;
+        self.appliance(actor, appliance).await?;
         Ok(self.state().attributes(appliance))
     }
 
     async fn share_attributes(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         values: &Map<String, Value>,
         _now: Timestamp,
     ) -> Result<Map<String, Value>> {
-        self.appliance(scope, appliance).await?;
+        actor.may(Act::SendCommands)?;
+        self.appliance(actor, appliance).await?;
         let mut state = self.state();
         let mut shared = state.shared.get(&appliance).cloned().unwrap_or_default();
         for (name, value) in values {
@@ -106,8 +112,9 @@ impl DeviceStore for MemoryStore {
         Ok(shared)
     }
 
-    async fn unplaced(&self, scope: &Scope, appliance: ApplianceId) -> Result<Unplaced> {
-        self.appliance(scope, appliance).await?;
+    async fn unplaced(&self, actor: &Actor, appliance: ApplianceId) -> Result<Unplaced> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
         let state = self.state();
         let mut extras: Vec<_> = state
             .rows_of(appliance)
@@ -129,8 +136,9 @@ impl DeviceStore for MemoryStore {
         })
     }
 
-    async fn birth(&self, scope: &Scope, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
-        self.appliance(scope, appliance).await?;
+    async fn birth(&self, actor: &Actor, appliance: ApplianceId) -> Result<Option<KeptBirth>> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
         Ok(self.state().births.get(&appliance).cloned())
     }
 }

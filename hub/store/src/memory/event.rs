@@ -4,8 +4,9 @@ use super::MemoryStore;
 use super::state::State;
 use crate::error::Result;
 use crate::event::{Event, EventCursor, EventStore};
-use crate::scope::{PAGE_MAX, Scope};
+use crate::page::PAGE_MAX;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TenantId, TicketId};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -46,12 +47,14 @@ impl EventStore for MemoryStore {
         })
     }
 
-    async fn events_after(&self, scope: &Scope, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
+    async fn events_after(&self, actor: &Actor, cursor: EventCursor, limit: usize) -> Result<Vec<Event>> {
+        actor.may(Act::ReadEvents)?;
         let state = self.state();
         let from = state.events.partition_point(|event| event.cursor <= cursor);
-        let seen = state.events[from..]
-            .iter()
-            .filter(|event| scope.includes(&event.tenant));
+        let seen = state.events[from..].iter().filter(|event| match event.appliance {
+            Some(appliance) => state.reaches(actor, appliance),
+            None => actor.reaches(&event.tenant, None),
+        });
         Ok(seen.take(limit.clamp(1, PAGE_MAX)).cloned().collect())
     }
 

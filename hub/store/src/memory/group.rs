@@ -5,8 +5,8 @@ use super::state::{Group, State};
 use crate::access::AccessChange;
 use crate::credential::{GROUP_KEY_LEN, GROUPS_MAX, KeyGroup};
 use crate::error::{Result, StoreError};
-use crate::scope::Scope;
 use hub_core::access::derived_secret;
+use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 
 impl Group {
@@ -109,8 +109,8 @@ impl State {
         Ok(id)
     }
 
-    pub(super) fn groups(&self, scope: &Scope) -> Vec<KeyGroup> {
-        let groups = self.groups.iter().filter(|((tenant, _), _)| scope.includes(tenant));
+    pub(super) fn groups(&self, actor: &Actor) -> Vec<KeyGroup> {
+        let groups = self.groups.iter().filter(|((tenant, _), _)| actor.includes(tenant));
         groups
             .map(|((tenant, name), group)| KeyGroup {
                 tenant: tenant.clone(),

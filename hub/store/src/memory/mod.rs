@@ -37,8 +37,8 @@ mod tenant;
 mod ticket;
 
 use crate::error::{Result, StoreError};
+use crate::page::{PAGE_MAX, Page};
 use crate::retention::Gate;
-use crate::scope::{PAGE_MAX, Page};
 use hub_core::profile::ApplianceProfile;
 use jiff::Timestamp;
 use serde_json::Value;

@@ -3,10 +3,11 @@
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::{Result, StoreError};
+use crate::page::Page;
 use crate::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
-use crate::scope::{Page, Scope};
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{Changes, FindingChange, Observation, SituationError};
@@ -89,20 +90,22 @@ impl PredictionStore for MemoryStore {
         Ok(self.state().take_restarted())
     }
 
-    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+    async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+        actor.may(Act::ReadFindings)?;
         let below = cursor::<Uuid>(after)?.map_or(FindingId(Uuid::max()), FindingId);
         let state = self.state();
         let seen = state.findings.range(..below).rev().map(|(_, finding)| finding);
-        let seen = seen.filter(|finding| scope.includes(&finding.tenant)).cloned();
+        let seen = seen.filter(|finding| state.reaches(actor, finding.appliance)).cloned();
         Ok(page(seen, limit, |finding| finding.id.to_string()))
     }
 
-    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding> {
+    async fn finding(&self, actor: &Actor, id: FindingId) -> Result<Finding> {
+        actor.may(Act::ReadFindings)?;
         let state = self.state();
         let finding = state
             .findings
             .get(&id)
-            .filter(|finding| scope.includes(&finding.tenant));
+            .filter(|finding| state.reaches(actor, finding.appliance));
         finding.cloned().ok_or_else(|| not_found("finding", id))
     }
 }

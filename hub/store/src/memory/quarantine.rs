@@ -5,10 +5,11 @@ use super::state::State;
 use super::{MemoryStore, cursor, page, text};
 use crate::bounds::QUARANTINE_REASON_MAX;
 use crate::error::{Result, StoreError};
+use crate::page::Page;
 use crate::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
-use crate::scope::{Page, Scope};
 use crate::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined, TelemetryStore};
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::TenantId;
 use std::collections::BTreeSet;
 
@@ -16,11 +17,12 @@ use std::collections::BTreeSet;
 impl QuarantineStore for MemoryStore {
     async fn quarantine(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &QuarantineFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<QuarantineEntry>> {
+        actor.may(Act::ReadQuarantine)?;
         let below = cursor(after)?.unwrap_or(i64::MAX);
         let reason = filter.reason.as_deref().map(|reason| text(reason).to_lowercase());
         let state = self.state();
@@ -28,7 +30,7 @@ impl QuarantineStore for MemoryStore {
         let held = held
             .filter_map(|(number, kept)| state.held(*number, kept))
             .filter(|held| {
-                scope.includes(&held.tenant)
+                state.reaches(actor, held.kept.appliance)
                     && filter.appliance.is_none_or(|id| held.kept.appliance == id)
                     && reason
                         .as_ref()
@@ -37,13 +39,14 @@ impl QuarantineStore for MemoryStore {
         Ok(page(held, limit, |held| held.number.to_string()))
     }
 
-    async fn held(&self, scope: &Scope, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+    async fn held(&self, actor: &Actor, numbers: &[i64]) -> Result<Vec<QuarantineEntry>> {
+        actor.may(Act::ReadQuarantine)?;
         let state = self.state();
         let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
         let held = numbers
             .iter()
             .filter_map(|number| state.held(*number, state.quarantine.get(number)?));
-        Ok(held.filter(|held| scope.includes(&held.tenant)).collect())
+        Ok(held.filter(|held| state.reaches(actor, held.kept.appliance)).collect())
     }
 
     async fn replay(&self, number: i64, content: Ingest) -> Result<Ingested> {

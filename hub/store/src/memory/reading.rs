@@ -7,8 +7,8 @@ use crate::error::{Result, StoreError};
 use crate::reading::{
     Bucket, CHANNELS_MAX, LATEST_DAYS, LATEST_SAMPLES, Latest, POINTS_MAX, Point, ReadingStore, Series, Window, whole,
 };
-use crate::scope::Scope;
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::retention::DAY_S;
@@ -20,7 +20,8 @@ const HOUR_S: i64 = 3_600;
 
 #[async_trait]
 impl ReadingStore for MemoryStore {
-    async fn window(&self, scope: &Scope, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
+    async fn window(&self, actor: &Actor, appliance: ApplianceId, window: &Window) -> Result<Vec<Series>> {
+        actor.may(Act::ReadReadings)?;
         let length = window.to.as_microsecond() - window.from.as_microsecond();
         if length <= 0 {
             return Err(StoreError::Refused("from must be before to".to_owned()));
@@ -31,7 +32,7 @@ impl ReadingStore for MemoryStore {
             )));
         }
         let state = self.state();
-        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        let profile = self.profile_of(state.seen(actor, appliance)?)?;
         for name in &window.channels {
             if profile.position(name).is_none() {
                 return Err(not_found("channel", format!("{name} of appliance {appliance}")));
@@ -62,9 +63,10 @@ impl ReadingStore for MemoryStore {
             .collect())
     }
 
-    async fn latest(&self, scope: &Scope, appliance: ApplianceId) -> Result<Vec<Latest>> {
+    async fn latest(&self, actor: &Actor, appliance: ApplianceId) -> Result<Vec<Latest>> {
+        actor.may(Act::ReadReadings)?;
         let state = self.state();
-        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        let profile = self.profile_of(state.seen(actor, appliance)?)?;
         let mut rows = state.readings(appliance, Timestamp::MIN, Timestamp::MAX);
         rows.sort_by_key(|row| Reverse((row.stored.at, row.stored.ingest_no)));
         rows.truncate(LATEST_SAMPLES);
@@ -87,15 +89,16 @@ impl ReadingStore for MemoryStore {
 
     async fn fleet_hourly(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         tenant: &TenantId,
         profile: &str,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
+        actor.may(Act::ReadFleet)?;
         let state = self.state();
-        if !scope.includes(tenant) {
+        if !actor.includes(tenant) {
             return Err(not_found("tenant", tenant));
         }
         let known = self.shared.profiles.get(profile);
@@ -111,14 +114,15 @@ impl ReadingStore for MemoryStore {
 
     async fn device_daily(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         appliance: ApplianceId,
         channel: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Bucket>> {
+        actor.may(Act::ReadReadings)?;
         let state = self.state();
-        let profile = self.profile_of(state.seen(scope, appliance)?)?;
+        let profile = self.profile_of(state.seen(actor, appliance)?)?;
         if profile.position(channel).is_none() {
             return Err(not_found("channel", format!("{channel} of profile {}", profile.name)));
         }
@@ -139,11 +143,6 @@ impl MemoryStore {
 }
 
 impl State {
-    fn seen(&self, scope: &Scope, appliance: ApplianceId) -> Result<&Appliance> {
-        let known = self.appliances.get(&appliance).filter(|a| scope.includes(&a.tenant));
-        known.ok_or_else(|| not_found("appliance", appliance))
-    }
-
     /// In the order of commits.
     fn readings(&self, appliance: ApplianceId, from: Timestamp, to: Timestamp) -> Vec<&Row> {
         let rows = self.rows_of(appliance);

@@ -3,9 +3,11 @@
 use super::state::{Appliance, State, sha256};
 use super::{MemoryStore, name_cursor, not_found, page, text};
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TALLIES_MAX, TenantTally};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
+use hub_core::actor::{Act, Actor};
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
@@ -56,23 +58,22 @@ impl SiteStore for MemoryStore {
         Ok(trunks.map(|(tenant, trunk)| (tenant.clone(), trunk.clone())).collect())
     }
 
-    async fn appliances(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+    async fn appliances(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<ApplianceView>> {
+        actor.may(Act::ReadAppliances)?;
         let (tenant, device) = name_cursor(after)?;
         let state = self.state();
         let named = state
             .names
             .iter()
-            .filter(|((of, name), _)| scope.includes(of) && (of.as_str(), name.as_str()) > (tenant, device));
+            .filter(|((of, name), id)| state.reaches(actor, **id) && (of.as_str(), name.as_str()) > (tenant, device));
         let views = named.filter_map(|(_, id)| Some(state.view(state.appliances.get(id)?)));
         Ok(page(views, limit, |view| format!("{}/{}", view.tenant, view.device)))
     }
 
-    async fn appliance(&self, scope: &Scope, id: ApplianceId) -> Result<ApplianceView> {
+    async fn appliance(&self, actor: &Actor, id: ApplianceId) -> Result<ApplianceView> {
+        actor.may(Act::ReadAppliances)?;
         let state = self.state();
-        let appliance = state.appliances.get(&id).filter(|a| scope.includes(&a.tenant));
-        appliance
-            .map(|a| state.view(a))
-            .ok_or_else(|| not_found("appliance", id))
+        state.seen(actor, id).map(|appliance| state.view(appliance))
     }
 
     async fn appliance_by_name(&self, tenant: &TenantId, device: &DeviceId) -> Result<ApplianceView> {

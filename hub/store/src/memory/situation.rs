@@ -26,6 +26,7 @@ impl State {
         Ok(Situation {
             appliance,
             tenant: home.tenant.clone(),
+            site: home.service_point.clone(),
             rules: self.tenant(&home.tenant)?.call_rules.clone(),
             restarted: self.is_restarted(appliance),
             findings: open,

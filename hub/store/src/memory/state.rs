@@ -1,6 +1,7 @@
 //! All that is stored, as the tables of the database have it.
 
 use super::Hub;
+use super::not_found;
 use super::readings::Telemetry;
 use crate::access::{AccessChange, Authority};
 use crate::account::Account;
@@ -13,6 +14,7 @@ use crate::retention::Confirmation;
 use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
+use hub_core::actor::Actor;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
 use hub_core::finding::Finding;
@@ -213,6 +215,25 @@ pub(super) struct OwnerClaim {
 }
 
 impl State {
+    /// The appliance, if `actor` reaches it.
+    pub(super) fn seen(&self, actor: &Actor, id: ApplianceId) -> Result<&Appliance> {
+        let known = self.appliances.get(&id);
+        known
+            .filter(|known| actor.reaches(&known.tenant, known.service_point.as_deref()))
+            .ok_or_else(|| not_found("appliance", id))
+    }
+
+    /// Whether `actor` reaches what belongs to the appliance.
+    pub(super) fn reaches(&self, actor: &Actor, appliance: ApplianceId) -> bool {
+        self.seen(actor, appliance).is_ok()
+    }
+
+    /// Whether `actor` reaches what belongs to the ticket.
+    pub(super) fn reaches_ticket(&self, actor: &Actor, ticket: TicketId) -> bool {
+        let ticket = self.tickets.get(&ticket);
+        ticket.is_some_and(|ticket| self.reaches(actor, ticket.appliance))
+    }
+
     pub(super) fn new(seed: u64) -> Self {
         Self {
             tenants: BTreeMap::new(),

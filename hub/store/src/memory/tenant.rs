@@ -7,9 +7,9 @@ use crate::credential::{
     AuthorityView, ClaimGrant, ClaimView, FILTERS_MAX, IntegratorView, TOKENS_MAX, TenantCredentials,
 };
 use crate::error::{Result, StoreError};
-use crate::scope::Scope;
 use async_trait::async_trait;
 use hub_core::access::check_filter;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::{CredentialName, TenantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -65,12 +65,13 @@ impl TenantCredentials for MemoryStore {
         })
     }
 
-    async fn integrators(&self, scope: &Scope) -> Result<Vec<IntegratorView>> {
+    async fn integrators(&self, actor: &Actor) -> Result<Vec<IntegratorView>> {
+        actor.may(Act::ReadAccess)?;
         let state = self.state();
         let programs = state
             .integrators
             .iter()
-            .filter(|((tenant, _), _)| scope.includes(tenant));
+            .filter(|((tenant, _), _)| actor.includes(tenant));
         Ok(programs
             .map(|((tenant, name), program)| IntegratorView {
                 tenant: tenant.clone(),
@@ -130,12 +131,13 @@ impl TenantCredentials for MemoryStore {
         })
     }
 
-    async fn claim_credentials(&self, scope: &Scope) -> Result<Vec<ClaimView>> {
+    async fn claim_credentials(&self, actor: &Actor) -> Result<Vec<ClaimView>> {
+        actor.may(Act::ReadAccess)?;
         let state = self.state();
         let claims = state
             .claim_credentials
             .iter()
-            .filter(|((tenant, _), _)| scope.includes(tenant));
+            .filter(|((tenant, _), _)| actor.includes(tenant));
         Ok(claims
             .map(|((tenant, name), claim)| ClaimView {
                 tenant: tenant.clone(),
@@ -162,8 +164,9 @@ impl TenantCredentials for MemoryStore {
         self.change(|state| state.remove_authority(tenant, name))
     }
 
-    async fn authority_views(&self, scope: &Scope) -> Result<Vec<AuthorityView>> {
-        self.state().authority_views(scope)
+    async fn authority_views(&self, actor: &Actor) -> Result<Vec<AuthorityView>> {
+        actor.may(Act::ReadAccess)?;
+        self.state().authority_views(actor)
     }
 }
 

@@ -3,9 +3,10 @@
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::Result;
-use crate::scope::{Page, Scope};
+use crate::page::Page;
 use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use async_trait::async_trait;
+use hub_core::actor::{Act, Actor};
 use hub_core::id::TicketId;
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent};
@@ -16,15 +17,16 @@ use uuid::Uuid;
 impl TicketStore for MemoryStore {
     async fn tickets(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         filter: &TicketFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
+        actor.may(Act::ReadTickets)?;
         let below = cursor::<Uuid>(after)?.map_or(TicketId(Uuid::max()), TicketId);
         let state = self.state();
         let wanted = |ticket: &&ServiceTicket| {
-            scope.includes(&ticket.tenant)
+            state.reaches(actor, ticket.appliance)
                 && filter
                     .category
                     .is_none_or(|category| ticket.state.category() == category)
@@ -46,10 +48,11 @@ impl TicketStore for MemoryStore {
         Ok(page(summaries, limit, |summary| summary.ticket.id.to_string()))
     }
 
-    async fn ticket(&self, scope: &Scope, id: TicketId, now: Timestamp) -> Result<TicketView> {
+    async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView> {
+        actor.may(Act::ReadTickets)?;
         let state = self.state();
         let ticket = state.ticket(id)?;
-        if !scope.includes(&ticket.tenant) {
+        if !state.reaches(actor, ticket.appliance) {
             return Err(not_found("ticket", id));
         }
         let appliance = state.appliance(ticket.appliance)?;
@@ -71,22 +74,22 @@ impl TicketStore for MemoryStore {
 
     async fn apply_ticket(
         &self,
-        scope: &Scope,
+        actor: &Actor,
         id: TicketId,
         event: &TicketEvent,
-        actor: &str,
         now: Timestamp,
     ) -> Result<ServiceTicket> {
+        actor.may(event.act())?;
         let mut state = self.state();
         let mut situation = state.situation_of(id, now)?;
-        if !scope.includes(&situation.tenant) {
+        if !actor.reaches(&situation.tenant, situation.site.as_deref()) {
             return Err(not_found("ticket", id));
         }
         if let TicketEvent::Booked { slot, service_point } = event {
             state.check_room(situation.ticket(id)?, *slot, service_point)?;
         }
         let mut changes = Changes::default();
-        let ticket = situation.act(id, event, actor, now, &mut changes)?;
+        let ticket = situation.act(id, event, &actor.name, now, &mut changes)?;
         state.save(changes)?;
         drop(state);
         self.changed();

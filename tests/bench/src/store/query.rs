@@ -4,8 +4,8 @@ use super::base::{Base, CHANNELS, PROFILE, TENANT};
 use super::psql;
 use crate::bar::median;
 use anyhow::{Result, ensure};
+use hub_core::actor::Actor;
 use hub_core::id::TenantId;
-use hub_store::Scope;
 use hub_store::reading::{ReadingStore, Window};
 use hub_store_postgres::statement;
 use jiff::{SignedDuration, Timestamp};
@@ -74,7 +74,7 @@ impl Query {
 
     async fn ours(self, base: &Base, newest: Timestamp, often: usize) -> Result<f64> {
         let tenant = TenantId::new(TENANT)?;
-        let scope = Scope::Tenant(tenant.clone());
+        let scope = Actor::hub("test").within(Some(tenant.clone()));
         let mut times = Vec::with_capacity(often);
         for _ in 0..often {
             let begun = Instant::now();

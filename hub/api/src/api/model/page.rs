@@ -1,7 +1,7 @@
 //! Pages of lists.
 
 use crate::error::{ApiError, Result};
-use hub_store::scope::PAGE_MAX;
+use hub_store::page::PAGE_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,7 +19,7 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(crate) fn of<S: Into<T>>(page: hub_store::scope::Page<S>) -> Self {
+    pub(crate) fn of<S: Into<T>>(page: hub_store::page::Page<S>) -> Self {
         Self {
             items: page.items.into_iter().map(Into::into).collect(),
             next: page.next,

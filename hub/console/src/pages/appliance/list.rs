@@ -5,7 +5,7 @@ use crate::reader::Reader;
 use crate::visitor::Visitor;
 use hub_api::error::Result;
 use hub_api::extract::Query;
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::site::ApplianceView;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -21,8 +21,8 @@ pub(crate) struct ListQuery {
 
 /// Shows a page of the list.
 pub(crate) async fn page(visitor: Visitor, Query(query): Query<ListQuery>) -> Result<Markup> {
-    let (scope, after) = (visitor.session.scope(), query.after.as_deref());
-    let page = visitor.app.store().appliances(scope, after, ROWS).await?;
+    let (actor, after) = (visitor.session.actor(), query.after.as_deref());
+    let page = visitor.app.store().appliances(actor, after, ROWS).await?;
     let body = render(&visitor.reader, &page);
     Ok(visitor.page(&visitor.reader.t("nav-appliances"), &body))
 }

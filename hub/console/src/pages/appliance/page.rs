@@ -15,8 +15,8 @@ use hub_core::reporting::version_told;
 use hub_store::StoreError;
 use hub_store::birth::KeptBirth;
 use hub_store::device::{CommandView, Unplaced};
+use hub_store::page::PAGE_MAX;
 use hub_store::reading::Latest;
-use hub_store::scope::PAGE_MAX;
 use hub_store::site::ApplianceView;
 use hub_store::ticket::{TicketFilter, TicketSummary};
 use maud::{Markup, html};
@@ -28,21 +28,21 @@ const COMMAND_SHOWN_MAX: usize = 200;
 
 /// Shows one.
 pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup> {
-    let scope = visitor.session.scope();
+    let actor = visitor.session.actor();
     let store = visitor.app.store();
-    let view = store.appliance(scope, ApplianceId(id)).await?;
-    let newest = store.tickets(scope, &TicketFilter::default(), None, PAGE_MAX).await?;
+    let view = store.appliance(actor, ApplianceId(id)).await?;
+    let newest = store.tickets(actor, &TicketFilter::default(), None, PAGE_MAX).await?;
     let own: Vec<TicketSummary> = newest.items.into_iter().filter(|t| t.appliance.id == view.id).collect();
-    let unplaced = store.unplaced(scope, view.id).await?;
+    let unplaced = store.unplaced(actor, view.id).await?;
     // The page is of use without them, while others look at long histories.
-    let latest = match store.latest(scope, view.id).await {
+    let latest = match store.latest(actor, view.id).await {
         Err(StoreError::Unavailable(_) | StoreError::Refused(_)) => Vec::new(),
         latest => latest?,
     };
     let (now, id) = (visitor.app.now(), view.id);
-    let commands = store.commands(scope, id, None, COMMANDS, now).await?.items;
-    let agent = match store.birth(scope, id).await? {
-        Some(kept) => Some((kept, version_told(&store.device_attributes(scope, id).await?.shared))),
+    let commands = store.commands(actor, id, None, COMMANDS, now).await?.items;
+    let agent = match store.birth(actor, id).await? {
+        Some(kept) => Some((kept, version_told(&store.device_attributes(actor, id).await?.shared))),
         None => None,
     };
     let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);

@@ -9,7 +9,7 @@ use hub_api::error::Result;
 use hub_api::extract::Query;
 use hub_api::tickets_list::{TicketsQuery, list};
 use hub_core::ticket::TicketCategory;
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::ticket::TicketSummary;
 use maud::{Markup, html};
 use strum::VariantArray;

@@ -18,11 +18,11 @@ use uuid::Uuid;
 
 /// Shows the ticket.
 pub(crate) async fn page(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Markup> {
-    let scope = visitor.session.scope();
+    let actor = visitor.session.actor();
     let view = visitor
         .app
         .store()
-        .ticket(scope, TicketId(id), visitor.app.now())
+        .ticket(actor, TicketId(id), visitor.app.now())
         .await?;
     let reader = &visitor.reader;
     let title = format!(

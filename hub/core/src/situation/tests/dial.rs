@@ -46,12 +46,12 @@ fn earlier_calls_count() {
         (
             "declined long ago",
             vec![ago(31 * day, R::Declined, D::Outbound)],
-            Dial::Ring,
+            Dial::Ring(()),
         ),
         (
             "their own call declined",
             vec![ago(day, R::Declined, D::Inbound)],
-            Dial::Ring,
+            Dial::Ring(()),
         ),
         (
             "cut off",
@@ -61,7 +61,7 @@ fn earlier_calls_count() {
         (
             "cut off, then they rang back",
             vec![ago(50, R::Unknown, D::Outbound), ago(49, R::Answered, D::Inbound)],
-            Dial::Ring,
+            Dial::Ring(()),
         ),
         (
             "answered, then cut off",
@@ -98,7 +98,7 @@ fn earlier_calls_count() {
             .unwrap();
         assert_eq!(dial, expected, "{name}");
         let event = match expected {
-            Dial::Ring => &[][..],
+            Dial::Ring(()) => &[][..],
             Dial::Waits { .. } => &["ticket.waits"],
             _ => &["ticket.held"],
         };

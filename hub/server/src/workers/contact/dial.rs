@@ -5,13 +5,14 @@ use super::order::call_order;
 use crate::random;
 use crate::telephone::Telephone;
 use crate::workers::{BACKOFF, Figures, PATIENCE, in_time};
+use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::TicketId;
 use hub_core::ticket::{HUB, TicketEvent};
+use hub_store::StoreError;
 use hub_store::contact::{Begun, DialOrder, DueContact, attempt_id};
 use hub_store::ticket::TicketStore;
-use hub_store::{Scope, StoreError};
 use hub_voice::Voice;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -139,7 +140,7 @@ impl Dialler {
             let held = TicketEvent::Held {
                 reason: HoldReason::TrunkRefused,
             };
-            in_time(self.tickets.apply_ticket(&Scope::All, ticket, &held, HUB, now)).await?;
+            in_time(self.tickets.apply_ticket(&Actor::hub(HUB), ticket, &held, now)).await?;
             tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
             return Ok(None);
         };

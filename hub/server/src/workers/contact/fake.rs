@@ -2,16 +2,17 @@
 
 use super::{Calls, Dialler};
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::clock::ManualClock;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{ServiceTicket, TicketEvent};
+use hub_store::StoreError;
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
-use hub_store::scope::Page;
+use hub_store::page::Page;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
-use hub_store::{Scope, StoreError};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,7 +57,7 @@ fn not_asked_for<T>() -> Result<T, StoreError> {
 impl TicketStore for Planned {
     async fn tickets(
         &self,
-        _: &Scope,
+        _: &Actor,
         _: &TicketFilter,
         _: Option<&str>,
         _: usize,
@@ -64,16 +65,15 @@ impl TicketStore for Planned {
         not_asked_for()
     }
 
-    async fn ticket(&self, _: &Scope, _: TicketId, _: Timestamp) -> Result<TicketView, StoreError> {
+    async fn ticket(&self, _: &Actor, _: TicketId, _: Timestamp) -> Result<TicketView, StoreError> {
         not_asked_for()
     }
 
     async fn apply_ticket(
         &self,
-        _: &Scope,
+        _: &Actor,
         _: TicketId,
         _: &TicketEvent,
-        _: &str,
         _: Timestamp,
     ) -> Result<ServiceTicket, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -154,7 +154,7 @@ impl ContactStore for Planned {
         not_asked_for()
     }
 
-    async fn contacts(&self, _: &Scope, _: Option<&str>, _: usize) -> Result<Page<ContactAttempt>, StoreError> {
+    async fn contacts(&self, _: &Actor, _: Option<&str>, _: usize) -> Result<Page<ContactAttempt>, StoreError> {
         not_asked_for()
     }
 }

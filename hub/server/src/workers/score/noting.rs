@@ -1,14 +1,15 @@
 //! The store in memory, and what a scorer says to it and asks of it. It can be slow to look, and refuse what is to be saved.
 
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::FindingChange;
 use hub_store::StoreError;
 use hub_store::error::Result;
 use hub_store::memory::MemoryStore;
+use hub_store::page::Page;
 use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
-use hub_store::scope::{Page, Scope};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
@@ -94,12 +95,12 @@ impl PredictionStore for Noting {
         self.store.baselines_restarted().await
     }
 
-    async fn findings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
-        self.store.findings(scope, after, limit).await
+    async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {
+        self.store.findings(actor, after, limit).await
     }
 
-    async fn finding(&self, scope: &Scope, id: FindingId) -> Result<Finding> {
-        self.store.finding(scope, id).await
+    async fn finding(&self, actor: &Actor, id: FindingId) -> Result<Finding> {
+        self.store.finding(actor, id).await
     }
 }
 

@@ -7,12 +7,12 @@ use super::noting::Noting;
 use super::scoring::{Waiting, Watched};
 use super::suspect::RowRef;
 use super::*;
+use hub_core::actor::Actor;
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_predict::{Model, Pending, Reconstruction, ScoreError};
-use hub_store::Scope;
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::PredictionStore;
@@ -263,7 +263,12 @@ async fn an_appliance_whose_every_row_ends_the_thread_is_left_out_and_the_others
     assert_eq!(run(&mut worker).await, Ran::default());
     assert_eq!(world.scored().await.map(|(scored, _)| scored), [640, 640]);
     assert_eq!(counted(&worker), [1, 600]);
-    let findings = world.store.findings(&Scope::All, None, 100).await.unwrap().items;
+    let findings = world
+        .store
+        .findings(&Actor::hub("test"), None, 100)
+        .await
+        .unwrap()
+        .items;
     let alarmed: BTreeSet<ApplianceId> = findings.iter().map(|finding| finding.appliance).collect();
     assert_eq!(alarmed, BTreeSet::from([world.ids[0]]));
 

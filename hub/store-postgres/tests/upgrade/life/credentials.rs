@@ -2,9 +2,9 @@
 
 use super::{day, device, tenant};
 use hub_core::access::derived_secret;
+use hub_core::actor::Actor;
 use hub_core::id::AccountId;
 use hub_core::site::Device;
-use hub_store::Scope;
 use hub_store::access::{AccessStore, Claimant, Credential, Principal, ProvisionRequest};
 use hub_store::account::{Account, AccountStore};
 use hub_store::credential::{ClaimGrant, DeviceCredentials, TenantCredentials};
@@ -34,10 +34,9 @@ pub async fn give(store: &PostgresStore) {
 async fn account(store: &PostgresStore) {
     let admin = Account {
         id: AccountId(Uuid::from_u128(0xadd)),
-        name: "admin".to_owned(),
         password_hash: "$argon2id$v=19$m=19456,t=2,p=1$bm8gcGFzc3dvcmQ$dGhpcyBpcyB0aGUgaGFzaCBvZiBub3RoaW5nIQ"
             .to_owned(),
-        scope: Scope::All,
+        actor: Actor::administrator("admin"),
     };
     assert!(store.create_first_account(&admin, day(0)).await.unwrap());
     for (token, until) in [([1; 32], day(90)), ([2; 32], day(2))] {

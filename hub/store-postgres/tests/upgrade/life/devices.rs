@@ -1,10 +1,10 @@
 //! What devices say that is no reading, what they are told, and what of their sessions is kept.
 
 use super::{appliance, at, day, device, tenant};
+use hub_core::actor::Actor;
 use hub_core::id::{AccountId, ApplianceId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
-use hub_store::Scope;
 use hub_store::account::{AccountStore, Idempotency};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::claim::{ClaimStore, Opener, OwnerContact};
@@ -53,7 +53,7 @@ async fn sessions(store: &PostgresStore, wm_1: ApplianceId, wm_2: ApplianceId) {
 
 /// One in each state.
 async fn commands(store: &PostgresStore, id: ApplianceId) {
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let requests = ["expired", "replied", "taken", "sent", "queued"];
     for request in requests {
         let command = Command {
@@ -82,7 +82,7 @@ async fn commands(store: &PostgresStore, id: ApplianceId) {
 
 async fn said(store: &PostgresStore, id: ApplianceId) {
     let object = |value: Value| -> Map<String, Value> { value.as_object().unwrap().clone() };
-    let acme = Scope::Tenant(tenant("acme"));
+    let acme = Actor::hub("test").within(Some(tenant("acme")));
     let told = object(json!({"interval_s": 60, "label": {"zh-CN": "洗衣机", "en": "washer"}}));
     store.share_attributes(&acme, id, &told, day(40)).await.unwrap();
     let batch = [
@@ -157,7 +157,11 @@ async fn quarantine(store: &PostgresStore) {
         store.ingest(&[Ingest::Quarantine(held)]).await.unwrap();
     }
     let all = QuarantineFilter::default();
-    let held = store.quarantine(&Scope::All, &all, None, 10).await.unwrap().items;
+    let held = store
+        .quarantine(&Actor::hub("test"), &all, None, 10)
+        .await
+        .unwrap()
+        .items;
     let number = |name: &str| held.iter().find(|held| held.device.as_str() == name).unwrap().number;
     let attributes = Ingest::Attributes {
         appliance: appliance(store, "acme/wm-5").await,
@@ -180,7 +184,7 @@ async fn claims(store: &PostgresStore) {
     };
     let claim = async |name: &str, code: &str| {
         store
-            .claim_owner(&Scope::All, &acme, &device(name), code, &contact, at(40, 1))
+            .claim_owner(&Actor::hub("test"), &acme, &device(name), code, &contact, at(40, 1))
             .await
     };
     let own = appliance(store, "acme/wm-20").await;

@@ -1,6 +1,7 @@
 //! Findings, tickets in every state, and calls with every kind of end.
 
 use super::{appliance, at, day, tenant};
+use hub_core::actor::Actor;
 use hub_core::appointment::Slot;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
@@ -11,7 +12,6 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::situation::Observation;
 use hub_core::ticket::{TicketEvent, TicketState};
-use hub_store::Scope;
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::prediction::{PredictionStore, ScoringCommit};
 use hub_store::site::SiteStore;
@@ -156,7 +156,7 @@ pub async fn last_days(store: &PostgresStore) {
 pub async fn ticket_of(store: &PostgresStore, name: &str) -> TicketId {
     let id = appliance(store, name).await;
     let all = TicketFilter::default();
-    let tickets = store.tickets(&Scope::All, &all, None, 100).await.unwrap().items;
+    let tickets = store.tickets(&Actor::hub("test"), &all, None, 100).await.unwrap().items;
     let mut of_it = tickets
         .iter()
         .filter(|summary| summary.ticket.appliance == id && summary.ticket.state != TicketState::Closed);
@@ -257,7 +257,7 @@ async fn end(
 
 async fn act(store: &PostgresStore, ticket: TicketId, event: TicketEvent, now: Timestamp) {
     store
-        .apply_ticket(&Scope::All, ticket, &event, AGENT, now)
+        .apply_ticket(&Actor::hub("test"), ticket, &event, AGENT, now)
         .await
         .unwrap();
 }

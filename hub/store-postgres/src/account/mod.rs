@@ -1,10 +1,13 @@
 //! Accounts, sessions, and requests that may be repeated safely.
 
+mod change;
+
 use crate::row::{Columns, db, sql, sql_maybe};
 use crate::store::PostgresStore;
 use async_trait::async_trait;
-use hub_core::id::{AccountId, TenantId};
-use hub_store::Scope;
+use hub_core::account::account_role;
+use hub_core::actor::Actor;
+use hub_core::id::AccountId;
 use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use hub_store::bounds::KEYS_KEPT;
 use hub_store::error::Result;
@@ -24,13 +27,15 @@ impl AccountStore for PostgresStore {
             .await
             .map_err(db)?;
         let made = sqlx::query(
-            "insert into account (id, name, password_hash, tenant, created_at) \
-             select $1, $2, $3, $4, $5 where not exists (select from account)",
+            "insert into account (id, name, password_hash, tenant, sites, roles, created_at) \
+             select $1, $2, $3, $4, $5, $6, $7 where not exists (select from account)",
         )
         .bind(account.id.0)
-        .bind(&account.name)
+        .bind(&account.actor.name)
         .bind(&account.password_hash)
-        .bind(account.scope.tenant())
+        .bind(account.actor.tenant())
+        .bind(account.actor.sites())
+        .bind(role_names(&account.actor))
         .bind(sql(now))
         .execute(&mut *tx)
         .await
@@ -44,6 +49,26 @@ impl AccountStore for PostgresStore {
         let query = || sqlx::query("select * from account where name = $1").bind(name);
         let rows = self.fetch(query).await?;
         rows.first().map(from_row).transpose()
+    }
+
+    async fn accounts(&self, actor: &Actor) -> Result<Vec<Actor>> {
+        change::list(self, actor).await
+    }
+
+    async fn add_account(&self, actor: &Actor, account: &Account, now: Timestamp) -> Result<()> {
+        change::add(self, actor, account, now).await
+    }
+
+    async fn change_account(&self, actor: &Actor, to: &Actor) -> Result<()> {
+        change::change(self, actor, to).await
+    }
+
+    async fn set_password(&self, actor: &Actor, name: &str, password_hash: &str, but: Option<[u8; 32]>) -> Result<()> {
+        change::set_password(self, actor, name, password_hash, but).await
+    }
+
+    async fn remove_account(&self, actor: &Actor, name: &str) -> Result<()> {
+        change::remove(self, actor, name).await
     }
 
     async fn open_session(
@@ -160,11 +185,24 @@ impl AccountStore for PostgresStore {
 }
 
 fn from_row(row: &PgRow) -> Result<Account> {
-    let tenant: Option<TenantId> = row.maybe_word("tenant")?;
+    let roles: Vec<String> = row.col("roles")?;
+    let roles = roles
+        .iter()
+        .map(|role| account_role(role))
+        .collect::<std::result::Result<_, _>>();
     Ok(Account {
         id: AccountId(row.col("id")?),
-        name: row.col("name")?,
         password_hash: row.col("password_hash")?,
-        scope: tenant.map_or(Scope::All, Scope::Tenant),
+        actor: Actor {
+            name: row.col("name")?,
+            tenant: row.maybe_word("tenant")?,
+            sites: row.col("sites")?,
+            roles: roles?,
+        },
     })
+}
+
+/// Roles as they are stored.
+fn role_names(actor: &Actor) -> Vec<&'static str> {
+    actor.roles.iter().map(<&str>::from).collect()
 }
