@@ -63,7 +63,7 @@ impl Frame<'_> {
                 (self.languages())
                 @if let Some(account) = self.account {
                     form.inline method="post" action="/log-out" {
-                        span.account { (account) }
+                        a.account href="/account" { (account) }
                         button.quiet { (reader.t("log-out")) }
                     }
                 }

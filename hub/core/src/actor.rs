@@ -108,11 +108,14 @@ impl Act {
     pub const fn roles(self) -> &'static [Role] {
         use Role::{Administrator, Agent, Auditor, Hub, Maker, Owner, Supervisor, Technician};
         match self {
-            Act::ReadAppliances | Act::ReadReadings | Act::ReadFindings | Act::ReadTickets | Act::ReadEvents => {
-                &[Administrator, Supervisor, Agent, Technician, Maker, Auditor, Hub]
-            }
+            Act::ReadAppliances
+            | Act::ReadReadings
+            | Act::ReadFindings
+            | Act::ReadTickets
+            | Act::ReadEvents
+            | Act::ReadCommands => &[Administrator, Supervisor, Agent, Technician, Maker, Auditor, Hub],
             Act::ReadCalls => &[Administrator, Supervisor, Agent, Auditor, Hub],
-            Act::ReadFleet | Act::ReadCommands => &[Administrator, Supervisor, Agent, Maker, Auditor, Hub],
+            Act::ReadFleet => &[Administrator, Supervisor, Agent, Maker, Auditor, Hub],
             Act::ReadQuarantine | Act::ReadAccess => &[Administrator, Maker, Auditor, Hub],
             Act::ReadAccounts => &[Administrator, Auditor, Hub],
             Act::WorkTickets => &[Administrator, Supervisor, Agent, Hub],

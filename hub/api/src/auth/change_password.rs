@@ -16,13 +16,7 @@ const PASSWORD_LEN_MIN: usize = 12;
 ///
 /// [`ApiError::BadLogIn`] for a wrong old password, which counts as a wrong log-in; [`ApiError::BadPassword`] for a new one
 /// that is too short, too long or the old one.
-pub(crate) async fn change_password(
-    app: &Inner,
-    source: IpAddr,
-    session: &Session,
-    old: String,
-    new: String,
-) -> Result<()> {
+pub async fn change_password(app: &Inner, source: IpAddr, session: &Session, old: String, new: String) -> Result<()> {
     let fits = new.chars().count() >= PASSWORD_LEN_MIN && new.len() <= PASSWORD_LEN_MAX;
     if !fits || new == old {
         return Err(ApiError::BadPassword {

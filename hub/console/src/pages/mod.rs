@@ -1,5 +1,6 @@
 //! The pages by noun, and their routes. No page imports another: what they share is in [`parts`].
 
+mod account;
 mod appliance;
 mod claim;
 mod language;
@@ -34,6 +35,8 @@ fn routes() -> Router<App> {
         .route("/tickets/{id}/book", post(ticket::forms::book))
         .route("/tickets/{id}/false-alarm", post(ticket::forms::false_alarm))
         .route("/tickets/{id}/close", post(ticket::forms::close))
+        .route("/account", get(account::page))
+        .route("/account/password", post(account::password))
         .route("/claim", get(claim::form).post(claim::submit))
         .route("/quarantine", get(quarantine::page))
         .route("/quarantine/replay", post(quarantine::replay))

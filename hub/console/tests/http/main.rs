@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the tests of the API use more of it")]
 mod support;
 
+mod accounts;
 mod claims;
 mod devices;
 mod hosts;

@@ -21,7 +21,7 @@ fn what_each_role_may() {
         administrator: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts, work on tickets, close tickets, send commands, replay the quarantine, open claims, change accounts
         supervisor: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, work on tickets, close tickets, open claims
         agent: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, work on tickets, close tickets, open claims
-        technician: read appliances, read readings, read findings, read tickets, read events, close tickets
+        technician: read appliances, read readings, read findings, read tickets, read events, read commands, close tickets
         maker: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read commands, read the quarantine, read credentials, send commands, replay the quarantine, open claims
         auditor: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts
         owner: claim an appliance

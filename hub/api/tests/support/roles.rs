@@ -1,0 +1,114 @@
+//! A hub over the store in memory, with what is of one tenant, and a log-in of each role from everywhere.
+
+use hub_api::{ApiConfig, ApiState, Monitor, Pages, Redecoded, serve};
+use hub_core::actor::{Act, Actor, Role};
+use hub_core::clock::ManualClock;
+use hub_core::id::AccountId;
+use hub_store::account::{Account, AccountStore};
+use hub_store::conformance::scene::{morning, profiles, site, tenant};
+use hub_store::conformance::tenants::{Things, things};
+use hub_store::lease::LeaseStore;
+use hub_store::memory::MemoryStore;
+use hub_store::site::SiteStore;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What a route needs.
+pub enum Needs {
+    /// No log-in.
+    Nothing,
+    /// A log-in of any role.
+    LogIn,
+    /// A role that may.
+    Role(Act),
+}
+
+/// Where somebody is who asks for what is of acme, at its service point pudong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    OwnTenant,
+    OtherTenant,
+    OwnSite,
+    OtherSite,
+}
+
+pub const PLACES: [From; 4] = [From::OtherTenant, From::OtherSite, From::OwnSite, From::OwnTenant];
+
+pub fn actor(role: Role, from: From) -> Actor {
+    let (of, sites) = match from {
+        From::OwnTenant => ("acme", None),
+        From::OtherTenant => ("beta", None),
+        From::OwnSite => ("acme", Some(vec!["pudong".to_owned()])),
+        From::OtherSite => ("acme", Some(vec!["minhang".to_owned()])),
+    };
+    Actor {
+        sites,
+        roles: vec![role],
+        ..Actor::hub(&format!("{role}-{from:?}")).within(Some(tenant(of)))
+    }
+}
+
+/// A hub's API over a store in memory, with what is of acme, and a log-in of each role from everywhere.
+pub struct Hub {
+    pub base: String,
+    pub of: Things,
+    _stop: DropGuard,
+}
+
+impl Hub {
+    /// With these pages beside the API.
+    pub async fn start(pages: Pages) -> Self {
+        let store = Arc::new(MemoryStore::new(profiles(), 1));
+        store.take_lease(morning()).await.unwrap().unwrap();
+        let mut site = site();
+        let mut minhang = site.tenants[0].service_points[0].clone();
+        minhang.id = "minhang".to_owned();
+        site.tenants[0].service_points.push(minhang);
+        store.apply_site(&site, morning(), false).await.unwrap();
+        let of = things(store.as_ref()).await;
+        for role in roles() {
+            for from in PLACES {
+                log_in(&store, actor(role, from)).await;
+            }
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let state = ApiState {
+            store,
+            clock: Arc::new(ManualClock::new(morning())),
+            monitor: Monitor::default(),
+            redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("as before".to_owned())) })),
+            demo: None,
+            config: ApiConfig::default(),
+        };
+        tokio::spawn(serve(listener, state, pages, stop.clone()));
+        Self {
+            base,
+            of,
+            _stop: stop.drop_guard(),
+        }
+    }
+}
+
+/// Roles that people have.
+pub fn roles() -> impl Iterator<Item = Role> {
+    Role::ALL.iter().copied().filter(|role| role.is_for_accounts())
+}
+
+/// The token is the name.
+async fn log_in(store: &MemoryStore, actor: Actor) {
+    let token: [u8; 32] = Sha256::digest(&actor.name).into();
+    let id = AccountId(uuid::Uuid::from_slice(&token[..16]).unwrap());
+    let account = Account {
+        id,
+        password_hash: "$argon2id$x".to_owned(),
+        actor,
+    };
+    let (now, hub) = (Timestamp::now(), Actor::hub("test"));
+    store.add_account(&hub, &account, now).await.unwrap();
+    let until = now + SignedDuration::from_hours(1);
+    store.open_session(token, id, until, now).await.unwrap();
+}

@@ -1,0 +1,110 @@
+//! What each role is shown and may send on the pages, in its own tenant and another, at its own site and another. A page that
+//! the table does not name fails.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../../api/tests/support/roles.rs"]
+mod support;
+
+use hub_console::PAGES;
+use hub_core::actor::Act;
+use reqwest::{Client, Method, Response, StatusCode, redirect};
+use support::{From, Hub, Needs, PLACES, actor, roles};
+
+/// The routes as they are written.
+const ROUTES: &str = include_str!("../src/pages/mod.rs");
+
+/// What each page needs.
+fn needs(method: &str, path: &str) -> Needs {
+    let act = match (method, path) {
+        ("get", "/" | "/log-in" | "/claim") | ("post", "/log-in" | "/claim" | "/language") => return Needs::Nothing,
+        ("get", "/account") | ("post", "/account/password" | "/log-out") => return Needs::LogIn,
+        ("get", "/tickets" | "/tickets/{id}") => Act::ReadTickets,
+        ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book") => Act::WorkTickets,
+        ("post", "/tickets/{id}/false-alarm" | "/tickets/{id}/close") => Act::CloseTickets,
+        ("get", "/quarantine") => Act::ReadQuarantine,
+        ("post", "/quarantine/replay") => Act::ReplayQuarantine,
+        ("get", "/appliances" | "/appliances/{id}") => Act::ReadAppliances,
+        _ => panic!("{method} {path} is in no row: say what it needs"),
+    };
+    Needs::Role(act)
+}
+
+/// Every route with its method; those that close a ticket last.
+fn routes() -> Vec<(&'static str, &'static str)> {
+    let mut routes = Vec::new();
+    for route in ROUTES.split(".route(\"").skip(1) {
+        let (path, handlers) = route.split_once('"').unwrap();
+        let handlers = handlers.split(".route").next().unwrap();
+        for (method, word) in [("get", "get("), ("post", "post(")] {
+            if handlers.contains(word) {
+                routes.push((method, path));
+            }
+        }
+    }
+    routes.sort_by_key(|(method, path)| (*method, path.contains("close") || path.contains("false")));
+    routes
+}
+
+async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
+    let id = if path.starts_with("/tickets") {
+        hub.of.ticket.to_string()
+    } else {
+        hub.of.washer.to_string()
+    };
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+    let form = [
+        ("start", "2026-03-03T01:00:00Z"),
+        ("resolution", "no_fault_found"),
+        ("verdict", "wrong"),
+        ("note", ""),
+        ("ids", &hub.of.held.to_string()),
+    ];
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    let request = client
+        .request(method.clone(), format!("{}{}", hub.base, path.replace("{id}", &id)))
+        .header("cookie", format!("forecall_session={who}"));
+    let request = if method == Method::POST {
+        request.form(&form)
+    } else {
+        request
+    };
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn each_page_answers_each_role_by_tenant_and_site() {
+    let hub = Hub::start(PAGES).await;
+    let routes = routes();
+    assert!(routes.len() > 15, "{routes:?}");
+    for (method, path) in routes {
+        let Needs::Role(act) = needs(method, path) else {
+            continue;
+        };
+        for role in roles() {
+            for from in PLACES {
+                let answer = ask(&hub, method, path, &actor(role, from).name).await;
+                let told = format!("{method} {path} by {role} from {from:?}: {}", answer.status());
+                let is_own = matches!(from, From::OwnTenant | From::OwnSite);
+                if !act.roles().contains(&role) {
+                    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{told}");
+                } else if path.contains('{') {
+                    assert_ne!(answer.status(), StatusCode::FORBIDDEN, "{told}");
+                    assert_eq!(answer.status() == StatusCode::NOT_FOUND, !is_own, "{told}");
+                } else if method == "get" {
+                    assert_eq!(answer.status(), StatusCode::OK, "{told}");
+                    let text = answer.text().await.unwrap();
+                    let of_acme = match path {
+                        "/tickets" => format!("/tickets/{}", hub.of.ticket),
+                        "/appliances" => format!("\"/appliances/{}\"", hub.of.washer),
+                        _ => format!("value=\"{}\"", hub.of.held),
+                    };
+                    assert_eq!(text.contains(&of_acme), is_own, "{told} {text}");
+                } else {
+                    let told = format!("{told} {:?}", answer.headers().get("location"));
+                    assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{told}");
+                    assert_eq!(told.contains("refused=1"), is_own, "{told}");
+                }
+            }
+        }
+    }
+}
