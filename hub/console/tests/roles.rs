@@ -57,7 +57,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         ("resolution", "no_fault_found"),
         ("verdict", "wrong"),
         ("note", ""),
-        ("ids", &hub.of.held.to_string()),
+        ("id", &hub.of.held.to_string()),
     ];
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let request = client
