@@ -123,7 +123,7 @@ pub struct FcAgentMachineConfig {
     pub crash_detail: *const c_char,
     /// The methods that the device does. All others are refused, whatever the hub says.
     pub methods: *const *const c_char,
-    /// How many.
+    /// Number of methods.
     pub method_count: usize,
     /// How many metrics will be declared, at most 255.
     pub metric_count: usize,

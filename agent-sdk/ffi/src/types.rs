@@ -142,7 +142,7 @@ pub struct FcAgentConfig {
     pub will_payload_len: usize,
     /// Topic filters without the prefix, at most 8.
     pub subscriptions: *const *const c_char,
-    /// How many.
+    /// Number of subscriptions.
     pub subscription_count: usize,
     /// How much of the memory holds an incoming packet, at least 16; longer messages are passed over. The outbox has the rest.
     pub receive_bytes: usize,
@@ -234,6 +234,6 @@ pub struct FcAgentFlash {
     pub start: u32,
     /// Bytes of a page: one or more erase units.
     pub page_bytes: u32,
-    /// How many.
+    /// Number of pages.
     pub pages: u32,
 }

@@ -28,7 +28,7 @@ pub struct Origin {
     pub appliance: ApplianceId,
     /// Topic and payload as received.
     pub message: Message,
-    /// When.
+    /// Time of arrival.
     pub received_at: Timestamp,
 }
 

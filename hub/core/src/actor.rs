@@ -154,7 +154,7 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} may not {act}: it takes the role {}{}", Listed(.act.roles()), if *.confined { " without a limit to sites" } else { "" })]
 pub struct NotAllowed {
-    /// Who.
+    /// Name of the actor.
     pub name: String,
     /// What they wanted to do.
     pub act: Act,

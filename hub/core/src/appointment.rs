@@ -57,7 +57,7 @@ pub struct Slot {
 /// An agreed visit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appointment {
-    /// When.
+    /// Time of the visit.
     pub slot: Slot,
     /// Which service point sends the technician.
     pub service_point: String,

@@ -126,9 +126,9 @@ pub enum Decision {
     Ring,
     /// Look again then.
     Wait {
-        /// When.
+        /// Time from which it is looked at again.
         until: Timestamp,
-        /// Why.
+        /// Reason.
         reason: HoldReason,
     },
     /// Not by itself: a person decides.

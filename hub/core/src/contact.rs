@@ -35,9 +35,9 @@ pub const ATTEMPTS_MAX: usize = 500;
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContactAttempt {
-    /// Id.
+    /// Id of the attempt.
     pub id: AttemptId,
-    /// Whose.
+    /// Tenant that owns the attempt.
     pub tenant: TenantId,
     /// For which ticket.
     pub ticket: TicketId,
@@ -97,7 +97,7 @@ impl AttemptEvent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attempt {attempt}: {event} is impossible after it has ended")]
 pub struct AttemptError {
-    /// Which attempt.
+    /// The attempt.
     pub attempt: AttemptId,
     /// What was tried.
     pub event: &'static str,

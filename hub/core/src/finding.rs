@@ -18,11 +18,11 @@ pub enum FindingState {
 /// A fault seen in the readings of one appliance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Id.
+    /// Id of the finding.
     pub id: FindingId,
-    /// Whose.
+    /// Tenant that owns the finding.
     pub tenant: TenantId,
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// Word of the model's list, or `unknown_fault` until a class is named.
     pub fault_class: String,

@@ -28,7 +28,7 @@ pub enum ReportingError {
     /// A number is missing, is not whole, or is not within its bounds.
     #[error("{part} is a whole number from {least} to {most}")]
     Number {
-        /// Which.
+        /// Part that is named.
         part: String,
         /// The least.
         least: u64,

@@ -41,7 +41,7 @@ pub enum Identity {
     Sequence {
         /// Unordered random number of the device's start.
         boot: u64,
-        /// Which sequence.
+        /// The sequence.
         lane: Lane,
         /// Number of the first sample.
         first: u64,
@@ -55,7 +55,7 @@ pub enum Identity {
 /// One accepted publish, ready to be stored: all of it or, where it is a repeat, those samples that are new.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TelemetryMessage {
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// For duplicate recognition.
     pub identity: Identity,

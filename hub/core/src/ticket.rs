@@ -20,15 +20,15 @@ pub use state::{TicketCategory, TicketState};
 /// A service ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceTicket {
-    /// Id.
+    /// Id of the ticket.
     pub id: TicketId,
     /// Counts up within the tenant: what people say to each other.
     pub number: i64,
-    /// Whose.
+    /// Tenant that owns the ticket.
     pub tenant: TenantId,
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
-    /// Why.
+    /// Finding that it was opened for.
     pub finding: FindingId,
     /// Fault class of the finding, repeated here because one open ticket per (appliance, class) is held by an index.
     pub fault_class: String,

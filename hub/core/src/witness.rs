@@ -79,7 +79,7 @@ pub enum Reason {
     NoWitness,
     /// The machine's clock is ahead of what a witness allows.
     Ahead {
-        /// Whom.
+        /// Witness that vouches for it.
         of: Witness,
         /// By how much.
         by: SignedDuration,

@@ -10,9 +10,9 @@ pub enum MoveError {
     /// A file or a folder.
     #[error("{path}: cannot be read or written")]
     File {
-        /// Which.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: std::io::Error,
     },
@@ -28,7 +28,7 @@ pub enum MoveError {
     /// There is no manifest.
     #[error("{folder} holds nothing complete (there is no {missing}); if it was cut off, run the same command again")]
     Incomplete {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
         /// What is not there.
         missing: String,
@@ -36,7 +36,7 @@ pub enum MoveError {
     /// Of another make.
     #[error("{path} is of format {found}, and this program reads format {known}; use the program that wrote it")]
     Format {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What it says.
         found: u64,
@@ -60,7 +60,7 @@ pub enum MoveError {
          keyring file of the source in place first"
     )]
     Keyring {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Fingerprint of the data, its beginning.
         found: String,
@@ -70,7 +70,7 @@ pub enum MoveError {
     /// A file was changed since it was written.
     #[error("{file} is not as it was written: {what}; nothing of it was taken, fetch it again")]
     Changed {
-        /// Which file.
+        /// The file.
         file: PathBuf,
         /// Which record, and what about it.
         what: String,
@@ -78,7 +78,7 @@ pub enum MoveError {
     /// A cut export belongs to another database, keyring or version.
     #[error("{folder} holds an export that was cut off, of {what}; remove it or name a new folder")]
     OtherExport {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
         /// What differs.
         what: String,
@@ -98,7 +98,7 @@ pub enum MoveError {
     /// A row does not look as this program writes it.
     #[error("table {table}: {what}")]
     Row {
-        /// Which table.
+        /// The table.
         table: String,
         /// What is wrong.
         what: String,
@@ -109,7 +109,7 @@ pub enum MoveError {
          with `apt-get install postgresql-client`, or set postgres_bin to where it is"
     )]
     NoProgram {
-        /// Which.
+        /// Name of the program.
         program: &'static str,
         /// Major version of the server.
         major: u32,
@@ -136,7 +136,7 @@ pub enum MoveError {
     /// A program of PostgreSQL.
     #[error("{program} failed: {output}")]
     Program {
-        /// Which.
+        /// Name of the program.
         program: &'static str,
         /// What it said.
         output: String,
@@ -146,7 +146,7 @@ pub enum MoveError {
     Database {
         /// What was being done.
         what: String,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: sqlx::Error,
     },

@@ -27,7 +27,7 @@ pub enum GoldenError {
     Line {
         /// Counted from 1.
         line: usize,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: serde_json::Error,
     },
     /// Too few lines to mean anything.
@@ -38,7 +38,7 @@ pub enum GoldenError {
     Score {
         /// The window.
         name: String,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: ScoreError,
     },
     /// The network gives other errors.

@@ -25,7 +25,7 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: std::io::Error,
     },
     /// The manifest or the profile is not valid TOML of its kind.
@@ -41,7 +41,7 @@ pub enum ModelError {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: ManifestError,
     },
     /// The profile contradicts itself.
@@ -49,7 +49,7 @@ pub enum ModelError {
     Profile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: ProfileError,
     },
     /// No profile beside or above the model folder.
@@ -65,7 +65,7 @@ pub enum ModelError {
     Network {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: ScoreError,
     },
     /// The network does not do what it did when it was trained.

@@ -23,7 +23,7 @@ pub enum RegistryError {
     List {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         source: std::io::Error,
     },
     /// Nothing in it can be served.

@@ -54,7 +54,7 @@ pub enum ConnectError {
     /// Durability is switched off.
     #[error("the database runs with {setting} = {value}: an acknowledged reading could be lost; set it to on")]
     NotDurable {
-        /// Which setting.
+        /// The setting.
         setting: &'static str,
         /// What it is.
         value: String,

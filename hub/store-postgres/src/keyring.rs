@@ -34,9 +34,9 @@ pub enum KeyringError {
          that right, or restore your copy of it"
     )]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: std::io::Error,
     },
@@ -51,7 +51,7 @@ pub enum KeyringError {
     /// Others may read it.
     #[error("keyring {path}: others may read it (mode {mode:o}); run `chmod 600 {path}`")]
     Permissions {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -59,7 +59,7 @@ pub enum KeyringError {
     /// Not a keyring.
     #[error("keyring {path}: {problem}; restore your copy of it")]
     Malformed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,

@@ -137,7 +137,7 @@ impl fmt::Debug for Provisioned {
 /// A certificate authority of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
-    /// Whose.
+    /// Tenant that it belongs to.
     pub tenant: TenantId,
     /// Its name within the tenant.
     pub name: String,
@@ -154,16 +154,16 @@ pub enum AccessChange {
     Device(ApplianceId),
     /// Of an integrator.
     Integrator {
-        /// Whose.
+        /// Tenant that it belongs to.
         tenant: TenantId,
-        /// Which.
+        /// Name of the credential.
         name: String,
     },
     /// Of a claim credential.
     Claimant {
-        /// Whose.
+        /// Tenant that it belongs to.
         tenant: TenantId,
-        /// Which.
+        /// Name of the credential.
         name: String,
     },
     /// An authority or a revocation list was added or removed: TLS must load them anew, and devices that are connected

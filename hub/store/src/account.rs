@@ -14,7 +14,7 @@ pub const SESSIONS_MAX: u16 = 1_024;
 /// A person who logs in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Id.
+    /// Id of the account.
     pub id: AccountId,
     /// Argon2id in PHC string form.
     pub password_hash: String,

@@ -34,7 +34,7 @@ pub struct DialOrder {
     pub owner: OwnerView,
     /// About which appliance.
     pub appliance: ApplianceView,
-    /// Why.
+    /// Finding that it was opened for.
     pub finding: Finding,
     /// Who rings, as the owner knows them.
     pub brand: Localised,

@@ -25,7 +25,7 @@ pub const GROUP_KEY_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 pub struct DeviceAccess {
     /// Its appliance.
     pub appliance: ApplianceId,
-    /// Whose.
+    /// Tenant that owns the device.
     pub tenant: TenantId,
     /// Name within the tenant.
     pub device: DeviceId,
@@ -50,7 +50,7 @@ pub struct DeviceAccess {
 /// A group of devices whose secrets derive from one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyGroup {
-    /// Whose.
+    /// Tenant that owns the group.
     pub tenant: TenantId,
     /// Name within the tenant.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct KeyGroup {
 /// An integrator as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IntegratorView {
-    /// Whose.
+    /// Tenant that owns the integrator.
     pub tenant: TenantId,
     /// Name within the tenant.
     pub name: String,
@@ -80,7 +80,7 @@ pub struct IntegratorView {
 /// An authority as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuthorityView {
-    /// Whose.
+    /// Tenant that owns the authority.
     pub tenant: TenantId,
     /// Name within the tenant.
     pub name: String,
@@ -110,7 +110,7 @@ pub struct ClaimGrant {
 /// A claim credential as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClaimView {
-    /// Whose.
+    /// Tenant that owns the credential.
     pub tenant: TenantId,
     /// Name within the tenant.
     pub name: String,

@@ -30,7 +30,7 @@ pub enum CommandState {
 /// A command with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandView {
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// Request id.
     pub request: String,

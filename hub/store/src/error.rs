@@ -44,7 +44,7 @@ pub enum StoreError {
     Unreadable {
         /// Kind of thing.
         what: &'static str,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -44,15 +44,15 @@ impl std::str::FromStr for EventCursor {
 pub struct Event {
     /// Where it stands.
     pub cursor: EventCursor,
-    /// Whose.
+    /// Tenant that owns the thing that changed.
     pub tenant: TenantId,
     /// When (civil time).
     pub at: Timestamp,
     /// `finding.opened`, `finding.cleared`, `ticket.<event>`, `contact.<event>` …
     pub kind: String,
-    /// Which ticket.
+    /// The ticket.
     pub ticket: Option<TicketId>,
-    /// Which appliance.
+    /// The appliance.
     pub appliance: Option<ApplianceId>,
 }
 

@@ -34,7 +34,7 @@ pub struct LeaseState {
     pub holder: Option<Uuid>,
     /// The token that was given out last; 0 if none was.
     pub token: i64,
-    /// When.
+    /// Time at which it was taken.
     pub taken_at: Option<Timestamp>,
 }
 

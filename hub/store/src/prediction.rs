@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// What a detector remembers of one appliance: one for each model that has watched it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// Model and version that wrote it.
     pub model: String,
@@ -88,7 +88,7 @@ pub struct ScoringCommit {
 /// What scoring needs to know of an appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoringSubject {
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// Profile it reports by, which is also its model family.
     pub profile: String,

@@ -55,11 +55,11 @@ pub const SUBSCRIPTIONS_MAX: usize = 16;
 /// What a device said last of itself, or its will said for it: kept for whoever subscribes later (MQTT 5 §3.3.1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetainedState {
-    /// Whose.
+    /// Device that published it.
     pub device: String,
     /// As published on `d/{id}/s`.
     pub payload: Vec<u8>,
-    /// When.
+    /// Time.
     pub at: Timestamp,
 }
 

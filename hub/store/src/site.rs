@@ -15,9 +15,9 @@ use serde::Serialize;
 /// An appliance as lists and tickets show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApplianceView {
-    /// Id.
+    /// Id of the appliance.
     pub id: ApplianceId,
-    /// Whose.
+    /// Tenant that owns the appliance.
     pub tenant: TenantId,
     /// Name of its device within the tenant.
     pub device: DeviceId,
@@ -52,7 +52,7 @@ pub struct ApplianceView {
 /// An owner. The number masks itself wherever it is shown or serialised.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnerView {
-    /// Id.
+    /// Id of the owner.
     pub id: OwnerId,
     /// Name within the tenant.
     pub name_in_tenant: String,
@@ -79,14 +79,14 @@ pub struct SiteChange {
     pub action: &'static str,
     /// Kind of thing.
     pub kind: &'static str,
-    /// Which.
+    /// Id of it.
     pub id: String,
 }
 
 /// What there is of one tenant, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantTally {
-    /// Whose.
+    /// Tenant that owns the numbers.
     pub tenant: TenantId,
     /// Appliances.
     pub appliances: i64,

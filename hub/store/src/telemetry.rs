@@ -27,13 +27,13 @@ pub struct Device {
 /// A device connected or left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Whose.
+    /// Appliance that it came from.
     pub appliance: ApplianceId,
     /// It is connected now.
     pub online: bool,
     /// Why, as the hub says it.
     pub reason: String,
-    /// When.
+    /// Time.
     pub at: Timestamp,
 }
 
@@ -47,7 +47,7 @@ pub enum Ingest {
     Telemetry(TelemetryMessage),
     /// A device without a clock tells its uptime at a moment of UTC: `offset_ms` is UTC less uptime.
     Clock {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// Of which start.
         boot: u64,
@@ -58,7 +58,7 @@ pub enum Ingest {
     Quarantine(Quarantined),
     /// What a device says of itself on `d/{id}/s`, or its will says for it.
     State {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// As published. Empty with `retain` forgets what was retained (MQTT 3.1.1 §3.3.1.3).
         payload: Vec<u8>,
@@ -72,7 +72,7 @@ pub enum Ingest {
     },
     /// Attributes that a device tells: each replaces the one of the same name.
     Attributes {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// By name.
         values: serde_json::Map<String, serde_json::Value>,
@@ -81,7 +81,7 @@ pub enum Ingest {
     },
     /// A device's answer to a command. Unknown or answered requests change nothing and count as repeated.
     Reply {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// Request id.
         request: String,
@@ -92,7 +92,7 @@ pub enum Ingest {
     },
     /// Publishes that the hub dropped on the way.
     Dropped {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// How many publishes.
         count: u32,
@@ -100,7 +100,7 @@ pub enum Ingest {
     /// QoS 2: the content is stored with the packet identifier, unless that identifier is there already (MQTT 3.1.1
     /// §4.3.3, method B); then nothing is stored and it counts as repeated.
     Once {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// Of the PUBLISH.
         packet_id: u16,
@@ -109,7 +109,7 @@ pub enum Ingest {
     },
     /// QoS 2: the device has released the packet identifier (PUBREL), which may now be used again.
     Release {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// Of the PUBREL.
         packet_id: u16,
@@ -117,7 +117,7 @@ pub enum Ingest {
     /// A payload from quarantine that can be read now: its content is stored and it leaves quarantine, both in the same
     /// transaction. If it has left before, nothing is stored and it counts as repeated.
     Replayed {
-        /// Which appliance.
+        /// The appliance.
         appliance: ApplianceId,
         /// Number in quarantine.
         number: i64,
@@ -156,7 +156,7 @@ pub struct Quarantined {
     pub payload: Vec<u8>,
     /// Why it was not taken, for a person.
     pub reason: String,
-    /// When.
+    /// Time of arrival.
     pub received_at: Timestamp,
 }
 
@@ -202,7 +202,7 @@ pub const COMMANDS_WAITING_MAX: i64 = 32;
 /// A stored row, as a detector reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRow {
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceId,
     /// Its partition.
     pub partition: u8,

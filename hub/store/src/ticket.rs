@@ -17,11 +17,11 @@ use serde::Serialize;
 /// One line of a ticket's timeline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TimelineEntry {
-    /// When.
+    /// Time.
     pub at: Timestamp,
     /// Who: a log-in name, or `hub`.
     pub actor: String,
-    /// What.
+    /// Event.
     pub event: TicketEvent,
 }
 
@@ -41,11 +41,11 @@ pub struct TicketSummary {
 pub struct TicketView {
     /// The ticket.
     pub ticket: ServiceTicket,
-    /// Which appliance.
+    /// The appliance.
     pub appliance: ApplianceView,
     /// Who; the number serialises masked.
     pub owner: Option<OwnerView>,
-    /// Why.
+    /// Finding that it was opened for.
     pub finding: Finding,
     /// Who comes, with its slots.
     pub service_point: Option<ServicePoint>,
@@ -57,7 +57,7 @@ pub struct TicketView {
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// Which tickets.
+/// The tickets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketFilter {
     /// Only this category.

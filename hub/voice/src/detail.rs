@@ -30,7 +30,7 @@ pub enum Speaker {
 pub struct TranscriptLine {
     /// Milliseconds since the answer.
     pub at_ms: u64,
-    /// Who.
+    /// The one who speaks.
     pub speaker: Speaker,
     /// What was said, or the key that was pressed.
     pub text: String,

@@ -42,7 +42,7 @@ pub struct Plan {
     pub warm_up: usize,
     /// How often.
     pub rounds: usize,
-    /// Which loads.
+    /// The loads.
     pub scenarios: Vec<Scenario>,
 }
 

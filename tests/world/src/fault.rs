@@ -38,7 +38,7 @@ impl FaultKind {
 /// When and how fast something wears out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaultPlan {
-    /// What.
+    /// Kind of the fault.
     pub kind: FaultKind,
     /// Sound until then.
     pub onset: Timestamp,

@@ -12,6 +12,11 @@ const WORDS: [(&str, &str); 5] = [
     ("lorem", "write the text"),
 ];
 
+/// Documentation that asks instead of naming the thing: `Whose.` on a field is a riddle, "Tenant that owns the ticket." is none.
+const RIDDLES: [&str; 11] = [
+    "Whose.", "Why.", "Which.", "Who.", "Whom.", "What.", "When.", "Where.", "Then.", "Id.", "Runs it.",
+];
+
 /// Folders of one machine: a path into them works nowhere else.
 const FOLDERS: [&str; 4] = ["/home/", "/Users/", "/work/", "/workspace/"];
 
@@ -31,6 +36,14 @@ fn check_file(file: &TextFile) -> Vec<Violation> {
             if has_word(line, word) {
                 found.push(Violation::new(&file.path, index + 1, format!("`{word}`: {instead}")));
             }
+        }
+        if line
+            .trim()
+            .strip_prefix("/// ")
+            .is_some_and(|said| RIDDLES.contains(&said))
+        {
+            let said = "documentation names the thing: \"Tenant that owns the ticket.\"".to_owned();
+            found.push(Violation::new(&file.path, index + 1, said));
         }
         for folder in FOLDERS {
             if starts_a_path(line, folder) {
@@ -75,6 +88,12 @@ mod tests {
     fn finds_whole_words_only() {
         assert_eq!(count("// TODO: later"), 1);
         assert_eq!(count("138XXXX5678 and aTODOb"), 0);
+    }
+
+    #[test]
+    fn finds_documentation_that_asks() {
+        assert_eq!(count("    /// Whose."), 1);
+        assert_eq!(count("    /// Tenant that owns the ticket."), 0);
     }
 
     #[test]

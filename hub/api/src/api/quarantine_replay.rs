@@ -29,7 +29,7 @@ pub struct Replay {
     pub after: Option<String>,
 }
 
-/// Which payloads.
+/// The payloads.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayFilter {

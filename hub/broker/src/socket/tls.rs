@@ -30,7 +30,7 @@ pub enum TlsError {
     /// Certificate chain or key are not PEM files that can be read.
     #[error("cannot read {path}: give a PEM file that the hub may read")]
     File {
-        /// Which.
+        /// Path of the file or folder.
         path: PathBuf,
         /// What was wrong.
         #[source]

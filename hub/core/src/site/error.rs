@@ -9,31 +9,31 @@ pub enum SiteError {
     /// Two things of one kind have the same id.
     #[error("tenant {tenant}: {kind} {id} is declared twice")]
     Twice {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// What.
+        /// Kind of thing, in a word.
         kind: &'static str,
-        /// Which.
+        /// Its id in the site file.
         id: String,
     },
     /// A device names an owner, service point or profile that does not exist.
     #[error("tenant {tenant}: device {device} names {kind} {id}, which is not declared")]
     Unknown {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Which device.
+        /// The device.
         device: DeviceId,
-        /// What.
+        /// Kind of thing, in a word.
         kind: &'static str,
-        /// Which.
+        /// Its id in the site file.
         id: String,
     },
     /// Not an IANA zone.
     #[error("tenant {tenant}: {id} has time zone {zone}, which is not an IANA time zone such as Asia/Shanghai")]
     Zone {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Whose.
+        /// Its id in the site file.
         id: String,
         /// What was written.
         zone: String,
@@ -61,9 +61,9 @@ pub enum SiteError {
     /// A trunk that no call can go out over.
     #[error("tenant {tenant}: trunk.{field} must be {wanted}")]
     Trunk {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Which field.
+        /// Field at fault.
         field: &'static str,
         /// What it must be.
         wanted: &'static str,
@@ -71,9 +71,9 @@ pub enum SiteError {
     /// A rule for calls that cannot be kept.
     #[error("tenant {tenant}: call_rules.{field} must be {wanted}")]
     CallRules {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Which field.
+        /// Field at fault.
         field: &'static str,
         /// What it must be.
         wanted: &'static str,
@@ -81,11 +81,11 @@ pub enum SiteError {
     /// A slot that nobody can come in.
     #[error("tenant {tenant}: service point {service_point} has a slot whose {field} must be {wanted}")]
     Slot {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Whose.
+        /// Service point that it is at.
         service_point: String,
-        /// Which field.
+        /// Field at fault.
         field: &'static str,
         /// What it must be.
         wanted: &'static str,
@@ -93,7 +93,7 @@ pub enum SiteError {
     /// Readings cannot be kept for so long or so short a time, or nobody reports by that profile.
     #[error("tenant {tenant}: retention of {family}: {wanted}")]
     Retention {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
         /// Of which profile.
         family: String,
@@ -103,9 +103,9 @@ pub enum SiteError {
     /// Not a SHA-256.
     #[error("tenant {tenant}: device {device}: secret_sha256 must be 64 hexadecimal digits")]
     SecretHash {
-        /// Where.
+        /// Tenant whose part of the site file is at fault.
         tenant: TenantId,
-        /// Which device.
+        /// The device.
         device: DeviceId,
     },
 }

@@ -66,7 +66,7 @@ pub enum Dial<Order = ()> {
     Ring(Order),
     /// Looked at again then.
     Waits {
-        /// When.
+        /// Time from which it is looked at again.
         until: Timestamp,
         /// The reason, as it stands on the ticket.
         reason: HoldReason,

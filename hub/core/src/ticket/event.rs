@@ -33,19 +33,19 @@ pub enum TicketEvent {
     FindingCleared,
     /// Not rung now; looked at again then.
     Waits {
-        /// Then.
+        /// Time from which it is looked at again.
         until: Timestamp,
-        /// Why.
+        /// Reason.
         reason: HoldReason,
     },
     /// Not rung by itself: a person decides.
     Held {
-        /// Why.
+        /// Reason.
         reason: HoldReason,
     },
     /// An attempt's row is committed.
     AttemptStarted {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
         /// The owner rang the main number.
         inbound: bool,
@@ -54,7 +54,7 @@ pub enum TicketEvent {
     Chose {
         /// In which attempt.
         attempt: AttemptId,
-        /// What.
+        /// Choice of the owner.
         disposition: Disposition,
         /// The slot of key 1.
         slot: Option<Slot>,
@@ -63,7 +63,7 @@ pub enum TicketEvent {
     },
     /// An attempt is over.
     AttemptEnded {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
         /// The owner rang the main number.
         inbound: bool,

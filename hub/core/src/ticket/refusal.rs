@@ -17,9 +17,9 @@ pub enum TicketError {
     /// The outcome contradicts itself.
     #[error("ticket {number}: the outcome is refused")]
     Outcome {
-        /// Which ticket.
+        /// The ticket.
         number: i64,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: OutcomeError,
     },

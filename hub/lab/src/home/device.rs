@@ -142,7 +142,7 @@ impl<S: Source> Device<S> {
         }
     }
 
-    /// Runs it.
+    /// Drives the connection until it ends.
     pub(super) async fn run(mut self) -> Result<Delivered, DeviceError> {
         let (mut outbox, mut receive) = (vec![0; OUTBOX_BYTES], vec![0; RECEIVE_BYTES]);
         // The lower half of a random number is a seed as good as any.

@@ -57,7 +57,7 @@ struct Person {
 }
 
 impl Account {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             AccountCommand::Add(person) => add(person).await,

@@ -35,7 +35,7 @@ pub struct Apply {
 }
 
 impl Apply {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;

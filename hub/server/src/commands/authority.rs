@@ -37,7 +37,7 @@ struct WithFile {
 }
 
 impl Authority {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             AuthorityCommand::Add(command) => command.add().await,

@@ -18,7 +18,7 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;

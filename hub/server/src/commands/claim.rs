@@ -77,7 +77,7 @@ struct Code {
 }
 
 impl Claim {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             ClaimCommand::Code(command) => command.run().await,

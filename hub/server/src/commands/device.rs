@@ -76,7 +76,7 @@ struct RotateSecret {
 }
 
 impl Device {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             DeviceCommand::Add(command) => command.run().await,

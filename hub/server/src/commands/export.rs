@@ -27,7 +27,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let opened = open_existing(&self.config.load()?).await?;

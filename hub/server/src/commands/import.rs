@@ -21,7 +21,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;

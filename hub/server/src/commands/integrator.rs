@@ -35,7 +35,7 @@ struct Add {
 }
 
 impl Integrator {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             IntegratorCommand::Add(command) => command.run().await,

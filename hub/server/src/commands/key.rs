@@ -80,7 +80,7 @@ struct Secret {
 }
 
 impl Key {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         let KeyCommand::Group(group) = self.command;
         match group.command {

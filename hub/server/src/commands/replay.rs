@@ -51,7 +51,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let profiles = crate::models::load_profiles(&self.models)?;

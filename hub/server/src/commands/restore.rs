@@ -17,7 +17,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
         let config = self.config.load()?;

@@ -25,7 +25,7 @@ enum RetentionCommand {
 
 #[derive(Debug, clap::Args)]
 struct Confirm {
-    /// Which store.
+    /// The store.
     #[command(flatten)]
     config: ConfigArgs,
     /// Who says so; it is kept, with the time.
@@ -34,7 +34,7 @@ struct Confirm {
 }
 
 impl Retention {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         match self.command {
             RetentionCommand::Confirm(command) => command.run().await,

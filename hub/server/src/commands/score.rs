@@ -28,7 +28,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// Runs it.
+    /// Carries the command out.
     pub fn run(self) -> Result<()> {
         log("warn");
         let registry = Registry::load(&self.models)

@@ -25,7 +25,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Runs it.
+    /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("info,sqlx=warn,rsipstack=warn,tract=warn");
         let config = self.config.load()?;

@@ -11,7 +11,7 @@ pub enum ClusterError {
          `apt-get install postgresql`, or give DATABASE_URL"
     )]
     NoBinaries {
-        /// Where.
+        /// Folders that were looked in.
         looked_in: String,
     },
     /// The data belong to another major version.
@@ -19,7 +19,7 @@ pub enum ClusterError {
         "{data_dir} was written by PostgreSQL {data}, found here: {found}; install PostgreSQL {data}, or move the data with pg_upgrade"
     )]
     WrongMajor {
-        /// Which data.
+        /// The data.
         data_dir: PathBuf,
         /// Their major version.
         data: u32,
@@ -47,7 +47,7 @@ pub enum ClusterError {
          or run `chmod o+x {folder}`"
     )]
     Unreachable {
-        /// Who.
+        /// Name of the user.
         user: String,
         /// What is closed to them.
         folder: PathBuf,
@@ -55,9 +55,9 @@ pub enum ClusterError {
     /// The data belong to another user.
     #[error("{data_dir} belongs to user id {uid}; start the hub as that user")]
     OtherOwner {
-        /// Which data.
+        /// The data.
         data_dir: PathBuf,
-        /// Whose.
+        /// Number of the user that owns it.
         uid: u32,
     },
     /// Open to others, and not the hub's to close.
@@ -79,7 +79,7 @@ pub enum ClusterError {
     /// A folder for the socket that somebody else made.
     #[error("{folder} is not a folder of user {user} with mode 0700; remove it")]
     SocketFolder {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
         /// Whose it should be.
         user: String,
@@ -90,16 +90,16 @@ pub enum ClusterError {
     /// A file or folder.
     #[error("{path}: cannot be read or written")]
     File {
-        /// Which.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the library or the rule words it.
         #[source]
         source: std::io::Error,
     },
     /// A program of PostgreSQL failed.
     #[error("{program} failed: {output}")]
     Program {
-        /// Which.
+        /// Name of the program.
         program: String,
         /// What it said, or the end of its log.
         output: String,
@@ -107,7 +107,7 @@ pub enum ClusterError {
     /// A program of PostgreSQL did not end in time.
     #[error("{program} did not end within {seconds} s")]
     Deadline {
-        /// Which.
+        /// Name of the program.
         program: String,
         /// The limit.
         seconds: u64,

@@ -43,7 +43,7 @@ pub struct Load {
     pub warm: Duration,
     /// One measured minute; another length only where nothing is said about speed.
     pub minute: Duration,
-    /// How many.
+    /// Number of minutes.
     pub minutes: u32,
 }
 

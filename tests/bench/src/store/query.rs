@@ -25,7 +25,7 @@ const TURNS: usize = 5;
 /// Milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Latency {
-    /// Which query.
+    /// The query.
     pub name: &'static str,
     /// Through the store.
     pub ours: f64,

@@ -14,9 +14,9 @@ use uuid::Uuid;
 /// An appliance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Appliance {
-    /// Id.
+    /// Id of the appliance.
     id: i64,
-    /// Whose.
+    /// Tenant that owns the appliance.
     tenant: String,
     /// Name of its device within the tenant, usually the serial number.
     device: String,
@@ -98,7 +98,7 @@ impl From<ApplianceView> for Appliance {
 /// An owner.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Owner {
-    /// Id.
+    /// Id of the owner.
     id: Uuid,
     /// Name within the tenant.
     name_in_tenant: String,

@@ -12,9 +12,9 @@ use uuid::Uuid;
 /// One attempt to reach an owner. No number in it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Contact {
-    /// Id.
+    /// Id of the contact attempt.
     id: Uuid,
-    /// Whose.
+    /// Tenant that owns the contact attempt.
     tenant: String,
     /// For which ticket.
     ticket: Uuid,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// What the device agent of an appliance last said of itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeviceAgent {
-    /// When.
+    /// Time.
     at: Timestamp,
     /// The maker's name of the model.
     model: String,

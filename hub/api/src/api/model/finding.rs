@@ -11,11 +11,11 @@ use uuid::Uuid;
 /// A fault seen in the readings of one appliance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Finding {
-    /// Id.
+    /// Id of the finding.
     id: Uuid,
-    /// Whose.
+    /// Tenant that owns the finding.
     tenant: String,
-    /// Which appliance.
+    /// The appliance.
     appliance: i64,
     /// Word of the model's list, or `unknown_fault` until a class is named.
     fault_class: String,

@@ -27,7 +27,7 @@ impl<T> Page<T> {
     }
 }
 
-/// Which page.
+/// The page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {

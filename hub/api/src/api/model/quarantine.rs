@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub(crate) struct QuarantinedPayload {
     /// Number in quarantine; later ones are higher.
     id: i64,
-    /// Whose.
+    /// Tenant that it belongs to.
     tenant: String,
     /// Appliance.
     appliance: i64,

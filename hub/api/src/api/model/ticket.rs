@@ -33,7 +33,7 @@ impl From<hub_core::appointment::Slot> for Slot {
 /// An agreed visit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Appointment {
-    /// When.
+    /// Time of the visit.
     slot: Slot,
     /// Which service point sends the technician.
     service_point: String,
@@ -57,15 +57,15 @@ pub(crate) struct Outcome {
 /// A service ticket.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ticket {
-    /// Id.
+    /// Id of the ticket.
     id: Uuid,
     /// Counts up within the tenant: what people say to each other.
     number: i64,
-    /// Whose.
+    /// Tenant that owns the ticket.
     tenant: String,
-    /// Which appliance.
+    /// The appliance.
     appliance: i64,
-    /// Why.
+    /// Finding that it was opened for.
     finding: Uuid,
     /// Fault class of the finding.
     fault_class: String,
@@ -156,7 +156,7 @@ impl From<store::TicketSummary> for TicketSummary {
 /// One line of a ticket's timeline.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TimelineEntry {
-    /// When.
+    /// Time.
     at: Timestamp,
     /// Who: a log-in name, or `hub`.
     actor: String,
@@ -170,11 +170,11 @@ pub(crate) struct TimelineEntry {
 pub(crate) struct TicketDetail {
     /// The ticket.
     ticket: Ticket,
-    /// Which appliance.
+    /// The appliance.
     appliance: Appliance,
-    /// Who.
+    /// Person who would be rung.
     owner: Option<Owner>,
-    /// Why.
+    /// Finding that it was opened for.
     finding: Finding,
     /// Name of the service point that comes.
     service_point: Option<String>,

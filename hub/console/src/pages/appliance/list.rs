@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// Appliances on a page.
 const ROWS: usize = 50;
 
-/// Which page.
+/// The page.
 #[derive(Deserialize)]
 pub(crate) struct ListQuery {
     after: Option<String>,
