@@ -17,6 +17,7 @@ mod hosts;
 mod idempotency;
 mod limits;
 pub mod monitor;
+mod news;
 mod pages;
 mod places;
 mod plain_words;

@@ -3,8 +3,9 @@
 
 use crate::error::{Result, database, file};
 use crate::files::NewFile;
-use crate::manifest::{FORMAT, FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry};
+use crate::manifest::{FileEntry, Head, Journal, Manifest, Plan, Step, TableEntry};
 use crate::seal::{Content, Sealer};
+use crate::sealed::FORMAT;
 use crate::sealed::fingerprint;
 use crate::source::{self, Range};
 use crate::tables::{STAYS, TABLES, TELEMETRY, Table};

@@ -2,7 +2,6 @@
 
 use crate::error::{MoveError, Result, changed, file};
 use crate::files;
-use crate::manifest::FORMAT;
 use crate::seal::Sealer;
 use hub_store_postgres::Keyring;
 use serde::Serialize;
@@ -10,6 +9,8 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use uuid::Uuid;
 
+/// Of folder and files.
+pub(crate) const FORMAT: u64 = 1;
 /// A document is not longer than this, in bytes: hundreds of thousands of files.
 const LEN_MAX: u64 = 256 << 20;
 

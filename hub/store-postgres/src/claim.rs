@@ -2,7 +2,7 @@
 
 use crate::keyring::random;
 use crate::row::{Columns, db, not_found, sql, text, word};
-use crate::site::{ledger, phone_place};
+use crate::site_row::{ledger, phone_place};
 use crate::situation;
 use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;

@@ -4,7 +4,7 @@ use crate::attempt;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{Columns, count, db, not_found, sql, stored};
-use crate::site::{appliance_views, owner_view};
+use crate::site_row::{appliance_views, owner_view};
 use crate::situation;
 use crate::slot::offer;
 use crate::store::{PostgresStore, commit};

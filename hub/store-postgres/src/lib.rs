@@ -44,6 +44,7 @@ mod session_writer;
 mod signals;
 mod site;
 mod site_apply;
+mod site_row;
 mod situation;
 mod slot;
 mod store;

@@ -1,30 +1,20 @@
 //! Tenants, owners, service points, trunks and devices: what people and calls read of them.
 
-use crate::keyring::{Keyring, sha256};
+use crate::keyring::sha256;
 use crate::page::{page, page_limit};
-use crate::row::{Columns, db, not_found, sql, text, unreadable};
+use crate::row::{db, not_found, sql, text};
 use crate::site_apply;
-use crate::store::{PostgresStore, commit, sealed};
+use crate::site_row::{APPLIANCE_VIEW, appliance_view, appliance_views, trunk};
+use crate::store::{PostgresStore, commit};
 use crate::tally;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, ConsentEntry};
-use hub_core::host::HostPortError;
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
-use hub_core::phone_number::PhoneNumber;
-use hub_core::site::{Device, ServicePoint, Site, Trunk};
-use hub_store::error::{Result, StoreError};
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::site::{Device, Site, Trunk};
+use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
-use hub_store::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TenantTally};
+use hub_store::site::{ApplianceView, SiteChange, SiteStore, TenantTally};
 use jiff::Timestamp;
-use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
-use std::collections::HashMap;
-
-const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, o.name_in_tenant as owner, a.service_point, \
-     s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms, \
-     s.gaps, s.dropped, s.repeated \
-     from appliance a join appliance_status s on s.appliance = a.id left join owner o on o.id = a.owner";
 
 #[async_trait]
 impl SiteStore for PostgresStore {
@@ -134,176 +124,4 @@ impl SiteStore for PostgresStore {
     async fn tallies(&self) -> Result<Vec<TenantTally>> {
         tally::largest(self).await
     }
-}
-
-/// Appliances by id.
-pub(crate) async fn appliance_views(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, ApplianceView>> {
-    let rows = sqlx::query(&format!("{APPLIANCE_VIEW} where a.id = any($1)"))
-        .bind(ids)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
-    rows.iter()
-        .map(|row| appliance_view(row).map(|view| (view.id.0, view)))
-        .collect()
-}
-
-fn appliance_view(row: &PgRow) -> Result<ApplianceView> {
-    Ok(ApplianceView {
-        id: ApplianceId(row.col("id")?),
-        tenant: row.word("tenant")?,
-        device: row.word("device")?,
-        profile: row.col("profile")?,
-        owner: row.col("owner")?,
-        service_point: row.col("service_point")?,
-        online: row.col("online")?,
-        presence_reason: row.col("presence_reason")?,
-        presence_at: row.maybe_at("presence_at")?,
-        last_sample_at: row.maybe_at("last_sample_at")?,
-        samples: row.col("samples")?,
-        quarantined: row.col("quarantined")?,
-        skew_ms: row.col("skew_ms")?,
-        gaps: row.col("gaps")?,
-        dropped: row.col("dropped")?,
-        repeated: row.col("repeated")?,
-    })
-}
-
-/// An owner with their word as the ledger has it now.
-pub(crate) async fn owner_view(conn: &mut PgConnection, keyring: &Keyring, id: uuid::Uuid) -> Result<OwnerView> {
-    let row = sqlx::query(
-        "select o.*, exists (select from do_not_call d where d.tenant = o.tenant and d.phone_index = o.phone_index) \
-           as do_not_call from owner o where o.id = $1",
-    )
-    .bind(id)
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(db)?;
-    let ledger = ledger(conn, id).await?;
-    Ok(OwnerView {
-        id: OwnerId(id),
-        name_in_tenant: row.col("name_in_tenant")?,
-        name: row.col("name")?,
-        phone: phone(&row, keyring, id)?,
-        language: row.word("language")?,
-        zone: row.col("zone")?,
-        consent: consent::current(&ledger),
-        consent_at: ledger.last().map(|entry| entry.at),
-        do_not_call: row.col("do_not_call")?,
-    })
-}
-
-/// What an owner has said, in the order in which it was written down.
-pub(crate) async fn ledger(conn: &mut PgConnection, owner: uuid::Uuid) -> Result<Vec<ConsentEntry>> {
-    let rows = sqlx::query("select at, given, source from consent where owner = $1 order by number")
-        .bind(owner)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            Ok(ConsentEntry {
-                at: row.at("at")?,
-                given: row.col("given")?,
-                source: row.col("source")?,
-            })
-        })
-        .collect()
-}
-
-/// Where an owner's number is sealed.
-pub(crate) fn phone_place(owner: uuid::Uuid) -> String {
-    format!("owner.phone/{owner}")
-}
-
-/// Where a secret of a trunk is sealed.
-pub(crate) fn trunk_place(column: &str, tenant: &TenantId) -> String {
-    format!("trunk.{column}/{tenant}")
-}
-
-fn phone(row: &PgRow, keyring: &Keyring, owner: uuid::Uuid) -> Result<Option<PhoneNumber>> {
-    row.col::<Option<Vec<u8>>>("phone")?
-        .map(|value| number(keyring, &phone_place(owner), &value))
-        .transpose()
-}
-
-fn number(keyring: &Keyring, place: &str, value: &[u8]) -> Result<PhoneNumber> {
-    let plain = keyring.unseal(place, value).map_err(sealed("phone number"))?;
-    let digits = std::str::from_utf8(&plain).map_err(|error| unreadable("phone number")(Box::new(error)))?;
-    PhoneNumber::new(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
-}
-
-/// A service point, if the tenant has it.
-pub(crate) async fn service_point(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    id: &str,
-) -> Result<Option<ServicePoint>> {
-    sqlx::query("select * from service_point where tenant = $1 and id = $2")
-        .bind(tenant.as_str())
-        .bind(id)
-        .fetch_optional(conn)
-        .await
-        .map_err(db)?
-        .as_ref()
-        .map(service_point_row)
-        .transpose()
-}
-
-/// The same, locked until the commit.
-pub(crate) async fn lock_service_point(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    id: &str,
-) -> Result<Option<ServicePoint>> {
-    sqlx::query("select * from service_point where tenant = $1 and id = $2 for no key update")
-        .bind(tenant.as_str())
-        .bind(id)
-        .fetch_optional(conn)
-        .await
-        .map_err(db)?
-        .as_ref()
-        .map(service_point_row)
-        .transpose()
-}
-
-fn service_point_row(row: &PgRow) -> Result<ServicePoint> {
-    Ok(ServicePoint {
-        id: row.col("id")?,
-        name: row.json("name")?,
-        zone: row.col("zone")?,
-        slots: row.json("slots")?,
-    })
-}
-
-pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)> {
-    let tenant: TenantId = row.word("tenant")?;
-    let proxy: String = row.col("proxy")?;
-    let password = row
-        .col::<Option<Vec<u8>>>("password")?
-        .map(|value| {
-            let plain = keyring
-                .unseal(&trunk_place("password", &tenant), &value)
-                .map_err(sealed("trunk password"))?;
-            String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Refused("trunk password is not text".to_owned()))
-        })
-        .transpose()?;
-    let caller: Vec<u8> = row.col("caller_number")?;
-    let seconds = |name: &'static str| -> Result<u8> {
-        u8::try_from(row.col::<i16>(name)?).map_err(|error| unreadable(name)(Box::new(error)))
-    };
-    let trunk = Trunk {
-        proxy: proxy
-            .parse()
-            .map_err(|error| unreadable("trunk proxy")(Box::<HostPortError>::new(error)))?,
-        domain: row.col("domain")?,
-        username: row.col("username")?,
-        password,
-        caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
-        believe_from: row.col("believe_from")?,
-        addresses: row.json("addresses")?,
-        post_dial_limit_s: seconds("post_dial_limit_s")?,
-        trying_limit_s: seconds("trying_limit_s")?,
-    };
-    Ok((tenant, trunk))
 }

@@ -1,7 +1,7 @@
 //! Slots of service points: each place is promised once, by call or by a person.
 
 use crate::row::{Columns, db, not_found, sql};
-use crate::site::lock_service_point;
+use crate::site_row::lock_service_point;
 use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;

@@ -4,7 +4,7 @@ use crate::attempt;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{Columns, count, db, not_found, stored};
-use crate::site::{appliance_views, owner_view, service_point};
+use crate::site_row::{appliance_views, owner_view, service_point};
 use crate::situation;
 use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};

@@ -3,8 +3,9 @@
 use crate::auth::session::{Session, wall_clock};
 use crate::error::{ApiError, Problem, Result};
 use crate::extract::Query;
+use crate::news::BATCH;
 use crate::state::{App, Inner};
-use crate::streams::{self, BATCH, OpenStream};
+use crate::streams::OpenStream;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::IntoResponse;
@@ -66,7 +67,7 @@ pub(crate) async fn handle(
         None => None,
     };
     // Before the position is read from which this reader begins: what comes in between is told by one or the other.
-    let news = streams::follow(&app).await?;
+    let news = crate::news::follow(&app).await?;
     let cursor = match asked {
         Some(cursor) => cursor,
         None => app.store().event_head().await?,

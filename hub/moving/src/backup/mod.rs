@@ -10,7 +10,8 @@ pub use restore::restore;
 
 use crate::error::{MoveError, Result, database, file};
 use crate::files::{self, Finished, NewFile};
-use crate::manifest::{FORMAT, Head};
+use crate::manifest::Head;
+use crate::sealed::FORMAT;
 use crate::sealed::{self, fingerprint};
 use crate::{progress, source};
 use about::About;

@@ -4,7 +4,7 @@
 use super::{Run, commit, note};
 use crate::retention;
 use crate::row::{Columns, db, json};
-use crate::site::{trunk, trunk_place};
+use crate::site_row::{trunk, trunk_place};
 use crate::store::{PostgresStore, sealed};
 use crate::transaction::Transaction;
 use hub_core::id::TenantId;
@@ -140,7 +140,7 @@ async fn put_service_point(
     wanted: &ServicePoint,
     changes: &mut Vec<SiteChange>,
 ) -> Result<()> {
-    let known = crate::site::service_point(conn, tenant, &wanted.id).await?;
+    let known = crate::site_row::service_point(conn, tenant, &wanted.id).await?;
     if known.as_ref() == Some(wanted) {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use super::{Run, commit, is_tried_again, note};
 use crate::keyring::random;
 use crate::row::{Columns, db, sql, text, word};
-use crate::site::phone_place;
+use crate::site_row::phone_place;
 use crate::store::{PostgresStore, sealed};
 use hub_core::consent::SITE_FILE;
 use hub_core::id::{OwnerId, TenantId};
