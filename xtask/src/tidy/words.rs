@@ -4,12 +4,13 @@ use super::{TextFile, Violation};
 use std::path::Path;
 
 /// Whole words, with what to do instead.
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 6] = [
     ("TODO", "do it, or write a line in docs/known-gaps.md"),
     ("FIXME", "fix it, or write a line in docs/known-gaps.md"),
     ("XXX", "say what is wrong in docs/known-gaps.md"),
     ("HACK", "say why it is right, or make it right"),
     ("lorem", "write the text"),
+    ("befalls", "take the plain word: happens to, affects"),
 ];
 
 /// Documentation that asks instead of naming the thing: `Whose.` on a field is a riddle, "Tenant that owns the ticket." is none.

@@ -1,4 +1,4 @@
-//! POST /api/v1/quarantine/replay: payloads are read anew, after what kept them from being read was mended.
+//! POST /api/v1/quarantine/replay: payloads are read again, after what kept them from being read was mended.
 
 use super::model::is_cut;
 use crate::auth::session::Session;
@@ -65,7 +65,7 @@ pub struct Refused {
 /// Why a payload that fills the bound stays where it is.
 const CUT: &str = "the payload is longer than what quarantine keeps: only its beginning is here";
 
-/// Reads them anew, oldest first.
+/// Reads them again, oldest first.
 ///
 /// # Errors
 ///
