@@ -17,7 +17,7 @@ const SOURCES: [&str; 9] = [
     "src/spill.rs",
 ];
 
-/// The committed header is what the code says. `UPDATE_EXPECT=1` writes it anew.
+/// The committed header is what the code says. `UPDATE_EXPECT=1` writes it again.
 #[test]
 fn the_header_is_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));

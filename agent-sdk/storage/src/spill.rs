@@ -195,7 +195,7 @@ impl Spill {
             return Ok(());
         };
         match self.outbox.acknowledge(flash, number) {
-            // The driver failed meanwhile, and reading began anew: it will be read, sent and acknowledged again.
+            // The driver failed meanwhile, and reading began again: it will be read, sent and acknowledged again.
             Err(Error::Unread) => Ok(()),
             done => done,
         }

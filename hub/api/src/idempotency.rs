@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 256 * 1024;
 /// Longest key, in characters.
 const KEY_LEN_MAX: usize = 64;
 
-/// Carries a request out at most once for each key. A request that failed on our side stays unknown: whoever asks again
+/// Carries a request out at most once for each key. A request that failed on our side stays unknown: a caller that asks again
 /// is told to look first.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
     // Every act is a POST; with another method it is not carried out but refused.

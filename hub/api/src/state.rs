@@ -30,7 +30,7 @@ pub struct ApiState {
     pub clock: Arc<dyn CivilClock>,
     /// How the other parts of the hub are asked how they are.
     pub monitor: Monitor,
-    /// Reads payloads from quarantine anew, by the code that reads them when they come in.
+    /// Reads payloads from quarantine again, by the code that reads them when they come in.
     pub redecode: Redecode,
     /// Shown on every page of a demonstration.
     pub demo: Option<DemoBanner>,
@@ -38,7 +38,7 @@ pub struct ApiState {
     pub config: ApiConfig,
 }
 
-/// Reads a payload from quarantine anew.
+/// Reads a payload from quarantine again.
 pub type Redecode = Arc<dyn Fn(QuarantineEntry) -> BoxFuture<'static, Result<Redecoded, StoreError>> + Send + Sync>;
 
 /// What came of reading it.

@@ -28,7 +28,7 @@ struct Owed {
     everything: bool,
 }
 
-/// Cuts whoever is connected with an access that changed, for ever.
+/// Cuts the clients that are connected with an access that changed, without end.
 pub(crate) async fn watch_access(shared: Arc<Shared>, tls: Option<Arc<Tls>>) {
     let mut owed = Owed::default();
     loop {
@@ -130,12 +130,12 @@ fn holds(proof: &Proof, principal: &Principal) -> bool {
     proof.identity == identity && proof.filters == filters
 }
 
-/// Keeps TLS up to date with its files, for ever.
+/// Keeps TLS up to date with its files, without end.
 pub(crate) async fn watch_tls(shared: Arc<Shared>, tls: Arc<Tls>) {
     socket::watch(&tls, || reload(&shared, &tls)).await;
 }
 
-/// Reads certificate and authorities anew, and cuts who is connected by authorities that are others now. False where the
+/// Reads certificate and authorities again, and cuts who is connected by authorities that are others now. False where the
 /// store did not answer.
 async fn reload(shared: &Shared, tls: &Tls) -> bool {
     // One at a time: an earlier answer must not replace a later one.

@@ -243,7 +243,7 @@ impl Broker {
     }
 
     /// Waits until the broker is of no use any more, with the reason: the process must then end, for its supervisor to
-    /// start a new one. Waits for ever while all is well.
+    /// start a new one. Waits without end while all is well.
     pub fn failed(&self) -> impl Future<Output = String> + Send + 'static {
         let router = self.shared.router.clone();
         let acceptor = self.probe.failed();

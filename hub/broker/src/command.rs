@@ -68,7 +68,7 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
-    /// Waits for newly queued commands, for ever.
+    /// Waits for newly queued commands, without end.
     pub(crate) async fn watch(self) {
         loop {
             let asked = Instant::now();
@@ -86,7 +86,7 @@ impl Carrier {
         }
     }
 
-    /// Waits for attributes told to devices, and lets connected ones know, for ever.
+    /// Waits for attributes told to devices, and lets connected ones know, without end.
     pub(crate) async fn watch_attributes(self) {
         loop {
             let asked = Instant::now();

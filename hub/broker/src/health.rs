@@ -83,7 +83,7 @@ impl Probe {
     }
 }
 
-/// Asks the store for something that costs it nothing, for ever.
+/// Asks the store for something that costs it nothing, without end.
 async fn look(shared: Arc<Shared>, tell: watch::Sender<Health>) {
     loop {
         let nobody = ApplianceId(0);

@@ -62,7 +62,7 @@ impl Logins {
 }
 
 impl Clerk {
-    /// Answers for ever.
+    /// Answers without end.
     pub(crate) async fn serve(self) {
         let turns = [(); BATCHES_MAX].map(|()| self.turn());
         let [first, second] = turns;

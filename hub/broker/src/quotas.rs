@@ -156,7 +156,7 @@ impl Quotas {
             .collect()
     }
 
-    /// Forgets devices of which there is nothing to remember, for ever.
+    /// Forgets devices of which there is nothing to remember, without end.
     pub(crate) async fn tidy(&self) {
         loop {
             sleep(TIDY).await;

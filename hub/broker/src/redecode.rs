@@ -1,4 +1,4 @@
-//! A payload from quarantine, read anew by the code that reads payloads when they come in.
+//! A payload from quarantine, read again by the code that reads payloads when they come in.
 
 use crate::decode::{Origin, Work};
 use crate::session::{Message, kind_of};
@@ -7,7 +7,7 @@ use hub_core::profile::ApplianceProfile;
 use hub_store::telemetry::{Ingest, QUARANTINE_PAYLOAD_MAX, Quarantined};
 use jiff::Timestamp;
 
-/// A payload that was read anew and is not placed in time yet.
+/// A payload that was read again and is not placed in time yet.
 #[derive(Debug)]
 pub struct Redecoding {
     first: Work,

@@ -40,7 +40,7 @@ impl Refusals {
         }
     }
 
-    /// Tells about what was not logged, for ever.
+    /// Tells about what was not logged, without end.
     pub(crate) async fn tell(&self) {
         loop {
             sleep(WINDOW).await;

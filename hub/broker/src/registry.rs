@@ -159,7 +159,7 @@ impl Registry {
         ends
     }
 
-    /// A client is let in. False where its access has changed since `changes`, or the client has connected anew: then what
+    /// A client is let in. False where its access has changed since `changes`, or the client has connected again: then what
     /// the store said may be out of date.
     pub(crate) fn enter(&self, number: u64, proof: Box<Proof>, changes: u64, at: Timestamp) -> bool {
         let mut inner = self.lock();
@@ -229,7 +229,7 @@ impl Registry {
         Some(Arc::clone(&entry.mailbox))
     }
 
-    /// Cuts whoever is connected with an access that has changed; by certificate, also who has not been let in yet.
+    /// Cuts the clients that are connected with an access that has changed; by certificate, also those not let in yet.
     pub(crate) fn changed(&self, change: &AccessChange) {
         let mut inner = self.lock();
         inner.changes += 1;

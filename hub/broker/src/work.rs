@@ -127,7 +127,7 @@ impl Shared {
         }
     }
 
-    /// Publishes a will: it is stored whoever waits for it, and the integrators are told once it is, by a task of its own. There
+    /// Publishes a will: it is stored no matter who waits for it, and the integrators are told once it is, by a task of its own. There
     /// are no more of these than ingest has room for, and each ends with its will's time.
     pub(crate) async fn publish_will(self: &Arc<Self>, will: LastWord) {
         let LastWord {
@@ -155,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// Publishes wills as their time comes, for ever.
+    /// Publishes wills as their time comes, without end.
     pub(crate) async fn publish_wills(self: &Arc<Self>) {
         loop {
             let will = self.wills.due().await;

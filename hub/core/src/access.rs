@@ -71,7 +71,7 @@ pub enum FilterError {
     NotDevices,
 }
 
-/// Checks a filter that an integrator is to be granted: it reads what devices publish, and nothing besides.
+/// Checks a filter that an integrator is to be granted: it reads what devices publish, and nothing else.
 pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     if filter.is_empty() || filter.len() > LEN_MAX {
         return Err(FilterError::Length(filter.chars().count()));

@@ -170,7 +170,7 @@ fn forbidden(facts: &ContactFacts) -> Option<HoldReason> {
     never_rung(facts.owner_known, facts.do_not_call, facts.consent)
 }
 
-/// Why an owner is not rung, whoever asks for it: there is no number, or it is on the do-not-call list, or their word on
+/// Why an owner is not rung, no matter who asks for it: there is no number, or it is on the do-not-call list, or their word on
 /// calls is not a yes. None if a person may ask for a call.
 pub fn never_rung(has_number: bool, do_not_call: bool, consent: Consent) -> Option<HoldReason> {
     if !has_number {

@@ -104,7 +104,7 @@ pub struct AttemptError {
 }
 
 impl ContactAttempt {
-    /// Applies an event. An attempt that has ended stays as it is. The same end told again is no error: whoever did
+    /// Applies an event. An attempt that has ended stays as it is. The same end told again is no error: a caller that did
     /// not hear that it was saved tells it once more.
     pub fn apply(mut self, event: AttemptEvent, now: Timestamp) -> Result<Self, AttemptError> {
         let name = match event {

@@ -90,7 +90,7 @@ slug!(
     CredentialName, 64
 );
 
-/// An appliance in the store. One number for (tenant, device), kept for ever.
+/// An appliance in the store. One number for (tenant, device), kept permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ApplianceId(pub i64);
@@ -153,7 +153,7 @@ uuid_id!(
 const COUNTED: u64 = u64::MAX >> 2;
 
 impl TraceId {
-    /// The next id of whoever counts up from one that was drawn at random (RFC 9562 §6.2, method 2). Ids that count up take
+    /// The next id of a caller that counts up from one that was drawn at random (RFC 9562 §6.2, method 2). Ids that count up take
     /// next to no room where the readings of an appliance lie beside each other.
     #[must_use]
     pub fn next(self) -> Self {

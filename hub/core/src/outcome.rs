@@ -87,7 +87,7 @@ impl Outcome {
         }
     }
 
-    /// Whether a repair changed the appliance, so that its baseline starts anew.
+    /// Whether a repair changed the appliance, so that its baseline starts over.
     pub fn repaired(&self) -> bool {
         matches!(
             self.resolution,

@@ -1,4 +1,4 @@
-//! The fixed partition of an appliance: our own hash, the same on one machine and on many, for ever.
+//! The fixed partition of an appliance: our own hash, permanently the same on one machine and on many.
 
 use crate::id::{DeviceId, TenantId};
 

@@ -40,7 +40,7 @@ impl PhoneNumber {
         Ok(Self(format!("+{digits}")))
     }
 
-    /// The whole number, for the trunk and the vault only. Whoever calls this answers for where it goes.
+    /// The whole number, for the trunk and the vault only. The caller answers for where it goes.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
 //! Appliance profiles: which channels an appliance family reports, in which order and resolution.
 //!
-//! A profile is append-only: a channel keeps its id, position, unit and scale for ever, because queued messages and
+//! A profile is append-only: a channel keeps its id, position, unit and scale permanently, because queued messages and
 //! stored rows outlive updates.
 
 use serde::{Deserialize, Serialize};

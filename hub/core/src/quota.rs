@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A lasting rate and how far it may be run ahead of. A rate of 0 lets nothing through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Units a second that can be kept up for ever.
+    /// Units a second that can be kept up without end.
     pub per_second: u64,
     /// Units that may come at once after a rest.
     pub burst: u64,

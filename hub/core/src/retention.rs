@@ -13,7 +13,7 @@ pub const DAY_S: i64 = 24 * 3_600;
 pub struct Retention {
     /// Of appliances of this profile; without it, of all that have no rule of their own.
     pub profile: Option<String>,
-    /// Whole days, [`DAYS_MIN`] to [`DAYS_MAX`]; without it, for ever.
+    /// Whole days, [`DAYS_MIN`] to [`DAYS_MAX`]; without it, permanently.
     pub days: Option<u32>,
 }
 

@@ -49,7 +49,7 @@ pub struct Tenant {
     /// Devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
-    /// How long readings are kept; what no rule is about, for ever.
+    /// How long readings are kept; what no rule is about, permanently.
     #[serde(default, rename = "retention")]
     pub retentions: Vec<Retention>,
 }

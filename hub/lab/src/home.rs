@@ -94,7 +94,7 @@ pub struct Home {
     pub machine: Machine,
     /// Resolution and ids of what the appliance measures.
     pub profile: Arc<ApplianceProfile>,
-    /// Of this start of the device: drawn anew by the caller each time, at most `agent_sdk_wire::MAX_NUMBER`.
+    /// Of this start of the device: drawn again by the caller each time, at most `agent_sdk_wire::MAX_NUMBER`.
     pub boot_id: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Owners' phones as a real SIP user agent, which is also the far side of a trunk: whoever is rung over it, one of its phones
+//! Owners' phones as a real SIP user agent, which is also the far side of a trunk: no matter who is rung over it, one of its phones
 //! rings, answers late, presses keys, declines, is busy or hangs up. Audio flows both ways: what is heard is sent back.
 
 use hub_core::phone_number::PhoneNumber;

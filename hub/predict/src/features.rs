@@ -16,7 +16,7 @@ pub(crate) struct Step {
     pub(crate) at: jiff::Timestamp,
     /// Value of each feature before the transform.
     pub(crate) raw: Vec<Option<f64>>,
-    /// A gap lies before this step: the window starts anew.
+    /// A gap lies before this step: the window starts over.
     pub(crate) after_gap: bool,
     /// Filled in for a short gap; says nothing of the sensors.
     pub(crate) filled: bool,

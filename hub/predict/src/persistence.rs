@@ -52,7 +52,7 @@ impl Persistence {
         self.held_peak
     }
 
-    /// A gap: held scores start anew; a standing alarm stays, because silence heals nothing.
+    /// A gap: held scores start over; a standing alarm stays, because silence heals nothing.
     pub(crate) fn interrupt(&mut self) {
         self.recent.clear();
         if !self.alarm {

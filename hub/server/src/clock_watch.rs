@@ -54,7 +54,7 @@ impl ClockWatch {
         tracing::warn!(by_s = by.as_secs(), now = %self.clock.now(), "the machine's clock was set, or the machine slept");
     }
 
-    /// How far the civil clock is from where it would be had nobody moved it since the start; ahead is positive.
+    /// How far the civil clock is from where it would be if nobody had moved it since the start; ahead is positive.
     fn moved(&self) -> SignedDuration {
         let (instant, civil) = self.start;
         let passed = SignedDuration::try_from(instant.elapsed()).unwrap_or(SignedDuration::MAX);

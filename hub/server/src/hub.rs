@@ -79,7 +79,7 @@ impl Hub {
         }
         // Ends the database's watcher too, if it had to be cut off.
         self.work.shutdown().await;
-        // Nobody waits for it any more. Cut off in the middle of a look at the lease, it would hold it for ever.
+        // Nobody waits for it any more. Cut off in the middle of a look at the lease, it would hold it without end.
         self.failed = Box::pin(std::future::pending());
         self.store.close().await;
         match self.cluster.and_then(Arc::into_inner) {

@@ -1,4 +1,4 @@
-//! Quarantined payloads, read anew by the front door's own code.
+//! Quarantined payloads, read again by the front door's own code.
 
 use crate::models::Profiles;
 use crate::random;

@@ -169,7 +169,7 @@ async fn wrong(tx: Transaction) -> Result<StoreError> {
     )))
 }
 
-/// Whoever the tenant knows by this number, or a new owner.
+/// The owner that the tenant knows by this number, or a new one.
 async fn owner(
     store: &PostgresStore,
     conn: &mut PgConnection,

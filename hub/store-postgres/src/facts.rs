@@ -1,4 +1,4 @@
-//! What the database says of itself, for whoever looks after it.
+//! What the database says of itself, for the person who looks after it.
 
 use crate::row::{Columns, db};
 use crate::store::PostgresStore;

@@ -47,7 +47,11 @@ const FILES: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0020_late_of_appliance.sql"),
     ),
     (21, "call rules", include_str!("../migrations/0021_call_rules.sql")),
-    (22, "account roles", include_str!("../migrations/0022_account_roles.sql")),
+    (
+        22,
+        "account roles",
+        include_str!("../migrations/0022_account_roles.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

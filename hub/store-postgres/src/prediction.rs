@@ -1,4 +1,4 @@
-//! Scoring state, findings and the tickets they open: one transaction, one ticket, whoever else scores at the time.
+//! Scoring state, findings and the tickets they open: one transaction, one ticket, no matter who else scores at the time.
 
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};

@@ -113,7 +113,7 @@ pub(crate) async fn release(conn: &mut PgConnection, numbers: &[i64]) -> Result<
 
 /// One for each time that an appliance and a tenant are named.
 async fn count_down(conn: &mut PgConnection, appliances: &[i64], tenants: &[String]) -> Result<()> {
-    // In order, as whoever rolls up does.
+    // In order, as the roll-up does.
     sqlx::query("select from appliance_status where appliance = any($1) order by appliance for no key update")
         .bind(appliances)
         .execute(&mut *conn)

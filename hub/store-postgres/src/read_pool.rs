@@ -24,7 +24,7 @@ const READINGS_MAX: usize = 4;
 const DOOR_MAX: usize = 4;
 /// The scorer asks one question at a time.
 const SCORER_MAX: usize = 1;
-/// A place among them is had within this time.
+/// A place among them is found within this time.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The server ends a query sooner by itself; one that is not answered by then has a network that swallows it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -38,7 +38,7 @@ pub(crate) const DOOR_SETTINGS: [(&str, &str); 3] = [
     ("enable_seqscan", "off"),
     ("lock_timeout", "2s"),
 ];
-/// The scorer asks for the same many times a second. Made anew, the plan of its look at all weeks takes longer than the look. Not
+/// The scorer asks for the same many times a second. Made each time, the plan of its look at all weeks takes longer than the look. Not
 /// on a hypertable: a plan that is kept locks every week when it is used, and would wait for one that is being compressed.
 pub(crate) const SCORER_SETTINGS: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
 /// Pause between two tries to reach a server that is just starting.
@@ -144,7 +144,7 @@ impl ReadPool {
         self.idle().clear();
     }
 
-    /// Only a connection whose answer was read to the end comes back: whoever stops to wait takes it along.
+    /// Only a connection whose answer was read to the end comes back: a caller that stops waiting takes it along.
     async fn ask<'q>(
         &self,
         mut connection: ReadConnection,

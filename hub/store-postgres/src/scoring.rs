@@ -196,7 +196,7 @@ pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], no
     if checkpoints.is_empty() {
         return Ok(());
     }
-    // In one order, whoever saves; of two for the same model the last counts.
+    // In one order, no matter who saves; of two for the same model the last counts.
     let last: BTreeMap<(ApplianceId, &str), &Checkpoint> = checkpoints
         .iter()
         .map(|c| ((c.appliance, c.model.as_str()), c))

@@ -141,7 +141,7 @@ pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId) -> Result
     Ok(situation)
 }
 
-/// The units of these appliances are others, or serve somebody else: their baselines start anew, and what was found by the old
+/// The units of these appliances are others, or serve somebody else: their baselines start over, and what was found by the old
 /// ones is cleared.
 pub(crate) async fn restart_baselines(conn: &mut PgConnection, appliances: &[i64], now: Timestamp) -> Result<()> {
     let now = stored(now);

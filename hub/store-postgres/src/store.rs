@@ -29,11 +29,11 @@ use tokio::time::Instant;
 
 /// Most connections of one hub, without those that only read readings, those of the front door and the scorer's.
 const CONNECTIONS_MAX: u32 = 12;
-/// A free connection is had within this time, or the operation fails.
+/// A free connection is found within this time, or the operation fails.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// Connections that answer are closed within this time; the others are given up.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(10);
-/// Settings of each session. The server ends what takes longer, so nothing waits for ever on a lock.
+/// Settings of each session. The server ends what takes longer, so nothing waits without end on a lock.
 const LIMITS: [(&str, &str); 9] = [
     // What a hub asks is short. A plan that is kept is costed over all weeks, and would be compiled each time it is used.
     ("jit", "off"),
@@ -83,7 +83,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, checks durability, migrates where no hub runs on an older schema, and checks the keyring. `profiles` are the appliance profiles that a site
-    /// file may refer to; what they say is noted, so that readings can be read by it for ever.
+    /// file may refer to; what they say is noted, so that readings can be read by it permanently.
     pub async fn connect(
         options: PgConnectOptions,
         keyring: Keyring,
@@ -116,7 +116,7 @@ impl PostgresStore {
             .map_err(ConnectError::Unreachable)
     }
 
-    /// As [`PostgresStore::connect`], for whoever puts an export into the database: a part of one is let through.
+    /// As [`PostgresStore::connect`], for a caller that puts an export into the database: a part of one is let through.
     pub async fn connect_for_import(
         options: PgConnectOptions,
         keyring: Keyring,
@@ -176,7 +176,7 @@ impl PostgresStore {
         })
     }
 
-    /// How many sequences and appliances the writer remembers, so that a test need not send a million. Not for use besides.
+    /// How many sequences and appliances the writer remembers, so that a test need not send a million. Not for other use.
     #[doc(hidden)]
     pub async fn remember_at_most(&self, most: usize) {
         self.writer.remember_at_most(most).await;
@@ -205,7 +205,7 @@ impl PostgresStore {
     }
 
     /// Makes the partitions for readings of a span, where they are missing and the layout has any. Ingest makes its own;
-    /// this is for whoever fills the table in another way.
+    /// this is for a caller that fills the table in another way.
     pub async fn make_partitions(&self, from: Timestamp, to: Timestamp) -> Result<()> {
         let mut conn = self.pool.acquire().await.map_err(db)?;
         layout::make_range(&mut conn, self.layout, from, to).await
@@ -262,7 +262,7 @@ impl PostgresStore {
     }
 }
 
-/// Commits, then wakes whoever waits for events and contacts.
+/// Commits, then wakes the tasks that wait for events and contacts.
 pub(crate) async fn commit(store: &PostgresStore, tx: Transaction) -> Result<()> {
     tx.commit().await.map_err(db)?;
     store.signals.event();
@@ -284,7 +284,7 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_LIMIT)
-        // The pool asks a connection whether it lives before and after its use, and would wait for the answer for ever:
+        // The pool asks a connection whether it lives before and after its use, and would wait for the answer without end:
         // a network that swallows packets would take one connection after the other.
         .test_before_acquire(false)
         .before_acquire({

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const COUNTED_FOR: Duration = Duration::from_secs(30);
 
 pub(crate) async fn largest(store: &PostgresStore) -> Result<Vec<TenantTally>> {
-    // Held while it is counted: whoever asks meanwhile gets the same answer.
+    // Held while it is counted: a caller that asks meanwhile gets the same answer.
     let mut counted = store.tallies.lock().await;
     if let Some((at, tallies)) = &*counted
         && at.elapsed() < COUNTED_FOR

@@ -147,7 +147,7 @@ pub struct Authority {
     pub revocations: Option<Vec<u8>>,
 }
 
-/// Access that was taken away or changed; whoever is connected with it must come again.
+/// Access that was taken away or changed; a client that is connected with it must come again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessChange {
     /// Of a device: revoked, or a credential retired.
@@ -166,7 +166,7 @@ pub enum AccessChange {
         /// Name of the credential.
         name: String,
     },
-    /// An authority or a revocation list was added or removed: TLS must load them anew, and devices that are connected
+    /// An authority or a revocation list was added or removed: TLS must load them again, and devices that are connected
     /// with a certificate of this tenant must come again.
     Authorities(TenantId),
 }
@@ -192,7 +192,7 @@ pub trait AccessStore: Send + Sync {
     async fn authorities(&self) -> Result<Vec<Authority>>;
 
     /// Gives a device its credential. A device that has one already is refused, unless the claim credential says that it
-    /// may be given anew. One that asks by the secret that lets it in already is answered as before, and takes no further
+    /// may be given again. One that asks by the secret that lets it in already is answered as before, and takes no further
     /// use of the claim credential: its answer was lost.
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, now: Timestamp) -> Result<Provisioned>;
 

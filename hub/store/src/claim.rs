@@ -1,4 +1,4 @@
-//! A household takes its appliance into its own name: whoever has the appliance at hand knows a code, and leaves name,
+//! A household takes its appliance into its own name: the person who has the appliance at hand knows a code, and leaves name,
 //! telephone number and what they allow.
 
 use crate::error::Result;
@@ -57,8 +57,8 @@ pub struct ClaimedOwner {
     pub appliance: ApplianceId,
     /// Who owns it now: somebody with this number whom the tenant knew already, or a new owner.
     pub owner: OwnerId,
-    /// What the ledger says now. A "yes" that comes with a claim does not undo what was withdrawn before: whoever types
-    /// the number need not be whose it is.
+    /// What the ledger says now. A "yes" that comes with a claim does not undo what was withdrawn before: the person who
+    /// types the number need not be its owner.
     pub consent: Consent,
 }
 

@@ -1,4 +1,4 @@
-//! Credentials as an administrator gives them and takes them away. Whoever is connected with one that is taken away is
+//! Credentials as an administrator gives them and takes them away. A client that is connected with one that is taken away is
 //! told as an [`AccessChange`](crate::access::AccessChange) in the same transaction.
 
 use crate::error::Result;
@@ -197,7 +197,7 @@ pub trait DeviceCredentials: Send + Sync {
 /// Credentials of programs, makers' lines and authorities.
 #[async_trait]
 pub trait TenantCredentials: Send + Sync {
-    /// Lets an integrator in by a token. Its name is taken for ever.
+    /// Lets an integrator in by a token. Its name is taken permanently.
     async fn add_integrator(
         &self,
         tenant: &TenantId,
@@ -213,7 +213,7 @@ pub trait TenantCredentials: Send + Sync {
     /// Integrators by tenant and name.
     async fn integrators(&self, actor: &Actor) -> Result<Vec<IntegratorView>>;
 
-    /// Lets devices ask for credentials by a token. Its name is taken for ever.
+    /// Lets devices ask for credentials by a token. Its name is taken permanently.
     async fn add_claim_credential(
         &self,
         tenant: &TenantId,

@@ -24,7 +24,7 @@ pub enum StoreError {
         /// Its id as given.
         id: String,
     },
-    /// Somebody else was first; look again and decide anew.
+    /// Somebody else was first; look again and decide again.
     #[error("{0}")]
     Conflict(String),
     /// No role of who asked allows it; nothing was looked at.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A position behind which nothing can appear any more (serial ids alone become visible out of order).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct EventCursor {
-    /// Which life of the database: a dump that is restored begins a new one, in which transactions count from anew.
+    /// Which life of the database: a dump that is restored begins a new one, in which transactions count from the start again.
     pub epoch: i64,
     /// Transaction of the event.
     pub transaction: i64,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 
-/// A payload in quarantine, with what is needed to read it anew.
+/// A payload in quarantine, with what is needed to read it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineEntry {
     /// Number in quarantine; later ones are higher.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Swept {
     /// Partitions or chunks that were dropped whole.
     pub dropped: Vec<String>,
-    /// Rows that were deleted besides.
+    /// Other rows that were deleted.
     pub rows: u64,
     /// The sweep goes on behind this appliance; `None` when it has been through.
     pub next: Option<ApplianceId>,
@@ -102,7 +102,7 @@ pub trait UpkeepStore: Send + Sync {
     /// `Deposed` where another hub has taken the lease.
     async fn vouch(&self, vouched: Option<Timestamp>, until: Option<Timestamp>) -> Result<()>;
 
-    /// Days of the shortest rule of any tenant; `None` if all is kept for ever.
+    /// Days of the shortest rule of any tenant; `None` if all is kept permanently.
     async fn shortest_rule(&self) -> Result<Option<u32>>;
 
     /// Rows that all sweeps of a day (UTC) took, of the last such days before that of `before`, the newest first; at most

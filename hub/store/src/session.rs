@@ -52,7 +52,7 @@ pub const SESSION_BATCH_MAX: usize = 256;
 /// Most filters of one session: more than the contract lists.
 pub const SUBSCRIPTIONS_MAX: usize = 16;
 
-/// What a device said last of itself, or its will said for it: kept for whoever subscribes later (MQTT 5 §3.3.1.3).
+/// What a device said last of itself, or its will said for it: kept for clients that subscribe later (MQTT 5 §3.3.1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetainedState {
     /// Device that published it.

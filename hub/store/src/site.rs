@@ -118,7 +118,7 @@ pub trait SiteStore: Send + Sync {
     async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>>;
 
     /// Gives a device a secret, and makes the device if it is new. The secret is stored hashed. Of a device that exists
-    /// only what `device` states is changed besides; `Refused` if it states another profile than the device has.
+    /// only what else `device` states is changed; `Refused` if it states another profile than the device has.
     async fn add_device(
         &self,
         tenant: &TenantId,

@@ -161,7 +161,7 @@ pub struct Quarantined {
 }
 
 /// Longest payload kept in quarantine, in bytes: as long as an MQTT packet may be, so that no payload fills it unless that
-/// bound is set higher. One that fills it may have been longer and is not read anew.
+/// bound is set higher. One that fills it may have been longer and is not read again.
 pub const QUARANTINE_PAYLOAD_MAX: usize = 16 * 1024;
 /// Payloads kept in quarantine for each tenant; the oldest give way, and are counted.
 pub const QUARANTINE_ROWS_MAX: i64 = 20_000;
@@ -236,7 +236,7 @@ pub struct Unscored {
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
     /// Stores a batch in one transaction. When it returns, all of it survives kill -9 of hub and database; repeats are
-    /// recognised whoever stored them. One answer for each item, in order. `Refused` if the database will never take
+    /// recognised no matter who stored them. One answer for each item, in order. `Refused` if the database will never take
     /// one of them, `NotFound` if the appliance of one does not exist: then nothing of the batch is stored, and trying
     /// it again as it is is of no use.
     async fn ingest(&self, batch: &[Ingest]) -> Result<Vec<Ingested>>;

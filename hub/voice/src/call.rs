@@ -52,7 +52,7 @@ pub(crate) struct Conversation<'a> {
 type Saving = Option<Pin<Box<Timeout<JoinHandle<bool>>>>>;
 
 impl Conversation<'_> {
-    /// Talks until somebody hangs up. The leg is ended by whoever drops it.
+    /// Talks until somebody hangs up. The leg is ended by the code that drops it.
     pub async fn run(mut self) {
         tell(&*self.host, self.record, CallProgress::Answered).await;
         let until = Instant::now() + self.limits.talk;
@@ -201,7 +201,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Waits for a commit under way; for ever when there is none.
+/// Waits for a commit under way; without end when there is none.
 async fn finished(saving: &mut Saving) -> bool {
     let Some(commit) = saving else {
         return std::future::pending().await;

@@ -8,7 +8,7 @@ use hub_core::id::AttemptId;
 use hub_core::phone_number::PhoneNumber;
 use serde::{Deserialize, Serialize};
 
-/// A step of a call, for whoever watches it live.
+/// A step of a call, for a person who watches it live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum CallProgress {

@@ -97,7 +97,7 @@ impl Database {
         }))
     }
 
-    /// A new database on the server of `TEST_DATABASE_URL`, if that is set; with TimescaleDB where that can be had.
+    /// A new database on the server of `TEST_DATABASE_URL`, if that is set; with TimescaleDB where that is available.
     ///
     /// # Errors
     /// The server does not answer, or its user may not make a database.

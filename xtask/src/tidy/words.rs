@@ -4,13 +4,17 @@ use super::{TextFile, Violation};
 use std::path::Path;
 
 /// Whole words, with what to do instead.
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 6] = [
     ("TODO", "do it, or write a line in docs/known-gaps.md"),
     ("FIXME", "fix it, or write a line in docs/known-gaps.md"),
     ("XXX", "say what is wrong in docs/known-gaps.md"),
     ("HACK", "say why it is right, or make it right"),
     ("lorem", "write the text"),
+    ("befalls", "take the plain word: happens to, affects"),
 ];
+
+/// Words that comments in Rust do without. Texts that people read have tests of their own, and may hold them.
+const MANNERED: [&str; 4] = ["whoever", "Whoever", "anew", "for ever"];
 
 /// Documentation that asks instead of naming the thing: `Whose.` on a field is a riddle, "Tenant that owns the ticket." is none.
 const RIDDLES: [&str; 11] = [
@@ -37,12 +41,7 @@ fn check_file(file: &TextFile) -> Vec<Violation> {
                 found.push(Violation::new(&file.path, index + 1, format!("`{word}`: {instead}")));
             }
         }
-        if line
-            .trim()
-            .strip_prefix("/// ")
-            .is_some_and(|said| RIDDLES.contains(&said))
-        {
-            let said = "documentation names the thing: \"Tenant that owns the ticket.\"".to_owned();
+        if let Some(said) = comment(line) {
             found.push(Violation::new(&file.path, index + 1, said));
         }
         for folder in FOLDERS {
@@ -56,6 +55,18 @@ fn check_file(file: &TextFile) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// What is wrong with a line that is a comment in Rust.
+fn comment(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    if line.strip_prefix("/// ").is_some_and(|said| RIDDLES.contains(&said)) {
+        return Some("documentation names the thing: \"Tenant that owns the ticket.\"".to_owned());
+    }
+    let mannered = MANNERED
+        .into_iter()
+        .find(|word| line.starts_with("//") && has_word(line, word));
+    mannered.map(|word| format!("`{word}` in a comment: take the plain word"))
 }
 
 fn has_word(line: &str, word: &str) -> bool {
@@ -94,6 +105,8 @@ mod tests {
     fn finds_documentation_that_asks() {
         assert_eq!(count("    /// Whose."), 1);
         assert_eq!(count("    /// Tenant that owns the ticket."), 0);
+        assert_eq!(count("    // Made anew for whoever asks"), 1);
+        assert_eq!(count("    let text = \"made anew\"; // as before"), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use agent_sdk_async::Clock;
 use std::cell::Cell;
 
-/// Sleeping is what makes its time pass. Whoever sleeps is asked last, so there was nothing else to do.
+/// Sleeping is what makes its time pass. A task that sleeps is asked last, so there was nothing else to do.
 pub struct Virtual {
     now_ms: Cell<u64>,
 }

@@ -16,7 +16,7 @@ const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 
 /// Writes a JSON value behind what `out` holds: whole numbers as integers, others in the shortest form of 32 or 64 bits that
-/// is exact. Its depth is bounded by whoever parsed it.
+/// is exact. Its depth is bounded by the parser.
 pub fn to_cbor(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xF6),

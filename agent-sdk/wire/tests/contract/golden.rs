@@ -1,4 +1,4 @@
-//! Golden vectors: bytes that were once released must be written and read the same for ever.
+//! Golden vectors: bytes that were once released must always be written and read the same.
 
 use agent_sdk_wire::{
     BatchEncoder, Clock, Command, DeviceState, Event, EventState, GONE, Header, Outcome, Packet, Reply, ResetReason,

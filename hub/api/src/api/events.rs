@@ -23,7 +23,7 @@ use utoipa::IntoParams;
 
 /// Events that wait for a slow reader.
 const WAITING_MAX: usize = 64;
-/// A reader that takes nothing for this long is let go; it resumes by Last-Event-ID.
+/// A reader that takes nothing for this long is cut off; it resumes by Last-Event-ID.
 const STALLED: Duration = Duration::from_secs(30);
 /// A comment goes out after this much silence: proxies cut off what says nothing for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

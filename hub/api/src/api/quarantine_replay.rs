@@ -1,4 +1,4 @@
-//! POST /api/v1/quarantine/replay: payloads are read anew, after what kept them from being read was mended.
+//! POST /api/v1/quarantine/replay: payloads are read again, after what kept them from being read was mended.
 
 use super::model::is_cut;
 use crate::auth::session::Session;
@@ -65,7 +65,7 @@ pub struct Refused {
 /// Why a payload that fills the bound stays where it is.
 const CUT: &str = "the payload is longer than what quarantine keeps: only its beginning is here";
 
-/// Reads them anew, oldest first.
+/// Reads them again, oldest first.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ async fn one(app: &Inner, held: QuarantineEntry) -> Result<std::result::Result<u
     }
 }
 
-/// Reads payloads anew and stores what they hold, each once: it leaves quarantine in the same transaction. What still
+/// Reads payloads again and stores what they hold, each once: it leaves quarantine in the same transaction. What still
 /// cannot be taken stays, with the reason as it is now.
 #[utoipa::path(post, path = "/api/v1/quarantine/replay", tag = "quarantine", operation_id = "replayQuarantine",
     params(("Idempotency-Key" = String, Header, description = "New for each act, 1 to 64 characters")),

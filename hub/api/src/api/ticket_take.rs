@@ -22,7 +22,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId) -> Result<Service
     Ok(ticket)
 }
 
-/// Puts the ticket into the hands of whoever asks.
+/// Puts the ticket into the hands of the one who asks.
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/take", tag = "tickets", operation_id = "takeTicket",
     params(
         ("id" = Uuid, Path, description = "Id of the ticket"),

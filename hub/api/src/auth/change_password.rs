@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// Fewest characters of a password that a person chooses.
 const PASSWORD_LEN_MIN: usize = 12;
 
-/// Sets the password of whoever `session` is, who shows the old one. All other sessions of the account end.
+/// Sets the password of the person of `session`, who shows the old one. All other sessions of the account end.
 ///
 /// # Errors
 ///

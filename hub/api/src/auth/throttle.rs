@@ -74,7 +74,7 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         failures.last = now;
     }
 
-    /// The password was right: the source starts anew.
+    /// The password was right: the source starts over.
     pub(crate) fn passed(&mut self, source: &K) {
         self.sources.remove(source);
     }

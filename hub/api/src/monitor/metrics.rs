@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// Prometheus text format 0.0.4.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// All that is counted. With a token in the configuration, whoever shows it; without one, this machine itself, unless
+/// All that is counted. With a token in the configuration, for clients that show it; without one, for this machine itself, unless
 /// a proxy stands in front: then everybody would seem to be this machine.
 pub(super) async fn handle(
     State(app): State<App>,

@@ -126,7 +126,7 @@ async fn five_hundred_people_hear_of_a_change() {
         let text = read_until(stream, "\"kind\":\"ticket.changed\"").await;
         assert!(text.contains("id: 0-1-1\n"), "{text}");
     }
-    // Who has logged in stays so, whoever came after them: a stream whose session has gone ends half a minute later.
+    // Who has logged in stays so, no matter who came after them: a stream whose session has gone ends half a minute later.
     let client = Client::new();
     for token in &log_ins {
         let answer = client.get(hub.url("/api/v1/tickets")).bearer_auth(token).send().await;

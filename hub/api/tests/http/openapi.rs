@@ -2,7 +2,7 @@ use super::*;
 use expect_test::expect_file;
 use reqwest::Method;
 
-/// The committed document is what the code says. `UPDATE_EXPECT=1` writes it anew.
+/// The committed document is what the code says. `UPDATE_EXPECT=1` writes it again.
 #[test]
 fn the_committed_document_is_current() {
     expect_file!["../../../../docs/openapi.json"].assert_eq(hub_api::openapi_json());

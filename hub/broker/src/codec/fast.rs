@@ -72,7 +72,7 @@ pub(super) fn write_publish(version: Version, publish: &Delivered, buffer: &mut 
     let flags = u8::from(publish.dup) << 3 | publish.qos << 1 | u8::from(publish.retain);
     buffer.put_u8(0x30 | flags);
     write_varint(publish.body_bytes(version), buffer);
-    // At most 7 levels of 64 bytes, checked by whoever made it.
+    // At most 7 levels of 64 bytes, checked by the code that made it.
     put_binary(publish.topic.as_bytes(), buffer);
     if publish.qos > 0 {
         buffer.put_u16(publish.packet_id);

@@ -60,7 +60,7 @@ impl Codec {
         let packet = match first >> 4 {
             1 => {
                 let version = version(body);
-                // Whoever speaks a later version is answered in the latest. A bridge of mosquitto that is told in 3.1.1 that
+                // A client that speaks a later version is answered in the latest. A bridge of mosquitto that is told in 3.1.1 that
                 // its level is not spoken comes again without its bit, and by no other answer.
                 if !matches!(
                     version,

@@ -59,7 +59,7 @@ impl Connection {
         let echoes = self.device().map(DeviceSide::take_echoes).unwrap_or_default();
         let tenant = self.client.take().map(|client| client.tenant);
         self.greeting = None;
-        // Before the last words: whoever comes next must not wait for a peer that does not read.
+        // Before the last words: the next client must not wait for a peer that does not read.
         self.shared.registry.forget(self.number);
         let Self {
             wire, shared, mailbox, ..

@@ -189,7 +189,7 @@ impl Connection {
 
     /// Brings it to the store: in the order asked, one at a time.
     pub(super) fn keep_next(&mut self) {
-        // What comes with the end is done there, and only if the device has not connected anew.
+        // What comes with the end is done there, and only if the device has not connected again.
         let closed = self.session.is_closed();
         let Some(device) = self.device() else { return };
         if device.keeps || closed {

@@ -70,7 +70,7 @@ impl Outlet {
             .push_back(answer);
     }
 
-    /// Lets go of whoever has the link or waits for it.
+    /// Drops the subscriber that has the link, and the answers that wait for it.
     pub fn clear(&self) {
         *self.lent() = None;
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -72,7 +72,7 @@ impl Links {
             slots: HashMap::new(),
         });
         self.shared.queued.subscribers.fetch_add(1, Ordering::Relaxed);
-        // Whoever no longer waits for it drops it, and so gives it back.
+        // A caller that no longer waits for it drops it, and so gives it back.
         let subscriber = Subscriber {
             state: Arc::clone(&state),
             queue: received,

@@ -42,8 +42,8 @@ pub const FILTER_BYTES_MAX: usize = 256;
 const QUESTIONS_MAX: usize = 1024;
 /// From the wish to stop to the end of the thread.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
-/// The log of one slot: two segments of this many bytes of topics and payloads, and what rumqttd spends on each message
-/// besides (about 300 bytes): 0.3 MB for payloads of 1 kB, 1.5 MB for the smallest. Links are emptied at once; the log only
+/// The log of one slot: two segments of this many bytes of topics and payloads, and what rumqttd adds to each message
+/// (about 300 bytes): 0.3 MB for payloads of 1 kB, 1.5 MB for the smallest. Links are emptied at once; the log only
 /// bridges the moments in which their tasks do not run.
 const SEGMENT_BYTES: usize = 128 * 1024;
 
@@ -105,7 +105,7 @@ pub struct Published<'a> {
 }
 
 impl<'a> Published<'a> {
-    /// A message without properties, and of use for ever.
+    /// A message without properties that never expires.
     pub fn new(topic: &'a str, payload: &'a [u8], qos: u8, retain: bool) -> Self {
         Self {
             topic,
@@ -223,7 +223,7 @@ impl Router {
         Ok(Self(Arc::new(router)))
     }
 
-    /// Whether an integrator of `tenant` would get a message on `topic` now: for whoever can save making it.
+    /// Whether an integrator of `tenant` would get a message on `topic` now: for callers that can save making it.
     pub fn wants(&self, tenant: &str, topic: &str) -> bool {
         self.0.wanted.wants(tenant, topic)
     }
@@ -275,7 +275,7 @@ impl Router {
         .await?
     }
 
-    /// Waits until the router has failed; for ever if it never does. The process must then end, for its supervisor to
+    /// Waits until the router has failed; without end if it never does. The process must then end, for its supervisor to
     /// start a new one.
     pub async fn failed(&self) -> RouterFailure {
         let mut failure = self.0.failure.clone();

@@ -60,7 +60,7 @@ async fn a_router_that_stands_still_is_noticed() {
     }
     let stats = router.stats();
     assert!(stats.lost_in_queue > 0 && stats.published < 40_000, "{stats:?}");
-    // It goes on once it is let go: nothing was lost but what was counted.
+    // It goes on once it is released: nothing was lost but what was counted.
     drop(let_go);
     let (mut received, until) = (0, Instant::now() + SOON);
     let counted = |received: u64| {

@@ -33,7 +33,7 @@ pub enum Event {
     /// Forget the device's kept session with its packet identifiers, and answer by [`super::Session::handle_session_kept`].
     /// Only behind everything of the device that is on its way into the store: a packet identifier that is committed later
     /// would make a publish of the next session look like a repeat. Just before [`Event::Closed`] no answer is awaited, and
-    /// it is only to be done if the device has not connected anew.
+    /// it is only to be done if the device has not connected again.
     DropSession,
     /// Keep this, and answer in the same way.
     KeepSession(KeptSession),

@@ -34,7 +34,7 @@ struct Step {
     text: Option<Box<str>>,
 }
 
-/// Most packet identifiers that are taken over from a kept session; with more of them it begins anew.
+/// Most packet identifiers that are taken over from a kept session; with more of them a new one begins.
 pub(super) const UNRELEASED_MAX: usize = 1024;
 
 /// How a packet is acknowledged.

@@ -53,7 +53,7 @@ pub(super) struct Pending {
 pub(super) enum Then {
     /// CONNACK.
     Open(Outgoing),
-    /// SUBACK or UNSUBACK; and whether the device subscribed anew.
+    /// SUBACK or UNSUBACK; and whether the device made a new subscription.
     Answer(Outgoing, bool),
 }
 

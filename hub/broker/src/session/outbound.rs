@@ -51,7 +51,7 @@ pub enum Outbound {
         topic: String,
         /// As published.
         payload: Bytes,
-        /// Of the publish; lowered to what was granted by whoever matched the subscription.
+        /// Of the publish; lowered to what was granted by the code that matched the subscription.
         qos: u8,
         /// See [`super::Event::Subscribed`].
         retain: bool,
@@ -86,7 +86,7 @@ pub(super) struct Addressed {
     pub(super) request: Option<String>,
     /// Packet identifier to use if it is free.
     pub(super) proposed: u16,
-    /// Its time runs, and whoever has a clock keeps it until it can be sent.
+    /// Its time runs, and the caller, which has a clock, keeps it until it can be sent.
     pub(super) timed: bool,
 }
 

@@ -263,7 +263,7 @@ pub enum Outgoing {
         present: bool,
         /// Success, or why not.
         reason: Reason,
-        /// What MQTT 5 says besides; only with success.
+        /// What MQTT 5 says in addition; only with success.
         granted: Option<Box<Granted>>,
     },
     /// A message for the client.
@@ -332,7 +332,7 @@ pub struct Delivered {
     pub packet_id: u16,
     /// As MQTT 5 §3.3.1.3 wants it.
     pub retain: bool,
-    /// Checked by whoever made it.
+    /// Checked by the code that made it.
     pub topic: String,
     /// Not looked into.
     pub payload: Bytes,

@@ -83,7 +83,7 @@ impl Tls {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the files anew; handshakes from now on use them and the given authorities. Where the files are bad, the last
+    /// Reads the files again; handshakes from now on use them and the given authorities. Where the files are bad, the last
     /// good certificate stays in use, which is counted. Gives the tenants whose authorities are others than before.
     pub(crate) fn reload(&self, authorities: Vec<Authority>, counters: &BrokerCounters) -> BTreeSet<TenantId> {
         let before = self.current();
@@ -297,7 +297,7 @@ impl ClientCertVerifier for Clients {
     }
 }
 
-/// Calls `reload` when the files change, and again until it succeeds, for ever.
+/// Without end, calls `reload` when the files change, and again until it succeeds.
 pub(crate) async fn watch<F>(tls: &Tls, reload: impl Fn() -> F)
 where
     F: Future<Output = bool>,

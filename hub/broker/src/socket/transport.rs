@@ -180,7 +180,7 @@ fn process(tls: &mut ServerConnection, tcp: &mut TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// What the socket does at once. Nobody is woken by what it refuses: whoever waits asks for readiness again.
+/// What the socket does at once. Nobody is woken by what it refuses: a task that waits asks for readiness again.
 struct Now<'a>(&'a mut TcpStream);
 
 impl Read for Now<'_> {

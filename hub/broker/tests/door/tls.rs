@@ -194,7 +194,7 @@ impl TlsRaw {
         self.say(&connect(user_name, password, "same-id", 60), 4)
     }
 
-    /// Waits for the end of the connection, half as long as the broker waits before it asks for changes anew; a read
+    /// Waits for the end of the connection, half as long as the broker waits before it asks for changes again; a read
     /// that runs out of time has seen none.
     fn ends(&mut self) {
         self.0.sock.set_read_timeout(Some(ACCESS_WATCH / 2)).unwrap();
@@ -406,7 +406,7 @@ async fn who_gets_in_by_an_old_list_does_not_stay() {
     let mut waits = block_in_place(|| TlsRaw::open(tls.addr, Arc::clone(&config)).unwrap());
     let mut second = open().expect("the old list is in use");
     // The broker tries again soon, and does not wait for the next change. Asked before the file below changes, since
-    // the list is read anew for that as well.
+    // the list is read again for that as well.
     let asked = || tls.door.store.with(|s| s.access_asked);
     let before = asked();
     let again = eventually("it tries again", || asked() > before + 1);

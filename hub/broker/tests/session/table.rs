@@ -1,5 +1,5 @@
 //! State × packet: what is done and said. The tables stand in `table_v4.txt` and `table_v5.txt`; `UPDATE_EXPECT=1` writes
-//! them anew.
+//! them again.
 
 use crate::fixture::*;
 use expect_test::{ExpectFile, expect_file};

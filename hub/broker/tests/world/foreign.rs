@@ -140,7 +140,7 @@ impl Foreign {
     fn resume(&mut self, present: bool, send: &mut Vec<Incoming>) {
         let mut old = std::mem::take(&mut self.outbox);
         if !present {
-            // What got its PUBREC is the hub's; the rest begins anew.
+            // What got its PUBREC is the hub's; the rest starts over.
             old.retain(|entry| !matches!(entry.stage, Stage::Released(_)));
             old.iter_mut().for_each(|entry| entry.stage = Stage::Waiting);
             self.subscribed = false;

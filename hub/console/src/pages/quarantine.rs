@@ -1,4 +1,4 @@
-//! Quarantine: payloads that were not taken, with the reason, and reading them anew.
+//! Quarantine: payloads that were not taken, with the reason, and reading them again.
 
 use crate::pages::parts::address::in_query;
 use crate::reader::Reader;
@@ -44,7 +44,7 @@ pub(crate) struct ReplayForm {
     reason: String,
 }
 
-/// Reads payloads anew and shows what came of it.
+/// Reads payloads again and shows what came of it.
 pub(crate) async fn replay(visitor: Visitor, FormBody(form): FormBody<ReplayForm>) -> Result<Redirect> {
     let filter = ReplayFilter {
         appliance: form.appliance.parse().ok(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 enum Step {
     /// This happens to a ticket, by the hub's own doing.
     Tell(TicketId, TicketEvent),
-    /// What a ticket asks to be done besides.
+    /// What else a ticket asks to be done.
     Perform(TicketId, TicketAction),
     /// A finding is cleared.
     Clear(FindingId),
@@ -37,7 +37,7 @@ impl Situation {
         self.ticket(id).cloned()
     }
 
-    /// The unit is another one, or serves somebody else: its baseline starts anew, and what was found by the old one is cleared.
+    /// The unit is another one, or serves somebody else: its baseline starts over, and what was found by the old one is cleared.
     ///
     /// # Errors
     ///

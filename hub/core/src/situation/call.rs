@@ -21,7 +21,7 @@ pub struct Running {
 
 impl Situation {
     /// Something happens to an attempt by [`ContactAttempt::apply`], and its ticket hears of it: the visit of key 1, the refusal
-    /// of key 9, the end. The same end told again changes nothing: it was saved, and whoever tells it did not hear so.
+    /// of key 9, the end. The same end told again changes nothing: it was saved, and the caller did not hear so.
     ///
     /// # Errors
     ///

@@ -74,7 +74,7 @@ pub struct Changes {
     pub told: Vec<Told>,
     /// Keys 9.
     pub refusals: Vec<Refusal>,
-    /// Appliances whose baseline starts anew: what a detector remembers of them is forgotten.
+    /// Appliances whose baseline starts over: what a detector remembers of them is forgotten.
     pub restarted: BTreeSet<ApplianceId>,
     made: BTreeSet<uuid::Uuid>,
 }

@@ -71,7 +71,7 @@ pub enum SituationError {
     },
 }
 
-/// Ids for what is made: ten random bytes each, from whoever draws them.
+/// Ids for what is made: ten random bytes each, from the function that draws them.
 pub struct Ids<'a>(pub &'a mut (dyn FnMut() -> [u8; 10] + Send));
 
 impl Situation {

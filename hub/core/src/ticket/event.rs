@@ -129,7 +129,7 @@ pub enum TicketAction {
 /// What a closed ticket means for its finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// A part was changed: the finding is cleared and the unit's baseline starts anew.
+    /// A part was changed: the finding is cleared and the unit's baseline starts over.
     Repaired,
     /// A person judged that there is no fault: the finding is cleared and the fault keeps quiet for the cool-down.
     FalseAlarm,

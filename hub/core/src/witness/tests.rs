@@ -300,7 +300,7 @@ fn the_table_of_clocks() {
     ];
     for (case, clocks, expected) in table {
         assert_eq!(clocks.verdict(), expected, "{case}");
-        // Whoever vouches: nothing goes while the clock is not where it was at the start.
+        // No matter who vouches: nothing goes while the clock is not where it was at the start.
         let moved = Clocks {
             is_moved: true,
             ..clocks

@@ -1,6 +1,6 @@
 //! The same home on a stock MQTT client, as most devices have one: the hub must serve what knows nothing of our agent.
 //!
-//! One message at a time, kept until it is acknowledged. The client is made anew for each connection: its packet ids and
+//! One message at a time, kept until it is acknowledged. The client is made again for each connection: its packet ids and
 //! buffered events outlive one.
 
 use super::command::{Reply, Status, answer};

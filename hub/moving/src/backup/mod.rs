@@ -93,7 +93,7 @@ pub async fn backup(
         return Err(MoveError::Connect(ConnectError::WrongKeyring));
     }
     let mut command = target.command("pg_dump", about.major()).await?;
-    // Whoever owns the tables sees all rows where no tenant is named; the policies go along as they are.
+    // The owner of the tables sees all rows where no tenant is named; the policies go along as they are.
     command.args([
         "--format=custom",
         "--no-owner",

@@ -73,7 +73,7 @@ impl ParquetIn {
     }
 }
 
-/// The library panics at some damaged files, as at lengths below zero: to whoever names the damage that is an error too.
+/// The library panics at some damaged files, as at lengths below zero: the caller, which names the damage, gets an error then too.
 fn calmly<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     std::panic::catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err("what it says of itself cannot be".to_owned()))

@@ -26,7 +26,7 @@ pub struct Claim {
 enum ClaimCommand {
     /// Credentials by which devices ask for their own.
     Credential(Credential),
-    /// Opens a device for whoever knows the code that is printed here, once: for the leaflet in the box.
+    /// Opens a device for the person who knows the code that is printed here, once: for the leaflet in the box.
     Code(Code),
 }
 

@@ -1,5 +1,5 @@
-//! Changes of access on their way to the front door: rows that are written with their cause, and taken out by whoever
-//! acted on them, in this process or another. A row goes when the next ones are asked for: an answer that is lost on its
+//! Changes of access on their way to the front door: rows that are written with their cause, and taken out by the reader
+//! that acted on them, in this process or another. A row goes when the next ones are asked for: an answer that is lost on its
 //! way, or a process that ends with it, loses no change.
 
 use crate::row::{Columns, count, db, unreadable};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 /// How soon changes that another process made are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Whoever lost access is cut within a second: half of it for hearing of the change, half for acting on it.
+/// A client that lost access is cut within a second: half of it for hearing of the change, half for acting on it.
 const _: () = assert!(LOOK_AGAIN.as_millis() <= 500);
 
 pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Vec<AccessChange>> {

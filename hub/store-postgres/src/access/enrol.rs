@@ -104,7 +104,7 @@ async fn make(store: &PostgresStore, tenant: &TenantId, mut devices: Vec<Newcome
     Ok(())
 }
 
-/// How many devices more the tenant may have. Whoever makes devices waits here for one another until the commit; taken
+/// How many devices more the tenant may have. Callers that make devices wait here for one another until the commit; taken
 /// before a device is made, never after.
 pub(crate) async fn room(conn: &mut PgConnection, tenant: &TenantId) -> Result<i64> {
     sqlx::query_scalar(
@@ -121,7 +121,7 @@ pub(crate) async fn room(conn: &mut PgConnection, tenant: &TenantId) -> Result<i
 }
 
 /// Takes room for so many devices and counts them; false, with nothing counted, if the tenant is unknown or may not have
-/// so many more. Whoever makes devices waits here as in [`room`]; the caller makes all of them, or rolls back.
+/// so many more. A caller that makes devices waits here as in [`room`]; it makes all of them, or rolls back.
 pub(crate) async fn take(conn: &mut PgConnection, tenant: &TenantId, wanted: usize) -> Result<bool> {
     let taken = sqlx::query(
         "insert into device_tally as tally (tenant, devices) \

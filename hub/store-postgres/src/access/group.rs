@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Where the keys of a group are sealed: bound to row and column. Rotation seals them anew.
+/// Where the keys of a group are sealed: bound to row and column. Rotation seals them again.
 pub(crate) fn place(column: &str, tenant: &TenantId, name: &str) -> String {
     format!("key_group.{column}/{tenant}/{name}")
 }

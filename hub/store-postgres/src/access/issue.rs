@@ -31,7 +31,7 @@ const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 /// Longest request, in bytes.
 const REQUEST_LEN_MAX: usize = 8 * 1024;
 
-/// Reads a request (PKCS #10, DER) and checks that whoever made it holds its key.
+/// Reads a request (PKCS #10, DER) and checks that its maker holds its key.
 pub(super) fn read_request(der: &[u8]) -> Result<PublicKey> {
     if der.len() > REQUEST_LEN_MAX {
         return Err(StoreError::Refused(format!(
@@ -146,7 +146,7 @@ pub(super) async fn ensure(store: &PostgresStore, tenant: &TenantId, now: Timest
     change::commit(store, tx).await
 }
 
-/// Takes back what the hub signed for this device, and writes the list anew. Nothing if it signed nothing.
+/// Takes back what the hub signed for this device, and writes the list again. Nothing if it signed nothing.
 pub(crate) async fn revoke(
     store: &PostgresStore,
     conn: &mut PgConnection,
@@ -163,7 +163,7 @@ pub(crate) async fn revoke(
     if revoked.rows_affected() == 0 {
         return Ok(());
     }
-    // Locked until the commit: whoever comes next sees these rows, too.
+    // Locked until the commit: the next caller sees these rows, too.
     let own = Own::load(store, &mut *conn, tenant, "for update").await?;
     // What was revoked stays on the list until it is over by more than this machine's clock.
     sqlx::query(
@@ -242,7 +242,7 @@ impl Own {
             .collect::<Result<_>>()?;
         let list = CertificateRevocationListParams {
             this_update: moment(now)?,
-            // It is written anew when something is taken back; between, it stays right.
+            // It is written again when something is taken back; between, it stays right.
             next_update: moment(self.not_after)?,
             crl_number: SerialNumber::from(u64::try_from(now.as_millisecond()).unwrap_or(0)),
             issuing_distribution_point: None,

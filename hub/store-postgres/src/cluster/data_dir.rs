@@ -83,7 +83,7 @@ impl ClusterPaths {
         self.write(identity, "postgresql.conf", &self.settings(compression))?;
         // What `alter system` said would win.
         self.write(identity, "postgresql.auto.conf", "")?;
-        // Whoever is root or the database's own user is the hub's role; nobody else gets in.
+        // Root and the database's own user are the hub's role; nobody else gets in.
         self.write(identity, "pg_hba.conf", &format!("local all {NAME} peer map={NAME}\n"))?;
         let map = format!("{NAME} {} {NAME}\n{NAME} {} {NAME}\n", identity.name, identity.hub_name);
         self.write(identity, "pg_ident.conf", &map)

@@ -126,7 +126,7 @@ pub enum ClusterError {
     /// Processes of an earlier run do not end.
     #[error("processes {0:?} of an earlier database do not end; end them and start again")]
     Undead(Vec<i32>),
-    /// Whoever holds the state directory has no database that answers.
+    /// The hub that holds the state directory has no database that answers.
     #[error(
         "a hub holds {0}, but its database does not answer; is it just starting or stopping? try again, or look at its log"
     )]

@@ -22,7 +22,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// As root: whoever owns the data, else a user for databases. Else: the caller.
+    /// As root: the owner of the data, else a user for databases. Else: the caller.
     pub(super) fn choose(data_dir: &Path) -> Result<Self, ClusterError> {
         let own = geteuid();
         let hub = named(own)?;

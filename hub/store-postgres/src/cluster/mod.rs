@@ -55,7 +55,7 @@ pub struct ClusterOptions {
 pub struct Cluster {
     paths: ClusterPaths,
     version: String,
-    /// Whoever started it may stop it; `None` if it was joined.
+    /// The process that started it may stop it; `None` if it was joined.
     owner: Option<Owner>,
 }
 
@@ -224,7 +224,7 @@ impl Cluster {
             return Ok(());
         };
         leftovers::stop(&owner.binaries, &owner.identity, &self.paths, STOP_LIMIT).await?;
-        // One with a short name elsewhere would be litter. It is made anew at the next start.
+        // One with a short name elsewhere would be litter. It is made again at the next start.
         let _ = std::fs::remove_dir(&self.paths.socket);
         self.owner = None;
         tracing::info!("database stopped");
@@ -257,7 +257,7 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
-    /// Whoever fails after the start leaves no postmaster behind.
+    /// A caller that fails after the start leaves no postmaster behind.
     fn drop(&mut self) {
         if self.owner.is_some() {
             leftovers::dismiss(&self.paths);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const FOLDER_MODE: u32 = 0o700;
 /// Root's database runs as another user, who passes through the state directory to its own folder.
 const FOLDER_MODE_OF_ROOT: u32 = 0o711;
-/// Of the lock. Whoever may open it could hold it.
+/// Of the lock. A user who may open it could hold it.
 pub(super) const LOCK_MODE: u32 = 0o600;
 
 /// In a folder with it everybody makes files, and nobody removes another's.

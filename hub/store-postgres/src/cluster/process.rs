@@ -109,7 +109,7 @@ impl Process {
     fn serves(&self, data: &Path) -> Option<bool> {
         match std::fs::read_link(format!("/proc/{}/cwd", self.pid)) {
             Ok(folder) => Some(folder == data),
-            // It is ending, and has let go of its folder, its memory and its files.
+            // It is ending, and has released its folder, its memory and its files.
             Err(error) if error.kind() == ErrorKind::NotFound => Some(false),
             Err(_) => {
                 let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;

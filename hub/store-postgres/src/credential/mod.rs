@@ -47,7 +47,7 @@ fn check_profile(store: &PostgresStore, profile: &str) -> Result<()> {
     )))
 }
 
-/// Refuses one more than there may be beside `name`, which may be there already. Whoever adds one locks the tenant first.
+/// Refuses one more than there may be beside `name`, which may be there already. Every addition locks the tenant first.
 async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, name: &str, most: i64) -> Result<()> {
     let tenant_row = sqlx::query("select from tenant where id = $1 for no key update")
         .bind(tenant.as_str())

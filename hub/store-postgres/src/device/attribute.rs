@@ -28,7 +28,7 @@ pub(super) async fn share(
     now: Timestamp,
 ) -> Result<Map<String, Value>> {
     let mut tx = store.begin_scoped(actor).await?;
-    // Whoever else changes them waits, so that the bound holds.
+    // Other callers that change them wait, so that the bound holds.
     sqlx::query("select from appliance where id = $1 for no key update")
         .bind(appliance.0)
         .fetch_optional(&mut *tx)

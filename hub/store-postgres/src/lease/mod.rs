@@ -1,7 +1,7 @@
 //! The lease: an advisory lock on a connection of its own, which falls with the process or the machine, and the token in
 //! the row, which every transaction that needs the lease compares.
 //!
-//! The lock alone would not do: a holder that is cut off from the database may lose it without knowing. So whoever takes
+//! The lock alone would not do: a holder that is cut off from the database may lose it without knowing. So a hub that takes
 //! the lease over counts the token up, and that waits for the transactions that hold the row `for share`; all later ones
 //! of the old holder find another token. A holder whose lock fell, for example with the database, keeps its token as
 //! long as nobody else has taken the lease, and takes the lock up again.
@@ -47,7 +47,7 @@ impl LeaseStore for PostgresStore {
             "select l.holder, l.token, l.taken_at, exists ({}) as held from lease l where l.first = $1",
             holders(KEY)
         );
-        // Begun anew on another connection, where the first one proves dead.
+        // Begun again on another connection, where the first one proves dead.
         let mut tx = self.begin().await?;
         let row = sqlx::query(&query).bind(FIRST).fetch_one(&mut *tx).await.map_err(db)?;
         Ok(LeaseState {
@@ -95,7 +95,7 @@ impl PostgresStore {
     }
 }
 
-/// Holds the lease's row against whoever would take it over, until the transaction ends; fails with
+/// Holds the lease's row against a hub that would take it over, until the transaction ends; fails with
 /// [`StoreError::Deposed`] if the token is not the row's any more.
 async fn fence(conn: &mut PgConnection, token: i64) -> Result<()> {
     let held: Option<i16> = sqlx::query_scalar("select first from lease where first = $1 and token = $2 for share")

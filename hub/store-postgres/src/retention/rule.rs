@@ -73,7 +73,7 @@ pub(super) async fn shortest(conn: &mut PgConnection) -> Result<Option<i32>> {
         .map_err(db)
 }
 
-/// Before this, everything goes; `None` if some appliance's readings are kept for ever.
+/// Before this, everything goes; `None` if some appliance's readings are kept permanently.
 pub(super) async fn oldest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
     let row = sqlx::query(&format!(
         "select coalesce(bool_or({DAYS} is null), true) as for_ever, max({DAYS}) as days \

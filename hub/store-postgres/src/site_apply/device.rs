@@ -86,7 +86,7 @@ async fn write(run: &Run<'_>, tenant: &TenantId, wanted: &[&Wanted<'_>]) -> Resu
     Ok(changes)
 }
 
-/// Makes a device or gives it a secret. Of one that exists only what is stated besides changes; a new one is made as stated.
+/// Makes a device or gives it a secret. Of one that exists only what else is stated changes; a new one is made as stated.
 pub(crate) async fn add_device(
     conn: &mut PgConnection,
     tenant: &TenantId,

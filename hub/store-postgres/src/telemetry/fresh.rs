@@ -278,7 +278,7 @@ impl<'a> New<'a> {
     }
 }
 
-/// A check that has no name is that of the partition. Somebody has dropped it: it is made when the batch is decided anew.
+/// A check that has no name is that of the partition. Somebody has dropped it: it is made when the batch is decided again.
 fn no_partition(error: sqlx::Error) -> StoreError {
     let is_missing = |error: &dyn sqlx::error::DatabaseError| {
         error.code().as_deref() == Some(CHECK_VIOLATION) && error.constraint().is_none()

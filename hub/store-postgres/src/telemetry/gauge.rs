@@ -1,6 +1,6 @@
 //! Counts beside the readings: missing numbers, repeats, what was dropped, how far the device's clock is off. Collected
 //! in memory with each committed batch and written by the roll-up, so that a batch of readings touches nothing but
-//! readings. Whoever kills the hub loses at most what came since the last roll-up, about a second, of these counts; the
+//! readings. A kill of the hub loses at most what came since the last roll-up, about a second, of these counts; the
 //! readings themselves are counted from their rows.
 
 use hub_core::id::ApplianceId;

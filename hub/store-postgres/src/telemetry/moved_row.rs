@@ -1,4 +1,4 @@
-//! One row of `telemetry` with all that it holds, for whoever takes it from one database to another as it is.
+//! One row of `telemetry` with all that it holds, for the code that takes it from one database to another as it is.
 
 use super::copy::copy;
 use super::row::CopyRow;

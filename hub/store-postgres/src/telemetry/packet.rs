@@ -1,6 +1,6 @@
 //! What is stored only if something else happens in the same transaction. QoS 2: a publish is stored with its packet
 //! identifier, and not again until the device has released that identifier (MQTT 3.1.1 §4.3.3, method B). A payload
-//! that is read anew is stored if it leaves quarantine with that.
+//! that is read again is stored if it leaves quarantine with that.
 
 use super::Item;
 use crate::quarantine;
@@ -110,7 +110,7 @@ async fn load(conn: &mut PgConnection, packets: &HashSet<Packet>) -> Result<Hash
         .collect()
 }
 
-/// An identifier that somebody else has stored meanwhile is a conflict, so that the batch is decided anew.
+/// An identifier that somebody else has stored meanwhile is a conflict, so that the batch is decided again.
 async fn insert(conn: &mut PgConnection, packets: impl Iterator<Item = &Packet>) -> Result<()> {
     let (appliances, ids) = columns(packets);
     if appliances.is_empty() {

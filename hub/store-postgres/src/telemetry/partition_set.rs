@@ -1,5 +1,5 @@
-//! Which of the 256 partitions have something to do: set by whoever writes rows, taken by whoever reads them. All of them
-//! are due at the start and when the lease is taken, and rarely besides: only who holds the lease writes.
+//! Which of the 256 partitions have something to do: set by the writers of rows, taken by their readers. All of them
+//! are due at the start and when the lease is taken, and rarely at other times: only who holds the lease writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

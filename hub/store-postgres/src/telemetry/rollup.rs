@@ -32,7 +32,7 @@ pub(super) async fn roll_up(store: &PostgresStore, limit: usize) -> Result<usize
     let gauges = Pending::take(store);
     let mut rows = 0;
     if !round.is_empty() || !gauges.counts.is_empty() {
-        // Kept meanwhile: whoever gives this step up has not lost what was due.
+        // Kept meanwhile: a caller that gives this step up has not lost what was due.
         *under_way = Some(round.clone());
         let step = store.writer.rollup_pace.step("roll-up", limit, ROWS_MIN);
         let done = add(store, &round, step.size, &gauges.counts).await;
@@ -311,9 +311,9 @@ async fn advance(conn: &mut PgConnection, spans: &[Span], seen: &BTreeMap<i16, T
     Ok(())
 }
 
-/// A sequence's numbers take up at most about this much, in bytes: some 1,100 ranges, one more than there are holes.
+/// A sequence's numbers occupy at most about this much, in bytes: some 1,100 ranges, one more than there are holes.
 const NUMBERS_BYTES_MAX: i32 = 24_576;
-/// Ranges that are left when it was more; what lies below them goes to quarantine unless it is noted anew.
+/// Ranges that are left when it was more; what lies below them goes to quarantine unless it is noted again.
 const RANGES_LEFT: i64 = 500;
 
 /// Notes the numbers of each sequence, for guards that are rebuilt and for what is older than they know.

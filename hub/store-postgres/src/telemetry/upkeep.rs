@@ -253,7 +253,7 @@ async fn follow(store: &PostgresStore) -> Result<bool> {
         return Ok(false);
     };
     let partitions: Vec<i16> = (0..256).collect();
-    // Whoever takes over afterwards reads what is written here before it writes anything.
+    // The hub that takes over afterwards reads what is written here before it writes anything.
     let mut tx = store.begin_fenced().await?;
     for table in ["scored", "rolled", "aggregated"] {
         sqlx::query(&format!(

@@ -35,7 +35,7 @@ pub(super) async fn floor(conn: &mut PgConnection, partitions: &[i16]) -> Result
 }
 
 /// The same for the scorer, which asks many times a second: moments only move on, so those of the last minute will do. A database
-/// that was killed may have lost the last ones: they are forgotten whenever a scorer begins anew.
+/// that was killed may have lost the last ones: they are forgotten whenever a scorer starts over.
 #[derive(Debug, Default)]
 pub(super) struct ScorerFloor(Mutex<Option<(Instant, BTreeMap<i16, Timestamp>)>>);
 

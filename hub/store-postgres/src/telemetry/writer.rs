@@ -119,7 +119,7 @@ impl Writer {
         self.giving_way().is_behind(by, Instant::now());
     }
 
-    /// A scorer begins anew.
+    /// A scorer starts over.
     pub(crate) fn scoring_begins(&self) {
         self.scorer_floor.forget();
     }

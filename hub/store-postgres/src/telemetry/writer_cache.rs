@@ -332,7 +332,7 @@ async fn take_place(pool: &PgPool, lease: &Keeper, layout: Layout) -> Result<PgC
     place::take(pool, settings, lease, PLACE).await
 }
 
-/// Lets go of what was used least lately; answers with how many that were.
+/// Drops what was used least lately; answers with how many that were.
 fn trim<K: Eq + std::hash::Hash, V>(cache: &mut LruCache<K, V>, most: usize) -> usize {
     let over = cache.len().saturating_sub(most);
     for _ in 0..over {

@@ -140,7 +140,7 @@ pub async fn devices(sql: &mut PgConnection, count: i64) -> Vec<ApplianceId> {
     ids.into_iter().map(ApplianceId).collect()
 }
 
-/// Takes away what a load has left that was tried before anything was stored. Not truncated: the server would plan anew
+/// Takes away what a load has left that was tried before anything was stored. Not truncated: the server would plan again
 /// what it has planned while the tables were empty.
 pub async fn wipe(sql: &mut PgConnection) {
     for table in [

@@ -39,7 +39,7 @@ const AGGREGATED: usize = 96;
 /// Appliances that a sweep looks at in one step, and rows that it deletes then.
 const SWEPT: u64 = 500;
 const DELETED: usize = 40;
-/// Packet identifiers: one that a device releases, and one that it holds until its session begins anew or ends.
+/// Packet identifiers: one that a device releases, and one that it holds until its session starts over or ends.
 const RELEASED: u16 = 7;
 const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.

@@ -42,7 +42,7 @@ pub struct Server {
     pub kind: Kind,
     /// Its database `postgres` or the given one, as a user who may create databases.
     pub options: PgConnectOptions,
-    /// TimescaleDB can be had: a database of [`Server::database`] has the extension.
+    /// TimescaleDB is available: a database of [`Server::database`] has the extension.
     pub has_timescale: bool,
     databases: AtomicU32,
     /// On the own cluster: the template is made by the first test that wants a copy.
@@ -126,7 +126,7 @@ impl Server {
         self.kind != Kind::Bridge
     }
 
-    /// An empty database, with TimescaleDB in it where that can be had.
+    /// An empty database, with TimescaleDB in it where that is available.
     pub async fn database(&'static self) -> Database {
         self.create("").await
     }
@@ -188,7 +188,7 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Whoever gave the server finds it as it was; the other servers end with this program.
+    /// The owner of a given server finds it as it was; the other servers end with this program.
     fn drop(&mut self) {
         if self.server.kind == Kind::Given {
             given::remove(&self.server.options, &self.name);

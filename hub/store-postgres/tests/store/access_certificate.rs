@@ -57,7 +57,7 @@ async fn who_was_added_without_a_secret_is_taken_over_by_nobody() {
     is_nobody_elses(&store, &line, "washer-3").await;
     assert_eq!(who(&store, &[certificate("acme", "washer-3")]).await, ["acme/washer-3"]);
     is_nobody_elses(&store, &line, "washer-3").await;
-    // It has one that may be replaced by whoever may do so.
+    // It has one that may be replaced by a claim credential that allows it.
     let repair = claimant(&store, "repair", 9, true).await;
     let given = store.provision(&repair, &asks("washer-3", None), morning()).await;
     assert!(matches!(given, Ok(Provisioned::Secret(_))), "{given:?}");
@@ -126,7 +126,7 @@ async fn a_revoked_certificate_stays_revoked_until_a_witness_says_that_it_is_ove
     assert_eq!(base.number(over).await, 0);
 }
 
-/// The group's key was shown before the certificate was: whoever comes second stays out, also where both were looked up
+/// The group's key was shown before the certificate was: the second one stays out, also where both were looked up
 /// at the same moment.
 #[tokio::test]
 async fn a_group_and_a_certificate_at_the_same_moment_give_one_of_them() {

@@ -242,7 +242,7 @@ async fn a_day_is_written_once_a_round_and_each_appliance_has_its_turn() {
         "{written} days written in {steps} steps"
     );
     are_what_the_rows_are(&base).await;
-    // What a turn has left undone waits for its next one, whoever has been served meanwhile.
+    // What a turn has left undone waits for its next one, no matter who has been served meanwhile.
     store
         .ingest(&[readings(all[0].appliance(), 1_000, &samples)])
         .await

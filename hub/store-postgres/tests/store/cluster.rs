@@ -74,7 +74,7 @@ async fn it_starts_again_after_a_kill_of_anything_and_keeps_what_was_committed()
     assert_eq!(processes(&data), []);
     // The number in a stale file may belong to somebody else by now: here, to this program.
     std::fs::write(data.join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();
-    // Nor does what somebody set for ever outlive a start.
+    // Nor does what somebody set permanently outlive a start.
     std::fs::write(
         data.join("postgresql.auto.conf"),
         "fsync = off\nlisten_addresses = '*'\n",

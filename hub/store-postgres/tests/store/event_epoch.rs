@@ -46,7 +46,7 @@ async fn a_cursor_of_before_finds_what_is_written_in_another_cluster() {
         let store = base.store().await;
         let head = store.event_head().await.unwrap();
         assert!(head > held && head.epoch > held.epoch);
-        // Nothing is hidden for ever.
+        // Nothing is hidden permanently.
         read(&store, start, 2 + round).await;
         read(&store, held, round).await;
         store

@@ -188,7 +188,7 @@ impl Network {
         let mut buffer = vec![0; 65_536];
         let mut swallowed = false;
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
-            // What was swallowed once is lost for ever on this connection.
+            // What was swallowed once is lost permanently on this connection.
             swallowed |= self.swallows.load(Ordering::SeqCst);
             if swallowed {
                 continue;

@@ -70,7 +70,7 @@ const ASKING: usize = 20;
 /// Until all connections are in use.
 const ASKED: u32 = 100;
 
-/// The network stops while every connection of the pool is in use: none of them may be waited for, or kept, for ever.
+/// The network stops while every connection of the pool is in use: none of them may be waited for, or kept, without end.
 async fn swallow_what_all_wait_for(store: &PostgresStore, network: &Network) {
     // More than would leave a pool that loses some each time with any.
     for _ in 0..6 {
@@ -106,7 +106,7 @@ async fn swallow(store: &PostgresStore, network: &Network, id: hub_core::id::App
         let given_up = tokio::time::timeout(Duration::from_secs(2), store.ingest(&batch)).await;
         assert!(!matches!(given_up, Ok(Ok(_))), "{given_up:?}");
         assert!(store.ingest_fails());
-        // Nobody who asks waits for ever, and what was asked takes no connection along.
+        // Nobody who asks waits without end, and what was asked takes no connection along.
         let asked = tokio::time::timeout(Duration::from_secs(2), store.healthy()).await;
         assert!(!matches!(asked, Ok(Ok(()))), "{asked:?}");
         network.swallow(false);

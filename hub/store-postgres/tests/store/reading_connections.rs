@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Whoever asks does not notice that the database was away for a moment.
+/// The caller does not notice that the database was away for a moment.
 #[tokio::test]
 async fn a_reading_is_asked_again_where_its_connection_is_dead() {
     if !Server::chosen()

@@ -217,7 +217,7 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
     assert_eq!((count(devices).await, count(tally).await), (all, all));
 }
 
-/// Whoever scores or dials holds the appliance, whoever dials its owner too.
+/// Scoring and dialling hold the appliance, dialling its owner too.
 #[tokio::test]
 async fn what_a_file_does_not_change_is_not_waited_for() {
     let (base, store) = played().await;

@@ -77,7 +77,7 @@ async fn late_read(base: &Base) -> i64 {
     .unwrap()
 }
 
-/// While the roll-up stands and very much waits for it, a device that starts anew is looked up among its own late rows:
+/// While the roll-up stands and very much waits for it, a device that starts over is looked up among its own late rows:
 /// whether the server knows how many there are of others, or not.
 #[tokio::test]
 async fn late_rows_of_others_are_not_read_for_a_device_that_starts_anew() {

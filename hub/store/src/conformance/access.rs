@@ -67,7 +67,7 @@ pub(super) async fn a_secret_works_beside_its_successor_until_it_is_retired_or_o
         let told = store.rotate_secret(&acme, &wm1, refused, old_until, morning()).await;
         assert!(matches!(told, Err(StoreError::Refused(_))), "{refused}");
     }
-    // The second one loses its place, and whoever came in with it has to come again.
+    // The second one loses its place, and a client that came in with it has to come again.
     store
         .rotate_secret(&acme, &wm1, "fourth", None, morning())
         .await

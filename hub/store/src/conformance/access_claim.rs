@@ -57,7 +57,7 @@ pub(super) async fn who_knows_the_code_becomes_the_owner_with_what_they_allow(h:
     assert_eq!((claimed.appliance, claimed.consent), (id, Consent::Given));
     let view = store.appliance(&Actor::hub("test"), id).await.unwrap();
     assert_eq!(view.owner, Some(format!("claim-{}", claimed.owner)));
-    // The detector starts anew: another household uses it in another way.
+    // The detector starts over: another household uses it in another way.
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
     let alarm = seen(vec![alarm(id, "x", 0.95)]);
     let opened = store.commit_scoring(&alarm, after(1)).await.unwrap()[0].opened;

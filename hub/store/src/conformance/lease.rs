@@ -27,7 +27,7 @@ pub(super) async fn a_second_hub_stands_by_until_the_first_has_gone(h: &dyn Harn
     let second = place.beside().await;
     assert_eq!(second.take_lease(morning()).await.unwrap(), None);
     refuses(&*second, id, ticket).await;
-    // A call that is up: whoever stands by does not end it.
+    // A call that is up: the hub that stands by does not end it.
     first.begin_attempt(ticket, morning(), [1; 20]).await.unwrap();
     is_deposed(second.recover_attempts(morning()).await);
     // What needs no lease goes on beside the hub.

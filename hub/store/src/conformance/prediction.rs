@@ -1,4 +1,4 @@
-//! One fault, one ticket, whoever sees it at the same time; and what becomes of a ticket flows back into its finding.
+//! One fault, one ticket, no matter who sees it at the same time; and what becomes of a ticket flows back into its finding.
 
 use super::Harness;
 use super::scene::{after, alarm, appliance, findings, lines, morning, played, seen, site, tenant, tickets};

@@ -125,7 +125,7 @@ pub(super) async fn a_session_that_began_or_was_taken_up_since_is_not_ended_by_w
         ..session(600)
     };
     assert_eq!(kept(&*store, after(61)).await, Some(unreleased.clone()));
-    // Taken up at the last moment; whoever asks soon after finds it, though the device seems to have been away for long.
+    // Taken up at the last moment; a caller that asks soon after finds it, though the device seems to have been away for long.
     assert_eq!(kept(&*store, after(69)).await, Some(unreleased.clone()));
     assert_eq!(kept(&*store, after(72)).await, Some(unreleased));
     // Away indeed: gone with its packet identifiers.

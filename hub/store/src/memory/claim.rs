@@ -129,7 +129,7 @@ impl State {
         )))
     }
 
-    /// Whoever the tenant knows by this number, or a new owner.
+    /// The owner that the tenant knows by this number, or a new one.
     fn claimant(&mut self, tenant: &TenantId, contact: &OwnerContact, now: Timestamp) -> OwnerId {
         let same = |owner: &Owner| owner.tenant == *tenant && owner.phone.as_ref() == Some(&contact.phone);
         if let Some((id, _)) = self.owners.iter().find(|(_, owner)| same(owner)) {

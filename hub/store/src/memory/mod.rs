@@ -102,7 +102,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked had not begun to change anything, or it was a test that fails anyway.
+        // A caller that panicked had not begun to change anything, or it was a test that fails anyway.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,7 +110,7 @@ impl MemoryStore {
         &self.shared.signals
     }
 
-    /// Wakes whoever waits for events and contacts.
+    /// Wakes the tasks that wait for events and contacts.
     fn changed(&self) {
         self.signals().event();
         self.signals().contact();

@@ -156,7 +156,7 @@ impl State {
         Ok(())
     }
 
-    /// Makes a device or gives it a secret. Of one that exists only what is stated besides changes; a new one is made as
+    /// Makes a device or gives it a secret. Of one that exists only what else is stated changes; a new one is made as
     /// stated.
     pub(super) fn add_device(
         &mut self,

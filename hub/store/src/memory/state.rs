@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Weak;
 use uuid::Uuid;
 
-/// More devices than this are refused: whoever holds a group key could make them without end.
+/// More devices than this are refused: the holder of a group key could make them without end.
 const DEVICES_MAX: usize = 1_000_000;
 
 /// Something of a tenant, by its name.

@@ -75,7 +75,7 @@ struct SendingKey {
 /// The state of one call's audio.
 pub struct Stream {
     socket: UdpSocket,
-    /// The port of reports; none where it could not be had.
+    /// The port of reports; none where it could not be bound.
     control: Option<UdpSocket>,
     reports: Reports,
     control_looked: Option<Instant>,

@@ -36,7 +36,7 @@ impl PromptCache {
     pub async fn speak(&self, tts: &dyn Tts, language: Language, text: &str) -> Result<Vec<i16>, TtsError> {
         let path = self.path(&tts.name(), language, text);
         let kept = path.clone();
-        // What cannot be read (cut off by a crash) is spoken anew.
+        // What cannot be read (cut off by a crash) is spoken again.
         let found = tokio::task::spawn_blocking(move || read_wav(&kept).ok())
             .await
             .ok()

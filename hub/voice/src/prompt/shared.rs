@@ -1,4 +1,4 @@
-//! Segments in memory: each is made once, whoever wants it meanwhile waits for that, and all calls share it. Bounded; what
+//! Segments in memory: each is made once, a call that wants it meanwhile waits for that, and all calls share it. Bounded; what
 //! was not wanted for the longest time goes first.
 
 use hub_core::language::Language;

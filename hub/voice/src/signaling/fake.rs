@@ -1,4 +1,4 @@
-//! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for whoever wants
+//! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for programs that want
 //! the hub without a trunk.
 
 use super::called::Called;

@@ -159,7 +159,7 @@ async fn a_request_without_a_leg_does_not_leave() {
         .add("forgotten".to_owned(), NextHop::new(address(ACME), []), None);
     drop(over);
     forgotten.forget();
-    // Whoever has rung off may still be sent a CANCEL or a BYE.
+    // A peer that has rung off may still be sent a CANCEL or a BYE.
     for (id, to) in [("over", Some(address(ACME))), ("forgotten", None), ("never", None)] {
         assert_eq!(bench.goes_to(&request("BYE", INVITED, "", (id, "t"))).await, to, "{id}");
     }

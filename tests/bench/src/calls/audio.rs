@@ -164,7 +164,7 @@ mod tests {
     fn what_is_missing_is_lost_and_what_is_late_is_not() {
         let begun = Instant::now();
         let mut heard = Heard::default();
-        // Numbers begin anew after the last; 2 comes after 3, and twice; 4 never comes.
+        // Numbers start over after the last; 2 comes after 3, and twice; 4 never comes.
         for (tick, number) in [(0, 65_535), (1, 0), (2, 1), (4, 3), (5, 2), (6, 5), (7, 5)] {
             heard.note(number, begun + PACKET_EVERY * tick);
         }

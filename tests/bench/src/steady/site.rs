@@ -83,7 +83,7 @@ impl Site {
         hub.stop().await
     }
 
-    /// Gives the running hub away, for whoever ends it in another way.
+    /// Gives the running hub away, for a caller that ends it in another way.
     ///
     /// # Errors
     /// It does not run.

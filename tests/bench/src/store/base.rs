@@ -34,7 +34,7 @@ pub struct Server {
 pub struct Base {
     /// The store.
     pub store: PostgresStore,
-    /// The database besides.
+    /// The same database, for other connections.
     pub options: PgConnectOptions,
     /// Its appliances.
     pub fleet: Fleet,

@@ -1,4 +1,4 @@
-//! A history that grows: how fast it is added to, how long queries take, and what it takes up.
+//! A history that grows: how fast it is added to, how long queries take, and what space it takes.
 
 use super::base::{Base, CHANNELS, Server};
 use super::query::{self, Latency};
@@ -103,7 +103,7 @@ async fn grow(base: &Base, values: usize, part: usize, followers: Followers, rep
 }
 
 /// How much of the rate of a new history the grown one has kept: parts go into both in turn, so that what else the machine
-/// does befalls both. By how many values the grown one has grown.
+/// does affects both. By how many values the grown one has grown.
 async fn kept(
     server: &Server,
     plan: &Plan,

@@ -17,9 +17,9 @@ const POINTS: usize = 300;
 const NEWEST: usize = 8;
 /// Hours of the fleet.
 const HOURS: i64 = 42;
-/// Asked before it counts: a connection plans a statement anew for the first five times.
+/// Asked before it counts: a connection plans a statement again for the first five times.
 const WARMING: usize = 20;
-/// In turn, so that what else the machine does befalls both.
+/// In turn, so that what else the machine does affects both.
 const TURNS: usize = 5;
 
 /// Milliseconds.

@@ -17,7 +17,7 @@ const HUB_CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen
 const COMES_AGAIN: &str = "mosquitto_pub() { \
     command mosquitto_pub \"$@\" || { local why=$?; [ $why = 7 ] && sleep 1 && command mosquitto_pub \"$@\"; }; }\n";
 
-/// The `sh` blocks of the guide, each with the line it begins at for whoever looks for a failure.
+/// The `sh` blocks of the guide, each with the line it begins at for the person who looks for a failure.
 fn blocks() -> String {
     let guide = std::fs::read_to_string(project().join("docs/operations/provisioning.md")).unwrap();
     let (mut script, mut inside, mut count) = (COMES_AGAIN.to_owned(), false, 0);

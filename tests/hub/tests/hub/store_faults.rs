@@ -1,4 +1,4 @@
-//! What befalls a hub that has publishers: its database is killed, or cut off in mid-commit, the disk is full, the clock
+//! What can happen to a hub that has publishers: its database is killed, or cut off in mid-commit, the disk is full, the clock
 //! jumps. Nothing acknowledged is lost, nothing is stored twice, health, metrics and doctor tell it, and the hub goes on by
 //! itself.
 
@@ -113,7 +113,7 @@ async fn connections_cut_in_mid_commit_are_told_and_cost_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_is_told_and_costs_nothing() {
     const DAY_S: i64 = 86_400;
-    // What is put aside is read anew one by one.
+    // What is put aside is read again one by one.
     const DEVICES: usize = 4;
     let mut lab = Lab::new().unwrap();
     let clock = SetClock::of(&mut lab).unwrap();
@@ -156,7 +156,7 @@ async fn a_clock_that_jumps_is_told_and_costs_nothing() {
     assert_eq!((stored.rows, stored.distinct), (acknowledged, acknowledged));
 }
 
-/// Reads all that was put aside anew, now that the clock is right; how much was stored.
+/// Reads again all that was put aside, now that the clock is right; how much was stored.
 async fn replay_quarantine(lab: &Lab) -> u64 {
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
     let (mut stored, mut after) = (0, serde_json::Value::Null);

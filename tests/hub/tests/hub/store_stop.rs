@@ -14,7 +14,7 @@ async fn a_hub_told_to_stop_while_it_looks_at_the_lease_ends() {
     let given = Given::start().await.unwrap();
     let lab = given.lab(None).unwrap();
     let hub = lab.serve().await.unwrap();
-    // Whoever holds the lease's lock for longer than a transaction; it is asked something and does not answer.
+    // The connection that holds the lease's lock for longer than a transaction; it is asked something and does not answer.
     let holder = "select l.pid from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' \
         and a.query like '%from lease%' and a.application_name = 'forecall'";
     let holder = eventually("the lease is held", PATIENCE, async || {

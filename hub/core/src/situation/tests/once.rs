@@ -77,7 +77,7 @@ proptest! {
                         prop_assert_eq!(&unit.situation, &before);
                         prop_assert!(changes.is_empty());
                     }
-                    // The detector is told, and starts anew.
+                    // The detector is told, and starts over.
                     unit.situation.restarted = false;
                 }
                 Deed::Waits(hours) => {

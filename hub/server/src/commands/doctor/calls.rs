@@ -45,7 +45,7 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether the ports of audio can be had. A running hub holds two for each call that is up.
+/// Whether the ports of audio are free. A running hub holds two for each call that is up.
 pub(super) fn ports(config: &Config) -> Result<Found> {
     let (ip, ports, calls) = (config.sip.ip(), config.media_ports, config.calls_max);
     let is_free = |port: &u16| UdpSocket::bind((ip, *port)).is_ok();

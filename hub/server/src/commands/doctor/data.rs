@@ -56,7 +56,7 @@ pub(super) async fn server(config: &Config) -> Result<Found> {
     Found::ok(found)
 }
 
-/// Opening it sees to durability and schema; what is asked besides is reported one line a thing.
+/// Opening it sees to durability and schema; what else is asked is reported one line a thing.
 pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found>)> {
     match Cluster::exists(&config.state_dir) {
         Ok(false) if config.database_url.is_none() => {

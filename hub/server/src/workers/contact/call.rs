@@ -1,4 +1,4 @@
-//! What the store is told of a call, whoever rang: its steps, what the owner chose, and its one end.
+//! What the store is told of a call, no matter who rang: its steps, what the owner chose, and its one end.
 
 use super::doubt::Doubts;
 use crate::workers::{BACKOFF, in_time};

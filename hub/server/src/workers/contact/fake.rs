@@ -80,7 +80,7 @@ impl TicketStore for Planned {
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.under_way_most.fetch_max(under_way, Ordering::SeqCst);
         self.together.wait().await;
-        // Whoever else may run does so now, and is counted.
+        // Every other task that may run does so now, and is counted.
         tokio::task::yield_now().await;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         Err((self.answer)())

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Those that the database has, by name, locked: as whoever dials, scores or ends a call does, and in the same order,
+/// Those that the database has, by name, locked: as the code that dials, scores or ends a call does, and in the same order,
 /// before anything else, so that nobody waits for an owner or a service point in a circle.
 pub(super) async fn read_locked(
     conn: &mut PgConnection,

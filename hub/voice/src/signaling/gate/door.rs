@@ -145,7 +145,7 @@ struct Call {
     holders: usize,
     /// We placed it.
     is_ours: bool,
-    /// When it was begun, refused or let go.
+    /// When it was begun, refused or released.
     last: Instant,
     /// The INVITE that began it; none in a call of ours.
     invite: Option<u64>,
@@ -319,7 +319,7 @@ impl Door {
         }
     }
 
-    /// A call that we place to `address`, or that came from there, is held: its trunk's messages pass until it is let go. Where
+    /// A call that we place to `address`, or that came from there, is held: its trunk's messages pass until it is released. Where
     /// we ring is a trunk by that. Gives all addresses of its trunk.
     pub fn hold(&mut self, call_id: &str, address: IpAddr, now: Instant) -> Arc<[IpAddr]> {
         self.sources.entry(address).or_default();

@@ -41,7 +41,7 @@ async fn qos_2_is_stored_once_over_replay_reconnect_and_kill() {
     device.send(&repeat).await;
     assert_eq!(device.packet().await.unwrap(), Some((0x50, vec![0, 7])));
 
-    // The honest device's connection does not outlive the hub: it is counted before and starts anew after.
+    // The honest device's connection does not outlive the hub: it is counted before and starts over after.
     let Siege {
         lab,
         hub,

@@ -95,7 +95,7 @@ async fn the_will_of_a_client_that_dies_is_its_state() {
             "{told}"
         );
 
-        // Whoever asks later is told, too.
+        // A client that asks later is told, too.
         let (mut later, _) = connected(Client::mqtt_js().unwrap(), reads(&front, &token, "later")).await;
         assert_eq!(later.subscribe(&format!("d/{device}/s"), 1).await.unwrap(), 1);
         let told = later.wait(&["message"]).await.unwrap();

@@ -71,7 +71,7 @@ impl Honest {
     }
 }
 
-/// A hub with two honest devices, and whoever else.
+/// A hub with two honest devices, and any other clients.
 pub struct Door {
     pub lab: Lab,
     pub console: Console,
