@@ -26,6 +26,7 @@ use rand::TryRngCore;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -182,6 +183,7 @@ impl Pipeline<'_> {
 
     /// Scores readings. The ticket has no worker: it is opened in the transaction that saves what was predicted.
     fn prediction_and_ticket(&mut self, registry: Arc<Registry>) {
+        let (_, registry) = watch::channel(registry);
         let score = ScoreWorker::new(
             self.store.clone(),
             registry,
