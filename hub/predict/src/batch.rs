@@ -33,7 +33,7 @@ pub struct RowRef {
     pub trace: TraceId,
 }
 
-/// Is told which rows are worked on, before anything computes with what they hold. So whoever gives rows to a thread knows
+/// Is told which rows are worked on, before anything computes with what they hold. So the caller who gives rows to a thread knows
 /// where it was when it ended.
 pub trait Progress: Send + Sync {
     /// A detector begins with this row.
@@ -46,7 +46,7 @@ pub trait Progress: Send + Sync {
     fn end(&self);
 }
 
-/// For whoever need not know.
+/// For callers that need not know.
 impl Progress for () {
     fn begin(&self, _: RowRef) {}
 

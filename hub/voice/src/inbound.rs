@@ -3,12 +3,12 @@
 use crate::call::{STOPPING, tell};
 use crate::detail::{CallDetail, Direction};
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
+use crate::line::{Line, NoTrunk};
 use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
 use crate::signaling::{InboundLeg, LegEvent};
-use crate::voice::{Line, NoTrunk};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ pub mod host;
 mod inbound;
 mod keys;
 mod limits;
+mod line;
 pub mod media;
 pub mod order;
 mod outbound;

@@ -1,30 +1,25 @@
 //! The door to the telephone side.
 
-use crate::config::{Limits, TrunkConfig, VoiceConfig};
+use crate::config::{TrunkConfig, VoiceConfig};
 use crate::detail::CallDetail;
-use crate::figures::Figures;
 use crate::host::{CallHost, InboundHost};
-use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
+use crate::line::Line;
+use crate::media::{MediaEngine, MediaError};
 use crate::order::CallOrder;
 use crate::prompt::cache::PromptCache;
 use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
-use crate::signaling::called::{Called, owner};
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
-use crate::unknown::Unknown;
 use crate::whereabouts::{self, Whereabouts, at_any_port};
 use crate::{inbound, outbound};
-use hub_core::call_result::CallResult;
 use hub_core::host::HostPort;
-use hub_core::lines::{Lines, WINDOW};
-use hub_core::metric::{Metric, MetricKind};
+use hub_core::lines::WINDOW;
+use hub_core::metric::Metric;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -57,110 +52,6 @@ pub enum VoiceError {
 impl From<TtsError> for VoiceError {
     fn from(error: TtsError) -> Self {
         VoiceError::Prompt(error.into())
-    }
-}
-
-/// A trunk, its free channels, and its callers whom nobody knows since their number stands in From alone.
-pub(crate) struct Trunk {
-    pub config: TrunkConfig,
-    pub channels: Arc<Semaphore>,
-    pub unknown: Unknown,
-    /// Where its carrier is.
-    pub peer: Peer,
-}
-
-/// Why a call that comes in belongs to no trunk.
-pub(crate) enum NoTrunk {
-    /// No trunk stands at the address it comes from.
-    Stranger,
-    /// It is for no number of the trunks there.
-    NotOurs,
-}
-
-/// Why no INVITE was sent.
-pub(crate) struct NotRung {
-    pub result: CallResult,
-    pub reason: String,
-}
-
-impl From<String> for NotRung {
-    fn from(reason: String) -> Self {
-        Self {
-            result: CallResult::NetworkFailure,
-            reason,
-        }
-    }
-}
-
-/// What a call works with.
-pub(crate) struct Line {
-    pub stack: Arc<dyn CallStack>,
-    pub prompts: PromptMaker,
-    pub limits: Limits,
-    pub figures: Figures,
-    /// Cancelled when every call has to end now.
-    pub ending: CancellationToken,
-    media: MediaEngine,
-    media_options: MediaOptions,
-    /// The address that the far side is told, if it is not the stack's own.
-    told: Option<Arc<Whereabouts>>,
-    trunks: Vec<Trunk>,
-    /// What was logged of late.
-    lines: Lines,
-}
-
-impl Line {
-    /// Whether a line of log that a caller can cause is to be written now; if not, it is counted.
-    pub fn tells(&self, kind: &'static str) -> bool {
-        self.lines.shows(kind, Instant::now().into_std())
-    }
-
-    /// Tells about what was not logged in windows that are over.
-    fn tell_hidden(&self) {
-        for (kind, more) in self.lines.over(Instant::now().into_std()) {
-            tracing::warn!(kind, more, "more lines about calls that come in, not written");
-        }
-    }
-
-    /// The trunk that an order names. Another one would show the owner another company's number.
-    pub fn trunk(&self, name: &str) -> Result<&Trunk, NotRung> {
-        let named = self.trunks.iter().find(|trunk| trunk.config.name == name);
-        named.ok_or_else(|| NotRung {
-            result: CallResult::TrunkRefused,
-            reason: format!("no trunk is named {name}"),
-        })
-    }
-
-    /// A free channel of `trunk`, within `Limits::channel`.
-    pub async fn channel(&self, trunk: &Trunk) -> Result<OwnedSemaphorePermit, NotRung> {
-        match tokio::time::timeout(self.limits.channel, Arc::clone(&trunk.channels).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(format!("all channels of the trunk {} stayed in use", trunk.config.name).into()),
-        }
-    }
-
-    /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
-    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.peer.stands_at(peer));
-        if of_peer().next().is_none() {
-            return Err(NoTrunk::Stranger);
-        }
-        let own = of_peer().map(|trunk| (&trunk.config.caller_number, trunk));
-        called.and_then(|called| owner(called, own)).ok_or(NoTrunk::NotOurs)
-    }
-
-    pub fn open_media(&self) -> Result<MediaSession, MediaError> {
-        self.media.open(&self.media_options)
-    }
-
-    /// An audio address as the far side reaches it; the error says why there is none.
-    pub fn advertised(&self, local: SocketAddr) -> Result<SocketAddr, String> {
-        let unknown = || "the name that stands for our own address (sip_advertise) could not be resolved".to_owned();
-        let own = match &self.told {
-            Some(place) => place.first().ok_or_else(unknown)?,
-            None => self.stack.local(),
-        };
-        Ok(SocketAddr::new(own.ip(), local.port()))
     }
 }
 
@@ -236,31 +127,8 @@ impl Voice {
         }
         address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
-        let ip = config.bind.ip();
-        let trunk = |(config, peer): (TrunkConfig, Peer)| Trunk {
-            channels: Arc::new(Semaphore::new(config.channels)),
-            unknown: Unknown::default(),
-            peer,
-            config,
-        };
-        let line = Line {
-            stack,
-            prompts: PromptMaker::new(tts, cache, config.recordings)?,
-            limits: config.limits,
-            figures: Figures::default(),
-            ending: CancellationToken::new(),
-            media: MediaEngine::start()?,
-            media_options: MediaOptions {
-                ip,
-                ports: config.media_ports,
-                echo: false,
-                capture_max: 0,
-                silence_max: Some(config.limits.silence),
-            },
-            told,
-            trunks: config.trunks.into_iter().zip(peers).map(trunk).collect(),
-            lines: Lines::default(),
-        };
+        let prompts = PromptMaker::new(tts, cache, config.recordings.clone())?;
+        let line = Line::new(config, stack, (prompts, MediaEngine::start()?), (told, peers));
         Ok(Self {
             line: Arc::new(line),
             calls: TaskTracker::new(),
@@ -282,40 +150,18 @@ impl Voice {
     /// Metrics of the telephone side: free channels, ticks of the media thread that were skipped, callers who stayed unknown,
     /// calls up and ended, set-up times, packets, and what the gate of the SIP socket let through and dropped.
     pub fn metrics(&self) -> Vec<Metric> {
-        let free = u64::try_from(self.free_channels()).unwrap_or(u64::MAX);
-        let channels = "Channels of all trunks that carry no call.";
-        let ticks = "Ticks of 20 ms that came more than 100 ms late and were skipped: audio of every call that was up is missing.";
-        let callers =
-            "Calls that came in with a number in From that the trunk does not assert, and without believe_from.";
-        let mut callers = Metric::new("voice_callers_unknown_total", MetricKind::Counter, callers);
-        for trunk in &self.line.trunks {
-            callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());
-        }
-        let mut metrics = vec![
-            Metric::new("voice_channels_free", MetricKind::Gauge, channels).with(&[], free),
-            Metric::new("voice_late_ticks_total", MetricKind::Counter, ticks).with(&[], self.line.media.late_ticks()),
-            callers,
-        ];
-        metrics.extend(self.line.figures.metrics());
-        metrics.extend(self.line.stack.metrics());
-        metrics
+        self.line.metrics()
     }
 
     /// For a person: that within the last hour callers stayed unknown who may be owners.
     pub fn notices(&self) -> Vec<(&'static str, String)> {
-        let now = Instant::now().into_std();
-        let recent = self.line.trunks.iter().any(|trunk| trunk.unknown.is_recent(now));
-        let notice = recent.then(|| ("voice", "callers stayed unknown: see believe_from".to_owned()));
-        notice.into_iter().collect()
+        let notice = ("voice", "callers stayed unknown: see believe_from".to_owned());
+        self.line.has_unknown().then_some(notice).into_iter().collect()
     }
 
     /// Channels over all trunks that carry no call right now.
     pub fn free_channels(&self) -> usize {
-        self.line
-            .trunks
-            .iter()
-            .map(|trunk| trunk.channels.available_permits())
-            .sum()
+        self.line.free_channels()
     }
 
     /// Rings an owner. Always exactly one detail; every wait on the way is bounded (`Limits`). The INVITE goes out at most
@@ -368,6 +214,7 @@ impl Voice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Limits;
     use hub_core::phone_number::PhoneNumber;
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Digest challenges and their answers (RFC 3261 §22, RFC 7616, RFC 8760) as they stand in headers. The SIP library hashes;
 //! what it reads and writes of them is not what carriers do (docs/adr/0021).
 
+use crate::config::Secret;
 use rsipstack::sip::headers::auth;
 use rsipstack::sip::{DigestGenerator, Method, Uri};
 
@@ -8,6 +9,15 @@ use rsipstack::sip::{DigestGenerator, Method, Uri};
 const WORD_MAX: usize = 32;
 /// Of challenges that cannot be answered, so many are told.
 const TOLD_MAX: usize = 4;
+
+/// User name and password.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
 
 /// A header that is no list of parameters behind a scheme's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,7 +20,9 @@ mod rsip_hop;
 mod rsip_inbound;
 mod rsip_leg;
 mod rsip_names;
+mod rsip_own;
 mod rsip_session;
+mod rsip_teller;
 mod session_timer;
 mod sip_thread;
 
@@ -40,6 +42,9 @@ pub const EVENTS_MAX: usize = 32;
 
 /// How long the end of a call waits for its BYE to leave.
 pub const BYE_MAX: Duration = Duration::from_millis(500);
+
+/// The library's BYE or CANCEL towards a dead peer ends after 64 times T1; a little more is our own limit.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(33);
 
 /// How long a call that we placed is known after its end, to the gate and to what sends alike. The library may still wait for
 /// the answer to its INVITE, cancel it, and end what was answered all the same: 64 times T1, 32 s, each (RFC 3261 §17). What

@@ -1,5 +1,6 @@
 //! `CallStack` on rsipstack over UDP.
 
+pub use super::digest::Digest;
 use super::gate::{Gate, GatedSocket, PulseTaker};
 use super::next_hop::NextHop;
 use super::rsip_answers::{Answers, OurDigest};
@@ -8,6 +9,7 @@ use super::rsip_hop::{HopSocket, Legs, NOWHERE, NoNames};
 use super::rsip_inbound::{Incoming, serve_incoming};
 use super::rsip_leg::{OutboundLeg, run_outbound};
 use super::rsip_names::PlainNames;
+use super::rsip_own::Own;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, PlaceCall, PlaceError, rsip_extensions, sip_thread};
 use crate::config::{Secret, TrunkConfig};
 use crate::whereabouts::Whereabouts;
@@ -88,34 +90,10 @@ impl Peer {
     }
 }
 
-/// User name and password.
-#[derive(Debug, Clone)]
-pub struct Digest {
-    /// The user name.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
-
 fn over_udp(address: SocketAddr) -> SipAddr {
     SipAddr {
         r#type: Some(Transport::Udp),
         ..SipAddr::from(address)
-    }
-}
-
-/// Where we are, as we write it.
-#[derive(Debug, Clone)]
-pub(super) struct Own {
-    bound: SocketAddr,
-    advertise: Option<Arc<Whereabouts>>,
-}
-
-impl Own {
-    /// The address that the far side is told now.
-    pub fn local(&self) -> SocketAddr {
-        let told = self.advertise.as_ref().and_then(|place| place.first());
-        SocketAddr::new(told.unwrap_or(self.bound).ip(), self.bound.port())
     }
 }
 

@@ -2,8 +2,7 @@
 //! answer of ours, so that the library sends the request again, and puts the answer into what the library sends
 //! (docs/adr/0021). What cannot be answered is kept in words for the call's record.
 
-use super::digest::{Challenge, Name, Use, read};
-use super::rsip::Digest;
+use super::digest::{Challenge, Digest, Name, Use, read};
 use rand::TryRngCore;
 use rsipstack::sip::headers::untyped::{Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 use rsipstack::sip::{Header, Headers, HeadersExt, Method, Request, Response, SipMessage};

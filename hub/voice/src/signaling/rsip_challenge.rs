@@ -1,7 +1,6 @@
 //! Digest that we demand from callers (RFC 3261 §22.3, RFC 8760 names MD5 as what all trunks still speak).
 
-use super::digest::{self, Name};
-use super::rsip::Digest;
+use super::digest::{self, Digest, Name};
 use rand::TryRngCore;
 use rsipstack::sip::headers::untyped::ProxyAuthenticate;
 use rsipstack::sip::{Header, Request};

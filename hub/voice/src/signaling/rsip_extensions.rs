@@ -31,6 +31,11 @@ pub(super) fn allow() -> Header {
     Header::Allow(METHODS.map(|method| method.to_string()).join(", ").into())
 }
 
+/// What the body of a call or its answer is.
+pub(super) fn content_type() -> Header {
+    Header::ContentType(BODIES.into())
+}
+
 /// What an INFO may carry.
 pub(super) fn key_bodies() -> Header {
     Header::Accept(KEY_BODIES.into())

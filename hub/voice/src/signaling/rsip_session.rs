@@ -1,7 +1,7 @@
 //! The session timer of one leg on rsipstack: what is agreed in requests and answers, our refreshes, and the end when none came.
 
-use super::rsip_extensions;
-use super::rsip_leg::{REQUEST_DEADLINE, content_type};
+use super::REQUEST_DEADLINE;
+use super::rsip_extensions::{self, content_type};
 use super::session_timer::{Answer, Expires, INTERVAL_MIN_S, Refresher, SessionTimer, answer, pause_when_crossed};
 use rand::TryRngCore;
 use rsipstack::dialog::invite_dialog::InviteDialog;
