@@ -22,13 +22,13 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// By which a browser keeps the session.
+    /// The cookie by which a browser keeps the session.
     pub fn cookie(&self, behind_tls: bool) -> HeaderValue {
         set_cookie(COOKIE, Some(self.token.as_str()), SESSION.as_secs(), behind_tls)
     }
 }
 
-/// Takes the session away from a browser.
+/// The cookie that takes a session away from a browser.
 pub fn no_cookie(behind_tls: bool) -> HeaderValue {
     set_cookie(COOKIE, None, 0, behind_tls)
 }
