@@ -7,6 +7,7 @@ use crate::workers::witness::Witnesses;
 use hub_api::Monitor;
 use hub_broker::{Broker, Health};
 use hub_core::metric::{Metric, MetricKind};
+use hub_store::lease::LeaseStore;
 use hub_store_postgres::PostgresStore;
 use hub_voice::Voice;
 use std::sync::Arc;
@@ -31,7 +32,11 @@ pub fn working(broker: &Broker, parts: Parts) -> Monitor {
     let parts = Arc::new(parts);
     let [of_metrics, of_problems, of_notices] = [&parts, &parts, &parts].map(Arc::clone);
     Monitor {
-        metrics: Arc::new(move || counted().into_iter().chain(of_metrics.metrics()).collect()),
+        metrics: Arc::new(move || {
+            let mut all = counted();
+            all.extend(of_metrics.metrics());
+            all
+        }),
         problems: Arc::new(move || of_problems.problems(*health.borrow())),
         notices: Arc::new(move || of_notices.notices()),
         accepting: broker.accepting(),
