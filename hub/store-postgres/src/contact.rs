@@ -11,7 +11,6 @@ use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
-use hub_core::actor::Actor;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, Direction};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};

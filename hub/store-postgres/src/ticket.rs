@@ -10,7 +10,6 @@ use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
-use hub_core::actor::Actor;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;

@@ -6,6 +6,7 @@ use crate::page::Page;
 use crate::session::Attributes;
 use crate::telemetry::Command;
 use async_trait::async_trait;
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use crate::auth::change_password::change_password;
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::JsonBody;
-use crate::proxies::Client;
+use crate::client::Client;
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;

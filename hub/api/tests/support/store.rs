@@ -4,7 +4,6 @@
 use super::device::Devices;
 use async_trait::async_trait;
 use hub_core::actor::Actor;
-use hub_core::actor::Actor;
 use hub_core::contact::{AttemptEvent, ContactAttempt};
 use hub_core::finding::Finding;
 use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, TenantId, TicketId};

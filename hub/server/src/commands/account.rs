@@ -126,10 +126,8 @@ async fn role(person: Person) -> Result<()> {
 async fn reset(named: Named) -> Result<()> {
     let drawn = new_password(&mut rand::rngs::OsRng.unwrap_err()).context("the password was not changed")?;
     beside(&named.config, async |opened| {
-        let set = opened
-            .store
-            .set_password(&Actor::hub(COMMAND), &named.name, &drawn.hash, None);
-        Ok(set.await?)
+        let hub = Actor::hub(COMMAND);
+        Ok(opened.store.set_password(&hub, &named.name, &drawn.hash, None).await?)
     })
     .await?;
     let (name, password) = (&named.name, drawn.password);

@@ -44,6 +44,9 @@ pub struct NamedArgs {
     pub name: CredentialName,
 }
 
+/// What timelines and refusals call a command on the hub's machine.
+pub const COMMAND: &str = "command line";
+
 /// What is listed: of one tenant or of all.
 #[derive(Debug, Args)]
 pub struct ListArgs {

@@ -6,6 +6,7 @@ use crate::hub::Hub;
 use crate::terminal::say;
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::actor::Actor;
+use hub_core::ticket::HUB;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::clock::CivilClock;

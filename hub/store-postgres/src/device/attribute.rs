@@ -3,7 +3,6 @@
 use crate::row::{Columns, db, not_found, sql, text, without_nul};
 use crate::store::PostgresStore;
 use hub_core::actor::Actor;
-use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_store::device::SHARED_ATTRIBUTES_MAX;
 use hub_store::error::{Result, StoreError};

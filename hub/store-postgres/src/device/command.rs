@@ -4,7 +4,6 @@ use crate::page::{below, page, page_limit};
 use crate::row::{Columns, db, not_found, text};
 use crate::store::PostgresStore;
 use hub_core::actor::Actor;
-use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_store::device::{CommandState, CommandView};
 use hub_store::error::{Result, StoreError};

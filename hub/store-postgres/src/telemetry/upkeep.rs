@@ -184,6 +184,8 @@ fn is_away(error: &StoreError) -> bool {
         },
         StoreError::NotFound { .. }
         | StoreError::Conflict(_)
+        | StoreError::NotAllowed(_)
+        | StoreError::Account(_)
         | StoreError::Ticket(_)
         | StoreError::Attempt(_)
         | StoreError::Unreadable { .. }

@@ -22,7 +22,8 @@ pub(super) async fn a_no_is_remembered_past_a_call_that_a_person_asked_for(h: &d
         .apply_attempt(order.attempt.id, ended(CallResult::Declined), after(1))
         .await
         .unwrap();
-    let asked = |at| store.apply_ticket(&Actor::hub("li"), id, &TicketEvent::CallRequested, after(at));
+    let li = Actor::hub("li");
+    let asked = |at| store.apply_ticket(&li, id, &TicketEvent::CallRequested, after(at));
     asked(2).await.unwrap();
     let order = ring(&*store, id, 3).await;
     store
@@ -164,9 +165,10 @@ pub(super) async fn the_last_place_of_a_slot_is_given_once(h: &dyn Harness) {
         service_point: "pudong".into(),
     };
     let (a, b) = (booked(slot), booked(slot));
+    let (li, wu) = (Actor::hub("li"), Actor::hub("wu"));
     let (a, b) = tokio::join!(
-        left.apply_ticket(&Actor::hub("li"), first, &a, after(1)),
-        right.apply_ticket(&Actor::hub("wu"), second, &b, after(1))
+        left.apply_ticket(&li, first, &a, after(1)),
+        right.apply_ticket(&wu, second, &b, after(1))
     );
     let refused: Vec<_> = [&a, &b].into_iter().filter_map(|done| done.as_ref().err()).collect();
     assert!(

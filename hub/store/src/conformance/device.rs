@@ -2,12 +2,10 @@
 
 use super::Harness;
 use super::scene::{after, appliance, message, morning, played, tenant};
-use crate::Store;
 use crate::device::{CommandState, SHARED_ATTRIBUTES_MAX};
 use crate::error::StoreError;
 use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest};
 use hub_core::actor::Actor;
-use hub_core::id::ApplianceId;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 use super::Harness;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
+use crate::page::Page;
 use crate::account::Account;
 use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};

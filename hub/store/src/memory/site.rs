@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TALLIES_MAX, TenantTally};
 use async_trait::async_trait;
-use hub_core::actor::Actor;
 use hub_core::actor::{Act, Actor};
 use hub_core::consent::{self, ConsentEntry};
 use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
@@ -156,7 +155,7 @@ impl State {
     fn tallies(&self) -> Vec<TenantTally> {
         let mut tallies: BTreeMap<&TenantId, TenantTally> = BTreeMap::new();
         for appliance in self.appliances.values() {
-            let (kept, dropped) = state
+            let (kept, dropped) = self
                 .quarantine_tally
                 .get(&appliance.tenant)
                 .copied()

@@ -37,7 +37,7 @@ fn earlier_calls_count() {
     };
     let day = 24;
     let cases = [
-        ("nothing", vec![], Dial::Ring),
+        ("nothing", vec![], Dial::Ring(())),
         (
             "declined",
             vec![ago(29 * day, R::Declined, D::Outbound)],

@@ -62,7 +62,7 @@ pub(super) async fn read(
 }
 
 /// Owners that devices name, by name; all must be there.
-async fn owners<'a>(
+pub(super) async fn owners<'a>(
     conn: &mut PgConnection,
     tenant: &TenantId,
     wanted: &[&Wanted<'a>],

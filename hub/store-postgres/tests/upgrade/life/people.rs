@@ -257,7 +257,7 @@ async fn end(
 
 async fn act(store: &PostgresStore, ticket: TicketId, event: TicketEvent, now: Timestamp) {
     store
-        .apply_ticket(&Actor::hub("test"), ticket, &event, AGENT, now)
+        .apply_ticket(&Actor::hub(AGENT), ticket, &event, now)
         .await
         .unwrap();
 }
