@@ -4,20 +4,10 @@
 use crate::config::Config;
 use crate::keyring;
 use crate::models::{Profiles, load_profiles};
-use crate::upgrade;
 use anyhow::{Context, Result};
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, PostgresStore};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// How a database of an earlier schema is brought to this program's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upgrade {
-    /// After a backup; without one not at all.
-    AfterBackup,
-    /// At once: the operator has a backup of their own.
-    AtOnce,
-}
 
 /// A store that is open, before anything works on it.
 pub struct Opened {
@@ -34,8 +24,8 @@ pub struct Opened {
 /// # Errors
 ///
 /// Where profiles or keyring cannot be read, or the database does not start, does not answer, or is not one of a hub.
-pub async fn open(config: &Config, upgrade: Upgrade) -> Result<Opened> {
-    open_with(config, false, upgrade).await
+pub async fn open(config: &Config) -> Result<Opened> {
+    open_with(config, false).await
 }
 
 /// The same for a command: where a hub runs, its database is joined and left running.
@@ -44,10 +34,10 @@ pub async fn open(config: &Config, upgrade: Upgrade) -> Result<Opened> {
 ///
 /// As of [`open`].
 pub async fn open_beside(config: &Config) -> Result<Opened> {
-    open_with(config, true, Upgrade::AfterBackup).await
+    open_with(config, true).await
 }
 
-async fn open_with(config: &Config, beside: bool, upgrade: Upgrade) -> Result<Opened> {
+async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
     let profiles = load_profiles(&config.models_dir)?;
     let keyring = keyring::open_or_make(config).await?;
     let (options, cluster) = match &config.database_url {
@@ -59,9 +49,6 @@ async fn open_with(config: &Config, beside: bool, upgrade: Upgrade) -> Result<Op
             (cluster.connect_options(), Some(cluster))
         }
     };
-    if upgrade == Upgrade::AfterBackup {
-        upgrade::back_up_first(config, cluster.as_ref(), &keyring).await?;
-    }
     let known = BTreeMap::clone(&profiles);
     let store = if cluster.as_ref().is_some_and(Cluster::is_joined) {
         PostgresStore::connect_beside(options, keyring, known).await

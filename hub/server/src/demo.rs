@@ -5,7 +5,7 @@ pub mod story;
 
 use crate::clock::TimeLapse;
 use crate::config::Config;
-use crate::database::{Upgrade, open};
+use crate::database::open;
 use crate::hub::Hub;
 use crate::pipeline;
 use crate::terminal::say;
@@ -66,7 +66,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Result<()> {
     homes::set_phones(&phones)?;
     let homes = Homes::new(start, options.language, phones.local())?;
 
-    let opened = open(&config, Upgrade::AfterBackup).await?;
+    let opened = open(&config).await?;
     homes.declare(&opened, start).await?;
     let clock = TimeLapse::new(start, pace(options));
     let hub = pipeline::start(&config, opened, clock.clone(), Some(banner())).await?;

@@ -18,5 +18,4 @@ pub mod site_file;
 pub mod standby;
 pub mod telephone;
 pub mod terminal;
-mod upgrade;
 pub mod workers;

@@ -13,9 +13,7 @@ pub enum ConnectError {
     Unreachable(#[source] sqlx::Error),
     /// A newer program wrote it.
     #[error(
-        "the database holds schema version {0}, which this program does not know; start the newer program, or go back: `forecall \
-         restore --from FOLDER` puts the backup that was made before the upgrade (`backups` in the state directory) into a new \
-         database, as docs/operations/upgrade.md says"
+        "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
     )]
     NewerSchema(i64),
     /// A build that was never released wrote it.

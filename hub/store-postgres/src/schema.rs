@@ -44,16 +44,9 @@ pub(crate) async fn bring_up(pool: &PgPool) -> Result<(), ConnectError> {
         let mut conn = options.connect().await.map_err(ConnectError::Unreachable)?;
         let locked = lease::lock(&mut conn).await.map_err(ConnectError::Start)?;
         if locked {
-            let started = Instant::now();
             tokio::time::timeout(MIGRATE_LIMIT, migrate(pool))
                 .await
                 .map_err(|_| ConnectError::MigrationTime)??;
-            let seconds = started.elapsed().as_secs_f32();
-            tracing::info!(
-                to = schema_version(),
-                seconds,
-                "database brought to this program's schema"
-            );
         }
         conn.close().await.map_err(ConnectError::Unreachable)?;
         if locked {

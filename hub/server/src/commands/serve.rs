@@ -1,7 +1,7 @@
 //! `forecall serve`.
 
 use super::args::ConfigArgs;
-use crate::database::{Upgrade, open};
+use crate::database::open;
 use crate::pipeline;
 use crate::process::FILES_OWN;
 use crate::standby;
@@ -22,9 +22,6 @@ const STOP_GRACE: Duration = Duration::from_secs(100);
 pub struct Serve {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Brings a database of an earlier schema up to date without a backup first: there is one already.
-    #[arg(long)]
-    upgrade_without_backup: bool,
 }
 
 impl Serve {
@@ -50,12 +47,7 @@ impl Serve {
         }
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let upgrade = if self.upgrade_without_backup {
-            Upgrade::AtOnce
-        } else {
-            Upgrade::AfterBackup
-        };
-        let opened = open(&config, upgrade).await?;
+        let opened = open(&config).await?;
         let leads = tokio::select! {
             leads = standby::lead(&config, &opened, &SystemClock) => leads.map(|()| true),
             _ = terminate.recv() => Ok(false),

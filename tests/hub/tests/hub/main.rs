@@ -26,4 +26,3 @@ mod store_stop;
 mod store_takeover;
 mod telemetry;
 mod unit;
-mod upgrade;

@@ -3,7 +3,7 @@
 
 mod backup;
 mod cut;
-pub mod given;
+mod given;
 mod lived;
 mod refused;
 
