@@ -133,6 +133,20 @@ pub enum MoveError {
     /// Not a hub's database.
     #[error("the database holds no hub: there is nothing to back up")]
     NoHub,
+    /// No upgrade without a backup.
+    #[error(
+        "the database stays at schema version {from}: an upgrade begins with a backup in {folder}, and there is none; see to what \
+         follows and start again (it takes at most as much room there as the database), or go on with the program of before"
+    )]
+    NotBackedUp {
+        /// Schema version of the database.
+        from: i64,
+        /// Where the backup should be.
+        folder: PathBuf,
+        /// Why it is not.
+        #[source]
+        source: Box<MoveError>,
+    },
     /// A program of PostgreSQL.
     #[error("{program} failed: {output}")]
     Program {

@@ -21,7 +21,7 @@ mod tables;
 mod telemetry;
 mod text;
 
-pub use backup::{BackedUp, BackupDatabase, backup, restore};
+pub use backup::{BackedUp, BackupDatabase, Upgraded, backup, restore, upgrade};
 pub use error::MoveError;
 pub use export::{ExportOptions, export};
 pub use hash::content;

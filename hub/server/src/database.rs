@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::keyring;
 use crate::models::{Profiles, load_profiles};
+use crate::upgrade;
 use anyhow::{Context, Result};
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, PostgresStore};
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
     let store = if cluster.as_ref().is_some_and(Cluster::is_joined) {
         PostgresStore::connect_beside(options, keyring, known).await
     } else {
+        upgrade::bring_up(config, cluster.as_ref(), &keyring).await?;
         PostgresStore::connect(options, keyring, known).await
     };
     Ok(Opened {

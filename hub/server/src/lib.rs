@@ -18,4 +18,5 @@ pub mod site_file;
 pub mod standby;
 pub mod telephone;
 pub mod terminal;
+pub mod upgrade;
 pub mod workers;

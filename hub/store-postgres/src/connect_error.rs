@@ -1,7 +1,7 @@
 //! Why a database cannot be used.
 
 use crate::keyring::KeyringError;
-use crate::migration::MIGRATE_LIMIT;
+use crate::upgrade::MIGRATE_LIMIT;
 use hub_store::error::StoreError;
 use sqlx::migrate::MigrateError;
 
@@ -13,7 +13,8 @@ pub enum ConnectError {
     Unreachable(#[source] sqlx::Error),
     /// A newer program wrote it.
     #[error(
-        "the database holds schema version {0}, which this program does not know; start the newer program, or restore a backup"
+        "the database holds schema version {0}, which this program does not know; start the newer program, or go back: \
+         `forecall restore --from` puts the backup that was made before the upgrade into a new state directory or an empty database"
     )]
     NewerSchema(i64),
     /// A build that was never released wrote it.

@@ -53,6 +53,7 @@ mod telemetry;
 mod ticket;
 mod ticket_row;
 mod transaction;
+mod upgrade;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions, make_state_dir};
 pub use connect_error::ConnectError;
@@ -72,3 +73,4 @@ pub use sqlx::postgres::PgConnectOptions;
 pub use store::CLOSE_LIMIT;
 pub use store::PostgresStore;
 pub use telemetry::{TelemetryRow, TelemetryTuples};
+pub use upgrade::Upgrade;

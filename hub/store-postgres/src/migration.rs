@@ -7,10 +7,6 @@ use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{MigrateError, Migration, MigrationSource, MigrationType, Migrator};
-use std::time::Duration;
-
-/// All that a database lacks is applied within this time.
-pub(crate) const MIGRATE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Version, name and text of each file in `migrations/`, oldest first. A test holds this list against the folder.
 const FILES: &[(i64, &str, &str)] = &[

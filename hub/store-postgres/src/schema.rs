@@ -1,18 +1,15 @@
-//! Bringing a database to this program's schema, but never under a hub of another version that runs on it; and whether
-//! the database is all there.
+//! Which schema a database has, and whether it is all there.
 
 use crate::connect_error::ConnectError;
-use crate::lease;
-use crate::migration::{MIGRATE_LIMIT, Migrations};
-use sqlx::migrate::MigrateError;
-use sqlx::{ConnectOptions, Connection, PgPool};
+use crate::migration::Migrations;
+use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// A hub that has just started has migrated within this time, unless it is of an older version.
-const WAIT_LIMIT: Duration = Duration::from_secs(10);
-const WAIT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const WAIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The newest schema version that this program knows.
 pub fn schema_version() -> i64 {
@@ -31,35 +28,6 @@ pub(crate) async fn check_is_whole(pool: &PgPool) -> Result<(), ConnectError> {
     }
 }
 
-/// Migrates if the schema is an older one. Only with the lease's lock: a hub that runs on an older schema would not know
-/// the newer one, so it has to be stopped first.
-pub(crate) async fn bring_up(pool: &PgPool) -> Result<(), ConnectError> {
-    let until = Instant::now() + WAIT_LIMIT;
-    loop {
-        match check(pool).await {
-            Err(ConnectError::OlderSchema(_)) => {}
-            checked => return checked,
-        }
-        let options = pool.connect_options();
-        let mut conn = options.connect().await.map_err(ConnectError::Unreachable)?;
-        let locked = lease::lock(&mut conn).await.map_err(ConnectError::Start)?;
-        if locked {
-            tokio::time::timeout(MIGRATE_LIMIT, migrate(pool))
-                .await
-                .map_err(|_| ConnectError::MigrationTime)??;
-        }
-        conn.close().await.map_err(ConnectError::Unreachable)?;
-        if locked {
-            return Ok(());
-        }
-        let error = check(pool).await;
-        if Instant::now() > until {
-            return error;
-        }
-        tokio::time::sleep(WAIT_PAUSE).await;
-    }
-}
-
 /// Waits for a hub that is just migrating.
 pub(crate) async fn wait_for(pool: &PgPool) -> Result<(), ConnectError> {
     let until = Instant::now() + WAIT_LIMIT;
@@ -73,22 +41,29 @@ pub(crate) async fn wait_for(pool: &PgPool) -> Result<(), ConnectError> {
 }
 
 /// Whether the schema is this program's.
-async fn check(pool: &PgPool) -> Result<(), ConnectError> {
-    let known = Migrations::all();
-    let known: BTreeMap<i64, Vec<u8>> = known.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
-    let newest = known.keys().last().copied().unwrap_or(0);
+pub(crate) async fn check(pool: &PgPool) -> Result<(), ConnectError> {
+    judge(&applied(pool).await?)
+}
+
+/// Versions of the migrations that were applied, with their checksums; none where nobody has begun with the database.
+pub(crate) async fn applied(pool: &PgPool) -> Result<BTreeMap<i64, Vec<u8>>, ConnectError> {
     let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(pool)
         .await
         .map_err(ConnectError::Unreachable)?;
     if !is_there {
-        return Err(ConnectError::OlderSchema(newest));
+        return Ok(BTreeMap::new());
     }
     let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("select version, checksum from _sqlx_migrations where success")
         .fetch_all(pool)
         .await
         .map_err(ConnectError::Unreachable)?;
-    let applied: BTreeMap<i64, Vec<u8>> = applied.into_iter().collect();
+    Ok(applied.into_iter().collect())
+}
+
+fn judge(applied: &BTreeMap<i64, Vec<u8>>) -> Result<(), ConnectError> {
+    let known = Migrations::all();
+    let known: BTreeMap<i64, Vec<u8>> = known.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
     if let Some(newer) = applied.keys().find(|version| !known.contains_key(version)) {
         return Err(ConnectError::NewerSchema(*newer));
     }
@@ -100,22 +75,4 @@ async fn check(pool: &PgPool) -> Result<(), ConnectError> {
         Some(missing) => Err(ConnectError::OlderSchema(*missing)),
         None => Ok(()),
     }
-}
-
-async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
-    let mut conn = pool.acquire().await.map_err(ConnectError::Unreachable)?;
-    // A second hub that starts at the same time waits on the migrator's advisory lock, longer than any statement may.
-    for setting in ["set statement_timeout = '600s'", "set lock_timeout = '600s'"] {
-        sqlx::query(setting)
-            .execute(&mut *conn)
-            .await
-            .map_err(ConnectError::Unreachable)?;
-    }
-    let migrated = Migrations::all().run(&mut conn).await;
-    // This connection's limits are not those of the pool any more.
-    conn.close().await.map_err(ConnectError::Unreachable)?;
-    migrated.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => ConnectError::NewerSchema(version),
-        other => ConnectError::Migration(other),
-    })
 }

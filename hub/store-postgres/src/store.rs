@@ -15,6 +15,7 @@ use crate::session_writer::SessionWriter;
 use crate::signals::Signals;
 use crate::telemetry::Writer;
 use crate::transaction::Transaction;
+use crate::upgrade::Upgrade;
 use hub_core::profile::ApplianceProfile;
 use hub_store::error::{Result, StoreError};
 use hub_store::retention::Gate;
@@ -90,7 +91,7 @@ impl PostgresStore {
         profiles: BTreeMap<String, ApplianceProfile>,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        schema::bring_up(&pool).await?;
+        bring_up(&pool).await?;
         schema::check_is_whole(&pool).await?;
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         Self::with(pool, keyring, profiles).await
@@ -122,7 +123,7 @@ impl PostgresStore {
         keyring: Keyring,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        schema::bring_up(&pool).await?;
+        bring_up(&pool).await?;
         Self::with(pool, keyring, BTreeMap::new()).await
     }
 
@@ -278,7 +279,7 @@ pub(crate) fn sealed(what: &'static str) -> impl FnOnce(crate::keyring::KeyringE
     }
 }
 
-async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, ConnectError> {
+pub(crate) async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, ConnectError> {
     let options = options.application_name("forecall").options(LIMITS);
     let local = is_local(&options);
     let pool = PgPoolOptions::new()
@@ -301,6 +302,14 @@ async fn open_pool(options: PgConnectOptions) -> std::result::Result<PgPool, Con
         .map_err(ConnectError::Unreachable)?;
     check_durability(&pool).await?;
     Ok(pool)
+}
+
+/// Migrates if the schema is an older one.
+async fn bring_up(pool: &PgPool) -> std::result::Result<(), ConnectError> {
+    match Upgrade::begin_on(pool).await? {
+        Some(upgrade) => upgrade.run().await,
+        None => Ok(()),
+    }
 }
 
 async fn check_durability(pool: &PgPool) -> std::result::Result<(), ConnectError> {

@@ -2,9 +2,9 @@
 
 use crate::auth::change_password::change_password;
 use crate::auth::session::Session;
+use crate::client::Client;
 use crate::error::{Problem, Result};
 use crate::extract::JsonBody;
-use crate::client::Client;
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;

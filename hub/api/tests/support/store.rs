@@ -16,7 +16,6 @@ use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::page::Page;
-use hub_store::page::Page;
 use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::site::{ApplianceView, SiteChange, SiteStore, TenantTally};
 use hub_store::telemetry::StoredRow;

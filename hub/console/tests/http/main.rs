@@ -18,7 +18,7 @@ mod refusals;
 
 use hub_api::ApiState;
 use hub_console::PAGES;
-use reqwest::{Client, Response};
+use reqwest::Client;
 use serde_json::{Value, json};
 use support::hub::{Hub, asked, claim_code, said, ticket};
 use support::sample;

@@ -1,14 +1,11 @@
 //! Readings on an appliance's page.
 
 use super::*;
-use hub_core::actor::Actor;
-use hub_core::id::TenantId;
 
 #[tokio::test]
 async fn other_tenants_appliances_are_not_there() {
     let hub = Hub::start().await;
-    hub.store
-        .set_scope(Actor::hub("test").within(Some(TenantId::new("other").unwrap())));
+    hub.store.set_tenant(Some("other"));
     assert_eq!(
         hub.browser()
             .await

@@ -4,9 +4,11 @@
 mod about;
 mod programs;
 mod restore;
+mod upgrade;
 
 pub use programs::BackupDatabase;
 pub use restore::restore;
+pub use upgrade::{Upgraded, upgrade};
 
 use crate::error::{MoveError, Result, database, file};
 use crate::files::{self, Finished, NewFile};

@@ -5,7 +5,7 @@ use super::programs::{BackupDatabase, ended, start};
 use super::{BackedUp, DOCUMENT, Document};
 use crate::error::{MoveError, Result, changed, database};
 use crate::{files, sealed, source};
-use hub_store_postgres::{ConnectError, Keyring, schema_version};
+use hub_store_postgres::{Keyring, schema_version};
 use sqlx::{Connection, Executor, PgConnection};
 use std::path::Path;
 use std::process::Stdio;
@@ -67,7 +67,10 @@ pub async fn restore(target: &BackupDatabase, keyring: &Keyring, folder: &Path) 
 fn check(folder: &Path, keyring: &Keyring) -> Result<Document> {
     let document: Document = sealed::read(folder, DOCUMENT, keyring)?;
     if document.head.schema > schema_version() {
-        return Err(MoveError::Connect(ConnectError::NewerSchema(document.head.schema)));
+        return Err(MoveError::Schema {
+            found: document.head.schema,
+            known: schema_version(),
+        });
     }
     let path = folder.join(&document.file);
     let found = files::measure(&path)?;

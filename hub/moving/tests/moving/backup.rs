@@ -11,15 +11,20 @@ use hub_store_postgres::{ClusterOptions, PostgresStore, Progress};
 use std::path::Path;
 
 /// As a person would write it.
-fn database(base: &Base) -> BackupDatabase {
+pub fn database(base: &Base, programs: &ClusterOptions) -> BackupDatabase {
     let socket = base.options.get_socket().unwrap().display().to_string();
     let (user, name) = (base.options.get_username(), base.options.get_database().unwrap());
     let url = format!("postgresql://{user}@{}:5432/{name}", socket.replace('/', "%2F"));
-    BackupDatabase::given(&url, &ClusterOptions::default()).unwrap()
+    BackupDatabase::given(&url, programs).unwrap()
+}
+
+/// With the programs that are found.
+fn usual(base: &Base) -> BackupDatabase {
+    database(base, &ClusterOptions::default())
 }
 
 /// An empty database of the own cluster with the same keyring.
-async fn empty(of: &Base) -> Base {
+pub async fn empty(of: &Base) -> Base {
     let new = Base::on(Server::own().await).await;
     std::fs::copy(of.database.file("keyring"), new.database.file("keyring")).unwrap();
     new
@@ -55,7 +60,7 @@ async fn a_backup_under_load_is_restored_whole() {
     for seq in 1..=20 {
         write(seq).await;
     }
-    let (here, keyring) = (database(&base), base.keyring());
+    let (here, keyring) = (usual(&base), base.keyring());
     let mut tell = |_: Progress<'_>| {};
     let mut load = 20;
     let done = {
@@ -72,7 +77,7 @@ async fn a_backup_under_load_is_restored_whole() {
     assert_eq!(std::fs::metadata(&done.file).unwrap().len(), done.bytes);
 
     let there = empty(&base).await;
-    restore(&database(&there), &there.keyring(), &out).await.unwrap();
+    restore(&usual(&there), &there.keyring(), &out).await.unwrap();
     let restored = PostgresStore::connect(there.options.clone(), there.keyring(), profiles())
         .await
         .unwrap();
@@ -101,15 +106,15 @@ async fn a_backup_under_load_is_restored_whole() {
 }
 
 async fn refusals(base: &Base, full: &Base, out: &Path) {
-    let twice = restore(&database(full), &full.keyring(), out).await.err().unwrap();
+    let twice = restore(&usual(full), &full.keyring(), out).await.err().unwrap();
     assert!(matches!(twice, MoveError::NotEmpty(_)), "{twice}");
     let stranger = Base::on(Server::own().await).await;
-    let other = restore(&database(&stranger), &stranger.keyring(), out)
+    let other = restore(&usual(&stranger), &stranger.keyring(), out)
         .await
         .err()
         .unwrap();
     assert!(matches!(other, MoveError::Keyring { .. }), "{other}");
-    let again = backup(&database(base), &base.keyring(), out, morning(), &mut |_| {})
+    let again = backup(&usual(base), &base.keyring(), out, morning(), &mut |_| {})
         .await
         .err()
         .unwrap();
@@ -120,7 +125,7 @@ async fn refusals(base: &Base, full: &Base, out: &Path) {
     bytes[middle] ^= 1;
     std::fs::write(&dump, &bytes).unwrap();
     let target = empty(base).await;
-    let damaged = restore(&database(&target), &target.keyring(), out).await.err().unwrap();
+    let damaged = restore(&usual(&target), &target.keyring(), out).await.err().unwrap();
     assert!(damaged.to_string().contains("database.dump"), "{damaged}");
     assert_eq!(
         target

@@ -22,6 +22,7 @@ mod server;
 #[expect(unused_imports, reason = "made for the tests of the store, which use all of it")]
 mod support;
 mod timescale;
+mod upgrade;
 
 use hub_moving::{ExportFolder, ExportOptions, MoveError, Moved, content};
 use hub_store_postgres::{ConnectError, PostgresStore, Progress};

@@ -4,7 +4,6 @@
 use super::Harness;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
-use crate::page::Page;
 use crate::account::Account;
 use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};
@@ -12,6 +11,7 @@ use crate::contact::Begun;
 use crate::credential::ClaimGrant;
 use crate::error::Result;
 use crate::event::EventCursor;
+use crate::page::Page;
 use crate::quarantine::QuarantineFilter;
 use crate::reading::Window;
 use crate::telemetry::{Command, Ingest, Quarantined};

@@ -26,3 +26,4 @@ mod store_stop;
 mod store_takeover;
 mod telemetry;
 mod unit;
+mod upgrade;

@@ -3,7 +3,7 @@
 
 mod backup;
 mod cut;
-mod given;
+pub mod given;
 mod lived;
 mod refused;
 
