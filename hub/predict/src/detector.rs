@@ -17,7 +17,7 @@ use crate::features::{Sensors, Step};
 use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 use crate::naming;
-use crate::network::{Reconstruction, ScoreError, Window};
+use crate::network::{Reconstruction, Window};
 use crate::persistence::{AlarmState, Persistence};
 use crate::resample::Period;
 use crate::table::Row;
@@ -396,19 +396,4 @@ impl Span {
     fn mean(&self, i: usize) -> Option<f64> {
         (self.count[i] > 0).then(|| self.values[i] / f64::from(self.count[i]))
     }
-}
-
-/// One row through the whole path, for tools that score a single appliance.
-///
-/// # Errors
-/// The network failed; the detector has then taken the row without its score.
-pub fn step(detector: &mut Detector, model: &Model, row: &Row) -> Result<Vec<Verdict>, ScoreError> {
-    let pending = detector.prepare(model, row);
-    let windows: Vec<&Window> = pending.iter().filter_map(Pending::window).collect();
-    let mut reconstructions = model.reconstruct(&windows)?.into_iter();
-    let judge = |p: Pending| {
-        let made = p.window().and_then(|_| reconstructions.next());
-        detector.conclude(model, p, made)
-    };
-    Ok(pending.into_iter().map(judge).collect())
 }

@@ -1,13 +1,15 @@
-//! Fault prediction: model folders, each appliance's own baseline, and the detector that joins the two.
+//! Fault prediction: model folders, each appliance's own baseline, the detector that joins the two, and the one road on which
+//! rows come to their detectors.
 //!
-//! Rows go in as they are stored, verdicts come out; nothing here knows a database, a socket or the time of day. The
-//! only crate that knows tract, and only in `network`.
+//! Rows go in as they are stored, verdicts come out (`batch`), and what a scorer has to save (`watch`); nothing here knows a
+//! database, a socket or the time of day. The only crate that knows tract, and only in `network`.
 //!
 //! A row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`).
 
 mod baseline;
+mod batch;
 mod cycle;
 mod detector;
 mod evidence;
@@ -25,12 +27,15 @@ mod resample;
 mod score;
 mod table;
 mod verdict;
+mod watch;
 
-pub use detector::{CheckpointError, Detector, Pending, step};
+pub use batch::{Batch, Detectors, Failed, Judged, Manner, Progress, ROWS_MAX, RowRef, WINDOWS_MAX, is_reading};
+pub use detector::{CheckpointError, Detector, Pending};
 pub use manifest::Manifest;
 pub use model::{Model, ModelError, load_manifest};
 pub use network::{Reconstruction, ScoreError, Window};
 pub use registry::{Registry, RegistryError};
-pub use score::{ScoreCsvError, score_csv};
-pub use table::{Row, Table, TableError, quantise_row, read_rows};
+pub use score::{ScoreCsvError, score_csv, score_rows};
+pub use table::{Row, Table, TableError, quantise_row, read_rows, stored};
 pub use verdict::{SensorShare, Verdict};
+pub use watch::{Scored, Watch};

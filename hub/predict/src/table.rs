@@ -1,8 +1,12 @@
 //! CSV files of telemetry: columns by name, `;` or `,`, time with or without zone.
 
 use std::io::Read;
+use std::sync::Arc;
 
+use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
+use hub_core::telemetry::Lane;
+use hub_store::telemetry::StoredRow;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// One telemetry row as stored: values in profile order, `None` where the row has none.
@@ -74,6 +78,25 @@ pub fn quantise_row(profile: &ApplianceProfile, values: &[Option<f64>]) -> Vec<O
         channel.quantise(value).map(|stored| channel.value(stored))
     };
     profile.channels.iter().enumerate().map(quantise).collect()
+}
+
+/// Rows as a hub would have stored them, had this appliance sent them: numbered from `first` on, each received when it was
+/// measured.
+pub fn stored(appliance: ApplianceId, profile: &ApplianceProfile, first: i64, rows: &[Row]) -> Vec<StoredRow> {
+    let profile = Arc::new(profile.clone());
+    let quantise = |(channel, value): (&hub_core::profile::Channel, &Option<f64>)| channel.quantise((*value)?);
+    let store = |(ingest_no, row): (i64, &Row)| StoredRow {
+        appliance,
+        partition: 0,
+        ingest_no,
+        lane: Lane::Telemetry,
+        at: row.at,
+        received_at: row.at,
+        values: profile.channels.iter().zip(&row.values).map(quantise).collect(),
+        profile: profile.clone(),
+        trace: TraceId::new(row.at, [0; 10]),
+    };
+    (first..).zip(rows).map(store).collect()
 }
 
 /// Reads telemetry of a profile from CSV. Further columns are ignored; an empty field is a missing value.

@@ -239,6 +239,7 @@ impl Hub {
             stop.child_token(),
         ));
         // prediction (and, in the same transaction, the ticket)
+        let (_, registry) = watch::channel(registry);
         let score = ScoreWorker::new(store.clone(), registry, clock.clone(), config.scoring, figures.clone());
         work.spawn(score.run(stop.child_token()));
         // contact

@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
-use hub_predict::{Detector, Model, Row, Table, Verdict, read_rows, step};
+use hub_predict::{Model, Row, Table, Verdict, read_rows, score_rows};
 
 use crate::bar::{Bar, Bound};
 use crate::scores::{Score, Sustained};
@@ -130,9 +131,9 @@ fn labels(path: &Path) -> anyhow::Result<Vec<bool>> {
 }
 
 fn judge(stream: &Stream, calibration: u32) -> anyhow::Result<Judged> {
-    let model = Model::load(&stream.model)?;
+    let model = Arc::new(Model::load(&stream.model)?);
     let early = stream.anomaly.is_some_and(|(first, _)| first < EARLY_ONSET);
-    let mut detector = Detector::with_calibration(&model, if early { SHORT_CALIBRATION } else { calibration });
+    let calibration = if early { SHORT_CALIBRATION } else { calibration };
     let (onset, end) = stream.anomaly.unwrap_or((usize::MAX, usize::MAX));
     let mut judged = Judged {
         false_alarms: 0,
@@ -144,8 +145,8 @@ fn judge(stream: &Stream, calibration: u32) -> anyhow::Result<Judged> {
     let mut alarm: Option<(usize, Verdict)> = None;
     let (mut before, mut within) = (Sustained::new(&model), Sustained::new(&model));
     let (mut standing, mut best) = (false, 0.0f32);
-    for (i, row) in stream.rows.iter().enumerate() {
-        for verdict in step(&mut detector, &model, row)? {
+    for (i, steps) in score_rows(&model, calibration, &stream.rows).enumerate() {
+        for verdict in steps?.into_iter().map(|step| step.verdict) {
             if i < onset {
                 before.next(verdict.score)
             } else if i <= end {

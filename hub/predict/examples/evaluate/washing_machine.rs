@@ -1,8 +1,9 @@
 //! Simulated washing machines: healthy units for 60 days, and units with one fault until they fail.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use hub_predict::{Detector, Model, Row, Window, quantise_row};
+use hub_predict::{Model, Row, quantise_row, score_rows};
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +34,7 @@ struct Lived {
 }
 
 pub fn evaluate(models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Vec<Bar>> {
-    let model = Model::load(&models.join("washing-machine"))?;
+    let model = Arc::new(Model::load(&models.join("washing-machine"))?);
     for life in fleet(SEEDS.1) {
         let fault = life.fault.is_some();
         scores.push(Score {
@@ -126,22 +127,20 @@ fn fleet(seed: u64) -> impl Iterator<Item = Life> {
     })
 }
 
-fn live(mut life: Life, model: &Model) -> anyhow::Result<Lived> {
-    let mut detector = Detector::new(model);
-    let mut pending = Vec::new();
+fn live(mut life: Life, model: &Arc<Model>) -> anyhow::Result<Lived> {
+    let mut rows = Vec::new();
     for sample in life.machine.step_until(life.end) {
         let mut values = vec![None; model.profile().channels.len()];
         for (id, value) in sample.values {
             values[usize::from(id) - 1] = Some(value);
         }
-        let row = Row {
+        rows.push(Row {
             at: sample.at,
             values: quantise_row(model.profile(), &values),
-        };
-        pending.extend(detector.prepare(model, &row));
+        });
     }
-    let windows: Vec<&Window> = pending.iter().filter_map(|p| p.window()).collect();
-    let mut made = model.reconstruct(&windows)?.into_iter();
+    let steps = score_rows(model, model.manifest().baseline.calibration, &rows);
+    let steps = steps.collect::<Result<Vec<_>, _>>()?;
     let mut sustained = Sustained::new(model);
     let mut lived = Lived {
         held: 0.0,
@@ -149,9 +148,7 @@ fn live(mut life: Life, model: &Model) -> anyhow::Result<Lived> {
         early: false,
         probability: 0.0,
     };
-    for step in pending {
-        let reconstruction = step.window().and_then(|_| made.next());
-        let verdict = detector.conclude(model, step, reconstruction);
+    for verdict in steps.into_iter().flatten().map(|step| step.verdict) {
         sustained.next(verdict.score);
         let Some(prediction) = verdict.prediction else { continue };
         if life.fault.is_some_and(|f| verdict.at < f.onset) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hub_predict::{Model, Row, quantise_row};
+use hub_predict::{Detector, Model, Pending, Row, ScoreError, Verdict, Window, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
 
@@ -12,6 +12,18 @@ pub fn models() -> PathBuf {
 
 pub fn pump_rig() -> Model {
     Model::load(&models().join("pump-rig")).unwrap()
+}
+
+/// One row through a detector by itself.
+pub fn step(detector: &mut Detector, model: &Model, row: &Row) -> Result<Vec<Verdict>, ScoreError> {
+    let pending = detector.prepare(model, row);
+    let windows: Vec<&Window> = pending.iter().filter_map(Pending::window).collect();
+    let mut reconstructions = model.reconstruct(&windows)?.into_iter();
+    let judge = |p: Pending| {
+        let made = p.window().and_then(|_| reconstructions.next());
+        detector.conclude(model, p, made)
+    };
+    Ok(pending.into_iter().map(judge).collect())
 }
 
 /// A row a second, sometimes two seconds apart; from row `fault_at` on the flow falls by 6 % within 30 s.

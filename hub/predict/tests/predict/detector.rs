@@ -1,7 +1,7 @@
 //! The detector on a made-up pump: same verdicts however its life is cut up.
 
-use crate::common::{models, pump_rig, pump_rows, washing_rows};
-use hub_predict::{CheckpointError, Detector, Model, Verdict, Window, step};
+use crate::common::{models, pump_rig, pump_rows, step, washing_rows};
+use hub_predict::{CheckpointError, Detector, Model, Verdict, Window};
 
 const CALIBRATE: u32 = 100;
 const FAULT_AT: usize = 250;

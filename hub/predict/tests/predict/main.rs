@@ -4,4 +4,5 @@
 mod common;
 mod detector;
 mod models;
+mod road;
 mod score;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::common::models;
-use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row, step};
+use crate::common::{models, step};
+use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
 

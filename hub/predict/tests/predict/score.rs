@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::common::{csv_text, models, pump_rig, pump_rows};
 use hub_predict::{Model, ScoreCsvError, TableError, score_csv};
 
-fn scored(model: &Model, input: &str) -> String {
+fn scored(model: &Arc<Model>, input: &str) -> String {
     let mut output = Vec::new();
     score_csv(input.as_bytes(), &mut output, model, 100).unwrap();
     String::from_utf8(output).unwrap()
@@ -14,7 +15,7 @@ fn scored(model: &Model, input: &str) -> String {
 
 #[test]
 fn cutting_the_tail_changes_no_earlier_row() {
-    let model = pump_rig();
+    let model = Arc::new(pump_rig());
     let rows = pump_rows(&model, 400, 250);
     let whole = scored(&model, &csv_text(&model, &rows, ","));
     assert_eq!(whole.lines().count(), 401);
@@ -28,7 +29,7 @@ fn cutting_the_tail_changes_no_earlier_row() {
 
 #[test]
 fn delimiters_and_order_of_columns_make_no_difference() {
-    let model = pump_rig();
+    let model = Arc::new(pump_rig());
     let rows = pump_rows(&model, 200, 150);
     let comma = csv_text(&model, &rows, ",");
     let turned: String = comma
@@ -42,14 +43,14 @@ fn delimiters_and_order_of_columns_make_no_difference() {
 
 #[test]
 fn calibration_rows_score_nothing() {
-    let model = pump_rig();
+    let model = Arc::new(pump_rig());
     let output = scored(&model, &csv_text(&model, &pump_rows(&model, 130, 0), ","));
     for line in output.lines().skip(1).take(100) {
         assert!(line.ends_with(",0.000000,0,"), "{line}");
     }
 }
 
-fn refused(model: &Model, input: &str) -> TableError {
+fn refused(model: &Arc<Model>, input: &str) -> TableError {
     match score_csv(input.as_bytes(), Vec::new(), model, 100) {
         Err(ScoreCsvError::Input(why)) => why,
         other => panic!("{other:?}"),
@@ -58,7 +59,7 @@ fn refused(model: &Model, input: &str) -> TableError {
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    let model = pump_rig();
+    let model = Arc::new(pump_rig());
     let good = csv_text(&model, &pump_rows(&model, 3, 0), ";");
     let missing = refused(&model, &good.replace("Thermocouple", "Something"));
     assert!(matches!(&missing, TableError::MissingColumn { column, .. } if column == "Thermocouple"));
@@ -85,7 +86,7 @@ fn a_recorded_fault_is_found_and_nothing_before_it() {
         println!("skipped: no recorded data at {}", data.display());
         return;
     };
-    let model = Model::load(&models().join("evaluation/pump-rig-loo/inlet_valve_closing")).unwrap();
+    let model = Arc::new(Model::load(&models().join("evaluation/pump-rig-loo/inlet_valve_closing")).unwrap());
     let output = scored(&model, &recorded);
     let labels: Vec<bool> = recorded
         .lines()

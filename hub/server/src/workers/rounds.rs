@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +63,7 @@ impl CivilClock for Asked {
 async fn rounds_of_the_scorer_are_a_pause_apart() {
     let (store, id) = stored().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
-    let registry = Arc::new(Registry::load(&folder).unwrap());
+    let (_, registry) = watch::channel(Arc::new(Registry::load(&folder).unwrap()));
     let pause_ms = u64::try_from(PAUSE.as_millis()).unwrap();
     let pace = Scoring {
         pause_ms,

@@ -1,22 +1,14 @@
-//! A store of one partition's rows, for tests of what happens between them and the detectors.
+//! Rows of pumps, as a store has them.
 
-use super::scoring::RealSteps;
-use super::watching::Watching;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
-use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
 use hub_predict::Registry;
-use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::telemetry::StoredRow;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
-
-pub(super) const PARTITION: u8 = 7;
 
 /// The model of the pump rig alone.
 pub(super) fn registry() -> Arc<Registry> {
@@ -76,112 +68,9 @@ pub(super) fn pumps(registry: &Registry, pumps: RangeInclusive<i64>, seconds: i6
                 received_at: at,
                 profile: profile.clone(),
                 values: stored.map(|(channel, value)| channel.quantise(value)).collect(),
-                ..row(pump, PARTITION, rows.len() as i64 + 1)
+                ..row(pump, 7, rows.len() as i64 + 1)
             });
         }
     }
     rows
-}
-
-/// What outlives a scorer.
-pub(super) struct Fake {
-    pub(super) rows: Vec<StoredRow>,
-    pub(super) offset: ScoredUpTo,
-    pub(super) checkpoints: BTreeMap<ApplianceId, Checkpoint>,
-    pub(super) fresh_after: BTreeMap<ApplianceId, i64>,
-    pub(super) told: Vec<Observation>,
-}
-
-impl Fake {
-    pub(super) fn new(rows: Vec<StoredRow>) -> Self {
-        Self {
-            rows,
-            offset: ScoredUpTo {
-                partition: PARTITION,
-                ingest_no: 0,
-                received_at: Timestamp::UNIX_EPOCH,
-                kept_no: 0,
-                kept_received_at: Timestamp::UNIX_EPOCH,
-            },
-            checkpoints: BTreeMap::new(),
-            fresh_after: BTreeMap::new(),
-            told: Vec::new(),
-        }
-    }
-
-    /// A scorer that has just been started.
-    pub(super) fn start(&self, registry: &Arc<Registry>, detectors_max: usize) -> Watching {
-        let steps = Arc::new(RealSteps);
-        Watching::new(registry.clone(), &[self.offset], detectors_max, Arc::default(), steps)
-    }
-
-    fn between(&self, after: i64, up_to: i64) -> Vec<StoredRow> {
-        let asked = self.rows.iter();
-        let asked = asked.filter(|row| row.ingest_no > after && row.ingest_no <= up_to);
-        asked.cloned().collect()
-    }
-
-    fn admit(&self, watching: &mut Watching, rows: &[StoredRow]) {
-        for appliance in watching.missing(rows) {
-            watching.admit(&ScoringSubject {
-                appliance,
-                profile: "pump-rig".to_owned(),
-                model: None,
-                checkpoints: self.checkpoints.get(&appliance).cloned().into_iter().collect(),
-                fresh_after: self.fresh_after.get(&appliance).copied().unwrap_or(0),
-            });
-        }
-    }
-
-    /// One round: what is to be saved, and how many rows were given again; `None` if there is nothing to do.
-    pub(super) fn round(&self, watching: &mut Watching, limit: i64, now: Instant) -> Option<(ScoringCommit, usize)> {
-        let stretches: Vec<Stretch> = watching.again(usize::try_from(limit).unwrap(), usize::MAX);
-        if let Some(stretch) = stretches.first() {
-            let rows = self.between(stretch.after, stretch.up_to);
-            self.admit(watching, &rows);
-            let count = rows.len();
-            return Some((watching.repeat(rows, &stretches, now), count));
-        }
-        let rows = self.between(self.offset.ingest_no, self.offset.ingest_no + limit);
-        if rows.is_empty() {
-            return None;
-        }
-        self.admit(watching, &rows);
-        Some((watching.score(rows, now), 0))
-    }
-
-    /// Saves it as a store does.
-    pub(super) fn commit(&mut self, commit: ScoringCommit) {
-        for new in commit.offsets {
-            let before = self.offset;
-            assert!(
-                new.ingest_no > before.ingest_no || new.ingest_no == before.ingest_no && new.kept_no > before.kept_no,
-                "{new:?} after {before:?}"
-            );
-            self.offset = ScoredUpTo {
-                kept_no: new.kept_no.max(before.kept_no),
-                ..new
-            };
-        }
-        assert!(self.offset.kept_no <= self.offset.ingest_no);
-        for checkpoint in commit.checkpoints {
-            self.checkpoints.insert(checkpoint.appliance, checkpoint);
-        }
-        // What tells something is saved with it.
-        for observation in commit.observations {
-            let saved = self.checkpoints.get(&observation.appliance()).unwrap();
-            assert!(saved.ingest_no <= self.offset.ingest_no);
-            self.told.push(observation);
-        }
-    }
-
-    /// Scores all that is left; how many rows were given again.
-    pub(super) fn run(&mut self, watching: &mut Watching, limit: i64, now: Instant) -> usize {
-        let mut again = 0;
-        while let Some((commit, repeated)) = self.round(watching, limit, now) {
-            self.commit(commit);
-            again += repeated;
-        }
-        again
-    }
 }

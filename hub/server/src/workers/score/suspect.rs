@@ -1,9 +1,9 @@
 //! Rows that cannot be scored: at which row the scoring thread is, so that its end tells which one it was, and what is left
 //! out since: that row, or all of its appliance where it was not the first.
 
-use super::scoring::is_reading;
 use crate::workers::passed_over::Passed;
-use hub_core::id::{ApplianceId, TraceId};
+use hub_core::id::ApplianceId;
+use hub_predict::{Progress, RowRef, is_reading};
 use hub_store::telemetry::StoredRow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -17,43 +17,29 @@ const ENDS_MAX: u8 = 3;
 /// else was scored. Of any further appliance only single rows are left out.
 const COUNTED_MAX: usize = 10_000;
 
-/// Which row it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowRef {
-    /// Its partition, and its number there.
-    pub(super) place: (u8, i64),
-    pub(super) appliance: ApplianceId,
-    pub(super) trace: TraceId,
-}
-
-impl RowRef {
-    pub(super) fn of(row: &StoredRow) -> Self {
-        Self {
-            place: (row.partition, row.ingest_no),
-            appliance: row.appliance,
-            trace: row.trace,
-        }
-    }
-}
-
 /// The row that a detector is at work on, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Suspect {
     row: Mutex<Option<RowRef>>,
 }
 
-impl Suspect {
-    /// A detector begins with this row.
-    pub(super) fn begin(&self, row: RowRef) {
+impl Progress for Suspect {
+    fn begin(&self, row: RowRef) {
         self.set(Some(row));
     }
 
-    /// The network begins with windows of these rows: if they are several, nobody knows which one ends the thread.
-    pub(super) fn begin_all(&self, rows: &[RowRef]) {
+    /// If they are several, nobody knows which one ends the thread.
+    fn begin_all(&self, rows: &[RowRef]) {
         let only = rows.first().filter(|first| rows.iter().all(|row| row == *first));
         self.set(only.copied());
     }
 
+    fn end(&self) {
+        self.set(None);
+    }
+}
+
+impl Suspect {
     /// The row at which the thread ended, if it is known; none is worked on any more.
     pub(super) fn take(&self) -> Option<RowRef> {
         self.row.lock().unwrap_or_else(PoisonError::into_inner).take()

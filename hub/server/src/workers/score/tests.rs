@@ -4,14 +4,13 @@ mod told;
 
 use super::fake::{pumps, registry, row};
 use super::noting::Noting;
-use super::scoring::{Waiting, Watched};
-use super::suspect::RowRef;
 use super::*;
+use crate::workers::passed_over::Passed;
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
-use hub_predict::{Model, Pending, Reconstruction, ScoreError};
+use hub_predict::RowRef;
 use hub_store::Scope;
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
@@ -39,32 +38,35 @@ struct World {
     rows: Vec<StoredRow>,
 }
 
-/// Steps in which rows of a partition end the thread: when a detector takes one, or when the network runs over a batch with
-/// one.
-struct EndingSteps {
+/// Rows of a partition that end the thread: when a detector takes one, or when the network runs over a batch with one.
+struct Ending {
     partition: u8,
     numbers: RangeInclusive<i64>,
     in_network: bool,
+    suspect: Arc<Suspect>,
 }
 
-impl EndingSteps {
+impl Ending {
     fn is_bad(&self, (partition, number): (u8, i64)) -> bool {
         partition == self.partition && self.numbers.contains(&number)
     }
 }
 
-impl Steps for EndingSteps {
-    fn prepare(&self, watched: &mut Watched, row: &StoredRow) -> Vec<Pending> {
-        let place = (row.partition, row.ingest_no);
-        let is_bad = !self.in_network && self.is_bad(place);
-        assert!(!is_bad, "no detector can take {place:?}");
-        RealSteps.prepare(watched, row)
+impl Progress for Ending {
+    fn begin(&self, row: RowRef) {
+        self.suspect.begin(row);
+        let is_bad = !self.in_network && self.is_bad(row.place);
+        assert!(!is_bad, "no detector can take {:?}", row.place);
     }
 
-    fn reconstruct(&self, model: &Model, batch: &[Waiting]) -> Result<Vec<Reconstruction>, ScoreError> {
-        let is_bad = self.in_network && batch.iter().any(|(row, _)| self.is_bad(row.place));
+    fn begin_all(&self, rows: &[RowRef]) {
+        self.suspect.begin_all(rows);
+        let is_bad = self.in_network && rows.iter().any(|row| self.is_bad(row.place));
         assert!(!is_bad, "no network can take {:?} of {}", self.numbers, self.partition);
-        RealSteps.reconstruct(model, batch)
+    }
+
+    fn end(&self) {
+        self.suspect.end();
     }
 }
 
@@ -142,7 +144,8 @@ impl World {
     fn worker(&self) -> ScoreWorker {
         let clock = Arc::new(ManualClock::new(start()));
         let store = self.store.clone();
-        ScoreWorker::new(store, self.registry.clone(), clock, Scoring::default(), Arc::default())
+        let (_, registry) = watch::channel(self.registry.clone());
+        ScoreWorker::new(store, registry, clock, Scoring::default(), Arc::default())
     }
 
     fn bad(&self) -> (u8, i64) {
@@ -153,11 +156,7 @@ impl World {
     fn ending_worker(&self, in_network: bool) -> ScoreWorker {
         let (partition, number) = self.bad();
         let mut worker = self.worker();
-        worker.steps = Arc::new(EndingSteps {
-            partition,
-            numbers: number..=number,
-            in_network,
-        });
+        end_at(&mut worker, partition, number..=number, in_network);
         worker
     }
 
@@ -180,8 +179,8 @@ impl World {
     }
 
     fn states(&self, worker: &ScoreWorker) -> [Vec<u8>; 2] {
-        let watching = worker.watching.as_ref().unwrap();
-        self.ids.map(|id| watching.state(id).unwrap())
+        let watch = worker.watch.as_ref().unwrap();
+        self.ids.map(|id| watch.state(id).unwrap())
     }
 
     /// What detectors hold that were given all but the bad row, by a worker to which nothing happened.
@@ -194,6 +193,16 @@ impl World {
         assert_eq!(run(&mut worker).await, Ran::default());
         world.states(&worker)
     }
+}
+
+/// The thread of this worker ends at rows of a partition from now on.
+fn end_at(worker: &mut ScoreWorker, partition: u8, numbers: RangeInclusive<i64>, in_network: bool) {
+    worker.progress = Arc::new(Ending {
+        partition,
+        numbers,
+        in_network,
+        suspect: worker.suspect.clone(),
+    });
 }
 
 /// How much of this a worker has passed over.
@@ -243,13 +252,9 @@ async fn a_row_that_cannot_be_scored_costs_one_reading_again() {
 #[tokio::test]
 async fn an_appliance_whose_every_row_ends_the_thread_is_left_out_and_the_others_alarm() {
     let world = World::with(LONG + 5).await;
-    let steps = || EndingSteps {
-        partition: world.partitions[1],
-        numbers: 41..=i64::MAX,
-        in_network: false,
-    };
+    let end = |worker: &mut ScoreWorker| end_at(worker, world.partitions[1], 41..=i64::MAX, false);
     let mut worker = world.worker();
-    worker.steps = Arc::new(steps());
+    end(&mut worker);
     assert_eq!(run(&mut worker).await, Ran::default());
     world.ingest(BEFORE, ALL).await;
     assert_eq!(run(&mut worker).await, Ran { failures: 3, again: 3 });
@@ -270,7 +275,7 @@ async fn an_appliance_whose_every_row_ends_the_thread_is_left_out_and_the_others
     // The next life tries it again, and no more often than that.
     world.ingest(LONG, LONG + 5).await;
     let mut next = world.worker();
-    next.steps = Arc::new(steps());
+    end(&mut next);
     assert_eq!(run(&mut next).await.failures, 3);
     assert_eq!(passed(&next, Passed::Appliance), 1);
 }
@@ -323,6 +328,34 @@ async fn what_cannot_be_read_again_is_skipped_partition_by_partition() {
     let away = std::io::Error::other("for a test");
     next.fail(&ScoringError::Store(StoreError::Unavailable(Box::new(away))))
         .await;
-    assert!(next.watching.is_some());
+    assert!(next.watch.is_some());
     assert_eq!(world.scored().await, [(40, 40), (40, 0)]);
+}
+
+/// The seam by which models are replaced while the hub runs.
+#[tokio::test]
+async fn a_round_takes_the_models_that_are_served_then() {
+    let world = World::new().await;
+    let mut worker = world.worker();
+    let (models, served) = watch::channel(world.registry.clone());
+    worker.registry = served;
+    assert_eq!(run(&mut worker).await, Ran::default());
+    let before = world.states(&worker);
+
+    // The same model, loaded again: what is in no checkpoint is given to its detectors again.
+    models.send_replace(registry());
+    assert_eq!(run(&mut worker).await, Ran { failures: 0, again: 1 });
+    assert_eq!(world.states(&worker), before);
+
+    // No model watches pumps any more.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/washing-machine");
+    models.send_replace(Arc::new(Registry::load(&folder).unwrap()));
+    world.ingest(BEFORE, ALL).await;
+    assert_eq!(run(&mut worker).await.failures, 0);
+    assert!(
+        world
+            .ids
+            .iter()
+            .all(|id| worker.watch.as_ref().unwrap().state(*id).is_none())
+    );
 }

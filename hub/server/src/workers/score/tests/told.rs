@@ -3,7 +3,7 @@
 use super::*;
 use hub_core::metric::MetricValue;
 use hub_core::situation::Observation;
-use hub_store::prediction::Checkpoint;
+use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit};
 
 fn checkpoint(appliance: ApplianceId) -> Checkpoint {
     Checkpoint {
@@ -116,11 +116,7 @@ async fn how_far_behind_it_is_is_said_when_that_is_saved() {
 async fn a_round_in_which_the_thread_ends_says_nothing() {
     let world = World::new().await;
     let (mut worker, store) = world.noted_worker(Duration::ZERO);
-    worker.steps = Arc::new(EndingSteps {
-        partition: world.partitions[0],
-        numbers: 5..=5,
-        in_network: false,
-    });
+    end_at(&mut worker, world.partitions[0], 5..=5, false);
     worker.rows = 50;
     let error = worker.round().await.unwrap_err();
     assert!(matches!(error, ScoringError::Thread(_)), "{error:?}");

@@ -1,8 +1,7 @@
 //! Scorers that are killed, that forget, and that make room: what they tell is what one tells that never was.
 
-use super::super::fake::{Fake, PARTITION, pumps, registry};
-use super::super::ledger::{KEPT_FOR, STRETCH_MAX};
-use super::super::scoring::RealSteps;
+use super::fake::{Fake, PARTITION, pumps, registry};
+use super::ledger::{KEPT_FOR, STRETCH_MAX};
 use super::*;
 
 const MANY: usize = 1_000;
@@ -24,8 +23,8 @@ fn classes(told: &[Observation]) -> Vec<String> {
 fn a_scorer_that_is_killed_tells_what_one_tells_that_never_was() {
     let (registry, now) = (registry(), Instant::now());
     let mut through = Fake::new(pumps(&registry, 1..=3, 640));
-    let mut watching = through.start(&registry, MANY);
-    assert_eq!(through.run(&mut watching, ROUND, now), 0);
+    let mut watch = through.start(&registry, MANY);
+    assert_eq!(through.run(&mut watch, ROUND, now), 0);
     let told = classes(&through.told);
     assert!(
         told.iter()
@@ -42,11 +41,11 @@ fn a_scorer_that_is_killed_tells_what_one_tells_that_never_was() {
         let mut repeated = 0;
         for life in 0.. {
             assert!(life < 50, "it comes to no end");
-            let mut watching = killed.start(&registry, MANY);
+            let mut watch = killed.start(&registry, MANY);
             // Some lives end before all has been read again.
             let mut left = if life % 3 == 2 { 1 } else { rounds };
             let mut done = true;
-            while let Some((commit, again)) = killed.round(&mut watching, ROUND, now) {
+            while let Some((commit, again)) = killed.round(&mut watch, ROUND, now) {
                 repeated += again;
                 if again == 0 || life % 3 == 2 {
                     left -= 1;
@@ -73,22 +72,22 @@ fn a_scorer_that_is_killed_tells_what_one_tells_that_never_was() {
 fn what_a_restart_reads_again_is_bounded_and_ends() {
     let (registry, now) = (registry(), Instant::now());
     let mut store = Fake::new(pumps(&registry, 3..=4, STRETCH_MAX));
-    let mut watching = store.start(&registry, MANY);
-    store.run(&mut watching, 100, now);
+    let mut watch = store.start(&registry, MANY);
+    store.run(&mut watch, 100, now);
     let unsaved = store.offset.ingest_no - store.offset.kept_no;
     assert_eq!(store.offset.ingest_no, 2 * STRETCH_MAX);
     // Looked for once a second, and the clock stands still.
     assert!(unsaved > 0);
     // The next one catches up, and saves whose turn it is while it does.
-    let mut watching = store.start(&registry, MANY);
-    let again = store.run(&mut watching, 100, now);
+    let mut watch = store.start(&registry, MANY);
+    let again = store.run(&mut watch, 100, now);
     assert_eq!(i64::try_from(again).unwrap(), unsaved);
-    assert!(watching.again(100, usize::MAX).is_empty());
+    assert!(watch.again(100, usize::MAX).is_empty());
     let later = now + SAVE_EVERY;
     let extra = store.rows.len() as i64;
     let mut more = pumps(&registry, 3..=4, STRETCH_MAX + 50).split_off(store.rows.len());
     store.rows.append(&mut more);
-    store.run(&mut watching, 100, later);
+    store.run(&mut watch, 100, later);
     assert!(store.offset.kept_no > extra, "{:?}", store.offset);
 }
 
@@ -98,8 +97,8 @@ fn a_silent_appliance_is_saved_when_its_time_has_come() {
     let (registry, now) = (registry(), Instant::now());
     let mut rows = pumps(&registry, 1..=2, 40);
     let mut store = Fake::new(rows.drain(..40).collect());
-    let mut watching = store.start(&registry, MANY);
-    store.run(&mut watching, 100, now);
+    let mut watch = store.start(&registry, MANY);
+    store.run(&mut watch, 100, now);
     assert!(store.checkpoints.is_empty());
     assert_eq!(store.offset.kept_no, 0);
     // Only one goes on.
@@ -108,7 +107,7 @@ fn a_silent_appliance_is_saved_when_its_time_has_come() {
         row.ingest_no = 41 + number as i64;
     }
     store.rows.append(&mut rows);
-    store.run(&mut watching, 100, now + KEPT_FOR * 2);
+    store.run(&mut watch, 100, now + KEPT_FOR * 2);
     let numbers: Vec<(i64, i64)> = store
         .checkpoints
         .values()
@@ -135,15 +134,15 @@ fn who_was_used_longest_ago_makes_room_and_is_saved() {
         row.ingest_no = number as i64 + 1;
     }
     let mut store = Fake::new(rows);
-    let mut watching = store.start(&registry, 3);
+    let mut watch = store.start(&registry, 3);
     let mut held = 0;
-    while let Some((commit, _)) = store.round(&mut watching, 15, now) {
+    while let Some((commit, _)) = store.round(&mut watch, 15, now) {
         assert!(commit.checkpoints.len() <= 1, "not all at once");
         store.commit(commit);
-        held = held.max(watching.units.len());
+        held = held.max(watch.units.len());
     }
-    assert_eq!((held, watching.units.len(), watching.by_use.len()), (3, 3, 3));
-    let mut left: Vec<i64> = watching.units.keys().map(|appliance| appliance.0).collect();
+    assert_eq!((held, watch.units.len(), watch.by_use.len()), (3, 3, 3));
+    let mut left: Vec<i64> = watch.units.keys().map(|appliance| appliance.0).collect();
     left.sort_unstable();
     assert_eq!(left, [1, 5, 6]);
     let saved: Vec<(i64, i64)> = store
@@ -161,27 +160,24 @@ fn a_restarted_baseline_takes_only_what_comes_after() {
     let mut store = Fake::new(pumps(&registry, 1..=2, 100));
     let all = std::mem::take(&mut store.rows);
     store.rows.extend_from_slice(&all[..120]);
-    let mut watching = store.start(&registry, MANY);
-    store.run(&mut watching, ROUND, now);
-    watching.forget(ApplianceId(1));
+    let mut watch = store.start(&registry, MANY);
+    store.run(&mut watch, ROUND, now);
+    watch.forget(ApplianceId(1));
     store.checkpoints.remove(&ApplianceId(1));
     store.fresh_after.insert(ApplianceId(1), store.offset.ingest_no);
     store.rows.extend_from_slice(&all[120..]);
 
     // Killed at once; the other appliance's rows are read again, and with them those of this one.
-    let mut watching = store.start(&registry, MANY);
-    assert!(store.run(&mut watching, ROUND, now) >= 120);
-    let state = |watching: &Watching, appliance| {
-        let unit = watching.units.get(&ApplianceId(appliance)).unwrap();
-        unit.watched.as_ref().unwrap().state()
-    };
+    let mut watch = store.start(&registry, MANY);
+    assert!(store.run(&mut watch, ROUND, now) >= 120);
+    let state = |watch: &Watch, appliance| watch.state(ApplianceId(appliance)).unwrap();
     let mut fresh = Fake::new(all[120..].to_vec());
     fresh.offset.ingest_no = 120;
     fresh.offset.kept_no = 120;
     let mut only_after = fresh.start(&registry, MANY);
     fresh.run(&mut only_after, ROUND, now);
-    assert_eq!(state(&watching, 1), state(&only_after, 1));
-    assert_ne!(state(&watching, 2), state(&only_after, 2));
+    assert_eq!(state(&watch, 1), state(&only_after, 1));
+    assert_ne!(state(&watch, 2), state(&only_after, 2));
 }
 
 /// Nobody waits for the disk where nothing is told: such an offset may be forgotten.
@@ -193,16 +189,16 @@ fn rows_that_the_database_has_forgotten_are_not_given_twice() {
     through.run(&mut one, 20, now);
 
     let mut store = Fake::new(through.rows.clone());
-    let mut watching = store.start(&registry, MANY);
+    let mut watch = store.start(&registry, MANY);
     for _ in 0..3 {
-        let (commit, _) = store.round(&mut watching, 20, now).unwrap();
+        let (commit, _) = store.round(&mut watch, 20, now).unwrap();
         store.commit(commit);
     }
     store.offset.ingest_no = 20;
-    store.run(&mut watching, 20, now);
+    store.run(&mut watch, 20, now);
     assert_eq!(store.offset.ingest_no, 120);
-    let state = |watching: &Watching| watching.units[&ApplianceId(2)].watched.as_ref().unwrap().state();
-    assert_eq!(state(&watching), state(&one));
+    let state = |watch: &Watch| watch.state(ApplianceId(2)).unwrap();
+    assert_eq!(state(&watch), state(&one));
 }
 
 #[test]
@@ -215,9 +211,9 @@ fn where_a_row_is_searched_one_partition_after_the_other_is_read_again() {
         ..Fake::new(Vec::new()).offset
     };
     let offsets = [offset(3, 50), offset(PARTITION, 10), offset(9, 0)];
-    let watching = Watching::new(registry, &offsets, MANY, Arc::default(), Arc::new(RealSteps));
+    let watch = Watch::new(registry, &offsets, Arc::new(()));
     let stretches = |partitions| -> Vec<(u8, i64, i64)> {
-        let again = watching.again(100, partitions);
+        let again = watch.again(100, partitions);
         again.iter().map(|s| (s.partition, s.after, s.up_to)).collect()
     };
     assert_eq!(stretches(1), [(PARTITION, 10, 50)]);

@@ -15,11 +15,12 @@
 //!
 //! A silent appliance is saved when its time has come, and needs nothing from then on.
 
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
 use hub_core::id::ApplianceId;
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
 
 /// An appliance is saved when so many rows of its partition were scored since its first row that is in no checkpoint.
 pub(super) const STRETCH_MAX: i64 = 1_500;
@@ -138,7 +139,7 @@ fn patience(appliance: ApplianceId) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workers::score::fake::row;
+    use crate::watch::fake::row;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

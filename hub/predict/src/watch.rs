@@ -2,61 +2,47 @@
 //! go in, what is to be saved comes out. Whatever comes out is saved before the next rows go in, or all of it is dropped and
 //! begun again from what the store has.
 
-use super::ledger::Ledger;
-use super::scoring::{Manner, Steps, WINDOWS_MAX, Watched, give, is_reading};
-use super::suspect::Suspect;
-use hub_core::id::ApplianceId;
-use hub_core::situation::Observation;
-use hub_predict::{Detector, Registry};
-use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
-use hub_store::telemetry::StoredRow;
-use jiff::Timestamp;
+mod ledger;
+mod place;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use hub_core::id::ApplianceId;
+use hub_core::situation::Observation;
+use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use hub_store::telemetry::StoredRow;
+use jiff::Timestamp;
+
+use crate::batch::{Batch, Detectors, Failed, Manner, Progress, WINDOWS_MAX, is_reading};
+use crate::detector::Detector;
+use crate::model::Model;
+use crate::registry::Registry;
+use ledger::Ledger;
+use place::Place;
 
 /// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
 /// 240 points of evidence.
 const DETECTOR_BYTES: usize = 10 << 10;
 /// Detectors kept in memory: 1 GiB of them. Beyond it those that were used longest ago are saved and read back when needed.
-pub(super) const DETECTORS_MAX: usize = (1 << 30) / DETECTOR_BYTES;
+const DETECTORS_MAX: usize = (1 << 30) / DETECTOR_BYTES;
 /// Rows of one partition that are read again at a time, at least.
 const SHARE_MIN: i64 = 16;
 /// Checkpoints are looked for so often, since each batch with one waits for the disk; and at once if there were too many.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// Appliances in memory.
-pub(super) type Units = HashMap<ApplianceId, Unit>;
-
-/// One appliance in memory.
-pub(super) struct Unit {
-    /// None if no model watches it.
-    pub(super) watched: Option<Watched>,
-    /// Rows up to this one are in the checkpoint that it started from, or say nothing of its baseline.
-    after: i64,
-    /// In which round it was used last.
-    used: u64,
-}
-
-/// How far one partition has been read.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    /// Rows up to this one were scored.
-    scored: i64,
-    scored_received_at: Timestamp,
-    /// Rows up to this one were given to detectors: fewer than were scored, while rows are read again.
-    read: i64,
-    /// Newest receipt known of these.
-    received_at: Timestamp,
-    /// Rows up to this one are in checkpoints or need none, as was said last.
-    kept: i64,
-    kept_received_at: Timestamp,
-}
-
 /// See the module.
-pub(super) struct Watching {
+pub struct Watch {
     registry: Arc<Registry>,
-    units: Units,
+    families: Vec<String>,
+    detectors: Detectors,
+    units: HashMap<ApplianceId, Unit>,
     /// By the round in which they were used last.
     by_use: BTreeSet<(u64, ApplianceId)>,
     round: u64,
@@ -65,42 +51,70 @@ pub(super) struct Watching {
     detectors_max: usize,
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
-    suspect: Arc<Suspect>,
-    steps: Arc<dyn Steps>,
-    /// Windows are given to the network one by one, so that the row of one that cannot be scored is known.
-    pub(super) is_careful: bool,
+    progress: Arc<dyn Progress>,
+    is_careful: bool,
 }
 
-impl Watching {
-    /// Begins with what the store has. `suspect` is told which row is worked on in `steps`.
-    pub(super) fn new(
-        registry: Arc<Registry>,
-        offsets: &[ScoredUpTo],
-        detectors_max: usize,
-        suspect: Arc<Suspect>,
-        steps: Arc<dyn Steps>,
-    ) -> Self {
+/// What comes of a round.
+#[derive(Debug, Default)]
+pub struct Scored {
+    /// What is to be saved; nothing, perhaps.
+    pub commit: ScoringCommit,
+    /// When the new readings that detectors were given were received.
+    pub received: Vec<Timestamp>,
+    /// Failures of the network.
+    pub failed: Vec<Failed>,
+}
+
+/// One appliance in memory.
+struct Unit {
+    /// A model watches it: it has a detector.
+    is_watched: bool,
+    /// Rows up to this one are in the checkpoint that it started from, or say nothing of its baseline.
+    after: i64,
+    /// In which round it was used last.
+    used: u64,
+}
+
+impl Watch {
+    /// Begins with what the store has. `progress` is told which row is worked on.
+    pub fn new(registry: Arc<Registry>, offsets: &[ScoredUpTo], progress: Arc<dyn Progress>) -> Self {
+        let places = offsets.iter().map(|offset| (offset.partition, Place::new(offset)));
         Self {
+            families: registry.families().map(|(family, _)| family.to_owned()).collect(),
             registry,
-            units: Units::new(),
+            detectors: Detectors::default(),
+            units: HashMap::new(),
             by_use: BTreeSet::new(),
             round: 0,
             ledger: Ledger::default(),
-            places: offsets
-                .iter()
-                .map(|offset| (offset.partition, Place::new(offset)))
-                .collect(),
-            detectors_max,
+            places: places.collect(),
+            detectors_max: DETECTORS_MAX,
             save_at: None,
-            suspect,
-            steps,
+            progress,
             is_careful: false,
         }
     }
 
+    /// Families that a model watches: readings of others need not be given.
+    pub fn families(&self) -> &[String] {
+        &self.families
+    }
+
+    /// With `true` windows are given to the network one by one, so that the row of one that ends the thread is known.
+    pub fn be_careful(&mut self, is_careful: bool) {
+        self.is_careful = is_careful;
+    }
+
+    /// What the detector of an appliance holds, as in a checkpoint; none if it is not in memory.
+    pub fn state(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
+        let (_, detector) = self.detectors.get(appliance)?;
+        Some(detector.checkpoint())
+    }
+
     /// Rows to read again next, about `limit` of them, of so many partitions at most; none if detectors have all that was
     /// scored.
-    pub(super) fn again(&self, limit: usize, partitions: usize) -> Vec<Stretch> {
+    pub fn again(&self, limit: usize, partitions: usize) -> Vec<Stretch> {
         let behind = || {
             let behind = self.places.iter().filter(|(_, place)| place.read < place.scored);
             behind.take(partitions)
@@ -119,21 +133,49 @@ impl Watching {
     }
 
     /// Appliances of these rows that are not in memory.
-    pub(super) fn missing(&self, rows: &[StoredRow]) -> Vec<ApplianceId> {
+    pub fn missing(&self, rows: &[StoredRow]) -> Vec<ApplianceId> {
         let readings = rows.iter().filter(|row| is_reading(row)).map(|row| row.appliance);
         let missing: BTreeSet<ApplianceId> = readings.filter(|a| !self.units.contains_key(a)).collect();
         missing.into_iter().collect()
     }
 
-    /// Takes an appliance into memory.
-    pub(super) fn admit(&mut self, subject: &ScoringSubject) {
-        let unit = admitted(&self.registry, subject, self.round);
+    /// Takes an appliance into memory: its detector goes on from its checkpoint, if there is one of its model.
+    pub fn admit(&mut self, subject: &ScoringSubject) {
+        let name = subject.model.as_deref().unwrap_or(&subject.profile);
+        let model = self.registry.get(name).cloned();
+        let after = match &model {
+            None => {
+                tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
+                0
+            }
+            Some(model) => self.restore(subject, model),
+        };
+        let unit = Unit {
+            is_watched: model.is_some(),
+            after,
+            used: self.round,
+        };
         self.by_use.insert((unit.used, subject.appliance));
         self.units.insert(subject.appliance, unit);
     }
 
+    /// The row behind which the detector goes on.
+    fn restore(&mut self, subject: &ScoringSubject, model: &Arc<Model>) -> i64 {
+        let own = subject.checkpoints.iter().find(|c| c.model == model.version());
+        let detector = match own.map(|c| Detector::restore(model, &c.state)) {
+            Some(Ok(detector)) => detector,
+            Some(Err(error)) => {
+                tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts again");
+                Detector::new(model)
+            }
+            None => Detector::new(model),
+        };
+        self.detectors.insert(subject.appliance, model.clone(), detector);
+        own.map_or(0, |c| c.ingest_no).max(subject.fresh_after)
+    }
+
     /// Drops an appliance whose baseline was restarted: nothing that it was given counts.
-    pub(super) fn forget(&mut self, appliance: ApplianceId) {
+    pub fn forget(&mut self, appliance: ApplianceId) {
         self.ledger.settle(appliance);
         self.drop_unit(appliance);
     }
@@ -141,27 +183,33 @@ impl Watching {
     fn drop_unit(&mut self, appliance: ApplianceId) {
         if let Some(unit) = self.units.remove(&appliance) {
             self.by_use.remove(&(unit.used, appliance));
+            self.detectors.remove(appliance);
         }
     }
 
-    /// Scores new rows; what is to be saved.
-    pub(super) fn score(&mut self, rows: Vec<StoredRow>, now: Instant) -> ScoringCommit {
+    /// Scores new rows.
+    pub fn score(&mut self, rows: Vec<StoredRow>, now: Instant) -> Scored {
         let reach = ScoredUpTo::reach(&rows);
-        let observations = self.give(rows, false, now);
+        let rows = self.wanted(rows, now);
+        let received = rows.iter().map(|row| row.received_at).collect();
+        let Batch { judged, failed } = self.give(rows, false);
+        let told = judged.into_iter().filter_map(|judged| judged.news).collect();
         for up_to in &reach {
             let place = self.places.entry(up_to.partition).or_insert_with(|| Place::new(up_to));
-            place.scored = up_to.ingest_no.max(place.scored);
-            place.read = place.scored;
-            place.received_at = up_to.received_at.max(place.received_at);
-            place.scored_received_at = place.received_at;
+            place.score(up_to);
         }
-        self.settle(&reach, observations, now)
+        Scored {
+            commit: self.settle(&reach, told, now),
+            received,
+            failed,
+        }
     }
 
-    /// Gives detectors again what was scored: the rows of these stretches, all of them. What is to be saved, if anything.
-    pub(super) fn repeat(&mut self, rows: Vec<StoredRow>, stretches: &[Stretch], now: Instant) -> ScoringCommit {
+    /// Gives detectors again what was scored: the rows of these stretches, all of them.
+    pub fn repeat(&mut self, rows: Vec<StoredRow>, stretches: &[Stretch], now: Instant) -> Scored {
         let reach = ScoredUpTo::reach(&rows);
-        self.give(rows, true, now);
+        let rows = self.wanted(rows, now);
+        let Batch { failed, .. } = self.give(rows, true);
         for up_to in &reach {
             if let Some(place) = self.places.get_mut(&up_to.partition) {
                 place.received_at = up_to.received_at.max(place.received_at);
@@ -169,16 +217,18 @@ impl Watching {
         }
         for stretch in stretches {
             if let Some(place) = self.places.get_mut(&stretch.partition) {
-                place.read = stretch.up_to.max(place.read);
-                if place.read >= place.scored {
-                    place.received_at = place.scored_received_at.max(place.received_at);
-                }
+                place.repeat(stretch);
             }
         }
-        self.settle(&[], Vec::new(), now)
+        Scored {
+            commit: self.settle(&[], Vec::new(), now),
+            received: Vec::new(),
+            failed,
+        }
     }
 
-    fn give(&mut self, mut rows: Vec<StoredRow>, again: bool, now: Instant) -> Vec<Observation> {
+    /// Those of these rows that a detector waits for, noted as such.
+    fn wanted(&mut self, mut rows: Vec<StoredRow>, now: Instant) -> Vec<StoredRow> {
         self.round += 1;
         rows.retain(|row| self.is_wanted(row));
         for row in &rows {
@@ -190,24 +240,27 @@ impl Watching {
                 self.by_use.insert((unit.used, row.appliance));
             }
         }
+        rows
+    }
+
+    fn give(&mut self, rows: Vec<StoredRow>, again: bool) -> Batch {
         let manner = Manner {
             again,
             windows: if self.is_careful { 1 } else { WINDOWS_MAX },
-            suspect: &self.suspect,
-            steps: self.steps.as_ref(),
+            progress: self.progress.as_ref(),
         };
-        give(&mut self.units, rows, &manner)
+        self.detectors.score(rows, &manner)
     }
 
     /// Whether a detector waits for this row. A database that was killed may have forgotten how far scoring had come: what
     /// comes once more is not given twice.
-    pub(super) fn is_wanted(&self, row: &StoredRow) -> bool {
+    fn is_wanted(&self, row: &StoredRow) -> bool {
         let unit = self.units.get(&row.appliance);
         let is_new = self
             .places
             .get(&row.partition)
             .is_none_or(|place| row.ingest_no > place.read);
-        is_reading(row) && is_new && unit.is_some_and(|unit| unit.watched.is_some() && row.ingest_no > unit.after)
+        is_reading(row) && is_new && unit.is_some_and(|unit| unit.is_watched && row.ingest_no > unit.after)
     }
 
     /// What is to be saved now: each appliance that tells something, whose turn it is, or that has to make room.
@@ -232,12 +285,11 @@ impl Watching {
                 continue;
             };
             partitions.insert(span.partition);
-            let watched = self.units.get(&appliance).and_then(|unit| unit.watched.as_ref());
-            checkpoints.extend(watched.map(|watched| Checkpoint {
+            checkpoints.extend(self.detectors.get(appliance).map(|(model, detector)| Checkpoint {
                 appliance,
-                model: watched.model().to_owned(),
+                model: model.version().to_owned(),
                 ingest_no: span.last,
-                state: watched.state(),
+                state: detector.checkpoint(),
             }));
         }
         for appliance in leaving {
@@ -256,74 +308,7 @@ impl Watching {
     /// How far a partition has come, if rows have arrived or fewer have to be read again than before.
     fn offset(&mut self, partition: u8, arrived: bool) -> Option<ScoredUpTo> {
         let place = self.places.get_mut(&partition)?;
-        let kept = self.ledger.kept(partition);
-        let (kept, received_at) = kept.unwrap_or((place.read, place.received_at));
-        let moves_on = kept > place.kept;
-        if moves_on {
-            (place.kept, place.kept_received_at) = (kept, received_at);
-        }
-        (arrived || moves_on).then_some(ScoredUpTo {
-            partition,
-            ingest_no: place.scored,
-            received_at: place.received_at,
-            kept_no: place.kept,
-            kept_received_at: place.kept_received_at,
-        })
+        let moves_on = place.keep(self.ledger.kept(partition));
+        (arrived || moves_on).then_some(place.offset(partition))
     }
 }
-
-impl Place {
-    fn new(offset: &ScoredUpTo) -> Self {
-        let is_whole = offset.kept_no >= offset.ingest_no;
-        let (read, received_at) = match is_whole {
-            true => (offset.ingest_no, offset.received_at),
-            false => (offset.kept_no, offset.kept_received_at),
-        };
-        Self {
-            scored: offset.ingest_no,
-            scored_received_at: offset.received_at,
-            read,
-            received_at,
-            kept: read,
-            kept_received_at: received_at,
-        }
-    }
-}
-
-fn admitted(registry: &Registry, subject: &ScoringSubject, round: u64) -> Unit {
-    let name = subject.model.as_deref().unwrap_or(&subject.profile);
-    let Some(model) = registry.get(name).cloned() else {
-        tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
-        return Unit {
-            watched: None,
-            after: 0,
-            used: round,
-        };
-    };
-    let own = subject.checkpoints.iter().find(|c| c.model == model.version());
-    let detector = match own.map(|c| Detector::restore(&model, &c.state)) {
-        Some(Ok(detector)) => detector,
-        Some(Err(error)) => {
-            tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts again");
-            Detector::new(&model)
-        }
-        None => Detector::new(&model),
-    };
-    Unit {
-        after: own.map_or(0, |c| c.ingest_no).max(subject.fresh_after),
-        watched: Some(Watched::new(model, detector)),
-        used: round,
-    }
-}
-
-#[cfg(test)]
-impl Watching {
-    /// What the detector of an appliance holds, if it is in memory.
-    pub(super) fn state(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
-        let watched = self.units.get(&appliance)?.watched.as_ref();
-        watched.map(Watched::state)
-    }
-}
-
-#[cfg(test)]
-mod tests;

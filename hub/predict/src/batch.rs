@@ -1,0 +1,270 @@
+//! The one road for a score: rows go to their detectors, windows of many appliances share the network, verdicts come out.
+//! The hub's scorer ([`crate::Watch`]), `forecall score` and the evaluation ([`crate::score_rows`]) take it. How rows are cut
+//! into batches changes no verdict.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use hub_core::id::{ApplianceId, TraceId};
+use hub_core::profile::ApplianceProfile;
+use hub_core::situation::Observation;
+use hub_core::telemetry::Lane;
+use hub_store::telemetry::StoredRow;
+
+use crate::detector::{Detector, Pending};
+use crate::model::Model;
+use crate::network::{Reconstruction, ScoreError};
+use crate::table::Row;
+use crate::verdict::Verdict;
+
+/// Rows to score in one go, at most: bounds the memory, and the time to the next commit.
+pub const ROWS_MAX: usize = 4_000;
+/// Windows given to the network together; larger batches are slower for each window.
+pub const WINDOWS_MAX: usize = 16;
+
+/// Which stored row it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowRef {
+    /// Its partition, and its number there.
+    pub place: (u8, i64),
+    /// Its appliance.
+    pub appliance: ApplianceId,
+    /// Its trace.
+    pub trace: TraceId,
+}
+
+/// Is told which rows are worked on, before anything computes with what they hold. So whoever gives rows to a thread knows
+/// where it was when it ended.
+pub trait Progress: Send + Sync {
+    /// A detector begins with this row.
+    fn begin(&self, row: RowRef);
+
+    /// The network begins with windows of these rows.
+    fn begin_all(&self, rows: &[RowRef]);
+
+    /// No row is worked on any more.
+    fn end(&self);
+}
+
+/// For whoever need not know.
+impl Progress for () {
+    fn begin(&self, _: RowRef) {}
+
+    fn begin_all(&self, _: &[RowRef]) {}
+
+    fn end(&self) {}
+}
+
+/// How rows are given.
+pub struct Manner<'a> {
+    /// Detectors are given again what they had before a restart. Nothing of it is news: it was told, or it is when the next
+    /// new row says it too.
+    pub again: bool,
+    /// Windows given to the network together, at most [`WINDOWS_MAX`] of them; 1 tells which row a window is of.
+    pub windows: usize,
+    /// Is told which row is worked on.
+    pub progress: &'a dyn Progress,
+}
+
+/// One model step, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The row that completed the step.
+    pub row: RowRef,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What of it is worth telling: an alarm that begins, grows or is named, and the end of one.
+    pub news: Option<Observation>,
+}
+
+/// The network failed, so that no alarm can rise from the windows it was given.
+#[derive(Debug)]
+pub struct Failed {
+    /// Model and version.
+    pub model: String,
+    /// Why.
+    pub error: ScoreError,
+}
+
+/// What comes of a batch of rows.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Of each appliance in the order of its steps.
+    pub judged: Vec<Judged>,
+    /// Failures of the network.
+    pub failed: Vec<Failed>,
+}
+
+/// Detectors of many appliances, each under its model. Two models of the same family and version must be one.
+#[derive(Default)]
+pub struct Detectors {
+    watched: HashMap<ApplianceId, Watched>,
+}
+
+/// One appliance being watched.
+struct Watched {
+    model: Arc<Model>,
+    detector: Detector,
+    /// What was told last: an alarm, or the end of one.
+    alarming: bool,
+    told: Option<(String, f32)>,
+}
+
+/// A model step that waits for the network, with the row that has completed it.
+type Waiting = (RowRef, Pending);
+
+impl RowRef {
+    /// Of this row.
+    pub fn of(row: &StoredRow) -> Self {
+        Self {
+            place: (row.partition, row.ingest_no),
+            appliance: row.appliance,
+            trace: row.trace,
+        }
+    }
+}
+
+impl Detectors {
+    /// Watches an appliance from now on. What the detector had told when it was saved follows from its state, since it is
+    /// saved whenever it tells something.
+    pub fn insert(&mut self, appliance: ApplianceId, model: Arc<Model>, detector: Detector) {
+        let told = detector.standing(&model);
+        let told = told.map(|(class, probability)| (class.to_owned(), probability));
+        let watched = Watched {
+            alarming: detector.alarming(),
+            told,
+            detector,
+            model,
+        };
+        self.watched.insert(appliance, watched);
+    }
+
+    /// Watches it no more.
+    pub fn remove(&mut self, appliance: ApplianceId) {
+        self.watched.remove(&appliance);
+    }
+
+    /// The model and the detector of an appliance that is watched.
+    pub fn get(&self, appliance: ApplianceId) -> Option<(&Model, &Detector)> {
+        let watched = self.watched.get(&appliance)?;
+        Some((watched.model.as_ref(), &watched.detector))
+    }
+
+    /// Gives rows to their detectors, each appliance's in order; windows of different appliances share the network's
+    /// batches. A row that is no reading, or whose appliance is not watched, is passed over.
+    pub fn score(&mut self, rows: Vec<StoredRow>, manner: &Manner<'_>) -> Batch {
+        let mut batch = Batch::default();
+        let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
+        for row in rows.into_iter().filter(is_reading) {
+            queues.entry(row.appliance).or_default().push_back(row);
+        }
+        while !queues.is_empty() {
+            for (model, waiting) in self.prepare(&mut queues, manner.progress).into_values() {
+                let mut waiting = waiting.into_iter().peekable();
+                while waiting.peek().is_some() {
+                    let windows = waiting.by_ref().take(manner.windows.clamp(1, WINDOWS_MAX)).collect();
+                    self.conclude(&model, windows, manner, &mut batch);
+                }
+            }
+        }
+        manner.progress.end();
+        batch
+    }
+
+    /// Gives the next row of each appliance to its detector: what then waits for the network, by model and version.
+    fn prepare(
+        &mut self,
+        queues: &mut BTreeMap<ApplianceId, VecDeque<StoredRow>>,
+        progress: &dyn Progress,
+    ) -> BTreeMap<String, (Arc<Model>, Vec<Waiting>)> {
+        let mut round: BTreeMap<String, (Arc<Model>, Vec<Waiting>)> = BTreeMap::new();
+        for (appliance, queue) in queues.iter_mut() {
+            let (Some(row), Some(watched)) = (queue.pop_front(), self.watched.get_mut(appliance)) else {
+                continue;
+            };
+            let which = RowRef::of(&row);
+            progress.begin(which);
+            let model = &watched.model;
+            let pending = watched.detector.prepare(model, &dequantise(&row, model.profile()));
+            if !pending.is_empty() {
+                let waiting = pending.into_iter().map(|pending| (which, pending));
+                let of_model = round.entry(model.version().to_owned());
+                of_model
+                    .or_insert_with(|| (model.clone(), Vec::new()))
+                    .1
+                    .extend(waiting);
+            }
+        }
+        queues.retain(|_, queue| !queue.is_empty());
+        round
+    }
+
+    /// Runs the network over windows of one model and lets each detector judge, in order.
+    fn conclude(&mut self, model: &Model, waiting: Vec<Waiting>, manner: &Manner<'_>, batch: &mut Batch) {
+        let rows: Vec<RowRef> = waiting.iter().map(|(row, _)| *row).collect();
+        manner.progress.begin_all(&rows);
+        let windows: Vec<_> = waiting.iter().filter_map(|(_, pending)| pending.window()).collect();
+        let made = model.reconstruct(&windows).unwrap_or_else(|error| {
+            let model = model.version().to_owned();
+            batch.failed.push(Failed { model, error });
+            Vec::new()
+        });
+        let mut made = made.into_iter();
+        for (row, pending) in waiting {
+            manner.progress.begin(row);
+            let reconstruction = pending.window().and_then(|_| made.next());
+            if let Some(watched) = self.watched.get_mut(&row.appliance) {
+                batch
+                    .judged
+                    .push(watched.judge(row, pending, reconstruction, manner.again));
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
+        let verdict = self.detector.conclude(&self.model, pending, made);
+        let news = if again { None } else { self.news(&row, &verdict) };
+        Judged { row, verdict, news }
+    }
+
+    fn news(&mut self, row: &RowRef, verdict: &Verdict) -> Option<Observation> {
+        let appliance = row.appliance;
+        let ended = self.alarming && !verdict.alarm && !verdict.calibrating;
+        self.alarming = verdict.alarm;
+        if ended {
+            self.told = None;
+            return Some(Observation::Clear { appliance });
+        }
+        let prediction = verdict.prediction.as_ref()?;
+        let is_news = match &self.told {
+            None => true,
+            Some((class, probability)) => *class != prediction.fault_class || prediction.probability > *probability,
+        };
+        if !is_news {
+            return None;
+        }
+        self.told = Some((prediction.fault_class.clone(), prediction.probability));
+        Some(Observation::Alarm {
+            appliance,
+            prediction: prediction.clone(),
+            evidence: self.detector.evidence(&self.model, prediction),
+            trace: row.trace,
+        })
+    }
+}
+
+/// A fault event, or a row without a single value, says nothing to a detector.
+pub fn is_reading(row: &StoredRow) -> bool {
+    row.lane == Lane::Telemetry && row.values.iter().any(Option::is_some)
+}
+
+/// In the order of the channels of the model's profile, each by what the profile said when the row was written.
+fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {
+    let value = |channel: &hub_core::profile::Channel| row.profile.value(&row.values, &channel.name);
+    Row {
+        at: row.at,
+        values: profile.channels.iter().map(value).collect(),
+    }
+}
