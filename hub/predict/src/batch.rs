@@ -147,7 +147,7 @@ impl Detectors {
     /// The model and the detector of an appliance that is watched.
     pub fn get(&self, appliance: ApplianceId) -> Option<(&Model, &Detector)> {
         let watched = self.watched.get(&appliance)?;
-        Some((&watched.model, &watched.detector))
+        Some((watched.model.as_ref(), &watched.detector))
     }
 
     /// Gives rows to their detectors, each appliance's in order; windows of different appliances share the network's

@@ -70,8 +70,10 @@ fn round(detectors: &mut Detectors, rows: Vec<StoredRow>) -> Result<Vec<Vec<Judg
         return Err(failed.error);
     }
     let mut judged = batch.judged.into_iter().peekable();
-    let mut of_row = |number| std::iter::from_fn(|| judged.next_if(|step| step.row.place.1 == number)).collect();
-    Ok(numbers.into_iter().map(&mut of_row).collect())
+    let of_row = |number: i64| -> Vec<Judged> {
+        std::iter::from_fn(|| judged.next_if(|step| step.row.place.1 == number)).collect()
+    };
+    Ok(numbers.into_iter().map(of_row).collect())
 }
 
 /// Scores a CSV of one appliance: `timestamp,score,alarm,top_channels`, one row for each input row, in order. A row
