@@ -68,27 +68,30 @@ fn order(to: PhoneNumber) -> CallOrder {
             .in_tz("Asia/Shanghai")
             .unwrap()
     };
+    let (start, end) = (at(9), at(12));
+    let price = Value::Money {
+        currency: "CNY".into(),
+        minor_units: 12_000,
+    };
     CallOrder {
         attempt: AttemptId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]),
         trunk: "lab".into(),
         to,
         language: Language::ZhCn,
-        script: Script {
-            brand: "海尔".into(),
-            appliance: ApplianceKind("washing-machine".into()),
-            serial_tail: "8412".into(),
-            fault_class: "drain_pump_wear".into(),
-            safe_to_use: true,
-            price: Price {
-                currency: "CNY".into(),
-                minor_units: 12_000,
-            },
-            slot: Some(Slot {
-                start: at(9),
-                end: at(12),
-            }),
-            person_rings_by: at(17),
-        },
+        flow: Flow::owner_call(),
+        values: Values::from(
+            [
+                ("brand", Value::Text("海尔".into())),
+                ("appliance", Value::Term("washing-machine".into())),
+                ("serial", Value::Digits("8412".into())),
+                ("fault", Value::Term("drain_pump_wear".into())),
+                ("safe", Value::YesNo(true)),
+                ("price", price),
+                ("slot", Value::TimeWindow { start, end }),
+                ("by", Value::DateTime(at(17))),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        ),
     }
 }
 

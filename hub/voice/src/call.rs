@@ -1,7 +1,7 @@
 //! The conversation of an answered call, the same for both directions: audio, keys and the flow meet here.
 
 use crate::config::Limits;
-use crate::flow::{Flow, FlowAction, PromptId};
+use crate::flow::{FlowAction, Walk};
 use crate::host::{CallHost, CallProgress};
 use crate::keys::{Keys, Way};
 use crate::media::{MediaEvent, MediaSession, Negotiated, SdpError, sdp};
@@ -42,7 +42,7 @@ pub(crate) struct Conversation<'a> {
     pub leg: &'a mut Leg,
     pub media: MediaSession,
     pub prompts: Prompts,
-    pub flow: Flow,
+    pub walk: Walk,
     pub host: Arc<dyn CallHost>,
     pub limits: Limits,
     pub ending: &'a CancellationToken,
@@ -61,12 +61,12 @@ impl Conversation<'_> {
         let mut clip = 0;
         let mut saving: Saving = None;
         let mut keys = Keys::default();
-        self.flow.handle_answered();
+        self.walk.handle_answered();
         let reason = loop {
             if self.act(&mut clip, &mut saving).await {
                 break if time_is_up { LONGEST } else { "we hung up at the end" };
             }
-            let due = self.flow.poll_timeout().map_or(until, |due| until.min(due.into()));
+            let due = self.walk.poll_timeout().map_or(until, |due| until.min(due.into()));
             let due = goodbye.map_or(due, |at| due.min(at));
             tokio::select! {
                 () = self.ending.cancelled() => break STOPPING,
@@ -81,7 +81,7 @@ impl Conversation<'_> {
                 Some(event) = self.media.event() => match event {
                     MediaEvent::Digit(key) => self.handle_key(key, Way::Media, &mut keys).await,
                     MediaEvent::PlayFinished(number) if number == clip => {
-                        self.flow.handle_prompt_finished(Instant::now().into());
+                        self.walk.handle_prompt_finished(Instant::now().into());
                     }
                     MediaEvent::PlayFinished(_) => {}
                     MediaEvent::Silent => {
@@ -93,7 +93,7 @@ impl Conversation<'_> {
                         break ELSEWHERE;
                     }
                 },
-                saved = finished(&mut saving) => self.flow.handle_commit(saved),
+                saved = finished(&mut saving) => self.walk.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
                     let now = Instant::now();
                     if now >= until {
@@ -101,9 +101,9 @@ impl Conversation<'_> {
                     }
                     if goodbye.is_some_and(|at| now >= at) {
                         goodbye = None;
-                        time_is_up = self.flow.handle_time_up();
+                        time_is_up = self.walk.handle_time_up();
                     }
-                    self.flow.handle_timeout(now.into());
+                    self.walk.handle_timeout(now.into());
                 }
             }
         };
@@ -120,11 +120,11 @@ impl Conversation<'_> {
 
     /// Does what the flow wants; true when it wants to hang up.
     async fn act(&mut self, clip: &mut u64, saving: &mut Saving) -> bool {
-        while let Some(action) = self.flow.poll_action() {
+        while let Some(action) = self.walk.poll_action() {
             match action {
-                FlowAction::Say(prompt) => {
+                FlowAction::Say(node) => {
                     *clip += 1;
-                    self.say(prompt, *clip).await;
+                    self.say(&node, *clip).await;
                 }
                 FlowAction::Hush => self.media.stop_playing(),
                 FlowAction::Commit(disposition) => *saving = Some(Box::pin(self.save(disposition))),
@@ -134,8 +134,8 @@ impl Conversation<'_> {
         false
     }
 
-    async fn say(&mut self, prompt: PromptId, clip: u64) {
-        let Some(prompt) = self.prompts.get(&prompt) else {
+    async fn say(&mut self, node: &str, clip: u64) {
+        let Some(prompt) = self.prompts.of_nodes.get(node) else {
             return;
         };
         self.media.play(clip, &prompt.sound);
@@ -173,19 +173,19 @@ impl Conversation<'_> {
         }
         self.record.pressed(key);
         // First the reaction, then the page: the owner should not wait.
-        self.flow.handle_digit(key);
+        self.walk.handle_digit(key);
         tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
     }
 
     /// A key that was pressed before the end still counts.
     async fn settle(&mut self, mut saving: Saving) {
-        self.flow.handle_hang_up();
+        self.walk.handle_hang_up();
         let (mut clip, mut none) = (0, None);
         self.act(&mut clip, &mut none).await;
         if none.is_some() {
             saving = none;
         }
-        if self.flow.is_saving() {
+        if self.walk.is_saving() {
             // A commit has its own limit; when all calls have to end, a shorter one.
             let hurry = async {
                 self.ending.cancelled().await;
@@ -195,9 +195,9 @@ impl Conversation<'_> {
                 saved = finished(&mut saving) => saved,
                 () = hurry => false,
             };
-            self.flow.handle_commit(saved);
+            self.walk.handle_commit(saved);
         }
-        (self.record.saved, self.record.refused) = (self.flow.saved(), self.flow.refused());
+        (self.record.saved, self.record.refused) = (self.walk.saved(), self.walk.refused());
     }
 }
 

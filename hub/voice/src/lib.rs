@@ -20,13 +20,17 @@ mod outbound;
 pub mod prompt;
 mod record;
 pub mod signaling;
+pub mod texts;
 mod unknown;
+pub mod value;
 mod voice;
 pub mod whereabouts;
 
 pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};
 pub use detail::{CallDetail, Direction, Speaker, TranscriptLine};
+pub use flow::Flow;
 pub use host::{CallHost, CallProgress, CommitRefused, InboundDecision, InboundHost};
 pub use media::AudioCounts;
-pub use order::{ApplianceKind, CallOrder, Price, Script, Slot};
+pub use order::CallOrder;
+pub use value::{Value, Values};
 pub use voice::{Voice, VoiceError};

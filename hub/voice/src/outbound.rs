@@ -3,7 +3,7 @@
 use crate::call::{Conversation, STOP_MAX, STOPPING, connect, tell};
 use crate::config::Limits;
 use crate::detail::{CallDetail, Direction};
-use crate::flow::{Flow, owner_call};
+use crate::flow::Walk;
 use crate::host::{CallHost, CallProgress};
 use crate::line::{Line, NotRung, Trunk};
 use crate::media::{MediaSession, sdp};
@@ -74,7 +74,11 @@ pub(crate) async fn hang_up(leg: Leg, record: &mut Record) {
 
 /// Everything that may have to be said, before anybody is rung.
 pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, String> {
-    let prompts = timeout(line.limits.prepare, line.prompts.prepare(order.language, &order.script));
+    let CallOrder {
+        language, flow, values, ..
+    } = order;
+    flow.accepts(values).map_err(|error| error.to_string())?;
+    let prompts = timeout(line.limits.prepare, line.prompts.prepare(*language, flow, values));
     match line.ending.run_until_cancelled(prompts).await {
         Some(Ok(Ok(prompts))) => Ok(prompts),
         Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", in_full(&error))),
@@ -99,12 +103,12 @@ pub(crate) async fn converse(
         }
     };
     record.no_key_way = negotiated.event_type.is_none();
-    let flow = Flow::new(owner_call(order.script.slot.is_some()));
+    let walk = Walk::new(Arc::clone(&order.flow), prompts.present.clone());
     let conversation = Conversation {
         leg,
         media,
         prompts,
-        flow,
+        walk,
         host: Arc::clone(host),
         limits: line.limits,
         ending: &line.ending,

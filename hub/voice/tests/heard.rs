@@ -11,7 +11,6 @@ use common::sipp::Sipp;
 use common::{TestHost, config, eventually, limits, logs, order, prompts, trunk};
 use hub_core::call_result::CallResult;
 use hub_core::language::Language;
-use hub_voice::flow::PromptId;
 use hub_voice::media::g711::Codec;
 use hub_voice::media::rtp;
 use hub_voice::prompt::cache::PromptCache;
@@ -40,8 +39,9 @@ const SOUND: u16 = 200;
 async fn menu(language: Language) -> Vec<i16> {
     let cache = PromptCache::open(&prompts(), 64 << 20).unwrap();
     let maker = PromptMaker::new(Arc::new(EspeakTts::default()), cache, None).unwrap();
-    let made = maker.prepare(language, &order(language).script).await.unwrap();
-    made[&PromptId::Menu].sound.samples().collect()
+    let order = order(language);
+    let made = maker.prepare(language, &order.flow, &order.values).await.unwrap();
+    made.of_nodes["menu"].sound.samples().collect()
 }
 
 /// Rings over that trunk and hangs up when enough was heard.

@@ -1,6 +1,4 @@
 use super::*;
-use hub_core::actor::Actor;
-use hub_core::id::TenantId;
 
 #[tokio::test]
 async fn a_person_takes_books_and_closes() {

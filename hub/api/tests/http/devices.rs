@@ -1,8 +1,6 @@
 //! Commands and attributes over HTTP.
 
 use super::*;
-use hub_core::actor::Actor;
-use hub_core::id::TenantId;
 
 const COMMANDS: &str = "/api/v1/appliances/1/commands";
 const ATTRIBUTES: &str = "/api/v1/appliances/1/attributes";

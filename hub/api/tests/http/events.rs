@@ -1,6 +1,4 @@
 use super::*;
-use hub_core::actor::Actor;
-use hub_core::id::TenantId;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::time::Duration;
 

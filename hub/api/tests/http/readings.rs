@@ -1,8 +1,6 @@
 //! Readings over HTTP.
 
 use super::*;
-use hub_core::actor::Actor;
-use hub_core::id::TenantId;
 
 const READINGS: &str = "/api/v1/appliances/1/readings";
 const HOURLY: &str = "/api/v1/readings/hourly?profile=washing-machine&channel=drain_pump_current_a";

@@ -6,6 +6,7 @@ use crate::session::Message;
 use async_trait::async_trait;
 use hub_core::id::ApplianceId;
 use hub_store::error::Result;
+use hub_store::telemetry::Ingested;
 use hub_store::telemetry::{Command, PresenceChange, Unscored};
 use jiff::Timestamp;
 use std::future::poll_fn;

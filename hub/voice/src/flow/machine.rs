@@ -1,16 +1,17 @@
 //! Walks a flow: what happened goes in by `handle_*`, what is to be done comes out of `poll_action`. No sound, no network,
 //! no clock of its own.
 
-use super::{Definition, Node, NodeId, PromptId};
+use super::{Flow, Key, NodeId, Present, Step, holds};
 use hub_core::call_result::Disposition;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Something the call has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlowAction {
-    /// Say this from its beginning; cut off what is being said.
-    Say(PromptId),
+    /// Say what the node of this name says, from its beginning; cut off what is being said.
+    Say(String),
     /// Be silent.
     Hush,
     /// Save this; answer with `handle_commit`.
@@ -20,7 +21,7 @@ pub enum FlowAction {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum State {
     /// Before the call is answered.
     Waiting,
     /// A prompt is being said.
@@ -35,11 +36,12 @@ enum Step {
     Ended,
 }
 
-/// One call's walk through a definition.
+/// One call's walk through a flow.
 #[derive(Debug)]
-pub struct Flow {
-    definition: Definition,
-    step: Step,
+pub struct Walk {
+    flow: Arc<Flow>,
+    present: Present,
+    state: State,
     actions: VecDeque<FlowAction>,
     wrong: u8,
     /// The repeat after silence was used.
@@ -48,12 +50,13 @@ pub struct Flow {
     refused: Option<Disposition>,
 }
 
-impl Flow {
-    /// A flow that has not started.
-    pub fn new(definition: Definition) -> Self {
+impl Walk {
+    /// A walk that has not started, of a call that has the values `present`.
+    pub fn new(flow: Arc<Flow>, present: Present) -> Self {
         Self {
-            definition,
-            step: Step::Waiting,
+            flow,
+            present,
+            state: State::Waiting,
             actions: VecDeque::new(),
             wrong: 0,
             repeated: false,
@@ -64,25 +67,26 @@ impl Flow {
 
     /// The call was answered and audio flows.
     pub fn handle_answered(&mut self) {
-        if self.step == Step::Waiting {
-            self.enter(super::MENU);
+        if self.state == State::Waiting {
+            self.enter(self.flow.start);
         }
     }
 
     /// The owner pressed a key.
     pub fn handle_digit(&mut self, key: char) {
-        let (Step::Saying(at) | Step::Listening(at, _)) = self.step else {
+        let (State::Saying(at) | State::Listening(at, _)) = self.state else {
             return;
         };
-        let Some(Node::Gather { keys, wrong, .. }) = self.definition.nodes.get(at) else {
+        let Some(Step::Gather { keys, wrong, .. }) = self.flow.step(at) else {
             return;
         };
-        let next = match keys.iter().find(|(k, _)| *k == key) {
-            Some((_, next)) => *next,
+        let has_meaning = |known: &&Key| known.key == key && holds(known.only.as_ref(), &self.present);
+        let next = match keys.iter().find(has_meaning) {
+            Some(known) => known.to,
             None => {
                 self.wrong = self.wrong.saturating_add(1);
-                if self.wrong >= self.definition.wrong_max {
-                    self.definition.wrong_end
+                if self.wrong >= self.flow.wrong_max {
+                    self.flow.wrong_end
                 } else {
                     *wrong
                 }
@@ -93,29 +97,24 @@ impl Flow {
 
     /// The prompt that was being said has ended.
     pub fn handle_prompt_finished(&mut self, now: Instant) {
-        let Step::Saying(at) = self.step else { return };
-        match self.definition.nodes.get(at) {
-            Some(Node::Gather { .. }) => self.step = Step::Listening(at, now + self.definition.key_wait),
+        let State::Saying(at) = self.state else { return };
+        match self.flow.step(at) {
+            Some(Step::Gather { .. }) => self.state = State::Listening(at, now + self.flow.key_wait),
             _ => self.end(),
         }
     }
 
     /// The host saved what `FlowAction::Commit` asked for, or refused.
     pub fn handle_commit(&mut self, is_saved: bool) {
-        let (Step::Saving(at) | Step::SavingAlone(at)) = self.step else {
+        let (State::Saving(at) | State::SavingAlone(at)) = self.state else {
             return;
         };
-        let Some(Node::Commit {
-            disposition,
-            saved,
-            refused,
-        }) = self.definition.nodes.get(at).cloned()
-        else {
+        let Some(&Step::Save { choice, saved, refused }) = self.flow.step(at) else {
             return;
         };
-        *(if is_saved { &mut self.saved } else { &mut self.refused }) = Some(disposition);
-        if self.step == Step::SavingAlone(at) {
-            self.step = Step::Ended;
+        *(if is_saved { &mut self.saved } else { &mut self.refused }) = Some(choice);
+        if self.state == State::SavingAlone(at) {
+            self.state = State::Ended;
         } else {
             self.enter(if is_saved { saved } else { refused });
         }
@@ -125,39 +124,40 @@ impl Flow {
     pub fn handle_hang_up(&mut self) {
         // A commit that was asked for and not yet taken up is still wanted: the key was pressed.
         self.actions.retain(|action| matches!(action, FlowAction::Commit(_)));
-        self.step = match self.step {
-            Step::Saving(at) | Step::SavingAlone(at) => Step::SavingAlone(at),
-            _ => Step::Ended,
+        self.state = match self.state {
+            State::Saving(at) | State::SavingAlone(at) => State::SavingAlone(at),
+            _ => State::Ended,
         };
     }
 
     /// The host is saving something.
     pub fn is_saving(&self) -> bool {
-        matches!(self.step, Step::Saving(_) | Step::SavingAlone(_))
+        matches!(self.state, State::Saving(_) | State::SavingAlone(_))
     }
 
     /// When `handle_timeout` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.step {
-            Step::Listening(_, until) => Some(until),
+        match self.state {
+            State::Listening(_, until) => Some(until),
             _ => None,
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let Step::Listening(at, until) = self.step else { return };
-        let Some(Node::Gather { silence, .. }) = self.definition.nodes.get(at) else {
+        let State::Listening(at, until) = self.state else {
+            return;
+        };
+        let Some(&Step::Gather { silence, .. }) = self.flow.step(at) else {
             return;
         };
         if now < until {
             return;
         }
-        let silence = *silence;
         let second = std::mem::replace(&mut self.repeated, true);
-        match self.definition.nodes.get(silence) {
+        match self.flow.step(silence) {
             // Silence is answered with one repeat in all, whichever way the owner came back to listening.
-            Some(Node::Gather { silence: end, .. }) if second => self.enter(*end),
+            Some(&Step::Gather { silence: end, .. }) if second => self.enter(end),
             _ => self.enter(silence),
         }
     }
@@ -165,12 +165,12 @@ impl Flow {
     /// The call has gone on for nearly as long as it may: it says goodbye instead of being cut off. False where it ends by
     /// itself soon: what was pressed is being saved, or its last words are being said.
     pub fn handle_time_up(&mut self) -> bool {
-        let (Step::Saying(at) | Step::Listening(at, _)) = self.step else {
+        let (State::Saying(at) | State::Listening(at, _)) = self.state else {
             return false;
         };
-        let gathers = matches!(self.definition.nodes.get(at), Some(Node::Gather { .. }));
+        let gathers = matches!(self.flow.step(at), Some(Step::Gather { .. }));
         if gathers {
-            self.enter(self.definition.time_end);
+            self.enter(self.flow.time_end);
         }
         gathers
     }
@@ -191,22 +191,24 @@ impl Flow {
     }
 
     fn enter(&mut self, at: NodeId) {
-        match self.definition.nodes.get(at) {
-            Some(Node::Gather { prompt, .. } | Node::Farewell(prompt)) => {
-                self.step = Step::Saying(at);
-                self.actions.push_back(FlowAction::Say(*prompt));
+        let Some(node) = self.flow.nodes.get(at) else {
+            return self.end();
+        };
+        match node.step {
+            Step::Gather { .. } | Step::Farewell { .. } => {
+                self.state = State::Saying(at);
+                self.actions.push_back(FlowAction::Say(node.name.clone()));
             }
-            Some(Node::Commit { disposition, .. }) => {
-                self.step = Step::Saving(at);
+            Step::Save { choice, .. } => {
+                self.state = State::Saving(at);
                 self.actions.push_back(FlowAction::Hush);
-                self.actions.push_back(FlowAction::Commit(*disposition));
+                self.actions.push_back(FlowAction::Commit(choice));
             }
-            None => self.end(),
         }
     }
 
     fn end(&mut self) {
-        self.step = Step::Ended;
+        self.state = State::Ended;
         self.actions.push_back(FlowAction::HangUp);
     }
 }

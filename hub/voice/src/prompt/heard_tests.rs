@@ -3,34 +3,43 @@
 use super::level::{LEVEL_DBOV, PEAK, active_level_dbov};
 use super::tts::EspeakTts;
 use super::*;
-use crate::order::{ApplianceKind, Price, Slot};
+use crate::value::Value;
 
 /// Samples within which the first key has to be named: 25 s.
 const FIRST_KEY_MAX: usize = 25 * 8_000;
 
-fn script(language: Language, fault_class: &str) -> Script {
+fn values(language: Language, fault: &str) -> Values {
     let at = |hour, minute| {
         jiff::civil::date(2026, 11, 25)
             .at(hour, minute, 0, 0)
             .in_tz("Asia/Shanghai")
             .unwrap()
     };
-    Script {
-        brand: if language == Language::En { "Haier" } else { "海尔" }.into(),
-        appliance: ApplianceKind("washing-machine".into()),
-        serial_tail: "8412".into(),
-        fault_class: fault_class.into(),
-        safe_to_use: false,
-        price: Price {
-            currency: "CNY".into(),
-            minor_units: 12_000,
-        },
-        slot: Some(Slot {
-            start: at(13, 30),
-            end: at(16, 30),
-        }),
-        person_rings_by: at(17, 0),
-    }
+    let brand = if language == Language::En { "Haier" } else { "海尔" };
+    let (start, end) = (at(13, 30), at(16, 30));
+    let price = Value::Money {
+        currency: "CNY".into(),
+        minor_units: 12_000,
+    };
+    Values::from(
+        [
+            ("brand", Value::Text(brand.into())),
+            ("appliance", Value::Term("washing-machine".into())),
+            ("serial", Value::Digits("8412".into())),
+            ("fault", Value::Term(fault.into())),
+            ("safe", Value::YesNo(false)),
+            ("price", price),
+            ("slot", Value::TimeWindow { start, end }),
+            ("by", Value::DateTime(at(17, 0))),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    )
+}
+
+async fn prepare(maker: &PromptMaker, language: Language, fault: &str) -> HashMap<String, Prompt> {
+    let values = values(language, fault);
+    let made = maker.prepare(language, &Flow::owner_call(), &values).await;
+    made.unwrap().of_nodes
 }
 
 fn maker(folder: &Path, recordings: Option<PathBuf>) -> PromptMaker {
@@ -43,29 +52,26 @@ async fn every_prompt_is_as_loud_as_speech_on_the_telephone_and_a_call_begins_wi
     let folder = tempfile::tempdir().unwrap();
     let maker = maker(folder.path(), None);
     for language in [Language::En, Language::ZhCn] {
-        let prompts = maker
-            .prepare(language, &script(language, "drain_pump_wear"))
-            .await
-            .unwrap();
-        assert_eq!(prompts.len(), PromptId::ALL.len());
-        for (id, prompt) in prompts {
+        let prompts = prepare(&maker, language, "drain_pump_wear").await;
+        assert_eq!(prompts.len(), 10);
+        for (node, prompt) in prompts {
             let samples: Vec<i16> = prompt.sound.samples().collect();
             let level = active_level_dbov(&samples).unwrap();
             assert!(
                 (level - LEVEL_DBOV).abs() <= 2.0,
-                "{id:?} in {language:?}: {level} dBov"
+                "{node} in {language:?}: {level} dBov"
             );
             let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
-            assert!(peak <= PEAK.unsigned_abs(), "{id:?} in {language:?}: {peak}");
+            assert!(peak <= PEAK.unsigned_abs(), "{node} in {language:?}: {peak}");
             let speaks = samples.iter().position(|sample| sample.unsigned_abs() > 200).unwrap();
-            let (from, to) = if id == PromptId::Menu {
+            let (from, to) = if node == "menu" {
                 (LEAD, LEAD + 1_600)
             } else {
                 (0, 1_600)
             };
             assert!(
                 (from..to).contains(&speaks),
-                "{id:?} in {language:?}: after {speaks} samples"
+                "{node} in {language:?}: after {speaks} samples"
             );
         }
     }
@@ -94,8 +100,9 @@ async fn the_first_key_is_named_within_25_s() {
     ];
     for language in [Language::En, Language::ZhCn] {
         for fault in faults {
-            let script = script(language, fault);
-            let segments = maker.texts.segments(PromptId::Menu, language, &script).unwrap();
+            let flow = Flow::owner_call();
+            let facts = Facts::new(&maker.texts, language, &flow, &values(language, fault)).unwrap();
+            let segments = facts.segments(flow.nodes[flow.start].say()).unwrap();
             let keys = segments.iter().position(|s| s.message == "keys-slot").unwrap();
             let mut samples = LEAD;
             for segment in &segments[..keys] {
@@ -123,11 +130,8 @@ async fn a_recording_is_brought_to_the_same_level() {
         .collect();
     tts::write_wav(&recordings.path().join("en/goodbye.wav"), &loud).unwrap();
     let maker = maker(folder.path(), Some(recordings.path().to_owned()));
-    let prompts = maker
-        .prepare(Language::En, &script(Language::En, "hot_water"))
-        .await
-        .unwrap();
-    let samples: Vec<i16> = prompts[&PromptId::Goodbye].sound.samples().collect();
+    let prompts = prepare(&maker, Language::En, "hot_water").await;
+    let samples: Vec<i16> = prompts["goodbye"].sound.samples().collect();
     assert_eq!(samples.len(), loud.len() + TAIL, "the recording, not the voice");
     let level = active_level_dbov(&samples[..loud.len()]).unwrap();
     assert!((level - LEVEL_DBOV).abs() < 0.5, "{level} dBov");
@@ -137,23 +141,19 @@ async fn a_recording_is_brought_to_the_same_level() {
 async fn calls_share_what_they_say_and_read_nothing_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let maker = maker(folder.path(), None);
-    let script = script(Language::En, "hot_water");
-    let first = maker.prepare(Language::En, &script).await.unwrap();
+    let first = prepare(&maker, Language::En, "hot_water").await;
     folder.close().unwrap();
-    let second = maker.prepare(Language::En, &script).await.unwrap();
-    for id in PromptId::ALL {
-        for (one, other) in first[&id].sound.pieces().iter().zip(second[&id].sound.pieces()) {
+    let second = prepare(&maker, Language::En, "hot_water").await;
+    for (node, prompt) in &first {
+        for (one, other) in prompt.sound.pieces().iter().zip(second[node].sound.pieces()) {
             if let (Piece::Samples(one), Piece::Samples(other)) = (one, other) {
-                assert!(Arc::ptr_eq(one, other), "{id:?}");
+                assert!(Arc::ptr_eq(one, other), "{node}");
             }
         }
     }
-    let spoken = |id: PromptId| {
-        first[&id]
-            .sound
-            .pieces()
-            .iter()
-            .any(|piece| matches!(piece, Piece::Samples(_)))
+    let speaks = |prompt: &Prompt| {
+        let mut pieces = prompt.sound.pieces().iter();
+        pieces.any(|piece| matches!(piece, Piece::Samples(_)))
     };
-    assert!(PromptId::ALL.into_iter().all(spoken));
+    assert!(first.values().all(speaks));
 }

@@ -1,18 +1,21 @@
 //! What the call says: words from translation files, a recording where there is one, else the voice.
 
 pub mod cache;
+mod facts;
 pub mod level;
 pub mod resample;
 mod shared;
 pub mod spoken_en;
 pub mod spoken_zh;
-pub mod texts;
 pub mod tts;
+mod words;
 
-use crate::flow::PromptId;
+use crate::flow::{Flow, Present};
 use crate::media::{Piece, Sound};
-use crate::order::Script;
+use crate::texts::{TextError, Texts};
+use crate::value::Values;
 use cache::PromptCache;
+use facts::{Facts, Segment};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use hub_core::language::Language;
@@ -22,7 +25,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use texts::{Segment, TextError, Texts};
 use tts::{Tts, TtsError};
 
 /// Silence before a prompt that begins a call, in samples: 400 ms. Networks connect the audio that much after the answer.
@@ -57,7 +59,13 @@ pub struct Prompt {
 }
 
 /// All prompts of one call.
-pub type Prompts = HashMap<PromptId, Prompt>;
+#[derive(Debug)]
+pub struct Prompts {
+    /// What each node says, by the node's name.
+    pub of_nodes: HashMap<String, Prompt>,
+    /// The values that the call has.
+    pub present: Present,
+}
 
 /// Where prompts come from.
 pub struct PromptMaker {
@@ -80,23 +88,32 @@ impl PromptMaker {
         })
     }
 
-    /// Prepares everything that a call with this script may have to say.
-    pub async fn prepare(&self, language: Language, script: &Script) -> Result<Prompts, PromptError> {
+    /// Prepares everything that a call may have to say that walks `flow` with these values. They are those that it declares.
+    pub async fn prepare(&self, language: Language, flow: &Flow, values: &Values) -> Result<Prompts, PromptError> {
+        let facts = Facts::new(&self.texts, language, flow, values)?;
         let mut plan = Vec::new();
-        for id in PromptId::ALL {
-            plan.push((id, self.texts.segments(id, language, script)?));
+        for (at, node) in flow.nodes.iter().enumerate().filter(|(_, node)| !node.say().is_empty()) {
+            plan.push((node, at == flow.start, facts.segments(node.say())?));
         }
         // Many prompts share their sentences: each is spoken once.
-        let wanted: HashMap<&str, &Segment> = plan.iter().flat_map(|(_, s)| s).map(|s| (s.text.as_str(), s)).collect();
+        let wanted: HashMap<&str, &Segment> = plan
+            .iter()
+            .flat_map(|(.., s)| s)
+            .map(|s| (s.text.as_str(), s))
+            .collect();
         let speak: Vec<BoxFuture<'_, _>> = wanted
             .values()
             .map(|segment| self.speak(language, segment).boxed())
             .collect();
         let spoken: HashMap<String, Arc<[i16]>> = stream::iter(speak).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(plan
-            .iter()
-            .map(|(id, segments)| (*id, join(*id, language, segments, &spoken)))
-            .collect())
+        let joined = plan.iter().map(|(node, begins_call, segments)| {
+            let prompt = join(*begins_call, language, segments, &spoken);
+            (node.name.clone(), prompt)
+        });
+        Ok(Prompts {
+            of_nodes: joined.collect(),
+            present: facts.present,
+        })
     }
 
     async fn speak(&self, language: Language, segment: &Segment) -> Result<(String, Arc<[i16]>), PromptError> {
@@ -120,9 +137,10 @@ impl PromptMaker {
     }
 }
 
-fn join(id: PromptId, language: Language, segments: &[Segment], spoken: &HashMap<String, Arc<[i16]>>) -> Prompt {
+/// One that begins a call starts with the silence that a network may swallow while it connects.
+fn join(begins_call: bool, language: Language, segments: &[Segment], spoken: &HashMap<String, Arc<[i16]>>) -> Prompt {
     let mut pieces = Vec::with_capacity(2 * segments.len() + 2);
-    if id.begins_call() {
+    if begins_call {
         pieces.push(Piece::Silence(LEAD));
     }
     let mut is_first = true;

@@ -138,27 +138,31 @@ pub fn order(language: Language) -> CallOrder {
             .in_tz("Asia/Shanghai")
             .unwrap()
     };
+    let brand = if language == Language::En { "Haier" } else { "海尔" };
+    let (start, end) = (at(9), at(12));
+    let price = Value::Money {
+        currency: "CNY".into(),
+        minor_units: 12_000,
+    };
     CallOrder {
         attempt: attempt(),
         trunk: "test".into(),
         to: number("+8613800008412"),
         language,
-        script: Script {
-            brand: if language == Language::En { "Haier" } else { "海尔" }.into(),
-            appliance: ApplianceKind("washing-machine".into()),
-            serial_tail: "8412".into(),
-            fault_class: "drain_pump_wear".into(),
-            safe_to_use: true,
-            price: Price {
-                currency: "CNY".into(),
-                minor_units: 12_000,
-            },
-            slot: Some(Slot {
-                start: at(9),
-                end: at(12),
-            }),
-            person_rings_by: at(17),
-        },
+        flow: Flow::owner_call(),
+        values: Values::from(
+            [
+                ("brand", Value::Text(brand.into())),
+                ("appliance", Value::Term("washing-machine".into())),
+                ("serial", Value::Digits("8412".into())),
+                ("fault", Value::Term("drain_pump_wear".into())),
+                ("safe", Value::YesNo(true)),
+                ("price", price),
+                ("slot", Value::TimeWindow { start, end }),
+                ("by", Value::DateTime(at(17))),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        ),
     }
 }
 

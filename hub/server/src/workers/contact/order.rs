@@ -1,14 +1,14 @@
-//! What a call is to say: a dial order put into the words of the call flow.
+//! What a call is to say: a dial order as values of a call flow.
 
 use hub_core::prediction::Severity;
 use hub_store::contact::DialOrder;
-use hub_voice::{ApplianceKind, CallOrder, Price, Script, Slot};
+use hub_voice::{CallOrder, Flow, Value, Values};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit, Zoned, tz::TimeZone};
 
 /// A person rings within this time if the owner asks for one.
 const PERSON_RINGS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 
-/// Puts a dial order into the words of the call flow; `None` without a number.
+/// The values of the call flow that a dial order gives; `None` without a number.
 pub(super) fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
     let zone = TimeZone::get(&order.owner.zone).unwrap_or(TimeZone::UTC);
     let local = |at: Timestamp| -> Zoned { at.to_zoned(zone.clone()) };
@@ -17,28 +17,37 @@ pub(super) fn call_order(order: &DialOrder, now: Timestamp) -> Option<CallOrder>
         .get(serial.len().saturating_sub(4)..)
         .unwrap_or(serial)
         .to_owned();
-    let script = Script {
-        brand: order.brand.get(order.owner.language).to_owned(),
-        appliance: ApplianceKind(order.appliance.profile.clone()),
-        serial_tail,
-        fault_class: order.finding.fault_class.clone(),
-        safe_to_use: order.finding.prediction.severity < Severity::Critical,
-        price: Price {
-            currency: order.visit_price.currency.clone(),
-            minor_units: u64::from(order.visit_price.amount) * 100,
-        },
-        slot: order.attempt.offered.map(|slot| Slot {
-            start: local(slot.start),
-            end: local(slot.end),
-        }),
-        person_rings_by: local(person_rings_by(now)),
+    let brand = order.brand.get(order.owner.language);
+    let price = Value::Money {
+        currency: order.visit_price.currency.clone(),
+        minor_units: u64::from(order.visit_price.amount) * 100,
     };
+    let mut values = Values::from(
+        [
+            ("brand", Value::Text(brand.to_owned())),
+            ("appliance", Value::Term(order.appliance.profile.clone())),
+            ("serial", Value::Digits(serial_tail)),
+            ("fault", Value::Term(order.finding.fault_class.clone())),
+            (
+                "safe",
+                Value::YesNo(order.finding.prediction.severity < Severity::Critical),
+            ),
+            ("price", price),
+            ("by", Value::DateTime(local(person_rings_by(now)))),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if let Some(slot) = order.attempt.offered {
+        let (start, end) = (local(slot.start), local(slot.end));
+        values.insert("slot".to_owned(), Value::TimeWindow { start, end });
+    }
     Some(CallOrder {
         attempt: order.attempt.id,
         trunk: order.attempt.tenant.as_str().to_owned(),
         to: order.owner.phone.clone()?,
         language: order.owner.language,
-        script,
+        flow: Flow::owner_call(),
+        values,
     })
 }
 
