@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "the tests of pages use more of it")]
 mod support;
 
 mod acts;

@@ -204,7 +204,7 @@ async fn what_is_given_up_at_any_moment_leaves_no_transaction_open() {
     let store = base.store().await;
     store.apply_site(&site(), morning(), false).await.unwrap();
     let id = appliance(&store, "acme", "wm-1").await;
-    let scope = hub_store::Actor::hub("test").within(Some(crate::support::tenant("acme")));
+    let scope = hub_core::actor::Actor::hub("test").within(Some(crate::support::tenant("acme")));
     let mut given_up = 0;
     for round in 0..60 {
         given_up += u32::from(dropped_after(round % 6, store.appliance(&scope, id)).await.is_none());

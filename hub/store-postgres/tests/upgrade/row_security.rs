@@ -164,7 +164,7 @@ async fn the_stores_reads_for_a_tenant_go_through_the_wall() {
             let mut conn = database.options.clone().connect().await.unwrap();
             conn.execute(shut).await.unwrap();
         }
-        for scope in [&acme, &Actor::hub("test")] {
+        for actor in [&acme, &Actor::hub("test")] {
             counts.push([
                 store.appliances(actor, None, 50).await.unwrap().items.len(),
                 store.tickets(actor, &filter, None, 50).await.unwrap().items.len(),
