@@ -82,7 +82,7 @@ pub struct Judged {
 pub struct Failed {
     /// Model and version.
     pub model: String,
-    /// Why.
+    /// Cause.
     pub error: ScoreError,
 }
 

@@ -56,7 +56,7 @@ impl Upgrade {
         Ok(None)
     }
 
-    /// Whoever had the lock before may have migrated since the look.
+    /// The holder of the lock before may have migrated since the look.
     async fn with_lock(pool: &PgPool, conn: PgConnection) -> Result<Option<Self>, ConnectError> {
         if check(pool).await.is_ok() {
             conn.close().await.map_err(ConnectError::Unreachable)?;

@@ -104,7 +104,7 @@ pub enum Fault {
     /// It is there twice.
     #[error("is declared under [values] too; remove one of the two")]
     Twice,
-    /// A call in which no key is pressed goes on for ever.
+    /// A call in which no key is pressed goes on without end.
     #[error("comes to no end if nobody presses a key; let its way lead to a farewell")]
     Endless,
     /// There may be nothing to say.

@@ -246,7 +246,7 @@ fn the_keys_come_before_the_details_and_a_danger_is_said_again() {
             "price"
         ]
     );
-    // Whoever presses a key at once has not heard the end of the menu.
+    // An owner who presses a key at once has not heard the end of the menu.
     for (node, name) in [
         ("booked", "booked"),
         ("another-time", "another-time"),
