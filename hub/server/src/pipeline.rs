@@ -16,7 +16,7 @@ use hub_broker::{Broker, BrokerCounters};
 use hub_core::clock::CivilClock;
 use hub_core::id::TraceId;
 use hub_core::metric::{Metric, MetricKind};
-use hub_core::profile::ApplianceProfile;
+use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::LeaseStore;
@@ -155,12 +155,12 @@ pub fn load_profiles(models_dir: &Path) -> Result<Arc<BTreeMap<String, Appliance
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "toml") {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let profile: ApplianceProfile =
+            let family: Family =
                 toml::from_str(&text).with_context(|| format!("{} is not a profile", path.display()))?;
-            profile
+            family
                 .check()
                 .with_context(|| format!("{} is not usable", path.display()))?;
-            profiles.insert(profile.name.clone(), profile);
+            profiles.insert(family.profile.name.clone(), family.profile);
         }
     }
     anyhow::ensure!(

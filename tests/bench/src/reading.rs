@@ -31,6 +31,12 @@ pub fn profile() -> String {
             "[[channels]]\nid = {id}\nname = \"level_{id}\"\nunit = \"V\"\ndecimals = 3\nmin = -1000.0\nmax = 1000.0\n"
         );
     }
+    let words = |text: &str| format!("{{ zh-CN = \"{text}\", en = \"{text}\" }}");
+    let _ = writeln!(text, "[words]\nname = {}", words("Meter"));
+    text += "spoken = { zh-CN = \"电表\", en = \"meter\" }\n[words.channels]\n";
+    for id in 1..=CHANNELS {
+        let _ = writeln!(text, "level_{id} = {}", words(&format!("level {id}")));
+    }
     text
 }
 
