@@ -135,7 +135,15 @@ pub fn trains(load: Load, devices: usize) -> Result<Vec<Train>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Load, PAYLOAD_BYTES, device_of, number_of};
+    use super::{CHANNELS, Load, PAYLOAD_BYTES, device_of, number_of, profile};
+    use hub_core::profile::Family;
+
+    #[test]
+    fn the_profile_is_one_that_a_hub_takes() {
+        let family: Family = toml::from_str(&profile()).unwrap();
+        assert_eq!(family.check(), Ok(()));
+        assert_eq!(family.profile.channels.len(), usize::from(CHANNELS));
+    }
 
     #[test]
     fn a_payload_is_200_bytes_and_tells_its_number() {
