@@ -8,11 +8,11 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> None:
     for manifest in [*HERE.parent.glob("*/manifest.toml"), *HERE.parent.glob("evaluation/*/*/manifest.toml")]:
-        text = manifest.read_text()
+        text = manifest.read_text(encoding="utf-8")
         profile = re.search(r'^profile = "(.*)"', text, re.M).group(1)
         offset, slope, ceiling = (HERE / f"{profile}.probability").read_text().split()
         table = f"[probability]\noffset = {offset}\nslope = {slope}\nceiling = {ceiling}\n"
-        manifest.write_text(re.sub(r"\[probability\]\n(?:\w+ = .*\n){3}", table, text))
+        manifest.write_text(re.sub(r"\[probability\]\n(?:\w+ = .*\n){3}", table, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def healthy(data: Path, left_out: str | None) -> list[str]:
 
 
 def fill(family: str, threshold: float, part: str, metrics: dict[str, float]) -> str:
-    text = (HERE / "pump-rig.manifest.toml").read_text()
+    text = (HERE / "pump-rig.manifest.toml").read_text(encoding="utf-8")
     text = re.sub(r"^# Template.*\n", "", text)
     offset, slope, ceiling = PROBABILITY
     return Template(text).substitute(
@@ -61,12 +61,12 @@ def make(folder: Path, family: str, data: Path, left_out: str | None) -> None:
     part = "runs before their onset and rows 0 to 3,999 of the fault-free recording"
     if left_out:
         part += f", without the runs of group {left_out}"
-    (folder / "manifest.toml").write_text(fill(family, 1.0, part, {}))
+    (folder / "manifest.toml").write_text(fill(family, 1.0, part, {}), encoding="utf-8")
     data_windows = autoencoder.windows(folder, healthy(data, left_out), FEATURES, STEPS)[::3]
     network, errors = autoencoder.train(data_windows, batches=2000)
     quantile = float(np.quantile(errors, 0.99))
     metrics = {"training_windows": float(len(errors)), "healthy_error_q99": round(quantile, 4)}
-    (folder / "manifest.toml").write_text(fill(family, FACTOR * quantile, part, metrics))
+    (folder / "manifest.toml").write_text(fill(family, FACTOR * quantile, part, metrics), encoding="utf-8")
     autoencoder.export(network, folder, FEATURES, STEPS)
     print(f"{family}: {len(errors)} windows, 99 % of them below {quantile:.3f}", flush=True)
 

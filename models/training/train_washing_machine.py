@@ -23,7 +23,7 @@ PROBABILITY = (HERE / "washing-machine.probability").read_text().split()
 
 
 def fill(threshold: float, metrics: dict[str, float]) -> str:
-    text = re.sub(r"^# Template.*\n", "", (HERE / "washing-machine.manifest.toml").read_text())
+    text = re.sub(r"^# Template.*\n", "", (HERE / "washing-machine.manifest.toml").read_text(encoding="utf-8"))
     offset, slope, ceiling = PROBABILITY
     return Template(text).substitute(
         autoencoder_threshold=f"{threshold:.4f}",
@@ -34,7 +34,7 @@ def fill(threshold: float, metrics: dict[str, float]) -> str:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "manifest.toml").write_text(fill(1.0, {}))
+    (FOLDER / "manifest.toml").write_text(fill(1.0, {}), encoding="utf-8")
     with tempfile.TemporaryDirectory() as fleet:
         subprocess.run(
             ["cargo", "run", "-q", "-p", "tests-world", "--example", "fleet", "--", "--out", fleet, "--devices",
@@ -46,7 +46,7 @@ def main() -> None:
     network, errors = autoencoder.train(data, batches=2000)
     quantile = float(np.quantile(errors, 0.99))
     metrics = {"training_windows": float(len(errors)), "healthy_error_q99": round(quantile, 4)}
-    (FOLDER / "manifest.toml").write_text(fill(FACTOR * quantile, metrics))
+    (FOLDER / "manifest.toml").write_text(fill(FACTOR * quantile, metrics), encoding="utf-8")
     autoencoder.export(network, FOLDER, FEATURES, STEPS)
     print(f"washing-machine: {len(errors)} windows, 99 % of them below {quantile:.3f}")
 

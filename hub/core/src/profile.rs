@@ -1,7 +1,11 @@
-//! Appliance profiles: which channels an appliance family reports, in which order and resolution.
+//! Appliance profiles: which channels an appliance family reports, in which order and resolution; and what people call them.
 //!
 //! A profile is append-only: a channel keeps its id, position, unit and scale permanently, because queued messages and
-//! stored rows outlive updates.
+//! stored rows outlive updates. Its words are not part of it.
+
+mod words;
+
+pub use words::{FamilyWords, NAME_MAX, SENTENCE_MAX, WordsError, check_name, check_sentence, check_spoken_name};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +27,27 @@ pub struct Channel {
     pub max: f64,
 }
 
-/// An appliance profile: `models/profiles/<name>.toml`.
+/// A family as `models/profiles/<name>.toml` has it: its profile, and its words.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "FamilyFile")]
+pub struct Family {
+    /// The profile.
+    pub profile: ApplianceProfile,
+    /// What people read and hear of it.
+    pub words: FamilyWords,
+}
+
+/// The file's form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FamilyFile {
+    name: String,
+    version: u16,
+    channels: Vec<Channel>,
+    words: FamilyWords,
+}
+
+/// An appliance profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApplianceProfile {
@@ -66,6 +90,79 @@ pub enum ProfileError {
         /// The channel at fault.
         name: String,
     },
+    /// Words that cannot be shown or spoken.
+    #[error("profile {profile}: {what} cannot be used")]
+    Words {
+        /// The profile.
+        profile: String,
+        /// Which words.
+        what: String,
+        /// Why.
+        source: WordsError,
+    },
+    /// A channel without words.
+    #[error("profile {profile}: channel {name} has no words: say in [words.channels] what it measures")]
+    NoWords {
+        /// The profile.
+        profile: String,
+        /// The channel.
+        name: String,
+    },
+    /// Words of a channel that is not there.
+    #[error("profile {profile}: [words.channels] has {name}, which is no channel of it")]
+    NoChannel {
+        /// The profile.
+        profile: String,
+        /// What the words are for.
+        name: String,
+    },
+}
+
+impl From<FamilyFile> for Family {
+    fn from(file: FamilyFile) -> Self {
+        let profile = ApplianceProfile {
+            name: file.name,
+            version: file.version,
+            channels: file.channels,
+        };
+        Self {
+            profile,
+            words: file.words,
+        }
+    }
+}
+
+impl Family {
+    /// Checks what serde cannot: the profile ([`ApplianceProfile::check`]), that each channel has words, and that all words
+    /// can be shown and spoken.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        self.profile.check()?;
+        let profile = || self.profile.name.clone();
+        let usable = |what: &str, checked: Result<(), WordsError>| {
+            checked.map_err(|source| ProfileError::Words {
+                profile: profile(),
+                what: what.to_owned(),
+                source,
+            })
+        };
+        usable("words.name", check_name(&self.words.name))?;
+        usable("words.spoken", check_spoken_name(&self.words.spoken))?;
+        for (name, words) in &self.words.channels {
+            if self.profile.position(name).is_none() {
+                let (profile, name) = (profile(), name.clone());
+                return Err(ProfileError::NoChannel { profile, name });
+            }
+            usable(&format!("words.channels.{name}"), check_name(words))?;
+        }
+        let mut names = self.profile.channels.iter().map(|channel| &channel.name);
+        match names.find(|name| !self.words.channels.contains_key(*name)) {
+            Some(name) => Err(ProfileError::NoWords {
+                profile: profile(),
+                name: name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl ApplianceProfile {
@@ -165,5 +262,44 @@ mod tests {
         assert_eq!(c.value(1235), 1.235);
         assert_eq!(c.quantise(f64::NAN), None);
         assert_eq!(c.quantise(20.1), None);
+    }
+
+    #[test]
+    fn a_family_has_words_for_each_of_its_channels_and_for_no_other() {
+        let both = |zh: &str, en: &str| serde_json::json!({"zh-CN": zh, "en": en});
+        let read = |words| -> Result<Family, String> {
+            let channel = serde_json::to_value(channel(1, "current")).unwrap();
+            let file = serde_json::json!({"name": "p", "version": 1, "channels": [channel], "words": words});
+            serde_json::from_value(file).map_err(|error| error.to_string())
+        };
+        let words =
+            |spoken, channels| serde_json::json!({"name": both("泵", "Pump"), "spoken": spoken, "channels": channels});
+        let check = |spoken, channels| read(words(spoken, channels)).unwrap().check();
+        let (spoken, current) = (
+            both("泵", "pump"),
+            serde_json::json!({"current": both("电流", "current")}),
+        );
+        let family = read(words(spoken.clone(), current.clone())).unwrap();
+        assert_eq!(family.check(), Ok(()));
+        assert_eq!((family.profile.name.as_str(), family.profile.channels.len()), ("p", 1));
+
+        let without = check(spoken.clone(), serde_json::json!({})).unwrap_err();
+        assert_eq!(
+            without.to_string(),
+            "profile p: channel current has no words: say in [words.channels] what it measures"
+        );
+        let other = serde_json::json!({"current": both("电流", "current"), "flow": both("流量", "flow")});
+        assert!(matches!(check(spoken.clone(), other), Err(ProfileError::NoChannel { name, .. }) if name == "flow"));
+        let empty = check(spoken, serde_json::json!({"current": both("", "current")})).unwrap_err();
+        assert_eq!(empty.to_string(), "profile p: words.channels.current cannot be used");
+        let source = WordsError::NotMandarin('A');
+        let latin = check(both("A泵", "pump"), current).unwrap_err();
+        assert!(
+            matches!(latin, ProfileError::Words { what, source: why, .. } if what == "words.spoken" && why == source)
+        );
+
+        let file = serde_json::json!({"name": "p", "version": 1, "channels": []});
+        let refused = serde_json::from_value::<Family>(file).unwrap_err().to_string();
+        assert!(refused.contains("missing field `words`"), "{refused}");
     }
 }

@@ -1,9 +1,14 @@
 //! `manifest.toml` of a model folder: everything about a model that is not a weight.
 
+mod check;
+
+pub use check::ManifestError;
+
 use std::collections::BTreeMap;
 
+use hub_core::language::Language;
 use hub_core::prediction::Severity;
-use hub_core::profile::ApplianceProfile;
+use hub_core::site::Localised;
 use serde::{Deserialize, Serialize};
 
 /// The manifest of one model.
@@ -107,8 +112,12 @@ pub enum Transform {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Feature {
-    /// Name shown on tickets.
+    /// Name in predictions and signatures.
     pub name: String,
+    /// What pages show for it, at most 60 characters. A feature that bears a channel's name needs none: it has the words that
+    /// the profile has for that channel.
+    #[serde(default)]
+    pub words: Option<Localised>,
     /// Channel of the profile.
     pub channel: String,
     /// SenML unit of the feature's value before the transform.
@@ -205,8 +214,12 @@ pub struct Classification {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultClass {
-    /// Name, as in translations and tickets.
+    /// Name, as in findings and tickets.
     pub name: String,
+    /// What pages show for it, at most 60 characters.
+    pub words: Localised,
+    /// What an owner hears about it, a sentence or two of at most 160 characters. It is read aloud.
+    pub spoken: Localised,
     /// How bad it gets.
     pub severity: Severity,
     /// Direction of the scaled deviation by feature; features not named are 0.
@@ -235,135 +248,30 @@ pub struct DataSource {
     pub part: String,
 }
 
-/// Why a manifest is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("manifest of {family}/{version}: {what}")]
-pub struct ManifestError {
-    /// Family of the model.
-    pub family: String,
-    /// Its version.
-    pub version: u32,
-    /// What is wrong and what is expected.
-    pub what: String,
-}
-
 impl Manifest {
-    /// Checks what serde cannot: ranges, and that the profile has the channels.
-    pub fn check(&self, profile: &ApplianceProfile) -> Result<(), ManifestError> {
-        let refuse = |what: String| {
-            Err(ManifestError {
-                family: self.family.clone(),
-                version: self.version,
-                what,
-            })
-        };
-        if profile.name != self.profile || profile.version < self.profile_version {
-            return refuse(format!(
-                "needs profile {} version {} or later, found {} version {}",
-                self.profile, self.profile_version, profile.name, profile.version
-            ));
-        }
-        if self.features.is_empty() || self.features.len() > 64 {
-            return refuse("needs 1 to 64 features".into());
-        }
-        for feature in &self.features {
-            if profile.position(&feature.channel).is_none() {
-                return refuse(format!(
-                    "feature {}: profile has no channel {}",
-                    feature.name, feature.channel
-                ));
-            }
-            if let Some(per) = &feature.per
-                && (profile.position(&per.channel).is_none() || per.reference <= 0.0 || !(1..=4).contains(&per.power))
-            {
-                return refuse(format!(
-                    "feature {}: `per` needs a channel of the profile, reference > 0, power 1 to 4",
-                    feature.name
-                ));
-            }
-            if !(feature.floor > 0.0 && feature.floor.is_finite()) {
-                return refuse(format!("feature {}: floor must be above 0", feature.name));
-            }
-        }
-        if let Resampling::Cycle { phase_channel, .. } = &self.resampling
-            && profile.position(phase_channel).is_none()
-        {
-            return refuse(format!("profile has no phase channel {phase_channel}"));
-        }
-        for class in &self.classification.classes {
-            if let Some(name) = class
-                .signature
-                .keys()
-                .find(|name| !self.features.iter().any(|f| &f.name == *name))
-            {
-                return refuse(format!("class {}: signature names unknown feature {name}", class.name));
-            }
-        }
-        self.check_numbers().map_or_else(|what| refuse(what.into()), Ok)
-    }
-
-    fn check_numbers(&self) -> Result<(), &'static str> {
-        let baseline = &self.baseline;
-        let checks = [
-            (baseline.calibration >= 10, "baseline.calibration must be at least 10"),
-            (
-                baseline.ewma > 0.0 && baseline.ewma <= 1.0,
-                "baseline.ewma must be above 0 and at most 1",
-            ),
-            (
-                (0.0..=1.0).contains(&baseline.shrinkage),
-                "baseline.shrinkage must be 0 to 1",
-            ),
-            (
-                baseline.recentre_steps == 0.0 || baseline.recentre_steps >= 1.0,
-                "baseline.recentre_steps: 0 or ≥ 1",
-            ),
-            (baseline.threshold > 0.0, "baseline.threshold must be above 0"),
-            (
-                (2..=1024).contains(&self.autoencoder.window),
-                "autoencoder.window must be 2 to 1024",
-            ),
-            (self.autoencoder.stride == 1, "autoencoder.stride must be 1"),
-            (self.autoencoder.clip > 0.0, "autoencoder.clip must be above 0"),
-            (
-                self.autoencoder.threshold > 0.0,
-                "autoencoder.threshold must be above 0",
-            ),
-            (
-                (1..=600).contains(&self.persistence.hold),
-                "persistence.hold must be 1 to 600",
-            ),
-            (
-                (2..=300).contains(&self.persistence.evidence_points),
-                "persistence.evidence_points must be 2 to 300",
-            ),
-            (self.probability.slope >= 0.0, "probability.slope must not be negative"),
-            (
-                (0.0..=1.0).contains(&self.probability.ceiling),
-                "probability.ceiling must be 0 to 1",
-            ),
-            (
-                self.period_is_sane(),
-                "resampling: times must be above 0, hold_gap_s at most 600 periods",
-            ),
-        ];
-        checks
-            .iter()
-            .find(|(good, _)| !good)
-            .map_or(Ok(()), |(_, what)| Err(what))
-    }
-
-    fn period_is_sane(&self) -> bool {
-        match self.resampling {
-            Resampling::Period { period_s, hold_gap_s } => {
-                period_s > 0.0 && hold_gap_s >= period_s && hold_gap_s <= 600.0 * period_s
-            }
-            Resampling::Cycle { gap_s, min_rows, .. } => gap_s > 0.0 && min_rows > 0,
-        }
-    }
-
     /// `family/version`, as on every prediction.
     pub fn id(&self) -> String {
         format!("{}/{}", self.family, self.version)
+    }
+
+    /// A fault class as pages show it; none of a class that the model does not have, such as
+    /// [`hub_core::prediction::UNKNOWN_FAULT`].
+    pub fn fault_name(&self, class: &str, language: Language) -> Option<&str> {
+        Some(self.fault(class)?.words.get(language))
+    }
+
+    /// What an owner hears about a fault class; none as for [`Manifest::fault_name`].
+    pub fn fault_sentence(&self, class: &str, language: Language) -> Option<&str> {
+        Some(self.fault(class)?.spoken.get(language))
+    }
+
+    /// A feature as pages show it; none of one that the model does not have, or that has its channel's words.
+    pub fn feature_name(&self, feature: &str, language: Language) -> Option<&str> {
+        let feature = self.features.iter().find(|own| own.name == feature)?;
+        Some(feature.words.as_ref()?.get(language))
+    }
+
+    fn fault(&self, class: &str) -> Option<&FaultClass> {
+        self.classification.classes.iter().find(|own| own.name == class)
     }
 }

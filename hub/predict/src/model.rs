@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hub_core::profile::{ApplianceProfile, ProfileError};
+use hub_core::language::Language;
+use hub_core::profile::{ApplianceProfile, Family, FamilyWords, ProfileError};
 
 use crate::golden::{self, GoldenError};
 use crate::manifest::{Manifest, ManifestError};
@@ -12,7 +13,8 @@ use crate::network::{Network, Reconstruction, ScoreError, Window};
 pub struct Model {
     folder: PathBuf,
     manifest: Manifest,
-    profile: ApplianceProfile,
+    /// Profile and words of what it watches.
+    watches: Family,
     network: Network,
     id: String,
 }
@@ -85,7 +87,7 @@ impl Model {
     /// # Errors
     /// Whatever is missing, malformed or contradictory; a network that fails a golden window is refused.
     pub fn load(folder: &Path) -> Result<Model, ModelError> {
-        let (manifest, profile) = load_manifest(folder)?;
+        let (manifest, watches) = load_manifest(folder)?;
         let path = folder.join("model.onnx");
         let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
             path: path.clone(),
@@ -100,7 +102,7 @@ impl Model {
             folder: folder.to_owned(),
             id: manifest.id(),
             manifest,
-            profile,
+            watches,
             network,
         })
     }
@@ -122,7 +124,18 @@ impl Model {
 
     /// The profile whose rows this model scores.
     pub fn profile(&self) -> &ApplianceProfile {
-        &self.profile
+        &self.watches.profile
+    }
+
+    /// What people read and hear of the appliances of that profile.
+    pub fn words(&self) -> &FamilyWords {
+        &self.watches.words
+    }
+
+    /// What a prediction names as the cause of its score, a feature or a channel, as pages show it; none of anything else.
+    pub fn feature_name(&self, feature: &str, language: Language) -> Option<&str> {
+        let own = self.manifest.feature_name(feature, language);
+        own.or_else(|| self.watches.words.channel(feature, language))
     }
 
     /// Where it was loaded from.
@@ -140,23 +153,23 @@ impl Model {
     }
 }
 
-/// Manifest and profile of a model folder, without the network: also what training needs.
+/// Manifest of a model folder, and the family whose profile it names, without the network: also what training needs.
 ///
 /// # Errors
 /// As [`Model::load`].
-pub fn load_manifest(folder: &Path) -> Result<(Manifest, ApplianceProfile), ModelError> {
+pub fn load_manifest(folder: &Path) -> Result<(Manifest, Family), ModelError> {
     let path = folder.join("manifest.toml");
     let manifest: Manifest = parse(&path)?;
     let profile_path = find_profile(folder, &manifest.profile)?;
-    let profile: ApplianceProfile = parse(&profile_path)?;
-    profile.check().map_err(|source| ModelError::Profile {
+    let family: Family = parse(&profile_path)?;
+    family.check().map_err(|source| ModelError::Profile {
         path: profile_path,
         source,
     })?;
     manifest
-        .check(&profile)
+        .check(&family.profile)
         .map_err(|source| ModelError::Manifest { path, source })?;
-    Ok((manifest, profile))
+    Ok((manifest, family))
 }
 
 fn find_profile(folder: &Path, profile: &str) -> Result<PathBuf, ModelError> {

@@ -1,7 +1,7 @@
 //! The folder `models/`: appliance profiles, and the models that watch appliances.
 
 use anyhow::{Context, Result};
-use hub_core::profile::ApplianceProfile;
+use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,12 +28,12 @@ pub fn load_profiles(models_dir: &Path) -> Result<Profiles> {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "toml") {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let profile: ApplianceProfile =
+            let family: Family =
                 toml::from_str(&text).with_context(|| format!("{} is not a profile", path.display()))?;
-            profile
+            family
                 .check()
                 .with_context(|| format!("{} is not usable", path.display()))?;
-            profiles.insert(profile.name.clone(), profile);
+            profiles.insert(family.profile.name.clone(), family.profile);
         }
     }
     anyhow::ensure!(

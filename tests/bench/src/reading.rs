@@ -31,6 +31,12 @@ pub fn profile() -> String {
             "[[channels]]\nid = {id}\nname = \"level_{id}\"\nunit = \"V\"\ndecimals = 3\nmin = -1000.0\nmax = 1000.0\n"
         );
     }
+    let words = |text: &str| format!("{{ zh-CN = \"{text}\", en = \"{text}\" }}");
+    let _ = writeln!(text, "[words]\nname = {}", words("Meter"));
+    text += "spoken = { zh-CN = \"电表\", en = \"meter\" }\n[words.channels]\n";
+    for id in 1..=CHANNELS {
+        let _ = writeln!(text, "level_{id} = {}", words(&format!("level {id}")));
+    }
     text
 }
 
@@ -129,7 +135,15 @@ pub fn trains(load: Load, devices: usize) -> Result<Vec<Train>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Load, PAYLOAD_BYTES, device_of, number_of};
+    use super::{CHANNELS, Load, PAYLOAD_BYTES, device_of, number_of, profile};
+    use hub_core::profile::Family;
+
+    #[test]
+    fn the_profile_is_one_that_a_hub_takes() {
+        let family: Family = toml::from_str(&profile()).unwrap();
+        assert_eq!(family.check(), Ok(()));
+        assert_eq!(family.profile.channels.len(), usize::from(CHANNELS));
+    }
 
     #[test]
     fn a_payload_is_200_bytes_and_tells_its_number() {

@@ -6,7 +6,7 @@ mod peers;
 use crate::bar::Bars;
 use agent_sdk_wire::{BatchEncoder, Header, MAX_MESSAGE_BYTES, Packet, TelemetryEncoder, TimeBase, Value, decode};
 use anyhow::{Context, Result, bail};
-use hub_core::profile::ApplianceProfile;
+use hub_core::profile::{ApplianceProfile, Family};
 use std::path::Path;
 use std::time::Instant;
 use tests_hub::fleet::past;
@@ -347,7 +347,8 @@ fn recording(text: &str, profile: &ApplianceProfile) -> Result<Vec<Window>> {
 
 fn profile(name: &str) -> Result<ApplianceProfile> {
     let path = project().join(format!("models/profiles/{name}.toml"));
-    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+    let family: Family = toml::from_str(&std::fs::read_to_string(path)?)?;
+    Ok(family.profile)
 }
 
 #[cfg(test)]

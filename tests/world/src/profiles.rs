@@ -1,6 +1,6 @@
 //! The profiles of the simulated families, as the project ships them.
 
-use hub_core::profile::ApplianceProfile;
+use hub_core::profile::{ApplianceProfile, Family};
 
 /// `models/profiles/washing-machine.toml`.
 pub fn washing_machine() -> ApplianceProfile {
@@ -13,7 +13,8 @@ pub fn pump_rig() -> ApplianceProfile {
 }
 
 fn parse(text: &str) -> ApplianceProfile {
-    toml::from_str(text).expect("compiled in and covered by this file's tests")
+    let family: Family = toml::from_str(text).expect("compiled in and covered by this file's tests");
+    family.profile
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The model folders of this project, and folders that somebody changed.
 
+use std::error::Error;
 use std::path::Path;
 
 use crate::common::{models, step};
+use hub_core::language::Language;
+use hub_core::prediction::UNKNOWN_FAULT;
 use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
@@ -87,6 +90,133 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
     std::fs::rename(&good, &served).unwrap();
     let registry = Registry::load(directory.path()).unwrap();
     assert_eq!((registry.families().count(), registry.refused().len()), (1, 1));
+}
+
+#[test]
+fn every_family_channel_feature_and_fault_class_has_words_in_both_languages() {
+    let registry = Registry::load(&models()).unwrap();
+    for (family, model) in registry.families() {
+        for language in Language::ALL {
+            for channel in &model.profile().channels {
+                assert!(
+                    model.words().channel(&channel.name, language).is_some(),
+                    "{family} {}",
+                    channel.name
+                );
+            }
+            for feature in &model.manifest().features {
+                assert!(
+                    model.feature_name(&feature.name, language).is_some(),
+                    "{family} {}",
+                    feature.name
+                );
+            }
+        }
+    }
+    let washing = registry.get("washing-machine").unwrap();
+    let (zh, en) = (Language::ZhCn, Language::En);
+    assert_eq!(
+        (washing.words().name(zh), washing.words().name(en)),
+        ("洗衣机", "Washing machine")
+    );
+    assert_eq!(washing.words().spoken(en), "washing machine");
+    assert_eq!(
+        washing.feature_name("spin_current", en),
+        Some("motor current while spinning")
+    );
+    assert_eq!(washing.feature_name("motor_current_a", zh), Some("电机电流"));
+    assert_eq!(washing.feature_name("flux", en), None);
+    let pump = registry.get("pump-rig").unwrap();
+    assert_eq!(pump.feature_name("Volume Flow RateRMS", en), Some("flow"));
+    let classes = pump.manifest();
+    assert_eq!(classes.fault_name("flow_loss", zh), Some("流量下降"));
+    let sentence = classes.fault_sentence("hot_water", en).unwrap();
+    assert_eq!(
+        sentence,
+        "Its readings show hotter water than usual. It may soon overheat."
+    );
+    assert_eq!(classes.fault_name(UNKNOWN_FAULT, en), None);
+    assert_eq!(classes.fault_sentence("drum_bearing", en), None);
+}
+
+/// A folder is loaded after one edit of a file of it: why it is refused.
+fn refused_after(file: &str, from: &str, to: &str) -> String {
+    let (directory, folder) = copy("washing-machine");
+    let folders = [folder.clone(), directory.path().join("profiles")];
+    let path = folders
+        .iter()
+        .map(|folder| folder.join(file))
+        .find(|path| path.is_file());
+    edit(&path.unwrap(), from, to);
+    let refused = Model::load(&folder).err().unwrap();
+    let mut said = refused.to_string();
+    let mut source = refused.source();
+    while let Some(why) = source {
+        said += &format!(": {why}");
+        source = why.source();
+    }
+    said
+}
+
+#[test]
+fn words_that_are_missing_or_cannot_be_spoken_are_refused_and_named() {
+    let (manifest, profile) = ("manifest.toml", "washing-machine.toml");
+    let cases = [
+        (manifest, "zh-CN = \"排水泵磨损\", ", "", "missing field `zh-CN`"),
+        (manifest, ", en = \"Drain pump wearing out\"", "", "missing field `en`"),
+        (
+            manifest,
+            "spoken = { zh-CN",
+            "# spoken = { zh-CN",
+            "missing field `spoken`",
+        ),
+        (
+            manifest,
+            "\"Drain pump wearing out\"",
+            "\"\"",
+            "class drain_pump_wear: words: en: 1 to 60 characters",
+        ),
+        (
+            manifest,
+            "它的数据显示，排水泵",
+            "它的数据显示，pump",
+            "class drain_pump_wear: spoken: zh-CN: 'p' cannot be read aloud",
+        ),
+        (
+            manifest,
+            "words = { zh-CN = \"排水泵电流\"",
+            "# words = { zh-CN = \"排水泵电流\"",
+            "feature drain_pump_current needs words",
+        ),
+        (
+            profile,
+            "en = \"washing machine\"",
+            "en = \"洗衣机\"",
+            "words.spoken cannot be used: en: '洗' cannot be read aloud",
+        ),
+        (
+            profile,
+            "phase = {",
+            "phases = {",
+            "[words.channels] has phases, which is no channel of it",
+        ),
+        (
+            profile,
+            "phase = { zh-CN",
+            "# phase = { zh-CN",
+            "channel phase has no words",
+        ),
+    ];
+    for (file, from, to, why) in cases {
+        let said = refused_after(file, from, to);
+        assert!(said.contains(file) && said.contains(why), "{said}");
+    }
+    let long = "泵".repeat(161);
+    let said = refused_after(manifest, "它的数据显示，排水泵", &long);
+    assert!(
+        said.contains("class drain_pump_wear: spoken: zh-CN: 1 to 160 characters"),
+        "{said}"
+    );
 }
 
 /// One simulated household: quiet while sound, then found, named right and before it fails.
