@@ -14,7 +14,8 @@ pub enum Value {
     /// A name in its own writing, e.g. a brand. What a language's voice cannot read of it is left out.
     Text(String),
     /// A word of our own that has a text in each language: `washing-machine` of the value `appliance` is said as the text
-    /// `appliance-washing-machine`, and as `appliance-other` if there is no such text. An underscore stands for a hyphen.
+    /// `appliance-washing-machine`, and as `appliance-other` if there is no such text. An underscore stands for a hyphen. These
+    /// texts need no values.
     Term(String),
     /// Decides what is said, and is never said itself.
     YesNo(bool),

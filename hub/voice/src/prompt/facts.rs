@@ -57,7 +57,8 @@ impl<'a> Facts<'a> {
         let spoken = match value {
             Value::Text(text) => words.name(text),
             Value::Term(word) => {
-                let segment = self.segment(&self.texts.term(self.language, name, word))?;
+                let term = self.texts.term(self.language, name, word);
+                let segment = self.segment(&term, &FluentArgs::new())?;
                 let text = segment.text.clone();
                 self.alone.insert(name.to_owned(), vec![segment]);
                 text
@@ -97,17 +98,17 @@ impl<'a> Facts<'a> {
                 continue;
             }
             match &sentence.words {
-                flow::Words::Text(name) => segments.push(self.segment(name)?),
+                flow::Words::Text(name) => segments.push(self.segment(name, &self.args)?),
                 flow::Words::Value(name) => segments.extend(self.alone.get(name).into_iter().flatten().cloned()),
             }
         }
         Ok(segments)
     }
 
-    fn segment(&self, name: &str) -> Result<Segment, TextError> {
+    fn segment(&self, name: &str, args: &FluentArgs<'_>) -> Result<Segment, TextError> {
         Ok(Segment {
             message: name.to_owned(),
-            text: self.texts.fill(self.language, name, &self.args)?,
+            text: self.texts.fill(self.language, name, args)?,
             fixed: self.texts.needs(self.language, name).is_empty(),
             goes_on: false,
         })
