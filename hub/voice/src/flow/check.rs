@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::load::Wrong;
-use super::{Condition, Flow, NodeId, Sentence, Step, Words};
+use super::{Condition, Flow, NodeId, Says, Sentence, Step};
 use crate::texts::{Texts, any_term};
 use crate::value::Kind;
 use hub_core::language::Language;
@@ -27,14 +27,14 @@ pub(super) fn check(flow: &Flow, texts: &Texts) -> Result<(), Wrong> {
 /// The text is there in every language, and so are the values that it needs.
 fn can_be_said(flow: &Flow, texts: &Texts, sentence: &Sentence) -> Result<(), Fault> {
     for language in Language::ALL {
-        match &sentence.words {
-            Words::Text(text) => {
+        match &sentence.says {
+            Says::Text(text) => {
                 is_text(texts, language, text)?;
                 for value in texts.needs(language, text) {
                     has_words(flow, texts, language, &value)?;
                 }
             }
-            Words::Value(value) => {
+            Says::Value(value) => {
                 has_words(flow, texts, language, value)?;
                 stands_alone(flow, value)?;
             }
@@ -89,7 +89,7 @@ fn kind(flow: &Flow, value: &str) -> Result<Kind, Fault> {
 
 /// Whether a text is said in every call: one without a condition, or one each for a value that is there and that is not.
 fn always_speaks(say: &[Sentence]) -> bool {
-    let texts = || say.iter().filter(|sentence| matches!(sentence.words, Words::Text(_)));
+    let texts = || say.iter().filter(|sentence| matches!(sentence.says, Says::Text(_)));
     texts().any(|sentence| match &sentence.only {
         None => true,
         Some(only) => {
@@ -174,9 +174,9 @@ fn has_what_it_says(flow: &Flow, texts: &Texts) -> Result<(), Wrong> {
                 .say()
                 .iter()
                 .filter(|said| may_hold(said.only.as_ref(), Some(value.as_str())));
-            let mut lacking = said.filter_map(|said| match &said.words {
-                Words::Text(text) if needs(texts, text).contains(value) => Some(text),
-                Words::Text(_) | Words::Value(_) => None,
+            let mut lacking = said.filter_map(|said| match &said.says {
+                Says::Text(text) if needs(texts, text).contains(value) => Some(text),
+                Says::Text(_) | Says::Value(_) => None,
             });
             if let Some(text) = lacking.next() {
                 let fault = Fault::ValueMayLack {
@@ -202,9 +202,9 @@ fn values_are_used(flow: &Flow, texts: &Texts) -> Result<(), Wrong> {
     let mut used = BTreeSet::new();
     for node in &flow.nodes {
         for sentence in node.say() {
-            match &sentence.words {
-                Words::Text(text) => used.extend(needs(texts, text)),
-                Words::Value(value) => _ = used.insert(value.clone()),
+            match &sentence.says {
+                Says::Text(text) => used.extend(needs(texts, text)),
+                Says::Value(value) => _ = used.insert(value.clone()),
             }
             used.extend(sentence.only.iter().map(|only| only.value.clone()));
         }

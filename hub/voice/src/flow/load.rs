@@ -3,7 +3,7 @@
 use super::check::check;
 use super::error::{Fault, FlowError};
 use super::file::{FlowFile, NodeInFile};
-use super::{Condition, Declared, Flow, Key, Node, NodeId, Sentence, Step, Words};
+use super::{Condition, Declared, Flow, Key, Node, NodeId, Says, Sentence, Step};
 use crate::texts::Texts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -191,11 +191,11 @@ impl Names<'_> {
 
     fn sentence(&self, text: &str) -> Result<Sentence, Fault> {
         let (name, only) = self.conditional(text)?;
-        let words = match name.strip_prefix('$') {
-            Some(value) => Words::Value(self.value(value)?),
-            None => Words::Text(name.to_owned()),
+        let says = match name.strip_prefix('$') {
+            Some(value) => Says::Value(self.value(value)?),
+            None => Says::Text(name.to_owned()),
         };
-        Ok(Sentence { words, only })
+        Ok(Sentence { says, only })
     }
 
     /// `name`, `name when value` or `name unless value`.

@@ -56,6 +56,7 @@ pub(crate) struct Node {
     pub step: Step,
 }
 
+/// What a node does.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Says something and waits for a key; a key cuts the prompt off.
@@ -83,13 +84,14 @@ pub(crate) enum Step {
 /// A text, or a value that is said by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Sentence {
-    pub words: Words,
+    pub says: Says,
     /// When it is said; in every call if there is none.
     pub only: Option<Condition>,
 }
 
+/// What a sentence says.
 #[derive(Debug, Clone)]
-pub(crate) enum Words {
+pub(crate) enum Says {
     /// The text of this name.
     Text(String),
     /// The value of this name.
@@ -127,6 +129,7 @@ pub(crate) fn holds(only: Option<&Condition>, present: &Present) -> bool {
     only.is_none_or(|only| present.contains(&only.value) == only.is_present)
 }
 
+/// The file of the flow that ships.
 const OWNER_CALL: &str = "owner-call.toml";
 
 static SHIPPED: LazyLock<Arc<Flow>> = LazyLock::new(|| {

@@ -97,9 +97,9 @@ impl<'a> Facts<'a> {
             if !flow::holds(sentence.only.as_ref(), &self.present) {
                 continue;
             }
-            match &sentence.words {
-                flow::Words::Text(name) => segments.push(self.segment(name, &self.args)?),
-                flow::Words::Value(name) => segments.extend(self.alone.get(name).into_iter().flatten().cloned()),
+            match &sentence.says {
+                flow::Says::Text(name) => segments.push(self.segment(name, &self.args)?),
+                flow::Says::Value(name) => segments.extend(self.alone.get(name).into_iter().flatten().cloned()),
             }
         }
         Ok(segments)
