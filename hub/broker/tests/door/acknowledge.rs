@@ -1,7 +1,7 @@
 //! An acknowledgement means a commit.
 
 use crate::client::{Honest, Raw};
-use crate::memory::{Gate, Mode};
+use crate::store::{Gate, Mode};
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::time::Duration;
@@ -18,14 +18,10 @@ async fn no_acknowledgement_before_the_commit() {
     device.send(&publish("d/washer/j", 7, ONE)).await;
     // The answer to the ping comes first, so the publish was read and not acknowledged.
     device.ping().await;
-    assert_eq!(door.store.with(|s| s.samples.len()), 0);
+    assert_eq!(door.store.samples().len(), 0);
     door.store.set(Mode::Commit);
     device.expect_ack(7).await;
-    assert_eq!(
-        door.store.with(|s| s.samples.len()),
-        1,
-        "stored when it is acknowledged"
-    );
+    assert_eq!(door.store.samples().len(), 1, "stored when it is acknowledged");
 }
 
 /// The store may hold each batch up before it begins, so that the scorer keeps up; what comes meanwhile is in it.
@@ -72,7 +68,7 @@ async fn a_failing_store_gets_no_acknowledgement_and_the_reading_is_stored_once_
     device.ping().await;
     door.store.set(Mode::Commit);
     device.expect_ack(7).await;
-    assert_eq!(door.store.with(|s| s.samples.len()), 1);
+    assert_eq!(door.store.samples().len(), 1);
 }
 
 #[tokio::test]
@@ -93,7 +89,10 @@ async fn a_store_that_does_not_answer_is_asked_again() {
     for packet_id in 1..=20 {
         device.expect_ack(packet_id).await;
     }
-    assert_eq!(door.store.with(|s| (s.samples.len(), s.quarantined.len())), (20, 0));
+    assert_eq!(
+        (door.store.samples().len(), door.store.with(|s| s.quarantined.len())),
+        (20, 0)
+    );
 }
 
 #[tokio::test]
@@ -104,7 +103,7 @@ async fn a_store_that_stays_away_closes_the_connection_unacknowledged() {
     device.send(&publish("d/washer/j", 7, ONE)).await;
     device.expect_closed("given up").await;
     assert_eq!(door.closed("commit_failed"), 1);
-    assert_eq!(door.store.with(|s| s.samples.len()), 0);
+    assert_eq!(door.store.samples().len(), 0);
 }
 
 #[tokio::test]
@@ -134,7 +133,10 @@ async fn a_publish_that_the_store_cannot_take_is_quarantined_and_holds_up_nobody
     assert!(reasons[0].contains("the store did not take it"), "{reasons:?}");
     let stored = door
         .store
-        .with(|s| s.samples.iter().filter(|(a, _)| *a == ApplianceId(1)).count());
+        .samples()
+        .iter()
+        .filter(|(a, _)| *a == ApplianceId(1))
+        .count();
     assert_eq!(stored, reports);
 }
 
@@ -164,7 +166,7 @@ async fn many_of_them_at_once_hold_up_nobody_either() {
         bad.expect_ack(packet_id).await;
     }
     assert_eq!(door.store.with(|s| s.quarantined.len()), 60);
-    assert!(door.store.with(|s| s.samples.iter().all(|(a, _)| *a == ApplianceId(1))));
+    assert!(door.store.samples().iter().all(|(a, _)| *a == ApplianceId(1)));
 }
 
 const ONE_MORE: &str = r#"{"pump_current": 2.5}"#;
@@ -222,7 +224,7 @@ async fn stopping_finishes_what_is_under_way() {
     }
     device.expect_closed("the hub stops").await;
     stopping.await.unwrap();
-    assert_eq!(store.with(|s| s.samples.len()), 5);
+    assert_eq!(store.samples().len(), 5);
     let last = store.with(|s| s.presence.last().cloned());
     assert_eq!(last, Some((ApplianceId(1), false, "hub is stopping".into())));
 }
@@ -241,7 +243,7 @@ async fn who_is_there_is_written_together() {
         devices.push(Raw::connected(door.addr, tenant, device).await);
     }
     let here = |online| {
-        let of = |store: &crate::memory::Stored| store.presence.iter().filter(|p| p.1 == online).count();
+        let of = |store: &crate::store::Asked| store.presence.iter().filter(|p| p.1 == online).count();
         door.store.with(of)
     };
     eventually("all here", || here(true) == 4).await;

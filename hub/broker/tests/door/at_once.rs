@@ -3,10 +3,11 @@
 
 use crate::client::{Raw, connect_v5};
 use crate::ingest::cbor;
-use crate::memory::{Gate, Mode};
+use crate::store::{Gate, Mode};
 use crate::{Door, eventually};
 use agent_sdk_wire::TimeBase;
 use hub_core::id::ApplianceId;
+use hub_store::telemetry::{Ingest, TelemetryStore};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tests_mqtt::{AN_HOUR, Connect, publish, subscribe};
@@ -131,12 +132,9 @@ async fn devices_that_come_say_one_thing_and_go_cost_the_store_a_few_questions()
         assert!((1..=ASKED_MAX).contains(&asked), "{what} of {DEVICES} devices: {asked}");
     }
     assert_eq!(left.log_ins, come.log_ins, "each is asked about once");
-    let stored = door.store.with(|s| (s.samples.len(), s.sessions.len()));
+    let stored = (door.store.samples().len(), door.store.sessions().len());
     assert_eq!(stored, (1 + DEVICES, DEVICES));
-    assert!(
-        door.store
-            .with(|s| s.sessions.values().all(|kept| kept.subscriptions.len() == 1))
-    );
+    assert!(door.store.sessions().iter().all(|kept| kept.subscriptions.len() == 1));
     first.ping().await;
 }
 
@@ -186,11 +184,13 @@ async fn clocks_of_devices_that_come_back_cost_the_store_a_few_questions() {
     let now = door.now_ms();
     let started = |n: usize| now - 100_000 - 1_000 * n as i64;
     let appliance = |n: usize| ApplianceId(n as i64 + 1);
-    door.store.change(|s| {
-        for n in 0..DEVICES {
-            s.clocks.insert((appliance(n), 5), started(n));
-        }
-    });
+    let clock = |n| Ingest::Clock {
+        appliance: appliance(n),
+        boot: 5,
+        offset_ms: started(n),
+    };
+    let clocks: Vec<_> = (0..DEVICES).map(clock).collect();
+    door.store.ingest(&clocks).await.unwrap();
     let mut crowd = Vec::new();
     for name in &names {
         crowd.push(Raw::connected(door.addr, "acme", name).await);
@@ -212,10 +212,9 @@ async fn clocks_of_devices_that_come_back_cost_the_store_a_few_questions() {
     println!("{DEVICES} devices: {asked:?}");
     assert_eq!(asked.iter().sum::<usize>(), DEVICES, "each is asked for once");
     assert!(asked.len() <= ASKED_MAX, "{} questions", asked.len());
-    let mut times = door.store.with(|s| {
-        let time = |(of, sample): &(ApplianceId, hub_core::telemetry::Sample)| (*of, sample.at.as_millisecond());
-        s.samples.iter().map(time).collect::<Vec<_>>()
-    });
+    let samples = door.store.samples();
+    let times = samples.iter().map(|(of, sample)| (*of, sample.at.as_millisecond()));
+    let mut times: Vec<_> = times.collect();
     times.sort_unstable();
     let own: Vec<_> = (0..DEVICES).map(|n| (appliance(n), started(n) + 40_000)).collect();
     assert_eq!(times, own, "each has its own answer");
@@ -231,6 +230,9 @@ async fn a_session_that_the_store_lost_on_its_way_is_told_again() {
         .await;
     let (kind, body) = washer.packet().await.unwrap();
     assert_eq!((kind, body[1]), (0x20, 0), "taken");
-    let (asked, kept) = door.store.with(|s| (s.sessions_asked.clone(), s.sessions.len()));
+    let (asked, kept) = (
+        door.store.with(|s| s.sessions_asked.clone()),
+        door.store.sessions().len(),
+    );
     assert_eq!((asked, kept), (vec![1, 1], 1));
 }

@@ -34,7 +34,7 @@ fn status(status: &Status<'_>) -> Vec<u8> {
 
 impl Door {
     fn birth(&self) -> Option<Birth> {
-        self.store.with(|s| s.births.get(&WASHER).cloned())
+        self.store.birth(WASHER)
     }
 
     /// Its device, with its commands subscribed to.
@@ -79,10 +79,7 @@ async fn a_birth_message_is_read_and_its_will_leaves_it() {
         (true, 3, 1, 250)
     );
     drop(device);
-    let is_gone = || {
-        door.store
-            .with(|s| s.states.get(&WASHER).is_some_and(|(state, _)| state == GONE))
-    };
+    let is_gone = || door.store.state(WASHER).is_some_and(|state| state == GONE);
     eventually("the will is stored", is_gone).await;
     assert_eq!(door.birth(), Some(birth), "it is still known what it was");
 }

@@ -56,9 +56,12 @@ async fn ten_thousand_bad_payloads_and_hostile_connections_disturb_nobody() {
     assert!(waited <= MEAN_WAIT_MAX * beside, "{waits}");
     let stored = door
         .store
-        .with(|s| s.samples.iter().filter(|(a, _)| *a == ApplianceId(1)).count());
+        .samples()
+        .iter()
+        .filter(|(a, _)| *a == ApplianceId(1))
+        .count();
     assert_eq!(stored, reports as usize, "acknowledged = stored");
-    let bad = |s: &crate::memory::Stored| s.quarantined.iter().filter(|q| q.appliance == ApplianceId(4)).count() as u64;
+    let bad = |s: &crate::store::Asked| s.quarantined.iter().filter(|q| q.appliance == ApplianceId(4)).count() as u64;
     assert_eq!(door.store.with(bad), BAD_PAYLOADS);
     let counted = door
         .broker

@@ -2,7 +2,7 @@
 
 use crate::client::{Honest, Raw, connect_v5};
 use crate::integrator::{reader, subscribed};
-use crate::memory::Mode;
+use crate::store::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use std::sync::atomic::Ordering;
@@ -43,13 +43,13 @@ async fn what_failed_on_an_ended_connection_is_not_stored_behind_a_clean_start()
     door.store.change(|s| s.cured = true);
     // Given up, or stored by a next try.
     eventually("nothing waits for another try", || waiting() == 0).await;
-    assert!(door.store.with(|s| s.unreleased.is_empty()), "nothing is held");
+    assert!(door.store.unreleased().is_empty(), "nothing is held");
     next.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
     assert_eq!(next.packet().await.unwrap().0, 0x50, "PUBREC");
-    let (samples, quarantined) = door.store.with(|s| (s.samples.clone(), s.quarantined.len()));
+    let (samples, quarantined) = (door.store.samples(), door.store.with(|s| s.quarantined.len()));
     assert_eq!(quarantined, 0);
     assert_eq!(samples.len(), 1, "stored when it is acknowledged");
-    assert_eq!(samples[0].1.values, [Some(1500), None]);
+    assert_eq!(samples[0].1.values, [Some(1500)]);
 }
 
 /// Nothing has failed here, and the earlier connection is over: only what it sent says that there is something to wait for.
@@ -73,11 +73,11 @@ async fn a_session_begins_behind_what_the_one_before_has_sent() {
     eventually("the next one waits behind it", || waiting() == 2).await;
     door.store.set(Mode::Commit);
     assert_eq!(next.packet().await.unwrap().1[..2], [0, 0], "a new session");
-    assert!(door.store.with(|s| s.unreleased.is_empty()), "nothing is held");
+    assert!(door.store.unreleased().is_empty(), "nothing is held");
     next.send(&V5.publish(2, "d/bad/j", 7, ONE)).await;
     assert_eq!(next.packet().await.unwrap().0, 0x50, "PUBREC");
     assert_eq!(
-        door.store.with(|s| s.samples.len()),
+        door.store.samples().len(),
         3,
         "no repeat of what another session has sent"
     );
@@ -96,7 +96,7 @@ async fn what_the_store_cannot_take_is_quarantined_with_its_packet_identifier() 
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(bad.packet().await.unwrap().0, 0x50, "PUBREC");
-    assert!(door.store.with(|s| s.unreleased.contains(&(BAD, 7))), "held");
+    assert!(door.store.unreleased().contains(&(BAD, 7)), "held");
     // The device did not see PUBREC and sends it again.
     door.store.change(|s| s.cured = true);
     drop(bad);
@@ -109,9 +109,7 @@ async fn what_the_store_cannot_take_is_quarantined_with_its_packet_identifier() 
     repeat[0] |= 0x08;
     again.send(&repeat).await;
     assert_eq!(again.packet().await.unwrap().0, 0x50, "PUBREC");
-    let of_bad = door
-        .store
-        .with(|s| s.samples.iter().filter(|(id, _)| *id == BAD).count());
+    let of_bad = door.store.samples().iter().filter(|(id, _)| *id == BAD).count();
     assert_eq!((of_bad, door.store.with(|s| s.quarantined.len())), (0, 1));
 }
 
@@ -126,7 +124,10 @@ async fn a_release_that_the_store_does_not_take_is_not_completed() {
     assert_eq!(bad.packet().await.unwrap().0, 0xE0, "no PUBCOMP: DISCONNECT");
     bad.expect_closed("it is to come again").await;
     assert_eq!(door.closed("commit_failed"), 1);
-    assert_eq!(door.store.with(|s| (s.unreleased.len(), s.quarantined.len())), (1, 0));
+    assert_eq!(
+        (door.store.unreleased().len(), door.store.with(|s| s.quarantined.len())),
+        (1, 0)
+    );
 }
 
 #[tokio::test]
@@ -140,5 +141,8 @@ async fn what_a_deleted_appliance_says_is_not_acknowledged_and_holds_up_nobody()
     let held_up = door.store.with(|s| s.held_up);
     assert!(held_up <= 1, "the sound reading was in {held_up} batches that failed");
     bad.expect_closed("nobody").await;
-    assert_eq!(door.store.with(|s| (s.samples.len(), s.quarantined.len())), (1, 0));
+    assert_eq!(
+        (door.store.samples().len(), door.store.with(|s| s.quarantined.len())),
+        (1, 0)
+    );
 }

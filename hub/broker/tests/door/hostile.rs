@@ -1,7 +1,7 @@
 //! Clients that mean harm, or know no better: each is refused for a reason that is counted, and honest ones go on.
 
 use crate::client::{Raw, connect};
-use crate::memory::Mode;
+use crate::store::Mode;
 use crate::{Door, eventually};
 use hub_core::id::ApplianceId;
 use hub_core::quota::Pace;
@@ -56,8 +56,9 @@ async fn refused_log_ins_are_told_why() {
 #[tokio::test]
 async fn an_access_token_is_enough() {
     let door = Door::open().await;
+    door.store.give_token(ApplianceId(2), "token-of-globex");
     let mut device = Raw::open(door.addr).await;
-    device.send(&connect("TOKEN-globex-washer", "", "any", 0)).await;
+    device.send(&connect("token-of-globex", "", "any", 0)).await;
     assert_eq!(
         device.packet().await,
         Some((0x20, vec![0, 0])),
@@ -66,7 +67,7 @@ async fn an_access_token_is_enough() {
     device.send(&publish("d/washer/j", 1, ONE)).await;
     device.expect_ack(1).await;
     assert_eq!(
-        door.store.with(|s| s.samples[0].0),
+        door.store.samples()[0].0,
         ApplianceId(2),
         "the tenant comes from the credential"
     );
@@ -81,9 +82,7 @@ async fn the_same_client_id_and_device_name_in_two_tenants_do_not_meet() {
     globex.send(&publish("d/washer/j", 1, ONE)).await;
     acme.expect_ack(1).await;
     globex.expect_ack(1).await;
-    let mut owners = door
-        .store
-        .with(|s| s.samples.iter().map(|(a, _)| a.0).collect::<Vec<_>>());
+    let mut owners = door.store.samples().iter().map(|(a, _)| a.0).collect::<Vec<_>>();
     owners.sort_unstable();
     assert_eq!(owners, [1, 2]);
     assert_eq!(door.closed("taken_over"), 0);
@@ -142,7 +141,7 @@ async fn foreign_and_multi_byte_topics_close_the_connection_only() {
     bad.send(&frame(0x32, b"\0\x02\xFF\xFE\0\x01x")).await;
     bad.expect_closed("a topic that is not UTF-8").await;
     listener.ping().await;
-    assert_eq!(door.store.with(|s| s.samples.len() + s.quarantined.len()), 0);
+    assert_eq!(door.store.samples().len() + door.store.with(|s| s.quarantined.len()), 0);
 }
 
 #[tokio::test]

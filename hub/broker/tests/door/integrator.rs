@@ -1,8 +1,8 @@
 //! Integrators read along: what they were granted, after it is stored, and what is retained.
 
-use crate::access::READER;
 use crate::client::{Raw, connect, connect_v5};
-use crate::memory::Mode;
+use crate::store::Mode;
+use crate::store::READER;
 use crate::{Door, eventually};
 use std::time::Duration;
 use tests_mqtt::{Version, acknowledge, frame, publish, subscribe, text};

@@ -2,7 +2,6 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed test may panic"))]
 
-mod access;
 mod acknowledge;
 mod at_once;
 mod birth;
@@ -10,12 +9,13 @@ mod client;
 mod commands;
 mod crowd;
 mod exactly_once;
+mod faults;
 mod hostile;
 mod ingest;
 mod integrator;
-mod memory;
 mod quotas;
 mod session;
+mod store;
 mod thingsboard;
 mod tls;
 mod web;
@@ -26,17 +26,17 @@ use hub_core::clock::{CivilClock, ManualClock};
 use hub_core::profile::{ApplianceProfile, Channel};
 use hub_store::access::Authority;
 use jiff::Timestamp;
-use memory::MemoryTelemetry;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use store::FaultyStore;
 use tokio_util::sync::CancellationToken;
 
 /// A broker with its store.
 struct Door {
     broker: Broker,
-    store: Arc<MemoryTelemetry>,
+    store: Arc<FaultyStore>,
     clock: Arc<ManualClock>,
     addr: SocketAddr,
 }
@@ -68,7 +68,7 @@ impl Door {
         authorities: Vec<Authority>,
         change: impl FnOnce(&mut BrokerConfig),
     ) -> Self {
-        let store = Arc::new(MemoryTelemetry::new(names, "washing-machine"));
+        let store = Arc::new(FaultyStore::new(names).await);
         store.change(|s| s.authorities = authorities);
         let profile = profile();
         let profiles = Arc::new(BTreeMap::from([(profile.name.clone(), profile)]));

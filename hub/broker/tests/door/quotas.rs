@@ -53,11 +53,8 @@ async fn over_the_rate_is_refused_and_others_go_on() {
     }
     assert!(acknowledged <= more_since(start), "{acknowledged}");
     assert!(door.closed("quota") >= 1);
-    let dropped = || {
-        door.store
-            .with(|s| s.dropped.get(&ApplianceId(1)).copied().unwrap_or(0))
-    };
-    eventually("drops are told", || dropped() + more_since(start) as u64 >= 30).await;
+    let dropped = || door.store.appliance(ApplianceId(1)).dropped;
+    eventually("drops are told", || dropped() + more_since(start) as i64 >= 30).await;
 }
 
 #[tokio::test]
@@ -65,7 +62,7 @@ async fn subscriptions_cost_like_publishes() {
     let door = Door::open_with(|c| c.device_messages = Pace::new(1, 40)).await;
     let start = Instant::now();
     let mut reader = Raw::open(door.addr).await;
-    reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
+    reader.send(&connect(crate::store::READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
     for packet_id in 1..=200 {
         reader.send(&subscribe(packet_id, &["d/+/s"])).await;
@@ -108,7 +105,7 @@ async fn a_backlog_beyond_the_bound_gets_through_over_some_connections() {
             backlog.len()
         );
     }
-    assert_eq!(door.store.with(|s| s.samples.len()), 500, "each once");
+    assert_eq!(door.store.samples().len(), 500, "each once");
 }
 
 #[tokio::test]

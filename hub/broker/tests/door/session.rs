@@ -46,10 +46,7 @@ async fn a_session_is_kept_with_its_subscriptions() {
     assert_eq!(connack[0], 0, "nothing was kept");
     first.send(&V5.subscribe(1, &["d/washer/c/+"])).await;
     assert_eq!(first.packet().await, Some((0x90, vec![0, 1, 0, 1])));
-    let kept = door
-        .store
-        .with(|s| s.sessions.get(&WASHER).cloned())
-        .expect("kept before SUBACK");
+    let kept = door.store.kept.session_of(WASHER).expect("kept before SUBACK");
     assert_eq!(kept.subscriptions, [("d/washer/c/+".to_owned(), 1)]);
     assert_eq!(kept.expiry_s, 3_600);
     drop(first);
@@ -63,11 +60,11 @@ async fn a_session_is_kept_with_its_subscriptions() {
     let (first_byte, body) = second.packet().await.unwrap();
     assert_eq!(first_byte & 0xF0, 0x30, "a command without a new subscription");
     assert!(body.windows(14).any(|w| w == b"d/washer/c/now"), "{body:?}");
-    eventually("told that it went out", || door.store.with(|s| s.commands_sent() == 1)).await;
+    eventually("told that it went out", || door.store.commands_sent(WASHER) == 1).await;
     // A clean start forgets it.
     let (_third, connack) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
     assert_eq!(connack[0], 0);
-    assert!(door.store.with(|s| !s.sessions.contains_key(&WASHER)));
+    assert!(door.store.kept.session_of(WASHER).is_none());
 }
 
 #[tokio::test]
@@ -77,11 +74,7 @@ async fn qos_2_is_stored_once_across_connections() {
     let packet = V5.publish(2, "d/washer/j", 7, ONE);
     first.send(&packet).await;
     assert_eq!(first.packet().await.unwrap().0, 0x50, "PUBREC");
-    assert_eq!(
-        door.store.with(|s| s.samples.len()),
-        1,
-        "stored when it is acknowledged"
-    );
+    assert_eq!(door.store.samples().len(), 1, "stored when it is acknowledged");
     drop(first);
     let mut second = Raw::open(door.addr).await;
     second
@@ -94,11 +87,11 @@ async fn qos_2_is_stored_once_across_connections() {
     assert_eq!(second.packet().await.unwrap().0, 0x50);
     second.send(&frame(0x62, &[0, 7])).await;
     assert_eq!(second.packet().await.unwrap().0, 0x70, "PUBCOMP");
-    assert_eq!(door.store.with(|s| (s.samples.len(), s.unreleased.len())), (1, 0));
+    assert_eq!((door.store.samples().len(), door.store.unreleased().len()), (1, 0));
     // The identifier is free again.
     second.send(&packet).await;
     assert_eq!(second.packet().await.unwrap().0, 0x50);
-    assert_eq!(door.store.with(|s| s.samples.len()), 2);
+    assert_eq!(door.store.samples().len(), 2);
 }
 
 /// A CONNECT with a will on `d/{device}/s`, retained, after `delay_s`.
@@ -129,10 +122,7 @@ async fn wills_are_stored_after_their_delay_unless_the_device_is_back() {
     };
     eventually("the will without delay", || said(1) == 1).await;
     eventually("the will after a second", || said(3) == 1).await;
-    assert_eq!(
-        door.store.with(|s| s.states.get(&WASHER).map(|s| s.0.clone())),
-        Some(b"gone".to_vec())
-    );
+    assert_eq!(door.store.state(WASHER), Some(b"gone".to_vec()));
     let mut back = Raw::connected(door.addr, "acme", "bad").await;
     back.ping().await;
     assert_eq!(said(4), 0, "back before its time");
@@ -150,7 +140,7 @@ async fn the_end_of_the_hub_is_told_after_the_commits() {
     let mut will = Raw::open(door.addr).await;
     will.send(&with_will("bad", 0)).await;
     assert_eq!(will.packet().await.unwrap().1[1], 0);
-    door.store.set(crate::memory::Mode::Hold);
+    door.store.set(crate::store::Mode::Hold);
     new.send(&V5.publish(1, "d/washer/j", 1, ONE)).await;
     old.send(&publish("d/dryer/j", 1, ONE)).await;
     new.ping().await;
@@ -161,7 +151,7 @@ async fn the_end_of_the_hub_is_told_after_the_commits() {
     let stopped = tokio::spawn(broker.stopped());
     // The listener is closed when the connections are told.
     eventually("the hub stops", || std::net::TcpStream::connect(addr).is_err()).await;
-    store.set(crate::memory::Mode::Commit);
+    store.set(crate::store::Mode::Commit);
     assert_eq!(new.packet().await.unwrap().0, 0x40, "the acknowledgement first");
     new.expect_reason(0x8B).await;
     old.expect_ack(1).await;
@@ -169,7 +159,7 @@ async fn the_end_of_the_hub_is_told_after_the_commits() {
     will.expect_reason(0x8B).await;
     stopped.await.unwrap();
     assert_eq!(
-        store.with(|s| (s.samples.len(), s.said.len())),
+        (store.samples().len(), store.with(|s| s.said.len())),
         (2, 0),
         "no will at the end"
     );
@@ -194,7 +184,7 @@ async fn filters_of_others_are_refused_and_the_connection_stays() {
 async fn a_device_that_comes_anew_finds_what_its_earlier_connection_left_under_way() {
     let door = Door::open().await;
     let (mut first, _) = Raw::connected_v5(door.addr, "acme", "washer", AN_HOUR).await;
-    door.store.set(crate::memory::Mode::Hold);
+    door.store.set(crate::store::Mode::Hold);
     let packet = V5.publish(2, "d/washer/j", 7, ONE);
     first.send(&packet).await;
     first.ping().await;
@@ -203,13 +193,13 @@ async fn a_device_that_comes_anew_finds_what_its_earlier_connection_left_under_w
         .send(&connect_v5("acme/washer", "secret-of-washer", AN_HOUR, false))
         .await;
     first.expect_reason(0x8E).await;
-    door.store.set(crate::memory::Mode::Commit);
+    door.store.set(crate::store::Mode::Commit);
     assert_eq!(second.packet().await.unwrap().1[..2], [1, 0], "session present");
     let mut repeat = packet.clone();
     repeat[0] |= 0x08;
     second.send(&repeat).await;
     assert_eq!(second.packet().await.unwrap().0, 0x50, "PUBREC");
-    assert_eq!(door.store.with(|s| s.samples.len()), 1, "stored once");
+    assert_eq!(door.store.samples().len(), 1, "stored once");
 }
 
 #[tokio::test]
@@ -218,7 +208,7 @@ async fn a_lost_change_of_access_still_cuts_and_only_whom_it_should() {
     let (mut washer, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
     let mut dryer = Raw::connected(door.addr, "acme", "dryer").await;
     let mut reader = Raw::open(door.addr).await;
-    reader.send(&connect(crate::access::READER, "", "reader", 60)).await;
+    reader.send(&connect(crate::store::READER, "", "reader", 60)).await;
     assert_eq!(reader.packet().await, Some((0x20, vec![0, 0])));
     door.store.change(|s| s.changes_lost = true);
     door.store.revoke(WASHER);
@@ -232,7 +222,7 @@ async fn a_lost_change_of_access_still_cuts_and_only_whom_it_should() {
 async fn changes_of_others_access_disturb_no_log_in() {
     let door = Door::open_with(|c| c.identity_connects = hub_core::quota::Pace::new(1_000, 1_000)).await;
     // Let in, but not told so yet: what an earlier session left is dropped behind what is under way.
-    door.store.set(crate::memory::Mode::Hold);
+    door.store.set(crate::store::Mode::Hold);
     let commits = || door.store.with(|s| s.ingest_asked);
     let (asked, before) = (door.access_asked().await, commits());
     let mut slow = Raw::open(door.addr).await;
@@ -241,7 +231,7 @@ async fn changes_of_others_access_disturb_no_log_in() {
     eventually("it waits for what is under way", || commits() > before).await;
     door.store.revoke(ApplianceId(4));
     eventually("the change is acted on", || door.store.with(|s| s.access_asked > asked)).await;
-    door.store.set(crate::memory::Mode::Commit);
+    door.store.set(crate::store::Mode::Commit);
     assert_eq!(slow.packet().await.unwrap().1[1], 0);
     slow.ping().await;
     // One change after the other, as when a group's key is exchanged.

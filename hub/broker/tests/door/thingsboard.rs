@@ -1,14 +1,18 @@
 //! ThingsBoard's device topics, provisioning, secrets that devices make, and the owner's code.
 
 use crate::Door;
-use crate::access::CLAIM;
 use crate::client::{Raw, connect};
+use crate::store::{CLAIM, Gate};
 use hub_core::clock::CivilClock;
 use hub_core::id::ApplianceId;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use tests_mqtt::{publish, subscribe};
 
 const WASHER: ApplianceId = ApplianceId(1);
+/// Secrets that devices make.
+static MADE: LazyLock<String> = LazyLock::new(|| "0123456789abcdef".repeat(4));
+static MADE_BY_ANOTHER: LazyLock<String> = LazyLock::new(|| "fedcba9876543210".repeat(4));
 
 /// Topic and payload of a PUBLISH at QoS 1 from the hub, acknowledged.
 async fn receive(device: &mut Raw) -> (String, Value) {
@@ -17,9 +21,15 @@ async fn receive(device: &mut Raw) -> (String, Value) {
     (topic, serde_json::from_slice(&payload).unwrap())
 }
 
+/// The washer of acme.
 async fn connected(door: &Door) -> Raw {
+    door.store.give_token(WASHER, "token-of-washer");
+    connected_by(door, "token-of-washer").await
+}
+
+async fn connected_by(door: &Door, token: &str) -> Raw {
     let mut device = Raw::open(door.addr).await;
-    device.send(&connect("TOKEN-acme-washer", "", "", 60)).await;
+    device.send(&connect(token, "", "", 60)).await;
     assert_eq!(device.packet().await, Some((0x20, vec![0, 0])));
     let filters = [
         "v1/devices/me/attributes",
@@ -40,7 +50,7 @@ async fn telemetry_attributes_and_questions() {
         .send(&publish("v1/devices/me/telemetry", 2, br#"{"pump_current": 1.5}"#))
         .await;
     device.expect_ack(2).await;
-    assert_eq!(door.store.with(|s| s.samples[0].0), WASHER);
+    assert_eq!(door.store.samples()[0].0, WASHER);
     device
         .send(&publish(
             "v1/devices/me/attributes",
@@ -122,10 +132,14 @@ async fn a_claim_credential_gets_a_credential_and_nothing_else() {
     device.send(&publish("p/n1/q", 2, br#"{"device":"wm-77"}"#)).await;
     let (topic, answer) = receive(&mut device).await;
     assert_eq!(
-        (topic.as_str(), answer),
-        ("p/n1/r", json!({"status": "ok", "secret": "secret-of-wm-77"}))
+        (topic.as_str(), &answer),
+        ("p/n1/r", &json!({"status": "ok", "secret": answer["secret"]}))
     );
     device.expect_ack(2).await;
+    let given = answer["secret"].as_str().unwrap();
+    let mut new = Raw::open(door.addr).await;
+    new.send(&connect("acme/wm-77", given, "", 60)).await;
+    assert_eq!(new.packet().await, Some((0x20, vec![0, 0])), "it comes in with it");
     device.send(&publish("p/n1/q", 3, br#"{"device":"washer"}"#)).await;
     let (_, answer) = receive(&mut device).await;
     assert_eq!(answer["status"], "refused");
@@ -163,15 +177,15 @@ async fn a_claimant_that_asks_again_with_the_secret_it_made_is_answered_again() 
     let door = Door::open().await;
     let asks = |device: &str, secret: &str| json!({"device": device, "secret": secret}).to_string();
     for round in 0..3 {
-        let told = claimed(&door, &asks("wm-77", "made by it")).await;
+        let told = claimed(&door, &asks("wm-77", &MADE)).await;
         assert_eq!(told, json!({"status": "ok"}), "round {round}");
     }
-    assert_eq!(door.store.with(|s| (s.made.len(), s.uses)), (1, 1));
-    for (device, secret) in [("wm-77", "made by another"), ("washer", "made by it")] {
+    assert_eq!(door.store.claim_uses(), 1);
+    for (device, secret) in [("wm-77", &MADE_BY_ANOTHER), ("washer", &MADE)] {
         let told = claimed(&door, &asks(device, secret)).await;
         assert_eq!(told["status"], "refused", "{device}");
     }
-    let both = json!({"device": "wm-78", "secret": "made by it", "csr": "-----BEGIN"}).to_string();
+    let both = json!({"device": "wm-78", "secret": *MADE, "csr": "-----BEGIN"}).to_string();
     let told = claimed(&door, &both).await;
     assert_eq!(told["status"], "refused");
     assert!(
@@ -179,20 +193,23 @@ async fn a_claimant_that_asks_again_with_the_secret_it_made_is_answered_again() 
             .as_str()
             .is_some_and(|reason| reason.contains("not for both"))
     );
-    assert_eq!(door.store.with(|s| s.uses), 1);
+    assert_eq!(door.store.claim_uses(), 1);
 }
 
 #[tokio::test]
 async fn a_device_gives_itself_a_secret_and_ends_the_one_before() {
     let door = Door::open().await;
-    let mut device = connected(&door).await;
+    let mut device = connected_by(&door, "secret-of-dryer").await;
+    // Who ends a secret is cut, as everyone is who may have come in by it: here not before it has its answers.
+    door.store.shut(&[Gate::Changes]);
+    let new = || json!({"secret": *MADE});
     let asked = [
-        (1, "endOldSecret", json!({"secret": "new"}), "refused"),
-        (2, "proposeSecret", json!({"secret": "new"}), "ok"),
-        (3, "endOldSecret", json!({"secret": "new"}), "ok"),
-        (4, "proposeSecret", json!({}), "refused"),
-        (5, "proposeSecret", json!({"secret": 7}), "refused"),
-        (6, "endOldSecret", json!(["new"]), "refused"),
+        (1, "endOldSecret", new(), "refused"),
+        (2, "proposeSecret", json!({}), "refused"),
+        (3, "proposeSecret", json!({"secret": 7}), "refused"),
+        (4, "endOldSecret", json!([*MADE]), "refused"),
+        (5, "proposeSecret", new(), "ok"),
+        (6, "endOldSecret", new(), "ok"),
     ];
     for (number, method, params, status) in asked {
         let body = json!({"method": method, "params": params}).to_string();
@@ -213,6 +230,11 @@ async fn a_device_gives_itself_a_secret_and_ends_the_one_before() {
         .await;
     assert_eq!(receive(&mut device).await.1["status"], "refused");
     device.expect_ack(17).await;
-    let done = door.store.with(|s| (s.proposed.clone(), s.ended.clone()));
-    assert_eq!(done, (vec![(WASHER, "new".into())], vec![(WASHER, "new".into())]));
+    door.store.shut(&[]);
+    device.expect_closed("its old secret has ended").await;
+    for (token, code) in [("secret-of-dryer", 5), (MADE.as_str(), 0)] {
+        let mut again = Raw::open(door.addr).await;
+        again.send(&connect(token, "", "", 60)).await;
+        assert_eq!(again.packet().await, Some((0x20, vec![0, code])), "{token}");
+    }
 }

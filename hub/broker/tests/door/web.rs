@@ -69,7 +69,7 @@ async fn packets_in_messages() {
         socket.send(Message::Text("hello".into())).unwrap();
         while socket.read().is_ok() {}
     });
-    assert_eq!(door.store.with(|s| s.samples.len()), 2);
+    assert_eq!(door.store.samples().len(), 2);
     eventually("text is refused", || door.closed("malformed") == 1).await;
 }
 
@@ -82,7 +82,7 @@ async fn over_tls() {
         assert_eq!(say(&mut socket, log_in()), [0x20, 2, 0, 0]);
         assert_eq!(say(&mut socket, publish("d/washer/j", 1, ONE)), [0x40, 2, 0, 1]);
     });
-    assert_eq!(tls.door.store.with(|s| s.samples.len()), 1);
+    assert_eq!(tls.door.store.samples().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ mod group;
 mod identify;
 mod ingest;
 mod lease;
+mod look;
 mod prediction;
 mod provision;
 mod quarantine;

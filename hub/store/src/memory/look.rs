@@ -1,0 +1,33 @@
+//! What a test looks at and no trait tells.
+
+use super::MemoryStore;
+use crate::session::KeptSession;
+use hub_core::id::ApplianceId;
+use hub_core::telemetry::Sample;
+
+impl MemoryStore {
+    /// Samples of an appliance as they are stored, in the order of commits; of one that does not exist, none.
+    pub fn samples_of(&self, appliance: ApplianceId) -> Vec<Sample> {
+        let state = self.state();
+        let rows = state.rows_of(appliance);
+        rows.map(|row| Sample {
+            at: row.stored.at,
+            values: row.stored.values.clone(),
+            extra: row.extra.clone(),
+        })
+        .collect()
+    }
+
+    /// The session that is kept of a device, without its packet identifiers. To look at it is not to take it up.
+    pub fn session_of(&self, appliance: ApplianceId) -> Option<KeptSession> {
+        let state = self.state();
+        state.sessions.get(&appliance).map(|(session, _)| session.clone())
+    }
+
+    /// Packet identifiers of a device under which something was stored at QoS 2, and which it has not released.
+    pub fn unreleased_of(&self, appliance: ApplianceId) -> Vec<u16> {
+        let state = self.state();
+        let packets = state.telemetry.packets.range((appliance, 0)..=(appliance, u16::MAX));
+        packets.map(|(_, packet)| *packet).collect()
+    }
+}
