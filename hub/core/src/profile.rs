@@ -97,7 +97,7 @@ pub enum ProfileError {
         profile: String,
         /// Which words.
         what: String,
-        /// Why.
+        /// Cause.
         source: WordsError,
     },
     /// A channel without words.
