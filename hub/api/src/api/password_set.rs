@@ -18,6 +18,7 @@ pub(crate) struct ChangePassword {
     /// The password until now.
     old: String,
     /// The password from now on: 12 characters or more, at most 256 bytes.
+    #[schema(min_length = 12, max_length = 256)]
     new: String,
 }
 
