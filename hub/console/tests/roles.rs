@@ -62,6 +62,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let request = client
         .request(method.clone(), format!("{}{}", hub.base, path.replace("{id}", &id)))
+        .header("origin", &hub.base)
         .header("cookie", format!("forecall_session={who}"));
     let request = if method == Method::POST {
         request.form(&form)

@@ -3,7 +3,7 @@
 
 pub use crate::reading::statement::{DEVICE_DAILY, FLEET_HOURLY, LATEST, SUBJECT, window};
 
-/// Quarantine: tenant or null, number, appliance or null, part of the reason or null, limit.
+/// Quarantine: tenant or null, service points or null, number, appliance or null, part of the reason or null, limit.
 pub fn quarantine() -> String {
     crate::quarantine::list_sql()
 }

@@ -154,15 +154,15 @@ async fn the_shipped_file_works() {
         .build()
         .unwrap();
     let log_in = async |host: &str, origin: &str| {
-        let form = [("name", "admin"), ("password", hub.password.as_str())];
-        let request = client.post(format!("{}/log-in", nginx.base)).form(&form);
+        let body = json!({ "name": "admin", "password": hub.password });
+        let request = client.post(format!("{}/api/v1/session", nginx.base)).json(&body);
         let answer = request.header("host", host).header("origin", origin).send().await;
         answer.unwrap().status().as_u16()
     };
-    assert_eq!(log_in("console.example", "https://console.example").await, 303);
+    assert_eq!(log_in("console.example", "https://console.example").await, 200);
     assert_eq!(
         log_in("console.example:8443", "https://console.example:8443").await,
-        303
+        200
     );
     assert_eq!(log_in("console.example", "https://evil.example").await, 403);
     assert_eq!(log_in("evil.example", "https://evil.example").await, 421);

@@ -14,6 +14,7 @@ async fn a_person_changes_their_own_password() {
         let form = [("old", old), ("new", new), ("again", again)];
         let answer = browser
             .post(hub.url("/account/password"))
+            .header("origin", &hub.base)
             .form(&form)
             .send()
             .await

@@ -343,8 +343,8 @@ async fn no_query_reads_a_whole_table() {
         ),
         (
             statement::SUBJECT.to_owned(),
-            format!("{id}, 'acme'"),
-            "bigint, text",
+            format!("{id}, 'acme', null"),
+            "bigint, text, text[]",
             0,
         ),
         // As it is asked first, and where that does not suffice.
@@ -374,14 +374,14 @@ async fn no_query_reads_a_whole_table() {
         ),
         (
             statement::quarantine(),
-            format!("null, 9000, {id}, null, 20"),
-            "text, bigint, bigint, text, bigint",
+            format!("null, null, 9000, {id}, null, 20"),
+            "text, text[], bigint, bigint, text, bigint",
             0,
         ),
         (
             statement::quarantine(),
-            "'acme', 9000, null, 'w', 20".to_owned(),
-            "text, bigint, bigint, text, bigint",
+            "'acme', '{pudong}', 9000, null, 'w', 20".to_owned(),
+            "text, text[], bigint, bigint, text, bigint",
             0,
         ),
     ];

@@ -122,9 +122,9 @@ impl Query {
         let appliance = base.fleet.some();
         let from = day_before(newest);
         let subject = (
-            "bigint, text",
+            "bigint, text, text[]",
             statement::SUBJECT.to_owned(),
-            format!("{appliance}, '{TENANT}'"),
+            format!("{appliance}, '{TENANT}', null"),
         );
         Ok(match self {
             Self::Window => {
