@@ -210,7 +210,7 @@ impl Pipeline<'_> {
     /// Rings owners, and answers those who ring; `None` if no tenant has a trunk.
     async fn contact(&mut self) -> Result<Option<Telephone>> {
         let telephone = telephone::start(self.config, &self.store).await?;
-        let calls = Calls::new(self.store.clone(), self.clock.clone());
+        let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.clone());
         let dialler = Dialler::new(
             calls.clone(),
             self.store.clone(),
