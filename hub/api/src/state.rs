@@ -8,6 +8,7 @@ use crate::proxies::Proxies;
 use crate::streams::Streams;
 use futures::future::BoxFuture;
 use hub_core::clock::CivilClock;
+use hub_core::families::Families;
 use hub_core::lines::Lines;
 use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::Ingest;
@@ -15,7 +16,7 @@ use hub_store::{ConsoleStore, StoreError};
 use jiff::tz::TimeZone;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Passwords checked at the same time: each check takes 19 MiB and a whole core for some ten milliseconds.
@@ -28,6 +29,8 @@ pub struct ApiState {
     pub store: Arc<dyn ConsoleStore>,
     /// Civil time, as tickets see it. Sessions run on the machine's clock, which nobody scales.
     pub clock: Arc<dyn CivilClock>,
+    /// Families that the hub knows, with what people call them; replaced while it runs.
+    pub families: watch::Receiver<Arc<Families>>,
     /// How the other parts of the hub are asked how they are.
     pub monitor: Monitor,
     /// Reads payloads from quarantine again, by the code that reads them when they come in.
@@ -145,6 +148,11 @@ impl Inner {
     /// Where everything is kept.
     pub fn store(&self) -> &dyn ConsoleStore {
         self.state.store.as_ref()
+    }
+
+    /// Families as the hub knows them now.
+    pub fn families(&self) -> Arc<Families> {
+        self.state.families.borrow().clone()
     }
 
     /// Civil time, as tickets see it.

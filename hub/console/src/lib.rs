@@ -12,4 +12,8 @@ mod texts;
 mod visitor;
 mod words;
 
+#[cfg(test)]
+#[path = "../../api/tests/support/families.rs"]
+mod washing_machine;
+
 pub use pages::PAGES;

@@ -4,9 +4,12 @@ use crate::texts;
 use axum::http::{HeaderMap, header};
 use hub_api::auth::session::cookie;
 use hub_core::appointment::Slot;
+use hub_core::families::Families;
 use hub_core::language::Language;
+use hub_core::prediction::UNKNOWN_FAULT;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::sync::Arc;
 
 /// Name of the cookie that keeps the chosen language.
 pub(crate) const COOKIE: &str = "forecall_language";
@@ -17,17 +20,23 @@ pub(crate) struct Reader {
     pub(crate) language: Language,
     /// Zone of times without a place of their own.
     pub(crate) zone: TimeZone,
+    /// What families, their channels and their faults are called.
+    pub(crate) families: Arc<Families>,
 }
 
 impl Reader {
     /// By the cookie, else by Accept-Language (RFC 9110 §12.5.4), else English.
-    pub(crate) fn of(headers: &HeaderMap, zone: TimeZone) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, zone: TimeZone, families: Arc<Families>) -> Self {
         let chosen = cookie(headers, COOKIE).and_then(parse_language);
         let asked = headers
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok());
         let language = chosen.or_else(|| preferred(asked?)).unwrap_or_default();
-        Self { language, zone }
+        Self {
+            language,
+            zone,
+            families,
+        }
     }
 
     /// A text.
@@ -40,7 +49,30 @@ impl Reader {
         texts::text(self.language, key, values)
     }
 
-    /// A word of an open list (fault classes, channels, families): what nobody has translated is shown as it is.
+    /// The family of an appliance with this profile.
+    pub(crate) fn family<'a>(&'a self, profile: &'a str) -> &'a str {
+        self.families.name(profile, self.language)
+    }
+
+    /// A channel of such an appliance.
+    pub(crate) fn channel<'a>(&'a self, profile: &str, channel: &'a str) -> &'a str {
+        self.families.channel(profile, channel, self.language)
+    }
+
+    /// What a prediction about such an appliance names as a cause.
+    pub(crate) fn feature<'a>(&'a self, profile: &str, feature: &'a str) -> &'a str {
+        self.families.feature(profile, feature, self.language)
+    }
+
+    /// A fault of such an appliance. That it is unknown is a word of our own.
+    pub(crate) fn fault(&self, profile: &str, class: &str) -> String {
+        match class {
+            UNKNOWN_FAULT => self.t("fault-unknown-fault"),
+            class => self.families.fault(profile, class, self.language).to_owned(),
+        }
+    }
+
+    /// A word of an open list (reasons, speakers): what nobody has translated is shown as it is.
     pub(crate) fn word(&self, list: &str, word: &str) -> String {
         let key = format!("{list}-{}", slug(word));
         texts::find(self.language, &key, &[]).unwrap_or_else(|| word.to_owned())
@@ -177,6 +209,7 @@ mod tests {
         let reader = |language| Reader {
             language,
             zone: TimeZone::UTC,
+            families: Arc::default(),
         };
         let slot = Slot {
             start: "2026-11-24T01:00:00Z".parse().unwrap(),

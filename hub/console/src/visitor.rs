@@ -39,7 +39,7 @@ impl FromRequestParts<App> for Visitor {
         Ok(Self {
             app: app.clone(),
             session,
-            reader: Reader::of(&parts.headers, app.state.config.zone.clone()),
+            reader: Reader::of(&parts.headers, app.state.config.zone.clone(), app.families()),
             path: path_and_query(parts),
         })
     }
@@ -55,6 +55,10 @@ impl FromRequestParts<App> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(Reader::of(&parts.headers, app.state.config.zone.clone()))
+        Ok(Reader::of(
+            &parts.headers,
+            app.state.config.zone.clone(),
+            app.families(),
+        ))
     }
 }

@@ -60,9 +60,9 @@ pub(crate) fn unit_sign(unit: &str) -> &str {
     }
 }
 
-/// One sensor in a plain sentence: `drain-pump current 0.42 A, 38 % above this unit's own baseline`.
-pub(crate) fn sentence(reader: &Reader, sensor: &Contribution) -> String {
-    let channel = reader.word("channel", &sensor.channel);
+/// One sensor of an appliance with this profile in a plain sentence: `drain-pump current 0.42 A, 38 % above this unit's own baseline`.
+pub(crate) fn sentence(reader: &Reader, profile: &str, sensor: &Contribution) -> String {
+    let channel = reader.feature(profile, &sensor.channel);
     let value = quantity(sensor.value, &sensor.unit);
     let difference = sensor.value - sensor.baseline_mean;
     let key = match difference {
@@ -71,7 +71,7 @@ pub(crate) fn sentence(reader: &Reader, sensor: &Contribution) -> String {
         _ => "sensor-below",
     };
     let values = [
-        ("channel", channel.as_str()),
+        ("channel", channel),
         ("value", &value),
         ("difference", &difference_words(reader, sensor, difference.abs())),
     ];
@@ -91,24 +91,26 @@ fn difference_words(reader: &Reader, sensor: &Contribution, difference: f64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::texts;
+    use crate::{texts, washing_machine};
     use hub_core::call_result::{CallResult, Disposition};
     use hub_core::consent::Consent;
     use hub_core::contact::{AttemptState, Direction};
     use hub_core::finding::FindingState;
     use hub_core::language::Language;
     use hub_core::outcome::{Resolution, Verdict};
-    use hub_core::prediction::Severity;
+    use hub_core::prediction::{Severity, UNKNOWN_FAULT};
     use hub_core::ticket::{TicketCategory, TicketState};
     use hub_store::birth::ResetReason;
     use hub_store::device::CommandState;
     use jiff::tz::TimeZone;
+    use std::sync::Arc;
     use strum::VariantArray;
 
     fn reader(language: Language) -> Reader {
         Reader {
             language,
             zone: TimeZone::UTC,
+            families: Arc::new(washing_machine::families()),
         }
     }
 
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_sensor_is_told_in_plain_words() {
-        let en = |s: &Contribution| sentence(&reader(Language::En), s).replace('\u{a0}', " ");
+        let en = |s: &Contribution| sentence(&reader(Language::En), "washing-machine", s).replace('\u{a0}', " ");
         assert_eq!(
             en(&sensor(0.42, 0.304, 0.01, "A")),
             "drain-pump current 0.42 A, 38 % above this unit's own baseline"
@@ -143,15 +145,27 @@ mod tests {
             "drain-pump current 230 V, as usual for this unit"
         );
         assert_eq!(
-            sentence(&reader(Language::ZhCn), &sensor(0.42, 0.304, 0.01, "A")).replace('\u{a0}', " "),
+            sentence(
+                &reader(Language::ZhCn),
+                "washing-machine",
+                &sensor(0.42, 0.304, 0.01, "A")
+            )
+            .replace('\u{a0}', " "),
             "排水泵电流 0.42 A，比本机自身基线高 38 %"
         );
     }
 
     #[test]
     fn words_that_nobody_translated_show_themselves() {
-        assert_eq!(reader(Language::En).word("fault", "flux_capacitor"), "flux_capacitor");
-        assert_eq!(reader(Language::En).word("channel", "Volume Flow RateRMS"), "flow");
+        let reader = reader(Language::En);
+        assert_eq!(reader.fault("washing-machine", "flux_capacitor"), "flux_capacitor");
+        assert_eq!(
+            reader.feature("washing-machine", "Volume Flow RateRMS"),
+            "Volume Flow RateRMS"
+        );
+        assert_eq!(reader.word("presence", "moved_house"), "moved_house");
+        // The program's own.
+        assert_eq!(reader.fault("washing-machine", UNKNOWN_FAULT), "Unknown fault");
     }
 
     #[test]

@@ -120,6 +120,7 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
     let state = ApiState {
         store: store.clone(),
         clock,
+        families: tokio::sync::watch::channel(Arc::new(support::families::families())).1,
         monitor: Monitor::default(),
         redecode: support::reads_json(),
         demo: None,

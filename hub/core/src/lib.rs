@@ -17,6 +17,7 @@ pub mod clock;
 pub mod consent;
 pub mod contact;
 pub mod error_chain;
+pub mod families;
 pub mod finding;
 pub mod host;
 pub mod id;

@@ -82,9 +82,9 @@ fn order(to: PhoneNumber) -> CallOrder {
         values: Values::from(
             [
                 ("brand", Value::Text("海尔".into())),
-                ("appliance", Value::Term("washing-machine".into())),
+                ("appliance", Value::Term(Some("洗衣机".into()))),
                 ("serial", Value::Digits("8412".into())),
-                ("fault", Value::Term("drain_pump_wear".into())),
+                ("fault", Value::Term(Some("排水泵可能快要坏了。".into()))),
                 ("safe", Value::YesNo(true)),
                 ("price", price),
                 ("slot", Value::TimeWindow { start, end }),

@@ -6,7 +6,7 @@ pub use check::ManifestError;
 
 use std::collections::BTreeMap;
 
-use hub_core::language::Language;
+use hub_core::families::{FaultWords, ModelWords};
 use hub_core::prediction::Severity;
 use hub_core::site::Localised;
 use serde::{Deserialize, Serialize};
@@ -254,24 +254,18 @@ impl Manifest {
         format!("{}/{}", self.family, self.version)
     }
 
-    /// A fault class as pages show it; none of a class that the model does not have, such as
-    /// [`hub_core::prediction::UNKNOWN_FAULT`].
-    pub fn fault_name(&self, class: &str, language: Language) -> Option<&str> {
-        Some(self.fault(class)?.words.get(language))
-    }
-
-    /// What an owner hears about a fault class; none as for [`Manifest::fault_name`].
-    pub fn fault_sentence(&self, class: &str, language: Language) -> Option<&str> {
-        Some(self.fault(class)?.spoken.get(language))
-    }
-
-    /// A feature as pages show it; none of one that the model does not have, or that has its channel's words.
-    pub fn feature_name(&self, feature: &str, language: Language) -> Option<&str> {
-        let feature = self.features.iter().find(|own| own.name == feature)?;
-        Some(feature.words.as_ref()?.get(language))
-    }
-
-    fn fault(&self, class: &str) -> Option<&FaultClass> {
-        self.classification.classes.iter().find(|own| own.name == class)
+    /// What people call its fault classes and features.
+    pub fn words(&self) -> ModelWords {
+        let faults = self.classification.classes.iter().map(|class| {
+            let (name, spoken) = (class.words.clone(), class.spoken.clone());
+            (class.name.clone(), FaultWords { name, spoken })
+        });
+        let own = |feature: &Feature| Some((feature.name.clone(), feature.words.clone()?));
+        ModelWords {
+            family: self.family.clone(),
+            profile: self.profile.clone(),
+            faults: faults.collect(),
+            features: self.features.iter().filter_map(own).collect(),
+        }
     }
 }

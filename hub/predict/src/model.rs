@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hub_core::language::Language;
-use hub_core::profile::{ApplianceProfile, Family, FamilyWords, ProfileError};
+use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 
 use crate::golden::{self, GoldenError};
 use crate::manifest::{Manifest, ManifestError};
@@ -13,8 +12,7 @@ use crate::network::{Network, Reconstruction, ScoreError, Window};
 pub struct Model {
     folder: PathBuf,
     manifest: Manifest,
-    /// Profile and words of what it watches.
-    watches: Family,
+    profile: ApplianceProfile,
     network: Network,
     id: String,
 }
@@ -87,7 +85,7 @@ impl Model {
     /// # Errors
     /// Whatever is missing, malformed or contradictory; a network that fails a golden window is refused.
     pub fn load(folder: &Path) -> Result<Model, ModelError> {
-        let (manifest, watches) = load_manifest(folder)?;
+        let (manifest, family) = load_manifest(folder)?;
         let path = folder.join("model.onnx");
         let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
             path: path.clone(),
@@ -102,7 +100,7 @@ impl Model {
             folder: folder.to_owned(),
             id: manifest.id(),
             manifest,
-            watches,
+            profile: family.profile,
             network,
         })
     }
@@ -124,18 +122,7 @@ impl Model {
 
     /// The profile whose rows this model scores.
     pub fn profile(&self) -> &ApplianceProfile {
-        &self.watches.profile
-    }
-
-    /// What people read and hear of the appliances of that profile.
-    pub fn words(&self) -> &FamilyWords {
-        &self.watches.words
-    }
-
-    /// What a prediction names as the cause of its score, a feature or a channel, as pages show it; none of anything else.
-    pub fn feature_name(&self, feature: &str, language: Language) -> Option<&str> {
-        let own = self.manifest.feature_name(feature, language);
-        own.or_else(|| self.watches.words.channel(feature, language))
+        &self.profile
     }
 
     /// Where it was loaded from.

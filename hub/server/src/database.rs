@@ -3,19 +3,19 @@
 
 use crate::config::Config;
 use crate::keyring;
-use crate::models::{Profiles, load_profiles};
+use crate::models::{load_families, profiles};
 use crate::upgrade;
 use anyhow::{Context, Result};
+use hub_core::profile::Family;
 use hub_store_postgres::{Cluster, ClusterError, ClusterOptions, PostgresStore};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A store that is open, before anything works on it.
 pub struct Opened {
     /// The store.
     pub store: Arc<PostgresStore>,
-    /// Appliance profiles by name.
-    pub profiles: Profiles,
+    /// Families whose appliances the store takes.
+    pub families: Vec<Family>,
     /// The hub's own database; `None` where one is given.
     pub(crate) cluster: Option<Cluster>,
 }
@@ -39,7 +39,7 @@ pub async fn open_beside(config: &Config) -> Result<Opened> {
 }
 
 async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
-    let profiles = load_profiles(&config.models_dir)?;
+    let families = load_families(&config.models_dir)?;
     let keyring = keyring::open_or_make(config).await?;
     let (options, cluster) = match &config.database_url {
         Some(url) => (url.parse().context("DATABASE_URL is not valid")?, None),
@@ -50,7 +50,7 @@ async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
             (cluster.connect_options(), Some(cluster))
         }
     };
-    let known = BTreeMap::clone(&profiles);
+    let known = profiles(&families);
     let store = if cluster.as_ref().is_some_and(Cluster::is_joined) {
         PostgresStore::connect_beside(options, keyring, known).await
     } else {
@@ -59,7 +59,7 @@ async fn open_with(config: &Config, beside: bool) -> Result<Opened> {
     };
     Ok(Opened {
         store: Arc::new(store.context("cannot open the database")?),
-        profiles,
+        families,
         cluster,
     })
 }

@@ -1,21 +1,19 @@
 //! The folder `models/`: appliance profiles, and the models that watch appliances.
 
 use anyhow::{Context, Result};
+use hub_core::families::Families;
 use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Appliance profiles by name.
-pub type Profiles = Arc<BTreeMap<String, ApplianceProfile>>;
-
-/// Reads all profiles of `models/profiles`.
+/// Reads the families of `models/profiles`.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be read or has no profile, or a profile in it is not usable.
-pub fn load_profiles(models_dir: &Path) -> Result<Profiles> {
+pub fn load_families(models_dir: &Path) -> Result<Vec<Family>> {
     let dir = models_dir.join("profiles");
     let entries = std::fs::read_dir(&dir).with_context(|| {
         format!(
@@ -23,7 +21,7 @@ pub fn load_profiles(models_dir: &Path) -> Result<Profiles> {
             dir.display()
         )
     })?;
-    let mut profiles = BTreeMap::new();
+    let mut families = Vec::new();
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "toml") {
@@ -33,15 +31,27 @@ pub fn load_profiles(models_dir: &Path) -> Result<Profiles> {
             family
                 .check()
                 .with_context(|| format!("{} is not usable", path.display()))?;
-            profiles.insert(family.profile.name.clone(), family.profile);
+            families.push(family);
         }
     }
     anyhow::ensure!(
-        !profiles.is_empty(),
+        !families.is_empty(),
         "there is no appliance profile in {}",
         dir.display()
     );
-    Ok(Arc::new(profiles))
+    Ok(families)
+}
+
+/// Appliance profiles, by name.
+pub fn profiles(families: &[Family]) -> BTreeMap<String, ApplianceProfile> {
+    let profiles = families.iter().map(|family| family.profile.clone());
+    profiles.map(|profile| (profile.name.clone(), profile)).collect()
+}
+
+/// The families, with what the models call faults and features.
+pub fn with_words(families: Vec<Family>, registry: &Registry) -> Families {
+    let models = registry.families().map(|(_, model)| model.manifest().words());
+    Families::new(families, models)
 }
 
 /// Loads all models; one that is refused is told in the log, and its appliances are not watched.

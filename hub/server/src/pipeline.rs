@@ -5,7 +5,7 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::database::Opened;
 use crate::hub::Hub;
-use crate::models::{Profiles, load_models};
+use crate::models::{load_models, profiles, with_words};
 use crate::telephone::{self, Telephone};
 use crate::workers::contact::{Calls, Dialler};
 use crate::workers::maintain::{self, Upkeep};
@@ -17,12 +17,15 @@ use anyhow::{Context, Result};
 use hub_api::{ApiState, DemoBanner};
 use hub_broker::Broker;
 use hub_core::clock::CivilClock;
+use hub_core::families::Families;
+use hub_core::profile::ApplianceProfile;
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::{Lease, LeaseStore};
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
 use rand::TryRngCore;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -34,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 struct Pipeline<'a> {
     config: &'a Config,
     store: Arc<PostgresStore>,
-    profiles: Profiles,
+    families: watch::Receiver<Arc<Families>>,
     clock: Arc<dyn CivilClock>,
     figures: Arc<Figures>,
     stop: CancellationToken,
@@ -64,10 +67,12 @@ pub async fn start(
     let listener =
         hub_broker::listen_http(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
     let http = listener.local_addr()?;
+    let known = Arc::new(profiles(&opened.families));
+    let (_, families) = watch::channel(Arc::new(with_words(opened.families, &registry)));
     let mut pipeline = Pipeline {
         config,
         store: opened.store,
-        profiles: opened.profiles,
+        families,
         clock,
         figures: Arc::default(),
         stop: CancellationToken::new(),
@@ -80,7 +85,9 @@ pub async fn start(
     let lease = pipeline.lead().await?;
     let deposed = standby::deposed(pipeline.store.clone(), pipeline.stop.child_token());
 
-    let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
+    let telemetry = pipeline
+        .telemetry(known, lease, cluster.is_none(), demo.is_some())
+        .await?;
     pipeline.prediction_and_ticket(registry);
     let telephone = pipeline.contact().await?;
     let voice = telephone.map(|telephone| telephone.voice);
@@ -143,11 +150,17 @@ impl Pipeline<'_> {
     }
 
     /// Takes readings from devices, keeps their counts and aggregates, and deletes what is too old.
-    async fn telemetry(&mut self, lease: Lease, is_given: bool, is_demo: bool) -> Result<Telemetry> {
+    async fn telemetry(
+        &mut self,
+        profiles: Arc<BTreeMap<String, ApplianceProfile>>,
+        lease: Lease,
+        is_given: bool,
+        is_demo: bool,
+    ) -> Result<Telemetry> {
         let broker = Broker::start(
             self.config.broker(),
             self.store.clone(),
-            self.profiles.clone(),
+            profiles,
             self.clock.clone(),
             self.stop.child_token(),
         )
@@ -197,7 +210,7 @@ impl Pipeline<'_> {
     /// Rings owners, and answers those who ring; `None` if no tenant has a trunk.
     async fn contact(&mut self) -> Result<Option<Telephone>> {
         let telephone = telephone::start(self.config, &self.store).await?;
-        let calls = Calls::new(self.store.clone(), self.clock.clone());
+        let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.clone());
         let dialler = Dialler::new(
             calls.clone(),
             self.store.clone(),
@@ -219,7 +232,8 @@ impl Pipeline<'_> {
             store: self.store.clone(),
             clock: self.clock.clone(),
             monitor,
-            redecode: quarantine::redecode(self.store.clone(), self.profiles.clone(), self.clock.clone()),
+            redecode: quarantine::redecode(self.store.clone(), self.families.clone(), self.clock.clone()),
+            families: self.families.clone(),
             demo,
             config: self.config.console()?,
         };

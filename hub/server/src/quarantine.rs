@@ -1,20 +1,25 @@
 //! Quarantined payloads, read again by the front door's own code.
 
-use crate::models::Profiles;
 use crate::random;
 use hub_api::{Redecode, Redecoded};
 use hub_core::clock::CivilClock;
+use hub_core::families::Families;
 use hub_core::id::TraceId;
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// How the API has one read again.
-pub fn redecode(store: Arc<PostgresStore>, profiles: Profiles, clock: Arc<dyn CivilClock>) -> Redecode {
+pub fn redecode(
+    store: Arc<PostgresStore>,
+    families: watch::Receiver<Arc<Families>>,
+    clock: Arc<dyn CivilClock>,
+) -> Redecode {
     Arc::new(move |held| {
-        let (store, profiles, now) = (store.clone(), profiles.clone(), clock.now());
+        let (store, families, now) = (store.clone(), families.borrow().clone(), clock.now());
         Box::pin(async move {
-            let Some(profile) = profiles.get(&held.profile) else {
+            let Some(profile) = families.profile(&held.profile) else {
                 let reason = format!("profile {} is not known to this hub", held.profile);
                 return Ok(Redecoded::Refused(reason));
             };

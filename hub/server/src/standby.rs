@@ -12,6 +12,7 @@ use hub_store::lease::LeaseStore;
 use hub_store_postgres::PostgresStore;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +64,7 @@ fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
     Ok(ApiState {
         store: opened.store.clone(),
         clock: Arc::new(SystemClock),
+        families: watch::channel(Arc::default()).1,
         monitor: monitor::standing_by(),
         redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("this hub stands by".to_owned())) })),
         demo: None,

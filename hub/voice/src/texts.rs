@@ -86,20 +86,9 @@ impl Texts {
         let text = bundle.format_pattern(pattern, args, &mut errors).into_owned();
         Some((text, errors))
     }
-
-    /// The name of the text of a term: `fault-drain-pump-wear` for the value `fault` and the word `drain_pump_wear`, and
-    /// `fault-other` if there is no such text.
-    pub fn term(&self, language: Language, value: &str, word: &str) -> String {
-        let name = format!("{value}-{}", word.replace('_', "-"));
-        if self.has(language, &name) {
-            name
-        } else {
-            any_term(value)
-        }
-    }
 }
 
-/// The name of the text for all words of a term that have none of their own.
+/// The name of the text that is said of a term for which nobody has words.
 pub fn any_term(value: &str) -> String {
     format!("{value}-other")
 }

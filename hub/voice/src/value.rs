@@ -13,10 +13,9 @@ pub type Values = BTreeMap<String, Value>;
 pub enum Value {
     /// A name in its own writing, e.g. a brand. What a language's voice cannot read of it is left out.
     Text(String),
-    /// A word of our own that has a text in each language: `washing-machine` of the value `appliance` is said as the text
-    /// `appliance-washing-machine`, and as `appliance-other` if there is no such text. An underscore stands for a hyphen. These
-    /// texts need no values.
-    Term(String),
+    /// What a thing is called, or a sentence about it, in the call's language and fit to be read aloud. Where nobody has words
+    /// for it, the value `fault` is said as the text `fault-other`, which needs no values.
+    Term(Option<String>),
     /// Decides what is said, and is never said itself.
     YesNo(bool),
     /// A moment, in the listener's time zone.

@@ -1,6 +1,7 @@
 //! What the tests of pages and HTTP share with the gallery: sample tickets, and a store that holds just these.
 
 pub mod device;
+pub mod families;
 pub mod hub;
 pub mod reading;
 pub mod sample;
@@ -17,6 +18,7 @@ pub fn state(store: Arc<SampleStore>) -> ApiState {
     ApiState {
         store,
         clock: Arc::new(ManualClock::new(sample::at("09:05"))),
+        families: tokio::sync::watch::channel(Arc::new(families::families())).1,
         monitor: Monitor::default(),
         redecode: reads_json(),
         demo: None,

@@ -79,6 +79,7 @@ impl Hub {
         let state = ApiState {
             store,
             clock: Arc::new(ManualClock::new(morning())),
+            families: tokio::sync::watch::channel(Arc::default()).1,
             monitor: Monitor::default(),
             redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("as before".to_owned())) })),
             demo: None,

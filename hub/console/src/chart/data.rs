@@ -20,8 +20,8 @@ pub(super) struct PanelData {
     pub(super) band: Option<(f64, f64)>,
 }
 
-/// The panels, score first.
-pub(super) fn panels(reader: &Reader, evidence: &Evidence, sensors: usize) -> Vec<PanelData> {
+/// The panels for an appliance with this profile, score first.
+pub(super) fn panels(reader: &Reader, profile: &str, evidence: &Evidence, sensors: usize) -> Vec<PanelData> {
     let score = PanelData {
         caption: reader.t("chart-score"),
         values: evidence.points.iter().map(|p| finite(f64::from(p.score))).collect(),
@@ -31,11 +31,11 @@ pub(super) fn panels(reader: &Reader, evidence: &Evidence, sensors: usize) -> Ve
     let sensor = |index: usize| {
         let channel = &evidence.channels[index];
         let reach = BAND_DEVIATIONS * channel.baseline_deviation;
-        let name = reader.word("channel", &channel.channel);
+        let name = reader.feature(profile, &channel.channel);
         PanelData {
             caption: match unit_sign(&channel.unit) {
-                "" => name,
-                sign => reader.with("chart-sensor", &[("channel", &name), ("unit", sign)]),
+                "" => name.to_owned(),
+                sign => reader.with("chart-sensor", &[("channel", name), ("unit", sign)]),
             },
             values: evidence
                 .points

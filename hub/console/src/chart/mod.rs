@@ -14,12 +14,12 @@ use maud::{Markup, html};
 /// Sensors that get a panel of their own.
 const SENSORS_SHOWN: usize = 3;
 
-/// The chart with its table; a sentence where there is nothing to draw.
-pub(crate) fn evidence(reader: &Reader, evidence: &Evidence) -> Markup {
+/// The chart with its table, for an appliance with this profile; a sentence where there is nothing to draw.
+pub(crate) fn evidence(reader: &Reader, profile: &str, evidence: &Evidence) -> Markup {
     if evidence.points.len() < 2 {
         return html! { p.muted { (reader.t("chart-empty")) } };
     }
-    let panels = data::panels(reader, evidence, SENSORS_SHOWN);
+    let panels = data::panels(reader, profile, evidence, SENSORS_SHOWN);
     html! {
         (svg::draw(reader, evidence, &panels))
         ul.legend aria-hidden="true" {
@@ -28,6 +28,6 @@ pub(crate) fn evidence(reader: &Reader, evidence: &Evidence) -> Markup {
             li.key-span { (reader.t("legend-span")) }
             li.key-threshold { (reader.t("legend-threshold")) }
         }
-        (table::details(reader, evidence))
+        (table::details(reader, profile, evidence))
     }
 }

@@ -116,6 +116,7 @@ mod tests {
         let reader = Reader {
             language: Language::En,
             zone: TimeZone::get("Asia/Shanghai").unwrap(),
+            families: std::sync::Arc::default(),
         };
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let labels = |from, to| {

@@ -30,12 +30,18 @@ fn reader() -> Reader {
     Reader {
         language: Language::En,
         zone: TimeZone::UTC,
+        families: std::sync::Arc::default(),
     }
 }
 
 fn drawn() -> String {
     let evidence = evidence();
-    draw(&reader(), &evidence, &panels(&reader(), &evidence, 3)).into_string()
+    draw(
+        &reader(),
+        &evidence,
+        &panels(&reader(), "washing-machine", &evidence, 3),
+    )
+    .into_string()
 }
 
 /// Values of an attribute, wherever it stands.

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 const ROWS_MAX: usize = 40;
 
 /// The table, folded away.
-pub(super) fn details(reader: &Reader, evidence: &Evidence) -> Markup {
+pub(super) fn details(reader: &Reader, profile: &str, evidence: &Evidence) -> Markup {
     let every = evidence.points.len().div_ceil(ROWS_MAX).max(1);
     let note = [("every", every.to_string()), ("all", evidence.points.len().to_string())];
     html! {
@@ -22,7 +22,7 @@ pub(super) fn details(reader: &Reader, evidence: &Evidence) -> Markup {
                         th scope="col" { (reader.t("table-time")) }
                         th scope="col" { (reader.t("table-score")) }
                         @for channel in &evidence.channels {
-                            th scope="col" { (reader.word("channel", &channel.channel)) }
+                            th scope="col" { (reader.feature(profile, &channel.channel)) }
                         }
                     } }
                     tbody {

@@ -12,6 +12,7 @@ use hub_api::error::{ProblemKind, carry_over};
 use hub_api::monitor;
 use jiff::tz::TimeZone;
 use maud::html;
+use std::sync::Arc;
 
 /// Turns the problem of a page's handler into a page, and "not logged in" into the log-in form.
 pub(crate) async fn as_page(request: Request, next: Next) -> Response {
@@ -22,7 +23,7 @@ pub(crate) async fn as_page(request: Request, next: Next) -> Response {
         Method::GET => path,
         _ => path.rsplit_once('/').map_or("/", |(page, _)| page).to_owned(),
     };
-    let reader = Reader::of(&parts.headers, TimeZone::UTC);
+    let reader = Reader::of(&parts.headers, TimeZone::UTC, Arc::default());
     let response = next.run(Request::from_parts(parts, body)).await;
     match response.extensions().get::<ProblemKind>() {
         None => response,
@@ -55,7 +56,8 @@ fn page(reader: &Reader, kind: &str, back: &str, response: &Response) -> Respons
 
 /// Shows what is refused in front of every page as a page; programs get the problem itself.
 pub(crate) async fn in_front(request: Request, next: Next) -> Response {
-    let reader = (!is_of_programs(request.uri().path())).then(|| Reader::of(request.headers(), TimeZone::UTC));
+    let reader =
+        (!is_of_programs(request.uri().path())).then(|| Reader::of(request.headers(), TimeZone::UTC, Arc::default()));
     let response = next.run(request).await;
     match (reader, response.extensions().get::<ProblemKind>().copied()) {
         (Some(reader), Some(ProblemKind(kind))) => page(&reader, kind, "/tickets", &response),

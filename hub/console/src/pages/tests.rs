@@ -4,6 +4,7 @@ use super::appliance::{self, device_agent};
 use super::ticket::{self, acts, story};
 use super::{claim, quarantine};
 use crate::reader::Reader;
+use crate::washing_machine;
 use expect_test::expect;
 use hub_api::quarantine_list::QuarantineQuery;
 use hub_core::consent::Consent;
@@ -18,6 +19,7 @@ use hub_store::site::OwnerView;
 use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 
 #[path = "../../../api/tests/support/sample.rs"]
 mod sample;
@@ -26,6 +28,7 @@ fn reader(language: Language) -> Reader {
     Reader {
         language,
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
+        families: Arc::new(washing_machine::families()),
     }
 }
 

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::path::Path;
 
 use crate::common::{models, step};
+use hub_core::families::Families;
 use hub_core::language::Language;
 use hub_core::prediction::UNKNOWN_FAULT;
+use hub_core::profile::Family;
 use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
@@ -92,51 +94,56 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
     assert_eq!((registry.families().count(), registry.refused().len()), (1, 1));
 }
 
+/// Both families as a hub knows them, with all models.
+fn families(registry: &Registry) -> Families {
+    let read = |name| {
+        let path = models().join("profiles").join(format!("{name}.toml"));
+        toml::from_str::<Family>(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let words = registry.families().map(|(_, model)| model.manifest().words());
+    Families::new(["washing-machine", "pump-rig"].map(read), words)
+}
+
 #[test]
 fn every_family_channel_feature_and_fault_class_has_words_in_both_languages() {
     let registry = Registry::load(&models()).unwrap();
+    let all = families(&registry);
     for (family, model) in registry.families() {
+        let profile = &model.profile().name;
         for language in Language::ALL {
+            assert!(all.spoken(profile, language).is_some(), "{family}");
             for channel in &model.profile().channels {
-                assert!(
-                    model.words().channel(&channel.name, language).is_some(),
-                    "{family} {}",
-                    channel.name
-                );
+                let words = all.channel(profile, &channel.name, language);
+                assert_ne!(words, channel.name, "{family}");
             }
             for feature in &model.manifest().features {
-                assert!(
-                    model.feature_name(&feature.name, language).is_some(),
-                    "{family} {}",
-                    feature.name
-                );
+                let words = all.feature(profile, &feature.name, language);
+                assert_ne!(words, feature.name, "{family}");
+            }
+            for class in &model.manifest().classification.classes {
+                assert_ne!(all.fault(profile, &class.name, language), class.name, "{family}");
+                assert!(all.fault_sentence(profile, &class.name, language).is_some(), "{family}");
             }
         }
     }
-    let washing = registry.get("washing-machine").unwrap();
     let (zh, en) = (Language::ZhCn, Language::En);
+    let washing = "washing-machine";
     assert_eq!(
-        (washing.words().name(zh), washing.words().name(en)),
+        (all.name(washing, zh), all.name(washing, en)),
         ("洗衣机", "Washing machine")
     );
-    assert_eq!(washing.words().spoken(en), "washing machine");
+    assert_eq!(all.spoken(washing, en), Some("washing machine"));
+    assert_eq!(all.feature(washing, "spin_current", en), "motor current while spinning");
+    assert_eq!(all.feature(washing, "motor_current_a", zh), "电机电流");
+    assert_eq!(all.feature(washing, "flux", en), "flux");
+    assert_eq!(all.feature("pump-rig", "Volume Flow RateRMS", en), "flow");
+    assert_eq!(all.fault("pump-rig", "flow_loss", zh), "流量下降");
     assert_eq!(
-        washing.feature_name("spin_current", en),
-        Some("motor current while spinning")
+        all.fault_sentence("pump-rig", "hot_water", en),
+        Some("Its readings show hotter water than usual. It may soon overheat.")
     );
-    assert_eq!(washing.feature_name("motor_current_a", zh), Some("电机电流"));
-    assert_eq!(washing.feature_name("flux", en), None);
-    let pump = registry.get("pump-rig").unwrap();
-    assert_eq!(pump.feature_name("Volume Flow RateRMS", en), Some("flow"));
-    let classes = pump.manifest();
-    assert_eq!(classes.fault_name("flow_loss", zh), Some("流量下降"));
-    let sentence = classes.fault_sentence("hot_water", en).unwrap();
-    assert_eq!(
-        sentence,
-        "Its readings show hotter water than usual. It may soon overheat."
-    );
-    assert_eq!(classes.fault_name(UNKNOWN_FAULT, en), None);
-    assert_eq!(classes.fault_sentence("drum_bearing", en), None);
+    assert_eq!(all.fault_sentence("pump-rig", UNKNOWN_FAULT, en), None);
+    assert_eq!(all.fault_sentence("pump-rig", "drum_bearing", en), None);
 }
 
 /// A folder is loaded after one edit of a file of it: why it is refused.

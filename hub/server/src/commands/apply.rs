@@ -4,7 +4,7 @@ use super::args::ConfigArgs;
 use crate::config::Config;
 use crate::database::open_beside;
 use crate::keyring;
-use crate::models::load_profiles;
+use crate::models::{load_families, profiles};
 use crate::site_file;
 use crate::terminal::{Teller, log};
 use anyhow::{Context, Result};
@@ -71,8 +71,8 @@ impl Apply {
 
 /// What applying the file would add where there is no database yet. None is made for that, and no keyring.
 async fn on_nothing(config: &Config, site: &Site, file: &Path) -> Result<()> {
-    let profiles = load_profiles(&config.models_dir)?;
-    let nothing = MemoryStore::new(BTreeMap::clone(&profiles), 0);
+    let families = load_families(&config.models_dir)?;
+    let nothing = MemoryStore::new(profiles(&families), 0);
     let changes = nothing.apply_site(site, SystemClock.now(), true).await;
     let changes = changes.with_context(|| what_follows(file, 0, false))?;
     say(&changes, &mut BufWriter::new(std::io::stdout().lock()), true);

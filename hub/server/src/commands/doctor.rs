@@ -8,7 +8,7 @@ mod surroundings;
 
 use super::args::ConfigArgs;
 use crate::config::Config;
-use crate::models::load_profiles;
+use crate::models::{self, load_families};
 use crate::terminal::{log, say};
 use anyhow::{Result, bail};
 use found::Found;
@@ -72,7 +72,10 @@ async fn surroundings(config: &Config, report: &mut Report) {
     if let Some(backlog) = surroundings::backlog() {
         report.line("listen backlog", backlog);
     }
-    let profiles = load_profiles(&config.models_dir).map(|p| p.keys().cloned().collect::<Vec<_>>().join(", "));
+    let profiles = load_families(&config.models_dir).map(|families| {
+        let names = models::profiles(&families).into_keys();
+        names.collect::<Vec<_>>().join(", ")
+    });
     report.line("profiles", profiles.map(Found::Ok));
     report.line("models", data::models(config));
     report.line("voice, en", surroundings::voice(Language::En).await);

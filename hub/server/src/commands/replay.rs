@@ -1,5 +1,6 @@
 //! `forecall replay`: a recorded stream over real MQTT.
 
+use crate::models;
 use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
@@ -54,7 +55,7 @@ impl Replay {
     /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
-        let profiles = crate::models::load_profiles(&self.models)?;
+        let profiles = models::profiles(&models::load_families(&self.models)?);
         let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
         let profile = profiles
             .get(&self.profile)

@@ -2,6 +2,7 @@
 
 use crate::clock::TimeLapse;
 use crate::database::Opened;
+use crate::models::profiles;
 use crate::random;
 use anyhow::{Context, Result};
 use hub_core::appointment::{Day, WeeklySlot};
@@ -168,7 +169,7 @@ impl Homes {
 
     /// Declares them to the hub as `forecall apply` would, and withdraws the second owner's consent.
     pub async fn declare(&self, opened: &Opened, now: Timestamp) -> Result<()> {
-        self.site.check(&opened.profiles.keys().cloned().collect())?;
+        self.site.check(&profiles(&opened.families).into_keys().collect())?;
         opened.store.apply_site(&self.site, now, false).await?;
         for ((_, secret), device) in self.secrets.iter().zip(&self.site.tenants[0].devices) {
             opened

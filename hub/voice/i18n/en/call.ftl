@@ -3,17 +3,8 @@ greeting = Hello. This is an automatic call from { $brand } customer service. It
 greeting-unnamed = Hello. This is an automatic call from the customer service of your appliance's maker. It sells nothing, and never asks for a password or a code.
 about = It is about your { $appliance }.
 
-appliance-washing-machine = washing machine
-appliance-pump-rig = water pump
+# Said of a family or a fault for which neither profile nor model has words.
 appliance-other = appliance
-
-fault-drain-pump-wear = Its readings show that the drain pump works harder than usual and may soon fail.
-fault-drum-bearing = Its readings show that the drum shakes more than usual. A bearing may be worn.
-fault-heater-scale = Its readings show that it heats more slowly than usual: the heater may be covered with scale.
-fault-door-gasket = Its readings show that the door seal may have begun to leak.
-fault-flow-loss = Its readings show less flow than usual: something may be blocked, or a valve not fully open.
-fault-rotor-imbalance = Its readings show that the rotor shakes more than usual and may be out of balance.
-fault-hot-water = Its readings show hotter water than usual. It may soon overheat.
 fault-other = Its readings differ from its usual ones. It may soon develop a fault.
 
 number = This call is about the one with a serial number that ends in

@@ -3,17 +3,8 @@ greeting = 您好，这里是{ $brand }客户服务的自动来电，不推销�
 greeting-unnamed = 您好，这里是您家电厂商客户服务的自动来电，不推销产品，也不索要密码或验证码。
 about = 这次来电是关于您家的{ $appliance }。
 
-appliance-washing-machine = 洗衣机
-appliance-pump-rig = 水泵
+# Said of a family or a fault for which neither profile nor model has words.
 appliance-other = 家电
-
-fault-drain-pump-wear = 它的数据显示，排水泵比平时更费力，可能快要坏了。
-fault-drum-bearing = 它的数据显示，滚筒轴承的震动比平时大，可能已经磨损。
-fault-heater-scale = 它的数据显示，加热比平时慢，加热管可能结了水垢。
-fault-door-gasket = 它的数据显示，门封圈可能开始漏水。
-fault-flow-loss = 它的数据显示，水流比平时小，可能有堵塞或者阀门没有全开。
-fault-rotor-imbalance = 它的数据显示，转子的震动比平时大，可能已经失去平衡。
-fault-hot-water = 它的数据显示，水温比平时高，可能很快会过热。
 fault-other = 它的数据显示，它的工作状态与平时不同，可能快要出故障。
 
 number = 这台的机身序列号的尾号是，

@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use crate::flow::{self, Flow, Present, Sentence};
-use crate::texts::{TextError, Texts};
+use crate::texts::{TextError, Texts, any_term};
 use crate::value::{Value, Values};
 use fluent_bundle::FluentArgs;
 use hub_core::language::Language;
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// A sentence or two that are spoken in one breath, or a letter or figure that is read out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// The text's name in the translation files; a recording is looked up by it.
+    /// The text's name in the translation files, by which a recording is looked up; or the name of a value that is said by
+    /// itself.
     pub message: String,
     /// What is said.
     pub text: String,
@@ -56,9 +57,16 @@ impl<'a> Facts<'a> {
         let words = Words(self.language);
         let spoken = match value {
             Value::Text(text) => words.name(text),
-            Value::Term(word) => {
-                let term = self.texts.term(self.language, name, word);
-                let segment = self.segment(&term, &FluentArgs::new())?;
+            Value::Term(words) => {
+                let segment = match words {
+                    Some(text) => Segment {
+                        message: name.to_owned(),
+                        text: text.clone(),
+                        fixed: false,
+                        goes_on: false,
+                    },
+                    None => self.segment(&any_term(name), &FluentArgs::new())?,
+                };
                 let text = segment.text.clone();
                 self.alone.insert(name.to_owned(), vec![segment]);
                 text

@@ -24,9 +24,9 @@ fn values(language: Language, fault: &str) -> Values {
     Values::from(
         [
             ("brand", Value::Text(brand.into())),
-            ("appliance", Value::Term("washing-machine".into())),
+            ("appliance", shipped::appliance("washing-machine", language)),
             ("serial", Value::Digits("8412".into())),
-            ("fault", Value::Term(fault.into())),
+            ("fault", shipped::fault(fault, language)),
             ("safe", Value::YesNo(false)),
             ("price", price),
             ("slot", Value::TimeWindow { start, end }),

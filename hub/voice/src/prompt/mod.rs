@@ -5,6 +5,8 @@ mod facts;
 pub mod level;
 pub mod resample;
 mod shared;
+#[cfg(test)]
+mod shipped;
 pub mod spoken_en;
 pub mod spoken_zh;
 pub mod tts;

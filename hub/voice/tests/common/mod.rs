@@ -138,7 +138,10 @@ pub fn order(language: Language) -> CallOrder {
             .in_tz("Asia/Shanghai")
             .unwrap()
     };
-    let brand = if language == Language::En { "Haier" } else { "海尔" };
+    let (brand, appliance, fault) = match language {
+        Language::En => ("Haier", "washing machine", "The drain pump may soon fail."),
+        Language::ZhCn => ("海尔", "洗衣机", "排水泵可能快要坏了。"),
+    };
     let (start, end) = (at(9), at(12));
     let price = Value::Money {
         currency: "CNY".into(),
@@ -153,9 +156,9 @@ pub fn order(language: Language) -> CallOrder {
         values: Values::from(
             [
                 ("brand", Value::Text(brand.into())),
-                ("appliance", Value::Term("washing-machine".into())),
+                ("appliance", Value::Term(Some(appliance.into()))),
                 ("serial", Value::Digits("8412".into())),
-                ("fault", Value::Term("drain_pump_wear".into())),
+                ("fault", Value::Term(Some(fault.into()))),
                 ("safe", Value::YesNo(true)),
                 ("price", price),
                 ("slot", Value::TimeWindow { start, end }),

@@ -41,7 +41,7 @@ fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
                         tr {
                             td data-label=(label("appliance")) {
                                 a.strong href={ "/appliances/" (view.id) } {
-                                    (reader.word("family", &view.profile)) " " (view.device)
+                                    (reader.family(&view.profile)) " " (view.device)
                                 }
                             }
                             td data-label=(label("presence")) { (presence(reader, view)) }

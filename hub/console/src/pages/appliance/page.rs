@@ -45,7 +45,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
         Some(kept) => Some((kept, version_told(&store.device_attributes(actor, id).await?.shared))),
         None => None,
     };
-    let title = format!("{} {}", visitor.reader.word("family", &view.profile), view.device);
+    let title = format!("{} {}", visitor.reader.family(&view.profile), view.device);
     let agent = agent.as_ref().map(|(kept, told)| (kept, *told));
     let body = render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own);
     Ok(visitor.page(&title, &body))
@@ -65,7 +65,7 @@ pub(crate) fn render(
     html! {
         div.head {
             p.crumbs { a href="/appliances" { (reader.t("nav-appliances")) } " › " (view.device) }
-            h1 { (reader.word("family", &view.profile)) " " (view.device) }
+            h1 { (reader.family(&view.profile)) " " (view.device) }
             (live_note(reader))
         }
         section.card #appliance data-live=(watch) {
@@ -80,7 +80,7 @@ pub(crate) fn render(
             }
         }
         @if let Some((kept, told)) = agent { (device_agent::render(reader, kept, told, &watch)) }
-        @if !latest.is_empty() { (newest(reader, latest, &watch)) }
+        @if !latest.is_empty() { (newest(reader, &view.profile, latest, &watch)) }
         @if !commands.is_empty() { (told(reader, commands)) }
         section #appliance-tickets data-live=(watch) {
             h2 { (reader.t("tickets")) }
@@ -115,7 +115,7 @@ fn health(reader: &Reader, view: &ApplianceView, unplaced: &Unplaced) -> Markup 
 }
 
 /// The newest value of each channel.
-fn newest(reader: &Reader, latest: &[Latest], watch: &str) -> Markup {
+fn newest(reader: &Reader, profile: &str, latest: &[Latest], watch: &str) -> Markup {
     html! {
         section #appliance-latest data-live=(watch) {
             h2 { (reader.t("newest-values")) }
@@ -127,7 +127,7 @@ fn newest(reader: &Reader, latest: &[Latest], watch: &str) -> Markup {
                 } }
                 tbody { @for one in latest {
                     tr {
-                        td data-label=(reader.t("column-channel")) { (reader.word("channel", &one.channel)) }
+                        td data-label=(reader.t("column-channel")) { (reader.channel(profile, &one.channel)) }
                         td data-label=(reader.t("column-value")) { (quantity(one.point.value, &one.unit)) }
                         td data-label=(reader.t("column-measured")) {
                             time datetime=(one.point.at) { (reader.time(one.point.at)) }

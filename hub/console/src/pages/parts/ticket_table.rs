@@ -35,10 +35,10 @@ fn row(reader: &Reader, summary: &TicketSummary) -> Markup {
         tr {
             td data-label=(label("number")) { "#" (ticket.number) }
             td data-label=(label("fault")) {
-                a.strong href={ "/tickets/" (ticket.id) } { (reader.word("fault", &ticket.fault_class)) }
+                a.strong href={ "/tickets/" (ticket.id) } { (reader.fault(&summary.appliance.profile, &ticket.fault_class)) }
             }
             td data-label=(label("appliance")) {
-                span { (reader.word("family", &summary.appliance.profile)) " " }
+                span { (reader.family(&summary.appliance.profile)) " " }
                 span.muted { (summary.appliance.device) }
             }
             td data-label=(label("state")) { (state(reader, ticket)) }

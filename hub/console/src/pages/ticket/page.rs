@@ -28,7 +28,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Marku
     let title = format!(
         "#{} {}",
         view.ticket.number,
-        reader.word("fault", &view.ticket.fault_class)
+        reader.fault(&view.appliance.profile, &view.ticket.fault_class)
     );
     Ok(visitor.page(&title, &render(reader, &view)))
 }
@@ -39,12 +39,12 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         div.head #head data-live=(watch) {
             p.crumbs { a href="/tickets" { (reader.t("tickets")) } " › #" (ticket.number) }
-            h1 { (reader.word("fault", &ticket.fault_class)) }
+            h1 { (reader.fault(&view.appliance.profile, &ticket.fault_class)) }
             p.facts {
                 (state(reader, ticket))
                 (severity(reader, ticket.severity))
                 a href={ "/appliances/" (view.appliance.id) } {
-                    (reader.word("family", &view.appliance.profile)) " " (view.appliance.device)
+                    (reader.family(&view.appliance.profile)) " " (view.appliance.device)
                 }
                 span.muted {
                     (reader.t("column-opened")) " "

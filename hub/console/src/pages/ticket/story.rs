@@ -54,7 +54,7 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
             probability,
             ..
         } => {
-            let fault = reader.word("fault", fault_class);
+            let fault = reader.fault(&view.appliance.profile, fault_class);
             let percent = reader.percent(f64::from(*probability));
             reader.with("event-finding-grew", &[("fault", &fault), ("percent", &percent)])
         }

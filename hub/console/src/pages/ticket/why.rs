@@ -8,6 +8,7 @@ use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
 pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
+    let profile = view.appliance.profile.as_str();
     let finding = &view.finding;
     let prediction = &finding.prediction;
     html! {
@@ -15,12 +16,12 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
         ol.sensors {
             @for sensor in &prediction.top {
                 li {
-                    (sentence(reader, sensor))
+                    (sentence(reader, profile, sensor))
                     span.muted.share { (reader.with("share", &[("percent", &reader.percent(f64::from(sensor.share)))])) }
                 }
             }
         }
-        (chart::evidence(reader, &finding.evidence))
+        (chart::evidence(reader, profile, &finding.evidence))
         dl.facts {
             (fact(&reader.t("probability"), &html! { (band(reader, prediction.probability)) }))
             (fact(&reader.t("score"), &html! {

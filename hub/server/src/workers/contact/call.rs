@@ -1,17 +1,21 @@
 //! What the store is told of a call, no matter who rang: its steps, what the owner chose, and its one end.
 
 use super::doubt::Doubts;
+use super::order::call_order;
 use crate::workers::{BACKOFF, in_time};
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::clock::CivilClock;
 use hub_core::contact::AttemptEvent;
+use hub_core::families::Families;
 use hub_core::id::AttemptId;
 use hub_store::StoreError;
-use hub_store::contact::ContactStore;
-use hub_voice::{CallDetail, CallHost, CallProgress, CommitRefused};
+use hub_store::contact::{ContactStore, DialOrder};
+use hub_voice::{CallDetail, CallHost, CallOrder, CallProgress, CommitRefused};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a key is tried to be saved; below the telephone side's own limit.
 const CHOICE_TRIES_FOR: Duration = Duration::from_secs(4);
@@ -23,17 +27,28 @@ const END_TRIES_FOR: Duration = Duration::from_mins(10);
 pub struct Calls {
     pub(super) contacts: Arc<dyn ContactStore>,
     pub(super) clock: Arc<dyn CivilClock>,
+    families: watch::Receiver<Arc<Families>>,
     pub(super) doubts: Doubts,
 }
 
 impl Calls {
-    /// Those of this store.
-    pub fn new(contacts: Arc<dyn ContactStore>, clock: Arc<dyn CivilClock>) -> Arc<Self> {
+    /// Those of this store. Owners hear of appliances and faults by the words of these families.
+    pub fn new(
+        contacts: Arc<dyn ContactStore>,
+        clock: Arc<dyn CivilClock>,
+        families: watch::Receiver<Arc<Families>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             contacts,
             clock,
+            families,
             doubts: Doubts::default(),
         })
+    }
+
+    /// What a call is to say; `None` without a number.
+    pub(super) fn order(&self, order: &DialOrder, now: Timestamp) -> Option<CallOrder> {
+        call_order(order, &self.families.borrow(), now)
     }
 
     /// Ends the attempts in doubt that were committed.

@@ -1,7 +1,6 @@
 //! Looks for tickets whose contact is due, lets the transaction that dials decide, and only then rings.
 
 use super::call::Calls;
-use super::order::call_order;
 use crate::random;
 use crate::telephone::Telephone;
 use crate::workers::{BACKOFF, Figures, PATIENCE, in_time};
@@ -172,7 +171,7 @@ impl Dialler {
     async fn ring(&self, voice: Arc<Voice>, order: DialOrder) {
         let attempt = order.attempt.id;
         tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
-        let Some(call) = call_order(&order, self.calls.clock.now()) else {
+        let Some(call) = self.calls.order(&order, self.calls.clock.now()) else {
             return self.calls.end_unrung(attempt).await;
         };
         let host = self.calls.clone();

@@ -161,7 +161,11 @@ impl ContactStore for Planned {
 
 /// Calls of this store.
 pub(super) fn calls(store: &Arc<Planned>) -> Arc<Calls> {
-    Calls::new(store.clone(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)))
+    Calls::new(
+        store.clone(),
+        Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+        tokio::sync::watch::channel(Arc::default()).1,
+    )
 }
 
 /// A dialler without a telephone, with a channel for each ticket that is due.

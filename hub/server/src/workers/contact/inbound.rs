@@ -1,7 +1,6 @@
 //! Incoming calls: an owner who rings the main number hears about the ticket that waits for them.
 
 use super::call::Calls;
-use super::order::call_order;
 use crate::random;
 use crate::workers::in_time;
 use async_trait::async_trait;
@@ -21,7 +20,8 @@ impl InboundHost for Calls {
         let (now, random) = (self.clock.now(), random::bytes());
         match in_time(self.contacts.begin_inbound(&tenant, &caller, now, random)).await {
             Ok(Some(order)) => {
-                call_order(&order, now).map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
+                let call = self.order(&order, now);
+                call.map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }
             Ok(None) => {
                 tracing::info!(%caller, %tenant, "a call to the main number belongs to no open ticket");
