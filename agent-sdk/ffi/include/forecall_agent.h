@@ -296,7 +296,7 @@ typedef struct {
     size_t will_payload_len;
     // Topic filters without the prefix, at most 8.
     const char *const *subscriptions;
-    // How many.
+    // Number of subscriptions.
     size_t subscription_count;
     // How much of the memory holds an incoming packet, at least 16; longer messages are passed over. The outbox has the rest.
     size_t receive_bytes;
@@ -374,7 +374,7 @@ typedef struct {
     const char *crash_detail;
     // The methods that the device does. All others are refused, whatever the hub says.
     const char *const *methods;
-    // How many.
+    // Number of methods.
     size_t method_count;
     // How many metrics will be declared, at most 255.
     size_t metric_count;
@@ -478,7 +478,7 @@ typedef struct {
     uint32_t start;
     // Bytes of a page: one or more erase units.
     uint32_t page_bytes;
-    // How many.
+    // Number of pages.
     uint32_t pages;
 } FcAgentFlash;
 

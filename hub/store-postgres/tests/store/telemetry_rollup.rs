@@ -88,7 +88,7 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     let mut sql = base.sql().await;
     Migrations::up_to(2).run(&mut sql).await.unwrap();
     for statement in [
-        "insert into tenant (id, brand, call_rules, visit_price) values ('acme', '{}', '{}', '{}')",
+        "insert into tenant (id, brand, contact_plan, visit_price) values ('acme', '{}', '{}', '{}')",
         "insert into appliance (tenant, tenant_no, device, partition, profile, created_at) \
          select 'acme', no, 'wm-1', 7, 'washing-machine', '2026-03-01Z' from tenant",
         "insert into appliance_status (appliance, samples) select id, 2 from appliance",
