@@ -23,13 +23,12 @@ use crate::wills::Wills;
 use crate::work::Shared;
 use hub_core::accepting::Accepting;
 use hub_core::clock::CivilClock;
+use hub_core::families::Families;
 use hub_core::metric::Metric;
-use hub_core::profile::ApplianceProfile;
 use hub_store::{DoorStore, StoreError};
 use rand::SeedableRng;
 use rand::rngs::OsRng;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -84,7 +83,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Listens and serves until `stop` is cancelled. Give it the same `profiles` that the detectors use.
+    /// Listens and serves until `stop` is cancelled. Readings are decoded by the profiles of `families`,
+    /// which may be replaced meanwhile: the store must know the new ones first.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Broker {
     pub async fn start(
         config: BrokerConfig,
         store: Arc<dyn DoorStore>,
-        profiles: Arc<BTreeMap<String, ApplianceProfile>>,
+        families: watch::Receiver<Arc<Families>>,
         clock: Arc<dyn CivilClock>,
         stop: CancellationToken,
     ) -> Result<Self, BrokerError> {
@@ -147,7 +147,7 @@ impl Broker {
         let (clocks, reader) = Clocks::new(config.connections_max, Arc::clone(&store), patience);
         let shared = Arc::new(Shared {
             store,
-            profiles,
+            families,
             clock,
             counters,
             refusals: Refusals::default(),

@@ -17,12 +17,12 @@ use crate::underway::Underway;
 use crate::wills::Wills;
 use hub_core::accepting::Accepting;
 use hub_core::clock::CivilClock;
+use hub_core::families::Families;
 use hub_core::id::TenantId;
-use hub_core::profile::ApplianceProfile;
 use hub_store::DoorStore;
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Shared {
     pub(crate) config: BrokerConfig,
     pub(crate) store: Arc<dyn DoorStore>,
-    pub(crate) profiles: Arc<BTreeMap<String, ApplianceProfile>>,
+    pub(crate) families: watch::Receiver<Arc<Families>>,
     pub(crate) clock: Arc<dyn CivilClock>,
     pub(crate) counters: Arc<BrokerCounters>,
     pub(crate) refusals: Refusals,

@@ -52,13 +52,15 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         hub.of.washer.to_string()
     };
     let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-    let form = [
-        ("start", "2026-03-03T01:00:00Z"),
-        ("resolution", "no_fault_found"),
-        ("verdict", "wrong"),
-        ("note", ""),
-        ("id", &hub.of.held.to_string()),
-    ];
+    let form: Vec<(&str, String)> = match path.rsplit('/').next().unwrap() {
+        "book" => vec![("start", "2026-03-03T01:00:00Z".to_owned())],
+        "close" => [("resolution", "no_fault_found"), ("verdict", "wrong"), ("note", "")]
+            .map(|(name, value)| (name, value.to_owned()))
+            .to_vec(),
+        "false-alarm" => vec![("note", String::new())],
+        "replay" => vec![("id", hub.of.held.to_string())],
+        _ => Vec::new(),
+    };
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let request = client
         .request(method.clone(), format!("{}{}", hub.base, path.replace("{id}", &id)))

@@ -55,6 +55,11 @@ impl Families {
         all
     }
 
+    /// Takes a family, in place of one with the same profile's name.
+    pub fn insert(&mut self, family: Family) {
+        self.families.insert(family.profile.name.clone(), family);
+    }
+
     /// A profile, by its name.
     pub fn profile(&self, name: &str) -> Option<&ApplianceProfile> {
         Some(&self.families.get(name)?.profile)
@@ -192,6 +197,15 @@ mod tests {
             (None, None)
         );
         assert_eq!(all.profile("fridge"), None);
+    }
+
+    #[test]
+    fn a_family_that_is_taken_again_keeps_the_words_of_its_models() {
+        let mut all = Families::new([pump()], [model("pump", &[("leak", "Leak")])]);
+        let mut renamed = pump();
+        renamed.words.name = words("泵", "Pump");
+        all.insert(renamed);
+        assert_eq!((all.name("pump", En), all.fault("pump", "leak", En)), ("Pump", "Leak"));
     }
 
     #[test]

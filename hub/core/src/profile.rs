@@ -97,7 +97,7 @@ pub enum ProfileError {
         profile: String,
         /// Which words.
         what: String,
-        /// Cause.
+        /// Cause, as the rule words it.
         source: WordsError,
     },
     /// A channel without words.
@@ -193,6 +193,15 @@ impl ApplianceProfile {
         Ok(())
     }
 
+    /// Readings that were stored or sent by `before` mean the same by this profile: it has the same channels, and perhaps more.
+    pub fn continues(&self, before: &ApplianceProfile) -> bool {
+        let alike = |new: &Channel, old: &Channel| {
+            new.id == old.id && new.name == old.name && new.unit == old.unit && new.decimals == old.decimals
+        };
+        let mut pairs = self.channels.iter().zip(&before.channels);
+        self.channels.len() >= before.channels.len() && pairs.all(|(new, old)| alike(new, old))
+    }
+
     /// A channel's value in its unit, of a sample's stored integers by channel order, if it is there.
     pub fn value(&self, stored: &[Option<i32>], channel: &str) -> Option<f64> {
         let at = self.position(channel)?;
@@ -253,6 +262,34 @@ mod tests {
             ..channel(2, "b")
         };
         assert!(matches!(profile.check(), Err(ProfileError::Range { .. })));
+    }
+
+    #[test]
+    fn a_profile_goes_on_with_the_same_channels_and_more() {
+        let of = |channels: &[Channel]| ApplianceProfile {
+            name: "p".into(),
+            version: 1,
+            channels: channels.to_vec(),
+        };
+        let (a, b) = (channel(1, "a"), channel(2, "b"));
+        let before = of(std::slice::from_ref(&a));
+        assert!(before.continues(&before) && of(&[a.clone(), b.clone()]).continues(&before));
+        let wider = Channel { max: 30.0, ..a.clone() };
+        assert!(
+            of(&[wider]).continues(&before),
+            "what is possible is no part of a stored integer"
+        );
+        let finer = Channel {
+            decimals: 4,
+            ..a.clone()
+        };
+        let other = Channel {
+            unit: "V".into(),
+            ..a.clone()
+        };
+        for wrong in [of(&[]), of(&[channel(1, "b")]), of(&[finer]), of(&[other])] {
+            assert!(!wrong.continues(&before), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use hub_core::families::Families;
 use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Reads the families of `models/profiles`.
@@ -14,32 +14,46 @@ use std::sync::Arc;
 ///
 /// Where the folder cannot be read or has no profile, or a profile in it is not usable.
 pub fn load_families(models_dir: &Path) -> Result<Vec<Family>> {
+    let files = profile_files(models_dir)?;
     let dir = models_dir.join("profiles");
-    let entries = std::fs::read_dir(&dir).with_context(|| {
+    anyhow::ensure!(!files.is_empty(), "there is no appliance profile in {}", dir.display());
+    files.iter().map(|path| read_family(path)).collect()
+}
+
+/// The files of `models/profiles`, by name.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub fn profile_files(models_dir: &Path) -> Result<Vec<PathBuf>> {
+    let dir = models_dir.join("profiles");
+    let unlisted = || {
         format!(
             "cannot list the appliance profiles in {}; set models_dir",
             dir.display()
         )
-    })?;
-    let mut families = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let family: Family =
-                toml::from_str(&text).with_context(|| format!("{} is not a profile", path.display()))?;
-            family
-                .check()
-                .with_context(|| format!("{} is not usable", path.display()))?;
-            families.push(family);
-        }
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&dir).with_context(unlisted)? {
+        files.push(entry.with_context(unlisted)?.path());
     }
-    anyhow::ensure!(
-        !families.is_empty(),
-        "there is no appliance profile in {}",
-        dir.display()
-    );
-    Ok(families)
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    Ok(files)
+}
+
+/// Reads one of them.
+///
+/// # Errors
+///
+/// Where it cannot be read or used.
+pub fn read_family(path: &Path) -> Result<Family> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let family: Family = toml::from_str(&text).with_context(|| format!("{} is not a profile", path.display()))?;
+    family
+        .check()
+        .with_context(|| format!("{} is not usable", path.display()))?;
+    Ok(family)
 }
 
 /// Appliance profiles, by name.

@@ -3,6 +3,7 @@
 use crate::process;
 use crate::workers::Figures;
 use crate::workers::maintain::Upkeep;
+use crate::workers::profiles::Refused;
 use crate::workers::witness::Witnesses;
 use hub_api::Monitor;
 use hub_broker::{Broker, Health};
@@ -22,6 +23,8 @@ pub struct Parts {
     pub upkeep: Arc<Upkeep>,
     /// Who vouches for the time.
     pub witnesses: Arc<Witnesses>,
+    /// Appliance profiles that cannot be used.
+    pub profiles: Arc<Refused>,
     /// The telephone side, if calls are set up.
     pub voice: Option<Arc<Voice>>,
 }
@@ -92,6 +95,7 @@ impl Parts {
     fn notices(&self) -> Vec<(&'static str, String)> {
         let mut notices = self.witnesses.notices();
         notices.extend(self.upkeep.notices());
+        notices.extend(self.profiles.notices());
         notices.extend(self.voice.iter().flat_map(|voice| voice.notices()));
         notices
     }

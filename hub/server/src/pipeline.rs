@@ -5,10 +5,11 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::database::Opened;
 use crate::hub::Hub;
-use crate::models::{load_models, profiles, with_words};
+use crate::models::{load_models, with_words};
 use crate::telephone::{self, Telephone};
 use crate::workers::contact::{Calls, Dialler};
 use crate::workers::maintain::{self, Upkeep};
+use crate::workers::profiles::{ProfileWatch, Refused};
 use crate::workers::score::ScoreWorker;
 use crate::workers::witness::Witnesses;
 use crate::workers::{Figures, revive, rollup};
@@ -18,14 +19,12 @@ use hub_api::{ApiState, DemoBanner};
 use hub_broker::Broker;
 use hub_core::clock::CivilClock;
 use hub_core::families::Families;
-use hub_core::profile::ApplianceProfile;
 use hub_predict::Registry;
 use hub_store::contact::ContactStore;
 use hub_store::lease::{Lease, LeaseStore};
 use hub_store::telemetry::TelemetryStore;
 use hub_store_postgres::PostgresStore;
 use rand::TryRngCore;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -37,7 +36,8 @@ use tokio_util::sync::CancellationToken;
 struct Pipeline<'a> {
     config: &'a Config,
     store: Arc<PostgresStore>,
-    families: watch::Receiver<Arc<Families>>,
+    /// Families that the hub knows: replaced when a profile comes or changes.
+    families: watch::Sender<Arc<Families>>,
     clock: Arc<dyn CivilClock>,
     figures: Arc<Figures>,
     stop: CancellationToken,
@@ -49,6 +49,7 @@ struct Telemetry {
     broker: Broker,
     upkeep: Arc<Upkeep>,
     witnesses: Arc<Witnesses>,
+    profiles: Arc<Refused>,
 }
 
 /// Starts everything on an open store. `demo` is the banner that the console then shows.
@@ -67,12 +68,10 @@ pub async fn start(
     let listener =
         hub_broker::listen_http(config.http).with_context(|| format!("cannot listen on http = {}", config.http))?;
     let http = listener.local_addr()?;
-    let known = Arc::new(profiles(&opened.families));
-    let (_, families) = watch::channel(Arc::new(with_words(opened.families, &registry)));
     let mut pipeline = Pipeline {
         config,
         store: opened.store,
-        families,
+        families: watch::Sender::new(Arc::new(with_words(opened.families, &registry))),
         clock,
         figures: Arc::default(),
         stop: CancellationToken::new(),
@@ -85,9 +84,7 @@ pub async fn start(
     let lease = pipeline.lead().await?;
     let deposed = standby::deposed(pipeline.store.clone(), pipeline.stop.child_token());
 
-    let telemetry = pipeline
-        .telemetry(known, lease, cluster.is_none(), demo.is_some())
-        .await?;
+    let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
     pipeline.prediction_and_ticket(registry);
     let telephone = pipeline.contact().await?;
     let voice = telephone.map(|telephone| telephone.voice);
@@ -98,6 +95,7 @@ pub async fn start(
             figures: pipeline.figures.clone(),
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
+            profiles: telemetry.profiles,
             voice: voice.clone(),
         },
     );
@@ -150,21 +148,23 @@ impl Pipeline<'_> {
     }
 
     /// Takes readings from devices, keeps their counts and aggregates, and deletes what is too old.
-    async fn telemetry(
-        &mut self,
-        profiles: Arc<BTreeMap<String, ApplianceProfile>>,
-        lease: Lease,
-        is_given: bool,
-        is_demo: bool,
-    ) -> Result<Telemetry> {
+    async fn telemetry(&mut self, lease: Lease, is_given: bool, is_demo: bool) -> Result<Telemetry> {
         let broker = Broker::start(
             self.config.broker(),
             self.store.clone(),
-            profiles,
+            self.families.subscribe(),
             self.clock.clone(),
             self.stop.child_token(),
         )
         .await?;
+        let profiles = Arc::new(Refused::default());
+        let watch = ProfileWatch::new(
+            &self.config.models_dir,
+            self.store.clone(),
+            self.families.clone(),
+            profiles.clone(),
+        );
+        self.work.spawn(watch.run(self.stop.child_token()));
         self.work.spawn(rollup::run(
             self.store.clone(),
             self.figures.rollup.clone(),
@@ -191,6 +191,7 @@ impl Pipeline<'_> {
             broker,
             upkeep,
             witnesses,
+            profiles,
         })
     }
 
@@ -210,7 +211,7 @@ impl Pipeline<'_> {
     /// Rings owners, and answers those who ring; `None` if no tenant has a trunk.
     async fn contact(&mut self) -> Result<Option<Telephone>> {
         let telephone = telephone::start(self.config, &self.store).await?;
-        let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.clone());
+        let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.subscribe());
         let dialler = Dialler::new(
             calls.clone(),
             self.store.clone(),
@@ -232,8 +233,8 @@ impl Pipeline<'_> {
             store: self.store.clone(),
             clock: self.clock.clone(),
             monitor,
-            redecode: quarantine::redecode(self.store.clone(), self.families.clone(), self.clock.clone()),
-            families: self.families.clone(),
+            redecode: quarantine::redecode(self.store.clone(), self.families.subscribe(), self.clock.clone()),
+            families: self.families.subscribe(),
             demo,
             config: self.config.console()?,
         };

@@ -7,6 +7,7 @@ pub mod lag;
 pub mod latency;
 pub mod maintain;
 mod passed_over;
+pub mod profiles;
 pub mod revive;
 pub mod rollup;
 pub mod score;

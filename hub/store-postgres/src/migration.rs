@@ -48,7 +48,11 @@ const FILES: &[(i64, &str, &str)] = &[
         "account roles",
         include_str!("../migrations/0022_account_roles.sql"),
     ),
-    (23, "attempt offers", include_str!("../migrations/0023_attempt_offers.sql")),
+    (
+        23,
+        "attempt offers",
+        include_str!("../migrations/0023_attempt_offers.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

@@ -32,7 +32,7 @@ impl SiteStore for PostgresStore {
         secret: &str,
         now: Timestamp,
     ) -> Result<ApplianceId> {
-        if !self.profiles.contains(&device.profile) {
+        if !self.versions().contains_key(&device.profile) {
             return Err(not_found("appliance profile", &device.profile));
         }
         let mut tx = self.begin().await?;

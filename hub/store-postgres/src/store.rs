@@ -24,7 +24,8 @@ use jiff::Timestamp;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -56,10 +57,8 @@ pub struct PostgresStore {
     pub(crate) keyring: Keyring,
     /// No policy of the database holds for the hub itself.
     pub(crate) is_superuser: bool,
-    /// Names of the appliance profiles that exist.
-    pub(crate) profiles: BTreeSet<String>,
-    /// The versions of them by which readings are written now.
-    pub(crate) versions: CurrentVersions,
+    /// Appliance profiles that exist, with the versions of them by which readings are written now.
+    versions: RwLock<Arc<CurrentVersions>>,
     pub(crate) layout: Layout,
     /// What stored readings mean.
     pub(crate) catalog: Catalog,
@@ -164,8 +163,7 @@ impl PostgresStore {
             pool,
             keyring,
             is_superuser,
-            profiles: profiles.into_keys().collect(),
-            versions,
+            versions: RwLock::new(Arc::new(versions)),
             layout,
             catalog: Catalog::default(),
             signals: Signals::default(),
@@ -175,6 +173,25 @@ impl PostgresStore {
             changes_told: std::sync::Mutex::default(),
             tallies: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Takes these appliance profiles in place of those before, and notes what they say. Readings that are stored from now on
+    /// are read by them, and site files may refer to them.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails; those before then stay.
+    pub async fn take_profiles(&self, profiles: &BTreeMap<String, ApplianceProfile>) -> Result<()> {
+        let mut conn = self.pool.acquire().await.map_err(db)?;
+        let versions = profile_version::register(&mut conn, profiles).await?;
+        *self.versions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(versions);
+        self.catalog.forget();
+        Ok(())
+    }
+
+    /// Appliance profiles that exist, with the versions of them by which readings are written now.
+    pub(crate) fn versions(&self) -> Arc<CurrentVersions> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many sequences and appliances the writer remembers, so that a test need not send a million. Not for other use.

@@ -245,6 +245,7 @@ fn decode(shared: &Shared, device: &Device, received: Received, trace: TraceId) 
         message: received.message,
         received_at: shared.clock.now(),
     };
-    let profile = shared.profiles.get(&device.profile).ok_or(device.profile.as_str());
+    let families = shared.families.borrow();
+    let profile = families.profile(&device.profile).ok_or(device.profile.as_str());
     Work::decode(&received.kind, received.retain, origin, profile, trace)
 }

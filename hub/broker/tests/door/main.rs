@@ -23,7 +23,9 @@ mod web;
 use client::PATIENCE;
 use hub_broker::{Broker, BrokerConfig};
 use hub_core::clock::{CivilClock, ManualClock};
-use hub_core::profile::{ApplianceProfile, Channel};
+use hub_core::families::Families;
+use hub_core::profile::{ApplianceProfile, Channel, Family, FamilyWords};
+use hub_core::site::Localised;
 use hub_store::access::Authority;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::FaultyStore;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A broker with its store.
@@ -70,14 +73,13 @@ impl Door {
     ) -> Self {
         let store = Arc::new(FaultyStore::new(names).await);
         store.change(|s| s.authorities = authorities);
-        let profile = profile();
-        let profiles = Arc::new(BTreeMap::from([(profile.name.clone(), profile)]));
+        let families = watch::channel(Arc::new(Families::new([family()], []))).1;
         let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
         let mut config = BrokerConfig::new("127.0.0.1:0".parse().unwrap());
         change(&mut config);
         let civil: Arc<dyn CivilClock> = Arc::clone(&clock) as _;
         let stop = CancellationToken::new();
-        let broker = Broker::start(config, Arc::clone(&store) as _, profiles, civil, stop)
+        let broker = Broker::start(config, Arc::clone(&store) as _, families, civil, stop)
             .await
             .unwrap();
         let addr = broker.local_addr().unwrap();
@@ -111,7 +113,8 @@ impl Door {
     }
 }
 
-fn profile() -> ApplianceProfile {
+/// A profile of two channels, whose words nobody reads here.
+fn family() -> Family {
     let channel = |id, name: &str, decimals, min, max| Channel {
         id,
         name: name.into(),
@@ -130,7 +133,16 @@ fn profile() -> ApplianceProfile {
         channels,
     };
     profile.check().unwrap();
-    profile
+    let words = || Localised {
+        zh_cn: "洗衣机".into(),
+        en: "washing machine".into(),
+    };
+    let words = FamilyWords {
+        name: words(),
+        spoken: words(),
+        channels: BTreeMap::new(),
+    };
+    Family { profile, words }
 }
 
 /// Waits until `true`, or fails with `what`.

@@ -37,10 +37,11 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn check_profile(store: &PostgresStore, profile: &str) -> Result<()> {
-    if store.profiles.contains(profile) {
+    let versions = store.versions();
+    if versions.contains_key(profile) {
         return Ok(());
     }
-    let known: Vec<&str> = store.profiles.iter().map(String::as_str).collect();
+    let known: Vec<&str> = versions.keys().map(String::as_str).collect();
     Err(StoreError::Refused(format!(
         "there is no profile {profile}; there are: {}",
         known.join(", ")

@@ -20,6 +20,11 @@ impl Catalog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Reads all versions again when they are needed next: there are new ones.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
     /// All versions, among them those of `numbers`.
     pub(crate) async fn with(
         &self,

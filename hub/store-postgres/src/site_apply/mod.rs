@@ -55,7 +55,7 @@ impl PostgresStore {
         changes: &mut Vec<SiteChange>,
         tell: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<()> {
-        site.check(&self.profiles)
+        site.check(&self.versions().keys().cloned().collect())
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         room::check(self, site).await?;
         let run = Run {

@@ -36,7 +36,7 @@ pub(super) async fn ingest(store: &PostgresStore, batch: &[Ingest]) -> Result<Ve
         let mut conn = cache.start(&store.pool, &store.lease, store.layout).await?;
         let appliances = batch.iter().map(|item| item.appliance().0);
         cache.forget_homes(&store.writer.take_moved());
-        cache.load_homes(&mut conn, &store.versions, appliances).await?;
+        cache.load_homes(&mut conn, &store.versions(), appliances).await?;
         // Nothing has been written yet, so what is known stays true.
         if let Some(unknown) = batch.iter().find(|item| cache.home(item.appliance().0).is_none()) {
             cache.commit_seen(conn);

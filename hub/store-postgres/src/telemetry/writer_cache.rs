@@ -17,6 +17,7 @@ use hub_store::error::{Result, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Sequences and appliances remembered: about 150 bytes for each sequence and 50 for each appliance.
@@ -49,6 +50,8 @@ pub(crate) struct WriterCache {
     /// How many sequences and appliances are remembered.
     pub(super) most: usize,
     homes: LruCache<i64, Home>,
+    /// Profile versions that the homes name.
+    versions: Arc<CurrentVersions>,
     /// Last number of each partition; empty until it is read.
     heads: Vec<i64>,
     guards: LruCache<GuardKey, Guard>,
@@ -77,6 +80,7 @@ impl Default for WriterCache {
             in_doubt: false,
             most: REMEMBERED_MAX,
             homes: LruCache::new_unbounded(),
+            versions: Arc::default(),
             heads: Vec::new(),
             guards: LruCache::new_unbounded(),
             newest_at: LruCache::new_unbounded(),
@@ -155,9 +159,13 @@ impl WriterCache {
     pub(super) async fn load_homes(
         &mut self,
         conn: &mut PgConnection,
-        versions: &CurrentVersions,
+        versions: &Arc<CurrentVersions>,
         appliances: impl Iterator<Item = i64>,
     ) -> Result<()> {
+        if !Arc::ptr_eq(&self.versions, versions) {
+            self.homes.clear();
+            self.versions = Arc::clone(versions);
+        }
         let missing: HashSet<i64> = appliances.filter(|id| self.homes.get(id).is_none()).collect();
         if missing.is_empty() {
             return Ok(());

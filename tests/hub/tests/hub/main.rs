@@ -8,6 +8,7 @@ mod clients;
 mod clocks;
 mod contact;
 mod demo;
+mod families;
 mod files;
 mod first_boot;
 mod first_boot_c;
