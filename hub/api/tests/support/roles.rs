@@ -2,7 +2,7 @@
 
 use hub_api::{ApiConfig, ApiState, Monitor, Pages, Redecoded, serve};
 use hub_core::actor::{Act, Actor, Role};
-use hub_core::clock::ManualClock;
+use hub_core::clock::{CivilClock, ManualClock, SystemClock};
 use hub_core::id::AccountId;
 use hub_store::account::{Account, AccountStore};
 use hub_store::conformance::scene::{morning, profiles, site, tenant};
@@ -10,7 +10,7 @@ use hub_store::conformance::tenants::{Things, things};
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
 use hub_store::site::SiteStore;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -108,7 +108,7 @@ async fn log_in(store: &MemoryStore, actor: Actor) {
         password_hash: "$argon2id$x".to_owned(),
         actor,
     };
-    let (now, hub) = (Timestamp::now(), Actor::hub("test"));
+    let (now, hub) = (SystemClock.now(), Actor::hub("test"));
     store.add_account(&hub, &account, now).await.unwrap();
     let until = now + SignedDuration::from_hours(1);
     store.open_session(token, id, until, now).await.unwrap();

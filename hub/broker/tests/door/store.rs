@@ -1,6 +1,6 @@
 //! The store in memory behind the door, which can be held, failed or poisoned, and tells what it was asked.
 
-use crate::{NOW, profile};
+use crate::{NOW, family};
 use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::site::{Device, Site};
@@ -115,13 +115,13 @@ pub struct FaultyStore {
 impl FaultyStore {
     /// Devices as (tenant, device), numbered from 1; each secret is `secret-of-<device>`.
     pub async fn new(names: &[(&str, &str)]) -> Self {
-        let kept = MemoryStore::new([(profile().name, profile())].into(), 1);
+        let kept = MemoryStore::new([(family().profile.name, family().profile)].into(), 1);
         let now = NOW.parse().unwrap();
         kept.take_lease(now).await.unwrap().unwrap();
         kept.apply_site(&site(), now, false).await.unwrap();
         let mut devices = Vec::new();
         for (of, name) in names {
-            let device: Device = serde_json::from_value(json!({"id": name, "profile": profile().name})).unwrap();
+            let device: Device = serde_json::from_value(json!({"id": name, "profile": family().profile.name})).unwrap();
             let secret = format!("secret-of-{name}");
             devices.push(kept.add_device(&tenant(of), &device, &secret, now).await.unwrap());
         }
@@ -133,7 +133,7 @@ impl FaultyStore {
             .await
             .unwrap();
         let grant = ClaimGrant {
-            profile: profile().name,
+            profile: family().profile.name,
             expires_at: now + jiff::SignedDuration::from_hours(24),
             uses: CLAIM_USES,
             replace: false,
