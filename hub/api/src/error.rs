@@ -129,10 +129,10 @@ pub(crate) struct Problem {
     detail: String,
 }
 
-/// Which of the ticket's rules refused.
 /// Another log-in may, or this one with another role.
 const NOT_ALLOWED: (StatusCode, &str, &str) = (StatusCode::FORBIDDEN, "not-allowed", "Not allowed");
 
+/// Which of the ticket's rules refused.
 fn ticket_rule(rule: &TicketError) -> &'static str {
     match rule {
         TicketError::Closed(_) => "ticket-closed",

@@ -1,6 +1,6 @@
 //! What the API is wired with, and what its requests share.
 
-use crate::auth::throttle::{ClaimThrottle, Throttle};
+use crate::auth::throttle::{ClaimThrottle, LogInThrottle};
 use crate::limits::Limits;
 use crate::monitor::questions::Monitor;
 use crate::places::{Full, Places};
@@ -115,7 +115,7 @@ pub struct Inner {
     /// What the API is wired with.
     pub state: ApiState,
     pub(crate) stop: CancellationToken,
-    pub(crate) throttle: Mutex<Throttle<IpAddr>>,
+    pub(crate) throttle: Mutex<LogInThrottle>,
     pub(crate) claims: Mutex<ClaimThrottle>,
     pub(crate) password_checks: Semaphore,
     pub(crate) streams: Arc<Streams>,
@@ -135,7 +135,7 @@ impl Inner {
         Arc::new(Self {
             state,
             stop,
-            throttle: Mutex::new(Throttle::default()),
+            throttle: Mutex::new(LogInThrottle::default()),
             claims: Mutex::new(ClaimThrottle::default()),
             password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
             streams: Streams::new(&limits),

@@ -122,7 +122,13 @@ impl PostgresStore {
         keyring: Keyring,
     ) -> std::result::Result<Self, ConnectError> {
         let pool = open_pool(options).await?;
-        bring_up(&pool).await?;
+        if let Some(upgrade) = Upgrade::begin_on(&pool).await? {
+            // A database of an earlier schema is somebody's, and is not migrated without a backup.
+            if let Some(from) = upgrade.from() {
+                return Err(ConnectError::OlderSchema(from + 1));
+            }
+            upgrade.run().await?;
+        }
         Self::with(pool, keyring, BTreeMap::new()).await
     }
 

@@ -58,9 +58,13 @@ impl Upgrade {
 
     /// The holder of the lock before may have migrated since the look.
     async fn with_lock(pool: &PgPool, conn: PgConnection) -> Result<Option<Self>, ConnectError> {
-        if check(pool).await.is_ok() {
-            conn.close().await.map_err(ConnectError::Unreachable)?;
-            return Ok(None);
+        match check(pool).await {
+            Ok(()) => {
+                conn.close().await.map_err(ConnectError::Unreachable)?;
+                return Ok(None);
+            }
+            Err(ConnectError::OlderSchema(_)) => {}
+            Err(error) => return Err(error),
         }
         let from = applied(pool).await?.keys().next_back().copied();
         Ok(Some(Self { conn, from }))

@@ -51,7 +51,7 @@ pub struct TicketView {
     pub service_point: Option<ServicePoint>,
     /// The next free slot of that service point.
     pub next_slot: Option<Slot>,
-    /// Attempts, oldest first.
+    /// Attempts, oldest first; none for an actor who may not read calls.
     pub attempts: Vec<ContactAttempt>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEntry>,

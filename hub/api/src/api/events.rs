@@ -110,8 +110,12 @@ impl Reader {
         while goes_on {
             goes_on = tokio::select! {
                 told = news.recv() => match told {
-                    // Only the store knows at which site an appliance is.
-                    Ok(_) if self.session.actor().sites.is_some() => self.catch_up().await,
+                    // Only the store knows at which site an appliance is. What it has not shown by now it never shows.
+                    Ok(event) if self.session.actor().sites.is_some() => {
+                        let goes_on = !self.session.actor().includes(&event.tenant) || self.catch_up().await;
+                        self.cursor = self.cursor.max(event.cursor);
+                        goes_on
+                    }
                     Ok(event) => self.tell(&event).await,
                     Err(RecvError::Lagged(_)) => self.catch_up().await,
                     // The reader resumes where it was.

@@ -24,12 +24,15 @@ pub async fn change_password(app: &Inner, source: IpAddr, session: &Session, old
             max: PASSWORD_LEN_MAX,
         });
     }
-    throttle(app, source)?;
+    throttle(app, source, session.name())?;
     let stored = Some(session.account.password_hash.clone());
     if old.len() > PASSWORD_LEN_MAX || !password::verify(app, old, stored).await? {
+        if app.tells("password") {
+            tracing::warn!(account = session.name(), %source, "password not changed: the old one is wrong");
+        }
         return Err(ApiError::BadLogIn);
     }
-    passed(app, source);
+    passed(app, source, session.name());
     let hash = password::hash_aside(app, new, random()).await?;
     let actor = session.actor();
     let kept = Some(session.token_hash);

@@ -2,10 +2,11 @@
 
 use super::password::{self, PASSWORD_LEN_MAX};
 use super::session::{self, COOKIE, Token, set_cookie};
-use super::throttle::{Throttle, network};
+use super::throttle::{LogInThrottle, network};
 use crate::error::{ApiError, Result};
 use crate::state::Inner;
 use axum::http::HeaderValue;
+use hub_core::account::NAME_LEN_MAX;
 use jiff::{SignedDuration, Timestamp};
 use std::net::IpAddr;
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ pub fn no_cookie(behind_tls: bool) -> HeaderValue {
 ///
 /// They do not belong together, or too many wrong ones came from this address.
 pub async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -> Result<Opened> {
-    throttle(app, source)?;
+    throttle(app, source, name)?;
     if password.len() > PASSWORD_LEN_MAX {
         return Err(ApiError::BadLogIn);
     }
@@ -52,7 +53,7 @@ pub async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -
         }
         return Err(ApiError::BadLogIn);
     };
-    passed(app, source);
+    passed(app, source, name);
     let token = Token::random();
     let now = session::wall_clock();
     let expires_at = now + SESSION;
@@ -63,24 +64,34 @@ pub async fn log_in(app: &Inner, source: IpAddr, name: &str, password: String) -
     Ok(Opened { token, expires_at })
 }
 
-/// What came before from this network is forgotten: somebody there knows a password.
-pub(crate) fn passed(app: &Inner, source: IpAddr) {
-    lock(app).passed(&network(source));
+/// What came before from this network, and on this account from there, is forgotten: somebody there knows its password.
+pub(crate) fn passed(app: &Inner, source: IpAddr, name: &str) {
+    let mut throttle = lock(app);
+    let key = key(source, name);
+    throttle.networks.passed(&key.0);
+    throttle.accounts.passed(&key);
 }
 
 /// Counts a try, unless there were too many.
-pub(crate) fn throttle(app: &Inner, source: IpAddr) -> Result<()> {
+pub(crate) fn throttle(app: &Inner, source: IpAddr, name: &str) -> Result<()> {
     let mut throttle = lock(app);
-    let (source, now) = (network(source), Instant::now());
-    match throttle.wait(&source, now) {
+    let (key, now) = (key(source, name), Instant::now());
+    let waits = [throttle.networks.wait(&key.0, now), throttle.accounts.wait(&key, now)];
+    match waits.into_iter().flatten().max() {
         Some(wait) => Err(ApiError::Throttled(wait.as_secs() + 1)),
         None => {
-            throttle.attempt(source, now);
+            throttle.networks.attempt(key.0, now);
+            throttle.accounts.attempt(key, now);
             Ok(())
         }
     }
 }
 
-fn lock(app: &Inner) -> std::sync::MutexGuard<'_, Throttle<IpAddr>> {
+/// Network, and log-in name as far as there are accounts of such a length.
+fn key(source: IpAddr, name: &str) -> (IpAddr, String) {
+    (network(source), name.chars().take(NAME_LEN_MAX).collect())
+}
+
+fn lock(app: &Inner) -> std::sync::MutexGuard<'_, LogInThrottle> {
     app.throttle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

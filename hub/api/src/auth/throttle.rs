@@ -36,6 +36,14 @@ impl<K> Default for Throttle<K> {
     }
 }
 
+/// Wrong passwords, by where they come from, and by that and the account that they are tried on: one's own log-in does not make
+/// guessing at another account free again. A stranger's guesses do not keep its person out elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct LogInThrottle {
+    pub(crate) networks: Throttle<IpAddr>,
+    pub(crate) accounts: Throttle<(IpAddr, String)>,
+}
+
 /// Wrong codes, by where they come from and by the device that they are tried on: a crowd of addresses is stopped by the
 /// device, and who goes from device to device by their address.
 #[derive(Debug, Default)]

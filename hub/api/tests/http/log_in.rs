@@ -45,6 +45,31 @@ async fn wrong_passwords_are_refused_and_then_slowed_down() {
     problem(answer.send().await.unwrap(), 429, "throttled").await;
 }
 
+/// A log-in of one's own does not make guessing at another account free again.
+#[tokio::test]
+async fn guessing_at_another_account_stays_slowed_down() {
+    let hub = Hub::start().await;
+    let client = Client::new();
+    let log_in = async |name: &str, password: &str| {
+        let body = json!({ "name": name, "password": password });
+        let answer = client
+            .post(hub.url("/api/v1/session"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        answer.status().as_u16()
+    };
+    for guesses in [4, 1] {
+        for _ in 0..guesses {
+            assert_eq!(log_in("root", "guess").await, 401);
+        }
+        assert_eq!(log_in("admin", &hub.password).await, 200);
+    }
+    assert_eq!(log_in("root", "guess").await, 429);
+    assert_eq!(log_in("admin", &hub.password).await, 200);
+}
+
 #[tokio::test]
 async fn a_session_ends_when_it_is_closed() {
     let hub = Hub::start().await;

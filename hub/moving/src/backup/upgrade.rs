@@ -1,7 +1,7 @@
 //! An upgrade: what an older program wrote is backed up, then migrated.
 
 use super::about::About;
-use super::{BackedUp, BackupDatabase, backup};
+use super::{BackedUp, BackupDatabase, DOCUMENT, backup};
 use crate::error::{MoveError, Result, database};
 use crate::source;
 use hub_store_postgres::{Keyring, Progress, Upgrade, schema_version};
@@ -44,11 +44,14 @@ pub async fn upgrade(
         upgrade.run().await?;
         return Ok(None);
     };
+    remove_unfinished(folder);
     let new = folder.join(format!("schema-{from}-{}", now.strftime("%Y%m%dT%H%M%SZ")));
     let begun = Instant::now();
     let backup = backup(target, keyring, &new, now, tell).await.map_err(|source| {
-        // Nothing is in it: a supervisor tries again and again, and each try would leave one.
-        let _ = std::fs::remove_dir(&new);
+        // A supervisor tries again and again, and each try would leave one.
+        if !matches!(source, MoveError::FolderInUse(_)) {
+            let _ = std::fs::remove_dir_all(&new);
+        }
         MoveError::NotBackedUp {
             from,
             folder: folder.to_owned(),
@@ -69,6 +72,17 @@ pub async fn upgrade(
         backup,
         took,
     }))
+}
+
+/// Removes what a try that was killed has left: backups without the document that is written last.
+fn remove_unfinished(folder: &Path) {
+    let Ok(entries) = folder.read_dir() else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("schema-") && !path.join(DOCUMENT).exists() {
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
 }
 
 async fn version(target: &BackupDatabase) -> Result<Option<i64>> {

@@ -146,6 +146,7 @@ macro_rules! for_each_case {
             tenants {
                 tenants::every_method_that_takes_an_actor_hides_the_other_tenant [],
                 roles::each_method_answers_each_role_by_tenant_and_site [],
+                roles::a_ticket_is_read_without_its_calls_by_some_roles [],
                 roles::the_last_administrator_stays_and_an_account_ends_with_its_sessions [],
                 tenants::names_of_one_tenant_lead_to_nothing_of_another [],
             }

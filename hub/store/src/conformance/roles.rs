@@ -88,6 +88,21 @@ pub(super) async fn each_method_answers_each_role_by_tenant_and_site(h: &dyn Har
     }
 }
 
+/// A ticket is read without its calls by those who may not read calls.
+pub(super) async fn a_ticket_is_read_without_its_calls_by_some_roles(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let of = things(&*store).await;
+    for (role, attempts) in [
+        (Role::Agent, 1),
+        (Role::Auditor, 1),
+        (Role::Technician, 0),
+        (Role::Maker, 0),
+    ] {
+        let view = store.ticket(&actor(role, From::OwnTenant), of.ticket, morning()).await;
+        assert_eq!(view.unwrap().attempts.len(), attempts, "{role}");
+    }
+}
+
 pub(super) async fn the_last_administrator_stays_and_an_account_ends_with_its_sessions(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let account = |n: u128, actor: Actor| Account {

@@ -66,7 +66,10 @@ impl TicketStore for MemoryStore {
             finding: finding.cloned().ok_or_else(|| not_found("finding", ticket.finding))?,
             service_point: point.cloned(),
             next_slot: point.and_then(|point| state.next_slot(&ticket.tenant, point, now)),
-            attempts: state.attempts_of(id),
+            attempts: match actor.may(Act::ReadCalls) {
+                Ok(()) => state.attempts_of(id),
+                Err(_) => Vec::new(),
+            },
             timeline: timeline[timeline.len().saturating_sub(TIMELINE_MAX)..].to_vec(),
             ticket,
         })
