@@ -28,6 +28,9 @@ pub enum ConnectError {
         "the running hub is of another version than this command: schema version {0} is missing; restart the hub first"
     )]
     OlderSchema(i64),
+    /// An import is put into an empty database only, and this one is somebody's.
+    #[error("the database holds tables of an earlier program (schema version {0}); an import wants an empty database")]
+    Earlier(i64),
     /// A migration failed; it was rolled back.
     #[error("the database could not be brought to this program's schema; nothing was changed")]
     Migration(#[source] MigrateError),

@@ -125,7 +125,7 @@ impl PostgresStore {
         if let Some(upgrade) = Upgrade::begin_on(&pool).await? {
             // A database of an earlier schema is somebody's, and is not migrated without a backup.
             if let Some(from) = upgrade.from() {
-                return Err(ConnectError::OlderSchema(from + 1));
+                return Err(ConnectError::Earlier(from));
             }
             upgrade.run().await?;
         }
