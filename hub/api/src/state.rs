@@ -14,7 +14,6 @@ use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::Ingest;
 use hub_store::{ConsoleStore, StoreError};
 use jiff::tz::TimeZone;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
