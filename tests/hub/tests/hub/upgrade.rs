@@ -98,6 +98,7 @@ async fn an_upgrade_is_backed_up_and_there_is_a_way_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_backup_nothing_is_upgraded() {
     let lab = Lab::new().unwrap();
+    lab.serve().await.unwrap().stop().await.unwrap();
     in_database(&lab.state(), async |sql| {
         sql.execute("drop schema public cascade; create schema public")
             .await
