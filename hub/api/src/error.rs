@@ -29,7 +29,7 @@ pub enum ApiError {
     #[error("the request comes from another site; send it from the console itself or with a bearer token only")]
     CrossSite,
     /// Called by a name that is not ours.
-    #[error("this hub is not called so; add the name to host_names of the configuration, or use an address")]
+    #[error("the hub does not serve this host name; add it to host_names of the configuration, or use an address")]
     UnknownHost,
     /// Something in the request cannot be read.
     #[error("{0}")]
@@ -69,11 +69,13 @@ pub enum ApiError {
     NoSlot,
     /// A claim that does not hold.
     #[error(
-        "serial number and code do not belong together, or the code has ended; look at the label again, or ask the maker for a new code"
+        "serial number and code do not belong together, or the code is no longer valid; look at the label again, or ask the maker for a new code"
     )]
     ClaimRefused,
     /// Metrics are for others.
-    #[error("/metrics is for whoever shows metrics_token of the configuration, or without one for this machine itself")]
+    #[error(
+        "/metrics takes metrics_token of the configuration as bearer token; without one it answers this machine alone"
+    )]
     MetricsRefused,
     /// All event streams are in use, or all that one log-in may have.
     #[error("as many event streams are open as may be, of this log-in or in all; close one, or try again in a minute")]
@@ -93,7 +95,7 @@ pub enum ApiError {
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
     /// Password hashing failed: a damaged record.
-    #[error("the stored password of this account cannot be read; make the account anew")]
+    #[error("the stored password of this account cannot be read; draw a new one with `forecall account reset`")]
     Password,
 }
 

@@ -270,7 +270,7 @@ impl Broker {
         // With everyone who sends the queue ends, so ingest ends by itself. Errors here are panics, which have been reported
         // where they happened.
         if timeout(drain, self.ingest).await.is_err() {
-            tracing::warn!("commits that nobody waits for were cut off");
+            tracing::warn!("commits cut off at the stop");
         }
         let _ = self.presence.await;
         tracing::info!("MQTT stopped");

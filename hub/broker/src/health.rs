@@ -108,7 +108,7 @@ async fn knock(gate: Arc<Gate>, accepting: Arc<Accepting>, listener: SocketAddr,
             // Out of file descriptors, as a rule: says nothing about the acceptor.
             Ok(Err(error)) => {
                 accepting.wanting(&error, Instant::now().into_std());
-                tracing::warn!(%error, "the listener could not be tried");
+                tracing::warn!(%error, "MQTT listener not checked");
                 0
             }
             Err(_) => missed + 1,

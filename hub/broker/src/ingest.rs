@@ -257,7 +257,7 @@ impl Committer {
         let content = match ingest {
             // Nothing that a person could read; the device that waits for it comes again.
             Ingest::Release { .. } | Ingest::Dropped { .. } => {
-                tracing::warn!(%appliance, reason, "the store does not take what is not a publish");
+                tracing::warn!(%appliance, reason, "event without a publish cannot be stored, passed over");
                 return receipt.give_up();
             }
             // Still with its packet identifier, or the device's repeat would be quarantined a second time.

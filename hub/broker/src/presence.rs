@@ -42,7 +42,7 @@ impl Presence {
             let written = self.write(store.as_ref(), patience);
             if ending {
                 if timeout(patience, written).await.is_err() {
-                    tracing::warn!("presence not stored in time: the next start puts it right");
+                    tracing::warn!("presence not stored in time: the next start corrects it");
                 }
                 return;
             }

@@ -45,7 +45,7 @@ impl Refusals {
         loop {
             sleep(WINDOW).await;
             for (label, more) in self.over(Instant::now()) {
-                tracing::warn!(label, more, "refused besides");
+                tracing::warn!(label, more, "more of the same refusals, not written");
             }
         }
     }

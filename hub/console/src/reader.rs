@@ -7,6 +7,7 @@ use hub_core::appointment::Slot;
 use hub_core::families::Families;
 use hub_core::language::Language;
 use hub_core::prediction::UNKNOWN_FAULT;
+use hub_words::written;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use std::sync::Arc;
@@ -80,29 +81,17 @@ impl Reader {
 
     /// Day and time: `22 Nov 14:05`.
     pub(crate) fn time(&self, at: Timestamp) -> String {
-        self.zoned_time(&at.to_zoned(self.zone.clone()))
-    }
-
-    fn zoned_time(&self, at: &Zoned) -> String {
-        format!("{} {}", self.day(at), at.strftime("%H:%M"))
+        written::moment(self.language, &at.to_zoned(self.zone.clone()))
     }
 
     /// Day: `22 Nov`.
     pub(crate) fn day(&self, at: &Zoned) -> String {
-        let format = match self.language {
-            Language::ZhCn => "%-m月%-d日",
-            Language::En => "%-d %b",
-        };
-        at.strftime(format).to_string()
+        written::day(self.language, at)
     }
 
     /// Day with its year: `22 Nov 2026`.
     pub(crate) fn date(&self, at: Timestamp) -> String {
-        let format = match self.language {
-            Language::ZhCn => "%Y年%-m月%-d日",
-            Language::En => "%-d %b %Y",
-        };
-        at.to_zoned(self.zone.clone()).strftime(format).to_string()
+        written::date(self.language, &at.to_zoned(self.zone.clone()))
     }
 
     /// A visit, in the zone of the place it is at: `Tuesday 24 Nov, 09:00–12:00`.
@@ -112,8 +101,8 @@ impl Reader {
         let values = [
             ("weekday", weekday.as_str()),
             ("day", &self.day(&start)),
-            ("from", &start.strftime("%H:%M").to_string()),
-            ("to", &end.strftime("%H:%M").to_string()),
+            ("from", &written::clock(&start)),
+            ("to", &written::clock(&end)),
         ];
         self.with("slot", &values)
     }
@@ -168,24 +157,6 @@ fn slug(word: &str) -> String {
         .collect()
 }
 
-/// A number with about three significant figures.
-pub(crate) fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        v if v >= 100.0 => 0,
-        v if v >= 10.0 => 1,
-        v if v >= 0.1 || v == 0.0 => 2,
-        _ => 3,
-    };
-    let text = format!("{value:.digits$}");
-    // `-0.00` says nothing that `0.00` does not.
-    let zero = text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.'));
-    if zero {
-        text.trim_start_matches('-').to_owned()
-    } else {
-        text.replace('-', "\u{2212}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,12 +167,6 @@ mod tests {
         assert_eq!(preferred("de, en-GB;q=0.7, zh;q=0.3"), Some(Language::En));
         assert_eq!(preferred("en;q=0, zh;q=0.1"), Some(Language::ZhCn));
         assert_eq!(preferred("fr"), None);
-    }
-
-    #[test]
-    fn numbers_have_three_figures() {
-        let written = [0.42, 0.0, -0.0001, 12.34, 1234.5, -3.456].map(number);
-        assert_eq!(written, ["0.42", "0.00", "0.000", "12.3", "1234", "\u{2212}3.46"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Words of the rules as a person reads them.
 
-use crate::reader::{Reader, number};
+use crate::reader::Reader;
 use hub_core::call_rules::{HoldReason, PROBABILITY_MIN};
 use hub_core::prediction::Contribution;
 use hub_store::site::OwnerView;
+use hub_words::written::quantity;
 use serde::Serialize;
 
 /// The word that tables and the API use for a variant.
@@ -37,26 +38,6 @@ pub(crate) fn hold(reader: &Reader, reason: HoldReason, owner: Option<&OwnerView
             reader.with("hold-consent-withdrawn-on", &[("date", &reader.date(at))])
         }
         (reason, _) => closed(reader, "hold", &reason),
-    }
-}
-
-/// A value with its unit.
-pub(crate) fn quantity(value: f64, unit: &str) -> String {
-    match unit_sign(unit) {
-        "" => number(value),
-        sign => format!("{}\u{a0}{sign}", number(value)),
-    }
-}
-
-/// The sign of a SenML unit (RFC 8428 §12.1) as people write it.
-pub(crate) fn unit_sign(unit: &str) -> &str {
-    match unit {
-        "Cel" => "°C",
-        "m/s2" => "m/s²",
-        "1/min" => "min⁻¹",
-        "%RH" | "%" => "%",
-        "/" | "1" | "" => "",
-        other => other,
     }
 }
 

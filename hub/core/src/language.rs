@@ -28,3 +28,8 @@ impl Language {
         }
     }
 }
+
+/// Whether a character is Chinese writing, punctuation not counted.
+pub fn is_han(c: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&c)
+}

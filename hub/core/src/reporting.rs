@@ -40,11 +40,11 @@ pub enum ReportingError {
     Channel(String),
     /// Other settings under a version that is told already.
     #[error(
-        "other settings are told under version {0} already; the device would pass over these: give them another version"
+        "other settings are told under version {0} already; the device would ignore these: give them another version"
     )]
     SameVersion(u32),
     /// The device has applied this version, which was told before.
-    #[error("version {0} is in force on the device, which would pass over these: give them another version")]
+    #[error("version {0} is in force on the device, which would ignore these: give them another version")]
     InForce(u32),
 }
 

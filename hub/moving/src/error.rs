@@ -156,7 +156,7 @@ pub enum MoveError {
         output: String,
     },
     /// The database.
-    #[error("{what}: the database did not do it")]
+    #[error("{what}: the database failed")]
     Database {
         /// What was being done.
         what: String,

@@ -72,7 +72,7 @@ impl Hub {
         };
         tokio::select! {
             () = drained => {}
-            () = hang_up => tracing::warn!("some work did not end in time and is cut off"),
+            () = hang_up => tracing::warn!("tasks cut off at the stop: they did not end in time"),
         }
         if let Some(voice) = voice {
             voice.shutdown().await;

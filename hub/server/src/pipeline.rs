@@ -140,7 +140,7 @@ impl Pipeline<'_> {
         let lease = lease.context("another hub works on this database")?;
         // No attempt is alive before the first dial: what is found unended is unknown, and a person is told.
         for lost in self.store.recover_attempts(self.clock.now()).await? {
-            tracing::warn!(trace = %lost.trace, attempt = %lost.id, "an attempt was cut off; it is unknown whether it rang, and it is not rung again by itself");
+            tracing::warn!(trace = %lost.trace, attempt = %lost.id, "call attempt cut off, result unknown: a person decides whether to ring again");
         }
         // Nor is any session: a device is online from its own connect on.
         self.store.all_offline("stopping", self.clock.now()).await?;

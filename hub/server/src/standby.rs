@@ -45,10 +45,7 @@ pub async fn lead(config: &Config, opened: &Opened, clock: &dyn CivilClock) -> R
             Ok(None) => away = false,
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the lease cannot be looked at, trying again"
-                    );
+                    tracing::warn!(error = &error as &dyn std::error::Error, "lease not read, trying again");
                 }
             }
         }

@@ -36,7 +36,7 @@ pub(crate) async fn renew_epoch(conn: &mut PgConnection, now: Timestamp) -> Resu
     .map_err(db)?;
     if let Some(row) = renewed {
         let epoch: i64 = row.col("epoch")?;
-        tracing::info!(epoch, "events begin a new epoch: this is another cluster than before");
+        tracing::info!(epoch, "new epoch of events: this is another cluster than before");
     }
     sqlx::query("update event_epoch set system = $1 where $1 is not null and system is distinct from $1")
         .bind(system)

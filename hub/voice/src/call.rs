@@ -33,7 +33,7 @@ pub(crate) async fn tell(host: &dyn CallHost, record: &Record, progress: CallPro
         .await
         .is_err()
     {
-        tracing::warn!(attempt = %record.attempt(), "a step of a call was not taken by its watcher");
+        tracing::warn!(attempt = %record.attempt(), "progress of a call not taken in time");
     }
 }
 

@@ -20,7 +20,7 @@ mod outbound;
 pub mod prompt;
 mod record;
 pub mod signaling;
-pub mod texts;
+mod texts;
 mod unknown;
 pub mod value;
 mod voice;

@@ -204,7 +204,7 @@ impl Voice {
         if tokio::time::timeout(ENDS_MAX, self.calls.wait()).await.is_err() {
             tracing::warn!(
                 calls = self.calls.len(),
-                "calls had not told their end when the telephone side stopped"
+                "calls had not ended when the telephone side stopped"
             );
         }
         self.line.stack.shutdown().await;

@@ -160,7 +160,7 @@ impl Whereabouts {
                 self.update(found);
                 let now = self.first();
                 if now != before {
-                    tracing::info!(host = %self.host, ?before, ?now, "a name that calls need was resolved");
+                    tracing::info!(host = %self.host, ?before, ?now, "host name of a trunk has a new address");
                 }
             }
             // Once a minute for each name, at most.
@@ -169,7 +169,7 @@ impl Whereabouts {
                 tracing::warn!(
                     error,
                     ?before,
-                    "a name that calls need has no address; the one known before is used, if there was one"
+                    "host name of a trunk not resolved; the address known before stays in use"
                 );
             }
         }

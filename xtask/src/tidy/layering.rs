@@ -24,6 +24,7 @@ const EVERYTHING_BELOW_SERVER: &[&str] = &[
     "hub-store",
     "hub-store-postgres",
     "hub-voice",
+    "hub-words",
     "tests-world",
 ];
 
@@ -71,6 +72,11 @@ const LAYERS: &[Layer] = &[
         tests_may_use: &[],
     },
     Layer {
+        name: "hub-words",
+        may_use: &["hub-core"],
+        tests_may_use: &[],
+    },
+    Layer {
         name: "hub-store",
         may_use: &["hub-core"],
         tests_may_use: &[],
@@ -98,7 +104,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "hub-voice",
-        may_use: &["hub-core", "hub-store"],
+        may_use: &["hub-core", "hub-store", "hub-words"],
         tests_may_use: &[],
     },
     Layer {
@@ -109,7 +115,7 @@ const LAYERS: &[Layer] = &[
     // Its tests ask the real database, through the API.
     Layer {
         name: "hub-console",
-        may_use: &["hub-api", "hub-core", "hub-store"],
+        may_use: &["hub-api", "hub-core", "hub-store", "hub-words"],
         tests_may_use: &["hub-store-postgres"],
     },
     // Simulated homes run on the device agent; the simulated phone speaks the same RTP as the hub's calls.
@@ -238,6 +244,16 @@ const WALLS: &[Wall] = &[
         only: &["hub-console"],
         tests: &[],
     },
+    Wall {
+        library: "fluent-bundle",
+        only: &["hub-words"],
+        tests: &[],
+    },
+    Wall {
+        library: "fluent-syntax",
+        only: &["hub-words"],
+        tests: &[],
+    },
     // Makers' transports; simulated homes, and tests, have those of the standard library and tokio.
     Wall {
         library: "embedded-io",
@@ -287,6 +303,7 @@ pub const PURE: &[&str] = &[
     "agent-sdk-storage",
     "agent-sdk-wire",
     "hub-core",
+    "hub-words",
     "tests-world",
 ];
 
@@ -400,12 +417,14 @@ mod tests {
         assert_eq!(judge("hub/voice", &[("hub-broker", None)]).len(), 1);
         assert_eq!(judge("hub/core", &[("hub-store", None)]).len(), 1);
         assert_eq!(judge("hub/api", &[("hub-console", None)]).len(), 1);
+        assert_eq!(judge("hub/words", &[("hub-voice", None)]).len(), 1);
     }
 
     #[test]
     fn walled_libraries_stay_behind_their_wall() {
         assert_eq!(judge("hub/api", &[("sqlx", None)]).len(), 1);
         assert_eq!(judge("hub/api", &[("maud", None)]).len(), 1);
+        assert_eq!(judge("hub/console", &[("fluent-bundle", None)]).len(), 1);
         assert_eq!(judge("hub/broker", &[("rumqttc", None)]).len(), 1);
         assert_eq!(judge("hub/broker", &[("rumqttc", Some("dev"))]), Vec::<String>::new());
         assert_eq!(judge("agent-sdk/core", &[("embedded-io", None)]).len(), 1);

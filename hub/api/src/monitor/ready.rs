@@ -73,7 +73,7 @@ pub(super) async fn store_answers(app: &Inner) -> bool {
         Ok(Err(error)) => {
             if app.tells("store_look") {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, "the database did not answer a look at it");
+                tracing::warn!(%error, cause, "database check failed: no answer");
             }
             false
         }

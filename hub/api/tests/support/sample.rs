@@ -227,7 +227,7 @@ fn attempt(ticket: TicketId) -> ContactAttempt {
             "transcript": [
                 { "at_ms": 300, "speaker": "hub", "text": "您好，这里是爱家客户服务的自动来电。" },
                 { "at_ms": 31_000, "speaker": "owner", "text": "1" },
-                { "at_ms": 31_400, "speaker": "hub", "text": "好的，已经为您约好，星期二上午，维修人员上门。谢谢您，再见。" },
+                { "at_ms": 31_400, "speaker": "hub", "text": "好的，已经为您约好。服务工程师会在星期二上午上门。谢谢您，再见。" },
             ],
         })),
         trace: TraceId(Uuid::from_u128(301)),

@@ -161,7 +161,7 @@ impl Feeder {
             tracing::warn!(
                 lost = lost - self.told_in_queue,
                 lost_ever = lost,
-                "messages for integrators came too fast"
+                "messages for integrators dropped: they came too fast"
             );
             self.told_in_queue = lost;
         }

@@ -244,7 +244,7 @@ fn tell(state: &SubscriberState, told: &mut u64) {
             integrator,
             lost = lost - *told,
             lost_ever = lost,
-            "an integrator reads too slowly"
+            "messages dropped: the integrator reads too slowly"
         );
         *told = lost;
     }

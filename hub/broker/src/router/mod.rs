@@ -369,7 +369,7 @@ fn feed(shared: Shared, jobs: std::sync::mpsc::Receiver<Job>, end: End) {
     });
     let fed = Feeder::new(shared, connect, jobs).and_then(Feeder::run);
     if let Err(error) = fed {
-        tracing::error!(%error, "the router is gone; the process must be started anew");
+        tracing::error!(%error, "MQTT router ended; restart the hub");
     }
     drop(end);
 }

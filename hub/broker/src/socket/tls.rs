@@ -103,7 +103,7 @@ impl Tls {
         match current {
             Ok(current) => {
                 let authorities = current.authorities.len();
-                tracing::info!(authorities, "TLS certificate and authorities read anew");
+                tracing::info!(authorities, "TLS certificate and authorities reloaded");
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
             }
             Err(error) => {

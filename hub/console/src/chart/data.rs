@@ -1,8 +1,8 @@
 //! What is drawn: one panel for the score, one for each of the top sensors.
 
 use crate::reader::Reader;
-use crate::words::unit_sign;
 use hub_core::prediction::Evidence;
+use hub_words::written::unit_sign;
 
 /// Width of the normal band, in standard deviations to each side.
 const BAND_DEVIATIONS: f64 = 3.0;

@@ -1,6 +1,7 @@
 //! From values and times to places on the drawing.
 
 use crate::reader::Reader;
+use hub_words::written::clock;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit, Zoned, ZonedRound};
 
@@ -72,11 +73,7 @@ pub(super) fn time_marks(reader: &Reader, from: Timestamp, to: Timestamp) -> Vec
         };
         let instant = at.timestamp();
         if instant >= from && instant <= to {
-            let label = if step >= 1440 {
-                reader.day(&at)
-            } else {
-                at.strftime("%H:%M").to_string()
-            };
+            let label = if step >= 1440 { reader.day(&at) } else { clock(&at) };
             marks.push((instant, label));
         }
     }

@@ -3,8 +3,9 @@
 use super::data::PanelData;
 use super::panel::{Panel, lay_out};
 use super::scale::{Scale, time_marks};
-use crate::reader::{Reader, number};
+use crate::reader::Reader;
 use hub_core::prediction::Evidence;
+use hub_words::written::number;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use std::fmt::Write;

@@ -1,8 +1,8 @@
 //! The chart's numbers, for those who cannot or do not want to look at lines.
 
-use crate::reader::{Reader, number};
-use crate::words::quantity;
+use crate::reader::Reader;
 use hub_core::prediction::{Evidence, EvidencePoint};
+use hub_words::written::{number, quantity};
 use maud::{Markup, html};
 
 /// Rows of the table: enough to see the course, few enough to listen to.

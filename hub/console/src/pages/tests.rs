@@ -213,22 +213,22 @@ fn the_page_says_what_the_device_agent_says_of_itself() {
         Version of the agent
         0.1.0
         Why it last started
-        the supply fell too low
+        supply voltage too low
         Settings for reporting
         version 7 in force
         ▲
-        version 8 is told, and not in force yet
-        Event messages given up for want of room
+        version 8 sent, not yet in force
+        Event messages discarded for lack of room
         0
-        Messages of readings given up for want of room
+        Messages of readings discarded for lack of room
         12
         (262 in all)
-        Said at
+        Reported at
         22 Nov 08:13"#]]
     .assert_eq(&page(Language::En, Some(8)));
     let same = page(Language::En, Some(7));
     assert!(
-        same.contains("version 7 in force") && !same.contains("is told"),
+        same.contains("version 7 in force") && !same.contains("not yet"),
         "{same}"
     );
     assert_eq!(page(Language::En, None), same);
@@ -247,7 +247,7 @@ fn the_page_says_what_the_device_agent_says_of_itself() {
 fn the_page_says_why_nobody_was_rung() {
     let page = |language| words(&ticket::page::render(&reader(language), &sample::withdrawn()).into_string());
     assert!(page(Language::En).contains("Not called: the owner withdrew consent on 3 Nov 2026."));
-    assert!(page(Language::ZhCn).contains("未呼叫：用户已于2026年11月3日撤回来电许可。"));
+    assert!(page(Language::ZhCn).contains("未呼叫：用户已于2026年11月3日撤回对来电的同意。"));
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn the_story_in_chinese() {
         经过
         11月22日 09:00
         · 系统
-        未呼叫：用户已于2026年11月3日撤回来电许可。
+        未呼叫：用户已于2026年11月3日撤回对来电的同意。
         11月22日 09:00
         · 系统
         开立工单。"#]]

@@ -39,5 +39,5 @@ async fn the_page_needs_no_log_in_and_speaks_both_languages() {
     );
     let (status, text) = submit(&code).await;
     assert_eq!(status, 200);
-    assert!(text.contains("Nobody rings you."), "the box was not ticked: {text}");
+    assert!(text.contains("We will not ring you."), "the box was not ticked: {text}");
 }

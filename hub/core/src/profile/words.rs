@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::language::Language;
+use crate::language::{Language, is_han};
 use crate::site::Localised;
 
 /// Characters of a name, at most: it stands in a cell of a table.
@@ -113,10 +113,6 @@ fn check_spoken(words: &Localised, most: usize) -> Result<(), WordsError> {
     let of_zh = stranger(&words.zh_cn, is_han).map(WordsError::NotMandarin);
     let of_en = stranger(&words.en, is_latin_or_figure).map(WordsError::NotEnglish);
     of_zh.or(of_en).map_or(Ok(()), Err)
-}
-
-fn is_han(c: char) -> bool {
-    ('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
 fn is_latin_or_figure(c: char) -> bool {

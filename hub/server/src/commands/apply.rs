@@ -62,7 +62,7 @@ impl Apply {
             return closed;
         };
         if let Err(error) = closed {
-            tracing::warn!(error = %format!("{error:#}"), "after that the store did not close either");
+            tracing::warn!(error = %format!("{error:#}"), "the store did not close");
         }
         let follows = what_follows(&self.file, kept, CommitUnanswered::is_behind(&error));
         Err(anyhow::Error::new(error).context(follows))

@@ -80,7 +80,7 @@ impl Serve {
             failure = hub.failed() => Some(failure),
         };
         if let Err(error) = crate::process::end_within(STOP_GRACE) {
-            tracing::warn!(%error, "nothing watches over the stop");
+            tracing::warn!(%error, "the stop has no time limit: its thread did not start");
         }
         say("stopping: commits and calls that are under way finish first");
         hub.stop(CALLS_GRACE).await?;

@@ -89,7 +89,7 @@ impl Upkeep {
             tracing::warn!(
                 rows = due.rows,
                 usual,
-                "a sweep takes more than is usual and waits for a person"
+                "deletion by retention is larger than usual and waits for a person"
             );
         }
     }
@@ -99,7 +99,7 @@ impl Upkeep {
             rows = due.rows,
             oldest = due.oldest.map(tracing::field::display),
             newest = due.newest.map(tracing::field::display),
-            "the first sweep since the start takes readings for their age"
+            "first deletion by retention since the start"
         );
         *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some((due, true));
     }
@@ -342,7 +342,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
                 by = confirmed.by,
                 rows = due.rows,
                 usual,
-                "a sweep goes on by a person's word"
+                "deletion by retention confirmed by a person"
             );
         }
         self.upkeep.hold(None);
@@ -397,7 +397,7 @@ impl<S: UpkeepStore + TelemetryStore> Worker<S> {
         }
         self.upkeep.sweeps.fetch_add(1, Ordering::Relaxed);
         if rows > 0 || weeks > 0 {
-            tracing::info!(rows, weeks, "readings went for their age");
+            tracing::info!(rows, weeks, "readings deleted by retention");
         }
         Ok(rows > 0 || weeks > 0)
     }

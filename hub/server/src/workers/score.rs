@@ -202,7 +202,7 @@ impl ScoreWorker {
             .map(|offset| (offset.ingest_no - offset.kept_no).max(0))
             .sum();
         if rows > 0 {
-            tracing::info!(rows, "rows that are in no checkpoint are read again");
+            tracing::info!(rows, "rows after the last checkpoint are read again");
         }
         Ok(())
     }
@@ -271,7 +271,7 @@ impl ScoreWorker {
             tracing::error!(
                 model,
                 error = error as &dyn std::error::Error,
-                "the network failed: these windows go unscored"
+                "model failed: windows not scored"
             );
         }
         Ok(scored)

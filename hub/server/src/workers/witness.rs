@@ -107,7 +107,7 @@ impl Witnesses {
         let Some(said) = confirmed.filter(|said| known.is_none_or(|known| known < said.at)) else {
             return known;
         };
-        tracing::info!(by = said.by, at = %said.at, "a person vouches for the machine's clock");
+        tracing::info!(by = said.by, at = %said.at, "machine's clock confirmed by a person");
         *before = Some((said.at, Instant::now()));
         Some(said.at)
     }
@@ -130,17 +130,17 @@ impl Witnesses {
     fn tell(&self, looked: Looked) {
         let before = std::mem::replace(&mut *self.looked.lock().unwrap_or_else(PoisonError::into_inner), looked);
         if let (Some(behind), None) = (looked.behind, before.behind) {
-            tracing::warn!(why = behind_in_words(behind), "deletion for age is held back");
+            tracing::warn!(why = behind_in_words(behind), "deletion by age held back");
         }
         if kind(before.waits) == kind(looked.waits) {
             return;
         }
         match looked.waits {
             Some(Reason::NoWitness) => {
-                tracing::info!(why = in_words(Reason::NoWitness), "nothing is deleted for its age")
+                tracing::info!(why = in_words(Reason::NoWitness), "deletion by age stopped")
             }
-            Some(reason) => tracing::warn!(why = in_words(reason), "nothing is deleted for its age"),
-            None => tracing::info!("what is too old is deleted again"),
+            Some(reason) => tracing::warn!(why = in_words(reason), "deletion by age stopped"),
+            None => tracing::info!("deletion by age resumed"),
         }
     }
 
@@ -169,7 +169,7 @@ impl Witnesses {
                         return None;
                     }
                 }
-                format!("nothing is deleted for its age: {}", in_words(reason))
+                format!("deletion by age stopped: {}", in_words(reason))
             }
         };
         Some(("retention", why))

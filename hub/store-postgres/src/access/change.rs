@@ -53,7 +53,7 @@ async fn look(store: &PostgresStore) -> Result<Vec<AccessChange>> {
                 changes.push(change);
             }
             // The others must be told none the less.
-            Err(error) => tracing::error!(number, %error, "a change of access does not read and is passed over"),
+            Err(error) => tracing::error!(number, %error, "change of access unreadable, passed over"),
         }
     }
     *told(store) = numbers;

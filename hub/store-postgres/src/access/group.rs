@@ -58,7 +58,7 @@ impl Group {
 /// The group of a row, or nothing where its keys do not open: then nobody comes in by it, and everybody else does.
 pub(super) fn open(store: &PostgresStore, tenant: &TenantId, row: &PgRow) -> Option<Group> {
     Group::open(store, tenant, row)
-        .inspect_err(|error| tracing::error!(%tenant, %error, "a group's keys do not open; nobody comes in by them"))
+        .inspect_err(|error| tracing::error!(%tenant, %error, "group keys cannot be decrypted: devices of the group are refused"))
         .ok()
 }
 

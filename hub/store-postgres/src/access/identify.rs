@@ -225,7 +225,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
             Ok(known) => known,
             // The others of the batch come in none the less.
             Err(error) => {
-                tracing::error!(credential = %shown[index], %error, "a device's row does not read; it is not let in");
+                tracing::error!(credential = %shown[index], %error, "stored device unreadable: it is refused");
                 found.unreadable.insert(index);
                 continue;
             }

@@ -90,7 +90,7 @@ pub(super) async fn end_old(store: &PostgresStore, appliance: ApplianceId, secre
     .map_err(db)?;
     change::device(&mut tx, &held.tenant, appliance).await?;
     change::commit(store, tx).await?;
-    tracing::info!(tenant = %held.tenant, %appliance, "what let a device in before its new secret has ended");
+    tracing::info!(tenant = %held.tenant, %appliance, "old credentials of a device ended: it uses its new secret");
     Ok(())
 }
 

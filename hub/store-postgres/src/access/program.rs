@@ -48,7 +48,7 @@ pub(super) async fn programs(
         match program(row) {
             Ok(program) => answers[index] = Some(program),
             // The others of the batch come in none the less.
-            Err(error) => tracing::error!(%error, "a program's credential does not read; it is not let in"),
+            Err(error) => tracing::error!(%error, "stored credential of a program unreadable: it is refused"),
         }
     }
     Ok(())

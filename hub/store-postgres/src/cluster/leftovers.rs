@@ -46,7 +46,7 @@ pub(super) async fn postmaster_is_gone(paths: &ClusterPaths) -> Result<bool, Clu
 /// Tells the postmaster to shut down fast, if it is surely this cluster's, and does not wait.
 pub(super) fn dismiss(paths: &ClusterPaths) {
     if let Ok(Postmaster::Lives(pid)) = process::postmaster(paths) {
-        tracing::warn!(pid, "the database was let go without being stopped; telling it to stop");
+        tracing::warn!(pid, "database left running; telling it to stop");
         if let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGINT) {
             tracing::warn!(pid, %errno, "the database could not be told to stop");
         }

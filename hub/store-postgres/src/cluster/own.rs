@@ -65,7 +65,7 @@ pub(super) fn close(path: &Path, found: &Metadata, mode_max: u32) -> Result<(), 
     let special = found.mode() & 0o7000;
     std::fs::set_permissions(path, Permissions::from_mode(special | closed)).map_err(ClusterError::file(path))?;
     let (was, is) = (format!("{mode:o}"), format!("{closed:o}"));
-    tracing::warn!(path = %path.display(), was, is, "was open to others and is closed to them");
+    tracing::warn!(path = %path.display(), was, is, "permissions narrowed: others had access");
     Ok(())
 }
 

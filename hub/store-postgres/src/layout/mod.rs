@@ -135,7 +135,7 @@ async fn make(conn: &mut PgConnection, week: Week) -> Result<()> {
          end if; end $$"
     );
     conn.execute(statement.as_str()).await.map_err(db)?;
-    tracing::info!(table, "partition is there");
+    tracing::info!(table, "partition created");
     Ok(())
 }
 

@@ -156,7 +156,7 @@ impl Keeper {
         let locked = lock(&mut conn).await?;
         let conn = self.ask(conn, token).await?;
         if locked {
-            tracing::info!("the lock of the lease is taken up again");
+            tracing::info!("lock of the lease taken again");
             return Ok(conn);
         }
         if let Some(conn) = conn {

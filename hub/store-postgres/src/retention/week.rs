@@ -44,7 +44,7 @@ async fn partitions(store: &PostgresStore, conn: &mut PgConnection, limit: Times
         tx.execute(format!("drop table {table}").as_str()).await.map_err(db)?;
         tx.commit().await.map_err(db)?;
         writer.forget();
-        tracing::info!(table, "a week of readings was dropped for its age");
+        tracing::info!(table, "week of readings deleted by retention");
     }
     Ok(old)
 }
@@ -69,7 +69,7 @@ async fn chunks(store: &PostgresStore, conn: &mut PgConnection, limit: Timestamp
     tx.commit().await.map_err(db)?;
     let dropped: Vec<String> = rows.iter().map(|row| row.col("chunk")).collect::<Result<_>>()?;
     for chunk in &dropped {
-        tracing::info!(chunk, "a week of readings was dropped for its age");
+        tracing::info!(chunk, "week of readings deleted by retention");
     }
     Ok(dropped)
 }

@@ -91,7 +91,7 @@ pub(super) async fn waiting(
     let readable = rows.iter().filter_map(|row| {
         let read = read(row);
         // The others of the batch get theirs none the less.
-        read.inspect_err(|error| tracing::error!(%error, "a command does not read; it is not brought"))
+        read.inspect_err(|error| tracing::error!(%error, "stored command unreadable: it is not sent"))
             .ok()
     });
     Ok(readable.collect())

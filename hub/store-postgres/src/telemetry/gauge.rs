@@ -61,10 +61,7 @@ impl Gauges {
             own.skew_ms = gauge.skew_ms.or(own.skew_ms);
         }
         if lost > 0 {
-            tracing::warn!(
-                appliances = lost,
-                "counts beside the readings were lost: the roll-up does not keep up"
-            );
+            tracing::warn!(appliances = lost, "counts of readings lost: the roll-up is too slow");
         }
     }
 

@@ -108,6 +108,6 @@ async fn make_room(conn: &mut PgConnection, tenant: &str, added: i64) -> Result<
         .execute(conn)
         .await
         .map_err(db)?;
-    tracing::warn!(tenant, dropped, "quarantine is full: its oldest payloads gave way");
+    tracing::warn!(tenant, dropped, "quarantine full: oldest payloads deleted");
     Ok(())
 }

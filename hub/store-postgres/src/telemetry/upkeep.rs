@@ -165,7 +165,7 @@ fn tolerate(what: &'static str, outcome: Result<()>) -> Result<()> {
             tracing::warn!(
                 what,
                 error = &error as &dyn std::error::Error,
-                "a part of the upkeep behind the roll-up failed: counting goes on, and it is tried again at its own pace"
+                "upkeep step failed: counting goes on, the step is tried again"
             );
             Ok(())
         }

@@ -3,9 +3,10 @@
 use super::error::Fault;
 use super::load::Wrong;
 use super::{Condition, Flow, NodeId, Says, Sentence, Step};
-use crate::texts::{Texts, any_term};
+use crate::texts::any_term;
 use crate::value::Kind;
 use hub_core::language::Language;
+use hub_words::Texts;
 use std::collections::BTreeSet;
 
 /// Checks a flow whose names are known.
@@ -31,7 +32,7 @@ fn can_be_said(flow: &Flow, texts: &Texts, sentence: &Sentence) -> Result<(), Fa
             Says::Text(text) => {
                 is_text(texts, language, text)?;
                 for value in texts.needs(language, text) {
-                    has_words(flow, texts, language, &value)?;
+                    has_words(flow, texts, language, value)?;
                 }
             }
             Says::Value(value) => {
@@ -194,6 +195,7 @@ fn needs(texts: &Texts, text: &str) -> BTreeSet<String> {
     Language::ALL
         .into_iter()
         .flat_map(|language| texts.needs(language, text))
+        .map(str::to_owned)
         .collect()
 }
 

@@ -1,8 +1,8 @@
 //! What is wrong with a flow, and with the values of a call.
 
 use super::load::BYTES_MAX;
-use crate::texts::TextError;
 use crate::value::Kind;
+use hub_words::TextError;
 
 /// Why a flow is not loaded.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use super::check::check;
 use super::error::{Fault, FlowError};
 use super::file::{FlowFile, NodeInFile};
 use super::{Condition, Declared, Flow, Key, Node, NodeId, Says, Sentence, Step};
-use crate::texts::Texts;
+use crate::texts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Flow {
                 return Err(FlowError::Toml { file, source });
             }
         };
-        let texts = Texts::new()?;
+        let texts = texts::load()?;
         let flow = resolve(&file, read).and_then(|flow| check(&flow, &texts).map(|()| flow));
         flow.map_err(|Wrong { place, fault }| FlowError::Fault { file, place, fault })
     }

@@ -363,7 +363,7 @@ impl Stream {
     fn tell(&mut self, event: MediaEvent) {
         // The receiver is the call's own task; when it lags by a whole queue the call is beyond help, and its time limits end it.
         if self.events.try_send(event).is_err() {
-            tracing::warn!(?event, "a call did not take its media event");
+            tracing::warn!(?event, "media event of a call lost: its queue is full");
         }
     }
 }

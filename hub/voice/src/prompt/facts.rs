@@ -1,11 +1,10 @@
 //! The values of one call as its language says them, and what the nodes of its flow say with them.
 
-use super::words::Words;
 use crate::flow::{self, Flow, Present, Sentence};
-use crate::texts::{TextError, Texts, any_term};
+use crate::texts::any_term;
 use crate::value::{Value, Values};
-use fluent_bundle::FluentArgs;
 use hub_core::language::Language;
+use hub_words::{TextError, Texts, spoken};
 use std::collections::BTreeMap;
 
 /// A sentence or two that are spoken in one breath, or a letter or figure that is read out.
@@ -26,7 +25,8 @@ pub struct Segment {
 pub(super) struct Facts<'a> {
     texts: &'a Texts,
     language: Language,
-    args: FluentArgs<'static>,
+    /// What is said of each value that the flow declares, in a text.
+    spoken: BTreeMap<String, String>,
     /// Values that are said by themselves.
     alone: BTreeMap<String, Vec<Segment>>,
     pub present: Present,
@@ -38,7 +38,7 @@ impl<'a> Facts<'a> {
         let mut facts = Self {
             texts,
             language,
-            args: FluentArgs::new(),
+            spoken: BTreeMap::new(),
             alone: BTreeMap::new(),
             present: Present::new(),
         };
@@ -47,16 +47,16 @@ impl<'a> Facts<'a> {
                 Some(value) => facts.take(name, value)?,
                 None => String::new(),
             };
-            facts.args.set(name.clone(), spoken);
+            facts.spoken.insert(name.clone(), spoken);
         }
         Ok(facts)
     }
 
     /// What is said of a value in a text.
     fn take(&mut self, name: &str, value: &Value) -> Result<String, TextError> {
-        let words = Words(self.language);
+        let language = self.language;
         let spoken = match value {
-            Value::Text(text) => words.name(text),
+            Value::Text(text) => spoken::name(language, text),
             Value::Term(words) => {
                 let segment = match words {
                     Some(text) => Segment {
@@ -65,20 +65,20 @@ impl<'a> Facts<'a> {
                         fixed: false,
                         goes_on: false,
                     },
-                    None => self.segment(&any_term(name), &FluentArgs::new())?,
+                    None => self.segment(&any_term(name), &BTreeMap::new())?,
                 };
                 let text = segment.text.clone();
                 self.alone.insert(name.to_owned(), vec![segment]);
                 text
             }
             Value::YesNo(_) => String::new(),
-            Value::DateTime(at) => words.moment(at),
-            Value::TimeWindow { start, end } => words.slot(start, end),
-            Value::Money { currency, minor_units } => words.money(currency, *minor_units),
-            Value::Number(number) => words.number(*number),
+            Value::DateTime(at) => spoken::moment(language, at),
+            Value::TimeWindow { start, end } => spoken::slot(language, start, end),
+            Value::Money { currency, minor_units } => spoken::money(language, currency, *minor_units),
+            Value::Number(number) => spoken::number(language, *number),
             Value::Digits(text) => {
-                let spoken = words.one_by_one(text);
-                self.alone.insert(name.to_owned(), read_out(self.language, &spoken));
+                let spoken = spoken::one_by_one(language, text);
+                self.alone.insert(name.to_owned(), read_out(language, &spoken));
                 spoken
             }
         };
@@ -106,18 +106,19 @@ impl<'a> Facts<'a> {
                 continue;
             }
             match &sentence.says {
-                flow::Says::Text(name) => segments.push(self.segment(name, &self.args)?),
+                flow::Says::Text(name) => segments.push(self.segment(name, &self.spoken)?),
                 flow::Says::Value(name) => segments.extend(self.alone.get(name).into_iter().flatten().cloned()),
             }
         }
         Ok(segments)
     }
 
-    fn segment(&self, name: &str, args: &FluentArgs<'_>) -> Result<Segment, TextError> {
+    fn segment(&self, name: &str, spoken: &BTreeMap<String, String>) -> Result<Segment, TextError> {
+        let values = spoken.iter().map(|(name, spoken)| (name.as_str(), spoken.as_str()));
         Ok(Segment {
             message: name.to_owned(),
-            text: self.texts.fill(self.language, name, args)?,
-            fixed: self.texts.needs(self.language, name).is_empty(),
+            text: self.texts.fill(self.language, name, values)?,
+            fixed: self.texts.needs(self.language, name).next().is_none(),
             goes_on: false,
         })
     }

@@ -7,20 +7,18 @@ pub mod resample;
 mod shared;
 #[cfg(test)]
 mod shipped;
-pub mod spoken_en;
-pub mod spoken_zh;
 pub mod tts;
-mod words;
 
 use crate::flow::{Flow, Present};
 use crate::media::{Piece, Sound};
-use crate::texts::{TextError, Texts};
+use crate::texts;
 use crate::value::Values;
 use cache::PromptCache;
 use facts::{Facts, Segment};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use hub_core::language::Language;
+use hub_words::{TextError, Texts};
 use level::level;
 use shared::{Key, Shared};
 use std::collections::HashMap;
@@ -82,7 +80,7 @@ impl PromptMaker {
     /// `recordings` holds `{language}/{message}.wav` for messages without values, e.g. `zh-CN/keys-slot.wav`.
     pub fn new(tts: Arc<dyn Tts>, cache: PromptCache, recordings: Option<PathBuf>) -> Result<Self, PromptError> {
         Ok(Self {
-            texts: Texts::new()?,
+            texts: texts::load()?,
             tts,
             cache,
             shared: Shared::new(SHARED_BYTES),

@@ -27,7 +27,7 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(150);
 const PAUSE_S: u32 = 2;
 /// The same where devices are to be heard before it.
 const LONG_PAUSE_S: u32 = 10;
-const WAITS: &str = "nothing is deleted for its age";
+const WAITS: &str = "deletion by age stopped";
 const WAS_SET: &str = "the machine's clock was set since the hub started";
 
 /// A hub that is started again and again by other clocks, and what was sent to it.
@@ -200,14 +200,13 @@ impl Story {
         let said = until_ready_is(&self.lab, 200, TOLD_WITHIN).await;
         let told = format!("the first sweep since the start takes {old} reading(s) for their age");
         assert!(said.contains("\"retention\"") && said.contains(&told), "{said}");
-        self.logged("the first sweep since the start takes readings for their age")
-            .await;
+        self.logged("first deletion by retention since the start").await;
         self.nothing_went().await;
         assert_eq!(figure(&self.lab, "deletion_waits").await, 0.0);
         // What is not scored yet would wait for the next hour.
         all_is_scored(&self.lab).await;
         self.until("sweeps_total", 1).await;
-        self.logged("readings went for their age").await;
+        self.logged("readings deleted by retention").await;
         eventually("no notice is left", TOLD_WITHIN, async || {
             let said = until_ready_is(&self.lab, 200, TOLD_WITHIN).await;
             (said == r#"{"ready":true}"#).then_some(())
@@ -239,7 +238,7 @@ async fn an_own_database_deletes_nothing_by_a_wrong_clock_until_a_person_confirm
     let hub = story.start(0, PAUSE_S).await;
     // One device vouches for nothing.
     story.what_is_too_old_goes(hub, &[0]).await;
-    story.logged("a person vouches for the machine's clock").await;
+    story.logged("machine's clock confirmed by a person").await;
 }
 
 /// Off for a season, which is no fault: devices tell the time.

@@ -7,7 +7,7 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::{closed, quantity};
+use crate::words::closed;
 use hub_api::error::Result;
 use hub_api::extract::Path;
 use hub_core::id::ApplianceId;
@@ -19,6 +19,7 @@ use hub_store::page::PAGE_MAX;
 use hub_store::reading::Latest;
 use hub_store::site::ApplianceView;
 use hub_store::ticket::{TicketFilter, TicketSummary};
+use hub_words::written::quantity;
 use maud::{Markup, html};
 
 /// Commands on an appliance's page: the newest.

@@ -2,9 +2,10 @@
 
 use crate::chart;
 use crate::pages::parts::fact::fact;
-use crate::reader::{Reader, number};
+use crate::reader::Reader;
 use crate::words::{band, closed, sentence};
 use hub_store::ticket::TicketView;
+use hub_words::written::number;
 use maud::{Markup, html};
 
 pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {

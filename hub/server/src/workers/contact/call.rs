@@ -121,7 +121,7 @@ impl CallHost for Calls {
             | CallProgress::Ended => return,
         };
         if let Err(error) = in_time(self.contacts.apply_attempt(attempt, event, self.clock.now())).await {
-            tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "the progress of a call is not shown");
+            tracing::warn!(%attempt, error = &error as &dyn std::error::Error, "progress of a call not saved");
         }
     }
 

@@ -72,7 +72,7 @@ impl Dialler {
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "contacts are held up, trying again"
+                        "due contacts not handled, trying again"
                     );
                     backoff.pause()
                 }
@@ -126,7 +126,7 @@ impl Dialler {
             Err(error @ (StoreError::Unavailable(_) | StoreError::Deposed)) => return Err(error),
             Err(error) => {
                 let ticket = due.ticket;
-                tracing::error!(%ticket, error = &error as &dyn std::error::Error, "this ticket's contact cannot be looked at");
+                tracing::error!(%ticket, error = &error as &dyn std::error::Error, "contact of a ticket not decided");
             }
         }
         Ok(())
@@ -192,7 +192,7 @@ async fn ended(looks: &mut JoinSet<Result<(), StoreError>>) -> Option<Result<(),
     Some(ended.unwrap_or_else(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "looking at a ticket's contact failed"
+            "task that decides a ticket's contact failed"
         );
         Ok(())
     }))

@@ -12,7 +12,7 @@ use hub_store::prediction::{ScoredUpTo, ScoringCommit};
 pub(super) enum ScoringError {
     #[error("the store failed")]
     Store(#[from] StoreError),
-    #[error("the store takes nothing from the scorer, whatever it is")]
+    #[error("the store refuses everything from the scorer")]
     Common(#[source] StoreError),
     #[error("the scoring thread ended")]
     Thread(#[from] tokio::task::JoinError),

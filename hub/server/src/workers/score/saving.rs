@@ -89,7 +89,7 @@ impl ScoreWorker {
         tracing::error!(
             %appliance,
             error = error as &dyn std::error::Error,
-            "what a detector says or holds cannot be saved and was passed over"
+            "result or state of a detector cannot be saved, passed over"
         );
     }
 }

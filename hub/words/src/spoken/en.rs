@@ -27,7 +27,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// Letters and figures one by one, as a serial number is read out: `A84` is `A 8 4`.
-pub fn one_by_one(text: &str) -> String {
+pub(super) fn one_by_one(text: &str) -> String {
     let spoken: Vec<String> = text
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -38,7 +38,7 @@ pub fn one_by_one(text: &str) -> String {
 
 /// A name made readable: words in Latin letters stay, what the voice has no sound for is left out. Empty when nothing
 /// is left.
-pub fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     let latin = |c: char| c.is_ascii_alphanumeric() || ('\u{c0}'..='\u{24f}').contains(&c) || "&-' .".contains(c);
     let kept: String = text.chars().filter(|c| latin(*c)).collect();
     if kept.chars().any(char::is_alphanumeric) {
@@ -49,7 +49,7 @@ pub fn name(text: &str) -> String {
 }
 
 /// A sum of money in the currency's smallest unit.
-pub fn money(currency: &str, minor_units: u64) -> String {
+pub(super) fn money(currency: &str, minor_units: u64) -> String {
     let (unit, units, part, parts, per) = match currency {
         "CNY" => ("yuan", "yuan", "fen", "fen", 100),
         "USD" => ("dollar", "dollars", "cent", "cents", 100),
@@ -95,7 +95,7 @@ fn date(at: &Zoned) -> String {
 }
 
 /// A moment: `5 in the afternoon on Tuesday, 24 November`.
-pub fn moment(at: &Zoned) -> String {
+pub(super) fn moment(at: &Zoned) -> String {
     format!(
         "{} {} on {}",
         clock(at.hour(), at.minute()),
@@ -105,7 +105,7 @@ pub fn moment(at: &Zoned) -> String {
 }
 
 /// A stretch of one day: `Tuesday, 24 November, between 9 and 12`.
-pub fn slot(start: &Zoned, end: &Zoned) -> String {
+pub(super) fn slot(start: &Zoned, end: &Zoned) -> String {
     if start.date() != end.date() {
         return format!("{}, until {}", moment(start), moment(end));
     }

@@ -1,13 +1,14 @@
 //! Numbers, times and names as Mandarin says them. espeak-ng reads figures as quantities and Latin words in English, so
 //! neither ever reaches it: everything here yields Chinese characters or single capital letters.
 
+use hub_core::language::is_han;
 use jiff::Zoned;
 
 const DIGITS: [char; 10] = ['零', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
 const WEEKDAYS: [&str; 7] = ["一", "二", "三", "四", "五", "六", "日"];
 
 /// A whole number: 120 is 一百二十, 2,050 is 两千零五十.
-pub fn number(value: u64) -> String {
+pub(super) fn number(value: u64) -> String {
     const GROUPS: [&str; 5] = ["", "万", "亿", "万亿", "亿亿"];
     if value == 0 {
         return "零".into();
@@ -68,7 +69,7 @@ fn below_ten_thousand(value: u64) -> String {
 }
 
 /// Letters and figures one by one, as a serial number is read out: `A84` is `A 八 四`.
-pub fn one_by_one(text: &str) -> String {
+pub(super) fn one_by_one(text: &str) -> String {
     let spoken = text.chars().filter_map(|c| match c.to_digit(10) {
         Some(digit) => Some(DIGITS[digit as usize]),
         None => c.is_ascii_alphabetic().then(|| c.to_ascii_uppercase()),
@@ -89,7 +90,7 @@ pub fn one_by_one(text: &str) -> String {
 
 /// A name made readable: Chinese characters stay, Latin letters and figures are read one by one, the rest is left out.
 /// Empty when nothing is left.
-pub fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     let mut out = String::new();
     let mut latin = String::new();
     for c in text.chars().chain([' ']) {
@@ -108,12 +109,8 @@ pub fn name(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn is_han(c: char) -> bool {
-    ('\u{4e00}'..='\u{9fff}').contains(&c)
-}
-
 /// A sum of money in the currency's smallest unit.
-pub fn money(currency: &str, minor_units: u64) -> String {
+pub(super) fn money(currency: &str, minor_units: u64) -> String {
     let (unit, part, per) = match currency {
         "CNY" => return yuan(minor_units),
         "USD" => ("美元", "美分", 100),
@@ -181,7 +178,7 @@ fn date(at: &Zoned) -> String {
 }
 
 /// A moment: 十一月二十四日，星期二，下午五点.
-pub fn moment(at: &Zoned) -> String {
+pub(super) fn moment(at: &Zoned) -> String {
     format!(
         "{}，{}{}",
         date(at),
@@ -191,7 +188,7 @@ pub fn moment(at: &Zoned) -> String {
 }
 
 /// A stretch of one day: 十一月二十四日，星期二，上午九点到十二点.
-pub fn slot(start: &Zoned, end: &Zoned) -> String {
+pub(super) fn slot(start: &Zoned, end: &Zoned) -> String {
     if start.date() != end.date() {
         return format!("{}到{}", moment(start), moment(end));
     }
