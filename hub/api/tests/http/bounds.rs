@@ -169,9 +169,9 @@ async fn who_has_logged_in_does_not_give_way_to_strangers() {
     for _ in 0..20 {
         strangers.push(opened(&hub, Ipv4Addr::LOCALHOST, b"").await);
     }
-    let take = program.post(&format!("{}/take", ticket(2)), "a", &json!({}));
+    let take = program.post(&format!("{}/take", hub.ticket(2)), "a", &json!({}));
     assert_eq!(take.send().await.unwrap().status(), 200);
-    read_until(&mut stream, "\"kind\":\"ticket.changed\"").await;
+    read_until(&mut stream, "\"kind\":\"ticket.taken\"").await;
     ended(&mut strangers[0]).await;
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use hub_store::event::{EventCursor, EventStore};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::time::Duration;
 
@@ -17,10 +18,17 @@ pub(super) async fn read_until(answer: &mut Response, wanted: &str) -> String {
     text
 }
 
+/// Lines with the ids of what has happened since.
+async fn ids_after(hub: &Hub, head: EventCursor) -> Vec<String> {
+    let events = hub.store.events_after(&scene::hub(), head, 10).await.unwrap();
+    events.iter().map(|event| format!("id: {}\n", event.cursor)).collect()
+}
+
 #[tokio::test]
 async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
     let hub = Hub::start().await;
     let program = hub.program().await;
+    let head = hub.store.event_head().await.unwrap();
     let mut stream = program.get("/api/v1/events").send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     assert_eq!(
@@ -28,30 +36,34 @@ async fn a_change_arrives_and_a_reader_resumes_where_it_was() {
         "no",
         "nginx passes events on at once"
     );
-    read_until(&mut stream, "id: 0-0-0\n").await;
+    read_until(&mut stream, &format!("id: {head}\n")).await;
     program
-        .post(&format!("{}/take", ticket(2)), "a", &json!({}))
+        .post(&format!("{}/take", hub.ticket(2)), "a", &json!({}))
         .send()
         .await
         .unwrap();
-    let text = read_until(&mut stream, "\"kind\":\"ticket.changed\"").await;
-    assert!(text.contains("id: 0-1-1\n"), "{text}");
+    let text = read_until(&mut stream, "\"kind\":\"ticket.taken\"").await;
+    let [first] = &ids_after(&hub, head).await[..] else {
+        panic!("one act is one event");
+    };
+    assert!(text.contains(first), "{text}");
     drop(stream);
 
     program
-        .post(&format!("{}/take", ticket(3)), "b", &json!({}))
+        .post(&format!("{}/take", hub.ticket(3)), "b", &json!({}))
         .send()
         .await
         .unwrap();
     let mut resumed = program
         .get("/api/v1/events")
-        .header("Last-Event-ID", "0-1-1")
+        .header("Last-Event-ID", first["id: ".len()..].trim_end())
         .send()
         .await
         .unwrap();
-    let text = read_until(&mut resumed, "id: 0-2-2\n").await;
+    let second = &ids_after(&hub, head).await[1];
+    let text = read_until(&mut resumed, second).await;
     assert!(
-        !text.contains("id: 0-1-1\ndata: {\"appliance\""),
+        !text.contains(&format!("{first}data: {{\"appliance\"")),
         "nothing comes twice: {text}"
     );
     let answer = program.get("/api/v1/events?after=never").send().await.unwrap();
@@ -118,11 +130,13 @@ async fn five_hundred_people_hear_of_a_change() {
         log_ins.push(program.token);
     }
     let program = hub.program().await;
-    let take = program.post(&format!("{}/take", ticket(2)), "a", &json!({}));
+    let head = hub.store.event_head().await.unwrap();
+    let take = program.post(&format!("{}/take", hub.ticket(2)), "a", &json!({}));
     assert_eq!(take.send().await.unwrap().status(), 200);
+    let taken = &ids_after(&hub, head).await[0];
     for stream in &mut streams {
-        let text = read_until(stream, "\"kind\":\"ticket.changed\"").await;
-        assert!(text.contains("id: 0-1-1\n"), "{text}");
+        let text = read_until(stream, "\"kind\":\"ticket.taken\"").await;
+        assert!(text.contains(taken), "{text}");
     }
     // Who has logged in stays so, no matter who came after them: a stream whose session has gone ends half a minute later.
     let client = Client::new();
@@ -154,16 +168,18 @@ async fn another_tenants_events_are_not_told_and_nothing_is_missed() {
     let program = hub.program().await;
     let mut all = program.get("/api/v1/events").send().await.unwrap();
     read_until(&mut all, "hello").await;
-    hub.store.set_tenant(Some("other"));
+    hub.set_tenant(Some("other")).await;
     let mut none = program.get("/api/v1/events").send().await.unwrap();
     read_until(&mut none, "hello").await;
-    hub.store.set_tenant(None);
+    hub.set_tenant(None).await;
+    let head = hub.store.event_head().await.unwrap();
     for n in [2, 3] {
-        let take = program.post(&format!("{}/take", ticket(n)), &format!("k{n}"), &json!({}));
+        let take = program.post(&format!("{}/take", hub.ticket(n)), &format!("k{n}"), &json!({}));
         assert_eq!(take.send().await.unwrap().status(), 200);
     }
-    let text = read_until(&mut all, "id: 0-2-2\n").await;
-    assert!(text.contains("id: 0-1-1\n"), "{text}");
+    let taken = ids_after(&hub, head).await;
+    let text = read_until(&mut all, &taken[1]).await;
+    assert!(text.contains(&taken[0]), "{text}");
     // What was told to the others before is not there when the stream ends.
     hub.stop.cancel();
     let mut rest = String::new();
@@ -175,7 +191,7 @@ async fn another_tenants_events_are_not_told_and_nothing_is_missed() {
     tokio::time::timeout(Duration::from_secs(30), ended)
         .await
         .expect("it ends");
-    assert!(!rest.contains("ticket.changed"), "{rest}");
+    assert!(!rest.contains("ticket.taken"), "{rest}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ async fn without_a_session_nothing_is_read() {
         "/api/v1/findings",
         "/api/v1/contacts",
         "/api/v1/events",
-        &ticket(1),
+        &hub.ticket(1),
     ] {
         let answer = client.get(hub.url(path)).send().await.unwrap();
         problem(answer, 401, "not-logged-in").await;

@@ -26,8 +26,8 @@ use hub_api::{ApiState, Pages};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use support::hub::{Hub, Program, asked, claim_code, problem, said, ticket};
-use support::sample;
+use support::hub::{Hub, Program, asked, claim_code, problem, said};
+use support::scene::{self, NUMBERS};
 
 /// A hub for programs only.
 const NO_PAGES: Pages = Pages {

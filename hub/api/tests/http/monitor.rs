@@ -21,7 +21,7 @@ async fn readiness_says_what_is_wrong() {
     let hub = Hub::start().await;
     let ready: Value = get(&hub, "/readyz").await.json().await.unwrap();
     assert_eq!(ready, json!({ "ready": true }));
-    hub.store.go_away();
+    hub.store.set_healthy(false);
     let away = get(&hub, "/readyz").await;
     assert_eq!(away.status(), 503);
     let away: Value = away.json().await.unwrap();
@@ -80,7 +80,7 @@ async fn this_machine_reads_metrics() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
-    hub.store.go_away();
+    hub.store.set_healthy(false);
     let text = get(&hub, "/metrics").await.text().await.unwrap();
     assert!(
         text.contains("forecall_database_up 0") && text.contains("forecall_mqtt_connections 3"),

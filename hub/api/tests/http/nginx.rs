@@ -104,9 +104,9 @@ async fn an_event_arrives(hub: &Hub, nginx: &Nginx, host: Option<&str>) {
     let mut stream = request.bearer_auth(&program.token).send().await.unwrap();
     assert_eq!(stream.status(), 200);
     read_until(&mut stream, "hello").await;
-    let take = program.post(&format!("{}/take", ticket(2)), "a", &json!({}));
+    let take = program.post(&format!("{}/take", hub.ticket(2)), "a", &json!({}));
     assert_eq!(take.send().await.unwrap().status(), 200);
-    let told = timeout(EVENT_MAX, read_until(&mut stream, "\"kind\":\"ticket.changed\"")).await;
+    let told = timeout(EVENT_MAX, read_until(&mut stream, "\"kind\":\"ticket.taken\"")).await;
     told.expect("nginx holds nothing back");
 }
 

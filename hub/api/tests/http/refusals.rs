@@ -36,14 +36,14 @@ async fn a_parameter_that_is_not_known_is_refused() {
         detail.contains("\"limt\"") && detail.contains("after, limit"),
         "{detail}"
     );
-    let take = format!("{}/take?now=1", ticket(3));
+    let take = format!("{}/take?now=1", hub.ticket(3));
     problem(
         sent(&program, Method::POST, &take, &json!({})).await,
         400,
         "bad-request",
     )
     .await;
-    assert_eq!(program.json(&ticket(3)).await["ticket"]["assignee"], Value::Null);
+    assert_eq!(program.json(&hub.ticket(3)).await["ticket"]["assignee"], Value::Null);
     assert_eq!(read(&program, "/api/v1/tickets?").await.status(), 200);
 }
 
@@ -52,7 +52,7 @@ async fn a_method_that_is_not_taken_is_told() {
     let hub = Hub::start().await;
     let program = hub.program().await;
     for (method, path, allow) in [
-        (Method::GET, format!("{}/take", ticket(3)), "POST"),
+        (Method::GET, format!("{}/take", hub.ticket(3)), "POST"),
         (Method::GET, "/api/v1/quarantine/replay".into(), "POST"),
         (Method::GET, "/api/v1/claims".into(), "POST"),
         (Method::DELETE, "/api/v1/appliances/1/commands".into(), "POST"),
@@ -121,7 +121,7 @@ async fn control_characters_are_refused_wherever_they_stand() {
         problem(sent(&program, method, path, &body).await, 422, "control-characters").await;
     }
     let note = json!({ "note": "two\nlines" });
-    let path = format!("{}/false-alarm", ticket(3));
+    let path = format!("{}/false-alarm", hub.ticket(3));
     assert_eq!(sent(&program, Method::POST, &path, &note).await.status(), 200);
 }
 

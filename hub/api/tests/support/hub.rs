@@ -1,10 +1,10 @@
 //! A hub's API on a port of its own, and who asks it.
 
-use super::sample;
-use super::store::SampleStore;
-use hub_api::{ApiState, Pages, create_first_account, serve};
-use hub_core::clock::ManualClock;
-use rand::SeedableRng;
+use super::scene::{self, Scene};
+use hub_api::{ApiState, Pages, serve};
+use hub_core::id::TicketId;
+use hub_store::account::AccountStore;
+use hub_store::memory::MemoryStore;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -17,7 +17,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub struct Hub {
     pub base: String,
     pub password: String,
-    pub store: Arc<SampleStore>,
+    pub store: Arc<MemoryStore>,
+    /// Tickets of the three appliances in turn.
+    pub tickets: [TicketId; 3],
+    /// Numbers in quarantine, oldest first.
+    pub held: Vec<i64>,
     pub stop: CancellationToken,
     pub served: tokio::task::JoinHandle<std::io::Result<()>>,
     _guard: DropGuard,
@@ -26,21 +30,12 @@ pub struct Hub {
 impl Hub {
     /// With these pages, its parts as `change` leaves them.
     pub async fn serving(pages: Pages, change: impl FnOnce(ApiState) -> ApiState) -> Self {
-        let store = Arc::new(SampleStore::new(vec![
-            sample::booked(),
-            sample::withdrawn(),
-            sample::unsure(),
-        ]));
-        let clock = Arc::new(ManualClock::new(sample::at("09:05")));
-        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(7);
-        let first = create_first_account(store.as_ref(), clock.as_ref(), &mut rng)
-            .await
-            .unwrap()
-            .unwrap();
-        let again = create_first_account(store.as_ref(), clock.as_ref(), &mut rng)
-            .await
-            .unwrap();
-        assert!(again.is_none(), "there is only one first account");
+        let Scene {
+            store,
+            password,
+            tickets,
+            held,
+        } = scene::scene().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -48,8 +43,10 @@ impl Hub {
         let served = tokio::spawn(serve(listener, state, pages, stop.clone()));
         Self {
             base,
-            password: first.password,
+            password,
             store,
+            tickets,
+            held,
             _guard: stop.clone().drop_guard(),
             stop,
             served,
@@ -59,6 +56,22 @@ impl Hub {
     /// An address of it.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// Address of the ticket of an appliance, 1 to 3.
+    pub fn ticket(&self, appliance: usize) -> String {
+        format!("/api/v1/tickets/{}", self.tickets[appliance - 1])
+    }
+
+    /// Changes whose things `admin` may see.
+    pub async fn set_tenant(&self, tenant: Option<&str>) {
+        let admin = scene::administrator("admin", tenant);
+        self.store.change_account(&scene::hub(), &admin).await.unwrap();
+    }
+
+    /// Numbers in quarantine now, oldest first.
+    pub async fn in_quarantine(&self) -> Vec<i64> {
+        scene::numbers_in_quarantine(&self.store).await
     }
 
     /// A program with a bearer token.
@@ -107,11 +120,6 @@ impl Program<'_> {
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
     }
-}
-
-/// Address of a sample ticket.
-pub fn ticket(n: u32) -> String {
-    format!("/api/v1/tickets/00000000-0000-0000-0000-{n:012}")
 }
 
 /// Checks that an answer is a problem of this kind that says something.

@@ -1,20 +1,18 @@
-//! What the tests of pages and HTTP share with the gallery: sample tickets, and a store that holds just these.
+//! What the tests of pages and HTTP share with the gallery: sample tickets, and the store in memory with tickets like them.
 
-pub mod device;
 pub mod families;
 pub mod hub;
-pub mod reading;
 pub mod sample;
-pub mod store;
+pub mod scene;
 
 use hub_api::{ApiConfig, ApiState, Monitor, Redecode, Redecoded};
 use hub_core::clock::ManualClock;
+use hub_store::memory::MemoryStore;
 use hub_store::telemetry::Ingest;
 use std::sync::Arc;
-use store::SampleStore;
 
 /// An API over this store, in the sample's morning.
-pub fn state(store: Arc<SampleStore>) -> ApiState {
+pub fn state(store: Arc<MemoryStore>) -> ApiState {
     ApiState {
         store,
         clock: Arc::new(ManualClock::new(sample::at("09:05"))),

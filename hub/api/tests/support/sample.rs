@@ -13,8 +13,6 @@ use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPredictio
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use hub_store::birth::{Birth, KeptBirth, ResetReason};
-use hub_store::device::Unplaced;
-use hub_store::reading::{Latest, Point};
 use hub_store::site::{ApplianceView, OwnerView};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use jiff::{SignedDuration, Timestamp};
@@ -53,14 +51,6 @@ fn appliance(n: i64, device: &str) -> ApplianceView {
         gaps: 3,
         dropped: 1,
         repeated: 12,
-    }
-}
-
-/// What the newest samples hold that the profile does not know.
-pub fn unplaced() -> Unplaced {
-    Unplaced {
-        unknown: vec!["door".into(), "drum_<b>".into()],
-        out_of_range: vec![],
     }
 }
 
@@ -340,20 +330,4 @@ pub fn unsure() -> TicketView {
             hub("08:40", TicketEvent::Held { reason }),
         ],
     }
-}
-
-/// What the newest values are.
-pub fn latest() -> Vec<Latest> {
-    let newest = |(channel, unit, value): &(&str, &str, f64)| Latest {
-        channel: (*channel).to_owned(),
-        unit: (*unit).to_owned(),
-        point: Point {
-            at: at("09:04"),
-            value: *value,
-        },
-    };
-    [("drain_pump_current_a", "A", 0.42), ("water_temp_cel", "Cel", -3.5)]
-        .iter()
-        .map(newest)
-        .collect()
 }

@@ -64,6 +64,7 @@ pub(crate) async fn submit(
         device: form.device.trim().to_owned(),
         code: form.code.trim().to_owned(),
     };
+    let agrees = form.consent.is_some();
     let claim = Claim {
         tenant: label.tenant.clone(),
         device: label.device.clone(),
@@ -72,10 +73,14 @@ pub(crate) async fn submit(
         phone: form.phone,
         language: reader.language,
         zone: form.zone,
-        consent: form.consent.is_some(),
+        consent: agrees,
     };
     match act(&app, client.address, claim).await {
-        Ok(claimed) => Ok(whole(&app, &reader, &done(&reader, claimed.consent)).into_response()),
+        Ok(claimed) => {
+            // Who leaves the box empty says no just now; "once taken off our list" is for somebody else.
+            let told = if agrees { claimed.consent } else { Consent::NeverGiven };
+            Ok(whole(&app, &reader, &done(&reader, told)).into_response())
+        }
         Err(
             error @ (ApiError::ClaimRefused
             | ApiError::Throttled(_)

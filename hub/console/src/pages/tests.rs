@@ -12,9 +12,10 @@ use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
-use hub_store::device::{CommandState, CommandView};
+use hub_store::device::{CommandState, CommandView, Unplaced};
 use hub_store::page::Page;
 use hub_store::quarantine::QuarantineEntry;
+use hub_store::reading::{Latest, Point};
 use hub_store::site::OwnerView;
 use hub_store::telemetry::Quarantined;
 use hub_store::ticket::{TicketSummary, TicketView};
@@ -23,6 +24,30 @@ use std::sync::Arc;
 
 #[path = "../../../api/tests/support/sample.rs"]
 mod sample;
+
+/// What the newest samples hold that the profile does not know.
+fn unplaced() -> Unplaced {
+    Unplaced {
+        unknown: vec!["door".into(), "drum_<b>".into()],
+        out_of_range: vec![],
+    }
+}
+
+/// What the newest values are.
+fn latest() -> Vec<Latest> {
+    let newest = |(channel, unit, value): &(&str, &str, f64)| Latest {
+        channel: (*channel).to_owned(),
+        unit: (*unit).to_owned(),
+        point: Point {
+            at: sample::at("09:04"),
+            value: *value,
+        },
+    };
+    [("drain_pump_current_a", "A", 0.42), ("water_temp_cel", "Cel", -3.5)]
+        .iter()
+        .map(newest)
+        .collect()
+}
 
 fn reader(language: Language) -> Reader {
     Reader {
@@ -126,9 +151,9 @@ fn all(language: Language) -> Vec<String> {
         appliance::page::render(
             &reader,
             &appliance,
-            &sample::unplaced(),
+            &unplaced(),
             Some((&sample::birth(), Some(8))),
-            &sample::latest(),
+            &latest(),
             &commands(),
             &page.items,
         )

@@ -55,7 +55,7 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
 async fn another_sites_page_changes_nothing() {
     let hub = Hub::start().await;
     let browser = hub.browser().await;
-    let take = hub.url("/tickets/00000000-0000-0000-0000-000000000003/take");
+    let take = hub.url(&format!("/tickets/{}/take", hub.tickets[2]));
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("origin", "http://evil.example"),
@@ -65,8 +65,8 @@ async fn another_sites_page_changes_nothing() {
         assert_eq!(answer.status(), 403, "{name}");
     }
     let program = hub.program().await;
-    assert_eq!(program.json(&ticket(3)).await["ticket"]["assignee"], Value::Null);
+    assert_eq!(program.json(&hub.ticket(3)).await["ticket"]["assignee"], Value::Null);
     let answer = browser.post(&take).header("origin", &hub.base).send().await.unwrap();
     assert_eq!(answer.status(), 303);
-    assert_eq!(program.json(&ticket(3)).await["ticket"]["assignee"], "admin");
+    assert_eq!(program.json(&hub.ticket(3)).await["ticket"]["assignee"], "admin");
 }

@@ -20,8 +20,8 @@ use hub_api::ApiState;
 use hub_console::PAGES;
 use reqwest::Client;
 use serde_json::{Value, json};
-use support::hub::{Hub, asked, claim_code, said, ticket};
-use support::sample;
+use support::hub::{Hub, asked, claim_code, said};
+use support::scene::NUMBERS;
 
 impl Hub {
     async fn start() -> Self {

@@ -12,7 +12,7 @@ async fn the_page_shows_reasons_and_reads_again() {
     let answer = browser
         .post(hub.url("/quarantine/replay"))
         .header("origin", &hub.base)
-        .form(&[("id", "2")])
+        .form(&[("id", hub.held[1])])
         .send()
         .await
         .unwrap();
@@ -22,7 +22,7 @@ async fn the_page_shows_reasons_and_reads_again() {
         told.contains("1 stored and gone from here, 0 still not readable."),
         "{told}"
     );
-    assert_eq!(hub.store.in_quarantine(), [1, 3, 4]);
+    assert_eq!(hub.in_quarantine().await, [hub.held[0], hub.held[2], hub.held[3]]);
     let one = page("/quarantine?appliance=2&reason=cbor").await;
     assert!(one.contains("83 01 ff") && !one.contains("JSON ends early"), "{one}");
 }

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn other_tenants_appliances_are_not_there() {
     let hub = Hub::start().await;
-    hub.store.set_tenant(Some("other"));
+    hub.set_tenant(Some("other")).await;
     assert_eq!(
         hub.browser()
             .await

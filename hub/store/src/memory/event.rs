@@ -2,13 +2,14 @@
 
 use super::MemoryStore;
 use super::state::State;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::event::{Event, EventCursor, EventStore};
 use crate::page::PAGE_MAX;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TenantId, TicketId};
 use jiff::Timestamp;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl State {
@@ -63,6 +64,9 @@ impl EventStore for MemoryStore {
     }
 
     async fn healthy(&self) -> Result<()> {
+        if self.shared.is_away.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("the store was told to be away".into()));
+        }
         Ok(())
     }
 }

@@ -1,11 +1,17 @@
-//! What a test looks at and no trait tells.
+//! What a test looks at and no trait tells, and the one fault that needs no store around this one.
 
 use super::MemoryStore;
 use crate::session::KeptSession;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Sample;
+use std::sync::atomic::Ordering;
 
 impl MemoryStore {
+    /// Whether it says that it is healthy from now on, as a database that does not answer would not. All else goes on.
+    pub fn set_healthy(&self, healthy: bool) {
+        self.shared.is_away.store(!healthy, Ordering::Relaxed);
+    }
+
     /// Samples of an appliance as they are stored, in the order of commits; of one that does not exist, none.
     pub fn samples_of(&self, appliance: ApplianceId) -> Vec<Sample> {
         let state = self.state();

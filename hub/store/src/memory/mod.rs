@@ -46,7 +46,7 @@ use serde_json::Value;
 use signals::Signals;
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The store. Implements every trait of this crate. A clone is the same hub; [`MemoryStore::beside`] is another one.
@@ -63,6 +63,8 @@ struct Shared {
     /// The appliance profiles that exist, by name.
     profiles: BTreeMap<String, Arc<ApplianceProfile>>,
     signals: Signals,
+    /// It says of itself that it does not answer.
+    is_away: AtomicBool,
 }
 
 /// What one hub keeps to itself.
@@ -88,6 +90,7 @@ impl MemoryStore {
                 state: Mutex::new(State::new(seed)),
                 profiles: named.collect(),
                 signals: Signals::default(),
+                is_away: AtomicBool::new(false),
             }),
             hub: Arc::default(),
         }
