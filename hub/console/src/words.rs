@@ -92,6 +92,7 @@ fn difference_words(reader: &Reader, sensor: &Contribution, difference: f64) -> 
 mod tests {
     use super::*;
     use crate::{texts, washing_machine};
+    use hub_core::appointment::{AppointmentState, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
     use hub_core::consent::Consent;
     use hub_core::contact::{AttemptState, Direction};
@@ -179,6 +180,8 @@ mod tests {
             .chain(keys::<Verdict>("verdict"))
             .chain(keys::<TicketCategory>("category"))
             .chain(keys::<TicketState>("state"))
+            .chain(keys::<AppointmentState>("summary-visit"))
+            .chain(keys::<CancelledBy>("cancelled-by"))
             .chain(keys::<Severity>("severity"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))

@@ -12,6 +12,7 @@ use hub_core::site::{Device as SiteDevice, Site, Trunk};
 use hub_core::situation::FindingChange;
 use hub_core::ticket::{ServiceTicket, TicketEvent};
 use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
+use hub_store::appointment::{AppointmentFilter, AppointmentStore, AppointmentSummary};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::{Result, StoreError};
 use hub_store::event::{Event, EventCursor, EventStore};
@@ -164,6 +165,19 @@ impl TicketStore for SampleStore {
         });
         self.news.notify_waiters();
         Ok(ticket)
+    }
+}
+
+#[async_trait]
+impl AppointmentStore for SampleStore {
+    async fn appointments(
+        &self,
+        _: &Actor,
+        _: &AppointmentFilter,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Page<AppointmentSummary>> {
+        not_asked_for()
     }
 }
 
