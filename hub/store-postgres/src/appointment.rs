@@ -13,9 +13,14 @@ use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use serde_json::Value;
 
-/// The newest visit of a ticket `t` as a column, in the form in which [`Appointment`] is read.
-pub(crate) const NEWEST: &str = "(select to_jsonb(v) || jsonb_build_object('slot', jsonb_build_object('start', v.slot_start, 'end', v.slot_end)) \
-      from appointment v where v.ticket = t.id order by v.id desc limit 1) as appointment";
+/// A row `v` in the form in which [`Appointment`] is read.
+const VISIT: &str =
+    "to_jsonb(v) || jsonb_build_object('slot', jsonb_build_object('start', v.slot_start, 'end', v.slot_end))";
+
+/// The newest visit of a ticket `t`, as a column.
+pub(crate) fn newest() -> String {
+    format!("(select {VISIT} from appointment v where v.ticket = t.id order by v.id desc limit 1) as appointment")
+}
 
 /// The states of visits that stand, as a list for a statement's text: by a general plan of a bound list the database would not
 /// see that the index of visits that stand will do.
@@ -47,26 +52,26 @@ impl AppointmentStore for PostgresStore {
         let limit = limit.clamp(1, PAGE_MAX);
         let place = place(after)?;
         let mut tx = self.begin_scoped(actor).await?;
-        let rows = sqlx::query(
-            "select to_jsonb(v) || jsonb_build_object('slot', jsonb_build_object('start', v.slot_start, 'end', v.slot_end)) \
-               as appointment, t.number, t.appliance \
+        let query = format!(
+            "select {VISIT} as appointment, t.number, t.appliance \
              from appointment v join ticket t on t.id = v.ticket \
              where v.slot_start >= $1 and v.slot_start < $2 and ($3::text is null or v.service_point = $3) \
                and ($4::timestamptz is null or (v.slot_start, v.id) > ($4, $5)) and ($6::text is null or v.tenant = $6) \
                and ($7::text[] is null or t.appliance in (select id from appliance where service_point = any($7))) \
-             order by v.slot_start, v.id limit $8",
-        )
-        .bind(sql(filter.from))
-        .bind(sql(filter.until))
-        .bind(&filter.service_point)
-        .bind(place.map(|(start, _)| sql(start)))
-        .bind(place.map(|(_, id)| id.0))
-        .bind(actor.tenant())
-        .bind(actor.sites())
-        .bind(page_limit(limit))
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(db)?;
+             order by v.slot_start, v.id limit $8"
+        );
+        let rows = sqlx::query(&query)
+            .bind(sql(filter.from))
+            .bind(sql(filter.until))
+            .bind(&filter.service_point)
+            .bind(place.map(|(start, _)| sql(start)))
+            .bind(place.map(|(_, id)| id.0))
+            .bind(actor.tenant())
+            .bind(actor.sites())
+            .bind(page_limit(limit))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(db)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
         let appliances = appliance_views(&mut tx, &ids).await?;
         let mut items = Vec::with_capacity(rows.len());

@@ -1,6 +1,6 @@
 //! Tickets for people: lists, the whole story of one, and the events they cause.
 
-use crate::appointment::NEWEST;
+use crate::appointment::newest;
 use crate::attempt;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
@@ -35,8 +35,9 @@ impl TicketStore for PostgresStore {
         let names = |category| TicketState::of(category).map(TicketState::name);
         let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
         let mut tx = self.begin_scoped(actor).await?;
+        let newest = newest();
         let query = format!(
-            "select t.*, {NEWEST}, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
+            "select t.*, {newest}, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
              where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
@@ -79,8 +80,9 @@ impl TicketStore for PostgresStore {
             .await
             .map_err(db)?;
         self.confine(&mut tx, actor).await?;
+        let newest = newest();
         let query =
-            format!("select t.*, {NEWEST} from ticket t where t.id = $1 and ($2::text is null or t.tenant = $2)");
+            format!("select t.*, {newest} from ticket t where t.id = $1 and ($2::text is null or t.tenant = $2)");
         let row = sqlx::query(&query)
             .bind(id.0)
             .bind(actor.tenant())

@@ -1,6 +1,6 @@
 //! Tickets as rows.
 
-use crate::appointment::{self, NEWEST};
+use crate::appointment::{self, newest};
 use crate::row::{Columns, db, json, sql};
 use hub_core::appointment::Appointment;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
-/// The query selects [`NEWEST`] beside the ticket.
+/// The query selects [`newest`] beside the ticket.
 pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
     Ok(ServiceTicket {
         id: TicketId(row.col("id")?),
@@ -43,8 +43,9 @@ pub(crate) async fn not_closed(
 ) -> Result<Vec<ServiceTicket>> {
     // In the text, not bound: by a general plan the database would not see that the index of open tickets will do.
     let query = format!(
-        "select t.*, {NEWEST} from (select * from ticket where appliance = any($1) and state <> '{closed}' \
+        "select t.*, {newest} from (select * from ticket where appliance = any($1) and state <> '{closed}' \
            union all select * from ticket where id = $2 and state = '{closed}') t order by id",
+        newest = newest(),
         closed = TicketState::Closed.name()
     );
     let rows = sqlx::query(&query)
