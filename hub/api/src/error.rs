@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub_core::account::AccountError;
 use hub_core::actor::NotAllowed;
+use hub_core::appointment::AppointmentError;
 use hub_core::error_chain::in_full;
 use hub_core::outcome::OutcomeError;
 use hub_core::ticket::TicketError;
@@ -140,6 +141,15 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
         TicketError::Closed(_) => "ticket-closed",
         TicketError::InCall(_) => "ticket-in-call",
         TicketError::NotPlanned(_) => "ticket-not-planned",
+        TicketError::NoVisit(_) => "ticket-no-visit",
+        TicketError::Visit { source, .. } => match source {
+            AppointmentError::Over { .. } => "visit-over",
+            AppointmentError::NotConfirmed { .. } => "visit-not-confirmed",
+            AppointmentError::Already { .. } => "visit-already",
+            AppointmentError::Passed(_) => "slot-passed",
+            AppointmentError::NotBegun(_) => "slot-not-begun",
+            AppointmentError::ReasonTooLong(_) => "reason-too-long",
+        },
         TicketError::Outcome { source, .. } => match source {
             OutcomeError::Contradiction { .. } => "outcome-contradiction",
             OutcomeError::NoteTooLong(_) => "note-too-long",

@@ -125,6 +125,13 @@ mod tests {
                 "ticket-not-planned",
                 "outcome-contradiction",
                 "note-too-long",
+                "ticket-no-visit",
+                "visit-over",
+                "visit-not-confirmed",
+                "visit-already",
+                "slot-passed",
+                "slot-not-begun",
+                "reason-too-long",
             ])
             .collect();
         assert!(kinds.len() > 20, "{kinds:?}");

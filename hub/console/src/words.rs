@@ -73,6 +73,7 @@ fn difference_words(reader: &Reader, sensor: &Contribution, difference: f64) -> 
 mod tests {
     use super::*;
     use crate::{texts, washing_machine};
+    use hub_core::appointment::{AppointmentState, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
     use hub_core::consent::Consent;
     use hub_core::contact::{AttemptState, Direction};
@@ -160,6 +161,8 @@ mod tests {
             .chain(keys::<Verdict>("verdict"))
             .chain(keys::<TicketCategory>("category"))
             .chain(keys::<TicketState>("state"))
+            .chain(keys::<AppointmentState>("summary-visit"))
+            .chain(keys::<CancelledBy>("cancelled-by"))
             .chain(keys::<Severity>("severity"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))

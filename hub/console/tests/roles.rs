@@ -20,6 +20,8 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/account") | ("post", "/account/password" | "/log-out") => return Needs::LogIn,
         ("get", "/tickets" | "/tickets/{id}") => Act::ReadTickets,
         ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book") => Act::WorkTickets,
+        // By what the form says: other events of a visit are work on the ticket.
+        ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
         ("post", "/tickets/{id}/false-alarm" | "/tickets/{id}/close") => Act::CloseTickets,
         ("get", "/quarantine") => Act::ReadQuarantine,
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
@@ -54,6 +56,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
     let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
     let form: Vec<(&str, String)> = match path.rsplit('/').next().unwrap() {
         "book" => vec![("start", "2026-03-03T01:00:00Z".to_owned())],
+        "appointment" => vec![("event", "en_route".to_owned())],
         "close" => [("resolution", "no_fault_found"), ("verdict", "wrong"), ("note", "")]
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),

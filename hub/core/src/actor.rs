@@ -19,7 +19,7 @@ pub enum Role {
     Supervisor,
     /// Talks to owners: tickets, calls and visits.
     Agent,
-    /// Goes to owners: reads a ticket and closes it with what was found.
+    /// Goes to owners: reads a ticket, says how a visit goes, and closes it with what was found.
     Technician,
     /// Makes the appliances: devices, their readings, commands and credentials.
     Maker,
@@ -77,9 +77,12 @@ pub enum Act {
     /// Accounts of people (never their passwords).
     #[strum(to_string = "read accounts")]
     ReadAccounts,
-    /// Taking a ticket, having its owner rung, booking a visit.
+    /// Taking a ticket, having its owner rung, booking, moving and cancelling a visit.
     #[strum(to_string = "work on tickets")]
     WorkTickets,
+    /// Saying of a visit that the technician is on the way, was there, or that nobody was.
+    #[strum(to_string = "attend visits")]
+    AttendVisits,
     /// Closing a ticket with its outcome.
     #[strum(to_string = "close tickets")]
     CloseTickets,
@@ -119,7 +122,7 @@ impl Act {
             Act::ReadQuarantine | Act::ReadAccess => &[Administrator, Maker, Auditor, Hub],
             Act::ReadAccounts => &[Administrator, Auditor, Hub],
             Act::WorkTickets => &[Administrator, Supervisor, Agent, Hub],
-            Act::CloseTickets => &[Administrator, Supervisor, Agent, Technician, Hub],
+            Act::AttendVisits | Act::CloseTickets => &[Administrator, Supervisor, Agent, Technician, Hub],
             Act::SendCommands | Act::ReplayQuarantine => &[Administrator, Maker, Hub],
             Act::OpenClaims => &[Administrator, Supervisor, Agent, Maker, Hub],
             Act::CarryTicketsOn => &[Hub],

@@ -1,149 +1,248 @@
-//! Visits: which slots a service point offers, and what was agreed.
+//! Visits: what an owner and a service point have agreed, and what became of it.
+//!
+//! A ticket has one visit at most that stands; which slots there are to choose from stands in `slot`.
 
-use jiff::{SignedDuration, Timestamp, civil::Time, civil::Weekday, tz::TimeZone};
+use crate::id::{AppointmentId, TenantId, TicketId};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-/// A weekly slot of a service point, in its own time zone.
+mod refusal;
+mod slot;
+
+pub use refusal::AppointmentError;
+pub use slot::{DAYS_AHEAD_MAX, Day, NOTICE_MIN, Slot, WeeklySlot, capacity, next_free};
+
+/// A visit of a technician.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeeklySlot {
-    /// `monday` … `sunday`.
-    pub day: Day,
-    /// Local start, e.g. `09:00`.
-    pub from: Time,
-    /// Local end, e.g. `12:00`.
-    pub to: Time,
-    /// How many visits fit into it.
-    pub capacity: u16,
+pub struct Appointment {
+    /// Id of the visit; those of a ticket count up.
+    pub id: AppointmentId,
+    /// Tenant that owns the ticket.
+    pub tenant: TenantId,
+    /// Ticket that it is for.
+    pub ticket: TicketId,
+    /// Where it stands.
+    pub state: AppointmentState,
+    /// Time of the visit.
+    pub slot: Slot,
+    /// Service point that sends the technician.
+    pub service_point: String,
+    /// Who agreed the slot: `owner_by_phone` or a log-in name.
+    pub agreed_by: String,
+    /// When it was first agreed (civil time).
+    pub made_at: Timestamp,
+    /// When something last happened to it (civil time).
+    pub changed_at: Timestamp,
 }
 
-/// A day of the week as the site file writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Day {
-    Monday,
-    Tuesday,
-    Wednesday,
-    Thursday,
-    Friday,
-    Saturday,
-    Sunday,
+/// Where a visit stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum AppointmentState {
+    /// A slot is kept for it, and the owner has not agreed yet.
+    Proposed,
+    /// Agreed. It stays so when its slot has passed, until a person says what happened.
+    Confirmed,
+    /// Agreed, for another slot than at first.
+    Moved,
+    /// Called off.
+    Cancelled,
+    /// The technician is on the way.
+    EnRoute,
+    /// The technician was there.
+    Done,
+    /// Nobody was at home, or nobody came.
+    NoShow,
 }
 
-impl From<Day> for Weekday {
-    fn from(day: Day) -> Self {
-        match day {
-            Day::Monday => Weekday::Monday,
-            Day::Tuesday => Weekday::Tuesday,
-            Day::Wednesday => Weekday::Wednesday,
-            Day::Thursday => Weekday::Thursday,
-            Day::Friday => Weekday::Friday,
-            Day::Saturday => Weekday::Saturday,
-            Day::Sunday => Weekday::Sunday,
+impl AppointmentState {
+    /// Its word, as it is stored and told.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the visit is still to take place. Then, and only then, it takes a place in its slot.
+    pub fn stands(self) -> bool {
+        match self {
+            Self::Proposed | Self::Confirmed | Self::Moved | Self::EnRoute => true,
+            Self::Cancelled | Self::Done | Self::NoShow => false,
+        }
+    }
+
+    /// The states of visits that stand.
+    pub fn standing() -> impl Iterator<Item = Self> {
+        Self::VARIANTS.iter().copied().filter(|state| state.stands())
+    }
+}
+
+/// Who called a visit off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledBy {
+    /// The owner.
+    Owner,
+    /// The service point or the service desk.
+    ServiceDesk,
+    /// Nobody: its ticket was closed.
+    Closing,
+}
+
+/// What happens to a visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(tag = "visit", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum AppointmentEvent {
+    /// The owner agrees to what was proposed.
+    Confirmed,
+    /// Another slot of the same service point is agreed.
+    Moved {
+        /// The slot.
+        slot: Slot,
+    },
+    /// It is called off.
+    Cancelled {
+        /// Who called it off.
+        by: CancelledBy,
+        /// Reason in a person's words, or empty; at most [`REASON_LEN_MAX`] characters.
+        reason: String,
+    },
+    /// The technician sets out.
+    EnRoute,
+    /// The technician was there.
+    Done,
+    /// Nobody was at home, or nobody came.
+    NoShow,
+}
+
+/// Longest reason of a cancellation, in characters.
+pub const REASON_LEN_MAX: usize = 500;
+
+impl AppointmentEvent {
+    /// Its word, as it is stored.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What an owner and the service desk agree on.
+#[derive(Debug, Clone, Copy)]
+pub struct Agreement<'a> {
+    /// Time of the visit.
+    pub slot: Slot,
+    /// Service point that sends the technician.
+    pub service_point: &'a str,
+    /// Who agreed it: `owner_by_phone` or a log-in name.
+    pub by: &'a str,
+}
+
+impl Appointment {
+    /// The visit of a ticket that is agreed now: `last`, which the ticket knows of, moved if it stands, or else another one. The
+    /// same agreement again changes nothing.
+    #[must_use]
+    pub fn agree(
+        last: Option<Self>,
+        tenant: &TenantId,
+        ticket: TicketId,
+        agreement: Agreement<'_>,
+        now: Timestamp,
+    ) -> Self {
+        match last {
+            Some(visit) if visit.state.stands() => visit.agree_again(agreement, now),
+            over => Self {
+                id: AppointmentId::after(ticket, over.map(|visit| visit.id)),
+                tenant: tenant.clone(),
+                ticket,
+                state: AppointmentState::Proposed,
+                slot: agreement.slot,
+                service_point: agreement.service_point.to_owned(),
+                agreed_by: agreement.by.to_owned(),
+                made_at: now,
+                changed_at: now,
+            }
+            .confirm(agreement.by, now),
+        }
+    }
+
+    fn agree_again(self, agreement: Agreement<'_>, now: Timestamp) -> Self {
+        let is_same = self.slot == agreement.slot && self.service_point == agreement.service_point;
+        match self.state {
+            AppointmentState::Proposed if is_same => self.confirm(agreement.by, now),
+            _ if is_same => self,
+            _ => self.move_to(agreement, now),
+        }
+    }
+
+    fn confirm(self, by: &str, now: Timestamp) -> Self {
+        Self {
+            agreed_by: by.to_owned(),
+            ..self.become_at(AppointmentState::Confirmed, now)
+        }
+    }
+
+    fn move_to(self, agreement: Agreement<'_>, now: Timestamp) -> Self {
+        Self {
+            slot: agreement.slot,
+            service_point: agreement.service_point.to_owned(),
+            agreed_by: agreement.by.to_owned(),
+            ..self.become_at(AppointmentState::Moved, now)
+        }
+    }
+
+    fn become_at(self, state: AppointmentState, now: Timestamp) -> Self {
+        Self {
+            state,
+            changed_at: now,
+            ..self
+        }
+    }
+
+    /// Applies an event that `actor` caused (a log-in name, or the hub).
+    ///
+    /// # Errors
+    ///
+    /// It cannot happen to this visit, or not yet. What is over stays as it is.
+    pub fn apply(self, event: &AppointmentEvent, actor: &str, now: Timestamp) -> Result<Self, AppointmentError> {
+        use {AppointmentError as Error, AppointmentEvent as Event, AppointmentState as State};
+        let (event_name, state) = (event.name(), self.state);
+        if !state.stands() {
+            return Err(Error::Over {
+                event: event_name,
+                state: state.name(),
+            });
+        }
+        match event {
+            Event::Confirmed if state == State::Proposed => Ok(self.confirm(actor, now)),
+            Event::Moved { slot } if slot.end <= now => Err(Error::Passed(slot.end)),
+            Event::Moved { slot } => {
+                let service_point = self.service_point.clone();
+                let agreement = Agreement {
+                    slot: *slot,
+                    service_point: &service_point,
+                    by: actor,
+                };
+                Ok(self.move_to(agreement, now))
+            }
+            Event::Cancelled { reason, .. } => match reason.chars().count() {
+                length if length > REASON_LEN_MAX => Err(Error::ReasonTooLong(length)),
+                _ => Ok(self.become_at(State::Cancelled, now)),
+            },
+            Event::EnRoute | Event::Done | Event::NoShow if state == State::Proposed => {
+                Err(Error::NotConfirmed { event: event_name })
+            }
+            Event::Confirmed => Err(Error::Already { state: state.name() }),
+            Event::EnRoute if state == State::EnRoute => Err(Error::Already { state: state.name() }),
+            Event::EnRoute => Ok(self.become_at(State::EnRoute, now)),
+            // A technician may be there before the slot begins; that somebody was missing is not known before.
+            Event::Done => Ok(self.become_at(State::Done, now)),
+            Event::NoShow if now < self.slot.start => Err(Error::NotBegun(self.slot.start)),
+            Event::NoShow => Ok(self.become_at(State::NoShow, now)),
         }
     }
 }
 
-/// A span of time in which a technician comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
-    /// Start.
-    pub start: Timestamp,
-    /// End.
-    pub end: Timestamp,
-}
-
-/// An agreed visit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Appointment {
-    /// Time of the visit.
-    pub slot: Slot,
-    /// Which service point sends the technician.
-    pub service_point: String,
-    /// Who agreed it: `owner_by_phone` or a log-in name.
-    pub agreed_by: String,
-}
-
-/// A visit needs this much notice, so that the part can travel.
-pub const NOTICE_MIN: SignedDuration = SignedDuration::from_hours(18);
-/// How far ahead slots are offered, in days.
-pub const DAYS_AHEAD_MAX: i64 = 28;
-
-/// The first slot with a free place after the notice time, or `None` within four weeks. `booked` counts the visits
-/// already agreed for the slot that starts at the given instant.
-pub fn next_free(
-    weekly: &[WeeklySlot],
-    zone: &TimeZone,
-    now: Timestamp,
-    booked: impl Fn(Timestamp) -> u16,
-) -> Option<Slot> {
-    let earliest = now.checked_add(NOTICE_MIN).ok()?;
-    let first_day = earliest.to_zoned(zone.clone()).date();
-    (0..DAYS_AHEAD_MAX)
-        .filter_map(|n| first_day.checked_add(jiff::Span::new().days(n)).ok())
-        .flat_map(|date| {
-            weekly
-                .iter()
-                .filter(move |w| Weekday::from(w.day) == date.weekday())
-                .map(move |w| (date, w))
-        })
-        .filter_map(|(date, w)| {
-            let start = date.to_datetime(w.from).to_zoned(zone.clone()).ok()?.timestamp();
-            let end = date.to_datetime(w.to).to_zoned(zone.clone()).ok()?.timestamp();
-            (start >= earliest && booked(start) < w.capacity).then_some(Slot { start, end })
-        })
-        .min_by_key(|slot| slot.start)
-}
-
-/// How many visits fit into exactly this slot; 0 if the weekly slots do not offer it.
-pub fn capacity(weekly: &[WeeklySlot], zone: &TimeZone, slot: Slot) -> u16 {
-    let local = |at: Timestamp| at.to_zoned(zone.clone());
-    let (start, end) = (local(slot.start), local(slot.end));
-    weekly
-        .iter()
-        .filter(|w| {
-            Weekday::from(w.day) == start.date().weekday()
-                && start.date() == end.date()
-                && (w.from, w.to) == (start.time(), end.time())
-        })
-        .fold(0, |sum, w| sum.max(w.capacity))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_free_slot_after_the_notice_time() {
-        let zone = TimeZone::get("Asia/Shanghai").unwrap();
-        let weekly = [
-            WeeklySlot {
-                day: Day::Tuesday,
-                from: Time::constant(9, 0, 0, 0),
-                to: Time::constant(12, 0, 0, 0),
-                capacity: 1,
-            },
-            WeeklySlot {
-                day: Day::Thursday,
-                from: Time::constant(14, 0, 0, 0),
-                to: Time::constant(17, 0, 0, 0),
-                capacity: 2,
-            },
-        ];
-        // Monday 09:00 in Shanghai: Tuesday 09:00 is 24 hours away.
-        let now: Timestamp = "2026-03-02T01:00:00Z".parse().unwrap();
-        let tuesday: Timestamp = "2026-03-03T01:00:00Z".parse().unwrap();
-        assert_eq!(next_free(&weekly, &zone, now, |_| 0).unwrap().start, tuesday);
-        let thursday = next_free(&weekly, &zone, now, |at| u16::from(at == tuesday)).unwrap();
-        assert_eq!(thursday.start.to_string(), "2026-03-05T06:00:00Z");
-        assert_eq!(capacity(&weekly, &zone, thursday), 2);
-        let shifted = Slot {
-            start: thursday.start + SignedDuration::from_mins(1),
-            ..thursday
-        };
-        assert_eq!(capacity(&weekly, &zone, shifted), 0);
-        assert_eq!(next_free(&weekly, &zone, now, |_| 9), None);
-        assert_eq!(next_free(&[], &zone, now, |_| 0), None);
-    }
-}
+pub(crate) mod tests;

@@ -137,6 +137,10 @@ uuid_id!(
     AttemptId
 );
 uuid_id!(
+    /// A visit of a technician.
+    AppointmentId
+);
+uuid_id!(
     /// A person who owns appliances.
     OwnerId
 );
@@ -157,10 +161,23 @@ impl TraceId {
     /// next to no room where the readings of an appliance lie beside each other.
     #[must_use]
     pub fn next(self) -> Self {
-        let (high, low) = self.0.as_u64_pair();
-        let counted = low.wrapping_add(1) & COUNTED;
-        Self(Uuid::from_u64_pair(high, low & !COUNTED | counted))
+        Self(counted_up(self.0))
     }
+}
+
+impl AppointmentId {
+    /// The next visit of a ticket, after the `last` one: they count up from the ticket's id, so that the newest is known without
+    /// a clock.
+    #[must_use]
+    pub fn after(ticket: TicketId, last: Option<Self>) -> Self {
+        Self(counted_up(last.map_or(ticket.0, |last| last.0)))
+    }
+}
+
+fn counted_up(id: Uuid) -> Uuid {
+    let (high, low) = id.as_u64_pair();
+    let counted = low.wrapping_add(1) & COUNTED;
+    Uuid::from_u64_pair(high, low & !COUNTED | counted)
 }
 
 #[cfg(test)]

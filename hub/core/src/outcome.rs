@@ -87,6 +87,11 @@ impl Outcome {
         }
     }
 
+    /// Whether a technician was there.
+    pub fn had_a_visit(&self) -> bool {
+        matches!(self.resolution, Resolution::ConfirmedFixed | Resolution::NoFaultFound)
+    }
+
     /// Whether a repair changed the appliance, so that its baseline starts over.
     pub fn repaired(&self) -> bool {
         matches!(

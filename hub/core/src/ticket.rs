@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod event;
 mod refusal;
 mod state;
+mod visit;
 
 pub use event::{Settlement, TicketAction, TicketEvent};
 pub use refusal::TicketError;
@@ -48,7 +49,7 @@ pub struct ServiceTicket {
     pub call_requested_by: Option<String>,
     /// Why nobody was rung, if so.
     pub held: Option<HoldReason>,
-    /// The agreed visit.
+    /// The newest visit, whatever has become of it.
     pub appointment: Option<Appointment>,
     /// The end.
     pub outcome: Option<Outcome>,
@@ -96,7 +97,7 @@ impl ServiceTicket {
                 slot,
                 service_point,
                 ..
-            } => self.choose(*disposition, *slot, service_point.as_deref()),
+            } => self.choose(*disposition, *slot, service_point.as_deref(), now),
             TicketEvent::AttemptEnded {
                 inbound,
                 result,
@@ -109,8 +110,9 @@ impl ServiceTicket {
                 vec![]
             }
             TicketEvent::CallRequested => self.request_call(actor, now)?,
-            TicketEvent::Booked { slot, service_point } => self.book(*slot, service_point, actor)?,
-            TicketEvent::Closed { outcome } => self.close(outcome, now)?,
+            TicketEvent::Booked { slot, service_point } => self.book(*slot, service_point, actor, now)?,
+            TicketEvent::Visit(event) => self.visit(event, actor, now)?,
+            TicketEvent::Closed { outcome } => self.close(outcome, actor, now)?,
         };
         Ok((self, actions))
     }
@@ -131,7 +133,7 @@ impl ServiceTicket {
     fn hold_if_planned(&mut self, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
         self.check_planned()?;
         let actions = self.hold(Some(reason));
-        if self.appointment.is_some() {
+        if self.standing_visit().is_some() {
             self.state = TicketState::Appointment;
         }
         Ok(actions)
@@ -196,16 +198,10 @@ impl ServiceTicket {
         disposition: Disposition,
         slot: Option<Slot>,
         service_point: Option<&str>,
+        now: Timestamp,
     ) -> Vec<TicketAction> {
         match (disposition, slot, service_point) {
-            (Disposition::AppointmentBooked, Some(slot), Some(point)) => {
-                let agreed_by = "owner_by_phone".to_owned();
-                self.appointment = Some(Appointment {
-                    slot,
-                    service_point: point.to_owned(),
-                    agreed_by,
-                });
-            }
+            (Disposition::AppointmentBooked, Some(slot), Some(point)) => self.agree(slot, point, "owner_by_phone", now),
             (Disposition::DoNotCall, _, _) => self.held = Some(HoldReason::DoNotCall),
             _ => {}
         }
@@ -227,12 +223,12 @@ impl ServiceTicket {
         match disposition {
             // A person moves the visit, or speaks with the owner; the visit stands until then.
             Some(D::AnotherTime | D::PersonWanted) => return self.hold(Some(HoldReason::Reached)),
-            Some(D::DoNotCall) if self.appointment.is_none() => return self.hold(Some(HoldReason::DoNotCall)),
-            Some(D::AppointmentBooked) if self.appointment.is_some() => self.held = None,
+            Some(D::DoNotCall) if self.standing_visit().is_none() => return self.hold(Some(HoldReason::DoNotCall)),
+            Some(D::AppointmentBooked) if self.standing_visit().is_some() => self.held = None,
             _ => {}
         }
         // An earlier wish for another time still waits for a person.
-        if self.appointment.is_some() && self.held != Some(HoldReason::Reached) {
+        if self.standing_visit().is_some() && self.held != Some(HoldReason::Reached) {
             self.state = TicketState::Appointment;
             self.contact_due = None;
             self.call_requested_by = None;
@@ -270,25 +266,13 @@ impl ServiceTicket {
         Ok(self.plan(now))
     }
 
-    fn book(&mut self, slot: Slot, service_point: &str, actor: &str) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_not_in_call()?;
-        self.appointment = Some(Appointment {
-            slot,
-            service_point: service_point.to_owned(),
-            agreed_by: actor.to_owned(),
-        });
-        self.state = TicketState::Appointment;
-        self.held = None;
-        self.contact_due = None;
-        Ok(vec![TicketAction::StopLooking])
-    }
-
-    fn close(&mut self, outcome: &Outcome, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
+    fn close(&mut self, outcome: &Outcome, actor: &str, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
         self.check_not_in_call()?;
         outcome.check().map_err(|source| TicketError::Outcome {
             number: self.number,
             source,
         })?;
+        let visit = self.end_visit(outcome, actor, now)?;
         let settlement = if outcome.repaired() {
             Settlement::Repaired
         } else if outcome.verdict == crate::outcome::Verdict::Wrong {
@@ -302,7 +286,10 @@ impl ServiceTicket {
         self.contact_due = None;
         self.call_requested_by = None;
         self.outcome = Some(outcome.clone());
-        Ok(vec![TicketAction::StopLooking, TicketAction::SettleFinding(settlement)])
+        let mut actions = vec![TicketAction::StopLooking];
+        actions.extend(visit);
+        actions.push(TicketAction::SettleFinding(settlement));
+        Ok(actions)
     }
 }
 

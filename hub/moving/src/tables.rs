@@ -275,7 +275,12 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "ticket",
-        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, state:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, call_requested_by:text, held:text, visit_start:timestamp with time zone, visit_end:timestamp with time zone, visit_service_point:text, visit_agreed_by:text, outcome:jsonb, trace:uuid",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, state:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, call_requested_by:text, held:text, outcome:jsonb, trace:uuid",
+        "id",
+    ),
+    table(
+        "appointment",
+        "id:uuid, tenant:text, ticket:uuid, state:text, slot_start:timestamp with time zone, slot_end:timestamp with time zone, service_point:text, agreed_by:text, made_at:timestamp with time zone, changed_at:timestamp with time zone",
         "id",
     ),
     numbered(

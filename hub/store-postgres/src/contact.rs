@@ -1,5 +1,6 @@
 //! Contacts: the transaction that dials, and what becomes of an attempt.
 
+use crate::appointment::newest;
 use crate::attempt;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
@@ -94,8 +95,9 @@ impl ContactStore for PostgresStore {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
         let query = format!(
-            "select t.* from owner o join appliance a on a.owner = o.id join ticket t on t.appliance = a.id \
+            "select t.*, {newest} from owner o join appliance a on a.owner = o.id join ticket t on t.appliance = a.id \
              where o.tenant = $1 and o.phone_index = $2 and t.state <> '{closed}' order by t.id desc limit $3",
+            newest = newest(),
             closed = TicketState::Closed.name()
         );
         let rows = sqlx::query(&query)

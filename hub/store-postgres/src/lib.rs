@@ -12,6 +12,7 @@ pub mod statement;
 mod access;
 mod account;
 mod aggregate;
+mod appointment;
 mod attempt;
 mod certificate;
 mod claim;

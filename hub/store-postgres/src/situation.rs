@@ -172,7 +172,8 @@ pub(crate) fn with_ids<T>(make: impl FnOnce(&mut Ids<'_>) -> Result<T>) -> Resul
 pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Timestamp) -> Result<()> {
     number(conn, &mut changes.tickets).await?;
     finding::save(conn, &changes).await?;
-    ticket_row::save(conn, changes.tickets.values(), &changes.lines, &changes.told).await?;
+    let (tickets, visits) = (changes.tickets.values(), changes.appointments.values());
+    ticket_row::save(conn, tickets, visits, &changes.lines, &changes.told).await?;
     attempt::save(conn, changes.attempts.values()).await?;
     refuse(conn, &changes.refusals).await?;
     scoring::restart(conn, &changes.restarted, now).await

@@ -1,11 +1,12 @@
 //! Slots of service points: each place is promised once, by call or by a person.
 
+use crate::appointment::standing;
 use crate::row::{Columns, db, not_found, sql};
 use crate::site_row::lock_service_point;
 use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::ServiceTicket;
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -58,7 +59,7 @@ pub(crate) async fn next_slot(
     }))
 }
 
-/// How many places are taken of the slots from this instant on: agreed visits and slots offered in calls that are up,
+/// How many places are taken of the slots from this instant on: visits that stand and slots offered in calls that are up,
 /// but for those of the ticket `except`.
 async fn taken(
     conn: &mut PgConnection,
@@ -69,15 +70,17 @@ async fn taken(
 ) -> Result<HashMap<Timestamp, u16>> {
     let query = format!(
         "select start, count(*) as taken from ( \
-           select visit_start as start from ticket \
-           where tenant = $1 and visit_service_point = $2 and visit_start >= $3 and state <> '{closed}' \
-             and ($4::uuid is null or id <> $4) \
+           select slot_start as start from appointment \
+           where tenant = $1 and service_point = $2 and slot_start >= $3 and state in ({standing}) \
+             and ($4::uuid is null or ticket <> $4) \
            union all \
-           select a.offered_start from attempt a join ticket t on t.id = a.ticket \
+           select a.offered_start from attempt a \
            where a.tenant = $1 and a.offered_service_point = $2 and a.offered_start >= $3 and a.state <> 'ended' \
-             and t.visit_start is distinct from a.offered_start and ($4::uuid is null or t.id <> $4)) s \
+             and not exists (select from appointment v \
+               where v.ticket = a.ticket and v.slot_start = a.offered_start and v.state in ({standing})) \
+             and ($4::uuid is null or a.ticket <> $4)) s \
          group by start",
-        closed = TicketState::Closed.name()
+        standing = standing()
     );
     let rows = sqlx::query(&query)
         .bind(tenant.as_str())

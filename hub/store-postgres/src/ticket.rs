@@ -1,5 +1,6 @@
 //! Tickets for people: lists, the whole story of one, and the events they cause.
 
+use crate::appointment::newest;
 use crate::attempt;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
@@ -34,22 +35,24 @@ impl TicketStore for PostgresStore {
         let names = |category| TicketState::of(category).map(TicketState::name);
         let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
         let mut tx = self.begin_scoped(actor).await?;
-        let rows = sqlx::query(
-            "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
+        let newest = newest();
+        let query = format!(
+            "select t.*, {newest}, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
              where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
-             order by t.id desc limit $5",
-        )
-        .bind(actor.tenant())
-        .bind(states)
-        .bind(&filter.assignee)
-        .bind(id_cursor(after)?)
-        .bind(page_limit(limit))
-        .bind(actor.sites())
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(db)?;
+             order by t.id desc limit $5"
+        );
+        let rows = sqlx::query(&query)
+            .bind(actor.tenant())
+            .bind(states)
+            .bind(&filter.assignee)
+            .bind(id_cursor(after)?)
+            .bind(page_limit(limit))
+            .bind(actor.sites())
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(db)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
         let appliances = appliance_views(&mut tx, &ids).await?;
         let mut items = Vec::with_capacity(rows.len());
@@ -77,7 +80,10 @@ impl TicketStore for PostgresStore {
             .await
             .map_err(db)?;
         self.confine(&mut tx, actor).await?;
-        let row = sqlx::query("select * from ticket where id = $1 and ($2::text is null or tenant = $2)")
+        let newest = newest();
+        let query =
+            format!("select t.*, {newest} from ticket t where t.id = $1 and ($2::text is null or t.tenant = $2)");
+        let row = sqlx::query(&query)
             .bind(id.0)
             .bind(actor.tenant())
             .fetch_optional(&mut *tx)
@@ -138,8 +144,9 @@ impl TicketStore for PostgresStore {
         if !actor.reaches(&situation.tenant, situation.site.as_deref()) {
             return Err(not_found("ticket", id));
         }
-        if let TicketEvent::Booked { slot, service_point } = event {
-            check_room(&mut tx, situation.ticket(id)?, *slot, service_point).await?;
+        let ticket = situation.ticket(id)?;
+        if let Some((slot, point)) = ticket.slot_wanted(event) {
+            check_room(&mut tx, ticket, slot, point).await?;
         }
         let mut changes = Changes::default();
         let ticket = situation.act(id, event, &actor.name, now, &mut changes)?;

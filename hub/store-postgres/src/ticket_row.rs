@@ -1,7 +1,8 @@
 //! Tickets as rows.
 
+use crate::appointment::{self, newest};
 use crate::row::{Columns, db, json, sql};
-use hub_core::appointment::{Appointment, Slot};
+use hub_core::appointment::Appointment;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
 use hub_core::situation::{Changed, Line, Told};
 use hub_core::ticket::{ServiceTicket, TicketState};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
+/// The query selects [`newest`] beside the ticket.
 pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
     Ok(ServiceTicket {
         id: TicketId(row.col("id")?),
@@ -26,21 +28,10 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
         contact_due: row.maybe_at("contact_due")?,
         call_requested_by: row.col("call_requested_by")?,
         held: row.maybe_word("held")?,
-        appointment: appointment(row)?,
+        appointment: row.maybe_json("appointment")?,
         outcome: row.maybe_json("outcome")?,
         trace: TraceId(row.col("trace")?),
     })
-}
-
-fn appointment(row: &PgRow) -> Result<Option<Appointment>> {
-    let (Some(start), Some(end)) = (row.maybe_at("visit_start")?, row.maybe_at("visit_end")?) else {
-        return Ok(None);
-    };
-    Ok(Some(Appointment {
-        slot: Slot { start, end },
-        service_point: row.col("visit_service_point")?,
-        agreed_by: row.col("visit_agreed_by")?,
-    }))
 }
 
 /// The tickets of these appliances that are not closed, and this one whatever its state; oldest first. The caller holds the
@@ -52,8 +43,9 @@ pub(crate) async fn not_closed(
 ) -> Result<Vec<ServiceTicket>> {
     // In the text, not bound: by a general plan the database would not see that the index of open tickets will do.
     let query = format!(
-        "select * from (select * from ticket where appliance = any($1) and state <> '{closed}' \
+        "select t.*, {newest} from (select * from ticket where appliance = any($1) and state <> '{closed}' \
            union all select * from ticket where id = $2 and state = '{closed}') t order by id",
+        newest = newest(),
         closed = TicketState::Closed.name()
     );
     let rows = sqlx::query(&query)
@@ -65,11 +57,12 @@ pub(crate) async fn not_closed(
     rows.iter().map(from_row).collect()
 }
 
-/// Saves tickets, the lines of their timelines and all events, in the order in which they happened, by one statement: between a
-/// reading and the call each round trip counts. A ticket's fields are the columns, but for the visit.
+/// Saves tickets, their visits, the lines of their timelines and all events, in the order in which they happened, by one statement: between a
+/// reading and the call each round trip counts. A ticket's fields are the columns, but for its visit, which is a row of its own.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     tickets: impl Iterator<Item = &Changed<ServiceTicket>>,
+    visits: impl Iterator<Item = &Changed<Appointment>>,
     lines: &[Line],
     told: &[Told],
 ) -> Result<()> {
@@ -84,19 +77,23 @@ pub(crate) async fn save(
     sqlx::query(
         "with changed as ( \
            insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, assignee, opened_at, \
-             closed_at, contact_due, call_requested_by, held, visit_start, visit_end, visit_service_point, visit_agreed_by, \
-             outcome, trace) \
+             closed_at, contact_due, call_requested_by, held, outcome, trace) \
            select t.id, t.number, t.tenant, t.appliance, t.finding, t.fault_class, t.severity, t.state, t.assignee, \
-             t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, \
-             (k.row #>> '{appointment,slot,start}')::timestamptz, (k.row #>> '{appointment,slot,end}')::timestamptz, \
-             k.row #>> '{appointment,service_point}', k.row #>> '{appointment,agreed_by}', t.outcome, t.trace \
+             t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, t.outcome, t.trace \
            from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
            on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
              severity = excluded.severity, state = excluded.state, assignee = excluded.assignee, \
              closed_at = excluded.closed_at, contact_due = excluded.contact_due, \
-             call_requested_by = excluded.call_requested_by, held = excluded.held, visit_start = excluded.visit_start, \
-             visit_end = excluded.visit_end, visit_service_point = excluded.visit_service_point, \
-             visit_agreed_by = excluded.visit_agreed_by, outcome = excluded.outcome), \
+             call_requested_by = excluded.call_requested_by, held = excluded.held, outcome = excluded.outcome), \
+         visit as ( \
+           insert into appointment (id, tenant, ticket, state, slot_start, slot_end, service_point, agreed_by, made_at, \
+             changed_at) \
+           select v.id, v.tenant, v.ticket, v.state, (k.row #>> '{slot,start}')::timestamptz, \
+             (k.row #>> '{slot,end}')::timestamptz, v.service_point, v.agreed_by, v.made_at, v.changed_at \
+           from jsonb_array_elements($12) as k (row) cross join lateral jsonb_populate_record(null::appointment, k.row) v \
+           on conflict (id) do update set state = excluded.state, slot_start = excluded.slot_start, \
+             slot_end = excluded.slot_end, service_point = excluded.service_point, agreed_by = excluded.agreed_by, \
+             changed_at = excluded.changed_at), \
          line as ( \
            insert into timeline (tenant, ticket, at, actor, event) \
            select * from unnest($2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::jsonb[])) \
@@ -115,6 +112,7 @@ pub(crate) async fn save(
     .bind(told.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>())
     .bind(told.iter().map(|told| told.ticket.map(|id| id.0)).collect::<Vec<_>>())
     .bind(told.iter().map(|told| told.appliance.map(|id| id.0)).collect::<Vec<_>>())
+    .bind(appointment::rows(visits)?)
     .execute(conn)
     .await
     .map_err(db)?;

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod account;
+pub mod appointment;
 pub mod birth;
 pub mod bounds;
 pub mod claim;
@@ -47,6 +48,7 @@ impl<T> DoorStore for T where
 pub trait ConsoleStore:
     prediction::PredictionStore
     + ticket::TicketStore
+    + appointment::AppointmentStore
     + contact::ContactStore
     + site::SiteStore
     + account::AccountStore
@@ -61,6 +63,7 @@ pub trait ConsoleStore:
 impl<T> ConsoleStore for T where
     T: prediction::PredictionStore
         + ticket::TicketStore
+        + appointment::AppointmentStore
         + contact::ContactStore
         + site::SiteStore
         + account::AccountStore
@@ -77,6 +80,7 @@ pub trait Store:
     telemetry::TelemetryStore
     + prediction::PredictionStore
     + ticket::TicketStore
+    + appointment::AppointmentStore
     + contact::ContactStore
     + site::SiteStore
     + account::AccountStore
@@ -98,6 +102,7 @@ impl<T> Store for T where
     T: telemetry::TelemetryStore
         + prediction::PredictionStore
         + ticket::TicketStore
+        + appointment::AppointmentStore
         + contact::ContactStore
         + site::SiteStore
         + account::AccountStore

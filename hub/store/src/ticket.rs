@@ -82,7 +82,7 @@ pub trait TicketStore: Send + Sync {
     async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView>;
 
     /// Applies an event by [`ServiceTicket::apply`] and saves ticket, timeline, actions and event in one transaction.
-    /// A booking is a `Conflict` if its slot is not offered or has no place left.
+    /// A visit that is booked or moved is a `Conflict` if its slot is not offered or has no place left.
     async fn apply_ticket(
         &self,
         actor: &Actor,

@@ -11,8 +11,8 @@ const DECLARED: &str = "hub/core/src/ticket/state.rs";
 /// The enums there whose words a store may not repeat.
 const ENUMS: [&str; 2] = ["TicketState", "TicketCategory"];
 
-/// A finding is open too, and is stored so.
-const OF_OTHERS: [&str; 1] = ["open"];
+/// A finding is open too, and is stored so; visits have a table of their own.
+const OF_OTHERS: [&str; 2] = ["open", "appointment"];
 
 /// Where SQL and stores are.
 const STORES: [&str; 3] = ["hub/store", "hub/store-postgres", "hub/moving"];

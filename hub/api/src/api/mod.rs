@@ -2,6 +2,7 @@
 
 mod appliance_get;
 mod appliances_list;
+mod appointments_list;
 mod attributes_get;
 mod attributes_put;
 pub mod claim;
@@ -27,6 +28,7 @@ mod readings_latest;
 mod schema;
 pub mod session_close;
 mod session_open;
+pub mod ticket_appointment;
 pub mod ticket_book;
 pub mod ticket_call;
 pub mod ticket_close;
@@ -70,6 +72,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(finding_get::handle))
         .routes(routes!(tickets_list::handle))
         .routes(routes!(ticket_get::handle))
+        .routes(routes!(appointments_list::handle))
         .routes(routes!(contacts_list::handle))
         .routes(routes!(events::handle))
         .routes(routes!(openapi::handle))
@@ -88,6 +91,7 @@ fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(ticket_take::handle))
         .routes(routes!(ticket_call::handle))
         .routes(routes!(ticket_book::handle))
+        .routes(routes!(ticket_appointment::handle))
         .routes(routes!(ticket_false_alarm::handle))
         .routes(routes!(ticket_close::handle))
         .routes(routes!(command_send::handle))

@@ -1,12 +1,12 @@
 //! Sample tickets: one with a call and a visit, one that nobody was rung for, one that a person must look at.
 
-use hub_core::appointment::{Appointment, Slot};
+use hub_core::appointment::{Appointment, AppointmentState, Slot};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
 use hub_core::contact::{AttemptState, ContactAttempt, Direction};
 use hub_core::finding::{Finding, FindingState};
-use hub_core::id::{ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId, TraceId};
+use hub_core::id::{ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId, TraceId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
@@ -229,9 +229,15 @@ pub fn booked() -> TicketView {
     let finding = finding(1, "drain_pump_wear", 0.94, Severity::Major);
     let mut ticket = ticket(1, &finding, TicketState::Appointment);
     ticket.appointment = Some(Appointment {
+        id: AppointmentId::after(ticket.id, None),
+        tenant: ticket.tenant.clone(),
+        ticket: ticket.id,
+        state: AppointmentState::Confirmed,
         slot: slot(),
         service_point: "pudong".into(),
         agreed_by: "owner_by_phone".into(),
+        made_at: at("09:01"),
+        changed_at: at("09:01"),
     });
     let call = attempt(ticket.id);
     let timeline = vec![

@@ -33,6 +33,7 @@ fn routes() -> Router<App> {
         .route("/tickets/{id}/take", post(ticket::forms::take))
         .route("/tickets/{id}/call", post(ticket::forms::call))
         .route("/tickets/{id}/book", post(ticket::forms::book))
+        .route("/tickets/{id}/appointment", post(ticket::forms::appointment))
         .route("/tickets/{id}/false-alarm", post(ticket::forms::false_alarm))
         .route("/tickets/{id}/close", post(ticket::forms::close))
         .route("/account", get(account::page))

@@ -373,8 +373,13 @@ fn a_row_of_the_list() {
 #[test]
 fn every_event_is_told_in_both_languages() {
     use TicketEvent as E;
+    use hub_core::appointment::{AppointmentEvent, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
     use hub_core::call_rules::HoldReason;
+    let cancelled = |reason: &str| AppointmentEvent::Cancelled {
+        by: CancelledBy::Closing,
+        reason: reason.into(),
+    };
     let view = sample::booked();
     let attempt = view.attempts[0].id;
     let slot = view.next_slot.unwrap();
@@ -409,6 +414,13 @@ fn every_event_is_told_in_both_languages() {
         },
         E::Taken,
         E::CallRequested,
+        E::Visit(AppointmentEvent::Confirmed),
+        E::Visit(AppointmentEvent::Moved { slot }),
+        E::Visit(cancelled("")),
+        E::Visit(cancelled("on holiday")),
+        E::Visit(AppointmentEvent::EnRoute),
+        E::Visit(AppointmentEvent::Done),
+        E::Visit(AppointmentEvent::NoShow),
         E::Booked {
             slot,
             service_point: "elsewhere".into(),

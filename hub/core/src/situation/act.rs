@@ -1,8 +1,9 @@
 //! What happens to a ticket, and all that follows from it on the same appliance.
 
 use super::{Changes, Line, Situation, SituationError};
+use crate::appointment::Appointment;
 use crate::finding::{COOL_DOWN, FindingState};
-use crate::id::{FindingId, TicketId};
+use crate::id::{AppointmentId, FindingId, TicketId};
 use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent, TicketState};
 use jiff::Timestamp;
 
@@ -78,8 +79,22 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Vec<Step>, SituationError> {
-        let (ticket, actions) = self.ticket(id)?.clone().apply(event, actor, now)?;
+        let before = self.ticket(id)?.clone();
+        let known = before.appointment.clone();
+        let (ticket, actions) = before.apply(event, actor, now)?;
+        let visit = ticket.appointment.clone();
         self.put_ticket(ticket, changes);
+        self.note(id, event, actor, now, changes);
+        if visit != known
+            && let Some(visit) = visit
+        {
+            self.put_visit(visit, known.map(|known| known.id), now, changes);
+        }
+        Ok(actions.into_iter().map(|action| Step::Perform(id, action)).collect())
+    }
+
+    /// A line of the ticket's timeline, and an event.
+    fn note(&self, id: TicketId, event: &TicketEvent, actor: &str, now: Timestamp, changes: &mut Changes) {
         changes.lines.push(Line {
             tenant: self.tenant.clone(),
             ticket: id,
@@ -90,7 +105,16 @@ impl Situation {
         changes
             .told
             .push(self.told(format!("ticket.{}", event.name()), Some(id), now));
-        Ok(actions.into_iter().map(|action| Step::Perform(id, action)).collect())
+    }
+
+    /// What has become of a ticket's visit, of which the ticket knew the one with the id `known`.
+    fn put_visit(&self, visit: Appointment, known: Option<AppointmentId>, now: Timestamp, changes: &mut Changes) {
+        if known != Some(visit.id) {
+            changes.make(visit.id.0);
+        }
+        let kind = format!("appointment.{}", visit.state.name());
+        changes.told.push(self.told(kind, Some(visit.ticket), now));
+        changes.appointment(visit);
     }
 
     fn perform(
@@ -103,6 +127,10 @@ impl Situation {
         match action {
             // The contact worker's list is `contact_due` of the tickets that are planned.
             TicketAction::LookAt(_) | TicketAction::StopLooking => Ok(Vec::new()),
+            TicketAction::NoteVisit(event) => {
+                self.note(id, &TicketEvent::Visit(event.clone()), HUB, now, changes);
+                Ok(Vec::new())
+            }
             TicketAction::SettleFinding(Settlement::Repaired) => {
                 self.settle(id, None, now, changes)?;
                 Ok(self.restart(changes))

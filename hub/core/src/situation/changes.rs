@@ -1,8 +1,9 @@
 //! What has become of situations: as much as a store has to save, once for each thing, however often it changed.
 
 use super::call::Running;
+use crate::appointment::Appointment;
 use crate::finding::Finding;
-use crate::id::{ApplianceId, AttemptId, FindingId, OwnerId, TenantId, TicketId};
+use crate::id::{ApplianceId, AppointmentId, AttemptId, FindingId, OwnerId, TenantId, TicketId};
 use crate::ticket::{ServiceTicket, TicketEvent};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +67,8 @@ pub struct Changes {
     pub grown: BTreeSet<FindingId>,
     /// Tickets. A new one has the number 0: the store counts.
     pub tickets: BTreeMap<TicketId, Changed<ServiceTicket>>,
+    /// Visits.
+    pub appointments: BTreeMap<AppointmentId, Changed<Appointment>>,
     /// Attempts.
     pub attempts: BTreeMap<AttemptId, Changed<Running>>,
     /// Lines of timelines.
@@ -101,6 +104,11 @@ impl Changes {
     pub(super) fn ticket(&mut self, ticket: ServiceTicket) {
         let is_new = self.made.contains(&ticket.id.0);
         self.tickets.insert(ticket.id, Changed { is_new, now: ticket });
+    }
+
+    pub(super) fn appointment(&mut self, visit: Appointment) {
+        let is_new = self.made.contains(&visit.id.0);
+        self.appointments.insert(visit.id, Changed { is_new, now: visit });
     }
 
     pub(super) fn attempt(&mut self, running: Running) {

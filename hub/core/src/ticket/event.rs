@@ -1,7 +1,7 @@
 //! What happens to tickets, and what must follow.
 
 use crate::actor::Act;
-use crate::appointment::Slot;
+use crate::appointment::{AppointmentEvent, Slot};
 use crate::call_result::{CallResult, Disposition};
 use crate::call_rules::HoldReason;
 use crate::id::AttemptId;
@@ -78,13 +78,15 @@ pub enum TicketEvent {
     Taken,
     /// A person pressed "call now".
     CallRequested,
-    /// A person agreed a visit with the owner.
+    /// A person agreed a visit with the owner; one that stands is moved.
     Booked {
         /// The visit.
         slot: Slot,
         /// Who comes.
         service_point: String,
     },
+    /// Something happened to the visit.
+    Visit(AppointmentEvent),
     /// A person closed it.
     Closed {
         /// With this outcome.
@@ -102,6 +104,12 @@ impl TicketEvent {
     pub fn act(&self) -> Act {
         match self {
             TicketEvent::Taken | TicketEvent::CallRequested | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Visit(event) => match event {
+                AppointmentEvent::Confirmed | AppointmentEvent::Moved { .. } | AppointmentEvent::Cancelled { .. } => {
+                    Act::WorkTickets
+                }
+                AppointmentEvent::EnRoute | AppointmentEvent::Done | AppointmentEvent::NoShow => Act::AttendVisits,
+            },
             TicketEvent::Closed { .. } => Act::CloseTickets,
             TicketEvent::Opened { .. }
             | TicketEvent::FindingGrew { .. }
@@ -122,6 +130,8 @@ pub enum TicketAction {
     LookAt(Timestamp),
     /// Take it off the contact worker's list.
     StopLooking,
+    /// What became of the visit as the ticket was closed stands in the timeline too.
+    NoteVisit(AppointmentEvent),
     /// What becomes of the finding.
     SettleFinding(Settlement),
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::appointment::tests::visit;
+use crate::appointment::{AppointmentError, AppointmentEvent, AppointmentState, CancelledBy};
 use crate::id::AttemptId;
 use crate::outcome::{Resolution, Verdict};
 use expect_test::expect;
@@ -296,14 +298,7 @@ fn planned() -> ServiceTicket {
 
 fn visited() -> ServiceTicket {
     ServiceTicket {
-        appointment: Some(Appointment {
-            slot: Slot {
-                start: due(),
-                end: due(),
-            },
-            service_point: "sp".into(),
-            agreed_by: "li".into(),
-        }),
+        appointment: Some(visit(AppointmentState::Confirmed, 6)),
         ..ticket(TicketState::Appointment)
     }
 }
@@ -416,5 +411,127 @@ fn only_a_repair_or_a_persons_no_settles_a_finding() {
         (R::FalseAlarm, V::Wrong, S::FalseAlarm),
     ] {
         assert_eq!(settled(resolution, verdict), Some(settlement));
+    }
+}
+
+fn happens(ticket: ServiceTicket, event: AppointmentEvent) -> Result<ServiceTicket, TicketError> {
+    ticket
+        .apply(&TicketEvent::Visit(event), "li", now())
+        .map(|(after, _)| after)
+}
+
+fn called_off() -> AppointmentEvent {
+    AppointmentEvent::Cancelled {
+        by: CancelledBy::Owner,
+        reason: String::new(),
+    }
+}
+
+/// What each event of a visit makes of a ticket that waits for the visit, of one that a call is planned for, and of one in a call.
+#[test]
+fn a_visit_and_its_ticket() {
+    use AppointmentEvent as E;
+    let later = Slot {
+        start: due() + jiff::SignedDuration::from_hours(24),
+        end: due() + jiff::SignedDuration::from_hours(27),
+    };
+    let mut table = String::new();
+    for state in [
+        TicketState::Appointment,
+        TicketState::PersonNeeded,
+        TicketState::ContactPlanned,
+        TicketState::Contacting,
+    ] {
+        for event in [E::Moved { slot: later }, called_off(), E::EnRoute, E::Done] {
+            let name = event.name();
+            let line = match happens(ServiceTicket { state, ..visited() }, event) {
+                Ok(after) => format!("{:?}, visit {:?}", after.state, after.appointment.unwrap().state),
+                Err(error) => format!("refused: {error}"),
+            };
+            table.push_str(&format!("{state:?} + {name} -> {line}\n"));
+        }
+    }
+    expect![[r#"
+        Appointment + moved -> Appointment, visit Moved
+        Appointment + cancelled -> PersonNeeded, visit Cancelled
+        Appointment + en_route -> Appointment, visit EnRoute
+        Appointment + done -> PersonNeeded, visit Done
+        PersonNeeded + moved -> Appointment, visit Moved
+        PersonNeeded + cancelled -> PersonNeeded, visit Cancelled
+        PersonNeeded + en_route -> PersonNeeded, visit EnRoute
+        PersonNeeded + done -> PersonNeeded, visit Done
+        ContactPlanned + moved -> Appointment, visit Moved
+        ContactPlanned + cancelled -> ContactPlanned, visit Cancelled
+        ContactPlanned + en_route -> ContactPlanned, visit EnRoute
+        ContactPlanned + done -> ContactPlanned, visit Done
+        Contacting + moved -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+        Contacting + cancelled -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+        Contacting + en_route -> Contacting, visit EnRoute
+        Contacting + done -> Contacting, visit Done
+    "#]]
+    .assert_eq(&table);
+    let early = happens(visited(), E::NoShow).unwrap_err();
+    assert!(matches!(
+        early,
+        TicketError::Visit {
+            source: AppointmentError::NotBegun(_),
+            ..
+        }
+    ));
+    let none = happens(ticket(TicketState::PersonNeeded), E::EnRoute).unwrap_err();
+    assert_eq!(none.to_string(), "ticket 7 has no visit; agree one first");
+}
+
+#[test]
+fn a_visit_that_was_called_off_is_not_waited_for_after_a_call() {
+    let open = happens(visited(), called_off()).unwrap();
+    assert_eq!((open.state, open.held), (TicketState::PersonNeeded, None));
+    assert!(open.appointment.is_some() && open.standing_visit().is_none());
+    let after = rung_back(open.clone(), CallResult::Answered, Some(Disposition::NothingChosen));
+    assert_eq!(after.state, TicketState::PersonNeeded);
+    let slot = visited().appointment.unwrap().slot;
+    let booked = TicketEvent::Booked {
+        slot,
+        service_point: "pudong".into(),
+    };
+    let (again, _) = open.apply(&booked, "li", now()).unwrap();
+    let another = again.standing_visit().unwrap();
+    assert_eq!(again.state, TicketState::Appointment);
+    assert_ne!(another.id, visited().appointment.unwrap().id, "another visit");
+}
+
+#[test]
+fn no_visit_outlives_its_ticket() {
+    use {AppointmentState as A, Resolution as R, Verdict as V};
+    let closed_as = |before: A, resolution, verdict| {
+        let outcome = Outcome {
+            resolution,
+            verdict,
+            note: String::new(),
+        };
+        let ticket = ServiceTicket {
+            appointment: Some(visit(before, 6)),
+            ..visited()
+        };
+        let (after, actions) = ticket.apply(&TicketEvent::Closed { outcome }, "li", now()).unwrap();
+        let noted = actions
+            .iter()
+            .any(|action| matches!(action, TicketAction::NoteVisit(_)));
+        (after.appointment.unwrap().state, noted)
+    };
+    for (before, resolution, verdict, after) in [
+        (A::Confirmed, R::ConfirmedFixed, V::Right, (A::Done, true)),
+        (A::EnRoute, R::NoFaultFound, V::Wrong, (A::Done, true)),
+        (A::Moved, R::ConfirmedRemoteFix, V::Right, (A::Cancelled, true)),
+        (A::Confirmed, R::CustomerDeclined, V::NotChecked, (A::Cancelled, true)),
+        (A::Proposed, R::ConfirmedFixed, V::Right, (A::Cancelled, true)),
+        (A::Done, R::ConfirmedDeferred, V::Right, (A::Done, false)),
+        (A::NoShow, R::Unreachable, V::NotChecked, (A::NoShow, false)),
+    ] {
+        assert_eq!(
+            closed_as(before, resolution, verdict),
+            after,
+            "{before:?} {resolution:?}"
+        );
     }
 }

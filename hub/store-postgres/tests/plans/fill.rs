@@ -31,7 +31,7 @@ const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_h
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
 const GROWING: &str = "telemetry, late, sequence, checkpoint, appliance, appliance_status, device_day, \
-    fleet_hour, mqtt_session, finding, ticket, timeline, attempt, owner";
+    fleet_hour, mqtt_session, finding, ticket, appointment, timeline, attempt, owner";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and (n.nspname = current_schema() or c.relname ~ '^(_hyper_|compress_hyper_)')";
@@ -313,7 +313,7 @@ fn beside(size: &Size) -> Vec<String> {
     ]
 }
 
-/// What a service desk has done: of each appliance a ticket that was closed a year ago, with its finding, a line and a call to
+/// What a service desk has done: of each appliance a ticket that was closed a year ago, with its finding, a visit, a line and a call to
 /// its owner.
 fn desk() -> Vec<String> {
     let at = now() - SignedDuration::from_hours(365 * 24);
@@ -338,6 +338,11 @@ fn desk() -> Vec<String> {
         format!(
             "insert into timeline (tenant, ticket, at, actor, event) \
              select 'acme', {id}, {open}, 'hub', '{{\"event\": \"taken\"}}' from {FILLED}"
+        ),
+        format!(
+            "insert into appointment (id, tenant, ticket, state, slot_start, slot_end, service_point, agreed_by, made_at, \
+               changed_at) \
+             select {id}, 'acme', {id}, 'done', {open}, {open}, 'pudong', 'hub', {open}, {open} from {FILLED}"
         ),
         format!(
             "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, ended_at, result, trace) \

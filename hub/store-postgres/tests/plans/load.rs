@@ -3,6 +3,7 @@
 
 use crate::explain::Plans;
 use hub_core::actor::Actor;
+use hub_core::appointment::AppointmentEvent;
 use hub_core::call_result::CallResult;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::{ApplianceId, TraceId};
@@ -10,6 +11,7 @@ use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::ticket::TicketEvent;
+use hub_store::appointment::{AppointmentFilter, AppointmentStore};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::conformance::scene::{alarm, appliance, presence, repeated, stored};
 use hub_store::contact::{Begun, ContactStore};
@@ -263,9 +265,31 @@ impl Load<'_> {
                 note: String::new(),
             },
         };
-        for event in [TicketEvent::Taken, closed] {
+        let booked = TicketEvent::Booked {
+            slot: view.next_slot.expect("a slot"),
+            service_point: "pudong".to_owned(),
+        };
+        for event in [
+            TicketEvent::Taken,
+            booked,
+            TicketEvent::Visit(AppointmentEvent::EnRoute),
+        ] {
             store.apply_ticket(&hub, ticket, &event, now).await.unwrap();
         }
+        let filter = AppointmentFilter {
+            from: now,
+            until: now + SignedDuration::from_hours(14 * 24),
+            service_point: None,
+        };
+        assert!(
+            !store
+                .appointments(&hub, &filter, None, 8)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+        store.apply_ticket(&hub, ticket, &closed, now).await.unwrap();
     }
 
     fn said_by(&self, appliance: ApplianceId) -> [Ingest; 7] {

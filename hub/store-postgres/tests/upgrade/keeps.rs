@@ -6,6 +6,7 @@ use super::life::{
 };
 use hub_core::access::derived_secret;
 use hub_core::actor::Actor;
+use hub_core::appointment::AppointmentState;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
 use hub_core::contact::AttemptState;
@@ -128,6 +129,10 @@ async fn story(store: &PostgresStore) {
     assert_eq!(
         (visit.service_point.as_str(), visit.agreed_by.as_str()),
         ("pudong", "agent@acme")
+    );
+    assert_eq!(
+        (visit.state, visit.made_at, visit.changed_at),
+        (AppointmentState::Confirmed, at(22, 90), at(22, 90))
     );
     assert_eq!((dw_1.attempts.len(), dw_1.timeline.len()), (3, 12));
     assert!(matches!(dw_1.timeline[0].event, TicketEvent::Opened { .. }));

@@ -11,9 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What migrations since the oldest fixture have taken away, filled in another way or written over: a table or
 /// `table.column`, and why nothing is lost by that. Everything else is there afterwards, row by row and value by value.
-const CHANGED: [(&str, &str); 2] = [
+const CHANGED: [(&str, &str); 6] = [
     ("content_seen", "repeats of JSON are told by the readings themselves"),
     ("tenant.contact_plan", "it is named call_rules"),
+    ("ticket.visit_start", "it is appointment.slot_start"),
+    ("ticket.visit_end", "it is appointment.slot_end"),
+    ("ticket.visit_service_point", "it is appointment.service_point"),
+    ("ticket.visit_agreed_by", "it is appointment.agreed_by"),
 ];
 
 #[tokio::test]
@@ -34,6 +38,7 @@ async fn the_lived_in_database_of_eba9de3_is_migrated_and_keeps_everything() {
     let after = rows(&mut conn).await;
     assert_eq!(readings(&mut conn).await, said);
     assert_eq!(gone(&before, &after), Vec::<String>::new());
+    assert_eq!(visits_in(&after["appointment"]), visits_of(&before["ticket"]));
     let columns: Vec<_> = changed().filter_map(|name| name.split_once('.')).collect();
     assert_eq!(lost(&before, &after, &columns), Vec::<String>::new());
     assert_eq!(counts(&after, &before), counts(&before, &after));
@@ -67,6 +72,49 @@ async fn newest_version(conn: &mut PgConnection) -> i64 {
 
 fn changed() -> impl Iterator<Item = &'static str> {
     CHANGED.iter().map(|(name, _)| *name)
+}
+
+type Row = serde_json::Map<String, serde_json::Value>;
+
+/// Visits as tickets had them: of which ticket, when, from where, by whom, and whether the ticket was closed.
+fn visits_of(tickets: &[Row]) -> BTreeSet<String> {
+    let columns = [
+        "id",
+        "tenant",
+        "visit_start",
+        "visit_end",
+        "visit_service_point",
+        "visit_agreed_by",
+    ];
+    let visited = tickets.iter().filter(|ticket| !ticket["visit_start"].is_null());
+    let line = |ticket: &Row| {
+        let state = if ticket["closed_at"].is_null() {
+            "confirmed"
+        } else {
+            "done"
+        };
+        format!("{:?} {state}", columns.map(|column| &ticket[column]))
+    };
+    let visits: BTreeSet<String> = visited.map(line).collect();
+    assert!(visits.len() > 1, "{visits:?}");
+    visits
+}
+
+fn visits_in(appointments: &[Row]) -> BTreeSet<String> {
+    let columns = [
+        "ticket",
+        "tenant",
+        "slot_start",
+        "slot_end",
+        "service_point",
+        "agreed_by",
+    ];
+    let line = |visit: &Row| {
+        assert!(visit["made_at"].as_str() <= visit["changed_at"].as_str());
+        let state = visit["state"].as_str().unwrap();
+        format!("{:?} {state}", columns.map(|column| &visit[column]))
+    };
+    appointments.iter().map(line).collect()
 }
 
 /// Tables and columns that are not there any more.

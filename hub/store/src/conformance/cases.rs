@@ -71,6 +71,11 @@ macro_rules! for_each_case {
                 contact_later::the_last_place_of_a_slot_is_given_once [Concurrent],
                 contact_later::a_site_file_can_be_applied_while_calls_begin_and_end [Concurrent],
             }
+            appointment {
+                appointment::a_visit_is_moved_called_off_and_agreed_again [],
+                appointment::a_visit_ends_with_its_technician_or_with_its_ticket [],
+                appointment::key_1_in_a_later_call_moves_the_visit [],
+            }
             device {
                 device::a_command_is_followed_from_the_queue_to_the_answer [],
                 device::attributes_are_merged_bounded_and_announced [],

@@ -16,6 +16,7 @@ mod access_claim;
 mod access_group;
 mod access_own;
 mod access_provision;
+mod appointment;
 mod cases;
 mod contact;
 mod contact_later;

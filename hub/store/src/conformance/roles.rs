@@ -14,7 +14,7 @@ fn act_of(method: &str) -> Act {
     match method {
         "appliances" | "appliance" | "unplaced" | "birth" => Act::ReadAppliances,
         "findings" | "finding" => Act::ReadFindings,
-        "tickets" | "ticket" => Act::ReadTickets,
+        "tickets" | "ticket" | "appointments" => Act::ReadTickets,
         "contacts" => Act::ReadCalls,
         "events_after" => Act::ReadEvents,
         "commands" | "command" | "device_attributes" => Act::ReadCommands,

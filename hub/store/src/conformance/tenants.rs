@@ -5,6 +5,7 @@ use super::Harness;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
 use crate::account::Account;
+use crate::appointment::AppointmentFilter;
 use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};
 use crate::contact::Begun;
@@ -19,6 +20,8 @@ use crate::ticket::TicketFilter;
 use crate::{Store, StoreError};
 use hub_core::account::AccountError;
 use hub_core::actor::{Actor, Role};
+use hub_core::call_result::Disposition;
+use hub_core::contact::AttemptEvent;
 use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -77,7 +80,11 @@ pub async fn things(store: &dyn Store) -> Things {
     let change = store.commit_scoring(&alarm, morning()).await.unwrap().remove(0);
     let ticket = change.opened.unwrap();
     let begun = store.begin_attempt(ticket, morning(), [9; 20]).await.unwrap();
-    assert!(matches!(begun, Begun::Ring(_)));
+    let Begun::Ring(order) = begun else {
+        panic!("{begun:?}");
+    };
+    let one = AttemptEvent::Chose(Disposition::AppointmentBooked);
+    store.apply_attempt(order.attempt.id, one, morning()).await.unwrap();
     let bad = Ingest::Quarantine(Quarantined {
         appliance: washer,
         topic: "d/wm-1/t".into(),
@@ -160,13 +167,14 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 33] = [
+pub const METHODS: [&str; 34] = [
     "appliances",
     "appliance",
     "findings",
     "finding",
     "tickets",
     "ticket",
+    "appointments",
     "contacts",
     "events_after",
     "commands",
@@ -223,6 +231,14 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
         "finding" => one(store.finding(actor, of.finding).await),
         "tickets" => page(store.tickets(actor, &TicketFilter::default(), None, 200).await),
         "ticket" => one(store.ticket(actor, of.ticket, now).await),
+        "appointments" => {
+            let filter = AppointmentFilter {
+                from: now,
+                until: after(28 * 24 * 60),
+                service_point: None,
+            };
+            page(store.appointments(actor, &filter, None, 200).await)
+        }
         "contacts" => page(store.contacts(actor, None, 200).await),
         "events_after" => list(store.events_after(actor, of.head, 200).await),
         "commands" => one(store.commands(actor, of.washer, None, 200, now).await),

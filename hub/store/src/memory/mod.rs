@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod appointment;
 mod attempt;
 mod authority;
 mod claim;

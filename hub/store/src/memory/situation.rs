@@ -84,6 +84,8 @@ impl State {
         }
         let findings = changes.findings.into_iter().map(|(id, finding)| (id, finding.now));
         self.findings.extend(findings);
+        let visits = changes.appointments.into_iter().map(|(id, visit)| (id, visit.now));
+        self.appointments.extend(visits);
         let attempts = changes.attempts.into_iter().map(|(id, attempt)| (id, attempt.now));
         self.attempts.extend(attempts);
         for line in changes.lines {

@@ -7,7 +7,7 @@ use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::contact::AttemptState;
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -35,27 +35,21 @@ impl State {
         )))
     }
 
-    /// How many places of a slot are taken: agreed visits and calls that are up and offer it, but for those of the ticket
+    /// How many places of a slot are taken: visits that stand and calls that are up and offer it, but for those of the ticket
     /// `except`.
     fn taken(&self, tenant: &TenantId, point: &str, start: Timestamp, except: Option<TicketId>) -> u16 {
-        let visit = |ticket: &ServiceTicket| {
-            let visit = ticket.appointment.as_ref();
-            visit.is_some_and(|visit| visit.slot.start == start && visit.service_point == point)
-        };
-        let open = |ticket: &&ServiceTicket| {
-            ticket.tenant == *tenant && ticket.state != TicketState::Closed && Some(ticket.id) != except
-        };
-        let agreed = self
-            .tickets
-            .values()
-            .filter(open)
-            .filter(|ticket| visit(ticket))
-            .count();
+        let agreed = self.appointments.values().filter(|visit| {
+            visit.state.stands()
+                && visit.tenant == *tenant
+                && visit.service_point == point
+                && visit.slot.start == start
+                && Some(visit.ticket) != except
+        });
         let offered = self.attempts.values().filter(|running| {
             let (attempt, at) = (&running.attempt, &running.service_point);
             let ticket = self.tickets.get(&attempt.ticket);
             let booked = ticket
-                .and_then(|ticket| ticket.appointment.as_ref())
+                .and_then(ServiceTicket::standing_visit)
                 .map(|visit| visit.slot.start);
             attempt.tenant == *tenant
                 && attempt.state != AttemptState::Ended
@@ -64,6 +58,6 @@ impl State {
                 && booked != Some(start)
                 && Some(attempt.ticket) != except
         });
-        u16::try_from(agreed + offered.count()).unwrap_or(u16::MAX)
+        u16::try_from(agreed.count() + offered.count()).unwrap_or(u16::MAX)
     }
 }

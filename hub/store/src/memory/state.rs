@@ -15,10 +15,13 @@ use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
 use hub_core::actor::Actor;
+use hub_core::appointment::Appointment;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
 use hub_core::finding::Finding;
-use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId};
+use hub_core::id::{
+    AccountId, ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId,
+};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
@@ -65,6 +68,7 @@ pub(super) struct State {
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
+    pub(super) appointments: BTreeMap<AppointmentId, Appointment>,
     pub(super) timelines: BTreeMap<TicketId, Vec<TimelineEntry>>,
     pub(super) attempts: BTreeMap<AttemptId, Running>,
     pub(super) events: Vec<Event>,
@@ -256,6 +260,7 @@ impl State {
             baselines: BTreeMap::new(),
             findings: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            appointments: BTreeMap::new(),
             timelines: BTreeMap::new(),
             attempts: BTreeMap::new(),
             events: Vec::new(),

@@ -88,8 +88,9 @@ impl TicketStore for MemoryStore {
         if !actor.reaches(&situation.tenant, situation.site.as_deref()) {
             return Err(not_found("ticket", id));
         }
-        if let TicketEvent::Booked { slot, service_point } = event {
-            state.check_room(situation.ticket(id)?, *slot, service_point)?;
+        let ticket = situation.ticket(id)?;
+        if let Some((slot, point)) = ticket.slot_wanted(event) {
+            state.check_room(ticket, slot, point)?;
         }
         let mut changes = Changes::default();
         let ticket = situation.act(id, event, &actor.name, now, &mut changes)?;

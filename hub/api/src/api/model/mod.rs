@@ -1,6 +1,7 @@
 //! What the API says of things: stable shapes, apart from the rules' own types, so that these may change.
 
 mod appliance;
+mod appointment;
 mod command;
 mod contact;
 mod device_agent;
@@ -11,6 +12,7 @@ mod reading;
 mod ticket;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
+pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;
 pub(crate) use device_agent::DeviceAgent;
@@ -19,4 +21,4 @@ pub(crate) use page::{Page, PageQuery, limit};
 pub(crate) use quarantine::QuarantinedPayload;
 pub use quarantine::{is_cut, readable};
 pub(crate) use reading::{Bucket, Latest, Series, Whole, span};
-pub(crate) use ticket::{Slot, Ticket, TicketDetail, TicketSummary};
+pub(crate) use ticket::{Ticket, TicketDetail, TicketSummary};

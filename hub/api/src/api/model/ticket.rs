@@ -1,6 +1,6 @@
 //! Tickets: in a list, and with their whole story.
 
-use super::{Appliance, Contact, Finding, Owner};
+use super::{Appliance, Appointment, Contact, Finding, Owner, Slot};
 use crate::api::schema;
 use hub_core::call_rules::HoldReason;
 use hub_core::outcome as core;
@@ -8,38 +8,9 @@ use hub_core::prediction::Severity;
 use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent, TicketState};
 use hub_store::ticket as store;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// A span of time in which a technician comes.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Slot {
-    /// Start.
-    pub(crate) start: Timestamp,
-    /// End.
-    pub(crate) end: Timestamp,
-}
-
-impl From<hub_core::appointment::Slot> for Slot {
-    fn from(slot: hub_core::appointment::Slot) -> Self {
-        Self {
-            start: slot.start,
-            end: slot.end,
-        }
-    }
-}
-
-/// An agreed visit.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Appointment {
-    /// Time of the visit.
-    slot: Slot,
-    /// Which service point sends the technician.
-    service_point: String,
-    /// `owner_by_phone` or a log-in name.
-    agreed_by: String,
-}
 
 /// How a ticket ended.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,7 +62,7 @@ pub(crate) struct Ticket {
     /// Why nobody was rung, if so: `quiet_hours`, `consent_withdrawn`, `below_gate` …
     #[schema(value_type = Option<String>)]
     held: Option<HoldReason>,
-    /// The agreed visit.
+    /// The newest visit, whatever has become of it.
     appointment: Option<Appointment>,
     /// The end.
     outcome: Option<Outcome>,
@@ -117,11 +88,7 @@ impl From<ServiceTicket> for Ticket {
             contact_due: ticket.contact_due,
             call_requested_by: ticket.call_requested_by,
             held: ticket.held,
-            appointment: ticket.appointment.map(|visit| Appointment {
-                slot: visit.slot.into(),
-                service_point: visit.service_point,
-                agreed_by: visit.agreed_by,
-            }),
+            appointment: ticket.appointment.map(Into::into),
             outcome: ticket.outcome.map(|outcome| Outcome {
                 resolution: outcome.resolution,
                 verdict: outcome.verdict,

@@ -3,6 +3,7 @@
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
+use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
 use hub_core::call_rules::{HoldReason, never_rung};
 use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
 use hub_core::ticket::TicketState;
@@ -18,6 +19,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
             TicketState::Contacting => p { (reader.t("acts-in-call")) },
             TicketState::ContactPlanned | TicketState::PersonNeeded | TicketState::Appointment => {
                 div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+                @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
                 (false_alarm(reader, view))
                 (close(reader, view))
             },
@@ -74,6 +76,37 @@ fn book(reader: &Reader, view: &TicketView) -> Markup {
                 }
             },
             _ => p.muted { (reader.t("act-book-none")) },
+        }
+    }
+}
+
+/// What became of the visit: a button each for the technician's words, and a form for calling it off.
+fn visit(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        h3 { (reader.t("visit")) }
+        div.acts {
+            @for event in ["en_route", "done", "no_show"] {
+                form method="post" action=(action(view, "appointment")) {
+                    input type="hidden" name="event" value=(event);
+                    button { (closed(reader, "act-visit", &event)) }
+                }
+            }
+        }
+        details {
+            summary { (reader.t("act-visit-cancel")) }
+            form method="post" action=(action(view, "appointment")) {
+                input type="hidden" name="event" value="cancelled";
+                label { (reader.t("visit-cancelled-by"))
+                    select name="by" required {
+                        @for by in [CancelledBy::Owner, CancelledBy::ServiceDesk] {
+                            option value=(code(&by)) { (closed(reader, "cancelled-by", &by)) }
+                        }
+                    }
+                }
+                label for="visit-reason" { (reader.t("visit-reason")) }
+                input #visit-reason name="reason" maxlength=(REASON_LEN_MAX);
+                button { (reader.t("act-visit-cancel-confirm")) }
+            }
         }
     }
 }

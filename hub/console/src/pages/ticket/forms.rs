@@ -4,7 +4,7 @@ use crate::visitor::Visitor;
 use axum::response::Redirect;
 use hub_api::error::Result;
 use hub_api::extract::{FormBody, Path};
-use hub_api::{ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_take};
+use hub_api::{ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_take};
 use hub_core::id::TicketId;
 use uuid::Uuid;
 
@@ -31,6 +31,16 @@ pub(crate) async fn book(
     FormBody(form): FormBody<ticket_book::Booking>,
 ) -> Result<Redirect> {
     ticket_book::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
+    Ok(back(id))
+}
+
+/// Says what happened to the visit.
+pub(crate) async fn appointment(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<ticket_appointment::VisitEvent>,
+) -> Result<Redirect> {
+    ticket_appointment::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
     Ok(back(id))
 }
 

@@ -7,7 +7,7 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::{closed, hold};
+use crate::words::{closed, code, hold};
 use hub_api::error::Result;
 use hub_api::extract::Path;
 use hub_core::id::TicketId;
@@ -101,5 +101,6 @@ fn visit(reader: &Reader, view: &TicketView) -> Option<String> {
     let visit = view.ticket.appointment.as_ref()?;
     let slot = reader.slot(visit.slot, &zone(reader, view));
     let point = point(reader, view, &visit.service_point);
-    Some(reader.with("summary-appointment", &[("slot", &slot), ("point", &point)]))
+    let key = format!("summary-visit-{}", code(&visit.state).replace('_', "-"));
+    Some(reader.with(&key, &[("slot", &slot), ("point", &point)]))
 }

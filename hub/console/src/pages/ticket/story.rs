@@ -6,6 +6,7 @@ use crate::pages::parts::held::held_sentence;
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, hold};
+use hub_core::appointment::AppointmentEvent;
 use hub_core::call_result::Disposition;
 use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::ticket::{TicketView, TimelineEntry};
@@ -84,10 +85,32 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
             let point = point(reader, view, service_point);
             reader.with("event-booked", &[("slot", &slot), ("point", &point)])
         }
+        TicketEvent::Visit(event) => visit(reader, view, event),
         TicketEvent::Closed { outcome } => {
             let resolution = closed(reader, "resolution", &outcome.resolution);
             let verdict = closed(reader, "verdict", &outcome.verdict);
             reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])
         }
+    }
+}
+
+fn visit(reader: &Reader, view: &TicketView, event: &AppointmentEvent) -> String {
+    match event {
+        AppointmentEvent::Confirmed => reader.t("event-visit-confirmed"),
+        AppointmentEvent::Moved { slot } => {
+            let slot = reader.slot(*slot, &zone(reader, view));
+            reader.with("event-visit-moved", &[("slot", &slot)])
+        }
+        AppointmentEvent::Cancelled { by, reason } => {
+            let by = closed(reader, "cancelled-by", by);
+            if reason.is_empty() {
+                reader.with("event-visit-cancelled", &[("by", &by)])
+            } else {
+                reader.with("event-visit-cancelled-reason", &[("by", &by), ("reason", reason)])
+            }
+        }
+        AppointmentEvent::EnRoute => reader.t("event-visit-en-route"),
+        AppointmentEvent::Done => reader.t("event-visit-done"),
+        AppointmentEvent::NoShow => reader.t("event-visit-no-show"),
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
+use crate::appointment::{AppointmentEvent, CancelledBy};
 use crate::call_result::{CallResult, Disposition};
 use crate::contact::{AttemptEvent, Direction};
 use crate::id::{AttemptId, OwnerId};
+use crate::ticket::HUB;
 use expect_test::expect;
 use jiff::SignedDuration;
 
@@ -58,7 +60,10 @@ fn keys_and_the_end_of_a_call() {
         }
         happens(&mut unit, end(CallResult::Answered)).unwrap();
         let visit = unit.situation.tickets[0].appointment.as_ref();
-        let visit = visit.map_or(String::new(), |visit| format!(" visit from {}", visit.service_point));
+        let visit = visit.map_or(String::new(), |visit| {
+            assert!(changes.appointments[&visit.id].is_new);
+            format!(" visit from {} {:?}", visit.service_point, visit.state)
+        });
         let refused = changes.refusals.len();
         writeln!(table, "{name}:{}{visit} refused {refused}", stands(&unit.situation)).unwrap();
         writeln!(table, "    {}", heard(&changes)).unwrap();
@@ -66,8 +71,8 @@ fn keys_and_the_end_of_a_call() {
     expect![[r#"
         no key: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
             contact.answered, contact.ended, ticket.attempt_ended
-        1: Open pump x1 with ticket; ticket Appointment pump; visit from pudong refused 0
-            contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
+        1: Open pump x1 with ticket; ticket Appointment pump; visit from pudong Confirmed refused 0
+            contact.answered, contact.chose, ticket.chose, appointment.confirmed, contact.ended, ticket.attempt_ended
         1 without a slot: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
             contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
         2: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
@@ -107,4 +112,61 @@ fn the_same_end_told_again_changes_nothing() {
         .situation
         .call_event(unknown, end(CallResult::Busy), later, &mut again);
     assert!(matches!(missing, Err(SituationError::Missing { what: "attempt", .. })));
+}
+
+/// A ticket with a visit that was agreed by key 1.
+fn with_visit() -> Unit {
+    let (mut unit, id) = in_call(true);
+    let mut changes = Changes::default();
+    for event in [
+        AttemptEvent::Chose(Disposition::AppointmentBooked),
+        end(CallResult::Answered),
+    ] {
+        unit.situation.call_event(id, event, morning(), &mut changes).unwrap();
+    }
+    unit
+}
+
+#[test]
+fn a_visit_is_saved_as_it_is_now() {
+    let mut unit = with_visit();
+    let visit = unit.situation.tickets[0].appointment.clone().unwrap();
+    assert!(unit.act(0, &TicketEvent::Taken).appointments.is_empty());
+    let later = crate::appointment::Slot {
+        start: morning() + SignedDuration::from_hours(48),
+        end: morning() + SignedDuration::from_hours(51),
+    };
+    let booked = TicketEvent::Booked {
+        slot: later,
+        service_point: "pudong".into(),
+    };
+    let moved = unit.act(0, &booked);
+    assert_eq!(told(&moved), ["ticket.booked", "appointment.moved"]);
+    let saved = &moved.appointments[&visit.id];
+    assert_eq!((saved.now.slot, saved.is_new), (later, false), "the same visit");
+    let set_out = unit.act(0, &TicketEvent::Visit(AppointmentEvent::EnRoute));
+    assert_eq!(told(&set_out), ["ticket.visit", "appointment.en_route"]);
+    let fixed = unit.close(0, Resolution::ConfirmedFixed, Verdict::Right);
+    assert_eq!(
+        told(&fixed),
+        ["ticket.closed", "appointment.done", "ticket.visit", "finding.cleared"]
+    );
+    let lines: Vec<_> = fixed.lines.iter().map(|line| line.event.clone()).collect();
+    assert_eq!(lines[1], TicketEvent::Visit(AppointmentEvent::Done));
+    assert_eq!(fixed.lines[1].actor, HUB);
+}
+
+#[test]
+fn a_ticket_that_is_closed_first_calls_its_visit_off() {
+    let mut unit = with_visit();
+    let closed = unit.close(0, Resolution::CustomerDeclined, Verdict::NotChecked);
+    assert_eq!(
+        told(&closed),
+        ["ticket.closed", "appointment.cancelled", "ticket.visit"]
+    );
+    let called_off = AppointmentEvent::Cancelled {
+        by: CancelledBy::Closing,
+        reason: String::new(),
+    };
+    assert_eq!(closed.lines[1].event, TicketEvent::Visit(called_off));
 }

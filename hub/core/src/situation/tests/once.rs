@@ -1,4 +1,5 @@
 use super::*;
+use crate::appointment::{AppointmentEvent, Slot};
 use crate::call_rules::HoldReason;
 use crate::finding::Finding;
 use crate::prediction::UNKNOWN_FAULT;
@@ -21,6 +22,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(TicketEvent::Held {
             reason: HoldReason::BelowGate
         }),
+        (0_i64..100).prop_map(booked),
+        Just(TicketEvent::Visit(AppointmentEvent::EnRoute)),
+        Just(TicketEvent::Visit(AppointmentEvent::Done)),
+        Just(TicketEvent::Visit(AppointmentEvent::NoShow)),
         Just(closed(Resolution::ConfirmedFixed, Verdict::Right)),
         Just(closed(Resolution::FalseAlarm, Verdict::Wrong)),
         Just(closed(Resolution::ConfirmedDeferred, Verdict::Right)),
@@ -34,7 +39,22 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
+fn booked(hours: i64) -> TicketEvent {
+    let start = morning() + SignedDuration::from_hours(hours);
+    TicketEvent::Booked {
+        slot: Slot { start, end: start },
+        service_point: "pudong".into(),
+    }
+}
+
 fn check(unit: &Unit) {
+    for ticket in &unit.situation.tickets {
+        let is_closed = ticket.state == TicketState::Closed;
+        assert!(
+            !is_closed || ticket.standing_visit().is_none(),
+            "a visit outlives its ticket"
+        );
+    }
     let open: Vec<&Finding> = unit.situation.open().collect();
     let tickets = unit.situation.tickets.iter();
     let waiting: Vec<&ServiceTicket> = tickets.filter(|ticket| ticket.state != TicketState::Closed).collect();

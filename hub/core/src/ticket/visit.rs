@@ -1,0 +1,110 @@
+//! The visit of a ticket: how it is agreed, what becomes of it, and what the ticket waits for then.
+
+use super::{ServiceTicket, TicketAction, TicketError, TicketEvent, TicketState};
+use crate::appointment::{Agreement, Appointment, AppointmentEvent, AppointmentState, CancelledBy, Slot};
+use crate::outcome::Outcome;
+use jiff::Timestamp;
+
+impl ServiceTicket {
+    /// The visit that is still to take place.
+    pub fn standing_visit(&self) -> Option<&Appointment> {
+        self.appointment.as_ref().filter(|visit| visit.state.stands())
+    }
+
+    /// The slot that `event` would give this ticket by a person's word, with its service point. Whether there is a place is the
+    /// store's to look up.
+    pub fn slot_wanted<'a>(&'a self, event: &'a TicketEvent) -> Option<(Slot, &'a str)> {
+        match event {
+            TicketEvent::Booked { slot, service_point } => Some((*slot, service_point)),
+            TicketEvent::Visit(AppointmentEvent::Moved { slot }) => {
+                let visit = self.standing_visit()?;
+                Some((*slot, &visit.service_point))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn book(
+        &mut self,
+        slot: Slot,
+        service_point: &str,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Vec<TicketAction>, TicketError> {
+        self.check_not_in_call()?;
+        self.agree(slot, service_point, actor, now);
+        Ok(self.await_visit())
+    }
+
+    pub(super) fn agree(&mut self, slot: Slot, service_point: &str, by: &str, now: Timestamp) {
+        let agreement = Agreement {
+            slot,
+            service_point,
+            by,
+        };
+        let last = self.appointment.take();
+        self.appointment = Some(Appointment::agree(last, &self.tenant, self.id, agreement, now));
+    }
+
+    fn await_visit(&mut self) -> Vec<TicketAction> {
+        self.state = TicketState::Appointment;
+        self.held = None;
+        self.contact_due = None;
+        vec![TicketAction::StopLooking]
+    }
+
+    /// A visit that is over or called off leaves a ticket that waited for it to a person, who writes the outcome or arranges
+    /// another one.
+    pub(super) fn visit(
+        &mut self,
+        event: &AppointmentEvent,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Vec<TicketAction>, TicketError> {
+        let is_agreed = matches!(event, AppointmentEvent::Confirmed | AppointmentEvent::Moved { .. });
+        // The owner may be moving it by key 1 just now. What the technician says is true whoever speaks with the owner.
+        if is_agreed || matches!(event, AppointmentEvent::Cancelled { .. }) {
+            self.check_not_in_call()?;
+        }
+        self.change_visit(event, actor, now)?;
+        if is_agreed {
+            return Ok(self.await_visit());
+        }
+        if self.state == TicketState::Appointment && self.standing_visit().is_none() {
+            return Ok(self.hold(None));
+        }
+        Ok(vec![])
+    }
+
+    fn change_visit(&mut self, event: &AppointmentEvent, actor: &str, now: Timestamp) -> Result<(), TicketError> {
+        let visit = self.appointment.clone().ok_or(TicketError::NoVisit(self.number))?;
+        let changed = visit.apply(event, actor, now).map_err(|source| TicketError::Visit {
+            number: self.number,
+            source,
+        })?;
+        self.appointment = Some(changed);
+        Ok(())
+    }
+
+    /// No visit outlives its ticket: it is done where the outcome says that a technician was there, and called off otherwise.
+    pub(super) fn end_visit(
+        &mut self,
+        outcome: &Outcome,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Option<TicketAction>, TicketError> {
+        let Some(visit) = self.standing_visit() else {
+            return Ok(None);
+        };
+        let event = if outcome.had_a_visit() && visit.state != AppointmentState::Proposed {
+            AppointmentEvent::Done
+        } else {
+            AppointmentEvent::Cancelled {
+                by: CancelledBy::Closing,
+                reason: String::new(),
+            }
+        };
+        self.change_visit(&event, actor, now)?;
+        Ok(Some(TicketAction::NoteVisit(event)))
+    }
+}
