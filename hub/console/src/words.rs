@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::{texts, washing_machine};
     use hub_core::call_result::{CallResult, Disposition};
-    use hub_core::consent::Consent;
+    use hub_core::consent::{Channel, Consent, Purpose};
     use hub_core::contact::{AttemptState, Direction};
     use hub_core::finding::FindingState;
     use hub_core::language::Language;
@@ -182,6 +182,8 @@ mod tests {
             .chain(keys::<Severity>("severity"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))
+            .chain(keys::<Purpose>("consent-purpose"))
+            .chain(keys::<Channel>("consent-channel"))
             .chain(keys::<ResetReason>("reset"))
             .chain(keys::<CommandState>("command"))
             .chain(keys::<Direction>("direction"))

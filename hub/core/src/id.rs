@@ -137,8 +137,12 @@ uuid_id!(
     AttemptId
 );
 uuid_id!(
-    /// A person who owns appliances.
-    OwnerId
+    /// A household: who has appliances.
+    HouseholdId
+);
+uuid_id!(
+    /// A person of a household.
+    PersonId
 );
 uuid_id!(
     /// A person who logs in.

@@ -53,6 +53,7 @@ const FILES: &[(i64, &str, &str)] = &[
         "attempt offers",
         include_str!("../migrations/0023_attempt_offers.sql"),
     ),
+    (26, "household", include_str!("../migrations/0026_household.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -5,7 +5,7 @@ use super::store::{SampleStore, not_found, page};
 use async_trait::async_trait;
 use hub_core::actor::Actor;
 use hub_core::consent::Consent;
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
 use hub_store::birth::KeptBirth;
 use hub_store::claim::{ClaimStore, ClaimedOwner, Opener, OwnerContact};
 use hub_store::device::{CommandState, CommandView, DeviceStore, Unplaced};
@@ -264,7 +264,7 @@ impl ClaimStore for SampleStore {
         }
         Ok(ClaimedOwner {
             appliance,
-            owner: OwnerId(uuid::Uuid::from_u128(9)),
+            owner: PersonId(uuid::Uuid::from_u128(9)),
             consent: match contact.consent {
                 true => Consent::Given,
                 false => Consent::NeverGiven,
