@@ -112,7 +112,7 @@ fn owner(n: u128, consent: Consent) -> OwnerView {
     };
     let household = Household {
         id: HouseholdId(Uuid::from_u128(300 + n)),
-        tenant: acme(),
+        tenant: TenantId::new("acme").unwrap(),
         name_in_tenant: format!("C-{n:04}"),
         address: Some(Address::new("1 Century Avenue, <Pudong>")),
         zone: "Asia/Shanghai".into(),

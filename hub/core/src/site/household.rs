@@ -8,7 +8,7 @@ use crate::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Id of the one person of a household that is declared as `[[tenant.owner]]`.
+/// What a household is called that is declared in the short form, `[[tenant.owner]]`, and the id of its one person.
 pub const OWNER: &str = "owner";
 
 /// A household and its persons.

@@ -11,7 +11,7 @@ use crate::row::{db, not_found};
 use crate::store::{PostgresStore, sealed};
 use hub_core::consent::SITE_FILE;
 use hub_core::id::{HouseholdId, PersonId, TenantId};
-use hub_core::site::DeclaredHousehold;
+use hub_core::site::{DeclaredHousehold, OWNER};
 use hub_store::error::Result;
 use hub_store::site::SiteChange;
 use read::{Stored, read};
@@ -189,7 +189,7 @@ impl Wanted<'_> {
             }
             let said_before = person.stored(known).is_some_and(|known| !known.file_said.is_empty());
             let whose = match self.kind {
-                super::OWNER => id.clone(),
+                OWNER => id.clone(),
                 _ => format!("{id}/{}", person.declared.id),
             };
             note(changes, said_before, "consent", whose);

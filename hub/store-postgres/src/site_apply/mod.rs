@@ -20,7 +20,7 @@ pub(crate) use device::add_device;
 use crate::progress::Progress;
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
-use hub_core::site::{DeclaredHousehold, Site};
+use hub_core::site::{DeclaredHousehold, OWNER, Site};
 use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
 use jiff::Timestamp;
@@ -30,9 +30,6 @@ use jiff::Timestamp;
 pub const BATCH: usize = 2_000;
 /// How often a batch is tried in which somebody else changes the same rows at the same time.
 const TRIES: u32 = 5;
-
-/// What a site file calls a household of one, and what is told of it then.
-const OWNER: &str = "owner";
 
 /// One application of a site file.
 struct Run<'a> {

@@ -8,11 +8,8 @@ use crate::site::SiteChange;
 use hub_core::consent::{SITE_FILE, Subject, is_news};
 use hub_core::household::PERSONS_MAX;
 use hub_core::id::{HouseholdId, PersonId, TenantId};
-use hub_core::site::{DeclaredHousehold, DeclaredPerson};
+use hub_core::site::{DeclaredHousehold, DeclaredPerson, OWNER};
 use jiff::Timestamp;
-
-/// What a site file calls a household of one, and what is told of it then.
-pub(super) const OWNER: &str = "owner";
 
 impl State {
     /// `kind` is what the file calls it.
