@@ -7,9 +7,8 @@ use super::state::{Appliance, State, Tenant};
 use crate::access::AccessChange;
 use crate::error::{Result, StoreError};
 use crate::site::SiteChange;
-use household::OWNER;
 use hub_core::id::{ApplianceId, HouseholdId, TenantId};
-use hub_core::site::{self, Device, ServicePoint, Site};
+use hub_core::site::{self, Device, OWNER, ServicePoint, Site};
 use jiff::Timestamp;
 
 impl MemoryStore {
