@@ -1,6 +1,6 @@
 //! Appliances and their owners.
 
-use super::DeviceAgent;
+use super::{DeviceAgent, Person};
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::language::Language;
