@@ -75,7 +75,7 @@ mod tests {
     use crate::{texts, washing_machine};
     use hub_core::appointment::{AppointmentState, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
-    use hub_core::consent::Consent;
+    use hub_core::consent::{Channel, Consent, Purpose};
     use hub_core::contact::{AttemptState, Direction};
     use hub_core::finding::FindingState;
     use hub_core::language::Language;
@@ -166,6 +166,8 @@ mod tests {
             .chain(keys::<Severity>("severity"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))
+            .chain(keys::<Purpose>("consent-purpose"))
+            .chain(keys::<Channel>("consent-channel"))
             .chain(keys::<ResetReason>("reset"))
             .chain(keys::<CommandState>("command"))
             .chain(keys::<Direction>("direction"))

@@ -20,7 +20,7 @@ pub struct CallRules {
     pub until: Time,
     /// Attempts for one ticket.
     pub attempts_max: u16,
-    /// Calls to one person within 24 hours, over all tickets.
+    /// Calls to one household within 24 hours, over all tickets and persons.
     pub per_day_max: u16,
     /// Hours between two attempts when nobody answered.
     pub gap_hours: u16,
@@ -54,9 +54,9 @@ pub struct ContactFacts {
     pub probability: f32,
     /// The ticket still waits for a contact.
     pub ticket_open: bool,
-    /// There is an owner with a number.
+    /// There is a person with a number.
     pub owner_known: bool,
-    /// The owner's word.
+    /// The person's word.
     pub consent: Consent,
     /// The number is on the do-not-call list of this tenant.
     pub do_not_call: bool,
@@ -64,14 +64,14 @@ pub struct ContactFacts {
     pub zone: Option<TimeZone>,
     /// Outbound attempts for this ticket, oldest first: when each ended (or started, if still running) and its result.
     pub attempts: Vec<(Timestamp, Option<CallResult>)>,
-    /// Outbound attempts to this person for any ticket: when each started.
-    pub to_person: Vec<Timestamp>,
-    /// Within [`REMEMBERED`] an outbound attempt to this person, for whichever ticket, was declined.
+    /// Outbound attempts to this household for any ticket: when each started.
+    pub to_household: Vec<Timestamp>,
+    /// Within [`REMEMBERED`] an outbound attempt to this household, for whichever ticket, was declined.
     pub declined_elsewhere: bool,
-    /// Within [`REMEMBERED`] an outbound attempt to this person, for whichever ticket, was cut off, and they have not
+    /// Within [`REMEMBERED`] an outbound attempt to this household, for whichever ticket, was cut off, and they have not
     /// answered a call since.
     pub unknown_elsewhere: bool,
-    /// A call with this person is up now.
+    /// A call with this household is up now.
     pub in_call: bool,
     /// A person pressed "call now": the gate, the caps and a crash no longer hold it back; consent and the hour do.
     pub requested_by_person: bool,
@@ -85,9 +85,9 @@ pub enum HoldReason {
     QuietHours,
     /// Too soon after the last attempt.
     Gap,
-    /// The person has been rung often enough in 24 hours.
+    /// The household has been rung often enough in 24 hours.
     PerDay,
-    /// A call with this person is up.
+    /// A call with this household is up.
     InCall,
     /// Below the gate: a person reviews.
     BelowGate,
@@ -247,7 +247,7 @@ fn pause_until(rules: &CallRules, facts: &ContactFacts) -> Option<Timestamp> {
 fn per_day_until(rules: &CallRules, facts: &ContactFacts, now: Timestamp) -> Option<Timestamp> {
     let day = SignedDuration::from_hours(24);
     let mut recent: Vec<_> = facts
-        .to_person
+        .to_household
         .iter()
         .filter(|at| now.duration_since(**at) < day)
         .collect();
@@ -273,7 +273,7 @@ mod tests {
             do_not_call: false,
             zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
             attempts: vec![],
-            to_person: vec![],
+            to_household: vec![],
             declined_elsewhere: false,
             unknown_elsewhere: false,
             in_call: false,
@@ -321,7 +321,7 @@ mod tests {
                 f.requested_by_person = true;
                 f.probability = 0.1;
                 f.attempts = vec![(morning(), Some(CallResult::Unknown)); 5];
-                f.to_person = vec![morning(); 5];
+                f.to_household = vec![morning(); 5];
                 change(f);
             })
         };
@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn two_calls_a_day_to_one_person_over_all_tickets() {
         let held = decided(|f| {
-            f.to_person = vec![
+            f.to_household = vec![
                 at("2026-03-01T03:00:00Z"),
                 at("2026-03-01T09:00:00Z"),
                 at("2026-02-27T09:00:00Z"),

@@ -1,16 +1,73 @@
-//! What an owner allows. A ledger: withdrawing is an entry like giving, and the last entry counts.
+//! What a person allows, by purpose and channel. A ledger: withdrawing is an entry like giving, and the last entry on a subject
+//! counts.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strum::VariantArray;
 
 /// `source` of what a site file says.
 pub const SITE_FILE: &str = "site_file";
 /// `source` of key 9, pressed in a call.
 pub const KEY_9: &str = "phone_key_9";
 
-/// One entry of the ledger for service calls to an owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a person is approached for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A fault that the readings foretell.
+    PredictedFault,
+    /// A visit that was agreed: reminders and changes.
+    Appointment,
+}
+
+/// How a person is approached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A telephone call.
+    Call,
+    /// A text message.
+    Message,
+    /// An email.
+    Email,
+}
+
+/// What an entry of the ledger is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// What for.
+    pub purpose: Purpose,
+    /// How.
+    pub channel: Channel,
+}
+
+impl Subject {
+    /// Calls about a predicted fault: those that the hub places by itself.
+    pub const SERVICE_CALLS: Self = Self {
+        purpose: Purpose::PredictedFault,
+        channel: Channel::Call,
+    };
+
+    /// Calls, whatever for: what key 9 is about.
+    pub fn calls() -> impl Iterator<Item = Self> {
+        let channel = Channel::Call;
+        Purpose::VARIANTS.iter().map(move |&purpose| Self { purpose, channel })
+    }
+
+    /// Each purpose by each channel.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let channels = Channel::VARIANTS.iter();
+        channels.flat_map(|&channel| Purpose::VARIANTS.iter().map(move |&purpose| Self { purpose, channel }))
+    }
+}
+
+/// One entry of a person's ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentEntry {
+    /// Purpose and channel.
+    pub subject: Subject,
     /// When it was said.
     pub at: Timestamp,
     /// Given or withdrawn.
@@ -23,38 +80,90 @@ pub struct ConsentEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
-    /// The owner agreed to service calls.
+    /// The person agreed.
     Given,
-    /// The owner agreed once and took it back.
+    /// The person agreed once and took it back.
     Withdrawn,
     /// Nobody ever asked.
     NeverGiven,
 }
 
-/// The entry that was written down last decides. `ledger` comes oldest first, in the order of its numbers: clocks
-/// differ and go back, the order of the ledger does not.
-pub fn current(ledger: &[ConsentEntry]) -> Consent {
-    match ledger.last() {
-        Some(entry) if entry.given => Consent::Given,
-        Some(_) => Consent::Withdrawn,
-        None => Consent::NeverGiven,
+/// What the ledger says of one subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Purpose and channel.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// What holds.
+    pub consent: Consent,
+    /// When it was said.
+    pub at: Timestamp,
+}
+
+/// What holds of each subject in a ledger: the entry that was written down last decides. `ledger` comes oldest first, in the order
+/// of its numbers: clocks differ and go back, the order of the ledger does not.
+pub fn current(ledger: &[ConsentEntry]) -> Vec<Standing> {
+    let mut standings = BTreeMap::new();
+    for entry in ledger {
+        let consent = if entry.given {
+            Consent::Given
+        } else {
+            Consent::Withdrawn
+        };
+        let (subject, at) = (entry.subject, entry.at);
+        standings.insert(subject, Standing { subject, consent, at });
     }
+    standings.into_values().collect()
+}
+
+/// What a site file's word adds to what it said before on a subject (`file_said`) and what anybody else said (`others_said`): an
+/// entry where it says something new. Its "yes" never undoes what the person took back elsewhere.
+pub fn is_news(given: bool, file_said: Option<bool>, others_said: Option<bool>) -> bool {
+    let taken_back = others_said == Some(false);
+    file_said.unwrap_or(false) != given && !(given && taken_back)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_entry_counts_whatever_its_clock_said() {
-        let entry = |s, given| ConsentEntry {
+    fn entry(s: i64, given: bool, subject: Subject) -> ConsentEntry {
+        ConsentEntry {
+            subject,
             at: Timestamp::from_second(s).unwrap(),
             given,
             source: "t".into(),
-        };
-        assert_eq!(current(&[]), Consent::NeverGiven);
-        assert_eq!(current(&[entry(1, true)]), Consent::Given);
-        assert_eq!(current(&[entry(2, true), entry(1, false)]), Consent::Withdrawn);
-        assert_eq!(current(&[entry(1, false), entry(1, true)]), Consent::Given);
+        }
+    }
+
+    #[test]
+    fn the_last_entry_counts_whatever_its_clock_said() {
+        let calls = |s, given| entry(s, given, Subject::SERVICE_CALLS);
+        let said = |ledger: &[ConsentEntry]| current(ledger).first().map(|standing| standing.consent);
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[calls(1, true)]), Some(Consent::Given));
+        assert_eq!(said(&[calls(2, true), calls(1, false)]), Some(Consent::Withdrawn));
+        assert_eq!(said(&[calls(1, false), calls(1, true)]), Some(Consent::Given));
+    }
+
+    #[test]
+    fn each_subject_stands_by_itself() {
+        let all: Vec<Subject> = Subject::all().collect();
+        assert_eq!(all.len(), Purpose::VARIANTS.len() * Channel::VARIANTS.len());
+        let ledger: Vec<_> = all.iter().map(|&subject| entry(1, true, subject)).collect();
+        let mut ledger: Vec<_> = ledger.into_iter().collect();
+        ledger.extend(Subject::calls().map(|subject| entry(2, false, subject)));
+        for standing in current(&ledger) {
+            let is_call = standing.subject.channel == Channel::Call;
+            assert_eq!(standing.consent == Consent::Withdrawn, is_call, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_adds_what_is_new_and_undoes_no_refusal() {
+        assert!(is_news(true, None, None) && is_news(true, Some(false), Some(true)));
+        assert!(is_news(false, Some(true), Some(false)));
+        assert!(!is_news(false, None, None) && !is_news(true, Some(true), None));
+        assert!(!is_news(true, None, Some(false)));
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt to reach an owner. Its row is committed before the INVITE leaves, and it ends exactly once.
 
 use crate::call_result::{CallResult, Disposition};
-use crate::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
+use crate::id::{AttemptId, PersonId, TenantId, TicketId, TraceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,8 @@ pub struct ContactAttempt {
     pub tenant: TenantId,
     /// For which ticket.
     pub ticket: TicketId,
-    /// To whom.
-    pub owner: OwnerId,
+    /// The person of the household at the other end.
+    pub owner: PersonId,
     /// Who rang whom.
     pub direction: Direction,
     /// Where it stands.
@@ -160,7 +160,7 @@ pub(crate) mod tests {
             id: AttemptId(Uuid::from_u128(1)),
             tenant: TenantId::new("acme").unwrap(),
             ticket: TicketId(Uuid::from_u128(2)),
-            owner: OwnerId(Uuid::from_u128(3)),
+            owner: PersonId(Uuid::from_u128(3)),
             direction: Direction::Outbound,
             state: AttemptState::Dialling,
             started_at: Timestamp::UNIX_EPOCH,

@@ -141,8 +141,12 @@ uuid_id!(
     AppointmentId
 );
 uuid_id!(
-    /// A person who owns appliances.
-    OwnerId
+    /// A household: who has appliances.
+    HouseholdId
+);
+uuid_id!(
+    /// A person of a household.
+    PersonId
 );
 uuid_id!(
     /// A person who logs in.

@@ -1,6 +1,6 @@
 //! The rules of Forecall, pure: no async, no SQL, no network, no time of day.
 //!
-//! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`call_rules`], [`consent`],
+//! The path of the data: [`telemetry`] → [`prediction`], [`finding`] → [`ticket`] → [`household`], [`call_rules`], [`consent`],
 //! [`contact`] → [`appointment`], [`outcome`]. Durable things change by `apply(self, event, …) -> Result<(Self, actions)>`;
 //! what follows from one change for everything else on the same appliance is decided by [`situation`], and saved with it in one
 //! transaction.
@@ -20,6 +20,7 @@ pub mod error_chain;
 pub mod families;
 pub mod finding;
 pub mod host;
+pub mod household;
 pub mod id;
 pub mod language;
 pub mod lines;

@@ -1,4 +1,4 @@
-//! What an administrator declares: tenants with their people, owners, service points, trunks and devices. Plain data,
+//! What an administrator declares: tenants with their people, households, service points, trunks and devices. Plain data,
 //! read from a site file; applying it twice changes nothing.
 
 use crate::appointment::WeeklySlot;
@@ -11,9 +11,11 @@ use serde::Deserialize;
 
 mod check;
 mod error;
+mod household;
 mod trunk;
 
 pub use error::SiteError;
+pub use household::{DeclaredHousehold, DeclaredPerson, OWNER};
 pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
 
 /// A whole site file.
@@ -43,9 +45,12 @@ pub struct Tenant {
     /// Service points.
     #[serde(default, rename = "service_point")]
     pub service_points: Vec<ServicePoint>,
-    /// Owners.
+    /// Households of one person, in the short form.
     #[serde(default, rename = "owner")]
     pub owners: Vec<Owner>,
+    /// Households.
+    #[serde(default, rename = "household")]
+    pub households: Vec<DeclaredHousehold>,
     /// Devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
@@ -100,7 +105,7 @@ pub struct ServicePoint {
     pub slots: Vec<WeeklySlot>,
 }
 
-/// An owner and what they allow.
+/// An owner and what they allow: a household of one, without an address.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {
@@ -129,7 +134,8 @@ pub struct Device {
     pub profile: String,
     /// Model folder that watches it, if not the family's own (evaluation of held-out models).
     pub model: Option<String>,
-    /// Id of its owner.
+    /// Id of the household, or the owner, that has it.
+    #[serde(alias = "household")]
     pub owner: Option<String>,
     /// Id of the service point that looks after it.
     pub service_point: Option<String>,

@@ -138,13 +138,23 @@ pub(crate) const TABLES: &[Table] = &[
         "tenant, id",
     ),
     table(
-        "owner",
-        "id:uuid, tenant:text, name_in_tenant:text, name:text, phone:bytea, phone_index:bytea, language:text, zone:text",
+        "household",
+        "id:uuid, tenant:text, name_in_tenant:text, key:bytea, address:bytea, zone:text",
         "id",
+    ),
+    table(
+        "person",
+        "id:uuid, tenant:text, name_in_household:text, name:text, language:text, household:uuid, rank:smallint",
+        "id",
+    ),
+    table(
+        "phone",
+        "person:uuid, rank:smallint, tenant:text, number:bytea, number_index:bytea",
+        "person, rank",
     ),
     numbered(
         "consent",
-        "number:bigint, tenant:text, owner:uuid, at:timestamp with time zone, given:boolean, source:text",
+        "number:bigint, tenant:text, person:uuid, at:timestamp with time zone, given:boolean, source:text, purpose:text, channel:text",
         "number",
         "number",
     ),
@@ -160,7 +170,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     numbered(
         "appliance",
-        "id:bigint, tenant:text, tenant_no:integer, device:text, partition:smallint, profile:text, model:text, owner:uuid, service_point:text, secret_sha256:bytea, revoked:boolean, created_at:timestamp with time zone, old_secret_sha256:bytea, old_secret_until:timestamp with time zone, key_group:text, by_certificate:boolean, site_secret_sha256:bytea",
+        "id:bigint, tenant:text, tenant_no:integer, device:text, partition:smallint, profile:text, model:text, household:uuid, service_point:text, secret_sha256:bytea, revoked:boolean, created_at:timestamp with time zone, old_secret_sha256:bytea, old_secret_until:timestamp with time zone, key_group:text, by_certificate:boolean, site_secret_sha256:bytea",
         "id",
         "id",
     ),

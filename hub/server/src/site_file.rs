@@ -1,11 +1,11 @@
-//! Reading a site file. A parser of TOML holds more than ten times as much as it reads, so the owners and devices of a
+//! Reading a site file. A parser of TOML holds more than ten times as much as it reads, so the households and devices of a
 //! large file are parsed some at a time. What such a file means is what it means in one piece: wherever there is a doubt,
 //! and for every error with its line, it is parsed as one.
 
-use hub_core::site::{Device, Owner, Site};
+use hub_core::site::{DeclaredHousehold, Device, Owner, Site};
 use serde::Deserialize;
 
-/// Owners and devices that are parsed at a time.
+/// Households and devices that are parsed at a time.
 const PIECE: usize = 1_000;
 
 /// Reads the text of a site file.
@@ -20,7 +20,7 @@ pub fn parse(text: &str) -> Result<Site, toml::de::Error> {
     }
 }
 
-/// Tables `[[tenant.owner]]` and `[[tenant.device]]` in a row, which by themselves are a file too.
+/// Tables `[[tenant.owner]]`, `[[tenant.household]]` and `[[tenant.device]]` in a row, which by themselves are a file too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Piece {
@@ -32,6 +32,8 @@ struct Piece {
 struct Part {
     #[serde(default, rename = "owner")]
     owners: Vec<Owner>,
+    #[serde(default, rename = "household")]
+    households: Vec<DeclaredHousehold>,
     #[serde(default, rename = "device")]
     devices: Vec<Device>,
 }
@@ -54,7 +56,7 @@ fn in_pieces(text: &str, most: usize) -> Option<Site> {
     let others = |site: &Site| {
         site.tenants
             .iter()
-            .any(|t| !t.owners.is_empty() || !t.devices.is_empty())
+            .any(|t| !t.owners.is_empty() || !t.households.is_empty() || !t.devices.is_empty())
     };
     if site.tenants.len() != cut.tenants || others(&site) {
         return None;
@@ -63,6 +65,7 @@ fn in_pieces(text: &str, most: usize) -> Option<Site> {
         let Piece { tenant: part } = toml::from_str(piece).ok()?;
         let tenant = site.tenants.get_mut(tenant)?;
         tenant.owners.extend(part.owners);
+        tenant.households.extend(part.households);
         tenant.devices.extend(part.devices);
     }
     Some(site)
@@ -86,7 +89,7 @@ impl<'a> Cut<'a> {
         for line in text.split_inclusive('\n') {
             match Begins::at(line) {
                 Begins::Nothing => {}
-                Begins::OwnerOrDevice => {
+                Begins::HouseholdOrDevice => {
                     if piece.is_some() && tables == most {
                         cut.end(text, &mut piece, at)?;
                     } else if piece.is_none() {
@@ -126,7 +129,7 @@ impl<'a> Cut<'a> {
 enum Begins {
     Nothing,
     Tenant,
-    OwnerOrDevice,
+    HouseholdOrDevice,
     OtherTable,
 }
 
@@ -138,7 +141,9 @@ impl Begins {
         }
         match line.split('#').next().unwrap_or_default().trim_end() {
             "[[tenant]]" => Self::Tenant,
-            "[[tenant.owner]]" | "[[tenant.device]]" => Self::OwnerOrDevice,
+            "[[tenant.owner]]" | "[[tenant.household]]" | "[[tenant.device]]" => Self::HouseholdOrDevice,
+            // Goes with its household.
+            "[[tenant.household.person]]" => Self::Nothing,
             _ => Self::OtherTable,
         }
     }
@@ -162,12 +167,18 @@ mod tests {
         format!("  [[tenant.device]]\r\nid = 'd-{n}'\r\nprofile = 'pump-rig'\nowner = 'o-{n}'\n\n")
     }
 
-    /// Two tenants with owners and devices in turn, and other tables before, between and after them.
+    fn household(n: usize) -> String {
+        let person = |id: &str| format!("[[tenant.household.person]]\nid = '{id}'\nname = 'P'\nlanguage = 'en'\n");
+        let (first, second) = (person("first"), person("second"));
+        format!("[[tenant.household]]\nid = 'h-{n}'\nzone = 'UTC'\n{first}numbers = ['+8613800005678']\n{second}")
+    }
+
+    /// Two tenants with households and devices in turn, and other tables before, between and after them.
     fn file(devices: usize) -> String {
         let point = "[[tenant.service_point]]\nid = 'p'\nname = { zh-CN = 'p', en = 'p' }\nzone = 'UTC'\nslot = [\n  { day = 'monday', from = '09:00', to = '10:00', capacity = 1 },\n]\n";
         let mut text = format!("# A site.\n{TENANT}{point}");
         for n in 0..devices {
-            let _ = write!(text, "{}{}", owner(n), device(n));
+            let _ = write!(text, "{}{}{}", owner(n), device(n), household(n));
             if n == devices / 2 {
                 text.push_str("[[tenant.retention]]\ndays = 100\n");
             }
@@ -191,8 +202,8 @@ mod tests {
         let cut = Cut::new(&file(11), 4).map(|cut| (cut.pieces.len(), cut.tenants));
         assert_eq!(
             cut,
-            Some((3 + 3 + 3, 2)),
-            "12 and 10 tables before and after the rule, and 11 of the other tenant"
+            Some((5 + 4 + 3, 2)),
+            "18 and 15 tables before and after the rule, and 11 of the other tenant"
         );
         let example = include_str!("../../../deploy/config/site.example.toml");
         assert_eq!(in_pieces(example, PIECE), Some(toml::from_str(example).unwrap()));
@@ -208,6 +219,12 @@ mod tests {
             format!("{TENANT}{owner_text}{}", device(1)),
             format!("{TENANT}{}{}{spaced}{}", owner(1), device(1), device(3)),
             format!("{inline}{}", owner(1)),
+            format!(
+                "{TENANT}{}{}{}",
+                household(1),
+                device(1),
+                "[[tenant.service_point]]\nid = 'p'\nname = { zh-CN = 'p', en = 'p' }\nzone = 'UTC'\n[[tenant.household.person]]\nid = 'c'\nname = 'C'\nlanguage = 'en'\n"
+            ),
             format!("{}{}", TENANT.replace("[[tenant]]", "[[ tenant ]]"), device(1)),
         ] {
             assert_eq!(in_pieces(&text, PIECE), None, "{text}");
@@ -226,6 +243,7 @@ mod tests {
             ("id = 'd-1500'", "id = 'd-1500'\nid = 'd-1500'"),
             ("[[tenant]]\nid = 'beta'", "[tenant]\nid = 'beta'"),
             ("id = 'o-7'", "[tenant.owner.more]\nid = 'o-7'"),
+            ("id = 'h-7'", "id = 'h-7'\nid = 'h-7'"),
         ];
         for (right, wrong) in nonsense {
             let text = text.replacen(right, wrong, 1);

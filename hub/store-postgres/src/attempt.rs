@@ -4,7 +4,8 @@ use crate::row::{Columns, count, db, json, not_found, sql};
 use hub_core::appointment::Slot;
 use hub_core::call_rules::REMEMBERED;
 use hub_core::contact::{ATTEMPTS_MAX, ContactAttempt};
-use hub_core::id::{AttemptId, OwnerId, TicketId, TraceId};
+use hub_core::household::Household;
+use hub_core::id::{AttemptId, PersonId, TicketId, TraceId};
 use hub_core::situation::{CALLS_COUNTED, Changed, PastCall, Running};
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ContactAttempt> {
         id: AttemptId(row.col("id")?),
         tenant: row.word("tenant")?,
         ticket: TicketId(row.col("ticket")?),
-        owner: OwnerId(row.col("owner")?),
+        owner: PersonId(row.col("owner")?),
         direction: row.word("direction")?,
         state: row.word("state")?,
         started_at: row.at("started_at")?,
@@ -67,30 +68,32 @@ pub(crate) async fn ticket_of(conn: &mut PgConnection, id: AttemptId) -> Result<
         .ok_or_else(|| not_found("attempt", id))
 }
 
-/// Calls that the decision to ring looks at: those for this ticket, oldest first, and those with this person, for whichever
-/// ticket.
+/// Calls that the decision to ring looks at: those for this ticket, oldest first, and those with anybody of this household, for
+/// whichever ticket.
 pub(crate) async fn past(
     conn: &mut PgConnection,
     ticket: TicketId,
-    owner: Option<OwnerId>,
+    household: Option<&Household>,
     now: Timestamp,
 ) -> Result<(Vec<PastCall>, Vec<PastCall>)> {
+    let persons = household.map_or(&[][..], |household| &household.persons);
+    let persons: Vec<uuid::Uuid> = persons.iter().map(|person| person.id.0).collect();
     let rows = sqlx::query(
         "(select true as is_tickets, id, direction, started_at, ended_at, result from attempt where ticket = $1 \
           order by id limit $2) \
          union all \
          select false, id, direction, started_at, ended_at, result from attempt \
-         where owner = $3 and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
+         where owner = any($3) and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
     )
     .bind(ticket.0)
     .bind(count(ATTEMPTS_MAX))
-    .bind(owner.map(|owner| owner.0))
+    .bind(persons)
     .bind(sql(now - CALLS_COUNTED))
     .bind(sql(now - REMEMBERED))
     .fetch_all(conn)
     .await
     .map_err(db)?;
-    let (mut of_ticket, mut with_person) = (Vec::new(), Vec::new());
+    let (mut of_ticket, mut with_household) = (Vec::new(), Vec::new());
     for row in &rows {
         let call = PastCall {
             direction: row.word("direction")?,
@@ -101,10 +104,10 @@ pub(crate) async fn past(
         if row.col("is_tickets")? {
             of_ticket.push(call);
         } else {
-            with_person.push(call);
+            with_household.push(call);
         }
     }
-    Ok((of_ticket, with_person))
+    Ok((of_ticket, with_household))
 }
 
 /// Saves attempts by one statement. Their fields are the columns, but for the slot that is offered.

@@ -1,15 +1,17 @@
 //! A household takes its appliance into its own name.
 
+use crate::household::key::HouseholdKey;
+use crate::household::{HouseholdRow, PersonRow, Rows, ledger};
 use crate::keyring::random;
-use crate::row::{Columns, db, not_found, sql, text, word};
-use crate::site_row::{ledger, phone_place};
+use crate::row::{Columns, db, not_found, sql, text};
 use crate::situation;
 use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, Consent};
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::consent::{Consent, Subject, current};
+use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
+use hub_core::site::OWNER;
 use hub_store::bounds::OWNER_NAME_MAX;
 use hub_store::claim::{
     CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
@@ -76,7 +78,7 @@ impl ClaimStore for PostgresStore {
         let no_device = || not_found("device", format!("{tenant}/{device}"));
         let mut tx = self.begin().await?;
         let row = sqlx::query(
-            "select id, owner, service_point from appliance where tenant = $1 and device = $2 and not revoked for no key update",
+            "select id, household, service_point from appliance where tenant = $1 and device = $2 and not revoked for no key update",
         )
         .bind(tenant.as_str())
         .bind(device.as_str())
@@ -87,18 +89,18 @@ impl ClaimStore for PostgresStore {
         if !actor.reaches(tenant, row.col("service_point")?) {
             return Err(no_device());
         }
-        let (appliance, before) = (ApplianceId(row.col("id")?), row.col::<Option<Uuid>>("owner")?);
+        let (appliance, before) = (ApplianceId(row.col("id")?), row.col::<Option<Uuid>>("household")?);
         if !knows_code(self, &mut tx, appliance, code, now).await? {
             return Err(wrong(tx).await?);
         }
         let owner = owner(self, &mut tx, tenant, contact, now).await?;
-        let consent = put_consent(&mut tx, tenant, owner, contact.consent, now).await?;
-        link(&mut tx, appliance, before, owner, now).await?;
+        let consent = put_consent(&mut tx, tenant, owner.person, contact.consent, now).await?;
+        link(&mut tx, appliance, before, owner.household, now).await?;
         commit(self, tx).await?;
         tracing::info!(%tenant, %device, "an owner took an appliance into their own name");
         Ok(ClaimedOwner {
             appliance,
-            owner: OwnerId(owner),
+            owner: PersonId(owner.person),
             consent,
         })
     }
@@ -169,67 +171,80 @@ async fn wrong(tx: Transaction) -> Result<StoreError> {
     )))
 }
 
-/// The owner that the tenant knows by this number, or a new one.
+/// Who has a number.
+struct Claimant {
+    household: Uuid,
+    person: Uuid,
+}
+
+/// The person whom the tenant knows by this number, or a new household of one.
 async fn owner(
     store: &PostgresStore,
     conn: &mut PgConnection,
     tenant: &TenantId,
     contact: &OwnerContact,
     now: Timestamp,
-) -> Result<Uuid> {
+) -> Result<Claimant> {
     let index = store.keyring.blind_index(&contact.phone);
-    let known = sqlx::query_scalar(
-        "select id from owner where tenant = $1 and phone_index = $2 order by id limit 1 for no key update",
+    let known = sqlx::query(
+        "select id, household from person \
+         where id in (select person from phone where tenant = $1 and number_index = $2) order by id limit 1 for no key update",
     )
     .bind(tenant.as_str())
     .bind(&index[..])
     .fetch_optional(&mut *conn)
     .await
     .map_err(db)?;
-    if let Some(id) = known {
-        return Ok(id);
+    if let Some(row) = known {
+        return Ok(Claimant {
+            household: row.col("household")?,
+            person: row.col("id")?,
+        });
     }
-    let id = OwnerId::new(now, random().map_err(sealed("random bytes"))?).0;
-    let phone = store.keyring.seal(&phone_place(id), contact.phone.reveal().as_bytes());
-    sqlx::query(
-        "insert into owner (id, tenant, name_in_tenant, name, phone, phone_index, language, zone) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(id)
-    .bind(tenant.as_str())
-    .bind(format!("claim-{id}"))
-    .bind(text(contact.name.trim()))
-    .bind(phone.map_err(sealed("phone number"))?)
-    .bind(&index[..])
-    .bind(word(&contact.language)?)
-    .bind(&contact.zone)
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(id)
+    let draw = || random().map_err(sealed("random bytes"));
+    let (household, person) = (HouseholdId::new(now, draw()?).0, PersonId::new(now, draw()?).0);
+    let (key, sealed_key) = HouseholdKey::make(&store.keyring, household)?;
+    let (name_in_tenant, name) = (format!("claim-{household}"), text(contact.name.trim()));
+    let home = HouseholdRow {
+        name_in_tenant: &name_in_tenant,
+        address: None,
+        zone: &contact.zone,
+    };
+    let one = PersonRow {
+        household,
+        name_in_household: OWNER,
+        name: &name,
+        language: contact.language,
+        rank: 0,
+    };
+    let mut rows = Rows::default();
+    rows.household(household, &key, sealed_key, &home)?;
+    rows.person(person, &one)?;
+    rows.numbers(person, &key, std::slice::from_ref(&contact.phone), &[index])?;
+    rows.put(conn, tenant).await?;
+    Ok(Claimant { household, person })
 }
 
 /// A "no" always counts. A "yes" does not undo what was withdrawn: the number may be somebody else's.
 async fn put_consent(
     conn: &mut PgConnection,
     tenant: &TenantId,
-    owner: Uuid,
+    person: Uuid,
     given: bool,
     now: Timestamp,
 ) -> Result<Consent> {
-    let standing = consent::current(&ledger(conn, owner).await?);
-    if given && standing == Consent::Withdrawn {
-        return Ok(standing);
+    let subject = Subject::SERVICE_CALLS;
+    let said = ledger::of(conn, vec![person])
+        .await?
+        .remove(&person)
+        .unwrap_or_default();
+    let mut standing = current(&said).into_iter();
+    let withdrawn = standing.any(|standing| standing.subject == subject && standing.consent == Consent::Withdrawn);
+    if given && withdrawn {
+        return Ok(Consent::Withdrawn);
     }
-    sqlx::query("insert into consent (tenant, owner, at, given, source) values ($1, $2, $3, $4, $5)")
-        .bind(tenant.as_str())
-        .bind(owner)
-        .bind(sql(now))
-        .bind(given)
-        .bind(OWNER_CLAIM)
-        .execute(conn)
-        .await
-        .map_err(db)?;
+    let saying = ledger::Saying { person, subject, given };
+    ledger::add(conn, tenant, &[saying], OWNER_CLAIM, now).await?;
     Ok(if given { Consent::Given } else { Consent::Withdrawn })
 }
 
@@ -238,19 +253,19 @@ async fn link(
     conn: &mut PgConnection,
     appliance: ApplianceId,
     before: Option<Uuid>,
-    owner: Uuid,
+    household: Uuid,
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
-        "with closed as (delete from owner_claim where appliance = $1) update appliance set owner = $2 where id = $1",
+        "with closed as (delete from owner_claim where appliance = $1) update appliance set household = $2 where id = $1",
     )
     .bind(appliance.0)
-    .bind(owner)
+    .bind(household)
     .execute(&mut *conn)
     .await
     .map_err(db)?;
-    // A new owner uses it in another way.
-    if before.is_some_and(|before| before != owner) {
+    // A new household uses it in another way.
+    if before.is_some_and(|before| before != household) {
         situation::restart_baselines(conn, &[appliance.0], now).await?;
     }
     Ok(())

@@ -3,9 +3,10 @@
 use crate::appointment::newest;
 use crate::attempt;
 use crate::finding;
+use crate::household;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{Columns, count, db, not_found, sql, stored};
-use crate::site_row::{appliance_views, owner_view};
+use crate::site_row::appliance_views;
 use crate::situation;
 use crate::slot::offer;
 use crate::store::{PostgresStore, commit};
@@ -14,16 +15,15 @@ use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, Direction};
-use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
+use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, TICKETS_MAX, for_caller};
+use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketState};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -61,11 +61,12 @@ impl ContactStore for PostgresStore {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
         let mut situation = situation::of_ticket(&mut tx, ticket).await?;
-        let owner = self.lock_owner(&mut tx, situation.appliance).await?;
-        let (past, calls) = attempt::past(&mut tx, ticket, owner.as_ref().map(|owner| owner.id), now).await?;
-        let person = owner.as_ref().map(|owner| person(owner, calls));
+        let household = household::lock_of_appliance(&mut tx, &self.keyring, situation.appliance).await?;
+        let (past, calls) = attempt::past(&mut tx, ticket, household.as_ref(), now).await?;
+        let home = household.as_ref().map(|household| Home { household, calls });
         let mut changes = Changes::default();
-        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let dial = situation.dial(ticket, home.as_ref(), &past, now, &mut changes)?;
+        let owner = household.and_then(OwnerView::to_ring);
         let begun = match (dial.refusal(), owner) {
             (Some(Begun::Settled), _) => return Ok(Begun::Settled),
             (Some(refusal), _) => refusal,
@@ -95,8 +96,10 @@ impl ContactStore for PostgresStore {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
         let query = format!(
-            "select t.*, {newest} from owner o join appliance a on a.owner = o.id join ticket t on t.appliance = a.id \
-             where o.tenant = $1 and o.phone_index = $2 and t.state <> '{closed}' order by t.id desc limit $3",
+            "select t.*, {newest} from (select distinct p.household from phone n join person p on p.id = n.person \
+               where n.tenant = $1 and n.number_index = $2) h \
+             join appliance a on a.household = h.household join ticket t on t.appliance = a.id \
+             where t.state <> '{closed}' order by t.id desc limit $3",
             newest = newest(),
             closed = TicketState::Closed.name()
         );
@@ -116,7 +119,8 @@ impl ContactStore for PostgresStore {
         if for_caller(std::slice::from_ref(situation.ticket(ticket)?)).is_none() {
             return Ok(None);
         }
-        let Some(owner) = self.lock_owner(&mut tx, situation.appliance).await? else {
+        let household = household::lock_of_appliance(&mut tx, &self.keyring, situation.appliance).await?;
+        let Some(owner) = household.and_then(|household| OwnerView::who_calls(household, caller)) else {
             return Ok(None);
         };
         let call = Call {
@@ -190,32 +194,6 @@ impl PostgresStore {
         }
         commit(self, tx).await?;
         Ok(attempt)
-    }
-
-    /// The owner, locked: two tickets of one owner never dial at the same time.
-    async fn lock_owner(&self, conn: &mut PgConnection, appliance: ApplianceId) -> Result<Option<OwnerView>> {
-        let locked: Option<uuid::Uuid> = sqlx::query_scalar(
-            "select id from owner where id = (select owner from appliance where id = $1) for update",
-        )
-        .bind(appliance.0)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(db)?;
-        match locked {
-            // Read once it is locked: a call that was waited for may have changed what the ledger says.
-            Some(owner) => owner_view(conn, &self.keyring, owner).await.map(Some),
-            None => Ok(None),
-        }
-    }
-}
-
-fn person(owner: &OwnerView, calls: Vec<PastCall>) -> Person {
-    Person {
-        has_number: owner.phone.is_some(),
-        consent: owner.consent,
-        do_not_call: owner.do_not_call,
-        zone: TimeZone::get(&owner.zone).ok(),
-        calls,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keyring: encrypts telephone numbers and trunk passwords, and makes the blind index by which a number is found.
+//! The keyring: encrypts the keys of households and trunk passwords, and makes the blind index by which a number is found.
 //!
 //! Values are sealed with AES-256-GCM under the newest key and bound to their row and column, so that a value copied to
 //! another row does not open. The blind index is HMAC-SHA-256 (RFC 2104) of the E.164 form under a key of its own.
@@ -101,7 +101,56 @@ impl Drop for KeyringFile {
 
 struct Key {
     id: u32,
-    cipher: Aes256Gcm,
+    key: SealKey,
+}
+
+/// A key that seals values for their places.
+pub(crate) struct SealKey(Aes256Gcm);
+
+impl SealKey {
+    pub(crate) fn new(secret: &[u8; 32]) -> Self {
+        Self(Aes256Gcm::new(secret.into()))
+    }
+
+    /// Encrypts `plain` for the row and column that `place` names.
+    pub(crate) fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, KeyringError> {
+        self.seal_as(0, place, plain)
+    }
+
+    /// Decrypts what was sealed for the same place.
+    pub(crate) fn unseal(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+        let key = key_of(sealed)?;
+        self.open(place, sealed).ok_or(KeyringError::DoesNotOpen { key })
+    }
+
+    fn seal_as(&self, id: u32, place: &str, plain: &[u8]) -> Result<Vec<u8>, KeyringError> {
+        let nonce: [u8; 12] = random()?;
+        let payload = Payload {
+            msg: plain,
+            aad: place.as_bytes(),
+        };
+        let sealed = self.0.encrypt(Nonce::from_slice(&nonce), payload);
+        let sealed = sealed.map_err(|_| KeyringError::DoesNotOpen { key: id })?;
+        Ok([&[FORMAT], &id.to_be_bytes()[..], &nonce, &sealed].concat())
+    }
+
+    fn open(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, body) = (sealed.get(5..HEADER_LEN)?, sealed.get(HEADER_LEN..)?);
+        let payload = Payload {
+            msg: body,
+            aad: place.as_bytes(),
+        };
+        let plain = self.0.decrypt(Nonce::from_slice(nonce), payload).ok()?;
+        (sealed.first() == Some(&FORMAT)).then(|| Zeroizing::new(plain))
+    }
+}
+
+/// Id of the key that a sealed value names.
+fn key_of(sealed: &[u8]) -> Result<u32, KeyringError> {
+    match sealed {
+        [_, a, b, c, d, ..] if sealed.len() >= HEADER_LEN => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => Err(KeyringError::DoesNotOpen { key: 0 }),
+    }
 }
 
 /// Keys by id; the newest encrypts. `Debug` shows ids only.
@@ -162,8 +211,10 @@ impl Keyring {
         let mut keys = Vec::with_capacity(file.keys.len());
         for key in &file.keys {
             let secret = secret(&key.secret).ok_or_else(|| format!("key {} is not 32 bytes in base64", key.id))?;
-            let cipher = Aes256Gcm::new_from_slice(secret.as_ref()).map_err(|error| error.to_string())?;
-            keys.push(Key { id: key.id, cipher });
+            keys.push(Key {
+                id: key.id,
+                key: SealKey::new(&secret),
+            });
         }
         keys.sort_by_key(|key| key.id);
         if keys.is_empty() || keys.windows(2).any(|pair| pair[0].id == pair[1].id) {
@@ -175,36 +226,15 @@ impl Keyring {
 
     /// Encrypts `plain` for the row and column that `place` names.
     pub(crate) fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, KeyringError> {
-        let Some(key) = self.keys.last() else {
-            return Err(KeyringError::DoesNotOpen { key: 0 });
-        };
-        let nonce: [u8; 12] = random()?;
-        let payload = Payload {
-            msg: plain,
-            aad: place.as_bytes(),
-        };
-        let sealed = key
-            .cipher
-            .encrypt(Nonce::from_slice(&nonce), payload)
-            .map_err(|_| KeyringError::DoesNotOpen { key: key.id })?;
-        Ok([&[FORMAT], &key.id.to_be_bytes()[..], &nonce, &sealed].concat())
+        let newest = self.keys.last().ok_or(KeyringError::DoesNotOpen { key: 0 })?;
+        newest.key.seal_as(newest.id, place, plain)
     }
 
     /// Decrypts what was sealed for the same place.
     pub(crate) fn unseal(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        let (Some(header), Some(body)) = (sealed.get(..HEADER_LEN), sealed.get(HEADER_LEN..)) else {
-            return Err(KeyringError::DoesNotOpen { key: 0 });
-        };
-        let id = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-        let payload = Payload {
-            msg: body,
-            aad: place.as_bytes(),
-        };
-        self.keys
-            .iter()
-            .find(|key| key.id == id && header[0] == FORMAT)
-            .and_then(|key| key.cipher.decrypt(Nonce::from_slice(&header[5..]), payload).ok())
-            .map(Zeroizing::new)
+        let id = key_of(sealed)?;
+        let key = self.keys.iter().find(|key| key.id == id);
+        key.and_then(|key| key.key.open(place, sealed))
             .ok_or(KeyringError::DoesNotOpen { key: id })
     }
 

@@ -23,6 +23,7 @@ mod device;
 mod event;
 mod facts;
 mod finding;
+mod household;
 mod layout;
 mod lease;
 mod life;

@@ -54,6 +54,7 @@ const FILES: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0023_attempt_offers.sql"),
     ),
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
+    (26, "household", include_str!("../migrations/0026_household.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -1,14 +1,15 @@
-//! Tenants, owners, service points, trunks and devices: what people and calls read of them.
+//! Tenants, households, service points, trunks and devices: what people and calls read of them.
 
 use crate::keyring::sha256;
 use crate::page::{page, page_limit};
-use crate::row::{db, not_found, sql, text};
+use crate::row::{db, not_found, sql, text, word};
 use crate::site_apply;
 use crate::site_row::{APPLIANCE_VIEW, appliance_view, appliance_views, trunk};
 use crate::store::{PostgresStore, commit};
 use crate::tally;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::consent::Subject;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::site::{Device, Site, Trunk};
 use hub_store::error::Result;
@@ -45,20 +46,24 @@ impl SiteStore for PostgresStore {
     async fn set_consent(
         &self,
         tenant: &TenantId,
-        owner: &str,
+        household: &str,
         given: bool,
         source: &str,
         now: Timestamp,
     ) -> Result<()> {
+        let calls = Subject::SERVICE_CALLS;
         let written = sqlx::query(
-            "insert into consent (tenant, owner, at, given, source) \
-             select tenant, id, $3, $4, $5 from owner where tenant = $1 and name_in_tenant = $2",
+            "insert into consent (tenant, person, purpose, channel, at, given, source) \
+             select p.tenant, p.id, $6, $7, $3, $4, $5 from household h join person p on p.household = h.id \
+             where h.tenant = $1 and h.name_in_tenant = $2 order by p.rank, p.id limit 1",
         )
         .bind(tenant.as_str())
-        .bind(owner)
+        .bind(household)
         .bind(sql(now))
         .bind(given)
         .bind(text(source))
+        .bind(word(&calls.purpose)?)
+        .bind(word(&calls.channel)?)
         .execute(&self.pool)
         .await
         .map_err(db)?
@@ -66,7 +71,7 @@ impl SiteStore for PostgresStore {
         if written == 1 {
             Ok(())
         } else {
-            Err(not_found("owner", owner))
+            Err(not_found("household", household))
         }
     }
 

@@ -1,24 +1,23 @@
-//! Tenants, owners, service points, trunks and appliances as their rows have them.
+//! Service points, trunks and appliances as their rows have them.
 
 use crate::keyring::Keyring;
 use crate::row::{Columns, db, unreadable};
 use crate::store::sealed;
-use hub_core::consent::{self, ConsentEntry};
 use hub_core::host::HostPortError;
-use hub_core::id::{ApplianceId, OwnerId, TenantId};
+use hub_core::id::{ApplianceId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{ServicePoint, Trunk};
 use hub_store::error::{Result, StoreError};
-use hub_store::site::{ApplianceView, OwnerView};
+use hub_store::site::ApplianceView;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 
-/// An appliance with its status and its owner's name.
-pub(crate) const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, o.name_in_tenant as owner, a.service_point, \
+/// An appliance with its status and its household's name.
+pub(crate) const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, h.name_in_tenant as owner, a.service_point, \
      s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms, \
      s.gaps, s.dropped, s.repeated \
-     from appliance a join appliance_status s on s.appliance = a.id left join owner o on o.id = a.owner";
+     from appliance a join appliance_status s on s.appliance = a.id left join household h on h.id = a.household";
 
 /// Appliances by id.
 pub(crate) async fn appliance_views(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, ApplianceView>> {
@@ -53,62 +52,9 @@ pub(crate) fn appliance_view(row: &PgRow) -> Result<ApplianceView> {
     })
 }
 
-/// An owner with their word as the ledger has it now.
-pub(crate) async fn owner_view(conn: &mut PgConnection, keyring: &Keyring, id: uuid::Uuid) -> Result<OwnerView> {
-    let row = sqlx::query(
-        "select o.*, exists (select from do_not_call d where d.tenant = o.tenant and d.phone_index = o.phone_index) \
-           as do_not_call from owner o where o.id = $1",
-    )
-    .bind(id)
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(db)?;
-    let ledger = ledger(conn, id).await?;
-    Ok(OwnerView {
-        id: OwnerId(id),
-        name_in_tenant: row.col("name_in_tenant")?,
-        name: row.col("name")?,
-        phone: phone(&row, keyring, id)?,
-        language: row.word("language")?,
-        zone: row.col("zone")?,
-        consent: consent::current(&ledger),
-        consent_at: ledger.last().map(|entry| entry.at),
-        do_not_call: row.col("do_not_call")?,
-    })
-}
-
-/// What an owner has said, in the order in which it was written down.
-pub(crate) async fn ledger(conn: &mut PgConnection, owner: uuid::Uuid) -> Result<Vec<ConsentEntry>> {
-    let rows = sqlx::query("select at, given, source from consent where owner = $1 order by number")
-        .bind(owner)
-        .fetch_all(conn)
-        .await
-        .map_err(db)?;
-    rows.iter()
-        .map(|row| {
-            Ok(ConsentEntry {
-                at: row.at("at")?,
-                given: row.col("given")?,
-                source: row.col("source")?,
-            })
-        })
-        .collect()
-}
-
-/// Where an owner's number is sealed.
-pub(crate) fn phone_place(owner: uuid::Uuid) -> String {
-    format!("owner.phone/{owner}")
-}
-
 /// Where a secret of a trunk is sealed.
 pub(crate) fn trunk_place(column: &str, tenant: &TenantId) -> String {
     format!("trunk.{column}/{tenant}")
-}
-
-fn phone(row: &PgRow, keyring: &Keyring, owner: uuid::Uuid) -> Result<Option<PhoneNumber>> {
-    row.col::<Option<Vec<u8>>>("phone")?
-        .map(|value| number(keyring, &phone_place(owner), &value))
-        .transpose()
 }
 
 fn number(keyring: &Keyring, place: &str, value: &[u8]) -> Result<PhoneNumber> {

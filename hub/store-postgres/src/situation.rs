@@ -3,13 +3,14 @@
 
 use crate::attempt;
 use crate::finding;
+use crate::household::ledger;
 use crate::keyring::random;
 use crate::row::{Columns, db, not_found, sql, stored};
 use crate::scoring;
 use crate::store::sealed;
 use crate::ticket_row;
 use hub_core::call_rules::CallRules;
-use hub_core::consent::KEY_9;
+use hub_core::consent::{KEY_9, Subject};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
 use hub_core::situation::{Changed, Changes, Ids, Observation, Refusal, Situation};
 use hub_core::ticket::ServiceTicket;
@@ -215,16 +216,20 @@ async fn number(conn: &mut PgConnection, tickets: &mut BTreeMap<TicketId, Change
 
 /// Key 9: the ledger and the list, in the transaction that the prompt waits for.
 async fn refuse(conn: &mut PgConnection, refusals: &[Refusal]) -> Result<()> {
+    let (purposes, channels) = ledger::words(Subject::calls())?;
     for refusal in refusals {
         sqlx::query(
-            "with said as (insert into consent (tenant, owner, at, given, source) values ($1, $2, $3, false, $4)) \
+            "with said as (insert into consent (tenant, person, purpose, channel, at, given, source) \
+               select $1, $2, k.purpose, k.channel, $3, false, $4 from unnest($5::text[], $6::text[]) as k (purpose, channel)) \
              insert into do_not_call (tenant, phone_index, at, source) \
-             select tenant, phone_index, $3, $4 from owner where id = $2 and phone_index is not null on conflict do nothing",
+             select tenant, number_index, $3, $4 from phone where person = $2 on conflict do nothing",
         )
         .bind(refusal.tenant.as_str())
-        .bind(refusal.owner.0)
+        .bind(refusal.person.0)
         .bind(sql(refusal.at))
         .bind(KEY_9)
+        .bind(&purposes)
+        .bind(&channels)
         .execute(&mut *conn)
         .await
         .map_err(db)?;

@@ -1,6 +1,7 @@
 //! Connecting: time limits on every statement, migrations, and the keyring that this database was written with.
 
 pub(crate) use crate::connect_error::ConnectError;
+use crate::household;
 use crate::keyring::{self, Keyring};
 use crate::layout::{self, Layout};
 use crate::lease::Keeper;
@@ -82,7 +83,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, checks durability, migrates where no hub runs on an older schema, and checks the keyring. `profiles` are the appliance profiles that a site
+    /// Connects, checks durability, migrates where no hub runs on an older schema, checks the keyring, and gives households that
+    /// have none a key of their own. `profiles` are the appliance profiles that a site
     /// file may refer to; what they say is noted, so that readings can be read by it permanently.
     pub async fn connect(
         options: PgConnectOptions,
@@ -93,7 +95,9 @@ impl PostgresStore {
         bring_up(&pool).await?;
         schema::check_is_whole(&pool).await?;
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
-        Self::with(pool, keyring, profiles).await
+        let store = Self::with(pool, keyring, profiles).await?;
+        household::key::give_all(&store).await.map_err(ConnectError::Start)?;
+        Ok(store)
     }
 
     /// Whether a hub has written this database: then it is of no use without the keyring of that time. Changes nothing.

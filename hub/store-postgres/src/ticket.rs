@@ -3,20 +3,22 @@
 use crate::appointment::newest;
 use crate::attempt;
 use crate::finding;
+use crate::household;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{Columns, count, db, not_found, stored};
-use crate::site_row::{appliance_views, owner_view, service_point};
+use crate::site_row::{appliance_views, service_point};
 use crate::situation;
 use crate::slot::{check_room, next_slot};
 use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::id::{ApplianceId, TicketId};
+use hub_core::id::TicketId;
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketState};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
+use hub_store::site::OwnerView;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -98,10 +100,7 @@ impl TicketStore for PostgresStore {
         if !actor.reaches(&ticket.tenant, appliance.service_point.as_deref()) {
             return Err(not_found("ticket", id));
         }
-        let owner = match owner_of(&mut tx, ticket.appliance).await? {
-            Some(owner) => Some(owner_view(&mut tx, &self.keyring, owner).await?),
-            None => None,
-        };
+        let household = household::of_appliance(&mut tx, &self.keyring, ticket.appliance).await?;
         let point = match &appliance.service_point {
             Some(point) => service_point(&mut tx, &ticket.tenant, point).await?,
             None => None,
@@ -120,7 +119,7 @@ impl TicketStore for PostgresStore {
             attempts,
             ticket,
             appliance,
-            owner,
+            owner: household.and_then(OwnerView::to_ring),
             service_point: point,
             next_slot,
             timeline,
@@ -154,15 +153,6 @@ impl TicketStore for PostgresStore {
         commit(self, tx).await?;
         Ok(ticket)
     }
-}
-
-/// The owner of an appliance.
-async fn owner_of(conn: &mut PgConnection, appliance: ApplianceId) -> Result<Option<uuid::Uuid>> {
-    sqlx::query_scalar("select owner from appliance where id = $1")
-        .bind(appliance.0)
-        .fetch_one(conn)
-        .await
-        .map_err(db)
 }
 
 async fn timeline(conn: &mut PgConnection, ticket: TicketId) -> Result<Vec<TimelineEntry>> {

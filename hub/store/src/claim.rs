@@ -5,7 +5,7 @@ use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::actor::Actor;
 use hub_core::consent::Consent;
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use jiff::Timestamp;
@@ -55,8 +55,8 @@ pub struct OwnerContact {
 pub struct ClaimedOwner {
     /// Of which appliance.
     pub appliance: ApplianceId,
-    /// Who owns it now: somebody with this number whom the tenant knew already, or a new owner.
-    pub owner: OwnerId,
+    /// Who owns it now, with their household: somebody with this number whom the tenant knew already, or a new household of one.
+    pub owner: PersonId,
     /// What the ledger says now. A "yes" that comes with a claim does not undo what was withdrawn before: the person who
     /// types the number need not be its owner.
     pub consent: Consent,

@@ -30,7 +30,7 @@ pub struct DueContact {
 pub struct DialOrder {
     /// The committed attempt, with the slot that key 1 books.
     pub attempt: ContactAttempt,
-    /// Whom to ring.
+    /// Whom to ring, or who rings.
     pub owner: OwnerView,
     /// About which appliance.
     pub appliance: ApplianceView,
@@ -63,11 +63,11 @@ pub trait ContactStore: Send + Sync {
     async fn contact_planned(&self, patience: Duration);
 
     /// The transaction that dials: re-reads finding, consent, do-not-call list, hours, caps and running calls with the
-    /// owner's row locked, decides by [`hub_core::call_rules::decide`], and commits either the attempt's row with
+    /// household's row locked, decides by [`hub_core::call_rules::decide`], and commits either the attempt's row with
     /// the ticket in `Contacting`, or the reason why not. `random` makes the ids ([`attempt_id`]).
     async fn begin_attempt(&self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun>;
 
-    /// An owner rings the main number of `tenant`: the open ticket of one of their appliances, if there is one that is
+    /// Somebody rings the main number of `tenant` from any number of a person: the open ticket of one of their household's appliances, if there is one that is
     /// not in a call already, with an inbound attempt committed for it.
     async fn begin_inbound(
         &self,

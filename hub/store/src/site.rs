@@ -1,11 +1,12 @@
-//! Tenants, owners, service points, trunks and devices.
+//! Tenants, households, service points, trunks and devices.
 
 use crate::error::Result;
 use crate::page::Page;
 use async_trait::async_trait;
 use hub_core::actor::Actor;
-use hub_core::consent::Consent;
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::consent::{Consent, Subject};
+use hub_core::household::{Household, Number};
+use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Site, Trunk};
@@ -23,7 +24,7 @@ pub struct ApplianceView {
     pub device: DeviceId,
     /// Profile, which is also the family.
     pub profile: String,
-    /// Its owner.
+    /// Name of its household within the tenant.
     pub owner: Option<String>,
     /// Its service point.
     pub service_point: Option<String>,
@@ -49,27 +50,65 @@ pub struct ApplianceView {
     pub repeated: i64,
 }
 
-/// An owner. The number masks itself wherever it is shown or serialised.
+/// The person of a household who is rung, or who calls. The number masks itself wherever it is shown or serialised.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnerView {
-    /// Id of the owner.
-    pub id: OwnerId,
-    /// Name within the tenant.
+    /// Id of the person.
+    pub id: PersonId,
+    /// Name of the household within the tenant.
     pub name_in_tenant: String,
     /// Name for people.
     pub name: String,
-    /// Where they can be rung.
+    /// Where they are rung, or ring from.
     pub phone: Option<PhoneNumber>,
     /// Language of calls.
     pub language: Language,
     /// IANA time zone of the household.
     pub zone: String,
-    /// What the ledger says now.
+    /// What the ledger says now of calls about a predicted fault.
     pub consent: Consent,
     /// When it said so.
     pub consent_at: Option<Timestamp>,
     /// The number is on the do-not-call list.
     pub do_not_call: bool,
+    /// The household, with all its persons.
+    pub household: Household,
+}
+
+impl OwnerView {
+    /// The person who is rung by [`Household::to_ring`]; none if the household has no persons.
+    pub fn to_ring(household: Household) -> Option<Self> {
+        let person = household.to_ring(Subject::SERVICE_CALLS)?.id;
+        Self::of(household, person, |_| true)
+    }
+
+    /// The person who calls from this number; where nobody has it any more, the one who would be rung.
+    pub fn who_calls(household: Household, number: &PhoneNumber) -> Option<Self> {
+        match household.who_has(number).map(|person| person.id) {
+            Some(person) => Self::of(household, person, |own| own.number == *number),
+            None => Self::to_ring(household),
+        }
+    }
+
+    /// A person at the first of their numbers that fits: the one that is dialled, if it does.
+    fn of(household: Household, person: PersonId, fits: impl Fn(&Number) -> bool) -> Option<Self> {
+        let subject = Subject::SERVICE_CALLS;
+        let person = household.persons.iter().find(|own| own.id == person)?;
+        let number = person.number().filter(|own| fits(own));
+        let number = number.or_else(|| person.numbers.iter().find(|own| fits(own)));
+        Some(Self {
+            id: person.id,
+            name_in_tenant: household.name_in_tenant.clone(),
+            name: person.name.clone(),
+            phone: number.map(|own| own.number.clone()),
+            language: person.language,
+            zone: household.zone.clone(),
+            consent: person.consent(subject),
+            consent_at: person.consent_at(subject),
+            do_not_call: number.is_some_and(|own| own.do_not_call),
+            household,
+        })
+    }
 }
 
 /// One thing that applying a site file changes (or would change).
@@ -107,13 +146,13 @@ pub struct TenantTally {
 /// Most tenants counted.
 pub const TALLIES_MAX: i64 = 100;
 
-/// Tenants, owners, service points, trunks and devices.
+/// Tenants, households, service points, trunks and devices.
 #[async_trait]
 pub trait SiteStore: Send + Sync {
     /// Brings the store to what the site file declares; things it does not name stay. With `dry_run` nothing is kept.
     /// `Refused`, with nothing written, where the file contradicts itself or names more new devices than a tenant may have.
     /// A store may write a site in several transactions, each of which leaves a site that could have been declared so: an
-    /// owner comes with what the file says of their consent, a device after what it names. What an error cuts off is then
+    /// household comes with what the file says of consent, a device after what it names. What an error cuts off is then
     /// finished by applying the same site again.
     async fn apply_site(&self, site: &Site, now: Timestamp, dry_run: bool) -> Result<Vec<SiteChange>>;
 
@@ -127,11 +166,11 @@ pub trait SiteStore: Send + Sync {
         now: Timestamp,
     ) -> Result<ApplianceId>;
 
-    /// Writes a new consent entry of an owner.
+    /// Writes a new consent entry of the first person of a household, on calls about a predicted fault.
     async fn set_consent(
         &self,
         tenant: &TenantId,
-        owner: &str,
+        household: &str,
         given: bool,
         source: &str,
         now: Timestamp,

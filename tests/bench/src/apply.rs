@@ -399,7 +399,7 @@ async fn look(mut connection: PgConnection, enough: Arc<AtomicBool>) -> Result<(
             .await?;
         // Far from each other, and others each time.
         let ids: Vec<i64> = (0..LOOKED_AT).map(|n| 1 + (step + n) * 7_919 % newest).collect();
-        let owner: Option<Option<Uuid>> = sqlx::query_scalar("select owner from appliance where id = $1")
+        let owner: Option<Option<Uuid>> = sqlx::query_scalar("select household from appliance where id = $1")
             .bind(1 + step * 7_919 % newest)
             .fetch_optional(&mut connection)
             .await?;
@@ -414,7 +414,7 @@ async fn look(mut connection: PgConnection, enough: Arc<AtomicBool>) -> Result<(
         alarm.rollback().await?;
         let begun = Instant::now();
         let mut call = connection.begin().await?;
-        sqlx::query("select from owner where id = $1 for update")
+        sqlx::query("select from household where id = $1 for update")
             .bind(owner.flatten())
             .execute(&mut *call)
             .await?;

@@ -3,10 +3,11 @@
 use hub_core::appointment::{Appointment, AppointmentState, Slot};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
-use hub_core::consent::Consent;
+use hub_core::consent::{Consent, Standing, Subject};
 use hub_core::contact::{AttemptState, ContactAttempt, Direction};
 use hub_core::finding::{Finding, FindingState};
-use hub_core::id::{ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId, TraceId};
+use hub_core::household::{Address, Household, Number, Person};
+use hub_core::id::{ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId, TraceId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
@@ -74,18 +75,40 @@ pub fn birth() -> KeptBirth {
     }
 }
 
+/// A household of two: the first is rung, or nobody.
 fn owner(n: u128, consent: Consent) -> OwnerView {
-    OwnerView {
-        id: OwnerId(Uuid::from_u128(100 + n)),
-        name_in_tenant: format!("C-{n:04}"),
-        name: if n == 1 { "Li Wei <b>" } else { "Chen Jing" }.into(),
-        phone: Some(PhoneNumber::new(NUMBER).unwrap()),
-        language: Language::ZhCn,
-        zone: "Asia/Shanghai".into(),
+    let standing = Standing {
+        subject: Subject::SERVICE_CALLS,
         consent,
-        consent_at: Some("2026-11-03T10:00:00+08:00".parse().unwrap()),
+        at: "2026-11-03T10:00:00+08:00".parse().unwrap(),
+    };
+    let number = Number {
+        number: PhoneNumber::new(NUMBER).unwrap(),
         do_not_call: false,
-    }
+    };
+    let first = Person {
+        id: PersonId(Uuid::from_u128(100 + n)),
+        name: if n == 1 { "Li Wei <b>" } else { "Chen Jing" }.into(),
+        language: Language::ZhCn,
+        numbers: vec![number],
+        consents: vec![standing],
+    };
+    let second = Person {
+        id: PersonId(Uuid::from_u128(200 + n)),
+        name: "Wang Fang".into(),
+        language: Language::En,
+        numbers: vec![],
+        consents: vec![],
+    };
+    let household = Household {
+        id: HouseholdId(Uuid::from_u128(300 + n)),
+        tenant: TenantId::new("acme").unwrap(),
+        name_in_tenant: format!("C-{n:04}"),
+        address: Some(Address::new("1 Century Avenue, <Pudong>")),
+        zone: "Asia/Shanghai".into(),
+        persons: vec![first, second],
+    };
+    OwnerView::to_ring(household).unwrap()
 }
 
 fn channel(name: &str, share: f32, value: f64, mean: f64, deviation: f64, unit: &str) -> Contribution {
@@ -202,7 +225,7 @@ fn attempt(ticket: TicketId) -> ContactAttempt {
         id: AttemptId(Uuid::from_u128(400)),
         tenant: TenantId::new("acme").unwrap(),
         ticket,
-        owner: OwnerId(Uuid::from_u128(101)),
+        owner: PersonId(Uuid::from_u128(101)),
         direction: Direction::Outbound,
         state: AttemptState::Ended,
         started_at: at("09:00"),

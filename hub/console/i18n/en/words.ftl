@@ -73,3 +73,9 @@ presence-taken-over = a new connection took over
 presence-write-stalled = it did not take answers
 presence-full = the hub was full
 presence-stopping = the hub was stopped
+
+consent-channel-call = call
+consent-channel-message = message
+consent-channel-email = email
+consent-purpose-predicted-fault = predicted fault
+consent-purpose-appointment = agreed visit

@@ -73,3 +73,9 @@ presence-taken-over = 被新连接取代
 presence-write-stalled = 不接收应答
 presence-full = 系统连接数已满
 presence-stopping = 系统停止运行
+
+consent-channel-call = 电话
+consent-channel-message = 短信
+consent-channel-email = 电子邮件
+consent-purpose-predicted-fault = 预测故障
+consent-purpose-appointment = 上门预约

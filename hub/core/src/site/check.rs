@@ -30,20 +30,24 @@ impl Site {
 impl Tenant {
     fn check(&self, profiles: &BTreeSet<String>) -> Result<(), SiteError> {
         let points = self.unique("service point", self.service_points.iter().map(|p| p.id.as_str()))?;
-        let owners = self.unique("owner", self.owners.iter().map(|o| o.id.as_str()))?;
+        let owners = self.owners.iter().map(|o| o.id.as_str());
+        let households = self.households.iter().map(|h| h.id.as_str());
+        let households = self.unique("owner or household", owners.chain(households))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
         if let Some(trunk) = &self.trunk {
             trunk.check(&self.id)?;
         }
         self.check_call_rules()?;
+        self.check_households()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
         let zones = self
             .service_points
             .iter()
             .map(|p| (&p.id, &p.zone))
-            .chain(self.owners.iter().map(|o| (&o.id, &o.zone)));
+            .chain(self.owners.iter().map(|o| (&o.id, &o.zone)))
+            .chain(self.households.iter().map(|h| (&h.id, &h.zone)));
         for (id, zone) in zones {
             if jiff::tz::TimeZone::get(zone).is_err() {
                 return Err(SiteError::Zone {
@@ -60,8 +64,8 @@ impl Tenant {
                 kind,
                 id: id.into(),
             };
-            if let Some(owner) = device.owner.as_deref().filter(|o| !owners.contains(o)) {
-                return Err(unknown("owner", owner));
+            if let Some(owner) = device.owner.as_deref().filter(|o| !households.contains(o)) {
+                return Err(unknown("owner or household", owner));
             }
             if let Some(point) = device.service_point.as_deref().filter(|p| !points.contains(p)) {
                 return Err(unknown("service point", point));
@@ -208,6 +212,38 @@ mod tests {
         };
         for error in [slot("from", json!("12:00")), slot("capacity", json!(0))] {
             assert!(error.contains("acme") && error.contains("service point p"), "{error}");
+        }
+        let home = |change: fn(&mut Value)| {
+            site(|s| {
+                let lin = json!({"id": "lin", "name": "Lin", "language": "en", "numbers": ["+8613800001111"],
+                    "consent": [{"purpose": "predicted_fault", "channel": "call"}]});
+                let mut home = json!({"id": "h-1", "zone": "Asia/Shanghai", "address": "1 Lane", "person": [lin]});
+                change(&mut home);
+                s["tenant"][1]["household"] = json!([home]);
+            })
+        };
+        assert_eq!(home(|_| {}), Ok(()));
+        for (change, named) in [
+            ((|h| h["person"] = json!([])) as fn(&mut Value), "person must be 1 to 8"),
+            (
+                |h| h["person"] = json!(vec![h["person"][0].clone(); 9]),
+                "person must be 1 to 8",
+            ),
+            (
+                |h| h["person"] = json!(vec![h["person"][0].clone(); 2]),
+                "person lin must be declared once",
+            ),
+            (|h| h["address"] = json!(""), "address must be 1 to 300"),
+            (|h| h["address"] = json!("路".repeat(301)), "address must be 1 to 300"),
+            (
+                |h| h["person"][0]["numbers"] = json!(["+8613800001111", "+86 138 0000 1111"]),
+                "person lin: numbers must be 4 at most, each once",
+            ),
+            (|h| h["zone"] = json!("Mars"), "h-1 has time zone Mars"),
+        ] {
+            let error = home(change).unwrap_err();
+            assert!(error.contains("beta") && error.contains(named), "{error}");
+            assert!(!error.contains("1111"), "{error}");
         }
         let twice = site(|s| s["tenant"][1]["id"] = json!("acme")).unwrap_err();
         assert_eq!(twice, "tenant acme is declared twice");

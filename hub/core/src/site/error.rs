@@ -16,7 +16,7 @@ pub enum SiteError {
         /// Its id in the site file.
         id: String,
     },
-    /// A device names an owner, service point or profile that does not exist.
+    /// A device names a household, service point or profile that does not exist.
     #[error("tenant {tenant}: device {device} names {kind} {id}, which is not declared")]
     Unknown {
         /// Tenant whose part of the site file is at fault.
@@ -67,6 +67,18 @@ pub enum SiteError {
         field: &'static str,
         /// What it must be.
         wanted: &'static str,
+    },
+    /// A household that cannot be kept.
+    #[error("tenant {tenant}: household {household}: {field} must be {wanted}")]
+    Household {
+        /// Tenant whose part of the site file is at fault.
+        tenant: TenantId,
+        /// Its id in the site file.
+        household: String,
+        /// Field at fault.
+        field: String,
+        /// What it must be.
+        wanted: String,
     },
     /// A rule for calls that cannot be kept.
     #[error("tenant {tenant}: call_rules.{field} must be {wanted}")]

@@ -56,7 +56,7 @@ impl Situation {
         if event == AttemptEvent::Chose(Disposition::DoNotCall) {
             changes.refusals.push(Refusal {
                 tenant: self.tenant.clone(),
-                owner: after.attempt.owner,
+                person: after.attempt.owner,
                 at: now,
             });
         }

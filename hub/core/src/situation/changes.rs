@@ -3,7 +3,7 @@
 use super::call::Running;
 use crate::appointment::Appointment;
 use crate::finding::Finding;
-use crate::id::{ApplianceId, AppointmentId, AttemptId, FindingId, OwnerId, TenantId, TicketId};
+use crate::id::{ApplianceId, AppointmentId, AttemptId, FindingId, PersonId, TenantId, TicketId};
 use crate::ticket::{ServiceTicket, TicketEvent};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,13 +47,13 @@ pub struct Told {
     pub appliance: Option<ApplianceId>,
 }
 
-/// An owner's key 9: the consent ledger says so, and the number goes on the tenant's do-not-call list.
+/// A person's key 9: their consent ledger says so of all calls, and their numbers go on the tenant's do-not-call list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Tenant that rang.
     pub tenant: TenantId,
-    /// The owner who refused.
-    pub owner: OwnerId,
+    /// The person who refused.
+    pub person: PersonId,
     /// When they did (civil time).
     pub at: Timestamp,
 }

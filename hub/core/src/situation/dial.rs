@@ -5,33 +5,28 @@ use super::{Changes, Situation, SituationError};
 use crate::appointment::Slot;
 use crate::call_result::CallResult;
 use crate::call_rules::{ContactFacts, Decision, HoldReason, REMEMBERED, decide};
-use crate::consent::Consent;
+use crate::consent::{Consent, Subject};
 use crate::contact::{AttemptState, ContactAttempt, Direction};
 use crate::finding::FindingState;
-use crate::id::{AttemptId, OwnerId, TicketId};
+use crate::household::{Household, Person};
+use crate::id::{AttemptId, PersonId, TicketId};
 use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// Calls to one person are counted over this time; a little more than the plan's 24 hours.
+/// Calls to one household are counted over this time; a little more than the plan's 24 hours.
 pub const CALLS_COUNTED: SignedDuration = SignedDuration::from_hours(48);
 
 /// Open tickets of a caller that are looked through, the newest.
 pub const TICKETS_MAX: usize = 500;
 
-/// Who would be rung.
+/// The household that would be rung.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Person {
-    /// There is a number.
-    pub has_number: bool,
-    /// Their word on calls.
-    pub consent: Consent,
-    /// The number is on the tenant's do-not-call list.
-    pub do_not_call: bool,
-    /// The household's time zone; none if it is not a zone that is known.
-    pub zone: Option<TimeZone>,
-    /// Calls with them, for whichever ticket: those that are up, and those that started within [`CALLS_COUNTED`] or ended within
-    /// [`REMEMBERED`].
+pub struct Home<'a> {
+    /// The household.
+    pub household: &'a Household,
+    /// Calls with any of its persons, for whichever ticket: those that are up, and those that started within [`CALLS_COUNTED`] or
+    /// ended within [`REMEMBERED`]. So a household of several is rung no more often than one person.
     pub calls: Vec<PastCall>,
 }
 
@@ -95,7 +90,7 @@ pub struct Placing {
     /// Its id.
     pub id: AttemptId,
     /// The person at the other end.
-    pub owner: OwnerId,
+    pub owner: PersonId,
     /// Who rings whom.
     pub direction: Direction,
     /// The slot that key 1 books.
@@ -105,7 +100,7 @@ pub struct Placing {
 }
 
 impl Situation {
-    /// Decides about a ticket whose contact is due, by [`decide`], and notes on the ticket why nobody is rung, if so. `for_ticket`
+    /// Decides about a ticket whose contact is due, by [`decide`], for the person whom [`Household::to_ring`] names, and notes on the ticket why nobody is rung, if so. `for_ticket`
     /// are the calls that were made for it, oldest first.
     ///
     /// # Errors
@@ -114,7 +109,7 @@ impl Situation {
     pub fn dial(
         &mut self,
         id: TicketId,
-        person: Option<&Person>,
+        home: Option<&Home<'_>>,
         for_ticket: &[PastCall],
         now: Timestamp,
         changes: &mut Changes,
@@ -123,7 +118,7 @@ impl Situation {
         if ticket.state != TicketState::ContactPlanned {
             return Ok(Dial::Settled);
         }
-        let facts = self.facts(ticket, person, for_ticket, now)?;
+        let facts = self.facts(ticket, home, for_ticket, now)?;
         let dial = match decide(&self.rules, &facts, now) {
             Decision::Ring => return Ok(Dial::Ring(())),
             Decision::Wait { until, reason } => Dial::Waits { until, reason },
@@ -185,26 +180,28 @@ impl Situation {
     fn facts(
         &self,
         ticket: &ServiceTicket,
-        person: Option<&Person>,
+        home: Option<&Home<'_>>,
         for_ticket: &[PastCall],
         now: Timestamp,
     ) -> Result<ContactFacts, SituationError> {
         let finding = self.finding(ticket.finding)?;
         let outbound = for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
-        let calls = person.map_or(&[][..], |person| &person.calls);
+        let calls = home.map_or(&[][..], |home| &home.calls);
+        let person = home.and_then(|home| home.household.to_ring(Subject::SERVICE_CALLS));
+        let number = person.and_then(Person::number);
         let rung = calls.iter().filter(|call| call.direction == Direction::Outbound);
         Ok(ContactFacts {
             finding_open: finding.state == FindingState::Open,
             probability: finding.prediction.probability,
             ticket_open: ticket.state == TicketState::ContactPlanned,
-            owner_known: person.is_some_and(|person| person.has_number),
-            consent: person.map_or(Consent::NeverGiven, |person| person.consent),
-            do_not_call: person.is_some_and(|person| person.do_not_call),
-            zone: person.and_then(|person| person.zone.clone()),
+            owner_known: number.is_some(),
+            consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),
+            do_not_call: number.is_some_and(|number| number.do_not_call),
+            zone: home.and_then(|home| TimeZone::get(&home.household.zone).ok()),
             attempts: outbound
                 .map(|call| (call.ended_at.unwrap_or(call.started_at), call.result))
                 .collect(),
-            to_person: rung
+            to_household: rung
                 .filter(|call| call.ended_at.is_none() || call.started_at > now - CALLS_COUNTED)
                 .map(|call| call.started_at)
                 .collect(),
@@ -216,7 +213,7 @@ impl Situation {
     }
 }
 
-/// The calls to a person, within [`REMEMBERED`], that ended so.
+/// The calls to a household, within [`REMEMBERED`], that ended so.
 fn said(calls: &[PastCall], result: CallResult, now: Timestamp) -> impl Iterator<Item = &PastCall> {
     calls.iter().filter(move |call| {
         let is_recent = call.ended_at.is_some_and(|at| at > now - REMEMBERED);

@@ -14,7 +14,7 @@ mod tests;
 
 pub use call::Running;
 pub use changes::{Changed, Changes, Line, Refusal, Told};
-pub use dial::{CALLS_COUNTED, Dial, PastCall, Person, Placing, TICKETS_MAX, for_caller};
+pub use dial::{CALLS_COUNTED, Dial, Home, PastCall, Placing, TICKETS_MAX, for_caller};
 pub use observe::{FindingChange, Observation};
 
 use crate::call_rules::CallRules;

@@ -44,9 +44,9 @@ async fn a_changed_file_is_refused_and_the_record_named() {
         );
     };
     let line_2 = refused(&out, &keyring, |copy| {
-        edit_text(&copy.join("owner.jsonl"), "Person wang", "Person wong")
+        edit_text(&copy.join("person.jsonl"), "Person wang", "Person wong")
     });
-    says(line_2, &["owner.jsonl", "line ", "not the one that was written"]);
+    says(line_2, &["person.jsonl", "line ", "not the one that was written"]);
     let swapped = refused(&out, &keyring, |copy| {
         edit(&copy.join("timeline.jsonl"), |bytes| {
             let text = String::from_utf8(bytes.clone()).unwrap();
@@ -160,7 +160,7 @@ async fn an_export_goes_only_where_it_may() {
 #[tokio::test]
 async fn a_full_disk_ends_an_export_that_goes_on_when_there_is_room() {
     let (_base, store, folder, moved) = exported().await;
-    for name in ["owner.jsonl", "telemetry-000003.parquet"] {
+    for name in ["person.jsonl", "telemetry-000003.parquet"] {
         let out = folder.path().join(format!("full-{name}"));
         std::fs::create_dir(&out).unwrap();
         std::fs::write(out.join("journal.jsonl"), "").unwrap();

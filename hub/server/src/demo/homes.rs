@@ -147,6 +147,7 @@ impl Homes {
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),
+            households: Vec::new(),
             owners: OWNERS
                 .iter()
                 .zip([language, other, language])

@@ -1,6 +1,6 @@
 //! Applying a site file: what differs is written and told; what it does not name stays.
 //!
-//! Not one transaction but many short ones (record 17 in `docs/adr`): a tenant's own rows, then its owners with their consent, its
+//! Not one transaction but many short ones (record 17 in `docs/adr`): a tenant's own rows, then its households with their consent, its
 //! service points and its devices, [`BATCH`] at a time. Each leaves a site that could have been declared so, since what
 //! a device names is there before it. What the file itself shows to be wrong is refused before the first write; what an
 //! error cuts off later is finished by applying the file again. So nobody waits for a large file longer than for a batch
@@ -12,7 +12,7 @@
 
 mod device;
 mod head;
-mod owner;
+mod household;
 mod room;
 
 pub(crate) use device::add_device;
@@ -20,12 +20,12 @@ pub(crate) use device::add_device;
 use crate::progress::Progress;
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
-use hub_core::site::Site;
+use hub_core::site::{DeclaredHousehold, OWNER, Site};
 use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
 use jiff::Timestamp;
 
-/// Most owners, or devices, that one transaction writes. They stay locked for as long as that takes: some tenths of a
+/// Most households, or devices, that one transaction writes. They stay locked for as long as that takes: some tenths of a
 /// second.
 pub const BATCH: usize = 2_000;
 /// How often a batch is tried in which somebody else changes the same rows at the same time.
@@ -67,7 +67,7 @@ impl PostgresStore {
         let is_large = site
             .tenants
             .iter()
-            .map(|t| t.owners.len() + t.devices.len())
+            .map(|t| t.owners.len() + t.households.len() + t.devices.len())
             .sum::<usize>()
             > BATCH;
         for tenant in &site.tenants {
@@ -78,8 +78,13 @@ impl PostgresStore {
             };
             head::put_tenant(&run, tenant, changes).await?;
             for (number, owners) in tenant.owners.chunks(BATCH).enumerate() {
-                owner::put(&run, &tenant.id, owners, changes).await?;
+                let households: Vec<DeclaredHousehold> = owners.iter().map(Into::into).collect();
+                household::put(&run, &tenant.id, OWNER, &households, changes).await?;
                 tell(number * BATCH + owners.len(), tenant.owners.len(), "owners");
+            }
+            for (number, households) in tenant.households.chunks(BATCH).enumerate() {
+                household::put(&run, &tenant.id, "household", households, changes).await?;
+                tell(number * BATCH + households.len(), tenant.households.len(), "households");
             }
             head::put_service_points(&run, tenant, changes).await?;
             for (number, devices) in tenant.devices.chunks(BATCH).enumerate() {

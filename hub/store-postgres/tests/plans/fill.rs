@@ -31,7 +31,7 @@ const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_h
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
 const GROWING: &str = "telemetry, late, sequence, checkpoint, appliance, appliance_status, device_day, \
-    fleet_hour, mqtt_session, finding, ticket, appointment, timeline, attempt, owner";
+    fleet_hour, mqtt_session, finding, ticket, appointment, timeline, attempt, household, person, phone";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and (n.nspname = current_schema() or c.relname ~ '^(_hyper_|compress_hyper_)')";
@@ -320,8 +320,16 @@ fn desk() -> Vec<String> {
     let (id, open) = ("lpad(to_hex(a.id), 32, '0')::uuid", format!("'{at}'::timestamptz"));
     vec![
         format!(
-            "insert into owner (id, tenant, name_in_tenant, name, language, zone) \
-             select {id}, 'acme', 'owner-' || a.id, 'Owner', 'en', 'Asia/Shanghai' from {FILLED}"
+            "insert into household (id, tenant, name_in_tenant, key, zone) \
+             select {id}, 'acme', 'owner-' || a.id, '\\x00', 'Asia/Shanghai' from {FILLED}"
+        ),
+        format!(
+            "insert into person (id, tenant, household, name_in_household, name, language, rank) \
+             select {id}, 'acme', {id}, 'owner', 'Owner', 'en', 0 from {FILLED}"
+        ),
+        format!(
+            "insert into phone (person, rank, tenant, number, number_index) \
+             select {id}, 0, 'acme', '\\x00', decode(lpad(to_hex(a.id), 64, '0'), 'hex') from {FILLED}"
         ),
         format!(
             "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \

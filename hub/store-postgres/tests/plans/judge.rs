@@ -34,7 +34,9 @@ const WHOLE: [&str; 15] = [
     "appointment",
     "timeline",
     "attempt",
-    "owner",
+    "household",
+    "person",
+    "phone",
 ];
 /// How names of TimescaleDB's chunks begin.
 const CHUNKS: [&str; 2] = ["_hyper_", "compress_hyper_"];

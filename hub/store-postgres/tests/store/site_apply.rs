@@ -50,7 +50,7 @@ async fn apply(store: &PostgresStore, site: &Site) -> Vec<String> {
     said(&store.apply_site(site, morning(), false).await.unwrap())
 }
 
-/// From now on each statement that writes owners, consent or devices is noted, and each change of the tally's row.
+/// From now on each statement that writes households, consent or devices is noted, and each change of the tally's row.
 async fn watch(base: &Base) {
     let mut conn = base.sql().await;
     conn.execute("create table noted (what text, transaction text)")
@@ -64,7 +64,9 @@ async fn watch(base: &Base) {
     .await
     .unwrap();
     for (table, each) in [
-        ("owner", "statement"),
+        ("household", "statement"),
+        ("person", "statement"),
+        ("phone", "statement"),
         ("consent", "statement"),
         ("appliance", "statement"),
         ("appliance_status", "statement"),
@@ -117,9 +119,12 @@ async fn a_large_site_is_some_statements_a_batch_and_the_tally_once() {
         ("appliance_status insert", 3),
         ("consent insert", 3),
         ("device_tally update", 3),
-        ("owner insert", 3),
+        ("household insert", 3),
         // Of the same statement, which changes those that are there.
-        ("owner update", 3),
+        ("household update", 3),
+        ("person insert", 3),
+        ("person update", 3),
+        ("phone insert", 3),
     ];
     assert_eq!(noted(&base).await, (counts(&statements), 6));
     let tallied = "select devices - (select count(*) from appliance where tenant = 'acme') from device_tally \
@@ -141,7 +146,7 @@ async fn a_large_site_is_some_statements_a_batch_and_the_tally_once() {
         format!("change device acme/d-{}", middle + 1),
     ];
     assert_eq!(apply(&store, &site).await, told);
-    let statements = [("appliance update", 1), ("owner insert", 1), ("owner update", 1)];
+    let statements = [("appliance update", 1), ("person insert", 1), ("person update", 1)];
     assert_eq!(noted(&base).await, (counts(&statements), 2));
     let others = "select count(*) from appliance where tenant = 'acme' and service_point is null";
     assert_eq!(base.number(others).await, 1);
@@ -166,7 +171,7 @@ async fn a_file_with_more_devices_than_there_is_room_for_changes_nothing_and_nam
             "{refused:?}"
         );
         assert_eq!(apply(&store, &site()).await, [""; 0], "something is left of it");
-        assert_eq!(base.number("select count(*) from owner").await, 3);
+        assert_eq!(base.number("select count(*) from household").await, 3);
     }
     more.tenants[0].devices.pop();
     assert_eq!(apply(&store, &more).await.len(), 1 + 8 * 2 + 7);
@@ -205,7 +210,7 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
         Some(&format!("acme {SITE_BATCH} of Some({DEVICES}) devices"))
     );
     let devices = "select count(*) from appliance a join appliance_status s on s.appliance = a.id \
-                   join owner o on o.id = a.owner where a.tenant = 'acme'";
+                   join household h on h.id = a.household where a.tenant = 'acme'";
     let tally = "select devices from device_tally where tenant = 'acme'";
     assert_eq!((count(devices).await, count(tally).await), (4 + batch, 4 + batch));
     let rest: Vec<String> = (SITE_BATCH..DEVICES)
@@ -217,7 +222,7 @@ async fn what_is_cut_off_is_whole_batches_and_the_same_file_finishes_it() {
     assert_eq!((count(devices).await, count(tally).await), (all, all));
 }
 
-/// Scoring and dialling hold the appliance, dialling its owner too.
+/// Scoring and dialling hold the appliance, dialling its household too.
 #[tokio::test]
 async fn what_a_file_does_not_change_is_not_waited_for() {
     let (base, store) = played().await;
@@ -233,7 +238,7 @@ async fn what_a_file_does_not_change_is_not_waited_for() {
     held.execute("select from appliance where device = 'wm-1' for no key update")
         .await
         .unwrap();
-    held.execute("select from owner where name_in_tenant = 'lin' for update")
+    held.execute("select from household where name_in_tenant = 'lin' for update")
         .await
         .unwrap();
     let mut site = site();

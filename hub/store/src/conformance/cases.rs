@@ -76,6 +76,14 @@ macro_rules! for_each_case {
                 appointment::a_visit_ends_with_its_technician_or_with_its_ticket [],
                 appointment::key_1_in_a_later_call_moves_the_visit [],
             }
+            household {
+                household::the_first_person_who_agrees_is_rung [],
+                household::a_caller_is_known_by_any_number_of_any_person [],
+                household::key_9_lists_every_number_of_the_person_and_no_other [],
+                household::a_household_is_rung_no_more_often_than_one_person [],
+                household::a_household_in_the_site_file_changes_what_it_names [],
+                household::an_owner_is_a_household_of_one [],
+            }
             device {
                 device::a_command_is_followed_from_the_queue_to_the_answer [],
                 device::attributes_are_merged_bounded_and_announced [],

@@ -22,6 +22,7 @@ mod contact;
 mod contact_later;
 mod device;
 pub mod door;
+mod household;
 mod lease;
 mod prediction;
 mod quarantine;

@@ -1,6 +1,6 @@
 //! A household takes its appliance into its own name.
 
-use super::state::{Owner, OwnerClaim, State, sha256};
+use super::state::{Household, OwnerClaim, Person, State, sha256};
 use super::{MemoryStore, not_found, text};
 use crate::bounds::OWNER_NAME_MAX;
 use crate::claim::{
@@ -10,8 +10,9 @@ use crate::claim::{
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, Consent};
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::consent::{Consent, Subject, current};
+use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
+use hub_core::site::OWNER;
 use jiff::{SignedDuration, Timestamp};
 
 const OPENERS: [Opener; 2] = [Opener::Device, Opener::Maker];
@@ -72,18 +73,18 @@ impl ClaimStore for MemoryStore {
             .named(tenant, device)
             .filter(|a| actor.reaches(tenant, a.service_point.as_deref()) && !a.revoked);
         let known = known.ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
-        let (appliance, before) = (known.id, known.owner);
+        let (appliance, before) = (known.id, known.household);
         state.check_code(appliance, code, now)?;
-        let owner = state.claimant(tenant, contact, now);
+        let (household, owner) = state.claimant(tenant, contact, now);
         let consent = state.claimed_consent(owner, contact.consent, now);
         for opener in OPENERS {
             state.owner_claims.remove(&(appliance, opener));
         }
         if let Some(appliance) = state.appliances.get_mut(&appliance) {
-            appliance.owner = Some(owner);
+            appliance.household = Some(household);
         }
-        // A new owner uses it in another way.
-        if before.is_some_and(|before| before != owner) {
+        // A new household uses it in another way.
+        if before.is_some_and(|before| before != household) {
             state.restart_baseline(appliance, now)?;
         }
         drop(state);
@@ -129,34 +130,46 @@ impl State {
         )))
     }
 
-    /// The owner that the tenant knows by this number, or a new one.
-    fn claimant(&mut self, tenant: &TenantId, contact: &OwnerContact, now: Timestamp) -> OwnerId {
-        let same = |owner: &Owner| owner.tenant == *tenant && owner.phone.as_ref() == Some(&contact.phone);
-        if let Some((id, _)) = self.owners.iter().find(|(_, owner)| same(owner)) {
-            return *id;
+    /// The person whom the tenant knows by this number, or a new household of one.
+    fn claimant(&mut self, tenant: &TenantId, contact: &OwnerContact, now: Timestamp) -> (HouseholdId, PersonId) {
+        let own = self.households.iter().filter(|(_, known)| known.tenant == *tenant);
+        let persons = own.flat_map(|(id, known)| known.persons.iter().map(|person| (*id, person)));
+        let known = persons
+            .filter(|(_, person)| person.numbers.contains(&contact.phone))
+            .map(|(household, person)| (household, person.id))
+            .min_by_key(|(_, person)| *person);
+        if let Some(known) = known {
+            return known;
         }
-        let id = OwnerId::new(now, self.random());
-        let owner = Owner {
+        let (id, person) = (HouseholdId::new(now, self.random()), PersonId::new(now, self.random()));
+        let household = Household {
             tenant: tenant.clone(),
             name_in_tenant: format!("claim-{id}"),
-            name: text(contact.name.trim()),
-            phone: Some(contact.phone.clone()),
-            language: contact.language,
+            address: None,
             zone: contact.zone.clone(),
-            ledger: Vec::new(),
+            persons: vec![Person {
+                id: person,
+                name_in_household: OWNER.to_owned(),
+                name: text(contact.name.trim()),
+                numbers: vec![contact.phone.clone()],
+                language: contact.language,
+                ledger: Vec::new(),
+            }],
         };
-        self.owners.insert(id, owner);
-        id
+        self.households.insert(id, household);
+        (id, person)
     }
 
     /// A "no" always counts. A "yes" does not undo what was withdrawn: the number may be somebody else's.
-    fn claimed_consent(&mut self, owner: OwnerId, given: bool, now: Timestamp) -> Consent {
-        let ledger = self.owners.get(&owner).map_or(&[][..], |owner| &owner.ledger);
-        let standing = consent::current(ledger);
-        if given && standing == Consent::Withdrawn {
-            return standing;
+    fn claimed_consent(&mut self, person: PersonId, given: bool, now: Timestamp) -> Consent {
+        let subject = Subject::SERVICE_CALLS;
+        let ledger = self.person(person).map_or(&[][..], |person| &person.ledger);
+        let mut standing = current(ledger).into_iter();
+        let withdrawn = standing.any(|standing| standing.subject == subject && standing.consent == Consent::Withdrawn);
+        if given && withdrawn {
+            return Consent::Withdrawn;
         }
-        self.write_consent(owner, given, OWNER_CLAIM, now);
+        self.write_consent(person, subject, given, OWNER_CLAIM, now);
         if given { Consent::Given } else { Consent::Withdrawn }
     }
 }

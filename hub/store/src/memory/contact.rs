@@ -9,12 +9,11 @@ use crate::site::OwnerView;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::id::{ApplianceId, AttemptId, OwnerId, TenantId, TicketId};
+use hub_core::id::{AttemptId, HouseholdId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, PastCall, Person, Placing, Situation, for_caller};
+use hub_core::situation::{Changes, Home, PastCall, Placing, Situation, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketState};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -103,17 +102,15 @@ impl ContactStore for MemoryStore {
 impl State {
     fn begin(&mut self, ticket: TicketId, now: Timestamp, random: [u8; 20]) -> Result<Begun> {
         let mut situation = self.situation_of(ticket, now)?;
-        let owner = self.owner_of(situation.appliance)?;
-        let person = owner.as_ref().map(|owner| Person {
-            has_number: owner.phone.is_some(),
-            consent: owner.consent,
-            do_not_call: owner.do_not_call,
-            zone: TimeZone::get(&owner.zone).ok(),
-            calls: self.calls_with(owner.id),
+        let household = self.household_of(self.appliance(situation.appliance)?)?;
+        let home = household.as_ref().map(|household| Home {
+            household,
+            calls: self.calls_with(household),
         });
         let past: Vec<PastCall> = self.attempts_of(ticket).iter().map(PastCall::from).collect();
         let mut changes = Changes::default();
-        let dial = situation.dial(ticket, person.as_ref(), &past, now, &mut changes)?;
+        let dial = situation.dial(ticket, home.as_ref(), &past, now, &mut changes)?;
+        let owner = household.and_then(OwnerView::to_ring);
         let begun = match (dial.refusal(), owner) {
             (Some(Begun::Settled), _) => return Ok(Begun::Settled),
             (Some(refusal), _) => refusal,
@@ -132,11 +129,6 @@ impl State {
         Ok(begun)
     }
 
-    fn owner_of(&self, appliance: ApplianceId) -> Result<Option<OwnerView>> {
-        let owner = self.appliance(appliance)?.owner;
-        owner.map(|owner| self.owner_view(owner)).transpose()
-    }
-
     fn begin_inbound(
         &mut self,
         tenant: &TenantId,
@@ -144,20 +136,24 @@ impl State {
         now: Timestamp,
         random: [u8; 20],
     ) -> Result<Option<DialOrder>> {
-        let rings = |owner: OwnerId| {
-            let owner = self.owners.get(&owner);
-            owner.is_some_and(|owner| owner.tenant == *tenant && owner.phone.as_ref() == Some(caller))
+        let rings = |household: HouseholdId| {
+            let known = self.households.get(&household);
+            known.filter(|known| known.tenant == *tenant).is_some_and(|known| {
+                let mut numbers = known.persons.iter().flat_map(|person| &person.numbers);
+                numbers.any(|number| number == caller)
+            })
         };
         let is_theirs = |ticket: &&ServiceTicket| {
             let appliance = self.appliances.get(&ticket.appliance);
-            appliance.and_then(|appliance| appliance.owner).is_some_and(rings)
+            appliance.and_then(|appliance| appliance.household).is_some_and(rings)
         };
         let theirs: Vec<ServiceTicket> = self.tickets.values().filter(is_theirs).cloned().collect();
         let Some(ticket) = for_caller(&theirs).map(|ticket| ticket.id) else {
             return Ok(None);
         };
         let situation = self.situation_of(ticket, now)?;
-        let Some(owner) = self.owner_of(situation.appliance)? else {
+        let household = self.household_of(self.appliance(situation.appliance)?)?;
+        let Some(owner) = household.and_then(|household| OwnerView::who_calls(household, caller)) else {
             return Ok(None);
         };
         let call = Call {

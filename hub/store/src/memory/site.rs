@@ -1,14 +1,15 @@
-//! Tenants, owners, service points, trunks and devices: what people and calls read of them.
+//! Tenants, households, service points, trunks and devices: what people and calls read of them.
 
-use super::state::{Appliance, State, sha256};
+use super::state::{self, Appliance, State, sha256};
 use super::{MemoryStore, name_cursor, not_found, page, text};
 use crate::error::Result;
 use crate::page::Page;
-use crate::site::{ApplianceView, OwnerView, SiteChange, SiteStore, TALLIES_MAX, TenantTally};
+use crate::site::{ApplianceView, SiteChange, SiteStore, TALLIES_MAX, TenantTally};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, ConsentEntry};
-use hub_core::id::{ApplianceId, DeviceId, OwnerId, TenantId};
+use hub_core::consent::{ConsentEntry, Subject, current};
+use hub_core::household::{Household, Number, Person};
+use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
 use jiff::Timestamp;
 use std::cmp::Reverse;
@@ -40,14 +41,17 @@ impl SiteStore for MemoryStore {
     async fn set_consent(
         &self,
         tenant: &TenantId,
-        owner: &str,
+        household: &str,
         given: bool,
         source: &str,
         now: Timestamp,
     ) -> Result<()> {
         let mut state = self.state();
-        let id = state.owner_id(tenant, owner)?;
-        state.write_consent(id, given, &text(source), now);
+        let id = state.household_id(tenant, household)?;
+        let persons = state.households.get(&id).map(|known| &known.persons);
+        let first = persons.and_then(|persons| persons.first()).map(|person| person.id);
+        let first = first.ok_or_else(|| not_found("household", household))?;
+        state.write_consent(first, Subject::SERVICE_CALLS, given, &text(source), now);
         Ok(())
     }
 
@@ -89,14 +93,14 @@ impl SiteStore for MemoryStore {
 
 impl State {
     pub(super) fn view(&self, appliance: &Appliance) -> ApplianceView {
-        let owner = appliance.owner.and_then(|id| self.owners.get(&id));
+        let household = appliance.household.and_then(|id| self.households.get(&id));
         let status = appliance.status.clone();
         ApplianceView {
             id: appliance.id,
             tenant: appliance.tenant.clone(),
             device: appliance.device.clone(),
             profile: appliance.profile.clone(),
-            owner: owner.map(|owner| owner.name_in_tenant.clone()),
+            owner: household.map(|household| household.name_in_tenant.clone()),
             service_point: appliance.service_point.clone(),
             online: status.online,
             presence_reason: status.presence_reason,
@@ -111,35 +115,64 @@ impl State {
         }
     }
 
-    /// An owner with their word as the ledger has it now.
-    pub(super) fn owner_view(&self, id: OwnerId) -> Result<OwnerView> {
-        let owner = self.owners.get(&id).ok_or_else(|| not_found("owner", id))?;
-        let listed = |digits: &str| self.do_not_call.contains(&(owner.tenant.clone(), digits.to_owned()));
-        Ok(OwnerView {
+    /// The household of an appliance, with what its persons' ledgers say now.
+    pub(super) fn household_of(&self, appliance: &Appliance) -> Result<Option<Household>> {
+        appliance.household.map(|id| self.household(id)).transpose()
+    }
+
+    fn household(&self, id: HouseholdId) -> Result<Household> {
+        let known = self.households.get(&id).ok_or_else(|| not_found("household", id))?;
+        let listed = |digits: &str| self.do_not_call.contains(&(known.tenant.clone(), digits.to_owned()));
+        let persons = known.persons.iter().map(|person| Person {
+            id: person.id,
+            name: person.name.clone(),
+            language: person.language,
+            numbers: person
+                .numbers
+                .iter()
+                .map(|number| Number {
+                    number: number.clone(),
+                    do_not_call: listed(number.reveal()),
+                })
+                .collect(),
+            consents: current(&person.ledger),
+        });
+        Ok(Household {
             id,
-            name_in_tenant: owner.name_in_tenant.clone(),
-            name: owner.name.clone(),
-            phone: owner.phone.clone(),
-            language: owner.language,
-            zone: owner.zone.clone(),
-            consent: consent::current(&owner.ledger),
-            consent_at: owner.ledger.last().map(|entry| entry.at),
-            do_not_call: owner.phone.as_ref().is_some_and(|phone| listed(phone.reveal())),
+            tenant: known.tenant.clone(),
+            name_in_tenant: known.name_in_tenant.clone(),
+            address: known.address.clone(),
+            zone: known.zone.clone(),
+            persons: persons.collect(),
         })
     }
 
-    pub(super) fn owner_id(&self, tenant: &TenantId, name: &str) -> Result<OwnerId> {
-        let mut owners = self.owners.iter();
-        owners
-            .find(|(_, owner)| owner.tenant == *tenant && owner.name_in_tenant == name)
+    pub(super) fn household_id(&self, tenant: &TenantId, name: &str) -> Result<HouseholdId> {
+        let mut households = self.households.iter();
+        households
+            .find(|(_, known)| known.tenant == *tenant && known.name_in_tenant == name)
             .map(|(id, _)| *id)
-            .ok_or_else(|| not_found("owner", name))
+            .ok_or_else(|| not_found("household", name))
+    }
+
+    pub(super) fn person(&self, id: PersonId) -> Option<&state::Person> {
+        let mut persons = self.households.values().flat_map(|known| &known.persons);
+        persons.find(|person| person.id == id)
     }
 
     /// Rows of the ledger are only added.
-    pub(super) fn write_consent(&mut self, owner: OwnerId, given: bool, source: &str, now: Timestamp) {
-        if let Some(owner) = self.owners.get_mut(&owner) {
-            owner.ledger.push(ConsentEntry {
+    pub(super) fn write_consent(
+        &mut self,
+        person: PersonId,
+        subject: Subject,
+        given: bool,
+        source: &str,
+        now: Timestamp,
+    ) {
+        let mut persons = self.households.values_mut().flat_map(|known| &mut known.persons);
+        if let Some(person) = persons.find(|known| known.id == person) {
+            person.ledger.push(ConsentEntry {
+                subject,
                 at: now,
                 given,
                 source: source.to_owned(),

@@ -1,13 +1,14 @@
 //! Applying a site file: what differs is written and told; what it does not name stays.
 
-use super::state::{Appliance, Owner, State, Tenant};
-use super::{MemoryStore, text};
+mod household;
+
+use super::MemoryStore;
+use super::state::{Appliance, State, Tenant};
 use crate::access::AccessChange;
 use crate::error::{Result, StoreError};
 use crate::site::SiteChange;
-use hub_core::consent::SITE_FILE;
-use hub_core::id::{ApplianceId, OwnerId, TenantId};
-use hub_core::site::{self, Device, ServicePoint, Site};
+use hub_core::id::{ApplianceId, HouseholdId, TenantId};
+use hub_core::site::{self, Device, OWNER, ServicePoint, Site};
 use jiff::Timestamp;
 
 impl MemoryStore {
@@ -65,7 +66,10 @@ impl State {
         }
         self.put_retentions(id, &wanted.retentions, changes);
         for owner in &wanted.owners {
-            self.put_owner(id, owner, now, changes);
+            self.put_household(id, OWNER, &owner.into(), now, changes)?;
+        }
+        for household in &wanted.households {
+            self.put_household(id, "household", household, now, changes)?;
         }
         for point in &wanted.service_points {
             self.put_service_point(id, point, changes);
@@ -88,52 +92,6 @@ impl State {
             "service point",
             format!("{tenant}/{}", wanted.id),
         );
-    }
-
-    fn put_owner(&mut self, tenant: &TenantId, wanted: &site::Owner, now: Timestamp, changes: &mut Vec<SiteChange>) {
-        let known = self.owner_id(tenant, &wanted.id).ok();
-        let id = known.unwrap_or_else(|| OwnerId::new(now, self.random()));
-        let before = self.owners.get(&id);
-        let next = Owner {
-            tenant: tenant.clone(),
-            name_in_tenant: wanted.id.clone(),
-            name: text(&wanted.name),
-            phone: wanted.phone.clone(),
-            language: wanted.language,
-            zone: wanted.zone.clone(),
-            ledger: before.map(|owner| owner.ledger.clone()).unwrap_or_default(),
-        };
-        let same = before.is_some_and(|owner| {
-            (&owner.name, &owner.phone, owner.language, &owner.zone)
-                == (&next.name, &next.phone, next.language, &next.zone)
-        });
-        self.owners.insert(id, next);
-        if !same {
-            note(changes, known.is_some(), "owner", format!("{tenant}/{}", wanted.id));
-        }
-        self.put_consent(id, wanted, now, changes);
-    }
-
-    /// Appends to the ledger where the file says something new. Its "yes" never undoes what the owner took back elsewhere.
-    fn put_consent(&mut self, id: OwnerId, wanted: &site::Owner, now: Timestamp, changes: &mut Vec<SiteChange>) {
-        let Some(owner) = self.owners.get(&id) else { return };
-        let said = |by_file: bool| {
-            let mut ledger = owner.ledger.iter().rev();
-            ledger
-                .find(|entry| (entry.source == SITE_FILE) == by_file)
-                .map(|entry| entry.given)
-        };
-        let (file_said, given) = (said(true), wanted.consent_to_calls);
-        if file_said.unwrap_or(false) == given || given && said(false) == Some(false) {
-            return;
-        }
-        note(
-            changes,
-            file_said.is_some(),
-            "consent",
-            format!("{}/{}", owner.tenant, wanted.id),
-        );
-        self.write_consent(id, given, SITE_FILE, now);
     }
 
     /// A secret that the file named before is no news: it may have been rotated or replaced since.
@@ -179,9 +137,9 @@ impl State {
                     stated.id, known.profile, stated.profile
                 )));
             }
-            let owner = known.owner.and_then(|id| self.owners.get(&id));
+            let household = known.household.and_then(|id| self.households.get(&id));
             wanted.model = wanted.model.or(known.model.clone());
-            wanted.owner = wanted.owner.or(owner.map(|owner| owner.name_in_tenant.clone()));
+            wanted.owner = wanted.owner.or(household.map(|known| known.name_in_tenant.clone()));
             wanted.service_point = wanted.service_point.or(known.service_point.clone());
         }
         self.put_device(tenant, &wanted, secret, now, &mut Vec::new())
@@ -196,10 +154,10 @@ impl State {
         now: Timestamp,
         changes: &mut Vec<SiteChange>,
     ) -> Result<ApplianceId> {
-        let owner = wanted
+        let household = wanted
             .owner
             .as_deref()
-            .map(|name| self.owner_id(tenant, name))
+            .map(|name| self.household_id(tenant, name))
             .transpose()?;
         if let Some(point) = wanted
             .service_point
@@ -222,13 +180,13 @@ impl State {
         let new_secret = secret.filter(|new| appliance.secret != Some(*new) && appliance.old_secret != Some(*new));
         if known
             .as_ref()
-            .is_some_and(|before| new_secret.is_none() && is_as(before, wanted, owner))
+            .is_some_and(|before| new_secret.is_none() && is_as(before, wanted, household))
         {
             return Ok(id);
         }
         appliance.profile.clone_from(&wanted.profile);
         appliance.model.clone_from(&wanted.model);
-        appliance.owner = owner;
+        appliance.household = household;
         appliance.service_point.clone_from(&wanted.service_point);
         if new_secret.is_some() {
             (appliance.secret, appliance.old_secret, appliance.old_secret_until) = (new_secret, None, None);
@@ -238,16 +196,16 @@ impl State {
         if new_secret.is_some() && (before.secret.is_some() || before.old_secret.is_some()) {
             self.tell_access(AccessChange::Device(id));
         }
-        // A new owner uses it in another way.
-        if before.profile != wanted.profile || before.owner.is_some() && before.owner != owner {
+        // A new household uses it in another way.
+        if before.profile != wanted.profile || before.household.is_some() && before.household != household {
             self.restart_baseline(id, now)?;
         }
         Ok(id)
     }
 }
 
-fn is_as(before: &Appliance, wanted: &Device, owner: Option<OwnerId>) -> bool {
-    before.owner == owner
+fn is_as(before: &Appliance, wanted: &Device, household: Option<HouseholdId>) -> bool {
+    before.household == household
         && before.profile == wanted.profile
         && before.model == wanted.model
         && before.service_point == wanted.service_point

@@ -4,7 +4,7 @@ use super::not_found;
 use super::state::{Baseline, State};
 use crate::error::Result;
 use crate::ticket::TimelineEntry;
-use hub_core::consent::KEY_9;
+use hub_core::consent::{KEY_9, Subject};
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::situation::{Changes, Ids, Refusal, Situation};
@@ -121,13 +121,13 @@ impl State {
 
     /// Key 9: the ledger and the list.
     fn refuse(&mut self, refusal: &Refusal) {
-        self.write_consent(refusal.owner, false, KEY_9, refusal.at);
-        let Some(owner) = self.owners.get(&refusal.owner) else {
-            return;
-        };
-        if let Some(phone) = &owner.phone {
-            self.do_not_call
-                .insert((owner.tenant.clone(), phone.reveal().to_owned()));
+        for subject in Subject::calls() {
+            self.write_consent(refusal.person, subject, false, KEY_9, refusal.at);
         }
+        let numbers = self.person(refusal.person).map_or(&[][..], |person| &person.numbers);
+        let listed = numbers
+            .iter()
+            .map(|number| (refusal.tenant.clone(), number.reveal().to_owned()));
+        self.do_not_call.extend(listed.collect::<Vec<_>>());
     }
 }

@@ -19,9 +19,8 @@ use hub_core::appointment::Appointment;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
 use hub_core::finding::Finding;
-use hub_core::id::{
-    AccountId, ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, OwnerId, TenantId, TicketId,
-};
+use hub_core::household::Address;
+use hub_core::id::{AccountId, ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
@@ -48,7 +47,7 @@ pub(super) struct State {
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
     pub(super) trunks: BTreeMap<TenantId, Trunk>,
     pub(super) service_points: BTreeMap<Named, ServicePoint>,
-    pub(super) owners: BTreeMap<OwnerId, Owner>,
+    pub(super) households: BTreeMap<HouseholdId, Household>,
     pub(super) do_not_call: BTreeSet<(TenantId, String)>,
     pub(super) appliances: BTreeMap<ApplianceId, Appliance>,
     pub(super) names: BTreeMap<(TenantId, DeviceId), ApplianceId>,
@@ -113,13 +112,22 @@ pub(super) struct Tenant {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Owner {
+pub(super) struct Household {
     pub(super) tenant: TenantId,
     pub(super) name_in_tenant: String,
-    pub(super) name: String,
-    pub(super) phone: Option<PhoneNumber>,
-    pub(super) language: Language,
+    pub(super) address: Option<Address>,
     pub(super) zone: String,
+    /// In the order in which they are rung.
+    pub(super) persons: Vec<Person>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) id: PersonId,
+    pub(super) name_in_household: String,
+    pub(super) name: String,
+    pub(super) numbers: Vec<PhoneNumber>,
+    pub(super) language: Language,
     pub(super) ledger: Vec<ConsentEntry>,
 }
 
@@ -131,7 +139,7 @@ pub(super) struct Appliance {
     pub(super) partition: u8,
     pub(super) profile: String,
     pub(super) model: Option<String>,
-    pub(super) owner: Option<OwnerId>,
+    pub(super) household: Option<HouseholdId>,
     pub(super) service_point: Option<String>,
     pub(super) revoked: bool,
     pub(super) secret: Option<[u8; 32]>,
@@ -243,7 +251,7 @@ impl State {
             tenants: BTreeMap::new(),
             trunks: BTreeMap::new(),
             service_points: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            households: BTreeMap::new(),
             do_not_call: BTreeSet::new(),
             appliances: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -342,7 +350,7 @@ impl State {
             partition: hub_core::partition::partition(tenant, device),
             profile: profile.to_owned(),
             model: None,
-            owner: None,
+            household: None,
             service_point: None,
             revoked: false,
             secret: None,

@@ -4,6 +4,7 @@ use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::Result;
 use crate::page::Page;
+use crate::site::OwnerView;
 use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
@@ -62,7 +63,7 @@ impl TicketStore for MemoryStore {
         let finding = state.findings.get(&ticket.finding);
         Ok(TicketView {
             appliance: state.view(appliance),
-            owner: appliance.owner.map(|owner| state.owner_view(owner)).transpose()?,
+            owner: state.household_of(appliance)?.and_then(OwnerView::to_ring),
             finding: finding.cloned().ok_or_else(|| not_found("finding", ticket.finding))?,
             service_point: point.cloned(),
             next_slot: point.and_then(|point| state.next_slot(&ticket.tenant, point, now)),

@@ -1,6 +1,6 @@
 //! Appliances and their owners.
 
-use super::DeviceAgent;
+use super::{DeviceAgent, Person};
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::language::Language;
@@ -95,12 +95,12 @@ impl From<ApplianceView> for Appliance {
     }
 }
 
-/// An owner.
+/// The person of a household who is rung, and the household.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Owner {
-    /// Id of the owner.
+    /// Id of the person.
     id: Uuid,
-    /// Name within the tenant.
+    /// Name of the household within the tenant.
     name_in_tenant: String,
     /// Name for people.
     name: String,
@@ -111,13 +111,17 @@ pub(crate) struct Owner {
     language: Language,
     /// IANA time zone of the household.
     zone: String,
-    /// What the consent ledger says now.
+    /// What the consent ledger says now of calls about a predicted fault.
     #[schema(schema_with = schema::words::<Consent>)]
     consent: Consent,
     /// When it said so.
     consent_at: Option<Timestamp>,
     /// Whether the number is on the do-not-call list.
     do_not_call: bool,
+    /// Where a technician comes to.
+    address: Option<String>,
+    /// All persons of the household, in the order in which they are rung.
+    persons: Vec<Person>,
 }
 
 impl From<OwnerView> for Owner {
@@ -132,6 +136,8 @@ impl From<OwnerView> for Owner {
             consent: view.consent,
             consent_at: view.consent_at,
             do_not_call: view.do_not_call,
+            address: view.household.address.map(|address| address.reveal().to_owned()),
+            persons: view.household.persons.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::appointment::{AppointmentEvent, CancelledBy};
 use crate::call_result::{CallResult, Disposition};
 use crate::contact::{AttemptEvent, Direction};
-use crate::id::{AttemptId, OwnerId};
+use crate::id::{AttemptId, PersonId};
 use crate::ticket::HUB;
 use expect_test::expect;
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ fn in_call(offered: bool) -> (Unit, AttemptId) {
     };
     let placing = Placing {
         id,
-        owner: OwnerId(Uuid::from_u128(3)),
+        owner: PersonId(Uuid::from_u128(3)),
         direction: Direction::Outbound,
         offered: offered.then_some(slot),
         service_point: Some("pudong".into()),

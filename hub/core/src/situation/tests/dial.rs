@@ -1,18 +1,38 @@
 use super::*;
 use crate::call_result::CallResult;
 use crate::call_rules::HoldReason;
-use crate::consent::Consent;
+use crate::consent::{Consent, Standing, Subject};
 use crate::contact::Direction;
+use crate::household::{Household, Number, Person};
+use crate::id::{HouseholdId, PersonId, TenantId};
+use crate::language::Language;
+use crate::phone_number::PhoneNumber;
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 
-fn person() -> Person {
-    Person {
-        has_number: true,
+fn household() -> Household {
+    let said = Standing {
+        subject: Subject::SERVICE_CALLS,
         consent: Consent::Given,
+        at: morning(),
+    };
+    let number = Number {
+        number: PhoneNumber::new("+8613800001111").unwrap(),
         do_not_call: false,
-        zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
-        calls: vec![],
+    };
+    let person = Person {
+        id: PersonId(uuid::Uuid::from_u128(3)),
+        name: "Lin".to_owned(),
+        language: Language::En,
+        numbers: vec![number],
+        consents: vec![said],
+    };
+    Household {
+        id: HouseholdId(uuid::Uuid::from_u128(4)),
+        tenant: TenantId::new("acme").unwrap(),
+        name_in_tenant: "lin".to_owned(),
+        address: None,
+        zone: "Asia/Shanghai".to_owned(),
+        persons: vec![person],
     }
 }
 
@@ -90,11 +110,15 @@ fn earlier_calls_count() {
         let mut unit = Unit::new();
         unit.sees(alarm("pump", 0.95, Severity::Major));
         let id = unit.situation.tickets[0].id;
-        let person = Person { calls, ..person() };
+        let household = household();
+        let home = Home {
+            household: &household,
+            calls,
+        };
         let mut changes = Changes::default();
         let dial = unit
             .situation
-            .dial(id, Some(&person), &[], morning(), &mut changes)
+            .dial(id, Some(&home), &[], morning(), &mut changes)
             .unwrap();
         assert_eq!(dial, expected, "{name}");
         let event = match expected {
@@ -109,9 +133,14 @@ fn earlier_calls_count() {
     let (id, mut changes) = (unit.situation.tickets[0].id, Changes::default());
     let dial = unit.situation.dial(id, None, &[], morning(), &mut changes).unwrap();
     assert_eq!(dial, Dial::Held(HoldReason::NoOwner));
+    let household = household();
+    let home = Home {
+        household: &household,
+        calls: vec![],
+    };
     let again = unit
         .situation
-        .dial(id, Some(&person()), &[], morning(), &mut changes)
+        .dial(id, Some(&home), &[], morning(), &mut changes)
         .unwrap();
     assert_eq!(again, Dial::Settled, "a person has it");
 }

@@ -6,7 +6,7 @@ use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::clock::ManualClock;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::id::{AttemptId, OwnerId, TenantId, TicketId, TraceId};
+use hub_core::id::{AttemptId, PersonId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{ServiceTicket, TicketEvent};
 use hub_store::StoreError;
@@ -136,7 +136,7 @@ impl ContactStore for Planned {
             id,
             tenant: TenantId::new("acme").unwrap(),
             ticket: TicketId::new(now, [0; 10]),
-            owner: OwnerId::new(now, [0; 10]),
+            owner: PersonId::new(now, [0; 10]),
             direction: Direction::Outbound,
             state: AttemptState::Ended,
             started_at: now,

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Those that the database has, by name, locked: as the code that dials, scores or ends a call does, and in the same order,
-/// before anything else, so that nobody waits for an owner or a service point in a circle.
+/// before anything else, so that nobody waits for a household or a service point in a circle.
 pub(super) async fn read_locked(
     conn: &mut PgConnection,
     tenant: &TenantId,
@@ -24,7 +24,7 @@ pub(super) async fn read_locked(
         .execute(&mut *conn)
         .await
         .map_err(db)?;
-    // Looked at when they are locked: a row that somebody has changed meanwhile would not be joined to its new owner.
+    // Looked at when they are locked: a row that somebody has changed meanwhile would not be joined to its new household.
     read(conn, tenant, names).await
 }
 
@@ -34,9 +34,9 @@ pub(super) async fn read(
     names: Vec<&str>,
 ) -> Result<HashMap<String, Stored>> {
     let rows = sqlx::query(
-        "select a.id, a.device, a.revoked, a.profile, a.model, o.name_in_tenant as owner, a.service_point, \
+        "select a.id, a.device, a.revoked, a.profile, a.model, h.name_in_tenant as owner, a.service_point, \
            a.secret_sha256, a.old_secret_sha256, a.site_secret_sha256 \
-         from appliance a left join owner o on o.id = a.owner where a.tenant = $1 and a.device = any($2)",
+         from appliance a left join household h on h.id = a.household where a.tenant = $1 and a.device = any($2)",
     )
     .bind(tenant.as_str())
     .bind(names)
@@ -61,7 +61,7 @@ pub(super) async fn read(
         .collect()
 }
 
-/// Owners that devices name, by name; all must be there.
+/// Households that devices name, by name; all must be there.
 pub(super) async fn owners<'a>(
     conn: &mut PgConnection,
     tenant: &TenantId,
@@ -73,7 +73,7 @@ pub(super) async fn owners<'a>(
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = sqlx::query("select name_in_tenant, id from owner where tenant = $1 and name_in_tenant = any($2)")
+    let rows = sqlx::query("select name_in_tenant, id from household where tenant = $1 and name_in_tenant = any($2)")
         .bind(tenant.as_str())
         .bind(&names)
         .fetch_all(conn)
@@ -87,7 +87,7 @@ pub(super) async fn owners<'a>(
     owners
         .map(|name| match ids.get(name) {
             Some(id) => Ok((name, *id)),
-            None => Err(not_found("owner", name)),
+            None => Err(not_found("household", name)),
         })
         .collect()
 }
@@ -113,12 +113,12 @@ pub(super) async fn insert(
     let partition_of = |device: &DeviceId| i16::from(partition(tenant, device));
     let made: i64 = sqlx::query_scalar(
         "with made as ( \
-           insert into appliance (tenant, tenant_no, device, partition, profile, model, owner, service_point, \
+           insert into appliance (tenant, tenant_no, device, partition, profile, model, household, service_point, \
              secret_sha256, site_secret_sha256, created_at) \
-           select t.id, t.no, k.device, k.partition, k.profile, k.model, k.owner, k.service_point, k.secret, \
+           select t.id, t.no, k.device, k.partition, k.profile, k.model, k.household, k.service_point, k.secret, \
              k.site_secret, $2 \
            from unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], \
-               $10::bytea[]) as k (device, partition, profile, model, owner, service_point, secret, site_secret) \
+               $10::bytea[]) as k (device, partition, profile, model, household, service_point, secret, site_secret) \
              join tenant t on t.id = $1 \
            on conflict (tenant, device) do nothing returning id), \
          status as (insert into appliance_status (appliance) select id from made) \
@@ -184,13 +184,13 @@ pub(super) async fn update(
     }
     let devices = || changed.iter().map(|(wanted, _, _)| wanted);
     sqlx::query(
-        "update appliance a set profile = k.profile, model = k.model, owner = k.owner, \
+        "update appliance a set profile = k.profile, model = k.model, household = k.household, \
            service_point = k.service_point, secret_sha256 = coalesce(k.secret, a.secret_sha256), \
            old_secret_sha256 = case when k.secret is null then a.old_secret_sha256 end, \
            old_secret_until = case when k.secret is null then a.old_secret_until end, \
            site_secret_sha256 = coalesce(k.site_secret, a.site_secret_sha256) \
          from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::bytea[]) \
-           as k (id, profile, model, owner, service_point, secret, site_secret) where a.id = k.id",
+           as k (id, profile, model, household, service_point, secret, site_secret) where a.id = k.id",
     )
     .bind(changed.iter().map(|(_, known, _)| known.id).collect::<Vec<_>>())
     .bind(

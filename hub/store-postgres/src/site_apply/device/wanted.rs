@@ -23,7 +23,7 @@ pub(super) struct Stored {
     pub(super) revoked: bool,
     pub(super) profile: String,
     pub(super) model: Option<String>,
-    /// Name of its owner in the tenant.
+    /// Name of its household in the tenant.
     pub(super) owner: Option<String>,
     pub(super) service_point: Option<String>,
     pub(super) secret: Option<Vec<u8>>,

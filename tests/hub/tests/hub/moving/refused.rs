@@ -95,7 +95,7 @@ async fn tampered(own: &Lab, by_url: &Lab, out: &Path) {
         said
     };
     let copy = Copied::of(out);
-    copy.edit("owner.jsonl", |bytes| {
+    copy.edit("person.jsonl", |bytes| {
         let text = String::from_utf8(std::mem::take(bytes)).unwrap();
         assert!(text.lines().nth(2).unwrap().contains("Owner "), "{text}");
         let third = text.lines().nth(2).unwrap();
@@ -104,7 +104,7 @@ async fn tampered(own: &Lab, by_url: &Lab, out: &Path) {
     says(
         &both(&copy).await,
         &[
-            name(&copy.file("owner.jsonl")),
+            name(&copy.file("person.jsonl")),
             "line 3 is not the one that was written there",
         ],
     );
@@ -181,10 +181,10 @@ async fn no_room(lab: &Lab) {
     std::fs::create_dir(&full).unwrap();
     std::fs::write(full.join("journal.jsonl"), "").unwrap();
     // Every write to this device says that there is no space left.
-    symlink("/dev/full", full.join("owner.jsonl.part")).unwrap();
+    symlink("/dev/full", full.join("person.jsonl.part")).unwrap();
     says(
         &refusal(lab, &["export", "--to", name(&full)]).await,
-        &["owner.jsonl", "No space left on device", "run the same command again"],
+        &["person.jsonl", "No space left on device", "run the same command again"],
     );
     content(lab, &["export", "--to", name(&full)]).await;
 }
