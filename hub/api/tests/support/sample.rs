@@ -7,7 +7,9 @@ use hub_core::consent::{Consent, Standing, Subject};
 use hub_core::contact::{AttemptState, ContactAttempt, Direction};
 use hub_core::finding::{Finding, FindingState};
 use hub_core::household::{Address, Household, Number, Person};
-use hub_core::id::{ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId, TraceId};
+use hub_core::id::{
+    ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId, TraceId,
+};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};

@@ -18,7 +18,6 @@ const CHANGED: [(&str, &str); 9] = [
     ("ticket.visit_end", "it is appointment.slot_end"),
     ("ticket.visit_service_point", "it is appointment.service_point"),
     ("ticket.visit_agreed_by", "it is appointment.agreed_by"),
-    ("tenant.contact_plan", "it is named call_rules"),
     (
         "owner",
         "each is a household of one person, as `owners_are_households` compares",

@@ -20,7 +20,9 @@ use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
 use hub_core::finding::Finding;
 use hub_core::household::Address;
-use hub_core::id::{AccountId, ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId};
+use hub_core::id::{
+    AccountId, ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId,
+};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
