@@ -52,9 +52,11 @@ impl AppointmentStore for PostgresStore {
         let limit = limit.clamp(1, PAGE_MAX);
         let place = place(after)?;
         let mut tx = self.begin_scoped(actor).await?;
+        // Tickets one by one, as the limit makes the database see: it would read all of them where it does not know the span.
         let query = format!(
             "select {VISIT} as appointment, t.number, t.appliance \
-             from appointment v join ticket t on t.id = v.ticket \
+             from appointment v \
+               cross join lateral (select number, appliance from ticket where id = v.ticket limit 1) t \
              where v.slot_start >= $1 and v.slot_start < $2 and ($3::text is null or v.service_point = $3) \
                and ($4::timestamptz is null or (v.slot_start, v.id) > ($4, $5)) and ($6::text is null or v.tenant = $6) \
                and ($7::text[] is null or t.appliance in (select id from appliance where service_point = any($7))) \
