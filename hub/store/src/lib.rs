@@ -9,6 +9,7 @@ pub mod access;
 pub mod account;
 pub mod birth;
 pub mod bounds;
+pub mod check;
 pub mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -26,8 +27,10 @@ pub mod quarantine;
 pub mod reading;
 pub mod retention;
 pub mod session;
+pub mod signals;
 pub mod site;
 pub mod telemetry;
+pub mod text;
 pub mod ticket;
 
 pub use error::StoreError;
