@@ -1,4 +1,9 @@
-//! What devices derive their secrets from or make themselves, and what an integrator may be granted to read.
+//! What lets a device in, what devices derive their secrets from or make themselves, and what an integrator may be granted to
+//! read.
+
+mod credentials;
+
+pub use credentials::{CredentialError, Credentials, Exchange, Provision, SecretHash};
 
 use crate::id::DeviceId;
 use hmac::{Hmac, Mac};

@@ -1,6 +1,6 @@
 //! How long readings are kept.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -15,6 +15,13 @@ pub struct Retention {
     pub profile: Option<String>,
     /// Whole days, [`DAYS_MIN`] to [`DAYS_MAX`]; without it, permanently.
     pub days: Option<u32>,
+}
+
+/// The midnight (UTC) so many days before: what was measured before it goes.
+pub fn kept_from(now: Timestamp, days: i64) -> Timestamp {
+    let midnight = Timestamp::from_second(now.as_second().div_euclid(DAY_S) * DAY_S);
+    let before = SignedDuration::from_hours(24 * days);
+    midnight.and_then(|at| at.checked_sub(before)).unwrap_or(Timestamp::MIN)
 }
 
 /// Fewer days are refused: by then, aggregates are certain to be complete.
@@ -64,6 +71,12 @@ impl Retention {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_starts_at_midnight() {
+        let now = "2026-03-12T23:59:59Z".parse().unwrap();
+        assert_eq!(kept_from(now, 10), "2026-03-02T00:00:00Z".parse().unwrap());
+    }
 
     #[test]
     fn ten_times_the_median_is_usual_once_there_are_some() {

@@ -9,16 +9,13 @@ use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{Consent, Subject, current};
+use hub_core::consent::{self, Consent, Subject};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
-use hub_store::bounds::OWNER_NAME_MAX;
-use hub_store::claim::{
-    CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
-    PRINTED_WINDOW_MAX, TRIES_MAX,
-};
+use hub_store::check;
+use hub_store::claim::{ClaimStore, ClaimedOwner, OWNER_CLAIM, Opener, OwnerContact, TRIES_MAX};
 use hub_store::error::{Result, StoreError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::PgConnection;
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
@@ -33,23 +30,7 @@ impl ClaimStore for PostgresStore {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<()> {
-        if !(CODE_LEN_MIN..=CODE_LEN_MAX).contains(&code.len()) {
-            return Err(StoreError::Refused(format!(
-                "a claim code has {CODE_LEN_MIN} to {CODE_LEN_MAX} bytes, not {}",
-                code.len()
-            )));
-        }
-        let (opener, longest) = match opener {
-            Opener::Device => ("device", DEVICE_WINDOW_MAX),
-            Opener::Maker => ("maker", PRINTED_WINDOW_MAX),
-        };
-        let open_for = until.duration_since(now);
-        if !open_for.is_positive() || open_for > SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX) {
-            return Err(StoreError::Refused(format!(
-                "a claim that the {opener} opens ends within {} hours from now",
-                longest.as_secs() / 3600
-            )));
-        }
+        check::claim(opener, code, until, now)?;
         let hash = self.keyring.claim_code(&appliance.to_string(), code);
         let open = || {
             sqlx::query(
@@ -57,7 +38,7 @@ impl ClaimStore for PostgresStore {
                  on conflict (appliance, opener) do update set code_hash = $3, until = $4, tries = 0",
             )
             .bind(appliance.0)
-            .bind(opener)
+            .bind(opener.name())
             .bind(&hash[..])
             .bind(sql(until))
         };
@@ -74,7 +55,7 @@ impl ClaimStore for PostgresStore {
         now: Timestamp,
     ) -> Result<ClaimedOwner> {
         actor.may(Act::ClaimAppliance)?;
-        check(contact)?;
+        check::owner_contact(contact)?;
         let no_device = || not_found("device", format!("{tenant}/{device}"));
         let mut tx = self.begin().await?;
         let row = sqlx::query(
@@ -106,22 +87,6 @@ impl ClaimStore for PostgresStore {
     }
 }
 
-fn check(contact: &OwnerContact) -> Result<()> {
-    let length = contact.name.trim().chars().count();
-    if !(1..=OWNER_NAME_MAX).contains(&length) {
-        return Err(StoreError::Refused(format!(
-            "an owner's name has 1 to {OWNER_NAME_MAX} characters, not {length}"
-        )));
-    }
-    if jiff::tz::TimeZone::get(&contact.zone).is_err() {
-        return Err(StoreError::Refused(format!(
-            "{:?} is not an IANA time zone such as Asia/Shanghai",
-            contact.zone
-        )));
-    }
-    Ok(())
-}
-
 /// Compares with every claim that is open, each time in the same time; a wrong code counts against all of them. Refused
 /// if none is open.
 async fn knows_code(
@@ -141,11 +106,7 @@ async fn knows_code(
     .await
     .map_err(db)?;
     if open.is_empty() {
-        return Err(StoreError::Refused(
-            "no claim is open for this device: it was closed, ran out, or had too many wrong codes; open it anew at the \
-             device or ask the maker"
-                .to_owned(),
-        ));
+        return Err(check::no_claim_open());
     }
     let shown = store.keyring.claim_code(&appliance.to_string(), code);
     let fits = open
@@ -166,9 +127,7 @@ async fn knows_code(
 /// The wrong code is kept in mind.
 async fn wrong(tx: Transaction) -> Result<StoreError> {
     tx.commit().await.map_err(db)?;
-    Ok(StoreError::Refused(format!(
-        "the code is wrong; {TRIES_MAX} wrong codes close the claim"
-    )))
+    Ok(check::wrong_code())
 }
 
 /// Who has a number.

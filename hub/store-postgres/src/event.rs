@@ -10,7 +10,11 @@ use hub_store::event::{Event, EventCursor, EventStore};
 use hub_store::page::PAGE_MAX;
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// How soon a reader looks again when events exist that another transaction still hides.
+const HIDDEN_EVENTS_PAUSE: Duration = Duration::from_millis(20);
 
 /// Begins a new epoch if this is another cluster than the one that the newest events were written in: by its own number,
 /// or because its transactions have not come as far. The lease's holder does so before it works.
@@ -105,12 +109,14 @@ impl EventStore for PostgresStore {
                 appliance: row.col::<Option<i64>>("appliance")?.map(ApplianceId),
             });
         }
-        self.signals.events_hidden(hidden);
+        self.events_hidden.store(hidden, Ordering::Relaxed);
         Ok(events)
     }
 
     async fn event_arrived(&self, patience: Duration) {
-        self.signals.wait_event(patience).await;
+        let hidden = self.events_hidden.load(Ordering::Relaxed);
+        let most = if hidden { HIDDEN_EVENTS_PAUSE } else { Duration::MAX };
+        self.signals.wait_event(patience.min(most)).await;
     }
 
     async fn healthy(&self) -> Result<()> {

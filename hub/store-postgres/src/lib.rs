@@ -43,7 +43,6 @@ mod scoped;
 mod scoring;
 mod session;
 mod session_writer;
-mod signals;
 mod site;
 mod site_apply;
 mod site_row;

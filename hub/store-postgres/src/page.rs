@@ -1,22 +1,17 @@
-//! Pages: where one begins, how much is fetched for it, and how what was fetched is cut.
+//! Pages: where one begins, and how much is fetched for it.
 
-use crate::row::not_found;
 use hub_store::error::Result;
-use hub_store::page::Page;
+pub(crate) use hub_store::page::name_cursor;
+use hub_store::page::{Page, cursor};
 
-/// A cursor that is an id. A cursor nobody gave out is an error, not the first page.
+/// A cursor that is an id.
 pub(crate) fn id_cursor(after: Option<&str>) -> Result<Option<uuid::Uuid>> {
-    after
-        .map(|text| text.parse().map_err(|_| not_found("page after", text)))
-        .transpose()
+    cursor(after)
 }
 
 /// Where a page that is numbered downwards goes on.
 pub(crate) fn below(after: Option<&str>) -> Result<i64> {
-    match after {
-        None => Ok(i64::MAX),
-        Some(cursor) => cursor.parse().map_err(|_| not_found("page after", cursor)),
-    }
+    Ok(cursor(after)?.unwrap_or(i64::MAX))
 }
 
 /// One more than asked for, which tells whether there is a next page.
@@ -25,9 +20,6 @@ pub(crate) fn page_limit(limit: usize) -> i64 {
 }
 
 /// Cuts what [`page_limit`] fetched into a page.
-pub(crate) fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(cursor);
-    Page { items, next }
+pub(crate) fn page<T>(items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
+    Page::cut(items, limit, cursor)
 }

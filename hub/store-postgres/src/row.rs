@@ -1,7 +1,9 @@
 //! From rows to types and back: errors with the column's name, words of enums, JSON, civil time.
 
 use crate::life::{found_dead, is_dead};
+pub(crate) use hub_store::error::not_found;
 use hub_store::error::{Result, StoreError};
+pub(crate) use hub_store::text::{text, without_nul};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde::Serialize;
@@ -41,14 +43,6 @@ pub(crate) fn unreadable(what: &'static str) -> impl FnOnce(Box<dyn std::error::
     move |source| StoreError::Unreadable { what, source }
 }
 
-/// Nothing with this id, or not for this reader.
-pub(crate) fn not_found(what: &'static str, id: impl ToString) -> StoreError {
-    StoreError::NotFound {
-        what,
-        id: id.to_string(),
-    }
-}
-
 /// Civil time as the database takes it.
 pub(crate) fn sql(at: Timestamp) -> jiff_sqlx::Timestamp {
     at.to_sqlx()
@@ -83,22 +77,6 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<serde_json::Value> {
     serde_json::to_value(value)
         .map(without_nul)
         .map_err(|error| StoreError::Refused(format!("a value has no stored form: {error}")))
-}
-
-/// Text that PostgreSQL takes: it refuses U+0000, which arrives in payloads.
-pub(crate) fn text(from: &str) -> String {
-    from.replace('\0', "\u{fffd}")
-}
-
-/// JSON that PostgreSQL takes.
-pub(crate) fn without_nul(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::String(s) if s.contains('\0') => Value::String(text(&s)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
-        Value::Object(fields) => Value::Object(fields.into_iter().map(|(k, v)| (text(&k), without_nul(v))).collect()),
-        other => other,
-    }
 }
 
 /// Reading columns with errors that name them.

@@ -5,8 +5,9 @@ use crate::session_writer::held;
 use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_store::error::{Result, StoreError};
-use hub_store::session::{Attributes, RetainedState, SUBSCRIPTIONS_MAX, SessionChange, SessionStore};
+use hub_store::check;
+use hub_store::error::Result;
+use hub_store::session::{Attributes, RetainedState, SessionChange, SessionStore};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -132,12 +133,7 @@ async fn change(store: &PostgresStore, changes: &[(ApplianceId, SessionChange)],
             ended.push(appliance.0);
             continue;
         };
-        if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
-            return Err(StoreError::Refused(format!(
-                "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
-                session.subscriptions.len()
-            )));
-        }
+        check::session(session)?;
         kept.push(appliance.0);
         expiries.push(i64::from(session.expiry_s));
         subscriptions.push(json(&session.subscriptions)?);

@@ -13,19 +13,20 @@ use crate::row::db;
 use crate::schema;
 use crate::scoped;
 use crate::session_writer::SessionWriter;
-use crate::signals::Signals;
 use crate::telemetry::Writer;
 use crate::transaction::Transaction;
 use crate::upgrade::Upgrade;
 use hub_core::profile::ApplianceProfile;
 use hub_store::error::{Result, StoreError};
 use hub_store::retention::Gate;
+use hub_store::signals::Signals;
 use hub_store::site::TenantTally;
 use jiff::Timestamp;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -72,6 +73,8 @@ pub struct PostgresStore {
     /// For what is kept of their sessions.
     pub(crate) sessions: SessionWriter,
     pub(crate) signals: Signals,
+    /// Events exist that another transaction still hides.
+    pub(crate) events_hidden: AtomicBool,
     pub(crate) writer: Writer,
     pub(crate) lease: Keeper,
     /// How far deletion by age may go.
@@ -177,6 +180,7 @@ impl PostgresStore {
             layout,
             catalog: Catalog::default(),
             signals: Signals::default(),
+            events_hidden: AtomicBool::new(false),
             writer: Writer::default(),
             lease: Keeper::new(holder),
             gate: Gate::default(),

@@ -35,6 +35,16 @@ pub enum Opener {
     Maker,
 }
 
+impl Opener {
+    /// Word by which it is stored and told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Maker => "maker",
+        }
+    }
+}
+
 /// What a new owner tells of themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerContact {

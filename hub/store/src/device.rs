@@ -53,6 +53,21 @@ pub struct CommandView {
     pub reply: Option<Vec<u8>>,
 }
 
+impl CommandView {
+    /// With the state that it has at `now`.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        let state = match (self.replied_at, self.taken_at, self.sent_at) {
+            (Some(_), ..) => CommandState::Replied,
+            _ if self.expires_at <= now => CommandState::Expired,
+            (None, Some(_), _) => CommandState::Taken,
+            (None, None, Some(_)) => CommandState::Sent,
+            (None, None, None) => CommandState::Queued,
+        };
+        Self { state, ..self }
+    }
+}
+
 /// What a device says that its profile does not know, in its newest samples.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unplaced {

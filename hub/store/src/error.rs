@@ -56,6 +56,14 @@ pub enum StoreError {
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// Nothing with this id, or not for this reader.
+pub fn not_found(what: &'static str, id: impl ToString) -> StoreError {
+    StoreError::NotFound {
+        what,
+        id: id.to_string(),
+    }
+}
+
 impl From<SituationError> for StoreError {
     fn from(error: SituationError) -> Self {
         match error {

@@ -10,6 +10,7 @@ pub mod account;
 pub mod appointment;
 pub mod birth;
 pub mod bounds;
+pub mod check;
 pub mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -27,8 +28,10 @@ pub mod quarantine;
 pub mod reading;
 pub mod retention;
 pub mod session;
+pub mod signals;
 pub mod site;
 pub mod telemetry;
+pub mod text;
 pub mod ticket;
 
 pub use error::StoreError;

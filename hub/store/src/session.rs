@@ -3,7 +3,7 @@
 use crate::error::Result;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -16,6 +16,13 @@ pub struct KeptSession {
     pub subscriptions: Vec<(String, u8)>,
     /// Packet identifiers of QoS 2 publishes that are stored and that the device has not released yet.
     pub unreleased: Vec<u16>,
+}
+
+/// Whether a session that is kept for so long is over. `left_at` is none while the device is connected. The greatest expiry never
+/// comes (MQTT 5 §3.1.2.11.2).
+pub fn is_expired(expiry_s: u32, left_at: Option<Timestamp>, now: Timestamp) -> bool {
+    let kept_for = SignedDuration::from_secs(i64::from(expiry_s));
+    expiry_s < u32::MAX && left_at.is_some_and(|at| now.duration_since(at) >= kept_for)
 }
 
 /// What becomes of a device's session.

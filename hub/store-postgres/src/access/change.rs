@@ -9,11 +9,10 @@ use hub_core::id::{ApplianceId, TenantId};
 use hub_store::access::AccessChange;
 use hub_store::bounds::CHANGES_MAX;
 use hub_store::error::Result;
-use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How soon changes that another process made are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -29,7 +28,7 @@ pub(super) async fn wait(store: &PostgresStore, patience: Duration) -> Result<Ve
             return Ok(changes);
         }
         // Woken or not, it is looked again.
-        let _ = timeout(left.min(LOOK_AGAIN), store.signals.access()).await;
+        store.signals.wait_access(left.min(LOOK_AGAIN)).await;
     }
 }
 
@@ -167,11 +166,6 @@ async fn tell(
 /// Commits a change of access and wakes this process's front door.
 pub(crate) async fn commit(store: &PostgresStore, tx: Transaction) -> Result<()> {
     tx.commit().await.map_err(db)?;
-    store.signals.access_changed();
+    store.signals.access();
     Ok(())
-}
-
-/// Whether `until` has come; no end never comes.
-pub(crate) fn is_over(until: Option<Timestamp>, now: Timestamp) -> bool {
-    until.is_some_and(|until| until <= now)
 }

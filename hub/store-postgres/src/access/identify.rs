@@ -1,35 +1,27 @@
 //! Whose a credential is: one round trip for a whole batch of devices, more where programs come or unknown devices enrol.
 
-use super::change::is_over;
 use super::enrol::{self, Newcomer};
 use super::group::{self, Group};
+use super::held;
 use super::program::programs;
 use crate::keyring::sha256;
-use crate::row::{Columns, db, unreadable};
+use crate::row::{Columns, unreadable};
 use crate::store::PostgresStore;
+use hub_core::access::Credentials;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_store::access::{Credential, Principal};
 use hub_store::error::Result;
-use hub_store::session::KeptSession;
+use hub_store::session::{KeptSession, is_expired};
 use hub_store::telemetry::Device;
-use jiff::{SignedDuration, Timestamp};
-use sqlx::Row;
+use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use subtle::ConstantTimeEq;
 
 /// A device as a batch found it.
 struct FoundDevice {
     device: Device,
-    revoked: bool,
-    secret: Option<Vec<u8>>,
-    old_secret: Option<Vec<u8>>,
-    old_secret_until: Option<Timestamp>,
-    /// Name of its group.
-    group: Option<String>,
-    /// It comes in by a certificate, or did once.
-    by_certificate: bool,
+    held: Credentials,
     session: Option<KeptSession>,
     /// Something is left of a session that is not kept any more.
     leftovers: bool,
@@ -115,7 +107,7 @@ fn answer(
         // A token that two devices share says nothing about which of them it is.
         let mut fits = known
             .iter()
-            .filter(|known| !known.revoked && known.is_shown_by(&shown[index], &found.groups, now));
+            .filter(|known| !known.held.revoked && known.is_shown_by(&shown[index], &found.groups, now));
         let (Some(known), None) = (fits.next(), fits.next()) else {
             continue;
         };
@@ -126,7 +118,7 @@ fn answer(
         if known.session.is_some() && known.long_away {
             notes.taken_up.push(id);
         }
-        if !known.by_certificate && matches!(shown[index], Credential::Certificate { .. }) {
+        if !known.held.by_certificate && matches!(shown[index], Credential::Certificate { .. }) {
             notes.certified.push(id);
         }
         answers[index] = Some(Principal::Device(known.device.clone(), known.session.clone()));
@@ -142,10 +134,11 @@ impl FoundDevice {
     ) -> bool {
         match shown {
             Credential::Certificate { .. } => true,
-            Credential::Token(token) => self.has_secret(token, now),
+            Credential::Token(token) => self.held.takes(&sha256(token.as_bytes()), now),
             Credential::Secret { device, secret, .. } => {
-                let own = self.has_secret(secret, now);
+                let own = self.held.takes(&sha256(secret.as_bytes()), now);
                 let group = self
+                    .held
                     .group
                     .as_ref()
                     .map(|name| (self.device.tenant.clone(), name.clone()));
@@ -153,18 +146,6 @@ impl FoundDevice {
                 own | group.is_some_and(|group| group.knows(device, secret))
             }
         }
-    }
-
-    fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
-        let hash = sha256(secret.as_bytes());
-        let is = |slot: &Option<Vec<u8>>| slot.as_deref().is_some_and(|slot| bool::from(slot.ct_eq(&hash)));
-        is(&self.secret) | (is(&self.old_secret) && !is_over(self.old_secret_until, now))
-    }
-
-    /// Nothing was ever given to it, and it brought nothing of its own: it was only declared.
-    fn has_nothing(&self) -> bool {
-        let came_in = self.by_certificate || self.group.is_some();
-        !self.revoked && !came_in && self.secret.is_none() && self.old_secret.is_none()
     }
 }
 
@@ -183,7 +164,7 @@ const SHOWN: &str = "with shown as ( \
      from shown s \
        cross join lateral ( \
          select id, tenant, device, profile, revoked, secret_sha256, old_secret_sha256, old_secret_until, \
-           key_group as group_name, by_certificate from appliance where id = s.id offset 0) a \
+           key_group, key_group as group_name, by_certificate from appliance where id = s.id offset 0) a \
        left join lateral ( \
          select online, presence_at from appliance_status where appliance = a.id offset 0) t on true \
        left join lateral ( \
@@ -230,7 +211,7 @@ async fn find(store: &PostgresStore, shown: &[Credential], indexes: &[usize], no
                 continue;
             }
         };
-        if let Some(name) = &known.group {
+        if let Some(name) = &known.held.group {
             let key = (known.device.tenant.clone(), name.clone());
             if let Entry::Vacant(place) = found.groups.entry(key) {
                 let group = group::open(store, &place.key().0, row);
@@ -246,10 +227,11 @@ fn found_device(row: &PgRow, now: Timestamp) -> Result<FoundDevice> {
     let online = row.col::<Option<bool>>("online")?.unwrap_or(false);
     let unreleased: Vec<i32> = row.col("unreleased")?;
     let left_at = if online { None } else { row.maybe_at("left_at")? };
-    let expiry_s: Option<i64> = row.col("expiry_s")?;
+    let expiry_s = row.col::<Option<i64>>("expiry_s")?;
+    let expiry_s = expiry_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX));
     let session = match expiry_s {
         Some(expiry_s) if !is_expired(expiry_s, left_at, now) => Some(KeptSession {
-            expiry_s: u32::try_from(expiry_s).unwrap_or(u32::MAX),
+            expiry_s,
             subscriptions: row.json("subscriptions")?,
             unreleased: unreleased.iter().filter_map(|id| u16::try_from(*id).ok()).collect(),
         }),
@@ -262,22 +244,11 @@ fn found_device(row: &PgRow, now: Timestamp) -> Result<FoundDevice> {
             device: row.word("device")?,
             profile: row.col("profile")?,
         },
-        revoked: row.col("revoked")?,
-        secret: row.col("secret_sha256")?,
-        old_secret: row.col("old_secret_sha256")?,
-        old_secret_until: row.maybe_at("old_secret_until")?,
-        group: row.try_get("group_name").map_err(db)?,
-        by_certificate: row.col("by_certificate")?,
+        held: held::read(row)?,
         leftovers: session.is_none() && !online && (expiry_s.is_some() || !unreleased.is_empty()),
         long_away: expiry_s.is_some_and(|expiry_s| is_expired(expiry_s / 2, left_at, now)),
         session,
     })
-}
-
-/// `left_at` is none while the device is connected, as far as its presence is written. The greatest expiry never comes (MQTT 5 §3.1.2.11.2).
-fn is_expired(expiry_s: i64, left_at: Option<Timestamp>, now: Timestamp) -> bool {
-    expiry_s < i64::from(u32::MAX)
-        && left_at.is_some_and(|at| now.duration_since(at) >= SignedDuration::from_secs(expiry_s))
 }
 
 /// Devices that nobody made, or that were only declared, with a secret of a group that enrols.
@@ -294,7 +265,7 @@ async fn newcomers(
             continue;
         };
         let known = found.devices.get(&index).and_then(|known| known.first());
-        let is_open = !found.unreadable.contains(&index) && known.is_none_or(FoundDevice::has_nothing);
+        let is_open = !found.unreadable.contains(&index) && known.is_none_or(|known| known.held.is_declared_only());
         if answers[index].is_none() && is_open {
             candidates.push((index, tenant, device, secret, known));
         }

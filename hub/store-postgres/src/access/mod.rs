@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod enrol;
 pub(crate) mod group;
+pub(crate) mod held;
 mod identify;
 pub(crate) mod issue;
 mod own;

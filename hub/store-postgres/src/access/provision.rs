@@ -1,10 +1,11 @@
 //! A device asks for its credential with a claim credential. Device, credential, use and what is ended by it are one
 //! transaction.
 
-use super::{change, enrol, issue, own};
+use super::{change, enrol, held, issue, own};
 use crate::keyring::{random, sha256};
 use crate::row::{Columns, db, sql};
 use crate::store::{PostgresStore, sealed};
+use hub_core::access::{Credentials, Provision, SecretHash};
 use hub_core::id::ApplianceId;
 use hub_store::access::{Claimant, ProvisionRequest, Provisioned};
 use hub_store::error::{Result, StoreError};
@@ -31,39 +32,37 @@ pub(super) async fn provision(
     }
     let made = request.secret.as_deref().map(own::hash).transpose()?;
     let mut tx = store.begin().await?;
-    let (appliance, had_one) = match device(&mut tx, claimant, request, made.as_ref(), &grant, now).await? {
-        Found::Device { appliance, had_one } => (appliance, had_one),
+    let Some(mut found) = device(&mut tx, claimant, request, made.as_ref(), &grant, now).await? else {
         // Its answer was lost: it is given again, and nothing else.
-        Found::Served => return Ok(Provisioned::Own),
+        return Ok(Provisioned::Own);
     };
-    if had_one {
+    let appliance = found.appliance;
+    if found.had_one {
         issue::revoke(store, &mut tx, &claimant.tenant, appliance, now).await?;
         change::device(&mut tx, &claimant.tenant, appliance).await?;
     }
-    let given = match (key, made) {
+    let (hash, given) = match (key, made) {
         (Some(key), _) => {
-            set_secret(&mut tx, appliance, None).await?;
             let device = (&request.device, appliance);
             let signed = issue::sign(store, &mut tx, &claimant.tenant, device, &key, now).await?;
-            Provisioned::Certificate {
+            let given = Provisioned::Certificate {
                 certificate: signed.certificate,
                 authority: signed.authority,
-            }
+            };
+            (None, given)
         }
-        (None, Some(hash)) => {
-            set_secret(&mut tx, appliance, Some(hash)).await?;
-            Provisioned::Own
-        }
+        (None, Some(hash)) => (Some(hash), Provisioned::Own),
         (None, None) => {
             let secret = hex::encode(random::<32>().map_err(sealed("random bytes"))?);
-            set_secret(&mut tx, appliance, Some(sha256(secret.as_bytes()))).await?;
-            Provisioned::Secret(secret)
+            (Some(sha256(secret.as_bytes())), Provisioned::Secret(secret))
         }
     };
+    found.held.give(hash);
+    held::write(&mut tx, appliance, &found.held).await?;
     count_use(&mut tx, claimant, now).await?;
     change::commit(store, tx).await?;
     tracing::info!(tenant = %claimant.tenant, device = %request.device, claim = claimant.name,
-        certificate = request.csr.is_some(), replaced = had_one, "a device was given its credential");
+        certificate = request.csr.is_some(), replaced = found.had_one, "a device was given its credential");
     Ok(given)
 }
 
@@ -110,79 +109,57 @@ fn ended(claimant: &Claimant) -> StoreError {
     ))
 }
 
-/// What there is of the device.
-enum Found {
-    /// It gets its credential. Locked.
-    Device {
-        appliance: ApplianceId,
-        /// It has a credential that ends now.
-        had_one: bool,
-    },
-    /// The secret that it has made lets it in already.
-    Served,
+/// The device that gets its credential. Locked.
+struct Found {
+    appliance: ApplianceId,
+    held: Credentials,
+    /// It has a credential that ends now.
+    had_one: bool,
 }
 
+/// `None` if the secret that it has made lets it in already.
 async fn device(
     conn: &mut PgConnection,
     claimant: &Claimant,
     request: &ProvisionRequest,
-    made: Option<&[u8; 32]>,
+    made: Option<&SecretHash>,
     grant: &Grant,
     now: Timestamp,
-) -> Result<Found> {
-    let refused = |why: &str| StoreError::Refused(format!("device {} {why}", request.device));
-    let select = "select id, profile, revoked, secret_sha256, \
-           (secret_sha256 is not null or old_secret_sha256 is not null or key_group is not null or by_certificate) \
-             as has_one \
-         from appliance where tenant = $1 and device = $2 for no key update";
-    let known = sqlx::query(select)
+) -> Result<Option<Found>> {
+    let named = || format!("device {}", request.device);
+    let known = sqlx::query("select * from appliance where tenant = $1 and device = $2 for no key update")
         .bind(claimant.tenant.as_str())
         .bind(request.device.as_str())
         .fetch_optional(&mut *conn)
         .await
         .map_err(db)?;
     let Some(row) = known else {
-        return enrol::insert(conn, &claimant.tenant, &request.device, &grant.profile, now)
-            .await?
-            .map(|appliance| Found::Device {
-                appliance,
-                had_one: false,
-            })
-            .ok_or_else(|| refused("was made at the same moment by somebody else; ask again"));
+        let made = enrol::insert(conn, &claimant.tenant, &request.device, &grant.profile, now).await?;
+        let at_once = || {
+            StoreError::Refused(format!(
+                "{} was made at the same moment by somebody else; ask again",
+                named()
+            ))
+        };
+        return Ok(Some(Found {
+            appliance: made.ok_or_else(at_once)?,
+            held: Credentials::default(),
+            had_one: false,
+        }));
     };
-    if row.col::<bool>("revoked")? {
-        return Err(refused("is revoked"));
-    }
-    let present: Option<Vec<u8>> = row.col("secret_sha256")?;
-    if made.is_some_and(|made| own::is(present.as_deref(), made)) {
-        return Ok(Found::Served);
-    }
-    if row.col::<String>("profile")? != grant.profile {
-        return Err(refused("reports by another profile than the claim credential gives"));
-    }
-    let has_one = row.col::<bool>("has_one")?;
-    if has_one && !grant.may_replace {
-        return Err(refused(
-            "has a credential already; only a claim credential that may replace one gives another",
-        ));
-    }
-    Ok(Found::Device {
+    let held = held::read(&row)?;
+    let is_of_profile = row.col::<String>("profile")? == grant.profile;
+    let provision = held
+        .provision(made, is_of_profile, grant.may_replace)
+        .map_err(|error| held::refused(named(), error))?;
+    let had_one = match provision {
+        Provision::Served => return Ok(None),
+        Provision::First => false,
+        Provision::Instead => true,
+    };
+    Ok(Some(Found {
         appliance: ApplianceId(row.col("id")?),
-        had_one: has_one,
-    })
-}
-
-/// What it came in with before does not work any more, certificates of the maker's own authority excepted.
-async fn set_secret(conn: &mut PgConnection, appliance: ApplianceId, hash: Option<[u8; 32]>) -> Result<()> {
-    sqlx::query(
-        "update appliance set secret_sha256 = $2, old_secret_sha256 = null, old_secret_until = null, key_group = null, \
-           by_certificate = by_certificate or $2 is null \
-         where id = $1",
-    )
-    .bind(appliance.0)
-    .bind(hash.map(|hash| hash.to_vec()))
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(())
+        held,
+        had_one,
+    }))
 }

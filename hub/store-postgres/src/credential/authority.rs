@@ -1,6 +1,6 @@
 //! Authorities that a tenant brings, and their revocation lists (RFC 5280).
 
-use super::{check_name, check_room};
+use super::check_room;
 use crate::access::change;
 use crate::access::issue::OWN;
 use crate::certificate::{key_sha256, read};
@@ -8,6 +8,7 @@ use crate::row::{Columns, db, not_found, sql, unreadable};
 use crate::store::PostgresStore;
 use hub_core::actor::Actor;
 use hub_core::id::TenantId;
+use hub_store::check;
 use hub_store::credential::{AUTHORITIES_MAX, AuthorityView};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub(super) async fn put(
     certificate: &[u8],
     now: Timestamp,
 ) -> Result<()> {
-    check_name(name)?;
+    check::credential_name(name)?;
     if name == OWN {
         return Err(StoreError::Refused(format!(
             "{OWN} is the name of the hub's own authority; take another"

@@ -1,18 +1,20 @@
 //! Devices' own secrets, and devices that are let out.
 
 use super::{appliance_of, check_profile, lock_device, no_device};
-use crate::access::{change, group as keys, issue};
+use crate::access::{change, group as keys, held, issue};
 use crate::keyring::sha256;
-use crate::page::{page, page_limit};
-use crate::row::{Columns, db, not_found, sql_maybe};
+use crate::page::{name_cursor, page, page_limit};
+use crate::row::{Columns, db};
 use crate::site_apply;
 use crate::store::{PostgresStore, commit};
 use async_trait::async_trait;
+use hub_core::access::{CredentialError, Credentials, Exchange};
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::site::Device;
+use hub_store::check;
 use hub_store::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
-use hub_store::error::{Result, StoreError};
+use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -36,7 +38,7 @@ impl DeviceCredentials for PostgresStore {
     }
 
     async fn retire_secret(&self, tenant: &TenantId, device: &DeviceId) -> Result<()> {
-        retire(self, tenant, device).await
+        exchange(self, tenant, device, Credentials::retire).await
     }
 
     async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()> {
@@ -47,15 +49,11 @@ impl DeviceCredentials for PostgresStore {
         check_profile(self, &device.profile)?;
         let mut tx = self.begin().await?;
         let id = site_apply::add_device(&mut tx, tenant, device, None, now).await?;
-        // With nothing else to come in by, it is a certificate.
-        sqlx::query(
-            "update appliance set by_certificate = true \
-             where id = $1 and key_group is null and secret_sha256 is null and old_secret_sha256 is null",
-        )
-        .bind(id.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(db)?;
+        if let Some(row) = lock_device(&mut tx, tenant, &device.id).await? {
+            let mut held = held::read(&row)?;
+            held.declare();
+            held::write(&mut tx, id, &held).await?;
+        }
         commit(self, tx).await?;
         Ok(id)
     }
@@ -109,54 +107,22 @@ async fn rotate(
     old_until: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<()> {
-    if old_until.is_some_and(|until| until <= now) {
-        return Err(StoreError::Refused(
-            "the end of the old secret must lie ahead; to end it at once, retire it".to_owned(),
-        ));
-    }
+    check::end_of_old_secret(old_until, now)?;
     let hash = sha256(secret.as_bytes());
-    let mut tx = store.begin().await?;
-    let row = lock_device(&mut tx, tenant, device).await?;
-    let row = row.ok_or_else(|| no_device(tenant, device))?;
-    if row.col::<Option<Vec<u8>>>("secret_sha256")?.as_deref() == Some(&hash[..]) {
-        return Err(StoreError::Refused(format!(
-            "device {tenant}/{device} has this secret already"
-        )));
-    }
-    let appliance = appliance_of(&row)?;
-    sqlx::query(
-        "update appliance set old_secret_sha256 = secret_sha256, secret_sha256 = $2, \
-           old_secret_until = case when secret_sha256 is null then null else $3 end where id = $1",
-    )
-    .bind(appliance.0)
-    .bind(&hash[..])
-    .bind(sql_maybe(old_until))
-    .execute(&mut *tx)
-    .await
-    .map_err(db)?;
-    if row.col::<Option<Vec<u8>>>("old_secret_sha256")?.is_some() {
-        change::device(&mut tx, tenant, appliance).await?;
-    }
-    change::commit(store, tx).await
+    exchange(store, tenant, device, |held| held.rotate(hash, old_until)).await
 }
 
-async fn retire(store: &PostgresStore, tenant: &TenantId, device: &DeviceId) -> Result<()> {
+async fn exchange(
+    store: &PostgresStore,
+    tenant: &TenantId,
+    device: &DeviceId,
+    decide: impl FnOnce(&mut Credentials) -> std::result::Result<Exchange, CredentialError>,
+) -> Result<()> {
     let mut tx = store.begin().await?;
     let row = lock_device(&mut tx, tenant, device).await?;
     let row = row.ok_or_else(|| no_device(tenant, device))?;
-    if row.col::<Option<Vec<u8>>>("old_secret_sha256")?.is_none() {
-        return Err(StoreError::Refused(format!(
-            "device {tenant}/{device} has no old secret to retire; rotate its secret first, or revoke the device"
-        )));
-    }
-    let appliance = appliance_of(&row)?;
-    sqlx::query("update appliance set old_secret_sha256 = null, old_secret_until = null where id = $1")
-        .bind(appliance.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(db)?;
-    change::device(&mut tx, tenant, appliance).await?;
-    change::commit(store, tx).await
+    let device = format!("device {tenant}/{device}");
+    held::exchange(store, tx, &row, device, decide).await.map(drop)
 }
 
 async fn revoke(
@@ -185,10 +151,7 @@ async fn revoke(
 }
 
 async fn list(store: &PostgresStore, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<DeviceAccess>> {
-    let (tenant, device) = match after {
-        Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor))?,
-        None => ("", ""),
-    };
+    let (tenant, device) = name_cursor(after)?;
     let mut tx = store.begin_scoped(actor).await?;
     let rows = sqlx::query(
         "select a.*, coalesce(s.online, false) as online, \

@@ -1,12 +1,13 @@
 //! Groups of devices whose secrets derive from one key.
 
-use super::{appliance_of, check_name, check_profile, check_room, lock_device};
+use super::{appliance_of, check_profile, check_room, lock_device};
 use crate::access::{change, enrol, group as keys};
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::{PostgresStore, sealed};
 use hub_core::actor::Actor;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
-use hub_store::credential::{GROUP_KEY_LEN, GROUPS_MAX, KeyGroup};
+use hub_store::check;
+use hub_store::credential::{GROUPS_MAX, KeyGroup};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -20,7 +21,7 @@ pub(super) async fn add(
     enrols: bool,
     now: Timestamp,
 ) -> Result<()> {
-    check_name(name)?;
+    check::credential_name(name)?;
     check_profile(store, profile)?;
     let current = seal(store, "current", tenant, name, key)?;
     let mut tx = store.begin().await?;
@@ -138,14 +139,7 @@ pub(super) async fn list(store: &PostgresStore, actor: &Actor) -> Result<Vec<Key
 }
 
 fn seal(store: &PostgresStore, column: &str, tenant: &TenantId, name: &str, key: &[u8]) -> Result<Vec<u8>> {
-    if !GROUP_KEY_LEN.contains(&key.len()) {
-        return Err(StoreError::Refused(format!(
-            "a group key has {} to {} bytes, this one has {}",
-            GROUP_KEY_LEN.start(),
-            GROUP_KEY_LEN.end(),
-            key.len()
-        )));
-    }
+    check::group_key(key)?;
     let place = keys::place(column, tenant, name);
     store.keyring.seal(&place, key).map_err(sealed("group key"))
 }

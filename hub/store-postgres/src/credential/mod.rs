@@ -7,7 +7,8 @@ mod tenant;
 
 use crate::row::{Columns, db, not_found};
 use crate::store::PostgresStore;
-use hub_core::id::{ApplianceId, CredentialName, DeviceId, TenantId};
+use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_store::check;
 use hub_store::error::{Result, StoreError};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -30,22 +31,8 @@ fn appliance_of(row: &PgRow) -> Result<ApplianceId> {
     Ok(ApplianceId(row.col("id")?))
 }
 
-fn check_name(name: &str) -> Result<()> {
-    CredentialName::new(name)
-        .map(drop)
-        .map_err(|error| StoreError::Refused(error.to_string()))
-}
-
 fn check_profile(store: &PostgresStore, profile: &str) -> Result<()> {
-    let versions = store.versions();
-    if versions.contains_key(profile) {
-        return Ok(());
-    }
-    let known: Vec<&str> = versions.keys().map(String::as_str).collect();
-    Err(StoreError::Refused(format!(
-        "there is no profile {profile}; there are: {}",
-        known.join(", ")
-    )))
+    check::profile(profile, store.versions().keys())
 }
 
 /// Refuses one more than there may be beside `name`, which may be there already. Every addition locks the tenant first.
@@ -66,10 +53,5 @@ async fn check_room(conn: &mut PgConnection, table: &str, tenant: &TenantId, nam
     .fetch_one(conn)
     .await
     .map_err(db)?;
-    if there < most {
-        return Ok(());
-    }
-    Err(StoreError::Refused(format!(
-        "tenant {tenant} has {there} of these already, which is the most"
-    )))
+    check::room(tenant, there, most)
 }

@@ -1,19 +1,17 @@
 //! Integrators and claim credentials: their tokens are stored hashed, and their names are never used again.
 
-use super::{check_name, check_profile, check_room};
+use super::{check_profile, check_room};
 use crate::access::change;
 use crate::keyring::sha256;
 use crate::row::{Columns, db, not_found, sql};
 use crate::store::PostgresStore;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
-use hub_core::access::check_filter;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::TenantId;
-use hub_store::credential::{
-    AuthorityView, ClaimGrant, ClaimView, FILTERS_MAX, IntegratorView, TOKENS_MAX, TenantCredentials,
-};
-use hub_store::error::{Result, StoreError};
+use hub_store::check;
+use hub_store::credential::{AuthorityView, ClaimGrant, ClaimView, IntegratorView, TOKENS_MAX, TenantCredentials};
+use hub_store::error::Result;
 use jiff::Timestamp;
 
 #[async_trait]
@@ -26,17 +24,9 @@ impl TenantCredentials for PostgresStore {
         filters: &[String],
         now: Timestamp,
     ) -> Result<()> {
-        check_name(name)?;
-        check_token(token, "int_")?;
-        if filters.is_empty() || filters.len() > FILTERS_MAX {
-            return Err(StoreError::Refused(format!(
-                "an integrator has 1 to {FILTERS_MAX} filters, not {}",
-                filters.len()
-            )));
-        }
-        for filter in filters {
-            check_filter(filter).map_err(|error| StoreError::Refused(format!("filter {filter:?}: {error}")))?;
-        }
+        check::credential_name(name)?;
+        check::token(token, "int_")?;
+        check::filters(filters)?;
         let mut tx = self.begin().await?;
         check_room(&mut tx, "integrator", tenant, name, TOKENS_MAX).await?;
         let made = sqlx::query(
@@ -91,14 +81,10 @@ impl TenantCredentials for PostgresStore {
         grant: &ClaimGrant,
         now: Timestamp,
     ) -> Result<()> {
-        check_name(name)?;
-        check_token(token, "claim_")?;
+        check::credential_name(name)?;
+        check::token(token, "claim_")?;
         check_profile(self, &grant.profile)?;
-        if grant.expires_at <= now || grant.uses == 0 {
-            return Err(StoreError::Refused(
-                "a claim credential ends in the future and serves at least one device".to_owned(),
-            ));
-        }
+        check::grant(grant, now)?;
         let mut tx = self.begin().await?;
         check_room(&mut tx, "claim_credential", tenant, name, TOKENS_MAX).await?;
         let made = sqlx::query(
@@ -169,23 +155,11 @@ impl TenantCredentials for PostgresStore {
     }
 }
 
-/// The prefix tells at the front door what kind of token it is.
-fn check_token(token: &str, prefix: &str) -> Result<()> {
-    if token.starts_with(prefix) && token.len() >= prefix.len() + 32 {
-        return Ok(());
-    }
-    Err(StoreError::Refused(format!(
-        "a token begins with {prefix} and has at least 32 characters after that"
-    )))
-}
-
 fn is_new(made: u64, what: &str, tenant: &TenantId, name: &str) -> Result<()> {
     if made == 1 {
         return Ok(());
     }
-    Err(StoreError::Refused(format!(
-        "{what} {tenant}/{name} is there already, or was; take another name"
-    )))
+    Err(check::name_is_taken(what, tenant, name))
 }
 
 async fn revoke(tx: &mut Transaction, table: &str, what: &'static str, tenant: &TenantId, name: &str) -> Result<()> {

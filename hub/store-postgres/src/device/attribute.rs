@@ -4,8 +4,8 @@ use crate::row::{Columns, db, not_found, sql, text, without_nul};
 use crate::store::PostgresStore;
 use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
-use hub_store::device::SHARED_ATTRIBUTES_MAX;
-use hub_store::error::{Result, StoreError};
+use hub_store::check;
+use hub_store::error::Result;
 use hub_store::session::Attributes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -38,11 +38,7 @@ pub(super) async fn share(
     take_away(&mut tx, appliance, gone.iter().map(|(name, _)| text(name)).collect()).await?;
     put(&mut tx, appliance, &told, now).await?;
     let shared = of_scope(&mut *tx, appliance, "shared").await?;
-    if shared.len() > SHARED_ATTRIBUTES_MAX {
-        return Err(StoreError::Refused(format!(
-            "a device is told at most {SHARED_ATTRIBUTES_MAX} attributes; take some away with null"
-        )));
-    }
+    check::shared_attributes(shared.len())?;
     tx.commit().await.map_err(db)?;
     store.signals.attributes(appliance);
     Ok(shared)

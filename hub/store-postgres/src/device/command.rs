@@ -6,9 +6,8 @@ use crate::store::PostgresStore;
 use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_store::device::{CommandState, CommandView};
-use hub_store::error::{Result, StoreError};
+use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
-use hub_store::telemetry::Command;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 
@@ -61,37 +60,18 @@ pub(super) async fn one(
     view(&row, now)
 }
 
-/// What was queued, if it is this command.
-pub(super) fn same(command: &Command, queued: CommandView) -> Result<CommandView> {
-    if queued.body == text(&command.body) {
-        return Ok(queued);
-    }
-    Err(StoreError::Conflict(format!(
-        "request {} of appliance {} was used for another command; choose another request id",
-        command.request, queued.appliance
-    )))
-}
-
 fn view(row: &PgRow, now: Timestamp) -> Result<CommandView> {
-    let (sent_at, taken_at) = (row.maybe_at("sent_at")?, row.maybe_at("acknowledged_at")?);
-    let (replied_at, expires_at) = (row.maybe_at("replied_at")?, row.at("expires_at")?);
-    let state = match (replied_at, taken_at, sent_at) {
-        (Some(_), ..) => CommandState::Replied,
-        _ if expires_at <= now => CommandState::Expired,
-        (None, Some(_), _) => CommandState::Taken,
-        (None, None, Some(_)) => CommandState::Sent,
-        (None, None, None) => CommandState::Queued,
-    };
-    Ok(CommandView {
+    let view = CommandView {
         appliance: ApplianceId(row.col("appliance")?),
         request: row.col("request")?,
         body: row.col("body")?,
-        state,
+        state: CommandState::Queued,
         queued_at: row.at("queued_at")?,
-        sent_at,
-        taken_at,
-        replied_at,
-        expires_at,
+        sent_at: row.maybe_at("sent_at")?,
+        taken_at: row.maybe_at("acknowledged_at")?,
+        replied_at: row.maybe_at("replied_at")?,
+        expires_at: row.at("expires_at")?,
         reply: row.col("reply")?,
-    })
+    };
+    Ok(view.at(now))
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::ApplianceId;
 use hub_store::birth::KeptBirth;
+use hub_store::check;
 use hub_store::device::{CommandView, DeviceStore, Unplaced};
 use hub_store::error::Result;
 use hub_store::page::Page;
@@ -32,7 +33,7 @@ impl DeviceStore for PostgresStore {
         self.appliance(actor, appliance).await?;
         self.queue_command(appliance, command, now).await?;
         let queued = command::one(self, actor, appliance, &command.request, now).await?;
-        command::same(command, queued)
+        check::same_command(command, queued)
     }
 
     async fn commands(

@@ -2,9 +2,9 @@
 
 use crate::row::{Columns, db};
 use hub_core::id::ApplianceId;
-use hub_core::retention::DAY_S;
+use hub_core::retention::kept_from;
 use hub_store::error::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::PgConnection;
 
 /// The rule of an appliance `a`: its family's, or else its tenant's, or else none.
@@ -49,7 +49,7 @@ pub(super) async fn page(
     for row in &rows {
         let appliance = ApplianceId(row.col("id")?);
         if let Some(days) = row.col::<Option<i32>>("days")? {
-            let limit = limit(now, days);
+            let limit = kept_from(now, days.into());
             page.due.push(Due { appliance, limit });
         }
         page.next = Some(appliance);
@@ -62,7 +62,7 @@ pub(super) async fn page(
 
 /// Before this, what the shortest rule covers goes; `None` without a rule that ends.
 pub(super) async fn newest_limit(conn: &mut PgConnection, now: Timestamp) -> Result<Option<Timestamp>> {
-    Ok(shortest(conn).await?.map(|days| limit(now, days)))
+    Ok(shortest(conn).await?.map(|days| kept_from(now, days.into())))
 }
 
 /// Days of the shortest rule; `None` without a rule that ends.
@@ -87,25 +87,5 @@ pub(super) async fn oldest_limit(conn: &mut PgConnection, now: Timestamp) -> Res
     let days: Option<i32> = row.col("days")?;
     Ok(days
         .filter(|_| row.col("for_ever").is_ok_and(|ever: bool| !ever))
-        .map(|days| limit(now, days)))
-}
-
-/// The midnight (UTC) so many days before.
-fn limit(now: Timestamp, days: i32) -> Timestamp {
-    let midnight = now.as_second().div_euclid(DAY_S) * DAY_S;
-    Timestamp::from_second(midnight)
-        .ok()
-        .and_then(|at| at.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).ok())
-        .unwrap_or(Timestamp::MIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::limit;
-
-    #[test]
-    fn what_is_kept_starts_at_midnight() {
-        let now = "2026-03-12T23:59:59Z".parse().unwrap();
-        assert_eq!(limit(now, 10), "2026-03-02T00:00:00Z".parse().unwrap());
-    }
+        .map(|days| kept_from(now, days.into())))
 }

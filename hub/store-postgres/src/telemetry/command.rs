@@ -5,7 +5,8 @@ use crate::row::{Columns, count, db, not_found, sql, sql_maybe, text};
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
 use hub_store::bounds::{COMMANDS_KEPT_MAX, REPLY_MAX};
-use hub_store::error::{Result, StoreError};
+use hub_store::check;
+use hub_store::error::Result;
 use hub_store::telemetry::{COMMANDS_WAITING_MAX, Command, Ingest, Ingested};
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -38,11 +39,7 @@ pub(super) async fn queue(
     if row.col::<bool>("known")? {
         return Ok(());
     }
-    if row.col::<i64>("waiting")? >= COMMANDS_WAITING_MAX {
-        return Err(StoreError::Refused(format!(
-            "{COMMANDS_WAITING_MAX} commands wait for appliance {appliance} already; wait until it has connected"
-        )));
-    }
+    check::commands_waiting(appliance, row.col("waiting")?)?;
     sqlx::query("insert into command (appliance, request, body, queued_at, expires_at) values ($1, $2, $3, $4, $5)")
         .bind(appliance.0)
         .bind(text(&command.request))

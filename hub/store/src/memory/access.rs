@@ -33,7 +33,7 @@ impl AccessStore for MemoryStore {
     }
 
     async fn authorities(&self) -> Result<Vec<Authority>> {
-        Ok(self.state().authorities())
+        Ok(Vec::new())
     }
 
     async fn provision(&self, claimant: &Claimant, request: &ProvisionRequest, now: Timestamp) -> Result<Provisioned> {

@@ -2,18 +2,15 @@
 
 use super::state::{Household, OwnerClaim, Person, State, sha256};
 use super::{MemoryStore, not_found, text};
-use crate::bounds::OWNER_NAME_MAX;
-use crate::claim::{
-    CODE_LEN_MAX, CODE_LEN_MIN, ClaimStore, ClaimedOwner, DEVICE_WINDOW_MAX, OWNER_CLAIM, Opener, OwnerContact,
-    PRINTED_WINDOW_MAX, TRIES_MAX,
-};
+use crate::check;
+use crate::claim::{ClaimStore, ClaimedOwner, OWNER_CLAIM, Opener, OwnerContact, TRIES_MAX};
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{Consent, Subject, current};
+use hub_core::consent::{self, Consent, Subject};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 const OPENERS: [Opener; 2] = [Opener::Device, Opener::Maker];
 
@@ -27,23 +24,7 @@ impl ClaimStore for MemoryStore {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<()> {
-        if !(CODE_LEN_MIN..=CODE_LEN_MAX).contains(&code.len()) {
-            return Err(StoreError::Refused(format!(
-                "a claim code has {CODE_LEN_MIN} to {CODE_LEN_MAX} bytes, not {}",
-                code.len()
-            )));
-        }
-        let (name, longest) = match opener {
-            Opener::Device => ("device", DEVICE_WINDOW_MAX),
-            Opener::Maker => ("maker", PRINTED_WINDOW_MAX),
-        };
-        let open_for = until.duration_since(now);
-        if !open_for.is_positive() || open_for > SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX) {
-            return Err(StoreError::Refused(format!(
-                "a claim that the {name} opens ends within {} hours from now",
-                longest.as_secs() / 3600
-            )));
-        }
+        check::claim(opener, code, until, now)?;
         let mut state = self.state();
         if !state.appliances.contains_key(&appliance) {
             return Err(StoreError::Refused(format!("there is no appliance {appliance}")));
@@ -67,11 +48,11 @@ impl ClaimStore for MemoryStore {
         now: Timestamp,
     ) -> Result<ClaimedOwner> {
         actor.may(Act::ClaimAppliance)?;
-        check(contact)?;
+        check::owner_contact(contact)?;
         let mut state = self.state();
         let known = state
             .named(tenant, device)
-            .filter(|a| actor.reaches(tenant, a.service_point.as_deref()) && !a.revoked);
+            .filter(|a| actor.reaches(tenant, a.service_point.as_deref()) && !a.access.revoked);
         let known = known.ok_or_else(|| not_found("device", format!("{tenant}/{device}")))?;
         let (appliance, before) = (known.id, known.household);
         state.check_code(appliance, code, now)?;
@@ -113,11 +94,7 @@ impl State {
             return Ok(());
         }
         if !open {
-            return Err(StoreError::Refused(
-                "no claim is open for this device: it was closed, ran out, or had too many wrong codes; open it anew at \
-                 the device or ask the maker"
-                    .to_owned(),
-            ));
+            return Err(check::no_claim_open());
         }
         for opener in OPENERS {
             let claim = self.owner_claims.get_mut(&(appliance, opener));
@@ -125,9 +102,7 @@ impl State {
                 claim.tries += 1;
             }
         }
-        Err(StoreError::Refused(format!(
-            "the code is wrong; {TRIES_MAX} wrong codes close the claim"
-        )))
+        Err(check::wrong_code())
     }
 
     /// The person whom the tenant knows by this number, or a new household of one.
@@ -172,22 +147,6 @@ impl State {
         self.write_consent(person, subject, given, OWNER_CLAIM, now);
         if given { Consent::Given } else { Consent::Withdrawn }
     }
-}
-
-fn check(contact: &OwnerContact) -> Result<()> {
-    let length = contact.name.trim().chars().count();
-    if !(1..=OWNER_NAME_MAX).contains(&length) {
-        return Err(StoreError::Refused(format!(
-            "an owner's name has 1 to {OWNER_NAME_MAX} characters, not {length}"
-        )));
-    }
-    if jiff::tz::TimeZone::get(&contact.zone).is_err() {
-        return Err(StoreError::Refused(format!(
-            "{:?} is not an IANA time zone such as Asia/Shanghai",
-            contact.zone
-        )));
-    }
-    Ok(())
 }
 
 fn code_hash(appliance: ApplianceId, code: &str) -> [u8; 32] {

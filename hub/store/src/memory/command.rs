@@ -1,12 +1,13 @@
 //! Commands to devices: they wait until the device has replied or their time is over.
 
 use super::ingest::stored;
-use super::state::{CommandRow, State};
+use super::state::State;
 use super::text;
 use crate::bounds::{COMMANDS_KEPT_MAX, REPLY_MAX};
+use crate::check;
 use crate::device::{CommandState, CommandView};
-use crate::error::{Result, StoreError};
-use crate::telemetry::{COMMANDS_WAITING_MAX, Command, Ingested};
+use crate::error::Result;
+use crate::telemetry::{Command, Ingested};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 
@@ -24,13 +25,10 @@ impl State {
         if self.command_of(appliance, &request).is_some() {
             return Ok(false);
         }
-        if self.waiting(appliance, now).len() as i64 >= COMMANDS_WAITING_MAX {
-            return Err(StoreError::Refused(format!(
-                "{COMMANDS_WAITING_MAX} commands wait for appliance {appliance} already; wait until it has connected"
-            )));
-        }
+        check::commands_waiting(appliance, self.waiting(appliance, now).len() as i64)?;
         let number = self.number();
-        let row = CommandRow {
+        let row = CommandView {
+            state: CommandState::Queued,
             appliance,
             request,
             body: text(&command.body),
@@ -38,6 +36,7 @@ impl State {
             expires_at: command.expires_at,
             sent_at: None,
             taken_at: None,
+            replied_at: None,
             reply: None,
         };
         self.commands.insert(number, row);
@@ -55,7 +54,7 @@ impl State {
 
     pub(super) fn waiting(&self, appliance: ApplianceId, now: Timestamp) -> Vec<Command> {
         let takes_cbor = self.births.get(&appliance).is_some_and(|kept| kept.birth.takes_cbor);
-        let waits = |row: &CommandRow| row.appliance == appliance && row.reply.is_none() && row.expires_at > now;
+        let waits = |row: &CommandView| row.appliance == appliance && row.reply.is_none() && row.expires_at > now;
         self.commands
             .iter()
             .filter(|(_, row)| waits(row))
@@ -70,7 +69,7 @@ impl State {
             .collect()
     }
 
-    pub(super) fn command_of(&mut self, appliance: ApplianceId, request: &str) -> Option<&mut CommandRow> {
+    pub(super) fn command_of(&mut self, appliance: ApplianceId, request: &str) -> Option<&mut CommandView> {
         self.commands
             .values_mut()
             .find(|row| row.appliance == appliance && row.request == request)
@@ -86,34 +85,11 @@ impl State {
     ) -> Ingested {
         match self.command_of(appliance, &text(request)) {
             Some(row) if row.reply.is_none() => {
-                row.reply = Some((payload[..payload.len().min(REPLY_MAX)].to_vec(), at));
+                row.reply = Some(payload[..payload.len().min(REPLY_MAX)].to_vec());
+                row.replied_at = Some(at);
                 stored(1)
             }
             _ => Ingested { stored: 0, repeated: 1 },
-        }
-    }
-}
-
-impl CommandRow {
-    pub(super) fn view(&self, now: Timestamp) -> CommandView {
-        let state = match (&self.reply, self.taken_at, self.sent_at) {
-            (Some(_), ..) => CommandState::Replied,
-            _ if self.expires_at <= now => CommandState::Expired,
-            (None, Some(_), _) => CommandState::Taken,
-            (None, None, Some(_)) => CommandState::Sent,
-            (None, None, None) => CommandState::Queued,
-        };
-        CommandView {
-            appliance: self.appliance,
-            request: self.request.clone(),
-            body: self.body.clone(),
-            state,
-            queued_at: self.queued_at,
-            sent_at: self.sent_at,
-            taken_at: self.taken_at,
-            replied_at: self.reply.as_ref().map(|(_, at)| *at),
-            expires_at: self.expires_at,
-            reply: self.reply.as_ref().map(|(reply, _)| reply.clone()),
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::state::{State, sha256};
 use super::{MemoryStore, name_cursor, not_found, page};
 use crate::access::AccessChange;
+use crate::check;
 use crate::credential::{DeviceAccess, DeviceCredentials, KeyGroup};
 use crate::error::{Result, StoreError};
 use crate::page::Page;
 use async_trait::async_trait;
+use hub_core::access::{CredentialError, Credentials, Exchange};
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::site::Device;
@@ -34,54 +36,22 @@ impl DeviceCredentials for MemoryStore {
         old_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<()> {
-        if old_until.is_some_and(|until| until <= now) {
-            return Err(StoreError::Refused(
-                "the end of the old secret must lie ahead; to end it at once, retire it".to_owned(),
-            ));
-        }
+        check::end_of_old_secret(old_until, now)?;
         let hash = sha256(secret.as_bytes());
-        self.change(|state| {
-            let known = state.named_mut(tenant, device);
-            let known = known.ok_or_else(|| no_device(tenant, device))?;
-            if known.secret == Some(hash) {
-                return Err(StoreError::Refused(format!(
-                    "device {tenant}/{device} has this secret already"
-                )));
-            }
-            let (id, lost) = (known.id, known.old_secret.is_some());
-            known.old_secret_until = old_until.filter(|_| known.secret.is_some());
-            known.old_secret = known.secret.replace(hash);
-            if lost {
-                state.tell_access(AccessChange::Device(id));
-            }
-            Ok(())
-        })
+        self.exchange(tenant, device, |held| held.rotate(hash, old_until))
     }
 
     async fn retire_secret(&self, tenant: &TenantId, device: &DeviceId) -> Result<()> {
-        self.change(|state| {
-            let known = state.named_mut(tenant, device);
-            let known = known.ok_or_else(|| no_device(tenant, device))?;
-            if known.old_secret.is_none() {
-                return Err(StoreError::Refused(format!(
-                    "device {tenant}/{device} has no old secret to retire; rotate its secret first, or revoke the device"
-                )));
-            }
-            (known.old_secret, known.old_secret_until) = (None, None);
-            let id = known.id;
-            state.tell_access(AccessChange::Device(id));
-            Ok(())
-        })
+        self.exchange(tenant, device, Credentials::retire)
     }
 
-    async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, now: Timestamp) -> Result<()> {
+    async fn revoke_device(&self, tenant: &TenantId, device: &DeviceId, revoked: bool, _now: Timestamp) -> Result<()> {
         self.change(|state| {
             let known = state.named_mut(tenant, device);
             let known = known.ok_or_else(|| no_device(tenant, device))?;
-            known.revoked = revoked;
+            known.access.revoked = revoked;
             let id = known.id;
             if revoked {
-                state.revoke_certificates(tenant, id, now)?;
                 state.tell_access(AccessChange::Device(id));
             }
             Ok(())
@@ -93,8 +63,7 @@ impl DeviceCredentials for MemoryStore {
         let id = self.change(|state| {
             let id = state.add_device(tenant, device, None, now)?;
             if let Some(known) = state.appliances.get_mut(&id) {
-                // With nothing else to come in by, it is a certificate.
-                known.by_certificate |= known.group.is_none() && known.secret.is_none() && known.old_secret.is_none();
+                known.access.declare();
             }
             Ok(id)
         })?;
@@ -121,7 +90,7 @@ impl DeviceCredentials for MemoryStore {
         enrols: bool,
         _now: Timestamp,
     ) -> Result<()> {
-        super::tenant::check_name(name)?;
+        check::credential_name(name)?;
         self.check_profile(profile)?;
         self.change(|state| state.add_group(tenant, name, key, profile, enrols))
     }
@@ -153,6 +122,17 @@ impl MemoryStore {
         self.signals().access();
         Ok(done)
     }
+
+    fn exchange(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        decide: impl FnOnce(&mut Credentials) -> std::result::Result<Exchange, CredentialError>,
+    ) -> Result<()> {
+        let id = self.state().named(tenant, device).map(|known| known.id);
+        let id = id.ok_or_else(|| no_device(tenant, device))?;
+        self.change(|state| state.exchange(id, format!("device {tenant}/{device}"), decide))
+    }
 }
 
 impl State {
@@ -163,12 +143,12 @@ impl State {
             tenant: appliance.tenant.clone(),
             device: appliance.device.clone(),
             profile: appliance.profile.clone(),
-            revoked: appliance.revoked,
-            secret: appliance.secret.is_some(),
-            old_secret: appliance.old_secret.is_some(),
-            old_secret_until: appliance.old_secret_until,
-            group: appliance.group.clone(),
-            certificates: self.certificates_of(id),
+            revoked: appliance.access.revoked,
+            secret: appliance.access.secret.is_some(),
+            old_secret: appliance.access.old_secret.is_some(),
+            old_secret_until: appliance.access.old_secret_until,
+            group: appliance.access.group.clone(),
+            certificates: 0,
             online: appliance.status.online,
         })
     }

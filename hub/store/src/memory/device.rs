@@ -2,8 +2,9 @@
 
 use super::{MemoryStore, cursor, not_found, page, text, without_nul};
 use crate::birth::KeptBirth;
-use crate::device::{CommandView, DeviceStore, SHARED_ATTRIBUTES_MAX, UNPLACED_SAMPLES, Unplaced};
-use crate::error::{Result, StoreError};
+use crate::check;
+use crate::device::{CommandView, DeviceStore, UNPLACED_SAMPLES, Unplaced};
+use crate::error::Result;
 use crate::page::Page;
 use crate::session::Attributes;
 use crate::site::SiteStore;
@@ -29,13 +30,7 @@ impl DeviceStore for MemoryStore {
         self.appliance(actor, appliance).await?;
         self.queue_command(appliance, command, now).await?;
         let queued = self.command(actor, appliance, &command.request, now).await?;
-        if queued.body == text(&command.body) {
-            return Ok(queued);
-        }
-        Err(StoreError::Conflict(format!(
-            "request {} of appliance {} was used for another command; choose another request id",
-            command.request, queued.appliance
-        )))
+        check::same_command(command, queued)
     }
 
     async fn commands(
@@ -57,7 +52,7 @@ impl DeviceStore for MemoryStore {
             .filter(|(_, row)| row.appliance == appliance);
         let numbered = page(own, limit, |(number, _)| number.to_string());
         Ok(Page {
-            items: numbered.items.into_iter().map(|(_, row)| row.view(now)).collect(),
+            items: numbered.items.into_iter().map(|(_, row)| row.clone().at(now)).collect(),
             next: numbered.next,
         })
     }
@@ -73,7 +68,7 @@ impl DeviceStore for MemoryStore {
         self.appliance(actor, appliance).await?;
         let mut state = self.state();
         let row = state.command_of(appliance, &text(request));
-        row.map(|row| row.view(now))
+        row.map(|row| row.clone().at(now))
             .ok_or_else(|| not_found("command", request))
     }
 
@@ -101,11 +96,7 @@ impl DeviceStore for MemoryStore {
                 shared.insert(text(name), without_nul(value.clone()));
             }
         }
-        if shared.len() > SHARED_ATTRIBUTES_MAX {
-            return Err(StoreError::Refused(format!(
-                "a device is told at most {SHARED_ATTRIBUTES_MAX} attributes; take some away with null"
-            )));
-        }
+        check::shared_attributes(shared.len())?;
         state.shared.insert(appliance, shared.clone());
         drop(state);
         self.signals().attributes(appliance);

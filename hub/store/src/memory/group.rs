@@ -3,7 +3,8 @@
 use super::not_found;
 use super::state::{Group, State};
 use crate::access::AccessChange;
-use crate::credential::{GROUP_KEY_LEN, GROUPS_MAX, KeyGroup};
+use crate::check;
+use crate::credential::{GROUPS_MAX, KeyGroup};
 use crate::error::{Result, StoreError};
 use hub_core::access::derived_secret;
 use hub_core::actor::Actor;
@@ -36,7 +37,7 @@ impl State {
         profile: &str,
         enrols: bool,
     ) -> Result<()> {
-        check_key(key)?;
+        check::group_key(key)?;
         let there = self
             .groups
             .keys()
@@ -60,7 +61,7 @@ impl State {
     }
 
     pub(super) fn rotate_group(&mut self, tenant: &TenantId, name: &str, key: &[u8]) -> Result<()> {
-        check_key(key)?;
+        check::group_key(key)?;
         let group = self.group_mut(tenant, name)?;
         if group.previous.is_some() {
             return Err(StoreError::Refused(format!(
@@ -87,7 +88,7 @@ impl State {
 
     fn devices_of(&self, tenant: &TenantId, name: &str) -> impl Iterator<Item = ApplianceId> {
         let devices = self.appliances.values();
-        let own = devices.filter(move |a| a.tenant == *tenant && a.group.as_deref() == Some(name));
+        let own = devices.filter(move |a| a.tenant == *tenant && a.access.group.as_deref() == Some(name));
         own.map(|appliance| appliance.id)
     }
 
@@ -103,7 +104,7 @@ impl State {
                 "device {tenant}/{device} reports by another profile than {profile}, which is the group's"
             )));
         }
-        known.group = Some(name.to_owned());
+        known.access.group = Some(name.to_owned());
         let id = known.id;
         self.tell_access(AccessChange::Device(id));
         Ok(id)
@@ -126,25 +127,8 @@ impl State {
     /// Refuses one more than there may be, where `there` are others already.
     pub(super) fn check_places(&self, tenant: &TenantId, there: usize, most: i64) -> Result<()> {
         self.tenant(tenant)?;
-        if (there as i64) < most {
-            return Ok(());
-        }
-        Err(StoreError::Refused(format!(
-            "tenant {tenant} has {there} of these already, which is the most"
-        )))
+        check::room(tenant, there as i64, most)
     }
-}
-
-fn check_key(key: &[u8]) -> Result<()> {
-    if GROUP_KEY_LEN.contains(&key.len()) {
-        return Ok(());
-    }
-    Err(StoreError::Refused(format!(
-        "a group key has {} to {} bytes, this one has {}",
-        GROUP_KEY_LEN.start(),
-        GROUP_KEY_LEN.end(),
-        key.len()
-    )))
 }
 
 fn no_group(tenant: &TenantId, name: &str) -> StoreError {

@@ -1,8 +1,9 @@
 //! Whose a credential is.
 
+use super::provision::is_open;
 use super::state::{Appliance, Group, State, sha256};
-use crate::access::is_program;
-use crate::access::{Claimant, Credential, Integrator, Principal};
+use crate::access::{Claimant, Credential, Integrator, Principal, is_program};
+use crate::credential::{ClaimView, IntegratorView};
 use crate::telemetry::Device;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ impl State {
         let mut fits = self
             .appliances
             .values()
-            .filter(|appliance| !appliance.revoked && self.fits(appliance, shown, now));
+            .filter(|appliance| !appliance.access.revoked && self.fits(appliance, shown, now));
         let (Some(known), None) = (fits.next(), fits.next()) else {
             return None;
         };
@@ -42,7 +43,7 @@ impl State {
         };
         let id = known.id;
         if let Some(appliance) = self.appliances.get_mut(&id) {
-            appliance.by_certificate |= matches!(shown, Credential::Certificate { .. });
+            appliance.access.by_certificate |= matches!(shown, Credential::Certificate { .. });
         }
         Some(Principal::Device(device, self.take_up_session(id, now)))
     }
@@ -51,32 +52,35 @@ impl State {
         let is_named = |tenant: &TenantId, device: &DeviceId| known.tenant == *tenant && known.device == *device;
         match shown {
             Credential::Certificate { tenant, device } => is_named(tenant, device),
-            Credential::Token(token) => known.has_secret(token, now),
+            Credential::Token(token) => known.access.takes(&sha256(token.as_bytes()), now),
             Credential::Secret { tenant, device, secret } => {
-                let group = known.group.as_ref().and_then(|name| self.group(tenant, name).ok());
+                let group = known
+                    .access
+                    .group
+                    .as_ref()
+                    .and_then(|name| self.group(tenant, name).ok());
                 is_named(tenant, device)
-                    && (known.has_secret(secret, now) || group.is_some_and(|group| group.knows(device, secret)))
+                    && (known.access.takes(&sha256(secret.as_bytes()), now)
+                        || group.is_some_and(|group| group.knows(device, secret)))
             }
         }
     }
 
     fn program(&self, token: &str, now: Timestamp) -> Option<Principal> {
         let hash = sha256(token.as_bytes());
-        let mut integrators = self.integrators.iter();
-        if let Some(((tenant, name), program)) = integrators.find(|(_, i)| i.token_hash == hash && !i.revoked) {
-            return Some(Principal::Integrator(Integrator {
-                tenant: tenant.clone(),
-                name: name.clone(),
-                filters: program.filters.clone(),
-            }));
+        let mut integrators = self.integrators.values();
+        if let Some(known) = integrators.find(|known| known.token_hash == hash && !known.view.revoked) {
+            let IntegratorView {
+                tenant, name, filters, ..
+            } = known.view.clone();
+            return Some(Principal::Integrator(Integrator { tenant, name, filters }));
         }
-        let mut claims = self.claim_credentials.iter();
-        let ((tenant, name), claim) = claims.find(|(_, claim)| claim.token_hash == hash && claim.is_open(now))?;
-        Some(Principal::Claimant(Claimant {
-            tenant: tenant.clone(),
-            name: name.clone(),
-            profile: claim.profile.clone(),
-        }))
+        let mut claims = self.claim_credentials.values();
+        let known = claims.find(|known| known.token_hash == hash && is_open(&known.view, now))?;
+        let ClaimView {
+            tenant, name, profile, ..
+        } = known.view.clone();
+        Some(Principal::Claimant(Claimant { tenant, name, profile }))
     }
 
     /// Makes a device that nobody made, or lets one that was only declared join, if it shows a secret of a group that
@@ -86,7 +90,7 @@ impl State {
             return;
         };
         let known = self.named(tenant, device);
-        if known.is_some_and(|known| !known.has_nothing()) {
+        if known.is_some_and(|known| !known.access.is_declared_only()) {
             return;
         }
         let is_theirs = |(place, group): &(&(TenantId, String), &Group)| {
@@ -109,21 +113,7 @@ impl State {
             return;
         };
         if let Some(appliance) = self.appliances.get_mut(&id) {
-            appliance.group = Some(name);
+            appliance.access.group = Some(name);
         }
-    }
-}
-
-impl Appliance {
-    fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
-        let hash = sha256(secret.as_bytes());
-        let is_over = self.old_secret_until.is_some_and(|until| until <= now);
-        self.secret == Some(hash) || self.old_secret == Some(hash) && !is_over
-    }
-
-    /// Nothing was ever given to it, and it brought nothing of its own: it was only declared.
-    fn has_nothing(&self) -> bool {
-        let came_in = self.by_certificate || self.group.is_some();
-        !self.revoked && !came_in && self.secret.is_none() && self.old_secret.is_none()
     }
 }

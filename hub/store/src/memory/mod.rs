@@ -7,7 +7,6 @@ mod access;
 mod account;
 mod appointment;
 mod attempt;
-mod authority;
 mod claim;
 mod command;
 mod contact;
@@ -28,7 +27,6 @@ mod readings;
 mod retention;
 mod said;
 mod session;
-mod signals;
 mod site;
 mod site_apply;
 mod situation;
@@ -38,13 +36,13 @@ mod telemetry;
 mod tenant;
 mod ticket;
 
-use crate::error::{Result, StoreError};
-use crate::page::{PAGE_MAX, Page};
+use crate::error::{Result, not_found};
+use crate::page::{PAGE_MAX, Page, cursor, name_cursor};
 use crate::retention::Gate;
+use crate::signals::Signals;
+use crate::text::{text, without_nul};
 use hub_core::profile::ApplianceProfile;
 use jiff::Timestamp;
-use serde_json::Value;
-use signals::Signals;
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -126,61 +124,12 @@ impl MemoryStore {
     }
 
     fn check_profile(&self, profile: &str) -> Result<()> {
-        if self.shared.profiles.contains_key(profile) {
-            return Ok(());
-        }
-        let known: Vec<&str> = self.shared.profiles.keys().map(String::as_str).collect();
-        Err(StoreError::Refused(format!(
-            "there is no profile {profile}; there are: {}",
-            known.join(", ")
-        )))
-    }
-}
-
-/// Nothing with this id, or not for this reader.
-fn not_found(what: &'static str, id: impl ToString) -> StoreError {
-    StoreError::NotFound {
-        what,
-        id: id.to_string(),
-    }
-}
-
-/// A cursor that was given out with a page. One that nobody gave out is an error, not the first page.
-fn cursor<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>> {
-    after
-        .map(|text| text.parse().map_err(|_| not_found("page after", text)))
-        .transpose()
-}
-
-/// A cursor `tenant/device`.
-fn name_cursor(after: Option<&str>) -> Result<(&str, &str)> {
-    match after {
-        Some(cursor) => cursor.split_once('/').ok_or_else(|| not_found("page after", cursor)),
-        None => Ok(("", "")),
+        crate::check::profile(profile, self.shared.profiles.keys())
     }
 }
 
 /// The first page of what `items` yields.
 fn page<T>(items: impl Iterator<Item = T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let mut items: Vec<T> = items.take(limit + 1).collect();
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(cursor);
-    Page { items, next }
-}
-
-/// Text as a database takes it, which refuses U+0000.
-fn text(from: &str) -> String {
-    from.replace('\0', "\u{fffd}")
-}
-
-/// JSON as a database takes it.
-fn without_nul(value: Value) -> Value {
-    match value {
-        Value::String(s) => Value::String(text(&s)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
-        Value::Object(fields) => Value::Object(fields.into_iter().map(|(k, v)| (text(&k), without_nul(v))).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
-    }
+    Page::cut(items.take(limit + 1).collect(), limit, cursor)
 }

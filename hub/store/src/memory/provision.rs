@@ -1,16 +1,16 @@
 //! A device asks for its credential with a claim credential, or gives itself a secret.
 
-use super::state::{ClaimCredential, State, sha256};
+use super::state::{State, sha256};
 use crate::access::{AccessChange, Claimant, ProvisionRequest, Provisioned};
+use crate::credential::ClaimView;
 use crate::error::{Result, StoreError};
-use hub_core::access::check_own_secret;
+use hub_core::access::{CredentialError, Credentials, Exchange, Provision, SecretHash, check_own_secret};
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
+use std::fmt::Display;
 
-impl ClaimCredential {
-    pub(super) fn is_open(&self, now: Timestamp) -> bool {
-        !self.revoked && self.expires_at > now && self.uses_left > 0
-    }
+pub(super) fn is_open(claim: &ClaimView, now: Timestamp) -> bool {
+    !claim.revoked && claim.expires_at > now && claim.uses_left > 0
 }
 
 impl State {
@@ -20,9 +20,12 @@ impl State {
         request: &ProvisionRequest,
         now: Timestamp,
     ) -> Result<Provisioned> {
-        let key = request.csr.as_deref().map(super::authority::read_request).transpose()?;
+        if request.csr.is_some() {
+            return Err(super::tenant::no_certificates());
+        }
         let place = (claimant.tenant.clone(), claimant.name.clone());
-        let grant = self.claim_credentials.get(&place).filter(|claim| claim.is_open(now));
+        let grant = self.claim_credentials.get(&place).map(|claim| &claim.view);
+        let grant = grant.filter(|claim| is_open(claim, now));
         let grant = grant.cloned().ok_or_else(|| {
             StoreError::Refused(format!(
                 "claim credential {} is revoked, used up or over; make a new one",
@@ -30,127 +33,77 @@ impl State {
             ))
         })?;
         let own = request.secret.as_deref().map(own_hash).transpose()?;
-        if self.has_asked_before(claimant, request, own) {
+        let known = self.named(&claimant.tenant, &request.device);
+        let provision = known.map_or(Ok(Provision::First), |known| {
+            let is_of_profile = known.profile == grant.profile;
+            known.access.provision(own.as_ref(), is_of_profile, grant.replace)
+        });
+        let provision = provision.map_err(|error| refused(format!("device {}", request.device), error))?;
+        if provision == Provision::Served {
             return Ok(Provisioned::Own);
         }
-        let (id, had_one) = self.provisioned_device(claimant, request, &grant)?;
-        if had_one {
-            self.revoke_certificates(&claimant.tenant, id, now)?;
-            self.tell_access(AccessChange::Device(id));
-        }
-        let given = match (key, own) {
-            (Some(key), _) => {
-                self.set_secret(id, None);
-                self.sign(&claimant.tenant, (&request.device, id), &key, now)?
-            }
-            (None, Some(hash)) => {
-                self.set_secret(id, Some(hash));
-                Provisioned::Own
-            }
-            (None, None) => {
-                let secret = hex::encode(self.random::<32>());
-                self.set_secret(id, Some(sha256(secret.as_bytes())));
-                Provisioned::Secret(secret)
+        let id = match known.map(|known| known.id) {
+            Some(id) => id,
+            None => {
+                self.insert_device(&claimant.tenant, &request.device, &grant.profile)?
+                    .id
             }
         };
+        if provision == Provision::Instead {
+            self.tell_access(AccessChange::Device(id));
+        }
+        let (hash, given) = match own {
+            Some(hash) => (hash, Provisioned::Own),
+            None => {
+                let secret = hex::encode(self.random::<32>());
+                (sha256(secret.as_bytes()), Provisioned::Secret(secret))
+            }
+        };
+        if let Some(appliance) = self.appliances.get_mut(&id) {
+            appliance.access.give(Some(hash));
+        }
         if let Some(claim) = self.claim_credentials.get_mut(&place) {
-            claim.uses_left -= 1;
+            claim.view.uses_left -= 1;
         }
         Ok(given)
     }
 
-    /// Whether the secret that it has made lets it in already: the answer was lost on its way.
-    fn has_asked_before(&self, claimant: &Claimant, request: &ProvisionRequest, own: Option<[u8; 32]>) -> bool {
-        let known = self.named(&claimant.tenant, &request.device);
-        known.is_some_and(|known| own.is_some() && known.secret == own && !known.revoked)
-    }
-
     pub(super) fn propose_secret(&mut self, id: ApplianceId, secret: &str) -> Result<()> {
         let hash = own_hash(secret)?;
-        let known = self.appliances.get_mut(&id);
-        let known = known.ok_or_else(|| super::not_found("appliance", id))?;
-        if known.secret == Some(hash) {
-            return Ok(());
-        }
-        if known.revoked {
-            return Err(refused(id, "is revoked"));
-        }
-        if known.old_secret == Some(hash) {
-            return Err(refused(
-                id,
-                "had this secret before the present one; it has to make a new one",
-            ));
-        }
-        if known.by_certificate && known.secret.is_none() {
-            return Err(refused(id, "comes in by a certificate and has no secret to exchange"));
-        }
-        let lost = known.old_secret.is_some();
-        known.old_secret = known.secret.replace(hash);
-        known.old_secret_until = None;
-        if lost {
-            self.tell_access(AccessChange::Device(id));
-        }
-        Ok(())
+        self.exchange(id, of(id), |held| held.propose(hash))
     }
 
     pub(super) fn end_old_secret(&mut self, id: ApplianceId, secret: &str) -> Result<()> {
         let hash = own_hash(secret)?;
+        self.exchange(id, of(id), |held| held.end_old(&hash))
+    }
+
+    /// `device` is how a refusal names it.
+    pub(super) fn exchange(
+        &mut self,
+        id: ApplianceId,
+        device: impl Display,
+        decide: impl FnOnce(&mut Credentials) -> std::result::Result<Exchange, CredentialError>,
+    ) -> Result<()> {
         let known = self.appliances.get_mut(&id);
         let known = known.ok_or_else(|| super::not_found("appliance", id))?;
-        if known.secret != Some(hash) {
-            return Err(refused(id, "has another secret by now"));
+        let exchange = decide(&mut known.access).map_err(|error| refused(device, error))?;
+        if exchange == Exchange::Ended {
+            self.tell_access(AccessChange::Device(id));
         }
-        if known.old_secret.is_none() && known.group.is_none() {
-            return Ok(());
-        }
-        (known.old_secret, known.old_secret_until, known.group) = (None, None, None);
-        self.tell_access(AccessChange::Device(id));
         Ok(())
-    }
-
-    /// The device, and whether it has a credential that ends now.
-    fn provisioned_device(
-        &mut self,
-        claimant: &Claimant,
-        request: &ProvisionRequest,
-        grant: &ClaimCredential,
-    ) -> Result<(ApplianceId, bool)> {
-        let refused = |why: &str| StoreError::Refused(format!("device {} {why}", request.device));
-        let Some(known) = self.named(&claimant.tenant, &request.device) else {
-            let made = self.insert_device(&claimant.tenant, &request.device, &grant.profile)?;
-            return Ok((made.id, false));
-        };
-        if known.revoked {
-            return Err(refused("is revoked"));
-        }
-        if known.profile != grant.profile {
-            return Err(refused("reports by another profile than the claim credential gives"));
-        }
-        let has_secret = known.secret.is_some() || known.old_secret.is_some();
-        let has_one = has_secret || known.group.is_some() || known.by_certificate;
-        if has_one && !grant.may_replace {
-            return Err(refused(
-                "has a credential already; only a claim credential that may replace one gives another",
-            ));
-        }
-        Ok((known.id, has_one))
-    }
-
-    /// What it came in with before does not work any more, certificates of the maker's own authority excepted.
-    fn set_secret(&mut self, id: ApplianceId, secret: Option<[u8; 32]>) {
-        if let Some(appliance) = self.appliances.get_mut(&id) {
-            appliance.by_certificate |= secret.is_none();
-            (appliance.secret, appliance.old_secret, appliance.old_secret_until) = (secret, None, None);
-            appliance.group = None;
-        }
     }
 }
 
-fn own_hash(secret: &str) -> Result<[u8; 32]> {
+fn own_hash(secret: &str) -> Result<SecretHash> {
     check_own_secret(secret).map_err(|error| StoreError::Refused(error.to_string()))?;
     Ok(sha256(secret.as_bytes()))
 }
 
-fn refused(id: ApplianceId, why: &str) -> StoreError {
-    StoreError::Refused(format!("the device of appliance {id} {why}"))
+fn of(id: ApplianceId) -> String {
+    format!("the device of appliance {id}")
+}
+
+fn refused(device: impl Display, error: CredentialError) -> StoreError {
+    StoreError::Refused(format!("{device} {error}"))
 }

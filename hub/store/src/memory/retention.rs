@@ -8,9 +8,8 @@ use crate::retention::{Confirmation, Due, DueFrom, Swept, UpkeepStore};
 use crate::site::SiteChange;
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
-use hub_core::retention::DAY_S;
-use hub_core::retention::{CONFIRMED_FOR, Retention, SWEEPS_KEPT};
-use jiff::{SignedDuration, Timestamp};
+use hub_core::retention::{CONFIRMED_FOR, DAY_S, Retention, SWEEPS_KEPT, kept_from};
+use jiff::Timestamp;
 
 #[async_trait]
 impl UpkeepStore for MemoryStore {
@@ -73,7 +72,7 @@ impl UpkeepStore for MemoryStore {
         };
         let state = self.state();
         for appliance in state.appliances.values() {
-            let Some(limit) = rule(&state.retentions, appliance).map(|days| limit(now, days)) else {
+            let Some(limit) = rule(&state.retentions, appliance).map(|days| kept_from(now, days.into())) else {
                 continue;
             };
             let old = state.rows_of(appliance.id).filter(|row| !row.swept);
@@ -94,7 +93,7 @@ impl UpkeepStore for MemoryStore {
         let state = &mut *state;
         let mut swept = Swept::default();
         for appliance in state.appliances.values() {
-            let Some(limit) = rule(&state.retentions, appliance).map(|days| limit(now, days)) else {
+            let Some(limit) = rule(&state.retentions, appliance).map(|days| kept_from(now, days.into())) else {
                 continue;
             };
             let rows = state.telemetry.partitions[usize::from(appliance.partition)].iter_mut();
@@ -120,13 +119,6 @@ fn rule(rules: &Rules, appliance: &Appliance) -> Option<u32> {
 /// The number of a day (UTC).
 fn day(at: Timestamp) -> i64 {
     at.as_second().div_euclid(DAY_S)
-}
-
-/// The midnight (UTC) so many days before.
-fn limit(now: Timestamp, days: u32) -> Timestamp {
-    let midnight = Timestamp::from_second(day(now) * DAY_S);
-    let before = SignedDuration::from_hours(24 * i64::from(days));
-    midnight.and_then(|at| at.checked_sub(before)).unwrap_or(Timestamp::MIN)
 }
 
 impl State {

@@ -2,11 +2,12 @@
 
 use super::state::{Appliance, State};
 use super::{MemoryStore, text};
+use crate::check;
 use crate::error::{Result, StoreError};
-use crate::session::{Attributes, KeptSession, RetainedState, SUBSCRIPTIONS_MAX, SessionChange, SessionStore};
+use crate::session::{Attributes, KeptSession, RetainedState, SessionChange, SessionStore, is_expired};
 use async_trait::async_trait;
 use hub_core::id::{ApplianceId, TenantId};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::time::Duration;
 
 #[async_trait]
@@ -19,12 +20,7 @@ impl SessionStore for MemoryStore {
         let mut state = self.state();
         for (appliance, change) in changes {
             let Some(session) = change.kept() else { continue };
-            if session.subscriptions.len() > SUBSCRIPTIONS_MAX {
-                return Err(StoreError::Refused(format!(
-                    "a session keeps {SUBSCRIPTIONS_MAX} filters, not {}",
-                    session.subscriptions.len()
-                )));
-            }
+            check::session(session)?;
             if !state.appliances.contains_key(appliance) {
                 return Err(StoreError::Refused(format!("there is no appliance {appliance}")));
             }
@@ -149,10 +145,4 @@ impl State {
 
 fn left_at(appliance: &Appliance, kept_at: Timestamp) -> Timestamp {
     appliance.status.presence_at.map_or(kept_at, |at| at.max(kept_at))
-}
-
-/// The greatest expiry never comes (MQTT 5 §3.1.2.11.2).
-fn is_expired(expiry_s: u32, left_at: Option<Timestamp>, now: Timestamp) -> bool {
-    expiry_s < u32::MAX
-        && left_at.is_some_and(|at| now.duration_since(at) >= SignedDuration::from_secs(i64::from(expiry_s)))
 }

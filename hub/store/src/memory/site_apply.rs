@@ -125,7 +125,7 @@ impl State {
     ) -> Result<ApplianceId> {
         let mut wanted = stated.clone();
         if let Some(known) = self.named(tenant, &stated.id) {
-            if known.revoked {
+            if known.access.revoked {
                 return Err(StoreError::Refused(format!(
                     "device {tenant}/{} is revoked; let it in again with `forecall device restore` first",
                     stated.id
@@ -177,7 +177,7 @@ impl State {
             return Err(super::not_found("appliance", id));
         };
         // One that works already, in either place, is nothing new.
-        let new_secret = secret.filter(|new| appliance.secret != Some(*new) && appliance.old_secret != Some(*new));
+        let new_secret = secret.filter(|new| !appliance.access.takes(new, Timestamp::MIN));
         if known
             .as_ref()
             .is_some_and(|before| new_secret.is_none() && is_as(before, wanted, household))
@@ -189,11 +189,12 @@ impl State {
         appliance.household = household;
         appliance.service_point.clone_from(&wanted.service_point);
         if new_secret.is_some() {
-            (appliance.secret, appliance.old_secret, appliance.old_secret_until) = (new_secret, None, None);
+            let access = &mut appliance.access;
+            (access.secret, access.old_secret, access.old_secret_until) = (new_secret, None, None);
         }
         note(changes, known.is_some(), "device", format!("{tenant}/{}", wanted.id));
         let Some(before) = known else { return Ok(id) };
-        if new_secret.is_some() && (before.secret.is_some() || before.old_secret.is_some()) {
+        if new_secret.is_some() && (before.access.secret.is_some() || before.access.old_secret.is_some()) {
             self.tell_access(AccessChange::Device(id));
         }
         // A new household uses it in another way.

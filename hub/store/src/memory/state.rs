@@ -3,10 +3,12 @@
 use super::Hub;
 use super::not_found;
 use super::readings::Telemetry;
-use crate::access::{AccessChange, Authority};
+use crate::access::AccessChange;
 use crate::account::Account;
 use crate::birth::KeptBirth;
 use crate::claim::Opener;
+use crate::credential::{ClaimView, IntegratorView};
+use crate::device::CommandView;
 use crate::error::{Result, StoreError};
 use crate::event::Event;
 use crate::prediction::Checkpoint;
@@ -14,6 +16,7 @@ use crate::retention::Confirmation;
 use crate::session::KeptSession;
 use crate::telemetry::Quarantined;
 use crate::ticket::TimelineEntry;
+use hub_core::access::{Credentials, SecretHash};
 use hub_core::actor::Actor;
 use hub_core::appointment::Appointment;
 use hub_core::call_rules::CallRules;
@@ -44,7 +47,7 @@ const DEVICES_MAX: usize = 1_000_000;
 pub(super) type Named = (TenantId, String);
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
     pub(super) trunks: BTreeMap<TenantId, Trunk>,
@@ -57,7 +60,7 @@ pub(super) struct State {
     pub(super) quarantine: BTreeMap<i64, Quarantined>,
     /// Kept and given way, by tenant.
     pub(super) quarantine_tally: BTreeMap<TenantId, (i64, i64)>,
-    pub(super) commands: BTreeMap<i64, CommandRow>,
+    pub(super) commands: BTreeMap<i64, CommandView>,
     pub(super) states: BTreeMap<ApplianceId, (Vec<u8>, Timestamp)>,
     pub(super) births: BTreeMap<ApplianceId, KeptBirth>,
     pub(super) told: BTreeMap<(ApplianceId, String), (Value, Timestamp)>,
@@ -78,9 +81,8 @@ pub(super) struct State {
     pub(super) logins: BTreeMap<[u8; 32], (AccountId, Timestamp, Timestamp)>,
     pub(super) requests: BTreeMap<(AccountId, String), Request>,
     pub(super) groups: BTreeMap<Named, Group>,
-    pub(super) integrators: BTreeMap<Named, Program>,
-    pub(super) claim_credentials: BTreeMap<Named, ClaimCredential>,
-    pub(super) authorities: BTreeMap<Named, Authority>,
+    pub(super) integrators: BTreeMap<Named, TokenCredential<IntegratorView>>,
+    pub(super) claim_credentials: BTreeMap<Named, TokenCredential<ClaimView>>,
     pub(super) access_changes: BTreeMap<i64, AccessChange>,
     pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
     /// By tenant and profile, in days; an empty profile stands for all others.
@@ -90,7 +92,17 @@ pub(super) struct State {
     pub(super) sweeps: BTreeMap<i64, u64>,
     pub(super) confirmations: Vec<Confirmation>,
     numbers: i64,
-    random: ChaCha8Rng,
+    random: Random,
+}
+
+/// What is drawn follows from the seed.
+#[derive(Debug, Clone)]
+struct Random(ChaCha8Rng);
+
+impl Default for Random {
+    fn default() -> Self {
+        Self(ChaCha8Rng::seed_from_u64(0))
+    }
 }
 
 /// The row of the lease, with the lock that falls with its holder.
@@ -143,15 +155,9 @@ pub(super) struct Appliance {
     pub(super) model: Option<String>,
     pub(super) household: Option<HouseholdId>,
     pub(super) service_point: Option<String>,
-    pub(super) revoked: bool,
-    pub(super) secret: Option<[u8; 32]>,
-    pub(super) old_secret: Option<[u8; 32]>,
-    pub(super) old_secret_until: Option<Timestamp>,
+    pub(super) access: Credentials,
     /// What the site file said last: saying it again does not undo a rotation.
-    pub(super) site_secret: Option<[u8; 32]>,
-    pub(super) group: Option<String>,
-    /// It comes in by a certificate, or did once.
-    pub(super) by_certificate: bool,
+    pub(super) site_secret: Option<SecretHash>,
     pub(super) status: Status,
 }
 
@@ -167,18 +173,6 @@ pub(super) struct Status {
     pub(super) gaps: i64,
     pub(super) dropped: i64,
     pub(super) repeated: i64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct CommandRow {
-    pub(super) appliance: ApplianceId,
-    pub(super) request: String,
-    pub(super) body: String,
-    pub(super) queued_at: Timestamp,
-    pub(super) expires_at: Timestamp,
-    pub(super) sent_at: Option<Timestamp>,
-    pub(super) taken_at: Option<Timestamp>,
-    pub(super) reply: Option<(Vec<u8>, Timestamp)>,
 }
 
 #[derive(Debug, Clone)]
@@ -204,21 +198,11 @@ pub(super) struct Group {
     pub(super) previous: Option<Vec<u8>>,
 }
 
+/// A token's credential, as lists show it.
 #[derive(Debug, Clone)]
-pub(super) struct Program {
-    pub(super) token_hash: [u8; 32],
-    pub(super) filters: Vec<String>,
-    pub(super) revoked: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct ClaimCredential {
-    pub(super) token_hash: [u8; 32],
-    pub(super) profile: String,
-    pub(super) expires_at: Timestamp,
-    pub(super) uses_left: i64,
-    pub(super) may_replace: bool,
-    pub(super) revoked: bool,
+pub(super) struct TokenCredential<T> {
+    pub(super) token_hash: SecretHash,
+    pub(super) view: T,
 }
 
 #[derive(Debug, Clone)]
@@ -250,45 +234,8 @@ impl State {
 
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            tenants: BTreeMap::new(),
-            trunks: BTreeMap::new(),
-            service_points: BTreeMap::new(),
-            households: BTreeMap::new(),
-            do_not_call: BTreeSet::new(),
-            appliances: BTreeMap::new(),
-            names: BTreeMap::new(),
-            telemetry: Telemetry::default(),
-            quarantine: BTreeMap::new(),
-            quarantine_tally: BTreeMap::new(),
-            commands: BTreeMap::new(),
-            states: BTreeMap::new(),
-            births: BTreeMap::new(),
-            told: BTreeMap::new(),
-            shared: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            checkpoints: BTreeMap::new(),
-            baselines: BTreeMap::new(),
-            findings: BTreeMap::new(),
-            tickets: BTreeMap::new(),
-            appointments: BTreeMap::new(),
-            timelines: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            events: Vec::new(),
-            accounts: BTreeMap::new(),
-            logins: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            integrators: BTreeMap::new(),
-            claim_credentials: BTreeMap::new(),
-            authorities: BTreeMap::new(),
-            access_changes: BTreeMap::new(),
-            owner_claims: BTreeMap::new(),
-            retentions: BTreeMap::new(),
-            lease: LeaseRow::default(),
-            sweeps: BTreeMap::new(),
-            confirmations: Vec::new(),
-            numbers: 0,
-            random: ChaCha8Rng::seed_from_u64(seed),
+            random: Random(ChaCha8Rng::seed_from_u64(seed)),
+            ..Self::default()
         }
     }
 
@@ -300,7 +247,7 @@ impl State {
 
     pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.random.fill_bytes(&mut bytes);
+        self.random.0.fill_bytes(&mut bytes);
         bytes
     }
 
@@ -354,13 +301,8 @@ impl State {
             model: None,
             household: None,
             service_point: None,
-            revoked: false,
-            secret: None,
-            old_secret: None,
-            old_secret_until: None,
+            access: Credentials::default(),
             site_secret: None,
-            group: None,
-            by_certificate: false,
             status: Status::default(),
         }))
     }

@@ -1,16 +1,15 @@
 //! Credentials of programs, makers' lines and authorities. Their tokens are kept hashed, and names are never used again.
 
-use super::state::{ClaimCredential, Named, Program, sha256};
+use super::state::{Named, TokenCredential, sha256};
 use super::{MemoryStore, not_found};
 use crate::access::AccessChange;
-use crate::credential::{
-    AuthorityView, ClaimGrant, ClaimView, FILTERS_MAX, IntegratorView, TOKENS_MAX, TenantCredentials,
-};
+use crate::check;
+use crate::credential::{AuthorityView, ClaimGrant, ClaimView, IntegratorView, TOKENS_MAX, TenantCredentials};
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
-use hub_core::access::check_filter;
+use hub_core::access::SecretHash;
 use hub_core::actor::{Act, Actor};
-use hub_core::id::{CredentialName, TenantId};
+use hub_core::id::TenantId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -24,32 +23,20 @@ impl TenantCredentials for MemoryStore {
         filters: &[String],
         _now: Timestamp,
     ) -> Result<()> {
-        check_name(name)?;
-        check_token(token, "int_")?;
-        if filters.is_empty() || filters.len() > FILTERS_MAX {
-            return Err(StoreError::Refused(format!(
-                "an integrator has 1 to {FILTERS_MAX} filters, not {}",
-                filters.len()
-            )));
-        }
-        for filter in filters {
-            check_filter(filter).map_err(|error| StoreError::Refused(format!("filter {filter:?}: {error}")))?;
-        }
+        check::credential_name(name)?;
+        check::token(token, "int_")?;
+        check::filters(filters)?;
         let mut state = self.state();
-        state.check_places(tenant, others(&state.integrators, tenant, name), TOKENS_MAX)?;
         let token_hash = sha256(token.as_bytes());
-        is_new(&state.integrators, "integrator", tenant, name)?;
-        is_unused(
-            state
-                .integrators
-                .values()
-                .any(|program| program.token_hash == token_hash),
-        )?;
-        let program = Program {
-            token_hash,
+        state.check_places(tenant, others(&state.integrators, tenant, name), TOKENS_MAX)?;
+        check_new(&state.integrators, "integrator", tenant, name, &token_hash)?;
+        let view = IntegratorView {
+            tenant: tenant.clone(),
+            name: name.to_owned(),
             filters: filters.to_vec(),
             revoked: false,
         };
+        let program = TokenCredential { token_hash, view };
         state.integrators.insert((tenant.clone(), name.to_owned()), program);
         Ok(())
     }
@@ -58,7 +45,7 @@ impl TenantCredentials for MemoryStore {
         self.change(|state| {
             let program = state.integrators.get_mut(&(tenant.clone(), name.to_owned()));
             let no_program = || not_found("integrator", format!("{tenant}/{name}"));
-            program.ok_or_else(no_program)?.revoked = true;
+            program.ok_or_else(no_program)?.view.revoked = true;
             let (tenant, name) = (tenant.clone(), name.to_owned());
             state.tell_access(AccessChange::Integrator { tenant, name });
             Ok(())
@@ -67,19 +54,7 @@ impl TenantCredentials for MemoryStore {
 
     async fn integrators(&self, actor: &Actor) -> Result<Vec<IntegratorView>> {
         actor.may(Act::ReadAccess)?;
-        let state = self.state();
-        let programs = state
-            .integrators
-            .iter()
-            .filter(|((tenant, _), _)| actor.includes(tenant));
-        Ok(programs
-            .map(|((tenant, name), program)| IntegratorView {
-                tenant: tenant.clone(),
-                name: name.clone(),
-                filters: program.filters.clone(),
-                revoked: program.revoked,
-            })
-            .collect())
+        Ok(shown(&self.state().integrators, actor))
     }
 
     async fn add_claim_credential(
@@ -90,32 +65,24 @@ impl TenantCredentials for MemoryStore {
         grant: &ClaimGrant,
         now: Timestamp,
     ) -> Result<()> {
-        check_name(name)?;
-        check_token(token, "claim_")?;
+        check::credential_name(name)?;
+        check::token(token, "claim_")?;
         self.check_profile(&grant.profile)?;
-        if grant.expires_at <= now || grant.uses == 0 {
-            return Err(StoreError::Refused(
-                "a claim credential ends in the future and serves at least one device".to_owned(),
-            ));
-        }
+        check::grant(grant, now)?;
         let mut state = self.state();
-        state.check_places(tenant, others(&state.claim_credentials, tenant, name), TOKENS_MAX)?;
         let token_hash = sha256(token.as_bytes());
-        is_new(&state.claim_credentials, "claim credential", tenant, name)?;
-        is_unused(
-            state
-                .claim_credentials
-                .values()
-                .any(|claim| claim.token_hash == token_hash),
-        )?;
-        let claim = ClaimCredential {
-            token_hash,
+        state.check_places(tenant, others(&state.claim_credentials, tenant, name), TOKENS_MAX)?;
+        check_new(&state.claim_credentials, "claim credential", tenant, name, &token_hash)?;
+        let view = ClaimView {
+            tenant: tenant.clone(),
+            name: name.to_owned(),
             profile: grant.profile.clone(),
             expires_at: grant.expires_at,
             uses_left: i64::from(grant.uses),
-            may_replace: grant.replace,
+            replace: grant.replace,
             revoked: false,
         };
+        let claim = TokenCredential { token_hash, view };
         state.claim_credentials.insert((tenant.clone(), name.to_owned()), claim);
         Ok(())
     }
@@ -124,7 +91,7 @@ impl TenantCredentials for MemoryStore {
         self.change(|state| {
             let claim = state.claim_credentials.get_mut(&(tenant.clone(), name.to_owned()));
             let no_claim = || not_found("claim credential", format!("{tenant}/{name}"));
-            claim.ok_or_else(no_claim)?.revoked = true;
+            claim.ok_or_else(no_claim)?.view.revoked = true;
             let (tenant, name) = (tenant.clone(), name.to_owned());
             state.tell_access(AccessChange::Claimant { tenant, name });
             Ok(())
@@ -133,41 +100,29 @@ impl TenantCredentials for MemoryStore {
 
     async fn claim_credentials(&self, actor: &Actor) -> Result<Vec<ClaimView>> {
         actor.may(Act::ReadAccess)?;
-        let state = self.state();
-        let claims = state
-            .claim_credentials
-            .iter()
-            .filter(|((tenant, _), _)| actor.includes(tenant));
-        Ok(claims
-            .map(|((tenant, name), claim)| ClaimView {
-                tenant: tenant.clone(),
-                name: name.clone(),
-                profile: claim.profile.clone(),
-                expires_at: claim.expires_at,
-                uses_left: claim.uses_left,
-                replace: claim.may_replace,
-                revoked: claim.revoked,
-            })
-            .collect())
+        Ok(shown(&self.state().claim_credentials, actor))
     }
 
-    async fn put_authority(&self, tenant: &TenantId, name: &str, certificate: &[u8], now: Timestamp) -> Result<()> {
-        check_name(name)?;
-        self.change(|state| state.put_authority(tenant, name, certificate, now))
+    async fn put_authority(&self, _: &TenantId, _: &str, _: &[u8], _: Timestamp) -> Result<()> {
+        Err(no_certificates())
     }
 
-    async fn put_revocations(&self, tenant: &TenantId, name: &str, list: &[u8], now: Timestamp) -> Result<usize> {
-        self.change(|state| state.put_revocations(tenant, name, list, now))
+    async fn put_revocations(&self, _: &TenantId, _: &str, _: &[u8], _: Timestamp) -> Result<usize> {
+        Err(no_certificates())
     }
 
-    async fn remove_authority(&self, tenant: &TenantId, name: &str) -> Result<()> {
-        self.change(|state| state.remove_authority(tenant, name))
+    async fn remove_authority(&self, _: &TenantId, _: &str) -> Result<()> {
+        Err(no_certificates())
     }
 
     async fn authority_views(&self, actor: &Actor) -> Result<Vec<AuthorityView>> {
         actor.may(Act::ReadAccess)?;
-        self.state().authority_views(actor)
+        Ok(Vec::new())
     }
+}
+
+pub(super) fn no_certificates() -> StoreError {
+    StoreError::Refused("the store in memory keeps no certificates".to_owned())
 }
 
 /// How many a tenant has beside `name`.
@@ -175,35 +130,26 @@ fn others<T>(all: &BTreeMap<Named, T>, tenant: &TenantId, name: &str) -> usize {
     all.keys().filter(|(of, other)| of == tenant && other != name).count()
 }
 
-pub(super) fn check_name(name: &str) -> Result<()> {
-    let name = CredentialName::new(name);
-    name.map(drop).map_err(|error| StoreError::Refused(error.to_string()))
+/// Credentials of the tenants that `actor` sees.
+fn shown<T: Clone>(all: &BTreeMap<Named, TokenCredential<T>>, actor: &Actor) -> Vec<T> {
+    let own = all.iter().filter(|((tenant, _), _)| actor.includes(tenant));
+    own.map(|(_, credential)| credential.view.clone()).collect()
 }
 
-/// The prefix tells at the front door what kind of token it is.
-fn check_token(token: &str, prefix: &str) -> Result<()> {
-    if token.starts_with(prefix) && token.len() >= prefix.len() + 32 {
-        return Ok(());
+fn check_new<T>(
+    all: &BTreeMap<Named, TokenCredential<T>>,
+    what: &str,
+    tenant: &TenantId,
+    name: &str,
+    token: &SecretHash,
+) -> Result<()> {
+    if all.contains_key(&(tenant.clone(), name.to_owned())) {
+        return Err(check::name_is_taken(what, tenant, name));
     }
-    Err(StoreError::Refused(format!(
-        "a token begins with {prefix} and has at least 32 characters after that"
-    )))
-}
-
-fn is_new<T>(all: &BTreeMap<Named, T>, what: &str, tenant: &TenantId, name: &str) -> Result<()> {
-    if !all.contains_key(&(tenant.clone(), name.to_owned())) {
-        return Ok(());
+    if all.values().any(|credential| credential.token_hash == *token) {
+        return Err(StoreError::Conflict(
+            "somebody else has this token; draw another".to_owned(),
+        ));
     }
-    Err(StoreError::Refused(format!(
-        "{what} {tenant}/{name} is there already, or was; take another name"
-    )))
-}
-
-fn is_unused(used: bool) -> Result<()> {
-    if !used {
-        return Ok(());
-    }
-    Err(StoreError::Conflict(
-        "somebody else has this token; draw another".to_owned(),
-    ))
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who waits for what. Hints only: what is stored is the truth, and every wait has an end.
+//! Who waits for what within this process. Hints only: what is stored is the truth, and every wait has an end.
 
 use hub_core::id::ApplianceId;
 use std::collections::BTreeSet;
@@ -6,9 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Fired after changes.
+/// Most appliances remembered as having new commands or attributes; what is beyond is found when the device connects.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// Fired after commits.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
+pub struct Signals {
     telemetry: Notify,
     contact: Notify,
     event: Notify,
@@ -20,61 +23,76 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn telemetry(&self) {
+    /// Readings were stored.
+    pub fn telemetry(&self) {
         fire(&self.telemetry);
     }
 
-    pub(super) fn contact(&self) {
+    /// A contact may be due.
+    pub fn contact(&self) {
         fire(&self.contact);
     }
 
-    pub(super) fn event(&self) {
+    /// An event was stored.
+    pub fn event(&self) {
         fire(&self.event);
     }
 
-    pub(super) fn access(&self) {
+    /// Access was changed.
+    pub fn access(&self) {
         fire(&self.access);
     }
 
-    pub(super) fn command(&self, appliance: ApplianceId) {
+    /// A command was queued for this appliance.
+    pub fn command(&self, appliance: ApplianceId) {
         remember(&self.commands_for, appliance);
         fire(&self.command);
     }
 
-    pub(super) fn attributes(&self, appliance: ApplianceId) {
+    /// This appliance is told other attributes.
+    pub fn attributes(&self, appliance: ApplianceId) {
         remember(&self.attributes_for, appliance);
         fire(&self.attribute);
     }
 
-    pub(super) async fn wait_telemetry(&self, patience: Duration) {
+    /// Waits for readings, at most so long.
+    pub async fn wait_telemetry(&self, patience: Duration) {
         wait(&self.telemetry, patience).await;
     }
 
-    pub(super) async fn wait_contact(&self, patience: Duration) {
+    /// Waits for a contact that may be due, at most so long.
+    pub async fn wait_contact(&self, patience: Duration) {
         wait(&self.contact, patience).await;
     }
 
-    pub(super) async fn wait_event(&self, patience: Duration) {
+    /// Waits for an event, at most so long.
+    pub async fn wait_event(&self, patience: Duration) {
         wait(&self.event, patience).await;
     }
 
-    pub(super) async fn wait_access(&self, patience: Duration) {
+    /// Waits for a change of access, at most so long.
+    pub async fn wait_access(&self, patience: Duration) {
         wait(&self.access, patience).await;
     }
 
-    pub(super) async fn wait_command(&self, patience: Duration) -> Vec<ApplianceId> {
+    /// Waits for commands, at most so long; the appliances that have new ones.
+    pub async fn wait_command(&self, patience: Duration) -> Vec<ApplianceId> {
         wait(&self.command, patience).await;
         take(&self.commands_for)
     }
 
-    pub(super) async fn wait_attributes(&self, patience: Duration) -> Vec<ApplianceId> {
+    /// Waits for attributes, at most so long; the appliances that are told new ones.
+    pub async fn wait_attributes(&self, patience: Duration) -> Vec<ApplianceId> {
         wait(&self.attribute, patience).await;
         take(&self.attributes_for)
     }
 }
 
 fn remember(waiting: &Mutex<BTreeSet<ApplianceId>>, appliance: ApplianceId) {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(appliance);
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiting.len() < REMEMBERED_MAX {
+        waiting.insert(appliance);
+    }
 }
 
 fn take(waiting: &Mutex<BTreeSet<ApplianceId>>) -> Vec<ApplianceId> {
