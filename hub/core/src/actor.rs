@@ -77,9 +77,12 @@ pub enum Act {
     /// Accounts of people (never their passwords).
     #[strum(to_string = "read accounts")]
     ReadAccounts,
-    /// Taking a ticket, having its owner rung, booking a visit.
+    /// Opening and taking a ticket, its status and promises, having its owner rung, booking a visit.
     #[strum(to_string = "work on tickets")]
     WorkTickets,
+    /// Writing notes on tickets.
+    #[strum(to_string = "write notes on tickets")]
+    NoteTickets,
     /// Closing a ticket with its outcome.
     #[strum(to_string = "close tickets")]
     CloseTickets,
@@ -119,7 +122,7 @@ impl Act {
             Act::ReadQuarantine | Act::ReadAccess => &[Administrator, Maker, Auditor, Hub],
             Act::ReadAccounts => &[Administrator, Auditor, Hub],
             Act::WorkTickets => &[Administrator, Supervisor, Agent, Hub],
-            Act::CloseTickets => &[Administrator, Supervisor, Agent, Technician, Hub],
+            Act::NoteTickets | Act::CloseTickets => &[Administrator, Supervisor, Agent, Technician, Hub],
             Act::SendCommands | Act::ReplayQuarantine => &[Administrator, Maker, Hub],
             Act::OpenClaims => &[Administrator, Supervisor, Agent, Maker, Hub],
             Act::CarryTicketsOn => &[Hub],

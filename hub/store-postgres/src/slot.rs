@@ -5,7 +5,7 @@ use crate::site_row::lock_service_point;
 use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory};
 use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -70,14 +70,14 @@ async fn taken(
     let query = format!(
         "select start, count(*) as taken from ( \
            select visit_start as start from ticket \
-           where tenant = $1 and visit_service_point = $2 and visit_start >= $3 and state <> '{closed}' \
+           where tenant = $1 and visit_service_point = $2 and visit_start >= $3 and category <> '{resolved}' \
              and ($4::uuid is null or id <> $4) \
            union all \
            select a.offered_start from attempt a join ticket t on t.id = a.ticket \
            where a.tenant = $1 and a.offered_service_point = $2 and a.offered_start >= $3 and a.state <> 'ended' \
              and t.visit_start is distinct from a.offered_start and ($4::uuid is null or t.id <> $4)) s \
          group by start",
-        closed = TicketState::Closed.name()
+        resolved = TicketCategory::Resolved.name()
     );
     let rows = sqlx::query(&query)
         .bind(tenant.as_str())

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;
-use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketState};
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
@@ -31,22 +31,24 @@ impl TicketStore for PostgresStore {
     ) -> Result<Page<TicketSummary>> {
         actor.may(Act::ReadTickets)?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let names = |category| TicketState::of(category).map(TicketState::name);
-        let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
         let mut tx = self.begin_scoped(actor).await?;
         let rows = sqlx::query(
-            "select t.*, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
-             where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
+            "select t.*, (f.prediction->>'probability')::real as probability, n.ticket_status \
+             from ticket t join tenant n on n.id = t.tenant left join finding f on f.id = t.finding \
+             where ($1::text is null or t.tenant = $1) and ($2::text is null or t.category = $2) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+               and ($7::text is null or t.kind = $7) and ($8::text is null or t.label = $8) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
              order by t.id desc limit $5",
         )
         .bind(actor.tenant())
-        .bind(states)
+        .bind(filter.category.map(TicketCategory::name))
         .bind(&filter.assignee)
         .bind(id_cursor(after)?)
         .bind(page_limit(limit))
         .bind(actor.sites())
+        .bind(filter.kind.map(TicketKind::name))
+        .bind(&filter.label)
         .fetch_all(&mut *tx)
         .await
         .map_err(db)?;
@@ -59,7 +61,9 @@ impl TicketStore for PostgresStore {
                 .get(&ticket.appliance.0)
                 .cloned()
                 .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+            let labels: TicketLabels = row.json("ticket_status")?;
             items.push(TicketSummary {
+                label: labels.name(&ticket.status.label),
                 ticket,
                 appliance,
                 probability: row.col("probability")?,
@@ -77,13 +81,16 @@ impl TicketStore for PostgresStore {
             .await
             .map_err(db)?;
         self.confine(&mut tx, actor).await?;
-        let row = sqlx::query("select * from ticket where id = $1 and ($2::text is null or tenant = $2)")
-            .bind(id.0)
-            .bind(actor.tenant())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(db)?
-            .ok_or_else(|| not_found("ticket", id))?;
+        let row = sqlx::query(
+            "select t.*, n.ticket_status from ticket t join tenant n on n.id = t.tenant \
+             where t.id = $1 and ($2::text is null or t.tenant = $2)",
+        )
+        .bind(id.0)
+        .bind(actor.tenant())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(db)?
+        .ok_or_else(|| not_found("ticket", id))?;
         let ticket = ticket_row::from_row(&row)?;
         let appliance = appliance_views(&mut tx, &[ticket.appliance.0])
             .await?
@@ -109,8 +116,13 @@ impl TicketStore for PostgresStore {
             Ok(()) => attempt::of_ticket(&mut tx, id).await?,
             Err(_) => Vec::new(),
         };
+        let finding = match &ticket.fault {
+            Some(fault) => Some(finding::by_id(&mut tx, fault.finding).await?),
+            None => None,
+        };
         Ok(TicketView {
-            finding: finding::by_id(&mut tx, ticket.finding).await?,
+            finding,
+            labels: row.json("ticket_status")?,
             attempts,
             ticket,
             appliance,
@@ -119,6 +131,30 @@ impl TicketStore for PostgresStore {
             next_slot,
             timeline,
         })
+    }
+
+    async fn open_ticket(
+        &self,
+        actor: &Actor,
+        appliance: ApplianceId,
+        kind: TicketKind,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket> {
+        actor.may(Act::WorkTickets)?;
+        let now = stored(now);
+        let mut tx = self.begin_scoped(actor).await?;
+        let mut situations = situation::load(&mut tx, &[appliance.0]).await?;
+        let situation = situations
+            .get_mut(&appliance)
+            .filter(|situation| actor.reaches(&situation.tenant, situation.site.as_deref()))
+            .ok_or_else(|| not_found("appliance", appliance))?;
+        let mut changes = Changes::default();
+        let id = situation::with_ids(|ids| Ok(situation.report(kind, note, &actor.name, ids, now, &mut changes)?))?;
+        situation::save(&mut tx, changes, now).await?;
+        let ticket = ticket_row::by_id(&mut tx, id).await?;
+        commit(self, tx).await?;
+        Ok(ticket)
     }
 
     async fn apply_ticket(

@@ -2,9 +2,10 @@
 
 use crate::row::{Columns, db, json, sql};
 use hub_core::appointment::{Appointment, Slot};
+use hub_core::contact::ContactThread;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
 use hub_core::situation::{Changed, Line, Told};
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketFault, TicketStatus};
 use hub_store::error::Result;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -16,20 +17,37 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
         number: row.col("number")?,
         tenant: row.word("tenant")?,
         appliance: ApplianceId(row.col("appliance")?),
-        finding: FindingId(row.col("finding")?),
-        fault_class: row.col("fault_class")?,
-        severity: row.word("severity")?,
-        state: row.word("state")?,
+        kind: row.word("kind")?,
+        fault: fault(row)?,
+        status: TicketStatus {
+            category: row.word("category")?,
+            label: row.col("label")?,
+        },
         assignee: row.col("assignee")?,
         opened_at: row.at("opened_at")?,
         closed_at: row.maybe_at("closed_at")?,
-        contact_due: row.maybe_at("contact_due")?,
-        call_requested_by: row.col("call_requested_by")?,
-        held: row.maybe_word("held")?,
+        contact: ContactThread {
+            phase: row.word("contact_phase")?,
+            due: row.maybe_at("contact_due")?,
+            requested_by: row.col("contact_requested_by")?,
+            reason: row.maybe_word("contact_reason")?,
+        },
         appointment: appointment(row)?,
+        promise: row.maybe_json("promise")?,
         outcome: row.maybe_json("outcome")?,
         trace: TraceId(row.col("trace")?),
     })
+}
+
+fn fault(row: &PgRow) -> Result<Option<TicketFault>> {
+    let Some(finding) = row.col::<Option<uuid::Uuid>>("finding")? else {
+        return Ok(None);
+    };
+    Ok(Some(TicketFault {
+        finding: FindingId(finding),
+        fault_class: row.col("fault_class")?,
+        severity: row.word("severity")?,
+    }))
 }
 
 fn appointment(row: &PgRow) -> Result<Option<Appointment>> {
@@ -52,9 +70,9 @@ pub(crate) async fn not_closed(
 ) -> Result<Vec<ServiceTicket>> {
     // In the text, not bound: by a general plan the database would not see that the index of open tickets will do.
     let query = format!(
-        "select * from (select * from ticket where appliance = any($1) and state <> '{closed}' \
-           union all select * from ticket where id = $2 and state = '{closed}') t order by id",
-        closed = TicketState::Closed.name()
+        "select * from (select * from ticket where appliance = any($1) and category <> '{resolved}' \
+           union all select * from ticket where id = $2 and category = '{resolved}') t order by id",
+        resolved = TicketCategory::Resolved.name()
     );
     let rows = sqlx::query(&query)
         .bind(appliances)
@@ -65,8 +83,17 @@ pub(crate) async fn not_closed(
     rows.iter().map(from_row).collect()
 }
 
+pub(crate) async fn by_id(conn: &mut PgConnection, id: TicketId) -> Result<ServiceTicket> {
+    let row = sqlx::query("select * from ticket where id = $1")
+        .bind(id.0)
+        .fetch_one(conn)
+        .await
+        .map_err(db)?;
+    from_row(&row)
+}
+
 /// Saves tickets, the lines of their timelines and all events, in the order in which they happened, by one statement: between a
-/// reading and the call each round trip counts. A ticket's fields are the columns, but for the visit.
+/// reading and the call each round trip counts. A ticket's fields are the columns, but for those of its status, its contact and its visit.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     tickets: impl Iterator<Item = &Changed<ServiceTicket>>,
@@ -83,20 +110,23 @@ pub(crate) async fn save(
     }
     sqlx::query(
         "with changed as ( \
-           insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, assignee, opened_at, \
-             closed_at, contact_due, call_requested_by, held, visit_start, visit_end, visit_service_point, visit_agreed_by, \
-             outcome, trace) \
-           select t.id, t.number, t.tenant, t.appliance, t.finding, t.fault_class, t.severity, t.state, t.assignee, \
-             t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, \
+           insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, assignee, \
+             opened_at, closed_at, contact_phase, contact_due, contact_requested_by, contact_reason, visit_start, visit_end, \
+             visit_service_point, visit_agreed_by, promise, outcome, trace) \
+           select t.id, t.number, t.tenant, t.appliance, t.kind, t.finding, t.fault_class, t.severity, \
+             k.row #>> '{status,category}', k.row #>> '{status,label}', t.assignee, t.opened_at, t.closed_at, \
+             k.row #>> '{contact,phase}', (k.row #>> '{contact,due}')::timestamptz, \
+             k.row #>> '{contact,requested_by}', k.row #>> '{contact,reason}', \
              (k.row #>> '{appointment,slot,start}')::timestamptz, (k.row #>> '{appointment,slot,end}')::timestamptz, \
-             k.row #>> '{appointment,service_point}', k.row #>> '{appointment,agreed_by}', t.outcome, t.trace \
+             k.row #>> '{appointment,service_point}', k.row #>> '{appointment,agreed_by}', t.promise, t.outcome, t.trace \
            from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
            on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
-             severity = excluded.severity, state = excluded.state, assignee = excluded.assignee, \
-             closed_at = excluded.closed_at, contact_due = excluded.contact_due, \
-             call_requested_by = excluded.call_requested_by, held = excluded.held, visit_start = excluded.visit_start, \
+             severity = excluded.severity, category = excluded.category, label = excluded.label, \
+             assignee = excluded.assignee, closed_at = excluded.closed_at, contact_phase = excluded.contact_phase, \
+             contact_due = excluded.contact_due, contact_requested_by = excluded.contact_requested_by, \
+             contact_reason = excluded.contact_reason, visit_start = excluded.visit_start, \
              visit_end = excluded.visit_end, visit_service_point = excluded.visit_service_point, \
-             visit_agreed_by = excluded.visit_agreed_by, outcome = excluded.outcome), \
+             visit_agreed_by = excluded.visit_agreed_by, promise = excluded.promise, outcome = excluded.outcome), \
          line as ( \
            insert into timeline (tenant, ticket, at, actor, event) \
            select * from unnest($2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::jsonb[])) \

@@ -10,7 +10,7 @@ use hub_core::id::{AccountId, ApplianceId, AttemptId, DeviceId, FindingId, Tenan
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device as SiteDevice, Site, Trunk};
 use hub_core::situation::FindingChange;
-use hub_core::ticket::{ServiceTicket, TicketEvent};
+use hub_core::ticket::{ServiceTicket, TicketEvent, TicketKind};
 use hub_store::account::{Account, AccountStore, Idempotency, SESSIONS_MAX};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact};
 use hub_store::error::{Result, StoreError};
@@ -106,7 +106,12 @@ impl TicketStore for SampleStore {
             actor.includes(&view.ticket.tenant)
                 && filter
                     .category
-                    .is_none_or(|category| view.ticket.state.category() == category)
+                    .is_none_or(|category| view.ticket.status.category == category)
+                && filter.kind.is_none_or(|kind| view.ticket.kind == kind)
+                && filter
+                    .label
+                    .as_ref()
+                    .is_none_or(|label| view.ticket.status.label == *label)
                 && filter
                     .assignee
                     .as_ref()
@@ -115,7 +120,8 @@ impl TicketStore for SampleStore {
         let summary = |view: &TicketView| TicketSummary {
             ticket: view.ticket.clone(),
             appliance: view.appliance.clone(),
-            probability: view.finding.prediction.probability,
+            label: view.labels.name(&view.ticket.status.label),
+            probability: view.finding.as_ref().map(|finding| finding.prediction.probability),
         };
         Ok(page(wanted.map(summary).collect(), after, limit))
     }
@@ -127,6 +133,17 @@ impl TicketStore for SampleStore {
             .iter()
             .find(|view| view.ticket.id == id && actor.includes(&view.ticket.tenant));
         found.cloned().ok_or_else(|| not_found("ticket", id))
+    }
+
+    async fn open_ticket(
+        &self,
+        _: &Actor,
+        _: ApplianceId,
+        _: TicketKind,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<ServiceTicket> {
+        not_asked_for()
     }
 
     async fn apply_ticket(
@@ -143,7 +160,7 @@ impl TicketStore for SampleStore {
             .iter_mut()
             .find(|view| view.ticket.id == id && actor.includes(&view.ticket.tenant))
             .ok_or_else(|| not_found("ticket", id))?;
-        let (ticket, _) = view.ticket.clone().apply(event, &actor.name, now)?;
+        let (ticket, _) = view.ticket.clone().apply(event, &actor.name, &view.labels, now)?;
         view.ticket = ticket.clone();
         view.timeline.push(TimelineEntry {
             at: now,
@@ -326,7 +343,7 @@ impl PredictionStore for SampleStore {
         let own = kept
             .tickets
             .iter()
-            .map(|view| &view.finding)
+            .filter_map(|view| view.finding.as_ref())
             .filter(|finding| actor.includes(&finding.tenant));
         Ok(page(own.cloned().collect(), after, limit))
     }

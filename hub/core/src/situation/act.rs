@@ -3,15 +3,15 @@
 use super::{Changes, Line, Situation, SituationError};
 use crate::finding::{COOL_DOWN, FindingState};
 use crate::id::{FindingId, TicketId};
-use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent, TicketState};
+use crate::ticket::{HUB, ServiceTicket, Settlement, TicketEvent};
 use jiff::Timestamp;
 
 /// One step of a cascade.
 enum Step {
     /// This happens to a ticket, by the hub's own doing.
     Tell(TicketId, TicketEvent),
-    /// What else a ticket asks to be done.
-    Perform(TicketId, TicketAction),
+    /// A closed ticket says what becomes of its finding.
+    Settle(TicketId, Settlement),
     /// A finding is cleared.
     Clear(FindingId),
 }
@@ -61,7 +61,7 @@ impl Situation {
         while let Some(step) = steps.pop() {
             let next = match step {
                 Step::Tell(ticket, event) => self.tell(ticket, &event, HUB, now, changes)?,
-                Step::Perform(ticket, action) => self.perform(ticket, &action, now, changes)?,
+                Step::Settle(ticket, settlement) => self.settle(ticket, settlement, now, changes)?,
                 Step::Clear(finding) => self.clear_one(finding, now, changes)?,
             };
             steps.extend(next.into_iter().rev());
@@ -78,7 +78,8 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Vec<Step>, SituationError> {
-        let (ticket, actions) = self.ticket(id)?.clone().apply(event, actor, now)?;
+        let ticket = self.ticket(id)?.clone();
+        let (ticket, settlement) = ticket.apply(event, actor, &self.labels, now)?;
         self.put_ticket(ticket, changes);
         changes.lines.push(Line {
             tenant: self.tenant.clone(),
@@ -90,43 +91,44 @@ impl Situation {
         changes
             .told
             .push(self.told(format!("ticket.{}", event.name()), Some(id), now));
-        Ok(actions.into_iter().map(|action| Step::Perform(id, action)).collect())
+        Ok(settlement
+            .map(|settlement| Step::Settle(id, settlement))
+            .into_iter()
+            .collect())
     }
 
-    fn perform(
+    fn settle(
         &mut self,
         id: TicketId,
-        action: &TicketAction,
+        settlement: Settlement,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Vec<Step>, SituationError> {
-        match action {
-            // The contact worker's list is `contact_due` of the tickets that are planned.
-            TicketAction::LookAt(_) | TicketAction::StopLooking => Ok(Vec::new()),
-            TicketAction::SettleFinding(Settlement::Repaired) => {
-                self.settle(id, None, now, changes)?;
+        match settlement {
+            Settlement::Repaired => {
+                self.clear_of_ticket(id, None, now, changes)?;
                 Ok(self.restart(changes))
             }
-            TicketAction::SettleFinding(Settlement::FalseAlarm) => {
-                self.settle(id, Some(now + COOL_DOWN), now, changes)?;
+            Settlement::FalseAlarm => {
+                self.clear_of_ticket(id, Some(now + COOL_DOWN), now, changes)?;
                 Ok(Vec::new())
             }
             // Still open and still this ticket's: what comes of the same fault finds it and opens no other.
-            TicketAction::SettleFinding(Settlement::LeftAsItIs) => Ok(Vec::new()),
+            Settlement::LeftAsItIs => Ok(Vec::new()),
         }
     }
 
     /// Clears what this ticket is about, and what it was about before: a fault that came back is another finding.
-    fn settle(
+    fn clear_of_ticket(
         &mut self,
         id: TicketId,
         quiet_until: Option<Timestamp>,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<(), SituationError> {
-        let about = self.ticket(id)?.finding;
+        let about = self.ticket(id)?.fault.as_ref().map(|fault| fault.finding);
         let own = self.findings.iter();
-        let own = own.filter(|finding| finding.id == about || finding.ticket == Some(id));
+        let own = own.filter(|finding| Some(finding.id) == about || finding.ticket == Some(id));
         let settled: Vec<_> = own.cloned().collect();
         if !settled.is_empty() {
             changes.told.push(self.told("finding.cleared", Some(id), now));
@@ -156,7 +158,7 @@ impl Situation {
         let open = self
             .tickets
             .iter()
-            .find(|known| Some(known.id) == ticket && known.state != TicketState::Closed);
+            .find(|known| Some(known.id) == ticket && !known.is_closed());
         Ok(open
             .map(|ticket| Step::Tell(ticket.id, TicketEvent::FindingCleared))
             .into_iter()

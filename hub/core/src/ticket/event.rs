@@ -7,6 +7,7 @@ use crate::call_rules::HoldReason;
 use crate::id::AttemptId;
 use crate::outcome::Outcome;
 use crate::prediction::Severity;
+use crate::ticket::TicketKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,13 @@ pub enum TicketEvent {
     Opened {
         /// When the contact worker looks first.
         contact_due: Timestamp,
+    },
+    /// Opened by a person, for what no finding says.
+    Reported {
+        /// Kind; every one but a predicted fault.
+        kind: TicketKind,
+        /// What is wanted, in the person's words; 1 to 2,000 characters.
+        note: String,
     },
     /// The finding saw more: its class was named or its certainty grew past what was known.
     FindingGrew {
@@ -76,6 +84,27 @@ pub enum TicketEvent {
     },
     /// A person took it.
     Taken,
+    /// A person chose another label.
+    StatusSet {
+        /// Id of the label; its category is open or paused.
+        label: String,
+    },
+    /// A person wrote something down.
+    Noted {
+        /// What they wrote; 1 to 2,000 characters.
+        text: String,
+    },
+    /// A person promised something; an earlier promise is over with it.
+    Promised {
+        /// What was promised; 1 to 500 characters.
+        what: String,
+        /// Who was promised it; 1 to 100 characters.
+        to: String,
+        /// Time by which it is to be kept.
+        by: Timestamp,
+    },
+    /// The promise was kept.
+    PromiseKept,
     /// A person pressed "call now".
     CallRequested,
     /// A person agreed a visit with the owner.
@@ -101,7 +130,14 @@ impl TicketEvent {
     /// What a person does by it; the hub alone causes all other events.
     pub fn act(&self) -> Act {
         match self {
-            TicketEvent::Taken | TicketEvent::CallRequested | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Reported { .. }
+            | TicketEvent::Taken
+            | TicketEvent::StatusSet { .. }
+            | TicketEvent::Promised { .. }
+            | TicketEvent::PromiseKept
+            | TicketEvent::CallRequested
+            | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Noted { .. } => Act::NoteTickets,
             TicketEvent::Closed { .. } => Act::CloseTickets,
             TicketEvent::Opened { .. }
             | TicketEvent::FindingGrew { .. }
@@ -113,17 +149,6 @@ impl TicketEvent {
             | TicketEvent::AttemptEnded { .. } => Act::CarryTicketsOn,
         }
     }
-}
-
-/// What must be done besides saving, in the same transaction.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TicketAction {
-    /// Wake the contact worker then.
-    LookAt(Timestamp),
-    /// Take it off the contact worker's list.
-    StopLooking,
-    /// What becomes of the finding.
-    SettleFinding(Settlement),
 }
 
 /// What a closed ticket means for its finding.

@@ -22,7 +22,7 @@ use hub_core::actor::{Actor, Role};
 use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::TicketEvent;
+use hub_core::ticket::{TicketEvent, TicketKind};
 use serde_json::{Map, json};
 use std::time::{Duration, Instant};
 
@@ -160,7 +160,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 33] = [
+pub const METHODS: [&str; 34] = [
     "appliances",
     "appliance",
     "findings",
@@ -192,6 +192,7 @@ pub const METHODS: [&str; 33] = [
     "remove_account",
     "share_attributes",
     "send_command",
+    "open_ticket",
     "apply_ticket",
     "claim_owner",
 ];
@@ -247,6 +248,10 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
         "authority_views" => list(store.authority_views(actor).await),
         "share_attributes" => one(store.share_attributes(actor, of.washer, &values, now).await),
         "send_command" => one(store.send_command(actor, of.washer, &command("second"), now).await),
+        "open_ticket" => {
+            let opened = store.open_ticket(actor, of.washer, TicketKind::Care, "Descale.", now);
+            one(opened.await)
+        }
         "apply_ticket" => one(store.apply_ticket(actor, of.ticket, &TicketEvent::Taken, now).await),
         "claim_owner" => {
             store

@@ -7,7 +7,7 @@ use hub_core::appointment::{Slot, capacity, next_free};
 use hub_core::contact::AttemptState;
 use hub_core::id::{TenantId, TicketId};
 use hub_core::site::ServicePoint;
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -42,9 +42,8 @@ impl State {
             let visit = ticket.appointment.as_ref();
             visit.is_some_and(|visit| visit.slot.start == start && visit.service_point == point)
         };
-        let open = |ticket: &&ServiceTicket| {
-            ticket.tenant == *tenant && ticket.state != TicketState::Closed && Some(ticket.id) != except
-        };
+        let open =
+            |ticket: &&ServiceTicket| ticket.tenant == *tenant && !ticket.is_closed() && Some(ticket.id) != except;
         let agreed = self
             .tickets
             .values()
