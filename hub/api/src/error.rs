@@ -150,8 +150,16 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
             AppointmentError::NotBegun(_) => "slot-not-begun",
             AppointmentError::ReasonTooLong(_) => "reason-too-long",
         },
+        TicketError::NothingToSay(_) => "nothing-to-say",
+        TicketError::NotReported(_) => "ticket-not-reported",
+        TicketError::UnknownLabel { .. } => "no-such-status",
+        TicketError::ResolvedByClosing { .. } => "resolved-by-closing",
+        TicketError::Text { .. } => "ticket-text",
+        TicketError::PromiseInThePast(_) => "promise-in-the-past",
+        TicketError::NoPromise(_) => "no-promise",
         TicketError::Outcome { source, .. } => match source {
             OutcomeError::Contradiction { .. } => "outcome-contradiction",
+            OutcomeError::NothingPredicted => "nothing-predicted",
             OutcomeError::NoteTooLong(_) => "note-too-long",
         },
     }

@@ -36,7 +36,9 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/events") => Act::ReadEvents,
         ("get", "/quarantine") => Act::ReadQuarantine,
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
-        ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book") => Act::WorkTickets,
+        ("post", "/tickets" | "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
+        | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept") => Act::WorkTickets,
+        ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the body says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
         ("post", "/tickets/{id}/close" | "/tickets/{id}/false-alarm") => Act::CloseTickets,
@@ -61,6 +63,16 @@ fn asked(method: &str, path: &str, of: &Things) -> (&'static str, Value) {
         ("post", "/tickets/{id}/appointment") => ("", json!({ "event": "en_route" })),
         ("get", "/appointments") => ("?from=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z", Value::Null),
         ("post", "/tickets/{id}/false-alarm") => ("", json!({ "note": "" })),
+        ("post", "/tickets") => {
+            let asked = json!({ "appliance": of.washer, "kind": "care", "note": "Descale." });
+            ("", asked)
+        }
+        ("post", "/tickets/{id}/status") => ("", json!({ "label": "waiting" })),
+        ("post", "/tickets/{id}/note") => ("", json!({ "text": "as it was" })),
+        ("post", "/tickets/{id}/promise") => (
+            "",
+            json!({ "what": "a call", "to": "Li", "by": "2099-01-01T00:00:00Z" }),
+        ),
         ("post", "/tickets/{id}/book") => ("", json!({ "start": "2026-03-03T01:00:00Z" })),
         ("post", _) => ("", json!({})),
         _ => ("", Value::Null),
@@ -131,7 +143,7 @@ async fn check(route: (&str, &str), act: Act, from: From, may: bool, answer: Res
     } else {
         answer.text().await.unwrap()
     };
-    if path.contains('{') || path == "/readings/hourly" {
+    if path.contains('{') || path == "/readings/hourly" || (method, path) == ("post", "/tickets") {
         let hidden = status == StatusCode::NOT_FOUND;
         assert_eq!(hidden, !is_own, "{told} {body}");
         assert_ne!(status, StatusCode::FORBIDDEN, "{told}");

@@ -76,12 +76,12 @@ mod tests {
     use hub_core::appointment::{AppointmentState, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
     use hub_core::consent::{Channel, Consent, Purpose};
-    use hub_core::contact::{AttemptState, Direction};
+    use hub_core::contact::{AttemptState, ContactPhase, Direction};
     use hub_core::finding::FindingState;
     use hub_core::language::Language;
     use hub_core::outcome::{Resolution, Verdict};
     use hub_core::prediction::{Severity, UNKNOWN_FAULT};
-    use hub_core::ticket::{TicketCategory, TicketState};
+    use hub_core::ticket::{TicketCategory, TicketKind};
     use hub_store::birth::ResetReason;
     use hub_store::device::CommandState;
     use jiff::tz::TimeZone;
@@ -160,7 +160,8 @@ mod tests {
             .chain(keys::<Resolution>("resolution"))
             .chain(keys::<Verdict>("verdict"))
             .chain(keys::<TicketCategory>("category"))
-            .chain(keys::<TicketState>("state"))
+            .chain(keys::<TicketKind>("kind"))
+            .chain(keys::<ContactPhase>("phase"))
             .chain(keys::<AppointmentState>("summary-visit"))
             .chain(keys::<CancelledBy>("cancelled-by"))
             .chain(keys::<Severity>("severity"))

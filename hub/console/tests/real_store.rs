@@ -60,7 +60,7 @@ async fn ticket_that_nobody_is_rung_for(store: &PostgresStore) -> String {
         .await
         .unwrap()
         .id;
-    let finding = sample::booked().finding;
+    let finding = sample::booked().finding.unwrap();
     let commit = ScoringCommit {
         observations: vec![Observation::Alarm {
             appliance,

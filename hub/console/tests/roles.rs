@@ -19,7 +19,10 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/" | "/log-in" | "/claim") | ("post", "/log-in" | "/claim" | "/language") => return Needs::Nothing,
         ("get", "/account") | ("post", "/account/password" | "/log-out") => return Needs::LogIn,
         ("get", "/tickets" | "/tickets/{id}") => Act::ReadTickets,
-        ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book") => Act::WorkTickets,
+        ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
+        | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept")
+        | ("post", "/appliances/{id}/tickets") => Act::WorkTickets,
+        ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the form says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
         ("post", "/tickets/{id}/false-alarm" | "/tickets/{id}/close") => Act::CloseTickets,
@@ -61,6 +64,12 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
         "false-alarm" => vec![("note", String::new())],
+        "status" => vec![("label", "waiting".to_owned())],
+        "note" => vec![("text", "as it was".to_owned())],
+        "promise" => [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")]
+            .map(|(name, value)| (name, value.to_owned()))
+            .to_vec(),
+        "tickets" => vec![("kind", "care".to_owned()), ("note", "Descale.".to_owned())],
         "replay" => vec![("id", hub.of.held.to_string())],
         _ => Vec::new(),
     };

@@ -77,9 +77,12 @@ pub enum Act {
     /// Accounts of people (never their passwords).
     #[strum(to_string = "read accounts")]
     ReadAccounts,
-    /// Taking a ticket, having its owner rung, booking, moving and cancelling a visit.
+    /// Opening and taking a ticket, its status and promises, having its owner rung, booking, moving and cancelling a visit.
     #[strum(to_string = "work on tickets")]
     WorkTickets,
+    /// Writing notes on tickets.
+    #[strum(to_string = "write notes on tickets")]
+    NoteTickets,
     /// Saying of a visit that the technician is on the way, was there, or that nobody was.
     #[strum(to_string = "attend visits")]
     AttendVisits,
@@ -122,7 +125,9 @@ impl Act {
             Act::ReadQuarantine | Act::ReadAccess => &[Administrator, Maker, Auditor, Hub],
             Act::ReadAccounts => &[Administrator, Auditor, Hub],
             Act::WorkTickets => &[Administrator, Supervisor, Agent, Hub],
-            Act::AttendVisits | Act::CloseTickets => &[Administrator, Supervisor, Agent, Technician, Hub],
+            Act::NoteTickets | Act::AttendVisits | Act::CloseTickets => {
+                &[Administrator, Supervisor, Agent, Technician, Hub]
+            }
             Act::SendCommands | Act::ReplayQuarantine => &[Administrator, Maker, Hub],
             Act::OpenClaims => &[Administrator, Supervisor, Agent, Maker, Hub],
             Act::CarryTicketsOn => &[Hub],

@@ -117,6 +117,8 @@ pub enum HoldReason {
     UnknownAttempt,
     /// The owner has answered and said what they want.
     Reached,
+    /// The ticket has no finding, so a call would have nothing to say.
+    NothingToSay,
 }
 
 /// The decision.

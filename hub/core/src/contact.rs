@@ -5,6 +5,11 @@ use crate::id::{AttemptId, PersonId, TenantId, TicketId, TraceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod thread;
+
+pub use thread::{ContactPhase, ContactThread};
+pub(crate) use thread::{ThreadRefusal, Turn};
+
 /// Who rang whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]

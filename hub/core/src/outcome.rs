@@ -58,6 +58,9 @@ pub enum OutcomeError {
         /// As given.
         verdict: Verdict,
     },
+    /// A judgement of a prediction that there is not.
+    #[error("the ticket is about no prediction: its verdict is not_checked, and it is no false alarm")]
+    NothingPredicted,
     /// The note is too long.
     #[error("a note has at most {NOTE_LEN_MAX} characters, this one has {0}")]
     NoteTooLong(usize),
@@ -67,11 +70,15 @@ pub enum OutcomeError {
 pub const NOTE_LEN_MAX: usize = 2_000;
 
 impl Outcome {
-    /// Checks that what was done and the verdict can both be true.
-    pub fn check(&self) -> Result<(), OutcomeError> {
+    /// Checks that what was done and the verdict can both be true, of a ticket with a prediction or without one.
+    pub fn check(&self, is_predicted: bool) -> Result<(), OutcomeError> {
         use {Resolution as R, Verdict as V};
         let (resolution, verdict) = (self.resolution, self.verdict);
+        if !is_predicted && (verdict != V::NotChecked || resolution == R::FalseAlarm) {
+            return Err(OutcomeError::NothingPredicted);
+        }
         let possible = match resolution {
+            _ if !is_predicted => true,
             R::ConfirmedFixed | R::ConfirmedRemoteFix | R::ConfirmedDeferred => {
                 matches!(verdict, V::Right | V::OtherFault)
             }
@@ -112,16 +119,33 @@ mod tests {
             verdict,
             note: String::new(),
         };
-        assert_eq!(outcome(Resolution::ConfirmedFixed, Verdict::Right).check(), Ok(()));
-        assert!(outcome(Resolution::ConfirmedFixed, Verdict::Wrong).check().is_err());
-        assert!(outcome(Resolution::Unreachable, Verdict::Right).check().is_err());
+        assert_eq!(outcome(Resolution::ConfirmedFixed, Verdict::Right).check(true), Ok(()));
+        assert!(outcome(Resolution::ConfirmedFixed, Verdict::Wrong).check(true).is_err());
+        assert!(outcome(Resolution::Unreachable, Verdict::Right).check(true).is_err());
         assert!(
             Outcome {
                 note: "x".repeat(2_001),
                 ..outcome(Resolution::FalseAlarm, Verdict::Wrong)
             }
-            .check()
+            .check(true)
             .is_err()
         );
+    }
+
+    #[test]
+    fn without_a_prediction_nothing_is_said_of_one() {
+        let checked = |resolution, verdict| {
+            let note = String::new();
+            let outcome = Outcome {
+                resolution,
+                verdict,
+                note,
+            };
+            outcome.check(false)
+        };
+        assert_eq!(checked(Resolution::ConfirmedFixed, Verdict::NotChecked), Ok(()));
+        let refused = Err(OutcomeError::NothingPredicted);
+        assert_eq!(checked(Resolution::ConfirmedFixed, Verdict::Right), refused);
+        assert_eq!(checked(Resolution::FalseAlarm, Verdict::NotChecked), refused);
     }
 }

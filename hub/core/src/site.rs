@@ -7,6 +7,7 @@ use crate::id::{DeviceId, TenantId};
 use crate::language::Language;
 use crate::phone_number::PhoneNumber;
 use crate::retention::Retention;
+use crate::ticket::TicketLabels;
 use serde::Deserialize;
 
 mod check;
@@ -14,6 +15,7 @@ mod error;
 mod household;
 mod trunk;
 
+pub use crate::language::Localised;
 pub use error::SiteError;
 pub use household::{DeclaredHousehold, DeclaredPerson, OWNER};
 pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
@@ -38,6 +40,9 @@ pub struct Tenant {
     /// Rules for calls; defaults are the strict ones. Site files written before the rename say `contact_plan`.
     #[serde(default, alias = "contact_plan")]
     pub call_rules: CallRules,
+    /// Labels of tickets; without any there is one of each category.
+    #[serde(default, rename = "ticket_status")]
+    pub ticket_labels: TicketLabels,
     /// What a visit costs the owner.
     pub visit_price: Price,
     /// The trunk that calls leave through; without one nobody is rung.
@@ -57,27 +62,6 @@ pub struct Tenant {
     /// How long readings are kept; what no rule is about, permanently.
     #[serde(default, rename = "retention")]
     pub retentions: Vec<Retention>,
-}
-
-/// A text in both languages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Localised {
-    /// Simplified Chinese.
-    #[serde(rename = "zh-CN")]
-    pub zh_cn: String,
-    /// English.
-    pub en: String,
-}
-
-impl Localised {
-    /// The text in a language.
-    pub fn get(&self, language: Language) -> &str {
-        match language {
-            Language::ZhCn => &self.zh_cn,
-            Language::En => &self.en,
-        }
-    }
 }
 
 /// A price as owners hear it.

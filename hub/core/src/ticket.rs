@@ -1,56 +1,60 @@
-//! The service ticket: opened once for a finding, closed once with an outcome, and in between every step is an event.
+//! The service ticket: opened once, for a finding or by a person; closed once with an outcome; in between every step is an event.
 
 use crate::appointment::{Appointment, Slot};
-use crate::call_result::{CallResult, Disposition};
-use crate::call_rules::HoldReason;
-use crate::id::{ApplianceId, FindingId, TenantId, TicketId, TraceId};
-use crate::outcome::Outcome;
+use crate::call_result::Disposition;
+use crate::contact::{ContactThread, Turn};
+use crate::id::{ApplianceId, TenantId, TicketId, TraceId};
+use crate::outcome::{NOTE_LEN_MAX, Outcome, Verdict};
 use crate::prediction::Severity;
 use jiff::Timestamp;
+use promise::check_text;
 use serde::{Deserialize, Serialize};
 
 mod event;
+mod kind;
+mod label;
+mod promise;
 mod refusal;
-mod state;
+mod status;
 mod visit;
 
 pub use event::{Settlement, TicketAction, TicketEvent};
+pub use kind::{TicketFault, TicketKind};
+pub use label::{LABEL_LEN_MAX, LABELS_MAX, TicketLabel, TicketLabels};
+pub use promise::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise};
 pub use refusal::TicketError;
-pub use state::{TicketCategory, TicketState};
+pub use status::{TicketCategory, TicketStatus};
 
 /// A service ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceTicket {
     /// Id of the ticket.
     pub id: TicketId,
-    /// Counts up within the tenant: what people say to each other.
+    /// Counts up within the tenant: what people say to each other. 0 until it is stored.
     pub number: i64,
     /// Tenant that owns the ticket.
     pub tenant: TenantId,
     /// The appliance.
     pub appliance: ApplianceId,
-    /// Finding that it was opened for.
-    pub finding: FindingId,
-    /// Fault class of the finding, repeated here because one open ticket per (appliance, class) is held by an index.
-    pub fault_class: String,
-    /// How bad it gets.
-    pub severity: Severity,
-    /// Where it stands.
-    pub state: TicketState,
+    /// Kind.
+    pub kind: TicketKind,
+    /// Fault that it is about; none of a ticket that a person opened.
+    #[serde(flatten)]
+    pub fault: Option<TicketFault>,
+    /// Where it stands for people.
+    pub status: TicketStatus,
     /// Log-in name of the person who has it.
     pub assignee: Option<String>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
-    /// When the contact worker looks next.
-    pub contact_due: Option<Timestamp>,
-    /// Log-in name of the person who pressed "call now", until that call has been placed or refused.
-    pub call_requested_by: Option<String>,
-    /// Why nobody was rung, if so.
-    pub held: Option<HoldReason>,
+    /// Where the hub stands with ringing the owner about it.
+    pub contact: ContactThread,
     /// The newest visit, whatever has become of it.
     pub appointment: Option<Appointment>,
+    /// What somebody was promised; stays as it was when the ticket is closed.
+    pub promise: Option<Promise>,
     /// The end.
     pub outcome: Option<Outcome>,
     /// From the reading to the call.
@@ -64,16 +68,27 @@ pub const TIMELINE_MAX: usize = 1_000;
 pub const HUB: &str = "hub";
 
 impl ServiceTicket {
-    /// Applies an event that `actor` caused (a log-in name, or [`HUB`]).
+    /// Whether it has an outcome.
+    pub fn is_closed(&self) -> bool {
+        self.status.category == TicketCategory::Resolved
+    }
+
+    /// Applies an event that `actor` caused (a log-in name, or [`HUB`]); `labels` are the tenant's. Answers what follows
+    /// from it beyond the ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketError`].
     pub fn apply(
         mut self,
         event: &TicketEvent,
         actor: &str,
+        labels: &TicketLabels,
         now: Timestamp,
     ) -> Result<(Self, Vec<TicketAction>), TicketError> {
         // What the hub learns late of a closed ticket changes nothing, and a call that ends after a person closed the
         // ticket still ends. Whatever else is tried on a closed ticket is an error that a person sees.
-        if self.state == TicketState::Closed {
+        if self.is_closed() {
             return match event {
                 TicketEvent::FindingCleared
                 | TicketEvent::FindingGrew { .. }
@@ -82,214 +97,166 @@ impl ServiceTicket {
                 _ => Err(TicketError::Closed(self.number)),
             };
         }
-        let actions = match event {
-            TicketEvent::Opened { contact_due } => self.plan(*contact_due),
+        let number = self.number;
+        let refused = |refusal| TicketError::of_contact(number, refusal);
+        let has_visit = self.standing_visit().is_some();
+        match event {
+            TicketEvent::Opened { contact_due } => self.contact.plan(*contact_due),
+            TicketEvent::Reported { kind, note } => self.report(*kind, note)?,
             TicketEvent::FindingGrew {
                 fault_class, severity, ..
             } => self.grow(fault_class, *severity, now),
             // Not called any more (the stale guard sees to it); a person still looks at what happened.
-            TicketEvent::FindingCleared => vec![],
-            TicketEvent::Waits { until, reason } => self.wait(*until, *reason)?,
-            TicketEvent::Held { reason } => self.hold_if_planned(*reason)?,
-            TicketEvent::AttemptStarted { inbound, .. } => self.start_attempt(*inbound)?,
+            TicketEvent::FindingCleared => {}
+            TicketEvent::Waits { until, reason } => self.contact.wait(*until, *reason).map_err(refused)?,
+            TicketEvent::Held { reason } => {
+                let turn = self.contact.refuse(*reason, has_visit).map_err(refused)?;
+                self.turn(turn, labels);
+            }
+            TicketEvent::AttemptStarted { inbound, .. } => self.contact.start_attempt(*inbound).map_err(refused)?,
             TicketEvent::Chose {
                 disposition,
                 slot,
                 service_point,
                 ..
-            } => self.choose(*disposition, *slot, service_point.as_deref(), now),
+            } => {
+                let agreed = slot.zip(service_point.as_deref());
+                self.choose(*disposition, agreed, labels, now);
+            }
             TicketEvent::AttemptEnded {
                 inbound,
                 result,
                 disposition,
                 contact_due,
                 ..
-            } => self.end_attempt(*inbound, *result, *disposition, *contact_due),
-            TicketEvent::Taken => {
-                self.assignee = Some(actor.to_owned());
-                vec![]
+            } => {
+                let contact = &mut self.contact;
+                let turn = contact.end_attempt(*inbound, *result, *disposition, *contact_due, has_visit);
+                self.turn(turn, labels);
             }
-            TicketEvent::CallRequested => self.request_call(actor, now)?,
-            TicketEvent::Booked { slot, service_point } => self.book(*slot, service_point, actor, now)?,
-            TicketEvent::Visit(event) => self.visit(event, actor, now)?,
-            TicketEvent::Closed { outcome } => self.close(outcome, actor, now)?,
-        };
-        Ok((self, actions))
-    }
-
-    fn plan(&mut self, due: Timestamp) -> Vec<TicketAction> {
-        self.state = TicketState::ContactPlanned;
-        self.contact_due = Some(due);
-        vec![TicketAction::LookAt(due)]
-    }
-
-    fn wait(&mut self, until: Timestamp, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_planned()?;
-        self.held = Some(reason);
-        Ok(self.plan(until))
-    }
-
-    /// A visit that is agreed stays agreed when the call that a person asked for cannot be placed.
-    fn hold_if_planned(&mut self, reason: HoldReason) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_planned()?;
-        let actions = self.hold(Some(reason));
-        if self.standing_visit().is_some() {
-            self.state = TicketState::Appointment;
+            TicketEvent::Taken => self.assignee = Some(actor.to_owned()),
+            TicketEvent::StatusSet { label } => self.set_status(label, labels)?,
+            TicketEvent::Noted { text } => check_text(number, "a note", text, NOTE_LEN_MAX)?,
+            TicketEvent::Promised { what, to, by } => self.promise(what, to, *by, actor, now)?,
+            TicketEvent::PromiseKept => drop(self.promise.take().ok_or(TicketError::NoPromise(number))?),
+            TicketEvent::CallRequested if self.fault.is_none() => return Err(TicketError::NothingToSay(number)),
+            TicketEvent::CallRequested => self.contact.request_call(actor, now).map_err(refused)?,
+            TicketEvent::Booked { slot, service_point } => {
+                self.contact.check_not_in_call().map_err(refused)?;
+                self.agree(*slot, service_point, actor, now);
+                self.await_visit(labels);
+            }
+            TicketEvent::Visit(event) => self.visit(event, actor, labels, now)?,
+            TicketEvent::Closed { outcome } => {
+                self.contact.check_not_in_call().map_err(refused)?;
+                let actions = self.close(outcome, actor, labels, now)?;
+                return Ok((self, actions));
+            }
         }
-        Ok(actions)
+        Ok((self, vec![]))
     }
 
-    /// The contact worker decides only on a ticket that still waits for it: a person may have acted meanwhile.
-    fn check_planned(&self) -> Result<(), TicketError> {
-        if self.state == TicketState::ContactPlanned {
-            Ok(())
-        } else {
-            Err(TicketError::NotPlanned(self.number))
+    fn turn(&mut self, turn: Turn, labels: &TicketLabels) {
+        match turn {
+            Turn::GoesOn => {}
+            Turn::PersonNeeded => self.status.move_to(TicketCategory::Open, labels),
         }
     }
 
-    fn check_not_in_call(&self) -> Result<(), TicketError> {
-        if self.state == TicketState::Contacting {
-            Err(TicketError::InCall(self.number))
-        } else {
-            Ok(())
+    /// The ticket was made for this and is not stored yet.
+    fn report(&self, kind: TicketKind, note: &str) -> Result<(), TicketError> {
+        if self.number != 0 || kind == TicketKind::PredictedFault {
+            return Err(TicketError::NotReported(self.number));
         }
+        check_text(self.number, "a note", note, NOTE_LEN_MAX)
     }
 
-    fn hold(&mut self, reason: Option<HoldReason>) -> Vec<TicketAction> {
-        self.state = TicketState::PersonNeeded;
-        self.held = reason;
-        self.contact_due = None;
-        self.call_requested_by = None;
-        vec![TicketAction::StopLooking]
-    }
-
-    /// More certainty lifts a ticket that was held only because it was below the gate, and a fault that is back lifts
-    /// one that was held because it had gone. Whether a call follows is decided when it is due.
-    fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) -> Vec<TicketAction> {
-        self.fault_class = fault_class.to_owned();
-        self.severity = self.severity.max(severity);
-        if self.state == TicketState::PersonNeeded
-            && matches!(self.held, Some(HoldReason::BelowGate | HoldReason::FindingCleared))
-            && self.assignee.is_none()
-        {
-            return self.plan(now);
+    fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) {
+        if let Some(fault) = &mut self.fault {
+            fault.fault_class = fault_class.to_owned();
+            fault.severity = fault.severity.max(severity);
         }
-        vec![]
-    }
-
-    /// What the ticket was waiting for is kept while the owner is the caller: an inbound call without a choice changes
-    /// nothing.
-    fn start_attempt(&mut self, inbound: bool) -> Result<Vec<TicketAction>, TicketError> {
-        if inbound {
-            self.check_not_in_call()?
-        } else {
-            self.check_planned()?;
-            self.held = None;
-            self.contact_due = None;
-            self.call_requested_by = None;
+        if self.assignee.is_none() {
+            self.contact.lift(now);
         }
-        self.state = TicketState::Contacting;
-        Ok(vec![TicketAction::StopLooking])
     }
 
     fn choose(
         &mut self,
         disposition: Disposition,
-        slot: Option<Slot>,
-        service_point: Option<&str>,
+        agreed: Option<(Slot, &str)>,
+        labels: &TicketLabels,
         now: Timestamp,
-    ) -> Vec<TicketAction> {
-        match (disposition, slot, service_point) {
-            (Disposition::AppointmentBooked, Some(slot), Some(point)) => self.agree(slot, point, "owner_by_phone", now),
-            (Disposition::DoNotCall, _, _) => self.held = Some(HoldReason::DoNotCall),
+    ) {
+        match (disposition, agreed) {
+            (Disposition::AppointmentBooked, Some((slot, point))) => {
+                self.agree(slot, point, "owner_by_phone", now);
+                self.status.move_to(TicketCategory::Paused, labels);
+            }
+            (Disposition::DoNotCall, _) => self.contact.forbid(),
             _ => {}
         }
-        vec![]
     }
 
-    fn end_attempt(
-        &mut self,
-        inbound: bool,
-        result: CallResult,
-        disposition: Option<Disposition>,
-        contact_due: Timestamp,
-    ) -> Vec<TicketAction> {
-        use Disposition as D;
-        // An end that is heard twice changes nothing.
-        if self.state != TicketState::Contacting {
-            return vec![];
-        }
-        match disposition {
-            // A person moves the visit, or speaks with the owner; the visit stands until then.
-            Some(D::AnotherTime | D::PersonWanted) => return self.hold(Some(HoldReason::Reached)),
-            Some(D::DoNotCall) if self.standing_visit().is_none() => return self.hold(Some(HoldReason::DoNotCall)),
-            Some(D::AppointmentBooked) if self.standing_visit().is_some() => self.held = None,
-            _ => {}
-        }
-        // An earlier wish for another time still waits for a person.
-        if self.standing_visit().is_some() && self.held != Some(HoldReason::Reached) {
-            self.state = TicketState::Appointment;
-            self.contact_due = None;
-            self.call_requested_by = None;
-            return vec![TicketAction::StopLooking];
-        }
-        if inbound {
-            return self.resume(result);
-        }
-        match result {
-            CallResult::Answered => self.hold(Some(HoldReason::Reached)),
-            CallResult::Unknown => self.hold(Some(HoldReason::UnknownAttempt)),
-            CallResult::Declined => self.hold(Some(HoldReason::Declined)),
-            CallResult::InvalidNumber => self.hold(Some(HoldReason::InvalidNumber)),
-            CallResult::TrunkRefused => self.hold(Some(HoldReason::TrunkRefused)),
-            CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::NetworkFailure => {
-                self.plan(contact_due)
+    fn set_status(&mut self, label: &str, labels: &TicketLabels) -> Result<(), TicketError> {
+        let (number, label) = (self.number, label.to_owned());
+        match labels.get(&label).map(|known| known.category) {
+            None => Err(TicketError::UnknownLabel { number, label }),
+            Some(TicketCategory::Resolved) => Err(TicketError::ResolvedByClosing { number, label }),
+            Some(category @ (TicketCategory::Open | TicketCategory::Paused)) => {
+                self.status = TicketStatus { category, label };
+                Ok(())
             }
         }
     }
 
-    /// Back to what an inbound call found: a planned call stays planned for when it was due, unless the owner has been
-    /// spoken with now; what waited for a person still does. An inbound call never plans an outbound one.
-    fn resume(&mut self, result: CallResult) -> Vec<TicketAction> {
-        match self.contact_due {
-            Some(due) if result != CallResult::Answered => self.plan(due),
-            Some(_) => self.hold(Some(HoldReason::Reached)),
-            None => self.hold(self.held.or(Some(HoldReason::Reached))),
+    fn promise(&mut self, what: &str, to: &str, by: Timestamp, actor: &str, now: Timestamp) -> Result<(), TicketError> {
+        check_text(self.number, "a promise", what, PROMISE_LEN_MAX)?;
+        check_text(self.number, "the name of the one promised", to, PROMISED_TO_LEN_MAX)?;
+        if by <= now {
+            return Err(TicketError::PromiseInThePast(self.number));
         }
+        self.promise = Some(Promise {
+            what: what.to_owned(),
+            to: to.to_owned(),
+            by,
+            made_by: actor.to_owned(),
+            made_at: now,
+        });
+        Ok(())
     }
 
-    fn request_call(&mut self, actor: &str, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_not_in_call()?;
-        self.call_requested_by = Some(actor.to_owned());
-        self.held = None;
-        Ok(self.plan(now))
-    }
-
-    fn close(&mut self, outcome: &Outcome, actor: &str, now: Timestamp) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_not_in_call()?;
-        outcome.check().map_err(|source| TicketError::Outcome {
-            number: self.number,
-            source,
-        })?;
+    fn close(
+        &mut self,
+        outcome: &Outcome,
+        actor: &str,
+        labels: &TicketLabels,
+        now: Timestamp,
+    ) -> Result<Vec<TicketAction>, TicketError> {
+        outcome
+            .check(self.fault.is_some())
+            .map_err(|source| TicketError::Outcome {
+                number: self.number,
+                source,
+            })?;
         let visit = self.end_visit(outcome, actor, now)?;
-        let settlement = if outcome.repaired() {
-            Settlement::Repaired
-        } else if outcome.verdict == crate::outcome::Verdict::Wrong {
-            Settlement::FalseAlarm
-        } else {
-            Settlement::LeftAsItIs
-        };
-        self.state = TicketState::Closed;
+        self.status.move_to(TicketCategory::Resolved, labels);
         self.closed_at = Some(now);
-        self.held = None;
-        self.contact_due = None;
-        self.call_requested_by = None;
+        self.contact.finish(None);
         self.outcome = Some(outcome.clone());
-        let mut actions = vec![TicketAction::StopLooking];
-        actions.extend(visit);
-        actions.push(TicketAction::SettleFinding(settlement));
-        Ok(actions)
+        let settlement = self.settlement(outcome).map(TicketAction::SettleFinding);
+        Ok(visit.into_iter().chain(settlement).collect())
+    }
+
+    fn settlement(&self, outcome: &Outcome) -> Option<Settlement> {
+        if outcome.repaired() && self.kind.mends() {
+            return Some(Settlement::Repaired);
+        }
+        let of_fault = |_| match outcome.verdict {
+            Verdict::Wrong => Settlement::FalseAlarm,
+            Verdict::Right | Verdict::OtherFault | Verdict::NotChecked => Settlement::LeftAsItIs,
+        };
+        self.fault.as_ref().map(of_fault)
     }
 }
 

@@ -115,7 +115,7 @@ pub(crate) const TABLES: &[Table] = &[
     },
     numbered(
         "tenant",
-        "id:text, no:integer, brand:jsonb, call_rules:jsonb, visit_price:jsonb, device_max:integer",
+        "id:text, no:integer, brand:jsonb, call_rules:jsonb, visit_price:jsonb, device_max:integer, ticket_status:jsonb",
         "id",
         "no",
     ),
@@ -285,7 +285,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "ticket",
-        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, state:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, call_requested_by:text, held:text, outcome:jsonb, trace:uuid",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb",
         "id",
     ),
     table(

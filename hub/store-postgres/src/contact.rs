@@ -14,11 +14,11 @@ use crate::ticket_row;
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::contact::{AttemptEvent, ContactAttempt, Direction};
-use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
+use hub_core::contact::{AttemptEvent, ContactAttempt, ContactPhase, Direction};
+use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller};
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory};
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
@@ -32,9 +32,9 @@ impl ContactStore for PostgresStore {
     async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
         // In the text, not bound: by a general plan the database would not see that the index of planned contacts will do.
         let query = format!(
-            "select id, tenant, trace from ticket where state = '{planned}' and contact_due <= $1 \
+            "select id, tenant, trace from ticket where contact_phase = '{planned}' and contact_due <= $1 \
              order by contact_due, id limit $2",
-            planned = TicketState::ContactPlanned.name()
+            planned = ContactPhase::Planned.name()
         );
         let rows = sqlx::query(&query)
             .bind(sql(now))
@@ -99,9 +99,9 @@ impl ContactStore for PostgresStore {
             "select t.*, {newest} from (select distinct p.household from phone n join person p on p.id = n.person \
                where n.tenant = $1 and n.number_index = $2) h \
              join appliance a on a.household = h.household join ticket t on t.appliance = a.id \
-             where t.state <> '{closed}' order by t.id desc limit $3",
+             where t.category <> '{resolved}' order by t.id desc limit $3",
             newest = newest(),
-            closed = TicketState::Closed.name()
+            resolved = TicketCategory::Resolved.name()
         );
         let rows = sqlx::query(&query)
             .bind(tenant.as_str())
@@ -230,7 +230,7 @@ async fn place(
         service_point: appliance.service_point.clone(),
     };
     let attempt = situation.place(call.ticket, placing, now, changes)?;
-    let about = situation.ticket(call.ticket)?.finding;
+    let about = situation.fault_of(call.ticket)?.finding;
     Ok(DialOrder {
         attempt,
         owner: call.owner,

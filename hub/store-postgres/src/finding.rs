@@ -82,11 +82,16 @@ pub(crate) async fn of_ticket(conn: &mut PgConnection, ticket: &ServiceTicket) -
     );
     let rows = sqlx::query(query)
         .bind(ticket.appliance.0)
-        .bind(ticket.finding.0)
+        .bind(about(ticket))
         .fetch_all(conn)
         .await
         .map_err(db)?;
     rows.iter().map(without_evidence).collect()
+}
+
+/// The finding that a ticket is about.
+fn about(ticket: &ServiceTicket) -> Option<uuid::Uuid> {
+    ticket.fault.as_ref().map(|fault| fault.finding.0)
 }
 
 /// What a ticket was about before: its fault had gone and came back.
@@ -94,12 +99,12 @@ pub(crate) async fn earlier(conn: &mut PgConnection, ticket: &ServiceTicket) -> 
     let query = concat!(
         "select ",
         plain!(),
-        " from finding where appliance = $1 and ticket = $2 and state <> 'open' and id <> $3"
+        " from finding where appliance = $1 and ticket = $2 and state <> 'open' and id is distinct from $3"
     );
     let rows = sqlx::query(query)
         .bind(ticket.appliance.0)
         .bind(ticket.id.0)
-        .bind(ticket.finding.0)
+        .bind(about(ticket))
         .fetch_all(conn)
         .await
         .map_err(db)?;

@@ -53,6 +53,7 @@ const FILES: &[(i64, &str, &str)] = &[
         "attempt offers",
         include_str!("../migrations/0023_attempt_offers.sql"),
     ),
+    (24, "ticket model", include_str!("../migrations/0024_ticket_model.sql")),
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
 ];

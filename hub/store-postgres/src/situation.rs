@@ -106,7 +106,7 @@ pub(crate) async fn of_ticket_to_close(conn: &mut PgConnection, id: TicketId) ->
 /// Nothing but where appliances are at home; asked once they are locked.
 async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<ApplianceId, Situation>> {
     let rows = sqlx::query(
-        "select a.id, a.tenant, a.service_point, t.call_rules, exists ( \
+        "select a.id, a.tenant, a.service_point, t.call_rules, t.ticket_status, exists ( \
            select from checkpoint c where c.appliance = a.id and c.restarted) as restarted \
          from appliance a join tenant t on t.id = a.tenant where a.id = any($1)",
     )
@@ -123,6 +123,7 @@ async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<A
                 tenant: row.word("tenant")?,
                 site: row.col("service_point")?,
                 rules,
+                labels: row.json("ticket_status")?,
                 restarted: row.col("restarted")?,
                 findings: Vec::new(),
                 quiet: Vec::new(),

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::TicketId;
 use hub_core::situation::Changes;
-use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketState};
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
@@ -34,24 +34,26 @@ impl TicketStore for PostgresStore {
     ) -> Result<Page<TicketSummary>> {
         actor.may(Act::ReadTickets)?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let names = |category| TicketState::of(category).map(TicketState::name);
-        let states: Option<Vec<&str>> = filter.category.map(|category| names(category).collect());
         let mut tx = self.begin_scoped(actor).await?;
         let newest = newest();
         let query = format!(
-            "select t.*, {newest}, (f.prediction->>'probability')::real as probability from ticket t join finding f on f.id = t.finding \
-             where ($1::text is null or t.tenant = $1) and ($2::text[] is null or t.state = any($2)) \
+            "select t.*, {newest}, (f.prediction->>'probability')::real as probability, n.ticket_status \
+             from ticket t join tenant n on n.id = t.tenant left join finding f on f.id = t.finding \
+             where ($1::text is null or t.tenant = $1) and ($2::text is null or t.category = $2) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+               and ($7::text is null or t.kind = $7) and ($8::text is null or t.label = $8) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
              order by t.id desc limit $5"
         );
         let rows = sqlx::query(&query)
             .bind(actor.tenant())
-            .bind(states)
+            .bind(filter.category.map(TicketCategory::name))
             .bind(&filter.assignee)
             .bind(id_cursor(after)?)
             .bind(page_limit(limit))
             .bind(actor.sites())
+            .bind(filter.kind.map(TicketKind::name))
+            .bind(&filter.label)
             .fetch_all(&mut *tx)
             .await
             .map_err(db)?;
@@ -64,7 +66,9 @@ impl TicketStore for PostgresStore {
                 .get(&ticket.appliance.0)
                 .cloned()
                 .ok_or_else(|| not_found("appliance", ticket.appliance))?;
+            let labels: TicketLabels = row.json("ticket_status")?;
             items.push(TicketSummary {
+                label: labels.name(&ticket.status.label),
                 ticket,
                 appliance,
                 probability: row.col("probability")?,
@@ -83,8 +87,10 @@ impl TicketStore for PostgresStore {
             .map_err(db)?;
         self.confine(&mut tx, actor).await?;
         let newest = newest();
-        let query =
-            format!("select t.*, {newest} from ticket t where t.id = $1 and ($2::text is null or t.tenant = $2)");
+        let query = format!(
+            "select t.*, {newest}, n.ticket_status from ticket t join tenant n on n.id = t.tenant \
+             where t.id = $1 and ($2::text is null or t.tenant = $2)"
+        );
         let row = sqlx::query(&query)
             .bind(id.0)
             .bind(actor.tenant())
@@ -114,8 +120,13 @@ impl TicketStore for PostgresStore {
             Ok(()) => attempt::of_ticket(&mut tx, id).await?,
             Err(_) => Vec::new(),
         };
+        let finding = match &ticket.fault {
+            Some(fault) => Some(finding::by_id(&mut tx, fault.finding).await?),
+            None => None,
+        };
         Ok(TicketView {
-            finding: finding::by_id(&mut tx, ticket.finding).await?,
+            finding,
+            labels: row.json("ticket_status")?,
             attempts,
             ticket,
             appliance,
@@ -124,6 +135,30 @@ impl TicketStore for PostgresStore {
             next_slot,
             timeline,
         })
+    }
+
+    async fn open_ticket(
+        &self,
+        actor: &Actor,
+        appliance: ApplianceId,
+        kind: TicketKind,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket> {
+        actor.may(Act::WorkTickets)?;
+        let now = stored(now);
+        let mut tx = self.begin_scoped(actor).await?;
+        let mut situations = situation::load(&mut tx, &[appliance.0]).await?;
+        let situation = situations
+            .get_mut(&appliance)
+            .filter(|situation| actor.reaches(&situation.tenant, situation.site.as_deref()))
+            .ok_or_else(|| not_found("appliance", appliance))?;
+        let mut changes = Changes::default();
+        let id = situation::with_ids(|ids| Ok(situation.report(kind, note, &actor.name, ids, now, &mut changes)?))?;
+        situation::save(&mut tx, changes, now).await?;
+        let ticket = ticket_row::by_id(&mut tx, id).await?;
+        commit(self, tx).await?;
+        Ok(ticket)
     }
 
     async fn apply_ticket(

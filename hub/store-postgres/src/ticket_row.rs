@@ -3,9 +3,10 @@
 use crate::appointment::{self, newest};
 use crate::row::{Columns, db, json, sql};
 use hub_core::appointment::Appointment;
+use hub_core::contact::ContactThread;
 use hub_core::id::{ApplianceId, FindingId, TicketId, TraceId};
 use hub_core::situation::{Changed, Line, Told};
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketFault, TicketStatus};
 use hub_store::error::Result;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -18,20 +19,37 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
         number: row.col("number")?,
         tenant: row.word("tenant")?,
         appliance: ApplianceId(row.col("appliance")?),
-        finding: FindingId(row.col("finding")?),
-        fault_class: row.col("fault_class")?,
-        severity: row.word("severity")?,
-        state: row.word("state")?,
+        kind: row.word("kind")?,
+        fault: fault(row)?,
+        status: TicketStatus {
+            category: row.word("category")?,
+            label: row.col("label")?,
+        },
         assignee: row.col("assignee")?,
         opened_at: row.at("opened_at")?,
         closed_at: row.maybe_at("closed_at")?,
-        contact_due: row.maybe_at("contact_due")?,
-        call_requested_by: row.col("call_requested_by")?,
-        held: row.maybe_word("held")?,
+        contact: ContactThread {
+            phase: row.word("contact_phase")?,
+            due: row.maybe_at("contact_due")?,
+            requested_by: row.col("contact_requested_by")?,
+            reason: row.maybe_word("contact_reason")?,
+        },
         appointment: row.maybe_json("appointment")?,
+        promise: row.maybe_json("promise")?,
         outcome: row.maybe_json("outcome")?,
         trace: TraceId(row.col("trace")?),
     })
+}
+
+fn fault(row: &PgRow) -> Result<Option<TicketFault>> {
+    let Some(finding) = row.col::<Option<uuid::Uuid>>("finding")? else {
+        return Ok(None);
+    };
+    Ok(Some(TicketFault {
+        finding: FindingId(finding),
+        fault_class: row.col("fault_class")?,
+        severity: row.word("severity")?,
+    }))
 }
 
 /// The tickets of these appliances that are not closed, and this one whatever its state; oldest first. The caller holds the
@@ -43,10 +61,10 @@ pub(crate) async fn not_closed(
 ) -> Result<Vec<ServiceTicket>> {
     // In the text, not bound: by a general plan the database would not see that the index of open tickets will do.
     let query = format!(
-        "select t.*, {newest} from (select * from ticket where appliance = any($1) and state <> '{closed}' \
-           union all select * from ticket where id = $2 and state = '{closed}') t order by id",
+        "select t.*, {newest} from (select * from ticket where appliance = any($1) and category <> '{resolved}' \
+           union all select * from ticket where id = $2 and category = '{resolved}') t order by id",
         newest = newest(),
-        closed = TicketState::Closed.name()
+        resolved = TicketCategory::Resolved.name()
     );
     let rows = sqlx::query(&query)
         .bind(appliances)
@@ -57,8 +75,15 @@ pub(crate) async fn not_closed(
     rows.iter().map(from_row).collect()
 }
 
-/// Saves tickets, their visits, the lines of their timelines and all events, in the order in which they happened, by one statement: between a
-/// reading and the call each round trip counts. A ticket's fields are the columns, but for its visit, which is a row of its own.
+pub(crate) async fn by_id(conn: &mut PgConnection, id: TicketId) -> Result<ServiceTicket> {
+    let query = format!("select t.*, {newest} from ticket t where t.id = $1", newest = newest());
+    let row = sqlx::query(&query).bind(id.0).fetch_one(conn).await.map_err(db)?;
+    from_row(&row)
+}
+
+/// Saves tickets, their visits, the lines of their timelines and all events, in the order in which they happened, by one statement:
+/// between a reading and the call each round trip counts. A ticket's fields are the columns, but for those of its status and its contact, and
+/// for its visit, which is a row of its own.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     tickets: impl Iterator<Item = &Changed<ServiceTicket>>,
@@ -76,15 +101,20 @@ pub(crate) async fn save(
     }
     sqlx::query(
         "with changed as ( \
-           insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, assignee, opened_at, \
-             closed_at, contact_due, call_requested_by, held, outcome, trace) \
-           select t.id, t.number, t.tenant, t.appliance, t.finding, t.fault_class, t.severity, t.state, t.assignee, \
-             t.opened_at, t.closed_at, t.contact_due, t.call_requested_by, t.held, t.outcome, t.trace \
+           insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, assignee, \
+             opened_at, closed_at, contact_phase, contact_due, contact_requested_by, contact_reason, \
+             promise, outcome, trace) \
+           select t.id, t.number, t.tenant, t.appliance, t.kind, t.finding, t.fault_class, t.severity, \
+             k.row #>> '{status,category}', k.row #>> '{status,label}', t.assignee, t.opened_at, t.closed_at, \
+             k.row #>> '{contact,phase}', (k.row #>> '{contact,due}')::timestamptz, \
+             k.row #>> '{contact,requested_by}', k.row #>> '{contact,reason}', \
+             t.promise, t.outcome, t.trace \
            from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
            on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
-             severity = excluded.severity, state = excluded.state, assignee = excluded.assignee, \
-             closed_at = excluded.closed_at, contact_due = excluded.contact_due, \
-             call_requested_by = excluded.call_requested_by, held = excluded.held, outcome = excluded.outcome), \
+             severity = excluded.severity, category = excluded.category, label = excluded.label, \
+             assignee = excluded.assignee, closed_at = excluded.closed_at, contact_phase = excluded.contact_phase, \
+             contact_due = excluded.contact_due, contact_requested_by = excluded.contact_requested_by, \
+             contact_reason = excluded.contact_reason, promise = excluded.promise, outcome = excluded.outcome), \
          visit as ( \
            insert into appointment (id, tenant, ticket, state, slot_start, slot_end, service_point, agreed_by, made_at, \
              changed_at) \

@@ -8,9 +8,9 @@ use hub_core::actor::Actor;
 use hub_core::appointment::Slot;
 use hub_core::contact::ContactAttempt;
 use hub_core::finding::Finding;
-use hub_core::id::TicketId;
-use hub_core::site::ServicePoint;
-use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
+use hub_core::id::{ApplianceId, TicketId};
+use hub_core::site::{Localised, ServicePoint};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -32,8 +32,10 @@ pub struct TicketSummary {
     pub ticket: ServiceTicket,
     /// Its appliance.
     pub appliance: ApplianceView,
-    /// Calibrated probability of its finding.
-    pub probability: f32,
+    /// Name of its label.
+    pub label: Localised,
+    /// Calibrated probability of its finding, if it has one.
+    pub probability: Option<f32>,
 }
 
 /// Everything that a person needs to act on a ticket.
@@ -45,8 +47,10 @@ pub struct TicketView {
     pub appliance: ApplianceView,
     /// Who; the number serialises masked.
     pub owner: Option<OwnerView>,
-    /// Finding that it was opened for.
-    pub finding: Finding,
+    /// Finding that it was opened for, if it was.
+    pub finding: Option<Finding>,
+    /// Labels of its tenant.
+    pub labels: TicketLabels,
     /// Who comes, with its slots.
     pub service_point: Option<ServicePoint>,
     /// The next free slot of that service point.
@@ -62,6 +66,10 @@ pub struct TicketView {
 pub struct TicketFilter {
     /// Only this category.
     pub category: Option<TicketCategory>,
+    /// Only this kind.
+    pub kind: Option<TicketKind>,
+    /// Only this label.
+    pub label: Option<String>,
     /// Only those of this log-in name.
     pub assignee: Option<String>,
 }
@@ -80,6 +88,17 @@ pub trait TicketStore: Send + Sync {
 
     /// The whole story of one; `now` is when the next free slot is asked for.
     async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView>;
+
+    /// Opens a ticket of an appliance that no finding speaks of, with what is wanted, by
+    /// [`hub_core::situation::Situation::report`]. A `Conflict` if enough is open on the appliance.
+    async fn open_ticket(
+        &self,
+        actor: &Actor,
+        appliance: ApplianceId,
+        kind: TicketKind,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket>;
 
     /// Applies an event by [`ServiceTicket::apply`] and saves ticket, timeline, actions and event in one transaction.
     /// A visit that is booked or moved is a `Conflict` if its slot is not offered or has no place left.

@@ -152,7 +152,7 @@ async fn open(plan: &Plan) -> Result<Site> {
     let never = AtomicBool::new(false);
     rigs.raise(0..plan.owners, ALARM_EVERY, &never).await?;
     let owners = i64::try_from(plan.owners)?;
-    let lacking = format!("select {owners} - count(*) from ticket where state = 'person_needed'");
+    let lacking = format!("select {owners} - count(*) from ticket where contact_phase = 'held'");
     let lacking = until_none(&site, &lacking).await?;
     ensure!(
         lacking == 0,

@@ -180,7 +180,7 @@ async fn settle(console: &Console) -> Result<Vec<Value>> {
         let tickets = console.all("/api/v1/tickets").await?;
         let busy = tickets
             .iter()
-            .filter(|t| matches!(state(t), "contact_planned" | "contacting"))
+            .filter(|t| matches!(phase(t), "planned" | "in_call"))
             .count();
         if busy == 0 && last == (tickets.len(), 0) {
             return Ok(tickets);
@@ -194,8 +194,8 @@ async fn settle(console: &Console) -> Result<Vec<Value>> {
     }
 }
 
-fn state(ticket: &Value) -> &str {
-    ticket["ticket"]["state"].as_str().unwrap_or_default()
+fn phase(ticket: &Value) -> &str {
+    ticket["ticket"]["contact"]["phase"].as_str().unwrap_or_default()
 }
 
 #[derive(Default)]
@@ -276,7 +276,7 @@ async fn report(console: &Console, runs: &[Run], ends: &[Timestamp], tickets: &[
 /// The call in words; counts it.
 fn call(view: &Value, tally: &mut Tally) -> String {
     let Some(attempt) = view["attempts"].as_array().and_then(|a| a.last()) else {
-        return format!("none: {}", view["ticket"]["held"].as_str().unwrap_or("-"));
+        return format!("none: {}", view["ticket"]["contact"]["reason"].as_str().unwrap_or("-"));
     };
     tally.calls += 1;
     let heard = attempt["detail"]["audio"]["packets_received"].as_u64().unwrap_or(0);

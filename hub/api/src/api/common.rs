@@ -14,8 +14,17 @@ const KEY: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
 const EVENT_ID: &str = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$";
 
 /// Bodies whose texts have one line, and those whose texts may have several.
-const OF_LINE: [&str; 3] = ["Claim", "ReplayFilter", "Replay"];
-const OF_LINES: [&str; 5] = ["ChangePassword", "CloseTicket", "LogIn", "Note", "SendCommand"];
+const OF_LINE: [&str; 4] = ["Claim", "ReplayFilter", "Replay", "SetStatus"];
+const OF_LINES: [&str; 8] = [
+    "ChangePassword",
+    "CloseTicket",
+    "LogIn",
+    "MakePromise",
+    "Note",
+    "NoteTicket",
+    "OpenTicket",
+    "SendCommand",
+];
 
 /// An answer that operations of some kind may give.
 struct Common {

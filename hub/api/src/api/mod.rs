@@ -34,6 +34,11 @@ pub mod ticket_call;
 pub mod ticket_close;
 pub mod ticket_false_alarm;
 mod ticket_get;
+pub mod ticket_note;
+pub mod ticket_open;
+pub mod ticket_promise;
+pub mod ticket_promise_kept;
+pub mod ticket_status;
 pub mod ticket_take;
 pub mod tickets_list;
 
@@ -88,7 +93,12 @@ fn document() -> utoipa::openapi::OpenApi {
 /// What is carried out once for each key.
 fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
+        .routes(routes!(ticket_open::handle))
         .routes(routes!(ticket_take::handle))
+        .routes(routes!(ticket_status::handle))
+        .routes(routes!(ticket_note::handle))
+        .routes(routes!(ticket_promise::handle))
+        .routes(routes!(ticket_promise_kept::handle))
         .routes(routes!(ticket_call::handle))
         .routes(routes!(ticket_book::handle))
         .routes(routes!(ticket_appointment::handle))

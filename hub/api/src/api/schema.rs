@@ -17,14 +17,11 @@ pub(crate) fn words<T: Serialize + VariantArray>() -> Object {
 
 #[cfg(test)]
 mod tests {
-    use hub_core::ticket::TicketState;
+    use hub_core::contact::ContactPhase;
 
     #[test]
     fn the_words_are_those_of_the_rules() {
-        let json = serde_json::to_string(&super::words::<TicketState>()).unwrap();
-        assert_eq!(
-            json,
-            r#"{"type":"string","enum":["contact_planned","contacting","person_needed","appointment","closed"]}"#
-        );
+        let json = serde_json::to_string(&super::words::<ContactPhase>()).unwrap();
+        assert_eq!(json, r#"{"type":"string","enum":["planned","in_call","held","done"]}"#);
     }
 }

@@ -8,7 +8,7 @@ use crate::extract::Query;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
-use hub_core::ticket::TicketCategory;
+use hub_core::ticket::{TicketCategory, TicketKind};
 use hub_store::ticket::{TicketFilter, TicketSummary as Summary};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -20,6 +20,11 @@ pub struct TicketsQuery {
     /// Only this category.
     #[param(schema_with = schema::words::<TicketCategory>)]
     pub category: Option<TicketCategory>,
+    /// Only this kind.
+    #[param(schema_with = schema::words::<TicketKind>)]
+    pub kind: Option<TicketKind>,
+    /// Only this label, by its id.
+    pub label: Option<String>,
     /// Only those of this log-in name.
     pub assignee: Option<String>,
     /// `next` of the page before.
@@ -38,6 +43,8 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
     let limit = model::limit(query.limit)?;
     let filter = TicketFilter {
         category: query.category,
+        kind: query.kind,
+        label: query.label,
         assignee: query.assignee,
     };
     let page = app
@@ -51,7 +58,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
 #[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", operation_id = "listTickets", params(TicketsQuery),
     responses(
         (status = 200, description = "A page", body = Page<TicketSummary>),
-        (status = 400, description = "Unknown category, or limit out of range", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Unknown category or kind, or limit out of range", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(

@@ -4,7 +4,7 @@ use hub_core::appointment::{Appointment, AppointmentState, Slot};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::{Consent, Standing, Subject};
-use hub_core::contact::{AttemptState, ContactAttempt, Direction};
+use hub_core::contact::{AttemptState, ContactAttempt, ContactPhase, ContactThread, Direction};
 use hub_core::finding::{Finding, FindingState};
 use hub_core::household::{Address, Household, Number, Person};
 use hub_core::id::{
@@ -14,7 +14,9 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::site::{Localised, ServicePoint};
-use hub_core::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use hub_core::ticket::{
+    HUB, ServiceTicket, TicketCategory, TicketEvent, TicketFault, TicketKind, TicketLabels, TicketStatus,
+};
 use hub_store::birth::{Birth, KeptBirth, ResetReason};
 use hub_store::site::{ApplianceView, OwnerView};
 use hub_store::ticket::{TicketView, TimelineEntry};
@@ -180,23 +182,25 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
     }
 }
 
-fn ticket(n: u128, finding: &Finding, state: TicketState) -> ServiceTicket {
+fn ticket(n: u128, finding: &Finding, category: TicketCategory, contact: ContactThread) -> ServiceTicket {
     ServiceTicket {
         id: TicketId(Uuid::from_u128(n)),
         number: n as i64,
         tenant: TenantId::new("acme").unwrap(),
         appliance: ApplianceId(n as i64),
-        finding: finding.id,
-        fault_class: finding.fault_class.clone(),
-        severity: finding.prediction.severity,
-        state,
+        kind: TicketKind::PredictedFault,
+        fault: Some(TicketFault {
+            finding: finding.id,
+            fault_class: finding.fault_class.clone(),
+            severity: finding.prediction.severity,
+        }),
+        status: TicketStatus::first(category, &TicketLabels::default()),
         assignee: None,
         opened_at: at("09:00"),
         closed_at: None,
-        contact_due: None,
-        call_requested_by: None,
-        held: None,
+        contact,
         appointment: None,
+        promise: None,
         outcome: None,
         trace: finding.trace,
     }
@@ -252,7 +256,13 @@ fn attempt(ticket: TicketId) -> ContactAttempt {
 /// Rung, answered, visit agreed.
 pub fn booked() -> TicketView {
     let finding = finding(1, "drain_pump_wear", 0.94, Severity::Major);
-    let mut ticket = ticket(1, &finding, TicketState::Appointment);
+    let done = ContactThread {
+        phase: ContactPhase::Done,
+        due: None,
+        requested_by: None,
+        reason: None,
+    };
+    let mut ticket = ticket(1, &finding, TicketCategory::Paused, done);
     ticket.appointment = Some(Appointment {
         id: AppointmentId::after(ticket.id, None),
         tenant: ticket.tenant.clone(),
@@ -303,7 +313,8 @@ pub fn booked() -> TicketView {
         ticket,
         appliance: appliance(1, "WM-2207-00417"),
         owner: Some(owner(1, Consent::Given)),
-        finding,
+        finding: Some(finding),
+        labels: TicketLabels::default(),
         service_point: Some(service_point()),
         next_slot: Some(slot()),
         attempts: vec![call],
@@ -314,14 +325,14 @@ pub fn booked() -> TicketView {
 /// Not rung: consent was withdrawn.
 pub fn withdrawn() -> TicketView {
     let finding = finding(2, "door_gasket", 0.96, Severity::Critical);
-    let mut ticket = ticket(2, &finding, TicketState::PersonNeeded);
-    ticket.held = Some(HoldReason::ConsentWithdrawn);
     let reason = HoldReason::ConsentWithdrawn;
+    let ticket = ticket(2, &finding, TicketCategory::Open, ContactThread::held(reason));
     TicketView {
         ticket,
         appliance: appliance(2, "WM-2207-00588"),
         owner: Some(owner(2, Consent::Withdrawn)),
-        finding,
+        finding: Some(finding),
+        labels: TicketLabels::default(),
         service_point: Some(service_point()),
         next_slot: Some(slot()),
         attempts: vec![],
@@ -340,14 +351,14 @@ pub fn withdrawn() -> TicketView {
 /// Below the gate: a person decides.
 pub fn unsure() -> TicketView {
     let finding = finding(3, "unknown_fault", 0.64, Severity::Minor);
-    let mut ticket = ticket(3, &finding, TicketState::PersonNeeded);
-    ticket.held = Some(HoldReason::BelowGate);
     let reason = HoldReason::BelowGate;
+    let ticket = ticket(3, &finding, TicketCategory::Open, ContactThread::held(reason));
     TicketView {
         ticket,
         appliance: appliance(3, "WM-2207-00591"),
         owner: Some(owner(3, Consent::Given)),
-        finding,
+        finding: Some(finding),
+        labels: TicketLabels::default(),
         service_point: Some(service_point()),
         next_slot: None,
         attempts: vec![],

@@ -1,13 +1,17 @@
 # Words of closed and open lists: states, results, sentences about sensors. What families, channels and faults are called
 # stands with their profiles and models.
 category-open = Open
-category-paused = Waiting for a visit
+category-paused = Waiting
 category-resolved = Closed
-state-contact-planned = Call planned
-state-contacting = In a call
-state-person-needed = Person needed
-state-appointment = Visit agreed
-state-closed = Closed
+phase-planned = Call planned
+phase-in-call = In a call
+phase-held = Person needed
+phase-done = No call to come
+kind-predicted-fault = Predicted fault
+kind-repair = Repair
+kind-complaint = Complaint
+kind-consult = Question
+kind-care = Care
 severity-minor = minor
 severity-major = major
 severity-critical = critical

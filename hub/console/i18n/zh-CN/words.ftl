@@ -1,13 +1,17 @@
 # Words of closed and open lists: states, results, sentences about sensors. What families, channels and faults are called
 # stands with their profiles and models.
 category-open = 待处理
-category-paused = 等待上门
+category-paused = 等待中
 category-resolved = 已结案
-state-contact-planned = 计划呼叫
-state-contacting = 通话中
-state-person-needed = 需人工
-state-appointment = 已约上门
-state-closed = 已结案
+phase-planned = 计划呼叫
+phase-in-call = 通话中
+phase-held = 需人工
+phase-done = 不再呼叫
+kind-predicted-fault = 预测故障
+kind-repair = 报修
+kind-complaint = 投诉
+kind-consult = 咨询
+kind-care = 保养
 severity-minor = 轻微
 severity-major = 较重
 severity-critical = 严重

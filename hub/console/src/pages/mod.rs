@@ -31,6 +31,10 @@ fn routes() -> Router<App> {
         .route("/tickets", get(ticket::list::page))
         .route("/tickets/{id}", get(ticket::page::page))
         .route("/tickets/{id}/take", post(ticket::forms::take))
+        .route("/tickets/{id}/status", post(ticket::forms::status))
+        .route("/tickets/{id}/note", post(ticket::forms::note))
+        .route("/tickets/{id}/promise", post(ticket::forms::promise))
+        .route("/tickets/{id}/promise-kept", post(ticket::forms::promise_kept))
         .route("/tickets/{id}/call", post(ticket::forms::call))
         .route("/tickets/{id}/book", post(ticket::forms::book))
         .route("/tickets/{id}/appointment", post(ticket::forms::appointment))
@@ -43,6 +47,7 @@ fn routes() -> Router<App> {
         .route("/quarantine/replay", post(quarantine::replay))
         .route("/appliances", get(appliance::list::page))
         .route("/appliances/{id}", get(appliance::page::page))
+        .route("/appliances/{id}/tickets", post(ticket::forms::open))
         .route_layer(middleware::from_fn(problem::as_page));
     pages.merge(assets::router())
 }

@@ -7,11 +7,13 @@ use crate::reader::Reader;
 use crate::washing_machine;
 use expect_test::expect;
 use hub_api::quarantine_list::QuarantineQuery;
+use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
+use hub_core::contact::{ContactPhase, ContactThread};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
-use hub_core::ticket::{TicketCategory, TicketEvent, TicketState};
+use hub_core::ticket::{Promise, TicketCategory, TicketEvent, TicketKind};
 use hub_store::device::{CommandState, CommandView, Unplaced};
 use hub_store::page::Page;
 use hub_store::quarantine::QuarantineEntry;
@@ -59,18 +61,32 @@ fn reader(language: Language) -> Reader {
 
 fn samples() -> Vec<TicketView> {
     let mut closed = sample::unsure();
-    closed.ticket.state = TicketState::Closed;
+    closed.ticket.status.category = TicketCategory::Resolved;
+    closed.ticket.contact.phase = ContactPhase::Done;
     closed.ticket.outcome = Some(Outcome {
         resolution: Resolution::NoFaultFound,
         verdict: Verdict::Wrong,
         note: "<script>alert(1)</script>".into(),
     });
     let mut calling = sample::booked();
-    calling.ticket.state = TicketState::Contacting;
+    calling.ticket.contact.phase = ContactPhase::InCall;
     calling.attempts[0].detail = None;
     let mut bare = sample::withdrawn();
     (bare.owner, bare.service_point, bare.next_slot) = (None, None, None);
-    bare.finding.evidence.points.clear();
+    bare.finding.as_mut().unwrap().evidence.points.clear();
+    let mut reported = sample::booked();
+    (reported.ticket.kind, reported.ticket.fault, reported.finding) = (TicketKind::Repair, None, None);
+    (reported.ticket.appointment, reported.attempts, reported.timeline) = (None, vec![], vec![]);
+    reported.ticket.status.category = TicketCategory::Open;
+    reported.ticket.status.label = "open".into();
+    reported.ticket.contact = ContactThread::held(HoldReason::NothingToSay);
+    reported.ticket.promise = Some(Promise {
+        what: "a new <b> hose".into(),
+        to: "Li Wei <b>".into(),
+        by: sample::at("18:00"),
+        made_by: "admin".into(),
+        made_at: sample::at("09:30"),
+    });
     vec![
         sample::booked(),
         sample::withdrawn(),
@@ -78,12 +94,14 @@ fn samples() -> Vec<TicketView> {
         closed,
         calling,
         bare,
+        reported,
     ]
 }
 
 fn summary(view: TicketView) -> TicketSummary {
     TicketSummary {
-        probability: view.finding.prediction.probability,
+        label: view.labels.name(&view.ticket.status.label),
+        probability: view.finding.map(|finding| finding.prediction.probability),
         ticket: view.ticket,
         appliance: view.appliance,
     }
@@ -312,6 +330,25 @@ fn a_call_that_cannot_be_placed_has_no_button_that_works() {
 }
 
 #[test]
+fn a_ticket_that_a_person_opened_is_not_rung_about_nor_judged() {
+    let page = ticket::page::render(&reader(Language::En), &samples()[6]).into_string();
+    let text = words(&page);
+    for piece in [
+        "Repair",
+        "To do",
+        "Person needed",
+        "Not possible: there is no finding that a call could speak of.",
+        "No finding: a person opened this ticket.",
+        "Promised to Li Wei &lt;b&gt;: a new &lt;b&gt; hose, by 22 Nov 18:00.",
+        "The promise is kept",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+    assert!(!page.contains("false-alarm") && !page.contains("false_alarm"), "{text}");
+    assert!(page.contains("name=\"verdict\" value=\"not_checked\""));
+}
+
+#[test]
 fn the_story_in_english() {
     let told = words(&story::render(&reader(Language::En), &sample::booked()).into_string());
     expect![[r#"
@@ -359,6 +396,7 @@ fn a_row_of_the_list() {
         Door seal leaking
         Washing machine
         WM-2207-00588
+        To do
         Person needed
         consent withdrawn
         ⬢
@@ -375,7 +413,6 @@ fn every_event_is_told_in_both_languages() {
     use TicketEvent as E;
     use hub_core::appointment::{AppointmentEvent, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
-    use hub_core::call_rules::HoldReason;
     let cancelled = |reason: &str| AppointmentEvent::Cancelled {
         by: CancelledBy::Closing,
         reason: reason.into(),
@@ -394,7 +431,7 @@ fn every_event_is_told_in_both_languages() {
         E::FindingGrew {
             fault_class: "drum_bearing".into(),
             probability: 0.97,
-            severity: view.ticket.severity,
+            severity: hub_core::prediction::Severity::Major,
         },
         E::FindingCleared,
         E::Waits {
@@ -412,7 +449,19 @@ fn every_event_is_told_in_both_languages() {
             disposition: None,
             contact_due: until,
         },
+        E::Reported {
+            kind: TicketKind::Complaint,
+            note: "n".into(),
+        },
         E::Taken,
+        E::StatusSet { label: "gone".into() },
+        E::Noted { text: "n".into() },
+        E::Promised {
+            what: "w".into(),
+            to: "t".into(),
+            by: until,
+        },
+        E::PromiseKept,
         E::CallRequested,
         E::Visit(AppointmentEvent::Confirmed),
         E::Visit(AppointmentEvent::Moved { slot }),

@@ -35,6 +35,12 @@ impl Tenant {
         let households = self.unique("owner or household", owners.chain(households))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
+        let labels = self.ticket_labels.all().iter();
+        self.unique("ticket status", labels.map(|label| label.id.as_str()))?;
+        self.ticket_labels.check().map_err(|wanted| SiteError::TicketStatus {
+            tenant: self.id.clone(),
+            wanted,
+        })?;
         if let Some(trunk) = &self.trunk {
             trunk.check(&self.id)?;
         }
@@ -178,6 +184,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_refused_with_its_name() {
+        let text = json!({"zh-CN": "t", "en": "t"});
         assert_eq!(site(|_| {}), Ok(()));
         let rule = |field: &str, value: Value| site(|s| s["tenant"][1]["call_rules"][field] = value).unwrap_err();
         for (field, value) in [
@@ -245,6 +252,15 @@ mod tests {
             assert!(error.contains("beta") && error.contains(named), "{error}");
             assert!(!error.contains("1111"), "{error}");
         }
+        let labels = |labels: Value| site(|s| s["tenant"][0]["ticket_status"] = labels);
+        let label = |id: &str, category: &str| json!({"id": id, "category": category, "name": text});
+        assert_eq!(labels(json!([])), Ok(()));
+        let each = [label("a", "open"), label("b", "paused"), label("c", "resolved")];
+        assert_eq!(labels(json!(each)), Ok(()));
+        let two = labels(json!(each[..2])).unwrap_err();
+        assert!(two.contains("acme") && two.contains("each category"), "{two}");
+        let same = labels(json!([each[0], each[0], each[1], each[2]])).unwrap_err();
+        assert_eq!(same, "tenant acme: ticket status a is declared twice");
         let twice = site(|s| s["tenant"][1]["id"] = json!("acme")).unwrap_err();
         assert_eq!(twice, "tenant acme is declared twice");
         let number = site(|s| s["tenant"][1]["trunk"]["caller_number"] = json!("+862155550000")).unwrap_err();

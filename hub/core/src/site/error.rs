@@ -90,6 +90,14 @@ pub enum SiteError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// Labels that tickets cannot go by.
+    #[error("tenant {tenant}: ticket_status: there must be {wanted}")]
+    TicketStatus {
+        /// Tenant whose part of the site file is at fault.
+        tenant: TenantId,
+        /// What there must be.
+        wanted: &'static str,
+    },
     /// A slot that nobody can come in.
     #[error("tenant {tenant}: service point {service_point} has a slot whose {field} must be {wanted}")]
     Slot {

@@ -4,14 +4,14 @@ use super::{Changes, Line, Situation, SituationError};
 use crate::appointment::Appointment;
 use crate::finding::{COOL_DOWN, FindingState};
 use crate::id::{AppointmentId, FindingId, TicketId};
-use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent, TicketState};
+use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent};
 use jiff::Timestamp;
 
 /// One step of a cascade.
 enum Step {
     /// This happens to a ticket, by the hub's own doing.
     Tell(TicketId, TicketEvent),
-    /// What else a ticket asks to be done.
+    /// What else follows from a ticket's step.
     Perform(TicketId, TicketAction),
     /// A finding is cleared.
     Clear(FindingId),
@@ -81,7 +81,7 @@ impl Situation {
     ) -> Result<Vec<Step>, SituationError> {
         let before = self.ticket(id)?.clone();
         let known = before.appointment.clone();
-        let (ticket, actions) = before.apply(event, actor, now)?;
+        let (ticket, actions) = before.apply(event, actor, &self.labels, now)?;
         let visit = ticket.appointment.clone();
         self.put_ticket(ticket, changes);
         self.note(id, event, actor, now, changes);
@@ -124,37 +124,38 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Vec<Step>, SituationError> {
-        match action {
-            // The contact worker's list is `contact_due` of the tickets that are planned.
-            TicketAction::LookAt(_) | TicketAction::StopLooking => Ok(Vec::new()),
+        let settlement = match action {
             TicketAction::NoteVisit(event) => {
                 self.note(id, &TicketEvent::Visit(event.clone()), HUB, now, changes);
-                Ok(Vec::new())
+                return Ok(Vec::new());
             }
-            TicketAction::SettleFinding(Settlement::Repaired) => {
-                self.settle(id, None, now, changes)?;
+            TicketAction::SettleFinding(settlement) => settlement,
+        };
+        match settlement {
+            Settlement::Repaired => {
+                self.clear_of_ticket(id, None, now, changes)?;
                 Ok(self.restart(changes))
             }
-            TicketAction::SettleFinding(Settlement::FalseAlarm) => {
-                self.settle(id, Some(now + COOL_DOWN), now, changes)?;
+            Settlement::FalseAlarm => {
+                self.clear_of_ticket(id, Some(now + COOL_DOWN), now, changes)?;
                 Ok(Vec::new())
             }
             // Still open and still this ticket's: what comes of the same fault finds it and opens no other.
-            TicketAction::SettleFinding(Settlement::LeftAsItIs) => Ok(Vec::new()),
+            Settlement::LeftAsItIs => Ok(Vec::new()),
         }
     }
 
     /// Clears what this ticket is about, and what it was about before: a fault that came back is another finding.
-    fn settle(
+    fn clear_of_ticket(
         &mut self,
         id: TicketId,
         quiet_until: Option<Timestamp>,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<(), SituationError> {
-        let about = self.ticket(id)?.finding;
+        let about = self.ticket(id)?.fault.as_ref().map(|fault| fault.finding);
         let own = self.findings.iter();
-        let own = own.filter(|finding| finding.id == about || finding.ticket == Some(id));
+        let own = own.filter(|finding| Some(finding.id) == about || finding.ticket == Some(id));
         let settled: Vec<_> = own.cloned().collect();
         if !settled.is_empty() {
             changes.told.push(self.told("finding.cleared", Some(id), now));
@@ -184,7 +185,7 @@ impl Situation {
         let open = self
             .tickets
             .iter()
-            .find(|known| Some(known.id) == ticket && known.state != TicketState::Closed);
+            .find(|known| Some(known.id) == ticket && !known.is_closed());
         Ok(open
             .map(|ticket| Step::Tell(ticket.id, TicketEvent::FindingCleared))
             .into_iter()

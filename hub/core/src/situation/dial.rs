@@ -6,11 +6,11 @@ use crate::appointment::Slot;
 use crate::call_result::CallResult;
 use crate::call_rules::{ContactFacts, Decision, HoldReason, REMEMBERED, decide};
 use crate::consent::{Consent, Subject};
-use crate::contact::{AttemptState, ContactAttempt, Direction};
+use crate::contact::{AttemptState, ContactAttempt, ContactPhase, Direction};
 use crate::finding::FindingState;
 use crate::household::{Household, Person};
 use crate::id::{AttemptId, PersonId, TicketId};
-use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketFault};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -115,11 +115,17 @@ impl Situation {
         changes: &mut Changes,
     ) -> Result<Dial, SituationError> {
         let ticket = self.ticket(id)?;
-        if ticket.state != TicketState::ContactPlanned {
+        if ticket.contact.phase != ContactPhase::Planned {
             return Ok(Dial::Settled);
         }
-        let facts = self.facts(ticket, home, for_ticket, now)?;
-        let dial = match decide(&self.rules, &facts, now) {
+        let decision = match &ticket.fault {
+            None => Decision::Person(HoldReason::NothingToSay),
+            Some(fault) => {
+                let facts = self.facts(ticket, fault, home, for_ticket, now)?;
+                decide(&self.rules, &facts, now)
+            }
+        };
+        let dial = match decision {
             Decision::Ring => return Ok(Dial::Ring(())),
             Decision::Wait { until, reason } => Dial::Waits { until, reason },
             Decision::Person(reason) => Dial::Held(reason),
@@ -158,7 +164,7 @@ impl Situation {
             ended_at: None,
             result: None,
             disposition: None,
-            requested_by: ticket.call_requested_by.clone().filter(|_| !is_inbound),
+            requested_by: ticket.contact.requested_by.clone().filter(|_| !is_inbound),
             offered: placing.offered,
             detail: None,
             trace: ticket.trace,
@@ -180,11 +186,12 @@ impl Situation {
     fn facts(
         &self,
         ticket: &ServiceTicket,
+        fault: &TicketFault,
         home: Option<&Home<'_>>,
         for_ticket: &[PastCall],
         now: Timestamp,
     ) -> Result<ContactFacts, SituationError> {
-        let finding = self.finding(ticket.finding)?;
+        let finding = self.finding(fault.finding)?;
         let outbound = for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
         let calls = home.map_or(&[][..], |home| &home.calls);
         let person = home.and_then(|home| home.household.to_ring(Subject::SERVICE_CALLS));
@@ -193,7 +200,7 @@ impl Situation {
         Ok(ContactFacts {
             finding_open: finding.state == FindingState::Open,
             probability: finding.prediction.probability,
-            ticket_open: ticket.state == TicketState::ContactPlanned,
+            ticket_open: ticket.contact.phase == ContactPhase::Planned,
             owner_known: number.is_some(),
             consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),
             do_not_call: number.is_some_and(|number| number.do_not_call),
@@ -208,7 +215,7 @@ impl Situation {
             declined_elsewhere: said(calls, CallResult::Declined, now).next().is_some(),
             unknown_elsewhere: was_cut_off(calls, now),
             in_call: calls.iter().any(|call| call.ended_at.is_none()),
-            requested_by_person: ticket.call_requested_by.is_some(),
+            requested_by_person: ticket.contact.requested_by.is_some(),
         })
     }
 }
@@ -229,10 +236,10 @@ fn was_cut_off(calls: &[PastCall], now: Timestamp) -> bool {
 }
 
 /// The ticket that a caller is spoken with about, of those of their appliances: one without an agreed visit before one with, the
-/// newest of them. None that is closed or in a call.
+/// newest of them. None that is closed, in a call, or without a finding that the call could speak of.
 pub fn for_caller(tickets: &[ServiceTicket]) -> Option<&ServiceTicket> {
     tickets
         .iter()
-        .filter(|ticket| !matches!(ticket.state, TicketState::Closed | TicketState::Contacting))
-        .max_by_key(|ticket| (ticket.state != TicketState::Appointment, ticket.id))
+        .filter(|ticket| !ticket.is_closed() && ticket.contact.phase != ContactPhase::InCall && ticket.fault.is_some())
+        .max_by_key(|ticket| (ticket.contact.phase != ContactPhase::Done, ticket.id))
 }

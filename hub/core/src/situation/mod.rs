@@ -9,6 +9,7 @@ mod call;
 mod changes;
 mod dial;
 mod observe;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,13 @@ pub use call::Running;
 pub use changes::{Changed, Changes, Line, Refusal, Told};
 pub use dial::{CALLS_COUNTED, Dial, Home, PastCall, Placing, TICKETS_MAX, for_caller};
 pub use observe::{FindingChange, Observation};
+pub use report::TICKETS_OPEN_MAX;
 
 use crate::call_rules::CallRules;
 use crate::contact::AttemptError;
 use crate::finding::{Finding, FindingState};
 use crate::id::{ApplianceId, FindingId, TenantId, TicketId};
-use crate::ticket::{ServiceTicket, TicketError, TicketState};
+use crate::ticket::{ServiceTicket, TicketError, TicketFault, TicketLabels};
 use jiff::Timestamp;
 
 /// Open findings of which a cool-down has ended get their ticket with one batch of the scorer, at most so many.
@@ -38,6 +40,8 @@ pub struct Situation {
     pub site: Option<String>,
     /// The tenant's rules for calls.
     pub rules: CallRules,
+    /// Labels of the tenant's tickets.
+    pub labels: TicketLabels,
     /// The baseline was restarted and the detector has not been told yet: what it says does not count.
     pub restarted: bool,
     /// The open findings, oldest first. Where something may happen to a ticket, also the cleared ones that are the ticket's.
@@ -59,6 +63,12 @@ pub enum SituationError {
     /// The attempt's rules refuse it.
     #[error(transparent)]
     Attempt(#[from] AttemptError),
+    /// Enough is open on the appliance.
+    #[error("appliance {appliance} has {TICKETS_OPEN_MAX} tickets that are not closed; close one first")]
+    Full {
+        /// The appliance.
+        appliance: ApplianceId,
+    },
     /// The situation was loaded without it, or it is another appliance's.
     #[error("the situation of appliance {appliance} has no {what} {id}")]
     Missing {
@@ -83,9 +93,11 @@ impl Situation {
 
     /// The ticket of this fault that is not closed: there is one at most.
     fn not_closed(&self, fault_class: &str) -> Option<&ServiceTicket> {
-        self.tickets
-            .iter()
-            .find(|ticket| ticket.state != TicketState::Closed && ticket.fault_class == fault_class)
+        let is_it = |ticket: &&ServiceTicket| {
+            let fault = ticket.fault.as_ref();
+            !ticket.is_closed() && fault.is_some_and(|fault| fault.fault_class == fault_class)
+        };
+        self.tickets.iter().find(is_it)
     }
 
     /// The ticket.
@@ -106,6 +118,16 @@ impl Situation {
     pub fn finding(&self, id: FindingId) -> Result<&Finding, SituationError> {
         let found = self.findings.iter().find(|finding| finding.id == id);
         found.ok_or_else(|| self.missing("finding", id))
+    }
+
+    /// The fault that a ticket is about.
+    ///
+    /// # Errors
+    ///
+    /// [`SituationError::Missing`], also of a ticket without one.
+    pub fn fault_of(&self, id: TicketId) -> Result<&TicketFault, SituationError> {
+        let fault = self.ticket(id)?.fault.as_ref();
+        fault.ok_or_else(|| self.missing("fault of ticket", id))
     }
 
     fn missing(&self, what: &'static str, id: impl ToString) -> SituationError {

@@ -2,10 +2,11 @@
 
 use super::{Changes, Ids, Situation, SituationError};
 use crate::call_rules::HoldReason;
+use crate::contact::ContactThread;
 use crate::finding::{Finding, FindingState, Placement, place};
 use crate::id::{ApplianceId, FindingId, TicketId, TraceId};
 use crate::prediction::{Evidence, FaultPrediction};
-use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketState};
+use crate::ticket::{HUB, ServiceTicket, TicketCategory, TicketEvent, TicketFault, TicketKind, TicketStatus};
 use jiff::Timestamp;
 
 /// What scoring saw.
@@ -192,7 +193,9 @@ impl Situation {
         if let Some(mut ticket) = self.not_closed(&finding.fault_class).cloned() {
             finding.ticket = Some(ticket.id);
             self.put_finding(finding.clone(), false, changes);
-            ticket.finding = finding.id;
+            if let Some(fault) = &mut ticket.fault {
+                fault.finding = finding.id;
+            }
             let (id, grown) = (ticket.id, grown(&finding, finding.fault_class.clone()));
             self.put_ticket(ticket, changes);
             self.act(id, &grown, HUB, now, changes)?;
@@ -203,17 +206,19 @@ impl Situation {
             number: 0,
             tenant: finding.tenant.clone(),
             appliance: finding.appliance,
-            finding: finding.id,
-            fault_class: finding.fault_class.clone(),
-            severity: finding.prediction.severity,
-            state: TicketState::ContactPlanned,
+            kind: TicketKind::PredictedFault,
+            fault: Some(TicketFault {
+                finding: finding.id,
+                fault_class: finding.fault_class.clone(),
+                severity: finding.prediction.severity,
+            }),
+            status: TicketStatus::first(TicketCategory::Open, &self.labels),
             assignee: None,
             opened_at: now,
             closed_at: None,
-            contact_due: None,
-            call_requested_by: None,
-            held: None,
+            contact: ContactThread::planned(now),
             appointment: None,
+            promise: None,
             outcome: None,
             trace: finding.trace,
         };
@@ -244,19 +249,20 @@ impl Situation {
             changes.told.push(self.told("finding.named", after.ticket, now));
         }
         let ticket = self.tickets.iter().find(|ticket| Some(ticket.id) == after.ticket);
-        let Some(ticket) = ticket.filter(|ticket| ticket.state != TicketState::Closed) else {
+        let Some(ticket) = ticket.filter(|ticket| !ticket.is_closed()) else {
             return Ok(());
         };
-        let was_below = ticket.held == Some(HoldReason::BelowGate) || before.prediction.probability < gate;
+        let was_below = ticket.contact.reason == Some(HoldReason::BelowGate) || before.prediction.probability < gate;
         let crossed = was_below && after.prediction.probability >= gate;
         if !(named || crossed || worse) {
             return Ok(());
         }
         // Another ticket may be open for the class that was named; this one then keeps its own.
-        let class = match self.not_closed(&after.fault_class) {
-            Some(other) if other.id != ticket.id => ticket.fault_class.clone(),
-            _ => after.fault_class.clone(),
-        };
+        let other = self
+            .not_closed(&after.fault_class)
+            .filter(|other| other.id != ticket.id);
+        let own = other.and(ticket.fault.as_ref()).map(|fault| &fault.fault_class);
+        let class = own.unwrap_or(&after.fault_class).clone();
         let id = ticket.id;
         self.act(id, &grown(after, class), HUB, now, changes).map(drop)
     }

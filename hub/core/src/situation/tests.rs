@@ -25,6 +25,7 @@ fn nothing() -> Situation {
         site: None,
         tenant: TenantId::new("acme").unwrap(),
         rules: CallRules::default(),
+        labels: TicketLabels::default(),
         restarted: false,
         findings: vec![],
         quiet: vec![],
@@ -133,8 +134,10 @@ fn stands(situation: &Situation) -> String {
         .unwrap();
     }
     for ticket in &situation.tickets {
-        write!(text, " ticket {:?} {}", ticket.state, ticket.fault_class).unwrap();
-        if let Some(held) = ticket.held {
+        let fault = ticket.fault.as_ref().map_or("no fault", |fault| &fault.fault_class);
+        let (category, phase) = (ticket.status.category, ticket.contact.phase);
+        write!(text, " ticket {category:?}/{phase:?} {fault}").unwrap();
+        if let Some(held) = ticket.contact.reason {
             write!(text, " held {held:?}").unwrap();
         }
         text.push(';');

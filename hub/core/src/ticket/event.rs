@@ -7,6 +7,7 @@ use crate::call_rules::HoldReason;
 use crate::id::AttemptId;
 use crate::outcome::Outcome;
 use crate::prediction::Severity;
+use crate::ticket::TicketKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,13 @@ pub enum TicketEvent {
     Opened {
         /// When the contact worker looks first.
         contact_due: Timestamp,
+    },
+    /// Opened by a person, for what no finding says.
+    Reported {
+        /// Kind; every one but a predicted fault.
+        kind: TicketKind,
+        /// What is wanted, in the person's words; 1 to 2,000 characters.
+        note: String,
     },
     /// The finding saw more: its class was named or its certainty grew past what was known.
     FindingGrew {
@@ -76,6 +84,27 @@ pub enum TicketEvent {
     },
     /// A person took it.
     Taken,
+    /// A person chose another label.
+    StatusSet {
+        /// Id of the label; its category is open or paused.
+        label: String,
+    },
+    /// A person wrote something down.
+    Noted {
+        /// What they wrote; 1 to 2,000 characters.
+        text: String,
+    },
+    /// A person promised something; an earlier promise is over with it.
+    Promised {
+        /// What was promised; 1 to 500 characters.
+        what: String,
+        /// Who was promised it; 1 to 100 characters.
+        to: String,
+        /// Time by which it is to be kept.
+        by: Timestamp,
+    },
+    /// The promise was kept.
+    PromiseKept,
     /// A person pressed "call now".
     CallRequested,
     /// A person agreed a visit with the owner; one that stands is moved.
@@ -103,7 +132,14 @@ impl TicketEvent {
     /// What a person does by it; the hub alone causes all other events.
     pub fn act(&self) -> Act {
         match self {
-            TicketEvent::Taken | TicketEvent::CallRequested | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Reported { .. }
+            | TicketEvent::Taken
+            | TicketEvent::StatusSet { .. }
+            | TicketEvent::Promised { .. }
+            | TicketEvent::PromiseKept
+            | TicketEvent::CallRequested
+            | TicketEvent::Booked { .. } => Act::WorkTickets,
+            TicketEvent::Noted { .. } => Act::NoteTickets,
             TicketEvent::Visit(event) => match event {
                 AppointmentEvent::Confirmed | AppointmentEvent::Moved { .. } | AppointmentEvent::Cancelled { .. } => {
                     Act::WorkTickets
@@ -123,13 +159,9 @@ impl TicketEvent {
     }
 }
 
-/// What must be done besides saving, in the same transaction.
+/// What follows from a step beyond its ticket, in the same transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TicketAction {
-    /// Wake the contact worker then.
-    LookAt(Timestamp),
-    /// Take it off the contact worker's list.
-    StopLooking,
     /// What became of the visit as the ticket was closed stands in the timeline too.
     NoteVisit(AppointmentEvent),
     /// What becomes of the finding.

@@ -1,6 +1,7 @@
 //! Why an event is refused.
 
 use crate::appointment::AppointmentError;
+use crate::contact::ThreadRefusal;
 use crate::outcome::OutcomeError;
 
 /// An event that cannot happen now.
@@ -27,6 +28,46 @@ pub enum TicketError {
         #[source]
         source: AppointmentError,
     },
+    /// A call of the hub speaks of a finding, and there is none.
+    #[error("ticket {0} has no finding, so a call by the hub has nothing to say; ring the owner yourself")]
+    NothingToSay(i64),
+    /// A ticket is opened once, and a predicted fault by the hub alone.
+    #[error(
+        "ticket {0} cannot be opened in this way: predicted faults are the hub's to open, and each ticket is opened once"
+    )]
+    NotReported(i64),
+    /// A label that the tenant does not have.
+    #[error("ticket {number}: there is no status {label}")]
+    UnknownLabel {
+        /// The ticket.
+        number: i64,
+        /// Label as given.
+        label: String,
+    },
+    /// A label that only an outcome leads to.
+    #[error("ticket {number} becomes {label} only by closing it with an outcome")]
+    ResolvedByClosing {
+        /// The ticket.
+        number: i64,
+        /// Label as given.
+        label: String,
+    },
+    /// A text that is empty or too long.
+    #[error("ticket {number}: {field} must have 1 to {max} characters")]
+    Text {
+        /// The ticket.
+        number: i64,
+        /// Field at fault.
+        field: &'static str,
+        /// Most characters that it may have.
+        max: usize,
+    },
+    /// A promise that is due before it is made.
+    #[error("ticket {0}: a promise must be due later than now")]
+    PromiseInThePast(i64),
+    /// There is no promise to keep.
+    #[error("ticket {0} has no promise")]
+    NoPromise(i64),
     /// The outcome contradicts itself.
     #[error("ticket {number}: the outcome is refused")]
     Outcome {
@@ -36,4 +77,13 @@ pub enum TicketError {
         #[source]
         source: OutcomeError,
     },
+}
+
+impl TicketError {
+    pub(super) fn of_contact(number: i64, refusal: ThreadRefusal) -> Self {
+        match refusal {
+            ThreadRefusal::InCall => Self::InCall(number),
+            ThreadRefusal::NotPlanned => Self::NotPlanned(number),
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The visit of a ticket: how it is agreed, what becomes of it, and what the ticket waits for then.
 
-use super::{ServiceTicket, TicketAction, TicketError, TicketEvent, TicketState};
+use super::{ServiceTicket, TicketAction, TicketCategory, TicketError, TicketEvent, TicketLabels};
 use crate::appointment::{Agreement, Appointment, AppointmentEvent, AppointmentState, CancelledBy, Slot};
+use crate::contact::ContactPhase;
 use crate::outcome::Outcome;
 use jiff::Timestamp;
 
@@ -24,18 +25,6 @@ impl ServiceTicket {
         }
     }
 
-    pub(super) fn book(
-        &mut self,
-        slot: Slot,
-        service_point: &str,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<Vec<TicketAction>, TicketError> {
-        self.check_not_in_call()?;
-        self.agree(slot, service_point, actor, now);
-        Ok(self.await_visit())
-    }
-
     pub(super) fn agree(&mut self, slot: Slot, service_point: &str, by: &str, now: Timestamp) {
         let agreement = Agreement {
             slot,
@@ -46,34 +35,37 @@ impl ServiceTicket {
         self.appointment = Some(Appointment::agree(last, &self.tenant, self.id, agreement, now));
     }
 
-    fn await_visit(&mut self) -> Vec<TicketAction> {
-        self.state = TicketState::Appointment;
-        self.held = None;
-        self.contact_due = None;
-        vec![TicketAction::StopLooking]
+    /// Nobody is rung and nobody need act until the visit.
+    pub(super) fn await_visit(&mut self, labels: &TicketLabels) {
+        self.status.move_to(TicketCategory::Paused, labels);
+        self.contact.finish(None);
     }
 
-    /// A visit that is over or called off leaves a ticket that waited for it to a person, who writes the outcome or arranges
-    /// another one.
+    /// A visit that is over or called off leaves its ticket to a person, who writes the outcome or arranges another one; a call
+    /// that is up or planned goes on.
     pub(super) fn visit(
         &mut self,
         event: &AppointmentEvent,
         actor: &str,
+        labels: &TicketLabels,
         now: Timestamp,
-    ) -> Result<Vec<TicketAction>, TicketError> {
+    ) -> Result<(), TicketError> {
         let is_agreed = matches!(event, AppointmentEvent::Confirmed | AppointmentEvent::Moved { .. });
         // The owner may be moving it by key 1 just now. What the technician says is true whoever speaks with the owner.
         if is_agreed || matches!(event, AppointmentEvent::Cancelled { .. }) {
-            self.check_not_in_call()?;
+            let refused = |refusal| TicketError::of_contact(self.number, refusal);
+            self.contact.check_not_in_call().map_err(refused)?;
         }
         self.change_visit(event, actor, now)?;
         if is_agreed {
-            return Ok(self.await_visit());
+            self.await_visit(labels);
+        } else if self.standing_visit().is_none() {
+            if self.contact.phase == ContactPhase::Done {
+                self.contact.leave_to_a_person();
+            }
+            self.status.move_to(TicketCategory::Open, labels);
         }
-        if self.state == TicketState::Appointment && self.standing_visit().is_none() {
-            return Ok(self.hold(None));
-        }
-        Ok(vec![])
+        Ok(())
     }
 
     fn change_visit(&mut self, event: &AppointmentEvent, actor: &str, now: Timestamp) -> Result<(), TicketError> {

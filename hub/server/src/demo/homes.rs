@@ -12,6 +12,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::profile::ApplianceProfile;
 use hub_core::site::{Device, Localised, Owner, Price, ServicePoint, Site, Tenant, Trunk};
+use hub_core::ticket::TicketLabels;
 use hub_lab::home::{Board, Delivered, DeviceError, Home, HomeCounters, Machine};
 use hub_lab::phone::{PhoneAnswer, PhoneScript, Phones};
 use hub_store::site::SiteStore;
@@ -129,6 +130,7 @@ impl Homes {
                 en: "Clearwave Appliances".into(),
             },
             call_rules: CallRules::default(),
+            ticket_labels: TicketLabels::default(),
             visit_price: Price {
                 currency: "CNY".into(),
                 amount: 80,

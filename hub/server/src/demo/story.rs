@@ -9,11 +9,11 @@ use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::clock::CivilClock;
-use hub_core::finding::FindingState;
+use hub_core::contact::ContactPhase;
+use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{DeviceId, TenantId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
-use hub_core::ticket::HUB;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::{HUB, TicketEvent};
 use hub_lab::phone::PhoneReport;
 use hub_store::contact::ContactStore;
 use hub_store::event::EventStore;
@@ -80,7 +80,7 @@ impl<'a> Story<'a> {
     async fn prediction(&self) -> Result<(TicketId, TicketId)> {
         let rung = self.ticket_of(RUNG).await?;
         let view = self.view(rung).await?;
-        let prediction = &view.finding.prediction;
+        let prediction = &found(&view)?.prediction;
         let top = prediction.top.first().map(|c| {
             format!(
                 "{} {:.2} {} against its own {:.2}",
@@ -109,7 +109,7 @@ impl<'a> Story<'a> {
             "ticket",
             format_args!(
                 "one ticket for one fault: #{number} with {} points of evidence",
-                view.finding.evidence.points.len()
+                found(&view)?.evidence.points.len()
             ),
         );
         Ok(())
@@ -130,13 +130,13 @@ impl<'a> Story<'a> {
 
         let booked = self.until("the call ends with an appointment", || async {
             let view = self.view(rung).await?;
-            match view.ticket.state {
-                TicketState::Appointment => Ok(Some(view)),
-                TicketState::PersonNeeded => bail!(
+            match view.ticket.contact.phase {
+                ContactPhase::Done => Ok(Some(view)),
+                ContactPhase::Held => bail!(
                     "{RUNG}: the call ended without an appointment: {:?}",
                     view.attempts.last()
                 ),
-                _ => Ok(None),
+                ContactPhase::Planned | ContactPhase::InCall => Ok(None),
             }
         });
         let view = booked.await?;
@@ -181,7 +181,7 @@ impl<'a> Story<'a> {
         );
 
         let held = self.until("the second home is held back", || async {
-            Ok(self.view(not_rung).await?.ticket.held)
+            Ok(self.view(not_rung).await?.ticket.contact.reason)
         });
         let reason = held.await?;
         ensure!(
@@ -223,7 +223,7 @@ impl<'a> Story<'a> {
 
         let cleared = self.until("the readings come back to the baseline", || async {
             let view = self.view(rung).await?;
-            Ok((view.finding.state == FindingState::Cleared).then_some(()))
+            Ok((found(&view)?.state == FindingState::Cleared).then_some(()))
         });
         cleared.await?;
         self.line(
@@ -242,7 +242,7 @@ impl<'a> Story<'a> {
             .store
             .apply_ticket(&Actor::hub(TECHNICIAN), rung, &event, self.clock.now())
             .await?;
-        ensure!(ticket.state == TicketState::Closed, "the ticket did not close");
+        ensure!(ticket.is_closed(), "the ticket did not close");
         let healthy = self.appliance_tickets(HEALTHY).await?;
         ensure!(healthy.is_empty(), "the healthy home {HEALTHY} has a ticket");
         self.line(
@@ -333,4 +333,9 @@ impl<'a> Story<'a> {
         let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
         at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
     }
+}
+
+/// The finding that the ticket was opened for.
+fn found(view: &TicketView) -> Result<&Finding> {
+    view.finding.as_ref().context("the finding")
 }

@@ -54,29 +54,33 @@ async fn tenant(conn: &mut PgConnection, tenant: &Tenant, changes: &mut Vec<Site
         json(&tenant.brand)?,
         json(&tenant.call_rules)?,
         json(&tenant.visit_price)?,
+        json(&tenant.ticket_labels)?,
     );
-    let known = sqlx::query("select brand, call_rules, visit_price from tenant where id = $1 for no key update")
-        .bind(tenant.id.as_str())
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(db)?;
+    let known =
+        sqlx::query("select brand, call_rules, visit_price, ticket_status from tenant where id = $1 for no key update")
+            .bind(tenant.id.as_str())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(db)?;
     if let Some(row) = &known {
         // Compared as what they mean: JSON numbers come back in another form.
         let same = row.json::<hub_core::site::Localised>("brand")? == tenant.brand
             && row.json::<hub_core::call_rules::CallRules>("call_rules")? == tenant.call_rules
-            && row.json::<hub_core::site::Price>("visit_price")? == tenant.visit_price;
+            && row.json::<hub_core::site::Price>("visit_price")? == tenant.visit_price
+            && row.json::<hub_core::ticket::TicketLabels>("ticket_status")? == tenant.ticket_labels;
         if same {
             return Ok(());
         }
     }
     sqlx::query(
-        "insert into tenant (id, brand, call_rules, visit_price) values ($1, $2, $3, $4) \
-         on conflict (id) do update set brand = $2, call_rules = $3, visit_price = $4",
+        "insert into tenant (id, brand, call_rules, visit_price, ticket_status) values ($1, $2, $3, $4, $5) \
+         on conflict (id) do update set brand = $2, call_rules = $3, visit_price = $4, ticket_status = $5",
     )
     .bind(tenant.id.as_str())
     .bind(wanted.0)
     .bind(wanted.1)
     .bind(wanted.2)
+    .bind(wanted.3)
     .execute(conn)
     .await
     .map_err(db)?;

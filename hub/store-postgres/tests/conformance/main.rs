@@ -58,7 +58,7 @@ impl Place for Base {
 const PARTS: [&[&str]; 3] = [
     &["telemetry", "reading", "retention", "session", "device", "quarantine"],
     &["lease", "prediction", "contact", "household", "stream"],
-    &["site", "access", "claim", "tenants"],
+    &["site", "access", "claim", "tenants", "ticket", "appointment"],
 ];
 
 async fn check(server: Option<&'static Server>, part: usize) {

@@ -338,9 +338,10 @@ fn desk() -> Vec<String> {
              from {FILLED}"
         ),
         format!(
-            "insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, opened_at, closed_at, \
-               trace) \
-             select {id}, 1000000 + a.id, 'acme', a.id, {id}, 'drum_bearing', 'major', 'closed', {open}, {open}, {id} \
+            "insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, \
+               contact_phase, opened_at, closed_at, trace) \
+             select {id}, 1000000 + a.id, 'acme', a.id, 'predicted_fault', {id}, 'drum_bearing', 'major', 'resolved', 'closed', 'done', \
+               {open}, {open}, {id} \
              from {FILLED}"
         ),
         format!(

@@ -5,10 +5,11 @@ use super::life::{SAMPLES, alarm, appliance, at, day, hole, run, tail, tenant, t
 use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::contact::AttemptEvent;
+use hub_core::contact::ContactPhase;
 use hub_core::id::AccountId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::telemetry::TelemetryMessage;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::TicketEvent;
 use hub_store::access::AccessStore;
 use hub_store::account::{AccountStore, Idempotency};
 use hub_store::conformance::scene::{repeated, rolled_up, stored};
@@ -111,7 +112,7 @@ async fn a_person_acts(store: &PostgresStore) {
         outcome: outcome.clone(),
     })
     .await;
-    assert_eq!((closed.state, closed.outcome), (TicketState::Closed, Some(outcome)));
+    assert_eq!((closed.is_closed(), closed.outcome), (true, Some(outcome)));
     let restarted = store.baselines_restarted().await.unwrap();
     let (dw_1, wm_2) = (appliance(store, "acme/dw-1").await, appliance(store, "acme/wm-2").await);
     assert!(restarted.len() == 2 && restarted.contains(&dw_1) && restarted.contains(&wm_2));
@@ -125,8 +126,8 @@ async fn people_are_rung(store: &PostgresStore) {
         [Some(CallResult::Unknown)]
     );
     assert_eq!(
-        story_of(store, "beta/wm-1").await.ticket.state,
-        TicketState::PersonNeeded
+        story_of(store, "beta/wm-1").await.ticket.contact.phase,
+        ContactPhase::Held
     );
     let morning = ticket_of(store, "acme/wm-5").await;
     let Begun::Ring(order) = store.begin_attempt(morning, at(43, 480), [9; 20]).await.unwrap() else {

@@ -9,10 +9,10 @@ use hub_core::actor::Actor;
 use hub_core::appointment::AppointmentState;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::consent::Consent;
-use hub_core::contact::AttemptState;
+use hub_core::contact::{AttemptState, ContactPhase};
 use hub_core::finding::FindingState;
 use hub_core::outcome::{Resolution, Verdict};
-use hub_core::ticket::{ServiceTicket, TicketEvent, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::account::AccountStore;
 use hub_store::conformance::door::{certificate, secret, who_at};
@@ -76,31 +76,47 @@ async fn site(store: &PostgresStore) {
     assert_eq!(slots.iter().map(|slot| slot.capacity).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// Category, label and phase that each word of before has become.
+type Stands<'a> = (TicketCategory, &'a str, ContactPhase);
+const PLANNED: Stands<'_> = (TicketCategory::Open, "open", ContactPhase::Planned);
+const IN_CALL: Stands<'_> = (TicketCategory::Open, "open", ContactPhase::InCall);
+const HELD: Stands<'_> = (TicketCategory::Open, "open", ContactPhase::Held);
+const VISIT: Stands<'_> = (TicketCategory::Paused, "waiting", ContactPhase::Done);
+const CLOSED: Stands<'_> = (TicketCategory::Resolved, "closed", ContactPhase::Done);
+
+fn stands(ticket: &ServiceTicket) -> Stands<'_> {
+    (ticket.status.category, &ticket.status.label, ticket.contact.phase)
+}
+
+fn fault_class(ticket: &ServiceTicket) -> &str {
+    &ticket.fault.as_ref().unwrap().fault_class
+}
+
 async fn story(store: &PostgresStore) {
     let all = tickets(store).await;
     let mut of: BTreeMap<String, ServiceTicket> = BTreeMap::new();
     for ticket in &all {
         let view = store.appliance(&Actor::hub("test"), ticket.appliance).await.unwrap();
         of.insert(
-            format!("{}/{} {}", view.tenant, view.device, ticket.fault_class),
+            format!("{}/{} {}", view.tenant, view.device, fault_class(ticket)),
             ticket.clone(),
         );
     }
     let states: Vec<_> = of
         .iter()
-        .map(|(name, ticket)| (name.as_str(), ticket.state, ticket.number))
+        .map(|(name, ticket)| (name.as_str(), stands(ticket), ticket.number))
         .collect();
     let wanted = [
-        ("acme/dw-1 circulation_pump_wear", TicketState::Appointment, 5),
-        ("acme/wm-1 drain_pump_wear", TicketState::Closed, 1),
-        ("acme/wm-1 inlet_valve_leak", TicketState::PersonNeeded, 6),
-        ("acme/wm-2 heater_scale", TicketState::Closed, 3),
-        ("acme/wm-3 bearing_wear", TicketState::Closed, 2),
-        ("acme/wm-4 drain_pump_wear", TicketState::PersonNeeded, 4),
-        ("acme/wm-5 drain_pump_wear", TicketState::ContactPlanned, 8),
-        ("acme/wm-6 bearing_wear", TicketState::Closed, 7),
-        ("beta/hp-1 compressor_wear", TicketState::Closed, 1),
-        ("beta/wm-1 drain_pump_wear", TicketState::Contacting, 2),
+        ("acme/dw-1 circulation_pump_wear", VISIT, 5),
+        ("acme/wm-1 drain_pump_wear", CLOSED, 1),
+        ("acme/wm-1 inlet_valve_leak", HELD, 6),
+        ("acme/wm-2 heater_scale", CLOSED, 3),
+        ("acme/wm-3 bearing_wear", CLOSED, 2),
+        ("acme/wm-4 drain_pump_wear", HELD, 4),
+        ("acme/wm-5 drain_pump_wear", PLANNED, 8),
+        ("acme/wm-6 bearing_wear", CLOSED, 7),
+        ("beta/hp-1 compressor_wear", CLOSED, 1),
+        ("beta/wm-1 drain_pump_wear", IN_CALL, 2),
     ];
     assert_eq!(states, wanted);
     let outcome = |name: &str| {
@@ -136,7 +152,8 @@ async fn story(store: &PostgresStore) {
     );
     assert_eq!((dw_1.attempts.len(), dw_1.timeline.len()), (3, 12));
     assert!(matches!(dw_1.timeline[0].event, TicketEvent::Opened { .. }));
-    assert_eq!((dw_1.finding.count, dw_1.finding.evidence.points.len()), (2, 3));
+    let finding = dw_1.finding.unwrap();
+    assert_eq!((finding.count, finding.evidence.points.len()), (2, 3));
 
     let wm_2 = store
         .ticket(&Actor::hub("test"), of["acme/wm-2 heater_scale"].id, day(42))

@@ -57,6 +57,11 @@ macro_rules! for_each_case {
                 scoring::what_is_in_no_checkpoint_is_read_again_after_a_restart [Restart],
                 scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],
             }
+            ticket {
+                ticket::a_person_opens_a_ticket_that_no_finding_speaks_of [],
+                ticket::labels_are_declared_set_and_asked_for [],
+                ticket::notes_and_promises_are_kept_with_the_ticket [],
+            }
             contact {
                 contact::key_1_books_the_slot_that_was_offered [],
                 contact::nobody_is_rung_against_a_rule [],

@@ -9,11 +9,11 @@ use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
-use hub_core::contact::{AttemptEvent, AttemptState, Direction};
+use hub_core::contact::{AttemptEvent, AttemptState, ContactPhase, Direction};
 use hub_core::id::TicketId;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::Observation;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::{TicketCategory, TicketEvent};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -61,7 +61,7 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
     assert_eq!((order.brand.en.as_str(), order.visit_price.amount), ("Acme", 80));
     let slot = order.attempt.offered.unwrap();
     assert_eq!(slot.start.to_string(), "2026-03-03T01:00:00Z");
-    assert_eq!(view(&*store, id).await.ticket.state, TicketState::Contacting);
+    assert_eq!(view(&*store, id).await.ticket.contact.phase, ContactPhase::InCall);
     assert!(due(&*store, after(600)).await.is_empty());
     assert_eq!(
         store.begin_attempt(id, after(1), random()).await.unwrap(),
@@ -91,7 +91,8 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
         (AttemptState::Ended, Some(CallResult::Answered))
     );
     let story = view(&*store, id).await;
-    assert_eq!(story.ticket.state, TicketState::Appointment);
+    assert_eq!(story.ticket.contact.phase, ContactPhase::Done);
+    assert_eq!(story.ticket.status.category, TicketCategory::Paused);
     assert_eq!(story.ticket.appointment.as_ref().unwrap().slot, slot);
     assert_eq!(story.ticket.appointment.unwrap().service_point, "pudong");
     assert_eq!(story.attempts, std::slice::from_ref(&done));
@@ -130,7 +131,10 @@ pub(super) async fn nobody_is_rung_against_a_rule(h: &dyn Harness) {
         store.begin_attempt(unsure, morning(), random()).await.unwrap(),
         held(HoldReason::BelowGate)
     );
-    assert_eq!(view(&*store, unsure).await.ticket.held, Some(HoldReason::BelowGate));
+    assert_eq!(
+        view(&*store, unsure).await.ticket.contact.reason,
+        Some(HoldReason::BelowGate)
+    );
     let never_asked = ticket(&*store, "wm-3", 0.95).await;
     assert_eq!(
         store.begin_attempt(never_asked, morning(), random()).await.unwrap(),
@@ -264,14 +268,14 @@ pub(super) async fn key_9_stands_through_a_crash_and_a_crashed_call_is_not_repea
         (Consent::Withdrawn, true, Some(after(1)))
     );
     assert_eq!(
-        (said_no.ticket.state, said_no.ticket.held),
-        (TicketState::PersonNeeded, Some(HoldReason::DoNotCall))
+        (said_no.ticket.contact.phase, said_no.ticket.contact.reason),
+        (ContactPhase::Held, Some(HoldReason::DoNotCall))
     );
     assert_eq!(said_no.ticket.appointment, None);
     let unknown = view(&*store, cut_off).await.ticket;
     assert_eq!(
-        (unknown.state, unknown.held),
-        (TicketState::PersonNeeded, Some(HoldReason::UnknownAttempt))
+        (unknown.contact.phase, unknown.contact.reason),
+        (ContactPhase::Held, Some(HoldReason::UnknownAttempt))
     );
     assert!(due(&*store, after(10_000)).await.is_empty());
     // Applying the site file again does not bring the consent back, and nobody can wave the list through.
@@ -336,7 +340,7 @@ pub(super) async fn without_a_slot_key_1_asks_for_a_person(h: &dyn Harness) {
         .unwrap();
     let story = view(&*store, id).await;
     assert_eq!(
-        (story.ticket.state, story.ticket.appointment),
-        (TicketState::PersonNeeded, None)
+        (story.ticket.contact.phase, story.ticket.appointment),
+        (ContactPhase::Held, None)
     );
 }

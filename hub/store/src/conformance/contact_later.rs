@@ -8,9 +8,9 @@ use crate::contact::Begun;
 use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::call_rules::HoldReason;
-use hub_core::contact::AttemptEvent;
+use hub_core::contact::{AttemptEvent, ContactPhase};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::TicketEvent;
 use std::sync::Arc;
 
 /// A declined call holds the ticket for good, and every other ticket of that owner for a while.
@@ -30,7 +30,7 @@ pub(super) async fn a_no_is_remembered_past_a_call_that_a_person_asked_for(h: &d
         .apply_attempt(order.attempt.id, ended(CallResult::NoAnswer), after(4))
         .await
         .unwrap();
-    assert_eq!(view(&*store, id).await.ticket.state, TicketState::ContactPlanned);
+    assert_eq!(view(&*store, id).await.ticket.contact.phase, ContactPhase::Planned);
     let next_day = after(24 * 60);
     let held = Begun::Held(HoldReason::Declined);
     assert_eq!(store.begin_attempt(id, next_day, random()).await.unwrap(), held);
@@ -89,8 +89,8 @@ pub(super) async fn a_call_without_audio_is_placed_again_after_the_gap(h: &dyn H
     assert_eq!((over.result, over.disposition), (Some(CallResult::NoAudio), None));
     let story = view(&*store, id).await;
     assert_eq!(
-        (story.ticket.state, story.ticket.held),
-        (TicketState::ContactPlanned, None)
+        (story.ticket.contact.phase, story.ticket.contact.reason),
+        (ContactPhase::Planned, None)
     );
     assert_eq!(story.attempts, [over], "as it is read again");
     let early = store.begin_attempt(id, after(20), random()).await.unwrap();
@@ -112,7 +112,7 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
     let unsure = ticket(&*store, "wm-1", 0.5).await;
     store.begin_attempt(unsure, morning(), random()).await.unwrap();
     let before = view(&*store, unsure).await.ticket;
-    assert_eq!(before.held, Some(HoldReason::BelowGate));
+    assert_eq!(before.contact.reason, Some(HoldReason::BelowGate));
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     let back = store.begin_inbound(&SCOPED, &caller, after(1), random()).await.unwrap();
     let back = back.unwrap().attempt.id;
@@ -145,8 +145,8 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
         .unwrap();
     let after_call = view(&*store, planned).await.ticket;
     assert_eq!(
-        (after_call.state, after_call.contact_due),
-        (TicketState::ContactPlanned, Some(until))
+        (after_call.contact.phase, after_call.contact.due),
+        (ContactPhase::Planned, Some(until))
     );
     assert!(due(&*store, after(119)).await.is_empty());
     assert_eq!(due(&*store, until).await, [planned]);

@@ -40,6 +40,7 @@ mod telemetry_rollup;
 mod telemetry_said;
 mod telemetry_writer;
 pub mod tenants;
+mod ticket;
 
 use crate::Store;
 use async_trait::async_trait;

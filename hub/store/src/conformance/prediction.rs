@@ -9,11 +9,12 @@ use crate::prediction::ScoredUpTo;
 use crate::ticket::TicketFilter;
 use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
+use hub_core::contact::ContactPhase;
 use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::situation::Observation;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::{TicketCategory, TicketEvent};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,13 +31,13 @@ async fn sees(store: &dyn Store, id: ApplianceId, class: &str, p: f32, minutes: 
     changes[0].opened
 }
 
-async fn state(store: &dyn Store, id: hub_core::id::TicketId) -> TicketState {
-    store
-        .ticket(&Actor::hub("test"), id, morning())
-        .await
-        .unwrap()
-        .ticket
-        .state
+const PLANNED: (TicketCategory, ContactPhase) = (TicketCategory::Open, ContactPhase::Planned);
+const HELD: (TicketCategory, ContactPhase) = (TicketCategory::Open, ContactPhase::Held);
+const CLOSED: (TicketCategory, ContactPhase) = (TicketCategory::Resolved, ContactPhase::Done);
+
+async fn stands(store: &dyn Store, id: hub_core::id::TicketId) -> (TicketCategory, ContactPhase) {
+    let view = store.ticket(&Actor::hub("test"), id, morning()).await.unwrap();
+    (view.ticket.status.category, view.ticket.contact.phase)
 }
 
 fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
@@ -90,17 +91,21 @@ pub(super) async fn a_repeat_opens_nothing_and_is_told_only_when_it_matters(h: &
     assert_eq!(sees(&*store, id, PUMP, 0.99, 4).await, None);
     assert_eq!(lines().await, 3);
     let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
-    assert_eq!((view.ticket.fault_class.as_str(), view.ticket.number), (PUMP, 1));
-    assert_eq!((view.finding.count, view.finding.prediction.probability), (5, 0.99));
     assert_eq!(
-        view.finding.evidence.points[0].score, 0.0,
+        (view.ticket.fault.unwrap().fault_class.as_str(), view.ticket.number),
+        (PUMP, 1)
+    );
+    let finding = view.finding.unwrap();
+    assert_eq!((finding.count, finding.prediction.probability), (5, 0.99));
+    assert_eq!(
+        finding.evidence.points[0].score, 0.0,
         "what JSON cannot hold was bounded"
     );
     let page = store
         .tickets(&Actor::hub("test"), &TicketFilter::default(), None, 10)
         .await
         .unwrap();
-    assert_eq!(page.items[0].probability, 0.99);
+    assert_eq!(page.items[0].probability, Some(0.99));
 }
 
 pub(super) async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open(h: &dyn Harness) {
@@ -113,7 +118,7 @@ pub(super) async fn a_fault_that_comes_back_is_the_ticket_that_is_still_open(h: 
     assert!(store.commit_scoring(&clear, after(2)).await.unwrap().is_empty());
     assert_eq!(sees(&*store, id, PUMP, 0.95, 3).await, None);
     let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
-    assert_eq!(view.finding.state, FindingState::Open);
+    assert_eq!(view.finding.unwrap().state, FindingState::Open);
     // An unknown fault beside it belongs to it; another class is a fault of its own.
     assert_eq!(sees(&*store, id, "unknown_fault", 0.99, 4).await, None);
     assert!(sees(&*store, id, "drum_bearing", 0.95, 5).await.is_some());
@@ -130,7 +135,8 @@ pub(super) async fn a_fault_that_comes_back_while_the_clock_goes_back_is_stored(
     assert_eq!(changes.len(), 2);
     let view = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
     assert_eq!(
-        view.finding.id, changes[1].finding.id,
+        view.finding.unwrap().id,
+        changes[1].finding.id,
         "the ticket is about the newer one"
     );
     let open = findings(&*store).await.into_iter().map(|finding| finding.state);
@@ -154,6 +160,8 @@ pub(super) async fn naming_never_makes_two_open_tickets_of_one_class(h: &dyn Har
             .await
             .unwrap()
             .ticket
+            .fault
+            .unwrap()
             .fault_class,
         "unknown_fault"
     );
@@ -179,7 +187,7 @@ pub(super) async fn a_false_alarm_keeps_quiet_and_a_repair_starts_the_baseline_a
         .await
         .unwrap();
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
-    assert_eq!(state(&*store, second).await, TicketState::Closed);
+    assert_eq!(stands(&*store, second).await, CLOSED);
     let again = store
         .apply_ticket(&Actor::hub("li"), second, &TicketEvent::Taken, after(later + 2))
         .await
@@ -286,7 +294,7 @@ pub(super) async fn a_fault_that_is_left_as_it_is_opens_no_second_ticket_until_i
             assert_eq!(sees(&*store, id, class, probability, start + minutes).await, None);
         }
         assert_eq!(lines(&*store).await, told, "closed is closed");
-        assert_eq!(state(&*store, ticket).await, TicketState::Closed);
+        assert_eq!(stands(&*store, ticket).await, CLOSED);
         clears(&*store, id, start + 6_000).await;
     }
     assert!(sees(&*store, id, PUMP, 0.95, 40_000).await.is_some(), "gone and back");
@@ -325,10 +333,7 @@ pub(super) async fn a_false_alarm_that_is_still_seen_gets_its_ticket_when_the_co
         panic!("{changes:?}")
     };
     assert_eq!(change.finding.ticket, change.opened);
-    assert_eq!(
-        state(&*store, change.opened.unwrap()).await,
-        TicketState::ContactPlanned
-    );
+    assert_eq!(stands(&*store, change.opened.unwrap()).await, PLANNED);
     assert!(
         store
             .commit_scoring(&seen(vec![]), after(ends + 1))
@@ -356,13 +361,13 @@ pub(super) async fn a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return
     let held = |at| store.begin_attempt(ticket, after(at), [1; 20]);
     assert_eq!(held(0).await.unwrap(), Begun::Held(HoldReason::BelowGate));
     sees(&*store, id, PUMP, 0.8995, 1).await;
-    assert_eq!(state(&*store, ticket).await, TicketState::PersonNeeded);
+    assert_eq!(stands(&*store, ticket).await, HELD);
     sees(&*store, id, PUMP, 0.9001, 2).await;
-    assert_eq!(state(&*store, ticket).await, TicketState::ContactPlanned);
+    assert_eq!(stands(&*store, ticket).await, PLANNED);
     clears(&*store, id, 3).await;
     assert_eq!(held(4).await.unwrap(), Begun::Held(HoldReason::FindingCleared));
     sees(&*store, id, PUMP, 0.95, 5).await;
-    assert_eq!(state(&*store, ticket).await, TicketState::ContactPlanned);
+    assert_eq!(stands(&*store, ticket).await, PLANNED);
     assert!(matches!(held(6).await.unwrap(), Begun::Ring(_)));
 }
 
@@ -378,7 +383,7 @@ pub(super) async fn a_restarted_baseline_clears_every_open_finding_of_the_applia
         .await
         .unwrap();
     let open = store.ticket(&Actor::hub("test"), drum, morning()).await.unwrap();
-    assert_eq!(open.finding.state, FindingState::Cleared);
+    assert_eq!(open.finding.unwrap().state, FindingState::Cleared);
     assert_eq!(open.timeline.last().unwrap().event, TicketEvent::FindingCleared);
     store.baselines_restarted().await.unwrap();
     sees(&*store, id, "drum_bearing", 0.95, 3).await;
@@ -387,7 +392,7 @@ pub(super) async fn a_restarted_baseline_clears_every_open_finding_of_the_applia
     site.tenants[0].devices[0].owner = Some("wang".into());
     store.apply_site(&site, after(4), false).await.unwrap();
     let open = store.ticket(&Actor::hub("test"), drum, morning()).await.unwrap();
-    assert_eq!(open.finding.state, FindingState::Cleared);
+    assert_eq!(open.finding.unwrap().state, FindingState::Cleared);
     assert_eq!(
         store.begin_attempt(drum, after(5), [2; 20]).await.unwrap(),
         Begun::Held(HoldReason::FindingCleared)

@@ -25,7 +25,7 @@ fn act_of(method: &str) -> Act {
         "accounts" => Act::ReadAccounts,
         "add_account" | "change_account" | "set_password" | "remove_account" => Act::ChangeAccounts,
         "share_attributes" | "send_command" => Act::SendCommands,
-        "apply_ticket" => Act::WorkTickets,
+        "open_ticket" | "apply_ticket" => Act::WorkTickets,
         "claim_owner" => Act::ClaimAppliance,
         other => panic!("{other} has no act: say which roles may"),
     }

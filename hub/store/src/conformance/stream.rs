@@ -15,7 +15,7 @@ use hub_core::id::ApplianceId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::TicketEvent;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -129,7 +129,7 @@ async fn act(store: &dyn Store, hour: i64) {
     let mut all = tickets(store).await;
     all.sort_by_key(|ticket| (ticket.tenant.clone(), ticket.number));
     for ticket in all {
-        let old = ticket.state != TicketState::Closed && now.duration_since(ticket.opened_at).as_hours() >= 30;
+        let old = !ticket.is_closed() && now.duration_since(ticket.opened_at).as_hours() >= 30;
         if old {
             let (resolution, verdict) = match ticket.number % 3 {
                 0 => (Resolution::ConfirmedFixed, Verdict::Right),

@@ -25,7 +25,7 @@ use hub_core::contact::AttemptEvent;
 use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::TicketEvent;
+use hub_core::ticket::{TicketEvent, TicketKind};
 use serde_json::{Map, json};
 use std::time::{Duration, Instant};
 
@@ -200,6 +200,7 @@ pub const METHODS: [&str; 34] = [
     "remove_account",
     "share_attributes",
     "send_command",
+    "open_ticket",
     "apply_ticket",
     "claim_owner",
 ];
@@ -263,6 +264,10 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
         "authority_views" => list(store.authority_views(actor).await),
         "share_attributes" => one(store.share_attributes(actor, of.washer, &values, now).await),
         "send_command" => one(store.send_command(actor, of.washer, &command("second"), now).await),
+        "open_ticket" => {
+            let opened = store.open_ticket(actor, of.washer, TicketKind::Care, "Descale.", now);
+            one(opened.await)
+        }
         "apply_ticket" => one(store.apply_ticket(actor, of.ticket, &TicketEvent::Taken, now).await),
         "claim_owner" => {
             store

@@ -8,11 +8,11 @@ use crate::page::Page;
 use crate::site::OwnerView;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::id::{AttemptId, HouseholdId, TenantId, TicketId};
+use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, ContactPhase, Direction};
+use hub_core::id::{ApplianceId, AttemptId, HouseholdId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::{Changes, Home, PastCall, Placing, Situation, for_caller};
-use hub_core::ticket::{ServiceTicket, TicketState};
+use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -24,9 +24,9 @@ impl ContactStore for MemoryStore {
         let planned = state
             .tickets
             .values()
-            .filter(|ticket| ticket.state == TicketState::ContactPlanned);
+            .filter(|ticket| ticket.contact.phase == ContactPhase::Planned);
         let mut due: Vec<(Timestamp, &ServiceTicket)> = planned
-            .filter_map(|ticket| Some((ticket.contact_due?, ticket)))
+            .filter_map(|ticket| Some((ticket.contact.due?, ticket)))
             .filter(|(due, _)| *due <= now)
             .collect();
         due.sort_unstable_by_key(|(due, ticket)| (*due, ticket.id));
@@ -181,7 +181,7 @@ impl State {
             service_point: appliance.service_point.clone(),
         };
         let attempt = situation.place(call.ticket, placing, now, changes)?;
-        let about = situation.ticket(call.ticket)?.finding;
+        let about = situation.fault_of(call.ticket)?.finding;
         let tenant = self.tenant(&situation.tenant)?;
         Ok(DialOrder {
             attempt,

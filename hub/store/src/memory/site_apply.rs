@@ -42,8 +42,13 @@ impl State {
         let id = &wanted.id;
         let known = self.tenants.get(id);
         let same = known.is_some_and(|tenant| {
-            (&tenant.brand, &tenant.call_rules, &tenant.visit_price)
-                == (&wanted.brand, &wanted.call_rules, &wanted.visit_price)
+            (&tenant.brand, &tenant.call_rules, &tenant.visit_price, &tenant.labels)
+                == (
+                    &wanted.brand,
+                    &wanted.call_rules,
+                    &wanted.visit_price,
+                    &wanted.ticket_labels,
+                )
         });
         if !same {
             note(changes, known.is_some(), "tenant", id.to_string());
@@ -51,6 +56,7 @@ impl State {
                 brand: wanted.brand.clone(),
                 call_rules: wanted.call_rules.clone(),
                 visit_price: wanted.visit_price.clone(),
+                labels: wanted.ticket_labels.clone(),
                 tickets: known.map_or(0, |tenant| tenant.tickets),
                 devices: known.map_or(0, |tenant| tenant.devices),
             };

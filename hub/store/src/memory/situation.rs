@@ -8,7 +8,6 @@ use hub_core::consent::{KEY_9, Subject};
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::situation::{Changes, Ids, Refusal, Situation};
-use hub_core::ticket::TicketState;
 use jiff::Timestamp;
 
 impl State {
@@ -23,18 +22,17 @@ impl State {
         open.sort_by_key(|finding| (finding.first_seen, finding.id));
         let quiet = own().filter_map(|finding| Some((finding.fault_class.clone(), finding.suppressed_until?)));
         let tickets = self.tickets.values().filter(|ticket| ticket.appliance == appliance);
+        let tenant = self.tenant(&home.tenant)?;
         Ok(Situation {
             appliance,
             tenant: home.tenant.clone(),
             site: home.service_point.clone(),
-            rules: self.tenant(&home.tenant)?.call_rules.clone(),
+            rules: tenant.call_rules.clone(),
+            labels: tenant.labels.clone(),
             restarted: self.is_restarted(appliance),
             findings: open,
             quiet: quiet.filter(|(_, until)| *until > now).collect(),
-            tickets: tickets
-                .filter(|ticket| ticket.state != TicketState::Closed)
-                .cloned()
-                .collect(),
+            tickets: tickets.filter(|ticket| !ticket.is_closed()).cloned().collect(),
             attempts: Vec::new(),
         })
     }
@@ -47,7 +45,8 @@ impl State {
             .findings
             .values()
             .filter(|finding| finding.appliance == ticket.appliance);
-        for finding in own.filter(|finding| finding.id == ticket.finding || finding.ticket == Some(id)) {
+        let about = ticket.fault.as_ref().map(|fault| fault.finding);
+        for finding in own.filter(|finding| Some(finding.id) == about || finding.ticket == Some(id)) {
             if situation.finding(finding.id).is_err() {
                 situation.findings.push(finding.clone());
             }

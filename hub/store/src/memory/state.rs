@@ -30,7 +30,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
 use hub_core::situation::Running;
-use hub_core::ticket::ServiceTicket;
+use hub_core::ticket::{ServiceTicket, TicketLabels};
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -120,6 +120,7 @@ pub(super) struct Tenant {
     pub(super) brand: Localised,
     pub(super) call_rules: CallRules,
     pub(super) visit_price: Price,
+    pub(super) labels: TicketLabels,
     /// Number of its newest ticket.
     pub(super) tickets: i64,
     pub(super) devices: usize,

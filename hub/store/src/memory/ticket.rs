@@ -8,9 +8,10 @@ use crate::site::OwnerView;
 use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::id::TicketId;
+use hub_core::finding::Finding;
+use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;
-use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent};
+use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketKind};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -30,7 +31,9 @@ impl TicketStore for MemoryStore {
             state.reaches(actor, ticket.appliance)
                 && filter
                     .category
-                    .is_none_or(|category| ticket.state.category() == category)
+                    .is_none_or(|category| ticket.status.category == category)
+                && filter.kind.is_none_or(|kind| ticket.kind == kind)
+                && filter.label.as_ref().is_none_or(|label| ticket.status.label == *label)
                 && (filter.assignee.is_none() || ticket.assignee == filter.assignee)
         };
         let tickets = state
@@ -40,9 +43,12 @@ impl TicketStore for MemoryStore {
             .map(|(_, ticket)| ticket)
             .filter(wanted);
         let summaries = tickets.filter_map(|ticket| {
+            let labels = &state.tenants.get(&ticket.tenant)?.labels;
+            let finding = state.finding_of(ticket);
             Some(TicketSummary {
                 appliance: state.view(state.appliances.get(&ticket.appliance)?),
-                probability: state.findings.get(&ticket.finding)?.prediction.probability,
+                label: labels.name(&ticket.status.label),
+                probability: finding.map(|finding| finding.prediction.probability),
                 ticket: ticket.clone(),
             })
         });
@@ -60,11 +66,11 @@ impl TicketStore for MemoryStore {
         let point = appliance.service_point.as_deref();
         let point = point.and_then(|point| state.service_point(&ticket.tenant, point));
         let timeline = state.timelines.get(&id).map_or(&[][..], Vec::as_slice);
-        let finding = state.findings.get(&ticket.finding);
         Ok(TicketView {
             appliance: state.view(appliance),
             owner: state.household_of(appliance)?.and_then(OwnerView::to_ring),
-            finding: finding.cloned().ok_or_else(|| not_found("finding", ticket.finding))?,
+            finding: state.finding_of(&ticket).cloned(),
+            labels: state.tenant(&ticket.tenant)?.labels.clone(),
             service_point: point.cloned(),
             next_slot: point.and_then(|point| state.next_slot(&ticket.tenant, point, now)),
             attempts: match actor.may(Act::ReadCalls) {
@@ -74,6 +80,29 @@ impl TicketStore for MemoryStore {
             timeline: timeline[timeline.len().saturating_sub(TIMELINE_MAX)..].to_vec(),
             ticket,
         })
+    }
+
+    async fn open_ticket(
+        &self,
+        actor: &Actor,
+        appliance: ApplianceId,
+        kind: TicketKind,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<ServiceTicket> {
+        actor.may(Act::WorkTickets)?;
+        let mut state = self.state();
+        if !state.reaches(actor, appliance) {
+            return Err(not_found("appliance", appliance));
+        }
+        let mut situation = state.situation(appliance, now)?;
+        let mut changes = Changes::default();
+        let id = state.with_ids(|ids| situation.report(kind, note, &actor.name, ids, now, &mut changes))?;
+        state.save(changes)?;
+        let ticket = state.ticket(id)?;
+        drop(state);
+        self.changed();
+        Ok(ticket)
     }
 
     async fn apply_ticket(
@@ -103,6 +132,10 @@ impl TicketStore for MemoryStore {
 }
 
 impl State {
+    fn finding_of(&self, ticket: &ServiceTicket) -> Option<&Finding> {
+        self.findings.get(&ticket.fault.as_ref()?.finding)
+    }
+
     pub(super) fn ticket(&self, id: TicketId) -> Result<ServiceTicket> {
         self.tickets.get(&id).cloned().ok_or_else(|| not_found("ticket", id))
     }

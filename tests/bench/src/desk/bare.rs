@@ -76,8 +76,8 @@ async fn insert(sql: &mut PgConnection, appliances: &[i64], round: usize, number
     .execute(&mut *sql)
     .await?;
     sqlx::query(
-        "insert into ticket (id, number, tenant, appliance, finding, fault_class, severity, state, opened_at, contact_due, trace) \
-         select id, $1 + place, $2, appliance, finding, $3, 'major', 'contact_planned', $4::text::timestamptz, $4::text::timestamptz, finding \
+        "insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, contact_phase, opened_at, contact_due, trace) \
+         select id, $1 + place, $2, appliance, 'predicted_fault', finding, $3, 'major', 'open', 'open', 'planned', $4::text::timestamptz, $4::text::timestamptz, finding \
          from unnest($5::uuid[], $6::bigint[], $7::uuid[]) with ordinality as k (id, appliance, finding, place)",
     )
     .bind(number)

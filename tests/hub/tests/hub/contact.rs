@@ -27,7 +27,7 @@ fn assert_one_unknown_attempt(ticket: &Value) {
         (&attempts[0]["state"], &attempts[0]["result"]),
         (&json!("ended"), &json!("unknown"))
     );
-    assert_eq!(ticket["ticket"]["state"], "person_needed");
+    assert_eq!(ticket["ticket"]["contact"]["phase"], "held");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +55,7 @@ async fn killed_between_the_attempts_row_and_the_invite() {
     );
     let ticket = only_ticket(&console).await;
     assert_one_unknown_attempt(&ticket);
-    assert_eq!(ticket["ticket"]["held"], "unknown_attempt");
+    assert_eq!(ticket["ticket"]["contact"]["reason"], "unknown_attempt");
     hub.stop().await.unwrap();
 }
 
@@ -100,7 +100,9 @@ async fn killed_right_after_key_9() {
         .await
         .unwrap();
     assert!(status < 300, "{status}");
-    let held = async || Some(only_ticket(&console).await["ticket"]["held"].clone()).filter(|h| h == "do_not_call");
+    let held = async || {
+        Some(only_ticket(&console).await["ticket"]["contact"]["reason"].clone()).filter(|h| h == "do_not_call")
+    };
     eventually("the call is refused", PATIENCE, held).await;
     contacts_are_looked_at(&lab).await;
     assert_eq!(phones.rung(), 1);

@@ -43,7 +43,7 @@ async fn an_owner_rings_back_and_books() {
         (&missed["direction"], &missed["result"]),
         (&json!("outbound"), &json!("busy"))
     );
-    assert_eq!(only_ticket(&console).await["ticket"]["state"], "contact_planned");
+    assert_eq!(only_ticket(&console).await["ticket"]["contact"]["phase"], "planned");
 
     let owner = TestSite::number(0);
     nobody_else_gets_in(&lab, &phones, &owner).await;
@@ -78,7 +78,7 @@ async fn an_owner_rings_back_and_books() {
     }
     assert_eq!(back["detail"]["digits"], "1");
     let ticket = only_ticket(&console).await;
-    assert_eq!(ticket["ticket"]["state"], "appointment");
+    assert_eq!(ticket["ticket"]["status"]["category"], "paused");
     assert_eq!(
         ticket["ticket"]["appointment"]["slot"], back["offered"],
         "what was offered is what is booked: {ticket:#}"

@@ -190,7 +190,7 @@ async fn ended(console: &Console, stream: &Stream) -> Option<Vec<Value>> {
     let summaries = console.all("/api/v1/tickets").await.unwrap();
     let mut tickets = Vec::new();
     for summary in summaries.iter().filter(|t| t["appliance"]["id"] == appliance["id"]) {
-        if summary["ticket"]["held"].is_null() {
+        if summary["ticket"]["contact"]["reason"].is_null() {
             return None;
         }
         let id = summary["ticket"]["id"].as_str().unwrap();
@@ -219,9 +219,9 @@ fn said<'a>(view: &Value, findings: impl Iterator<Item = &'a Value>, start: Time
         "number": ticket["number"],
         "fault_class": ticket["fault_class"],
         "severity": ticket["severity"],
-        "state": ticket["state"],
-        "category": ticket["category"],
-        "held": ticket["held"],
+        "status": ticket["status"],
+        "phase": ticket["contact"]["phase"],
+        "reason": ticket["contact"]["reason"],
         "assignee": ticket["assignee"],
         "appointment": ticket["appointment"],
         "outcome": ticket["outcome"],

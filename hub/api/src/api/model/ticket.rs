@@ -3,9 +3,10 @@
 use super::{Appliance, Appointment, Contact, Finding, Owner, Slot};
 use crate::api::schema;
 use hub_core::call_rules::HoldReason;
+use hub_core::contact::ContactPhase;
 use hub_core::outcome as core;
 use hub_core::prediction::Severity;
-use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent, TicketState};
+use hub_core::ticket::{self, ServiceTicket, TicketCategory, TicketEvent, TicketKind};
 use hub_store::ticket as store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,6 +26,81 @@ pub(crate) struct Outcome {
     note: String,
 }
 
+/// Where a ticket stands for people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Status {
+    /// What clocks and counts go by.
+    #[schema(schema_with = schema::words::<TicketCategory>)]
+    category: TicketCategory,
+    /// Id of one of the tenant's labels.
+    label: String,
+}
+
+/// Where the hub stands with ringing the owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ContactThread {
+    /// Phase.
+    #[schema(schema_with = schema::words::<ContactPhase>)]
+    phase: ContactPhase,
+    /// When the contact worker looks next.
+    due: Option<Timestamp>,
+    /// Log-in name of the person whose "call now" is still to be placed.
+    requested_by: Option<String>,
+    /// Why nobody was rung, if so: `quiet_hours`, `consent_withdrawn`, `below_gate` …
+    #[schema(value_type = Option<String>)]
+    reason: Option<HoldReason>,
+}
+
+/// What somebody was promised and still waits for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Promise {
+    /// What was promised.
+    what: String,
+    /// Who was promised it.
+    to: String,
+    /// Time by which it is to be kept.
+    by: Timestamp,
+    /// Log-in name of the person who promised.
+    made_by: String,
+    /// When they did.
+    made_at: Timestamp,
+}
+
+/// A label of a tenant's tickets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Label {
+    /// Id within the tenant.
+    id: String,
+    /// Category that it belongs to.
+    #[schema(schema_with = schema::words::<TicketCategory>)]
+    category: TicketCategory,
+    /// Name that people see.
+    name: LabelName,
+}
+
+/// Name of a label in both languages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LabelName {
+    /// Simplified Chinese.
+    #[serde(rename = "zh-CN")]
+    zh_cn: String,
+    /// English.
+    en: String,
+}
+
+impl From<&ticket::TicketLabel> for Label {
+    fn from(label: &ticket::TicketLabel) -> Self {
+        Self {
+            id: label.id.clone(),
+            category: label.category,
+            name: LabelName {
+                zh_cn: label.name.zh_cn.clone(),
+                en: label.name.en.clone(),
+            },
+        }
+    }
+}
+
 /// A service ticket.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ticket {
@@ -36,34 +112,30 @@ pub(crate) struct Ticket {
     tenant: String,
     /// The appliance.
     appliance: i64,
-    /// Finding that it was opened for.
-    finding: Uuid,
+    /// Kind.
+    #[schema(schema_with = schema::words::<TicketKind>)]
+    kind: TicketKind,
+    /// Finding that it was opened for; none of a ticket that a person opened.
+    finding: Option<Uuid>,
     /// Fault class of the finding.
-    fault_class: String,
-    /// How bad it gets.
-    #[schema(schema_with = schema::words::<Severity>)]
-    severity: Severity,
-    /// Where it stands.
-    #[schema(schema_with = schema::words::<TicketState>)]
-    state: TicketState,
-    /// What clocks and counts go by.
-    #[schema(schema_with = schema::words::<TicketCategory>)]
-    category: TicketCategory,
+    fault_class: Option<String>,
+    /// How bad it gets: `minor`, `major` or `critical`.
+    #[schema(value_type = Option<String>)]
+    severity: Option<Severity>,
+    /// Where it stands for people.
+    status: Status,
     /// Log-in name of the person who has it.
     assignee: Option<String>,
     /// When it was opened.
     opened_at: Timestamp,
     /// When it was closed.
     closed_at: Option<Timestamp>,
-    /// When the contact worker looks next.
-    contact_due: Option<Timestamp>,
-    /// Log-in name of the person whose "call now" is still to be placed.
-    call_requested_by: Option<String>,
-    /// Why nobody was rung, if so: `quiet_hours`, `consent_withdrawn`, `below_gate` …
-    #[schema(value_type = Option<String>)]
-    held: Option<HoldReason>,
+    /// Where the hub stands with ringing the owner.
+    contact: ContactThread,
     /// The newest visit, whatever has become of it.
     appointment: Option<Appointment>,
+    /// What somebody was promised.
+    promise: Option<Promise>,
     /// The end.
     outcome: Option<Outcome>,
     /// From the reading to the call.
@@ -77,17 +149,30 @@ impl From<ServiceTicket> for Ticket {
             number: ticket.number,
             tenant: ticket.tenant.into(),
             appliance: ticket.appliance.0,
-            finding: ticket.finding.0,
-            fault_class: ticket.fault_class,
-            severity: ticket.severity,
-            state: ticket.state,
-            category: ticket.state.category(),
+            kind: ticket.kind,
+            finding: ticket.fault.as_ref().map(|fault| fault.finding.0),
+            severity: ticket.fault.as_ref().map(|fault| fault.severity),
+            fault_class: ticket.fault.map(|fault| fault.fault_class),
+            status: Status {
+                category: ticket.status.category,
+                label: ticket.status.label,
+            },
             assignee: ticket.assignee,
             opened_at: ticket.opened_at,
             closed_at: ticket.closed_at,
-            contact_due: ticket.contact_due,
-            call_requested_by: ticket.call_requested_by,
-            held: ticket.held,
+            contact: ContactThread {
+                phase: ticket.contact.phase,
+                due: ticket.contact.due,
+                requested_by: ticket.contact.requested_by,
+                reason: ticket.contact.reason,
+            },
+            promise: ticket.promise.map(|promise| Promise {
+                what: promise.what,
+                to: promise.to,
+                by: promise.by,
+                made_by: promise.made_by,
+                made_at: promise.made_at,
+            }),
             appointment: ticket.appointment.map(Into::into),
             outcome: ticket.outcome.map(|outcome| Outcome {
                 resolution: outcome.resolution,
@@ -106,8 +191,8 @@ pub(crate) struct TicketSummary {
     ticket: Ticket,
     /// Its appliance.
     appliance: Appliance,
-    /// Calibrated probability of its finding, 0 to 1.
-    probability: f32,
+    /// Calibrated probability of its finding, 0 to 1, if it has one.
+    probability: Option<f32>,
 }
 
 impl From<store::TicketSummary> for TicketSummary {
@@ -141,8 +226,10 @@ pub(crate) struct TicketDetail {
     appliance: Appliance,
     /// Person who would be rung.
     owner: Option<Owner>,
-    /// Finding that it was opened for.
-    finding: Finding,
+    /// Finding that it was opened for, if it was.
+    finding: Option<Finding>,
+    /// Labels that its status may have.
+    labels: Vec<Label>,
     /// Name of the service point that comes.
     service_point: Option<String>,
     /// The next free slot of that service point.
@@ -164,7 +251,8 @@ impl From<store::TicketView> for TicketDetail {
             ticket: view.ticket.into(),
             appliance: view.appliance.into(),
             owner: view.owner.map(Into::into),
-            finding: view.finding.into(),
+            finding: view.finding.map(Into::into),
+            labels: view.labels.all().iter().map(Into::into).collect(),
             service_point: view.service_point.map(|point| point.id),
             next_slot: view.next_slot.map(Into::into),
             attempts: view.attempts.into_iter().map(Into::into).collect(),

@@ -7,11 +7,13 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::closed;
+use crate::words::{closed, code, quantity};
 use hub_api::error::Result;
 use hub_api::extract::Path;
 use hub_core::id::ApplianceId;
+use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::reporting::version_told;
+use hub_core::ticket::TicketKind;
 use hub_store::StoreError;
 use hub_store::birth::KeptBirth;
 use hub_store::device::{CommandView, Unplaced};
@@ -87,6 +89,27 @@ pub(crate) fn render(
             h2 { (reader.t("tickets")) }
             @if tickets.is_empty() { p.muted { (reader.t("tickets-none")) } }
             @else { (table(reader, tickets)) }
+        }
+        section.card.narrow { (open_ticket(reader, view)) }
+    }
+}
+
+fn open_ticket(reader: &Reader, view: &ApplianceView) -> Markup {
+    html! {
+        details {
+            summary { (reader.t("act-open")) }
+            form method="post" action={ "/appliances/" (view.id) "/tickets" } {
+                label { (reader.t("open-kind"))
+                    select name="kind" required {
+                        @for kind in TicketKind::reported() {
+                            option value=(code(&kind)) { (closed(reader, "kind", &kind)) }
+                        }
+                    }
+                }
+                label for="open-note" { (reader.t("open-note")) }
+                textarea id="open-note" name="note" rows="3" required maxlength=(NOTE_LEN_MAX) {}
+                button.primary { (reader.t("act-open-confirm")) }
+            }
         }
     }
 }

@@ -1,17 +1,33 @@
-//! Where a ticket stands and how bad it is, in a word or two.
+//! What a ticket is about, where it stands and how bad it is, in a word or two.
 
 use crate::reader::Reader;
 use crate::words::{closed, code};
+use hub_core::contact::ContactPhase;
 use hub_core::prediction::Severity;
+use hub_core::site::Localised;
 use hub_core::ticket::ServiceTicket;
 use maud::{Markup, html};
 
-/// Where a ticket stands, with the reason if nobody was rung.
-pub(crate) fn state(reader: &Reader, ticket: &ServiceTicket) -> Markup {
-    let word = code(&ticket.state).replace('_', "-");
+/// The fault that a ticket of a `profile` is about, or else its kind.
+pub(crate) fn about(reader: &Reader, profile: &str, ticket: &ServiceTicket) -> String {
+    match &ticket.fault {
+        Some(fault) => reader.fault(profile, &fault.fault_class),
+        None => closed(reader, "kind", &ticket.kind),
+    }
+}
+
+/// Where a ticket stands: its label by `name`, and where the hub is with ringing the owner, with the reason if nobody was rung.
+pub(crate) fn state(reader: &Reader, ticket: &ServiceTicket, name: &Localised) -> Markup {
+    let phase = code(&ticket.contact.phase).replace('_', "-");
     html! {
-        span class={ "chip state-" (word) } { (reader.t(&format!("state-{word}"))) }
-        @if let Some(reason) = ticket.held { span.muted.reason { (closed(reader, "hold-short", &reason)) } }
+        span class={ "chip status-" (code(&ticket.status.category)) } { (name.get(reader.language)) }
+        @match ticket.contact.phase {
+            ContactPhase::Done => {},
+            ContactPhase::Planned | ContactPhase::InCall | ContactPhase::Held => {
+                " " span class={ "chip phase-" (phase) } { (reader.t(&format!("phase-{phase}"))) }
+            },
+        }
+        @if let Some(reason) = ticket.contact.reason { span.muted.reason { (closed(reader, "hold-short", &reason)) } }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tickets as a table.
 
-use super::badge::{severity, state};
+use super::badge::{about, severity, state};
 use crate::reader::Reader;
 use crate::words::band;
 use hub_store::ticket::TicketSummary;
@@ -35,15 +35,19 @@ fn row(reader: &Reader, summary: &TicketSummary) -> Markup {
         tr {
             td data-label=(label("number")) { "#" (ticket.number) }
             td data-label=(label("fault")) {
-                a.strong href={ "/tickets/" (ticket.id) } { (reader.fault(&summary.appliance.profile, &ticket.fault_class)) }
+                a.strong href={ "/tickets/" (ticket.id) } { (about(reader, &summary.appliance.profile, ticket)) }
             }
             td data-label=(label("appliance")) {
                 span { (reader.family(&summary.appliance.profile)) " " }
                 span.muted { (summary.appliance.device) }
             }
-            td data-label=(label("state")) { (state(reader, ticket)) }
-            td data-label=(label("severity")) { (severity(reader, ticket.severity)) }
-            td data-label=(label("probability")) { (band(reader, summary.probability)) }
+            td data-label=(label("state")) { (state(reader, ticket, &summary.label)) }
+            td data-label=(label("severity")) {
+                @match &ticket.fault { Some(fault) => (severity(reader, fault.severity)), None => "–" }
+            }
+            td data-label=(label("probability")) {
+                @match summary.probability { Some(probability) => (band(reader, probability)), None => "–" }
+            }
             td data-label=(label("opened")) {
                 time datetime=(ticket.opened_at) { (reader.time(ticket.opened_at)) }
             }

@@ -1,12 +1,13 @@
 //! What a person can do with a ticket.
 
+use super::desk;
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
 use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
 use hub_core::call_rules::{HoldReason, never_rung};
+use hub_core::contact::ContactPhase;
 use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
-use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 use strum::VariantArray;
@@ -14,15 +15,16 @@ use strum::VariantArray;
 pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #acts-title { (reader.t("acts")) }
-        @match view.ticket.state {
-            TicketState::Closed => (end(reader, view)),
-            TicketState::Contacting => p { (reader.t("acts-in-call")) },
-            TicketState::ContactPlanned | TicketState::PersonNeeded | TicketState::Appointment => {
-                div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
-                @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
-                (false_alarm(reader, view))
-                (close(reader, view))
-            },
+        @if view.ticket.is_closed() { (end(reader, view)) }
+        @else if view.ticket.contact.phase == ContactPhase::InCall {
+            p { (reader.t("acts-in-call")) }
+            (desk::render(reader, view))
+        } @else {
+            div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+            @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
+            (desk::render(reader, view))
+            @if view.ticket.fault.is_some() { (false_alarm(reader, view)) }
+            (close(reader, view))
         }
     }
 }
@@ -37,7 +39,7 @@ fn end(reader: &Reader, view: &TicketView) -> Markup {
     }
 }
 
-fn action(view: &TicketView, act: &str) -> String {
+pub(super) fn action(view: &TicketView, act: &str) -> String {
     format!("/tickets/{}/{act}", view.ticket.id)
 }
 
@@ -48,6 +50,7 @@ fn take(reader: &Reader, view: &TicketView) -> Markup {
 /// The button stays in place when it is of no use, with the reason beside it.
 fn call(reader: &Reader, view: &TicketView) -> Markup {
     let refusal = match &view.owner {
+        _ if view.ticket.fault.is_none() => Some(HoldReason::NothingToSay),
         None => Some(HoldReason::NoOwner),
         Some(owner) => never_rung(owner.phone.is_some(), owner.do_not_call, owner.consent),
     };
@@ -60,7 +63,7 @@ fn call(reader: &Reader, view: &TicketView) -> Markup {
                 @let why = hold(reader, reason, view.owner.as_ref());
                 p.muted #call-refusal { (reader.with("act-call-refused", &[("reason", &why)])) }
             }
-            @else if view.ticket.call_requested_by.is_some() { p.muted { (reader.t("act-call-requested")) } }
+            @else if view.ticket.contact.requested_by.is_some() { p.muted { (reader.t("act-call-requested")) } }
         }
     }
 }
@@ -124,25 +127,28 @@ fn false_alarm(reader: &Reader, view: &TicketView) -> Markup {
     }
 }
 
+/// Without a prediction there is nothing to judge.
 fn close(reader: &Reader, view: &TicketView) -> Markup {
+    let is_predicted = view.ticket.fault.is_some();
     html! {
         details {
             summary { (reader.t("act-close")) }
             form method="post" action=(action(view, "close")) {
                 label { (reader.t("close-resolution"))
                     select name="resolution" required {
-                        @for resolution in Resolution::VARIANTS {
+                        @for resolution in Resolution::VARIANTS.iter().filter(|one| is_predicted || **one != Resolution::FalseAlarm) {
                             option value=(code(resolution)) { (closed(reader, "resolution", resolution)) }
                         }
                     }
                 }
-                label { (reader.t("close-verdict"))
+                @if !is_predicted { input type="hidden" name="verdict" value=(code(&Verdict::NotChecked)); }
+                @else { label { (reader.t("close-verdict"))
                     select name="verdict" required {
                         @for verdict in Verdict::VARIANTS {
                             option value=(code(verdict)) { (closed(reader, "verdict", verdict)) }
                         }
                     }
-                }
+                } }
                 (note(reader, "close-note"))
                 button.primary { (reader.t("act-close-confirm")) }
             }
@@ -150,7 +156,7 @@ fn close(reader: &Reader, view: &TicketView) -> Markup {
     }
 }
 
-fn note(reader: &Reader, id: &str) -> Markup {
+pub(super) fn note(reader: &Reader, id: &str) -> Markup {
     html! {
         label for=(id) { (reader.t("note")) }
         textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) {}

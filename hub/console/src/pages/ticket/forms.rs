@@ -2,14 +2,91 @@
 
 use crate::visitor::Visitor;
 use axum::response::Redirect;
-use hub_api::error::Result;
+use hub_api::error::{ApiError, Result};
 use hub_api::extract::{FormBody, Path};
-use hub_api::{ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_take};
+use hub_api::{
+    ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_note, ticket_open,
+    ticket_promise, ticket_promise_kept, ticket_status, ticket_take,
+};
 use hub_core::id::TicketId;
+use hub_core::ticket::TicketKind;
+use serde::Deserialize;
 use uuid::Uuid;
 
 fn back(id: Uuid) -> Redirect {
     Redirect::to(&format!("/tickets/{id}"))
+}
+
+/// What a person wants done at an appliance.
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    kind: TicketKind,
+    note: String,
+}
+
+/// Opens a ticket of an appliance and goes to it.
+pub(crate) async fn open(
+    visitor: Visitor,
+    Path(appliance): Path<i64>,
+    FormBody(form): FormBody<Wanted>,
+) -> Result<Redirect> {
+    let wanted = ticket_open::Wanted {
+        appliance,
+        kind: form.kind,
+        note: form.note,
+    };
+    let ticket = ticket_open::act(&visitor.app, &visitor.session, wanted).await?;
+    Ok(back(ticket.id.0))
+}
+
+/// Gives the ticket another label.
+pub(crate) async fn status(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<ticket_status::Choice>,
+) -> Result<Redirect> {
+    ticket_status::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
+    Ok(back(id))
+}
+
+/// Writes a note.
+pub(crate) async fn note(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<ticket_note::Text>,
+) -> Result<Redirect> {
+    ticket_note::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
+    Ok(back(id))
+}
+
+/// A promise as the form has it: by a time of the reader's zone.
+#[derive(Deserialize)]
+pub(crate) struct Promised {
+    what: String,
+    to: String,
+    by: jiff::civil::DateTime,
+}
+
+/// Notes a promise.
+pub(crate) async fn promise(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<Promised>,
+) -> Result<Redirect> {
+    let by = form.by.to_zoned(visitor.reader.zone.clone());
+    let promise = ticket_promise::Promised {
+        what: form.what,
+        to: form.to,
+        by: by.map_err(|error| ApiError::BadRequest(error.to_string()))?.timestamp(),
+    };
+    ticket_promise::act(&visitor.app, &visitor.session, TicketId(id), promise).await?;
+    Ok(back(id))
+}
+
+/// Takes the promise off the ticket.
+pub(crate) async fn promise_kept(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Redirect> {
+    ticket_promise_kept::act(&visitor.app, &visitor.session, TicketId(id)).await?;
+    Ok(back(id))
 }
 
 /// Takes the ticket.

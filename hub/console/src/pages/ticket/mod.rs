@@ -2,6 +2,7 @@
 
 pub(super) mod acts;
 mod call_record;
+mod desk;
 pub(super) mod forms;
 pub(super) mod list;
 pub(super) mod page;

@@ -1,7 +1,7 @@
 //! The page of one ticket: who, why, and what happened and is to be done.
 
-use super::{acts, story, who, why};
-use crate::pages::parts::badge::{severity, state};
+use super::{acts, desk, story, who, why};
+use crate::pages::parts::badge::{about, severity, state};
 use crate::pages::parts::held::held_sentence;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::visit::{point, zone};
@@ -10,8 +10,8 @@ use crate::visitor::Visitor;
 use crate::words::{closed, code, hold};
 use hub_api::error::Result;
 use hub_api::extract::Path;
+use hub_core::contact::ContactPhase;
 use hub_core::id::TicketId;
-use hub_core::ticket::TicketState;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Marku
     let title = format!(
         "#{} {}",
         view.ticket.number,
-        reader.fault(&view.appliance.profile, &view.ticket.fault_class)
+        about(reader, &view.appliance.profile, &view.ticket)
     );
     Ok(visitor.page(&title, &render(reader, &view)))
 }
@@ -39,10 +39,10 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         div.head #head data-live=(watch) {
             p.crumbs { a href="/tickets" { (reader.t("tickets")) } " › #" (ticket.number) }
-            h1 { (reader.fault(&view.appliance.profile, &ticket.fault_class)) }
+            h1 { (about(reader, &view.appliance.profile, ticket)) }
             p.facts {
-                (state(reader, ticket))
-                (severity(reader, ticket.severity))
+                (state(reader, ticket, &view.labels.name(&ticket.status.label)))
+                @if let Some(fault) = &ticket.fault { (severity(reader, fault.severity)) }
                 a href={ "/appliances/" (view.appliance.id) } {
                     (reader.family(&view.appliance.profile)) " " (view.appliance.device)
                 }
@@ -55,6 +55,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
                 }
             }
             (summary(reader, view))
+            @if let Some(promise) = &ticket.promise { p.summary { (desk::promised(reader, promise)) } }
         }
         (live_note(reader))
         div.columns {
@@ -71,29 +72,28 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
 /// What matters most now, in one sentence.
 fn summary(reader: &Reader, view: &TicketView) -> Markup {
     let ticket = &view.ticket;
-    let held = || ticket.held.map(|reason| held_sentence(reader, view, reason));
-    let sentences: Vec<String> = match (ticket.state, &ticket.outcome) {
-        (TicketState::Closed, Some(outcome)) => {
+    let held = || ticket.contact.reason.map(|reason| held_sentence(reader, view, reason));
+    let sentences: Vec<String> = match (&ticket.outcome, ticket.contact.phase) {
+        (Some(outcome), _) => {
             let resolution = closed(reader, "resolution", &outcome.resolution);
             let verdict = closed(reader, "verdict", &outcome.verdict);
             vec![reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])]
         }
-        (TicketState::Closed, None) => vec![],
-        (TicketState::Contacting, _) => vec![reader.t("summary-contacting")],
-        (TicketState::ContactPlanned, _) => vec![planned(reader, view)],
+        (None, ContactPhase::InCall) => vec![reader.t("summary-contacting")],
+        (None, ContactPhase::Planned) => vec![planned(reader, view)],
         // An agreed visit and what a person has to do may both stand: an owner who rings back for another time.
-        (TicketState::Appointment, _) => visit(reader, view).into_iter().chain(held()).collect(),
-        (TicketState::PersonNeeded, _) => held().into_iter().chain(visit(reader, view)).collect(),
+        (None, ContactPhase::Done) => visit(reader, view).into_iter().chain(held()).collect(),
+        (None, ContactPhase::Held) => held().into_iter().chain(visit(reader, view)).collect(),
     };
     html! { @for sentence in sentences { p.summary { (sentence) } } }
 }
 
 fn planned(reader: &Reader, view: &TicketView) -> String {
-    let Some(reason) = view.ticket.held else {
+    let Some(reason) = view.ticket.contact.reason else {
         return reader.t("summary-planned");
     };
     let why = hold(reader, reason, view.owner.as_ref());
-    let until = view.ticket.contact_due.map(|at| reader.time(at)).unwrap_or_default();
+    let until = view.ticket.contact.due.map(|at| reader.time(at)).unwrap_or_default();
     reader.with("event-waits", &[("reason", &why), ("until", &until)])
 }
 

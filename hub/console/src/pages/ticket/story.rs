@@ -50,6 +50,10 @@ fn actor(reader: &Reader, actor: &str) -> String {
 pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry) -> String {
     match &entry.event {
         TicketEvent::Opened { .. } => reader.t("event-opened"),
+        TicketEvent::Reported { kind, note } => {
+            let kind = closed(reader, "kind", kind);
+            reader.with("event-reported", &[("kind", &kind), ("note", note)])
+        }
         TicketEvent::FindingGrew {
             fault_class,
             probability,
@@ -79,6 +83,16 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
             reader.with("event-attempt-ended", &[("result", &result)])
         }
         TicketEvent::Taken => reader.t("event-taken"),
+        TicketEvent::StatusSet { label } => {
+            let name = view.labels.name(label);
+            reader.with("event-status-set", &[("label", name.get(reader.language))])
+        }
+        TicketEvent::Noted { text } => reader.with("event-noted", &[("text", text)]),
+        TicketEvent::Promised { what, to, by } => {
+            let by = reader.time(*by);
+            reader.with("promise-stands", &[("what", what), ("to", to), ("by", &by)])
+        }
+        TicketEvent::PromiseKept => reader.t("event-promise-kept"),
         TicketEvent::CallRequested => reader.t("event-call-requested"),
         TicketEvent::Booked { slot, service_point } => {
             let slot = reader.slot(*slot, &zone(reader, view));

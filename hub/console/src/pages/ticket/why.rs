@@ -4,16 +4,24 @@ use crate::chart;
 use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
 use crate::words::{band, closed, sentence};
+use hub_core::finding::Finding;
 use hub_store::ticket::TicketView;
 use hub_words::written::number;
 use maud::{Markup, html};
 
 pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
-    let profile = view.appliance.profile.as_str();
-    let finding = &view.finding;
-    let prediction = &finding.prediction;
     html! {
         h2 #why-title { (reader.t("why")) }
+        @match &view.finding {
+            Some(finding) => (found(reader, &view.appliance.profile, finding)),
+            None => p.muted { (reader.t("why-none")) },
+        }
+    }
+}
+
+fn found(reader: &Reader, profile: &str, finding: &Finding) -> Markup {
+    let prediction = &finding.prediction;
+    html! {
         ol.sensors {
             @for sensor in &prediction.top {
                 li {

@@ -69,19 +69,19 @@ fn keys_and_the_end_of_a_call() {
         writeln!(table, "    {}", heard(&changes)).unwrap();
     }
     expect![[r#"
-        no key: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+        no key: Open pump x1 with ticket; ticket Open/Held pump held Reached; refused 0
             contact.answered, contact.ended, ticket.attempt_ended
-        1: Open pump x1 with ticket; ticket Appointment pump; visit from pudong Confirmed refused 0
+        1: Open pump x1 with ticket; ticket Paused/Done pump; visit from pudong Confirmed refused 0
             contact.answered, contact.chose, ticket.chose, appointment.confirmed, contact.ended, ticket.attempt_ended
-        1 without a slot: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+        1 without a slot: Open pump x1 with ticket; ticket Open/Held pump held Reached; refused 0
             contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
-        2: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+        2: Open pump x1 with ticket; ticket Open/Held pump held Reached; refused 0
             contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
-        3: Open pump x1 with ticket; ticket PersonNeeded pump held Reached; refused 0
+        3: Open pump x1 with ticket; ticket Open/Held pump held Reached; refused 0
             contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
-        9: Open pump x1 with ticket; ticket PersonNeeded pump held DoNotCall; refused 1
+        9: Open pump x1 with ticket; ticket Open/Held pump held DoNotCall; refused 1
             contact.answered, contact.chose, ticket.chose, contact.ended, ticket.attempt_ended
-        9 and then 1: Open pump x1 with ticket; ticket PersonNeeded pump held DoNotCall; refused 1
+        9 and then 1: Open pump x1 with ticket; ticket Open/Held pump held DoNotCall; refused 1
             contact.answered, contact.chose, ticket.chose, contact.chose, contact.ended, ticket.attempt_ended
     "#]]
     .assert_eq(&table);

@@ -2,11 +2,12 @@ use super::*;
 use crate::call_result::CallResult;
 use crate::call_rules::HoldReason;
 use crate::consent::{Consent, Standing, Subject};
-use crate::contact::Direction;
+use crate::contact::{ContactPhase, Direction};
 use crate::household::{Household, Number, Person};
 use crate::id::{HouseholdId, PersonId, TenantId};
 use crate::language::Language;
 use crate::phone_number::PhoneNumber;
+use crate::ticket::{TicketCategory, TicketKind};
 use jiff::SignedDuration;
 
 fn household() -> Household {
@@ -153,23 +154,54 @@ fn a_caller_is_spoken_with_about_what_is_open() {
         unit.now += SignedDuration::from_mins(1);
     }
     let mut tickets = unit.situation.tickets.clone();
+    let about = |tickets: &[ServiceTicket]| {
+        let fault = for_caller(tickets)?.fault.as_ref()?;
+        Some(fault.fault_class.clone())
+    };
+    assert_eq!(about(&tickets).as_deref(), Some("valve"));
+    tickets[3].contact.phase = ContactPhase::Done;
+    tickets[2].contact.phase = ContactPhase::InCall;
+    tickets[1].contact.phase = ContactPhase::Held;
+    assert_eq!(about(&tickets).as_deref(), Some("bearing"));
+    tickets[0].status.category = TicketCategory::Resolved;
+    tickets[1].fault = None;
+    assert_eq!(about(&tickets).as_deref(), Some("valve"));
+    tickets[3].status.category = TicketCategory::Resolved;
+    assert_eq!(about(&tickets), None);
+}
+
+/// What a person opens stands beside what the hub found, is told, and is never rung about.
+#[test]
+fn a_person_opens_a_ticket() {
+    let mut unit = Unit::new();
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    let report = |unit: &mut Unit, kind, note: &str| {
+        let now = unit.now;
+        unit.with_ids(|situation, ids, changes| situation.report(kind, note, "lena", ids, now, changes))
+    };
+    let (id, changes) = report(&mut unit, TicketKind::Repair, "It leaks.");
+    let id = id.unwrap();
+    assert_eq!(told(&changes), ["ticket.reported"]);
+    assert_eq!(changes.lines[0].actor, "lena");
+    assert!(changes.tickets[&id].is_new);
     assert_eq!(
-        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
-        Some("valve")
+        stands(&unit.situation),
+        " Open pump x1 with ticket; ticket Open/Planned pump; ticket Open/Held no fault held NothingToSay;"
     );
-    tickets[3].state = TicketState::Appointment;
-    tickets[2].state = TicketState::Contacting;
-    tickets[1].state = TicketState::PersonNeeded;
-    assert_eq!(
-        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
-        Some("bearing")
-    );
-    tickets[0].state = TicketState::Closed;
-    tickets[1].state = TicketState::Closed;
-    assert_eq!(
-        for_caller(&tickets).map(|ticket| ticket.fault_class.as_str()),
-        Some("valve")
-    );
-    tickets[3].state = TicketState::Closed;
-    assert_eq!(for_caller(&tickets), None);
+    let household = household();
+    let home = Home {
+        household: &household,
+        calls: Vec::new(),
+    };
+    let dial = unit
+        .situation
+        .dial(id, Some(&home), &[], morning(), &mut Changes::default());
+    assert_eq!(dial.unwrap(), Dial::Settled);
+    assert!(report(&mut unit, TicketKind::Consult, " ").0.is_err(), "without a word");
+    let mut unit = Unit::new();
+    for _ in 0..TICKETS_OPEN_MAX {
+        report(&mut unit, TicketKind::Care, "Descale.").0.unwrap();
+    }
+    let full = report(&mut unit, TicketKind::Care, "Descale.").0;
+    assert!(matches!(full, Err(SituationError::Full { .. })));
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::call_rules::HoldReason;
+use crate::contact::ContactPhase;
 use crate::finding::COOL_DOWN;
 use crate::prediction::UNKNOWN_FAULT;
 use expect_test::expect;
@@ -55,75 +56,75 @@ fn situation_by_observation() {
         }
     }
     expect![[r#"
-        nothing + pump: Open pump x1 with ticket; ticket ContactPlanned pump;
+        nothing + pump: Open pump x1 with ticket; ticket Open/Planned pump;
             finding.opened, ticket.opened
-        nothing + pump, worse: Open pump x1 with ticket; ticket ContactPlanned pump;
+        nothing + pump, worse: Open pump x1 with ticket; ticket Open/Planned pump;
             finding.opened, ticket.opened
-        nothing + bearing: Open bearing x1 with ticket; ticket ContactPlanned bearing;
+        nothing + bearing: Open bearing x1 with ticket; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        nothing + unknown: Open unknown_fault x1 with ticket; ticket ContactPlanned unknown_fault;
+        nothing + unknown: Open unknown_fault x1 with ticket; ticket Open/Planned unknown_fault;
             finding.opened, ticket.opened
         nothing + clear:
             nothing is told
-        a fault + pump: Open pump x2 with ticket; ticket ContactPlanned pump;
+        a fault + pump: Open pump x2 with ticket; ticket Open/Planned pump;
             nothing is told
-        a fault + pump, worse: Open pump x2 with ticket; ticket ContactPlanned pump;
+        a fault + pump, worse: Open pump x2 with ticket; ticket Open/Planned pump;
             ticket.finding_grew
-        a fault + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket ContactPlanned pump; ticket ContactPlanned bearing;
+        a fault + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Open/Planned pump; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        a fault + unknown: Open pump x2 with ticket; ticket ContactPlanned pump;
+        a fault + unknown: Open pump x2 with ticket; ticket Open/Planned pump;
             nothing is told
-        a fault + clear: Cleared pump x1 with ticket; ticket ContactPlanned pump;
+        a fault + clear: Cleared pump x1 with ticket; ticket Open/Planned pump;
             finding.cleared, ticket.finding_cleared
-        a fault below the gate, held + pump: Open pump x2 with ticket; ticket ContactPlanned pump held BelowGate;
+        a fault below the gate, held + pump: Open pump x2 with ticket; ticket Open/Planned pump held BelowGate;
             ticket.finding_grew
-        a fault below the gate, held + pump, worse: Open pump x2 with ticket; ticket ContactPlanned pump held BelowGate;
+        a fault below the gate, held + pump, worse: Open pump x2 with ticket; ticket Open/Planned pump held BelowGate;
             ticket.finding_grew
-        a fault below the gate, held + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket PersonNeeded pump held BelowGate; ticket ContactPlanned bearing;
+        a fault below the gate, held + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Open/Held pump held BelowGate; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        a fault below the gate, held + unknown: Open pump x2 with ticket; ticket PersonNeeded pump held BelowGate;
+        a fault below the gate, held + unknown: Open pump x2 with ticket; ticket Open/Held pump held BelowGate;
             nothing is told
-        a fault below the gate, held + clear: Cleared pump x1 with ticket; ticket PersonNeeded pump held BelowGate;
+        a fault below the gate, held + clear: Cleared pump x1 with ticket; ticket Open/Held pump held BelowGate;
             finding.cleared, ticket.finding_cleared
-        an unknown fault + pump: Open pump x2 with ticket; ticket ContactPlanned pump;
+        an unknown fault + pump: Open pump x2 with ticket; ticket Open/Planned pump;
             finding.named, ticket.finding_grew
-        an unknown fault + pump, worse: Open pump x2 with ticket; ticket ContactPlanned pump;
+        an unknown fault + pump, worse: Open pump x2 with ticket; ticket Open/Planned pump;
             finding.named, ticket.finding_grew
-        an unknown fault + bearing: Open bearing x2 with ticket; ticket ContactPlanned bearing;
+        an unknown fault + bearing: Open bearing x2 with ticket; ticket Open/Planned bearing;
             finding.named, ticket.finding_grew
-        an unknown fault + unknown: Open unknown_fault x2 with ticket; ticket ContactPlanned unknown_fault;
+        an unknown fault + unknown: Open unknown_fault x2 with ticket; ticket Open/Planned unknown_fault;
             nothing is told
-        an unknown fault + clear: Cleared unknown_fault x1 with ticket; ticket ContactPlanned unknown_fault;
+        an unknown fault + clear: Cleared unknown_fault x1 with ticket; ticket Open/Planned unknown_fault;
             finding.cleared, ticket.finding_cleared
         a false alarm, quiet + pump: Open pump x1;
             finding.opened
         a false alarm, quiet + pump, worse: Open pump x1;
             finding.opened
-        a false alarm, quiet + bearing: Open bearing x1 with ticket; ticket ContactPlanned bearing;
+        a false alarm, quiet + bearing: Open bearing x1 with ticket; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        a false alarm, quiet + unknown: Open unknown_fault x1 with ticket; ticket ContactPlanned unknown_fault;
+        a false alarm, quiet + unknown: Open unknown_fault x1 with ticket; ticket Open/Planned unknown_fault;
             finding.opened, ticket.opened
         a false alarm, quiet + clear:
             nothing is told
-        a fault left as it is + pump: Open pump x2 with ticket; ticket Closed pump;
+        a fault left as it is + pump: Open pump x2 with ticket; ticket Resolved/Done pump;
             nothing is told
-        a fault left as it is + pump, worse: Open pump x2 with ticket; ticket Closed pump;
+        a fault left as it is + pump, worse: Open pump x2 with ticket; ticket Resolved/Done pump;
             nothing is told
-        a fault left as it is + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing;
+        a fault left as it is + bearing: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        a fault left as it is + unknown: Open pump x2 with ticket; ticket Closed pump;
+        a fault left as it is + unknown: Open pump x2 with ticket; ticket Resolved/Done pump;
             nothing is told
-        a fault left as it is + clear: Cleared pump x1 with ticket; ticket Closed pump;
+        a fault left as it is + clear: Cleared pump x1 with ticket; ticket Resolved/Done pump;
             finding.cleared
-        gone, its ticket open + pump: Cleared pump x1 with ticket; Open pump x1 with ticket; ticket ContactPlanned pump;
+        gone, its ticket open + pump: Cleared pump x1 with ticket; Open pump x1 with ticket; ticket Open/Planned pump;
             finding.opened, ticket.finding_grew
-        gone, its ticket open + pump, worse: Cleared pump x1 with ticket; Open pump x1 with ticket; ticket ContactPlanned pump;
+        gone, its ticket open + pump, worse: Cleared pump x1 with ticket; Open pump x1 with ticket; ticket Open/Planned pump;
             finding.opened, ticket.finding_grew
-        gone, its ticket open + bearing: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket ContactPlanned pump; ticket ContactPlanned bearing;
+        gone, its ticket open + bearing: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket Open/Planned pump; ticket Open/Planned bearing;
             finding.opened, ticket.opened
-        gone, its ticket open + unknown: Cleared pump x1 with ticket; Open unknown_fault x1 with ticket; ticket ContactPlanned pump; ticket ContactPlanned unknown_fault;
+        gone, its ticket open + unknown: Cleared pump x1 with ticket; Open unknown_fault x1 with ticket; ticket Open/Planned pump; ticket Open/Planned unknown_fault;
             finding.opened, ticket.opened
-        gone, its ticket open + clear: Cleared pump x1 with ticket; ticket ContactPlanned pump;
+        gone, its ticket open + clear: Cleared pump x1 with ticket; ticket Open/Planned pump;
             nothing is told
     "#]].assert_eq(&table);
 }
@@ -158,17 +159,17 @@ fn end_of_a_ticket() {
         writeln!(table, "    {}", heard(&changes)).unwrap();
     }
     expect![[r#"
-        repaired: Cleared pump x1 with ticket; Cleared bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing; baseline anew
+        repaired: Cleared pump x1 with ticket; Cleared bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing; baseline anew
             ticket.closed, finding.cleared, finding.cleared, ticket.finding_cleared
-        repaired, another fault: Cleared pump x1 with ticket; Cleared bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing; baseline anew
+        repaired, another fault: Cleared pump x1 with ticket; Cleared bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing; baseline anew
             ticket.closed, finding.cleared, finding.cleared, ticket.finding_cleared
-        put off: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing;
+        put off: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing;
             ticket.closed
-        nothing found: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing;
+        nothing found: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing;
             ticket.closed, finding.cleared
-        false alarm: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing;
+        false alarm: Cleared pump x1 with ticket; Open bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing;
             ticket.closed, finding.cleared
-        unreachable: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Closed pump; ticket ContactPlanned bearing;
+        unreachable: Open pump x1 with ticket; Open bearing x1 with ticket; ticket Resolved/Done pump; ticket Open/Planned bearing;
             ticket.closed
     "#]].assert_eq(&table);
 }
@@ -184,8 +185,9 @@ fn a_new_fault_is_saved_once_with_its_ticket() {
     assert_eq!((changes.findings.len(), changes.tickets.len()), (1, 1));
     assert!(finding.is_new && changes.grown.contains(&finding.now.id) && ticket.is_new);
     assert_eq!(finding.now.ticket, Some(ticket.now.id));
-    assert_eq!((ticket.now.finding, ticket.now.number), (finding.now.id, 0));
-    assert_eq!(ticket.now.contact_due, Some(morning()));
+    let about = ticket.now.fault.as_ref().map(|fault| fault.finding);
+    assert_eq!((about, ticket.now.number), (Some(finding.now.id), 0));
+    assert_eq!(ticket.now.contact.due, Some(morning()));
     let again = unit.sees(alarm("pump", 0.2, Severity::Major));
     assert!(again.grown.is_empty(), "less certain than what is kept");
     let again = again.findings.values().next().unwrap();
@@ -241,8 +243,8 @@ fn the_gate_that_is_crossed_plans_the_call_again() {
     assert_eq!(told(&crossed), ["ticket.finding_grew"]);
     let ticket = &unit.situation.tickets[0];
     assert_eq!(
-        (ticket.state, ticket.contact_due),
-        (TicketState::ContactPlanned, Some(morning()))
+        (ticket.contact.phase, ticket.contact.due),
+        (ContactPhase::Planned, Some(morning()))
     );
 }
 
@@ -261,7 +263,7 @@ fn two_tickets_never_have_one_fault() {
         .situation
         .tickets
         .iter()
-        .map(|ticket| ticket.fault_class.as_str())
+        .map(|ticket| ticket.fault.as_ref().unwrap().fault_class.as_str())
         .collect();
     assert_eq!(classes, [UNKNOWN_FAULT, "pump"]);
 }

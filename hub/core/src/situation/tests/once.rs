@@ -49,7 +49,7 @@ fn booked(hours: i64) -> TicketEvent {
 
 fn check(unit: &Unit) {
     for ticket in &unit.situation.tickets {
-        let is_closed = ticket.state == TicketState::Closed;
+        let is_closed = ticket.is_closed();
         assert!(
             !is_closed || ticket.standing_visit().is_none(),
             "a visit outlives its ticket"
@@ -57,7 +57,7 @@ fn check(unit: &Unit) {
     }
     let open: Vec<&Finding> = unit.situation.open().collect();
     let tickets = unit.situation.tickets.iter();
-    let waiting: Vec<&ServiceTicket> = tickets.filter(|ticket| ticket.state != TicketState::Closed).collect();
+    let waiting: Vec<&ServiceTicket> = tickets.filter(|ticket| !ticket.is_closed()).collect();
     for (n, one) in open.iter().enumerate() {
         assert!(
             open[..n].iter().all(|other| other.fault_class != one.fault_class),
@@ -65,12 +65,14 @@ fn check(unit: &Unit) {
         );
     }
     for (n, one) in waiting.iter().enumerate() {
+        let Some(fault) = &one.fault else { continue };
+        let class = |ticket: &ServiceTicket| ticket.fault.as_ref().map(|fault| fault.fault_class.clone());
         assert!(
-            waiting[..n].iter().all(|other| other.fault_class != one.fault_class),
+            waiting[..n].iter().all(|other| class(other) != class(one)),
             "two open tickets of a fault"
         );
         assert!(
-            unit.situation.finding(one.finding).is_ok(),
+            unit.situation.finding(fault.finding).is_ok(),
             "a ticket without its finding"
         );
     }

@@ -6,9 +6,9 @@ use hub_core::actor::Actor;
 use hub_core::call_result::CallResult;
 use hub_core::clock::ManualClock;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
-use hub_core::id::{AttemptId, PersonId, TenantId, TicketId, TraceId};
+use hub_core::id::{ApplianceId, AttemptId, PersonId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::{ServiceTicket, TicketEvent};
+use hub_core::ticket::{ServiceTicket, TicketEvent, TicketKind};
 use hub_store::StoreError;
 use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
 use hub_store::page::Page;
@@ -66,6 +66,17 @@ impl TicketStore for Planned {
     }
 
     async fn ticket(&self, _: &Actor, _: TicketId, _: Timestamp) -> Result<TicketView, StoreError> {
+        not_asked_for()
+    }
+
+    async fn open_ticket(
+        &self,
+        _: &Actor,
+        _: ApplianceId,
+        _: TicketKind,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<ServiceTicket, StoreError> {
         not_asked_for()
     }
 

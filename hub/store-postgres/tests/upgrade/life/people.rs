@@ -11,7 +11,7 @@ use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::situation::Observation;
-use hub_core::ticket::{TicketEvent, TicketState};
+use hub_core::ticket::TicketEvent;
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::prediction::{PredictionStore, ScoringCommit};
 use hub_store::site::SiteStore;
@@ -159,7 +159,7 @@ pub async fn ticket_of(store: &PostgresStore, name: &str) -> TicketId {
     let tickets = store.tickets(&Actor::hub("test"), &all, None, 100).await.unwrap().items;
     let mut of_it = tickets
         .iter()
-        .filter(|summary| summary.ticket.appliance == id && summary.ticket.state != TicketState::Closed);
+        .filter(|summary| summary.ticket.appliance == id && !summary.ticket.is_closed());
     of_it.next().unwrap().ticket.id
 }
 

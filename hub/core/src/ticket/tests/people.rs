@@ -1,0 +1,112 @@
+//! What people do with a ticket besides calls: labels, promises, notes, and tickets that they open.
+
+use super::*;
+
+/// Labels are people's: the hub changes one only together with the category, and then to the first of it.
+#[test]
+fn a_label_stays_until_the_category_changes() {
+    let set = |ticket, label: &str| after(ticket, &TicketEvent::StatusSet { label: label.into() }, "li");
+    let label = |ticket: &ServiceTicket| ticket.status.label.clone();
+    let second = set(ticket(Stands::Planned), "second-line").unwrap();
+    assert_eq!(stands(&second), (TicketCategory::Open, ContactPhase::Planned));
+    let reason = HoldReason::NoConsent;
+    let held = after(second, &TicketEvent::Held { reason }, HUB).unwrap();
+    assert_eq!(label(&held), "second-line", "open before and after");
+    let parts = set(held, "parts").unwrap();
+    assert_eq!(stands(&parts), (TicketCategory::Paused, ContactPhase::Held));
+    // The owner rings and chooses nothing: it stays paused. They want a person: it is open again.
+    assert_eq!(rung_back(parts.clone(), CallResult::NoAnswer, None), parts);
+    let wanted = rung_back(parts.clone(), CallResult::Answered, Some(Disposition::PersonWanted));
+    assert_eq!(
+        (label(&wanted), wanted.status.category),
+        ("new".into(), TicketCategory::Open)
+    );
+    let booked = after(parts, &visit_agreed(), "li").unwrap();
+    assert_eq!(label(&booked), "parts", "paused before and after");
+    let again = after(wanted, &visit_agreed(), "li").unwrap();
+    assert_eq!(label(&again), "visit");
+    let refused = |label| set(ticket(Stands::Held), label).unwrap_err().to_string();
+    assert!(refused("elsewhere").contains("there is no status elsewhere"));
+    assert!(refused("done").contains("only by closing"));
+}
+
+#[test]
+fn a_promise_is_made_replaced_and_kept() {
+    let promised = |what: &str, by| TicketEvent::Promised {
+        what: what.into(),
+        to: "Li Wei".into(),
+        by,
+    };
+    let made = after(ticket(Stands::Held), &promised("a part", due()), "lena").unwrap();
+    let promise = made.promise.clone().unwrap();
+    assert_eq!((promise.what.as_str(), promise.made_by.as_str()), ("a part", "lena"));
+    assert_eq!((promise.by, promise.made_at), (due(), now()));
+    let replaced = after(made, &promised("a call", due()), "li").unwrap();
+    assert_eq!(replaced.promise.as_ref().unwrap().made_by, "li");
+    let kept = after(replaced, &TicketEvent::PromiseKept, "li").unwrap();
+    assert_eq!(kept.promise, None);
+    let refused = |event: &TicketEvent| after(ticket(Stands::Held), event, "li").unwrap_err().to_string();
+    assert!(refused(&TicketEvent::PromiseKept).contains("no promise"));
+    assert!(refused(&promised("now", now())).contains("later than now"));
+    assert!(refused(&promised(" ", due())).contains("1 to 500"));
+    let text = "x".repeat(NOTE_LEN_MAX + 1);
+    assert!(refused(&TicketEvent::Noted { text }).contains("1 to 2000"));
+}
+
+/// A ticket that a person opened: nobody is rung by the hub, nothing is said of a prediction, and only a repair starts the baseline
+/// over.
+#[test]
+fn a_ticket_without_a_fault() {
+    let of = |kind| ServiceTicket {
+        kind,
+        fault: None,
+        contact: ContactThread::held(HoldReason::NothingToSay),
+        ..ticket(Stands::Held)
+    };
+    let refused = after(of(TicketKind::Repair), &TicketEvent::CallRequested, "li").unwrap_err();
+    assert!(refused.to_string().contains("nothing to say"), "{refused}");
+    let note = "It smells.".to_owned();
+    let reported = |kind, number| {
+        let event = TicketEvent::Reported {
+            kind,
+            note: note.clone(),
+        };
+        after(ServiceTicket { number, ..of(kind) }, &event, "li").is_ok()
+    };
+    assert!(reported(TicketKind::Complaint, 0));
+    assert!(!reported(TicketKind::Complaint, 7), "it is open already");
+    assert!(!reported(TicketKind::PredictedFault, 0), "the hub's");
+    let close = |kind, resolution, verdict| {
+        let outcome = Outcome {
+            resolution,
+            verdict,
+            note: String::new(),
+        };
+        let closed = of(kind).apply(&TicketEvent::Closed { outcome }, "li", &declared(), now());
+        closed.map(|(_, actions)| settlement(&actions))
+    };
+    let fixed = |kind| close(kind, Resolution::ConfirmedFixed, Verdict::NotChecked).unwrap();
+    assert_eq!(fixed(TicketKind::Repair), Some(Settlement::Repaired));
+    for kind in [TicketKind::Complaint, TicketKind::Consult, TicketKind::Care] {
+        assert_eq!(fixed(kind), None);
+    }
+    assert!(close(TicketKind::Repair, Resolution::ConfirmedFixed, Verdict::Right).is_err());
+}
+
+/// Stored and told: a fault's fields stand beside the others, and are not there without one.
+#[test]
+fn a_fault_stands_flat_in_json() {
+    let predicted = serde_json::to_value(ticket(Stands::Held)).unwrap();
+    assert_eq!(predicted["fault_class"], "drain_pump_wear");
+    let bare = ServiceTicket {
+        fault: None,
+        ..ticket(Stands::Held)
+    };
+    let stored = serde_json::to_value(&bare).unwrap();
+    assert_eq!(stored.get("finding"), None);
+    assert_eq!(serde_json::from_value::<ServiceTicket>(stored).unwrap(), bare);
+    assert_eq!(
+        serde_json::from_value::<ServiceTicket>(predicted).unwrap(),
+        ticket(Stands::Held)
+    );
+}
