@@ -28,9 +28,9 @@ pub(super) async fn a_person_opens_a_ticket_that_no_finding_speaks_of(h: &dyn Ha
     let (_place, store) = played(h).await;
     let washer = appliance(&*store, "acme", "wm-1").await;
     let predicted = ticket(&*store, "wm-1", 0.95).await;
-    let open = |kind, note| store.open_ticket(&LI, washer, kind, note, after(1));
-    let first = open(TicketKind::Repair, "It leaks.").await.unwrap();
-    let second = open(TicketKind::Repair, "The door is stuck.").await.unwrap();
+    let open = |kind, note, minutes| store.open_ticket(&LI, washer, kind, note, after(minutes));
+    let first = open(TicketKind::Repair, "It leaks.", 1).await.unwrap();
+    let second = open(TicketKind::Repair, "The door is stuck.", 2).await.unwrap();
     assert_eq!((first.number, second.number, &first.fault), (2, 3, &None));
     assert_eq!(first.contact, ContactThread::held(HoldReason::NothingToSay));
     let story = view(&*store, first.id).await;
@@ -67,8 +67,8 @@ pub(super) async fn a_person_opens_a_ticket_that_no_finding_speaks_of(h: &dyn Ha
         .unwrap();
     assert_eq!(call.unwrap().attempt.ticket, predicted);
     // A predicted fault is the hub's, and a word is wanted.
-    assert!(open(TicketKind::PredictedFault, "I know it.").await.is_err());
-    assert!(open(TicketKind::Consult, " ").await.is_err());
+    assert!(open(TicketKind::PredictedFault, "I know it.", 4).await.is_err());
+    assert!(open(TicketKind::Consult, " ", 4).await.is_err());
     let elsewhere = store.open_ticket(&LI, ApplianceId(999), kind, "n", after(4)).await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound { .. })), "{elsewhere:?}");
 }
