@@ -163,7 +163,7 @@ async fn owner(
     let draw = || random().map_err(sealed("random bytes"));
     let (household, person) = (HouseholdId::new(now, draw()?).0, PersonId::new(now, draw()?).0);
     let (key, sealed_key) = HouseholdKey::make(&store.keyring, household)?;
-    let (name_in_tenant, name) = (format!("claim-{household}"), text(contact.name.trim()));
+    let (name_in_tenant, name) = (format!("claim-{person}"), text(contact.name.trim()));
     let home = HouseholdRow {
         name_in_tenant: &name_in_tenant,
         address: None,

@@ -90,59 +90,74 @@ impl<'a> Opener<'a> {
 }
 
 /// Gives each household that has none a key of its own, [`BATCH`] in a transaction. One that is cut off leaves each household as it
-/// was or with its key; the next start goes on.
+/// was or with its key; the next start goes on. A household with a number that does not open is left as it is: the hub serves all
+/// others.
 ///
 /// # Errors
 ///
-/// The database fails, or a number does not open.
+/// The database fails.
 pub(crate) async fn give_all(store: &PostgresStore) -> Result<()> {
-    let mut all = 0;
+    let (mut after, mut given) = (Uuid::nil(), 0);
     loop {
         let mut tx = store.begin().await?;
-        let given = give(&mut tx, &store.keyring, None).await?;
-        tx.commit().await.map_err(db)?;
-        if given == 0 {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "select id from household where key is null and id > $1 order by id limit $2 for update",
+        )
+        .bind(after)
+        .bind(BATCH)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(db)?;
+        let Some(last) = ids.last() else {
             return Ok(());
-        }
-        all += given;
-        tracing::info!(households = all, "households got a key of their own");
+        };
+        after = *last;
+        given += give(&mut tx, &store.keyring, &ids).await?;
+        tx.commit().await.map_err(db)?;
+        tracing::info!(households = given, "households got a key of their own");
     }
 }
 
-/// The same for those of `households`, or for the next [`BATCH`] where none are named. How many got one.
-pub(crate) async fn give(conn: &mut PgConnection, keyring: &Keyring, households: Option<&[Uuid]>) -> Result<usize> {
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "select id from household where key is null and ($1::uuid[] is null or id = any($1)) order by id limit $2 for update",
-    )
-    .bind(households)
-    .bind(households.map_or(Some(BATCH), |_| None))
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(db)?;
-    if ids.is_empty() {
-        return Ok(0);
+/// The same for households that are locked and have none. How many got one.
+async fn give(conn: &mut PgConnection, keyring: &Keyring, ids: &[Uuid]) -> Result<usize> {
+    let mut sealed = HashMap::with_capacity(ids.len());
+    for id in ids {
+        sealed.insert(*id, HouseholdKey::make(keyring, *id)?);
     }
-    let mut keys = HashMap::with_capacity(ids.len());
-    let mut rows = Vec::with_capacity(ids.len());
-    for id in &ids {
-        let (key, row) = HouseholdKey::make(keyring, *id)?;
-        keys.insert(*id, key);
-        rows.push(row);
-    }
-    reseal(conn, keyring, &keys).await?;
+    reseal(conn, keyring, &mut sealed).await?;
+    let (ids, rows): (Vec<Uuid>, Vec<Vec<u8>>) = sealed.into_iter().map(|(id, (_, row))| (id, row)).unzip();
+    let given = ids.len();
     sqlx::query(
         "update household h set key = k.key from unnest($1::uuid[], $2::bytea[]) as k (id, key) where h.id = k.id",
     )
-    .bind(&ids)
+    .bind(ids)
     .bind(rows)
     .execute(conn)
     .await
     .map_err(db)?;
-    Ok(ids.len())
+    Ok(given)
 }
 
-/// Numbers that the keyring sealed are sealed under their household's key.
-async fn reseal(conn: &mut PgConnection, keyring: &Keyring, keys: &HashMap<Uuid, HouseholdKey>) -> Result<()> {
+/// The same for those of these households, which are locked.
+pub(crate) async fn give_to(conn: &mut PgConnection, keyring: &Keyring, households: &[Uuid]) -> Result<()> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from household where key is null and id = any($1)")
+        .bind(households)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    give(conn, keyring, &ids).await.map(drop)
+}
+
+/// Numbers that the keyring sealed are sealed under their household's key. A household with one that does not open is taken out of
+/// `keys`.
+async fn reseal(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    keys: &mut HashMap<Uuid, (HouseholdKey, Vec<u8>)>,
+) -> Result<()> {
     let numbers = sqlx::query(
         "select p.household, n.person, n.rank, n.number from phone n join person p on p.id = n.person \
          where p.household = any($1)",
@@ -152,13 +167,22 @@ async fn reseal(conn: &mut PgConnection, keyring: &Keyring, keys: &HashMap<Uuid,
     .await
     .map_err(db)?;
     let former = Opener::Keyring(keyring);
-    let (mut persons, mut ranks, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut opened = Vec::with_capacity(numbers.len());
     for row in &numbers {
         let (household, person): (Uuid, Uuid) = (row.col("household")?, row.col("person")?);
-        let Some(key) = keys.get(&household) else { continue };
-        let number = former.number(person, row.col("number")?)?;
+        match former.number(person, row.col("number")?) {
+            Ok(number) => opened.push((household, person, row.col::<i16>("rank")?, number)),
+            Err(error) => {
+                tracing::warn!(%household, error = &error as &dyn std::error::Error, "a telephone number does not open");
+                keys.remove(&household);
+            }
+        }
+    }
+    let (mut persons, mut ranks, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (household, person, rank, number) in opened {
+        let Some((key, _)) = keys.get(&household) else { continue };
         persons.push(person);
-        ranks.push(row.col::<i16>("rank")?);
+        ranks.push(rank);
         values.push(key.seal(&number_place(person), number.reveal())?);
     }
     sqlx::query(

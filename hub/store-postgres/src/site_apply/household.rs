@@ -4,15 +4,15 @@ mod read;
 mod wanted;
 
 use super::{Run, commit, is_tried_again, note};
-use crate::household::key::{HouseholdKey, give};
+use crate::household::key::{HouseholdKey, give_to};
 use crate::household::{HouseholdRow, PersonRow, Rows, ledger};
 use crate::keyring::random;
-use crate::row::{db, not_found};
+use crate::row::db;
 use crate::store::{PostgresStore, sealed};
 use hub_core::consent::SITE_FILE;
 use hub_core::id::{HouseholdId, PersonId, TenantId};
 use hub_core::site::{DeclaredHousehold, OWNER};
-use hub_store::error::Result;
+use hub_store::error::{Result, StoreError};
 use hub_store::site::SiteChange;
 use read::{Stored, read};
 use sqlx::PgConnection;
@@ -108,7 +108,7 @@ async fn lock(conn: &mut PgConnection, store: &PostgresStore, tenant: &TenantId,
         .execute(&mut *conn)
         .await
         .map_err(db)?;
-    give(conn, &store.keyring, Some(&households)).await.map(drop)
+    give_to(conn, &store.keyring, &households).await
 }
 
 fn write_one<'a>(
@@ -127,8 +127,13 @@ fn write_one<'a>(
     };
     let (key, sealed_key) = match known {
         Some(Stored { key: Some(row), .. }) => (HouseholdKey::open(keyring, id, row)?, row.clone()),
-        // The lock gave those that exist a key.
-        Some(_) => return Err(not_found("key of household", wanted.id())),
+        // With the lock those got one whose numbers open.
+        Some(_) => {
+            return Err(StoreError::Refused(format!(
+                "household {} has a number that does not open: restore the keyring that it was written with, or the data from a backup",
+                wanted.id()
+            )));
+        }
         None => HouseholdKey::make(keyring, id)?,
     };
     if news.row {

@@ -119,7 +119,7 @@ impl State {
         let (id, person) = (HouseholdId::new(now, self.random()), PersonId::new(now, self.random()));
         let household = Household {
             tenant: tenant.clone(),
-            name_in_tenant: format!("claim-{id}"),
+            name_in_tenant: format!("claim-{person}"),
             address: None,
             zone: contact.zone.clone(),
             persons: vec![Person {
