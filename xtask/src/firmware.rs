@@ -129,9 +129,9 @@ pub fn firmware() -> Result<()> {
     ];
     for board in &BOARDS {
         let library = build(&workspace, board, "no-panic-proof")?;
-        for (row, symbols) in rows
-            .iter_mut()
-            .zip([&SESSION[..], &machine[..], &without_store[..], &all[..], &[STATE][..]])
+        for (row, symbols) in
+            rows.iter_mut()
+                .zip([&SESSION[..], &machine[..], &without_store[..], &all[..], &[STATE][..]])
         {
             let image = linker.link(board.emulation, &library, symbols)?;
             ensure!(
