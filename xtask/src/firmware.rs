@@ -73,17 +73,23 @@ const SESSION: [&str; 11] = [
 /// What functions begin with that keep secrets in flash. A program without flash of its own leaves them out.
 const STORE: &str = "fc_agent_flash_";
 
+/// What one program calls that measures, is commanded and comes to a secret of its own: an agent with metrics brings its own session,
+/// so nothing of [`SESSION`] is called beside it.
+const MACHINE: [&str; 3] = ["fc_agent_machine_", "fc_agent_enrolment_", "fc_agent_boots"];
+
 /// As large as an agent's state; only in an image that asks for it.
 const STATE: &str = "FC_AGENT_PROOF_STATE";
 
 /// What coreMQTT says of itself: MQTT 3.1.1 alone, for a Cortex-M built with -Os. It is what session and outbox aim at.
 const CORE_MQTT_FLASH_BYTES: u64 = 6_900;
 /// What they take, and may not exceed; the aim is 6,900.
-const SESSION_FLASH_BYTES_MAX: u64 = 6_450;
-/// All that the header declares, but for what keeps secrets in flash; the aim is 10,000.
-const AGENT_FLASH_BYTES_MAX: u64 = 23_200;
+const SESSION_FLASH_BYTES_MAX: u64 = 6_400;
+/// Metrics, lanes, policies, commands, settings, first boot and batches; the aim is 10,000.
+const MACHINE_FLASH_BYTES_MAX: u64 = 21_550;
+/// All that the header declares, but for what keeps secrets in flash.
+const AGENT_FLASH_BYTES_MAX: u64 = 23_100;
 /// That as well; the aim is 8,000 more than without.
-const ALL_FLASH_BYTES_MAX: u64 = 30_350;
+const ALL_FLASH_BYTES_MAX: u64 = 30_250;
 /// Beside the buffers.
 const STATE_BYTES_MAX: u64 = 1_024;
 
@@ -105,6 +111,8 @@ pub fn firmware() -> Result<()> {
     }
     let without_store: Vec<&str> = all.iter().copied().filter(|name| !name.starts_with(STORE)).collect();
     ensure!(without_store.len() < all.len(), "{HEADER} declares no {STORE}…");
+    let begins = |name: &str| MACHINE.iter().any(|start| name.starts_with(start));
+    let machine: Vec<&str> = all.iter().copied().filter(|name| begins(name)).collect();
     let linker = Linker::find()?;
     let mut rows = [
         Row::new(
@@ -112,17 +120,18 @@ pub fn firmware() -> Result<()> {
             SESSION_FLASH_BYTES_MAX,
         ),
         Row::new(
-            "flash: all but the store, for C; the aim is 10,000",
-            AGENT_FLASH_BYTES_MAX,
+            "flash: metrics, commands, settings and first boot, for C; the aim is 10,000",
+            MACHINE_FLASH_BYTES_MAX,
         ),
+        Row::new("flash: all but the store, for C", AGENT_FLASH_BYTES_MAX),
         Row::new("flash: all of it, for C; the aim is 18,000", ALL_FLASH_BYTES_MAX),
         Row::new("RAM: state, beside the buffers", STATE_BYTES_MAX),
     ];
     for board in &BOARDS {
         let library = build(&workspace, board, "no-panic-proof")?;
-        for (row, symbols) in rows
-            .iter_mut()
-            .zip([&SESSION[..], &without_store[..], &all[..], &[STATE][..]])
+        for (row, symbols) in
+            rows.iter_mut()
+                .zip([&SESSION[..], &machine[..], &without_store[..], &all[..], &[STATE][..]])
         {
             let image = linker.link(board.emulation, &library, symbols)?;
             ensure!(

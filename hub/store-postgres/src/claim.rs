@@ -9,7 +9,7 @@ use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, Consent, Subject};
+use hub_core::consent::{Consent, Subject, current};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
 use hub_store::check;

@@ -15,7 +15,7 @@ use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, ContactPhase, Direction};
-use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
+use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller};
 use hub_core::ticket::{ServiceTicket, TicketCategory};

@@ -13,7 +13,7 @@ use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::id::TicketId;
+use hub_core::id::{ApplianceId, TicketId};
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use hub_store::error::Result;

@@ -109,16 +109,20 @@ const FLASH_BYTES: usize = 8_192;
 
 impl New<'_> {
     fn arguments(&self) -> Result<String> {
-        if !self.flash.exists() {
-            std::fs::write(self.flash, [0xFF; FLASH_BYTES])
-                .with_context(|| format!("cannot create {}", self.flash.display()))?;
-        }
         let origin = match self.origin {
             Origin::Claim(token) => format!("claim={token}"),
             Origin::Group(secret) => format!("group={secret}"),
         };
-        Ok(format!("arg={origin},arg=flash={}", self.flash.display()))
+        Ok(format!("arg={origin},{}", flash_argument(self.flash)?))
     }
+}
+
+/// The argument that names what stands in for the flash; made, and erased, if it is not there.
+fn flash_argument(flash: &Path) -> Result<String> {
+    if !flash.exists() {
+        std::fs::write(flash, [0xFF; FLASH_BYTES]).with_context(|| format!("cannot create {}", flash.display()))?;
+    }
+    Ok(format!("arg=flash={}", flash.display()))
 }
 
 impl Plan<'_> {
@@ -148,6 +152,22 @@ impl Running {
     /// QEMU or the image is not there, or QEMU does not start.
     pub fn start(folder: &Path, board: Board, image: Image, wire: Wire, plan: &Plan<'_>) -> Result<Self> {
         let access = format!("arg=secret={SECRET}");
+        Self::start_with(folder, board, image, wire, &plan.arguments(&access), plan)
+    }
+
+    /// The same for a device that keeps in `flash` what is to outlive its power.
+    ///
+    /// # Errors
+    /// As [`Running::start`]; or the flash cannot be made.
+    pub fn start_kept(
+        folder: &Path,
+        board: Board,
+        image: Image,
+        wire: Wire,
+        plan: &Plan<'_>,
+        flash: &Path,
+    ) -> Result<Self> {
+        let access = format!("arg=secret={SECRET},{}", flash_argument(flash)?);
         Self::start_with(folder, board, image, wire, &plan.arguments(&access), plan)
     }
 

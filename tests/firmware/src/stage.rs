@@ -165,6 +165,16 @@ impl Stage {
         Ok(replied.await)
     }
 
+    /// Tells a device attributes.
+    ///
+    /// # Errors
+    /// The hub does not take them.
+    pub async fn tell(&self, device: &str, attributes: &Value) -> Result<()> {
+        let path = format!("/api/v1/appliances/{}/attributes", self.appliance(device).await?["id"]);
+        self.console.put(&path, attributes).await?;
+        Ok(())
+    }
+
     /// All samples of a device from `from` until `to`, in order of time.
     ///
     /// # Errors

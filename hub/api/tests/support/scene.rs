@@ -51,9 +51,9 @@ pub async fn scene() -> Scene {
     let password = accounts(&store).await;
     report(&store).await;
     let held = in_quarantine(&store).await;
-    let booked = ticket(&store, 1, sample::booked().finding, at("08:57")).await;
-    let withdrawn = ticket(&store, 2, sample::withdrawn().finding, at("08:58")).await;
-    let unsure = ticket(&store, 3, sample::unsure().finding, at("08:59")).await;
+    let booked = ticket(&store, 1, sample::booked().finding.unwrap(), at("08:57")).await;
+    let withdrawn = ticket(&store, 2, sample::withdrawn().finding.unwrap(), at("08:58")).await;
+    let unsure = ticket(&store, 3, sample::unsure().finding.unwrap(), at("08:59")).await;
     call_that_books(&store, booked).await;
     for ticket in [withdrawn, unsure] {
         let begun = store.begin_attempt(ticket, at("09:00"), [9; 20]).await.unwrap();

@@ -9,10 +9,11 @@ use hub_core::actor::{Actor, Role};
 use hub_core::appointment::{AppointmentEvent, AppointmentState, CancelledBy, Slot};
 use hub_core::call_result::Disposition;
 use hub_core::contact::AttemptEvent;
+use hub_core::contact::ContactPhase;
 use hub_core::id::TicketId;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::ticket::{ServiceTicket, TicketEvent, TicketState};
+use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent};
 
 fn booked(slot: Slot) -> TicketEvent {
     TicketEvent::Booked {
@@ -96,8 +97,12 @@ pub(super) async fn a_visit_is_moved_called_off_and_agreed_again(h: &dyn Harness
     assert!(matches!(back, Err(StoreError::Conflict(_))), "{back:?}");
     let open = tell(store, first, &called_off(), 5).await;
     assert_eq!(
-        (open.state, open.appointment.unwrap().state),
-        (TicketState::PersonNeeded, AppointmentState::Cancelled)
+        (
+            open.status.category,
+            open.contact.phase,
+            open.appointment.unwrap().state
+        ),
+        (TicketCategory::Open, ContactPhase::Held, AppointmentState::Cancelled)
     );
     assert_eq!(view(store, second).await.next_slot, Some(thursday));
     let again = tell(store, first, &booked(thursday), 6).await.appointment.unwrap();
@@ -148,22 +153,21 @@ pub(super) async fn a_visit_ends_with_its_technician_or_with_its_ticket(h: &dyn 
     let no_show = TicketEvent::Visit(AppointmentEvent::NoShow);
     let early = store.apply_ticket(&technician, done, &no_show, after(2)).await;
     assert!(matches!(early, Err(StoreError::Ticket(_))), "{early:?}");
-    for (event, state, ticket) in [
+    for (event, state, category) in [
         (
             AppointmentEvent::EnRoute,
             AppointmentState::EnRoute,
-            TicketState::Appointment,
+            TicketCategory::Paused,
         ),
-        (
-            AppointmentEvent::Done,
-            AppointmentState::Done,
-            TicketState::PersonNeeded,
-        ),
+        (AppointmentEvent::Done, AppointmentState::Done, TicketCategory::Open),
     ] {
         let event = TicketEvent::Visit(event);
         let told = store.apply_ticket(&technician, done, &event, after(24 * 60)).await;
         let told = told.unwrap();
-        assert_eq!((told.state, told.appointment.unwrap().state), (ticket, state));
+        assert_eq!(
+            (told.status.category, told.appointment.unwrap().state),
+            (category, state)
+        );
     }
     let fixed = tell(
         store,

@@ -167,7 +167,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 34] = [
+pub const METHODS: [&str; 35] = [
     "appliances",
     "appliance",
     "findings",

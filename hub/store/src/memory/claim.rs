@@ -7,7 +7,7 @@ use crate::claim::{ClaimStore, ClaimedOwner, OWNER_CLAIM, Opener, OwnerContact, 
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{self, Consent, Subject};
+use hub_core::consent::{Consent, Subject, current};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
 use jiff::Timestamp;

@@ -9,7 +9,7 @@ use crate::site::OwnerView;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, ContactPhase, Direction};
-use hub_core::id::{ApplianceId, AttemptId, HouseholdId, TenantId, TicketId};
+use hub_core::id::{AttemptId, HouseholdId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::{Changes, Home, PastCall, Placing, Situation, for_caller};
 use hub_core::ticket::ServiceTicket;

@@ -7,5 +7,6 @@ mod c;
 mod demo;
 mod first_boot;
 mod foreign;
+mod kept;
 mod linux;
 mod wires;

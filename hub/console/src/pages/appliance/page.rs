@@ -7,7 +7,7 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::{closed, code, quantity};
+use crate::words::{closed, code};
 use hub_api::error::Result;
 use hub_api::extract::Path;
 use hub_core::id::ApplianceId;
