@@ -51,7 +51,7 @@ impl ServiceTicket {
         now: Timestamp,
     ) -> Result<(), TicketError> {
         let is_agreed = matches!(event, AppointmentEvent::Confirmed | AppointmentEvent::Moved { .. });
-        // The owner may be moving it by key 1 just now. What the technician says is true whoever speaks with the owner.
+        // The owner may be moving it by key 1 just now. What the technician says is true beside any call.
         if is_agreed || matches!(event, AppointmentEvent::Cancelled { .. }) {
             let refused = |refusal| TicketError::of_contact(self.number, refusal);
             self.contact.check_not_in_call().map_err(refused)?;

@@ -210,7 +210,7 @@ pub(super) async fn a_household_is_rung_no_more_often_than_one_person(h: &dyn Ha
         .apply_attempt(other.attempt.id, ended(CallResult::Busy), after(4))
         .await
         .unwrap();
-    // Two a day, whoever took them.
+    // Two a day, for all persons together.
     let begun = store.begin_attempt(first, after(60), random()).await.unwrap();
     assert_eq!(waits(begun), HoldReason::PerDay);
     // Mei declines the next day: then Lin is not rung by the program for another ticket either.

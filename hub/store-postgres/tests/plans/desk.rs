@@ -1,0 +1,76 @@
+//! From an alarm to a ticket, a call, a visit and the end.
+
+use crate::load::{DEVICES, Load};
+use hub_core::actor::Actor;
+use hub_core::appointment::AppointmentEvent;
+use hub_core::call_result::CallResult;
+use hub_core::contact::AttemptEvent;
+use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::ticket::TicketEvent;
+use hub_store::appointment::{AppointmentFilter, AppointmentStore};
+use hub_store::conformance::scene::{alarm, appliance};
+use hub_store::contact::{Begun, ContactStore};
+use hub_store::prediction::{PredictionStore, ScoringCommit};
+use hub_store::ticket::TicketStore;
+use jiff::SignedDuration;
+
+impl Load<'_> {
+    pub async fn desk(&self) {
+        self.plans.step("desk", DEVICES);
+        let (store, now, hub) = (self.store, self.now, Actor::hub("test"));
+        let fault = format!("fault-{}", self.number);
+        let washer = appliance(store, "acme", "wm-1").await;
+        let commit = ScoringCommit {
+            observations: vec![alarm(washer, &fault, 0.95)],
+            ..ScoringCommit::default()
+        };
+        let opened = store.commit_scoring(&commit, now).await.unwrap()[0].opened;
+        let ticket = opened.expect("a ticket");
+        assert!(!store.contacts_due(now, 8).await.unwrap().is_empty());
+        let random = [u8::try_from(self.number).unwrap(); 20];
+        let Begun::Ring(order) = store.begin_attempt(ticket, now, random).await.unwrap() else {
+            panic!("nobody is rung");
+        };
+        let ended = AttemptEvent::Ended {
+            result: CallResult::NoAnswer,
+            detail: serde_json::json!({}),
+        };
+        for event in [AttemptEvent::Ringing, ended] {
+            store.apply_attempt(order.attempt.id, event, now).await.unwrap();
+        }
+        let view = store.ticket(&hub, ticket, now).await.unwrap();
+        assert_eq!(view.attempts.len(), 1);
+        let closed = TicketEvent::Closed {
+            outcome: Outcome {
+                resolution: Resolution::FalseAlarm,
+                verdict: Verdict::Wrong,
+                note: String::new(),
+            },
+        };
+        let booked = TicketEvent::Booked {
+            slot: view.next_slot.expect("a slot"),
+            service_point: "pudong".to_owned(),
+        };
+        for event in [
+            TicketEvent::Taken,
+            booked,
+            TicketEvent::Visit(AppointmentEvent::EnRoute),
+        ] {
+            store.apply_ticket(&hub, ticket, &event, now).await.unwrap();
+        }
+        let filter = AppointmentFilter {
+            from: now,
+            until: now + SignedDuration::from_hours(14 * 24),
+            service_point: None,
+        };
+        assert!(
+            !store
+                .appointments(&hub, &filter, None, 8)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+        store.apply_ticket(&hub, ticket, &closed, now).await.unwrap();
+    }
+}
