@@ -15,6 +15,7 @@ use hub_store::ticket::TicketStore;
 use jiff::SignedDuration;
 
 impl Load<'_> {
+    /// An alarm becomes a ticket, its owner is rung, the technician is on the way, and a person closes it.
     pub async fn desk(&self) {
         self.plans.step("desk", DEVICES);
         let (store, now, hub) = (self.store, self.now, Actor::hub("test"));

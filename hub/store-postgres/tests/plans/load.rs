@@ -6,7 +6,7 @@ use hub_core::id::{ApplianceId, TraceId};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::birth::{Birth, ResetReason, StateContent};
-use hub_store::conformance::scene::{alarm, appliance, presence, repeated, stored};
+use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
@@ -223,7 +223,6 @@ impl Load<'_> {
         }
     }
 
-    /// An alarm becomes a ticket, its owner is rung, and a person closes it.
     fn said_by(&self, appliance: ApplianceId) -> [Ingest; 7] {
         let at = self.now;
         let values = serde_json::json!({"firmware": self.number.to_string()});
