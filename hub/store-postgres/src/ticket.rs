@@ -130,7 +130,7 @@ impl TicketStore for PostgresStore {
             attempts,
             ticket,
             appliance,
-            owner: household.and_then(OwnerView::to_ring),
+            owner: household.and_then(|household| OwnerView::on_ticket(household, actor)),
             service_point: point,
             next_slot,
             timeline,

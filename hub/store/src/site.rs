@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::page::Page;
 use async_trait::async_trait;
-use hub_core::actor::Actor;
+use hub_core::actor::{Act, Actor};
 use hub_core::consent::{Consent, Subject};
 use hub_core::household::{Household, Number};
 use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
@@ -80,6 +80,14 @@ impl OwnerView {
     pub fn to_ring(household: Household) -> Option<Self> {
         let person = household.to_ring(Subject::SERVICE_CALLS)?.id;
         Self::of(household, person, |_| true)
+    }
+
+    /// The same as `actor` reads it with a ticket: where a household lives is for those who go there, and who arrange it.
+    pub fn on_ticket(mut household: Household, actor: &Actor) -> Option<Self> {
+        if actor.may(Act::AttendVisits).is_err() {
+            household.address = None;
+        }
+        Self::to_ring(household)
     }
 
     /// The person who calls from this number; where nobody has it any more, the one who would be rung.

@@ -6,7 +6,7 @@ use super::contact::{SCOPED, random, ring, view};
 use super::scene::{PHONES, after, appliance, ended, morning, played, site, tenant, ticket};
 use crate::contact::Begun;
 use crate::site::SiteChange;
-use hub_core::actor::Actor;
+use hub_core::actor::{Actor, Role};
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::{Channel, Consent, Purpose, Subject};
@@ -76,6 +76,12 @@ pub(super) async fn the_first_person_who_agrees_is_rung(h: &dyn Harness) {
     assert_eq!((shown.name.as_str(), shown.name_in_tenant.as_str()), ("Mei", "h-1"));
     let home = &shown.household;
     assert_eq!(home.address.as_ref().unwrap().reveal(), "世纪大道 1 号");
+    let maker = Actor {
+        roles: vec![Role::Maker],
+        ..Actor::hub("zhou").within(Some(tenant("acme")))
+    };
+    let read = store.ticket(&maker, id, after(1)).await.unwrap().owner.unwrap();
+    assert_eq!(read.household.address, None, "a maker sends nobody there");
     let names: Vec<_> = home.persons.iter().map(|person| person.name.as_str()).collect();
     assert_eq!(names, ["Lin", "Mei"]);
     let numbers: Vec<_> = home.persons[1].numbers.iter().map(|own| own.number.reveal()).collect();

@@ -68,7 +68,9 @@ impl TicketStore for MemoryStore {
         let timeline = state.timelines.get(&id).map_or(&[][..], Vec::as_slice);
         Ok(TicketView {
             appliance: state.view(appliance),
-            owner: state.household_of(appliance)?.and_then(OwnerView::to_ring),
+            owner: state
+                .household_of(appliance)?
+                .and_then(|household| OwnerView::on_ticket(household, actor)),
             finding: state.finding_of(&ticket).cloned(),
             labels: state.tenant(&ticket.tenant)?.labels.clone(),
             service_point: point.cloned(),
