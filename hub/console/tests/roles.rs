@@ -64,7 +64,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
         "false-alarm" => vec![("note", String::new())],
-        "status" => vec![("label", "waiting".to_owned())],
+        "status" => vec![("label", "open".to_owned())],
         "note" => vec![("text", "as it was".to_owned())],
         "promise" => [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")]
             .map(|(name, value)| (name, value.to_owned()))

@@ -160,6 +160,7 @@ impl ServiceTicket {
         match turn {
             Turn::GoesOn => {}
             Turn::PersonNeeded => self.status.move_to(TicketCategory::Open, labels),
+            Turn::VisitAwaited => self.status.move_to(TicketCategory::Paused, labels),
         }
     }
 

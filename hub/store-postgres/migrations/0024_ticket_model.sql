@@ -1,5 +1,5 @@
 -- A ticket's status (category and label), the thread of its contact, and its kind each have columns of their own; so far one word
--- said where the call about it stood. Only a ticket that was opened for a finding has a fault. Labels are the tenant's, as it declares them.
+-- said where the call about it stood. A call about a ticket with a visit does not end the waiting for the visit. Only a ticket that was opened for a finding has a fault. Labels are the tenant's, as it declares them.
 alter table tenant add column ticket_status jsonb not null default '[]';
 
 drop index ticket_open_once;
@@ -16,8 +16,10 @@ alter table ticket
     alter column fault_class drop not null,
     alter column severity drop not null;
 update ticket set
-    category = case state when 'appointment' then 'paused' when 'closed' then 'resolved' else 'open' end,
-    label = case state when 'appointment' then 'waiting' when 'closed' then 'closed' else 'open' end,
+    category = case when state = 'closed' then 'resolved'
+        when state = 'appointment' or visit_start is not null and state in ('contact_planned', 'contacting') then 'paused' else 'open' end,
+    label = case when state = 'closed' then 'closed'
+        when state = 'appointment' or visit_start is not null and state in ('contact_planned', 'contacting') then 'waiting' else 'open' end,
     contact_phase = case state when 'contact_planned' then 'planned' when 'contacting' then 'in_call'
         when 'person_needed' then 'held' else 'done' end;
 alter table ticket

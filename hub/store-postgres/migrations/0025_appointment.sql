@@ -11,9 +11,11 @@ create table appointment (
     made_at       timestamptz not null,
     changed_at    timestamptz not null
 );
--- What tickets knew of their visits. A ticket that is closed had its visit; when it was agreed, the timeline says.
+-- What tickets knew of their visits. A ticket that was closed as by a technician had its visit, another
+-- closed one ended without it; when it was agreed, the timeline says.
 insert into appointment
-select t.id, t.tenant, t.id, case when t.closed_at is null then 'confirmed' else 'done' end, t.visit_start, t.visit_end,
+select t.id, t.tenant, t.id, case when t.closed_at is null then 'confirmed'
+        when t.outcome->>'resolution' in ('confirmed_fixed', 'no_fault_found') then 'done' else 'cancelled' end, t.visit_start, t.visit_end,
     t.visit_service_point, t.visit_agreed_by, coalesce(agreed.first, t.opened_at),
     coalesce(t.closed_at, agreed.last, t.opened_at)
 from ticket t

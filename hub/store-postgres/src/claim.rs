@@ -75,7 +75,7 @@ impl ClaimStore for PostgresStore {
             return Err(wrong(tx).await?);
         }
         let owner = owner(self, &mut tx, tenant, contact, now).await?;
-        let consent = put_consent(&mut tx, tenant, owner.person, contact.consent, now).await?;
+        let consent = put_consent(&mut tx, tenant, &owner, contact.consent, now).await?;
         link(&mut tx, appliance, before, owner.household, now).await?;
         commit(self, tx).await?;
         tracing::info!(%tenant, %device, "an owner took an appliance into their own name");
@@ -134,6 +134,8 @@ async fn wrong(tx: Transaction) -> Result<StoreError> {
 struct Claimant {
     household: Uuid,
     person: Uuid,
+    /// Others with the same number.
+    others: Vec<Uuid>,
 }
 
 /// The person whom the tenant knows by this number, or a new household of one.
@@ -147,17 +149,18 @@ async fn owner(
     let index = store.keyring.blind_index(&contact.phone);
     let known = sqlx::query(
         "select id, household from person \
-         where id in (select person from phone where tenant = $1 and number_index = $2) order by id limit 1 for no key update",
+         where id in (select person from phone where tenant = $1 and number_index = $2) order by rank, id for no key update",
     )
     .bind(tenant.as_str())
     .bind(&index[..])
-    .fetch_optional(&mut *conn)
+    .fetch_all(&mut *conn)
     .await
     .map_err(db)?;
-    if let Some(row) = known {
+    if let Some((first, others)) = known.split_first() {
         return Ok(Claimant {
-            household: row.col("household")?,
-            person: row.col("id")?,
+            household: first.col("household")?,
+            person: first.col("id")?,
+            others: others.iter().map(|row| row.col("id")).collect::<Result<_>>()?,
         });
     }
     let draw = || random().map_err(sealed("random bytes"));
@@ -181,17 +184,22 @@ async fn owner(
     rows.person(person, &one)?;
     rows.numbers(person, &key, std::slice::from_ref(&contact.phone), &[index])?;
     rows.put(conn, tenant).await?;
-    Ok(Claimant { household, person })
+    Ok(Claimant {
+        household,
+        person,
+        others: Vec::new(),
+    })
 }
 
-/// A "no" always counts. A "yes" does not undo what was withdrawn: the number may be somebody else's.
+/// A "no" always counts, for everybody who has the number. A "yes" does not undo what was withdrawn: the number may be somebody else's.
 async fn put_consent(
     conn: &mut PgConnection,
     tenant: &TenantId,
-    person: Uuid,
+    claimant: &Claimant,
     given: bool,
     now: Timestamp,
 ) -> Result<Consent> {
+    let person = claimant.person;
     let subject = Subject::SERVICE_CALLS;
     let said = ledger::of(conn, vec![person])
         .await?
@@ -202,8 +210,12 @@ async fn put_consent(
     if given && withdrawn {
         return Ok(Consent::Withdrawn);
     }
-    let saying = ledger::Saying { person, subject, given };
-    ledger::add(conn, tenant, &[saying], OWNER_CLAIM, now).await?;
+    let saying = |person| ledger::Saying { person, subject, given };
+    let mut sayings = vec![saying(person)];
+    if !given {
+        sayings.extend(claimant.others.iter().copied().map(saying));
+    }
+    ledger::add(conn, tenant, &sayings, OWNER_CLAIM, now).await?;
     Ok(if given { Consent::Given } else { Consent::Withdrawn })
 }
 

@@ -99,7 +99,7 @@ impl ContactStore for PostgresStore {
             "select t.*, {newest} from (select distinct p.household from phone n join person p on p.id = n.person \
                where n.tenant = $1 and n.number_index = $2) h \
              join appliance a on a.household = h.household join ticket t on t.appliance = a.id \
-             where t.category <> '{resolved}' order by t.id desc limit $3",
+             where t.category <> '{resolved}' and t.finding is not null order by t.id desc limit $3",
             newest = newest(),
             resolved = TicketCategory::Resolved.name()
         );

@@ -90,12 +90,10 @@ impl OwnerView {
         Self::to_ring(household)
     }
 
-    /// The person who calls from this number; where nobody has it any more, the one who would be rung.
+    /// The person who calls from this number; none where nobody has it any more.
     pub fn who_calls(household: Household, number: &PhoneNumber) -> Option<Self> {
-        match household.who_has(number).map(|person| person.id) {
-            Some(person) => Self::of(household, person, |own| own.number == *number),
-            None => Self::to_ring(household),
-        }
+        let person = household.who_has(number)?.id;
+        Self::of(household, person, |own| own.number == *number)
     }
 
     /// A person at the first of their numbers that fits: the one that is dialled, if it does.

@@ -25,7 +25,7 @@ async fn a_person_takes_books_and_closes() {
         .send()
         .await
         .unwrap();
-    assert_eq!(booked.json::<Value>().await.unwrap()["category"], "paused");
+    assert_eq!(booked.json::<Value>().await.unwrap()["status"]["category"], "paused");
 
     let close = format!("{}/close", hub.ticket(2));
     let contradiction = json!({ "resolution": "confirmed_fixed", "verdict": "wrong" });

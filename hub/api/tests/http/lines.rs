@@ -132,7 +132,7 @@ async fn looks_at_a_database_that_is_away_are_a_few_lines() {
     hub.store.set_healthy(false);
     let since = Instant::now();
     assert_eq!(flood(&hub, "GET /readyz HTTP/1.1", "503").await, REQUESTS);
-    bounded(&kept, "did not answer a look", "store_look", since).await;
+    bounded(&kept, "database check failed: no answer", "store_look", since).await;
 }
 
 #[tokio::test]

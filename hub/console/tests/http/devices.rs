@@ -24,7 +24,7 @@ async fn the_page_says_what_the_device_agent_is_and_which_settings_it_has() {
     };
     let text = page("/appliances/1").await;
     assert!(
-        text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 is told"),
+        text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 sent, not yet in force"),
         "{text}"
     );
     assert!(!page("/appliances/2").await.contains("appliance-agent"));

@@ -19,7 +19,7 @@ async fn the_page_shows_reasons_and_reads_again() {
     assert_eq!(answer.status(), 303);
     let told = page(answer.headers()["location"].to_str().unwrap()).await;
     assert!(
-        told.contains("1 stored and gone from here, 0 still not readable."),
+        told.contains("1 stored and removed from here, 0 still not readable."),
         "{told}"
     );
     assert_eq!(hub.in_quarantine().await, [hub.held[0], hub.held[2], hub.held[3]]);

@@ -51,6 +51,8 @@ pub(crate) enum Turn {
     GoesOn,
     /// From now on a person must look.
     PersonNeeded,
+    /// Nobody need act until the visit.
+    VisitAwaited,
 }
 
 /// A step that cannot happen in this phase.
@@ -101,7 +103,7 @@ impl ContactThread {
         self.check_planned()?;
         if has_visit {
             self.finish(Some(reason));
-            return Ok(Turn::GoesOn);
+            return Ok(Turn::VisitAwaited);
         }
         Ok(self.hold(reason))
     }
@@ -195,7 +197,7 @@ impl ContactThread {
         // An earlier wish for another time still waits for a person.
         if has_visit && self.reason != Some(HoldReason::Reached) {
             self.finish(self.reason);
-            return Turn::GoesOn;
+            return Turn::VisitAwaited;
         }
         if inbound {
             return self.resume(result);

@@ -86,7 +86,8 @@ async fn persons(conn: &mut PgConnection, household: Uuid, opener: &Opener<'_>) 
     let rows = sqlx::query(
         "select p.id, p.name, p.language, n.number, exists (select from do_not_call d where d.tenant = n.tenant \
              and d.phone_index = n.number_index) as do_not_call \
-         from person p left join phone n on n.person = p.id where p.household = $1 order by p.rank, p.id, n.rank",
+         from person p left join lateral (select * from phone where person = p.id offset 0) n on true \
+         where p.household = $1 order by p.rank, p.id, n.rank",
     )
     .bind(household)
     .fetch_all(&mut *conn)

@@ -101,10 +101,11 @@ fn visits_of(tickets: &[Row]) -> BTreeSet<String> {
     ];
     let visited = tickets.iter().filter(|ticket| !ticket["visit_start"].is_null());
     let line = |ticket: &Row| {
-        let state = if ticket["closed_at"].is_null() {
-            "confirmed"
-        } else {
-            "done"
+        let resolution = ticket["outcome"]["resolution"].as_str();
+        let state = match resolution {
+            None => "confirmed",
+            Some("confirmed_fixed" | "no_fault_found") => "done",
+            Some(_) => "cancelled",
         };
         format!("{:?} {state}", columns.map(|column| &ticket[column]))
     };

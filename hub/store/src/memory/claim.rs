@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::consent::{Consent, Subject, current};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
+use hub_core::phone_number::PhoneNumber;
 use hub_core::site::OWNER;
 use jiff::Timestamp;
 
@@ -57,7 +58,7 @@ impl ClaimStore for MemoryStore {
         let (appliance, before) = (known.id, known.household);
         state.check_code(appliance, code, now)?;
         let (household, owner) = state.claimant(tenant, contact, now);
-        let consent = state.claimed_consent(owner, contact.consent, now);
+        let consent = state.claimed_consent(tenant, owner, contact, now);
         for opener in OPENERS {
             state.owner_claims.remove(&(appliance, opener));
         }
@@ -107,14 +108,8 @@ impl State {
 
     /// The person whom the tenant knows by this number, or a new household of one.
     fn claimant(&mut self, tenant: &TenantId, contact: &OwnerContact, now: Timestamp) -> (HouseholdId, PersonId) {
-        let own = self.households.iter().filter(|(_, known)| known.tenant == *tenant);
-        let persons = own.flat_map(|(id, known)| known.persons.iter().map(|person| (*id, person)));
-        let known = persons
-            .filter(|(_, person)| person.numbers.contains(&contact.phone))
-            .map(|(household, person)| (household, person.id))
-            .min_by_key(|(_, person)| *person);
-        if let Some(known) = known {
-            return known;
+        if let Some(known) = self.who_have(tenant, &contact.phone).first() {
+            return *known;
         }
         let (id, person) = (HouseholdId::new(now, self.random()), PersonId::new(now, self.random()));
         let household = Household {
@@ -135,17 +130,40 @@ impl State {
         (id, person)
     }
 
-    /// A "no" always counts. A "yes" does not undo what was withdrawn: the number may be somebody else's.
-    fn claimed_consent(&mut self, person: PersonId, given: bool, now: Timestamp) -> Consent {
-        let subject = Subject::SERVICE_CALLS;
+    /// Everybody who has a number, the first in order first.
+    fn who_have(&self, tenant: &TenantId, number: &PhoneNumber) -> Vec<(HouseholdId, PersonId)> {
+        let own = self.households.iter().filter(|(_, known)| known.tenant == *tenant);
+        let persons = own.flat_map(|(id, known)| known.persons.iter().enumerate().map(|(rank, one)| (*id, rank, one)));
+        let having = persons.filter(|(_, _, person)| person.numbers.contains(number));
+        let mut all: Vec<_> = having.map(|(id, rank, person)| (rank, person.id, id)).collect();
+        all.sort();
+        all.into_iter().map(|(_, person, id)| (id, person)).collect()
+    }
+
+    /// A "no" always counts, for everybody who has the number. A "yes" does not undo what was withdrawn: the number may be
+    /// somebody else's.
+    fn claimed_consent(
+        &mut self,
+        tenant: &TenantId,
+        person: PersonId,
+        contact: &OwnerContact,
+        now: Timestamp,
+    ) -> Consent {
+        let (subject, given) = (Subject::SERVICE_CALLS, contact.consent);
         let ledger = self.person(person).map_or(&[][..], |person| &person.ledger);
         let mut standing = current(ledger).into_iter();
         let withdrawn = standing.any(|standing| standing.subject == subject && standing.consent == Consent::Withdrawn);
         if given && withdrawn {
             return Consent::Withdrawn;
         }
-        self.write_consent(person, subject, given, OWNER_CLAIM, now);
-        if given { Consent::Given } else { Consent::Withdrawn }
+        if given {
+            self.write_consent(person, subject, true, OWNER_CLAIM, now);
+            return Consent::Given;
+        }
+        for (_, one) in self.who_have(tenant, &contact.phone) {
+            self.write_consent(one, subject, false, OWNER_CLAIM, now);
+        }
+        Consent::Withdrawn
     }
 }
 
