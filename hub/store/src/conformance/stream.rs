@@ -24,7 +24,7 @@ const HOURS: i64 = 120;
 /// Readings of each appliance in an hour.
 const PER_HOUR: u64 = 12;
 /// What becomes of it, on every store. It changes with the rules of findings, tickets and contacts, and with nothing else.
-const OUTCOME: &str = "dbd2e890e995a0e1901cac41e20087126b9e1c730655d5fb5db90985f30eb013";
+const OUTCOME: &str = "0e251bb9550eee818d318908c3080b256fdfef0839526a7938a5698c086ca360";
 
 /// A number that looks random and is the same everywhere (SplitMix64, Steele and others 2014).
 fn mix(seed: u64) -> u64 {
