@@ -60,7 +60,7 @@ impl HouseholdKey {
 /// What a household's values open with.
 pub(crate) enum Opener<'a> {
     /// Its own key.
-    Own(HouseholdKey),
+    Own(Box<HouseholdKey>),
     /// The keyring: it has no key yet.
     Keyring(&'a Keyring),
 }
@@ -69,7 +69,7 @@ impl<'a> Opener<'a> {
     /// By the key in a household's row.
     pub(crate) fn of(keyring: &'a Keyring, household: Uuid, row: Option<&[u8]>) -> Result<Self> {
         match row {
-            Some(row) => HouseholdKey::open(keyring, household, row).map(Self::Own),
+            Some(row) => HouseholdKey::open(keyring, household, row).map(Box::new).map(Self::Own),
             None => Ok(Self::Keyring(keyring)),
         }
     }
