@@ -56,6 +56,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
     } else {
         hub.of.washer.to_string()
     };
+    let is_list = (method, path) == ("get", "/tickets");
     let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
     let form: Vec<(&str, String)> = match path.rsplit('/').next().unwrap() {
         "book" => vec![("start", "2026-03-03T01:00:00Z".to_owned())],
@@ -64,7 +65,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
         "false-alarm" => vec![("note", String::new())],
-        "status" => vec![("label", "open".to_owned())],
+        "status" => vec![("label", "waiting".to_owned())],
         "note" => vec![("text", "as it was".to_owned())],
         "promise" => [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")]
             .map(|(name, value)| (name, value.to_owned()))
@@ -76,6 +77,8 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let request = client
         .request(method.clone(), format!("{}{}", hub.base, path.replace("{id}", &id)))
+        // It waits for its visit.
+        .query(if is_list { &[("category", "paused")][..] } else { &[] })
         .header("origin", &hub.base)
         .header("cookie", format!("forecall_session={who}"));
     let request = if method == Method::POST {

@@ -57,7 +57,7 @@ async fn a_person_takes_books_and_closes() {
         .iter()
         .map(|e| e["event"]["event"].as_str().unwrap())
         .collect();
-    assert_eq!(events, ["opened", "held", "taken", "booked", "closed"]);
+    assert_eq!(events, ["opened", "held", "taken", "booked", "closed", "visit"]);
 }
 
 #[tokio::test]
