@@ -455,28 +455,6 @@ fn a_call_that_is_refused_leaves_the_visit_as_it_was() {
 }
 
 #[test]
-fn a_call_after_a_wish_for_another_time_that_reaches_nobody_leaves_the_visit_awaited() {
-    let wish = rung_back(visited(), CallResult::Answered, Some(Disposition::AnotherTime));
-    let asked = after(wish, &TicketEvent::CallRequested, "li").unwrap();
-    assert_eq!(stands(&asked), (TicketCategory::Open, ContactPhase::Planned));
-    let attempt = AttemptId(Uuid::from_u128(9));
-    let started = TicketEvent::AttemptStarted {
-        attempt,
-        inbound: false,
-    };
-    let ended = TicketEvent::AttemptEnded {
-        attempt,
-        inbound: false,
-        result: CallResult::NoAnswer,
-        disposition: None,
-        contact_due: due(),
-    };
-    let rung = after(asked, &started, HUB).unwrap();
-    let over = after(rung, &ended, HUB).unwrap();
-    assert_eq!(stands(&over), (TicketCategory::Paused, ContactPhase::Done));
-}
-
-#[test]
 fn a_fault_that_is_back_is_planned_again() {
     let mut gone = ticket(Stands::Held);
     gone.contact.reason = Some(HoldReason::FindingCleared);
