@@ -1,4 +1,4 @@
-//! An address. The type hides itself in logs; a page or a program that may read the ticket is shown it.
+//! An address. The type hides itself in logs; who attends visits is shown it with the ticket.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
