@@ -2,6 +2,7 @@
 
 use crate::reader::Reader;
 use hub_core::call_rules::{HoldReason, PROBABILITY_MIN};
+use hub_core::consent::Consent;
 use hub_core::prediction::Contribution;
 use hub_store::site::OwnerView;
 use hub_words::written::quantity;
@@ -30,9 +31,10 @@ pub(crate) fn band(reader: &Reader, probability: f32) -> String {
     reader.with(key, &[("percent", &reader.percent(f64::from(probability)))])
 }
 
-/// Why nobody was rung, with the date where the ledger has one.
+/// Why nobody was rung, with the date where the one who would be rung has withdrawn consent.
 pub(crate) fn hold(reader: &Reader, reason: HoldReason, owner: Option<&OwnerView>) -> String {
-    let said_at = owner.and_then(|owner| owner.consent_at);
+    let withdrawn = owner.filter(|owner| owner.consent == Consent::Withdrawn);
+    let said_at = withdrawn.and_then(|owner| owner.consent_at);
     match (reason, said_at) {
         (HoldReason::ConsentWithdrawn, Some(at)) => {
             reader.with("hold-consent-withdrawn-on", &[("date", &reader.date(at))])
@@ -75,7 +77,7 @@ mod tests {
     use crate::{texts, washing_machine};
     use hub_core::appointment::{AppointmentState, CancelledBy};
     use hub_core::call_result::{CallResult, Disposition};
-    use hub_core::consent::{Channel, Consent, Purpose};
+    use hub_core::consent::{Channel, Purpose};
     use hub_core::contact::{AttemptState, ContactPhase, Direction};
     use hub_core::finding::FindingState;
     use hub_core::language::Language;

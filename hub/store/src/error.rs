@@ -69,7 +69,7 @@ impl From<SituationError> for StoreError {
         match error {
             SituationError::Ticket(error) => Self::Ticket(error),
             SituationError::Attempt(error) => Self::Attempt(error),
-            full @ SituationError::Full { .. } => Self::Conflict(full.to_string()),
+            full @ SituationError::Full { .. } => Self::Refused(full.to_string()),
             SituationError::Missing { what, id, .. } => Self::NotFound { what, id },
         }
     }

@@ -1,6 +1,6 @@
 # The ticket's story: acts, events, calls, and why nobody was rung.
 acts = What to do
-acts-in-call = A call with the owner is under way. What can be done shows when it has ended.
+acts-in-call = A call with the owner is under way. Calling, booking, cancelling and closing come back when it has ended.
 act-take = Take it
 act-status = Change the status …
 act-status-confirm = Set the status
@@ -52,6 +52,7 @@ summary-visit-cancelled = The visit on { $slot } was called off; somebody has to
 summary-visit-en-route = The technician is on the way: { $slot }, { $point }.
 summary-visit-done = The technician was there ({ $slot }); the outcome is still to be written.
 summary-visit-no-show = The visit on { $slot } did not take place; somebody has to agree another one.
+summary-closed-plain = Closed: { $resolution }.
 summary-closed = Closed: { $resolution }; the prediction: { $verdict }.
 story = What happened
 calls = Calls in detail

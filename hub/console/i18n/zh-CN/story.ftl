@@ -1,6 +1,6 @@
 # The ticket's story: acts, events, calls, and why nobody was rung.
 acts = 处理
-acts-in-call = 正在与用户通话，通话结束后可以继续处理。
+acts-in-call = 正在与用户通话，通话结束后可以呼叫、预约、取消上门和结案。
 act-take = 领取工单
 act-status = 更改状态……
 act-status-confirm = 设置状态
@@ -52,6 +52,7 @@ summary-visit-cancelled = { $slot }的上门已取消，请另约时间。
 summary-visit-en-route = 工程师已出发：{ $slot }，{ $point }。
 summary-visit-done = 工程师已上门（{ $slot }），请填写处理结果。
 summary-visit-no-show = { $slot }未能上门，请另约时间。
+summary-closed-plain = 已结案：{ $resolution }。
 summary-closed = 已结案：{ $resolution }；预测判定：{ $verdict }。
 story = 经过
 calls = 通话详情

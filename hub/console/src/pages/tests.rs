@@ -24,6 +24,8 @@ use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
+mod ticket_page;
+
 #[path = "../../../api/tests/support/sample.rs"]
 mod sample;
 

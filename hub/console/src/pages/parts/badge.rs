@@ -2,10 +2,11 @@
 
 use crate::reader::Reader;
 use crate::words::{closed, code};
+use hub_core::appointment::AppointmentState;
 use hub_core::contact::ContactPhase;
 use hub_core::prediction::Severity;
 use hub_core::site::Localised;
-use hub_core::ticket::ServiceTicket;
+use hub_core::ticket::{ServiceTicket, TicketCategory};
 use maud::{Markup, html};
 
 /// The fault that a ticket of a `profile` is about, or else its kind.
@@ -16,18 +17,26 @@ pub(crate) fn about(reader: &Reader, profile: &str, ticket: &ServiceTicket) -> S
     }
 }
 
-/// Where a ticket stands: its label by `name`, and where the hub is with ringing the owner, with the reason if nobody was rung.
+/// Where a ticket stands: its label by `name`, the visit that is to come, and where the hub is with ringing the owner, with the
+/// reason if nobody was rung. A ticket that a person has paused waits for no person, whatever the hub's calls would do.
 pub(crate) fn state(reader: &Reader, ticket: &ServiceTicket, name: &Localised) -> Markup {
     let phase = code(&ticket.contact.phase).replace('_', "-");
+    let visit = ticket.standing_visit().map(|visit| match visit.state {
+        AppointmentState::EnRoute => "visit-chip-en-route",
+        _ => "visit-chip-agreed",
+    });
+    let is_put_off = ticket.contact.phase == ContactPhase::Held && ticket.status.category == TicketCategory::Paused;
     html! {
         span class={ "chip status-" (code(&ticket.status.category)) } { (name.get(reader.language)) }
+        @if let Some(visit) = visit { " " span.chip.visit { (reader.t(visit)) } }
         @match ticket.contact.phase {
             ContactPhase::Done => {},
+            ContactPhase::Held if is_put_off => {},
             ContactPhase::Planned | ContactPhase::InCall | ContactPhase::Held => {
                 " " span class={ "chip phase-" (phase) } { (reader.t(&format!("phase-{phase}"))) }
             },
         }
-        @if let Some(reason) = ticket.contact.reason { span.muted.reason { (closed(reader, "hold-short", &reason)) } }
+        @if let Some(reason) = ticket.contact.reason.filter(|_| !is_put_off) { span.muted.reason { (closed(reader, "hold-short", &reason)) } }
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
         @if view.ticket.is_closed() { (end(reader, view)) }
         @else if view.ticket.contact.phase == ContactPhase::InCall {
             p { (reader.t("acts-in-call")) }
+            @if view.ticket.standing_visit().is_some() { (attend(reader, view)) }
             (desk::render(reader, view))
         } @else {
             div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
@@ -33,7 +34,7 @@ fn end(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         @if let Some(outcome) = &view.ticket.outcome {
             p { strong { (closed(reader, "resolution", &outcome.resolution)) } }
-            p { (closed(reader, "verdict", &outcome.verdict)) }
+            @if view.ticket.fault.is_some() { p { (closed(reader, "verdict", &outcome.verdict)) } }
             @if !outcome.note.is_empty() { blockquote { (outcome.note) } }
         }
     }
@@ -84,7 +85,8 @@ fn book(reader: &Reader, view: &TicketView) -> Markup {
 }
 
 /// What became of the visit: a button each for the technician's words, and a form for calling it off.
-fn visit(reader: &Reader, view: &TicketView) -> Markup {
+/// How a visit goes: the technician says it, also beside a call.
+fn attend(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h3 { (reader.t("visit")) }
         div.acts {
@@ -95,6 +97,12 @@ fn visit(reader: &Reader, view: &TicketView) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn visit(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        (attend(reader, view))
         details {
             summary { (reader.t("act-visit-cancel")) }
             form method="post" action=(action(view, "appointment")) {

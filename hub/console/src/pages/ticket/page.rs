@@ -7,13 +7,14 @@ use crate::pages::parts::live::live_note;
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::visitor::Visitor;
-use crate::words::{closed, code, hold};
+use crate::words::{code, hold};
 use hub_api::error::Result;
 use hub_api::extract::Path;
 use hub_core::contact::ContactPhase;
 use hub_core::id::TicketId;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
+use std::iter::once;
 use uuid::Uuid;
 
 /// Shows the ticket.
@@ -55,7 +56,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
                 }
             }
             (summary(reader, view))
-            @if let Some(promise) = &ticket.promise { p.summary { (desk::promised(reader, promise)) } }
+            @if let Some(promise) = ticket.promise.as_ref().filter(|_| !ticket.is_closed()) { p.summary { (desk::promised(reader, promise)) } }
         }
         (live_note(reader))
         div.columns {
@@ -75,12 +76,12 @@ fn summary(reader: &Reader, view: &TicketView) -> Markup {
     let held = || ticket.contact.reason.map(|reason| held_sentence(reader, view, reason));
     let sentences: Vec<String> = match (&ticket.outcome, ticket.contact.phase) {
         (Some(outcome), _) => {
-            let resolution = closed(reader, "resolution", &outcome.resolution);
-            let verdict = closed(reader, "verdict", &outcome.verdict);
-            vec![reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])]
+            vec![story::ended(reader, view, outcome)]
         }
-        (None, ContactPhase::InCall) => vec![reader.t("summary-contacting")],
-        (None, ContactPhase::Planned) => vec![planned(reader, view)],
+        (None, ContactPhase::InCall) => once(reader.t("summary-contacting"))
+            .chain(visit(reader, view))
+            .collect(),
+        (None, ContactPhase::Planned) => once(planned(reader, view)).chain(visit(reader, view)).collect(),
         // An agreed visit and what a person has to do may both stand: an owner who rings back for another time.
         (None, ContactPhase::Done) => visit(reader, view).into_iter().chain(held()).collect(),
         (None, ContactPhase::Held) => held().into_iter().chain(visit(reader, view)).collect(),

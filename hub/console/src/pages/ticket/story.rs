@@ -8,6 +8,7 @@ use crate::reader::Reader;
 use crate::words::{closed, hold};
 use hub_core::appointment::AppointmentEvent;
 use hub_core::call_result::Disposition;
+use hub_core::outcome::Outcome;
 use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use maud::{Markup, html};
@@ -100,12 +101,18 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
             reader.with("event-booked", &[("slot", &slot), ("point", &point)])
         }
         TicketEvent::Visit(event) => visit(reader, view, event),
-        TicketEvent::Closed { outcome } => {
-            let resolution = closed(reader, "resolution", &outcome.resolution);
-            let verdict = closed(reader, "verdict", &outcome.verdict);
-            reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])
-        }
+        TicketEvent::Closed { outcome } => ended(reader, view, outcome),
     }
+}
+
+/// What was done, and whether the prediction was right where there was one.
+pub(super) fn ended(reader: &Reader, view: &TicketView, outcome: &Outcome) -> String {
+    let resolution = closed(reader, "resolution", &outcome.resolution);
+    if view.ticket.fault.is_none() {
+        return reader.with("summary-closed-plain", &[("resolution", &resolution)]);
+    }
+    let verdict = closed(reader, "verdict", &outcome.verdict);
+    reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])
 }
 
 fn visit(reader: &Reader, view: &TicketView, event: &AppointmentEvent) -> String {

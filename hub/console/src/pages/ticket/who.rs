@@ -7,6 +7,7 @@ use crate::reader::Reader;
 use crate::words::closed;
 use hub_core::consent::{Consent, Standing};
 use hub_core::household::Person;
+use hub_core::ticket::TicketEvent;
 use hub_store::site::OwnerView;
 use hub_store::ticket::TicketView;
 use jiff::Timestamp;
@@ -23,13 +24,20 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
             h3 { (reader.t("service-point")) }
             p { (point(reader, view, &service.id)) }
         }
-        h3 { (reader.t("contacts")) }
-        @if view.attempts.is_empty() {
+        // Who may not read calls is shown none of them, and not that there are none.
+        @if view.attempts.is_empty() && !was_called(view) {
+            h3 { (reader.t("contacts")) }
             p.muted { (reader.t("contacts-none")) }
-        } @else {
+        } @else if !view.attempts.is_empty() {
+            h3 { (reader.t("contacts")) }
             ol.plain { @for attempt in view.attempts.iter().rev() { li { (line(reader, attempt)) } } }
         }
     }
+}
+
+fn was_called(view: &TicketView) -> bool {
+    let mut events = view.timeline.iter().map(|entry| &entry.event);
+    events.any(|event| matches!(event, TicketEvent::AttemptStarted { .. }))
 }
 
 fn facts(reader: &Reader, owner: &OwnerView) -> Markup {
