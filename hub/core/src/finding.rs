@@ -6,13 +6,23 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Whether the deviation is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingState {
     /// The deviation was there when last looked at.
     Open,
     /// The readings came back to the baseline, the baseline was restarted, or a person judged that there is no fault.
     Cleared,
+}
+
+impl FindingState {
+    /// Its word, as it is stored and told.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A fault seen in the readings of one appliance.
@@ -64,23 +74,23 @@ pub enum Placement {
 
 /// Decides where a prediction belongs. An unknown fault beside any open finding is that finding's, so that one fault
 /// whose class is named late, or not every time, stays one finding and one ticket.
-pub fn place(open: &[Finding], fault_class: &str) -> Placement {
-    if let Some(same) = open.iter().find(|f| f.fault_class == fault_class) {
+pub fn place<'a>(mut open: impl Iterator<Item = &'a Finding> + Clone, fault_class: &str) -> Placement {
+    if let Some(same) = open.clone().find(|f| f.fault_class == fault_class) {
         return Placement::Repeat(same.id);
     }
     if fault_class == UNKNOWN_FAULT {
-        return open.first().map_or(Placement::New, |f| Placement::Repeat(f.id));
+        return open.next().map_or(Placement::New, |f| Placement::Repeat(f.id));
     }
-    match open.iter().find(|f| f.fault_class == UNKNOWN_FAULT) {
+    match open.find(|f| f.fault_class == UNKNOWN_FAULT) {
         Some(unknown) => Placement::Name(unknown.id),
         None => Placement::New,
     }
 }
 
 impl Finding {
-    /// Takes in one more prediction. The most certain one and its evidence are kept.
+    /// Takes in one more prediction. The most certain one and its evidence, within its bounds, are kept.
     #[must_use]
-    pub fn observe(mut self, prediction: FaultPrediction, evidence: Evidence, now: Timestamp) -> Self {
+    pub fn observe(mut self, prediction: FaultPrediction, evidence: &Evidence, now: Timestamp) -> Self {
         self.count = self.count.saturating_add(1);
         self.last_seen = now;
         if self.fault_class == UNKNOWN_FAULT {
@@ -91,7 +101,7 @@ impl Finding {
             && (prediction.probability > self.prediction.probability || self.prediction.fault_class != self.fault_class)
         {
             self.prediction = prediction;
-            self.evidence = evidence;
+            self.evidence = evidence.clone().bounded();
         }
         self
     }
@@ -149,19 +159,16 @@ pub(crate) mod tests {
     #[test]
     fn one_fault_stays_one_finding() {
         let pump = finding(1, "drain_pump_wear");
-        assert_eq!(place(&[], "drain_pump_wear"), Placement::New);
+        assert_eq!(place([].iter(), "drain_pump_wear"), Placement::New);
         assert_eq!(
-            place(std::slice::from_ref(&pump), "drain_pump_wear"),
+            place(std::iter::once(&pump), "drain_pump_wear"),
             Placement::Repeat(pump.id)
         );
-        assert_eq!(
-            place(std::slice::from_ref(&pump), UNKNOWN_FAULT),
-            Placement::Repeat(pump.id)
-        );
-        assert_eq!(place(std::slice::from_ref(&pump), "drum_bearing"), Placement::New);
+        assert_eq!(place(std::iter::once(&pump), UNKNOWN_FAULT), Placement::Repeat(pump.id));
+        assert_eq!(place(std::iter::once(&pump), "drum_bearing"), Placement::New);
         let unknown = finding(2, UNKNOWN_FAULT);
         assert_eq!(
-            place(std::slice::from_ref(&unknown), "drum_bearing"),
+            place(std::iter::once(&unknown), "drum_bearing"),
             Placement::Name(unknown.id)
         );
     }
@@ -170,16 +177,14 @@ pub(crate) mod tests {
     fn the_most_certain_prediction_is_kept() {
         let evidence = finding(1, UNKNOWN_FAULT).evidence;
         let at = Timestamp::from_second(9).unwrap();
-        let named = finding(1, UNKNOWN_FAULT).observe(prediction("drum_bearing", 0.4), evidence.clone(), at);
+        let named = finding(1, UNKNOWN_FAULT).observe(prediction("drum_bearing", 0.4), &evidence, at);
         assert_eq!(
             (named.fault_class.as_str(), named.prediction.probability, named.count),
             ("drum_bearing", 0.4, 2)
         );
-        let less = named
-            .clone()
-            .observe(prediction("drum_bearing", 0.3), evidence.clone(), at);
+        let less = named.clone().observe(prediction("drum_bearing", 0.3), &evidence, at);
         assert_eq!(less.prediction.probability, 0.4);
-        let unnamed = less.observe(prediction(UNKNOWN_FAULT, 0.99), evidence, at);
+        let unnamed = less.observe(prediction(UNKNOWN_FAULT, 0.99), &evidence, at);
         assert_eq!(unnamed.prediction.fault_class, "drum_bearing");
     }
 

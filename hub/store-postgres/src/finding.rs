@@ -8,7 +8,7 @@ use hub_core::situation::{Changed, Changes};
 use hub_core::ticket::ServiceTicket;
 use hub_store::error::Result;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
@@ -153,46 +153,65 @@ pub(crate) async fn quiet(
         .collect()
 }
 
-/// Saves findings, so many by one statement: their evidence is large. Those that are stored come first, since one that is
-/// cleared makes room for one of the same fault. Prediction and evidence mostly stay: an empty object stands for what is stored.
+/// Saves findings. Of most nothing has changed but their few plain fields: one statement for these. Prediction and evidence are
+/// large: of those where they are new, so many by one statement. What is stored comes first, since a finding that is cleared makes
+/// room for one of the same fault.
 pub(crate) async fn save(conn: &mut PgConnection, changes: &Changes) -> Result<()> {
-    let mut findings: Vec<&Changed<Finding>> = changes.findings.values().collect();
-    findings.sort_by_key(|finding| finding.is_new);
-    for some in findings.chunks(ROWS_MAX) {
-        let rows = some
-            .iter()
-            .map(|finding| row(&finding.now, changes.grown.contains(&finding.now.id)));
-        let rows: Vec<Value> = rows.collect::<Result<_>>()?;
-        save_some(conn, rows).await?;
+    let all = changes.findings.values();
+    let (mut whole, plain): (Vec<_>, Vec<_>) =
+        all.partition(|finding| finding.is_new || changes.grown.contains(&finding.now.id));
+    save_plain(conn, &plain).await?;
+    whole.sort_by_key(|finding| finding.is_new);
+    for some in whole.chunks(ROWS_MAX) {
+        save_whole(conn, some).await?;
     }
     Ok(())
 }
 
-async fn save_some(conn: &mut PgConnection, rows: Vec<Value>) -> Result<()> {
+/// Saves all but prediction and evidence.
+async fn save_plain(conn: &mut PgConnection, findings: &[&Changed<Finding>]) -> Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let now = || findings.iter().map(|finding| &finding.now);
     sqlx::query(
-        "insert into finding as f (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
-           prediction, evidence, ticket, suppressed_until, trace) \
-         select id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
-           prediction, evidence, ticket, suppressed_until, trace from jsonb_populate_recordset(null::finding, $1) \
-         on conflict (id) do update set fault_class = excluded.fault_class, state = excluded.state, \
-           last_seen = excluded.last_seen, count = excluded.count, ticket = excluded.ticket, \
-           suppressed_until = excluded.suppressed_until, \
-           prediction = case when excluded.prediction = '{}' then f.prediction else excluded.prediction end, \
-           evidence = case when excluded.evidence = '{}' then f.evidence else excluded.evidence end",
+        "update finding f set fault_class = k.fault_class, state = k.state, last_seen = k.last_seen, count = k.count, \
+           ticket = k.ticket, suppressed_until = k.suppressed_until \
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::integer[], $6::uuid[], $7::timestamptz[]) \
+           as k (id, fault_class, state, last_seen, count, ticket, suppressed_until) \
+         where f.id = k.id",
     )
-    .bind(Value::Array(rows))
+    .bind(now().map(|finding| finding.id.0).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.fault_class.as_str()).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.state.name()).collect::<Vec<_>>())
+    .bind(now().map(|finding| sql(finding.last_seen)).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.count.cast_signed()).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.ticket.map(|id| id.0)).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.suppressed_until.map(sql)).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(db)?;
     Ok(())
 }
 
-/// Its fields are the columns.
-fn row(finding: &Finding, grew: bool) -> Result<Value> {
-    let mut row = json(finding)?;
-    if !grew {
-        row["prediction"] = Value::Object(Map::new());
-        row["evidence"] = Value::Object(Map::new());
-    }
-    Ok(row)
+/// Saves all; the fields of a finding are the columns.
+async fn save_whole(conn: &mut PgConnection, findings: &[&Changed<Finding>]) -> Result<()> {
+    let rows: Vec<Value> = findings
+        .iter()
+        .map(|finding| json(&finding.now))
+        .collect::<Result<_>>()?;
+    sqlx::query(
+        "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
+           prediction, evidence, ticket, suppressed_until, trace) \
+         select id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
+           prediction, evidence, ticket, suppressed_until, trace from jsonb_populate_recordset(null::finding, $1) \
+         on conflict (id) do update set fault_class = excluded.fault_class, state = excluded.state, \
+           last_seen = excluded.last_seen, count = excluded.count, ticket = excluded.ticket, \
+           suppressed_until = excluded.suppressed_until, prediction = excluded.prediction, evidence = excluded.evidence",
+    )
+    .bind(Value::Array(rows))
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
 }

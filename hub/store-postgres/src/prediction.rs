@@ -51,7 +51,7 @@ impl PredictionStore for PostgresStore {
             let mut told = Vec::new();
             for observation in &scored.observations {
                 if let Some(situation) = situations.get_mut(&observation.appliance()) {
-                    told.extend(situation.observe(observation.clone(), ids, now, &mut changes)?);
+                    told.extend(situation.observe(observation, ids, now, &mut changes)?);
                 }
             }
             for situation in situations.values_mut() {

@@ -9,6 +9,7 @@ use jiff_sqlx::ToSqlx;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use sqlx::{Postgres, Row};
 
 /// What a failed statement means to the caller.
@@ -123,13 +124,11 @@ impl Columns for PgRow {
     }
 
     fn json<T: DeserializeOwned>(&self, name: &'static str) -> Result<T> {
-        parse(name, self.col(name)?)
+        Ok(self.col::<Json<T>>(name)?.0)
     }
 
     fn maybe_json<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>> {
-        self.col::<Option<serde_json::Value>>(name)?
-            .map(|value| parse(name, value))
-            .transpose()
+        Ok(self.col::<Option<Json<T>>>(name)?.map(|json| json.0))
     }
 }
 

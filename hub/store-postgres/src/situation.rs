@@ -13,10 +13,11 @@ use hub_core::call_rules::CallRules;
 use hub_core::consent::{KEY_9, Subject};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
 use hub_core::situation::{Changed, Changes, Ids, Observation, Refusal, Situation};
-use hub_core::ticket::ServiceTicket;
+use hub_core::ticket::{ServiceTicket, TicketLabels};
 use hub_store::error::Result;
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The situations of these appliances, which stay locked until the end of the transaction: so scoring and people never wait for
@@ -114,16 +115,22 @@ async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<A
     .fetch_all(conn)
     .await
     .map_err(db)?;
+    let mut tenants: BTreeMap<String, (CallRules, TicketLabels)> = BTreeMap::new();
     rows.iter()
         .map(|row| {
             let appliance = ApplianceId(row.col("id")?);
-            let rules: CallRules = row.json("call_rules")?;
+            let (rules, labels) = match tenants.entry(row.col("tenant")?) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new
+                    .insert((row.json("call_rules")?, row.json("ticket_status")?))
+                    .clone(),
+            };
             let situation = Situation {
                 appliance,
                 tenant: row.word("tenant")?,
                 site: row.col("service_point")?,
                 rules,
-                labels: row.json("ticket_status")?,
+                labels,
                 restarted: row.col("restarted")?,
                 findings: Vec::new(),
                 quiet: Vec::new(),

@@ -129,22 +129,23 @@ async fn observed(base: &Base, ids: &[i64], plan: Plan, round: usize) -> Result<
             alarm(*id, fault)
         });
         let seen: Vec<Observation> = seen.collect();
-        let begun = Instant::now();
-        commit(base, seen, now(round)).await?;
-        spent += begun.elapsed();
+        spent += commit(base, seen, now(round)).await?;
     }
     Ok(spent.as_secs_f64())
 }
 
-async fn commit(base: &Base, observations: Vec<Observation>, now: Timestamp) -> Result<()> {
+/// How long the transaction took; what was seen is made before it and dropped behind it.
+async fn commit(base: &Base, observations: Vec<Observation>, now: Timestamp) -> Result<Duration> {
     let told = observations.len();
     let scored = ScoringCommit {
         observations,
         ..ScoringCommit::default()
     };
+    let begun = Instant::now();
     let changes = base.store.commit_scoring(&scored, now).await?;
+    let took = begun.elapsed();
     ensure!(changes.len() == told, "{told} observations, {} changes", changes.len());
-    Ok(())
+    Ok(took)
 }
 
 /// Each appliance has its findings and tickets, and each observation was counted.

@@ -85,7 +85,7 @@ pub enum SituationError {
 pub struct Ids<'a>(pub &'a mut (dyn FnMut() -> [u8; 10] + Send));
 
 impl Situation {
-    fn open(&self) -> impl Iterator<Item = &Finding> {
+    fn open(&self) -> impl Iterator<Item = &Finding> + Clone {
         self.findings
             .iter()
             .filter(|finding| finding.state == FindingState::Open)

@@ -56,7 +56,7 @@ impl Situation {
     /// None that a stored ticket gives reason for: the hub's own events are refused by no ticket that is not closed.
     pub fn observe(
         &mut self,
-        observation: Observation,
+        observation: &Observation,
         ids: &mut Ids<'_>,
         now: Timestamp,
         changes: &mut Changes,
@@ -77,8 +77,8 @@ impl Situation {
                 trace,
                 ..
             } => {
-                let (prediction, evidence) = (prediction.bounded(), evidence.bounded());
-                let change = self.alarm(prediction, evidence, trace, ids, now, changes)?;
+                let prediction = prediction.clone().bounded();
+                let change = self.alarm(prediction, evidence, *trace, ids, now, changes)?;
                 Ok(vec![change])
             }
         }
@@ -112,15 +112,15 @@ impl Situation {
     fn alarm(
         &mut self,
         prediction: FaultPrediction,
-        evidence: Evidence,
+        evidence: &Evidence,
         trace: TraceId,
         ids: &mut Ids<'_>,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<FindingChange, SituationError> {
-        let open: Vec<Finding> = self.open().cloned().collect();
-        let (finding, before) = match place(&open, &prediction.fault_class) {
+        let (finding, before) = match place(self.open(), &prediction.fault_class) {
             Placement::New => {
+                let evidence = evidence.clone().bounded();
                 let first = self.first_seen(prediction, evidence, trace, ids, now, changes);
                 (first, None)
             }

@@ -81,7 +81,7 @@ impl Unit {
 
     fn sees(&mut self, seen: Observation) -> Changes {
         let now = self.now;
-        let (told, changes) = self.with_ids(|situation, ids, changes| situation.observe(seen, ids, now, changes));
+        let (told, changes) = self.with_ids(|situation, ids, changes| situation.observe(&seen, ids, now, changes));
         told.unwrap();
         changes
     }

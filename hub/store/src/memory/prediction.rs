@@ -70,7 +70,7 @@ impl PredictionStore for MemoryStore {
         state.with_ids(|ids| {
             for observation in &scored.observations {
                 if let Some(situation) = situations.get_mut(&observation.appliance()) {
-                    told.extend(situation.observe(observation.clone(), ids, now, &mut changes)?);
+                    told.extend(situation.observe(observation, ids, now, &mut changes)?);
                 }
             }
             for situation in situations.values_mut() {
