@@ -1,6 +1,7 @@
 //! What a person can do with a ticket.
 
 use super::desk;
+use super::forms::action;
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
@@ -38,10 +39,6 @@ fn end(reader: &Reader, view: &TicketView) -> Markup {
             @if !outcome.note.is_empty() { blockquote { (outcome.note) } }
         }
     }
-}
-
-pub(super) fn action(view: &TicketView, act: &str) -> String {
-    format!("/tickets/{}/{act}", view.ticket.id)
 }
 
 fn take(reader: &Reader, view: &TicketView) -> Markup {

@@ -1,6 +1,6 @@
 //! What a person writes on a ticket: its label, notes and promises.
 
-use super::acts::action;
+use super::forms::action;
 use crate::reader::Reader;
 use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::ticket::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, TicketCategory, TicketLabel};

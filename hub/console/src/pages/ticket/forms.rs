@@ -10,8 +10,14 @@ use hub_api::{
 };
 use hub_core::id::TicketId;
 use hub_core::ticket::TicketKind;
+use hub_store::ticket::TicketView;
 use serde::Deserialize;
 use uuid::Uuid;
+
+/// Where the form of an act is sent.
+pub(super) fn action(view: &TicketView, act: &str) -> String {
+    format!("/tickets/{}/{act}", view.ticket.id)
+}
 
 fn back(id: Uuid) -> Redirect {
     Redirect::to(&format!("/tickets/{id}"))
