@@ -28,9 +28,7 @@ pub struct TicketsQuery {
     /// Only those of this log-in name.
     pub assignee: Option<String>,
     /// Only tickets that are not closed and have a promise, the first due first: what is overdue leads the list.
-    #[serde(default)]
-    #[param(default = false)]
-    pub promised: bool,
+    pub promised: Option<bool>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// Items on the page, 1 to 200; 50 unless given.
@@ -50,7 +48,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
         kind: query.kind,
         label: query.label,
         assignee: query.assignee,
-        promised: query.promised,
+        promised: query.promised.unwrap_or(false),
     };
     let page = app
         .store()

@@ -54,7 +54,7 @@ pub(crate) struct ContactThread {
 /// What somebody was promised and still waits for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Promise {
-    /// What was promised; `person_rings` where a call of the hub did: a person rings.
+    /// What was promised; `person_rings` where a call of the hub did.
     what: String,
     /// Who was promised it; `owner` where a call of the hub did.
     to: String,

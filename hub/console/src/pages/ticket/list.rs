@@ -20,7 +20,7 @@ pub(crate) async fn page(visitor: Visitor, Query(mut query): Query<TicketsQuery>
     let category = *query.category.get_or_insert(TicketCategory::Open);
     let first_page = query.after.is_none();
     let promised = TicketsQuery {
-        promised: true,
+        promised: Some(true),
         limit: Some(PROMISES_MAX),
         ..TicketsQuery::default()
     };
