@@ -37,7 +37,8 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/quarantine") => Act::ReadQuarantine,
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
         ("post", "/tickets" | "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
-        | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept") => Act::WorkTickets,
+        | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept")
+        | ("post", "/tickets/{id}/promise-released") => Act::WorkTickets,
         ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the body says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
@@ -73,6 +74,7 @@ fn asked(method: &str, path: &str, of: &Things) -> (&'static str, Value) {
             "",
             json!({ "what": "a call", "to": "Li", "by": "2099-01-01T00:00:00Z" }),
         ),
+        ("post", "/tickets/{id}/promise-released") => ("", json!({ "reason": "spoken with" })),
         ("post", "/tickets/{id}/book") => ("", json!({ "start": "2026-03-03T01:00:00Z" })),
         ("post", _) => ("", json!({})),
         _ => ("", Value::Null),

@@ -21,7 +21,7 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/tickets" | "/tickets/{id}") => Act::ReadTickets,
         ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
         | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept")
-        | ("post", "/appliances/{id}/tickets") => Act::WorkTickets,
+        | ("post", "/tickets/{id}/promise-released" | "/appliances/{id}/tickets") => Act::WorkTickets,
         ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the form says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
@@ -70,6 +70,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         "promise" => [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")]
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
+        "promise-released" => vec![("reason", "spoken with".to_owned())],
         "tickets" => vec![("kind", "care".to_owned()), ("note", "Descale.".to_owned())],
         "replay" => vec![("id", hub.of.held.to_string())],
         _ => Vec::new(),

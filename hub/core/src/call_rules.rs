@@ -113,6 +113,8 @@ pub enum HoldReason {
     InvalidNumber,
     /// The trunk refused the call: its set-up needs a person.
     TrunkRefused,
+    /// The tenant has no trunk; looked at again when it has one.
+    NoTrunk,
     /// An attempt was cut off by a crash: whether it rang is not known.
     UnknownAttempt,
     /// The owner has answered and said what they want.
@@ -217,13 +219,20 @@ fn stands(result: Option<CallResult>) -> Option<HoldReason> {
     }
 }
 
+impl CallRules {
+    /// Whether a household in this zone may be rung at this hour.
+    pub fn allow(&self, zone: &TimeZone, at: Timestamp) -> bool {
+        (self.from..self.until).contains(&at.to_zoned(zone.clone()).time())
+    }
+}
+
 /// The next instant at which the household may be rung, or `None` if it may be now. Holds across a change of the
 /// clocks, since both bounds are local times.
 fn quiet_until(rules: &CallRules, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    let local = now.to_zoned(zone.clone());
-    if local.time() >= rules.from && local.time() < rules.until {
+    if rules.allow(zone, now) {
         return None;
     }
+    let local = now.to_zoned(zone.clone());
     let day = if local.time() < rules.from {
         local.date()
     } else {

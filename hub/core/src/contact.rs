@@ -64,6 +64,8 @@ pub struct ContactAttempt {
     pub requested_by: Option<String>,
     /// The slot that key 1 books: promised to this owner from the first prompt on.
     pub offered: Option<crate::appointment::Slot>,
+    /// Time by which a person rings if the call says that one does: the hour that is said is the one that is kept.
+    pub rings_by: Option<Timestamp>,
     /// The call-detail record as the voice part wrote it: timings, digits, packets, transcript. No number in it.
     pub detail: Option<serde_json::Value>,
     /// From the reading to the call.
@@ -174,6 +176,7 @@ pub(crate) mod tests {
             disposition: None,
             requested_by: None,
             offered: None,
+            rings_by: None,
             detail: None,
             trace: TraceId(Uuid::from_u128(4)),
         }

@@ -73,6 +73,12 @@ impl Household {
             .or(self.persons.first())
     }
 
+    /// Whether a colleague may ring somebody here who was asked for: there is a number that is not on the do-not-call list.
+    pub fn can_be_rung(&self) -> bool {
+        let mut numbers = self.persons.iter().filter_map(Person::number);
+        numbers.any(|own| !own.do_not_call)
+    }
+
     /// The person who calls from a number: the first in order who has it.
     pub fn who_has(&self, number: &PhoneNumber) -> Option<&Person> {
         let mut persons = self.persons.iter();

@@ -38,3 +38,4 @@ pub mod situation;
 pub mod telemetry;
 pub mod ticket;
 pub mod witness;
+pub mod working_hours;

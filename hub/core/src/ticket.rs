@@ -21,7 +21,7 @@ mod visit;
 pub use event::{Settlement, TicketAction, TicketEvent};
 pub use kind::{TicketFault, TicketKind};
 pub use label::{LABEL_LEN_MAX, LABELS_MAX, TicketLabel, TicketLabels};
-pub use promise::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise};
+pub use promise::{PERSON_RINGS, PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, RELEASE_LEN_MAX, TO_OWNER};
 pub use refusal::TicketError;
 pub use status::{TicketCategory, TicketStatus};
 
@@ -103,6 +103,9 @@ impl ServiceTicket {
         match event {
             TicketEvent::Opened { contact_due } => self.contact.plan(*contact_due),
             TicketEvent::Reported { kind, note } => self.report(*kind, note)?,
+            TicketEvent::RangIn if number != 0 => return Err(TicketError::NotReported(number)),
+            TicketEvent::RangIn => {}
+            TicketEvent::NamedByCaller { rings_by } => self.promise_call(*rings_by, now),
             TicketEvent::FindingGrew {
                 fault_class, severity, ..
             } => self.grow(fault_class, *severity, now),
@@ -118,10 +121,14 @@ impl ServiceTicket {
                 disposition,
                 slot,
                 service_point,
+                rings_by,
                 ..
             } => {
                 let agreed = slot.zip(service_point.as_deref());
                 self.choose(*disposition, agreed, labels, now);
+                if let Some(by) = rings_by {
+                    self.promise_call(*by, now);
+                }
             }
             TicketEvent::AttemptEnded {
                 inbound,
@@ -139,6 +146,10 @@ impl ServiceTicket {
             TicketEvent::Noted { text } => check_text(number, "a note", text, NOTE_LEN_MAX)?,
             TicketEvent::Promised { what, to, by } => self.promise(what, to, *by, actor, now)?,
             TicketEvent::PromiseKept => drop(self.promise.take().ok_or(TicketError::NoPromise(number))?),
+            TicketEvent::PromiseReleased { reason } => {
+                check_text(number, "a reason", reason, RELEASE_LEN_MAX)?;
+                drop(self.promise.take().ok_or(TicketError::NoPromise(number))?);
+            }
             TicketEvent::CallRequested if self.fault.is_none() => return Err(TicketError::NothingToSay(number)),
             TicketEvent::CallRequested => self.contact.request_call(actor, now).map_err(refused)?,
             TicketEvent::Booked { slot, service_point } => {
@@ -225,6 +236,14 @@ impl ServiceTicket {
             made_at: now,
         });
         Ok(())
+    }
+
+    /// A call has said that a person rings by then. A promise that is due before stands: it is not put off by another call, and
+    /// whoever keeps it speaks with the owner.
+    fn promise_call(&mut self, by: Timestamp, now: Timestamp) {
+        if self.promise.as_ref().is_none_or(|known| by < known.by) {
+            self.promise = Some(Promise::of_call(by, now));
+        }
     }
 
     fn close(

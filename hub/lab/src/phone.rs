@@ -179,6 +179,7 @@ impl Phones {
             password: None,
             caller_number: from.clone(),
             channels: 1,
+            inbound_channels: Some(0),
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,

@@ -131,6 +131,7 @@ async fn lab_by(demanded: Option<Digest>, known: Option<Digest>, proxy: impl FnO
         password: known.map(|known| known.password),
         caller_number: number("+864008000001"),
         channels: 4,
+        inbound_channels: Some(0),
         // The phones assert nobody.
         believe_from: true,
         post_dial_limit_s: None,

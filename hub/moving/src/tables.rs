@@ -129,7 +129,7 @@ pub(crate) const TABLES: &[Table] = &[
     table("quarantine_tally", "tenant:text, kept:bigint, dropped:bigint", "tenant"),
     table(
         "trunk",
-        "tenant:text, proxy:text, domain:text, username:text, password:bytea, caller_number:bytea, caller_index:bytea, believe_from:boolean, post_dial_limit_s:smallint, trying_limit_s:smallint, addresses:jsonb",
+        "tenant:text, proxy:text, domain:text, username:text, password:bytea, caller_number:bytea, caller_index:bytea, believe_from:boolean, post_dial_limit_s:smallint, trying_limit_s:smallint, addresses:jsonb, inbound_channels:smallint",
         "tenant",
     ),
     table(
@@ -285,7 +285,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "ticket",
-        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb, promised_by:timestamp with time zone",
         "id",
     ),
     table(
@@ -301,7 +301,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "attempt",
-        "id:uuid, tenant:text, ticket:uuid, owner:uuid, direction:text, state:text, started_at:timestamp with time zone, ended_at:timestamp with time zone, result:text, disposition:text, requested_by:text, offered_start:timestamp with time zone, offered_end:timestamp with time zone, offered_service_point:text, detail:jsonb, trace:uuid",
+        "id:uuid, tenant:text, ticket:uuid, owner:uuid, direction:text, state:text, started_at:timestamp with time zone, ended_at:timestamp with time zone, result:text, disposition:text, requested_by:text, offered_start:timestamp with time zone, offered_end:timestamp with time zone, offered_service_point:text, detail:jsonb, trace:uuid, rings_by:timestamp with time zone",
         "id",
     ),
     table(

@@ -1,11 +1,11 @@
 //! A hub that runs: where it is reached, why it cannot go on, and how it stops. [`crate::pipeline`] makes it.
 
 use crate::database::stop_cluster;
+use crate::telephone::Telephone;
 use anyhow::Result;
 use hub_api::FirstAccount;
 use hub_broker::{Broker, BrokerCounters};
 use hub_store_postgres::{Cluster, PostgresStore};
-use hub_voice::Voice;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Hub {
     pub mqtt_tls: Option<SocketAddr>,
     /// Where people connect.
     pub http: SocketAddr,
-    /// Where the trunk reaches us, if calls are set up.
+    /// Where the trunk reaches us, if a tenant had one at the start.
     pub sip: Option<SocketAddr>,
     /// What the front door counted.
     pub counters: Arc<BrokerCounters>,
@@ -38,7 +38,7 @@ pub struct Hub {
     pub(crate) failed: Pin<Box<dyn Future<Output = String> + Send>>,
     pub(crate) stop: CancellationToken,
     pub(crate) broker: Broker,
-    pub(crate) voice: Option<Arc<Voice>>,
+    pub(crate) telephone: Arc<Telephone>,
     pub(crate) work: JoinSet<()>,
     pub(crate) cluster: Option<Arc<Cluster>>,
 }
@@ -58,7 +58,7 @@ impl Hub {
     /// Where the own database did not stop cleanly.
     pub async fn stop(mut self, calls_grace: Duration) -> Result<()> {
         self.stop.cancel();
-        let voice = self.voice.clone();
+        let voice = self.telephone.voice();
         let hang_up = async {
             tokio::time::sleep(calls_grace).await;
             if let Some(voice) = &voice {

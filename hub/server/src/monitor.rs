@@ -1,6 +1,7 @@
 //! What `/metrics` and `/readyz` are given: figures, problems and notices of all parts of the hub, or of one that stands by.
 
 use crate::process;
+use crate::telephone::Telephone;
 use crate::workers::Figures;
 use crate::workers::maintain::Upkeep;
 use crate::workers::profiles::Refused;
@@ -10,7 +11,6 @@ use hub_broker::{Broker, Health};
 use hub_core::metric::{Metric, MetricKind};
 use hub_store::lease::LeaseStore;
 use hub_store_postgres::PostgresStore;
-use hub_voice::Voice;
 use std::sync::Arc;
 
 /// The parts of a hub that are asked how they are; the front door is asked beside them.
@@ -25,8 +25,8 @@ pub struct Parts {
     pub witnesses: Arc<Witnesses>,
     /// Appliance profiles that cannot be used.
     pub profiles: Arc<Refused>,
-    /// The telephone side, if calls are set up.
-    pub voice: Option<Arc<Voice>>,
+    /// The telephone side.
+    pub telephone: Arc<Telephone>,
 }
 
 /// How a hub that works is asked how it is.
@@ -68,7 +68,7 @@ impl Parts {
         all.extend(self.upkeep.metrics());
         all.extend(self.figures.metrics());
         all.extend(self.witnesses.metrics());
-        all.extend(self.voice.iter().flat_map(|voice| voice.metrics()));
+        all.extend(self.telephone.voice().iter().flat_map(|voice| voice.metrics()));
         all.push(lease_held(self.store.has_lease()));
         let help = "1 while the database takes no readings, although devices send them.";
         let held = u64::from(self.store.ingest_fails());
@@ -88,7 +88,7 @@ impl Parts {
         if front_door.stopping {
             problems.push(("mqtt", "the hub is stopping".to_owned()));
         }
-        problems.extend(self.voice.iter().filter_map(|voice| voice.problem()));
+        problems.extend(self.telephone.problem());
         problems
     }
 
@@ -96,7 +96,7 @@ impl Parts {
         let mut notices = self.witnesses.notices();
         notices.extend(self.upkeep.notices());
         notices.extend(self.profiles.notices());
-        notices.extend(self.voice.iter().flat_map(|voice| voice.notices()));
+        notices.extend(self.telephone.voice().iter().flat_map(|voice| voice.notices()));
         notices
     }
 }

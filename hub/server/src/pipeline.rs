@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::database::Opened;
 use crate::hub::Hub;
 use crate::models::{load_models, with_words};
-use crate::telephone::{self, Telephone};
+use crate::telephone::{Telephone, TrunkWatch};
 use crate::workers::contact::{Calls, Dialler};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::profiles::{ProfileWatch, Refused};
@@ -87,7 +87,6 @@ pub async fn start(
     let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
     pipeline.prediction_and_ticket(registry);
     let telephone = pipeline.contact().await?;
-    let voice = telephone.map(|telephone| telephone.voice);
     let monitor = monitor::working(
         &telemetry.broker,
         monitor::Parts {
@@ -96,7 +95,7 @@ pub async fn start(
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
             profiles: telemetry.profiles,
-            voice: voice.clone(),
+            telephone: telephone.clone(),
         },
     );
     pipeline.outcome(listener, monitor, demo)?;
@@ -120,13 +119,13 @@ pub async fn start(
             tokio::select! { why = broken => why, why = deposed => why }
         }),
         http,
-        sip: voice.as_ref().map(|v| v.local()),
+        sip: telephone.voice().map(|voice| voice.local()),
         counters: broker.counters(),
         first_account,
         calls_up: figures.calls_up(),
         stop,
         broker,
-        voice,
+        telephone,
         work,
         cluster,
         store,
@@ -208,9 +207,11 @@ impl Pipeline<'_> {
         self.work.spawn(score.run(self.stop.child_token()));
     }
 
-    /// Rings owners, and answers those who ring; `None` if no tenant has a trunk.
-    async fn contact(&mut self) -> Result<Option<Telephone>> {
-        let telephone = telephone::start(self.config, &self.store).await?;
+    /// Rings owners, and answers those who ring, as soon as their tenant has a trunk.
+    async fn contact(&mut self) -> Result<Arc<Telephone>> {
+        let telephone = Arc::new(Telephone::default());
+        let mut trunks = TrunkWatch::new(self.config, self.store.clone(), telephone.clone());
+        trunks.look().await?;
         let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.subscribe());
         let dialler = Dialler::new(
             calls.clone(),
@@ -220,10 +221,7 @@ impl Pipeline<'_> {
             self.figures.clone(),
         );
         self.work.spawn(dialler.run(self.stop.child_token()));
-        if let Some(Telephone { voice, .. }) = telephone.clone() {
-            let stop = self.stop.child_token();
-            self.work.spawn(async move { voice.serve_inbound(calls, stop).await });
-        }
+        self.work.spawn(trunks.run(calls, self.stop.child_token()));
         Ok(telephone)
     }
 

@@ -1,53 +1,162 @@
-//! The telephone side, with the trunks that tenants have declared.
+//! The telephone side, with the trunks that tenants have declared: as they are now, whenever one comes or changes.
 
 use crate::config::Config;
+use crate::workers::contact::Calls;
+use crate::workers::in_time;
 use anyhow::{Context, Result};
 use hub_core::id::TenantId;
-use hub_core::phone_number::PhoneNumber;
 use hub_core::site::Trunk;
 use hub_store::site::SiteStore;
-use hub_store_postgres::PostgresStore;
 use hub_voice::{Secret, TrunkConfig, Voice, VoiceConfig};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// Spoken prompts kept on disk: about an hour.
 const PROMPT_CACHE_BYTES: u64 = 64 << 20;
+/// Between two looks at the trunks that are declared.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The way to the telephone network.
-#[derive(Clone)]
+/// The way to the telephone network: none before a tenant has a trunk.
+#[derive(Default)]
 pub struct Telephone {
-    /// The telephone side.
-    pub voice: Arc<Voice>,
-    /// The main number of each tenant that has a trunk.
-    pub main_numbers: BTreeMap<TenantId, PhoneNumber>,
+    voice: RwLock<Option<Arc<Voice>>>,
+    /// Why trunks that are declared are not used.
+    problem: RwLock<Option<String>>,
 }
 
-/// Starts it; `None` if there is no trunk.
-pub async fn start(config: &Config, store: &PostgresStore) -> Result<Option<Telephone>> {
-    let trunks = store.trunks().await?;
-    if trunks.is_empty() {
-        return Ok(None);
+impl Telephone {
+    /// The telephone side, if there is one.
+    pub fn voice(&self) -> Option<Arc<Voice>> {
+        self.voice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    let main_numbers = trunks
-        .iter()
-        .map(|(tenant, trunk)| (tenant.clone(), trunk.caller_number.clone()))
-        .collect();
-    let voice = Voice::start(VoiceConfig {
+
+    /// The same, if this tenant has a trunk.
+    pub fn of_tenant(&self, tenant: &TenantId) -> Option<Arc<Voice>> {
+        self.voice().filter(|voice| voice.has_trunk(tenant.as_str()))
+    }
+
+    /// What keeps it from ringing anybody, for an administrator: part and reason.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        let own = self.problem.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = own.map(|reason| ("sip", reason));
+        own.or_else(|| self.voice()?.problem())
+    }
+
+    fn set_voice(&self, voice: Arc<Voice>) {
+        *self.voice.write().unwrap_or_else(PoisonError::into_inner) = Some(voice);
+    }
+
+    fn set_problem(&self, problem: Option<String>) {
+        *self.problem.write().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
+
+/// Follows the trunks that tenants declare.
+pub struct TrunkWatch {
+    telephone: Arc<Telephone>,
+    store: Arc<dyn SiteStore>,
+    /// Everything but the trunks.
+    settings: VoiceConfig,
+    calls_max: usize,
+    seen: Vec<(TenantId, Trunk)>,
+}
+
+impl TrunkWatch {
+    /// One that has not looked yet.
+    pub fn new(config: &Config, store: Arc<dyn SiteStore>, telephone: Arc<Telephone>) -> Self {
+        Self {
+            telephone,
+            store,
+            settings: settings(config),
+            calls_max: config.calls_max,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Looks once: the first trunk starts the telephone side, and what has changed is used by the calls that follow.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer, or the telephone side does not start. What was used before stays in use.
+    pub async fn look(&mut self) -> Result<()> {
+        let trunks = in_time(self.store.trunks()).await?;
+        if trunks == self.seen {
+            return Ok(());
+        }
+        let declared = trunks.iter().cloned();
+        let declared = declared.map(|(tenant, trunk)| trunk_config(&tenant, trunk, self.calls_max));
+        let declared: Vec<TrunkConfig> = declared.collect();
+        match self.telephone.voice() {
+            Some(voice) => {
+                voice.set_trunks(declared).await.context("cannot change the trunks")?;
+                tracing::info!(trunks = trunks.len(), "trunks were read again");
+            }
+            None => {
+                let voice = Voice::start(VoiceConfig {
+                    trunks: declared,
+                    ..self.settings.clone()
+                });
+                let voice = voice.await.context("cannot start the telephone side")?;
+                self.telephone.set_voice(Arc::new(voice));
+            }
+        }
+        self.seen = trunks;
+        Ok(())
+    }
+
+    /// Looks again and again, and has calls that come in answered, until `stop`.
+    pub async fn run(mut self, calls: Arc<Calls>, stop: CancellationToken) {
+        let mut serving = JoinSet::new();
+        loop {
+            if let Some(voice) = self.telephone.voice().filter(|_| serving.is_empty()) {
+                let (calls, stop) = (calls.clone(), stop.clone());
+                serving.spawn(async move { voice.serve_inbound(calls, stop).await });
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => break,
+            }
+            self.look_again().await;
+        }
+        while serving.join_next().await.is_some() {}
+    }
+
+    async fn look_again(&mut self) {
+        let looked = self.look().await;
+        let problem = looked.err().map(|error| format!("{error:#}"));
+        if let Some(reason) = problem.as_ref().filter(|reason| Some(*reason) != self.known().as_ref()) {
+            tracing::warn!(reason, "trunks that are declared are not used yet");
+        }
+        self.telephone.set_problem(problem);
+    }
+
+    fn known(&self) -> Option<String> {
+        self.telephone
+            .problem
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn settings(config: &Config) -> VoiceConfig {
+    VoiceConfig {
         bind: config.sip,
         advertise: config.sip_advertise.clone(),
         media_ports: Some(config.media_ports.range()),
-        trunks: trunks
-            .into_iter()
-            .map(|(tenant, trunk)| trunk_config(&tenant, trunk, config.calls_max))
-            .collect(),
-        prompt_cache: config.state_dir.join("prompts"),
+        trunks: Vec::new(),
+        prompt_cache: prompts(config),
         prompt_cache_bytes: PROMPT_CACHE_BYTES,
         recordings: None,
         limits: hub_voice::Limits::default(),
-    });
-    let voice = Arc::new(voice.await.context("cannot start the telephone side")?);
-    Ok(Some(Telephone { voice, main_numbers }))
+    }
+}
+
+fn prompts(config: &Config) -> PathBuf {
+    config.state_dir.join("prompts")
 }
 
 fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfig {
@@ -60,6 +169,7 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         password: trunk.password.map(Secret::new),
         caller_number: trunk.caller_number,
         channels: calls_max,
+        inbound_channels: trunk.inbound_channels.map(usize::from),
         believe_from: trunk.believe_from,
         post_dial_limit_s: Some(trunk.post_dial_limit_s),
         trying_limit_s: Some(trunk.trying_limit_s),

@@ -28,6 +28,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ContactAttempt> {
         disposition: row.maybe_word("disposition")?,
         requested_by: row.col("requested_by")?,
         offered: offered.map(|(start, end)| Slot { start, end }),
+        rings_by: row.maybe_at("rings_by")?,
         detail: row.maybe_json("detail")?,
         trace: TraceId(row.col("trace")?),
     })
@@ -118,10 +119,10 @@ pub(crate) async fn save(conn: &mut PgConnection, attempts: impl Iterator<Item =
     }
     sqlx::query(
         "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, ended_at, result, disposition, \
-           requested_by, offered_start, offered_end, offered_service_point, detail, trace) \
+           requested_by, offered_start, offered_end, offered_service_point, detail, trace, rings_by) \
          select a.id, a.tenant, a.ticket, a.owner, a.direction, a.state, a.started_at, a.ended_at, a.result, \
            a.disposition, a.requested_by, (k.row #>> '{offered,start}')::timestamptz, \
-           (k.row #>> '{offered,end}')::timestamptz, a.offered_service_point, a.detail, a.trace \
+           (k.row #>> '{offered,end}')::timestamptz, a.offered_service_point, a.detail, a.trace, a.rings_by \
          from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::attempt, k.row) a \
          on conflict (id) do update set state = excluded.state, ended_at = excluded.ended_at, result = excluded.result, \
            disposition = excluded.disposition, detail = excluded.detail",

@@ -2,6 +2,7 @@
 
 use crate::appointment::newest;
 use crate::attempt;
+use crate::caller;
 use crate::finding;
 use crate::household;
 use crate::page::{id_cursor, page, page_limit};
@@ -15,15 +16,16 @@ use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::contact::{AttemptEvent, ContactAttempt, ContactPhase, Direction};
-use hub_core::id::{AttemptId, TenantId, TicketId, TraceId};
+use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller};
+use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller, is_in_call};
 use hub_core::ticket::{ServiceTicket, TicketCategory};
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -32,7 +34,11 @@ impl ContactStore for PostgresStore {
     async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
         // In the text, not bound: by a general plan the database would not see that the index of planned contacts will do.
         let query = format!(
-            "select id, tenant, trace from ticket where contact_phase = '{planned}' and contact_due <= $1 \
+            "select id, tenant, trace, contact_due > $1 as waited_for_trunk from ( \
+               (select * from ticket where contact_phase = '{planned}' and contact_due <= $1 order by contact_due, id limit $2) \
+               union all \
+               (select t.* from trunk k join ticket t on t.tenant = k.tenant \
+                where t.contact_phase = '{planned}' and t.contact_reason = 'no_trunk' and t.contact_due > $1 limit $2)) t \
              order by contact_due, id limit $2",
             planned = ContactPhase::Planned.name()
         );
@@ -48,6 +54,7 @@ impl ContactStore for PostgresStore {
                     ticket: TicketId(row.col("id")?),
                     tenant: row.word("tenant")?,
                     trace: TraceId(row.col("trace")?),
+                    waited_for_trunk: row.col("waited_for_trunk")?,
                 })
             })
             .collect()
@@ -99,7 +106,7 @@ impl ContactStore for PostgresStore {
             "select t.*, {newest} from (select distinct p.household from phone n join person p on p.id = n.person \
                where n.tenant = $1 and n.number_index = $2) h \
              join appliance a on a.household = h.household join ticket t on t.appliance = a.id \
-             where t.category <> '{resolved}' and t.finding is not null order by t.id desc limit $3",
+             where t.category <> '{resolved}' order by t.id desc limit $3",
             newest = newest(),
             resolved = TicketCategory::Resolved.name()
         );
@@ -111,10 +118,15 @@ impl ContactStore for PostgresStore {
             .await
             .map_err(db)?;
         let theirs: Vec<ServiceTicket> = rows.iter().map(ticket_row::from_row).collect::<Result<_>>()?;
-        let Some(ticket) = for_caller(&theirs).map(|ticket| ticket.id) else {
-            return Ok(None);
+        let mut changes = Changes::default();
+        let (situation, ticket) = match for_caller(&theirs).map(|ticket| ticket.id) {
+            Some(ticket) => (situation::of_ticket(&mut tx, ticket).await?, ticket),
+            None if is_in_call(&theirs) => return Ok(None),
+            None => match self.open_for_caller(&mut tx, tenant, caller, now, &mut changes).await? {
+                Some(opened) => opened,
+                None => return Ok(None),
+            },
         };
-        let situation = situation::of_ticket(&mut tx, ticket).await?;
         // Somebody may have acted on it before it was locked.
         if for_caller(std::slice::from_ref(situation.ticket(ticket)?)).is_none() {
             return Ok(None);
@@ -129,11 +141,31 @@ impl ContactStore for PostgresStore {
             direction: Direction::Inbound,
             id: attempt_id(now, &random),
         };
-        let mut changes = Changes::default();
         let order = place(&mut tx, situation, call, now, &mut changes).await?;
         situation::save(&mut tx, changes, now).await?;
         commit(self, tx).await?;
         Ok(Some(order))
+    }
+
+    async fn greeting(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Greeting>> {
+        caller::greeting(&self.pool, tenant, now).await
+    }
+
+    async fn name_by_keys(
+        &self,
+        tenant: &TenantId,
+        figures: &str,
+        rings_by: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let now = stored(now);
+        let mut tx = self.begin_fenced().await?;
+        let Some(changes) = caller::named(&mut tx, &self.keyring, (tenant, figures), rings_by, now).await? else {
+            return Ok(false);
+        };
+        situation::save(&mut tx, changes, now).await?;
+        commit(self, tx).await?;
+        Ok(true)
     }
 
     async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt> {
@@ -178,6 +210,27 @@ impl ContactStore for PostgresStore {
 }
 
 impl PostgresStore {
+    /// A ticket for a caller of whom nothing is open, in the situation of the first appliance of their household. None without one.
+    async fn open_for_caller(
+        &self,
+        tx: &mut Transaction,
+        tenant: &TenantId,
+        caller: &PhoneNumber,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Option<(Situation, TicketId)>> {
+        let index = self.keyring.blind_index(caller);
+        let Some(appliance) = caller::appliance_of(tx, tenant, &index).await? else {
+            return Ok(None);
+        };
+        let mut situations = situation::load(tx, &[appliance]).await?;
+        let Some(mut situation) = situations.remove(&ApplianceId(appliance)) else {
+            return Ok(None);
+        };
+        let ticket = situation::with_ids(|ids| Ok(situation.open_for_caller(ids, now, changes)?))?;
+        Ok(Some((situation, ticket)))
+    }
+
     async fn apply_in(
         &self,
         mut tx: Transaction,
@@ -222,19 +275,26 @@ async fn place(
         .fetch_one(&mut *conn)
         .await
         .map_err(db)?;
+    let (service_point, offered) = offer(conn, &situation.tenant, appliance.service_point.as_deref(), now).await?;
     let placing = Placing {
         id: call.id,
         owner: call.owner.id,
         direction: call.direction,
-        offered: offer(conn, &situation.tenant, appliance.service_point.as_deref(), now).await?,
-        service_point: appliance.service_point.clone(),
+        offered,
+        service_point,
+        zone: TimeZone::get(&call.owner.zone).ok(),
     };
     let attempt = situation.place(call.ticket, placing, now, changes)?;
-    let about = situation.fault_of(call.ticket)?.finding;
+    let ticket = situation.ticket(call.ticket)?;
+    let finding = match &ticket.fault {
+        Some(fault) => Some(finding::by_id(conn, fault.finding).await?),
+        None => None,
+    };
     Ok(DialOrder {
         attempt,
         owner: call.owner,
-        finding: finding::by_id(conn, about).await?,
+        finding,
+        visit: ticket.standing_visit().map(|visit| visit.slot),
         appliance,
         brand: row.json("brand")?,
         visit_price: row.json("visit_price")?,

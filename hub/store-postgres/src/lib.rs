@@ -14,6 +14,7 @@ mod account;
 mod aggregate;
 mod appointment;
 mod attempt;
+mod caller;
 mod certificate;
 mod claim;
 mod connect_error;

@@ -97,6 +97,18 @@ pub(crate) async fn lock_service_point(
         .transpose()
 }
 
+/// The first service point of a tenant, by its id.
+pub(crate) async fn first_service_point(conn: &mut PgConnection, tenant: &TenantId) -> Result<Option<ServicePoint>> {
+    sqlx::query("select * from service_point where tenant = $1 order by id limit 1")
+        .bind(tenant.as_str())
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?
+        .as_ref()
+        .map(service_point_row)
+        .transpose()
+}
+
 fn service_point_row(row: &PgRow) -> Result<ServicePoint> {
     Ok(ServicePoint {
         id: row.col("id")?,
@@ -132,6 +144,10 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
         believe_from: row.col("believe_from")?,
         addresses: row.json("addresses")?,
+        inbound_channels: row
+            .col::<Option<i16>>("inbound_channels")?
+            .map(|channels| u16::try_from(channels).map_err(|error| unreadable("inbound_channels")(Box::new(error))))
+            .transpose()?,
         post_dial_limit_s: seconds("post_dial_limit_s")?,
         trying_limit_s: seconds("trying_limit_s")?,
     };

@@ -13,17 +13,20 @@ use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
-/// The slot that a call offers. The service point stays locked until the commit, so that the last place is promised once.
+/// A service point, and the slot that a call offers of it. The service point stays locked until the commit, so that the last place is promised once.
 pub(crate) async fn offer(
     conn: &mut PgConnection,
     tenant: &TenantId,
     point: Option<&str>,
     now: Timestamp,
-) -> Result<Option<Slot>> {
-    let Some(point) = point else { return Ok(None) };
+) -> Result<(Option<ServicePoint>, Option<Slot>)> {
+    let Some(point) = point else { return Ok((None, None)) };
     match lock_service_point(conn, tenant, point).await? {
-        Some(point) => next_slot(conn, tenant, &point, now).await,
-        None => Ok(None),
+        Some(point) => {
+            let slot = next_slot(conn, tenant, &point, now).await?;
+            Ok((Some(point), slot))
+        }
+        None => Ok((None, None)),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::attempt;
 use crate::finding;
 use crate::household;
 use crate::page::{id_cursor, page, page_limit};
-use crate::row::{Columns, count, db, not_found, stored};
+use crate::row::{Columns, count, db, not_found, sql, stored};
 use crate::site_row::{appliance_views, service_point};
 use crate::situation;
 use crate::slot::{check_room, next_slot};
@@ -19,7 +19,7 @@ use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent,
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
-use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry};
+use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, TimelineEntry, cursor, place};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
@@ -36,24 +36,41 @@ impl TicketStore for PostgresStore {
         let limit = limit.clamp(1, PAGE_MAX);
         let mut tx = self.begin_scoped(actor).await?;
         let newest = newest();
+        let (mut below, mut behind) = (None, None);
+        if filter.promised {
+            behind = place(after)?;
+        } else {
+            below = id_cursor(after)?;
+        }
+        let (only, order) = if filter.promised {
+            (
+                "t.promised_by is not null and t.category <> 'resolved' and",
+                "t.promised_by, t.id",
+            )
+        } else {
+            ("", "t.id desc")
+        };
         let query = format!(
             "select t.*, {newest}, (f.prediction->>'probability')::real as probability, n.ticket_status \
              from ticket t join tenant n on n.id = t.tenant left join finding f on f.id = t.finding \
-             where ($1::text is null or t.tenant = $1) and ($2::text is null or t.category = $2) \
+             where {only} ($1::text is null or t.tenant = $1) and ($2::text is null or t.category = $2) \
                and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+               and ($9::timestamptz is null or (t.promised_by, t.id) > ($9, $10)) \
                and ($7::text is null or t.kind = $7) and ($8::text is null or t.label = $8) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
-             order by t.id desc limit $5"
+             order by {order} limit $5"
         );
         let rows = sqlx::query(&query)
             .bind(actor.tenant())
             .bind(filter.category.map(TicketCategory::name))
             .bind(&filter.assignee)
-            .bind(id_cursor(after)?)
+            .bind(below)
             .bind(page_limit(limit))
             .bind(actor.sites())
             .bind(filter.kind.map(TicketKind::name))
             .bind(&filter.label)
+            .bind(behind.map(|(by, _)| sql(by)))
+            .bind(behind.map(|(_, id)| id.0))
             .fetch_all(&mut *tx)
             .await
             .map_err(db)?;
@@ -74,7 +91,7 @@ impl TicketStore for PostgresStore {
                 probability: row.col("probability")?,
             });
         }
-        Ok(page(items, limit, |summary| summary.ticket.id.to_string()))
+        Ok(page(items, limit, |summary| cursor(filter, &summary.ticket)))
     }
 
     async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView> {

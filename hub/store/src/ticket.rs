@@ -1,6 +1,6 @@
 //! Tickets: lists, the whole story of one, and the events that change it.
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::page::Page;
 use crate::site::{ApplianceView, OwnerView};
 use async_trait::async_trait;
@@ -72,12 +72,41 @@ pub struct TicketFilter {
     pub label: Option<String>,
     /// Only those of this log-in name.
     pub assignee: Option<String>,
+    /// Only those that are not closed and on which a promise stands, the first due first: what is overdue leads the list.
+    pub promised: bool,
+}
+
+/// The cursor of a page that ends with this ticket.
+pub fn cursor(filter: &TicketFilter, ticket: &ServiceTicket) -> String {
+    match &ticket.promise {
+        Some(promise) if filter.promised => format!("{}.{}", promise.by.as_microsecond(), ticket.id),
+        _ => ticket.id.to_string(),
+    }
+}
+
+/// Place in a list of promises behind which a page begins: time and ticket of the promise before it.
+///
+/// # Errors
+///
+/// A cursor that nobody gave out.
+pub fn place(after: Option<&str>) -> Result<Option<(Timestamp, TicketId)>> {
+    let Some(text) = after else { return Ok(None) };
+    let read = || {
+        let (by, id) = text.split_once('.')?;
+        let by = Timestamp::from_microsecond(by.parse().ok()?).ok()?;
+        Some((by, id.parse().ok()?))
+    };
+    let place = read().ok_or_else(|| StoreError::NotFound {
+        what: "page after",
+        id: text.to_owned(),
+    })?;
+    Ok(Some(place))
 }
 
 /// Tickets.
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Tickets, newest first.
+    /// Tickets, newest first; with [`TicketFilter::promised`], by the times of their promises.
     async fn tickets(
         &self,
         actor: &Actor,

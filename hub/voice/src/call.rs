@@ -128,6 +128,7 @@ impl Conversation<'_> {
                 }
                 FlowAction::Hush => self.media.stop_playing(),
                 FlowAction::Commit(disposition) => *saving = Some(Box::pin(self.save(disposition))),
+                FlowAction::Find(figures) => *saving = Some(Box::pin(self.find(figures))),
                 FlowAction::HangUp => return true,
             }
         }
@@ -153,6 +154,13 @@ impl Conversation<'_> {
         tokio::time::timeout(self.limits.commit, commit)
     }
 
+    /// In a task of its own too: what is found is noted.
+    fn find(&self, figures: String) -> Timeout<JoinHandle<bool>> {
+        let (host, attempt) = (Arc::clone(&self.host), self.record.attempt());
+        let find = tokio::spawn(async move { host.find(attempt, &figures).await });
+        tokio::time::timeout(self.limits.commit, find)
+    }
+
     /// True when the far side is gone.
     fn handle_leg(&mut self, event: Option<LegEvent>) -> bool {
         match event {
@@ -173,7 +181,7 @@ impl Conversation<'_> {
         }
         self.record.pressed(key);
         // First the reaction, then the page: the owner should not wait.
-        self.walk.handle_digit(key);
+        self.walk.handle_digit(key, Instant::now().into());
         tell(&*self.host, self.record, CallProgress::Pressed { key }).await;
     }
 

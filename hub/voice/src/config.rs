@@ -34,7 +34,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A carrier's SIP trunk. With user name and password it is asked by digest (RFC 3261 §22); without, it knows us by our address.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
     /// Its name, unique: orders and calls that come in name their trunk by it.
@@ -59,6 +59,10 @@ pub struct TrunkConfig {
     /// Calls at the same time, in and out together.
     #[serde(default = "default_channels")]
     pub channels: usize,
+    /// Of these, how many calls that we place leave free for those that come in. Without it a quarter, at least one; one is left to
+    /// our own calls in any case.
+    #[serde(default)]
+    pub inbound_channels: Option<usize>,
     /// Whether a caller is taken for who `From` says where the trunk asserts nobody (RFC 3325), or somebody who is neither a
     /// global number nor anonymous. True only of a carrier that checks it: anybody can write anything there.
     #[serde(default)]
@@ -69,6 +73,14 @@ pub struct TrunkConfig {
     /// Stands for `Limits::trying` in calls over this trunk, in seconds.
     #[serde(default)]
     pub trying_limit_s: Option<u8>,
+}
+
+impl TrunkConfig {
+    /// Calls at the same time that we place.
+    pub(crate) fn outbound_channels(&self) -> usize {
+        let kept = self.inbound_channels.unwrap_or(self.channels.div_ceil(4));
+        self.channels.saturating_sub(kept).max(self.channels.min(1))
+    }
 }
 
 fn default_channels() -> usize {

@@ -59,6 +59,9 @@ pub struct CallDetail {
     /// was never announced, is in `digits`.
     #[serde(default)]
     pub no_key_way: bool,
+    /// The owner rang us while we rang them: that call was taken in the place of ours.
+    #[serde(default)]
+    pub rang_back: bool,
     /// From INVITE to the first sign of ringing or the final answer, in milliseconds.
     pub post_dial_ms: u64,
     /// From the first sign of ringing to the answer or the end, in milliseconds.

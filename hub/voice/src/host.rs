@@ -7,6 +7,8 @@ use hub_core::call_result::Disposition;
 use hub_core::id::AttemptId;
 use hub_core::phone_number::PhoneNumber;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
 
 /// A step of a call, for a person who watches it live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,11 @@ pub trait CallHost: Send + Sync {
     /// Saves what a key means. Must be durable when it returns `Ok`: only then is it confirmed aloud. After
     /// `Limits::commit` it counts as refused, though it may still end well; so it has to bear being heard of again.
     async fn commit(&self, attempt: AttemptId, disposition: Disposition) -> Result<(), CommitRefused>;
+    /// Whether the figures that a caller has keyed in name something, and what follows is noted; false where that cannot be said. Only
+    /// a flow that takes figures asks. After `Limits::commit` it counts as false.
+    async fn find(&self, _: AttemptId, _: &str) -> bool {
+        false
+    }
 }
 
 /// What to do with a call that comes in.
@@ -52,8 +59,27 @@ pub trait CallHost: Send + Sync {
 pub enum InboundDecision {
     /// Take it and play this order's flow. `CallOrder::to` is the caller. Boxed: far larger than a refusal.
     Flow(Box<CallOrder>),
+    /// Take it though there is no attempt for it: nobody knows the caller. Its record is not handed on.
+    Stranger(Box<Stranger>),
     /// Refuse it (603).
     Decline,
+}
+
+/// A call of somebody whom nobody knows.
+#[derive(Clone)]
+pub struct Stranger {
+    /// What is said and asked. `CallOrder::to` is our own number, `CallOrder::attempt` an id that is stored nowhere.
+    pub order: CallOrder,
+    /// Whom the call works for.
+    pub host: Arc<dyn CallHost>,
+}
+
+impl fmt::Debug for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stranger")
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whom incoming calls work for.

@@ -2,13 +2,15 @@
 
 use crate::call::{STOPPING, tell};
 use crate::detail::{CallDetail, Direction};
-use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost};
-use crate::line::{Line, NoTrunk};
+use crate::glare::Back;
+use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost, Stranger};
+use crate::line::Line;
 use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
 use crate::signaling::{InboundLeg, LegEvent};
+use crate::trunk::NoTrunk;
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ const GAVE_UP: u16 = 487;
 
 /// Takes one call from its first request to its end.
 pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHost>) {
-    let trunk = match line.inbound_trunk(call.leg.peer, call.called.as_ref()) {
+    let trunk = match line.trunks.of_inbound(call.leg.peer, call.called.as_ref()) {
         Ok(trunk) => trunk,
         Err(NoTrunk::Stranger) => {
             if line.tells("no_trunk") {
@@ -68,12 +70,20 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             );
         }
     }
+    let (call, channel) = match ring_back(line, name, caller.as_ref(), Back { call, channel }) {
+        Some(back) => (back.call, back.channel),
+        None => return,
+    };
     let called = trunk.config.caller_number.clone();
     let mut asked = ask(&host, name.clone(), caller.clone(), called);
     match timeout(line.limits.decide, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let detail = answer(line, call, &order, Arc::clone(&host) as Arc<dyn CallHost>).await;
             host.finished(detail).await;
+        }
+        Ok(Ok(InboundDecision::Stranger(stranger))) => {
+            let Stranger { order, host } = *stranger;
+            answer(line, call, &order, host).await;
         }
         Ok(_) => {
             if line.tells("declined") {
@@ -93,6 +103,15 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             drop((call, channel));
             end_late(line, asked, &*host).await;
         }
+    }
+}
+
+/// A caller whom we are ringing at this moment is connected in that attempt; any other call comes back.
+fn ring_back(line: &Line, trunk: &str, caller: Option<&PhoneNumber>, back: Back) -> Option<Box<Back>> {
+    let back = Box::new(back);
+    match caller {
+        Some(caller) => line.ringing.hand_over(trunk, caller, back).err(),
+        None => Some(back),
     }
 }
 
@@ -142,8 +161,8 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     detail
 }
 
-/// The error is our refusal and why.
-async fn accept(
+/// Answers and talks. The error is our refusal and why.
+pub(crate) async fn accept(
     line: &Line,
     call: InboundLeg,
     order: &CallOrder,

@@ -1,39 +1,20 @@
-//! What a call works with: the trunks and their channels, prompts, audio, limits and figures.
+//! What a call works with: the trunks, prompts, audio, limits and figures.
 
-use crate::config::{Limits, TrunkConfig, VoiceConfig};
+use crate::config::{Limits, VoiceConfig};
 use crate::figures::Figures;
+use crate::glare::Ringing;
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
 use crate::prompt::PromptMaker;
 use crate::signaling::CallStack;
-use crate::signaling::called::{Called, owner};
-use crate::signaling::rsip::Peer;
-use crate::unknown::Unknown;
+use crate::trunk::{Channel, Trunk, Trunks};
 use crate::whereabouts::Whereabouts;
 use hub_core::call_result::CallResult;
 use hub_core::lines::Lines;
 use hub_core::metric::{Metric, MetricKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// A trunk, its free channels, and its callers whom nobody knows since their number stands in From alone.
-pub(crate) struct Trunk {
-    pub config: TrunkConfig,
-    pub channels: Arc<Semaphore>,
-    pub unknown: Unknown,
-    /// Where its carrier is.
-    pub peer: Peer,
-}
-
-/// Why a call that comes in belongs to no trunk.
-pub(crate) enum NoTrunk {
-    /// No trunk stands at the address it comes from.
-    Stranger,
-    /// It is for no number of the trunks there.
-    NotOurs,
-}
 
 /// Why no INVITE was sent.
 pub(crate) struct NotRung {
@@ -62,25 +43,21 @@ pub(crate) struct Line {
     media_options: MediaOptions,
     /// The address that the far side is told, if it is not the stack's own.
     told: Option<Arc<Whereabouts>>,
-    trunks: Vec<Trunk>,
+    pub trunks: Trunks,
+    /// Whom we ring.
+    pub ringing: Ringing,
     /// What was logged of late.
     lines: Lines,
 }
 
 impl Line {
-    /// Works as `config` says, over `stack`. `told` stands for the stack's own address; `peers` are in the trunks' order.
+    /// Works as `config` says, over `stack` and these trunks. `told` stands for the stack's own address.
     pub fn new(
         config: VoiceConfig,
         stack: Arc<dyn CallStack>,
         (prompts, media): (PromptMaker, MediaEngine),
-        (told, peers): (Option<Arc<Whereabouts>>, Vec<Peer>),
+        (told, trunks): (Option<Arc<Whereabouts>>, Trunks),
     ) -> Self {
-        let trunk = |(config, peer): (TrunkConfig, Peer)| Trunk {
-            channels: Arc::new(Semaphore::new(config.channels)),
-            unknown: Unknown::default(),
-            peer,
-            config,
-        };
         Self {
             stack,
             prompts,
@@ -96,7 +73,8 @@ impl Line {
                 silence_max: Some(config.limits.silence),
             },
             told,
-            trunks: config.trunks.into_iter().zip(peers).map(trunk).collect(),
+            trunks,
+            ringing: Ringing::default(),
             lines: Lines::default(),
         }
     }
@@ -114,34 +92,28 @@ impl Line {
     }
 
     /// The trunk that an order names. Another one would show the owner another company's number.
-    pub fn trunk(&self, name: &str) -> Result<&Trunk, NotRung> {
-        let named = self.trunks.iter().find(|trunk| trunk.config.name == name);
-        named.ok_or_else(|| NotRung {
+    pub fn trunk(&self, name: &str) -> Result<Arc<Trunk>, NotRung> {
+        self.trunks.named(name).ok_or_else(|| NotRung {
             result: CallResult::TrunkRefused,
             reason: format!("no trunk is named {name}"),
         })
     }
 
     /// A free channel of `trunk`, within `Limits::channel`.
-    pub async fn channel(&self, trunk: &Trunk) -> Result<OwnedSemaphorePermit, NotRung> {
-        match tokio::time::timeout(self.limits.channel, Arc::clone(&trunk.channels).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
+    pub async fn channel(&self, trunk: &Trunk) -> Result<Channel, NotRung> {
+        match tokio::time::timeout(self.limits.channel, trunk.channel()).await {
+            Ok(Some(channel)) => Ok(channel),
             _ => Err(format!("all channels of the trunk {} stayed in use", trunk.config.name).into()),
         }
     }
 
-    /// The trunk that a call from `peer` came in over: the one at that address whose number was called.
-    pub fn inbound_trunk(&self, peer: IpAddr, called: Option<&Called>) -> Result<&Trunk, NoTrunk> {
-        let of_peer = || self.trunks.iter().filter(|trunk| trunk.peer.stands_at(peer));
-        if of_peer().next().is_none() {
-            return Err(NoTrunk::Stranger);
-        }
-        let own = of_peer().map(|trunk| (&trunk.config.caller_number, trunk));
-        called.and_then(|called| owner(called, own)).ok_or(NoTrunk::NotOurs)
-    }
-
     pub fn open_media(&self) -> Result<MediaSession, MediaError> {
         self.media.open(&self.media_options)
+    }
+
+    /// The host that the far side is told, if it is not the stack's own.
+    pub fn told(&self) -> Option<&Arc<Whereabouts>> {
+        self.told.as_ref()
     }
 
     /// An audio address as the far side reaches it; the error says why there is none.
@@ -156,13 +128,14 @@ impl Line {
 
     /// Channels over all trunks that carry no call right now.
     pub fn free_channels(&self) -> usize {
-        self.trunks.iter().map(|trunk| trunk.channels.available_permits()).sum()
+        let trunks = self.trunks.all();
+        trunks.iter().map(|trunk| trunk.channels.available_permits()).sum()
     }
 
     /// Whether callers stayed unknown within the last hour.
     pub fn has_unknown(&self) -> bool {
         let now = Instant::now().into_std();
-        self.trunks.iter().any(|trunk| trunk.unknown.is_recent(now))
+        self.trunks.all().iter().any(|trunk| trunk.unknown.is_recent(now))
     }
 
     /// Metrics: free channels, skipped ticks, unknown callers, the figures of calls, and those of the stack.
@@ -173,7 +146,7 @@ impl Line {
         let callers =
             "Calls that came in with a number in From that the trunk does not assert, and without believe_from.";
         let mut callers = Metric::new("voice_callers_unknown_total", MetricKind::Counter, callers);
-        for trunk in &self.trunks {
+        for trunk in self.trunks.all() {
             callers.push(&[("trunk", trunk.config.name.as_str())], trunk.unknown.total());
         }
         let mut metrics = vec![

@@ -4,13 +4,16 @@ use crate::call::{Conversation, STOP_MAX, STOPPING, connect, tell};
 use crate::config::Limits;
 use crate::detail::{CallDetail, Direction};
 use crate::flow::Walk;
+use crate::glare::{Awaited, Back};
 use crate::host::{CallHost, CallProgress};
-use crate::line::{Line, NotRung, Trunk};
+use crate::inbound;
+use crate::line::{Line, NotRung};
 use crate::media::{MediaSession, sdp};
 use crate::order::CallOrder;
 use crate::prompt::Prompts;
 use crate::record::Record;
 use crate::signaling::{Leg, LegEvent, PlaceCall};
+use crate::trunk::{Channel, Trunk};
 use hub_core::call_result::CallResult;
 use hub_core::error_chain::in_full;
 use std::sync::Arc;
@@ -18,10 +21,15 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Places the call of `order`. Returns exactly one detail, within the sum of the limits.
-pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+pub(crate) async fn ring(
+    line: &Line,
+    order: CallOrder,
+    host: Arc<dyn CallHost>,
+    channel: Option<Channel>,
+) -> CallDetail {
     let _up = line.figures.begin(Direction::Outbound);
     let mut record = Record::new(order.attempt, Direction::Outbound);
-    if let Err(not_rung) = attempt(line, &order, &host, &mut record).await {
+    if let Err(not_rung) = attempt(line, &order, &host, channel, &mut record).await {
         record.failed(not_rung.result, None, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
@@ -33,11 +41,22 @@ pub(crate) async fn ring(line: &Line, order: CallOrder, host: Arc<dyn CallHost>)
     detail
 }
 
-async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, record: &mut Record) -> Result<(), NotRung> {
+async fn attempt(
+    line: &Line,
+    order: &CallOrder,
+    host: &Arc<dyn CallHost>,
+    channel: Option<Channel>,
+    record: &mut Record,
+) -> Result<(), NotRung> {
     let trunk = line.trunk(&order.trunk)?;
     let prompts = prepare(line, order).await?;
-    let channel = line.ending.run_until_cancelled(line.channel(trunk)).await;
-    let _channel = channel.ok_or_else(|| STOPPING.to_owned())??;
+    let _channel = match channel {
+        Some(channel) => channel,
+        None => {
+            let channel = line.ending.run_until_cancelled(line.channel(&trunk)).await;
+            channel.ok_or_else(|| STOPPING.to_owned())??
+        }
+    };
     let unknown = || {
         format!(
             "the name of the trunk's proxy, {}, could not be resolved",
@@ -57,12 +76,37 @@ async fn attempt(line: &Line, order: &CallOrder, host: &Arc<dyn CallHost>, recor
         offer,
     };
     let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
-    let patience = Patience::of(trunk, line.limits);
-    if let Some(description) = await_answer(line, &mut leg, &**host, record, patience).await {
-        converse(line, order, host, record, (&mut leg, media, prompts), &description).await;
-        hang_up(leg, record).await;
+    let patience = Patience::of(&trunk, line.limits);
+    let mut awaited = line.ringing.add(order);
+    let answer = await_answer(line, (&mut leg, &mut awaited), &**host, record, patience).await;
+    drop(awaited);
+    match answer {
+        Answer::Taken(description) => {
+            converse(line, order, host, record, (&mut leg, media, prompts), &description).await;
+            hang_up(leg, record).await;
+        }
+        Answer::RangBack(back) => {
+            // What rings is cancelled, and what is answered at this very moment gets its BYE.
+            drop((leg, media));
+            let Back { call, channel: _own } = *back;
+            record.rang_back = true;
+            if let Err((status, reason)) = inbound::accept(line, call, order, host, record).await {
+                record.failed(CallResult::NetworkFailure, Some(status), reason);
+            }
+        }
+        Answer::None => {}
     }
     Ok(())
+}
+
+/// How the wait for an answer ends.
+enum Answer {
+    /// Somebody answered, with this session description.
+    Taken(Vec<u8>),
+    /// The owner rings us.
+    RangBack(Box<Back>),
+    /// Nobody; the record holds why.
+    None,
 }
 
 /// Ends an answered call. A BYE that could not be sent is in the record: somebody may go on paying for the call.
@@ -158,11 +202,11 @@ impl Patience {
 /// Waits for the answer. With none, the record holds why, and the leg is to be dropped.
 async fn await_answer(
     line: &Line,
-    leg: &mut Leg,
+    (leg, awaited): (&mut Leg, &mut Awaited),
     host: &dyn CallHost,
     record: &mut Record,
     patience: Patience,
-) -> Option<Vec<u8>> {
+) -> Answer {
     let mut deadline = Instant::now() + patience.post_dial;
     let mut taken = false;
     let (mut gave_up, mut stopping) = (None, false);
@@ -177,6 +221,7 @@ async fn await_answer(
                 continue;
             }
             event = timeout_at(deadline, leg.events.recv()) => event,
+            back = awaited.rings_back(), if !stopping => return Answer::RangBack(back),
         };
         match event {
             Ok(Some(LegEvent::Trying)) => {
@@ -196,7 +241,7 @@ async fn await_answer(
             }
             Ok(Some(LegEvent::Answered { status, description })) if gave_up.is_none() => {
                 record.answered(status);
-                return Some(description);
+                return Answer::Taken(description);
             }
             Ok(Some(LegEvent::Answered { status, .. })) => {
                 record.failed(
@@ -204,16 +249,16 @@ async fn await_answer(
                     Some(status),
                     "answered just as we gave up; ended at once",
                 );
-                return None;
+                return Answer::None;
             }
             Ok(Some(LegEvent::Failed { status, reason })) => {
                 record.failed(class(gave_up, status), status, GaveUp::reason(gave_up, reason));
-                return None;
+                return Answer::None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
             Ok(Some(LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None) => {
                 record.failed(class(gave_up, None), None, "signalling ended without an answer");
-                return None;
+                return Answer::None;
             }
             Err(_) if gave_up.is_some() => {
                 record.failed(
@@ -221,7 +266,7 @@ async fn await_answer(
                     None,
                     "given up; the trunk did not confirm that it stopped",
                 );
-                return None;
+                return Answer::None;
             }
             Err(_) if !taken => {
                 record.failed(
@@ -229,7 +274,7 @@ async fn await_answer(
                     None,
                     "we gave up, since the trunk did not answer",
                 );
-                return None;
+                return Answer::None;
             }
             Err(_) => {
                 give_up(leg, record, &mut gave_up);

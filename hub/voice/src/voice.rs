@@ -11,14 +11,14 @@ use crate::prompt::tts::{EspeakTts, Tts, TtsError};
 use crate::prompt::{PromptError, PromptMaker};
 use crate::signaling::CallStack;
 use crate::signaling::rsip::{Peer, RsipStack, StackError};
-use crate::whereabouts::{self, Whereabouts, at_any_port};
+use crate::trunk::{Channel, Trunk, Trunks};
+use crate::whereabouts::{self, Whereabouts};
 use crate::{inbound, outbound};
-use hub_core::host::HostPort;
 use hub_core::lines::WINDOW;
 use hub_core::metric::Metric;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -61,14 +61,18 @@ fn told(config: &VoiceConfig) -> Option<Arc<Whereabouts>> {
     Some(Arc::new(Whereabouts::new(told)))
 }
 
-/// Where each trunk's carrier is, in the trunks' order.
-fn peers(config: &VoiceConfig) -> Vec<Peer> {
-    let place = |host: HostPort| Arc::new(Whereabouts::new(host));
-    let peer = |trunk: &TrunkConfig| Peer {
-        place: place(trunk.proxy.clone()),
-        others: trunk.addresses.iter().map(|host| place(at_any_port(host))).collect(),
-    };
-    config.trunks.iter().map(peer).collect()
+/// Where each trunk's carrier is.
+fn peers(trunks: &[Arc<Trunk>]) -> Vec<Peer> {
+    trunks.iter().map(|trunk| trunk.peer.clone()).collect()
+}
+
+/// Trunks have names of their own.
+fn are_apart(trunks: &[TrunkConfig]) -> Result<(), VoiceError> {
+    let mut names = HashSet::new();
+    match trunks.iter().find(|trunk| !names.insert(&trunk.name)) {
+        Some(twice) => Err(VoiceError::SameName(twice.name.clone())),
+        None => Ok(()),
+    }
 }
 
 fn address_is_told(config: &VoiceConfig) -> Result<(), VoiceError> {
@@ -85,56 +89,95 @@ pub struct Voice {
     /// Both directions; each has told its end when it leaves.
     calls: TaskTracker,
     stop: CancellationToken,
-    /// Ends what resolves names when this goes, whether it was shut down or not.
-    _resolving: Option<DropGuard>,
+    /// Names are resolved; not over another network.
+    resolves: bool,
+    /// Ends what resolves names when this goes, or when other trunks are used, whether it was shut down or not.
+    resolving: Mutex<Option<DropGuard>>,
 }
 
 impl Voice {
     /// Starts SIP, audio and the voice as configured.
     pub async fn start(config: VoiceConfig) -> Result<Self, VoiceError> {
         address_is_told(&config)?;
-        let peers = peers(&config);
+        are_apart(&config.trunks)?;
         let told = told(&config);
         let is_ipv4 = config.bind.is_ipv4();
+        let trunks = Trunks::new(config.trunks.clone());
+        let peers = peers(&trunks.all());
         let all: Vec<_> = peers.iter().flat_map(Peer::hosts).chain(&told).cloned().collect();
         whereabouts::resolve(&all, is_ipv4).await;
         let stack = RsipStack::start(config.bind, told.clone(), &peers).await?;
-        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, peers))?;
-        let stop = CancellationToken::new();
-        tokio::spawn(whereabouts::resolve_again(all, is_ipv4, stop.clone()));
-        voice._resolving = Some(stop.drop_guard());
+        let mut voice = Self::build(config, Arc::new(stack), Arc::new(EspeakTts::default()), (told, trunks))?;
+        voice.resolves = true;
+        voice.resolve_again(all);
         Ok(voice)
     }
 
     /// Starts over another network (the fake trunk) or with another voice. Names are not resolved.
     pub fn with_stack(config: VoiceConfig, stack: Arc<dyn CallStack>, tts: Arc<dyn Tts>) -> Result<Self, VoiceError> {
-        let (told, peers) = (told(&config), peers(&config));
-        Self::build(config, stack, tts, (told, peers))
+        are_apart(&config.trunks)?;
+        let (told, trunks) = (told(&config), Trunks::new(config.trunks.clone()));
+        Self::build(config, stack, tts, (told, trunks))
     }
 
     fn build(
         config: VoiceConfig,
         stack: Arc<dyn CallStack>,
         tts: Arc<dyn Tts>,
-        (told, peers): (Option<Arc<Whereabouts>>, Vec<Peer>),
+        (told, trunks): (Option<Arc<Whereabouts>>, Trunks),
     ) -> Result<Self, VoiceError> {
         if config.trunks.is_empty() {
             return Err(VoiceError::NoTrunk);
         }
-        let mut names = HashSet::new();
-        if let Some(twice) = config.trunks.iter().find(|trunk| !names.insert(&trunk.name)) {
-            return Err(VoiceError::SameName(twice.name.clone()));
-        }
         address_is_told(&config)?;
         let cache = PromptCache::open(&config.prompt_cache, config.prompt_cache_bytes)?;
         let prompts = PromptMaker::new(tts, cache, config.recordings.clone())?;
-        let line = Line::new(config, stack, (prompts, MediaEngine::start()?), (told, peers));
+        let line = Line::new(config, stack, (prompts, MediaEngine::start()?), (told, trunks));
         Ok(Self {
             line: Arc::new(line),
             calls: TaskTracker::new(),
             stop: CancellationToken::new(),
-            _resolving: None,
+            resolves: false,
+            resolving: Mutex::default(),
         })
+    }
+
+    /// Uses these trunks from now on, in the place of those before: new calls go over them, and come in over them within a second.
+    /// Calls that are up keep what they began with. With none of them nobody is rung.
+    pub async fn set_trunks(&self, trunks: Vec<TrunkConfig>) -> Result<(), VoiceError> {
+        are_apart(&trunks)?;
+        let next = self.line.trunks.with(trunks);
+        let peers = peers(&next);
+        if self.resolves {
+            let all: Vec<_> = peers
+                .iter()
+                .flat_map(Peer::hosts)
+                .chain(self.line.told())
+                .cloned()
+                .collect();
+            whereabouts::resolve(&all, self.local().is_ipv4()).await;
+            self.resolve_again(all);
+        }
+        self.line.stack.set_peers(peers);
+        self.line.trunks.replace(next);
+        Ok(())
+    }
+
+    /// Asks for these names again and again, and for no others any more.
+    fn resolve_again(&self, all: Vec<Arc<Whereabouts>>) {
+        let stop = CancellationToken::new();
+        tokio::spawn(whereabouts::resolve_again(all, self.local().is_ipv4(), stop.clone()));
+        *self.resolving.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop.drop_guard());
+    }
+
+    /// Whether there is a trunk of this name now.
+    pub fn has_trunk(&self, name: &str) -> bool {
+        self.line.trunks.named(name).is_some()
+    }
+
+    /// A channel of this trunk for [`Voice::ring_over`], if there is one that is not kept for calls that come in.
+    pub fn channel(&self, trunk: &str) -> Option<Channel> {
+        self.line.trunks.named(trunk)?.try_channel()
     }
 
     /// Where SIP is received.
@@ -167,7 +210,14 @@ impl Voice {
     /// Rings an owner. Always exactly one detail; every wait on the way is bounded (`Limits`). The INVITE goes out at most
     /// once.
     pub async fn ring(&self, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
-        self.calls.track_future(outbound::ring(&self.line, order, host)).await
+        let ring = outbound::ring(&self.line, order, host, None);
+        self.calls.track_future(ring).await
+    }
+
+    /// The same over a channel of the order's trunk that was taken before, so that no wait for one comes between.
+    pub async fn ring_over(&self, channel: Channel, order: CallOrder, host: Arc<dyn CallHost>) -> CallDetail {
+        let ring = outbound::ring(&self.line, order, host, Some(channel));
+        self.calls.track_future(ring).await
     }
 
     /// Takes calls that come in until `stop`. Each runs in a task of its own; their number is bounded by the channels.
@@ -235,6 +285,7 @@ mod tests {
                 password: None,
                 caller_number: PhoneNumber::new("+864008000001").unwrap(),
                 channels: 1,
+                inbound_channels: None,
                 believe_from: false,
                 post_dial_limit_s: None,
                 trying_limit_s: None,

@@ -38,6 +38,7 @@ pub mod ticket_note;
 pub mod ticket_open;
 pub mod ticket_promise;
 pub mod ticket_promise_kept;
+pub mod ticket_promise_released;
 pub mod ticket_status;
 pub mod ticket_take;
 pub mod tickets_list;
@@ -99,6 +100,7 @@ fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(ticket_note::handle))
         .routes(routes!(ticket_promise::handle))
         .routes(routes!(ticket_promise_kept::handle))
+        .routes(routes!(ticket_promise_released::handle))
         .routes(routes!(ticket_call::handle))
         .routes(routes!(ticket_book::handle))
         .routes(routes!(ticket_appointment::handle))

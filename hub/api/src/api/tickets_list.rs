@@ -1,4 +1,4 @@
-//! GET /api/v1/tickets: tickets, newest first.
+//! GET /api/v1/tickets: tickets, newest first, or by the times of their promises.
 
 use super::model::{Page, TicketSummary};
 use super::{model, schema};
@@ -27,6 +27,8 @@ pub struct TicketsQuery {
     pub label: Option<String>,
     /// Only those of this log-in name.
     pub assignee: Option<String>,
+    /// Only tickets that are not closed and have a promise, the first due first: what is overdue leads the list.
+    pub promised: Option<bool>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// Items on the page, 1 to 200; 50 unless given.
@@ -46,6 +48,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
         kind: query.kind,
         label: query.label,
         assignee: query.assignee,
+        promised: query.promised.unwrap_or(false),
     };
     let page = app
         .store()
@@ -54,7 +57,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
     Ok(page)
 }
 
-/// Lists tickets, newest first.
+/// Lists tickets, newest first; with `promised`, by the times of their promises.
 #[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", operation_id = "listTickets", params(TicketsQuery),
     responses(
         (status = 200, description = "A page", body = Page<TicketSummary>),

@@ -240,6 +240,7 @@ fn attempt(ticket: TicketId) -> ContactAttempt {
         disposition: Some(Disposition::AppointmentBooked),
         requested_by: None,
         offered: Some(slot()),
+        rings_by: Some(at("11:00")),
         detail: Some(serde_json::json!({
             "sip_status": 200, "reason": "OK", "digits": "01", "post_dial_ms": 180, "ring_ms": 4200, "talk_ms": 65_300,
             "refused": null, "audio": { "packets_sent": 3265, "packets_received": 3251, "lost": 2, "dropped": 0 },
@@ -296,6 +297,7 @@ pub fn booked() -> TicketView {
                 disposition: Disposition::AppointmentBooked,
                 slot: Some(slot()),
                 service_point: Some("pudong".into()),
+                rings_by: None,
             },
         ),
         hub(

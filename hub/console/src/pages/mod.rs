@@ -35,6 +35,7 @@ fn routes() -> Router<App> {
         .route("/tickets/{id}/note", post(ticket::forms::note))
         .route("/tickets/{id}/promise", post(ticket::forms::promise))
         .route("/tickets/{id}/promise-kept", post(ticket::forms::promise_kept))
+        .route("/tickets/{id}/promise-released", post(ticket::forms::promise_released))
         .route("/tickets/{id}/call", post(ticket::forms::call))
         .route("/tickets/{id}/book", post(ticket::forms::book))
         .route("/tickets/{id}/appointment", post(ticket::forms::appointment))

@@ -24,6 +24,7 @@ use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
+mod events;
 mod ticket_page;
 
 #[path = "../../../api/tests/support/sample.rs"]
@@ -407,94 +408,4 @@ fn a_row_of_the_list() {
         22 Nov 09:00
         –"#]]
     .assert_eq(&words(body));
-}
-
-/// Every event has its sentence: a new one does not compile in `story`, a text that is missing fails here.
-#[test]
-fn every_event_is_told_in_both_languages() {
-    use TicketEvent as E;
-    use hub_core::appointment::{AppointmentEvent, CancelledBy};
-    use hub_core::call_result::{CallResult, Disposition};
-    let cancelled = |reason: &str| AppointmentEvent::Cancelled {
-        by: CancelledBy::Closing,
-        reason: reason.into(),
-    };
-    let view = sample::booked();
-    let attempt = view.attempts[0].id;
-    let slot = view.next_slot.unwrap();
-    let chose = |disposition| E::Chose {
-        attempt,
-        disposition,
-        slot: None,
-        service_point: None,
-    };
-    let until = sample::at("12:00");
-    let mut events = vec![
-        E::FindingGrew {
-            fault_class: "drum_bearing".into(),
-            probability: 0.97,
-            severity: hub_core::prediction::Severity::Major,
-        },
-        E::FindingCleared,
-        E::Waits {
-            until,
-            reason: HoldReason::QuietHours,
-        },
-        E::Held {
-            reason: HoldReason::Reached,
-        },
-        E::AttemptStarted { attempt, inbound: true },
-        E::AttemptEnded {
-            attempt,
-            inbound: false,
-            result: CallResult::Busy,
-            disposition: None,
-            contact_due: until,
-        },
-        E::Reported {
-            kind: TicketKind::Complaint,
-            note: "n".into(),
-        },
-        E::Taken,
-        E::StatusSet { label: "gone".into() },
-        E::Noted { text: "n".into() },
-        E::Promised {
-            what: "w".into(),
-            to: "t".into(),
-            by: until,
-        },
-        E::PromiseKept,
-        E::CallRequested,
-        E::Visit(AppointmentEvent::Confirmed),
-        E::Visit(AppointmentEvent::Moved { slot }),
-        E::Visit(cancelled("")),
-        E::Visit(cancelled("on holiday")),
-        E::Visit(AppointmentEvent::EnRoute),
-        E::Visit(AppointmentEvent::Done),
-        E::Visit(AppointmentEvent::NoShow),
-        E::Booked {
-            slot,
-            service_point: "elsewhere".into(),
-        },
-    ];
-    events.extend(
-        [
-            Disposition::AnotherTime,
-            Disposition::PersonWanted,
-            Disposition::DoNotCall,
-        ]
-        .map(chose),
-    );
-    for language in Language::ALL {
-        let reader = reader(language);
-        for event in &events {
-            let entry = hub_store::ticket::TimelineEntry {
-                at: until,
-                actor: "admin".into(),
-                event: event.clone(),
-            };
-            let told = story::sentence(&reader, &view, &entry);
-            assert!(!told.contains('\u{27e6}') && !told.is_empty(), "{event:?}: {told}");
-        }
-    }
 }

@@ -210,6 +210,7 @@ mod tests {
             ("post_dial_limit_s", 0),
             ("post_dial_limit_s", 61),
             ("trying_limit_s", 121),
+            ("inbound_channels", 10_001),
         ] {
             let error = site(|s| s["tenant"][1]["trunk"][field] = json!(value)).unwrap_err();
             assert!(error.contains("beta") && error.contains(field), "{error}");

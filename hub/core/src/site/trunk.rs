@@ -10,6 +10,9 @@ use std::fmt;
 /// Hosts of one trunk, beyond its proxy.
 pub const TRUNK_ADDRESSES_MAX: usize = 32;
 
+/// Most calls of a trunk that are kept free for those that come in.
+const INBOUND_CHANNELS_MAX: u16 = 10_000;
+
 /// A SIP trunk.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +36,10 @@ pub struct Trunk {
     /// edges. Names are resolved as the proxy's is. Whatever comes from elsewhere is dropped.
     #[serde(default)]
     pub addresses: Vec<Host>,
+    /// Calls that the hub's own calls leave room for, of as many as may be up at a time: owners ring back while many are rung.
+    /// 0 keeps nothing free. Without it a quarter, at least one; the last channel of all is the hub's own in any case.
+    #[serde(default)]
+    pub inbound_channels: Option<u16>,
     /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
     #[serde(default = "post_dial_limit_s")]
     pub post_dial_limit_s: u8,
@@ -53,6 +60,16 @@ fn trying_limit_s() -> u8 {
 impl Trunk {
     /// Checks what serde cannot: limits, and the number of addresses.
     pub(super) fn check(&self, tenant: &TenantId) -> Result<(), SiteError> {
+        if self
+            .inbound_channels
+            .is_some_and(|channels| channels > INBOUND_CHANNELS_MAX)
+        {
+            return Err(SiteError::Trunk {
+                tenant: tenant.clone(),
+                field: "inbound_channels",
+                wanted: "at most 10,000",
+            });
+        }
         let limits = [
             ("post_dial_limit_s", self.post_dial_limit_s, 60, "between 1 and 60"),
             ("trying_limit_s", self.trying_limit_s, 120, "between 1 and 120"),

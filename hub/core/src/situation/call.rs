@@ -85,11 +85,13 @@ fn heard(running: &Running, event: &AttemptEvent, now: Timestamp) -> Option<Tick
         AttemptEvent::Chose(chosen) if attempt.disposition != Some(*chosen) => None,
         AttemptEvent::Chose(chosen) => {
             let is_booked = *chosen == Disposition::AppointmentBooked;
+            let is_promised = matches!(chosen, Disposition::AnotherTime | Disposition::PersonWanted);
             Some(TicketEvent::Chose {
                 attempt: attempt.id,
                 disposition: *chosen,
                 slot: attempt.offered.filter(|_| is_booked),
                 service_point: running.service_point.clone().filter(|_| is_booked),
+                rings_by: attempt.rings_by.filter(|_| is_promised),
             })
         }
         AttemptEvent::Ended { .. } | AttemptEvent::FoundAfterRestart => Some(TicketEvent::AttemptEnded {

@@ -10,7 +10,9 @@ use crate::contact::{AttemptState, ContactAttempt, ContactPhase, Direction};
 use crate::finding::FindingState;
 use crate::household::{Household, Person};
 use crate::id::{AttemptId, PersonId, TicketId};
+use crate::site::ServicePoint;
 use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketFault};
+use crate::working_hours::WorkingHours;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -95,8 +97,10 @@ pub struct Placing {
     pub direction: Direction,
     /// The slot that key 1 books.
     pub offered: Option<Slot>,
-    /// The service point whose slot it is.
-    pub service_point: Option<String>,
+    /// Service point of the appliance, whose slot it is.
+    pub service_point: Option<ServicePoint>,
+    /// The household's time zone.
+    pub zone: Option<TimeZone>,
 }
 
 impl Situation {
@@ -153,6 +157,11 @@ impl Situation {
     ) -> Result<ContactAttempt, SituationError> {
         let ticket = self.ticket(id)?;
         let is_inbound = placing.direction == Direction::Inbound;
+        let hours = WorkingHours {
+            point: placing.service_point.as_ref(),
+            rules: &self.rules,
+            zone: placing.zone.as_ref(),
+        };
         let attempt = ContactAttempt {
             id: placing.id,
             tenant: ticket.tenant.clone(),
@@ -166,13 +175,17 @@ impl Situation {
             disposition: None,
             requested_by: ticket.contact.requested_by.clone().filter(|_| !is_inbound),
             offered: placing.offered,
+            rings_by: Some(hours.rings_by(now)),
             detail: None,
             trace: ticket.trace,
         };
         changes.make(attempt.id.0);
         let running = Running {
             attempt: attempt.clone(),
-            service_point: placing.service_point.filter(|_| placing.offered.is_some()),
+            service_point: placing
+                .service_point
+                .filter(|_| placing.offered.is_some())
+                .map(|point| point.id),
         };
         self.put_attempt(running, changes);
         let started = TicketEvent::AttemptStarted {
@@ -233,13 +246,4 @@ fn was_cut_off(calls: &[PastCall], now: Timestamp) -> bool {
     let answered = calls.iter().filter(|call| call.result == Some(CallResult::Answered));
     let answered_last = answered.filter_map(|call| call.ended_at).max();
     said(calls, CallResult::Unknown, now).any(|call| call.ended_at >= answered_last)
-}
-
-/// The ticket that a caller is spoken with about, of those of their appliances: one without an agreed visit before one with, the
-/// newest of them. None that is closed, in a call, or without a finding that the call could speak of.
-pub fn for_caller(tickets: &[ServiceTicket]) -> Option<&ServiceTicket> {
-    tickets
-        .iter()
-        .filter(|ticket| !ticket.is_closed() && ticket.contact.phase != ContactPhase::InCall && ticket.fault.is_some())
-        .max_by_key(|ticket| (ticket.contact.phase != ContactPhase::Done, ticket.id))
 }

@@ -6,6 +6,7 @@
 
 mod act;
 mod call;
+mod caller;
 mod changes;
 mod dial;
 mod observe;
@@ -14,8 +15,9 @@ mod report;
 mod tests;
 
 pub use call::Running;
+pub use caller::{FIGURES_MAX, Keyed, for_caller, is_in_call};
 pub use changes::{Changed, Changes, Line, Refusal, Told};
-pub use dial::{CALLS_COUNTED, Dial, Home, PastCall, Placing, TICKETS_MAX, for_caller};
+pub use dial::{CALLS_COUNTED, Dial, Home, PastCall, Placing, TICKETS_MAX};
 pub use observe::{FindingChange, Observation};
 pub use report::TICKETS_OPEN_MAX;
 

@@ -25,6 +25,20 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<TicketId, SituationError> {
+        let id = self.open_plain(kind, ids, now, changes)?;
+        let note = note.to_owned();
+        self.act(id, &TicketEvent::Reported { kind, note }, actor, now, changes)?;
+        Ok(id)
+    }
+
+    /// A ticket without a fault, of which nothing has happened yet.
+    pub(super) fn open_plain(
+        &mut self,
+        kind: TicketKind,
+        ids: &mut Ids<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<TicketId, SituationError> {
         if self.tickets.iter().filter(|ticket| !ticket.is_closed()).count() >= TICKETS_OPEN_MAX {
             return Err(SituationError::Full {
                 appliance: self.appliance,
@@ -50,8 +64,6 @@ impl Situation {
         let id = ticket.id;
         changes.make(id.0);
         self.put_ticket(ticket, changes);
-        let note = note.to_owned();
-        self.act(id, &TicketEvent::Reported { kind, note }, actor, now, changes)?;
         Ok(id)
     }
 }

@@ -1,6 +1,7 @@
 //! The situations that tests begin with, and how they are told.
 
 mod call;
+mod caller;
 mod dial;
 mod observe;
 mod once;

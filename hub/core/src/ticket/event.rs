@@ -28,6 +28,13 @@ pub enum TicketEvent {
         /// What is wanted, in the person's words; 1 to 2,000 characters.
         note: String,
     },
+    /// Opened for an owner who rang the main number while nothing else was open.
+    RangIn,
+    /// A caller whom nobody knows has named it, or its appliance, by keys.
+    NamedByCaller {
+        /// Time by which a person rings the owner, as the caller was told.
+        rings_by: Timestamp,
+    },
     /// The finding saw more: its class was named or its certainty grew past what was known.
     FindingGrew {
         /// Class now.
@@ -68,6 +75,9 @@ pub enum TicketEvent {
         slot: Option<Slot>,
         /// The service point of that slot.
         service_point: Option<String>,
+        /// Time by which a person rings, if the call has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rings_by: Option<Timestamp>,
     },
     /// An attempt is over.
     AttemptEnded {
@@ -105,6 +115,11 @@ pub enum TicketEvent {
     },
     /// The promise was kept.
     PromiseKept,
+    /// The promise need not be kept any more.
+    PromiseReleased {
+        /// Reason in the person's words; 1 to 500 characters.
+        reason: String,
+    },
     /// A person pressed "call now".
     CallRequested,
     /// A person agreed a visit with the owner; one that stands is moved.
@@ -137,6 +152,7 @@ impl TicketEvent {
             | TicketEvent::StatusSet { .. }
             | TicketEvent::Promised { .. }
             | TicketEvent::PromiseKept
+            | TicketEvent::PromiseReleased { .. }
             | TicketEvent::CallRequested
             | TicketEvent::Booked { .. } => Act::WorkTickets,
             TicketEvent::Noted { .. } => Act::NoteTickets,
@@ -148,6 +164,8 @@ impl TicketEvent {
             },
             TicketEvent::Closed { .. } => Act::CloseTickets,
             TicketEvent::Opened { .. }
+            | TicketEvent::RangIn
+            | TicketEvent::NamedByCaller { .. }
             | TicketEvent::FindingGrew { .. }
             | TicketEvent::FindingCleared
             | TicketEvent::Waits { .. }

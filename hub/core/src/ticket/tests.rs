@@ -90,6 +90,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
         disposition,
         slot: Some(slot),
         service_point: Some("sp".into()),
+        rings_by: None,
     };
     let outcome = |resolution, verdict| TicketEvent::Closed {
         outcome: Outcome {
@@ -428,6 +429,7 @@ fn an_owner_with_a_visit_who_wants_another_time_gets_a_person() {
             disposition: Disposition::AppointmentBooked,
             slot: visited().appointment.map(|visit| visit.slot),
             service_point: Some("sp".into()),
+            rings_by: None,
         };
         let booked = rung_back_and(
             after,

@@ -144,6 +144,7 @@ impl Homes {
                 // The demo's phone asserts nobody; nobody but it can ring the hub.
                 believe_from: true,
                 addresses: Vec::new(),
+                inbound_channels: None,
                 post_dial_limit_s: 6,
                 trying_limit_s: 20,
             }),

@@ -5,6 +5,7 @@ mod dial;
 mod doubt;
 mod inbound;
 mod order;
+mod stranger;
 
 #[cfg(test)]
 mod fake;

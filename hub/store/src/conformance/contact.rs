@@ -54,6 +54,7 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
         ticket: id,
         tenant: planned.tenant,
         trace: planned.trace,
+        waited_for_trunk: false,
     };
     assert_eq!(store.contacts_due(morning(), 10).await.unwrap(), [due_now]);
     let order = ring(&*store, id, 0).await;

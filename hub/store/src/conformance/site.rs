@@ -23,6 +23,7 @@ pub(super) async fn applying_twice_changes_nothing_and_a_dry_run_keeps_nothing(h
     trunk.password = Some("another".into());
     trunk.addresses.pop();
     (trunk.post_dial_limit_s, trunk.trying_limit_s) = (1, 120);
+    trunk.inbound_channels = None;
     trunk.proxy = "sip.carrier.example:5070".parse().unwrap();
     let told = store.apply_site(&other, after(1), true).await.unwrap();
     let kinds: Vec<_> = told.iter().map(|change| (change.action, change.kind)).collect();

@@ -2,18 +2,20 @@
 
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
-use crate::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
+use crate::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
 use crate::error::Result;
 use crate::page::Page;
 use crate::site::OwnerView;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::call_rules::HoldReason;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, ContactPhase, Direction};
-use hub_core::id::{AttemptId, HouseholdId, TenantId, TicketId};
+use hub_core::id::{ApplianceId, AttemptId, HouseholdId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
-use hub_core::situation::{Changes, Home, PastCall, Placing, Situation, for_caller};
+use hub_core::situation::{Changes, Home, Keyed, PastCall, Placing, Situation, for_caller, is_in_call};
 use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -27,13 +29,17 @@ impl ContactStore for MemoryStore {
             .filter(|ticket| ticket.contact.phase == ContactPhase::Planned);
         let mut due: Vec<(Timestamp, &ServiceTicket)> = planned
             .filter_map(|ticket| Some((ticket.contact.due?, ticket)))
-            .filter(|(due, _)| *due <= now)
+            .filter(|(due, ticket)| {
+                let waits = ticket.contact.reason == Some(HoldReason::NoTrunk);
+                *due <= now || waits && state.trunks.contains_key(&ticket.tenant)
+            })
             .collect();
         due.sort_unstable_by_key(|(due, ticket)| (*due, ticket.id));
-        let contact = |(_, ticket): (Timestamp, &ServiceTicket)| DueContact {
+        let contact = |(due, ticket): (Timestamp, &ServiceTicket)| DueContact {
             ticket: ticket.id,
             tenant: ticket.tenant.clone(),
             trace: ticket.trace,
+            waited_for_trunk: due > now,
         };
         Ok(due.into_iter().take(limit).map(contact).collect())
     }
@@ -64,6 +70,31 @@ impl ContactStore for MemoryStore {
             self.changed();
         }
         Ok(order)
+    }
+
+    async fn greeting(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Greeting>> {
+        let state = self.state();
+        let Ok(known) = state.tenant(tenant) else {
+            return Ok(None);
+        };
+        let mut points = state.service_points.iter();
+        let point = points.find(|((of, _), _)| of == tenant).map(|(_, point)| point);
+        Ok(Some(Greeting::new(known.brand.clone(), point, &known.call_rules, now)))
+    }
+
+    async fn name_by_keys(
+        &self,
+        tenant: &TenantId,
+        figures: &str,
+        rings_by: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.check_lease()?;
+        let is_named = self.state().name_by_keys(tenant, figures, rings_by, now)?;
+        if is_named {
+            self.changed();
+        }
+        Ok(is_named)
     }
 
     async fn apply_attempt(&self, id: AttemptId, event: AttemptEvent, now: Timestamp) -> Result<ContactAttempt> {
@@ -148,10 +179,20 @@ impl State {
             appliance.and_then(|appliance| appliance.household).is_some_and(rings)
         };
         let theirs: Vec<ServiceTicket> = self.tickets.values().filter(is_theirs).cloned().collect();
-        let Some(ticket) = for_caller(&theirs).map(|ticket| ticket.id) else {
-            return Ok(None);
+        let mut changes = Changes::default();
+        let (situation, ticket) = match for_caller(&theirs).map(|ticket| ticket.id) {
+            Some(ticket) => (self.situation_of(ticket, now)?, ticket),
+            None if is_in_call(&theirs) => return Ok(None),
+            None => {
+                let mut appliances = self.appliances.values();
+                let Some(own) = appliances.find(|appliance| appliance.household.is_some_and(rings)) else {
+                    return Ok(None);
+                };
+                let mut situation = self.situation(own.id, now)?;
+                let ticket = self.with_ids(|ids| situation.open_for_caller(ids, now, &mut changes))?;
+                (situation, ticket)
+            }
         };
-        let situation = self.situation_of(ticket, now)?;
         let household = self.household_of(self.appliance(situation.appliance)?)?;
         let Some(owner) = household.and_then(|household| OwnerView::who_calls(household, caller)) else {
             return Ok(None);
@@ -162,10 +203,42 @@ impl State {
             direction: Direction::Inbound,
             id: attempt_id(now, &random),
         };
-        let mut changes = Changes::default();
         let order = self.place(situation, call, now, &mut changes)?;
         self.save(changes)?;
         Ok(Some(order))
+    }
+
+    fn name_by_keys(&mut self, tenant: &TenantId, figures: &str, rings_by: Timestamp, now: Timestamp) -> Result<bool> {
+        let keyed = Keyed::read(figures);
+        let (appliance, ticket) = match (self.by_serial(tenant, keyed.serial), keyed.ticket) {
+            (Some(appliance), _) => (appliance, None),
+            (None, Some(number)) => {
+                let mut tickets = self.tickets.values();
+                let Some(ticket) = tickets.find(|ticket| ticket.tenant == *tenant && ticket.number == number) else {
+                    return Ok(false);
+                };
+                (ticket.appliance, Some(ticket.id))
+            }
+            (None, None) => return Ok(false),
+        };
+        let household = self.household_of(self.appliance(appliance)?)?;
+        if !household.is_some_and(|household| household.can_be_rung()) {
+            return Ok(false);
+        }
+        let (mut situation, mut changes) = (self.situation(appliance, now)?, Changes::default());
+        self.with_ids(|ids| situation.named(ticket, rings_by, ids, now, &mut changes))?;
+        self.save(changes)?;
+        Ok(true)
+    }
+
+    /// The one appliance whose serial number has these figures.
+    fn by_serial(&self, tenant: &TenantId, figures: Option<&str>) -> Option<ApplianceId> {
+        let figures = figures?;
+        let has = |device: &str| device.chars().filter(char::is_ascii_digit).eq(figures.chars());
+        let own = self.appliances.values().filter(|appliance| appliance.tenant == *tenant);
+        let mut named = own.filter(|appliance| has(appliance.device.as_str()));
+        let one = named.next()?;
+        named.next().is_none().then_some(one.id)
     }
 
     /// Makes the attempt, with everything that its call needs.
@@ -178,15 +251,18 @@ impl State {
             owner: call.owner.id,
             direction: call.direction,
             offered: point.and_then(|point| self.next_slot(&situation.tenant, point, now)),
-            service_point: appliance.service_point.clone(),
+            service_point: point.cloned(),
+            zone: TimeZone::get(&call.owner.zone).ok(),
         };
         let attempt = situation.place(call.ticket, placing, now, changes)?;
-        let about = situation.fault_of(call.ticket)?.finding;
+        let ticket = situation.ticket(call.ticket)?;
+        let about = ticket.fault.as_ref().map(|fault| fault.finding);
         let tenant = self.tenant(&situation.tenant)?;
         Ok(DialOrder {
             attempt,
             owner: call.owner,
-            finding: situation.finding(about)?.clone(),
+            finding: about.map(|finding| situation.finding(finding).cloned()).transpose()?,
+            visit: ticket.standing_visit().map(|visit| visit.slot),
             appliance,
             brand: tenant.brand.clone(),
             visit_price: tenant.visit_price.clone(),

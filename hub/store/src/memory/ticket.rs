@@ -5,7 +5,7 @@ use super::{MemoryStore, cursor, not_found, page};
 use crate::error::Result;
 use crate::page::Page;
 use crate::site::OwnerView;
-use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
+use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, cursor as cursor_of, place};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::finding::Finding;
@@ -25,7 +25,12 @@ impl TicketStore for MemoryStore {
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
         actor.may(Act::ReadTickets)?;
-        let below = cursor::<Uuid>(after)?.map_or(TicketId(Uuid::max()), TicketId);
+        let (mut below, mut behind) = (TicketId(Uuid::max()), None);
+        if filter.promised {
+            behind = place(after)?;
+        } else {
+            below = cursor::<Uuid>(after)?.map_or(below, TicketId);
+        }
         let state = self.state();
         let wanted = |ticket: &&ServiceTicket| {
             state.reaches(actor, ticket.appliance)
@@ -35,14 +40,14 @@ impl TicketStore for MemoryStore {
                 && filter.kind.is_none_or(|kind| ticket.kind == kind)
                 && filter.label.as_ref().is_none_or(|label| ticket.status.label == *label)
                 && (filter.assignee.is_none() || ticket.assignee == filter.assignee)
+                && (!filter.promised || !ticket.is_closed() && promised(ticket) > behind)
         };
-        let tickets = state
-            .tickets
-            .range(..below)
-            .rev()
-            .map(|(_, ticket)| ticket)
-            .filter(wanted);
-        let summaries = tickets.filter_map(|ticket| {
+        let tickets = state.tickets.range(..below).rev().map(|(_, ticket)| ticket);
+        let mut tickets: Vec<&ServiceTicket> = tickets.filter(wanted).collect();
+        if filter.promised {
+            tickets.sort_by_key(|ticket| promised(ticket));
+        }
+        let summaries = tickets.into_iter().filter_map(|ticket| {
             let labels = &state.tenants.get(&ticket.tenant)?.labels;
             let finding = state.finding_of(ticket);
             Some(TicketSummary {
@@ -52,7 +57,7 @@ impl TicketStore for MemoryStore {
                 ticket: ticket.clone(),
             })
         });
-        Ok(page(summaries, limit, |summary| summary.ticket.id.to_string()))
+        Ok(page(summaries, limit, |summary| cursor_of(filter, &summary.ticket)))
     }
 
     async fn ticket(&self, actor: &Actor, id: TicketId, now: Timestamp) -> Result<TicketView> {
@@ -131,6 +136,11 @@ impl TicketStore for MemoryStore {
         self.changed();
         Ok(ticket)
     }
+}
+
+/// Place of a ticket in a list of promises; none without one.
+fn promised(ticket: &ServiceTicket) -> Option<(Timestamp, TicketId)> {
+    ticket.promise.as_ref().map(|promise| (promise.by, ticket.id))
 }
 
 impl State {

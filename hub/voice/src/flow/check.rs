@@ -125,6 +125,12 @@ fn reached(flow: &Flow, absent: Option<&str>) -> Vec<bool> {
                 next.extend(keys.map(|key| key.to));
                 next.extend([*wrong, *silence, flow.wrong_end, flow.time_end]);
             }
+            Step::Enter {
+                named,
+                unnamed,
+                silence,
+                ..
+            } => next.extend([*named, *unnamed, *silence, flow.time_end]),
             Step::Save { saved, refused, .. } => next.extend([*saved, *refused]),
             Step::Farewell { .. } => {}
         }
@@ -155,7 +161,7 @@ fn ends(flow: &Flow) -> Result<(), Wrong> {
 
 fn ways_without_a_key(flow: &Flow, at: NodeId) -> impl Iterator<Item = NodeId> {
     let (one, other) = match flow.nodes[at].step {
-        Step::Gather { silence, .. } => (Some(silence), None),
+        Step::Gather { silence, .. } | Step::Enter { silence, .. } => (Some(silence), None),
         Step::Save { saved, refused, .. } => (Some(saved), Some(refused)),
         Step::Farewell { .. } => (None, None),
     };

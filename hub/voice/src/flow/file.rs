@@ -36,6 +36,13 @@ pub(super) enum NodeInFile {
         wrong: String,
         silence: String,
     },
+    /// Figures, ended by `#` or by a pause, that may name something.
+    Enter {
+        say: Vec<String>,
+        named: String,
+        unnamed: String,
+        silence: String,
+    },
     Save {
         choice: Disposition,
         saved: String,

@@ -115,7 +115,7 @@ fn is_said(read: &FlowFile) -> Result<(), Wrong> {
 impl NodeInFile {
     fn say(&self) -> &[String] {
         match self {
-            NodeInFile::Gather { say, .. } | NodeInFile::Farewell { say } => say,
+            NodeInFile::Gather { say, .. } | NodeInFile::Enter { say, .. } | NodeInFile::Farewell { say } => say,
             NodeInFile::Save { .. } => &[],
         }
     }
@@ -151,6 +151,17 @@ impl Names<'_> {
                     .map(|(key, to)| self.key(key, to))
                     .collect::<Result<_, _>>()?,
                 wrong: self.node(wrong)?,
+                silence: self.node(silence)?,
+            },
+            NodeInFile::Enter {
+                say,
+                named,
+                unnamed,
+                silence,
+            } => Step::Enter {
+                say: self.sentences(say)?,
+                named: self.node(named)?,
+                unnamed: self.node(unnamed)?,
                 silence: self.node(silence)?,
             },
             NodeInFile::Save { choice, saved, refused } => Step::Save {

@@ -13,6 +13,19 @@ fn the_flow_that_ships_is_a_good_one() {
     assert_eq!(flow.nodes.iter().filter(|node| !node.say().is_empty()).count(), 10);
 }
 
+#[test]
+fn the_other_flows_that_ship_are_good_ones() {
+    for (flow, start, prompts) in [
+        (Flow::visit_call(), "menu", 10),
+        (Flow::known_caller(), "menu", 8),
+        (Flow::unknown_caller(), "which", 6),
+    ] {
+        assert_eq!(flow.nodes[flow.start].name, start);
+        let saying = flow.nodes.iter().filter(|node| !node.say().is_empty()).count();
+        assert_eq!(saying, prompts, "{}", flow.file);
+    }
+}
+
 /// Each is the flow that ships with one thing changed.
 #[test]
 fn a_bad_flow_is_refused_with_its_place_and_what_to_do() {

@@ -3,6 +3,7 @@
 
 use super::{Flow, Key, NodeId, Present, Step, holds};
 use hub_core::call_result::Disposition;
+use hub_core::situation::FIGURES_MAX;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,8 @@ pub enum FlowAction {
     Hush,
     /// Save this; answer with `handle_commit`.
     Commit(Disposition),
+    /// Ask whether these figures name something; answer with `handle_commit`.
+    Find(String),
     /// End the call.
     HangUp,
 }
@@ -28,9 +31,9 @@ enum State {
     Saying(NodeId),
     /// The prompt has ended; a key is waited for until then.
     Listening(NodeId, Instant),
-    /// The host is saving.
+    /// The host is saving, or looking for what figures name.
     Saving(NodeId),
-    /// The host is saving and the owner has gone: what is saved still counts.
+    /// The host is at it and the owner has gone: what is saved still counts.
     SavingAlone(NodeId),
     /// The call is over.
     Ended,
@@ -44,6 +47,8 @@ pub struct Walk {
     state: State,
     actions: VecDeque<FlowAction>,
     wrong: u8,
+    /// Figures so far, of a node that takes them.
+    entered: String,
     /// The repeat after silence was used.
     repeated: bool,
     saved: Option<Disposition>,
@@ -59,6 +64,7 @@ impl Walk {
             state: State::Waiting,
             actions: VecDeque::new(),
             wrong: 0,
+            entered: String::new(),
             repeated: false,
             saved: None,
             refused: None,
@@ -73,12 +79,14 @@ impl Walk {
     }
 
     /// The owner pressed a key.
-    pub fn handle_digit(&mut self, key: char) {
+    pub fn handle_digit(&mut self, key: char, now: Instant) {
         let (State::Saying(at) | State::Listening(at, _)) = self.state else {
             return;
         };
-        let Some(Step::Gather { keys, wrong, .. }) = self.flow.step(at) else {
-            return;
+        let (keys, wrong) = match self.flow.step(at) {
+            Some(Step::Gather { keys, wrong, .. }) => (keys, wrong),
+            Some(Step::Enter { .. }) => return self.take_figure(at, key, now),
+            Some(Step::Save { .. } | Step::Farewell { .. }) | None => return,
         };
         let has_meaning = |known: &&Key| known.key == key && holds(known.only.as_ref(), &self.present);
         let next = match keys.iter().find(has_meaning) {
@@ -99,7 +107,9 @@ impl Walk {
     pub fn handle_prompt_finished(&mut self, now: Instant) {
         let State::Saying(at) = self.state else { return };
         match self.flow.step(at) {
-            Some(Step::Gather { .. }) => self.state = State::Listening(at, now + self.flow.key_wait),
+            Some(Step::Gather { .. } | Step::Enter { .. }) => {
+                self.state = State::Listening(at, now + self.flow.key_wait);
+            }
             _ => self.end(),
         }
     }
@@ -109,21 +119,49 @@ impl Walk {
         let (State::Saving(at) | State::SavingAlone(at)) = self.state else {
             return;
         };
-        let Some(&Step::Save { choice, saved, refused }) = self.flow.step(at) else {
-            return;
+        let next = match self.flow.step(at) {
+            Some(&Step::Save { choice, saved, refused }) => {
+                *(if is_saved { &mut self.saved } else { &mut self.refused }) = Some(choice);
+                if is_saved { saved } else { refused }
+            }
+            Some(&Step::Enter { named, .. }) if is_saved => named,
+            Some(&Step::Enter { unnamed, .. }) => unnamed,
+            Some(Step::Gather { .. } | Step::Farewell { .. }) | None => return,
         };
-        *(if is_saved { &mut self.saved } else { &mut self.refused }) = Some(choice);
         if self.state == State::SavingAlone(at) {
             self.state = State::Ended;
         } else {
-            self.enter(if is_saved { saved } else { refused });
+            self.enter(next);
         }
+    }
+
+    /// A figure cuts the prompt off; the next one is waited for as long as any key.
+    fn take_figure(&mut self, at: NodeId, key: char, now: Instant) {
+        match key {
+            '#' => return self.find(at),
+            '*' => self.entered.clear(),
+            figure if self.entered.len() <= FIGURES_MAX => self.entered.push(figure),
+            // As many as there are now name nothing.
+            _ => {}
+        }
+        if matches!(self.state, State::Saying(_)) {
+            self.actions.push_back(FlowAction::Hush);
+        }
+        self.state = State::Listening(at, now + self.flow.key_wait);
+    }
+
+    fn find(&mut self, at: NodeId) {
+        self.state = State::Saving(at);
+        self.actions.push_back(FlowAction::Hush);
+        let figures = std::mem::take(&mut self.entered);
+        self.actions.push_back(FlowAction::Find(figures));
     }
 
     /// The owner hung up, or the call was cut.
     pub fn handle_hang_up(&mut self) {
         // A commit that was asked for and not yet taken up is still wanted: the key was pressed.
-        self.actions.retain(|action| matches!(action, FlowAction::Commit(_)));
+        self.actions
+            .retain(|action| matches!(action, FlowAction::Commit(_) | FlowAction::Find(_)));
         self.state = match self.state {
             State::Saving(at) | State::SavingAlone(at) => State::SavingAlone(at),
             _ => State::Ended,
@@ -148,12 +186,15 @@ impl Walk {
         let State::Listening(at, until) = self.state else {
             return;
         };
-        let Some(&Step::Gather { silence, .. }) = self.flow.step(at) else {
-            return;
-        };
         if now < until {
             return;
         }
+        let silence = match self.flow.step(at) {
+            Some(&Step::Gather { silence, .. }) => silence,
+            Some(&Step::Enter { silence, .. }) if self.entered.is_empty() => return self.enter(silence),
+            Some(Step::Enter { .. }) => return self.find(at),
+            Some(Step::Save { .. } | Step::Farewell { .. }) | None => return,
+        };
         let second = std::mem::replace(&mut self.repeated, true);
         match self.flow.step(silence) {
             // Silence is answered with one repeat in all, whichever way the owner came back to listening.
@@ -168,7 +209,7 @@ impl Walk {
         let (State::Saying(at) | State::Listening(at, _)) = self.state else {
             return false;
         };
-        let gathers = matches!(self.flow.step(at), Some(Step::Gather { .. }));
+        let gathers = matches!(self.flow.step(at), Some(Step::Gather { .. } | Step::Enter { .. }));
         if gathers {
             self.enter(self.flow.time_end);
         }
@@ -195,7 +236,8 @@ impl Walk {
             return self.end();
         };
         match node.step {
-            Step::Gather { .. } | Step::Farewell { .. } => {
+            Step::Gather { .. } | Step::Enter { .. } | Step::Farewell { .. } => {
+                self.entered.clear();
                 self.state = State::Saying(at);
                 self.actions.push_back(FlowAction::Say(node.name.clone()));
             }

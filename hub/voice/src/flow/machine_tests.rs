@@ -33,7 +33,7 @@ impl Owner {
     }
 
     fn press(&mut self, key: char, actions: &[FlowAction]) {
-        self.flow.handle_digit(key);
+        self.flow.handle_digit(key, self.now);
         self.expect(actions);
     }
 
@@ -154,7 +154,7 @@ fn three_wrong_keys_bring_a_person() {
 #[test]
 fn a_key_counts_even_if_the_owner_hangs_up_while_it_is_saved() {
     let mut walk = Owner::answered(true);
-    walk.flow.handle_digit('9');
+    walk.flow.handle_digit('9', walk.now);
     walk.flow.handle_hang_up();
     walk.expect(&[FlowAction::Commit(Disposition::DoNotCall)]);
     assert!(walk.flow.is_saving());
@@ -173,4 +173,70 @@ fn keys_before_the_answer_and_after_the_end_do_nothing() {
     walk.press('1', &[]);
     walk.finish(&[]);
     assert_eq!(walk.flow.poll_timeout(), None);
+}
+
+/// A walk of a caller whom nobody knows.
+fn stranger() -> Owner {
+    let mut walk = Owner {
+        flow: Walk::new(Flow::unknown_caller(), Present::new()),
+        now: Instant::now(),
+    };
+    walk.flow.handle_answered();
+    walk.expect(&[say("which")]);
+    walk
+}
+
+fn find(figures: &str) -> FlowAction {
+    FlowAction::Find(figures.to_owned())
+}
+
+#[test]
+fn figures_are_taken_until_the_hash_key_or_a_pause() {
+    let mut walk = stranger();
+    walk.press('1', &[FlowAction::Hush]);
+    walk.press('*', &[]);
+    walk.press('2', &[]);
+    walk.press('0', &[]);
+    walk.press('#', &[FlowAction::Hush, find("20")]);
+    walk.press('5', &[]);
+    walk.flow.handle_commit(false);
+    walk.expect(&[say("second")]);
+    walk.finish(&[]);
+    walk.press('7', &[]);
+    walk.silence(&[FlowAction::Hush, find("7")]);
+    walk.flow.handle_commit(true);
+    walk.expect(&[say("named")]);
+    walk.finish(&[FlowAction::HangUp]);
+    assert_eq!((walk.flow.saved(), walk.flow.refused()), (None, None));
+}
+
+#[test]
+fn a_caller_has_three_tries_and_silence_ends_the_call() {
+    let mut walk = stranger();
+    for next in ["second", "third", "unnamed"] {
+        walk.press('#', &[FlowAction::Hush, find("")]);
+        walk.flow.handle_commit(false);
+        walk.expect(&[say(next)]);
+    }
+    walk.press('1', &[]);
+    walk.finish(&[FlowAction::HangUp]);
+
+    let mut walk = stranger();
+    walk.finish(&[]);
+    walk.silence(&[say("goodbye")]);
+    walk.finish(&[FlowAction::HangUp]);
+
+    // More figures than anything has, and a caller who hangs up before they are looked at.
+    let mut walk = stranger();
+    walk.press('1', &[FlowAction::Hush]);
+    for _ in 0..100 {
+        walk.press('1', &[]);
+    }
+    walk.flow.handle_digit('#', walk.now);
+    walk.flow.handle_hang_up();
+    walk.expect(&[find(&"1".repeat(FIGURES_MAX + 1))]);
+    assert!(walk.flow.is_saving());
+    walk.flow.handle_commit(true);
+    walk.expect(&[]);
+    assert!(!walk.flow.is_saving());
 }

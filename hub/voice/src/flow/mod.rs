@@ -69,6 +69,16 @@ pub(crate) enum Step {
         /// Where no key leads.
         silence: NodeId,
     },
+    /// Says something and takes figures, ended by `#` or by a pause; `*` begins again. The host says whether they name something.
+    Enter {
+        say: Vec<Sentence>,
+        /// Where it leads when they do.
+        named: NodeId,
+        /// Where it leads when they do not, or the host cannot say.
+        unnamed: NodeId,
+        /// Where no key leads.
+        silence: NodeId,
+    },
     /// Saves what the key means. Nothing is confirmed aloud before the host says that it is saved.
     Save {
         choice: Disposition,
@@ -118,7 +128,7 @@ impl Node {
     /// What it says; nothing if it only saves.
     pub fn say(&self) -> &[Sentence] {
         match &self.step {
-            Step::Gather { say, .. } | Step::Farewell { say } => say,
+            Step::Gather { say, .. } | Step::Enter { say, .. } | Step::Farewell { say } => say,
             Step::Save { .. } => &[],
         }
     }
@@ -129,18 +139,39 @@ pub(crate) fn holds(only: Option<&Condition>, present: &Present) -> bool {
     only.is_none_or(|only| present.contains(&only.value) == only.is_present)
 }
 
-/// The file of the flow that ships.
-const OWNER_CALL: &str = "owner-call.toml";
+/// A flow that ships with the hub.
+fn shipped(file: &str, text: &str) -> Arc<Flow> {
+    Arc::new(Flow::load(file, text).expect("the flow is compiled in, and a test loads it"))
+}
 
-static SHIPPED: LazyLock<Arc<Flow>> = LazyLock::new(|| {
-    let flow = Flow::load(OWNER_CALL, include_str!("../../flows/owner-call.toml"));
-    Arc::new(flow.expect("the flow is compiled in, and a test loads it"))
-});
+static OWNER_CALL: LazyLock<Arc<Flow>> =
+    LazyLock::new(|| shipped("owner-call.toml", include_str!("../../flows/owner-call.toml")));
+static VISIT_CALL: LazyLock<Arc<Flow>> =
+    LazyLock::new(|| shipped("visit-call.toml", include_str!("../../flows/visit-call.toml")));
+static KNOWN_CALLER: LazyLock<Arc<Flow>> =
+    LazyLock::new(|| shipped("known-caller.toml", include_str!("../../flows/known-caller.toml")));
+static UNKNOWN_CALLER: LazyLock<Arc<Flow>> =
+    LazyLock::new(|| shipped("unknown-caller.toml", include_str!("../../flows/unknown-caller.toml")));
 
 impl Flow {
-    /// The flow that ships with the hub: the call to an owner about a fault, and of an owner who rings back.
+    /// The call to an owner about a fault, and of an owner who rings back.
     pub fn owner_call() -> Arc<Self> {
-        Arc::clone(&SHIPPED)
+        Arc::clone(&OWNER_CALL)
+    }
+
+    /// The call with an owner who has a visit: it is said first, and stands unless it is moved.
+    pub fn visit_call() -> Arc<Self> {
+        Arc::clone(&VISIT_CALL)
+    }
+
+    /// The call of an owner to whom there is nothing to say.
+    pub fn known_caller() -> Arc<Self> {
+        Arc::clone(&KNOWN_CALLER)
+    }
+
+    /// The call of somebody whose number nobody has, or who withholds it.
+    pub fn unknown_caller() -> Arc<Self> {
+        Arc::clone(&UNKNOWN_CALLER)
     }
 
     fn step(&self, at: NodeId) -> Option<&Step> {

@@ -36,6 +36,7 @@ use tokio::sync::mpsc;
 use crate::config::TrunkConfig;
 use called::Called;
 use identity::Identity;
+use rsip::Peer;
 
 /// Events that may wait for their call.
 pub const EVENTS_MAX: usize = 32;
@@ -164,6 +165,8 @@ pub trait CallStack: Send + Sync {
     async fn place(&self, call: PlaceCall) -> Result<Leg, PlaceError>;
     /// The next call that comes in; `None` when the stack has ended.
     async fn next_inbound(&self) -> Option<InboundLeg>;
+    /// From now on calls are taken from these, and no others; those that are up go on.
+    fn set_peers(&self, _: Vec<Peer>) {}
     /// Where it listens.
     fn local(&self) -> SocketAddr;
     /// What keeps it from working, for an administrator; none as long as it works.

@@ -25,7 +25,7 @@ use rsipstack::transaction::{CallIdFormat, make_call_id};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, TransportLayer};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc};
@@ -104,6 +104,7 @@ pub struct RsipStack {
     answers: Arc<Answers>,
     pub(super) hops: Arc<Legs>,
     own: Own,
+    peers: Arc<RwLock<Vec<Peer>>>,
     inbound: Mutex<mpsc::Receiver<InboundLeg>>,
     stop: CancellationToken,
     legs: TaskTracker,
@@ -142,8 +143,12 @@ impl RsipStack {
             let _registers_there = thread.enter();
             UdpSocket::from_std(socket).map_err(failed)?
         };
-        let trunks = peers.to_vec();
-        let trunks = move || -> Vec<Vec<IpAddr>> { trunks.iter().map(Peer::addresses).collect() };
+        let peers = Arc::new(RwLock::new(peers.to_vec()));
+        let trunks = Arc::clone(&peers);
+        let trunks = move || -> Vec<Vec<IpAddr>> {
+            let trunks = trunks.read().unwrap_or_else(PoisonError::into_inner);
+            trunks.iter().map(Peer::addresses).collect()
+        };
         let gate = Gate::new(Box::new(trunks), Instant::now().into_std());
         let socket = GatedSocket {
             socket,
@@ -202,6 +207,7 @@ impl RsipStack {
             answers,
             hops,
             own,
+            peers,
             inbound: Mutex::new(inbound),
             stop: stopping.disarm(),
             legs,
@@ -291,6 +297,10 @@ impl CallStack for RsipStack {
             leg = inbound.recv() => leg,
             () = self.stop.cancelled() => None,
         }
+    }
+
+    fn set_peers(&self, peers: Vec<Peer>) {
+        *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
     }
 
     fn local(&self) -> SocketAddr {

@@ -258,6 +258,7 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
             password: None,
             caller_number: number("+864008000001"),
             channels: 1,
+            inbound_channels: Some(0),
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,

@@ -179,6 +179,7 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         password: None,
         caller_number: number("+864008000001"),
         channels: 2,
+        inbound_channels: Some(0),
         believe_from: false,
         post_dial_limit_s: None,
         trying_limit_s: None,

@@ -54,13 +54,13 @@ pub(crate) struct ContactThread {
 /// What somebody was promised and still waits for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Promise {
-    /// What was promised.
+    /// What was promised; `person_rings` where a call of the hub did.
     what: String,
-    /// Who was promised it.
+    /// Who was promised it; `owner` where a call of the hub did.
     to: String,
     /// Time by which it is to be kept.
     by: Timestamp,
-    /// Log-in name of the person who promised.
+    /// Log-in name of the person who promised, or `hub`.
     made_by: String,
     /// When they did.
     made_at: Timestamp,

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::pages::parts::badge;
-use hub_core::ticket::TicketStatus;
+use crate::pages::ticket::promises;
+use hub_core::ticket::{HUB, PERSON_RINGS, TO_OWNER, TicketStatus};
 
 #[test]
 fn a_visit_stands_in_the_list_and_beside_a_call() {
@@ -61,4 +62,37 @@ fn who_may_not_read_calls_is_not_told_that_there_were_none() {
     view.attempts.clear();
     let text = words(&ticket::page::render(&reader(Language::En), &view).into_string());
     assert!(!text.contains("Nobody has been rung"), "{text}");
+}
+
+#[test]
+fn a_promise_leads_the_list_until_it_is_kept_or_released() {
+    let mut called = sample::booked();
+    called.ticket.promise = Some(Promise {
+        what: PERSON_RINGS.into(),
+        to: TO_OWNER.into(),
+        by: sample::at("11:05"),
+        made_by: HUB.into(),
+        made_at: sample::at("09:01"),
+    });
+    let reader = reader(Language::En);
+    let tickets = [summary(called.clone()), summary(samples()[6].clone())];
+    let list = words(&promises::render(&reader, &tickets, sample::at("12:00")).into_string());
+    let (first, second) = list.split_once("18:00").unwrap();
+    assert!(
+        first.contains("A person rings the owner\nOverdue\n22 Nov 11:05"),
+        "{list}"
+    );
+    assert!(
+        first.matches("Overdue").count() == 1 && !second.contains("Overdue"),
+        "{list}"
+    );
+    let none = promises::render(&reader, &[summary(sample::unsure())], sample::at("12:00"));
+    assert_eq!(none.into_string(), "");
+
+    let page = words(&ticket::page::render(&reader, &called).into_string());
+    assert!(
+        page.contains("A call has promised the owner that a person rings by 22 Nov 11:05."),
+        "{page}"
+    );
+    assert!(page.contains("The promise need not be kept …"), "{page}");
 }

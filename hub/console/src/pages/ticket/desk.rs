@@ -3,7 +3,7 @@
 use super::forms::action;
 use crate::reader::Reader;
 use hub_core::outcome::NOTE_LEN_MAX;
-use hub_core::ticket::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, TicketCategory, TicketLabel};
+use hub_core::ticket::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, RELEASE_LEN_MAX, TicketCategory, TicketLabel};
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
@@ -14,6 +14,9 @@ pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
 /// A promise that still stands, in a sentence.
 pub(super) fn promised(reader: &Reader, promise: &Promise) -> String {
     let by = reader.time(promise.by);
+    if promise.is_of_call() {
+        return reader.with("promise-of-call", &[("by", &by)]);
+    }
     reader.with(
         "promise-stands",
         &[("what", &promise.what), ("to", &promise.to), ("by", &by)],
@@ -60,6 +63,14 @@ fn promise(reader: &Reader, view: &TicketView) -> Markup {
             form method="post" action=(action(view, "promise-kept")) {
                 p { (promised(reader, promise)) }
                 button { (reader.t("act-promise-kept")) }
+            }
+            details {
+                summary { (reader.t("act-promise-release")) }
+                form method="post" action=(action(view, "promise-released")) {
+                    label { (reader.t("promise-release-reason"))
+                        input name="reason" required maxlength=(RELEASE_LEN_MAX); }
+                    button { (reader.t("act-promise-release-confirm")) }
+                }
             }
         }
         details {

@@ -6,7 +6,7 @@ use hub_api::error::{ApiError, Result};
 use hub_api::extract::{FormBody, Path};
 use hub_api::{
     ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_note, ticket_open,
-    ticket_promise, ticket_promise_kept, ticket_status, ticket_take,
+    ticket_promise, ticket_promise_kept, ticket_promise_released, ticket_status, ticket_take,
 };
 use hub_core::id::TicketId;
 use hub_core::ticket::TicketKind;
@@ -92,6 +92,16 @@ pub(crate) async fn promise(
 /// Takes the promise off the ticket.
 pub(crate) async fn promise_kept(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Redirect> {
     ticket_promise_kept::act(&visitor.app, &visitor.session, TicketId(id)).await?;
+    Ok(back(id))
+}
+
+/// Takes the promise off the ticket though it was not kept.
+pub(crate) async fn promise_released(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<ticket_promise_released::Release>,
+) -> Result<Redirect> {
+    ticket_promise_released::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
     Ok(back(id))
 }
 

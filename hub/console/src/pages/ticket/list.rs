@@ -1,5 +1,6 @@
 //! The list of tickets.
 
+use super::promises::{self, PROMISES_MAX};
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
@@ -18,9 +19,22 @@ use strum::VariantArray;
 pub(crate) async fn page(visitor: Visitor, Query(mut query): Query<TicketsQuery>) -> Result<Markup> {
     let category = *query.category.get_or_insert(TicketCategory::Open);
     let first_page = query.after.is_none();
+    let promised = TicketsQuery {
+        promised: Some(true),
+        limit: Some(PROMISES_MAX),
+        ..TicketsQuery::default()
+    };
+    let promised = match category {
+        TicketCategory::Open if first_page => list(&visitor.app, &visitor.session, promised).await?.items,
+        TicketCategory::Open | TicketCategory::Paused | TicketCategory::Resolved => Vec::new(),
+    };
     let tickets = list(&visitor.app, &visitor.session, query).await?;
-    let body = render(&visitor.reader, category, first_page, &tickets);
-    Ok(visitor.page(&visitor.reader.t("tickets"), &body))
+    let reader = &visitor.reader;
+    let body = html! {
+        div #promises data-live="tickets" { (promises::render(reader, &promised, visitor.app.now())) }
+        (render(reader, category, first_page, &tickets))
+    };
+    Ok(visitor.page(&reader.t("tickets"), &body))
 }
 
 pub(crate) fn render(

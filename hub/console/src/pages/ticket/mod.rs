@@ -6,6 +6,7 @@ mod desk;
 pub(super) mod forms;
 pub(super) mod list;
 pub(super) mod page;
+pub(super) mod promises;
 pub(super) mod story;
 mod who;
 mod why;

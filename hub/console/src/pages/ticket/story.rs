@@ -11,6 +11,7 @@ use hub_core::call_result::Disposition;
 use hub_core::outcome::Outcome;
 use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::ticket::{TicketView, TimelineEntry};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
@@ -72,12 +73,21 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
         TicketEvent::Held { reason } => held_sentence(reader, view, *reason),
         TicketEvent::AttemptStarted { inbound: true, .. } => reader.t("event-attempt-inbound"),
         TicketEvent::AttemptStarted { inbound: false, .. } => reader.t("event-attempt-outbound"),
-        TicketEvent::Chose { disposition, slot, .. } => match (disposition, slot) {
+        TicketEvent::RangIn => reader.t("event-rang-in"),
+        TicketEvent::NamedByCaller { rings_by } => {
+            reader.with("event-named-by-caller", &[("by", &reader.time(*rings_by))])
+        }
+        TicketEvent::Chose {
+            disposition,
+            slot,
+            rings_by,
+            ..
+        } => match (disposition, slot) {
             (Disposition::AppointmentBooked, Some(slot)) => {
                 let slot = reader.slot(*slot, &zone(reader, view));
                 reader.with("event-chose-slot", &[("slot", &slot)])
             }
-            (disposition, _) => closed(reader, "event-chose", disposition),
+            (disposition, _) => chose(reader, *disposition, *rings_by),
         },
         TicketEvent::AttemptEnded { result, .. } => {
             let result = closed(reader, "result", result);
@@ -94,6 +104,7 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
             reader.with("promise-stands", &[("what", what), ("to", to), ("by", &by)])
         }
         TicketEvent::PromiseKept => reader.t("event-promise-kept"),
+        TicketEvent::PromiseReleased { reason } => reader.with("event-promise-released", &[("reason", reason)]),
         TicketEvent::CallRequested => reader.t("event-call-requested"),
         TicketEvent::Booked { slot, service_point } => {
             let slot = reader.slot(*slot, &zone(reader, view));
@@ -103,6 +114,14 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
         TicketEvent::Visit(event) => visit(reader, view, event),
         TicketEvent::Closed { outcome } => ended(reader, view, outcome),
     }
+}
+
+/// A key that books nothing, and by when a person rings who was promised for it.
+fn chose(reader: &Reader, disposition: Disposition, rings_by: Option<Timestamp>) -> String {
+    let chose = closed(reader, "event-chose", &disposition);
+    let Some(by) = rings_by else { return chose };
+    let promised = reader.with("event-promised", &[("by", &reader.time(by))]);
+    reader.with("sentences", &[("first", &chose), ("second", &promised)])
 }
 
 /// What was done, and whether the prediction was right where there was one.

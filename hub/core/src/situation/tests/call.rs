@@ -20,7 +20,13 @@ fn in_call(offered: bool) -> (Unit, AttemptId) {
         owner: PersonId(Uuid::from_u128(3)),
         direction: Direction::Outbound,
         offered: offered.then_some(slot),
-        service_point: Some("pudong".into()),
+        service_point: Some(crate::site::ServicePoint {
+            id: "pudong".into(),
+            name: serde_json::from_value(serde_json::json!({ "zh-CN": "浦东", "en": "Pudong" })).unwrap(),
+            zone: "Asia/Shanghai".into(),
+            slots: Vec::new(),
+        }),
+        zone: None,
     };
     let mut changes = Changes::default();
     unit.situation.place(ticket, placing, morning(), &mut changes).unwrap();

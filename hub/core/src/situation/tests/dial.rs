@@ -167,7 +167,13 @@ fn a_caller_is_spoken_with_about_what_is_open() {
     tickets[1].fault = None;
     assert_eq!(about(&tickets).as_deref(), Some("valve"));
     tickets[3].status.category = TicketCategory::Resolved;
-    assert_eq!(about(&tickets), None);
+    assert_eq!(
+        for_caller(&tickets).map(|ticket| ticket.id),
+        Some(tickets[1].id),
+        "one without a fault is the last"
+    );
+    tickets[1].contact.phase = ContactPhase::InCall;
+    assert_eq!(for_caller(&tickets), None);
 }
 
 /// What a person opens stands beside what the hub found, is told, and is never rung about.

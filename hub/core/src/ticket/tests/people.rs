@@ -46,11 +46,49 @@ fn a_promise_is_made_replaced_and_kept() {
     let kept = after(replaced, &TicketEvent::PromiseKept, "li").unwrap();
     assert_eq!(kept.promise, None);
     let refused = |event: &TicketEvent| after(ticket(Stands::Held), event, "li").unwrap_err().to_string();
+    let released = |reason: &str| TicketEvent::PromiseReleased { reason: reason.into() };
+    let made = after(ticket(Stands::Held), &promised("a part", due()), "lena").unwrap();
+    assert_eq!(
+        after(made.clone(), &released("spoken with"), "li").unwrap().promise,
+        None
+    );
+    assert!(
+        after(made, &released(" "), "li")
+            .unwrap_err()
+            .to_string()
+            .contains("1 to 500")
+    );
+    assert!(refused(&released("spoken with")).contains("no promise"));
     assert!(refused(&TicketEvent::PromiseKept).contains("no promise"));
     assert!(refused(&promised("now", now())).contains("later than now"));
     assert!(refused(&promised(" ", due())).contains("1 to 500"));
     let text = "x".repeat(NOTE_LEN_MAX + 1);
     assert!(refused(&TicketEvent::Noted { text }).contains("1 to 2000"));
+}
+
+/// A call says by when a person rings: the ticket keeps it, until a person says what became of it.
+#[test]
+fn what_a_call_promises_stands_on_the_ticket() {
+    let hour = jiff::SignedDuration::from_hours(1);
+    let chose = |rings_by| TicketEvent::Chose {
+        attempt: AttemptId(Uuid::from_u128(9)),
+        disposition: Disposition::PersonWanted,
+        slot: None,
+        service_point: None,
+        rings_by: Some(rings_by),
+    };
+    let made = after(ticket(Stands::InCall), &chose(due()), HUB).unwrap();
+    let promise = made.promise.clone().unwrap();
+    assert!(promise.is_of_call() && promise.by == due() && promise.made_at == now());
+    assert!(promise.is_overdue(due()) && !promise.is_overdue(now()));
+    let later = after(made, &chose(due() + hour), HUB).unwrap();
+    assert_eq!(later.promise, Some(promise), "another call puts nothing off");
+    let earlier = TicketEvent::NamedByCaller { rings_by: due() - hour };
+    let before = stands(&later);
+    let sooner = after(later, &earlier, HUB).unwrap();
+    assert_eq!(sooner.promise.as_ref().unwrap().by, due() - hour);
+    assert_eq!(stands(&sooner), before, "a stranger changes nothing else");
+    assert!(after(sooner, &TicketEvent::RangIn, HUB).is_err(), "opened before");
 }
 
 /// A ticket that a person opened: nobody is rung by the hub, nothing is said of a prediction, and only a repair starts the baseline

@@ -2,6 +2,7 @@
 
 use super::doubt::Doubts;
 use super::order::call_order;
+use super::stranger::Tries;
 use crate::workers::{BACKOFF, in_time};
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
@@ -29,6 +30,7 @@ pub struct Calls {
     pub(super) clock: Arc<dyn CivilClock>,
     families: watch::Receiver<Arc<Families>>,
     pub(super) doubts: Doubts,
+    pub(super) tries: Arc<Tries>,
 }
 
 impl Calls {
@@ -43,6 +45,7 @@ impl Calls {
             clock,
             families,
             doubts: Doubts::default(),
+            tries: Arc::default(),
         })
     }
 
@@ -60,6 +63,9 @@ impl Calls {
     pub(super) async fn end(&self, attempt: AttemptId, detail: &CallDetail) {
         let record = serde_json::to_value(detail).unwrap_or(serde_json::Value::Null);
         tracing::info!(%attempt, result = detail.result.as_str(), talk_ms = detail.talk_ms, "call ended");
+        if let Some(refused) = detail.refused {
+            self.save_refused(attempt, refused).await;
+        }
         self.save_end(
             attempt,
             AttemptEvent::Ended {
@@ -68,6 +74,15 @@ impl Calls {
             },
         )
         .await;
+    }
+
+    /// A key that could not be saved while the call was up: the owner was told that a person rings, which is saved now; and that they
+    /// want no more calls is saved whatever they were told.
+    async fn save_refused(&self, attempt: AttemptId, refused: Disposition) {
+        let no_more = (refused == Disposition::DoNotCall).then_some(refused);
+        for choice in [Disposition::PersonWanted].into_iter().chain(no_more) {
+            self.save_end(attempt, AttemptEvent::Chose(choice)).await;
+        }
     }
 
     /// Saves that nobody could be rung, for want of a number.

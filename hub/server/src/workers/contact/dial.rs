@@ -12,8 +12,8 @@ use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::StoreError;
 use hub_store::contact::{Begun, DialOrder, DueContact, attempt_id};
 use hub_store::ticket::TicketStore;
-use hub_voice::Voice;
-use jiff::Timestamp;
+use hub_voice::{Channel, Voice};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,23 +26,29 @@ const DUE_MAX: usize = 64;
 /// has been decided about all whose contact was due before; and most connections are left to everybody else.
 const AT_ONCE: usize = 4;
 
+/// How long a ticket of a tenant without a trunk waits, if none comes.
+const TRUNK_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The telephone side, and a channel of the tenant's trunk.
+type Line = (Arc<Voice>, Channel);
+
 /// Rings owners whose contact is due.
 pub struct Dialler {
     calls: Arc<Calls>,
     tickets: Arc<dyn TicketStore>,
-    telephone: Option<Telephone>,
+    telephone: Arc<Telephone>,
     channels: Arc<Semaphore>,
     figures: Arc<Figures>,
     ringing: TaskTracker,
 }
 
 impl Dialler {
-    /// One that has at most `calls_max` calls up; `figures` tells how many are. Without a telephone every ticket is held for a
-    /// person.
+    /// One that has at most `calls_max` calls up; `figures` tells how many are. Without a telephone every ticket waits for
+    /// a trunk.
     pub fn new(
         calls: Arc<Calls>,
         tickets: Arc<dyn TicketStore>,
-        telephone: Option<Telephone>,
+        telephone: Arc<Telephone>,
         calls_max: usize,
         figures: Arc<Figures>,
     ) -> Arc<Self> {
@@ -112,11 +118,11 @@ impl Dialler {
     /// Lets the transaction decide, and rings if it says so. An error ends the look.
     async fn take_up(self: Arc<Self>, due: DueContact, channel: OwnedSemaphorePermit) -> Result<(), StoreError> {
         match self.begin(&due).await {
-            Ok(Some((voice, order))) => {
+            Ok(Some((line, order))) => {
                 let worker = self.clone();
                 self.figures.calls_up.send_modify(|n| *n += 1);
                 self.ringing.spawn(async move {
-                    worker.ring(voice, *order).await;
+                    worker.ring(line, *order).await;
                     worker.figures.calls_up.send_modify(|n| *n -= 1);
                     drop(channel);
                 });
@@ -132,19 +138,21 @@ impl Dialler {
         Ok(())
     }
 
-    async fn begin(&self, due: &DueContact) -> Result<Option<(Arc<Voice>, Box<DialOrder>)>, StoreError> {
+    async fn begin(&self, due: &DueContact) -> Result<Option<(Line, Box<DialOrder>)>, StoreError> {
         let (now, ticket) = (self.calls.clock.now(), due.ticket);
-        let with_trunk = |t: &&Telephone| t.main_numbers.contains_key(&due.tenant);
-        let Some(telephone) = self.telephone.as_ref().filter(with_trunk) else {
-            let held = TicketEvent::Held {
-                reason: HoldReason::TrunkRefused,
-            };
-            in_time(self.tickets.apply_ticket(&Actor::hub(HUB), ticket, &held, now)).await?;
-            tracing::info!(trace = %due.trace, %ticket, "not called: the tenant has no trunk");
+        let Some(voice) = self.telephone.of_tenant(&due.tenant) else {
+            // A trunk that has just been declared is used in a moment.
+            if !due.waited_for_trunk {
+                self.wait_for_trunk(due, now).await?;
+            }
+            return Ok(None);
+        };
+        // All that are not kept for owners who ring are in use: the next look finds out.
+        let Some(channel) = voice.channel(due.tenant.as_str()) else {
             return Ok(None);
         };
         match self.dial(ticket, now).await? {
-            Begun::Ring(order) => Ok(Some((telephone.voice.clone(), order))),
+            Begun::Ring(order) => Ok(Some(((voice, channel), order))),
             Begun::Waits { until, reason } => {
                 tracing::info!(trace = %due.trace, %ticket, %until, ?reason, "not called now");
                 Ok(None)
@@ -155,6 +163,17 @@ impl Dialler {
             }
             Begun::Settled => Ok(None),
         }
+    }
+
+    /// The tenant has no trunk. The ticket is looked at again when it has one, and now and then in case that was missed.
+    async fn wait_for_trunk(&self, due: &DueContact, now: Timestamp) -> Result<(), StoreError> {
+        let waits = TicketEvent::Waits {
+            until: now.checked_add(TRUNK_WAIT).unwrap_or(now),
+            reason: HoldReason::NoTrunk,
+        };
+        in_time(self.tickets.apply_ticket(&Actor::hub(HUB), due.ticket, &waits, now)).await?;
+        tracing::info!(trace = %due.trace, ticket = %due.ticket, "not called: the tenant has no trunk");
+        Ok(())
     }
 
     /// The transaction that dials.
@@ -168,7 +187,7 @@ impl Dialler {
     }
 
     /// Rings and saves the one end of the attempt.
-    async fn ring(&self, voice: Arc<Voice>, order: DialOrder) {
+    async fn ring(&self, (voice, channel): Line, order: DialOrder) {
         let attempt = order.attempt.id;
         tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
         let Some(call) = self.calls.order(&order, self.calls.clock.now()) else {
@@ -176,7 +195,7 @@ impl Dialler {
         };
         let host = self.calls.clone();
         // A task of its own, so that even a fault in the telephone side leaves the attempt with an end.
-        match tokio::spawn(async move { voice.ring(call, host).await }).await {
+        match tokio::spawn(async move { voice.ring_over(channel, call, host).await }).await {
             Ok(detail) => self.calls.end(attempt, &detail).await,
             Err(error) => {
                 tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the call's task failed");

@@ -10,7 +10,7 @@ use hub_core::id::{ApplianceId, AttemptId, PersonId, TenantId, TicketId, TraceId
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{ServiceTicket, TicketEvent, TicketKind};
 use hub_store::StoreError;
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, attempt_id};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
 use hub_store::page::Page;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use jiff::Timestamp;
@@ -105,6 +105,7 @@ impl ContactStore for Planned {
             ticket: TicketId::new(now, [u8::try_from(number).unwrap(); 10]),
             tenant: TenantId::new("acme").unwrap(),
             trace: TraceId::new(now, [0; 10]),
+            waited_for_trunk: false,
         };
         Ok((0..self.due.min(limit)).map(due).collect())
     }
@@ -125,6 +126,14 @@ impl ContactStore for Planned {
     ) -> Result<Option<DialOrder>, StoreError> {
         self.committed.lock().unwrap().push(attempt_id(now, &random));
         Err((self.answer)())
+    }
+
+    async fn greeting(&self, _: &TenantId, _: Timestamp) -> Result<Option<Greeting>, StoreError> {
+        not_asked_for()
+    }
+
+    async fn name_by_keys(&self, _: &TenantId, _: &str, _: Timestamp, _: Timestamp) -> Result<bool, StoreError> {
+        not_asked_for()
     }
 
     async fn apply_attempt(
@@ -156,6 +165,7 @@ impl ContactStore for Planned {
             disposition: None,
             requested_by: None,
             offered: None,
+            rings_by: None,
             detail: Some(detail),
             trace: TraceId::new(now, [0; 10]),
         })
@@ -181,5 +191,11 @@ pub(super) fn calls(store: &Arc<Planned>) -> Arc<Calls> {
 
 /// A dialler without a telephone, with a channel for each ticket that is due.
 pub(super) fn dialler(store: &Arc<Planned>, calls: &Arc<Calls>) -> Arc<Dialler> {
-    Dialler::new(calls.clone(), store.clone(), None, store.due.max(1), Arc::default())
+    Dialler::new(
+        calls.clone(),
+        store.clone(),
+        Arc::default(),
+        store.due.max(1),
+        Arc::default(),
+    )
 }

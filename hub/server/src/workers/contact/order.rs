@@ -1,20 +1,19 @@
 //! What a call is to say: a dial order as values of a call flow.
 
 use hub_core::families::Families;
+use hub_core::id::{AttemptId, TenantId};
+use hub_core::language::Language;
+use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::Severity;
-use hub_store::contact::DialOrder;
+use hub_store::contact::{DialOrder, Greeting};
 use hub_voice::{CallOrder, Flow, Value, Values};
-use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit, Zoned, tz::TimeZone};
-
-/// A person rings within this time if the owner asks for one.
-const PERSON_RINGS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 /// The values of the call flow that a dial order gives, with what families and faults are called; `None` without a number.
 pub(super) fn call_order(order: &DialOrder, families: &Families, now: Timestamp) -> Option<CallOrder> {
     let language = order.owner.language;
     let profile = &order.appliance.profile;
     let appliance = families.spoken(profile, language).map(str::to_owned);
-    let fault = families.fault_sentence(profile, &order.finding.fault_class, language);
     let zone = TimeZone::get(&order.owner.zone).unwrap_or(TimeZone::UTC);
     let local = |at: Timestamp| -> Zoned { at.to_zoned(zone.clone()) };
     let serial = order.appliance.device.as_str();
@@ -32,43 +31,65 @@ pub(super) fn call_order(order: &DialOrder, families: &Families, now: Timestamp)
             ("brand", Value::Text(brand.to_owned())),
             ("appliance", Value::Term(appliance)),
             ("serial", Value::Digits(serial_tail)),
-            ("fault", Value::Term(fault.map(str::to_owned))),
-            (
-                "safe",
-                Value::YesNo(order.finding.prediction.severity < Severity::Critical),
-            ),
             ("price", price),
-            ("by", Value::DateTime(local(person_rings_by(now)))),
+            // Each attempt that is made has its hour.
+            ("by", Value::DateTime(local(order.attempt.rings_by.unwrap_or(now)))),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    if let Some(slot) = order.attempt.offered {
-        let (start, end) = (local(slot.start), local(slot.end));
-        values.insert("slot".to_owned(), Value::TimeWindow { start, end });
+    if let Some(finding) = &order.finding {
+        let fault = families.fault_sentence(profile, &finding.fault_class, language);
+        let safe = finding.prediction.severity < Severity::Critical;
+        values.insert("fault".to_owned(), Value::Term(fault.map(str::to_owned)));
+        values.insert("safe".to_owned(), Value::YesNo(safe));
     }
+    for (name, slot) in [("slot", order.attempt.offered), ("visit", order.visit)] {
+        if let Some(slot) = slot {
+            let (start, end) = (local(slot.start), local(slot.end));
+            values.insert(name.to_owned(), Value::TimeWindow { start, end });
+        }
+    }
+    let flow = match (&order.visit, &order.finding) {
+        (Some(_), _) => Flow::visit_call(),
+        (None, Some(_)) => Flow::owner_call(),
+        (None, None) => Flow::known_caller(),
+    };
     Some(CallOrder {
         attempt: order.attempt.id,
         trunk: order.attempt.tenant.as_str().to_owned(),
         to: order.owner.phone.clone()?,
         language,
-        flow: Flow::owner_call(),
+        flow,
         values,
     })
 }
 
-/// By when: a time that is said, so in steps of five minutes. A voice need not speak another one each minute then.
-fn person_rings_by(now: Timestamp) -> Timestamp {
-    let by = now.checked_add(PERSON_RINGS_WITHIN).unwrap_or(now);
-    let steps = TimestampRound::new()
-        .smallest(Unit::Minute)
-        .increment(5)
-        .mode(RoundMode::Ceil);
-    by.round(steps).unwrap_or(by)
+/// The call of somebody whom nobody knows to our number `called`. Its id is stored nowhere.
+pub(super) fn stranger_order(tenant: &TenantId, greeting: &Greeting, called: PhoneNumber, id: AttemptId) -> CallOrder {
+    // Nothing is known of the caller but where they ring.
+    let language = if called.reveal().starts_with("+86") {
+        Language::ZhCn
+    } else {
+        Language::En
+    };
+    let zone = TimeZone::get(&greeting.zone).unwrap_or(TimeZone::UTC);
+    let values = [
+        ("brand", Value::Text(greeting.brand.get(language).to_owned())),
+        ("by", Value::DateTime(greeting.rings_by.to_zoned(zone))),
+    ];
+    CallOrder {
+        attempt: id,
+        trunk: tenant.as_str().to_owned(),
+        to: called,
+        language,
+        flow: Flow::unknown_caller(),
+        values: Values::from(values.map(|(name, value)| (name.to_owned(), value))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{call_order, person_rings_by};
+    use super::call_order;
     use hub_core::families::Families;
     use hub_predict::load_manifest;
     use hub_store::conformance::scene::{after, alarm, appliance, morning, seen, site, take_lease};
@@ -77,19 +98,8 @@ mod tests {
     use hub_store::prediction::PredictionStore;
     use hub_store::site::SiteStore;
     use hub_voice::Value;
-    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use std::path::Path;
-
-    #[test]
-    fn a_person_rings_within_two_hours_and_the_time_is_said_in_steps_of_five_minutes() {
-        for (now, by) in [
-            ("2026-03-02T09:00:00Z", "2026-03-02T11:00:00Z"),
-            ("2026-03-02T09:00:01Z", "2026-03-02T11:05:00Z"),
-        ] {
-            let [now, by] = [now, by].map(|text| text.parse::<Timestamp>().unwrap());
-            assert_eq!(person_rings_by(now), by);
-        }
-    }
 
     #[tokio::test]
     async fn a_call_says_the_family_and_the_sentence_of_the_fault_that_was_found() {
@@ -112,6 +122,16 @@ mod tests {
 
         let said = |families: &Families| {
             let values = call_order(&order, families, after(1)).unwrap().values;
+            let by = order
+                .attempt
+                .rings_by
+                .unwrap()
+                .to_zoned(TimeZone::get("Asia/Shanghai").unwrap());
+            assert_eq!(
+                values["by"],
+                Value::DateTime(by),
+                "the hour that is kept is the one that is said"
+            );
             ["appliance", "fault"].map(|name| values[name].clone())
         };
         let sentence = "它的数据显示，水流比平时小，可能有堵塞或者阀门没有全开。";
