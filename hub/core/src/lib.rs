@@ -37,4 +37,5 @@ pub mod site;
 pub mod situation;
 pub mod telemetry;
 pub mod ticket;
+pub mod watching;
 pub mod witness;

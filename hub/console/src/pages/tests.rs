@@ -25,6 +25,7 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 mod ticket_page;
+mod watching;
 
 #[path = "../../../api/tests/support/sample.rs"]
 mod sample;
