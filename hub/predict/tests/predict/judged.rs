@@ -148,7 +148,7 @@ fn every_state_is_reached_and_left() {
     );
     assert_eq!(calibrating.since, Some(rows[0].at));
     // The first window is still filling.
-    assert_eq!(state(&rows[..131]), WatchState::Calibrating);
+    assert_eq!(state(&rows[..125]), WatchState::Calibrating);
     let watched = told(&model, &rows[..140]);
     assert_eq!((watched.state, watched.unjudged.len()), (WatchState::Watched, 0));
     // A silence changes nothing.
