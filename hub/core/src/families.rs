@@ -70,6 +70,11 @@ impl Families {
         self.families.values().map(|family| &family.profile)
     }
 
+    /// Whether a model watches appliances with this profile.
+    pub fn is_watched(&self, profile: &str) -> bool {
+        self.models.contains_key(profile)
+    }
+
     /// The family of a profile as pages show it; one that is not known, by the profile's name.
     pub fn name<'a>(&'a self, profile: &'a str, language: Language) -> &'a str {
         let family = self.families.get(profile);

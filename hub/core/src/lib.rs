@@ -37,5 +37,6 @@ pub mod site;
 pub mod situation;
 pub mod telemetry;
 pub mod ticket;
+pub mod watching;
 pub mod witness;
 pub mod working_hours;

@@ -278,6 +278,7 @@ pub(crate) const TABLES: &[Table] = &[
         "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean, ingest_no:bigint",
         "appliance, model",
     ),
+    table("watching", "appliance:bigint, told:jsonb", "appliance"),
     table(
         "finding",
         "id:uuid, tenant:text, appliance:bigint, fault_class:text, state:text, alarm_at:timestamp with time zone, first_seen:timestamp with time zone, last_seen:timestamp with time zone, count:integer, prediction:jsonb, evidence:jsonb, ticket:uuid, suppressed_until:timestamp with time zone, trace:uuid",

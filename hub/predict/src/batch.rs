@@ -2,16 +2,17 @@
 //! The hub's scorer ([`crate::Watch`]), `forecall score` and the evaluation ([`crate::score_rows`]) take it. How rows are cut
 //! into batches changes no verdict.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
+use hub_core::watching::Unjudged;
 use hub_store::telemetry::StoredRow;
 
-use crate::detector::{Detector, Pending};
+use crate::detector::{Detector, Pending, Standing};
 use crate::model::Model;
 use crate::network::{Reconstruction, ScoreError};
 use crate::table::Row;
@@ -91,6 +92,10 @@ pub struct Failed {
 pub struct Batch {
     /// Of each appliance in the order of its steps.
     pub judged: Vec<Judged>,
+    /// New rows that completed none of the model's rows, and why; in the order of each appliance's rows.
+    pub unjudged: Vec<(RowRef, Unjudged)>,
+    /// Appliances of which something else is to be told than before: whether they are watched, how far they are calibrated.
+    pub changed: BTreeSet<ApplianceId>,
     /// Failures of the network.
     pub failed: Vec<Failed>,
 }
@@ -108,6 +113,8 @@ struct Watched {
     /// What was told last: an alarm, or the end of one.
     alarming: bool,
     told: Option<(String, f32)>,
+    /// What was told last of whether it is watched.
+    standing: Option<Standing>,
 }
 
 /// A model step that waits for the network, with the row that has completed it.
@@ -133,6 +140,7 @@ impl Detectors {
         let watched = Watched {
             alarming: detector.alarming(),
             told,
+            standing: detector.watch_state(),
             detector,
             model,
         };
@@ -159,7 +167,7 @@ impl Detectors {
             queues.entry(row.appliance).or_default().push_back(row);
         }
         while !queues.is_empty() {
-            for (model, waiting) in self.prepare(&mut queues, manner.progress).into_values() {
+            for (model, waiting) in self.prepare(&mut queues, manner, &mut batch).into_values() {
                 let mut waiting = waiting.into_iter().peekable();
                 while waiting.peek().is_some() {
                     let windows = waiting.by_ref().take(manner.windows.clamp(1, WINDOWS_MAX)).collect();
@@ -175,7 +183,8 @@ impl Detectors {
     fn prepare(
         &mut self,
         queues: &mut BTreeMap<ApplianceId, VecDeque<StoredRow>>,
-        progress: &dyn Progress,
+        manner: &Manner<'_>,
+        batch: &mut Batch,
     ) -> BTreeMap<String, (Arc<Model>, Vec<Waiting>)> {
         let mut round: BTreeMap<String, (Arc<Model>, Vec<Waiting>)> = BTreeMap::new();
         for (appliance, queue) in queues.iter_mut() {
@@ -183,11 +192,20 @@ impl Detectors {
                 continue;
             };
             let which = RowRef::of(&row);
-            progress.begin(which);
+            manner.progress.begin(which);
             let model = &watched.model;
-            let pending = watched.detector.prepare(model, &dequantise(&row, model.profile()));
-            if !pending.is_empty() {
-                let waiting = pending.into_iter().map(|pending| (which, pending));
+            let reading = dequantise(&row, model.profile());
+            let taken = watched.detector.take(model, &reading, row.received_at);
+            if !manner.again {
+                batch.unjudged.extend(taken.unjudged.map(|why| (which, why)));
+                let standing = watched.detector.watch_state();
+                if standing != watched.standing {
+                    watched.standing = standing;
+                    batch.changed.insert(*appliance);
+                }
+            }
+            if !taken.steps.is_empty() {
+                let waiting = taken.steps.into_iter().map(|pending| (which, pending));
                 let of_model = round.entry(model.version().to_owned());
                 of_model
                     .or_insert_with(|| (model.clone(), Vec::new()))

@@ -1,12 +1,17 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
 mod checkpoint;
+mod intake;
+mod span;
 
 pub use checkpoint::CheckpointError;
+pub use intake::Standing;
 
 use std::collections::VecDeque;
 
 use hub_core::prediction::{Contribution, Evidence, FaultPrediction, Severity};
+use hub_core::profile::ApplianceProfile;
+use hub_core::watching::Unjudged;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +19,7 @@ use crate::baseline::{Baseline, Deviation, Moments};
 use crate::cycle::{Cycle, CycleRule};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
+use crate::gather::Need;
 use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 use crate::naming;
@@ -22,6 +28,8 @@ use crate::persistence::{AlarmState, Persistence};
 use crate::resample::Period;
 use crate::table::Row;
 use crate::verdict::Verdict;
+use intake::Intake;
+use span::Span;
 
 /// State of one appliance under one model. Bounded: one window, the evidence ring and the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +46,7 @@ pub struct Detector {
     span: Span,
     fault: Option<(String, Severity)>,
     recent: Recent,
+    intake: Intake,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,15 +61,6 @@ enum Stage {
     Watching(Baseline),
 }
 
-/// Sums over the deviation that is under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Span {
-    count: Vec<u32>,
-    values: Vec<f64>,
-    steps: u32,
-    scaled: Vec<f64>,
-}
-
 /// A model step that waits for its reconstruction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
@@ -69,6 +69,15 @@ pub struct Pending {
     after_gap: bool,
     suspect: Vec<usize>,
     watched: Option<Watched>,
+}
+
+/// What comes of a reading.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Taken {
+    /// The model steps that it completes, oldest first.
+    pub steps: Vec<Pending>,
+    /// Why it completes no row, if it does not.
+    pub unjudged: Option<Unjudged>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +124,7 @@ impl Detector {
             span: Span::new(n),
             fault: None,
             recent: Recent::new(),
+            intake: Intake::new(n),
         }
     }
 
@@ -131,19 +141,44 @@ impl Detector {
         Some((class.as_str(), probability))
     }
 
-    /// Takes one row and gives the model steps it completes, oldest first. Steps of several rows, and of several
-    /// appliances, may be prepared before any is concluded; those of one appliance are concluded in order.
+    /// Takes one reading, received by the hub at `received_at`, and gives the model steps it completes. Readings of one period
+    /// are one row, channel by channel. Steps of several readings, and of several appliances, may be prepared before any is
+    /// concluded; those of one appliance are concluded in order.
+    pub fn take(&mut self, model: &Model, row: &Row, received_at: Timestamp) -> Taken {
+        self.take_row(model.manifest(), model.profile(), row, received_at)
+    }
+
+    /// The steps of [`Detector::take`], of a reading that was received when it was taken.
     pub fn prepare(&mut self, model: &Model, row: &Row) -> Vec<Pending> {
-        self.prepare_row(model.manifest(), model.profile(), row)
+        self.take(model, row, row.at).steps
     }
 
     /// [`Detector::prepare`] without a network, for training.
-    pub fn prepare_row(
+    pub fn prepare_row(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
+        self.take_row(manifest, profile, row, row.at).steps
+    }
+
+    fn take_row(
         &mut self,
         manifest: &Manifest,
-        profile: &hub_core::profile::ApplianceProfile,
+        profile: &ApplianceProfile,
         row: &Row,
-    ) -> Vec<Pending> {
+        received_at: Timestamp,
+    ) -> Taken {
+        let need = Need::of(manifest, profile);
+        let (rows, unjudged) = self.intake.gather.push(row, received_at, &need);
+        let mut taken = Taken {
+            steps: Vec::new(),
+            unjudged,
+        };
+        for row in &rows {
+            taken.steps.extend(self.advance(manifest, profile, row));
+        }
+        self.note(&taken, &need, row.at.min(received_at), manifest);
+        taken
+    }
+
+    fn advance(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
         let value = |channel: &str| {
             profile
                 .position(channel)
@@ -197,6 +232,7 @@ impl Detector {
     fn end_calibration(&mut self, manifest: &Manifest) {
         if let Stage::Calibrating(moments) = &self.stage {
             self.stage = Stage::Watching(Baseline::new(moments, manifest));
+            self.intake.levels.end();
         }
     }
 
@@ -208,6 +244,7 @@ impl Detector {
         let watched = match &mut self.stage {
             Stage::Calibrating(moments) => {
                 moments.add(&features);
+                self.intake.levels.add(&features, self.calibrate, manifest);
                 if matches!(self.resampler, Resampler::Cycle(_)) {
                     self.calibrated += 1;
                 }
@@ -255,6 +292,7 @@ impl Detector {
         let mut verdict = Verdict {
             at: pending.at,
             calibrating: pending.watched.is_none(),
+            judged: false,
             score: 0.0,
             baseline_score: 0.0,
             autoencoder_score: 0.0,
@@ -351,6 +389,7 @@ fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruct
         verdict.contributions = from_baseline;
         return;
     };
+    verdict.judged = true;
     verdict.autoencoder_score = (made.total() / manifest.autoencoder.threshold) as f32;
     verdict.score = verdict.baseline_score.min(verdict.autoencoder_score);
     let from_network = shares(made.errors.iter().map(|e| f64::from(*e)));
@@ -364,36 +403,4 @@ fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruct
 fn shares(parts: impl Iterator<Item = f64> + Clone) -> Vec<f32> {
     let sum: f64 = parts.clone().sum();
     parts.map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
-}
-
-impl Span {
-    fn new(n: usize) -> Self {
-        Self {
-            count: vec![0; n],
-            values: vec![0.0; n],
-            steps: 0,
-            scaled: vec![0.0; n],
-        }
-    }
-
-    fn next(&mut self, state: AlarmState, values: &[Option<f64>], scaled: &[f64]) {
-        if state.since.is_none() {
-            if self.steps > 0 {
-                *self = Self::new(self.scaled.len());
-            }
-            return;
-        }
-        self.steps = self.steps.saturating_add(1);
-        for i in 0..scaled.len() {
-            self.scaled[i] += scaled[i];
-            if let Some(value) = values[i] {
-                self.values[i] += value;
-                self.count[i] = self.count[i].saturating_add(1);
-            }
-        }
-    }
-
-    fn mean(&self, i: usize) -> Option<f64> {
-        (self.count[i] > 0).then(|| self.values[i] / f64::from(self.count[i]))
-    }
 }

@@ -4,7 +4,7 @@
 //! Rows go in as they are stored, verdicts come out (`batch`), and what a scorer has to save (`watch`); nothing here knows a
 //! database, a socket or the time of day. The only crate that knows tract, and only in `network`.
 //!
-//! A row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
+//! Readings of one period become one row (`gather`), a row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`).
 
@@ -14,7 +14,9 @@ mod cycle;
 mod detector;
 mod evidence;
 mod features;
+mod gather;
 mod golden;
+mod levels;
 pub mod manifest;
 mod matrix;
 mod model;
@@ -25,17 +27,19 @@ mod persistence;
 mod registry;
 mod resample;
 mod score;
+mod summary;
 mod table;
 mod verdict;
 mod watch;
 
 pub use batch::{Batch, Detectors, Failed, Judged, Manner, Progress, ROWS_MAX, RowRef, WINDOWS_MAX, is_reading};
-pub use detector::{CheckpointError, Detector, Pending};
+pub use detector::{CheckpointError, Detector, Pending, Standing, Taken};
 pub use manifest::Manifest;
 pub use model::{Model, ModelError, load_manifest};
 pub use network::{Reconstruction, ScoreError, Window};
 pub use registry::{Registry, RegistryError};
-pub use score::{ScoreCsvError, score_csv, score_rows};
+pub use score::{ScoreCsvError, Times, score_csv, score_rows};
+pub use summary::{Found, Summary};
 pub use table::{Row, Table, TableError, quantise_row, read_rows, stored};
 pub use verdict::{SensorShare, Verdict};
 pub use watch::{Scored, Watch};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Step;
 
 /// A row this much of a period early still makes a step: sampling jitters.
-const EARLY: f64 = 0.25;
+pub(crate) const EARLY: f64 = 0.25;
 
 /// Where the last step was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,13 +4,15 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hub_core::id::ApplianceId;
-use hub_store::telemetry::StoredRow;
+use hub_core::watching::{Unjudged, WatchState, Watching};
+use jiff::SignedDuration;
 
-use crate::batch::{Detectors, Judged, Manner, ROWS_MAX, WINDOWS_MAX};
+use crate::batch::{Detectors, Judged, Manner, ROWS_MAX, WINDOWS_MAX, is_reading};
 use crate::detector::Detector;
 use crate::model::Model;
 use crate::network::ScoreError;
-use crate::table::{Row, TableError, read_rows, stored};
+use crate::summary::Summary;
+use crate::table::{Row, Table, TableError, read_rows, stored};
 use crate::verdict::Verdict;
 
 /// The one appliance that rows are of.
@@ -18,12 +20,40 @@ const UNIT: ApplianceId = ApplianceId(1);
 /// Features named in a row of the output.
 const TOP: usize = 3;
 
+/// From a row to the next: more is a mistake in a date.
+const LEAP: SignedDuration = SignedDuration::from_hours(24 * 300);
+
+/// Two rows, one after the other, whose times do not follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Times {
+    /// Line of the second, the heading being 1.
+    pub line: usize,
+    /// Its time, as it is written.
+    pub time: String,
+    /// Line of the first.
+    pub line_before: usize,
+    /// Its time, as it is written.
+    pub time_before: String,
+}
+
 /// Why a file could not be scored.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreCsvError {
     /// The input is not telemetry of the model's profile.
     #[error("the input cannot be used")]
     Input(#[from] TableError),
+    /// A time is earlier than that of the row before.
+    #[error(
+        "line {}: time {} is earlier than {} in line {}; sort the rows by time, the oldest first, or mend the wrong one",
+        .0.line, .0.time, .0.time_before, .0.line_before
+    )]
+    Back(Times),
+    /// A time is almost a year later than that of the row before, or more.
+    #[error(
+        "line {}: time {} is more than 300 days later than {} in line {}; mend the wrong one, or score the parts apart",
+        .0.line, .0.time, .0.time_before, .0.line_before
+    )]
+    Leap(Times),
     /// The network failed.
     #[error("scoring failed")]
     Score(#[from] ScoreError),
@@ -33,6 +63,21 @@ pub enum ScoreCsvError {
     /// The output cannot be written.
     #[error("the output cannot be written")]
     Write(#[from] std::io::Error),
+}
+
+/// What came of a row.
+pub(crate) struct OfRow {
+    /// The model steps that it completed.
+    pub(crate) steps: Vec<Judged>,
+    /// Why it completed none of the model's rows, if it did not.
+    pub(crate) unjudged: Option<Unjudged>,
+}
+
+/// The one appliance, and how many of its rows it was given.
+struct Unit {
+    model: Arc<Model>,
+    detectors: Detectors,
+    rows: i64,
 }
 
 /// Scores rows of one appliance as a hub does that has stored them ([`stored`]), in rounds of at most [`ROWS_MAX`]: for each
@@ -46,34 +91,55 @@ pub fn score_rows(
     calibrate: u32,
     rows: &[Row],
 ) -> impl Iterator<Item = Result<Vec<Judged>, ScoreError>> {
-    let mut detectors = Detectors::default();
-    detectors.insert(UNIT, model.clone(), Detector::with_calibration(model, calibrate));
-    let rounds = (1..).step_by(ROWS_MAX).zip(rows.chunks(ROWS_MAX));
-    rounds.flat_map(
-        move |(first, rows)| match round(&mut detectors, stored(UNIT, model.profile(), first, rows)) {
-            Ok(steps) => steps.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        },
-    )
+    let mut unit = Unit::new(model, calibrate);
+    rows.chunks(ROWS_MAX).flat_map(move |rows| match unit.round(rows) {
+        Ok(of_rows) => of_rows.into_iter().map(|of_row| Ok(of_row.steps)).collect(),
+        Err(error) => vec![Err(error)],
+    })
 }
 
-/// The steps that each of these rows completed.
-fn round(detectors: &mut Detectors, rows: Vec<StoredRow>) -> Result<Vec<Vec<Judged>>, ScoreError> {
-    let numbers: Vec<i64> = rows.iter().map(|row| row.ingest_no).collect();
-    let manner = Manner {
-        again: false,
-        windows: WINDOWS_MAX,
-        progress: &(),
-    };
-    let mut batch = detectors.score(rows, &manner);
-    if let Some(failed) = batch.failed.pop() {
-        return Err(failed.error);
+impl Unit {
+    fn new(model: &Arc<Model>, calibrate: u32) -> Self {
+        let mut detectors = Detectors::default();
+        detectors.insert(UNIT, model.clone(), Detector::with_calibration(model, calibrate));
+        Self {
+            model: model.clone(),
+            detectors,
+            rows: 0,
+        }
     }
-    let mut judged = batch.judged.into_iter().peekable();
-    let of_row = |number: i64| -> Vec<Judged> {
-        std::iter::from_fn(|| judged.next_if(|step| step.row.place.1 == number)).collect()
-    };
-    Ok(numbers.into_iter().map(of_row).collect())
+
+    /// What comes of each of these rows.
+    fn round(&mut self, rows: &[Row]) -> Result<Vec<OfRow>, ScoreError> {
+        let rows = stored(UNIT, self.model.profile(), self.rows + 1, rows);
+        self.rows = rows.last().map_or(self.rows, |row| row.ingest_no);
+        let numbers: Vec<(i64, bool)> = rows.iter().map(|row| (row.ingest_no, is_reading(row))).collect();
+        let manner = Manner {
+            again: false,
+            windows: WINDOWS_MAX,
+            progress: &(),
+        };
+        let mut batch = self.detectors.score(rows, &manner);
+        if let Some(failed) = batch.failed.pop() {
+            return Err(failed.error);
+        }
+        let mut judged = batch.judged.into_iter().peekable();
+        let mut unjudged = batch.unjudged.into_iter().peekable();
+        let of_row = |(number, is_reading): (i64, bool)| OfRow {
+            steps: std::iter::from_fn(|| judged.next_if(|step| step.row.place.1 == number)).collect(),
+            unjudged: match is_reading {
+                true => unjudged.next_if(|(row, _)| row.place.1 == number).map(|(_, why)| why),
+                false => Some(Unjudged::NoValue),
+            },
+        };
+        Ok(numbers.into_iter().map(of_row).collect())
+    }
+
+    fn watching(&self) -> Watching {
+        let nothing = || Watching::nothing(WatchState::NoReadings);
+        let unit = self.detectors.get(UNIT);
+        unit.map_or_else(nothing, |(model, detector)| detector.watching(model))
+    }
 }
 
 /// Scores a CSV of one appliance: `timestamp,score,alarm,top_channels`, one row for each input row, in order. A row
@@ -82,30 +148,56 @@ fn round(detectors: &mut Detectors, rows: Vec<StoredRow>) -> Result<Vec<Vec<Judg
 /// nothing, as in the hub.
 ///
 /// # Errors
-/// Input that cannot be read (column, line and reason named), a failing network, an output that cannot be written.
+/// Input that cannot be read (column, line and reason named), times that go back or leap, a failing network, an output that
+/// cannot be written.
 pub fn score_csv(
     reader: impl Read,
     writer: impl Write,
     model: &Arc<Model>,
     calibrate: u32,
-) -> Result<(), ScoreCsvError> {
+) -> Result<Summary, ScoreCsvError> {
     let table = read_rows(reader, model.profile())?;
+    check_times(&table)?;
     let mut output = csv::Writer::from_writer(writer);
     output.write_record(["timestamp", "score", "alarm", "top_channels"])?;
+    let mut unit = Unit::new(model, calibrate);
+    let mut summary = Summary::new(table.out_of_range);
     let mut newest: Option<Verdict> = None;
-    for (steps, written) in score_rows(model, calibrate, &table.rows).zip(&table.written_times) {
-        newest = steps?.pop().map(|step| step.verdict).or(newest);
-        let (score, alarm, top) = newest
-            .as_ref()
-            .map_or((0.0, false, String::new()), |v| (v.score, v.alarm, top(v, model)));
-        output.write_record([
-            written.as_str(),
-            &format!("{score:.6}"),
-            if alarm { "1" } else { "0" },
-            &top,
-        ])?;
+    let mut written = table.written_times.iter().zip(table.lines);
+    for rows in table.rows.chunks(ROWS_MAX) {
+        for (mut of_row, (written, line)) in unit.round(rows)?.into_iter().zip(&mut written) {
+            summary.add(&of_row, written, line);
+            newest = of_row.steps.pop().map(|step| step.verdict).or(newest);
+            output.write_record(record(newest.as_ref(), written, model))?;
+        }
     }
     output.flush()?;
+    summary.watching = unit.watching();
+    Ok(summary)
+}
+
+fn record(newest: Option<&Verdict>, written: &str, model: &Model) -> [String; 4] {
+    let (score, alarm, top) = newest.map_or((0.0, false, String::new()), |v| (v.score, v.alarm, top(v, model)));
+    let alarm = if alarm { "1" } else { "0" };
+    [written.to_owned(), format!("{score:.6}"), alarm.to_owned(), top]
+}
+
+/// A file that is not in the order of time was written by something else than this appliance: nothing of it can be trusted.
+fn check_times(table: &Table) -> Result<(), ScoreCsvError> {
+    let order = |i: usize| Times {
+        line: table.lines[i],
+        time: table.written_times[i].clone(),
+        line_before: table.lines[i - 1],
+        time_before: table.written_times[i - 1].clone(),
+    };
+    for (i, pair) in table.rows.windows(2).enumerate() {
+        if pair[1].at < pair[0].at {
+            return Err(ScoreCsvError::Back(order(i + 1)));
+        }
+        if pair[1].at.duration_since(pair[0].at) > LEAP {
+            return Err(ScoreCsvError::Leap(order(i + 1)));
+        }
+    }
     Ok(())
 }
 

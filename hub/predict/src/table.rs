@@ -1,5 +1,6 @@
 //! CSV files of telemetry: columns by name, `;` or `,`, time with or without zone.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::Lane;
 use hub_store::telemetry::StoredRow;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+
+use crate::summary::Found;
 
 /// One telemetry row as stored: values in profile order, `None` where the row has none.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,10 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// Time stamps as written in the file, one a row.
     pub written_times: Vec<String>,
+    /// Lines of the rows in the file, the heading being 1.
+    pub lines: Vec<usize>,
+    /// Values that are out of their channel's range, and so missing, by channel.
+    pub out_of_range: BTreeMap<String, Found>,
 }
 
 /// Why a file cannot be read as telemetry.
@@ -127,6 +134,8 @@ pub fn read_rows(mut reader: impl Read, profile: &ApplianceProfile) -> Result<Ta
     let mut table = Table {
         rows: Vec::new(),
         written_times: Vec::new(),
+        lines: Vec::new(),
+        out_of_range: BTreeMap::new(),
     };
     for (index, record) in csv.records().enumerate() {
         let (record, line) = (record?, index + 2);
@@ -139,13 +148,23 @@ pub fn read_rows(mut reader: impl Read, profile: &ApplianceProfile) -> Result<Ta
             .iter()
             .map(|(i, name)| parse_value(record.get(*i).unwrap_or_default(), line, name));
         let values = values.collect::<Result<Vec<_>, _>>()?;
-        table.rows.push(Row {
-            at,
-            values: quantise_row(profile, &values),
-        });
-        table.written_times.push(written.to_owned());
+        table.push(at, &values, written, line, profile);
     }
     Ok(table)
+}
+
+impl Table {
+    fn push(&mut self, at: Timestamp, values: &[Option<f64>], written: &str, line: usize, profile: &ApplianceProfile) {
+        let stored = quantise_row(profile, values);
+        for ((channel, value), stored) in profile.channels.iter().zip(values).zip(&stored) {
+            if value.is_some_and(f64::is_finite) && stored.is_none() {
+                Found::note(&mut self.out_of_range, channel.name.clone(), line);
+            }
+        }
+        self.rows.push(Row { at, values: stored });
+        self.written_times.push(written.to_owned());
+        self.lines.push(line);
+    }
 }
 
 /// `;` if the heading has one, else `,`.

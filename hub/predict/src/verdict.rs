@@ -12,6 +12,8 @@ pub struct Verdict {
     pub at: Timestamp,
     /// The baseline is still being learned; no alarm is possible.
     pub calibrating: bool,
+    /// Both detectors have spoken. They do not while calibrating, nor until a window is full.
+    pub judged: bool,
     /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
     /// until a window is full.
     pub score: f32,

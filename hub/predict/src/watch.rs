@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::id::ApplianceId;
 use hub_core::situation::Observation;
+use hub_core::watching::{UnjudgedCounts, WatchState};
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ pub struct Watch {
     save_at: Option<Instant>,
     progress: Arc<dyn Progress>,
     is_careful: bool,
+    /// How many appliances in memory are in each state.
+    states: BTreeMap<WatchState, u64>,
 }
 
 /// What comes of a round.
@@ -62,6 +65,8 @@ pub struct Scored {
     pub commit: ScoringCommit,
     /// When the new readings that detectors were given were received.
     pub received: Vec<Timestamp>,
+    /// New readings that made no model step, by reason.
+    pub unjudged: UnjudgedCounts,
     /// Failures of the network.
     pub failed: Vec<Failed>,
 }
@@ -74,6 +79,8 @@ struct Unit {
     after: i64,
     /// In which round it was used last.
     used: u64,
+    /// As which it is counted.
+    state: WatchState,
 }
 
 impl Watch {
@@ -93,6 +100,7 @@ impl Watch {
             save_at: None,
             progress,
             is_careful: false,
+            states: BTreeMap::new(),
         }
     }
 
@@ -110,6 +118,11 @@ impl Watch {
     pub fn state(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
         let (_, detector) = self.detectors.get(appliance)?;
         Some(detector.checkpoint())
+    }
+
+    /// How many appliances are in each state, of those whose readings were scored since the start and that are in memory.
+    pub fn states(&self) -> &BTreeMap<WatchState, u64> {
+        &self.states
     }
 
     /// Rows to read again next, about `limit` of them, of so many partitions at most; none if detectors have all that was
@@ -154,7 +167,9 @@ impl Watch {
             is_watched: model.is_some(),
             after,
             used: self.round,
+            state: self.state_of(subject.appliance),
         };
+        *self.states.entry(unit.state).or_default() += 1;
         self.by_use.insert((unit.used, subject.appliance));
         self.units.insert(subject.appliance, unit);
     }
@@ -180,8 +195,30 @@ impl Watch {
         self.drop_unit(appliance);
     }
 
+    fn state_of(&self, appliance: ApplianceId) -> WatchState {
+        match self.detectors.get(appliance) {
+            None => WatchState::NoModel,
+            Some((_, detector)) => detector
+                .watch_state()
+                .map_or(WatchState::Calibrating, |standing| standing.state),
+        }
+    }
+
+    /// Counts appliances as what their detectors say now.
+    fn recount(&mut self, appliances: impl IntoIterator<Item = ApplianceId>) {
+        for appliance in appliances {
+            let state = self.state_of(appliance);
+            if let Some(unit) = self.units.get_mut(&appliance) {
+                let before = std::mem::replace(&mut unit.state, state);
+                *self.states.entry(before).or_default() -= 1;
+                *self.states.entry(state).or_default() += 1;
+            }
+        }
+    }
+
     fn drop_unit(&mut self, appliance: ApplianceId) {
         if let Some(unit) = self.units.remove(&appliance) {
+            *self.states.entry(unit.state).or_default() -= 1;
             self.by_use.remove(&(unit.used, appliance));
             self.detectors.remove(appliance);
         }
@@ -192,15 +229,23 @@ impl Watch {
         let reach = ScoredUpTo::reach(&rows);
         let rows = self.wanted(rows, now);
         let received = rows.iter().map(|row| row.received_at).collect();
-        let Batch { judged, failed } = self.give(rows, false);
+        let Batch {
+            judged,
+            unjudged,
+            changed,
+            failed,
+        } = self.give(rows, false);
         let told = judged.into_iter().filter_map(|judged| judged.news).collect();
+        let mut counts = UnjudgedCounts::default();
+        unjudged.iter().for_each(|(_, why)| counts.add(*why));
         for up_to in &reach {
             let place = self.places.entry(up_to.partition).or_insert_with(|| Place::new(up_to));
             place.score(up_to);
         }
         Scored {
-            commit: self.settle(&reach, told, now),
+            commit: self.settle(&reach, told, &changed, now),
             received,
+            unjudged: counts,
             failed,
         }
     }
@@ -221,9 +266,9 @@ impl Watch {
             }
         }
         Scored {
-            commit: self.settle(&[], Vec::new(), now),
-            received: Vec::new(),
+            commit: self.settle(&[], Vec::new(), &BTreeSet::new(), now),
             failed,
+            ..Scored::default()
         }
     }
 
@@ -249,7 +294,10 @@ impl Watch {
             windows: if self.is_careful { 1 } else { WINDOWS_MAX },
             progress: self.progress.as_ref(),
         };
-        self.detectors.score(rows, &manner)
+        let given: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
+        let batch = self.detectors.score(rows, &manner);
+        self.recount(given);
+        batch
     }
 
     /// Whether a detector waits for this row. A database that was killed may have forgotten how far scoring had come: what
@@ -263,8 +311,20 @@ impl Watch {
         is_reading(row) && is_new && unit.is_some_and(|unit| unit.is_watched && row.ingest_no > unit.after)
     }
 
-    /// What is to be saved now: each appliance that tells something, whose turn it is, or that has to make room.
-    fn settle(&mut self, arrived: &[ScoredUpTo], observations: Vec<Observation>, now: Instant) -> ScoringCommit {
+    /// What is to be saved now: each appliance that tells something, whose turn it is, or that has to make room; and what is told
+    /// of those of which that has changed.
+    fn settle(
+        &mut self,
+        arrived: &[ScoredUpTo],
+        observations: Vec<Observation>,
+        changed: &BTreeSet<ApplianceId>,
+        now: Instant,
+    ) -> ScoringCommit {
+        let watching = changed.iter().filter_map(|appliance| {
+            let (model, detector) = self.detectors.get(*appliance)?;
+            Some((*appliance, detector.watching(model)))
+        });
+        let watching = watching.collect();
         let mut saved: BTreeSet<ApplianceId> = observations.iter().map(Observation::appliance).collect();
         if self.save_at.is_none_or(|at| now >= at) {
             let read = self.places.iter().map(|(partition, place)| (*partition, place.read));
@@ -302,6 +362,7 @@ impl Watch {
             offsets: offsets.collect(),
             checkpoints,
             observations,
+            watching,
         }
     }
 

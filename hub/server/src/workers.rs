@@ -3,6 +3,7 @@
 
 pub mod contact;
 pub mod follow;
+mod judged;
 pub mod lag;
 pub mod latency;
 pub mod maintain;
@@ -19,11 +20,14 @@ mod rounds;
 use follow::Follower;
 use hub_core::backoff::Backoff;
 use hub_core::metric::{Metric, MetricKind};
+use hub_core::watching::{UnjudgedCounts, WatchState};
 use hub_store::StoreError;
 use jiff::Timestamp;
+use judged::Judged;
 use lag::ScoringLag;
 use latency::Latency;
 use passed_over::{Passed, PassedOver};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,6 +46,7 @@ pub struct Figures {
     scoring: Latency,
     checkpoints_saved: AtomicU64,
     scoring_passed_over: PassedOver,
+    judged: Judged,
     calls_up: watch::Sender<usize>,
     /// Of the roll-up.
     pub rollup: Arc<Follower>,
@@ -68,6 +73,11 @@ impl Figures {
     fn checkpoints_saved(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.checkpoints_saved.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many appliances are in each state now, and which readings made no step of those just scored.
+    fn judged(&self, appliances: &BTreeMap<WatchState, u64>, readings: &UnjudgedCounts) {
+        self.judged.note(appliances, readings);
     }
 
     /// So much was passed over so that scoring can go on.
@@ -110,6 +120,7 @@ impl Figures {
             ),
             self.scoring_passed_over.metric(),
         ];
+        all.extend(self.judged.metrics());
         all.extend(rollup);
         all.extend(aggregates);
         all

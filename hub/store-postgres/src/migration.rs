@@ -57,6 +57,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
     (29, "callers", include_str!("../migrations/0029_callers.sql")),
+    (30, "watching", include_str!("../migrations/0030_watching.sql")),
 ];
 
 /// Migrations, oldest first.

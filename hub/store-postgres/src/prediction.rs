@@ -34,7 +34,7 @@ impl PredictionStore for PostgresStore {
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
-        let is_plain = scored.observations.is_empty() && scored.checkpoints.is_empty();
+        let is_plain = scored.observations.is_empty() && scored.checkpoints.is_empty() && scored.watching.is_empty();
         if is_plain && !scored.offsets.is_empty() && scoring::advance_alone(self, &scored.offsets, now).await? {
             return Ok(Vec::new());
         }
@@ -46,6 +46,7 @@ impl PredictionStore for PostgresStore {
         let mut situations = situation::load_to_observe(&mut tx, &ids, &scored.observations, now).await?;
         scoring::advance(&mut tx, &scored.offsets).await?;
         scoring::save(&mut tx, &scored.checkpoints, now).await?;
+        scoring::tell(&mut tx, &scored.watching).await?;
         let mut changes = Changes::default();
         let told = situation::with_ids(|ids| {
             let mut told = Vec::new();

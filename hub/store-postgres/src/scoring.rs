@@ -1,12 +1,14 @@
 //! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
 
-use crate::row::{Columns, db, sql, unreadable};
+use crate::row::{Columns, db, json, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
 use hub_core::id::ApplianceId;
+use hub_core::watching::Watching;
 use hub_store::error::{Result, StoreError};
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,6 +216,25 @@ pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], no
     .bind(last.values().map(|c| c.ingest_no).collect::<Vec<_>>())
     .bind(last.values().map(|c| c.state.as_slice()).collect::<Vec<_>>())
     .bind(sql(now))
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// Keeps what is told of appliances, in one order, no matter who tells it.
+pub(crate) async fn tell(conn: &mut PgConnection, watching: &BTreeMap<ApplianceId, Watching>) -> Result<()> {
+    if watching.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<Value> = watching.values().map(json).collect::<Result<_>>()?;
+    sqlx::query(
+        "insert into watching (appliance, told) \
+         select k.appliance, k.told from unnest($1::bigint[], $2::jsonb[]) as k (appliance, told) \
+         on conflict (appliance) do update set told = excluded.told",
+    )
+    .bind(watching.keys().map(|appliance| appliance.0).collect::<Vec<i64>>())
+    .bind(told)
     .execute(conn)
     .await
     .map_err(db)?;

@@ -16,8 +16,9 @@ use std::collections::HashMap;
 /// An appliance with its status and its household's name.
 pub(crate) const APPLIANCE_VIEW: &str = "select a.id, a.tenant, a.device, a.profile, h.name_in_tenant as owner, a.service_point, \
      s.online, s.presence_reason, s.presence_at, s.last_sample_at, s.samples, s.quarantined, s.skew_ms, \
-     s.gaps, s.dropped, s.repeated \
-     from appliance a join appliance_status s on s.appliance = a.id left join household h on h.id = a.household";
+     s.gaps, s.dropped, s.repeated, w.told as watching \
+     from appliance a join appliance_status s on s.appliance = a.id left join household h on h.id = a.household \
+     left join watching w on w.appliance = a.id";
 
 /// Appliances by id.
 pub(crate) async fn appliance_views(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, ApplianceView>> {
@@ -49,6 +50,7 @@ pub(crate) fn appliance_view(row: &PgRow) -> Result<ApplianceView> {
         gaps: row.col("gaps")?,
         dropped: row.col("dropped")?,
         repeated: row.col("repeated")?,
+        watching: row.maybe_json("watching")?,
     })
 }
 

@@ -8,6 +8,7 @@ use hub_core::actor::Actor;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{FindingChange, Observation};
+use hub_core::watching::Watching;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -83,6 +84,8 @@ pub struct ScoringCommit {
     pub checkpoints: Vec<Checkpoint>,
     /// In the order in which they were seen.
     pub observations: Vec<Observation>,
+    /// What is told of appliances from now on. It may be told again after a restart.
+    pub watching: BTreeMap<ApplianceId, Watching>,
 }
 
 /// What scoring needs to know of an appliance.

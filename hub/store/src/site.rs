@@ -10,6 +10,7 @@ use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Site, Trunk};
+use hub_core::watching::Watching;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct ApplianceView {
     pub dropped: i64,
     /// Samples that came again and were stored before.
     pub repeated: i64,
+    /// What its detector last said of whether it is watched; none where no model has had a reading of it.
+    pub watching: Option<Watching>,
 }
 
 /// The person of a household who is rung, or who calls. The number masks itself wherever it is shown or serialised.

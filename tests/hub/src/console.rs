@@ -1,5 +1,6 @@
 //! The hub's API, as the console uses it.
 
+use crate::hub::Lab;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -95,4 +96,22 @@ impl Console {
             }
         }
     }
+}
+
+/// A page as an administrator sees it who reads this language.
+///
+/// # Errors
+/// Nobody can log in, or the page does not come.
+pub async fn page(lab: &Lab, language: &str, path: &str) -> Result<String> {
+    let browser = reqwest::Client::builder()
+        .cookie_store(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    let url = |path: &str| format!("http://{}{path}", lab.http);
+    let form = [("name", "admin"), ("password", &lab.password()), ("back", path)];
+    let request = browser.post(url("/log-in")).form(&form);
+    let answer = request.header("accept-language", language).send().await?;
+    ensure!(answer.status() == 303, "not logged in and sent on: {}", answer.status());
+    let request = browser.get(url(path)).header("accept-language", language);
+    Ok(request.send().await?.text().await?)
 }

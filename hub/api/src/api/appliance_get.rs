@@ -32,5 +32,10 @@ pub(crate) async fn handle(
         }
         None => None,
     };
-    Ok(Json(ApplianceDetail::of(found, unplaced, device_agent)))
+    Ok(Json(ApplianceDetail::of(
+        found,
+        &app.families(),
+        unplaced,
+        device_agent,
+    )))
 }

@@ -56,6 +56,7 @@ fn appliance(n: i64, device: &str) -> ApplianceView {
         gaps: 3,
         dropped: 1,
         repeated: 12,
+        watching: None,
     }
 }
 

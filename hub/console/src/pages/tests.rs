@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 mod events;
 mod ticket_page;
+mod watching;
 
 #[path = "../../../api/tests/support/sample.rs"]
 mod sample;

@@ -10,6 +10,7 @@ use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
+use hub_core::watching::Watching;
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::telemetry::StoredRow;
 use jiff::{SignedDuration, Timestamp};
@@ -91,6 +92,9 @@ pub(super) struct Fake {
     pub(super) checkpoints: BTreeMap<ApplianceId, Checkpoint>,
     pub(super) fresh_after: BTreeMap<ApplianceId, i64>,
     pub(super) told: Vec<Observation>,
+    pub(super) watching: BTreeMap<ApplianceId, Watching>,
+    /// How often that was told.
+    pub(super) tellings: usize,
 }
 
 impl Fake {
@@ -107,6 +111,8 @@ impl Fake {
             checkpoints: BTreeMap::new(),
             fresh_after: BTreeMap::new(),
             told: Vec::new(),
+            watching: BTreeMap::new(),
+            tellings: 0,
         }
     }
 
@@ -169,6 +175,8 @@ impl Fake {
         for checkpoint in commit.checkpoints {
             self.checkpoints.insert(checkpoint.appliance, checkpoint);
         }
+        self.tellings += commit.watching.len();
+        self.watching.extend(commit.watching);
         // What tells something is saved with it.
         for observation in commit.observations {
             let saved = self.checkpoints.get(&observation.appliance()).unwrap();

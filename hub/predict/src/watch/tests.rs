@@ -68,6 +68,40 @@ fn a_scorer_that_is_killed_tells_what_one_tells_that_never_was() {
     }
 }
 
+/// Told when it changes, and again after a restart where that is not known; never with each reading.
+#[test]
+fn whether_appliances_are_watched_is_told_when_it_changes() {
+    let (registry, now) = (registry(), Instant::now());
+    let mut through = Fake::new(pumps(&registry, 3..=4, 640));
+    let mut watch = through.start(&registry, MANY);
+    through.run(&mut watch, ROUND, now);
+    // The first reading, tenths of the calibration as rounds end, and watched.
+    assert!((8..=24).contains(&through.tellings), "{}", through.tellings);
+    let state = |store: &Fake, pump| store.watching[&ApplianceId(pump)].state;
+    assert_eq!([3, 4].map(|pump| state(&through, pump)), [WatchState::Watched; 2]);
+    assert_eq!(watch.states()[&WatchState::Watched], 2);
+    assert_eq!(watch.states().values().sum::<u64>(), 2);
+
+    let mut killed = Fake::new(through.rows.clone());
+    for _ in 0..4 {
+        let mut watch = killed.start(&registry, MANY);
+        for _ in 0..4 {
+            if let Some((commit, _)) = killed.round(&mut watch, ROUND, now) {
+                killed.commit(commit);
+            }
+        }
+    }
+    let mut watch = killed.start(&registry, MANY);
+    killed.run(&mut watch, ROUND, now);
+    assert_eq!([3, 4].map(|pump| state(&killed, pump)), [WatchState::Watched; 2]);
+    assert!(killed.tellings <= 40, "{}", killed.tellings);
+    let since = |store: &Fake| store.watching[&ApplianceId(3)].since;
+    assert_eq!(since(&killed), since(&through));
+    // One that makes room is counted no longer.
+    watch.forget(ApplianceId(3));
+    assert_eq!(watch.states()[&WatchState::Watched], 1);
+}
+
 #[test]
 fn what_a_restart_reads_again_is_bounded_and_ends() {
     let (registry, now) = (registry(), Instant::now());

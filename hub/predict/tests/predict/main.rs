@@ -3,6 +3,7 @@
 
 mod common;
 mod detector;
+mod judged;
 mod models;
 mod road;
 mod score;

@@ -1,13 +1,15 @@
 //! `forecall score`: the hub's own detector on a CSV.
 
 use crate::terminal::{log, say};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use hub_predict::{Registry, score_csv};
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-/// Scores a CSV the way the hub would: same model, same code, one output row for each input row.
+/// Scores a CSV the way the hub would: same model, same code, one output row for each input row. Says what came of the rows; if
+/// nothing was judged, it fails and writes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Score {
     /// Model family, e.g. pump-rig.
@@ -16,7 +18,7 @@ pub struct Score {
     /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; `;` or `,`.
     #[arg(long)]
     input: PathBuf,
-    /// CSV to write: timestamp, score (1 is the threshold), alarm, top channels.
+    /// CSV to write: timestamp, score (1 is the threshold), alarm, top channels. Never the input.
     #[arg(long)]
     output: PathBuf,
     /// How many of the first rows are taken as healthy, to learn the unit's own baseline from.
@@ -41,15 +43,26 @@ impl Score {
         let calibrate = self.calibrate.unwrap_or(model.manifest().baseline.calibration);
         // Written beside and moved into place at the end, so that a refused input leaves no half output.
         let part = self.output.with_extension("part");
+        for written in [&part, &self.output] {
+            ensure!(
+                !is_same(&self.input, written),
+                "{} is the input itself; name another file to write",
+                written.display()
+            );
+        }
         let output = File::create(&part).with_context(|| format!("cannot write {}", part.display()))?;
         let scored = score_csv(BufReader::new(input), BufWriter::new(output), model, calibrate);
-        if let Err(error) = scored {
-            let _ = std::fs::remove_file(&part);
-            return Err(error).with_context(|| format!("{} was not scored", self.input.display()));
+        let summary = scored
+            .inspect_err(|_| discard(&part))
+            .with_context(|| format!("{} was not scored", self.input.display()))?;
+        if let Some(why) = summary.nothing_judged() {
+            discard(&part);
+            say(format_args!("{summary}"));
+            bail!("nothing of {} was judged: {why}", self.input.display());
         }
         std::fs::rename(&part, &self.output).with_context(|| format!("cannot write {}", self.output.display()))?;
         say(format_args!(
-            "scored {} with {} into {}",
+            "scored {} with {} into {}\n{summary}",
             self.input.display(),
             model.version(),
             self.output.display()
@@ -57,3 +70,16 @@ impl Score {
         Ok(())
     }
 }
+
+fn discard(part: &Path) {
+    let _ = std::fs::remove_file(part);
+}
+
+/// One file under two names: the same path, a link of either kind. What does not exist is no other file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+#[cfg(test)]
+mod tests;

@@ -266,6 +266,7 @@ impl ScoreWorker {
             (watch, scored)
         });
         let (watch, scored) = scoring.await?;
+        self.figures.judged(watch.states(), &scored.unjudged);
         self.watch = Some(watch);
         for Failed { model, error } in &scored.failed {
             tracing::error!(

@@ -25,12 +25,15 @@ const PHASE: &str = "(a.place * 37 + a.partition * 61) % 256";
 /// Each filled appliance with its place in its partition.
 const FILLED: &str = "(select id, tenant_no, partition, row_number() over (partition by partition order by id) as place \
     from appliance where device like 'filled-%') a";
+/// What is told of each.
+const WATCHING: &str = r#"{"state": "watched", "since": null, "calibrated": 42, "calibration": 42, "every_ms": 0, "needs_ms": 0,
+    "missing": 0, "channels": 3, "several_states": false, "unjudged": {}}"#;
 /// The number of a sequence as `sequence` has it.
 const LOW: &str = "(-9223372036854775808)::bigint";
 const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no, partition, \
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
-const GROWING: &str = "telemetry, late, sequence, checkpoint, appliance, appliance_status, device_day, \
+const GROWING: &str = "telemetry, late, sequence, checkpoint, watching, appliance, appliance_status, device_day, \
     fleet_hour, mqtt_session, finding, ticket, appointment, timeline, attempt, household, person, phone";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
@@ -153,6 +156,7 @@ pub async fn wipe(sql: &mut PgConnection) {
         "mqtt_session",
         "inbound_packet",
         "appliance_birth",
+        "watching",
     ] {
         sql.execute(format!("delete from {table}").as_str()).await.unwrap();
     }
@@ -305,6 +309,7 @@ fn beside(size: &Size) -> Vec<String> {
              select a.id, 3600, '[[\"d/wm-1/c/+\", 1]]'::jsonb, '{now}'::timestamptz from {FILLED}"
         ),
         format!("insert into inbound_packet (appliance, packet_id) select a.id, 1 from {FILLED}"),
+        format!("insert into watching (appliance, told) select a.id, '{WATCHING}' from {FILLED}"),
         format!(
             "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
                dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \

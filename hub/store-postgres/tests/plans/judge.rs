@@ -19,12 +19,13 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 17] = [
+const WHOLE: [&str; 18] = [
     "sequence",
     "checkpoint",
     "appliance",
     "appliance_status",
     "appliance_birth",
+    "watching",
     "device_day",
     "fleet_hour",
     "mqtt_session",

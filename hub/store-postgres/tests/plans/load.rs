@@ -5,6 +5,7 @@ use crate::explain::Plans;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_core::watching::{WatchState, Watching};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
@@ -361,6 +362,7 @@ impl Load<'_> {
             assert_eq!(subjects.len(), appliances.len());
             let commit = ScoringCommit {
                 offsets: ScoredUpTo::reach(&rows),
+                watching: appliances.iter().filter(|_| saves).map(watching).collect(),
                 checkpoints: appliances.into_iter().filter(|_| saves).map(checkpoint).collect(),
                 observations: if saves {
                     std::mem::take(&mut observations)
@@ -424,6 +426,10 @@ fn once(content: Ingest, packet_id: u16) -> Ingest {
         packet_id,
         content: Box::new(content),
     }
+}
+
+fn watching(appliance: &ApplianceId) -> (ApplianceId, Watching) {
+    (*appliance, Watching::nothing(WatchState::Calibrating))
 }
 
 fn checkpoint(appliance: ApplianceId) -> Checkpoint {

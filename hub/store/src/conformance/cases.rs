@@ -56,6 +56,7 @@ macro_rules! for_each_case {
                 prediction::a_restarted_baseline_clears_every_open_finding_of_the_appliance [],
                 scoring::what_is_in_no_checkpoint_is_read_again_after_a_restart [Restart],
                 scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],
+                scoring::what_is_told_of_an_appliance_is_shown_until_something_else_is [Restart],
             }
             ticket {
                 ticket::a_person_opens_a_ticket_that_no_finding_speaks_of [],

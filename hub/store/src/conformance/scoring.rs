@@ -5,7 +5,9 @@ use super::scene::{after, appliance, message, morning, played, site, telemetry};
 use crate::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, Stretch};
 use crate::telemetry::{Ingest, StoredRow};
 use crate::{Store, StoreError};
+use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
+use hub_core::watching::{Unjudged, WatchState, Watching};
 use jiff::SignedDuration;
 
 const WIDE: usize = 1_000;
@@ -164,4 +166,46 @@ pub(super) async fn a_model_keeps_its_own_checkpoint_and_a_new_baseline_none(h: 
         .unwrap();
     let told = subject().await;
     assert_eq!((told.checkpoints.len(), told.fresh_after), (1, scored.ingest_no));
+}
+
+pub(super) async fn what_is_told_of_an_appliance_is_shown_until_something_else_is(h: &dyn Harness) {
+    let (place, store) = played(h).await;
+    let ids = some_rows(&*store).await;
+    let hub = Actor::hub("test");
+    let shown = async |store: &dyn Store, id| store.appliance(&hub, id).await.unwrap().watching;
+    assert_eq!(shown(&*store, ids[0]).await, None);
+    let calibrating = Watching {
+        since: Some(after(1)),
+        calibrated: 4,
+        calibration: 42,
+        unjudged: [(Unjudged::Repeated, 3)].into(),
+        ..Watching::nothing(WatchState::Calibrating)
+    };
+    let tell = |told: [(ApplianceId, Watching); 2], offsets| ScoringCommit {
+        offsets,
+        watching: told.into(),
+        ..ScoringCommit::default()
+    };
+    // Beside offsets alone, and with nothing else.
+    let rows = store.unscored(WIDE, None).await.unwrap().rows;
+    let other = Watching::nothing(WatchState::TooSeldom);
+    let both = tell(
+        [(ids[0], calibrating.clone()), (ids[1], other.clone())],
+        ScoredUpTo::reach(&rows),
+    );
+    assert!(store.commit_scoring(&both, morning()).await.unwrap().is_empty());
+    let watched = Watching {
+        calibrated: 42,
+        ..Watching::nothing(WatchState::Watched)
+    };
+    let later = tell([(ids[1], watched.clone()), (ids[2], other.clone())], Vec::new());
+    store.commit_scoring(&later, morning()).await.unwrap();
+    drop(store);
+
+    let store = place.hub().await;
+    assert_eq!(shown(&*store, ids[0]).await, Some(calibrating));
+    assert_eq!(shown(&*store, ids[1]).await, Some(watched));
+    assert_eq!(shown(&*store, ids[2]).await, Some(other));
+    let listed = store.appliances(&hub, None, WIDE).await.unwrap().items;
+    assert_eq!(listed.iter().filter(|view| view.watching.is_some()).count(), 3);
 }

@@ -112,6 +112,7 @@ impl State {
             gaps: status.gaps,
             dropped: status.dropped,
             repeated: status.repeated,
+            watching: self.watching.get(&appliance.id).cloned(),
         }
     }
 

@@ -31,6 +31,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
 use hub_core::situation::Running;
 use hub_core::ticket::{ServiceTicket, TicketLabels};
+use hub_core::watching::Watching;
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -68,6 +69,8 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<ApplianceId, (KeptSession, Timestamp)>,
     /// By appliance and model.
     pub(super) checkpoints: BTreeMap<(ApplianceId, String), Checkpoint>,
+    /// What detectors last said.
+    pub(super) watching: BTreeMap<ApplianceId, Watching>,
     /// Of those whose baseline was ever restarted.
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
     pub(super) findings: BTreeMap<FindingId, Finding>,

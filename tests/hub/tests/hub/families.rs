@@ -1,10 +1,9 @@
 //! A family that its maker adds while the hub runs: its readings are stored, and its page says what it and its channels are
 //! called.
 
-use reqwest::Client;
 use std::path::Path;
 use std::time::Duration;
-use tests_hub::console::Console;
+use tests_hub::console::{Console, page};
 use tests_hub::eventually;
 use tests_hub::fleet::log_in;
 use tests_hub::hub::{Lab, project};
@@ -12,7 +11,7 @@ use tests_hub::site::{TestSite, daytime_zone};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const FRIDGE: &str = r#"
+pub(super) const FRIDGE: &str = r#"
 name = "fridge"
 version = 1
 
@@ -42,7 +41,7 @@ compressor_a = { zh-CN = "压缩机电流", en = "compressor current" }
 "#;
 
 /// A copy of the project's models that a test may add to.
-fn copy_models(to: &Path) {
+pub(super) fn copy_models(to: &Path) {
     for family in ["profiles", "pump-rig", "washing-machine"] {
         let (from, to) = (project().join("models").join(family), to.join(family));
         std::fs::create_dir_all(&to).unwrap();
@@ -51,22 +50,6 @@ fn copy_models(to: &Path) {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
-}
-
-/// A page as a person sees it who reads this language.
-async fn page(lab: &Lab, language: &str, path: &str) -> String {
-    let browser = Client::builder()
-        .cookie_store(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
-    let url = |path: &str| format!("http://{}{path}", lab.http);
-    let form = [("name", "admin"), ("password", &lab.password()), ("back", path)];
-    let request = browser.post(url("/log-in")).form(&form);
-    let answer = request.header("accept-language", language).send().await.unwrap();
-    assert_eq!(answer.status(), 303, "logged in, and sent on");
-    let request = browser.get(url(path)).header("accept-language", language);
-    request.send().await.unwrap().text().await.unwrap()
 }
 
 async fn ready(lab: &Lab) -> String {
@@ -125,7 +108,7 @@ async fn a_family_comes_while_the_hub_runs() {
         ("en", ["Refrigerator f-1", "inside temperature", "compressor current"]),
         ("zh-CN", ["冰箱 f-1", "冷藏室温度", "压缩机电流"]),
     ] {
-        let page = page(&lab, language, &format!("/appliances/{id}")).await;
+        let page = page(&lab, language, &format!("/appliances/{id}")).await.unwrap();
         for word in words {
             assert!(page.contains(word), "{word} is not in\n{page}");
         }

@@ -15,6 +15,7 @@ mod first_boot;
 mod first_boot_c;
 mod front_door;
 mod inbound;
+mod judged;
 mod keyring;
 mod monitoring;
 mod moving;

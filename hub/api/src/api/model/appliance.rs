@@ -1,9 +1,11 @@
 //! Appliances and their owners.
 
-use super::{DeviceAgent, Person};
+use super::{DeviceAgent, Person, Watching};
 use crate::api::schema;
 use hub_core::consent::Consent;
+use hub_core::families::Families;
 use hub_core::language::Language;
+use hub_core::watching;
 use hub_store::device::Unplaced;
 use hub_store::site::{ApplianceView, OwnerView};
 use jiff::Timestamp;
@@ -48,11 +50,14 @@ pub(crate) struct Appliance {
     repeated: i64,
 }
 
-/// An appliance with what its newest samples hold that its profile does not know, and what its device agent says.
+/// An appliance with whether it is watched, what its newest samples hold that its profile does not know, and what its device
+/// agent says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApplianceDetail {
     #[serde(flatten)]
     appliance: Appliance,
+    /// Whether an alarm can rise from its readings, as last said: when that changes, not with each reading.
+    watching: Watching,
     /// Channels in its newest 500 samples that its profile does not have. They are kept beside the readings.
     unknown_channels: Vec<String>,
     /// Channels in its newest 500 samples that were outside the range that its profile states.
@@ -62,8 +67,14 @@ pub(crate) struct ApplianceDetail {
 }
 
 impl ApplianceDetail {
-    pub(crate) fn of(view: ApplianceView, unplaced: Unplaced, device_agent: Option<DeviceAgent>) -> Self {
+    pub(crate) fn of(
+        view: ApplianceView,
+        families: &Families,
+        unplaced: Unplaced,
+        device_agent: Option<DeviceAgent>,
+    ) -> Self {
         Self {
+            watching: watching::Watching::told(view.watching.clone(), &view.profile, families).into(),
             appliance: view.into(),
             unknown_channels: unplaced.unknown,
             out_of_range_channels: unplaced.out_of_range,

@@ -11,6 +11,7 @@ mod page;
 mod quarantine;
 mod reading;
 mod ticket;
+mod watching;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
 pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
@@ -24,3 +25,4 @@ pub(crate) use quarantine::QuarantinedPayload;
 pub use quarantine::{is_cut, readable};
 pub(crate) use reading::{Bucket, Latest, Series, Whole, span};
 pub(crate) use ticket::{Ticket, TicketDetail, TicketSummary};
+pub(crate) use watching::Watching;

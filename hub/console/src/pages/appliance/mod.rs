@@ -4,3 +4,4 @@ pub(super) mod device_agent;
 pub(super) mod list;
 pub(super) mod page;
 mod presence;
+mod watching;

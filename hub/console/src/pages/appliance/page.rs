@@ -2,6 +2,7 @@
 
 use super::device_agent;
 use super::presence::{last_sample, presence};
+use super::watching;
 use crate::pages::parts::fact::fact;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
@@ -14,6 +15,7 @@ use hub_core::id::ApplianceId;
 use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::reporting::version_told;
 use hub_core::ticket::TicketKind;
+use hub_core::watching::Watching;
 use hub_store::StoreError;
 use hub_store::birth::KeptBirth;
 use hub_store::device::{CommandView, Unplaced};
@@ -65,6 +67,7 @@ pub(crate) fn render(
     tickets: &[TicketSummary],
 ) -> Markup {
     let watch = format!("appliance:{}", view.id);
+    let told = Watching::told(view.watching.clone(), &view.profile, &reader.families);
     html! {
         div.head {
             p.crumbs { a href="/appliances" { (reader.t("nav-appliances")) } " › " (view.device) }
@@ -75,6 +78,7 @@ pub(crate) fn render(
             dl.facts.wide {
                 (fact(&reader.t("column-presence"), &presence(reader, view)))
                 (fact(&reader.t("column-last-sample"), &html! { (last_sample(reader, view)) }))
+                (watching::render(reader, &told))
                 (fact(&reader.t("column-samples"), &html! { (view.samples) }))
                 (health(reader, view, unplaced))
                 (fact(&reader.t("owner"), &html! { (view.owner.as_deref().unwrap_or("–")) }))

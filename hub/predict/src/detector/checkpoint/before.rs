@@ -1,4 +1,5 @@
-//! Checkpoints of form 1: a window of rows, and every point that is drawn in single precision. Only read.
+//! Checkpoints of forms 1 and 2. Only read. Neither knows what was told of the appliance, so that it is told again; form 1 has a
+//! window of rows, and every point that is drawn in single precision.
 
 use std::collections::VecDeque;
 
@@ -6,16 +7,37 @@ use hub_core::prediction::Severity;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::detector::{Detector, Resampler, Span, Stage};
+use crate::detector::intake::Intake;
+use crate::detector::span::Span;
+use crate::detector::{Detector, Resampler, Stage};
 use crate::evidence::Recent;
 use crate::features::Sensors;
 use crate::manifest::Manifest;
 use crate::persistence::Persistence;
 
-/// First byte of such a checkpoint.
-pub(super) const VERSION: u8 = 1;
+/// First byte of a checkpoint of form 1.
+pub(super) const FIRST: u8 = 1;
+/// First byte of a checkpoint of form 2.
+pub(super) const SECOND: u8 = 2;
 
-/// The fields in their order. What they share with form 2 has not changed since.
+/// The fields of form 2 in their order. What they share with form 3 has not changed since.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Second {
+    model: String,
+    calibrate: u32,
+    calibrated: u32,
+    resampler: Resampler,
+    sensors: Sensors,
+    stage: Stage,
+    window: VecDeque<f32>,
+    persistence: Persistence,
+    span: Span,
+    fault: Option<(String, Severity)>,
+    recent: Recent,
+}
+
+/// The fields of form 1 in their order. What they share with form 2 has not changed since.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 struct Before {
@@ -47,8 +69,27 @@ struct Point {
     values: Vec<f32>,
 }
 
-/// The detector that was written. `None` if it cannot be read; whether it is one of this model is for the caller to see.
-pub(super) fn read(body: &[u8], manifest: &Manifest) -> Option<Detector> {
+/// The detector that was written in form 2. `None` if it cannot be read; whether it is one of this model is for the caller to see.
+pub(super) fn read_second(body: &[u8]) -> Option<Detector> {
+    let before: Second = postcard::from_bytes(body).ok()?;
+    Some(Detector {
+        intake: Intake::new(before.sensors.last().len()),
+        model: before.model,
+        calibrate: before.calibrate,
+        calibrated: before.calibrated,
+        resampler: before.resampler,
+        sensors: before.sensors,
+        stage: before.stage,
+        window: before.window,
+        persistence: before.persistence,
+        span: before.span,
+        fault: before.fault,
+        recent: before.recent,
+    })
+}
+
+/// The same of form 1.
+pub(super) fn read_first(body: &[u8], manifest: &Manifest) -> Option<Detector> {
     let before: Before = postcard::from_bytes(body).ok()?;
     let mut recent = Recent::new();
     for point in &before.recent.points {
@@ -56,6 +97,7 @@ pub(super) fn read(body: &[u8], manifest: &Manifest) -> Option<Detector> {
         recent.push(point.at, point.score, &values, manifest);
     }
     Some(Detector {
+        intake: Intake::new(before.sensors.last().len()),
         model: before.model,
         calibrate: before.calibrate,
         calibrated: before.calibrated,

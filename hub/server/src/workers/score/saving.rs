@@ -64,6 +64,7 @@ impl ScoreWorker {
         });
         let offsets = ScoringCommit {
             offsets: commit.offsets.clone(),
+            watching: commit.watching.clone(),
             ..ScoringCommit::default()
         };
         let parts: Vec<ScoringCommit> = told.chain(kept).chain([offsets]).collect();

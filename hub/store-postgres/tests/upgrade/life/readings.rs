@@ -4,6 +4,7 @@
 use super::{appliance, at, day};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
+use hub_core::watching::{WatchState, Watching};
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
@@ -184,6 +185,10 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             return;
         }
         let newest: BTreeMap<ApplianceId, i64> = rows.iter().map(|row| (row.appliance, row.ingest_no)).collect();
+        let watching = newest
+            .keys()
+            .map(|appliance| (*appliance, Watching::nothing(WatchState::Watched)));
+        let watching = watching.collect();
         let checkpoints = newest.into_iter().map(|(appliance, number)| Checkpoint {
             appliance,
             model: "washing-machine/1".to_owned(),
@@ -194,6 +199,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             offsets: ScoredUpTo::reach(&rows),
             checkpoints: checkpoints.collect(),
             observations: Vec::new(),
+            watching,
         };
         store.commit_scoring(&commit, now).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Writes form 1 as the program before did, and goes on from it.
+//! Writes forms 1 and 2 as the programs before did, and goes on from them.
 
 use std::path::Path;
 
@@ -77,7 +77,7 @@ impl Drawn {
     }
 }
 
-fn written(detector: &Detector, drawn: &Drawn, features: usize) -> Vec<u8> {
+fn written_first(detector: &Detector, drawn: &Drawn, features: usize) -> Vec<u8> {
     let window: Vec<f32> = detector.window.iter().copied().collect();
     let before = Before {
         model: detector.model.clone(),
@@ -92,11 +92,28 @@ fn written(detector: &Detector, drawn: &Drawn, features: usize) -> Vec<u8> {
         fault: detector.fault.clone(),
         recent: Points { points: drawn.points() },
     };
-    postcard::to_extend(&before, vec![VERSION]).unwrap()
+    postcard::to_extend(&before, vec![FIRST]).unwrap()
+}
+
+fn written_second(detector: &Detector) -> Vec<u8> {
+    let before = Second {
+        model: detector.model.clone(),
+        calibrate: detector.calibrate,
+        calibrated: detector.calibrated,
+        resampler: detector.resampler.clone(),
+        sensors: detector.sensors.clone(),
+        stage: detector.stage.clone(),
+        window: detector.window.clone(),
+        persistence: detector.persistence.clone(),
+        span: detector.span.clone(),
+        fault: detector.fault.clone(),
+        recent: detector.recent.clone(),
+    };
+    postcard::to_extend(&before, vec![SECOND]).unwrap()
 }
 
 #[test]
-fn a_checkpoint_of_the_form_before_is_continued_with_the_same_verdicts() {
+fn a_checkpoint_of_a_form_before_is_continued_with_the_same_verdicts() {
     let model = model();
     let (rows, features) = (rows(&model), model.manifest().features.len());
     // While it calibrates, in the sound time, while the flow falls, and while the alarm stands.
@@ -106,28 +123,37 @@ fn a_checkpoint_of_the_form_before_is_continued_with_the_same_verdicts() {
         for row in &rows[..cut] {
             drawn.push(&step(&mut one, &model, row), &model);
         }
-        let bytes = written(&one, &drawn, features);
-        let mut other = Detector::restore(&model, &bytes).unwrap();
-        assert_eq!(
-            (other.alarming(), other.standing(&model)),
-            (one.alarming(), one.standing(&model))
-        );
-        let mut last: Option<FaultPrediction> = None;
-        for row in &rows[cut..] {
-            let (left, right) = (step(&mut one, &model, row), step(&mut other, &model, row));
-            assert_eq!(left, right, "cut at {cut}");
-            last = left.into_iter().find_map(|verdict| verdict.prediction).or(last);
+        for bytes in [written_first(&one, &drawn, features), written_second(&one)] {
+            continued(&model, one.clone(), &bytes, &rows[cut..]);
         }
-        // What is drawn is the same to a few thousandths of what the chart spans.
-        let prediction = last.unwrap();
-        let (left, right) = (one.evidence(&model, &prediction), other.evidence(&model, &prediction));
-        assert_eq!(left.points.len(), right.points.len());
-        for (left, right) in left.points.iter().zip(&right.points) {
-            assert_eq!(left.at, right.at);
-            assert!((left.score - right.score).abs() < 0.02, "{left:?} {right:?}");
-        }
-        for cut in 0..bytes.len().min(200) {
-            assert!(Detector::restore(&model, &bytes[..cut]).is_err());
-        }
+    }
+}
+
+fn continued(model: &Model, mut one: Detector, bytes: &[u8], rows: &[Row]) {
+    let mut other = Detector::restore(model, bytes).unwrap();
+    assert_eq!(
+        (other.alarming(), other.standing(model)),
+        (one.alarming(), one.standing(model))
+    );
+    // It is told again, with the first reading.
+    assert_eq!(other.watch_state(), None);
+    let mut last: Option<FaultPrediction> = None;
+    for row in rows {
+        let (left, right) = (step(&mut one, model, row), step(&mut other, model, row));
+        assert_eq!(left, right);
+        last = left.into_iter().find_map(|verdict| verdict.prediction).or(last);
+    }
+    let state = |detector: &Detector| detector.watch_state().unwrap().state;
+    assert_eq!(state(&other), state(&one));
+    // What is drawn is the same to a few thousandths of what the chart spans.
+    let prediction = last.unwrap();
+    let (left, right) = (one.evidence(model, &prediction), other.evidence(model, &prediction));
+    assert_eq!(left.points.len(), right.points.len());
+    for (left, right) in left.points.iter().zip(&right.points) {
+        assert_eq!(left.at, right.at);
+        assert!((left.score - right.score).abs() < 0.02, "{left:?} {right:?}");
+    }
+    for cut in 0..bytes.len().min(200) {
+        assert!(Detector::restore(model, &bytes[..cut]).is_err());
     }
 }

@@ -23,6 +23,7 @@ async fn scored(world: &World, checkpoints: Vec<Checkpoint>) -> Unsaved {
         observations: vec![Observation::Clear {
             appliance: world.ids[0],
         }],
+        ..ScoringCommit::default()
     };
     Unsaved {
         commit,

@@ -1,0 +1,149 @@
+//! What a detector does with the readings that come, apart from what they say: gathered into rows, counted where they make none,
+//! and whether an alarm can rise from them at all.
+
+use hub_core::watching::{UnjudgedCounts, WatchState, Watching};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Detector, Resampler, Stage, Taken};
+use crate::gather::{Gather, Need};
+use crate::levels::Levels;
+use crate::manifest::{Manifest, Resampling};
+use crate::model::Model;
+
+/// Readings whose time had passed, one after the other, from which on the appliance is not watched.
+const PASSED_MAX: u32 = 60;
+/// A gap is worth a window of steps without one, so that what stays is above 0 only where no window becomes full. So many gaps
+/// more, and readings come too seldom; half of it less, and they do not.
+const GAPS_MAX: u32 = 8;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Intake {
+    pub(super) gather: Gather,
+    pub(super) levels: Levels,
+    /// Steps that are missing from a full window, over many gaps.
+    strain: u32,
+    is_strained: bool,
+    unjudged: UnjudgedCounts,
+    standing: Option<Standing>,
+}
+
+/// What is told of the appliance when it changes: so seldom that it may be written then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Whether the appliance is watched.
+    pub state: WatchState,
+    since: Timestamp,
+    /// Tenths of the calibration that are done, while it calibrates.
+    tenths: u32,
+    /// Channels without a value, at most since the state began: one that comes and goes is told once.
+    missing: usize,
+    several_states: bool,
+    /// How many readings were left out, to a power of two.
+    left_out: u32,
+}
+
+impl Intake {
+    pub(crate) fn new(features: usize) -> Self {
+        Self {
+            gather: Gather::new(),
+            levels: Levels::new(features),
+            strain: 0,
+            is_strained: false,
+            unjudged: UnjudgedCounts::default(),
+            standing: None,
+        }
+    }
+
+    fn strain(&mut self, after_gap: bool, window: u32) {
+        let most = GAPS_MAX * window;
+        self.strain = match after_gap {
+            true => (self.strain + window).min(most),
+            false => self.strain.saturating_sub(1),
+        };
+        if self.strain == most {
+            self.is_strained = true;
+        } else if self.strain <= most / 2 {
+            self.is_strained = false;
+        }
+    }
+}
+
+impl Detector {
+    /// What is told of the appliance when it changes; none before the first reading.
+    pub fn watch_state(&self) -> Option<Standing> {
+        self.intake.standing
+    }
+
+    /// Whether the appliance is watched, with all that people are told of it.
+    pub fn watching(&self, model: &Model) -> Watching {
+        let standing = self.intake.standing;
+        let need = Need::of(model.manifest(), model.profile());
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let needs_s = match model.manifest().resampling {
+            Resampling::Period { hold_gap_s, .. } => hold_gap_s,
+            Resampling::Cycle { .. } => 0.0,
+        };
+        Watching {
+            state: standing.map_or(WatchState::NoReadings, |standing| standing.state),
+            since: standing.map(|standing| standing.since),
+            calibrated: self.calibrated.min(self.calibrate),
+            calibration: self.calibrate,
+            every_ms: u64::try_from(self.intake.gather.every().as_millis()).unwrap_or(0),
+            needs_ms: (needs_s * 1_000.0) as u64,
+            missing: number(self.intake.gather.missing()),
+            channels: number(need.count()),
+            several_states: self.intake.levels.several(),
+            unjudged: self.intake.unjudged.counts().collect(),
+        }
+    }
+
+    /// Counts what came of a reading, and says what is to be told of the appliance from `at` on.
+    pub(super) fn note(&mut self, taken: &Taken, need: &Need, at: Timestamp, manifest: &Manifest) {
+        if let Some(why) = taken.unjudged {
+            self.intake.unjudged.add(why);
+        }
+        let window = manifest.autoencoder.window;
+        let is_full = self.window.len() == window * manifest.features.len();
+        if is_full {
+            (self.intake.strain, self.intake.is_strained) = (0, false);
+        } else if let (Resampler::Period(_), Some(step)) = (&self.resampler, taken.steps.last()) {
+            self.intake
+                .strain(step.after_gap, u32::try_from(window).unwrap_or(u32::MAX));
+        }
+        let state = self.state(need, is_full);
+        let before = self.intake.standing.filter(|standing| standing.state == state);
+        let missing = self.intake.gather.missing();
+        self.intake.standing = Some(Standing {
+            state,
+            since: before.map_or(at, |standing| standing.since),
+            tenths: match state {
+                WatchState::Calibrating => 10 * self.calibrated.min(self.calibrate) / self.calibrate.max(1),
+                _ => 0,
+            },
+            missing: before.map_or(missing, |standing| standing.missing.max(missing)),
+            several_states: self.intake.levels.several(),
+            left_out: u32::BITS - self.intake.unjudged.left_out().leading_zeros(),
+        });
+    }
+
+    fn state(&self, need: &Need, is_full: bool) -> WatchState {
+        let intake = &self.intake;
+        let was_watched = intake
+            .standing
+            .is_some_and(|standing| standing.state == WatchState::Watched);
+        let is_calibrating = matches!(self.stage, Stage::Calibrating(_));
+        if intake.gather.passed() >= PASSED_MAX {
+            WatchState::TimesPassed
+        } else if intake.is_strained {
+            WatchState::TooSeldom
+        } else if intake.gather.lacks(need) {
+            WatchState::ChannelsMissing
+        } else if is_full || (was_watched && !is_calibrating) {
+            WatchState::Watched
+        } else {
+            WatchState::Calibrating
+        }
+    }
+}
