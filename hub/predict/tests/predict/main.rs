@@ -3,6 +3,7 @@
 
 mod common;
 mod detector;
+mod files;
 mod models;
 mod road;
 mod score;
