@@ -1,10 +1,17 @@
 //! Telemetry as JSON, for makers who start with `mosquitto_pub`: `{"ts": ms, "values": {name: value}}`, a bare
 //! `{name: value}`, or an array of these. Names the profile does not know are kept; the hub flags them, and with them
 //! what is no number: text, null, objects and arrays.
+//!
+//! [`decode`] takes a message whole or not at all. Of one that it refuses, [`split`] gives the samples, which
+//! [`sample`] reads one by one.
 
 mod cbor;
+mod error;
+mod lenient;
 
 pub use cbor::{from_cbor, to_cbor};
+pub use error::JsonError;
+pub use lenient::{number, split};
 
 use crate::{MAX_CHANNELS, MAX_NUMBER, MAX_SAMPLES};
 use serde_json::{Map, Value};
@@ -25,63 +32,26 @@ pub struct JsonSample {
     pub others: Vec<(String, Value)>,
 }
 
-/// Why a JSON message is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum JsonError {
-    /// Longer than [`MAX_JSON_BYTES`].
-    #[error("longer than {MAX_JSON_BYTES} bytes")]
-    TooLong,
-    /// Not JSON; the source says where.
-    #[error("not JSON: line {line}, column {column}")]
-    Syntax {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Neither an object nor an array of objects.
-    #[error("sample {0} is not an object")]
-    NotAnObject(usize),
-    /// No sample, or more than [`MAX_SAMPLES`].
-    #[error("{0} samples: 1 to {MAX_SAMPLES} are allowed")]
-    Samples(usize),
-    /// More than [`MAX_CHANNELS`] values.
-    #[error("sample {sample} has {count} values: at most {MAX_CHANNELS} are allowed")]
-    Values {
-        /// Counted from 0.
-        sample: usize,
-        /// How many there are.
-        count: usize,
-    },
-    /// `ts` without `values`, or not a whole number of milliseconds.
-    #[error("sample {0}: \"ts\" must be whole milliseconds, with \"values\" beside it and nothing else")]
-    Ts(usize),
-    /// A name is empty or longer than [`MAX_NAME_BYTES`].
-    #[error("sample {0}: a name is empty or longer than {MAX_NAME_BYTES} bytes")]
-    Name(usize),
-    /// The message holds no number and no boolean at all; the place is that of its first value.
-    #[error("sample {sample}: value of \"{name}\" is neither a number nor true or false")]
-    Value {
-        /// Counted from 0.
-        sample: usize,
-        /// The name it stands under.
-        name: String,
-    },
-}
-
 /// Reads telemetry JSON in any of its three forms.
 pub fn decode(bytes: &[u8]) -> Result<Vec<JsonSample>, JsonError> {
     if bytes.len() > MAX_JSON_BYTES {
         return Err(JsonError::TooLong);
     }
-    let parsed = serde_json::from_slice(bytes).map_err(|source| JsonError::Syntax {
-        line: source.line(),
-        column: source.column(),
-        source,
-    })?;
+    let parsed = serde_json::from_slice(bytes).map_err(|source| JsonError::syntax(bytes, source))?;
+    let samples = objects(parsed)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, object)| sample(index, object))
+        .collect::<Result<Vec<_>, _>>()?;
+    check_numbers(&samples)?;
+    match samples.iter().position(JsonSample::is_empty) {
+        Some(index) => Err(JsonError::Empty(index)),
+        None => Ok(samples),
+    }
+}
+
+/// What a message holds, one by one: 1 to [`MAX_SAMPLES`].
+fn objects(parsed: Value) -> Result<Vec<Value>, JsonError> {
     let objects = match parsed {
         Value::Array(objects) => objects,
         object => vec![object],
@@ -89,24 +59,35 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<JsonSample>, JsonError> {
     if objects.is_empty() || objects.len() > MAX_SAMPLES {
         return Err(JsonError::Samples(objects.len()));
     }
-    let samples = objects
-        .into_iter()
-        .enumerate()
-        .map(|(index, object)| sample(index, object))
-        .collect::<Result<Vec<_>, _>>()?;
+    Ok(objects)
+}
+
+/// Refuses samples that have something to say and no number among it, be it written as text.
+pub fn check_numbers(samples: &[JsonSample]) -> Result<(), JsonError> {
     let first_other = samples.iter().enumerate().find_map(|(index, sample)| {
         let (name, _) = sample.others.first()?;
         Some((index, name.clone()))
     });
     match first_other {
-        Some((sample, name)) if samples.iter().all(|sample| sample.values.is_empty()) => {
-            Err(JsonError::Value { sample, name })
-        }
-        _ => Ok(samples),
+        Some((sample, name)) if !samples.iter().any(JsonSample::holds_number) => Err(JsonError::Value { sample, name }),
+        _ => Ok(()),
     }
 }
 
-fn sample(index: usize, object: Value) -> Result<JsonSample, JsonError> {
+impl JsonSample {
+    /// It says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.others.is_empty()
+    }
+
+    fn holds_number(&self) -> bool {
+        let as_text = |value: &Value| value.as_str().is_some_and(|text| number(text).is_some());
+        !self.values.is_empty() || self.others.iter().any(|(_, value)| as_text(value))
+    }
+}
+
+/// Reads one sample, which stands at `index` of its message, counted from 0.
+pub fn sample(index: usize, object: Value) -> Result<JsonSample, JsonError> {
     let Value::Object(mut object) = object else {
         return Err(JsonError::NotAnObject(index));
     };
@@ -114,12 +95,17 @@ fn sample(index: usize, object: Value) -> Result<JsonSample, JsonError> {
     let ts = object.remove("ts");
     let ts_ms = match &ts {
         None => None,
-        Some(ts) if nested => Some(milliseconds(ts).ok_or(JsonError::Ts(index))?),
-        Some(_) => return Err(JsonError::Ts(index)),
+        Some(ts) if nested => Some(milliseconds(ts).ok_or_else(|| JsonError::ts(index, ts))?),
+        Some(ts) => {
+            let beside = object.keys().next();
+            return Err(beside.map_or_else(|| JsonError::ts(index, ts), |name| JsonError::beside(index, name)));
+        }
     };
     let named = match object.remove("values") {
-        Some(Value::Object(named)) if object.is_empty() => named,
-        Some(Value::Object(_)) => return Err(JsonError::Ts(index)),
+        Some(Value::Object(named)) => match object.keys().next() {
+            None => named,
+            Some(name) => return Err(JsonError::beside(index, name)),
+        },
         Some(other) => {
             object.insert("values".into(), other);
             object

@@ -2,10 +2,11 @@
 //! Pure: the clock offset of a boot, which only the store knows, is an argument of [`Work::place`].
 
 mod batch;
+mod json;
 
 use crate::control::{reply_in_json, state_content};
 use crate::session::{Kind, Message};
-use agent_sdk_wire::{Event, EventState, MAX_NUMBER, Packet, TimeBase, decode, json};
+use agent_sdk_wire::{Event, EventState, MAX_NUMBER, Packet, TimeBase, decode};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::{ClockError, Identity, Lane, Sample, TelemetryMessage, check_utc, place_uptime};
@@ -105,12 +106,18 @@ impl Work {
         (ingest, self.origin)
     }
 
-    /// Why it is in quarantine, if it is.
+    /// Why it is in quarantine, if all or a part of it is.
     pub fn refusal(&self) -> Option<&str> {
         match &self.content {
             Content::Ready(Ingest::Quarantine(quarantined)) => Some(&quarantined.reason),
+            Content::Ready(Ingest::Partly(partly)) => Some(&partly.aside.reason),
             Content::Ready(_) | Content::Uptime { .. } => None,
         }
+    }
+
+    /// Something of it can be taken.
+    pub fn holds_something(&self) -> bool {
+        !matches!(self.content, Content::Ready(Ingest::Quarantine(_)))
     }
 }
 
@@ -122,15 +129,18 @@ impl Origin {
 
     /// This publish for quarantine.
     pub fn quarantine(&self, reason: String) -> Ingest {
-        let payload = self.message.payload();
+        Ingest::Quarantine(self.quarantined(self.message.payload(), reason))
+    }
+
+    fn quarantined(&self, payload: &[u8], reason: String) -> Quarantined {
         let kept = payload.len().min(QUARANTINE_PAYLOAD_MAX);
-        Ingest::Quarantine(Quarantined {
+        Quarantined {
             appliance: self.appliance,
             topic: self.topic().to_owned(),
             payload: payload.get(..kept).unwrap_or_default().to_vec(),
             reason,
             received_at: self.received_at,
-        })
+        }
     }
 
     fn state(&self, retain: bool) -> Ingest {
@@ -270,39 +280,6 @@ impl Decoder<'_> {
         )
     }
 
-    fn json(&self) -> Result<Content, String> {
-        let decoded = json::decode(self.origin.message.payload()).map_err(|error| error.to_string())?;
-        let mut times = Vec::with_capacity(decoded.len());
-        let mut samples = Vec::with_capacity(decoded.len());
-        let arrival = self.origin.received_at.as_millisecond();
-        for (index, sample) in decoded.iter().enumerate() {
-            let mut row = Row::new(self.profile);
-            for (name, value) in &sample.values {
-                if name.chars().any(char::is_control) {
-                    return Err(format!("sample {index}: a name holds control characters"));
-                }
-                row.set_named(name, *value);
-            }
-            for (name, value) in &sample.others {
-                if name.chars().any(char::is_control) {
-                    return Err(format!("sample {index}: a name holds control characters"));
-                }
-                row.unknown.insert(name.clone(), value.clone());
-            }
-            samples.push(row.sample());
-            times.push(sample.ts_ms.unwrap_or(arrival));
-        }
-        let stated: Vec<bool> = decoded.iter().map(|sample| sample.ts_ms.is_some()).collect();
-        let has_clock = stated.contains(&true);
-        let mut message = self.message(samples, Identity::Content(stated));
-        self.set_utc(&mut message, &times)?;
-        if !has_clock {
-            message.skew_ms = None;
-        }
-        oldest_first(&mut message);
-        Ok(Content::Ready(Ingest::Telemetry(message)))
-    }
-
     fn timed(
         &self,
         base: TimeBase,
@@ -353,19 +330,6 @@ impl Decoder<'_> {
     }
 }
 
-/// JSON may give its samples in any order.
-fn oldest_first(message: &mut TelemetryMessage) {
-    if message.samples.is_sorted_by_key(|sample| sample.at) {
-        return;
-    }
-    let Identity::Content(stated) = &mut message.identity else {
-        return;
-    };
-    let mut pairs: Vec<_> = message.samples.drain(..).zip(stated.drain(..)).collect();
-    pairs.sort_by_key(|(sample, _)| sample.at);
-    (message.samples, *stated) = pairs.into_iter().unzip();
-}
-
 /// Text of a device without control characters: a NUL is refused by databases, the others forge lines in logs.
 fn readable(text: &str) -> String {
     text.chars()
@@ -405,6 +369,17 @@ impl<'a> Row<'a> {
             Some(position) => self.set(position, value),
             None => {
                 self.unknown.insert(name.to_owned(), as_json(value));
+            }
+        }
+    }
+
+    /// What is no number, unless it is a number of a known channel that was written as text.
+    fn set_other(&mut self, name: &str, value: &Value) {
+        let number = value.as_str().and_then(agent_sdk_wire::json::number);
+        match self.profile.position(name).zip(number) {
+            Some((position, number)) => self.set(position, number),
+            None => {
+                self.unknown.insert(name.to_owned(), value.clone());
             }
         }
     }

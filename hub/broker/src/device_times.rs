@@ -55,7 +55,7 @@ impl DeviceTimes {
                 Ingest::Once { content, .. } => content,
                 other => other,
             };
-            let Ingest::Telemetry(message) = content else { continue };
+            let Some(message) = content.readings() else { continue };
             // The machine's clock is in both and falls out.
             let stated = message
                 .skew_ms

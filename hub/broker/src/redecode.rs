@@ -17,7 +17,8 @@ pub struct Redecoding {
 }
 
 /// Reads what `device`, which reports by `profile` now, once published. What cannot be taken by the hub's clock as it was
-/// then is read once more as if it came at `now`: that clock may have been behind, and have been set right since.
+/// then is read once more as if it came at `now`: that clock may have been behind, and have been set right since. What can
+/// be taken in part only is: the rest goes back into quarantine by itself.
 ///
 /// # Errors
 ///
@@ -41,16 +42,23 @@ pub fn redecode(
             message: Message::new(kept.topic.as_bytes(), &kept.payload),
             received_at,
         };
-        let work = Work::decode(&kind, false, origin, Ok(profile), trace);
-        match work.refusal() {
-            Some(reason) => Err(reason.to_owned()),
-            None => Ok(work),
-        }
+        Work::decode(&kind, false, origin, Ok(profile), trace)
     };
-    let later = || (now > kept.received_at).then(|| read(now).ok()).flatten();
-    match read(kept.received_at) {
-        Ok(first) => Ok(Redecoding { first, later: later() }),
-        Err(reason) => later().map(|first| Redecoding { first, later: None }).ok_or(reason),
+    let is_whole = |work: &Work| work.refusal().is_none();
+    let first = read(kept.received_at);
+    let later = (now > kept.received_at).then(|| read(now));
+    let takes_more = |later: &Work| is_whole(later) || (later.holds_something() && !first.holds_something());
+    match (first.refusal(), later) {
+        (None, later) => Ok(Redecoding {
+            first,
+            later: later.filter(is_whole),
+        }),
+        (Some(_), Some(later)) if takes_more(&later) => Ok(Redecoding {
+            first: later,
+            later: None,
+        }),
+        (Some(_), _) if first.holds_something() => Ok(Redecoding { first, later: None }),
+        (Some(reason), _) => Err(reason.to_owned()),
     }
 }
 

@@ -45,6 +45,8 @@ pub const PRESENCE_BATCH_MAX: usize = 1_000;
 pub enum Ingest {
     /// Readings.
     Telemetry(TelemetryMessage),
+    /// Readings of a message of which a part could not be taken.
+    Partly(Box<Partly>),
     /// A device without a clock tells its uptime at a moment of UTC: `offset_ms` is UTC less uptime.
     Clock {
         /// The appliance.
@@ -131,6 +133,7 @@ impl Ingest {
     pub fn appliance(&self) -> ApplianceId {
         match self {
             Self::Telemetry(message) => message.appliance,
+            Self::Partly(partly) => partly.taken.appliance,
             Self::Quarantine(payload) => payload.appliance,
             Self::Clock { appliance, .. }
             | Self::State { appliance, .. }
@@ -142,7 +145,39 @@ impl Ingest {
             | Self::Replayed { appliance, .. } => *appliance,
         }
     }
+
+    /// Readings that it is, without those that something else carries.
+    pub fn readings(&self) -> Option<&TelemetryMessage> {
+        match self {
+            Self::Telemetry(message) => Some(message),
+            Self::Partly(partly) => Some(&partly.taken),
+            Self::Clock { .. }
+            | Self::Quarantine(_)
+            | Self::State { .. }
+            | Self::Attributes { .. }
+            | Self::Reply { .. }
+            | Self::Dropped { .. }
+            | Self::Once { .. }
+            | Self::Release { .. }
+            | Self::Replayed { .. } => None,
+        }
+    }
 }
+
+/// A message of which a part could not be taken: both are stored in one transaction. The answer counts readings. Where all
+/// of them were stored before, what is put aside is a repeat too, if the same payload is among the newest
+/// [`ASIDE_COMPARED_MAX`] of its appliance in quarantine and came within
+/// [`REPEATS_WITHIN`](hub_core::telemetry::REPEATS_WITHIN).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Partly {
+    /// Readings that were taken.
+    pub taken: TelemetryMessage,
+    /// The rest, as a message of its own.
+    pub aside: Quarantined,
+}
+
+/// Payloads of an appliance in quarantine that one which comes again is compared with.
+pub const ASIDE_COMPARED_MAX: usize = 100;
 
 /// A payload that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

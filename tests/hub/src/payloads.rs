@@ -44,7 +44,7 @@ pub fn json(n: usize) -> Vec<u8> {
         0 => format!("{{\"phase\": {n}").into_bytes(),
         1 => format!("{:>1$}", "[]", 2 + n % 100).into_bytes(),
         2 => format!("\"text {n}\"").into_bytes(),
-        3 => format!("{{\"phase\": \"{n}\"}}").into_bytes(),
+        3 => format!("{{\"phase\": \"phase {n}\"}}").into_bytes(),
         4 => [&b"{\"\xC3\x28\": 1}"[..], &n.to_be_bytes()].concat(),
         5 => "[".repeat(1 + n % 4_000).into_bytes(),
         _ => format!("{{\"ts\": \"{n} o'clock\", \"values\": {{\"phase\": 1}}}}").into_bytes(),

@@ -1,6 +1,6 @@
 //! Telemetry JSON: the three forms, and refusals that help.
 
-use agent_sdk_wire::json::{JsonError, JsonSample, MAX_JSON_BYTES, decode};
+use agent_sdk_wire::json::{JsonError, JsonSample, MAX_JSON_BYTES, decode, number, split};
 use proptest::prelude::*;
 
 fn sample(ts_ms: Option<i64>, values: &[(&str, f64)]) -> JsonSample {
@@ -60,15 +60,27 @@ fn three_forms_are_read() {
 #[test]
 fn refusals_name_the_place() {
     let refused = |text: &str| decode(text.as_bytes()).unwrap_err().to_string();
-    assert_eq!(refused("{\"a\": 1,\n oops"), "not JSON: line 2, column 2");
+    assert_eq!(refused("{\"a\": 1,\n oops"), "not JSON: line 2, column 2, at \"oops\"");
+    assert_eq!(refused("{\"a\": 1}\0"), "not JSON: line 1, column 9, at \"\\0\"");
+    assert_eq!(refused("{\"a\": 1"), "not JSON: line 1, column 7, where it ends");
+    assert_eq!(refused(r#"[{"a":1},{}]"#), "sample 1 is empty: it holds no value");
     assert_eq!(
         refused(r#"[{},{"a":"x"}]"#),
         "sample 1: value of \"a\" is neither a number nor true or false"
     );
     assert_eq!(refused("[]"), "0 samples: 1 to 64 are allowed");
     assert_eq!(refused("[3]"), "sample 0 is not an object");
-    assert!(refused(r#"{"ts": 5, "a": 1}"#).starts_with("sample 0: \"ts\""));
-    assert!(refused(r#"{"ts": "now", "values": {}}"#).starts_with("sample 0: \"ts\""));
+    let ts = "sample 0: \"ts\" must be whole milliseconds, with \"values\" beside it and nothing else";
+    assert_eq!(refused(r#"{"ts": 5, "a": 1}"#), format!("{ts}: there is \"a\""));
+    assert_eq!(
+        refused(r#"{"ts": "now", "values": {}}"#),
+        format!("{ts}: it is \"now\"")
+    );
+    assert_eq!(refused(r#"{"ts": 5}"#), format!("{ts}: it is 5"));
+    assert_eq!(
+        refused(r#"{"time": 5, "values": {"a": 1}}"#),
+        format!("{ts}: there is \"time\"")
+    );
     assert!(refused(r#"{"": 1}"#).starts_with("sample 0: a name"));
     let many: Vec<_> = (0..256).map(|index| format!("\"c{index}\":1")).collect();
     assert!(matches!(
@@ -81,12 +93,67 @@ fn refusals_name_the_place() {
     ));
 }
 
+/// What the strict reader refuses, sample by sample.
+#[test]
+fn what_is_almost_json_is_split_into_its_samples() {
+    let read = |text: &str| split(text.as_bytes()).map(|samples| serde_json::Value::Array(samples).to_string());
+    let cases = [
+        ("{\"a\":1}\0\0", r#"[{"a":1}]"#),
+        ("\u{FEFF}{\"a\":1}", r#"[{"a":1}]"#),
+        (r#"[{"a":1},3,{}]"#, r#"[{"a":1},3,{}]"#),
+        (
+            r#"{"a":NaN,"b":[-Infinity,+inf,nan]}"#,
+            r#"{"a":"NaN","b":["-Infinity","+inf","nan"]}"#,
+        ),
+        (
+            r#"{"NaN":NaN,"b":"NaN \" NaN","c":1e5}"#,
+            r#"{"NaN":"NaN","b":"NaN \" NaN","c":100000.0}"#,
+        ),
+    ];
+    for (text, expected) in cases {
+        let expected = if expected.starts_with('[') {
+            expected.to_owned()
+        } else {
+            format!("[{expected}]")
+        };
+        assert_eq!(read(text).unwrap(), expected, "{text}");
+    }
+    let refused = |text: &str| split(text.as_bytes()).unwrap_err().to_string();
+    assert_eq!(refused("\0\0"), "not JSON: line 1, column 0, where it ends");
+    assert_eq!(refused(r#"{"a":NaNo}"#), "not JSON: line 1, column 6, at \"NaNo}\"");
+    assert!(refused(r#"{"a":NaN,}"#).starts_with("not JSON: line 1, column "));
+    assert_eq!(refused("[]"), "0 samples: 1 to 64 are allowed");
+}
+
+#[test]
+fn numbers_are_read_from_text() {
+    for (text, expected) in [
+        ("21.5", 21.5),
+        (" -3 ", -3.0),
+        ("1e2", 100.0),
+        ("true", 1.0),
+        ("false", 0.0),
+    ] {
+        assert_eq!(number(text), Some(expected), "{text}");
+    }
+    for text in ["NaN", "-nan", "Infinity", "-inf"] {
+        assert!(number(text).is_some_and(|value| !value.is_finite()), "{text}");
+    }
+    for text in ["", "on", "21,5", "21.5 C", "0x1F", "1_000"] {
+        assert_eq!(number(text), None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "[\\[\\]{}:,\"a-z0-9.ets ]{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         for input in [text.as_bytes(), &bytes] {
             for sample in decode(input).unwrap_or_default() {
                 prop_assert!(sample.values.iter().all(|(_, value)| value.is_finite()));
+            }
+            // What the strict reader takes is read the same way.
+            if decode(input).is_ok() {
+                prop_assert!(split(input).is_ok());
             }
         }
     }

@@ -160,6 +160,11 @@ impl Part {
                     stored += u64::from(ingested.stored);
                     repeated += u64::from(ingested.repeated);
                 }
+                Ingest::Partly(_) => {
+                    stored += u64::from(ingested.stored);
+                    repeated += u64::from(ingested.repeated);
+                    quarantined += u64::from(ingested.stored > 0);
+                }
                 Ingest::Quarantine(_) => quarantined += u64::from(ingested.stored),
                 Ingest::Reply { .. } => replies += u64::from(ingested.stored),
                 _ => {}

@@ -5,10 +5,13 @@ use crate::{Door, eventually};
 use agent_sdk_wire::{
     BatchEncoder, Clock, Event, EventState, Header, TelemetryEncoder, TimeBase, Value, encode_clock, encode_event,
 };
+use hub_core::id::ApplianceId;
 use jiff::Timestamp;
 use serde_json::json;
-use tests_mqtt::Version::V4;
+use tests_mqtt::Version::{V4, V5};
 use tests_mqtt::publish;
+
+const WASHER: ApplianceId = ApplianceId(1);
 
 /// One message of samples `(dt_ms, [(channel, value)])`.
 pub(crate) fn cbor(
@@ -145,6 +148,45 @@ async fn what_is_no_number_is_kept_beside_the_readings() {
         [(values.clone(), extra("on")), (values, extra("off"))],
         "the repeat is recognised, and another text is no repeat"
     );
+}
+
+/// One bad sample of a message costs no other: it is in quarantine by itself, told to the device, and once.
+#[tokio::test]
+async fn what_cannot_be_taken_of_a_batch_is_put_aside_by_itself() {
+    let door = Door::open().await;
+    let (mut device, _) = Raw::connected_v5(door.addr, "acme", "washer", &[]).await;
+    let ts = door.now_ms() - 5_000;
+    let batch = format!(
+        r#"[{{"ts":{ts},"values":{{"pump_current":"2"}}}},{{"ts":36000,"values":{{"pump_current":3}}}},{{"ts":{},"values":{{"water_temp":21}}}}]"#,
+        ts + 1_000
+    );
+    for packet_id in [1, 2] {
+        device
+            .send(&V5.publish(1, "d/washer/j", packet_id, batch.as_bytes()))
+            .await;
+        let (first, body) = device.packet().await.unwrap();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        assert_eq!(first, 0x40, "PUBACK");
+        assert!(body.contains("in quarantine: 1 of 3 samples"), "{body}");
+    }
+    let samples = door.store.samples();
+    let values: Vec<_> = samples.iter().map(|(_, sample)| sample.values.clone()).collect();
+    assert_eq!(values, [vec![Some(2_000)], vec![None, Some(210)]]);
+    assert_eq!(door.store.appliance(WASHER).quarantined, 1, "the repeat is recognised");
+    let aside = door.store.with(|s| s.quarantined[0].clone());
+    assert_eq!(aside.payload, br#"{"ts":36000,"values":{"pump_current":3}}"#);
+    let reason =
+        "1 of 3 samples, the others are stored: sample 1: device clock is off: the sample says 1970-01-01T00:00:36Z";
+    assert!(aside.reason.starts_with(reason), "{}", aside.reason);
+    let counters = door.broker.counters();
+    let count = |c: &std::sync::atomic::AtomicU64| c.load(std::sync::atomic::Ordering::Relaxed);
+    let counted = [
+        &counters.samples_stored,
+        &counters.samples_repeated,
+        &counters.quarantined,
+    ]
+    .map(count);
+    assert_eq!(counted, [2, 2, 1]);
 }
 
 #[tokio::test]

@@ -274,6 +274,10 @@ impl Asked {
     pub fn note(&mut self, ingest: &Ingest, answer: Ingested) {
         match ingest {
             Ingest::Telemetry(message) => self.messages.push(message.clone()),
+            Ingest::Partly(partly) => {
+                self.messages.push(partly.taken.clone());
+                self.quarantined.push(partly.aside.clone());
+            }
             Ingest::Quarantine(quarantined) => self.quarantined.push(quarantined.clone()),
             Ingest::State { appliance, payload, .. } => self.said.push((*appliance, payload.clone())),
             Ingest::Reply {
@@ -297,7 +301,9 @@ pub fn is_poison(ingest: &Ingest) -> bool {
         let unknown = sample.extra.as_ref().and_then(|extra| extra.get("unknown"));
         unknown.is_some_and(|unknown| unknown.get(POISON).is_some())
     };
-    matches!(content, Ingest::Telemetry(message) if message.samples.iter().any(has_it))
+    content
+        .readings()
+        .is_some_and(|message| message.samples.iter().any(has_it))
 }
 
 pub fn away() -> StoreError {

@@ -3,6 +3,7 @@
 
 mod common;
 mod detector;
+mod files;
 mod judged;
 mod models;
 mod road;

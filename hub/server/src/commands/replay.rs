@@ -25,7 +25,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// between samples stay.
 #[derive(Debug, clap::Args)]
 pub struct Replay {
-    /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; `;` or `,`.
+    /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; docs/formats.md.
     #[arg(long)]
     input: PathBuf,
     /// Profile whose channels the columns are.

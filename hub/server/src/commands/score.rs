@@ -15,7 +15,7 @@ pub struct Score {
     /// Model family, e.g. pump-rig.
     #[arg(long)]
     family: String,
-    /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; `;` or `,`.
+    /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; docs/formats.md.
     #[arg(long)]
     input: PathBuf,
     /// CSV to write: timestamp, score (1 is the threshold), alarm, top channels. Never the input.

@@ -115,13 +115,11 @@ async fn readings<'a>(
 ) -> Result<New<'a>> {
     let mut messages: Vec<Placed<'a>> = Vec::with_capacity(items.len());
     for (at, item) in items {
-        match item {
-            Ingest::Telemetry(message) => {
-                let home = cache.home(message.appliance.0);
-                messages.extend(home.map(|home| (*at, message, home)));
-            }
-            Ingest::Dropped { appliance, count } => done.gauges.dropped(*appliance, *count),
-            _ => {}
+        if let Some(message) = item.readings() {
+            let home = cache.home(message.appliance.0);
+            messages.extend(home.map(|home| (*at, message, home)));
+        } else if let Ingest::Dropped { appliance, count } = item {
+            done.gauges.dropped(*appliance, *count);
         }
     }
     let (answers, gauges) = (&mut done.answers, &mut done.gauges);
@@ -134,13 +132,6 @@ async fn readings<'a>(
 fn carried(item: &Ingest) -> Option<&TelemetryMessage> {
     match item {
         Ingest::Once { content, .. } | Ingest::Replayed { content, .. } => carried(content),
-        other => message(other),
-    }
-}
-
-fn message(item: &Ingest) -> Option<&TelemetryMessage> {
-    match item {
-        Ingest::Telemetry(message) => Some(message),
-        _ => None,
+        other => other.readings(),
     }
 }

@@ -88,9 +88,9 @@ fn packet(item: &Ingest) -> Option<Packet> {
 
 /// What a repeated content counts for.
 fn samples(content: &Ingest) -> u32 {
-    match content {
-        Ingest::Telemetry(message) => u32::try_from(message.samples.len()).unwrap_or(u32::MAX),
-        _ => 1,
+    match content.readings() {
+        Some(message) => u32::try_from(message.samples.len()).unwrap_or(u32::MAX),
+        None => 1,
     }
 }
 

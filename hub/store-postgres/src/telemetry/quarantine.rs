@@ -2,21 +2,71 @@
 
 use super::Item;
 use crate::row::{Columns, db, sql, text};
+use hub_core::telemetry::REPEATS_WITHIN;
 use hub_store::error::Result;
-use hub_store::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined};
+use hub_store::telemetry::{
+    ASIDE_COMPARED_MAX, Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined,
+};
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-/// Writes the quarantined payloads among the items.
+/// Writes the quarantined payloads among the items, and what could not be taken of messages whose readings are written.
 pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [Ingested]) -> Result<()> {
-    let mut payloads: Vec<&Quarantined> = Vec::new();
+    let (mut payloads, mut doubtful): (Vec<&Quarantined>, Vec<&Quarantined>) = (Vec::new(), Vec::new());
     for (at, item) in items {
-        if let Ingest::Quarantine(payload) = item {
-            answers[*at].stored = 1;
-            payloads.push(payload);
+        match item {
+            Ingest::Quarantine(payload) => {
+                answers[*at].stored = 1;
+                payloads.push(payload);
+            }
+            // What was put aside was stored with readings: with new ones, it is new.
+            Ingest::Partly(partly) if answers[*at].stored > 0 => payloads.push(&partly.aside),
+            Ingest::Partly(partly) => doubtful.push(&partly.aside),
+            _ => {}
         }
     }
-    keep(conn, &payloads).await
+    keep(conn, &payloads).await?;
+    let repeats = repeats(conn, &doubtful).await?;
+    let mut known = HashSet::new();
+    let is_new = |(place, payload): &(usize, &Quarantined)| {
+        !repeats.contains(place) && known.insert((payload.appliance, payload.payload.clone()))
+    };
+    let new = doubtful.into_iter().enumerate().filter(is_new);
+    keep(conn, &new.map(|(_, payload)| payload).collect::<Vec<_>>()).await
+}
+
+/// Which of these payloads were put aside a little while ago, by their places in the list.
+async fn repeats(conn: &mut PgConnection, asked: &[&Quarantined]) -> Result<HashSet<usize>> {
+    if asked.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let span = |q: &&Quarantined| {
+        let (at, within) = (q.received_at, REPEATS_WITHIN);
+        (
+            at.checked_sub(within).unwrap_or(at),
+            at.checked_add(within).unwrap_or(at),
+        )
+    };
+    let (earliest, latest): (Vec<_>, Vec<_>) = asked.iter().map(span).map(|(a, b)| (sql(a), sql(b))).unzip();
+    let places: Vec<i64> = sqlx::query_scalar(
+        "select k.place from unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::timestamptz[]) \
+           with ordinality as k (appliance, payload, earliest, latest, place) \
+         where exists (select from (select payload, received_at from quarantine where appliance = k.appliance \
+           order by number desc limit $5) q \
+         where q.payload = k.payload and q.received_at > k.earliest and q.received_at < k.latest)",
+    )
+    .bind(asked.iter().map(|q| q.appliance.0).collect::<Vec<i64>>())
+    .bind(asked.iter().map(|q| cut(&q.payload)).collect::<Vec<_>>())
+    .bind(earliest)
+    .bind(latest)
+    .bind(i64::try_from(ASIDE_COMPARED_MAX).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await
+    .map_err(db)?;
+    Ok(places
+        .iter()
+        .filter_map(|place| usize::try_from(place - 1).ok())
+        .collect())
 }
 
 /// Puts these payloads aside.

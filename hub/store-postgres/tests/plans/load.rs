@@ -12,7 +12,7 @@ use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::session::{KeptSession, SessionChange, SessionStore};
-use hub_store::telemetry::{Command, Ingest, Ingested, Quarantined, TelemetryStore};
+use hub_store::telemetry::{Command, Ingest, Ingested, Partly, Quarantined, TelemetryStore};
 use hub_store_postgres::PostgresStore;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -171,11 +171,8 @@ impl Load<'_> {
 
     async fn said(&self) {
         self.plans.step("ingest of what is said besides", DEVICES);
-        let said: Vec<Ingest> = self
-            .devices
-            .iter()
-            .flat_map(|appliance| self.said_by(*appliance))
-            .collect();
+        let said = self.devices.iter().flat_map(|appliance| self.said_by(*appliance));
+        let said: Vec<Ingest> = said.chain(self.partly()).collect();
         for _ in 0..2 {
             self.store.ingest(&said).await.unwrap();
         }
@@ -259,13 +256,7 @@ impl Load<'_> {
                 at,
             },
             Ingest::Dropped { appliance, count: 3 },
-            Ingest::Quarantine(Quarantined {
-                appliance,
-                topic: "t".into(),
-                payload: b"?".to_vec(),
-                reason: "cannot be read".into(),
-                received_at: at,
-            }),
+            Ingest::Quarantine(self.unreadable(appliance)),
         ]
     }
 
@@ -404,8 +395,33 @@ impl Load<'_> {
         self.devices.iter().map(content).collect()
     }
 
+    /// Readings in JSON of messages of which a part could not be taken.
+    fn partly(&self) -> impl Iterator<Item = Ingest> {
+        let at = self.now - SignedDuration::from_secs(10 * self.number.cast_signed() + 9);
+        self.devices.iter().map(move |appliance| {
+            Ingest::Partly(Box::new(Partly {
+                taken: self.message(*appliance, Identity::Content(vec![true]), at),
+                aside: self.unreadable(*appliance),
+            }))
+        })
+    }
+
+    fn unreadable(&self, appliance: ApplianceId) -> Quarantined {
+        Quarantined {
+            appliance,
+            topic: "t".into(),
+            payload: b"?".to_vec(),
+            reason: "cannot be read".into(),
+            received_at: self.now,
+        }
+    }
+
     fn reading(&self, appliance: ApplianceId, identity: Identity, at: Timestamp) -> Ingest {
-        Ingest::Telemetry(TelemetryMessage {
+        Ingest::Telemetry(self.message(appliance, identity, at))
+    }
+
+    fn message(&self, appliance: ApplianceId, identity: Identity, at: Timestamp) -> TelemetryMessage {
+        TelemetryMessage {
             appliance,
             identity,
             samples: vec![Sample {
@@ -416,7 +432,7 @@ impl Load<'_> {
             received_at: self.now,
             skew_ms: Some(12),
             trace: TraceId(Uuid::from_u128(7)),
-        })
+        }
     }
 }
 

@@ -103,6 +103,7 @@ macro_rules! for_each_case {
             quarantine {
                 quarantine::quarantine_is_searched_within_the_scope [],
                 quarantine::a_payload_leaves_quarantine_once_with_what_it_holds [],
+                quarantine::what_could_not_be_taken_is_stored_with_the_rest_and_once [],
             }
             site {
                 site::applying_twice_changes_nothing_and_a_dry_run_keeps_nothing [],

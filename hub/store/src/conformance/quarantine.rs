@@ -1,10 +1,10 @@
 //! Quarantine: looked through within a scope, and left once by what can be read now.
 
 use super::Harness;
-use super::scene::{appliance, message, morning, played, tenant};
+use super::scene::{after, appliance, message, morning, played, repeated, rolled_up, stored, tenant};
 use crate::Store;
 use crate::quarantine::QuarantineFilter;
-use crate::telemetry::{Ingest, Quarantined};
+use crate::telemetry::{Ingest, Partly, Quarantined};
 use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::telemetry::Identity;
@@ -104,4 +104,53 @@ pub(super) async fn a_payload_leaves_quarantine_once_with_what_it_holds(h: &dyn 
         (acme.appliances, acme.online, acme.samples, acme.quarantined),
         (4, 0, 2, 1)
     );
+}
+
+/// Two readings under stated times from the `first` second on, and something beside them that could not be taken.
+fn partly(id: ApplianceId, first: u64, aside: &str, minutes: i64) -> Ingest {
+    let mut taken = message(id, 1, first, 2);
+    taken.identity = Identity::Content(vec![true, true]);
+    taken.received_at = after(minutes);
+    let Ingest::Quarantine(mut aside) = held(id, aside) else {
+        unreachable!("that is what it makes");
+    };
+    aside.received_at = after(minutes);
+    Ingest::Partly(Box::new(Partly { taken, aside }))
+}
+
+pub(super) async fn what_could_not_be_taken_is_stored_with_the_rest_and_once(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let hub = Actor::hub("test");
+    let in_quarantine = async || numbers(&*store, &hub, None).await.len();
+    let ingest = async |batch: &[Ingest]| store.ingest(batch).await.unwrap();
+    assert_eq!(ingest(&[partly(id, 0, "one", 0)]).await, [stored(2)]);
+    assert_eq!(in_quarantine().await, 1);
+    // As after a lost acknowledgement.
+    assert_eq!(ingest(&[partly(id, 0, "one", 9)]).await, [repeated(2)]);
+    assert_eq!(in_quarantine().await, 1);
+    // Nothing is lost where only the readings were stored before.
+    assert_eq!(ingest(&[partly(id, 0, "two", 0)]).await, [repeated(2)]);
+    assert_eq!(in_quarantine().await, 2);
+    let twice = [partly(id, 10, "three", 0), partly(id, 10, "three", 0)];
+    assert_eq!(ingest(&twice).await, [stored(2), repeated(2)]);
+    let two_of_two = [partly(id, 0, "four", 0), partly(id, 0, "four", 0)];
+    assert_eq!(ingest(&two_of_two).await, [repeated(2); 2]);
+    assert_eq!(in_quarantine().await, 4);
+    let once = Ingest::Once {
+        appliance: id,
+        packet_id: 7,
+        content: Box::new(partly(id, 20, "five", 0)),
+    };
+    assert_eq!(ingest(&[once.clone(), once]).await, [stored(2), repeated(2)]);
+    assert_eq!(in_quarantine().await, 5);
+    // Read again, a part of it can be taken.
+    let newest = numbers(&*store, &hub, None).await[0];
+    let replayed = store.replay(newest, partly(id, 30, "six", 0)).await.unwrap();
+    assert_eq!(replayed, stored(2));
+    let left = numbers(&*store, &hub, None).await;
+    assert!(left.len() == 5 && left[0] > newest, "{left:?}");
+    rolled_up(&*store).await;
+    let view = store.appliance(&hub, id).await.unwrap();
+    assert_eq!((view.samples, view.quarantined), (8, 5));
 }

@@ -17,6 +17,13 @@ impl State {
     pub(super) fn take(&mut self, item: &Ingest, profiles: &Profiles) -> Ingested {
         match item {
             Ingest::Telemetry(message) => self.take_readings(message, profiles),
+            Ingest::Partly(partly) => {
+                let answer = self.take_readings(&partly.taken, profiles);
+                if answer.stored > 0 || !self.has_aside(&partly.aside) {
+                    self.take_quarantined(&partly.aside);
+                }
+                answer
+            }
             Ingest::Clock {
                 appliance,
                 boot,
@@ -108,9 +115,9 @@ pub(super) fn stored(stored: u32) -> Ingested {
 
 /// All of it was stored before.
 fn repeated(content: &Ingest) -> Ingested {
-    let repeated = match content {
-        Ingest::Telemetry(message) => u32::try_from(message.samples.len()).unwrap_or(u32::MAX),
-        _ => 1,
+    let repeated = match content.readings() {
+        Some(message) => u32::try_from(message.samples.len()).unwrap_or(u32::MAX),
+        None => 1,
     };
     Ingested { stored: 0, repeated }
 }

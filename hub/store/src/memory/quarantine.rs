@@ -7,10 +7,13 @@ use crate::bounds::QUARANTINE_REASON_MAX;
 use crate::error::{Result, StoreError};
 use crate::page::Page;
 use crate::quarantine::{QuarantineEntry, QuarantineFilter, QuarantineStore};
-use crate::telemetry::{Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined, TelemetryStore};
+use crate::telemetry::{
+    ASIDE_COMPARED_MAX, Ingest, Ingested, QUARANTINE_PAYLOAD_MAX, QUARANTINE_ROWS_MAX, Quarantined, TelemetryStore,
+};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::TenantId;
+use hub_core::telemetry::REPEATS_WITHIN;
 use std::collections::BTreeSet;
 
 #[async_trait]
@@ -90,6 +93,19 @@ impl State {
             }
         }
         stored(1)
+    }
+
+    /// Whether the same payload was put aside a little while ago.
+    pub(super) fn has_aside(&self, payload: &Quarantined) -> bool {
+        let of_appliance = self
+            .quarantine
+            .values()
+            .rev()
+            .filter(|held| held.appliance == payload.appliance);
+        of_appliance.take(ASIDE_COMPARED_MAX).any(|held| {
+            let apart = payload.received_at.duration_since(held.received_at).abs();
+            held.payload == payload.payload && apart < REPEATS_WITHIN
+        })
     }
 
     fn oldest_held(&self, tenant: &TenantId) -> Option<i64> {

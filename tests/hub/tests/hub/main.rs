@@ -13,6 +13,7 @@ mod families;
 mod files;
 mod first_boot;
 mod first_boot_c;
+mod formats;
 mod front_door;
 mod inbound;
 mod judged;
