@@ -239,7 +239,7 @@ impl ServiceTicket {
     }
 
     /// A call has said that a person rings by then. A promise that is due before stands: it is not put off by another call, and
-    /// whoever keeps it speaks with the owner.
+    /// the person who keeps it speaks with the owner.
     fn promise_call(&mut self, by: Timestamp, now: Timestamp) {
         if self.promise.as_ref().is_none_or(|known| by < known.by) {
             self.promise = Some(Promise::of_call(by, now));

@@ -42,13 +42,12 @@ impl TicketStore for PostgresStore {
         } else {
             below = id_cursor(after)?;
         }
+        let resolved = TicketCategory::Resolved.name();
         let (only, order) = if filter.promised {
-            (
-                "t.promised_by is not null and t.category <> 'resolved' and",
-                "t.promised_by, t.id",
-            )
+            let stands = format!("t.promised_by is not null and t.category <> '{resolved}' and");
+            (stands, "t.promised_by, t.id")
         } else {
-            ("", "t.id desc")
+            (String::new(), "t.id desc")
         };
         let query = format!(
             "select t.*, {newest}, (f.prediction->>'probability')::real as probability, n.ticket_status \

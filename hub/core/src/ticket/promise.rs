@@ -14,7 +14,7 @@ pub const RELEASE_LEN_MAX: usize = 500;
 
 /// `what` of the promise that a call of the hub makes: a person rings. Pages have words for it.
 pub const PERSON_RINGS: &str = "person_rings";
-/// `to` of that promise: whoever was spoken with. No name, which would outlive the household.
+/// `to` of that promise: the one who was spoken with. No name, which would outlive the household.
 pub const TO_OWNER: &str = "owner";
 
 /// What somebody was promised and still waits for.
