@@ -20,6 +20,7 @@ mod monitoring;
 mod moving;
 mod prediction;
 mod provisioning;
+mod readme;
 mod recorded;
 mod same_tickets;
 mod soak;
