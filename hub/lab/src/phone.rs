@@ -9,7 +9,7 @@ use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use hub_voice::whereabouts::Whereabouts;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 /// Seconds of a call's audio that are kept.
 const HEARD_SECONDS: usize = 120;
 /// No call with a phone lasts longer.
-const CALL_MAX: Duration = Duration::from_secs(300);
+pub(crate) const CALL_MAX: Duration = Duration::from_secs(300);
 /// From our answer to the acknowledgement, and from our own call to its answer.
-const SETUP_MAX: Duration = Duration::from_secs(30);
+pub(crate) const SETUP_MAX: Duration = Duration::from_secs(30);
 /// Reports that may wait to be read; what is beyond is dropped.
 const REPORTS_MAX: usize = 64;
 
@@ -99,6 +99,9 @@ pub enum PhoneError {
     /// A call could not be placed.
     #[error("a phone could not ring the hub: {0}")]
     Place(String),
+    /// A telephone for trying is not for strangers.
+    #[error("{0} is reached from elsewhere: a telephone for trying listens on loopback, such as 127.0.0.1")]
+    NotLoopback(IpAddr),
 }
 
 type Scripts = Arc<Mutex<HashMap<PhoneNumber, PhoneScript>>>;

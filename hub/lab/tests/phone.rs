@@ -8,6 +8,7 @@ use hub_core::host::HostPort;
 use hub_core::id::AttemptId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
+use hub_lab::handset::{Act, Habits, Handset, Shown};
 use hub_lab::phone::{PhoneAnswer, PhoneReport, PhoneScript, Phones};
 use hub_voice::signaling::rsip::Digest;
 use hub_voice::*;
@@ -364,4 +365,106 @@ async fn calls_that_have_to_end_get_their_bye() {
     let heard = report(&mut lab).await;
     assert!(heard.answered && heard.audio.packets_received > 20, "{:?}", heard.audio);
     assert!(back.unwrap().answered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_at_a_handset_answers_and_presses_a_key_after_the_menu() {
+    let handset = Handset::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let lab = lab_by(None, None, |_| handset.local().into()).await;
+    let (person, mut acts) = mpsc::channel(8);
+    let shown = Mutex::new(Vec::new());
+    // Picks up when it rings; the key is pressed by habit.
+    let show = |what: Shown| {
+        if matches!(what, Shown::Rings { .. }) {
+            person.try_send(Act::PickUp).unwrap();
+        }
+        shown.lock().unwrap().push(what);
+    };
+    let habits = Habits {
+        pick_up: None,
+        keys: "1".into(),
+    };
+    let to = number("+8613800008412");
+    let host = Arc::new(Host::default());
+    let (detail, talked) = tokio::join!(
+        lab.voice.ring(order(to.clone()), host.clone()),
+        handset.take_call(&habits, &mut acts, show)
+    );
+    let talked = talked.unwrap().expect("the call was answered");
+    assert_eq!(detail.disposition, Some(Disposition::AppointmentBooked), "{detail:?}");
+    assert_eq!(detail.digits, "1");
+    assert!(
+        !talked.we_ended && talked.lasted > SOON,
+        "the hub says goodbye: {:?}",
+        talked.lasted
+    );
+    let loud = talked.heard.iter().filter(|sample| sample.abs() > 1_000).count();
+    assert!(loud > 8_000, "seconds of speech are kept: {loud}");
+    let (from, to) = (Some(number("+864008000001")), Some(to));
+    let story = [
+        Shown::Rings { from, to },
+        Shown::Talking,
+        Shown::Waits,
+        Shown::Pressed('1'),
+    ];
+    assert_eq!(shown.lock().unwrap()[..4], story);
+    let steps = host.steps.lock().unwrap();
+    let said_before = steps
+        .iter()
+        .take_while(|step| !matches!(step, CallProgress::Pressed { .. }));
+    assert!(
+        said_before
+            .filter(|step| matches!(step, CallProgress::Saying { .. }))
+            .count()
+            > 0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handset_declines_hangs_up_and_is_busy() {
+    let handset = Handset::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let lab = lab_by(None, None, |_| handset.local().into()).await;
+    let to = number("+8613800008412");
+    let ring = || lab.voice.ring(order(to.clone()), Arc::new(Host::default()));
+
+    let (person, mut acts) = mpsc::channel(8);
+    let declines = |what: Shown| {
+        if matches!(what, Shown::Rings { .. }) {
+            person.try_send(Act::HangUp).unwrap();
+        }
+    };
+    let habits = Habits::default();
+    let (detail, talked) = tokio::join!(ring(), handset.take_call(&habits, &mut acts, declines));
+    assert_eq!((detail.result, talked.unwrap().is_none()), (CallResult::Declined, true));
+
+    // Answers by itself; the person hangs up once a second caller has heard that it is busy.
+    let (up, talking) = tokio::sync::oneshot::channel();
+    let up = Mutex::new(Some(up));
+    let tells = |what: Shown| {
+        if what == Shown::Talking {
+            up.lock().unwrap().take().unwrap().send(()).unwrap();
+        }
+    };
+    let habits = Habits {
+        pick_up: Some(Duration::from_millis(100)),
+        keys: String::new(),
+    };
+    let second = async {
+        talking.await.unwrap();
+        let busy = ring().await;
+        person.try_send(Act::HangUp).unwrap();
+        busy
+    };
+    let (first, talked, busy) = tokio::join!(ring(), handset.take_call(&habits, &mut acts, tells), second);
+    assert_eq!((first.result, busy.result), (CallResult::Answered, CallResult::Busy));
+    assert!(talked.unwrap().unwrap().we_ended);
+    assert_eq!(first.reason, "the owner hung up");
+}
+
+#[tokio::test]
+async fn a_handset_is_for_this_machine_alone() {
+    for address in ["0.0.0.0:0", "192.0.2.7:5070", "[::]:0"] {
+        let refused = Handset::start(address.parse().unwrap()).await.err().unwrap();
+        assert!(refused.to_string().contains("loopback"), "{address}: {refused}");
+    }
 }

@@ -14,11 +14,13 @@ pub mod export;
 pub mod import;
 pub mod integrator;
 pub mod key;
+pub mod phone;
 pub mod replay;
 pub mod restore;
 pub mod retention;
 pub mod score;
 pub mod serve;
+pub mod simulate;
 pub mod target;
 
 use anyhow::Result;
@@ -56,6 +58,10 @@ enum Command {
     Replay(replay::Replay),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
+    /// Writes a recording that no appliance made, for trying `score` and `replay`.
+    Simulate(simulate::Simulate),
+    /// A telephone for trying: rings when the hub calls, is answered and pressed at the terminal.
+    Phone(phone::Phone),
     /// Writes the whole database into files that move to any other.
     Export(export::Export),
     /// Puts an export into an empty database.
@@ -85,6 +91,8 @@ impl Cli {
             Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Score(command) => command.run(),
+            Command::Simulate(command) => command.run(),
+            Command::Phone(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Backup(command) => command.run().await,

@@ -209,6 +209,29 @@ mod tests {
         assert_eq!(in_pieces(example, PIECE), Some(toml::from_str(example).unwrap()));
     }
 
+    /// Nobody copies hours at which no owner may be rung.
+    #[test]
+    fn only_the_site_for_trying_rings_at_any_hour() {
+        let example = parse(include_str!("../../../deploy/config/site.example.toml")).unwrap();
+        let trial = parse(include_str!("../../../deploy/config/site.trial.toml")).unwrap();
+        for site in [&example, &trial] {
+            let families = ["pump-rig", "washing-machine"].map(str::to_owned);
+            site.check(&families.into()).unwrap();
+            let trunk = site.tenants[0].trunk.as_ref().unwrap();
+            assert_eq!(
+                trunk.proxy.to_string(),
+                "127.0.0.1:5070",
+                "where `forecall phone` listens"
+            );
+        }
+        let defaults = hub_core::call_rules::CallRules::default();
+        assert_eq!(example.tenants[0].call_rules, defaults);
+        let rules = &trial.tenants[0].call_rules;
+        let hours = (rules.from.to_string(), rules.until.to_string());
+        assert_eq!(hours, ("00:00:00".to_owned(), "23:59:59".to_owned()));
+        assert_eq!(rules.probability_min, defaults.probability_min);
+    }
+
     #[test]
     fn what_is_written_in_another_way_is_read_in_one_piece() {
         let owner_text = owner(1).replace("[[tenant.device]]", "'''");

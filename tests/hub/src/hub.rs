@@ -111,17 +111,7 @@ impl Lab {
     /// Runs a shell script in the lab's directory, with `forecall` in its path and set up as the hub's own commands are.
     /// It ends at the first command that fails; what it said, or an error with that.
     pub async fn script(&self, text: &str) -> Result<String> {
-        let mut path = program().parent().context("program")?.display().to_string();
-        if let Some(before) = std::env::var_os("PATH") {
-            path = format!("{path}:{}", before.to_string_lossy());
-        }
-        let output = self
-            .set_up(Command::new("bash"))
-            .args(["-euc", text])
-            .env("PATH", path)
-            .current_dir(self.path())
-            .output()
-            .await?;
+        let output = self.shell(text).output().await?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(
             output.status.success(),
@@ -130,6 +120,20 @@ impl Lab {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(said)
+    }
+
+    /// The same script, to be started.
+    pub fn shell(&self, text: &str) -> Command {
+        let mut path = program()
+            .parent()
+            .map(|dir| dir.display().to_string())
+            .unwrap_or_default();
+        if let Some(before) = std::env::var_os("PATH") {
+            path = format!("{path}:{}", before.to_string_lossy());
+        }
+        let mut shell = self.set_up(Command::new("bash"));
+        shell.args(["-euc", text]).env("PATH", path).current_dir(self.path());
+        shell
     }
 
     fn command(&self, args: &[&str]) -> Command {

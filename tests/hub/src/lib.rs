@@ -18,6 +18,7 @@ pub mod rig;
 pub mod sipp;
 pub mod site;
 pub mod soak;
+pub mod terminal;
 pub mod watch;
 
 use std::future::Future;

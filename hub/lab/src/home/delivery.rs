@@ -48,7 +48,16 @@ pub enum DeviceError {
         /// The return code of the CONNACK (MQTT 3.1.1 §3.2.2.3).
         code: u8,
     },
-    /// The hub cannot be reached or acknowledges nothing.
+    /// No connection could be opened, several times in a row.
+    #[error("the hub of device {device} cannot be reached: is it running there?")]
+    Unreached {
+        /// Which device, as `tenant/device at address`.
+        device: String,
+        /// What the system said last.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The hub acknowledges nothing.
     #[error("nothing acknowledged for {} s, {waiting} messages of {device} wait: is the hub running there?", limit.as_secs())]
     Stalled {
         /// Which device, as `tenant/device at address`.

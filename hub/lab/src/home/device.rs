@@ -15,6 +15,7 @@ use agent_sdk_wire::MAX_MESSAGE_BYTES;
 use embedded_io_adapters::tokio_1::FromTokio;
 use hub_core::profile::ApplianceProfile;
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,6 +30,8 @@ pub(super) const POLL: Duration = Duration::from_millis(100);
 const POLL_MS: u64 = 100;
 /// For the socket to be open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A device whose patience is limited gives up after so many tries that opened no connection, unless there has been one before.
+const TRIES_MAX: u32 = 6;
 /// A connection on which nothing is acknowledged for longer, while messages wait, is given up.
 const ACK_DEADLINE: Duration = Duration::from_secs(30);
 /// For the acknowledgements under way after `stop`, and for the DISCONNECT after them.
@@ -85,6 +88,8 @@ pub(super) struct Device<S> {
     stop: CancellationToken,
     /// Limits a time without progress.
     patience: Option<Duration>,
+    /// Further tries to reach a hub that was not reached before; none once it was, and where they are not limited.
+    tries_left: Option<u32>,
     packer: Packer,
     /// Taken from the source, and in no message yet.
     held: VecDeque<Sample>,
@@ -128,6 +133,7 @@ impl<S: Source> Device<S> {
             counters,
             stop,
             patience,
+            tries_left: patience.map(|_| TRIES_MAX),
             packer: Packer::new(boot_id),
             held: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -181,9 +187,9 @@ impl<S: Source> Device<S> {
         };
         let stream = match opened {
             Ok(stream) => stream,
-            Err(reason) => {
+            Err(source) => {
                 session.handle_disconnected(clock.now_ms());
-                return Ok(End::Lost(reason));
+                return self.unreached(source);
             }
         };
         let client_id = format!("{}-{}", who.tenant, who.device);
@@ -227,6 +233,16 @@ impl<S: Source> Device<S> {
             Ok(reason) => Ok(End::Lost(format!("{reason:?}"))),
             Err(error) => Ok(End::Lost(error.to_string())),
         }
+    }
+
+    /// No connection could be opened.
+    fn unreached(&mut self, source: io::Error) -> Result<End, DeviceError> {
+        self.tries_left = self.tries_left.map(|left| left.saturating_sub(1));
+        if self.tries_left == Some(0) {
+            let device = format!("{:?}", self.connection);
+            return Err(DeviceError::Unreached { device, source });
+        }
+        Ok(End::Lost(source.to_string()))
     }
 
     /// What the device does with a session, online or not.
@@ -368,6 +384,7 @@ impl<S: Source> agent_sdk_async::Device<Session<'_>> for Device<S> {
         match event {
             Event::Connected { .. } => {
                 self.connected = Some(Instant::now());
+                self.tries_left = None;
                 for message in self.waiting.iter().filter(|message| message.is_sent) {
                     self.counters.resent.fetch_add(message.samples, Relaxed);
                 }
@@ -404,11 +421,9 @@ impl Clock for Uptime {
     }
 }
 
-async fn open(hub: SocketAddr) -> Result<TcpStream, String> {
-    let opened = timeout(CONNECT_LIMIT, TcpStream::connect(hub)).await;
-    let opened = opened.map_err(|_| "no connection in time".to_owned())?;
-    let stream = opened.map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+async fn open(hub: SocketAddr) -> io::Result<TcpStream> {
+    let stream = timeout(CONNECT_LIMIT, TcpStream::connect(hub)).await??;
+    stream.set_nodelay(true)?;
     Ok(stream)
 }
 

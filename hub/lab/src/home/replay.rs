@@ -44,7 +44,8 @@ pub struct Replay<I> {
 /// this replay alone and is complete if all that was taken is acknowledged.
 ///
 /// # Errors
-/// If the hub refuses the credential or acknowledges nothing for a minute, or a sample cannot be encoded.
+/// If the hub cannot be reached for some seconds at the start, refuses the credential or acknowledges nothing for a minute, or a
+/// sample cannot be encoded.
 pub async fn replay<I>(
     replay: Replay<I>,
     stop: CancellationToken,

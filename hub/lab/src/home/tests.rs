@@ -359,3 +359,14 @@ async fn stopping_without_a_hub_takes_no_time() {
         .unwrap();
     assert_eq!(delivered, Delivered::default());
 }
+
+#[tokio::test]
+async fn a_replay_to_a_hub_that_is_not_there_ends_and_says_so() {
+    let (listener, connection) = listen().await;
+    drop(listener);
+    let (recording, _) = recording(connection, 1);
+    let replaying = replay(recording, CancellationToken::new(), Arc::default());
+    let error = timeout(DEADLINE, replaying).await.unwrap().unwrap_err();
+    assert!(matches!(error, DeviceError::Unreached { .. }), "{error}");
+    assert!(error.to_string().contains("acme/wm-1 at 127.0.0.1:"), "{error}");
+}

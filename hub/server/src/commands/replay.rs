@@ -1,5 +1,8 @@
 //! `forecall replay`: a recorded stream over real MQTT.
 
+mod followed;
+
+use super::args::ConfigArgs;
 use crate::models;
 use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail, ensure};
@@ -25,6 +28,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// between samples stay.
 #[derive(Debug, clap::Args)]
 pub struct Replay {
+    #[command(flatten)]
+    config: ConfigArgs,
     /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; docs/formats.md.
     #[arg(long)]
     input: PathBuf,
@@ -40,9 +45,9 @@ pub struct Replay {
     /// Its secret.
     #[arg(long, env = "FORECALL_DEVICE_SECRET", hide_env_values = true)]
     secret: String,
-    /// The hub's MQTT address.
-    #[arg(long, default_value = "127.0.0.1:1883")]
-    mqtt: SocketAddr,
+    /// The hub's MQTT address. Without it, that of the hub configured here.
+    #[arg(long)]
+    mqtt: Option<SocketAddr>,
     /// Recorded seconds in a second; without it as fast as the hub acknowledges.
     #[arg(long, value_parser = speed)]
     speed: Option<f64>,
@@ -55,6 +60,8 @@ impl Replay {
     /// Carries the command out.
     pub async fn run(self) -> Result<()> {
         log("warn");
+        let config = self.config.load()?;
+        let broker = self.mqtt.unwrap_or(config.mqtt);
         let profiles = models::profiles(&models::load_families(&self.models)?);
         let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
         let profile = profiles
@@ -69,7 +76,7 @@ impl Replay {
         let progress = tokio::spawn(tell(counters.clone(), total));
         let recording = Recording {
             connection: DeviceConnection {
-                broker: self.mqtt,
+                broker,
                 tenant: self.tenant.to_string(),
                 device: self.device.to_string(),
                 secret: self.secret,
@@ -83,11 +90,18 @@ impl Replay {
         progress.abort();
         sent?;
         let acknowledged = counters.acknowledged();
+        ensure!(
+            acknowledged == total as u64,
+            "the hub acknowledged {acknowledged} of {total} readings only"
+        );
         say(format_args!(
-            "acknowledged {acknowledged} of {total} samples as {}/{}",
+            "{acknowledged} readings acknowledged as {}/{}",
             self.tenant, self.device
         ));
-        anyhow::ensure!(acknowledged == total as u64, "the hub did not acknowledge all of it");
+        // Another hub's store is not here to be asked.
+        if broker == config.mqtt {
+            say(followed::what_follows(&config, &self.tenant, &self.device).await);
+        }
         Ok(())
     }
 }
@@ -100,9 +114,14 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 async fn tell(counters: Arc<HomeCounters>, total: usize) {
+    let mut told = 0;
     loop {
         tokio::time::sleep(TOLD_EVERY).await;
-        eprintln!("{} of {total} samples acknowledged", counters.acknowledged());
+        let acknowledged = counters.acknowledged();
+        if acknowledged != told {
+            eprintln!("{acknowledged} of {total} readings acknowledged");
+            told = acknowledged;
+        }
     }
 }
 

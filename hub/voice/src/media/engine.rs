@@ -252,6 +252,12 @@ impl MediaSession {
     pub fn captured(&self) -> Vec<i16> {
         lock(&self.stream).captured().to_vec()
     }
+
+    /// The same without its first `known` samples.
+    pub fn captured_after(&self, known: usize) -> Vec<i16> {
+        let stream = lock(&self.stream);
+        stream.captured().get(known..).unwrap_or_default().to_vec()
+    }
 }
 
 #[cfg(test)]

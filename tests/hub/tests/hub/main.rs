@@ -22,6 +22,7 @@ mod monitoring;
 mod moving;
 mod prediction;
 mod provisioning;
+mod readme;
 mod recorded;
 mod same_tickets;
 mod soak;
