@@ -182,6 +182,7 @@ impl Phones {
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,
+            number_plan: None,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {

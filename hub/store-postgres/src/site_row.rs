@@ -57,10 +57,13 @@ pub(crate) fn trunk_place(column: &str, tenant: &TenantId) -> String {
     format!("trunk.{column}/{tenant}")
 }
 
+/// In the form that it has now, though it was sealed in another; as it was where it has none.
 fn number(keyring: &Keyring, place: &str, value: &[u8]) -> Result<PhoneNumber> {
     let plain = keyring.unseal(place, value).map_err(sealed("phone number"))?;
     let digits = std::str::from_utf8(&plain).map_err(|error| unreadable("phone number")(Box::new(error)))?;
-    PhoneNumber::new(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
+    PhoneNumber::new(digits)
+        .or_else(|_| PhoneNumber::kept(digits))
+        .map_err(|error| unreadable("phone number")(Box::new(error)))
 }
 
 /// A service point, if the tenant has it.
@@ -132,6 +135,7 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
         caller_number: number(keyring, &trunk_place("caller_number", &tenant), &caller)?,
         believe_from: row.col("believe_from")?,
         addresses: row.json("addresses")?,
+        number_plan: row.maybe_json("number_plan")?,
         post_dial_limit_s: seconds("post_dial_limit_s")?,
         trying_limit_s: seconds("trying_limit_s")?,
     };

@@ -8,6 +8,7 @@ use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
+use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
 use hub_core::call_result::CallResult;
 use hub_core::phone_number::PhoneNumber;
@@ -58,8 +59,10 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         call.leg.control.reject(BUSY);
         return;
     };
-    let caller = call.caller.clone().number(trunk.config.believe_from);
-    if caller.is_none() && call.caller.is_unchecked() {
+    let identity = Identity::of(&call.caller, trunk.config.number_plan.as_ref());
+    let is_unchecked = identity.is_unchecked();
+    let caller = identity.number(trunk.config.believe_from);
+    if caller.is_none() && is_unchecked {
         trunk.unknown.note(Instant::now().into_std());
         if line.tells("unknown") {
             tracing::info!(
