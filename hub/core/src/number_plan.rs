@@ -54,7 +54,10 @@ impl NumberPlan {
     pub(crate) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let is_digits = |text: &str| text.len() <= DIGITS_MAX && text.chars().all(|c| c.is_ascii_digit());
         if !is_country(&self.country_code) {
-            return Err(("number_plan.country_code", "the code of a country in digits, such as \"86\""));
+            return Err((
+                "number_plan.country_code",
+                "the code of a country in digits, such as \"86\"",
+            ));
         }
         if !is_digits(&self.trunk_prefix) {
             return Err(("number_plan.trunk_prefix", "at most 6 digits, such as \"0\""));
@@ -64,7 +67,10 @@ impl NumberPlan {
         }
         let area = self.area_code.as_deref();
         if !area.is_none_or(|area| !area.is_empty() && is_digits(area)) {
-            return Err(("number_plan.area_code", "1 to 6 digits without the trunk prefix, such as \"21\""));
+            return Err((
+                "number_plan.area_code",
+                "1 to 6 digits without the trunk prefix, such as \"21\"",
+            ));
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 /// Most digits of a number, its country code included (ITU-T E.164).
 const DIGITS_MAX: usize = 15;
-/// Fewest digits that a number was ever kept with.
+/// Fewest digits of a number.
 const DIGITS_MIN: usize = 7;
 
 /// A telephone number in E.164 form: `+`, country code, national number. `Display` and `Debug` print `+86*****5678`.

@@ -100,7 +100,9 @@ impl PostgresStore {
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         let store = Self::with(pool, keyring, profiles).await?;
         household::key::give_all(&store).await.map_err(ConnectError::Start)?;
-        household::joining::join_all(&store).await.map_err(ConnectError::Start)?;
+        household::joining::join_all(&store)
+            .await
+            .map_err(ConnectError::Start)?;
         Ok(store)
     }
 

@@ -208,7 +208,10 @@ async fn a_plan_of_the_trunk_makes_owners_known_by_national_numbers() {
         ("From: <sip:13800008412;cpc=ordinary@trunk.test>", KNOWN),
         ("From: <tel:13800008412;phone-context=+86>", KNOWN),
         ("P-Asserted-Identity: <sip:13800008412@t>", KNOWN),
-        ("P-Asserted-Identity: \"sip:+8613900001234\" <sips:013800008412@t>", KNOWN),
+        (
+            "P-Asserted-Identity: \"sip:+8613900001234\" <sips:013800008412@t>",
+            KNOWN,
+        ),
         ("P-Preferred-Identity: <sip:8613800008412@t>", KNOWN),
         ("Remote-Party-ID: <sip:13800008412@t>;screen=yes", KNOWN),
         ("From: <sip:13900001234@trunk.test>", UNKNOWN),

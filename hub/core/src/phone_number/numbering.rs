@@ -1,7 +1,7 @@
 //! What is known of the countries' numbers: their codes, national prefixes, lengths and kinds. The one place that knows the
 //! library which has the tables; they are unpacked when the first number is read.
 
-use super::{DIGITS_MAX, PhoneNumber, PhoneNumberError};
+use super::{DIGITS_MAX, DIGITS_MIN, PhoneNumber, PhoneNumberError};
 use phonenumber::Type;
 use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
 
@@ -34,7 +34,7 @@ impl Found {
 
     /// The country has given out numbers like it.
     pub(super) fn is_assigned(&self) -> bool {
-        let mut kinds = self.country.descriptors();
+        let mut kinds = self.country.all.iter().flat_map(|country| Country::kinds(country));
         kinds.any(|kind| kind.is_match(&self.national))
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn read(digits: &str) -> Result<Found, PhoneNumberError> {
     let national = country.without_prefix(national).unwrap_or_else(|| national.to_owned());
     let number = format!("+{}{national}", country.code);
     let length = number.len() - 1;
-    if length > DIGITS_MAX || !country.has_length(&national) {
+    if !(DIGITS_MIN..=DIGITS_MAX).contains(&length) || !country.has_length(&national) {
         return Err(PhoneNumberError::Length(length));
     }
     Ok(Found {
@@ -77,7 +77,7 @@ struct Country {
 
 /// No country code begins with another (ITU-T E.164, list of assigned country codes).
 fn split(digits: &str) -> Option<(Country, &str)> {
-    if digits.starts_with('0') {
+    if digits.starts_with('0') || !digits.chars().all(|c| c.is_ascii_digit()) {
         return None;
     }
     (1..=CODE_MAX).find_map(|len| {
@@ -89,14 +89,14 @@ fn split(digits: &str) -> Option<(Country, &str)> {
 }
 
 impl Country {
-    fn descriptors(&self) -> impl Iterator<Item = &'static Descriptor> {
-        let countries = self.all.iter();
-        countries.flat_map(|country| KINDS.iter().filter_map(|&kind| country.descriptors().get(kind)))
+    fn kinds(country: &'static Metadata) -> impl Iterator<Item = &'static Descriptor> {
+        let kinds = KINDS.iter();
+        kinds.filter_map(|&kind| country.descriptors().get(kind))
     }
 
     fn has_length(&self, national: &str) -> bool {
         let length = u16::try_from(national.len()).unwrap_or(u16::MAX);
-        self.descriptors().any(|kind| kind.possible_length().contains(&length))
+        Self::kinds(self.main).any(|kind| kind.possible_length().contains(&length))
     }
 
     fn fits(&self, national: &str) -> bool {

@@ -158,7 +158,7 @@ fn why_a_text_is_none_is_told_without_a_digit_of_it() {
     assert!(with_letter.contains("U+004F"), "{with_letter}");
     assert!(told("+44 20 7946 001８ Ａ").contains("U+FF21"));
     for (text, _) in REFUSED {
-        assert!(!told(text).contains("7946") && !told(text).contains("1380000567"), "{text:?}");
+        assert!(!told(text).contains("7946"), "{text:?}");
     }
 }
 

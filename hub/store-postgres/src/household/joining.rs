@@ -177,7 +177,9 @@ async fn read(conn: &mut PgConnection, keyring: &Keyring, persons: &[Uuid]) -> R
     let mut numbers = Vec::with_capacity(rows.len());
     for row in &rows {
         // A household without a key has a number that does not open, as the start has told.
-        let Some(key) = row.col::<Option<Vec<u8>>>("key")? else { continue };
+        let Some(key) = row.col::<Option<Vec<u8>>>("key")? else {
+            continue;
+        };
         match number(keyring, &key, row) {
             Ok(number) => numbers.push(number),
             Err(error) => {
@@ -221,11 +223,7 @@ fn without_doubles(numbers: Vec<Number>) -> (Vec<Number>, Vec<Number>) {
 
 /// What is on the do-not-call list in a form of before comes onto it in the one of now: in the form that the number was kept in, and in
 /// the one with a national prefix, which may stand there of a number that was corrected since. The earlier refusal stands.
-async fn list(
-    conn: &mut PgConnection,
-    keyring: &Keyring,
-    numbers: impl Iterator<Item = &Number>,
-) -> Result<u64> {
+async fn list(conn: &mut PgConnection, keyring: &Keyring, numbers: impl Iterator<Item = &Number>) -> Result<u64> {
     let (mut tenants, mut before, mut now) = (Vec::new(), Vec::new(), Vec::new());
     for number in numbers {
         let with_prefix = number.now.kept_with_prefix();

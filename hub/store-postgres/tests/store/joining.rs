@@ -1,9 +1,9 @@
 //! Numbers that an earlier version kept as they were written behind the country code, and what a start makes of them.
 
 use crate::support::{Base, after, alarm, appliance, morning, played, seen, site, tenant};
+use hub_core::consent::Subject;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
-use hub_core::consent::Subject;
 use hub_core::site::{DeclaredHousehold, DeclaredPerson, OWNER, Site};
 use hub_store::contact::ContactStore;
 use hub_store::prediction::PredictionStore;
@@ -19,7 +19,10 @@ fn household(id: &str, numbers: &[&str]) -> DeclaredHousehold {
     let person = DeclaredPerson {
         id: OWNER.to_owned(),
         name: format!("Person {id}"),
-        numbers: numbers.iter().map(|number| PhoneNumber::kept(number).unwrap()).collect(),
+        numbers: numbers
+            .iter()
+            .map(|number| PhoneNumber::kept(number).unwrap())
+            .collect(),
         language: Language::En,
         consent: vec![Subject::SERVICE_CALLS],
     };
@@ -88,9 +91,15 @@ const AGAIN: &str = "
 async fn lived_in() -> (Base, PostgresStore) {
     let (base, store) = played().await;
     let mut conn = base.sql().await;
-    store.apply_site(&declared("+86013800007777"), morning(), false).await.unwrap();
+    store
+        .apply_site(&declared("+86013800007777"), morning(), false)
+        .await
+        .unwrap();
     conn.execute(BEFORE).await.unwrap();
-    store.apply_site(&declared("+8613800007777"), after(1), false).await.unwrap();
+    store
+        .apply_site(&declared("+8613800007777"), after(1), false)
+        .await
+        .unwrap();
     conn.execute(KEEP).await.unwrap();
     (base, store)
 }
@@ -121,7 +130,8 @@ async fn numbers_that_are_one_are_joined_and_a_refusal_under_either_holds() {
     };
     assert_eq!(store.join_numbers(500).await.unwrap(), joined);
     assert_eq!(store.join_numbers(500).await.unwrap(), Joined::default());
-    let listed = "select count(*) from phone n join do_not_call d on d.tenant = n.tenant and d.phone_index = n.number_index";
+    let listed =
+        "select count(*) from phone n join do_not_call d on d.tenant = n.tenant and d.phone_index = n.number_index";
     assert_eq!(base.number(listed).await, 4);
     let withdrawn = "select count(*) from consent where not given and source = 'numbers_joined' and at = '2026-02-01Z'";
     assert_eq!(base.number(withdrawn).await, 2);

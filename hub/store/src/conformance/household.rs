@@ -207,11 +207,15 @@ pub(super) async fn a_number_is_one_however_it_is_written(h: &dyn Harness) {
     let site = declared("+86 (0)21 7777 0000", "＋８６ 21\u{200b} 7777 0000");
     store.apply_site(&site, morning(), false).await.unwrap();
     learn_anew(&*store).await;
-    let again = store.apply_site(&declared(BOTH, "+86 021-77770000"), after(1), false);
-    assert_eq!(said(&again.await.unwrap()), [""; 0]);
+    let respelled = declared(BOTH, "+86 021-77770000");
+    assert_eq!(
+        said(&store.apply_site(&respelled, after(1), false).await.unwrap()),
+        [""; 0]
+    );
     let id = ticket(&*store, "wm-1", 0.95).await;
-    let begun = store.begin_inbound(&SCOPED, &number("+86 (021) 7777-0000"), after(2), random());
-    let order = begun.await.unwrap().unwrap();
+    let caller = number("+86 (021) 7777-0000");
+    let begun = store.begin_inbound(&SCOPED, &caller, after(2), random()).await;
+    let order = begun.unwrap().unwrap();
     assert_eq!(order.owner.name, "Lin");
     // Never again, pressed under one spelling, holds for all.
     for event in [
@@ -229,7 +233,10 @@ pub(super) async fn a_number_is_one_however_it_is_written(h: &dyn Harness) {
     assert_eq!((listed(0), listed(1)), (vec![true], vec![true, false]));
     assert_eq!(shown.phone, Some(number(MEI)), "Mei is rung, but not there");
     let respelled = declared("+86-21-7777-0000", "+86 0 21 7777 0000");
-    assert_eq!(said(&store.apply_site(&respelled, after(4), false).await.unwrap()), [""; 0]);
+    assert_eq!(
+        said(&store.apply_site(&respelled, after(4), false).await.unwrap()),
+        [""; 0]
+    );
     assert!(view(&*store, id).await.owner.unwrap().household.persons[0].numbers[0].do_not_call);
 }
 

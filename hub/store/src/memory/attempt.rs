@@ -18,7 +18,10 @@ impl State {
     pub(super) fn calls_with(&self, household: &Household) -> Vec<PastCall> {
         let theirs = |number| household.who_has(number).is_some();
         let is_one = |owner| household.persons.iter().any(|person| person.id == owner);
-        let shares = |owner| self.person(owner).is_some_and(|person| person.numbers.iter().any(theirs));
+        let shares = |owner| {
+            self.person(owner)
+                .is_some_and(|person| person.numbers.iter().any(theirs))
+        };
         let attempts = self.attempts.values().map(|running| &running.attempt);
         let own = attempts.filter(|attempt| attempt.tenant == household.tenant);
         own.filter(|attempt| is_one(attempt.owner) || shares(attempt.owner))

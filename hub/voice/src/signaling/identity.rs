@@ -97,7 +97,8 @@ impl Reader<'_> {
 
     fn first_number(&self, values: &[String], counts: impl Fn(&NameAddr<'_>) -> bool) -> Option<PhoneNumber> {
         let all = values.iter().flat_map(|value| list(value));
-        all.filter(|party| counts(party)).find_map(|party| party.number(self.plan))
+        all.filter(|party| counts(party))
+            .find_map(|party| party.number(self.plan))
     }
 }
 

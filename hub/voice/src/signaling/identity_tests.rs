@@ -106,7 +106,8 @@ fn whose_number_nobody_has_checked_is_told() {
 #[test]
 fn a_plan_reads_the_forms_of_its_country() {
     let plan: NumberPlan =
-        serde_json::from_value(serde_json::json!({"country_code": "86", "trunk_prefix": "0", "area_code": "21"})).unwrap();
+        serde_json::from_value(serde_json::json!({"country_code": "86", "trunk_prefix": "0", "area_code": "21"}))
+            .unwrap();
     let by_plan = |line: &str| identity_by(Some(&plan), &[line]);
     for from in [
         "<sip:13800008412@t>",
