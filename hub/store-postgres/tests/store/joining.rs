@@ -165,7 +165,7 @@ async fn joining_that_is_cut_off_at_any_step_goes_on_to_the_same_end() {
     let mut conn = base.sql().await;
     store.join_numbers(500).await.unwrap();
     let at_once = look(&mut conn).await;
-    let mut cut_off = 0;
+    let mut cut_off = 0_i64;
     loop {
         conn.execute(AGAIN).await.unwrap();
         let fails = sqlx::query("update fails set at = $1").bind(cut_off + 1);
