@@ -10,6 +10,8 @@ use strum::VariantArray;
 pub const SITE_FILE: &str = "site_file";
 /// `source` of key 9, pressed in a call.
 pub const KEY_9: &str = "phone_key_9";
+/// `source` of a withdrawal by somebody else, whose number proved to be the same.
+pub const NUMBERS_JOINED: &str = "numbers_joined";
 
 /// What a person is approached for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::VariantArray)]
@@ -123,6 +125,29 @@ pub fn is_news(given: bool, file_said: Option<bool>, others_said: Option<bool>) 
     file_said.unwrap_or(false) != given && !(given && taken_back)
 }
 
+/// What is added to the ledgers of persons whose numbers prove to be one: of each who agreed to what another of them took back, their
+/// place among the ledgers, the subject, and when it was taken back. The number's "no" counts. What was added so before is handed on
+/// to nobody: whoever shares another number with them has taken back nothing.
+pub fn joined(ledgers: &[&[ConsentEntry]]) -> Vec<(usize, Subject, Timestamp)> {
+    let said = |ledger: &[ConsentEntry], subject| -> Option<ConsentEntry> {
+        let mut latest_first = ledger.iter().rev();
+        latest_first.find(|entry| entry.subject == subject).cloned()
+    };
+    let mut added = Vec::new();
+    for subject in Subject::all() {
+        let last: Vec<_> = ledgers.iter().map(|ledger| said(ledger, subject)).collect();
+        let own_refusals = last.iter().flatten();
+        let own_refusals = own_refusals.filter(|entry| !entry.given && entry.source != NUMBERS_JOINED);
+        let Some(at) = own_refusals.map(|entry| entry.at).max() else {
+            continue;
+        };
+        let agreed = last.iter().enumerate();
+        let agreed = agreed.filter(|(_, entry)| entry.as_ref().is_some_and(|entry| entry.given));
+        added.extend(agreed.map(|(place, _)| (place, subject, at)));
+    }
+    added
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +182,34 @@ mod tests {
             let is_call = standing.subject.channel == Channel::Call;
             assert_eq!(standing.consent == Consent::Withdrawn, is_call, "{standing:?}");
         }
+    }
+
+    #[test]
+    fn the_no_of_a_number_counts_for_all_who_have_it() {
+        let calls = |s, given| entry(s, given, Subject::SERVICE_CALLS);
+        let handed_on = ConsentEntry {
+            source: NUMBERS_JOINED.into(),
+            ..calls(4, false)
+        };
+        let yes = vec![calls(1, true)];
+        let no = vec![calls(1, true), calls(3, false)];
+        let never = Vec::new();
+        let again = vec![calls(1, false), calls(2, true)];
+        let of = |ledgers: &[&Vec<ConsentEntry>]| {
+            let ledgers: Vec<&[ConsentEntry]> = ledgers.iter().map(|ledger| ledger.as_slice()).collect();
+            let added = joined(&ledgers).into_iter();
+            added
+                .map(|(place, subject, at)| {
+                    assert_eq!(subject, Subject::SERVICE_CALLS);
+                    (place, at.as_second())
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[&yes, &no]), [(0, 3)]);
+        assert_eq!(of(&[&no, &yes, &never, &again]), [(1, 3), (3, 3)]);
+        assert_eq!(of(&[&yes, &again, &never]), []);
+        assert_eq!(of(&[&no, &no, &never]), []);
+        assert_eq!(of(&[&yes, &vec![calls(1, true), handed_on]]), []);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod id;
 pub mod language;
 pub mod lines;
 pub mod metric;
+pub mod number_plan;
 pub mod outcome;
 pub mod partition;
 pub mod phone_number;

@@ -5,6 +5,7 @@ use hub_core::phone_number::PhoneNumber;
 use hub_voice::config::TrunkConfig;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaError, MediaOptions, MediaSession, sdp};
 use hub_voice::signaling::called::Called;
+use hub_voice::signaling::identity::Identity;
 use hub_voice::signaling::rsip::{Digest, Peer, RsipStack, StackError};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent, PlaceCall};
 use hub_voice::whereabouts::Whereabouts;
@@ -186,6 +187,7 @@ impl Phones {
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,
+            number_plan: None,
         };
         let offer = sdp::offer(media.local(), u64::from(media.local().port()));
         let call = PlaceCall {
@@ -282,7 +284,7 @@ async fn take(call: InboundLeg, number: PhoneNumber, media: MediaSession, script
         mut leg, caller, offer, ..
     } = call;
     // The hub puts the number that it shows into From.
-    let mut talk = Talk::new(number, caller.number(true), media);
+    let mut talk = Talk::new(number, Identity::of(&caller, None).number(true), media);
     let (rings, refusal) = match script.answer {
         PhoneAnswer::Busy => (Duration::ZERO, Some(486)),
         PhoneAnswer::Declines(after) => (after, Some(603)),

@@ -137,6 +137,7 @@ async fn lab_by(demanded: Option<Digest>, known: Option<Digest>, proxy: impl FnO
         believe_from: true,
         post_dial_limit_s: None,
         trying_limit_s: None,
+        number_plan: None,
     };
     let limits = Limits {
         ring: Duration::from_secs(2),

@@ -129,7 +129,7 @@ pub(crate) const TABLES: &[Table] = &[
     table("quarantine_tally", "tenant:text, kept:bigint, dropped:bigint", "tenant"),
     table(
         "trunk",
-        "tenant:text, proxy:text, domain:text, username:text, password:bytea, caller_number:bytea, caller_index:bytea, believe_from:boolean, post_dial_limit_s:smallint, trying_limit_s:smallint, addresses:jsonb, inbound_channels:smallint",
+        "tenant:text, proxy:text, domain:text, username:text, password:bytea, caller_number:bytea, caller_index:bytea, believe_from:boolean, post_dial_limit_s:smallint, trying_limit_s:smallint, addresses:jsonb, inbound_channels:smallint, number_plan:jsonb",
         "tenant",
     ),
     table(
@@ -149,7 +149,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "phone",
-        "person:uuid, rank:smallint, tenant:text, number:bytea, number_index:bytea",
+        "person:uuid, rank:smallint, tenant:text, number:bytea, number_index:bytea, canonical:boolean",
         "person, rank",
     ),
     numbered(

@@ -173,5 +173,6 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         believe_from: trunk.believe_from,
         post_dial_limit_s: Some(trunk.post_dial_limit_s),
         trying_limit_s: Some(trunk.trying_limit_s),
+        number_plan: trunk.number_plan,
     }
 }

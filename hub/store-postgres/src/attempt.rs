@@ -69,8 +69,8 @@ pub(crate) async fn ticket_of(conn: &mut PgConnection, id: AttemptId) -> Result<
         .ok_or_else(|| not_found("attempt", id))
 }
 
-/// Calls that the decision to ring looks at: those for this ticket, oldest first, and those with anybody of this household, for
-/// whichever ticket.
+/// Calls that the decision to ring looks at: those for this ticket, oldest first, and those with anybody of this household, or anybody
+/// else who has a number of theirs, for whichever ticket.
 pub(crate) async fn past(
     conn: &mut PgConnection,
     ticket: TicketId,
@@ -84,7 +84,8 @@ pub(crate) async fn past(
           order by id limit $2) \
          union all \
          select false, id, direction, started_at, ended_at, result from attempt \
-         where owner = any($3) and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
+         where owner = any(array(select unnest($3) union select o.person from phone n \
+             join phone o on o.tenant = n.tenant and o.number_index = n.number_index where n.person = any($3))) and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
     )
     .bind(ticket.0)
     .bind(count(ATTEMPTS_MAX))

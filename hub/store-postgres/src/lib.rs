@@ -60,6 +60,8 @@ mod upgrade;
 pub use cluster::{Cluster, ClusterError, ClusterOptions, make_state_dir};
 pub use connect_error::ConnectError;
 pub use facts::DatabaseFacts;
+#[doc(hidden)]
+pub use household::joining::Joined;
 pub use keyring::{Keyring, KeyringError};
 pub use layout::Layout;
 #[doc(hidden)]

@@ -56,6 +56,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (24, "ticket model", include_str!("../migrations/0024_ticket_model.sql")),
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
+    (27, "number form", include_str!("../migrations/0027_number_form.sql")),
     (29, "callers", include_str!("../migrations/0029_callers.sql")),
     (30, "watching", include_str!("../migrations/0030_watching.sql")),
 ];

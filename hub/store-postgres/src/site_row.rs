@@ -59,10 +59,13 @@ pub(crate) fn trunk_place(column: &str, tenant: &TenantId) -> String {
     format!("trunk.{column}/{tenant}")
 }
 
+/// In the form that it has now, though it was sealed in another; as it was where it has none.
 fn number(keyring: &Keyring, place: &str, value: &[u8]) -> Result<PhoneNumber> {
     let plain = keyring.unseal(place, value).map_err(sealed("phone number"))?;
     let digits = std::str::from_utf8(&plain).map_err(|error| unreadable("phone number")(Box::new(error)))?;
-    PhoneNumber::new(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
+    PhoneNumber::new(digits)
+        .or_else(|_| PhoneNumber::kept(digits))
+        .map_err(|error| unreadable("phone number")(Box::new(error)))
 }
 
 /// A service point, if the tenant has it.
@@ -150,6 +153,7 @@ pub(crate) fn trunk(row: &PgRow, keyring: &Keyring) -> Result<(TenantId, Trunk)>
             .col::<Option<i16>>("inbound_channels")?
             .map(|channels| u16::try_from(channels).map_err(|error| unreadable("inbound_channels")(Box::new(error))))
             .transpose()?,
+        number_plan: row.maybe_json("number_plan")?,
         post_dial_limit_s: seconds("post_dial_limit_s")?,
         trying_limit_s: seconds("trying_limit_s")?,
     };

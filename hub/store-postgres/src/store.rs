@@ -87,7 +87,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, checks durability, migrates where no hub runs on an older schema, checks the keyring, and gives households that
-    /// have none a key of their own. `profiles` are the appliance profiles that a site
+    /// have none a key of their own and numbers of before their one form. `profiles` are the appliance profiles that a site
     /// file may refer to; what they say is noted, so that readings can be read by it permanently.
     pub async fn connect(
         options: PgConnectOptions,
@@ -100,6 +100,9 @@ impl PostgresStore {
         scoped::prepare(&pool).await.map_err(ConnectError::Unreachable)?;
         let store = Self::with(pool, keyring, profiles).await?;
         household::key::give_all(&store).await.map_err(ConnectError::Start)?;
+        household::joining::join_all(&store)
+            .await
+            .map_err(ConnectError::Start)?;
         Ok(store)
     }
 

@@ -1,6 +1,7 @@
 //! How the telephone side is set up.
 
 use hub_core::host::{Host, HostPort};
+use hub_core::number_plan::NumberPlan;
 use hub_core::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
@@ -73,6 +74,20 @@ pub struct TrunkConfig {
     /// Stands for `Limits::trying` in calls over this trunk, in seconds.
     #[serde(default)]
     pub trying_limit_s: Option<u8>,
+    /// How numbers are written on the trunk. Without it callers are known by numbers with `+` and country code alone, and numbers
+    /// are written so.
+    #[serde(default)]
+    pub number_plan: Option<NumberPlan>,
+}
+
+impl TrunkConfig {
+    /// A number as the carrier wants it.
+    pub(crate) fn written(&self, number: &PhoneNumber) -> String {
+        match &self.number_plan {
+            Some(plan) => plan.write(number),
+            None => number.reveal().to_owned(),
+        }
+    }
 }
 
 impl TrunkConfig {

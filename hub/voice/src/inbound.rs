@@ -9,6 +9,7 @@ use crate::media::sdp;
 use crate::order::CallOrder;
 use crate::outbound::{converse, hang_up, prepare};
 use crate::record::Record;
+use crate::signaling::identity::Identity;
 use crate::signaling::{InboundLeg, LegEvent};
 use crate::trunk::NoTrunk;
 use hub_core::call_result::CallResult;
@@ -60,8 +61,10 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
         call.leg.control.reject(BUSY);
         return;
     };
-    let caller = call.caller.clone().number(trunk.config.believe_from);
-    if caller.is_none() && call.caller.is_unchecked() {
+    let identity = Identity::of(&call.caller, trunk.config.number_plan.as_ref());
+    let is_unchecked = identity.is_unchecked();
+    let caller = identity.number(trunk.config.believe_from);
+    if caller.is_none() && is_unchecked {
         trunk.unknown.note(Instant::now().into_std());
         if line.tells("unknown") {
             tracing::info!(

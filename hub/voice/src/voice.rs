@@ -289,6 +289,7 @@ mod tests {
                 believe_from: false,
                 post_dial_limit_s: None,
                 trying_limit_s: None,
+                number_plan: None,
             };
             let config = VoiceConfig {
                 bind: bind.parse().unwrap(),

@@ -179,3 +179,51 @@ async fn the_owner_is_known_in_every_form_and_nobody_else_is() {
         voice.shutdown().await;
     }
 }
+
+/// The forms of a country, over a trunk that has its plan: the owner is known, and nobody else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_the_trunk_makes_owners_known_by_national_numbers() {
+    logs();
+    let plan = serde_json::json!({"country_code": "86", "trunk_prefix": "0", "area_code": "21"});
+    let trunk = TrunkConfig {
+        believe_from: true,
+        channels: 64,
+        number_plan: Some(serde_json::from_value(plan).unwrap()),
+        ..trunk("127.0.0.1:9".parse().unwrap())
+    };
+    let voice = Arc::new(Voice::start(config(trunk, limits())).await.unwrap());
+    let serving = Arc::clone(&voice);
+    tokio::spawn(async move { serving.serve_inbound(Arc::new(Owners), CancellationToken::new()).await });
+    let caller = Caller {
+        socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        hub: voice.local(),
+        unreadable: HashSet::new(),
+    };
+    for (n, (header, status)) in [
+        ("From: <sip:13800008412@trunk.test>", KNOWN),
+        ("From: <sip:013800008412@trunk.test>", KNOWN),
+        ("From: <sip:8613800008412@trunk.test>", KNOWN),
+        ("From: <sip:008613800008412@trunk.test>", KNOWN),
+        ("From: <sip:%2B8613800008412@trunk.test>", KNOWN),
+        ("From: <sip:13800008412;cpc=ordinary@trunk.test>", KNOWN),
+        ("From: <tel:13800008412;phone-context=+86>", KNOWN),
+        ("P-Asserted-Identity: <sip:13800008412@t>", KNOWN),
+        (
+            "P-Asserted-Identity: \"sip:+8613900001234\" <sips:013800008412@t>",
+            KNOWN,
+        ),
+        ("P-Preferred-Identity: <sip:8613800008412@t>", KNOWN),
+        ("Remote-Party-ID: <sip:13800008412@t>;screen=yes", KNOWN),
+        ("From: <sip:13900001234@trunk.test>", UNKNOWN),
+        ("From: <sip:anonymous@anonymous.invalid>", UNKNOWN),
+        ("P-Asserted-Identity: <sip:anonymous@anonymous.invalid>", UNKNOWN),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("call-{n}");
+        caller.send(&id, &[header]).await;
+        assert_eq!(caller.answer(&id, &[header]).await, status, "{header}");
+    }
+    voice.shutdown().await;
+}

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use common::{TestHost, config_of, eventually, limits, number, trunk};
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::called::Called;
-use hub_voice::signaling::identity::Identity;
+use hub_voice::signaling::identity::CallerHeaders;
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegControl, PlaceCall, PlaceError};
 use hub_voice::{TrunkConfig, Voice};
 use std::io::Write;
@@ -29,7 +29,7 @@ const LINE_MAX: usize = 400;
 /// A network from which a crowd calls.
 struct Crowd {
     from: IpAddr,
-    caller: Identity,
+    caller: CallerHeaders,
     left: AtomicUsize,
     refused: Arc<AtomicUsize>,
 }
@@ -116,7 +116,7 @@ impl Log {
 }
 
 /// All of a crowd's calls are refused; of the lines about it few are shown, and the others counted.
-async fn a_crowd_is_a_few_lines(from: &str, caller: Identity, trunk: TrunkConfig, (kind, words): (&str, &str)) {
+async fn a_crowd_is_a_few_lines(from: &str, caller: CallerHeaders, trunk: TrunkConfig, (kind, words): (&str, &str)) {
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt()
@@ -157,7 +157,7 @@ async fn a_crowd_is_a_few_lines(from: &str, caller: Identity, trunk: TrunkConfig
 async fn ten_thousand_calls_of_strangers_are_a_few_lines() {
     let trunk = trunk(PROXY.parse().unwrap());
     let lines = ("no_trunk", "it comes from no trunk");
-    a_crowd_is_a_few_lines("203.0.113.9", Identity::Stated(None), trunk, lines).await;
+    a_crowd_is_a_few_lines("203.0.113.9", CallerHeaders::default(), trunk, lines).await;
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn ten_thousand_calls_beyond_the_channels_are_a_few_lines() {
         ..trunk(PROXY.parse().unwrap())
     };
     let lines = ("channels", "all channels of its trunk are in use");
-    a_crowd_is_a_few_lines("127.0.0.1", Identity::Stated(None), trunk, lines).await;
+    a_crowd_is_a_few_lines("127.0.0.1", CallerHeaders::default(), trunk, lines).await;
 }
 
 #[tokio::test]
@@ -176,7 +176,10 @@ async fn ten_thousand_callers_who_stay_unknown_are_a_few_lines() {
         channels: CALLS,
         ..trunk(PROXY.parse().unwrap())
     };
-    let caller = Identity::Stated(Some(number("+8613800008412")));
+    let caller = CallerHeaders {
+        from: Some("<sip:+8613800008412@trunk.test>".to_owned()),
+        ..CallerHeaders::default()
+    };
     let lines = ("unknown", "a caller stays unknown");
     a_crowd_is_a_few_lines("127.0.0.1", caller, trunk, lines).await;
 }

@@ -230,6 +230,11 @@ const WALLS: &[Wall] = &[
         tests: &[],
     },
     Wall {
+        library: "phonenumber",
+        only: &["hub-core"],
+        tests: &[],
+    },
+    Wall {
         library: "parquet",
         only: &["hub-moving"],
         tests: &[],

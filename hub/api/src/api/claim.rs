@@ -118,14 +118,10 @@ fn contact(claim: &Claim) -> Result<OwnerContact> {
     if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {
         return bad(format!("tenant, device and code have at most {CODE_LEN_MAX} bytes"));
     }
-    let digits: String = claim
-        .phone
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')'))
-        .collect();
     // The number itself is in no answer and no log.
-    let Ok(phone) = PhoneNumber::new(&digits) else {
-        return bad("phone is a number in international form, such as +8613800138000".to_owned());
+    let phone = match PhoneNumber::new(&claim.phone) {
+        Ok(phone) => phone,
+        Err(why) => return bad(format!("phone: {why}")),
     };
     if TimeZone::get(&claim.zone).is_err() {
         return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());

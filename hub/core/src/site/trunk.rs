@@ -3,6 +3,7 @@
 use super::SiteError;
 use crate::host::{Host, HostPort};
 use crate::id::TenantId;
+use crate::number_plan::NumberPlan;
 use crate::phone_number::PhoneNumber;
 use serde::Deserialize;
 use std::fmt;
@@ -40,6 +41,9 @@ pub struct Trunk {
     /// 0 keeps nothing free. Without it a quarter, at least one; the last channel of all is the hub's own in any case.
     #[serde(default)]
     pub inbound_channels: Option<u16>,
+    /// How numbers are written on the trunk. Without it callers are known by numbers with `+` and country code alone, and numbers
+    /// are written so.
+    pub number_plan: Option<NumberPlan>,
     /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
     #[serde(default = "post_dial_limit_s")]
     pub post_dial_limit_s: u8,
@@ -85,6 +89,13 @@ impl Trunk {
         }
         if self.addresses.len() > TRUNK_ADDRESSES_MAX {
             return Err(SiteError::TrunkAddresses { tenant: tenant.clone() });
+        }
+        if let Some(Err((field, wanted))) = self.number_plan.as_ref().map(NumberPlan::check) {
+            return Err(SiteError::Trunk {
+                tenant: tenant.clone(),
+                field,
+                wanted,
+            });
         }
         Ok(())
     }

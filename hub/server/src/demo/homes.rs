@@ -147,6 +147,7 @@ impl Homes {
                 inbound_channels: None,
                 post_dial_limit_s: 6,
                 trying_limit_s: 20,
+                number_plan: None,
             }),
             service_points: vec![service_point()],
             retentions: Vec::new(),

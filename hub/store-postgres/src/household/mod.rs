@@ -1,5 +1,6 @@
 //! Households as rows: a household, its persons with their numbers, and what these have said.
 
+pub(crate) mod joining;
 pub(crate) mod key;
 pub(crate) mod ledger;
 mod write;
@@ -127,7 +128,7 @@ impl Opener<'_> {
             .unseal(&self.number_place(person), value)
             .map_err(sealed("phone number"))?;
         let digits = std::str::from_utf8(&plain).map_err(|error| unreadable("phone number")(Box::new(error)))?;
-        PhoneNumber::new(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
+        PhoneNumber::kept(digits).map_err(|error| unreadable("phone number")(Box::new(error)))
     }
 
     /// The address of a household.

@@ -188,7 +188,8 @@ impl Numbers {
             .await
             .map_err(db)?;
         sqlx::query(
-            "insert into phone (person, rank, tenant, number, number_index) select k.person, k.rank, $1, k.number, k.number_index \
+            "insert into phone (person, rank, tenant, number, number_index, canonical) \
+             select k.person, k.rank, $1, k.number, k.number_index, true \
              from unnest($2::uuid[], $3::smallint[], $4::bytea[], $5::bytea[]) as k (person, rank, number, number_index)",
         )
         .bind(tenant.as_str())

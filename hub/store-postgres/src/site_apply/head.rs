@@ -114,10 +114,10 @@ async fn put_trunk(
     let password = wanted.password.as_deref().map(|p| seal("password", p)).transpose()?;
     sqlx::query(
         "insert into trunk (tenant, proxy, domain, username, password, caller_number, caller_index, believe_from, \
-         post_dial_limit_s, trying_limit_s, addresses, inbound_channels) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (tenant) do update \
+         post_dial_limit_s, trying_limit_s, addresses, inbound_channels, number_plan) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (tenant) do update \
          set proxy = $2, domain = $3, username = $4, password = $5, caller_number = $6, caller_index = $7, believe_from = $8, \
-         post_dial_limit_s = $9, trying_limit_s = $10, addresses = $11, inbound_channels = $12",
+         post_dial_limit_s = $9, trying_limit_s = $10, addresses = $11, inbound_channels = $12, number_plan = $13",
     )
     .bind(tenant.as_str())
     .bind(wanted.proxy.to_string())
@@ -131,6 +131,7 @@ async fn put_trunk(
     .bind(i16::from(wanted.trying_limit_s))
     .bind(json(&wanted.addresses)?)
     .bind(wanted.inbound_channels.map(|channels| i16::try_from(channels).unwrap_or(i16::MAX)))
+    .bind(wanted.number_plan.as_ref().map(json).transpose()?)
     .execute(conn)
     .await
     .map_err(db)?;

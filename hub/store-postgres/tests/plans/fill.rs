@@ -333,8 +333,8 @@ fn desk() -> Vec<String> {
              select {id}, 'acme', {id}, 'owner', 'Owner', 'en', 0 from {FILLED}"
         ),
         format!(
-            "insert into phone (person, rank, tenant, number, number_index) \
-             select {id}, 0, 'acme', '\\x00', decode(lpad(to_hex(a.id), 64, '0'), 'hex') from {FILLED}"
+            "insert into phone (person, rank, tenant, number, number_index, canonical) \
+             select {id}, 0, 'acme', '\\x00', decode(lpad(to_hex(a.id), 64, '0'), 'hex'), true from {FILLED}"
         ),
         format!(
             "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \

@@ -18,6 +18,7 @@ mod door;
 mod event_epoch;
 mod given;
 mod given_database;
+mod joining;
 mod lease;
 mod reading;
 mod reading_connections;

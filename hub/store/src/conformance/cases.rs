@@ -90,7 +90,9 @@ macro_rules! for_each_case {
                 household::the_first_person_who_agrees_is_rung [],
                 household::a_caller_is_known_by_any_number_of_any_person [],
                 household::key_9_lists_every_number_of_the_person_and_no_other [],
+                household::a_number_is_one_however_it_is_written [],
                 household::a_household_is_rung_no_more_often_than_one_person [],
+                household::a_number_of_two_households_is_rung_no_more_often_than_one [],
                 household::a_household_in_the_site_file_changes_what_it_names [],
                 household::an_owner_is_a_household_of_one [],
             }

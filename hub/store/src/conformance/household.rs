@@ -195,6 +195,51 @@ pub(super) async fn key_9_lists_every_number_of_the_person_and_no_other(h: &dyn 
     assert_eq!(said(&again), [""; 0]);
 }
 
+/// A number is found, refused and compared by its one form, in whichever a site file, a claim or a carrier has it.
+pub(super) async fn a_number_is_one_however_it_is_written(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let declared = |lin: &str, mei: &str| {
+        home(json!([
+            {"id": "lin", "name": "Lin", "language": "zh-CN", "numbers": [lin], "consent": calls()},
+            {"id": "mei", "name": "Mei", "language": "en", "numbers": [mei, MEI], "consent": calls()},
+        ]))
+    };
+    let site = declared("+86 (0)21 7777 0000", "＋８６ 21\u{200b} 7777 0000");
+    store.apply_site(&site, morning(), false).await.unwrap();
+    learn_anew(&*store).await;
+    let respelled = declared(BOTH, "+86 021-77770000");
+    assert_eq!(
+        said(&store.apply_site(&respelled, after(1), false).await.unwrap()),
+        [""; 0]
+    );
+    let id = ticket(&*store, "wm-1", 0.95).await;
+    let caller = number("+86 (021) 7777-0000");
+    let begun = store.begin_inbound(&SCOPED, &caller, after(2), random()).await;
+    let order = begun.unwrap().unwrap();
+    assert_eq!(order.owner.name, "Lin");
+    // Never again, pressed under one spelling, holds for all.
+    for event in [
+        AttemptEvent::Answered,
+        AttemptEvent::Chose(Disposition::DoNotCall),
+        ended(CallResult::Answered),
+    ] {
+        store.apply_attempt(order.attempt.id, event, after(3)).await.unwrap();
+    }
+    let shown = view(&*store, id).await.owner.unwrap();
+    let listed = |person: usize| -> Vec<bool> {
+        let numbers = shown.household.persons[person].numbers.iter();
+        numbers.map(|own| own.do_not_call).collect()
+    };
+    assert_eq!((listed(0), listed(1)), (vec![true], vec![true, false]));
+    assert_eq!(shown.phone, Some(number(MEI)), "Mei is rung, but not there");
+    let respelled = declared("+86-21-7777-0000", "+86 0 21 7777 0000");
+    assert_eq!(
+        said(&store.apply_site(&respelled, after(4), false).await.unwrap()),
+        [""; 0]
+    );
+    assert!(view(&*store, id).await.owner.unwrap().household.persons[0].numbers[0].do_not_call);
+}
+
 pub(super) async fn a_household_is_rung_no_more_often_than_one_person(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     store
@@ -248,6 +293,28 @@ pub(super) async fn a_household_is_rung_no_more_often_than_one_person(h: &dyn Ha
         .await
         .unwrap();
     assert_eq!(ring(&*store, first, 26 * 60 + 1).await.owner.name, "Lin");
+}
+
+/// A number may stand in two households, in two spellings: calls to it are counted once.
+pub(super) async fn a_number_of_two_households_is_rung_no_more_often_than_one(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let mut site = site();
+    site.tenants[0].owners[1].phone = Some(number("+86 (0)138 0000 1111"));
+    assert_eq!(site.tenants[0].owners[0].phone, Some(number(PHONES[0])));
+    store.apply_site(&site, morning(), false).await.unwrap();
+    let (of_lin, of_wang) = (ticket(&*store, "wm-1", 0.95).await, ticket(&*store, "wm-2", 0.95).await);
+    let waits = async |id, minutes| match store.begin_attempt(id, after(minutes), random()).await.unwrap() {
+        Begun::Waits { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    let busy = || ended(CallResult::Busy);
+    let order = ring(&*store, of_lin, 0).await;
+    assert_eq!(waits(of_wang, 1).await, HoldReason::InCall);
+    store.apply_attempt(order.attempt.id, busy(), after(2)).await.unwrap();
+    let order = ring(&*store, of_wang, 3).await;
+    assert_eq!(order.owner.name_in_tenant, "wang");
+    store.apply_attempt(order.attempt.id, busy(), after(4)).await.unwrap();
+    assert_eq!(waits(of_lin, 60).await, HoldReason::PerDay);
 }
 
 pub(super) async fn a_household_in_the_site_file_changes_what_it_names(h: &dyn Harness) {

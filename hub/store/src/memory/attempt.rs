@@ -14,11 +14,17 @@ impl State {
         own.take(ATTEMPTS_MAX).cloned().collect()
     }
 
-    /// All of them, with any person of the household.
+    /// All of them, with any person of the household, or anybody else who has a number of theirs.
     pub(super) fn calls_with(&self, household: &Household) -> Vec<PastCall> {
+        let theirs = |number| household.who_has(number).is_some();
+        let is_one = |owner| household.persons.iter().any(|person| person.id == owner);
+        let shares = |owner| {
+            self.person(owner)
+                .is_some_and(|person| person.numbers.iter().any(theirs))
+        };
         let attempts = self.attempts.values().map(|running| &running.attempt);
-        attempts
-            .filter(|attempt| household.persons.iter().any(|person| person.id == attempt.owner))
+        let own = attempts.filter(|attempt| attempt.tenant == household.tenant);
+        own.filter(|attempt| is_one(attempt.owner) || shares(attempt.owner))
             .map(PastCall::from)
             .collect()
     }

@@ -2,7 +2,7 @@
 //! the hub without a trunk.
 
 use super::called::Called;
-use super::identity::Identity;
+use super::identity::CallerHeaders;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession, Negotiated, sdp};
 use async_trait::async_trait;
@@ -137,9 +137,12 @@ impl FakeTrunk {
         let offer = sdp::offer(media.local(), 1);
         let (leg, far) = self.leg(media);
         tokio::spawn(far.run_caller(keys));
+        let mut headers = CallerHeaders::default();
+        let asserted = caller.map_or_else(String::new, |number| format!("<tel:{}>", number.reveal()));
+        headers.asserted.push(asserted);
         let call = InboundLeg {
             leg,
-            caller: Identity::Asserted(caller),
+            caller: headers,
             called: called.as_ref().map(Called::from),
             offer,
         };

@@ -34,10 +34,14 @@ fn expected(who: &str) -> Identity {
 }
 
 fn identity(lines: &[&str]) -> Identity {
+    identity_by(None, lines)
+}
+
+fn identity_by(plan: Option<&NumberPlan>, lines: &[&str]) -> Identity {
     let mut headers = CallerHeaders::default();
     for line in lines {
         let (name, value) = line.split_once(':').unwrap();
-        let value = value.trim();
+        let value = value.trim().to_owned();
         match name {
             "From" => headers.from = Some(value),
             "P-Asserted-Identity" => headers.asserted.push(value),
@@ -46,7 +50,7 @@ fn identity(lines: &[&str]) -> Identity {
             _ => panic!("{name}"),
         }
     }
-    Identity::of(&headers)
+    Identity::of(&headers, plan)
 }
 
 #[test]
@@ -95,5 +99,61 @@ fn whose_number_nobody_has_checked_is_told() {
     for (who, headers) in rows() {
         let unchecked = who.starts_with("named") || ["stated owner", "stated other"].contains(&who);
         assert_eq!(identity(&headers).is_unchecked(), unchecked, "{headers:?}");
+    }
+}
+
+/// What carriers of a country send for its own numbers, over a trunk that has a plan.
+#[test]
+fn a_plan_reads_the_forms_of_its_country() {
+    let plan: NumberPlan =
+        serde_json::from_value(serde_json::json!({"country_code": "86", "trunk_prefix": "0", "area_code": "21"}))
+            .unwrap();
+    let by_plan = |line: &str| identity_by(Some(&plan), &[line]);
+    for from in [
+        "<sip:13800008412@t>",
+        "<sip:013800008412@t>",
+        "<sip:8613800008412@t>",
+        "<sip:008613800008412@t>",
+        "<sip:+8613800008412@t>",
+        "<sip:%2B8613800008412@t>",
+        "<sip:13800008412;cpc=ordinary@t>",
+        "<sip:8613800008412;cpc=ordinary@t;user=phone>",
+        "<sip:138-0000-8412@t>",
+        "\"Li\" <sips:013800008412@t>",
+        "sip:13800008412@t;tag=1",
+        "tel:13800008412;tag=1",
+        "<tel:13800008412;phone-context=+86>",
+        "<tel:013800008412;phone-context=%2B86>",
+        "<tel:13800008412;phone-context=carrier.example>",
+        "<sip:13800008412;phone-context=+86@t>",
+    ] {
+        let stated = by_plan(&format!("From: {from}"));
+        assert_eq!(stated, Identity::Stated(known(OWNER)), "{from}");
+        assert_eq!(by_plan(&format!("P-Preferred-Identity: {from}")), stated, "{from}");
+        let from = from.trim_end_matches(";tag=1");
+        for assertion in [
+            format!("P-Asserted-Identity: {from}"),
+            format!("P-Asserted-Identity: <sip:pilot@t>, {from}"),
+        ] {
+            assert_eq!(by_plan(&assertion), Identity::Asserted(known(OWNER)), "{assertion}");
+        }
+        if from.contains('<') {
+            let screened = format!("Remote-Party-ID: {from};screen=yes");
+            assert_eq!(by_plan(&screened), Identity::Asserted(known(OWNER)), "{screened}");
+        }
+    }
+    for (from, number) in [
+        ("<sip:02155500100@t>", Some("+862155500100")),
+        ("<sip:55500100@t>", Some("+862155500100")),
+        ("<tel:55500100;phone-context=+8610>", Some("+861055500100")),
+        ("<sip:0014155550100@t>", Some("+14155550100")),
+        ("<tel:4155550100;phone-context=+1>", None),
+        ("<sip:anonymous@anonymous.invalid>", None),
+        ("<sip:pilot@t>", None),
+        ("<sip:8001@t>", None),
+        ("\"13800008412\" <sip:x@t>", None),
+    ] {
+        let stated = by_plan(&format!("From: {from}"));
+        assert_eq!(stated, Identity::Stated(number.and_then(known)), "{from}");
     }
 }

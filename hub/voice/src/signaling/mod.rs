@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 
 use crate::config::TrunkConfig;
 use called::Called;
-use identity::Identity;
+use identity::CallerHeaders;
 use rsip::Peer;
 
 /// Events that may wait for their call.
@@ -145,8 +145,8 @@ impl Leg {
 pub struct InboundLeg {
     /// The leg.
     pub leg: Leg,
-    /// Who calls, and whose word it is.
-    pub caller: Identity,
+    /// What says who calls; it is read by the plan of the trunk ([`identity::Identity::of`]).
+    pub caller: CallerHeaders,
     /// The number that was called, if there is one.
     pub called: Option<Called>,
     /// The caller's session description; empty when it waits for our offer, which it then answers in `LegEvent::Answered`.

@@ -1,6 +1,7 @@
 //! Addresses in SIP headers, read by grammar (RFC 3261 §20 and §25.1, RFC 3966): From, Contact, Record-Route and the headers
 //! that say who calls. Text in, text out: knows neither the SIP library nor trunks.
 
+use hub_core::number_plan::NumberPlan;
 use hub_core::phone_number::PhoneNumber;
 
 /// Why a header is not read. What stands in it then decides nothing.
@@ -145,15 +146,15 @@ impl<'a> NameAddr<'a> {
     }
 
     /// The telephone number that the address is, see [`number`].
-    pub fn number(&self) -> Option<PhoneNumber> {
-        number(self.uri)
+    pub fn number(&self, plan: Option<&NumberPlan>) -> Option<PhoneNumber> {
+        number(self.uri, plan)
     }
 }
 
-/// The telephone number that an address is: `tel:` with a global number, or the user part of `sip:` and `sips:` that is one.
-/// A local number is none: `phone-context` says where it holds, not which digits are missing (RFC 3966 §5.1.5).
-pub fn number(uri: &str) -> Option<PhoneNumber> {
-    subscriber_number(user(uri)?)
+/// The telephone number that an address is: `tel:` with a global number, or the user part of `sip:` and `sips:` that is one. Which
+/// digits are missing of another one is known by a plan alone.
+pub fn number(uri: &str, plan: Option<&NumberPlan>) -> Option<PhoneNumber> {
+    subscriber_number(user(uri)?, plan)
 }
 
 /// The user part of `sip:` and `sips:` without a password, or the subscriber of `tel:`, with the parameters of either.
@@ -174,9 +175,25 @@ pub fn user(uri: &str) -> Option<&str> {
     Some(user)
 }
 
-/// The global number of a telephone subscriber (RFC 3966 §3): `%2B` and the like are read, parameters such as `;cpc=` skipped.
-pub fn subscriber_number(user: &str) -> Option<PhoneNumber> {
-    PhoneNumber::new(&subscriber(user)?).ok()
+/// The number of a telephone subscriber (RFC 3966 §3): `%2B` and the like are read, parameters such as `;cpc=` skipped. One without
+/// `+` is read by the plan, within what `phone-context` says (§5.1.5).
+fn subscriber_number(user: &str, plan: Option<&NumberPlan>) -> Option<PhoneNumber> {
+    let text = subscriber(user)?;
+    let Some(plan) = plan.filter(|_| !text.starts_with('+')) else {
+        return PhoneNumber::new(&text).ok();
+    };
+    match context(user) {
+        Some(context) => plan.within(&unescaped(context)?)?.read(&text).ok(),
+        None => plan.read(&text).ok(),
+    }
+}
+
+/// Where a local number says that it holds.
+fn context(user: &str) -> Option<&str> {
+    user.split(';').skip(1).find_map(|param| {
+        let (name, value) = param.split_once('=')?;
+        name.eq_ignore_ascii_case("phone-context").then_some(value)
+    })
 }
 
 /// The digits of a telephone subscriber with their separators, and the `+` of a global number. None for any other name.

@@ -84,7 +84,7 @@ fn fuzz_text_decides_nothing() {
         let split = elements(&list).unwrap();
         prop_assert_eq!(&split, &["<sip:first@x>", element.as_str(), "<sip:last@x>"]);
         let read = NameAddr::parse(split[1]).unwrap();
-        prop_assert_eq!(read.number(), PhoneNumber::new(&number).ok());
+        prop_assert_eq!(read.number(None), PhoneNumber::new(&number).ok());
         Ok(())
     });
 }
@@ -105,7 +105,7 @@ fn fuzz_any_text_is_read_or_refused() {
             let plain = format!("<{}>{}", read.uri, read.params);
             let again = NameAddr::parse(&plain).unwrap();
             prop_assert_eq!((again.uri, again.params), (read.uri, read.params));
-            prop_assert_eq!(again.number(), read.number());
+            prop_assert_eq!(again.number(None), read.number(None));
         }
         Ok(())
     });

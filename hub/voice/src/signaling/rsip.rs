@@ -218,6 +218,7 @@ impl RsipStack {
         let TrunkConfig {
             domain, caller_number, ..
         } = &call.trunk;
+        let at_trunk = |number| format!("sip:{}@{domain}", call.trunk.written(number));
         let uri = |text: String| {
             Uri::try_from(text).map_err(|_| PlaceError("the trunk's domain makes no SIP address".into()))
         };
@@ -227,8 +228,8 @@ impl RsipStack {
             ..Default::default()
         });
         Ok(InviteOption {
-            caller: uri(format!("sip:{}@{domain}", caller_number.reveal()))?,
-            callee: uri(format!("sip:{}@{domain}", call.to.reveal()))?,
+            caller: uri(at_trunk(caller_number))?,
+            callee: uri(at_trunk(&call.to))?,
             contact: uri(format!("sip:{}@{}", caller_number.reveal(), self.own.local()))?,
             destination: Some(over_udp(call.proxy)),
             credential,

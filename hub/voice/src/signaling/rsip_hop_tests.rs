@@ -231,9 +231,72 @@ impl Log {
     }
 }
 
+fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::new(text).unwrap()
+}
+
+/// A trunk to a far side, and the stack that has it.
+async fn stack_to(far: &tokio::net::UdpSocket) -> (RsipStack, TrunkConfig) {
+    let proxy = far.local_addr().unwrap();
+    let peer = Peer {
+        place: Arc::new(Whereabouts::new(proxy.into())),
+        others: Vec::new(),
+    };
+    let stack = RsipStack::start(address("127.0.0.1:0"), None, &[peer]).await.unwrap();
+    let trunk = TrunkConfig {
+        name: "test".into(),
+        proxy: proxy.into(),
+        addresses: Vec::new(),
+        domain: "trunk.test".into(),
+        username: None,
+        password: None,
+        caller_number: number("+864008000001"),
+        channels: 1,
+        inbound_channels: Some(0),
+        believe_from: false,
+        post_dial_limit_s: None,
+        trying_limit_s: None,
+        number_plan: None,
+    };
+    (stack, trunk)
+}
+
+#[tokio::test]
+async fn numbers_leave_as_the_plan_of_the_trunk_writes_them() {
+    let plan = |written: &str| {
+        let plan = serde_json::json!({"country_code": "86", "trunk_prefix": "0", "written": written});
+        Some(serde_json::from_value(plan).unwrap())
+    };
+    for (number_plan, own, owner) in [
+        (None, "+864008000001", "+8613800008412"),
+        (plan("e164"), "+864008000001", "+8613800008412"),
+        (plan("without_plus"), "864008000001", "8613800008412"),
+        (plan("international"), "00864008000001", "008613800008412"),
+        (plan("national"), "04008000001", "013800008412"),
+    ] {
+        let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (stack, trunk) = stack_to(&far).await;
+        let proxy = far.local_addr().unwrap();
+        let call = PlaceCall {
+            trunk: TrunkConfig { number_plan, ..trunk },
+            proxy,
+            to: number("+8613800008412"),
+            offer: sdp::offer(proxy, 1),
+        };
+        let _leg = stack.place(call).await.unwrap();
+        let mut buffer = vec![0; 65_536];
+        let (length, _) = far.recv_from(&mut buffer).await.unwrap();
+        let invite = String::from_utf8(buffer[..length].to_vec()).unwrap();
+        let line = |name: &str| invite.lines().find(|line| line.starts_with(name)).unwrap();
+        let callee = format!("sip:{owner}@trunk.test");
+        assert_eq!(line("INVITE "), format!("INVITE {callee} SIP/2.0"));
+        assert!(line("To: ").contains(&format!("<{callee}>")), "{invite}");
+        assert!(line("From: ").contains(&format!("sip:{own}@trunk.test")), "{invite}");
+    }
+}
+
 #[tokio::test]
 async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
-    let number = |text| PhoneNumber::new(text).unwrap();
     for can_leave in [true, false] {
         let log = Log::default();
         let writer = log.clone();
@@ -243,26 +306,8 @@ async fn who_hangs_up_hears_that_the_bye_could_not_be_sent() {
             .finish();
         let _log = tracing::subscriber::set_default(lines);
         let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (stack, trunk) = stack_to(&far).await;
         let proxy = far.local_addr().unwrap();
-        let peer = Peer {
-            place: Arc::new(Whereabouts::new(proxy.into())),
-            others: Vec::new(),
-        };
-        let stack = RsipStack::start(address("127.0.0.1:0"), None, &[peer]).await.unwrap();
-        let trunk = TrunkConfig {
-            name: "test".into(),
-            proxy: proxy.into(),
-            addresses: Vec::new(),
-            domain: "trunk.test".into(),
-            username: None,
-            password: None,
-            caller_number: number("+864008000001"),
-            channels: 1,
-            inbound_channels: Some(0),
-            believe_from: false,
-            post_dial_limit_s: None,
-            trying_limit_s: None,
-        };
         let call = PlaceCall {
             trunk,
             proxy,

@@ -3,7 +3,7 @@
 
 use super::called::Called;
 use super::gate::Gate;
-use super::identity::{CallerHeaders, Identity};
+use super::identity::CallerHeaders;
 use super::name_addr::NameAddr;
 use super::next_hop::NextHop;
 use super::rsip_challenge::Challenge;
@@ -208,21 +208,21 @@ fn source(request: &Request) -> Option<SocketAddr> {
     SipAddr::from(target).get_socketaddr().ok()
 }
 
-/// Who calls.
-fn caller(request: &Request) -> Identity {
+/// What says who calls.
+fn caller(request: &Request) -> CallerHeaders {
     let mut headers = CallerHeaders::default();
     for header in request.headers.iter() {
         match header {
-            Header::From(from) if headers.from.is_none() => headers.from = Some(from.value()),
-            Header::PAssertedIdentity(identity) => headers.asserted.push(identity.value()),
-            Header::PPreferredIdentity(identity) => headers.preferred.push(identity.value()),
+            Header::From(from) if headers.from.is_none() => headers.from = Some(from.value().to_owned()),
+            Header::PAssertedIdentity(identity) => headers.asserted.push(identity.value().to_owned()),
+            Header::PPreferredIdentity(identity) => headers.preferred.push(identity.value().to_owned()),
             Header::Other(name, value) if name.eq_ignore_ascii_case("Remote-Party-ID") => {
-                headers.remote_party.push(value);
+                headers.remote_party.push(value.to_owned());
             }
             _ => {}
         }
     }
-    Identity::of(&headers)
+    headers
 }
 
 /// Which number was called: the Request-URI's; To's where that holds none, as of trunks that address the hub by a name.
@@ -237,6 +237,7 @@ fn called(request: &Request) -> Option<Called> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::identity::Identity;
     use super::*;
     use hub_core::phone_number::PhoneNumber;
 
@@ -281,7 +282,7 @@ mod tests {
     fn who_calls_is_in_the_headers_of_the_request() {
         let request = |lines: &str| {
             let text = format!("INVITE sip:hub@10.0.0.1 SIP/2.0\r\n{lines}\r\nContent-Length: 0\r\n\r\n");
-            caller(&Request::try_from(text.as_str()).unwrap())
+            Identity::of(&caller(&Request::try_from(text.as_str()).unwrap()), None)
         };
         let number = |text| Some(PhoneNumber::new(text).unwrap());
         let from = "f: \"sip:+8613900001234@x\" <sip:+8613800008412@t>;tag=1";

@@ -183,6 +183,7 @@ pub fn trunk(proxy: SocketAddr) -> TrunkConfig {
         believe_from: false,
         post_dial_limit_s: None,
         trying_limit_s: None,
+        number_plan: None,
     }
 }
 
