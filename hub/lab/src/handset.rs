@@ -5,6 +5,7 @@ use crate::phone::{CALL_MAX, PhoneError, SETUP_MAX};
 use hub_core::phone_number::PhoneNumber;
 use hub_voice::media::{AudioCounts, MediaEngine, MediaOptions, MediaSession, sdp};
 use hub_voice::signaling::called::Called;
+use hub_voice::signaling::identity::Identity;
 use hub_voice::signaling::rsip::{Peer, RsipStack};
 use hub_voice::signaling::{CallStack, InboundLeg, Leg, LegEvent};
 use hub_voice::whereabouts::Whereabouts;
@@ -147,7 +148,7 @@ impl Handset {
                 offer,
             } = call;
             show(Shown::Rings {
-                from: caller.number(true),
+                from: Identity::of(&caller, None).number(true),
                 to: called.as_ref().and_then(Called::global),
             });
             match self.ring(&mut leg, habits, acts).await {

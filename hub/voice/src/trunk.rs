@@ -158,6 +158,7 @@ mod tests {
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,
+            number_plan: None,
         }
     }
 
