@@ -127,7 +127,7 @@ pub fn is_news(given: bool, file_said: Option<bool>, others_said: Option<bool>) 
 
 /// What is added to the ledgers of persons whose numbers prove to be one: of each who agreed to what another of them took back, their
 /// place among the ledgers, the subject, and when it was taken back. The number's "no" counts. What was added so before is handed on
-/// to nobody: whoever shares another number with them has taken back nothing.
+/// to nobody: who shares another number with them has taken back nothing.
 pub fn joined(ledgers: &[&[ConsentEntry]]) -> Vec<(usize, Subject, Timestamp)> {
     let said = |ledger: &[ConsentEntry], subject| -> Option<ConsentEntry> {
         let mut latest_first = ledger.iter().rev();

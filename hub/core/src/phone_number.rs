@@ -1,4 +1,4 @@
-//! Telephone numbers. A number has one form, whoever wrote it: it is read by the numbering of its country. The type masks
+//! Telephone numbers. A number has one form, who wrote it: it is read by the numbering of its country. The type masks
 //! itself wherever it is shown, so that a number reaches a log or a page only on purpose.
 
 mod numbering;

@@ -112,7 +112,7 @@ impl UnjudgedCounts {
     }
 }
 
-/// What is told of an appliance: as its detector last said it, not of each reading anew.
+/// What is told of an appliance: as its detector last said it, not of each reading again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watching {
     /// Whether it is watched.

@@ -154,7 +154,7 @@ struct Number {
     now: PhoneNumber,
     was_index: Vec<u8>,
     index: [u8; 32],
-    /// Sealed anew, where its form changes.
+    /// Sealed again, where its form changes.
     sealed: Option<Vec<u8>>,
 }
 
