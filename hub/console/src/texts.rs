@@ -122,6 +122,9 @@ mod tests {
             .chain([
                 "ticket-closed",
                 "ticket-in-call",
+                "ticket-not-closed",
+                "nothing-corrected",
+                "corrected-too-often",
                 "ticket-not-planned",
                 "nothing-to-say",
                 "ticket-not-reported",

@@ -56,6 +56,11 @@ const FILES: &[(i64, &str, &str)] = &[
     (24, "ticket model", include_str!("../migrations/0024_ticket_model.sql")),
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
+    (
+        31,
+        "corrected and declared",
+        include_str!("../migrations/0031_corrected_and_declared.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

@@ -125,7 +125,7 @@ fn contact(claim: &Claim) -> Result<OwnerContact> {
         .collect();
     // The number itself is in no answer and no log.
     let Ok(phone) = PhoneNumber::new(&digits) else {
-        return bad("phone is a number in international form, such as +8613800138000".to_owned());
+        return Err(ApiError::BadPhone);
     };
     if TimeZone::get(&claim.zone).is_err() {
         return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());

@@ -4,6 +4,7 @@ mod call;
 mod dial;
 mod observe;
 mod once;
+mod take_back;
 
 use super::*;
 use crate::finding::tests::{finding, prediction};

@@ -1,7 +1,7 @@
 //! `forecall replay`: a recorded stream over real MQTT.
 
 use crate::models;
-use crate::terminal::{log, say};
+use crate::terminal::{complain, log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
@@ -102,7 +102,10 @@ fn speed(text: &str) -> Result<f64, String> {
 async fn tell(counters: Arc<HomeCounters>, total: usize) {
     loop {
         tokio::time::sleep(TOLD_EVERY).await;
-        eprintln!("{} of {total} samples acknowledged", counters.acknowledged());
+        complain(format_args!(
+            "{} of {total} samples acknowledged",
+            counters.acknowledged()
+        ));
     }
 }
 

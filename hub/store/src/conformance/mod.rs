@@ -41,6 +41,7 @@ mod telemetry_said;
 mod telemetry_writer;
 pub mod tenants;
 mod ticket;
+mod ticket_correction;
 
 use crate::Store;
 use async_trait::async_trait;

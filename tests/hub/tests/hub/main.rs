@@ -18,6 +18,7 @@ mod inbound;
 mod keyring;
 mod monitoring;
 mod moving;
+mod newcomer;
 mod prediction;
 mod provisioning;
 mod recorded;
