@@ -65,6 +65,11 @@ pub enum ApiError {
     /// The slot is not the next free one any more.
     #[error("this slot is taken; read the ticket again for the next free one")]
     SlotTaken,
+    /// A fault was found, and whether it is the predicted one is not said.
+    #[error(
+        "a fault was found: say in `verdict` whether it is the predicted one, right or other_fault (not_checked without a prediction)"
+    )]
+    VerdictMissing,
     /// The service point has no free slot.
     #[error("the service point has no free slot; add slots to the site file, or agree a visit outside")]
     NoSlot,
@@ -73,6 +78,9 @@ pub enum ApiError {
         "serial number and code do not belong together, or the code is no longer valid; look at the label again, or ask the maker for a new code"
     )]
     ClaimRefused,
+    /// A text that is no telephone number. It is in no answer and no log.
+    #[error("phone is a number in international form, such as +8613800138000")]
+    BadPhone,
     /// Metrics are for others.
     #[error(
         "/metrics takes metrics_token of the configuration as bearer token; without one it answers this machine alone"
@@ -157,6 +165,9 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
         TicketError::Text { .. } => "ticket-text",
         TicketError::PromiseInThePast(_) => "promise-in-the-past",
         TicketError::NoPromise(_) => "no-promise",
+        TicketError::NotClosed(_) => "ticket-not-closed",
+        TicketError::NothingCorrected(_) => "nothing-corrected",
+        TicketError::CorrectedTooOften(_) => "corrected-too-often",
         TicketError::Outcome { source, .. } => match source {
             OutcomeError::Contradiction { .. } => "outcome-contradiction",
             OutcomeError::NothingPredicted => "nothing-predicted",
@@ -192,6 +203,7 @@ impl ApiError {
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
             ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
+            ApiError::BadPhone => (S::BAD_REQUEST, "bad-phone", "Telephone number cannot be read"),
             ApiError::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many requests under way"),
             ApiError::ControlCharacters => (S::UNPROCESSABLE_ENTITY, "control-characters", "Control characters"),
             ApiError::TooLong => (S::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
@@ -206,6 +218,7 @@ impl ApiError {
             ),
             ApiError::KeyUnderWay => (S::CONFLICT, "idempotency-key-under-way", "Request under way"),
             ApiError::SlotTaken => (S::CONFLICT, "slot-taken", "Slot taken"),
+            ApiError::VerdictMissing => (S::BAD_REQUEST, "verdict-missing", "Verdict missing"),
             ApiError::NoSlot => (S::CONFLICT, "no-slot", "No free slot"),
             ApiError::ClaimRefused => (S::FORBIDDEN, "claim-refused", "Claim refused"),
             ApiError::MetricsRefused => (S::FORBIDDEN, "metrics-refused", "Metrics refused"),

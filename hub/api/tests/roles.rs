@@ -43,6 +43,7 @@ fn needs(method: &str, path: &str) -> Needs {
         // By what the body says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
         ("post", "/tickets/{id}/close" | "/tickets/{id}/false-alarm") => Act::CloseTickets,
+        ("post", "/tickets/{id}/correction") => Act::CorrectOutcomes,
         _ => panic!("{method} {path} is in no row: say what it needs"),
     };
     Needs::Role(act)
@@ -61,6 +62,10 @@ fn asked(method: &str, path: &str, of: &Things) -> (&'static str, Value) {
             "",
             json!({ "resolution": "no_fault_found", "verdict": "wrong", "note": "" }),
         ),
+        ("post", "/tickets/{id}/correction") => {
+            let wrong = json!({ "resolution": "no_fault_found", "verdict": "wrong", "reason": "the wrong line" });
+            ("", wrong)
+        }
         ("post", "/tickets/{id}/appointment") => ("", json!({ "event": "en_route" })),
         ("get", "/appointments") => ("?from=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z", Value::Null),
         ("post", "/tickets/{id}/false-alarm") => ("", json!({ "note": "" })),
@@ -122,7 +127,7 @@ fn routes() -> Vec<(String, String)> {
     routes.sort_by_key(|(method, path)| {
         (
             method != "get",
-            path.contains("close") || path.contains("false"),
+            path.contains("close") || path.contains("false") || path.contains("correction"),
             path.clone(),
         )
     });

@@ -26,6 +26,7 @@ fn needs(method: &str, path: &str) -> Needs {
         // By what the form says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
         ("post", "/tickets/{id}/false-alarm" | "/tickets/{id}/close") => Act::CloseTickets,
+        ("post", "/tickets/{id}/correction") => Act::CorrectOutcomes,
         ("get", "/quarantine") => Act::ReadQuarantine,
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
         ("get", "/appliances" | "/appliances/{id}") => Act::ReadAppliances,
@@ -46,7 +47,12 @@ fn routes() -> Vec<(&'static str, &'static str)> {
             }
         }
     }
-    routes.sort_by_key(|(method, path)| (*method, path.contains("close") || path.contains("false")));
+    routes.sort_by_key(|(method, path)| {
+        (
+            *method,
+            path.contains("close") || path.contains("false") || path.contains("correction"),
+        )
+    });
     routes
 }
 
@@ -64,6 +70,13 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         "close" => [("resolution", "no_fault_found"), ("verdict", "wrong"), ("note", "")]
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
+        "correction" => [
+            ("resolution", "no_fault_found"),
+            ("verdict", ""),
+            ("reason", "the wrong line"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+        .to_vec(),
         "false-alarm" => vec![("note", String::new())],
         "status" => vec![("label", "waiting".to_owned())],
         "note" => vec![("text", "as it was".to_owned())],

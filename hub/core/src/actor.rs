@@ -89,6 +89,9 @@ pub enum Act {
     /// Closing a ticket with its outcome.
     #[strum(to_string = "close tickets")]
     CloseTickets,
+    /// Correcting the outcome of a closed ticket, and what was learned from it.
+    #[strum(to_string = "correct outcomes")]
+    CorrectOutcomes,
     /// What follows from findings and calls, as only the hub may tell a ticket.
     #[strum(to_string = "carry tickets on")]
     CarryTicketsOn,
@@ -128,6 +131,7 @@ impl Act {
             Act::NoteTickets | Act::AttendVisits | Act::CloseTickets => {
                 &[Administrator, Supervisor, Agent, Technician, Hub]
             }
+            Act::CorrectOutcomes => &[Administrator, Supervisor, Hub],
             Act::SendCommands | Act::ReplayQuarantine => &[Administrator, Maker, Hub],
             Act::OpenClaims => &[Administrator, Supervisor, Agent, Maker, Hub],
             Act::CarryTicketsOn => &[Hub],

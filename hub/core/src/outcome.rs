@@ -22,6 +22,17 @@ pub enum Resolution {
     Unreachable,
 }
 
+impl Resolution {
+    /// The verdict that it leaves no choice about, of a ticket with a prediction: a person is asked where a fault was found.
+    pub fn implied_verdict(self) -> Option<Verdict> {
+        match self {
+            Resolution::ConfirmedFixed | Resolution::ConfirmedRemoteFix | Resolution::ConfirmedDeferred => None,
+            Resolution::NoFaultFound | Resolution::FalseAlarm => Some(Verdict::Wrong),
+            Resolution::CustomerDeclined | Resolution::Unreachable => Some(Verdict::NotChecked),
+        }
+    }
+}
+
 /// Was the prediction right? Feeds precision, thresholds and retraining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
@@ -77,15 +88,11 @@ impl Outcome {
         if !is_predicted && (verdict != V::NotChecked || resolution == R::FalseAlarm) {
             return Err(OutcomeError::NothingPredicted);
         }
-        let possible = match resolution {
-            _ if !is_predicted => true,
-            R::ConfirmedFixed | R::ConfirmedRemoteFix | R::ConfirmedDeferred => {
-                matches!(verdict, V::Right | V::OtherFault)
-            }
-            R::NoFaultFound | R::FalseAlarm => verdict == V::Wrong,
-            R::CustomerDeclined | R::Unreachable => verdict == V::NotChecked,
+        let possible = match resolution.implied_verdict() {
+            Some(implied) => verdict == implied,
+            None => matches!(verdict, V::Right | V::OtherFault),
         };
-        if !possible {
+        if is_predicted && !possible {
             return Err(OutcomeError::Contradiction { resolution, verdict });
         }
         match self.note.chars().count() {

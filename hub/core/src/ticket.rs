@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use promise::check_text;
 use serde::{Deserialize, Serialize};
 
+mod correction;
 mod event;
 mod kind;
 mod label;
@@ -18,6 +19,7 @@ mod refusal;
 mod status;
 mod visit;
 
+pub use correction::{CORRECTION_REASON_LEN_MAX, CORRECTIONS_MAX, Correction};
 pub use event::{Settlement, TicketAction, TicketEvent};
 pub use kind::{TicketFault, TicketKind};
 pub use label::{LABEL_LEN_MAX, LABELS_MAX, TicketLabel, TicketLabels};
@@ -57,6 +59,8 @@ pub struct ServiceTicket {
     pub promise: Option<Promise>,
     /// The end.
     pub outcome: Option<Outcome>,
+    /// The newest correction of the outcome, if it was corrected.
+    pub correction: Option<Correction>,
     /// From the reading to the call.
     pub trace: TraceId,
 }
@@ -94,6 +98,7 @@ impl ServiceTicket {
                 | TicketEvent::FindingGrew { .. }
                 | TicketEvent::Chose { .. }
                 | TicketEvent::AttemptEnded { .. } => Ok((self, vec![])),
+                TicketEvent::Corrected { outcome, reason } => self.correct(outcome, reason, actor, now),
                 _ => Err(TicketError::Closed(self.number)),
             };
         }
@@ -163,6 +168,7 @@ impl ServiceTicket {
                 let actions = self.close(outcome, actor, labels, now)?;
                 return Ok((self, actions));
             }
+            TicketEvent::Corrected { .. } => return Err(TicketError::NotClosed(number)),
         }
         Ok((self, vec![]))
     }
@@ -268,7 +274,9 @@ impl ServiceTicket {
         Ok(visit.into_iter().chain(settlement).collect())
     }
 
-    fn settlement(&self, outcome: &Outcome) -> Option<Settlement> {
+    /// What an outcome of this ticket means for its finding, or for the baseline where there is none; nothing where neither is
+    /// concerned.
+    pub fn settlement(&self, outcome: &Outcome) -> Option<Settlement> {
         if outcome.repaired() && self.kind.mends() {
             return Some(Settlement::Repaired);
         }

@@ -170,7 +170,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     numbered(
         "appliance",
-        "id:bigint, tenant:text, tenant_no:integer, device:text, partition:smallint, profile:text, model:text, household:uuid, service_point:text, secret_sha256:bytea, revoked:boolean, created_at:timestamp with time zone, old_secret_sha256:bytea, old_secret_until:timestamp with time zone, key_group:text, by_certificate:boolean, site_secret_sha256:bytea",
+        "id:bigint, tenant:text, tenant_no:integer, device:text, partition:smallint, profile:text, model:text, household:uuid, service_point:text, secret_sha256:bytea, revoked:boolean, created_at:timestamp with time zone, old_secret_sha256:bytea, old_secret_until:timestamp with time zone, key_group:text, by_certificate:boolean, site_secret_sha256:bytea, declared:boolean",
         "id",
         "id",
     ),
@@ -286,7 +286,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "ticket",
-        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb, promised_by:timestamp with time zone",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb, promised_by:timestamp with time zone, correction:jsonb",
         "id",
     ),
     table(

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use hub_server::commands::Cli;
+use hub_server::terminal::complain;
 use std::time::Duration;
 
 /// At the end, what still runs is waited for so long: a task that spins would keep the process from ending.
@@ -12,7 +13,7 @@ fn main() -> std::process::ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            complain(format_args!("error: cannot start: {error}"));
             return std::process::ExitCode::FAILURE;
         }
     };
@@ -21,7 +22,7 @@ fn main() -> std::process::ExitCode {
     match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(format_args!("error: {error:#}"));
             std::process::ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! This process as the system sees it.
 
+use crate::terminal::complain;
 use hub_core::metric::{Metric, MetricKind, MetricSample, MetricValue};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use std::time::Duration;
@@ -28,7 +29,10 @@ pub fn end_within(grace: Duration) -> std::io::Result<()> {
 
 fn end_after(grace: Duration) {
     std::thread::sleep(grace);
-    eprintln!("error: the stop took more than {} s and was cut off", grace.as_secs());
+    complain(format_args!(
+        "error: the stop took more than {} s and was cut off",
+        grace.as_secs()
+    ));
     std::process::exit(1);
 }
 

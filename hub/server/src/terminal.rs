@@ -7,8 +7,15 @@ mod progress;
 pub use log::log;
 pub use progress::Teller;
 
+use std::fmt::Display;
+use std::io::Write;
+
 /// Prints a line of a command's result. A closed pipe is no error worth a panic.
-pub fn say(line: impl std::fmt::Display) {
-    use std::io::Write;
+pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line to standard error, where nobody need listen either.
+pub fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -111,6 +111,26 @@ pub(crate) async fn earlier(conn: &mut PgConnection, ticket: &ServiceTicket) -> 
     rows.iter().map(without_evidence).collect()
 }
 
+/// What was seen of a ticket's appliance while a false alarm kept it quiet, and has gone: it keeps the fault quiet as well.
+pub(crate) async fn kept_quiet(
+    conn: &mut PgConnection,
+    ticket: &ServiceTicket,
+    now: Timestamp,
+) -> Result<Vec<Finding>> {
+    let query = concat!(
+        "select ",
+        plain!(),
+        " from finding where appliance = $1 and ticket is null and state <> 'open' and suppressed_until > $2"
+    );
+    let rows = sqlx::query(query)
+        .bind(ticket.appliance.0)
+        .bind(sql(now))
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
+    rows.iter().map(without_evidence).collect()
+}
+
 /// Appliances with an open finding whose cool-down has ended without a ticket; the longest due first, at most `limit`.
 pub(crate) async fn due(conn: &mut PgConnection, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
     sqlx::query_scalar(

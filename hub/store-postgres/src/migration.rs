@@ -57,8 +57,13 @@ const FILES: &[(i64, &str, &str)] = &[
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
     (27, "number form", include_str!("../migrations/0027_number_form.sql")),
-    (29, "callers", include_str!("../migrations/0029_callers.sql")),
-    (30, "watching", include_str!("../migrations/0030_watching.sql")),
+    (28, "callers", include_str!("../migrations/0028_callers.sql")),
+    (29, "watching", include_str!("../migrations/0029_watching.sql")),
+    (
+        30,
+        "corrected and declared",
+        include_str!("../migrations/0030_corrected_and_declared.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

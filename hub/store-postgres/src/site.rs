@@ -2,7 +2,7 @@
 
 use crate::keyring::sha256;
 use crate::page::{page, page_limit};
-use crate::row::{db, not_found, sql, text, word};
+use crate::row::{Columns, db, not_found, sql, text, word};
 use crate::site_apply;
 use crate::site_row::{APPLIANCE_VIEW, appliance_view, appliance_views, trunk};
 use crate::store::{PostgresStore, commit};
@@ -16,6 +16,17 @@ use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::{ApplianceView, SiteChange, SiteStore, TenantTally};
 use jiff::Timestamp;
+
+impl PostgresStore {
+    /// All tenants, by id.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>> {
+        let rows = self.fetch(|| sqlx::query("select id from tenant order by id")).await?;
+        rows.iter().map(|row| row.word("id")).collect()
+    }
+}
 
 #[async_trait]
 impl SiteStore for PostgresStore {

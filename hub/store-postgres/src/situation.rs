@@ -104,6 +104,14 @@ pub(crate) async fn of_ticket_to_close(conn: &mut PgConnection, id: TicketId) ->
     Ok(situation)
 }
 
+/// The same, with what a false alarm keeps quiet: what the end of another one would settle.
+pub(crate) async fn of_ticket_to_correct(conn: &mut PgConnection, id: TicketId, now: Timestamp) -> Result<Situation> {
+    let mut situation = of_ticket_to_close(conn, id).await?;
+    let quiet = finding::kept_quiet(conn, situation.ticket(id)?, now).await?;
+    situation.findings.extend(quiet);
+    Ok(situation)
+}
+
 /// Nothing but where appliances are at home; asked once they are locked.
 async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<ApplianceId, Situation>> {
     let rows = sqlx::query(

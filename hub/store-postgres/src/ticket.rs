@@ -189,6 +189,7 @@ impl TicketStore for PostgresStore {
         let mut tx = self.begin_scoped(actor).await?;
         let mut situation = match event {
             TicketEvent::Closed { .. } => situation::of_ticket_to_close(&mut tx, id).await?,
+            TicketEvent::Corrected { .. } => situation::of_ticket_to_correct(&mut tx, id, now).await?,
             _ => situation::of_ticket(&mut tx, id).await?,
         };
         if !actor.reaches(&situation.tenant, situation.site.as_deref()) {

@@ -123,7 +123,7 @@ impl OwnerView {
 /// One thing that applying a site file changes (or would change).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SiteChange {
-    /// `add`, `change` or `remove`.
+    /// `add`, `change`, `remove` or `retire`.
     pub action: &'static str,
     /// Kind of thing.
     pub kind: &'static str,

@@ -119,9 +119,8 @@ fn contact(claim: &Claim) -> Result<OwnerContact> {
         return bad(format!("tenant, device and code have at most {CODE_LEN_MAX} bytes"));
     }
     // The number itself is in no answer and no log.
-    let phone = match PhoneNumber::new(&claim.phone) {
-        Ok(phone) => phone,
-        Err(why) => return bad(format!("phone: {why}")),
+    let Ok(phone) = PhoneNumber::new(&claim.phone) else {
+        return Err(ApiError::BadPhone);
     };
     if TimeZone::get(&claim.zone).is_err() {
         return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());

@@ -32,6 +32,7 @@ pub mod ticket_appointment;
 pub mod ticket_book;
 pub mod ticket_call;
 pub mod ticket_close;
+pub mod ticket_correction;
 pub mod ticket_false_alarm;
 mod ticket_get;
 pub mod ticket_note;
@@ -106,6 +107,7 @@ fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(ticket_appointment::handle))
         .routes(routes!(ticket_false_alarm::handle))
         .routes(routes!(ticket_close::handle))
+        .routes(routes!(ticket_correction::handle))
         .routes(routes!(command_send::handle))
         .routes(routes!(quarantine_replay::handle))
 }

@@ -3,7 +3,7 @@
 use super::model::Ticket;
 use crate::api::schema;
 use crate::auth::session::Session;
-use crate::error::{Problem, Result};
+use crate::error::{ApiError, Problem, Result};
 use crate::extract::{JsonBody, Path};
 use crate::state::{App, Inner};
 use axum::Json;
@@ -23,25 +23,32 @@ pub struct Outcome {
     /// What was done.
     #[schema(schema_with = schema::words::<Resolution>)]
     pub resolution: Resolution,
-    /// Whether the prediction was right; must not contradict the resolution.
+    /// Whether the prediction was right; must not contradict the resolution. Left out where the resolution says it, which is
+    /// everywhere but after a fault was found; without a prediction it is `not_checked`.
     #[schema(schema_with = schema::words::<Verdict>)]
-    pub verdict: Verdict,
+    pub verdict: Option<Verdict>,
     /// What was found and done; at most 2,000 characters.
     #[serde(default)]
     #[schema(max_length = 2000)]
     pub note: String,
 }
 
+/// The verdict as it is given, or as the resolution says it.
+pub(super) fn verdict(resolution: Resolution, given: Option<Verdict>) -> Result<Verdict> {
+    let verdict = given.or(resolution.implied_verdict());
+    verdict.ok_or(ApiError::VerdictMissing)
+}
+
 /// Closes the ticket.
 ///
 /// # Errors
 ///
-/// No such ticket of theirs, it is closed, a call is under way, the note is too long, or verdict and resolution contradict
+/// No such ticket of theirs, it is closed, a call is under way, the verdict is missing, the note is too long, or verdict and resolution contradict
 /// each other.
 pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) -> Result<ServiceTicket> {
     let outcome = hub_core::outcome::Outcome {
         resolution: body.resolution,
-        verdict: body.verdict,
+        verdict: verdict(body.resolution, body.verdict)?,
         note: body.note,
     };
     let event = TicketEvent::Closed { outcome };

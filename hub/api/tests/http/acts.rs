@@ -61,6 +61,42 @@ async fn a_person_takes_books_and_closes() {
 }
 
 #[tokio::test]
+async fn a_wrong_label_is_taken_back_with_a_reason() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let close = format!("{}/close", hub.ticket(3));
+    let correct = format!("{}/correction", hub.ticket(3));
+    let post = async |path: &str, key: &str, body: Value| program.post(path, key, &body).send().await.unwrap();
+    let fixed =
+        |verdict: Value, reason: &str| json!({ "resolution": "confirmed_fixed", "verdict": verdict, "reason": reason });
+    let unsaid = post(&close, "k1", json!({ "resolution": "confirmed_fixed" })).await;
+    problem(unsaid, 400, "verdict-missing").await;
+    let early = post(&correct, "k2", fixed(json!("right"), "too early")).await;
+    problem(early, 409, "ticket-not-closed").await;
+    let closed = post(&close, "k3", json!({ "resolution": "unreachable" })).await;
+    let closed = closed.json::<Value>().await.unwrap();
+    assert_eq!(closed["outcome"]["verdict"], "not_checked", "the resolution says it");
+    assert_eq!(closed["correction"], Value::Null);
+
+    let bare = post(&correct, "k4", fixed(json!("right"), " ")).await;
+    problem(bare, 409, "ticket-text").await;
+    let unsaid = post(&correct, "k5", fixed(Value::Null, "she was there")).await;
+    problem(unsaid, 400, "verdict-missing").await;
+    let corrected = post(&correct, "k6", fixed(json!("other_fault"), "she was there")).await;
+    let corrected = corrected.json::<Value>().await.unwrap();
+    assert_eq!(corrected["outcome"]["verdict"], "other_fault");
+    assert_eq!(corrected["correction"]["by"], "admin");
+    assert_eq!(corrected["correction"]["reason"], "she was there");
+    assert_eq!(corrected["closed_at"], closed["closed_at"]);
+    let again = post(&correct, "k7", fixed(json!("other_fault"), "once more")).await;
+    problem(again, 409, "nothing-corrected").await;
+    let detail = program.json(&hub.ticket(3)).await;
+    let last = detail["timeline"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["event"]["event"], "corrected");
+    assert_eq!(last["event"]["outcome"]["resolution"], "confirmed_fixed");
+}
+
+#[tokio::test]
 async fn an_act_with_the_same_key_happens_once() {
     let hub = Hub::start().await;
     let program = hub.program().await;

@@ -203,6 +203,7 @@ fn ticket(n: u128, finding: &Finding, category: TicketCategory, contact: Contact
         appointment: None,
         promise: None,
         outcome: None,
+        correction: None,
         trace: finding.trace,
     }
 }

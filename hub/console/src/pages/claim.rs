@@ -13,20 +13,19 @@ use hub_core::consent::Consent;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// What the address on the label may carry, so that nobody has to type it.
+/// What the address on the label may carry, so that nobody has to type it. An address ticks no box.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Label {
-    #[serde(default)]
     tenant: String,
-    #[serde(default)]
     device: String,
-    #[serde(default)]
     code: String,
 }
 
-/// The form as it is sent.
-#[derive(Deserialize)]
-pub(crate) struct ClaimForm {
+/// The form as it is sent. After an error it is shown as it came.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Typed {
     tenant: String,
     device: String,
     code: String,
@@ -49,7 +48,13 @@ const ZONES: [&str; 6] = [
 
 /// Shows the form.
 pub(crate) async fn form(State(app): State<App>, reader: Reader, Query(label): Query<Label>) -> Markup {
-    whole(&app, &reader, &render(&reader, &label, None))
+    let typed = Typed {
+        tenant: label.tenant,
+        device: label.device,
+        code: label.code,
+        ..Typed::default()
+    };
+    whole(&app, &reader, &render(&reader, &typed, None))
 }
 
 /// Claims, and says what came of it.
@@ -57,22 +62,17 @@ pub(crate) async fn submit(
     State(app): State<App>,
     client: Client,
     reader: Reader,
-    FormBody(form): FormBody<ClaimForm>,
+    FormBody(form): FormBody<Typed>,
 ) -> Result<Response> {
-    let label = Label {
+    let agrees = form.consent.is_some();
+    let claim = Claim {
         tenant: form.tenant.trim().to_owned(),
         device: form.device.trim().to_owned(),
         code: form.code.trim().to_owned(),
-    };
-    let agrees = form.consent.is_some();
-    let claim = Claim {
-        tenant: label.tenant.clone(),
-        device: label.device.clone(),
-        code: label.code.clone(),
-        name: form.name,
-        phone: form.phone,
+        name: form.name.clone(),
+        phone: form.phone.clone(),
         language: reader.language,
-        zone: form.zone,
+        zone: form.zone.clone(),
         consent: agrees,
     };
     match act(&app, client.address, claim).await {
@@ -85,10 +85,11 @@ pub(crate) async fn submit(
             error @ (ApiError::ClaimRefused
             | ApiError::Throttled(_)
             | ApiError::BadRequest(_)
+            | ApiError::BadPhone
             | ApiError::ControlCharacters),
         ) => {
             let (status, kind, _) = error.kind();
-            let body = render(&reader, &label, Some(kind));
+            let body = render(&reader, &form, Some(kind));
             Ok((status, whole(&app, &reader, &body)).into_response())
         }
         Err(error) => Err(error),
@@ -105,7 +106,7 @@ fn whole(app: &Inner, reader: &Reader, body: &Markup) -> Markup {
     .page(&reader.t("claim"), body)
 }
 
-pub(crate) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> Markup {
+pub(crate) fn render(reader: &Reader, typed: &Typed, problem: Option<&str>) -> Markup {
     let text = |key: &str| reader.t(key);
     html! {
         section.card.narrow {
@@ -115,15 +116,16 @@ pub(crate) fn render(reader: &Reader, label: &Label, problem: Option<&str>) -> M
                 p.problem role="alert" { (text(&format!("problem-{problem}"))) }
             }
             form method="post" action="/claim" {
-                label { (text("claim-tenant")) input name="tenant" required maxlength="64" value=(label.tenant); }
-                label { (text("claim-device")) input name="device" required maxlength="64" value=(label.device); }
-                label { (text("claim-code")) input name="code" required maxlength="128" autocomplete="off" value=(label.code); }
-                label { (text("claim-name")) input name="name" required maxlength="100" autocomplete="name"; }
+                label { (text("claim-tenant")) input name="tenant" required maxlength="64" value=(typed.tenant); }
+                label { (text("claim-device")) input name="device" required maxlength="64" value=(typed.device); }
+                label { (text("claim-code")) input name="code" required maxlength="128" autocomplete="off" value=(typed.code); }
+                label { (text("claim-name")) input name="name" required maxlength="100" autocomplete="name" value=(typed.name); }
                 label { (text("claim-phone"))
-                    input name="phone" type="tel" required maxlength="24" autocomplete="tel" placeholder="+8613800138000"; }
+                    input name="phone" type="tel" required maxlength="24" autocomplete="tel" placeholder="+8613800138000"
+                        value=(typed.phone); }
                 label { (text("owner-zone"))
-                    select name="zone" { @for zone in ZONES { option value=(zone) { (zone) } } } }
-                label.check { input type="checkbox" name="consent" value="yes"; span { (text("claim-consent")) } }
+                    select name="zone" { @for zone in &ZONES { option value=(zone) selected[*zone == typed.zone] { (zone) } } } }
+                label.check { input type="checkbox" name="consent" value="yes" checked[typed.consent.is_some()]; span { (text("claim-consent")) } }
                 p.muted { (text("claim-consent-note")) }
                 button.primary { (text("claim-send")) }
             }

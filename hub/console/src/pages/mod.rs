@@ -41,6 +41,7 @@ fn routes() -> Router<App> {
         .route("/tickets/{id}/appointment", post(ticket::forms::appointment))
         .route("/tickets/{id}/false-alarm", post(ticket::forms::false_alarm))
         .route("/tickets/{id}/close", post(ticket::forms::close))
+        .route("/tickets/{id}/correction", post(ticket::forms::correction))
         .route("/account", get(account::page))
         .route("/account/password", post(account::password))
         .route("/claim", get(claim::form).post(claim::submit))

@@ -129,6 +129,10 @@ impl Situation {
                 self.note(id, &TicketEvent::Visit(event.clone()), HUB, now, changes);
                 return Ok(Vec::new());
             }
+            TicketAction::TakeBack { settlement, at } => {
+                self.take_back(id, *settlement, *at, now, changes)?;
+                return Ok(Vec::new());
+            }
             TicketAction::SettleFinding(settlement) => settlement,
         };
         match settlement {
@@ -153,15 +157,16 @@ impl Situation {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<(), SituationError> {
-        let about = self.ticket(id)?.fault.as_ref().map(|fault| fault.finding);
-        let own = self.findings.iter();
-        let own = own.filter(|finding| Some(finding.id) == about || finding.ticket == Some(id));
-        let settled: Vec<_> = own.cloned().collect();
+        let settled = self.findings_of(id)?;
         if !settled.is_empty() {
             changes.told.push(self.told("finding.cleared", Some(id), now));
         }
         for mut finding in settled {
-            finding.state = FindingState::Cleared;
+            if finding.state == FindingState::Open {
+                finding.state = FindingState::Cleared;
+                // A label that is taken back opens again what it has cleared, and nothing that had gone before.
+                finding.last_seen = now;
+            }
             finding.suppressed_until = quiet_until.or(finding.suppressed_until);
             self.put_finding(finding, false, changes);
         }

@@ -11,6 +11,7 @@ mod changes;
 mod dial;
 mod observe;
 mod report;
+mod take_back;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +47,8 @@ pub struct Situation {
     pub labels: TicketLabels,
     /// The baseline was restarted and the detector has not been told yet: what it says does not count.
     pub restarted: bool,
-    /// The open findings, oldest first. Where something may happen to a ticket, also the cleared ones that are the ticket's.
+    /// The open findings, oldest first. Where something may happen to a ticket, also the cleared ones that are the ticket's;
+    /// where its label is corrected, also what a false alarm keeps quiet.
     pub findings: Vec<Finding>,
     /// Fault classes that a person's "false alarm" keeps quiet, each until then.
     pub quiet: Vec<(String, Timestamp)>,
@@ -130,6 +132,13 @@ impl Situation {
     pub fn fault_of(&self, id: TicketId) -> Result<&TicketFault, SituationError> {
         let fault = self.ticket(id)?.fault.as_ref();
         fault.ok_or_else(|| self.missing("fault of ticket", id))
+    }
+
+    /// What a ticket is about, and what it was about before: a fault that came back is another finding.
+    fn findings_of(&self, id: TicketId) -> Result<Vec<Finding>, SituationError> {
+        let about = self.ticket(id)?.fault.as_ref().map(|fault| fault.finding);
+        let is_own = |finding: &&Finding| Some(finding.id) == about || finding.ticket == Some(id);
+        Ok(self.findings.iter().filter(is_own).cloned().collect())
     }
 
     fn missing(&self, what: &'static str, id: impl ToString) -> SituationError {

@@ -220,6 +220,7 @@ impl Situation {
             appointment: None,
             promise: None,
             outcome: None,
+            correction: None,
             trace: finding.trace,
         };
         let id = ticket.id;

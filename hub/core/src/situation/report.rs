@@ -59,6 +59,7 @@ impl Situation {
             appointment: None,
             promise: None,
             outcome: None,
+            correction: None,
             trace: TraceId::new(now, (ids.0)()),
         };
         let id = ticket.id;

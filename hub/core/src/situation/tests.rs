@@ -5,6 +5,7 @@ mod caller;
 mod dial;
 mod observe;
 mod once;
+mod take_back;
 
 use super::*;
 use crate::finding::tests::{finding, prediction};

@@ -136,6 +136,13 @@ pub enum TicketEvent {
         /// With this outcome.
         outcome: Outcome,
     },
+    /// A person corrected the outcome of the closed ticket.
+    Corrected {
+        /// What it is from now on.
+        outcome: Outcome,
+        /// What was wrong with the one before; 1 to 500 characters.
+        reason: String,
+    },
 }
 
 impl TicketEvent {
@@ -163,6 +170,7 @@ impl TicketEvent {
                 AppointmentEvent::EnRoute | AppointmentEvent::Done | AppointmentEvent::NoShow => Act::AttendVisits,
             },
             TicketEvent::Closed { .. } => Act::CloseTickets,
+            TicketEvent::Corrected { .. } => Act::CorrectOutcomes,
             TicketEvent::Opened { .. }
             | TicketEvent::RangIn
             | TicketEvent::NamedByCaller { .. }
@@ -184,6 +192,13 @@ pub enum TicketAction {
     NoteVisit(AppointmentEvent),
     /// What becomes of the finding.
     SettleFinding(Settlement),
+    /// What a wrong label made of the finding is undone, as far as it can be.
+    TakeBack {
+        /// What the label meant for the finding.
+        settlement: Settlement,
+        /// When it was given.
+        at: Timestamp,
+    },
 }
 
 /// What a closed ticket means for its finding.

@@ -1,5 +1,6 @@
 //! Why an event is refused.
 
+use super::CORRECTIONS_MAX;
 use crate::appointment::AppointmentError;
 use crate::contact::ThreadRefusal;
 use crate::outcome::OutcomeError;
@@ -8,7 +9,7 @@ use crate::outcome::OutcomeError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TicketError {
     /// Closed tickets stay closed.
-    #[error("ticket {0} is closed; nothing can happen to it any more")]
+    #[error("ticket {0} is closed; only its outcome can be corrected")]
     Closed(i64),
     /// A call is up.
     #[error("ticket {0}: a call with the owner is under way; wait until it has ended")]
@@ -68,6 +69,15 @@ pub enum TicketError {
     /// There is no promise to keep.
     #[error("ticket {0} has no promise")]
     NoPromise(i64),
+    /// Only what has an outcome can have another one.
+    #[error("ticket {0} is not closed: close it with the right outcome")]
+    NotClosed(i64),
+    /// A correction that says what is said already.
+    #[error("ticket {0} has this outcome already")]
+    NothingCorrected(i64),
+    /// Somebody goes back and forth.
+    #[error("the outcome of ticket {0} was corrected {CORRECTIONS_MAX} times, which is the most")]
+    CorrectedTooOften(i64),
     /// The outcome contradicts itself.
     #[error("ticket {number}: the outcome is refused")]
     Outcome {

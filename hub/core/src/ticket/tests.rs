@@ -1,3 +1,4 @@
+mod correction;
 mod people;
 mod visits;
 
@@ -59,6 +60,7 @@ fn ticket(stands: Stands) -> ServiceTicket {
         appointment: None,
         promise: None,
         outcome: None,
+        correction: None,
         trace: TraceId(Uuid::from_u128(3)),
     }
 }
@@ -156,7 +158,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
 fn settlement(actions: &[TicketAction]) -> Option<Settlement> {
     actions.iter().find_map(|action| match action {
         TicketAction::SettleFinding(settlement) => Some(*settlement),
-        TicketAction::NoteVisit(_) => None,
+        TicketAction::NoteVisit(_) | TicketAction::TakeBack { .. } => None,
     })
 }
 
@@ -272,24 +274,24 @@ fn state_by_event() {
         Visit + nonsense -> refused: ticket 7: the outcome is refused
         Closed + grew -> Resolved/Done
         Closed + cleared -> Resolved/Done
-        Closed + waits -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + held -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + attempt -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + rings back -> refused: ticket 7 is closed; nothing can happen to it any more
+        Closed + waits -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + held -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + attempt -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + rings back -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + chose 1 -> Resolved/Done
         Closed + chose 9 -> Resolved/Done
         Closed + no answer -> Resolved/Done
         Closed + declined -> Resolved/Done
         Closed + unknown -> Resolved/Done
         Closed + 9 then end -> Resolved/Done
-        Closed + taken -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + paused by a person -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + noted -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + promise kept -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + call now -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + booked -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + fixed -> refused: ticket 7 is closed; nothing can happen to it any more
-        Closed + nonsense -> refused: ticket 7 is closed; nothing can happen to it any more
+        Closed + taken -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + paused by a person -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + noted -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + promise kept -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + call now -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + booked -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + fixed -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + nonsense -> refused: ticket 7 is closed; only its outcome can be corrected
     "#]]
     .assert_eq(&table);
 }

@@ -1,5 +1,8 @@
 //! `forecall apply -f site.toml`.
 
+mod prune;
+mod secrets;
+
 use super::args::ConfigArgs;
 use crate::config::Config;
 use crate::database::open_beside;
@@ -12,7 +15,7 @@ use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::site::Site;
 use hub_store::memory::MemoryStore;
 use hub_store::site::{SiteChange, SiteStore};
-use hub_store_postgres::{CommitUnanswered, Progress};
+use hub_store_postgres::{CommitUnanswered, PostgresStore, Progress};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +35,14 @@ pub struct Apply {
     /// Only say what would change.
     #[arg(long)]
     dry_run: bool,
+    /// Gives every declared device that has nothing to come in with a secret, and writes them to this new file: CSV, readable by its
+    /// owner alone. Of a device that has a credential, and of one that is revoked, nothing changes.
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
+    /// Retires devices that a site file declared once and this one does not name, of the tenants that it names: nothing lets them in
+    /// any more, and their data stay. With --dry-run they are only listed.
+    #[arg(long)]
+    prune: bool,
 }
 
 impl Apply {
@@ -40,8 +51,9 @@ impl Apply {
         log("warn");
         let config = self.config.load()?;
         let site = read(&self.file)?;
+        self.secrets.as_deref().map_or(Ok(()), secrets::check)?;
         if self.dry_run && !keyring::data_are_there(&config).await? {
-            return on_nothing(&config, &site, &self.file).await;
+            return self.on_nothing(&config, &site).await;
         }
         let opened = open_beside(&config).await?;
         let mut changes = Vec::new();
@@ -54,12 +66,20 @@ impl Apply {
         drop(teller);
         let kept = if self.dry_run { 0 } else { changes.len() };
         if applied.is_ok() || kept > 0 {
-            say(&changes, &mut BufWriter::new(std::io::stdout().lock()), self.dry_run);
+            say(
+                &changes,
+                &mut BufWriter::new(std::io::stdout().lock()),
+                changed(self.dry_run),
+            );
         }
+        let followed = match applied {
+            Ok(()) => self.follow(&opened.store, &site).await,
+            Err(_) => Ok(()),
+        };
         // Not before: it fails too where the own database has ended meanwhile, and what was kept is told all the same.
         let closed = opened.close().await;
         let Err(error) = applied else {
-            return closed;
+            return followed.and(closed);
         };
         if let Err(error) = closed {
             tracing::warn!(error = %format!("{error:#}"), "the store did not close");
@@ -67,16 +87,30 @@ impl Apply {
         let follows = what_follows(&self.file, kept, CommitUnanswered::is_behind(&error));
         Err(anyhow::Error::new(error).context(follows))
     }
-}
 
-/// What applying the file would add where there is no database yet. None is made for that, and no keyring.
-async fn on_nothing(config: &Config, site: &Site, file: &Path) -> Result<()> {
-    let families = load_families(&config.models_dir)?;
-    let nothing = MemoryStore::new(profiles(&families), 0);
-    let changes = nothing.apply_site(site, SystemClock.now(), true).await;
-    let changes = changes.with_context(|| what_follows(file, 0, false))?;
-    say(&changes, &mut BufWriter::new(std::io::stdout().lock()), true);
-    Ok(())
+    /// What was asked for beside the file itself, once that is applied.
+    async fn follow(&self, store: &PostgresStore, site: &Site) -> Result<()> {
+        if let Some(path) = &self.secrets {
+            secrets::give(store, site, path, self.dry_run).await?;
+        }
+        if self.prune {
+            prune::retire(store, site, self.dry_run).await?;
+        }
+        Ok(())
+    }
+
+    /// What applying the file would add where there is no database yet. None is made for that, and no keyring.
+    async fn on_nothing(&self, config: &Config, site: &Site) -> Result<()> {
+        let families = load_families(&config.models_dir)?;
+        let nothing = MemoryStore::new(profiles(&families), 0);
+        let changes = nothing.apply_site(site, SystemClock.now(), true).await;
+        let changes = changes.with_context(|| what_follows(&self.file, 0, false))?;
+        say(&changes, &mut BufWriter::new(std::io::stdout().lock()), changed(true));
+        if let Some(path) = &self.secrets {
+            secrets::count(site, path);
+        }
+        Ok(())
+    }
 }
 
 /// What a failure leaves behind, and what to do; so many changes were kept before it.
@@ -102,8 +136,17 @@ fn read(file: &Path) -> Result<Site> {
     site_file::parse(&text).with_context(|| format!("{} is not a valid site file", file.display()))
 }
 
+/// What became of the changes that are told.
+fn changed(dry_run: bool) -> &'static str {
+    if dry_run {
+        "would change (nothing was kept)"
+    } else {
+        "changed"
+    }
+}
+
 /// A closed pipe is no error worth a panic.
-fn say(changes: &[SiteChange], to: &mut impl Write, dry_run: bool) {
+fn say(changes: &[SiteChange], to: &mut impl Write, what: &str) {
     let (told, counted) = changes.split_at(changes.len().min(LINES_MAX));
     for SiteChange { action, kind, id } in told {
         let _ = writeln!(to, "{action:<7} {kind} {id}");
@@ -115,11 +158,6 @@ fn say(changes: &[SiteChange], to: &mut impl Write, dry_run: bool) {
     for ((action, kind), count) in counts {
         let _ = writeln!(to, "{action:<7} {kind} and {count} more");
     }
-    let what = if dry_run {
-        "would change (nothing was kept)"
-    } else {
-        "changed"
-    };
     let _ = writeln!(to, "{} {what}", changes.len());
     let _ = to.flush();
 }
@@ -136,7 +174,7 @@ mod tests {
         };
         let changes: Vec<_> = (0..count).map(change).collect();
         let mut said = Vec::new();
-        say(&changes, &mut said, dry_run);
+        say(&changes, &mut said, changed(dry_run));
         String::from_utf8(said).unwrap().lines().map(str::to_owned).collect()
     }
 

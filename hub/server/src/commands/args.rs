@@ -1,7 +1,8 @@
 //! Arguments that several commands have: the configuration, a tenant, a name within it.
 
 use crate::config::Config;
-use anyhow::Result;
+use crate::database::Opened;
+use anyhow::{Result, ensure};
 use clap::Args;
 use hub_core::actor::Actor;
 use hub_core::id::{CredentialName, TenantId};
@@ -60,7 +61,46 @@ pub struct ListArgs {
 
 impl ListArgs {
     /// On whose behalf it is listed.
-    pub fn actor(&self) -> Actor {
-        Actor::hub(COMMAND).within(self.tenant.clone())
+    ///
+    /// # Errors
+    ///
+    /// There is no such tenant, or the database fails.
+    pub async fn actor(&self, opened: &Opened) -> Result<Actor> {
+        if let Some(tenant) = &self.tenant {
+            let known = opened.store.tenants().await?;
+            ensure!(known.contains(tenant), "{}", unknown(tenant, &known));
+        }
+        Ok(Actor::hub(COMMAND).within(self.tenant.clone()))
+    }
+}
+
+/// Tenants that are named where another one was meant.
+const NAMED_MAX: usize = 20;
+
+fn unknown(tenant: &TenantId, known: &[TenantId]) -> String {
+    let names: Vec<&str> = known.iter().take(NAMED_MAX).map(TenantId::as_str).collect();
+    match (names.as_slice(), known.len().saturating_sub(NAMED_MAX)) {
+        ([], _) => format!("there is no tenant {tenant}, and no other one: declare it in a site file and apply that"),
+        (_, 0) => format!("there is no tenant {tenant}; this hub has {}", names.join(", ")),
+        (_, more) => format!(
+            "there is no tenant {tenant}; this hub has {} and {more} more",
+            names.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_that_is_not_there_is_told_with_those_that_are() {
+        let tenants =
+            |count: usize| -> Vec<TenantId> { (0..count).map(|n| TenantId::new(format!("t{n}")).unwrap()).collect() };
+        let acne = TenantId::new("acne").unwrap();
+        let told = |count| unknown(&acne, &tenants(count));
+        assert!(told(0).contains("declare it in a site file"));
+        assert_eq!(told(2), "there is no tenant acne; this hub has t0, t1");
+        assert!(told(25).ends_with("t19 and 5 more"));
     }
 }

@@ -94,7 +94,7 @@ async fn remove(named: NamedArgs) -> Result<()> {
 
 async fn list(args: ListArgs) -> Result<()> {
     let all = beside(&args.config, async |opened| {
-        Ok(opened.store.authority_views(&args.actor()).await?)
+        Ok(opened.store.authority_views(&args.actor(opened).await?).await?)
     })
     .await?;
     for one in all {

@@ -155,7 +155,7 @@ async fn revoke(named: NamedArgs) -> Result<()> {
 
 async fn list(args: ListArgs) -> Result<()> {
     let all = beside(&args.config, async |opened| {
-        Ok(opened.store.claim_credentials(&args.actor()).await?)
+        Ok(opened.store.claim_credentials(&args.actor(opened).await?).await?)
     })
     .await?;
     for one in all {

@@ -192,12 +192,9 @@ impl RotateSecret {
 
 async fn list(args: ListArgs) -> Result<()> {
     beside(&args.config, async |opened| {
-        let mut after = None;
+        let (actor, mut after) = (args.actor(opened).await?, None);
         loop {
-            let page = opened
-                .store
-                .device_access(&args.actor(), after.as_deref(), PAGE_MAX)
-                .await?;
+            let page = opened.store.device_access(&actor, after.as_deref(), PAGE_MAX).await?;
             page.items.iter().for_each(|device| say(line(device)));
             match page.next {
                 Some(next) => after = Some(next),

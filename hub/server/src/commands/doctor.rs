@@ -5,6 +5,7 @@ mod data;
 mod door;
 mod found;
 mod surroundings;
+mod trunk;
 
 use super::args::ConfigArgs;
 use crate::config::Config;
@@ -67,6 +68,7 @@ impl Doctor {
 
 async fn surroundings(config: &Config, report: &mut Report) {
     report.line("clock", surroundings::clock());
+    report.line("state folder", surroundings::state_folder(config));
     report.line("disk", surroundings::disk(config));
     report.line("open files", surroundings::files(config));
     if let Some(backlog) = surroundings::backlog() {

@@ -74,7 +74,7 @@ async fn revoke(named: NamedArgs) -> Result<()> {
 
 async fn list(args: ListArgs) -> Result<()> {
     let all = beside(&args.config, async |opened| {
-        Ok(opened.store.integrators(&args.actor()).await?)
+        Ok(opened.store.integrators(&args.actor(opened).await?).await?)
     })
     .await?;
     for one in all {

@@ -182,7 +182,7 @@ fn read_key() -> Result<Vec<u8>> {
 
 async fn list(args: ListArgs) -> Result<()> {
     let groups = beside(&args.config, async |opened| {
-        Ok(opened.store.groups(&args.actor()).await?)
+        Ok(opened.store.groups(&args.actor(opened).await?).await?)
     })
     .await?;
     for group in groups {

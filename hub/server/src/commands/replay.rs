@@ -4,7 +4,7 @@ mod followed;
 
 use super::args::ConfigArgs;
 use crate::models;
-use crate::terminal::{log, say};
+use crate::terminal::{complain, log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::id::{DeviceId, TenantId};
@@ -119,7 +119,7 @@ async fn tell(counters: Arc<HomeCounters>, total: usize) {
         tokio::time::sleep(TOLD_EVERY).await;
         let acknowledged = counters.acknowledged();
         if acknowledged != told {
-            eprintln!("{acknowledged} of {total} readings acknowledged");
+            complain(format_args!("{acknowledged} of {total} readings acknowledged"));
             told = acknowledged;
         }
     }

@@ -151,15 +151,16 @@ pub(crate) async fn revoke(
     store: &PostgresStore,
     conn: &mut PgConnection,
     tenant: &TenantId,
-    appliance: ApplianceId,
+    appliances: &[i64],
     now: Timestamp,
 ) -> Result<()> {
-    let revoked = sqlx::query("update certificate set revoked_at = $2 where appliance = $1 and revoked_at is null")
-        .bind(appliance.0)
-        .bind(sql(now))
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
+    let revoked =
+        sqlx::query("update certificate set revoked_at = $2 where appliance = any($1) and revoked_at is null")
+            .bind(appliances)
+            .bind(sql(now))
+            .execute(&mut *conn)
+            .await
+            .map_err(db)?;
     if revoked.rows_affected() == 0 {
         return Ok(());
     }

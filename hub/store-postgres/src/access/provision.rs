@@ -38,7 +38,7 @@ pub(super) async fn provision(
     };
     let appliance = found.appliance;
     if found.had_one {
-        issue::revoke(store, &mut tx, &claimant.tenant, appliance, now).await?;
+        issue::revoke(store, &mut tx, &claimant.tenant, &[appliance.0], now).await?;
         change::device(&mut tx, &claimant.tenant, appliance).await?;
     }
     let (hash, given) = match (key, made) {

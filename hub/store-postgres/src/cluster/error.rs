@@ -43,14 +43,14 @@ pub enum ClusterError {
     NamelessUser(u32),
     /// The database's user cannot get to its files.
     #[error(
-        "user {user} cannot enter {folder}, which holds the state directory; choose another, such as /var/lib/forecall, \
-         or run `chmod o+x {folder}`"
+        "user {user} cannot enter {folders} on the way to the state directory; choose another, such as /var/lib/forecall, \
+         or run `chmod o+x {folders}`"
     )]
     Unreachable {
         /// Name of the user.
         user: String,
-        /// What is closed to them.
-        folder: PathBuf,
+        /// What is closed to them, the nearest first.
+        folders: String,
     },
     /// The data belong to another user.
     #[error("{data_dir} belongs to user id {uid}; start the hub as that user")]

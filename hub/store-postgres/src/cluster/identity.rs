@@ -110,15 +110,27 @@ impl Identity {
             std::fs::set_permissions(state_dir, Permissions::from_mode(mode & 0o7777 | 0o011))
                 .map_err(ClusterError::file(state_dir))?;
         }
-        for folder in state_dir.ancestors().skip(1) {
+        self.check_can_pass(state_dir.ancestors().skip(1))
+    }
+
+    /// Whether each of these folders lets this user through to what is in it.
+    pub(super) fn check_can_pass<'a>(&self, folders: impl Iterator<Item = &'a Path>) -> Result<(), ClusterError> {
+        if !self.drops {
+            return Ok(());
+        }
+        let mut closed = Vec::new();
+        for folder in folders {
             if !self.can_enter(folder)? {
-                return Err(ClusterError::Unreachable {
-                    user: self.name.clone(),
-                    folder: folder.to_owned(),
-                });
+                closed.push(folder.display().to_string());
             }
         }
-        Ok(())
+        if closed.is_empty() {
+            return Ok(());
+        }
+        Err(ClusterError::Unreachable {
+            user: self.name.clone(),
+            folders: closed.join(" "),
+        })
     }
 
     fn can_enter(&self, folder: &Path) -> Result<bool, ClusterError> {

@@ -21,6 +21,7 @@ pub use own::make_state_dir;
 use binaries::Binaries;
 use identity::Identity;
 use nix::fcntl::Flock;
+use nix::unistd::AccessFlags;
 use paths::ClusterPaths;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
@@ -109,6 +110,23 @@ impl Cluster {
     /// Whether anything lies where `state_dir` keeps its data, a whole database or what is left of one. Makes nothing.
     pub fn holds_data(state_dir: &Path) -> Result<bool, ClusterError> {
         ClusterPaths::of(state_dir).exists()
+    }
+
+    /// Whether the database's user would get to `state_dir`, which may not be there yet, and this program could make it. Makes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError::Unreachable`] with each folder that is closed to the user; `File` where nothing can be made.
+    pub fn check_reach(state_dir: &Path) -> Result<(), ClusterError> {
+        let full = std::path::absolute(state_dir).map_err(ClusterError::file(state_dir))?;
+        let there = full.ancestors().find(|folder| folder.exists()).unwrap_or(&full);
+        let real = there.canonicalize().map_err(ClusterError::file(there))?;
+        nix::unistd::access(&real, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|errno| ClusterError::file(&real)(errno.into()))?;
+        // The state directory itself is opened by the start, as far as it must be.
+        let above = if there == full { 1 } else { 0 };
+        Identity::choose(&ClusterPaths::of(state_dir).data)?.check_can_pass(real.ancestors().skip(above))
     }
 
     /// What the server that would run on `state_dir` says of itself; an error if there is none. Makes nothing.

@@ -142,7 +142,7 @@ async fn revoke(
         .await
         .map_err(db)?;
     if revoked {
-        issue::revoke(store, &mut tx, tenant, appliance, now).await?;
+        issue::revoke(store, &mut tx, tenant, &[appliance.0], now).await?;
         change::device(&mut tx, tenant, appliance).await?;
     }
     change::commit(store, tx).await?;

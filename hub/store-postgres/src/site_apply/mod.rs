@@ -13,7 +13,9 @@
 mod device;
 mod head;
 mod household;
+mod prune;
 mod room;
+mod secret;
 
 pub(crate) use device::add_device;
 

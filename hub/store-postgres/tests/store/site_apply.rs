@@ -6,6 +6,7 @@ use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device, Owner, Site};
 use hub_store::StoreError;
+use hub_store::credential::DeviceCredentials;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::{SiteChange, SiteStore};
 use hub_store_postgres::{PostgresStore, Progress, SITE_BATCH};
@@ -265,4 +266,62 @@ async fn many_baselines_begin_again_in_several_transactions() {
     assert_eq!(apply(&store, &site).await.len(), MOVED);
     assert_eq!(noted(&base).await, (counts(&[("appliance update", 3)]), 3));
     assert_eq!(store.baselines_restarted().await.unwrap().len(), MOVED);
+}
+
+/// 100,000 devices get their secrets in one pass, and one that has something, or shall have nothing, keeps to that.
+#[tokio::test]
+async fn each_device_with_nothing_to_come_in_with_gets_a_secret_once() {
+    let (base, store) = played().await;
+    let mut site = large(DEVICES);
+    let bare = site.tenants[0].devices.iter_mut().skip(10);
+    bare.for_each(|device| device.secret_sha256 = None);
+    apply(&store, &site).await;
+    let acme = &site.tenants[0];
+    let revoked = &acme.devices[20].id;
+    store.revoke_device(&acme.id, revoked, true, morning()).await.unwrap();
+    let names: Vec<&str> = acme.devices.iter().map(|device| device.id.as_str()).collect();
+    let held = store.devices_with_credential(&acme.id, &names).await.unwrap();
+    assert!(held.len() == 11 && held.contains(&revoked.to_string()), "{held:?}");
+    let drawn = acme
+        .devices
+        .iter()
+        .map(|device| (device.id.clone(), format!("of {}", device.id)));
+    let drawn: Vec<(DeviceId, String)> = drawn.collect();
+    for part in drawn.chunks(SITE_BATCH) {
+        let bare = part.iter().filter(|(device, _)| !held.contains(&device.to_string()));
+        let given = store.give_secrets(&acme.id, part).await.unwrap();
+        assert_eq!(given, bare.count());
+        assert_eq!(store.give_secrets(&acme.id, part).await.unwrap(), 0, "once");
+    }
+    let works = "select count(*) from appliance where secret_sha256 = sha256(convert_to('of ' || device, 'UTF8'))";
+    assert_eq!(base.number(works).await, i64::try_from(DEVICES - 11).unwrap());
+    assert_eq!(apply(&store, &site).await, [""; 0], "the file does not take them back");
+}
+
+/// What a file leaves out is retired when that is asked for, and what no file has declared is not.
+#[tokio::test]
+async fn devices_that_the_file_does_not_name_any_more_are_retired() {
+    let (base, store) = played().await;
+    let site = large(DEVICES);
+    apply(&store, &site).await;
+    let acme = &site.tenants[0];
+    let own = Device {
+        id: DeviceId::new("by-hand").unwrap(),
+        ..acme.devices[0].clone()
+    };
+    store.add_device(&acme.id, &own, "s", morning()).await.unwrap();
+    assert_eq!(store.no_longer_declared(acme).await.unwrap(), []);
+    let mut less = site.clone();
+    less.tenants[0].devices.truncate(1);
+    assert_eq!(apply(&store, &less).await, [""; 0], "what is not named stays");
+    let gone = store.no_longer_declared(&less.tenants[0]).await.unwrap();
+    assert_eq!(gone.len(), DEVICES - 1);
+    for some in gone.chunks(SITE_BATCH) {
+        store.retire_devices(&acme.id, some, morning()).await.unwrap();
+    }
+    let revoked = "select count(*) from appliance where revoked";
+    assert_eq!(base.number(revoked).await, i64::try_from(DEVICES - 1).unwrap());
+    let told = "select count(*) from access_change where kind = 'device'";
+    assert!(base.number(told).await >= i64::try_from(DEVICES - 1).unwrap());
+    assert_eq!(store.no_longer_declared(&less.tenants[0]).await.unwrap(), []);
 }

@@ -59,6 +59,8 @@ macro_rules! for_each_case {
                 scoring::what_is_told_of_an_appliance_is_shown_until_something_else_is [Restart],
             }
             ticket {
+                ticket_correction::a_false_label_is_taken_back_with_what_was_learned_from_it [],
+                ticket_correction::a_repair_that_was_none_leaves_its_fault_open [],
                 ticket::a_person_opens_a_ticket_that_no_finding_speaks_of [],
                 ticket::labels_are_declared_set_and_asked_for [],
                 ticket::notes_and_promises_are_kept_with_the_ticket [],

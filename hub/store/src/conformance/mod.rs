@@ -42,6 +42,7 @@ mod telemetry_said;
 mod telemetry_writer;
 pub mod tenants;
 mod ticket;
+mod ticket_correction;
 
 use crate::Store;
 use async_trait::async_trait;

@@ -37,7 +37,7 @@ impl State {
         })
     }
 
-    /// The one that a ticket belongs to, with the ticket and its findings whatever their state.
+    /// The one that a ticket belongs to, with the ticket, its findings whatever their state, and what a false alarm keeps quiet.
     pub(super) fn situation_of(&self, id: TicketId, now: Timestamp) -> Result<Situation> {
         let ticket = self.ticket(id)?;
         let mut situation = self.situation(ticket.appliance, now)?;
@@ -46,7 +46,10 @@ impl State {
             .values()
             .filter(|finding| finding.appliance == ticket.appliance);
         let about = ticket.fault.as_ref().map(|fault| fault.finding);
-        for finding in own.filter(|finding| Some(finding.id) == about || finding.ticket == Some(id)) {
+        let kept_quiet =
+            |finding: &Finding| finding.ticket.is_none() && finding.suppressed_until.is_some_and(|until| until > now);
+        let is_own = |finding: &Finding| Some(finding.id) == about || finding.ticket == Some(id) || kept_quiet(finding);
+        for finding in own.filter(|finding| is_own(finding)) {
             if situation.finding(finding.id).is_err() {
                 situation.findings.push(finding.clone());
             }

@@ -20,6 +20,7 @@ mod judged;
 mod keyring;
 mod monitoring;
 mod moving;
+mod newcomer;
 mod prediction;
 mod provisioning;
 mod readme;

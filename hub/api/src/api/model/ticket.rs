@@ -26,6 +26,19 @@ pub(crate) struct Outcome {
     note: String,
 }
 
+/// The newest correction of an outcome. What it was before stands in the timeline.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Correction {
+    /// How many there have been.
+    count: u32,
+    /// What was wrong with the outcome before.
+    reason: String,
+    /// Log-in name of the person who corrected it.
+    by: String,
+    /// When they did.
+    at: Timestamp,
+}
+
 /// Where a ticket stands for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
@@ -138,6 +151,8 @@ pub(crate) struct Ticket {
     promise: Option<Promise>,
     /// The end.
     outcome: Option<Outcome>,
+    /// The newest correction of the end, if it was corrected.
+    correction: Option<Correction>,
     /// From the reading to the call.
     trace: Uuid,
 }
@@ -174,6 +189,12 @@ impl From<ServiceTicket> for Ticket {
                 made_at: promise.made_at,
             }),
             appointment: ticket.appointment.map(Into::into),
+            correction: ticket.correction.map(|last| Correction {
+                count: last.count,
+                reason: last.reason,
+                by: last.by,
+                at: last.at,
+            }),
             outcome: ticket.outcome.map(|outcome| Outcome {
                 resolution: outcome.resolution,
                 verdict: outcome.verdict,

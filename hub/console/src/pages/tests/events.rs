@@ -57,6 +57,10 @@ fn every_event_is_told_in_both_languages() {
         },
         E::PromiseKept,
         E::PromiseReleased { reason: "r".into() },
+        E::Corrected {
+            outcome: samples()[3].ticket.outcome.clone().unwrap(),
+            reason: "r".into(),
+        },
         E::RangIn,
         E::NamedByCaller { rings_by: until },
         E::Chose {
@@ -95,7 +99,7 @@ fn every_event_is_told_in_both_languages() {
                 actor: "admin".into(),
                 event: event.clone(),
             };
-            let told = story::sentence(&reader, &view, &entry);
+            let told = story::sentence(&reader, &view, &[], &entry);
             assert!(!told.contains('\u{27e6}') && !told.is_empty(), "{event:?}: {told}");
         }
     }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::pages::parts::badge;
 use crate::pages::ticket::promises;
-use hub_core::ticket::{HUB, PERSON_RINGS, TO_OWNER, TicketStatus};
+use hub_core::ticket::{Correction, HUB, PERSON_RINGS, TO_OWNER, TicketStatus};
+use hub_store::ticket::TimelineEntry;
 
 #[test]
 fn a_visit_stands_in_the_list_and_beside_a_call() {
@@ -95,4 +96,108 @@ fn a_promise_leads_the_list_until_it_is_kept_or_released() {
         "{page}"
     );
     assert!(page.contains("The promise need not be kept …"), "{page}");
+}
+
+/// Two clicks closed tickets as repaired: now nothing is chosen beforehand, and what speaks against it stands beside it.
+#[test]
+fn a_ticket_is_closed_with_nothing_chosen_and_beside_its_alarm() {
+    let mut view = sample::booked();
+    let form = |view: &TicketView| {
+        let page = acts::render(&reader(Language::En), view).into_string();
+        page.split("/close\"").nth(1).unwrap().to_owned()
+    };
+    let page = form(&view);
+    for (name, rest) in [("resolution\" required", " selected"), ("verdict\"", "")] {
+        assert!(
+            page.contains(&format!(
+                "<select name=\"{name}><option value=\"\"{rest}>Please choose …"
+            )),
+            "{page}"
+        );
+    }
+    assert_eq!(page.matches(" selected").count(), 1);
+    assert!(
+        !page.contains("not_checked") && !page.contains("wrong"),
+        "the outcome says it"
+    );
+    assert!(
+        words(&page).contains("The alarm still stands; it was last told on 22 Nov 09:00."),
+        "{page}"
+    );
+    view.appliance.last_sample_at = view.finding.as_ref().map(|finding| finding.prediction.at);
+    assert!(
+        form(&view).contains("Nothing has been read since then."),
+        "{}",
+        form(&view)
+    );
+    view.finding.as_mut().unwrap().state = hub_core::finding::FindingState::Cleared;
+    assert!(form(&view).contains("does not stand any more"), "{}", form(&view));
+}
+
+#[test]
+fn a_corrected_outcome_says_what_it_was_and_is_and_what_stays() {
+    let outcome = |resolution, verdict| Outcome {
+        resolution,
+        verdict,
+        note: "seal".into(),
+    };
+    let fixed = outcome(Resolution::ConfirmedFixed, Verdict::Right);
+    let put_off = outcome(Resolution::ConfirmedDeferred, Verdict::OtherFault);
+    let mut view = samples()[3].clone();
+    view.ticket.outcome = Some(put_off.clone());
+    view.ticket.correction = Some(Correction {
+        count: 1,
+        reason: "no part <b>".into(),
+        by: "lena".into(),
+        at: sample::at("10:00"),
+    });
+    let closed = TicketEvent::Closed { outcome: fixed };
+    let corrected = TicketEvent::Corrected {
+        outcome: put_off,
+        reason: "no part <b>".into(),
+    };
+    view.timeline = [("09:30", "admin", closed), ("10:00", "lena", corrected)]
+        .map(|(at, actor, event)| TimelineEntry {
+            at: sample::at(at),
+            actor: actor.into(),
+            event,
+        })
+        .into();
+    let page = ticket::page::render(&reader(Language::En), &view).into_string();
+    let text = words(&page);
+    for piece in [
+        "Outcome corrected. It was: fault found and repaired; the prediction: right. It is: fault found, repair put off; \
+         the prediction: another fault was found. Reason: “no part &lt;b&gt;”. The baseline that was started over",
+        "Corrected by lena on 22 Nov 10:00: no part &lt;b&gt;",
+        "until the readings are back at the baseline",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+    assert_eq!(
+        page.matches(" selected").count(),
+        2,
+        "the form has what the outcome says"
+    );
+    view.ticket.correction.as_mut().unwrap().count = hub_core::ticket::CORRECTIONS_MAX;
+    let page = ticket::page::render(&reader(Language::ZhCn), &view).into_string();
+    assert!(page.contains("更正处理结果。原为：") && !page.contains("/correction\""));
+}
+
+#[test]
+fn a_ticket_that_a_person_opened_is_not_rung_about_nor_judged() {
+    let page = ticket::page::render(&reader(Language::En), &samples()[6]).into_string();
+    let text = words(&page);
+    for piece in [
+        "Repair",
+        "To do",
+        "Person needed",
+        "Not possible: there is no finding that a call could speak of.",
+        "No finding: a person opened this ticket.",
+        "Promised to Li Wei &lt;b&gt;: a new &lt;b&gt; hose, by 22 Nov 18:00.",
+        "The promise is kept",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in\n{text}");
+    }
+    assert!(!page.contains("false-alarm") && !page.contains("false_alarm"), "{text}");
+    assert!(page.contains("name=\"verdict\" value=\"not_checked\""));
 }

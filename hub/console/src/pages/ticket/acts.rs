@@ -1,22 +1,21 @@
 //! What a person can do with a ticket.
 
-use super::desk;
 use super::forms::action;
+use super::{desk, outcome};
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
 use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
 use hub_core::call_rules::{HoldReason, never_rung};
 use hub_core::contact::ContactPhase;
-use hub_core::outcome::{NOTE_LEN_MAX, Resolution, Verdict};
+use hub_core::outcome::NOTE_LEN_MAX;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
-use strum::VariantArray;
 
 pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #acts-title { (reader.t("acts")) }
-        @if view.ticket.is_closed() { (end(reader, view)) }
+        @if view.ticket.is_closed() { (outcome::end(reader, view)) }
         @else if view.ticket.contact.phase == ContactPhase::InCall {
             p { (reader.t("acts-in-call")) }
             @if view.ticket.standing_visit().is_some() { (attend(reader, view)) }
@@ -25,18 +24,8 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
             div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
             @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
             (desk::render(reader, view))
-            @if view.ticket.fault.is_some() { (false_alarm(reader, view)) }
-            (close(reader, view))
-        }
-    }
-}
-
-fn end(reader: &Reader, view: &TicketView) -> Markup {
-    html! {
-        @if let Some(outcome) = &view.ticket.outcome {
-            p { strong { (closed(reader, "resolution", &outcome.resolution)) } }
-            @if view.ticket.fault.is_some() { p { (closed(reader, "verdict", &outcome.verdict)) } }
-            @if !outcome.note.is_empty() { blockquote { (outcome.note) } }
+            @if view.ticket.fault.is_some() { (outcome::false_alarm(reader, view)) }
+            (outcome::close(reader, view))
         }
     }
 }
@@ -119,51 +108,9 @@ fn visit(reader: &Reader, view: &TicketView) -> Markup {
     }
 }
 
-fn false_alarm(reader: &Reader, view: &TicketView) -> Markup {
-    html! {
-        details {
-            summary { (reader.t("act-false-alarm")) }
-            form method="post" action=(action(view, "false-alarm")) {
-                p.muted { (reader.t("act-false-alarm-hint")) }
-                (note(reader, "false-alarm-note"))
-                button { (reader.t("act-false-alarm-confirm")) }
-            }
-        }
-    }
-}
-
-/// Without a prediction there is nothing to judge.
-fn close(reader: &Reader, view: &TicketView) -> Markup {
-    let is_predicted = view.ticket.fault.is_some();
-    html! {
-        details {
-            summary { (reader.t("act-close")) }
-            form method="post" action=(action(view, "close")) {
-                label { (reader.t("close-resolution"))
-                    select name="resolution" required {
-                        @for resolution in Resolution::VARIANTS.iter().filter(|one| is_predicted || **one != Resolution::FalseAlarm) {
-                            option value=(code(resolution)) { (closed(reader, "resolution", resolution)) }
-                        }
-                    }
-                }
-                @if !is_predicted { input type="hidden" name="verdict" value=(code(&Verdict::NotChecked)); }
-                @else { label { (reader.t("close-verdict"))
-                    select name="verdict" required {
-                        @for verdict in Verdict::VARIANTS {
-                            option value=(code(verdict)) { (closed(reader, "verdict", verdict)) }
-                        }
-                    }
-                } }
-                (note(reader, "close-note"))
-                button.primary { (reader.t("act-close-confirm")) }
-            }
-        }
-    }
-}
-
-pub(super) fn note(reader: &Reader, id: &str) -> Markup {
+pub(super) fn note(reader: &Reader, id: &str, text: &str) -> Markup {
     html! {
         label for=(id) { (reader.t("note")) }
-        textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) {}
+        textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) { (text) }
     }
 }

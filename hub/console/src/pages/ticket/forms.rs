@@ -5,13 +5,15 @@ use axum::response::Redirect;
 use hub_api::error::{ApiError, Result};
 use hub_api::extract::{FormBody, Path};
 use hub_api::{
-    ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_false_alarm, ticket_note, ticket_open,
-    ticket_promise, ticket_promise_kept, ticket_promise_released, ticket_status, ticket_take,
+    ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_correction, ticket_false_alarm, ticket_note,
+    ticket_open, ticket_promise, ticket_promise_kept, ticket_promise_released, ticket_status, ticket_take,
 };
 use hub_core::id::TicketId;
+use hub_core::outcome::{Resolution, Verdict};
 use hub_core::ticket::TicketKind;
 use hub_store::ticket::TicketView;
-use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 /// Where the form of an act is sent.
@@ -147,12 +149,61 @@ pub(crate) async fn false_alarm(
     Ok(back(id))
 }
 
+/// An end as the forms have it.
+#[derive(Deserialize)]
+pub(crate) struct Ended {
+    resolution: Resolution,
+    #[serde(default, deserialize_with = "chosen")]
+    verdict: Option<Verdict>,
+    #[serde(default)]
+    note: String,
+    /// Why another end takes its place, if one does.
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ended {
+    /// What is asked of a fault that was found does not count where the resolution says that there was none, or nobody looked.
+    fn verdict(&self) -> Option<Verdict> {
+        match self.verdict {
+            Some(Verdict::Right | Verdict::OtherFault) => self.resolution.implied_verdict().or(self.verdict),
+            other => other,
+        }
+    }
+}
+
+/// A choice that was left open is an empty word.
+fn chosen<'de, D: Deserializer<'de>>(form: D) -> std::result::Result<Option<Verdict>, D::Error> {
+    let word = String::deserialize(form)?;
+    if word.is_empty() {
+        return Ok(None);
+    }
+    Verdict::deserialize(word.into_deserializer()).map(Some)
+}
+
 /// Closes with outcome and verdict.
-pub(crate) async fn close(
+pub(crate) async fn close(visitor: Visitor, Path(id): Path<Uuid>, FormBody(form): FormBody<Ended>) -> Result<Redirect> {
+    let outcome = ticket_close::Outcome {
+        resolution: form.resolution,
+        verdict: form.verdict(),
+        note: form.note,
+    };
+    ticket_close::act(&visitor.app, &visitor.session, TicketId(id), outcome).await?;
+    Ok(back(id))
+}
+
+/// Corrects outcome and verdict.
+pub(crate) async fn correction(
     visitor: Visitor,
     Path(id): Path<Uuid>,
-    FormBody(form): FormBody<ticket_close::Outcome>,
+    FormBody(form): FormBody<Ended>,
 ) -> Result<Redirect> {
-    ticket_close::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
+    let correction = ticket_correction::Correction {
+        resolution: form.resolution,
+        verdict: form.verdict(),
+        note: form.note,
+        reason: form.reason,
+    };
+    ticket_correction::act(&visitor.app, &visitor.session, TicketId(id), correction).await?;
     Ok(back(id))
 }

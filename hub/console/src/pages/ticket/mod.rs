@@ -5,6 +5,7 @@ mod call_record;
 mod desk;
 pub(super) mod forms;
 pub(super) mod list;
+mod outcome;
 pub(super) mod page;
 pub(super) mod promises;
 pub(super) mod story;

@@ -9,7 +9,7 @@ use crate::words::{closed, hold};
 use hub_core::appointment::AppointmentEvent;
 use hub_core::call_result::Disposition;
 use hub_core::outcome::Outcome;
-use hub_core::ticket::{HUB, TicketEvent};
+use hub_core::ticket::{HUB, Settlement, TicketEvent};
 use hub_store::ticket::{TicketView, TimelineEntry};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -18,13 +18,13 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #story-title { (reader.t("story")) }
         ol.timeline {
-            @for entry in view.timeline.iter().rev() {
+            @for (n, entry) in view.timeline.iter().enumerate().rev() {
                 li {
                     p.when {
                         time datetime=(entry.at) { (reader.time(entry.at)) }
                         " · " (actor(reader, &entry.actor))
                     }
-                    p { (sentence(reader, view, entry)) }
+                    p { (sentence(reader, view, &view.timeline[..n], entry)) }
                 }
             }
         }
@@ -48,8 +48,8 @@ fn actor(reader: &Reader, actor: &str) -> String {
     }
 }
 
-/// One event in words.
-pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry) -> String {
+/// One event in words; `before` is what happened until then.
+pub(crate) fn sentence(reader: &Reader, view: &TicketView, before: &[TimelineEntry], entry: &TimelineEntry) -> String {
     match &entry.event {
         TicketEvent::Opened { .. } => reader.t("event-opened"),
         TicketEvent::Reported { kind, note } => {
@@ -113,6 +113,7 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, entry: &TimelineEntry
         }
         TicketEvent::Visit(event) => visit(reader, view, event),
         TicketEvent::Closed { outcome } => ended(reader, view, outcome),
+        TicketEvent::Corrected { outcome, reason } => corrected(reader, view, before, outcome, reason),
     }
 }
 
@@ -124,14 +125,38 @@ fn chose(reader: &Reader, disposition: Disposition, rings_by: Option<Timestamp>)
     reader.with("sentences", &[("first", &chose), ("second", &promised)])
 }
 
-/// What was done, and whether the prediction was right where there was one.
 pub(super) fn ended(reader: &Reader, view: &TicketView, outcome: &Outcome) -> String {
+    reader.with("summary-closed", &[("outcome", &in_words(reader, view, outcome))])
+}
+
+/// What was done, and whether the prediction was right where there was one.
+fn in_words(reader: &Reader, view: &TicketView, outcome: &Outcome) -> String {
     let resolution = closed(reader, "resolution", &outcome.resolution);
     if view.ticket.fault.is_none() {
-        return reader.with("summary-closed-plain", &[("resolution", &resolution)]);
+        return resolution;
     }
     let verdict = closed(reader, "verdict", &outcome.verdict);
-    reader.with("summary-closed", &[("resolution", &resolution), ("verdict", &verdict)])
+    reader.with("outcome-judged", &[("resolution", &resolution), ("verdict", &verdict)])
+}
+
+/// What the outcome was, what it is, why, and what cannot be taken back.
+fn corrected(reader: &Reader, view: &TicketView, before: &[TimelineEntry], outcome: &Outcome, reason: &str) -> String {
+    let is = in_words(reader, view, outcome);
+    let last = before.iter().rev().find_map(|line| match &line.event {
+        TicketEvent::Closed { outcome } | TicketEvent::Corrected { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    // The newest lines alone are shown: the one before may not be among them.
+    let Some(last) = last else {
+        return reader.with("event-corrected-to", &[("is", &is), ("reason", reason)]);
+    };
+    let was = in_words(reader, view, last);
+    let said = reader.with("event-corrected", &[("was", &was), ("is", &is), ("reason", reason)]);
+    let repaired = |outcome| view.ticket.settlement(outcome) == Some(Settlement::Repaired);
+    if repaired(last) && !repaired(outcome) {
+        return format!("{said} {}", reader.t("event-corrected-baseline"));
+    }
+    said
 }
 
 fn visit(reader: &Reader, view: &TicketView, event: &AppointmentEvent) -> String {

@@ -30,6 +30,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(closed(Resolution::FalseAlarm, Verdict::Wrong)),
         Just(closed(Resolution::ConfirmedDeferred, Verdict::Right)),
         Just(closed(Resolution::ConfirmedFixed, Verdict::Wrong)),
+        Just(corrected(Resolution::ConfirmedFixed, Verdict::Right)),
+        Just(corrected(Resolution::FalseAlarm, Verdict::Wrong)),
+        Just(corrected(Resolution::ConfirmedDeferred, Verdict::Right)),
     ];
     prop_oneof![
         6 => (class, 0.0_f32..1.0, severity).prop_map(|(class, sure, bad)| Deed::Sees(alarm(class, sure, bad))),
@@ -37,6 +40,17 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0_usize..8, event).prop_map(|(ticket, event)| Deed::Acts(ticket, event)),
         1 => (1_i64..100).prop_map(Deed::Waits),
     ]
+}
+
+fn corrected(resolution: Resolution, verdict: Verdict) -> TicketEvent {
+    let note = String::new();
+    let outcome = Outcome {
+        resolution,
+        verdict,
+        note,
+    };
+    let reason = "the wrong line".into();
+    TicketEvent::Corrected { outcome, reason }
 }
 
 fn booked(hours: i64) -> TicketEvent {

@@ -1,11 +1,13 @@
 //! Keyring, models and the database.
 
 use super::found::Found;
+use super::trunk;
 use crate::config::Config;
 use crate::database::{Opened, cluster_options, open_beside};
 use crate::keyring;
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
+use hub_core::error_chain::in_full;
 use hub_core::host::HostPort;
 use hub_core::id::TenantId;
 use hub_core::site::Trunk;
@@ -29,8 +31,12 @@ const CLOCK_DIFFERENCE_MAX_S: i64 = 2;
 
 pub(super) fn models(config: &Config) -> Result<Found> {
     let registry = Registry::load(&config.models_dir)?;
-    if let Some((folder, why)) = registry.refused().first() {
-        bail!("{} is refused: {why}", folder.display());
+    let refused = registry.refused().iter();
+    let refused: Vec<_> = refused
+        .map(|(folder, why)| format!("{} is refused: {}", folder.display(), in_full(why)))
+        .collect();
+    if !refused.is_empty() {
+        bail!(refused.join("; "));
     }
     let versions: Vec<_> = registry
         .families()
@@ -69,8 +75,7 @@ pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found
         _ => {}
     }
     if !keyring::file(config).exists() {
-        let why = "not looked into: there is no keyring to open it with".to_owned();
-        return vec![("database", Found::ok(why))];
+        return vec![("database", unopened(config).await)];
     }
     let opened = match open_beside(config).await {
         Ok(opened) => opened,
@@ -85,10 +90,19 @@ pub(super) async fn database(config: &Config) -> Vec<(&'static str, Result<Found
     found
 }
 
+/// A database that there is no keyring for: whether it answers can be asked of a given one.
+async fn unopened(config: &Config) -> Result<Found> {
+    if config.database_url.is_some() && !keyring::data_are_there(config).await? {
+        return Found::ok("answers, and is empty: filled at the first start".to_owned());
+    }
+    Found::ok("not looked into: there is no keyring to open it with".to_owned())
+}
+
 async fn look(opened: &Opened, config: &Config) -> Result<Vec<(&'static str, Result<Found>)>> {
     opened.store.healthy().await?;
     let trunks = opened.store.trunks().await?;
     let names = names(&trunks, config.sip.is_ipv4()).await;
+    let answers = trunk::answers(config, &trunks).await;
     let facts = opened.store.facts().await?;
     let ours = SystemClock.now();
     Ok(vec![
@@ -97,6 +111,7 @@ async fn look(opened: &Opened, config: &Config) -> Result<Vec<(&'static str, Res
             Found::ok(format!("answers, schema is current; {} trunk(s)", trunks.len())),
         ),
         ("trunk names", names),
+        ("trunk answers", answers),
         ("lease", lease(&opened.store.lease_state().await?, ours)),
         ("database version", version(&facts)),
         ("database durability", durability(&facts)),

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use hub_broker::LISTEN_BACKLOG;
 use hub_core::clock::{CivilClock, SystemClock};
 use hub_core::language::Language;
+use hub_store_postgres::Cluster;
 use hub_voice::prompt::tts::{EspeakTts, Tts};
 
 /// Civil time before this means that the machine's clock is not set.
@@ -25,6 +26,18 @@ pub(super) async fn voice(language: Language) -> Result<Found> {
     };
     let samples = EspeakTts::default().speak(language, spoken).await?;
     Found::ok(format!("espeak-ng speaks it ({} samples)", samples.len()))
+}
+
+/// Whether hub and database get to their files.
+pub(super) fn state_folder(config: &Config) -> Result<Found> {
+    if config.database_url.is_some() {
+        return Found::ok(format!("{}; the database is a given one", config.state_dir.display()));
+    }
+    Cluster::check_reach(&config.state_dir)?;
+    Found::ok(format!(
+        "{}, which the database's user can reach",
+        config.state_dir.display()
+    ))
 }
 
 pub(super) fn clock() -> Result<Found> {

@@ -35,7 +35,7 @@ pub(super) async fn read(
 ) -> Result<HashMap<String, Stored>> {
     let rows = sqlx::query(
         "select a.id, a.device, a.revoked, a.profile, a.model, h.name_in_tenant as owner, a.service_point, \
-           a.secret_sha256, a.old_secret_sha256, a.site_secret_sha256 \
+           a.secret_sha256, a.old_secret_sha256, a.site_secret_sha256, a.declared \
          from appliance a left join household h on h.id = a.household where a.tenant = $1 and a.device = any($2)",
     )
     .bind(tenant.as_str())
@@ -55,6 +55,7 @@ pub(super) async fn read(
                 secret: row.col("secret_sha256")?,
                 old_secret: row.col("old_secret_sha256")?,
                 site_secret: row.col("site_secret_sha256")?,
+                declared: row.col("declared")?,
             };
             Ok((row.col("device")?, known))
         })
@@ -114,11 +115,12 @@ pub(super) async fn insert(
     let made: i64 = sqlx::query_scalar(
         "with made as ( \
            insert into appliance (tenant, tenant_no, device, partition, profile, model, household, service_point, \
-             secret_sha256, site_secret_sha256, created_at) \
+             secret_sha256, site_secret_sha256, declared, created_at) \
            select t.id, t.no, k.device, k.partition, k.profile, k.model, k.household, k.service_point, k.secret, \
-             k.site_secret, $2 \
+             k.site_secret, k.declared, $2 \
            from unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], \
-               $10::bytea[]) as k (device, partition, profile, model, household, service_point, secret, site_secret) \
+               $10::bytea[], $11::boolean[]) \
+             as k (device, partition, profile, model, household, service_point, secret, site_secret, declared) \
              join tenant t on t.id = $1 \
            on conflict (tenant, device) do nothing returning id), \
          status as (insert into appliance_status (appliance) select id from made) \
@@ -159,6 +161,7 @@ pub(super) async fn insert(
             .map(|wanted| wanted.secret().filter(|_| wanted.by_file))
             .collect::<Vec<_>>(),
     )
+    .bind(fresh.iter().map(|wanted| wanted.by_file).collect::<Vec<_>>())
     .fetch_one(conn)
     .await
     .map_err(db)?;
@@ -188,9 +191,9 @@ pub(super) async fn update(
            service_point = k.service_point, secret_sha256 = coalesce(k.secret, a.secret_sha256), \
            old_secret_sha256 = case when k.secret is null then a.old_secret_sha256 end, \
            old_secret_until = case when k.secret is null then a.old_secret_until end, \
-           site_secret_sha256 = coalesce(k.site_secret, a.site_secret_sha256) \
-         from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::bytea[]) \
-           as k (id, profile, model, household, service_point, secret, site_secret) where a.id = k.id",
+           site_secret_sha256 = coalesce(k.site_secret, a.site_secret_sha256), declared = a.declared or k.declared \
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::boolean[]) \
+           as k (id, profile, model, household, service_point, secret, site_secret, declared) where a.id = k.id",
     )
     .bind(changed.iter().map(|(_, known, _)| known.id).collect::<Vec<_>>())
     .bind(
@@ -211,6 +214,7 @@ pub(super) async fn update(
     )
     .bind(changed.iter().map(|(_, _, news)| news.secret).collect::<Vec<_>>())
     .bind(changed.iter().map(|(_, _, news)| news.site_secret).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, _, news)| news.declared).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(db)?;

@@ -30,6 +30,8 @@ pub(super) struct Stored {
     pub(super) old_secret: Option<Vec<u8>>,
     /// What a site file named last.
     pub(super) site_secret: Option<Vec<u8>>,
+    /// A site file has declared it.
+    pub(super) declared: bool,
 }
 
 /// What of a wanted device is new, if it exists.
@@ -38,6 +40,8 @@ pub(super) struct News<'a> {
     pub(super) told: bool,
     pub(super) secret: Option<&'a [u8]>,
     pub(super) site_secret: Option<&'a [u8]>,
+    /// A site file declares it for the first time.
+    pub(super) declared: bool,
     /// Its session ends.
     pub(super) cut: bool,
     /// Its baseline begins again.
@@ -88,6 +92,7 @@ impl<'a> Wanted<'a> {
                 || known.service_point != self.device.service_point,
             secret,
             site_secret: named.filter(|_| self.by_file),
+            declared: self.by_file && !known.declared,
             // In either case: it was read by the profile of its log-in.
             cut: secret.is_some() && had_secret || other_profile,
             // A new owner uses it in another way.
@@ -109,7 +114,7 @@ impl<'a> Wanted<'a> {
 
 impl News<'_> {
     pub(super) fn is_any(&self) -> bool {
-        self.told || self.site_secret.is_some()
+        self.told || self.site_secret.is_some() || self.declared
     }
 }
 
