@@ -7,7 +7,7 @@ use crate::database::Opened;
 use crate::hub::Hub;
 use crate::models::{load_models, with_words};
 use crate::telephone::{self, Telephone};
-use crate::workers::contact::{Calls, Dialler};
+use crate::workers::contact::{Calls, Dialler, Ways};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::profiles::{ProfileWatch, Refused};
 use crate::workers::score::ScoreWorker;
@@ -86,7 +86,7 @@ pub async fn start(
 
     let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
     pipeline.prediction_and_ticket(registry);
-    let telephone = pipeline.contact().await?;
+    let (telephone, ways) = pipeline.contact().await?;
     let voice = telephone.map(|telephone| telephone.voice);
     let monitor = monitor::working(
         &telemetry.broker,
@@ -96,6 +96,7 @@ pub async fn start(
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
             profiles: telemetry.profiles,
+            ways,
             voice: voice.clone(),
         },
     );
@@ -208,10 +209,11 @@ impl Pipeline<'_> {
         self.work.spawn(score.run(self.stop.child_token()));
     }
 
-    /// Rings owners, and answers those who ring; `None` if no tenant has a trunk.
-    async fn contact(&mut self) -> Result<Option<Telephone>> {
+    /// Rings owners, and answers those who ring; no telephone if no tenant has a trunk. With the ways by which calls go out.
+    async fn contact(&mut self) -> Result<(Option<Telephone>, Arc<Ways>)> {
         let telephone = telephone::start(self.config, &self.store).await?;
         let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.subscribe());
+        let ways = calls.ways();
         let dialler = Dialler::new(
             calls.clone(),
             self.store.clone(),
@@ -224,7 +226,7 @@ impl Pipeline<'_> {
             let stop = self.stop.child_token();
             self.work.spawn(async move { voice.serve_inbound(calls, stop).await });
         }
-        Ok(telephone)
+        Ok((telephone, ways))
     }
 
     /// Serves people, who act on tickets and close them.

@@ -29,16 +29,18 @@ use std::time::Duration;
 
 #[async_trait]
 impl ContactStore for PostgresStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+    async fn contacts_due(&self, not_of: &[TenantId], now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+        let not_of: Vec<&str> = not_of.iter().map(TenantId::as_str).collect();
         // In the text, not bound: by a general plan the database would not see that the index of planned contacts will do.
         let query = format!(
-            "select id, tenant, trace from ticket where contact_phase = '{planned}' and contact_due <= $1 \
+            "select id, tenant, trace from ticket where contact_phase = '{planned}' and contact_due <= $1 and tenant <> all($3) \
              order by contact_due, id limit $2",
             planned = ContactPhase::Planned.name()
         );
         let rows = sqlx::query(&query)
             .bind(sql(now))
             .bind(count(limit))
+            .bind(not_of)
             .fetch_all(&self.pool)
             .await
             .map_err(db)?;

@@ -56,6 +56,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (24, "ticket model", include_str!("../migrations/0024_ticket_model.sql")),
     (25, "appointment", include_str!("../migrations/0025_appointment.sql")),
     (26, "household", include_str!("../migrations/0026_household.sql")),
+    (28, "attempt rang", include_str!("../migrations/0028_attempt_rang.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -1,6 +1,8 @@
 //! What a call works with: the trunks and their channels, prompts, audio, limits and figures.
 
+use crate::call::STOPPING;
 use crate::config::{Limits, TrunkConfig, VoiceConfig};
+use crate::detail::EndedBy;
 use crate::figures::Figures;
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
 use crate::prompt::PromptMaker;
@@ -38,13 +40,35 @@ pub(crate) enum NoTrunk {
 /// Why no INVITE was sent.
 pub(crate) struct NotRung {
     pub result: CallResult,
+    pub by: EndedBy,
     pub reason: String,
 }
 
+impl NotRung {
+    /// The trunk, as it is set up or used, is what is missing.
+    pub fn trunk(reason: String) -> Self {
+        Self {
+            result: CallResult::NetworkFailure,
+            by: EndedBy::Trunk,
+            reason,
+        }
+    }
+
+    /// Every call has to end.
+    pub fn stopping() -> Self {
+        Self {
+            by: EndedBy::Stopping,
+            ..STOPPING.to_owned().into()
+        }
+    }
+}
+
+/// Something is missing in our own house.
 impl From<String> for NotRung {
     fn from(reason: String) -> Self {
         Self {
-            result: CallResult::NetworkFailure,
+            result: CallResult::NotPlaced,
+            by: EndedBy::Hub,
             reason,
         }
     }
@@ -118,6 +142,7 @@ impl Line {
         let named = self.trunks.iter().find(|trunk| trunk.config.name == name);
         named.ok_or_else(|| NotRung {
             result: CallResult::TrunkRefused,
+            by: EndedBy::Hub,
             reason: format!("no trunk is named {name}"),
         })
     }
@@ -126,7 +151,10 @@ impl Line {
     pub async fn channel(&self, trunk: &Trunk) -> Result<OwnedSemaphorePermit, NotRung> {
         match tokio::time::timeout(self.limits.channel, Arc::clone(&trunk.channels).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(format!("all channels of the trunk {} stayed in use", trunk.config.name).into()),
+            _ => Err(NotRung::trunk(format!(
+                "all channels of the trunk {} stayed in use",
+                trunk.config.name
+            ))),
         }
     }
 

@@ -5,13 +5,15 @@
 mod common;
 
 use common::{TestHost, TestVoice, correlation, eventually, limits, main_number, order, other_trunk, trunk};
-use hub_core::call_result::{CallResult, Disposition};
+use hub_core::call_result::{CallResult, Disposition, HUNG_UP_EARLY};
 use hub_core::language::Language;
 use hub_core::metric::MetricValue;
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::CallStack;
 use hub_voice::signaling::fake::{FakePhone, FakeTrunk};
-use hub_voice::{CallDetail, CallOrder, CallProgress, Direction, Limits, Speaker, TrunkConfig, Voice, VoiceError};
+use hub_voice::{
+    CallDetail, CallOrder, CallProgress, Direction, EndedBy, Limits, Speaker, TrunkConfig, Voice, VoiceError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,14 +125,71 @@ async fn nothing_pressed_is_nothing_chosen() {
     let phone = FakePhone::Answers {
         after: SOON,
         keys: vec![],
-        hangs_up: Some(Duration::from_secs(1)),
+        hangs_up: Some(HUNG_UP_EARLY + SOON * 2),
     };
     let (detail, host, _) = ring(phone, TestHost::default(), limits()).await;
+    assert_eq!(
+        (detail.result, detail.disposition, detail.ended_by),
+        (
+            CallResult::Answered,
+            Some(Disposition::NothingChosen),
+            Some(EndedBy::Owner)
+        )
+    );
+    assert!(host.commits().is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_who_is_gone_at_once_has_heard_nothing_unless_a_key_was_pressed() {
+    let gone = |keys| FakePhone::Answers {
+        after: SOON,
+        keys,
+        hangs_up: Some(SOON * 3),
+    };
+    let (detail, ..) = ring(gone(vec![]), TestHost::default(), limits()).await;
+    assert_eq!(
+        (detail.result, detail.disposition, detail.ended_by),
+        (CallResult::HungUpEarly, None, Some(EndedBy::Owner))
+    );
+    let (detail, ..) = ring(gone(vec![(SOON, '0')]), TestHost::default(), limits()).await;
     assert_eq!(
         (detail.result, detail.disposition),
         (CallResult::Answered, Some(Disposition::NothingChosen))
     );
-    assert!(host.commits().is_empty());
+}
+
+/// A person takes longer to decline than an exchange, and is rung first.
+#[tokio::test]
+async fn what_never_rang_was_declined_by_the_exchange() {
+    let unreached = |status, retry_after_s| FakePhone::Unreached { status, retry_after_s };
+    for (phone, result, by, retry_after_s) in [
+        (unreached(603, None), CallResult::ExchangeDeclined, EndedBy::Trunk, None),
+        (
+            FakePhone::Refuses {
+                after: Duration::ZERO,
+                status: 603,
+            },
+            CallResult::Declined,
+            EndedBy::Owner,
+            None,
+        ),
+        (
+            unreached(503, Some(30)),
+            CallResult::NetworkFailure,
+            EndedBy::Trunk,
+            Some(30),
+        ),
+        (unreached(403, None), CallResult::TrunkRefused, EndedBy::Trunk, None),
+        (unreached(486, None), CallResult::Busy, EndedBy::Owner, None),
+    ] {
+        let named = format!("{phone:?}");
+        let (detail, ..) = ring(phone, TestHost::default(), limits()).await;
+        assert_eq!(
+            (detail.result, detail.ended_by, detail.retry_after_s),
+            (result, Some(by), retry_after_s),
+            "{named}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -189,7 +248,10 @@ async fn every_way_of_not_answering_has_its_class() {
 async fn a_voice_that_fails_rings_nobody() {
     let voice = TestVoice::mute([presses("1")]);
     let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
-    assert_eq!(detail.result, CallResult::NetworkFailure);
+    assert_eq!(
+        (detail.result, detail.ended_by),
+        (CallResult::NotPlaced, Some(EndedBy::Hub))
+    );
     assert!(
         detail.reason.contains("prompts could not be prepared"),
         "{}",

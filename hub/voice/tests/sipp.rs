@@ -254,7 +254,8 @@ async fn the_owner_hangs_up_in_the_middle_of_the_prompt() {
     let detail = plain("uas-hangs-up", limits()).await;
     assert_eq!(
         (detail.result, detail.disposition),
-        (CallResult::Answered, Some(Disposition::NothingChosen))
+        (CallResult::HungUpEarly, None),
+        "gone within five seconds"
     );
     assert_eq!(detail.reason, "the owner hung up");
     assert!(detail.talk_ms >= 1_000, "{}", detail.talk_ms);

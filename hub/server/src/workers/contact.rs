@@ -5,9 +5,13 @@ mod dial;
 mod doubt;
 mod inbound;
 mod order;
+mod ways;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod outage;
 
 pub use call::Calls;
 pub use dial::Dialler;
+pub use ways::Ways;

@@ -2,6 +2,7 @@
 
 use super::doubt::Doubts;
 use super::order::call_order;
+use super::ways::Ways;
 use crate::workers::{BACKOFF, in_time};
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
@@ -29,6 +30,7 @@ pub struct Calls {
     pub(super) clock: Arc<dyn CivilClock>,
     families: watch::Receiver<Arc<Families>>,
     pub(super) doubts: Doubts,
+    pub(super) ways: Arc<Ways>,
 }
 
 impl Calls {
@@ -40,10 +42,16 @@ impl Calls {
     ) -> Arc<Self> {
         Arc::new(Self {
             contacts,
+            ways: Arc::new(Ways::new(clock.clone())),
             clock,
             families,
             doubts: Doubts::default(),
         })
+    }
+
+    /// The ways by which calls go out.
+    pub fn ways(&self) -> Arc<Ways> {
+        self.ways.clone()
     }
 
     /// What a call is to say; `None` without a number.
