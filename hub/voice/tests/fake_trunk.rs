@@ -140,59 +140,6 @@ async fn nothing_pressed_is_nothing_chosen() {
 }
 
 #[tokio::test]
-async fn an_owner_who_is_gone_at_once_has_heard_nothing_unless_a_key_was_pressed() {
-    let gone = |keys| FakePhone::Answers {
-        after: SOON,
-        keys,
-        hangs_up: Some(SOON * 3),
-    };
-    let (detail, ..) = ring(gone(vec![]), TestHost::default(), limits()).await;
-    assert_eq!(
-        (detail.result, detail.disposition, detail.ended_by),
-        (CallResult::HungUpEarly, None, Some(EndedBy::Owner))
-    );
-    let (detail, ..) = ring(gone(vec![(SOON, '0')]), TestHost::default(), limits()).await;
-    assert_eq!(
-        (detail.result, detail.disposition),
-        (CallResult::Answered, Some(Disposition::NothingChosen))
-    );
-}
-
-/// A person takes longer to decline than an exchange, and is rung first.
-#[tokio::test]
-async fn what_never_rang_was_declined_by_the_exchange() {
-    let unreached = |status, retry_after_s| FakePhone::Unreached { status, retry_after_s };
-    for (phone, result, by, retry_after_s) in [
-        (unreached(603, None), CallResult::ExchangeDeclined, EndedBy::Trunk, None),
-        (
-            FakePhone::Refuses {
-                after: Duration::ZERO,
-                status: 603,
-            },
-            CallResult::Declined,
-            EndedBy::Owner,
-            None,
-        ),
-        (
-            unreached(503, Some(30)),
-            CallResult::NetworkFailure,
-            EndedBy::Trunk,
-            Some(30),
-        ),
-        (unreached(403, None), CallResult::TrunkRefused, EndedBy::Trunk, None),
-        (unreached(486, None), CallResult::Busy, EndedBy::Owner, None),
-    ] {
-        let named = format!("{phone:?}");
-        let (detail, ..) = ring(phone, TestHost::default(), limits()).await;
-        assert_eq!(
-            (detail.result, detail.ended_by, detail.retry_after_s),
-            (result, Some(by), retry_after_s),
-            "{named}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn the_longest_time_of_a_call_holds() {
     let phone = FakePhone::Answers {
         after: SOON,
