@@ -11,9 +11,7 @@ use hub_core::metric::MetricValue;
 use hub_voice::prompt::tts::EspeakTts;
 use hub_voice::signaling::CallStack;
 use hub_voice::signaling::fake::{FakePhone, FakeTrunk};
-use hub_voice::{
-    CallDetail, CallOrder, CallProgress, Direction, EndedBy, Limits, Speaker, TrunkConfig, Voice, VoiceError,
-};
+use hub_voice::{CallDetail, CallOrder, CallProgress, Direction, Limits, Speaker, TrunkConfig, Voice, VoiceError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,12 +127,8 @@ async fn nothing_pressed_is_nothing_chosen() {
     };
     let (detail, host, _) = ring(phone, TestHost::default(), limits()).await;
     assert_eq!(
-        (detail.result, detail.disposition, detail.ended_by),
-        (
-            CallResult::Answered,
-            Some(Disposition::NothingChosen),
-            Some(EndedBy::Owner)
-        )
+        (detail.result, detail.disposition),
+        (CallResult::Answered, Some(Disposition::NothingChosen))
     );
     assert!(host.commits().is_empty());
 }
@@ -195,10 +189,7 @@ async fn every_way_of_not_answering_has_its_class() {
 async fn a_voice_that_fails_rings_nobody() {
     let voice = TestVoice::mute([presses("1")]);
     let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
-    assert_eq!(
-        (detail.result, detail.ended_by),
-        (CallResult::NotPlaced, Some(EndedBy::Hub))
-    );
+    assert_eq!(detail.result, CallResult::NotPlaced);
     assert!(
         detail.reason.contains("prompts could not be prepared"),
         "{}",
@@ -213,7 +204,7 @@ async fn a_call_without_a_free_channel_is_not_placed() {
     let waits = || FakePhone::Answers {
         after: SOON,
         keys: vec![],
-        hangs_up: Some(Duration::from_secs(2)),
+        hangs_up: Some(HUNG_UP_EARLY + SOON),
     };
     let voice = TestVoice::fake(
         [waits(), waits(), waits()],

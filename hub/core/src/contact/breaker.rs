@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 const PAUSE_FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// Longest pause by our own count.
 const PAUSE_LONGEST: SignedDuration = SignedDuration::from_mins(5);
-/// Longest pause that a carrier may ask for (`Retry-After`, RFC 3261 §20.33). A longer one is cut: whoever means days is told so by
+/// Longest pause that a carrier may ask for (`Retry-After`, RFC 3261 §20.33). A longer one is cut: a carrier that means days says so to
 /// the first call of each half hour.
 const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// A trying call of which nothing is heard for so long says nothing any more. Longer than a call waits for its first ring.

@@ -77,7 +77,7 @@ impl Situation {
     }
 }
 
-/// What the ticket of this attempt hears. After a call that rang nobody it waits at least this `pause`, whoever asked for the call:
+/// What the ticket of this attempt hears. After a call that rang nobody it waits at least this `pause`, also if a person asked for the call:
 /// what the way out cannot do now it cannot do at once either.
 fn heard(running: &Running, event: &AttemptEvent, pause: SignedDuration, now: Timestamp) -> Option<TicketEvent> {
     let attempt = &running.attempt;
