@@ -45,6 +45,10 @@ impl Default for CallRules {
 /// What an owner's earlier calls said counts for this long, whichever ticket they were for.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 30);
 
+/// Attempts in a row that rang nobody, after which a person looks: whatever is wrong with this number does not pass. By the usual
+/// pauses that is two days, since each doubles the pause to the next.
+pub const UNRUNG_MAX: usize = 12;
+
 /// All that the decision looks at, read in one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactFacts {
@@ -62,9 +66,11 @@ pub struct ContactFacts {
     pub do_not_call: bool,
     /// The household's time zone; `None` if it is not a zone we know.
     pub zone: Option<TimeZone>,
-    /// Outbound attempts for this ticket, oldest first: when each ended (or started, if still running) and its result.
+    /// Outbound attempts for this ticket that count, oldest first: when each ended (or started, if still running) and its result.
     pub attempts: Vec<(Timestamp, Option<CallResult>)>,
-    /// Outbound attempts to this household for any ticket: when each started.
+    /// Those since the last of them, newest first, which rang nobody and do not count.
+    pub unrung: Vec<(Timestamp, CallResult)>,
+    /// Outbound attempts to this household for any ticket that count: when each started.
     pub to_household: Vec<Timestamp>,
     /// Within [`REMEMBERED`] an outbound attempt to this household, for whichever ticket, was declined.
     pub declined_elsewhere: bool,
@@ -115,6 +121,8 @@ pub enum HoldReason {
     TrunkRefused,
     /// The tenant has no trunk; looked at again when it has one.
     NoTrunk,
+    /// Call after call rang nobody: something is wrong with this number, or on the way to it.
+    NeverRang,
     /// An attempt was cut off by a crash: whether it rang is not known.
     UnknownAttempt,
     /// The owner has answered and said what they want.
@@ -202,9 +210,19 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
         return Some(HoldReason::BelowGate);
     }
     let said = facts.attempts.iter().rev().find_map(|(_, result)| stands(*result));
-    said.or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
+    said.or_else(|| in_vain(facts))
+        .or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
         .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+}
+
+/// Why calls that rang nobody are not placed any more.
+fn in_vain(facts: &ContactFacts) -> Option<HoldReason> {
+    let (_, last) = facts.unrung.first().filter(|_| facts.unrung.len() >= UNRUNG_MAX)?;
+    match last {
+        CallResult::TrunkRefused => Some(HoldReason::TrunkRefused),
+        _ => Some(HoldReason::NeverRang),
+    }
 }
 
 /// Why an attempt with this result is never followed by a call that no person asked for, however many attempts later.
@@ -212,10 +230,16 @@ fn stands(result: Option<CallResult>) -> Option<HoldReason> {
     match result? {
         CallResult::Declined => Some(HoldReason::Declined),
         CallResult::InvalidNumber => Some(HoldReason::InvalidNumber),
-        CallResult::TrunkRefused => Some(HoldReason::TrunkRefused),
         CallResult::Unknown => Some(HoldReason::UnknownAttempt),
         CallResult::Answered => Some(HoldReason::Reached),
-        CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::NetworkFailure => None,
+        CallResult::Busy
+        | CallResult::NoAnswer
+        | CallResult::NoAudio
+        | CallResult::HungUpEarly
+        | CallResult::TrunkRefused
+        | CallResult::ExchangeDeclined
+        | CallResult::NetworkFailure
+        | CallResult::NotPlaced => None,
     }
 }
 
@@ -246,11 +270,22 @@ fn quiet_until(rules: &CallRules, zone: &TimeZone, now: Timestamp) -> Option<Tim
 
 /// The pause after the last attempt, by what the network said. A person who asks for the call need not wait.
 fn pause_until(rules: &CallRules, facts: &ContactFacts) -> Option<Timestamp> {
-    let (at, result) = facts.attempts.last().filter(|_| !facts.requested_by_person)?;
-    let pause = match result {
-        Some(CallResult::Busy | CallResult::NetworkFailure) => SignedDuration::from_mins(i64::from(rules.busy_minutes)),
-        // Also where there was no audio: the phone rang and somebody took it.
-        _ => SignedDuration::from_hours(i64::from(rules.gap_hours)),
+    if facts.requested_by_person {
+        return None;
+    }
+    let short = SignedDuration::from_mins(i64::from(rules.busy_minutes));
+    let gap = SignedDuration::from_hours(i64::from(rules.gap_hours));
+    let (at, pause) = match (facts.unrung.first(), facts.attempts.last()) {
+        // It would decline again at once.
+        (Some((at, CallResult::ExchangeDeclined)), _) => (at, gap),
+        (Some((at, _)), _) => {
+            let doubled = 1 << facts.unrung.len().saturating_sub(1).min(UNRUNG_MAX);
+            (at, short.saturating_mul(doubled).min(gap.max(short)))
+        }
+        (None, Some((at, Some(CallResult::Busy | CallResult::NetworkFailure)))) => (at, short),
+        // Also where there was no audio, or they were gone at once: the phone rang and somebody took it.
+        (None, Some((at, _))) => (at, gap),
+        (None, None) => return None,
     };
     at.checked_add(pause).ok()
 }
@@ -271,200 +306,4 @@ fn per_day_until(rules: &CallRules, facts: &ContactFacts, now: Timestamp) -> Opt
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts() -> ContactFacts {
-        ContactFacts {
-            finding_open: true,
-            probability: 0.95,
-            ticket_open: true,
-            owner_known: true,
-            consent: Consent::Given,
-            do_not_call: false,
-            zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
-            attempts: vec![],
-            to_household: vec![],
-            declined_elsewhere: false,
-            unknown_elsewhere: false,
-            in_call: false,
-            requested_by_person: false,
-        }
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    /// 10:00 in Shanghai.
-    fn morning() -> Timestamp {
-        at("2026-03-02T02:00:00Z")
-    }
-
-    fn decided(change: impl FnOnce(&mut ContactFacts)) -> Decision {
-        let mut facts = facts();
-        change(&mut facts);
-        decide(&CallRules::default(), &facts, morning())
-    }
-
-    #[test]
-    fn rings_only_when_everything_allows_it() {
-        use HoldReason as H;
-        assert_eq!(decided(|_| {}), Decision::Ring);
-        let person = |change: fn(&mut ContactFacts)| match decided(change) {
-            Decision::Person(reason) => reason,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(person(|f| f.finding_open = false), H::FindingCleared);
-        assert_eq!(person(|f| f.probability = 0.899), H::BelowGate);
-        assert_eq!(person(|f| f.ticket_open = false), H::TicketSettled);
-        assert_eq!(person(|f| f.owner_known = false), H::NoOwner);
-        assert_eq!(person(|f| f.consent = Consent::Withdrawn), H::ConsentWithdrawn);
-        assert_eq!(person(|f| f.consent = Consent::NeverGiven), H::NoConsent);
-        assert_eq!(person(|f| f.do_not_call = true), H::DoNotCall);
-        assert_eq!(person(|f| f.zone = None), H::NoTimeZone);
-    }
-
-    #[test]
-    fn a_person_may_ask_but_never_against_the_owners_word_or_the_night() {
-        let asked = |change: fn(&mut ContactFacts)| {
-            decided(|f| {
-                f.requested_by_person = true;
-                f.probability = 0.1;
-                f.attempts = vec![(morning(), Some(CallResult::Unknown)); 5];
-                f.to_household = vec![morning(); 5];
-                change(f);
-            })
-        };
-        assert_eq!(asked(|_| {}), Decision::Ring);
-        assert_eq!(
-            asked(|f| f.consent = Consent::Withdrawn),
-            Decision::Person(HoldReason::ConsentWithdrawn)
-        );
-        assert_eq!(asked(|f| f.do_not_call = true), Decision::Person(HoldReason::DoNotCall));
-        // In Honolulu it is 16:00 of the day before, in Los Angeles 18:00, in Berlin 03:00.
-        let berlin = asked(|f| f.zone = Some(TimeZone::get("Europe/Berlin").unwrap()));
-        assert_eq!(
-            berlin,
-            Decision::Wait {
-                until: at("2026-03-02T08:00:00Z"),
-                reason: HoldReason::QuietHours
-            }
-        );
-    }
-
-    #[test]
-    fn each_cause_has_its_pause_and_its_end() {
-        let after = |result, minutes_ago| {
-            decided(|f| {
-                f.attempts = vec![(morning() - SignedDuration::from_mins(minutes_ago), Some(result))];
-            })
-        };
-        let wait = |minutes| Decision::Wait {
-            until: morning() + SignedDuration::from_mins(minutes),
-            reason: HoldReason::Gap,
-        };
-        assert_eq!(after(CallResult::Busy, 4), wait(6));
-        assert_eq!(after(CallResult::Busy, 10), Decision::Ring);
-        assert_eq!(after(CallResult::NoAnswer, 10), wait(170));
-        assert_eq!(after(CallResult::NoAudio, 10), wait(170));
-        assert_eq!(after(CallResult::NoAudio, 180), Decision::Ring);
-        assert_eq!(
-            after(CallResult::Declined, 9_999),
-            Decision::Person(HoldReason::Declined)
-        );
-        assert_eq!(
-            after(CallResult::Unknown, 9_999),
-            Decision::Person(HoldReason::UnknownAttempt)
-        );
-        assert_eq!(
-            after(CallResult::InvalidNumber, 9_999),
-            Decision::Person(HoldReason::InvalidNumber)
-        );
-        assert_eq!(
-            after(CallResult::TrunkRefused, 9_999),
-            Decision::Person(HoldReason::TrunkRefused)
-        );
-        assert_eq!(
-            after(CallResult::Answered, 9_999),
-            Decision::Person(HoldReason::Reached)
-        );
-        let three = decided(|f| f.attempts = vec![(at("2026-03-01T02:00:00Z"), Some(CallResult::NoAnswer)); 3]);
-        assert_eq!(three, Decision::Person(HoldReason::AttemptsUsedUp));
-    }
-
-    #[test]
-    fn what_stopped_the_calls_outlives_a_call_that_a_person_asked_for() {
-        use CallResult as C;
-        let stopped = [
-            (C::Declined, HoldReason::Declined),
-            (C::Unknown, HoldReason::UnknownAttempt),
-            (C::InvalidNumber, HoldReason::InvalidNumber),
-            (C::TrunkRefused, HoldReason::TrunkRefused),
-            (C::Answered, HoldReason::Reached),
-        ];
-        let long_ago = morning() - SignedDuration::from_hours(20);
-        for (result, reason) in stopped {
-            for later in [C::NoAnswer, C::Busy, C::NoAudio, C::NetworkFailure] {
-                let again = |asked| {
-                    decided(|f| {
-                        f.attempts = vec![(long_ago, Some(result)), (long_ago, Some(later))];
-                        f.requested_by_person = asked;
-                    })
-                };
-                assert_eq!(again(false), Decision::Person(reason));
-                assert_eq!(again(true), Decision::Ring);
-            }
-        }
-    }
-
-    #[test]
-    fn what_the_owner_said_for_another_ticket_counts() {
-        assert_eq!(
-            decided(|f| f.declined_elsewhere = true),
-            Decision::Person(HoldReason::Declined)
-        );
-        assert_eq!(
-            decided(|f| f.unknown_elsewhere = true),
-            Decision::Person(HoldReason::UnknownAttempt)
-        );
-        let asked = decided(|f| {
-            f.declined_elsewhere = true;
-            f.requested_by_person = true;
-        });
-        assert_eq!(asked, Decision::Ring);
-    }
-
-    #[test]
-    fn two_calls_a_day_to_one_person_over_all_tickets() {
-        let held = decided(|f| {
-            f.to_household = vec![
-                at("2026-03-01T03:00:00Z"),
-                at("2026-03-01T09:00:00Z"),
-                at("2026-02-27T09:00:00Z"),
-            ]
-        });
-        assert_eq!(
-            held,
-            Decision::Wait {
-                until: at("2026-03-02T03:00:00Z"),
-                reason: HoldReason::PerDay
-            }
-        );
-    }
-
-    #[test]
-    fn the_morning_after_the_clocks_change_starts_at_nine() {
-        // Berlin, night to 29 March 2026: summer time begins, 09:00 is 07:00 UTC instead of 08:00.
-        let mut facts = facts();
-        facts.zone = Some(TimeZone::get("Europe/Berlin").unwrap());
-        let decision = decide(&CallRules::default(), &facts, at("2026-03-28T20:00:00Z"));
-        assert_eq!(
-            decision,
-            Decision::Wait {
-                until: at("2026-03-29T07:00:00Z"),
-                reason: HoldReason::QuietHours
-            }
-        );
-    }
-}
+mod tests;

@@ -5,7 +5,9 @@ use crate::id::{AttemptId, PersonId, TenantId, TicketId, TraceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod breaker;
 mod thread;
+pub mod ways_out;
 
 pub use thread::{ContactPhase, ContactThread};
 pub(crate) use thread::{ThreadRefusal, Turn};
@@ -54,6 +56,9 @@ pub struct ContactAttempt {
     pub state: AttemptState,
     /// When its row was committed (civil time).
     pub started_at: Timestamp,
+    /// When the first sign of ringing came, or the answer (civil time): from then on it counts. None where nothing rang, and of
+    /// attempts that ended before this was kept.
+    pub rang_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// What the network said; stands once ended.
@@ -131,10 +136,16 @@ impl ContactAttempt {
             });
         }
         match event {
-            AttemptEvent::Ringing if self.state == AttemptState::Dialling => self.state = AttemptState::Ringing,
+            AttemptEvent::Ringing if self.state == AttemptState::Dialling => {
+                self.state = AttemptState::Ringing;
+                self.rang_at = Some(now);
+            }
             // 180 after 183, or a late 18x after 2xx: nothing new.
             AttemptEvent::Ringing => {}
-            AttemptEvent::Answered => self.state = AttemptState::Answered,
+            AttemptEvent::Answered => {
+                self.state = AttemptState::Answered;
+                self.rang_at.get_or_insert(now);
+            }
             // The last key counts, but a refusal of all calls is never taken back by a later key.
             AttemptEvent::Chose(_) if self.disposition == Some(Disposition::DoNotCall) => {}
             AttemptEvent::Chose(disposition) => self.disposition = Some(disposition),
@@ -171,6 +182,7 @@ pub(crate) mod tests {
             direction: Direction::Outbound,
             state: AttemptState::Dialling,
             started_at: Timestamp::UNIX_EPOCH,
+            rang_at: None,
             ended_at: None,
             result: None,
             disposition: None,
@@ -224,6 +236,28 @@ pub(crate) mod tests {
         assert_eq!(
             (lost.result, lost.disposition),
             (Some(CallResult::Unknown), Some(Disposition::DoNotCall))
+        );
+    }
+
+    #[test]
+    fn it_rang_when_the_first_sign_came() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let rang = |events: &[AttemptEvent]| {
+            let happens = |(attempt, second): (ContactAttempt, i64), event: &AttemptEvent| {
+                (attempt.apply(event.clone(), at(second)).unwrap(), second + 1)
+            };
+            events.iter().fold((attempt(), 5), happens).0.rang_at
+        };
+        let end = AttemptEvent::Ended {
+            result: CallResult::NetworkFailure,
+            detail: serde_json::Value::Null,
+        };
+        assert_eq!(rang(&[end.clone()]), None);
+        assert_eq!(rang(&[AttemptEvent::Ringing, end]), Some(at(5)));
+        assert_eq!(rang(&[AttemptEvent::Answered, AttemptEvent::Ringing]), Some(at(5)));
+        assert_eq!(
+            rang(&[AttemptEvent::Ringing, AttemptEvent::Ringing, AttemptEvent::Answered]),
+            Some(at(5))
         );
     }
 }

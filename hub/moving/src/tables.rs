@@ -302,7 +302,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "attempt",
-        "id:uuid, tenant:text, ticket:uuid, owner:uuid, direction:text, state:text, started_at:timestamp with time zone, ended_at:timestamp with time zone, result:text, disposition:text, requested_by:text, offered_start:timestamp with time zone, offered_end:timestamp with time zone, offered_service_point:text, detail:jsonb, trace:uuid, rings_by:timestamp with time zone",
+        "id:uuid, tenant:text, ticket:uuid, owner:uuid, direction:text, state:text, started_at:timestamp with time zone, ended_at:timestamp with time zone, result:text, disposition:text, requested_by:text, offered_start:timestamp with time zone, offered_end:timestamp with time zone, offered_service_point:text, detail:jsonb, trace:uuid, rings_by:timestamp with time zone, rang_at:timestamp with time zone",
         "id",
     ),
     table(

@@ -3,6 +3,7 @@
 use crate::process;
 use crate::telephone::Telephone;
 use crate::workers::Figures;
+use crate::workers::contact::Ways;
 use crate::workers::maintain::Upkeep;
 use crate::workers::profiles::Refused;
 use crate::workers::witness::Witnesses;
@@ -25,6 +26,8 @@ pub struct Parts {
     pub witnesses: Arc<Witnesses>,
     /// Appliance profiles that cannot be used.
     pub profiles: Arc<Refused>,
+    /// The ways by which calls go out.
+    pub ways: Arc<Ways>,
     /// The telephone side.
     pub telephone: Arc<Telephone>,
 }
@@ -34,6 +37,7 @@ pub fn working(broker: &Broker, parts: Parts) -> Monitor {
     let (counted, health) = (broker.metrics(), broker.health());
     let parts = Arc::new(parts);
     let [of_metrics, of_problems, of_notices] = [&parts, &parts, &parts].map(Arc::clone);
+    let ways = parts.ways.clone();
     Monitor {
         metrics: Arc::new(move || {
             let mut all = counted();
@@ -42,6 +46,7 @@ pub fn working(broker: &Broker, parts: Parts) -> Monitor {
         }),
         problems: Arc::new(move || of_problems.problems(*health.borrow())),
         notices: Arc::new(move || of_notices.notices()),
+        paused: Arc::new(move || ways.paused()),
         accepting: broker.accepting(),
     }
 }
@@ -68,6 +73,7 @@ impl Parts {
         all.extend(self.upkeep.metrics());
         all.extend(self.figures.metrics());
         all.extend(self.witnesses.metrics());
+        all.extend(self.ways.metrics());
         all.extend(self.telephone.voice().iter().flat_map(|voice| voice.metrics()));
         all.push(lease_held(self.store.has_lease()));
         let help = "1 while the database takes no readings, although devices send them.";
@@ -96,6 +102,7 @@ impl Parts {
         let mut notices = self.witnesses.notices();
         notices.extend(self.upkeep.notices());
         notices.extend(self.profiles.notices());
+        notices.extend(self.ways.notices());
         notices.extend(self.telephone.voice().iter().flat_map(|voice| voice.notices()));
         notices
     }

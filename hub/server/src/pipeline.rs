@@ -7,7 +7,7 @@ use crate::database::Opened;
 use crate::hub::Hub;
 use crate::models::{load_models, with_words};
 use crate::telephone::{Telephone, TrunkWatch};
-use crate::workers::contact::{Calls, Dialler};
+use crate::workers::contact::{Calls, Dialler, Ways};
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::profiles::{ProfileWatch, Refused};
 use crate::workers::score::ScoreWorker;
@@ -86,7 +86,7 @@ pub async fn start(
 
     let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
     pipeline.prediction_and_ticket(registry);
-    let telephone = pipeline.contact().await?;
+    let (telephone, ways) = pipeline.contact().await?;
     let monitor = monitor::working(
         &telemetry.broker,
         monitor::Parts {
@@ -95,6 +95,7 @@ pub async fn start(
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
             profiles: telemetry.profiles,
+            ways,
             telephone: telephone.clone(),
         },
     );
@@ -207,12 +208,13 @@ impl Pipeline<'_> {
         self.work.spawn(score.run(self.stop.child_token()));
     }
 
-    /// Rings owners, and answers those who ring, as soon as their tenant has a trunk.
-    async fn contact(&mut self) -> Result<Arc<Telephone>> {
+    /// Rings owners, and answers those who ring, as soon as their tenant has a trunk. With the ways by which calls go out.
+    async fn contact(&mut self) -> Result<(Arc<Telephone>, Arc<Ways>)> {
         let telephone = Arc::new(Telephone::default());
         let mut trunks = TrunkWatch::new(self.config, self.store.clone(), telephone.clone());
         trunks.look().await?;
         let calls = Calls::new(self.store.clone(), self.clock.clone(), self.families.subscribe());
+        let ways = calls.ways();
         let dialler = Dialler::new(
             calls.clone(),
             self.store.clone(),
@@ -222,7 +224,7 @@ impl Pipeline<'_> {
         );
         self.work.spawn(dialler.run(self.stop.child_token()));
         self.work.spawn(trunks.run(calls, self.stop.child_token()));
-        Ok(telephone)
+        Ok((telephone, ways))
     }
 
     /// Serves people, who act on tickets and close them.

@@ -23,6 +23,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ContactAttempt> {
         direction: row.word("direction")?,
         state: row.word("state")?,
         started_at: row.at("started_at")?,
+        rang_at: row.maybe_at("rang_at")?,
         ended_at: row.maybe_at("ended_at")?,
         result: row.maybe_word("result")?,
         disposition: row.maybe_word("disposition")?,
@@ -80,10 +81,10 @@ pub(crate) async fn past(
     let persons = household.map_or(&[][..], |household| &household.persons);
     let persons: Vec<uuid::Uuid> = persons.iter().map(|person| person.id.0).collect();
     let rows = sqlx::query(
-        "(select true as is_tickets, id, direction, started_at, ended_at, result from attempt where ticket = $1 \
+        "(select true as is_tickets, id, direction, started_at, rang_at, ended_at, result from attempt where ticket = $1 \
           order by id limit $2) \
          union all \
-         select false, id, direction, started_at, ended_at, result from attempt \
+         select false, id, direction, started_at, rang_at, ended_at, result from attempt \
          where owner = any(array(select unnest($3) union select o.person from phone n \
              join phone o on o.tenant = n.tenant and o.number_index = n.number_index where n.person = any($3))) and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
     )
@@ -100,6 +101,7 @@ pub(crate) async fn past(
         let call = PastCall {
             direction: row.word("direction")?,
             started_at: row.at("started_at")?,
+            rang: row.maybe_at("rang_at")?.is_some(),
             ended_at: row.maybe_at("ended_at")?,
             result: row.maybe_word("result")?,
         };
@@ -119,13 +121,13 @@ pub(crate) async fn save(conn: &mut PgConnection, attempts: impl Iterator<Item =
         return Ok(());
     }
     sqlx::query(
-        "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, ended_at, result, disposition, \
+        "insert into attempt (id, tenant, ticket, owner, direction, state, started_at, rang_at, ended_at, result, disposition, \
            requested_by, offered_start, offered_end, offered_service_point, detail, trace, rings_by) \
-         select a.id, a.tenant, a.ticket, a.owner, a.direction, a.state, a.started_at, a.ended_at, a.result, \
+         select a.id, a.tenant, a.ticket, a.owner, a.direction, a.state, a.started_at, a.rang_at, a.ended_at, a.result, \
            a.disposition, a.requested_by, (k.row #>> '{offered,start}')::timestamptz, \
            (k.row #>> '{offered,end}')::timestamptz, a.offered_service_point, a.detail, a.trace, a.rings_by \
          from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::attempt, k.row) a \
-         on conflict (id) do update set state = excluded.state, ended_at = excluded.ended_at, result = excluded.result, \
+         on conflict (id) do update set state = excluded.state, rang_at = excluded.rang_at, ended_at = excluded.ended_at, result = excluded.result, \
            disposition = excluded.disposition, detail = excluded.detail",
     )
     .bind(Value::Array(rows))

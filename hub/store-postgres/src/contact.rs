@@ -31,11 +31,12 @@ use std::time::Duration;
 
 #[async_trait]
 impl ContactStore for PostgresStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+    async fn contacts_due(&self, not_of: &[TenantId], now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+        let not_of: Vec<&str> = not_of.iter().map(TenantId::as_str).collect();
         // In the text, not bound: by a general plan the database would not see that the index of planned contacts will do.
         let query = format!(
             "select id, tenant, trace, contact_due > $1 as waited_for_trunk from ( \
-               (select * from ticket where contact_phase = '{planned}' and contact_due <= $1 order by contact_due, id limit $2) \
+               (select * from ticket where contact_phase = '{planned}' and contact_due <= $1 and tenant <> all($3) order by contact_due, id limit $2) \
                union all \
                (select t.* from trunk k join ticket t on t.tenant = k.tenant \
                 where t.contact_phase = '{planned}' and t.contact_reason = 'no_trunk' and t.contact_due > $1 limit $2)) t \
@@ -45,6 +46,7 @@ impl ContactStore for PostgresStore {
         let rows = sqlx::query(&query)
             .bind(sql(now))
             .bind(count(limit))
+            .bind(not_of)
             .fetch_all(&self.pool)
             .await
             .map_err(db)?;

@@ -64,6 +64,7 @@ const FILES: &[(i64, &str, &str)] = &[
         "corrected and declared",
         include_str!("../migrations/0030_corrected_and_declared.sql"),
     ),
+    (31, "attempt rang", include_str!("../migrations/0031_attempt_rang.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -93,8 +93,9 @@ pub fn attempt_id(now: Timestamp, random: &[u8; 20]) -> AttemptId {
 /// Contacts.
 #[async_trait]
 pub trait ContactStore: Send + Sync {
-    /// Tickets whose contact is due, the longest due first; and those that waited for a trunk of their tenant which has one now.
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>>;
+    /// Tickets whose contact is due, the longest due first, but for those of the tenants in `not_of`: for these no call goes out
+    /// now, and their tickets are not in the way of others. Also those that waited for a trunk of their tenant which has one now.
+    async fn contacts_due(&self, not_of: &[TenantId], now: Timestamp, limit: usize) -> Result<Vec<DueContact>>;
 
     /// Waits until a contact may have become due, or `patience` has passed.
     async fn contact_planned(&self, patience: Duration);

@@ -1,6 +1,7 @@
 //! The conversation of an answered call, the same for both directions: audio, keys and the flow meet here.
 
 use crate::config::Limits;
+use crate::detail::EndedBy;
 use crate::flow::{FlowAction, Walk};
 use crate::host::{CallHost, CallProgress};
 use crate::keys::{Keys, Way};
@@ -62,21 +63,22 @@ impl Conversation<'_> {
         let mut saving: Saving = None;
         let mut keys = Keys::default();
         self.walk.handle_answered();
-        let reason = loop {
+        let (by, reason) = loop {
             if self.act(&mut clip, &mut saving).await {
-                break if time_is_up { LONGEST } else { "we hung up at the end" };
+                break (EndedBy::Hub, if time_is_up { LONGEST } else { "we hung up at the end" });
             }
             let due = self.walk.poll_timeout().map_or(until, |due| until.min(due.into()));
             let due = goodbye.map_or(due, |at| due.min(at));
             tokio::select! {
-                () = self.ending.cancelled() => break STOPPING,
+                () = self.ending.cancelled() => break (EndedBy::Stopping, STOPPING),
                 event = self.leg.events.recv() => match event {
                     Some(LegEvent::Key(key)) => {
                         self.media.note_life();
                         self.handle_key(key, Way::Signalling, &mut keys).await;
                     }
-                    Some(LegEvent::Expired) => break "nobody refreshed the session in time",
-                    event => if self.handle_leg(event) { break "the owner hung up" },
+                    Some(LegEvent::Expired) => break (EndedBy::Trunk, "nobody refreshed the session in time"),
+                    Some(LegEvent::Failed { .. }) => break (EndedBy::Trunk, "signalling failed"),
+                    event => if self.handle_leg(event) { break (EndedBy::Owner, "the owner hung up") },
                 },
                 Some(event) = self.media.event() => match event {
                     MediaEvent::Digit(key) => self.handle_key(key, Way::Media, &mut keys).await,
@@ -86,18 +88,18 @@ impl Conversation<'_> {
                     MediaEvent::PlayFinished(_) => {}
                     MediaEvent::Silent => {
                         died = true;
-                        break "nothing came from the far side any more";
+                        break (EndedBy::Hub, "nothing came from the far side any more");
                     }
                     MediaEvent::Elsewhere => {
                         died = true;
-                        break ELSEWHERE;
+                        break (EndedBy::Hub, ELSEWHERE);
                     }
                 },
                 saved = finished(&mut saving) => self.walk.handle_commit(saved),
                 () = tokio::time::sleep_until(due) => {
                     let now = Instant::now();
                     if now >= until {
-                        break LONGEST;
+                        break (EndedBy::Hub, LONGEST);
                     }
                     if goodbye.is_some_and(|at| now >= at) {
                         goodbye = None;
@@ -107,7 +109,7 @@ impl Conversation<'_> {
                 }
             }
         };
-        self.record.ended(reason);
+        self.record.ended(by, reason);
         self.media.stop_playing();
         self.settle(saving).await;
         self.record.audio = self.media.counts();

@@ -25,6 +25,20 @@ pub enum Speaker {
     Owner,
 }
 
+/// Who gave a call up, or hung up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The owner, or their line: declined, busy, hung up, or gave up calling.
+    Owner,
+    /// The hub: the flow was over, a limit was reached, nothing could be heard or placed.
+    Hub,
+    /// The trunk, or what lies behind it.
+    Trunk,
+    /// The hub, since it was stopping.
+    Stopping,
+}
+
 /// One line of the transcript.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranscriptLine {
@@ -49,6 +63,12 @@ pub struct CallDetail {
     pub sip_status: Option<u16>,
     /// The same in words, or why there was no call at all.
     pub reason: String,
+    /// Who gave it up; none in records of before this was kept.
+    #[serde(default)]
+    pub ended_by: Option<EndedBy>,
+    /// Seconds after which the trunk wants to be asked again (`Retry-After` of the final answer), if it said so.
+    #[serde(default)]
+    pub retry_after_s: Option<u32>,
     /// What the conversation produced and the host has saved; `NothingChosen` after an answer without a choice.
     pub disposition: Option<Disposition>,
     /// What the owner pressed for and the host could not save: a person has to ring.

@@ -24,7 +24,10 @@ all!(RESULTS: CallResult {
     InvalidNumber,
     TrunkRefused,
     NoAudio,
+    HungUpEarly,
+    ExchangeDeclined,
     NetworkFailure,
+    NotPlaced,
     Unknown,
 });
 /// Upper bounds of set-up times, in milliseconds. 8 and 11 s are what national and international calls are planned for at

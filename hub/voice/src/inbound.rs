@@ -1,7 +1,7 @@
 //! A call that comes in: the host decides, the same flow is played.
 
 use crate::call::{STOPPING, tell};
-use crate::detail::{CallDetail, Direction};
+use crate::detail::{CallDetail, Direction, EndedBy};
 use crate::glare::Back;
 use crate::host::{CallHost, CallProgress, InboundDecision, InboundHost, Stranger};
 use crate::line::Line;
@@ -134,7 +134,8 @@ async fn end_late(line: &Line, mut asked: JoinHandle<InboundDecision>, host: &dy
     match timeout(line.limits.decide_late, &mut asked).await {
         Ok(Ok(InboundDecision::Flow(order))) => {
             let mut record = Record::new(order.attempt, Direction::Inbound);
-            record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), "answered too late");
+            let reason = "answered too late";
+            record.failed(CallResult::NetworkFailure, Some(UNAVAILABLE), EndedBy::Hub, reason);
             let detail = record.finish();
             line.figures.note(&detail);
             host.finished(detail).await;
@@ -153,7 +154,12 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
     record.dialed();
     tell(&*host, &record, CallProgress::Dialing).await;
     if let Err((status, reason)) = accept(line, call, order, &host, &mut record).await {
-        record.failed(CallResult::NetworkFailure, Some(status), reason);
+        let by = match status {
+            GAVE_UP => EndedBy::Owner,
+            _ if line.ending.is_cancelled() => EndedBy::Stopping,
+            _ => EndedBy::Hub,
+        };
+        record.failed(CallResult::NetworkFailure, Some(status), by, reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
@@ -188,7 +194,7 @@ pub(crate) async fn accept(
     }
     let prompts = match prepare(line, order).await {
         Ok(prompts) => prompts,
-        Err(reason) => return refuse(&leg, UNAVAILABLE, reason),
+        Err(not_rung) => return refuse(&leg, UNAVAILABLE, not_rung.reason),
     };
     let media = match line.open_media() {
         Ok(media) => media,
@@ -248,7 +254,7 @@ async fn acknowledged(
             Some(LegEvent::Trying | LegEvent::Ringing(_) | LegEvent::Key(_)) => {}
             Some(LegEvent::Ended) => return Err((GAVE_UP, "the caller gave up before the answer".into())),
             Some(LegEvent::Expired) => return Err((GAVE_UP, "nobody refreshed the session in time".into())),
-            Some(LegEvent::Failed { status, reason }) => return Err((status.unwrap_or(GAVE_UP), reason)),
+            Some(LegEvent::Failed { status, reason, .. }) => return Err((status.unwrap_or(GAVE_UP), reason)),
             Some(LegEvent::ByeNotSent(reason)) => return Err((GAVE_UP, reason)),
             None => return Err((GAVE_UP, "signalling ended before the answer was acknowledged".into())),
         }
@@ -268,6 +274,7 @@ mod tests {
         };
         let moved = || LegEvent::Redescribed(text("moved"));
         let failed = LegEvent::Failed {
+            retry_after_s: None,
             status: Some(500),
             reason: "why".to_owned(),
         };

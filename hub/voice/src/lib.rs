@@ -29,7 +29,7 @@ mod voice;
 pub mod whereabouts;
 
 pub use config::{Limits, Secret, TrunkConfig, VoiceConfig};
-pub use detail::{CallDetail, Direction, Speaker, TranscriptLine};
+pub use detail::{CallDetail, Direction, EndedBy, Speaker, TranscriptLine};
 pub use flow::Flow;
 pub use host::{CallHost, CallProgress, CommitRefused, InboundDecision, InboundHost, Stranger};
 pub use media::AudioCounts;

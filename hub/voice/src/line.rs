@@ -1,6 +1,8 @@
 //! What a call works with: the trunks, prompts, audio, limits and figures.
 
+use crate::call::STOPPING;
 use crate::config::{Limits, VoiceConfig};
+use crate::detail::EndedBy;
 use crate::figures::Figures;
 use crate::glare::Ringing;
 use crate::media::{MediaEngine, MediaError, MediaOptions, MediaSession};
@@ -19,13 +21,35 @@ use tokio_util::sync::CancellationToken;
 /// Why no INVITE was sent.
 pub(crate) struct NotRung {
     pub result: CallResult,
+    pub by: EndedBy,
     pub reason: String,
 }
 
+impl NotRung {
+    /// The trunk, as it is set up or used, is what is missing.
+    pub fn trunk(reason: String) -> Self {
+        Self {
+            result: CallResult::NetworkFailure,
+            by: EndedBy::Trunk,
+            reason,
+        }
+    }
+
+    /// Every call has to end.
+    pub fn stopping() -> Self {
+        Self {
+            by: EndedBy::Stopping,
+            ..STOPPING.to_owned().into()
+        }
+    }
+}
+
+/// Something is missing in our own house.
 impl From<String> for NotRung {
     fn from(reason: String) -> Self {
         Self {
-            result: CallResult::NetworkFailure,
+            result: CallResult::NotPlaced,
+            by: EndedBy::Hub,
             reason,
         }
     }
@@ -95,6 +119,7 @@ impl Line {
     pub fn trunk(&self, name: &str) -> Result<Arc<Trunk>, NotRung> {
         self.trunks.named(name).ok_or_else(|| NotRung {
             result: CallResult::TrunkRefused,
+            by: EndedBy::Hub,
             reason: format!("no trunk is named {name}"),
         })
     }
@@ -103,7 +128,10 @@ impl Line {
     pub async fn channel(&self, trunk: &Trunk) -> Result<Channel, NotRung> {
         match tokio::time::timeout(self.limits.channel, trunk.channel()).await {
             Ok(Some(channel)) => Ok(channel),
-            _ => Err(format!("all channels of the trunk {} stayed in use", trunk.config.name).into()),
+            _ => Err(NotRung::trunk(format!(
+                "all channels of the trunk {} stayed in use",
+                trunk.config.name
+            ))),
         }
     }
 

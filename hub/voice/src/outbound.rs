@@ -2,7 +2,7 @@
 
 use crate::call::{Conversation, STOP_MAX, STOPPING, connect, tell};
 use crate::config::Limits;
-use crate::detail::{CallDetail, Direction};
+use crate::detail::{CallDetail, Direction, EndedBy};
 use crate::flow::Walk;
 use crate::glare::{Awaited, Back};
 use crate::host::{CallHost, CallProgress};
@@ -30,7 +30,7 @@ pub(crate) async fn ring(
     let _up = line.figures.begin(Direction::Outbound);
     let mut record = Record::new(order.attempt, Direction::Outbound);
     if let Err(not_rung) = attempt(line, &order, &host, channel, &mut record).await {
-        record.failed(not_rung.result, None, not_rung.reason);
+        record.failed(not_rung.result, None, not_rung.by, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
     let detail = record.finish();
@@ -54,7 +54,7 @@ async fn attempt(
         Some(channel) => channel,
         None => {
             let channel = line.ending.run_until_cancelled(line.channel(&trunk)).await;
-            channel.ok_or_else(|| STOPPING.to_owned())??
+            channel.ok_or_else(NotRung::stopping)??
         }
     };
     let unknown = || {
@@ -63,7 +63,7 @@ async fn attempt(
             trunk.config.proxy
         )
     };
-    let proxy = trunk.peer.place.first().ok_or_else(unknown)?;
+    let proxy = trunk.peer.place.first().ok_or_else(|| NotRung::trunk(unknown()))?;
     let media = line.open_media().map_err(|error| error.to_string())?;
     let session = u64::from(media.local().port());
     let offer = sdp::offer(line.advertised(media.local())?, session);
@@ -75,7 +75,8 @@ async fn attempt(
         to: order.to.clone(),
         offer,
     };
-    let mut leg = line.stack.place(place).await.map_err(|error| error.to_string())?;
+    let placed = line.stack.place(place).await;
+    let mut leg = placed.map_err(|error| NotRung::trunk(error.to_string()))?;
     let patience = Patience::of(&trunk, line.limits);
     let mut awaited = line.ringing.add(order);
     let answer = await_answer(line, (&mut leg, &mut awaited), &**host, record, patience).await;
@@ -91,7 +92,7 @@ async fn attempt(
             let Back { call, channel: _own } = *back;
             record.rang_back = true;
             if let Err((status, reason)) = inbound::accept(line, call, order, host, record).await {
-                record.failed(CallResult::NetworkFailure, Some(status), reason);
+                record.failed(CallResult::NetworkFailure, Some(status), EndedBy::Hub, reason);
             }
         }
         Answer::None => {}
@@ -117,7 +118,7 @@ pub(crate) async fn hang_up(leg: Leg, record: &mut Record) {
 }
 
 /// Everything that may have to be said, before anybody is rung.
-pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, String> {
+pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, NotRung> {
     let CallOrder {
         language, flow, values, ..
     } = order;
@@ -125,9 +126,9 @@ pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, S
     let prompts = timeout(line.limits.prepare, line.prompts.prepare(*language, flow, values));
     match line.ending.run_until_cancelled(prompts).await {
         Some(Ok(Ok(prompts))) => Ok(prompts),
-        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", in_full(&error))),
-        Some(Err(_)) => Err("the prompts could not be prepared in time".into()),
-        None => Err(STOPPING.into()),
+        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", in_full(&error)).into()),
+        Some(Err(_)) => Err("the prompts could not be prepared in time".to_owned().into()),
+        None => Err(NotRung::stopping()),
     }
 }
 
@@ -215,7 +216,7 @@ async fn await_answer(
             biased;
             () = line.ending.cancelled(), if !stopping => {
                 stopping = true;
-                record.because(STOPPING);
+                record.stopping(STOPPING);
                 give_up(leg, record, &mut gave_up);
                 deadline = Instant::now() + line.limits.cancel.min(STOP_MAX);
                 continue;
@@ -244,36 +245,34 @@ async fn await_answer(
                 return Answer::Taken(description);
             }
             Ok(Some(LegEvent::Answered { status, .. })) => {
-                record.failed(
-                    class(gave_up, Some(status)),
-                    Some(status),
-                    "answered just as we gave up; ended at once",
-                );
+                let reason = "answered just as we gave up; ended at once";
+                record.failed(class(gave_up, Some(status), record), Some(status), EndedBy::Hub, reason);
                 return Answer::None;
             }
-            Ok(Some(LegEvent::Failed { status, reason })) => {
-                record.failed(class(gave_up, status), status, GaveUp::reason(gave_up, reason));
+            Ok(Some(LegEvent::Failed {
+                status,
+                reason,
+                retry_after_s,
+            })) => {
+                let result = class(gave_up, status, record);
+                record.retry_after_s = retry_after_s.filter(|_| gave_up.is_none());
+                record.failed(result, status, who(gave_up, result), GaveUp::reason(gave_up, reason));
                 return Answer::None;
             }
             Ok(Some(LegEvent::Redescribed(_) | LegEvent::Key(_))) => {}
             Ok(Some(LegEvent::Ended | LegEvent::Expired | LegEvent::ByeNotSent(_)) | None) => {
-                record.failed(class(gave_up, None), None, "signalling ended without an answer");
+                let result = class(gave_up, None, record);
+                record.failed(result, None, who(gave_up, result), "signalling ended without an answer");
                 return Answer::None;
             }
             Err(_) if gave_up.is_some() => {
-                record.failed(
-                    class(gave_up, None),
-                    None,
-                    "given up; the trunk did not confirm that it stopped",
-                );
+                let reason = "given up; the trunk did not confirm that it stopped";
+                record.failed(class(gave_up, None, record), None, EndedBy::Hub, reason);
                 return Answer::None;
             }
             Err(_) if !taken => {
-                record.failed(
-                    CallResult::NetworkFailure,
-                    None,
-                    "we gave up, since the trunk did not answer",
-                );
+                let reason = "we gave up, since the trunk did not answer";
+                record.failed(CallResult::NetworkFailure, None, EndedBy::Trunk, reason);
                 return Answer::None;
             }
             Err(_) => {
@@ -296,10 +295,21 @@ fn give_up(leg: &Leg, record: &Record, gave_up: &mut Option<GaveUp>) {
     }
 }
 
-fn class(gave_up: Option<GaveUp>, status: Option<u16>) -> CallResult {
+/// The result of a call that was not answered. That a hub which stops has stopped before anything rang is no fault of the trunk.
+fn class(gave_up: Option<GaveUp>, status: Option<u16>, record: &Record) -> CallResult {
     match (gave_up, status) {
         (Some(GaveUp::NobodyAnswered), _) => CallResult::NoAnswer,
+        (Some(GaveUp::NothingRang), _) if record.is_stopping() => CallResult::NotPlaced,
         (Some(GaveUp::NothingRang), _) | (None, None) => CallResult::NetworkFailure,
-        (None, Some(status)) => CallResult::from_sip_status(status),
+        (None, Some(status)) => record.refused(status),
+    }
+}
+
+/// Who ended a call with this result, if it was not the hub that gave it up.
+fn who(gave_up: Option<GaveUp>, result: CallResult) -> EndedBy {
+    match (gave_up, result) {
+        (Some(GaveUp::NobodyAnswered), _) => EndedBy::Hub,
+        (None, CallResult::Busy | CallResult::Declined) => EndedBy::Owner,
+        _ => EndedBy::Trunk,
     }
 }

@@ -1,8 +1,8 @@
 //! Gathers a call's detail while the call goes on. `finish` consumes it, so that there is exactly one.
 
-use crate::detail::{CallDetail, Direction, Speaker, TranscriptLine};
+use crate::detail::{CallDetail, Direction, EndedBy, Speaker, TranscriptLine};
 use crate::media::{AudioCounts, SdpError};
-use hub_core::call_result::{CallResult, Disposition};
+use hub_core::call_result::{CallResult, Disposition, HUNG_UP_EARLY};
 use hub_core::id::AttemptId;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ pub(crate) struct Record {
     result: CallResult,
     sip_status: Option<u16>,
     reason: String,
+    ended_by: Option<EndedBy>,
+    pub retry_after_s: Option<u32>,
     digits: String,
     transcript: Vec<TranscriptLine>,
     pub audio: AudioCounts,
@@ -44,6 +46,8 @@ impl Record {
             result: CallResult::NetworkFailure,
             sip_status: None,
             reason: String::new(),
+            ended_by: None,
+            retry_after_s: None,
             digits: String::new(),
             transcript: Vec::new(),
             audio: AudioCounts::default(),
@@ -75,6 +79,12 @@ impl Record {
         self.rang.is_none()
     }
 
+    /// What a final answer other than 2xx means after what has happened so far.
+    pub fn refused(&self, status: u16) -> CallResult {
+        let after = self.dialed.map_or(Duration::ZERO, |dialed| dialed.elapsed());
+        CallResult::from_refusal(status, self.rang.is_some(), after)
+    }
+
     pub fn answered(&mut self, status: u16) {
         self.answered = Some(Instant::now());
         self.result = CallResult::Answered;
@@ -82,8 +92,9 @@ impl Record {
     }
 
     /// The call was not answered. Its one final state.
-    pub fn failed(&mut self, result: CallResult, status: Option<u16>, reason: impl Into<String>) {
+    pub fn failed(&mut self, result: CallResult, status: Option<u16>, by: EndedBy, reason: impl Into<String>) {
         self.decided = Some(Instant::now());
+        self.ended_by.get_or_insert(by);
         self.result = result;
         self.sip_status = status;
         if self.reason.is_empty() {
@@ -91,15 +102,21 @@ impl Record {
         }
     }
 
-    /// Why we end the call ourselves; nothing that follows from it replaces this.
-    pub fn because(&mut self, reason: &str) {
+    /// Every call has to end; nothing that follows from it replaces this.
+    pub fn stopping(&mut self, reason: &str) {
         reason.clone_into(&mut self.reason);
+        self.ended_by = Some(EndedBy::Stopping);
+    }
+
+    /// Whether it ends since every call has to.
+    pub fn is_stopping(&self) -> bool {
+        self.ended_by == Some(EndedBy::Stopping)
     }
 
     /// The call was answered, but its audio cannot be used. Nobody was spoken with.
     pub fn without_audio(&mut self, why: SdpError) {
         self.result = CallResult::NoAudio;
-        self.ended(&format!("answered without audio that we can use: {why}"));
+        self.ended(EndedBy::Hub, &format!("answered without audio that we can use: {why}"));
     }
 
     /// The call was answered, and not one packet of sound came from where the far side said that it is, though it did not say
@@ -118,8 +135,9 @@ impl Record {
     }
 
     /// How an answered call ended.
-    pub fn ended(&mut self, reason: &str) {
+    pub fn ended(&mut self, by: EndedBy, reason: &str) {
         self.decided = Some(Instant::now());
+        self.ended_by.get_or_insert(by);
         if self.reason.is_empty() {
             reason.clone_into(&mut self.reason);
         }
@@ -148,6 +166,15 @@ impl Record {
         }
     }
 
+    /// The owner was gone before they can have heard what the call is about.
+    fn was_hung_up_early(&self, end: Instant) -> bool {
+        let talk = self.answered.map(|answered| end.saturating_duration_since(answered));
+        self.result == CallResult::Answered
+            && self.ended_by == Some(EndedBy::Owner)
+            && self.digits.is_empty()
+            && talk.is_some_and(|talk| talk < HUNG_UP_EARLY)
+    }
+
     /// The detail.
     pub fn finish(mut self) -> CallDetail {
         if let Some(error) = &self.bye_error {
@@ -159,6 +186,9 @@ impl Record {
             from.zip(to)
                 .map_or(0, |(from, to)| millis(to.saturating_duration_since(from)))
         };
+        if self.was_hung_up_early(end) {
+            self.result = CallResult::HungUpEarly;
+        }
         let answered = self.result == CallResult::Answered;
         let nothing = (answered && self.refused.is_none()).then_some(Disposition::NothingChosen);
         CallDetail {
@@ -167,6 +197,8 @@ impl Record {
             result: self.result,
             sip_status: self.sip_status,
             reason: self.reason,
+            ended_by: self.ended_by,
+            retry_after_s: self.retry_after_s,
             disposition: self.saved.or(nothing),
             refused: self.refused,
             digits: self.digits,

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{TestHost, TestVoice, correlation, eventually, limits, main_number, order, other_trunk, trunk};
-use hub_core::call_result::{CallResult, Disposition};
+use hub_core::call_result::{CallResult, Disposition, HUNG_UP_EARLY};
 use hub_core::language::Language;
 use hub_core::metric::MetricValue;
 use hub_voice::prompt::tts::EspeakTts;
@@ -123,7 +123,7 @@ async fn nothing_pressed_is_nothing_chosen() {
     let phone = FakePhone::Answers {
         after: SOON,
         keys: vec![],
-        hangs_up: Some(Duration::from_secs(1)),
+        hangs_up: Some(HUNG_UP_EARLY + SOON * 2),
     };
     let (detail, host, _) = ring(phone, TestHost::default(), limits()).await;
     assert_eq!(
@@ -189,7 +189,7 @@ async fn every_way_of_not_answering_has_its_class() {
 async fn a_voice_that_fails_rings_nobody() {
     let voice = TestVoice::mute([presses("1")]);
     let detail = voice.ring(order(Language::En), Arc::new(TestHost::default())).await;
-    assert_eq!(detail.result, CallResult::NetworkFailure);
+    assert_eq!(detail.result, CallResult::NotPlaced);
     assert!(
         detail.reason.contains("prompts could not be prepared"),
         "{}",
@@ -204,7 +204,7 @@ async fn a_call_without_a_free_channel_is_not_placed() {
     let waits = || FakePhone::Answers {
         after: SOON,
         keys: vec![],
-        hangs_up: Some(Duration::from_secs(2)),
+        hangs_up: Some(HUNG_UP_EARLY + SOON),
     };
     let voice = TestVoice::fake(
         [waits(), waits(), waits()],

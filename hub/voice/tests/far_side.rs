@@ -105,11 +105,13 @@ async fn a_call_without_a_sound_of_the_far_side_is_a_fault_of_the_line_and_one_w
     let elsewhere = |keys, hangs_up| FakePhone::Elsewhere { keys, hangs_up };
     let nothing = FakePhone::Describes {
         lines: "m=audio PORT RTP/AVP 8\r\n".to_owned(),
-        hangs_up: SOON * 10,
+        // Not gone at once.
+        hangs_up: SOON * 20,
     };
     let on_hold = FakePhone::Describes {
         lines: "m=audio PORT RTP/AVP 8\r\na=inactive\r\n".to_owned(),
-        hangs_up: SOON * 10,
+        // Not gone at once.
+        hangs_up: SOON * 20,
     };
     let short = Limits {
         silence: SOON,

@@ -88,7 +88,7 @@ async fn an_order_that_lacks_a_value_of_its_flow_rings_nobody() {
     let mut order = order(Language::En);
     order.values.remove("price");
     let detail = voice.ring(order, Arc::new(TestHost::default())).await;
-    assert_eq!(detail.result, CallResult::NetworkFailure);
+    assert_eq!(detail.result, CallResult::NotPlaced);
     assert!(detail.reason.contains("no value \"price\""), "{}", detail.reason);
     assert_eq!(detail.post_dial_ms, 0);
     assert!(voice.stack.seen().is_empty());

@@ -6,7 +6,7 @@
 mod common;
 
 use common::wire::{Wire, header, over, reply};
-use common::{TestHost, config, eventually, limits, logs, number, order, trunk, with_password};
+use common::{TestHost, config, eventually, limits, logs, number, order, trunk, was_taken, with_password};
 use hub_core::call_result::CallResult;
 use hub_core::language::Language;
 use hub_voice::{CallDetail, CallProgress, TrunkConfig, Voice};
@@ -176,8 +176,8 @@ async fn a_call_out_proves_its_password_and_ends_by_the_recorded_route_from_both
         };
         let detail = over(call).await;
         assert_eq!(
-            (detail.result, detail.reason.as_str()),
-            (CallResult::Answered, reason),
+            (was_taken(&detail), detail.reason.as_str()),
+            (true, reason),
             "{algorithm}: {detail:?}\n{}",
             proxy.account()
         );

@@ -57,6 +57,10 @@ async fn a_refusal_is_what_its_status_says_whatever_else_it_holds() {
             "{status}: {detail:?}"
         );
         assert!(detail.reason.contains(said), "{status}: {}", detail.reason);
+        let asked = line
+            .strip_prefix("Retry-After: ")
+            .map(|seconds| seconds.trim().parse().unwrap());
+        assert_eq!(detail.retry_after_s, asked, "{status}");
         voice.shutdown().await;
     }
 }

@@ -1,6 +1,7 @@
 //! What monitoring asks the other parts of the hub, apart from how the answers are shown.
 
 use hub_core::accepting::Accepting;
+use hub_core::contact::ways_out::PausedWay;
 use hub_core::metric::Metric;
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct Monitor {
     pub problems: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
     /// What an administrator has to know although the hub takes work, in the same form.
     pub notices: Arc<dyn Fn() -> Vec<(&'static str, String)> + Send + Sync>,
+    /// Ways by which no call goes out now, for the pages of those whom it concerns.
+    pub paused: Arc<dyn Fn() -> Vec<PausedWay> + Send + Sync>,
     /// How all listeners of the hub fare, this one's among them: told with the notices.
     pub accepting: Arc<Accepting>,
 }
@@ -25,6 +28,7 @@ impl Default for Monitor {
             metrics: Arc::new(Vec::new),
             problems: Arc::new(Vec::new),
             notices: Arc::new(Vec::new),
+            paused: Arc::new(Vec::new),
             accepting: Arc::default(),
         }
     }

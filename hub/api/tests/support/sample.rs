@@ -237,6 +237,7 @@ fn attempt(ticket: TicketId) -> ContactAttempt {
         direction: Direction::Outbound,
         state: AttemptState::Ended,
         started_at: at("09:00"),
+        rang_at: Some(at("09:00")),
         ended_at: Some(at("09:01")),
         result: Some(CallResult::Answered),
         disposition: Some(Disposition::AppointmentBooked),

@@ -9,6 +9,8 @@ use expect_test::expect;
 use hub_api::quarantine_list::QuarantineQuery;
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
+use hub_core::contact::breaker::Pause;
+use hub_core::contact::ways_out::PausedWay;
 use hub_core::contact::{ContactPhase, ContactThread};
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::language::Language;
@@ -156,6 +158,19 @@ fn held() -> QuarantineEntry {
     }
 }
 
+/// A trunk and the house are paused.
+fn paused() -> [PausedWay; 2] {
+    let pause = Pause {
+        since: sample::at("08:30"),
+        until: sample::at("08:35"),
+        why: "no answer".into(),
+    };
+    [Some(TenantId::new("acme").unwrap()), None].map(|trunk_of| PausedWay {
+        trunk_of,
+        pause: pause.clone(),
+    })
+}
+
 /// Every page there is, in a language.
 fn all(language: Language) -> Vec<String> {
     let reader = reader(language);
@@ -168,6 +183,7 @@ fn all(language: Language) -> Vec<String> {
         next: Some("abc".into()),
     };
     pages.push(ticket::list::render(&reader, TicketCategory::Open, false, &page).into_string());
+    pages.push(ticket::list::paused_calls(&reader, &paused()).into_string());
     let appliance = sample::withdrawn().appliance;
     pages.push(
         appliance::page::render(

@@ -37,7 +37,7 @@ pub struct ContactThread {
     pub phase: ContactPhase,
     /// Time at which the contact worker looks next; kept during a call that the owner placed.
     pub due: Option<Timestamp>,
-    /// Log-in name of the person who pressed "call now", until that call has been placed or refused.
+    /// Log-in name of the person who pressed "call now", until a call has rung or is refused.
     pub requested_by: Option<String>,
     /// Reason why nobody was rung, if so.
     pub reason: Option<HoldReason>,
@@ -162,7 +162,6 @@ impl ContactThread {
             self.check_planned()?;
             self.reason = None;
             self.due = None;
-            self.requested_by = None;
         }
         self.phase = ContactPhase::InCall;
         Ok(())
@@ -194,8 +193,9 @@ impl ContactThread {
             Some(D::AppointmentBooked) if has_visit => self.reason = None,
             _ => {}
         }
-        // An earlier wish for another time still waits for a person.
-        if has_visit && self.reason != Some(HoldReason::Reached) {
+        let is_still_wanted = !inbound && self.requested_by.is_some() && !result.is_of_the_owner();
+        // An earlier wish for another time still waits for a person, and who asked for a call that rang nobody for that call.
+        if has_visit && self.reason != Some(HoldReason::Reached) && !is_still_wanted {
             self.finish(self.reason);
             return Turn::VisitAwaited;
         }
@@ -207,8 +207,16 @@ impl ContactThread {
             CallResult::Unknown => self.hold(HoldReason::UnknownAttempt),
             CallResult::Declined => self.hold(HoldReason::Declined),
             CallResult::InvalidNumber => self.hold(HoldReason::InvalidNumber),
-            CallResult::TrunkRefused => self.hold(HoldReason::TrunkRefused),
-            CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::NetworkFailure => {
+            CallResult::Busy | CallResult::NoAnswer | CallResult::NoAudio | CallResult::HungUpEarly => {
+                self.requested_by = None;
+                self.plan(due);
+                Turn::GoesOn
+            }
+            // Nobody was rung: who asked for the call still waits for it.
+            CallResult::TrunkRefused
+            | CallResult::ExchangeDeclined
+            | CallResult::NetworkFailure
+            | CallResult::NotPlaced => {
                 self.plan(due);
                 Turn::GoesOn
             }

@@ -1,6 +1,6 @@
 //! What happens in a call, and what its ticket hears of it.
 
-use super::{Changes, Refusal, Situation, SituationError};
+use super::{Changes, PastCall, Refusal, Situation, SituationError};
 use crate::call_result::{CallResult, Disposition};
 use crate::contact::{AttemptEvent, AttemptState, ContactAttempt, Direction};
 use crate::id::AttemptId;
@@ -60,7 +60,8 @@ impl Situation {
                 at: now,
             });
         }
-        if let Some(heard) = heard(&after, &event, now) {
+        let pause = SignedDuration::from_mins(i64::from(self.rules.busy_minutes));
+        if let Some(heard) = heard(&after, &event, pause, now) {
             self.act(after.attempt.ticket, &heard, HUB, now, changes)?;
         }
         Ok(after.attempt)
@@ -76,9 +77,11 @@ impl Situation {
     }
 }
 
-/// What the ticket of this attempt hears.
-fn heard(running: &Running, event: &AttemptEvent, now: Timestamp) -> Option<TicketEvent> {
+/// What the ticket of this attempt hears. After a call that rang nobody it waits at least this `pause`, also if a person asked for the call:
+/// what the way out cannot do now it cannot do at once either.
+fn heard(running: &Running, event: &AttemptEvent, pause: SignedDuration, now: Timestamp) -> Option<TicketEvent> {
     let attempt = &running.attempt;
+    let counts = PastCall::from(attempt).counts();
     match event {
         AttemptEvent::Ringing | AttemptEvent::Answered => None,
         // An earlier key 9 stands.
@@ -99,7 +102,7 @@ fn heard(running: &Running, event: &AttemptEvent, now: Timestamp) -> Option<Tick
             inbound: attempt.direction == Direction::Inbound,
             result: attempt.result.unwrap_or(CallResult::Unknown),
             disposition: attempt.disposition,
-            contact_due: now + LOOK_AGAIN,
+            contact_due: now + if counts { LOOK_AGAIN } else { pause.max(LOOK_AGAIN) },
         }),
     }
 }

@@ -39,10 +39,20 @@ pub struct PastCall {
     pub direction: Direction,
     /// When its attempt was committed.
     pub started_at: Timestamp,
+    /// Something rang, or it was answered.
+    pub rang: bool,
     /// When it ended; none while it is up.
     pub ended_at: Option<Timestamp>,
     /// What the network said.
     pub result: Option<CallResult>,
+}
+
+impl PastCall {
+    /// Whether it uses up a place in the caps: from the first sign of ringing on, or where the owner's line has spoken for itself.
+    /// What failed before, on the trunk or in our own house, is no attempt. One that is under way may ring at any moment.
+    pub fn counts(&self) -> bool {
+        self.rang || self.result.is_none_or(CallResult::is_of_the_owner)
+    }
 }
 
 impl From<&ContactAttempt> for PastCall {
@@ -50,6 +60,7 @@ impl From<&ContactAttempt> for PastCall {
         Self {
             direction: attempt.direction,
             started_at: attempt.started_at,
+            rang: attempt.rang_at.is_some(),
             ended_at: attempt.ended_at,
             result: attempt.result,
         }
@@ -170,6 +181,7 @@ impl Situation {
             direction: placing.direction,
             state: AttemptState::Dialling,
             started_at: now,
+            rang_at: None,
             ended_at: None,
             result: None,
             disposition: None,
@@ -205,11 +217,15 @@ impl Situation {
         now: Timestamp,
     ) -> Result<ContactFacts, SituationError> {
         let finding = self.finding(fault.finding)?;
-        let outbound = for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
+        let outbound = || for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
+        let when = |call: &PastCall| (call.ended_at.unwrap_or(call.started_at), call.result);
+        let unrung = outbound().rev().take_while(|call| !call.counts());
         let calls = home.map_or(&[][..], |home| &home.calls);
         let person = home.and_then(|home| home.household.to_ring(Subject::SERVICE_CALLS));
         let number = person.and_then(Person::number);
-        let rung = calls.iter().filter(|call| call.direction == Direction::Outbound);
+        let rung = calls
+            .iter()
+            .filter(|call| call.direction == Direction::Outbound && call.counts());
         Ok(ContactFacts {
             finding_open: finding.state == FindingState::Open,
             probability: finding.prediction.probability,
@@ -218,9 +234,8 @@ impl Situation {
             consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),
             do_not_call: number.is_some_and(|number| number.do_not_call),
             zone: home.and_then(|home| TimeZone::get(&home.household.zone).ok()),
-            attempts: outbound
-                .map(|call| (call.ended_at.unwrap_or(call.started_at), call.result))
-                .collect(),
+            attempts: outbound().filter(|call| call.counts()).map(when).collect(),
+            unrung: unrung.filter_map(|call| Some((when(call).0, call.result?))).collect(),
             to_household: rung
                 .filter(|call| call.ended_at.is_none() || call.started_at > now - CALLS_COUNTED)
                 .map(|call| call.started_at)

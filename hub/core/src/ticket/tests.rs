@@ -331,7 +331,11 @@ fn only_a_call_in_which_somebody_was_spoken_with_counts_as_reached() {
         CallResult::Busy,
         CallResult::NoAnswer,
         CallResult::NoAudio,
+        CallResult::HungUpEarly,
         CallResult::NetworkFailure,
+        CallResult::TrunkRefused,
+        CallResult::ExchangeDeclined,
+        CallResult::NotPlaced,
     ] {
         assert_eq!(reached(result), again, "{result:?}");
     }
@@ -390,7 +394,9 @@ fn an_owner_who_rings_back_and_chooses_nothing_changes_nothing() {
     for result in [
         CallResult::NoAnswer,
         CallResult::NoAudio,
+        CallResult::HungUpEarly,
         CallResult::NetworkFailure,
+        CallResult::NotPlaced,
         CallResult::Unknown,
     ] {
         assert_eq!(rung_back(planned(), result, None), planned());

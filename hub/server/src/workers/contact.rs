@@ -6,9 +6,13 @@ mod doubt;
 mod inbound;
 mod order;
 mod stranger;
+mod ways;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod outage;
 
 pub use call::Calls;
 pub use dial::Dialler;
+pub use ways::Ways;

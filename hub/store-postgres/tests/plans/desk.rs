@@ -27,7 +27,7 @@ impl Load<'_> {
         };
         let opened = store.commit_scoring(&commit, now).await.unwrap()[0].opened;
         let ticket = opened.expect("a ticket");
-        assert!(!store.contacts_due(now, 8).await.unwrap().is_empty());
+        assert!(!store.contacts_due(&[], now, 8).await.unwrap().is_empty());
         let random = [u8::try_from(self.number).unwrap(); 20];
         let Begun::Ring(order) = store.begin_attempt(ticket, now, random).await.unwrap() else {
             panic!("nobody is rung");

@@ -207,9 +207,9 @@ async fn calls(store: &PostgresStore) {
         .filter(|attempt| attempt.state == AttemptState::Dialling);
     assert_eq!(rings.map(|attempt| attempt.started_at).collect::<Vec<_>>(), [day(42)]);
     let night = ticket_of(store, "acme/wm-5").await;
-    let due = store.contacts_due(day(42), 10).await.unwrap();
+    let due = store.contacts_due(&[], day(42), 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.ticket).collect::<Vec<_>>(), [night]);
-    assert_eq!(store.contacts_due(at(41, 60), 10).await.unwrap(), []);
+    assert_eq!(store.contacts_due(&[], at(41, 60), 10).await.unwrap(), []);
 }
 
 async fn readings(store: &PostgresStore) {

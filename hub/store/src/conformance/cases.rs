@@ -79,6 +79,7 @@ macro_rules! for_each_case {
                 contact_later::a_no_is_remembered_past_a_call_that_a_person_asked_for [],
                 contact_later::an_unknown_call_is_remembered_until_the_owner_has_answered_one [],
                 contact_later::a_call_without_audio_is_placed_again_after_the_gap [],
+                contact_later::calls_that_rang_nobody_use_up_no_place [],
                 contact_later::an_inbound_call_that_ends_plans_no_outbound_one [],
                 contact_later::the_last_place_of_a_slot_is_given_once [Concurrent],
                 contact_later::a_site_file_can_be_applied_while_calls_begin_and_end [Concurrent],

@@ -42,7 +42,7 @@ pub(super) async fn view(store: &dyn Store, ticket: TicketId) -> TicketView {
 
 /// Tickets whose contact is due at `now`, the longest due first.
 pub(super) async fn due(store: &dyn Store, now: Timestamp) -> Vec<TicketId> {
-    let due = store.contacts_due(now, 100).await.unwrap();
+    let due = store.contacts_due(&[], now, 100).await.unwrap();
     due.into_iter().map(|due| due.ticket).collect()
 }
 
@@ -56,7 +56,13 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
         trace: planned.trace,
         waited_for_trunk: false,
     };
-    assert_eq!(store.contacts_due(morning(), 10).await.unwrap(), [due_now]);
+    assert_eq!(store.contacts_due(&[], morning(), 10).await.unwrap(), [due_now.clone()]);
+    assert_eq!(
+        store.contacts_due(&[tenant("beta")], morning(), 10).await.unwrap(),
+        [due_now]
+    );
+    let closed = [tenant("beta"), tenant("acme")];
+    assert!(store.contacts_due(&closed, morning(), 10).await.unwrap().is_empty());
     let order = ring(&*store, id, 0).await;
     assert_eq!(order.owner.phone, Some(PhoneNumber::new(PHONES[0]).unwrap()));
     assert_eq!((order.brand.en.as_str(), order.visit_price.amount), ("Acme", 80));

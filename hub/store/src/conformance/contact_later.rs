@@ -107,6 +107,44 @@ pub(super) async fn a_call_without_audio_is_placed_again_after_the_gap(h: &dyn H
     ring(&*store, id, 24 * 60).await;
 }
 
+/// Two calls a day are allowed: of four that failed on their way none counts, and two that rang are all there are.
+pub(super) async fn calls_that_rang_nobody_use_up_no_place(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = ticket(&*store, "wm-1", 0.95).await;
+    let failed = [
+        (0, CallResult::NetworkFailure),
+        (12, CallResult::NotPlaced),
+        (40, CallResult::TrunkRefused),
+        (90, CallResult::NetworkFailure),
+    ];
+    for (minutes, result) in failed {
+        let attempt = ring(&*store, id, minutes).await.attempt.id;
+        let over = store.apply_attempt(attempt, ended(result), after(minutes + 1)).await;
+        assert_eq!(over.unwrap().rang_at, None);
+    }
+    let rung = async |ticket, minutes| {
+        let attempt = ring(&*store, ticket, minutes).await.attempt.id;
+        store
+            .apply_attempt(attempt, AttemptEvent::Ringing, after(minutes))
+            .await
+            .unwrap();
+        let end = ended(CallResult::NoAnswer);
+        store.apply_attempt(attempt, end, after(minutes + 1)).await.unwrap()
+    };
+    let first = rung(id, 200).await;
+    assert_eq!(first.rang_at, Some(after(200)));
+    assert_eq!(
+        view(&*store, id).await.attempts.last(),
+        Some(&first),
+        "as it is read again"
+    );
+    rung(id, 390).await;
+    let third = store.begin_attempt(id, after(571), random()).await.unwrap();
+    let until = after(24 * 60 + 200);
+    let reason = HoldReason::PerDay;
+    assert_eq!(third, Begun::Waits { until, reason });
+}
+
 pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let unsure = ticket(&*store, "wm-1", 0.5).await;

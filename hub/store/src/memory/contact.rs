@@ -21,12 +21,12 @@ use uuid::Uuid;
 
 #[async_trait]
 impl ContactStore for MemoryStore {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
+    async fn contacts_due(&self, not_of: &[TenantId], now: Timestamp, limit: usize) -> Result<Vec<DueContact>> {
         let state = self.state();
         let planned = state
             .tickets
             .values()
-            .filter(|ticket| ticket.contact.phase == ContactPhase::Planned);
+            .filter(|ticket| ticket.contact.phase == ContactPhase::Planned && !not_of.contains(&ticket.tenant));
         let mut due: Vec<(Timestamp, &ServiceTicket)> = planned
             .filter_map(|ticket| Some((ticket.contact.due?, ticket)))
             .filter(|(due, ticket)| {

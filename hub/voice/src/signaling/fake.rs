@@ -1,6 +1,10 @@
 //! A telephone network inside the process: scripted answers, real audio over loopback. For unit tests and for programs that want
 //! the hub without a trunk.
 
+mod phone;
+
+pub use phone::{FakePhone, FakeSeen};
+
 use super::called::Called;
 use super::identity::CallerHeaders;
 use super::{CallStack, EVENTS_MAX, InboundLeg, Leg, LegControl, LegEvent, PlaceCall, PlaceError};
@@ -19,85 +23,6 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// How long early media is sent before the answer, and how long it is alone after it.
 const EARLY: Duration = Duration::from_millis(300);
-
-/// What the far side does with a call.
-#[derive(Debug, Clone)]
-pub enum FakePhone {
-    /// Nothing answers at all.
-    Silence,
-    /// Answers 100 and nothing more; after CANCEL 487.
-    Stuck,
-    /// Answers 100, rings after this time, and refuses as busy.
-    RingsLate(Duration),
-    /// Rings, then this final status.
-    Refuses {
-        /// After this time.
-        after: Duration,
-        /// The final status.
-        status: u16,
-    },
-    /// Rings and is never answered.
-    Rings {
-        /// The final status after CANCEL; none stays silent.
-        after_cancel: Option<u16>,
-    },
-    /// Answers, presses keys, hangs up or waits for the other side to.
-    Answers {
-        /// Rings for this long.
-        after: Duration,
-        /// Keys, each after this time since the one before.
-        keys: Vec<(Duration, char)>,
-        /// Hangs up after this time since the last key.
-        hangs_up: Option<Duration>,
-    },
-    /// Answers at once, sends no audio at all, sends keys inside signalling and waits for the other side to hang up.
-    Mute {
-        /// Keys, each after this time since the one before.
-        keys: Vec<(Duration, char)>,
-    },
-    /// Answers at once, sends audio from another address than its answer says and keys inside signalling, and hangs up or waits
-    /// for the other side to.
-    Elsewhere {
-        /// Keys, each after this time since the one before.
-        keys: Vec<(Duration, char)>,
-        /// Hangs up after this time since the last key.
-        hangs_up: Option<Duration>,
-    },
-    /// Answers at once with these media lines, in which `PORT` stands for the port of its audio; sends no audio at all, and hangs
-    /// up after this time.
-    Describes {
-        /// The lines, each with its end.
-        lines: String,
-        /// Hangs up after this time.
-        hangs_up: Duration,
-    },
-    /// Sends early media from one port, answers with another, sends from that one a little later, presses keys and waits for
-    /// the other side to hang up. The early media goes on all the time.
-    MovesAtAnswer {
-        /// Keys, each after this time since the one before.
-        keys: Vec<(Duration, char)>,
-    },
-    /// Answers at once, sends keys inside signalling and waits for the other side to hang up.
-    Signals {
-        /// Keys, each after this time since the one before.
-        keys: Vec<(Duration, char)>,
-        /// Sends each as a telephone event too, as some phones do; else its description knows none.
-        events: bool,
-    },
-}
-
-/// What was seen of one call at the far side.
-#[derive(Debug, Clone, Default)]
-pub struct FakeSeen {
-    /// The name of the trunk it was placed over; empty for a call that came in.
-    pub trunk: String,
-    /// The audio heard, 8,000 samples a second.
-    pub heard: Vec<i16>,
-    /// The hub gave up.
-    pub cancelled: bool,
-    /// The hub hung up or dropped the leg.
-    pub ended_by_hub: bool,
-}
 
 /// A network whose phones are scripted, one script for each call in turn.
 pub struct FakeTrunk {
@@ -119,6 +44,12 @@ impl FakeTrunk {
             inbound: tokio::sync::Mutex::new(inbound),
             callers,
         })
+    }
+
+    /// From now on these are the phones that are rung, whatever was planned before.
+    pub fn plug_in(&self, phones: impl IntoIterator<Item = FakePhone>) {
+        let mut planned = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
+        *planned = phones.into_iter().collect();
     }
 
     /// The calls so far that have ended, in the order of their ends.
@@ -316,6 +247,14 @@ impl FarSide {
                 self.send(LegEvent::Ringing(180)).await;
                 self.fail(486).await;
             }
+            FakePhone::Unreached { status, retry_after_s } => {
+                self.send(LegEvent::Failed {
+                    status: Some(status),
+                    reason: format!("status {status}"),
+                    retry_after_s,
+                })
+                .await;
+            }
             FakePhone::Refuses { after, status } => {
                 self.send(LegEvent::Ringing(180)).await;
                 tokio::time::sleep(after).await;
@@ -444,6 +383,7 @@ impl FarSide {
         self.send(LegEvent::Failed {
             status: Some(status),
             reason: format!("status {status}"),
+            retry_after_s: None,
         })
         .await;
     }

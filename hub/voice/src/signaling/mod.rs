@@ -89,6 +89,8 @@ pub enum LegEvent {
         status: Option<u16>,
         /// In words, without numbers of persons.
         reason: String,
+        /// Seconds after which the far side wants to be asked again, if it says so (RFC 3261 §20.33).
+        retry_after_s: Option<u32>,
     },
     /// The far side hung up, or gave up before it was answered.
     Ended,

@@ -148,8 +148,10 @@ impl Teller {
     /// The final answer of a call that was not taken; `refused` if that is a challenge.
     pub fn fail(&mut self, result: Option<InviteAsyncResult>, refused: Option<Refused>) {
         self.over = true;
+        let mut retry_after_s = None;
         let (status, reason) = match (result, refused) {
             (Some(Ok((_, Some(response)))), refused) => {
+                retry_after_s = retry_after(&response);
                 let status = response.status_code.code();
                 let challenge = refused.filter(|refused| refused.status == status);
                 (
@@ -165,7 +167,11 @@ impl Teller {
                 (None, "an answer that breaks the protocol".to_owned())
             }
         };
-        self.send(LegEvent::Failed { status, reason });
+        self.send(LegEvent::Failed {
+            status,
+            reason,
+            retry_after_s,
+        });
     }
 
     /// Hands an event to the call.
@@ -270,6 +276,16 @@ async fn respond(handle: &TransactionHandle, status: StatusCode, headers: Vec<He
     if handle.respond(status, Some(headers), body).await.is_err() {
         tracing::debug!("a request's transaction had ended before its answer");
     }
+}
+
+/// Seconds after which the far side wants to be asked again; a comment or parameters may follow them (RFC 3261 §20.33).
+fn retry_after(response: &Response) -> Option<u32> {
+    let stated = response.headers.iter().find_map(|header| match header {
+        Header::RetryAfter(stated) => Some(stated.value().trim()),
+        _ => None,
+    })?;
+    let digits = stated.find(|c: char| !c.is_ascii_digit()).unwrap_or(stated.len());
+    stated.get(..digits)?.parse().ok()
 }
 
 /// The final answer in words.

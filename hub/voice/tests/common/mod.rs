@@ -8,7 +8,7 @@ pub mod sipp;
 pub mod wire;
 
 use async_trait::async_trait;
-use hub_core::call_result::Disposition;
+use hub_core::call_result::{CallResult, Disposition};
 use hub_core::id::AttemptId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -121,6 +121,11 @@ pub fn limits() -> Limits {
         talk: Duration::from_secs(60),
         ..Limits::default()
     }
+}
+
+/// Somebody took the call and could be heard, however soon they were gone.
+pub fn was_taken(detail: &CallDetail) -> bool {
+    matches!(detail.result, CallResult::Answered | CallResult::HungUpEarly)
 }
 
 pub fn number(text: &str) -> PhoneNumber {

@@ -37,8 +37,12 @@ fn scenarios() -> PathBuf {
 
 impl Sipp {
     pub fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], free_port())), name, arguments)
+    }
+
+    /// The same where something else was, or nothing.
+    pub fn start_at(address: SocketAddr, name: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
         let child = Command::new("sipp")
             .arg("-sf")

@@ -28,6 +28,8 @@ pub(crate) struct Contact {
     state: AttemptState,
     /// When its row was committed.
     started_at: Timestamp,
+    /// When the first sign of ringing came, or the answer: from then on it counts. None where nothing rang, and of older attempts.
+    rang_at: Option<Timestamp>,
     /// When it ended.
     ended_at: Option<Timestamp>,
     /// What the network said.
@@ -59,6 +61,7 @@ impl From<ContactAttempt> for Contact {
             direction: attempt.direction,
             state: attempt.state,
             started_at: attempt.started_at,
+            rang_at: attempt.rang_at,
             ended_at: attempt.ended_at,
             result: attempt.result,
             disposition: attempt.disposition,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 struct CallRecord {
     sip_status: Option<u16>,
     reason: String,
+    ended_by: Option<String>,
     refused: Option<String>,
     digits: String,
     no_key_way: bool,
@@ -70,6 +71,9 @@ fn facts(reader: &Reader, record: &CallRecord) -> Markup {
         }
         dl.facts {
             (fact(&reader.t("call-network"), &html! { (status) " " (record.reason) }))
+            @if let Some(by) = &record.ended_by {
+                (fact(&reader.t("call-ended-by"), &html! { (reader.word("ended-by", by)) }))
+            }
             (fact(&reader.t("call-post-dial"), &html! { (reader.span(record.post_dial_ms)) }))
             (fact(&reader.t("call-ring"), &html! { (reader.span(record.ring_ms)) }))
             (fact(&reader.t("call-talk"), &html! { (reader.span(record.talk_ms)) }))

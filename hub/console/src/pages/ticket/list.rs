@@ -9,6 +9,8 @@ use crate::words::{closed, code};
 use hub_api::error::Result;
 use hub_api::extract::Query;
 use hub_api::tickets_list::{TicketsQuery, list};
+use hub_core::contact::ways_out::PausedWay;
+use hub_core::id::TenantId;
 use hub_core::ticket::TicketCategory;
 use hub_store::page::Page;
 use hub_store::ticket::TicketSummary;
@@ -31,10 +33,37 @@ pub(crate) async fn page(visitor: Visitor, Query(mut query): Query<TicketsQuery>
     let tickets = list(&visitor.app, &visitor.session, query).await?;
     let reader = &visitor.reader;
     let body = html! {
+        (paused_calls(reader, &paused_for(&visitor)))
         div #promises data-live="tickets" { (promises::render(reader, &promised, visitor.app.now())) }
         (render(reader, category, first_page, &tickets))
     };
     Ok(visitor.page(&reader.t("tickets"), &body))
+}
+
+/// Ways out that are paused and concern this visitor: those of their tenant, and the hub's own.
+fn paused_for(visitor: &Visitor) -> Vec<PausedWay> {
+    let mut paused = (visitor.app.state.monitor.paused)();
+    let tenant = visitor.session.actor().tenant();
+    paused.retain(|way| {
+        let of = way.trunk_of.as_ref().map(TenantId::as_str);
+        tenant.is_none() || of.is_none() || of == tenant
+    });
+    paused
+}
+
+/// Why nobody is rung at present, if so: planned calls wait.
+pub(crate) fn paused_calls(reader: &Reader, paused: &[PausedWay]) -> Markup {
+    html! {
+        @for way in paused {
+            p.problem role="status" {
+                @let since = reader.time(way.pause.since);
+                @match &way.trunk_of {
+                    Some(tenant) => (reader.with("calls-paused-trunk", &[("tenant", tenant.as_str()), ("since", &since)])),
+                    None => (reader.with("calls-paused-house", &[("since", &since)])),
+                }
+            }
+        }
+    }
 }
 
 pub(crate) fn render(

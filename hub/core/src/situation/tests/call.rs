@@ -176,3 +176,73 @@ fn a_ticket_that_is_closed_first_calls_its_visit_off() {
     };
     assert_eq!(closed.lines[1].event, TicketEvent::Visit(called_off));
 }
+
+/// Each end of a call in which nothing was chosen, and the next step.
+#[test]
+fn every_end_has_its_next_step() {
+    use strum::VariantArray;
+    let mut table = String::new();
+    for result in CallResult::VARIANTS {
+        let (mut unit, id) = in_call(true);
+        let mut changes = Changes::default();
+        unit.situation
+            .call_event(id, end(*result), morning(), &mut changes)
+            .unwrap();
+        let due = unit.situation.tickets[0].contact.due;
+        let due = due.map_or(String::new(), |due| {
+            format!(" looked at after {} s", due.duration_since(morning()).as_secs())
+        });
+        writeln!(table, "{}:{}{due}", result.as_str(), stands(&unit.situation)).unwrap();
+    }
+    expect![[r#"
+        answered: Open pump x1 with ticket; ticket Open/Held pump held Reached;
+        busy: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 1 s
+        no_answer: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 1 s
+        declined: Open pump x1 with ticket; ticket Open/Held pump held Declined;
+        invalid_number: Open pump x1 with ticket; ticket Open/Held pump held InvalidNumber;
+        trunk_refused: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 600 s
+        no_audio: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 1 s
+        hung_up_early: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 1 s
+        exchange_declined: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 600 s
+        network_failure: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 600 s
+        not_placed: Open pump x1 with ticket; ticket Open/Planned pump; looked at after 600 s
+        unknown: Open pump x1 with ticket; ticket Open/Held pump held UnknownAttempt;
+    "#]]
+    .assert_eq(&table);
+}
+
+/// Who asked for a call waits for one that rings; only that uses up the wish.
+#[test]
+fn a_wish_for_a_call_outlives_one_that_rang_nobody() {
+    for (events, wish) in [
+        (&[end(CallResult::NetworkFailure)][..], Some("lena")),
+        (&[end(CallResult::NotPlaced)], Some("lena")),
+        (&[AttemptEvent::Ringing, end(CallResult::NoAnswer)], None),
+        (&[AttemptEvent::Answered, end(CallResult::Answered)], None),
+    ] {
+        let mut unit = Unit::new();
+        unit.sees(alarm("pump", 0.95, Severity::Major));
+        unit.act(0, &TicketEvent::CallRequested);
+        let (ticket, id) = (unit.situation.tickets[0].id, AttemptId(Uuid::from_u128(9)));
+        let placing = Placing {
+            id,
+            owner: PersonId(Uuid::from_u128(3)),
+            direction: Direction::Outbound,
+            offered: None,
+            service_point: None,
+        };
+        let mut changes = Changes::default();
+        let attempt = unit.situation.place(ticket, placing, morning(), &mut changes).unwrap();
+        assert_eq!(attempt.requested_by.as_deref(), Some("lena"));
+        for event in events {
+            unit.situation
+                .call_event(id, event.clone(), morning(), &mut changes)
+                .unwrap();
+        }
+        assert_eq!(
+            unit.situation.tickets[0].contact.requested_by.as_deref(),
+            wish,
+            "{events:?}"
+        );
+    }
+}

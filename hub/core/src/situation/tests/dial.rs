@@ -42,6 +42,7 @@ fn ago(hours: i64, result: CallResult, direction: Direction) -> PastCall {
     PastCall {
         direction,
         started_at: ended - SignedDuration::from_mins(1),
+        rang: false,
         ended_at: Some(ended),
         result: Some(result),
     }
@@ -92,6 +93,30 @@ fn earlier_calls_count() {
         (
             "rung twice today",
             vec![ago(5, R::NoAnswer, D::Outbound), ago(9, R::NoAnswer, D::Outbound)],
+            Dial::Waits {
+                until: morning() - SignedDuration::from_hours(9) - SignedDuration::from_mins(1)
+                    + SignedDuration::from_hours(day),
+                reason: HoldReason::PerDay,
+            },
+        ),
+        (
+            "two that rang nobody today, and one that did",
+            vec![
+                ago(5, R::NetworkFailure, D::Outbound),
+                ago(7, R::NotPlaced, D::Outbound),
+                ago(9, R::NoAnswer, D::Outbound),
+            ],
+            Dial::Ring(()),
+        ),
+        (
+            "the network failed while it rang",
+            vec![
+                PastCall {
+                    rang: true,
+                    ..ago(5, R::NetworkFailure, D::Outbound)
+                },
+                ago(9, R::NoAnswer, D::Outbound),
+            ],
             Dial::Waits {
                 until: morning() - SignedDuration::from_hours(9) - SignedDuration::from_mins(1)
                     + SignedDuration::from_hours(day),
@@ -210,4 +235,36 @@ fn a_person_opens_a_ticket() {
     }
     let full = report(&mut unit, TicketKind::Care, "Descale.").0;
     assert!(matches!(full, Err(SituationError::Full { .. })));
+}
+
+/// A ticket of which call after call rang nobody has all its places still, and waits longer and longer.
+#[test]
+fn calls_that_rang_nobody_use_up_no_place() {
+    use {CallResult as R, Direction as D};
+    let dial = |calls: &[PastCall]| {
+        let mut unit = Unit::new();
+        unit.sees(alarm("pump", 0.95, Severity::Major));
+        let (id, household) = (unit.situation.tickets[0].id, household());
+        let home = Home {
+            household: &household,
+            calls: calls.to_vec(),
+        };
+        let mut changes = Changes::default();
+        unit.situation
+            .dial(id, Some(&home), calls, morning(), &mut changes)
+            .unwrap()
+    };
+    let failed = |hours| ago(hours, R::NetworkFailure, D::Outbound);
+    let many: Vec<_> = (3..11).rev().map(failed).collect();
+    assert_eq!(dial(&many), Dial::Ring(()), "eight of them");
+    let waits = |minutes| Dial::Waits {
+        until: morning() + SignedDuration::from_mins(minutes),
+        reason: HoldReason::Gap,
+    };
+    assert_eq!(dial(&[failed(0)]), waits(10));
+    assert_eq!(dial(&[failed(1), failed(0)]), waits(20));
+    let rung_between = [failed(30), failed(29), ago(28, R::NoAnswer, D::Outbound), failed(0)];
+    assert_eq!(dial(&rung_between), waits(10), "counted since it rang");
+    let used_up = [27, 28, 29].map(|hours| ago(hours, R::HungUpEarly, D::Outbound));
+    assert_eq!(dial(&used_up), Dial::Held(HoldReason::AttemptsUsedUp));
 }

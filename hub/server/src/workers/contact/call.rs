@@ -3,6 +3,7 @@
 use super::doubt::Doubts;
 use super::order::call_order;
 use super::stranger::Tries;
+use super::ways::Ways;
 use crate::workers::{BACKOFF, in_time};
 use async_trait::async_trait;
 use hub_core::call_result::{CallResult, Disposition};
@@ -31,6 +32,7 @@ pub struct Calls {
     families: watch::Receiver<Arc<Families>>,
     pub(super) doubts: Doubts,
     pub(super) tries: Arc<Tries>,
+    pub(super) ways: Arc<Ways>,
 }
 
 impl Calls {
@@ -42,11 +44,17 @@ impl Calls {
     ) -> Arc<Self> {
         Arc::new(Self {
             contacts,
+            ways: Arc::new(Ways::new(clock.clone())),
             clock,
             families,
             doubts: Doubts::default(),
             tries: Arc::default(),
         })
+    }
+
+    /// The ways by which calls go out.
+    pub fn ways(&self) -> Arc<Ways> {
+        self.ways.clone()
     }
 
     /// What a call is to say; `None` without a number.

@@ -1,13 +1,15 @@
 //! Looks for tickets whose contact is due, lets the transaction that dials decide, and only then rings.
 
 use super::call::Calls;
+use super::ways::Watched;
 use crate::random;
 use crate::telephone::Telephone;
 use crate::workers::{BACKOFF, Figures, PATIENCE, in_time};
 use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
-use hub_core::id::TicketId;
+use hub_core::contact::ways_out::Closed;
+use hub_core::id::{TenantId, TicketId};
 use hub_core::ticket::{HUB, TicketEvent};
 use hub_store::StoreError;
 use hub_store::contact::{Begun, DialOrder, DueContact, attempt_id};
@@ -92,9 +94,14 @@ impl Dialler {
     /// Looks once at what is due. An error is one for which no ticket is looked at.
     pub(super) async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
         self.calls.end_doubts().await?;
-        let mut looks = JoinSet::new();
-        let mut looked = Ok(());
-        for due in in_time(self.calls.contacts.contacts_due(self.calls.clock.now(), DUE_MAX)).await? {
+        // A ticket is taken up only where its call can go out: until then it is planned, in its order.
+        let not_of = match self.calls.ways.closed() {
+            Closed::Everybody => return Ok(()),
+            Closed::Only(tenants) => tenants,
+        };
+        let (mut looks, mut looked) = (JoinSet::new(), Ok(()));
+        let (contacts, now) = (&self.calls.contacts, self.calls.clock.now());
+        'due: for due in in_time(contacts.contacts_due(&not_of, now, DUE_MAX)).await? {
             if looks.len() >= AT_ONCE {
                 looked = ended(&mut looks).await.unwrap_or(Ok(()));
             }
@@ -105,6 +112,16 @@ impl Dialler {
             let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
                 break;
             };
+            while looked.is_ok() && !self.may_go(&due.tenant) {
+                // Who has the place may give it back when it has been decided about.
+                match ended(&mut looks).await {
+                    Some(last) => looked = last,
+                    None => continue 'due,
+                }
+            }
+            if looked.is_err() {
+                break;
+            }
             // A task of its own, which ends whatever becomes of the others: one that is given up half-way may have committed an
             // attempt that nobody rings for.
             looks.spawn(self.clone().take_up(due, channel));
@@ -117,7 +134,11 @@ impl Dialler {
 
     /// Lets the transaction decide, and rings if it says so. An error ends the look.
     async fn take_up(self: Arc<Self>, due: DueContact, channel: OwnedSemaphorePermit) -> Result<(), StoreError> {
-        match self.begin(&due).await {
+        let begun = self.begin(&due).await;
+        if !matches!(begun, Ok(Some(_))) {
+            self.calls.ways.give_back(&due.tenant);
+        }
+        match begun {
             Ok(Some((line, order))) => {
                 let worker = self.clone();
                 self.figures.calls_up.send_modify(|n| *n += 1);
@@ -176,6 +197,11 @@ impl Dialler {
         Ok(())
     }
 
+    /// Takes a place on the ways by which this tenant's owners are rung. Without a trunk there is nothing to take.
+    fn may_go(&self, tenant: &TenantId) -> bool {
+        self.telephone.of_tenant(tenant).is_none() || self.calls.ways.take(tenant)
+    }
+
     /// The transaction that dials.
     pub(super) async fn dial(&self, ticket: TicketId, now: Timestamp) -> Result<Begun, StoreError> {
         let random = random::bytes();
@@ -190,14 +216,20 @@ impl Dialler {
     async fn ring(&self, (voice, channel): Line, order: DialOrder) {
         let attempt = order.attempt.id;
         tracing::info!(trace = %order.attempt.trace, %attempt, to = %order.owner.name_in_tenant, "ringing");
+        let watched = Watched::new(self.calls.clone(), order.attempt.tenant.clone());
         let Some(call) = self.calls.order(&order, self.calls.clock.now()) else {
+            watched.lost();
             return self.calls.end_unrung(attempt).await;
         };
-        let host = self.calls.clone();
+        let host = watched.clone();
         // A task of its own, so that even a fault in the telephone side leaves the attempt with an end.
         match tokio::spawn(async move { voice.ring_over(channel, call, host).await }).await {
-            Ok(detail) => self.calls.end(attempt, &detail).await,
+            Ok(detail) => {
+                watched.ended(&detail);
+                self.calls.end(attempt, &detail).await;
+            }
             Err(error) => {
+                watched.lost();
                 tracing::error!(%attempt, error = &error as &dyn std::error::Error, "the call's task failed");
                 self.calls.save_end(attempt, AttemptEvent::FoundAfterRestart).await;
             }

@@ -39,7 +39,7 @@ impl Doubts {
         let doubts: Vec<_> = self.all().iter().copied().collect();
         for (attempt, since) in doubts {
             let end = AttemptEvent::Ended {
-                result: CallResult::NetworkFailure,
+                result: CallResult::NotPlaced,
                 detail: serde_json::json!({ "reason": "the store gave no answer before the call; nobody was rung" }),
             };
             match in_time(contacts.apply_attempt(attempt, end, clock.now())).await {
@@ -94,7 +94,7 @@ mod tests {
         calls.doubts.add(young);
         for look in 1..=2 {
             dialler.look(&CancellationToken::new()).await.unwrap();
-            let ends = committed.iter().map(|id| (*id, CallResult::NetworkFailure));
+            let ends = committed.iter().map(|id| (*id, CallResult::NotPlaced));
             assert_eq!(*store.ends.lock().unwrap(), ends.collect::<Vec<_>>(), "look {look}");
             let left: Vec<_> = calls.doubts.all().iter().map(|(attempt, _)| *attempt).collect();
             assert_eq!(left, [young], "look {look}");

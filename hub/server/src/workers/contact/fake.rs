@@ -100,7 +100,7 @@ impl TicketStore for Planned {
 
 #[async_trait]
 impl ContactStore for Planned {
-    async fn contacts_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueContact>, StoreError> {
+    async fn contacts_due(&self, _: &[TenantId], now: Timestamp, limit: usize) -> Result<Vec<DueContact>, StoreError> {
         let due = |number| DueContact {
             ticket: TicketId::new(now, [u8::try_from(number).unwrap(); 10]),
             tenant: TenantId::new("acme").unwrap(),
@@ -160,6 +160,7 @@ impl ContactStore for Planned {
             direction: Direction::Outbound,
             state: AttemptState::Ended,
             started_at: now,
+            rang_at: None,
             ended_at: Some(now),
             result: Some(result),
             disposition: None,
