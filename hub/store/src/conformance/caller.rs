@@ -181,7 +181,7 @@ pub(super) async fn a_ticket_waits_for_the_trunk_of_its_tenant(h: &dyn Harness) 
         .apply_ticket(&hub, id, &waits(HoldReason::Gap), after(1))
         .await
         .unwrap();
-    assert_eq!(store.contacts_due(after(2), 10).await.unwrap(), []);
+    assert_eq!(store.contacts_due(&[], after(2), 10).await.unwrap(), []);
     store
         .apply_ticket(&hub, id, &waits(HoldReason::NoTrunk), after(3))
         .await
@@ -192,6 +192,6 @@ pub(super) async fn a_ticket_waits_for_the_trunk_of_its_tenant(h: &dyn Harness) 
         trace: view(store, id).await.ticket.trace,
         waited_for_trunk: true,
     };
-    assert_eq!(store.contacts_due(after(4), 10).await.unwrap(), [waited]);
+    assert_eq!(store.contacts_due(&[], after(4), 10).await.unwrap(), [waited]);
     ring(store, id, 5).await;
 }

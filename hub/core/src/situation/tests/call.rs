@@ -230,6 +230,7 @@ fn a_wish_for_a_call_outlives_one_that_rang_nobody() {
             direction: Direction::Outbound,
             offered: None,
             service_point: None,
+            zone: None,
         };
         let mut changes = Changes::default();
         let attempt = unit.situation.place(ticket, placing, morning(), &mut changes).unwrap();
