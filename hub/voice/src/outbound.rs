@@ -88,6 +88,7 @@ async fn attempt(
         }
         Answer::RangBack(back) => {
             // What rings is cancelled, and what is answered at this very moment gets its BYE.
+            leg.control.cancel();
             drop((leg, media));
             let Back { call, channel: _own } = *back;
             record.rang_back = true;

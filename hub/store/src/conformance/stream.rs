@@ -24,7 +24,7 @@ const HOURS: i64 = 120;
 /// Readings of each appliance in an hour.
 const PER_HOUR: u64 = 12;
 /// What becomes of it, on every store. It changes with the rules of findings, tickets and contacts, and with nothing else.
-const OUTCOME: &str = "0e251bb9550eee818d318908c3080b256fdfef0839526a7938a5698c086ca360";
+const OUTCOME: &str = "9a08a35d4096cc63d8ea7e4f4fa82237ad35c46189f0fb9c3091795f9fd19963";
 
 /// A number that looks random and is the same everywhere (SplitMix64, Steele and others 2014).
 fn mix(seed: u64) -> u64 {
