@@ -67,7 +67,7 @@ pub(crate) fn render(
     tickets: &[TicketSummary],
 ) -> Markup {
     let watch = format!("appliance:{}", view.id);
-    let told = Watching::told(view.watching.clone(), &view.profile, &reader.families);
+    let watched = Watching::told(view.watching.clone(), &view.profile, &reader.families);
     html! {
         div.head {
             p.crumbs { a href="/appliances" { (reader.t("nav-appliances")) } " › " (view.device) }
@@ -78,7 +78,7 @@ pub(crate) fn render(
             dl.facts.wide {
                 (fact(&reader.t("column-presence"), &presence(reader, view)))
                 (fact(&reader.t("column-last-sample"), &html! { (last_sample(reader, view)) }))
-                (watching::render(reader, &told))
+                (watching::render(reader, &watched))
                 (fact(&reader.t("column-samples"), &html! { (view.samples) }))
                 (health(reader, view, unplaced))
                 (fact(&reader.t("owner"), &html! { (view.owner.as_deref().unwrap_or("–")) }))
