@@ -42,7 +42,14 @@ impl Found {
 /// Reads digits that begin with a country code.
 pub(super) fn read(digits: &str) -> Result<Found, PhoneNumberError> {
     let (country, national) = split(digits).ok_or(PhoneNumberError::Country)?;
-    let national = country.without_prefix(national).unwrap_or_else(|| national.to_owned());
+    let mut national = national.to_owned();
+    // More than once, so that what comes of it is read as itself.
+    for _ in 0..DIGITS_MAX {
+        let Some(short) = country.without_prefix(&national) else {
+            break;
+        };
+        national = short;
+    }
     let number = format!("+{}{national}", country.code);
     let length = number.len() - 1;
     if !(DIGITS_MIN..=DIGITS_MAX).contains(&length) || !country.has_length(&national) {
