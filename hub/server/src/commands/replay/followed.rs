@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A ticket follows the reading that it is about within this time, as a rule within a second or two.
-const FOLLOWS_MAX: Duration = Duration::from_secs(6);
+const FOLLOWS_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(300);
 
