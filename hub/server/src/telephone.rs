@@ -45,7 +45,7 @@ impl Telephone {
         own.or_else(|| self.voice()?.problem())
     }
 
-    fn set_voice(&self, voice: Arc<Voice>) {
+    pub(crate) fn set_voice(&self, voice: Arc<Voice>) {
         *self.voice.write().unwrap_or_else(PoisonError::into_inner) = Some(voice);
     }
 

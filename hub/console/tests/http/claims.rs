@@ -45,7 +45,7 @@ async fn the_page_needs_no_log_in_and_speaks_both_languages() {
     assert!(!text.contains("13800005678"), "{text}");
 }
 
-/// Whoever mistypes one thing types the others once. The number goes back to who typed it, and nowhere else.
+/// Who mistypes one thing types the others once. The number goes back to who typed it, and nowhere else.
 #[tokio::test]
 async fn what_was_typed_is_kept_after_an_error() {
     let hub = Hub::start().await;

@@ -1,4 +1,5 @@
 mod correction;
+mod outcome;
 mod people;
 mod visits;
 
@@ -477,31 +478,4 @@ fn a_fault_that_is_back_is_planned_again() {
     };
     let kept = after(taken, &grew, HUB).unwrap();
     assert_eq!(kept.contact.phase, ContactPhase::Held, "a person has it");
-}
-
-#[test]
-fn only_a_repair_or_a_persons_no_settles_a_finding() {
-    let settled = |resolution, verdict| {
-        let outcome = Outcome {
-            resolution,
-            verdict,
-            note: String::new(),
-        };
-        let (_, actions) = ticket(Stands::Held)
-            .apply(&TicketEvent::Closed { outcome }, "li", &declared(), now())
-            .unwrap();
-        settlement(&actions)
-    };
-    use {Resolution as R, Settlement as S, Verdict as V};
-    for (resolution, verdict, settlement) in [
-        (R::ConfirmedFixed, V::Right, S::Repaired),
-        (R::ConfirmedRemoteFix, V::OtherFault, S::Repaired),
-        (R::ConfirmedDeferred, V::Right, S::LeftAsItIs),
-        (R::CustomerDeclined, V::NotChecked, S::LeftAsItIs),
-        (R::Unreachable, V::NotChecked, S::LeftAsItIs),
-        (R::NoFaultFound, V::Wrong, S::FalseAlarm),
-        (R::FalseAlarm, V::Wrong, S::FalseAlarm),
-    ] {
-        assert_eq!(settled(resolution, verdict), Some(settlement));
-    }
 }

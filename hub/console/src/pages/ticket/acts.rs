@@ -8,7 +8,6 @@ use crate::words::{closed, code, hold};
 use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
 use hub_core::call_rules::{HoldReason, never_rung};
 use hub_core::contact::ContactPhase;
-use hub_core::outcome::NOTE_LEN_MAX;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
@@ -105,12 +104,5 @@ fn visit(reader: &Reader, view: &TicketView) -> Markup {
                 button { (reader.t("act-visit-cancel-confirm")) }
             }
         }
-    }
-}
-
-pub(super) fn note(reader: &Reader, id: &str, text: &str) -> Markup {
-    html! {
-        label for=(id) { (reader.t("note")) }
-        textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) { (text) }
     }
 }

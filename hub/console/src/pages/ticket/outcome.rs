@@ -1,10 +1,10 @@
 //! How a ticket ends: the outcome that a person writes, beside what the alarm does, and how a wrong one is corrected.
 
-use super::acts::{action, note};
+use super::forms::action;
 use crate::reader::Reader;
 use crate::words::{closed, code};
 use hub_core::finding::FindingState;
-use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::outcome::{NOTE_LEN_MAX, Outcome, Resolution, Verdict};
 use hub_core::ticket::{CORRECTION_REASON_LEN_MAX, CORRECTIONS_MAX, Settlement};
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
@@ -124,5 +124,12 @@ fn choices(reader: &Reader, view: &TicketView, said: Option<&Outcome>) -> Markup
                 }
             }
         } }
+    }
+}
+
+fn note(reader: &Reader, id: &str, text: &str) -> Markup {
+    html! {
+        label for=(id) { (reader.t("note")) }
+        textarea id=(id) name="note" rows="3" maxlength=(NOTE_LEN_MAX) { (text) }
     }
 }

@@ -130,7 +130,7 @@ impl Play {
         let calls = Calls::new(store.clone(), clock.clone(), families);
         let telephone = telephone(&trunk, voice.clone(), folder.path());
         let figures = Arc::<Figures>::default();
-        let dialler = Dialler::new(calls.clone(), store.clone(), Some(telephone), 8, figures.clone());
+        let dialler = Dialler::new(calls.clone(), store.clone(), telephone, 8, figures.clone());
         Self {
             store,
             clock,
@@ -175,7 +175,7 @@ impl Play {
     }
 }
 
-fn telephone(trunk: &Arc<FakeTrunk>, voice: Arc<Flaky>, folder: &std::path::Path) -> Telephone {
+fn telephone(trunk: &Arc<FakeTrunk>, voice: Arc<Flaky>, folder: &std::path::Path) -> Arc<Telephone> {
     let caller_number = PhoneNumber::new("+862155550000").unwrap();
     let config = VoiceConfig {
         bind: "127.0.0.1:0".parse().unwrap(),
@@ -188,8 +188,10 @@ fn telephone(trunk: &Arc<FakeTrunk>, voice: Arc<Flaky>, folder: &std::path::Path
             domain: "trunk.test".to_owned(),
             username: None,
             password: None,
-            caller_number: caller_number.clone(),
+            caller_number,
             channels: 8,
+            inbound_channels: Some(0),
+            number_plan: None,
             believe_from: false,
             post_dial_limit_s: None,
             trying_limit_s: None,
@@ -200,10 +202,9 @@ fn telephone(trunk: &Arc<FakeTrunk>, voice: Arc<Flaky>, folder: &std::path::Path
         limits: Limits::default(),
     };
     let voice = Voice::with_stack(config, trunk.clone(), voice).unwrap();
-    Telephone {
-        voice: Arc::new(voice),
-        main_numbers: [(tenant("acme"), caller_number)].into(),
-    }
+    let telephone = Arc::new(Telephone::default());
+    telephone.set_voice(Arc::new(voice));
+    telephone
 }
 
 async fn an_outage_costs_nobody_anything(outage: Outage) {
