@@ -14,7 +14,7 @@ use hub_core::id::{DeviceId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::Site;
-use hub_store::conformance::scene::{alarm, appliance, morning, profiles, seen, site, take_lease, tenant};
+use hub_store::conformance::scene::{alarm, appliance, morning, profiles, seen, site, take_lease};
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
