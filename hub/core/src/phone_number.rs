@@ -63,11 +63,13 @@ impl PhoneNumber {
         if !spelling.plus {
             return Err(PhoneNumberError::NotInternational);
         }
-        // Where numbers keep their zero, "(0)" belongs to the number.
-        let bare = spelling.without_bracketed_zero().map(|digits| numbering::read(&digits));
-        match bare {
+        let whole = numbering::read(&spelling.digits);
+        // Where numbers keep their zero, "(0)" belongs to the number: without it, Bergamo's would be a mobile telephone's.
+        let is_given_out = whole.as_ref().is_ok_and(numbering::Found::is_assigned);
+        let bare = spelling.without_bracketed_zero().filter(|_| !is_given_out);
+        match bare.map(|digits| numbering::read(&digits)) {
             Some(Ok(found)) if found.fits() => Ok(found.number),
-            _ => numbering::read(&spelling.digits).map(|found| found.number),
+            _ => whole.map(|found| found.number),
         }
     }
 

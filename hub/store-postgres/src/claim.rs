@@ -182,7 +182,8 @@ async fn owner(
     let mut rows = Rows::default();
     rows.household(household, &key, sealed_key, &home)?;
     rows.person(person, &one)?;
-    rows.numbers(person, &key, std::slice::from_ref(&contact.phone), &[index])?;
+    let numbers = std::slice::from_ref(&contact.phone);
+    rows.numbers(person, &key, &store.keyring, numbers)?;
     rows.put(conn, tenant).await?;
     Ok(Claimant {
         household,

@@ -40,7 +40,9 @@ impl Spelling {
                 _ => return Err(stray(text.get(at..).unwrap_or_default(), c, &read)),
             }
         }
-        if plain.ends_with(".0") || plain.ends_with(".00") {
+        // More points than one separate digits, as in France and Belgium.
+        let has_one_point = plain.matches('.').count() == 1;
+        if has_one_point && (plain.ends_with(".0") || plain.ends_with(".00")) {
             return Err(PhoneNumberError::Decimal);
         }
         read.bracketed_zero = read.bracketed_zero.filter(|_| plain.contains("(0)"));

@@ -3,6 +3,7 @@
 //! what was kept under both is joined: a refusal under either holds.
 
 use super::key::{HouseholdKey, Opener};
+use super::refusal::Forms;
 use super::{ledger, number_place};
 use crate::keyring::Keyring;
 use crate::row::{Columns, count, db};
@@ -222,35 +223,21 @@ fn without_doubles(numbers: Vec<Number>) -> (Vec<Number>, Vec<Number>) {
 }
 
 /// What is on the do-not-call list in a form of before comes onto it in the one of now: in the form that the number was kept in, and in
-/// the one with a national prefix, which may stand there of a number that was corrected since. The earlier refusal stands.
+/// the one with a national prefix, which may stand there of a number that was corrected since.
 async fn list(conn: &mut PgConnection, keyring: &Keyring, numbers: impl Iterator<Item = &Number>) -> Result<u64> {
-    let (mut tenants, mut before, mut now) = (Vec::new(), Vec::new(), Vec::new());
+    let mut forms = BTreeMap::<TenantId, Forms>::new();
     for number in numbers {
-        let with_prefix = number.now.kept_with_prefix();
-        let with_prefix = with_prefix.map(|number| keyring.blind_index(&number).to_vec());
-        let respelled = number.is_respelled().then(|| number.was_index.clone());
-        for index in respelled.into_iter().chain(with_prefix) {
-            tenants.push(number.tenant.as_str().to_owned());
-            before.push(index);
-            now.push(number.index.to_vec());
+        let of_tenant = forms.entry(number.tenant.clone()).or_default();
+        if number.is_respelled() {
+            of_tenant.add(number.was_index.clone(), number.index);
         }
+        of_tenant.add_with_prefix(keyring, &number.now, number.index);
     }
-    let done = sqlx::query(
-        "insert into do_not_call as listed (tenant, phone_index, at, source) \
-         select distinct on (k.tenant, k.now) k.tenant, k.now, d.at, d.source \
-         from unnest($1::text[], $2::bytea[], $3::bytea[]) as k (tenant, before, now) \
-         join do_not_call d on d.tenant = k.tenant and d.phone_index = k.before \
-         order by k.tenant, k.now, d.at, d.source \
-         on conflict (tenant, phone_index) do update set at = excluded.at, source = excluded.source \
-           where excluded.at < listed.at",
-    )
-    .bind(tenants)
-    .bind(before)
-    .bind(now)
-    .execute(conn)
-    .await
-    .map_err(db)?;
-    Ok(done.rows_affected())
+    let mut refusals = 0;
+    for (tenant, forms) in forms {
+        refusals += forms.carry(conn, &tenant).await?;
+    }
+    Ok(refusals)
 }
 
 async fn remove(conn: &mut PgConnection, twice: &[Number]) -> Result<()> {

@@ -3,6 +3,7 @@
 pub(crate) mod joining;
 pub(crate) mod key;
 pub(crate) mod ledger;
+mod refusal;
 mod write;
 
 pub(crate) use write::{HouseholdRow, PersonRow, Rows};
@@ -36,26 +37,38 @@ pub(crate) async fn of_appliance(
     keyring: &Keyring,
     appliance: ApplianceId,
 ) -> Result<Option<Household>> {
-    of(conn, keyring, appliance, "").await
+    of(conn, keyring, appliance, Lock::No).await
 }
 
-/// The same, locked: two tickets of one household never dial at the same time.
+/// The same, locked with the numbers of its persons: two tickets of one household never dial at the same time, nor do two households
+/// that share a number.
 pub(crate) async fn lock_of_appliance(
     conn: &mut PgConnection,
     keyring: &Keyring,
     appliance: ApplianceId,
 ) -> Result<Option<Household>> {
-    of(conn, keyring, appliance, "for update").await
+    of(conn, keyring, appliance, Lock::Yes).await
+}
+
+/// Whether a household is locked until the transaction ends.
+#[derive(Clone, Copy)]
+enum Lock {
+    Yes,
+    No,
 }
 
 async fn of(
     conn: &mut PgConnection,
     keyring: &Keyring,
     appliance: ApplianceId,
-    lock: &str,
+    lock: Lock,
 ) -> Result<Option<Household>> {
+    let for_update = match lock {
+        Lock::Yes => "for update",
+        Lock::No => "",
+    };
     let row = sqlx::query(&format!(
-        "select * from household where id = (select household from appliance where id = $1) {lock}"
+        "select * from household where id = (select household from appliance where id = $1) {for_update}"
     ))
     .bind(appliance.0)
     .fetch_optional(&mut *conn)
@@ -63,12 +76,12 @@ async fn of(
     .map_err(db)?;
     match row {
         // The rest is read once it is locked: a call that was waited for may have changed what the ledger says.
-        Some(row) => with_persons(conn, keyring, &row).await.map(Some),
+        Some(row) => with_persons(conn, keyring, &row, lock).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn with_persons(conn: &mut PgConnection, keyring: &Keyring, row: &PgRow) -> Result<Household> {
+async fn with_persons(conn: &mut PgConnection, keyring: &Keyring, row: &PgRow, lock: Lock) -> Result<Household> {
     let id: Uuid = row.col("id")?;
     let opener = Opener::of(keyring, id, row.col("key")?)?;
     let address = row.col::<Option<Vec<u8>>>("address")?;
@@ -79,17 +92,27 @@ async fn with_persons(conn: &mut PgConnection, keyring: &Keyring, row: &PgRow) -
         name_in_tenant: row.col("name_in_tenant")?,
         address,
         zone: row.col("zone")?,
-        persons: persons(conn, id, &opener).await?,
+        persons: persons(conn, id, &opener, lock).await?,
     })
 }
 
-async fn persons(conn: &mut PgConnection, household: Uuid, opener: &Opener<'_>) -> Result<Vec<Person>> {
-    let rows = sqlx::query(
+/// Locks the numbers of a household, in one order for all households: the calls to them are looked at next. It is a column of the
+/// question for the persons, and so costs no round trip.
+const LOCK_NUMBERS: &str = ", (select count(pg_advisory_xact_lock(k.key)) from ( \
+       select distinct hashtextextended(o.tenant || encode(o.number_index, 'hex'), 0) as key from phone o \
+       where o.person = any(array(select id from person where household = $1)) order by key) k) as locked";
+
+async fn persons(conn: &mut PgConnection, household: Uuid, opener: &Opener<'_>, lock: Lock) -> Result<Vec<Person>> {
+    let lock_numbers = match lock {
+        Lock::Yes => LOCK_NUMBERS,
+        Lock::No => "",
+    };
+    let rows = sqlx::query(&format!(
         "select p.id, p.name, p.language, n.number, exists (select from do_not_call d where d.tenant = n.tenant \
-             and d.phone_index = n.number_index) as do_not_call \
+             and d.phone_index = n.number_index) as do_not_call {lock_numbers} \
          from person p left join lateral (select * from phone where person = p.id offset 0) n on true \
-         where p.household = $1 order by p.rank, p.id, n.rank",
-    )
+         where p.household = $1 order by p.rank, p.id, n.rank"
+    ))
     .bind(household)
     .fetch_all(&mut *conn)
     .await

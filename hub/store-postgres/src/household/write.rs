@@ -1,7 +1,9 @@
 //! Households, persons and numbers that are written together, column by column: one statement a table.
 
 use super::key::HouseholdKey;
+use super::refusal::Forms;
 use super::{address_place, number_place};
+use crate::keyring::Keyring;
 use crate::row::{db, word};
 use hub_core::household::Address;
 use hub_core::id::TenantId;
@@ -46,6 +48,7 @@ struct Numbers {
     ranks: Vec<i16>,
     numbers: Vec<Vec<u8>>,
     indexes: Vec<Vec<u8>>,
+    forms: Forms,
 }
 
 /// A household's row, but for its id.
@@ -95,21 +98,24 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// The numbers of a person, each with what it is found by; others are taken away.
+    /// The numbers of a person, each with what it is found by; others are taken away. A refusal under an earlier form of one of them
+    /// holds for it.
     pub(crate) fn numbers(
         &mut self,
         person: Uuid,
         key: &HouseholdKey,
+        keyring: &Keyring,
         numbers: &[PhoneNumber],
-        indexes: &[[u8; 32]],
     ) -> Result<()> {
         let rows = &mut self.numbers;
         rows.of.push(person);
-        for (place, (number, index)) in numbers.iter().zip(indexes).enumerate() {
+        for (place, number) in numbers.iter().enumerate() {
+            let index = keyring.blind_index(number);
             rows.numbers.push(key.seal(&number_place(person), number.reveal())?);
             rows.persons.push(person);
             rows.ranks.push(rank(place));
             rows.indexes.push(index.to_vec());
+            rows.forms.add_with_prefix(keyring, number, index);
         }
         Ok(())
     }
@@ -197,9 +203,10 @@ impl Numbers {
         .bind(self.ranks)
         .bind(self.numbers)
         .bind(self.indexes)
-        .execute(conn)
+        .execute(&mut *conn)
         .await
         .map_err(db)?;
+        self.forms.carry(conn, tenant).await?;
         Ok(())
     }
 }

@@ -160,7 +160,7 @@ fn write_one<'a>(
             rows.person(person_id, &row)?;
         }
         if news.numbers {
-            rows.numbers(person_id, &key, &person.declared.numbers, &person.indexes)?;
+            rows.numbers(person_id, &key, keyring, &person.declared.numbers)?;
         }
         sayings.extend(news.said.iter().map(|&(subject, given)| ledger::Saying {
             person: person_id,

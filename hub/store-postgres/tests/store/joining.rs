@@ -1,10 +1,13 @@
 //! Numbers that an earlier version kept as they were written behind the country code, and what a start makes of them.
 
 use crate::support::{Base, after, alarm, appliance, morning, played, seen, site, tenant};
+use hub_core::actor::Actor;
 use hub_core::consent::Subject;
+use hub_core::id::DeviceId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{DeclaredHousehold, DeclaredPerson, OWNER, Site};
+use hub_store::claim::{ClaimStore, Opener, OwnerContact};
 use hub_store::contact::ContactStore;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
@@ -59,6 +62,12 @@ const BEFORE: &str = "
         from person p join household h on h.id = p.household where h.name_in_tenant = 'a';
 ";
 
+/// As the number of `e` was corrected, earlier versions took no refusal along.
+const FORGOTTEN: &str = "
+    delete from do_not_call d using phone n, person p, household h where n.tenant = d.tenant and n.number_index = d.phone_index
+        and p.id = n.person and h.id = p.household and h.name_in_tenant = 'e';
+";
+
 /// What was so before is kept beside, and every row that is written counts as a step, of which one can be made to fail.
 const KEEP: &str = "
     update phone set canonical = false;
@@ -100,6 +109,7 @@ async fn lived_in() -> (Base, PostgresStore) {
         .apply_site(&declared("+8613800007777"), after(1), false)
         .await
         .unwrap();
+    conn.execute(FORGOTTEN).await.unwrap();
     conn.execute(KEEP).await.unwrap();
     (base, store)
 }
@@ -157,6 +167,43 @@ async fn numbers_that_are_one_are_joined_and_a_refusal_under_either_holds() {
     let owner = order.unwrap().unwrap().owner;
     assert_eq!((owner.name_in_tenant.as_str(), owner.phone), ("a", Some(caller)));
     assert!(owner.do_not_call);
+}
+
+/// The household of the number comes, or comes back, after the start that has joined what was there.
+#[tokio::test]
+async fn a_refusal_in_the_form_of_before_holds_for_a_number_that_is_written_later() {
+    let (base, store) = played().await;
+    let mut conn = base.sql().await;
+    let listed = "select count(*) from phone n join do_not_call d on d.tenant = n.tenant and d.phone_index = n.number_index \
+         where d.at = '2026-02-01Z' and d.source = 'phone_key_9'";
+    let apply = async |e: &str, minutes| store.apply_site(&declared(e), after(minutes), false).await.unwrap();
+    apply("+86013800007777", 0).await;
+    conn.execute(BEFORE).await.unwrap();
+    assert_eq!(base.number(listed).await, 2);
+    apply("+8613800007777", 1).await;
+    assert_eq!(base.number(listed).await, 2, "by a site file");
+
+    conn.execute(FORGOTTEN).await.unwrap();
+    apply("+8613800009999", 2).await;
+    assert_eq!(base.number(listed).await, 1);
+    let id = appliance(&store, "acme", "wm-1").await;
+    store
+        .open_claim(id, Opener::Device, "4711", after(9), after(3))
+        .await
+        .unwrap();
+    let contact = OwnerContact {
+        name: "Chen Wei".to_owned(),
+        phone: PhoneNumber::new("+86 138 0000 7777").unwrap(),
+        language: Language::ZhCn,
+        zone: "Asia/Shanghai".to_owned(),
+        consent: true,
+    };
+    let wm1 = DeviceId::new("wm-1").unwrap();
+    store
+        .claim_owner(&Actor::hub("test"), &tenant("acme"), &wm1, "4711", &contact, after(4))
+        .await
+        .unwrap();
+    assert_eq!(base.number(listed).await, 2, "by a claim");
 }
 
 #[tokio::test]

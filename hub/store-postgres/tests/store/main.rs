@@ -26,6 +26,7 @@ mod relay;
 mod retention;
 mod said;
 mod session;
+mod shared_number;
 mod site;
 mod site_apply;
 mod support;
