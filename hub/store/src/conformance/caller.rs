@@ -185,6 +185,11 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
         .await
         .unwrap();
     assert!(!names("acme", "2").await);
+    // Nobody keeps a promise of a closed ticket: it is over, and the timeline says so.
+    let reason = String::new();
+    let last = view(store, id).await.timeline.pop().unwrap();
+    assert_eq!(last.event, TicketEvent::PromiseReleased { reason });
+    assert!(promised(store).await.iter().all(|(of, _)| *of != id));
 }
 
 /// A ticket of a tenant without a trunk waits for one, and is looked at as soon as it is there.
